@@ -1,0 +1,59 @@
+# Everything here is one line of something you could type yourself after `. tools/env.sh`.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+export PYTHON
+
+IN_ENV := . tools/env.sh &&
+REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
+
+.PHONY: help setup setup-dev demo test test-unit test-engine check format lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 18
+	@echo "  PYTHON=/path/to/python chooses another Python (3.11 to 3.13)"
+
+setup: ## install what `pulumi up` needs: .venv, Pulumi, the local stack
+	@tools/setup
+
+setup-dev: ## install what the checks and tests need, too
+	@tools/setup --tier dev
+
+demo: setup ## serve, load-test and price on this machine, then show the results
+	@$(IN_ENV) python -m tools.stack local
+	@$(IN_ENV) pulumi up --stack local --yes
+	@$(IN_ENV) shapebench runs
+	@$(IN_ENV) shapebench report
+
+test: ## both tiers of tests, quick one first
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-engine
+
+test-unit: setup-dev ## tests that need no engine
+	@$(IN_ENV) python -m pytest tests/unit
+
+test-engine: setup-dev ## tests that run the real Pulumi command line
+	@$(IN_ENV) python -m pytest tests/engine
+
+check: setup-dev ## format, lint, types, YAML, documents, stack files, pins, scripts
+	@$(IN_ENV) ruff format --check .
+	@$(IN_ENV) ruff check .
+	@$(IN_ENV) mypy
+	@$(IN_ENV) yamllint --strict .
+	@$(IN_ENV) python -m tools.checks
+
+format: setup-dev ## format the sources and mend what lint can
+	@$(IN_ENV) ruff format .
+	@$(IN_ENV) ruff check --fix .
+
+bench-%: setup-dev ## measure: serving, recorder, report
+	@$(IN_ENV) python -m bench.$*
+
+lock: setup-dev ## pin the requirements anew (what is pinned stays, unless UPGRADE=--upgrade)
+	@$(IN_ENV) cd tools/requirements && for each in $(REQUIREMENTS); do \
+	    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
+	        $$each.in -o $$each.txt || exit 1; \
+	done
+	@$(IN_ENV) python -m tools.checks.requirements $(REQUIREMENTS:%=tools/requirements/%.txt)
+
+clean: ## remove what setting up and running made, except results/ and .state/
+	rm -rf .venv .tools .cache build report .mypy_cache .ruff_cache .pytest_cache .hypothesis

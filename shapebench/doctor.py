@@ -1,0 +1,196 @@
+"""`shapebench doctor`: what is installed, in which version and from where, what is missing, and how to mend it."""
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from tools import gobuild
+from tools.console import SetupError
+from tools.environment import requirements_are_installed
+from tools.pins import ROOT, load_pins, parse_version, show_version
+from tools.pulumi_cli import installed_source, pulumi_on_path
+from tools.stack import activated_environment, uses_embedded_backend
+
+State = Literal["ok", "missing", "optional", "note"]
+_COLOURS: dict[State, str] = {"ok": "green", "missing": "bold red", "optional": "dim", "note": "yellow"}
+_SERVERS = ("serving.server", "tensorflow_model_server")
+_ASK_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `missing` is needed and not there; `optional` is not there and not needed."""
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+def doctor(root: Path = ROOT) -> int:
+    """Print a table of the findings; returns 1 if something needed is missing."""
+    findings = diagnose(root)
+    table = Table("", "state", "found", "mend", box=None, pad_edge=False)
+    for finding in findings:
+        colour = _COLOURS[finding.state]
+        table.add_row(finding.what, f"[{colour}]{finding.state}[/]", escape(finding.found), escape(finding.mend))
+    Console().print(table)
+    return 1 if any(finding.state == "missing" for finding in findings) else 0
+
+
+def diagnose(root: Path = ROOT) -> list[Finding]:
+    """Look at everything that setting up and running need."""
+    try:
+        environment = activated_environment(root)
+    except SetupError as error:
+        return [Finding("environment", "missing", str(error), "restore tools/env.sh from git")]
+    checks: list[Callable[[], list[Finding]]] = [
+        lambda: [_python(root), _packages(root)],
+        lambda: [_pulumi(root, environment), _language_host(environment), _backend(environment)],
+        lambda: _stacks(root, environment),
+        lambda: [_go(root), _model_server(environment), _browser(environment)],
+        lambda: [_port(8500, "gRPC"), _port(8501, "REST")],
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def _python(root: Path) -> Finding:
+    pins = load_pins(root)
+    good = pins.python_oldest <= sys.version_info[:3] < pins.python_before
+    found = f"{platform.python_version()} ({sys.executable})"
+    wanted = f"a Python from {show_version(pins.python_oldest)} and before {show_version(pins.python_before)}"
+    return Finding("Python", "ok", found) if good else Finding("Python", "missing", found, f"install {wanted}")
+
+
+def _packages(root: Path) -> Finding:
+    if requirements_are_installed(root, "dev"):
+        return Finding("Python packages", "ok", "as pinned, with those for checks and tests")
+    if requirements_are_installed(root, "run"):
+        return Finding("Python packages", "ok", "as pinned (make setup-dev adds those for checks and tests)")
+    return Finding("Python packages", "missing", "not those that tools/requirements pins", "make setup")
+
+
+def _pulumi(root: Path, environment: dict[str, str]) -> Finding:
+    pins, source = load_pins(root), installed_source(root)
+    if source is not None:
+        how = {"release": "official release, checksum verified", "build": "built with Go from pinned modules"}[source]
+        return Finding("pulumi", "ok", f"{pins.pulumi}, {how} (.tools/bin)")
+    own = pulumi_on_path(root, pins, environment)
+    if own is None:
+        return Finding("pulumi", "missing", "none in .tools/bin, none on PATH", "make setup")
+    if own.objection is not None:
+        return Finding("pulumi", "missing", f"{own.path}: {own.objection}", "make setup")
+    return Finding("pulumi", "ok", f"{own.version.removeprefix('v')}, your own ({own.path})")
+
+
+def _language_host(environment: dict[str, str]) -> Finding:
+    path = shutil.which("pulumi-language-python", path=environment["PATH"])
+    if path is None:
+        return Finding("Python language host", "missing", "pulumi-language-python is not on PATH", "make setup")
+    return Finding("Python language host", "ok", path)
+
+
+def _backend(environment: dict[str, str]) -> Finding:
+    if uses_embedded_backend(environment):
+        own = bool(environment.get("PULUMI_CONFIG_PASSPHRASE") or environment.get("PULUMI_CONFIG_PASSPHRASE_FILE"))
+        return Finding("backend", "ok", f".state/ in this checkout, {'your' if own else 'an empty'} passphrase")
+    url = environment.get("PULUMI_BACKEND_URL", "")
+    if url:
+        # User names and tokens can stand before the host and after the question mark.
+        return Finding("backend", "ok", f"yours, {re.sub(r'//[^/@]*@', '//', url).partition('?')[0]}")
+    by_token = bool(environment.get("PULUMI_ACCESS_TOKEN"))
+    return Finding("backend", "ok", "yours, by PULUMI_ACCESS_TOKEN" if by_token else "yours, by pulumi login")
+
+
+def _stacks(root: Path, environment: dict[str, str]) -> list[Finding]:
+    if not uses_embedded_backend(environment):
+        return [Finding("stacks", "note", "kept in your backend", "pulumi stack ls")]
+    folder = root / ".state/.pulumi/stacks/shapebench"
+    states = sorted(folder.glob("*.json"))
+    locked = {path.parent.name for path in (root / ".state/.pulumi/locks").rglob("*.json")}
+    if not states:
+        return [Finding("stack local", "missing", "not made yet", "make setup")]
+    return [_stack(path, locked=path.stem in locked) for path in states]
+
+
+def _stack(path: Path, *, locked: bool) -> Finding:
+    name = f"stack {path.stem}"
+    try:
+        checkpoint = json.loads(path.read_text())["checkpoint"].get("latest") or {}
+    except (ValueError, KeyError, AttributeError) as error:
+        return Finding(name, "missing", f"its state cannot be read: {error}", f"restore {path.name}.bak beside it")
+    if locked:
+        mend = f"if no update is running: pulumi cancel --stack {path.stem}"
+        return Finding(name, "note", "an update is running, or was killed", mend)
+    if checkpoint.get("pending_operations"):
+        mend = f"pulumi refresh --clear-pending-creates --stack {path.stem}"
+        return Finding(name, "note", "an update was interrupted", mend)
+    # The stack itself is a resource of its own.
+    count = max(len(checkpoint.get("resources") or []) - 1, 0)
+    return Finding(name, "ok", f"{count} resources" if count else "nothing brought up")
+
+
+def _go(root: Path) -> Finding:
+    obstacle = gobuild.why_go_cannot(root)
+    if obstacle is None:
+        return Finding("Go", "ok", _version_of("go", "version"))
+    mend = "only needed to build Pulumi where its release is out of reach: https://go.dev/dl/"
+    return Finding("Go", "optional", obstacle, mend)
+
+
+def _model_server(environment: dict[str, str]) -> Finding:
+    path = shutil.which("tensorflow_model_server", path=environment["PATH"])
+    if path is None:
+        return Finding("tensorflow_model_server", "optional", "none; the embedded server serves the local stack")
+    return Finding("tensorflow_model_server", "ok", f"{_version_of(path, '--version')} ({path})")
+
+
+def _browser(environment: dict[str, str]) -> Finding:
+    path = shutil.which("chromium", path=environment["PATH"])
+    if path is None:
+        mend = "only the report's browser test needs it: apt install chromium"
+        return Finding("chromium", "optional", "none on PATH", mend)
+    return Finding("chromium", "ok", path)
+
+
+def _port(port: int, protocol: str) -> Finding:
+    what = f"port {port} ({protocol})"
+    holders = [
+        each.pid
+        for each in psutil.net_connections(kind="tcp")
+        if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
+    ]
+    if not holders:
+        return Finding(what, "ok", "free")
+    description = _process(holders[0])
+    if any(server in description for server in _SERVERS):
+        return Finding(what, "ok", f"a model server listens, process {holders[0]}")
+    key = f"shapebench:local.{protocol.lower()}Port"
+    mend = f"end it, or choose another: pulumi config set --path {key} PORT --stack local"
+    return Finding(what, "note", f"taken by process {holders[0] or 'of another user'}: {description}", mend)
+
+
+def _process(pid: int | None) -> str:
+    try:
+        return " ".join(psutil.Process(pid).cmdline()[:4]) if pid else "unknown"
+    except psutil.Error:
+        return "unknown"
+
+
+def _version_of(*command: str) -> str:
+    asked = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=_ASK_TIMEOUT_S)
+    version = parse_version(asked.stdout + asked.stderr)
+    return show_version(version) if version else "version unknown"

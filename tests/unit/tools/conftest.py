@@ -1,0 +1,103 @@
+import hashlib
+import io
+import shutil
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tools import release
+from tools.pins import ROOT, Pins, load_pins
+
+WHOLE = {f"pulumi/{name}": name.encode() for name in release.RELEASE_FILES} | {
+    "pulumi/pulumi-language-go": b"not wanted",
+    "../outside": b"a path that leads out",
+}
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def archive_of(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as content:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            content.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Releases:
+    """A server of releases on the loopback, and pins that point to it."""
+
+    pins: Pins
+    folder: Path
+
+    def publish(self, files: dict[str, bytes] = WHOLE, checksum: str | None = None) -> str:
+        archive = release.archive_name(self.pins)
+        assert archive is not None
+        content = archive_of(files)
+        (self.folder / archive).write_bytes(content)
+        sums = f"{'0' * 64}  another.tar.gz\n{checksum or hashlib.sha256(content).hexdigest()}  {archive}\n"
+        (self.folder / f"pulumi-{self.pins.pulumi}-checksums.txt").write_text(sums)
+        return archive
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Iterator[Releases]:
+    served = tmp_path / "served"
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(served)))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    pins = replace(load_pins(), pulumi_releases=f"http://127.0.0.1:{server.server_port}")
+    folder = served / f"v{pins.pulumi}"
+    folder.mkdir(parents=True)
+    yield Releases(pins, folder)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout whose path has a space in it, with what setting up reads."""
+    root = tmp_path / "a checkout"
+    (root / "tools/go").mkdir(parents=True)
+    for name in ("env.sh", "versions.toml", "go/go.mod"):
+        shutil.copy(ROOT / "tools" / name, root / "tools" / name)
+    return root
+
+
+def executable(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def pulumi_at():
+    """Makes a folder with a Pulumi that says a version, and its Python host; returns an environment that has it."""
+
+    def make(folder: Path, version: str) -> dict[str, str]:
+        executable(folder / "pulumi", f"echo {version}")
+        executable(folder / "pulumi-language-python", "exit 1")
+        executable(folder / "pulumi-language-python-exec", "exit 1")
+        return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+    return make
+
+
+@pytest.fixture
+def script_at():
+    """Writes an executable shell script."""
+    return executable

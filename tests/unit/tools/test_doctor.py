@@ -1,0 +1,95 @@
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from shapebench import doctor
+from shapebench.doctor import Finding, diagnose
+from tools.pins import ROOT
+
+
+@pytest.fixture
+def nothing_installed(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh checkout of somebody who has no Pulumi and has chosen no backend."""
+    requirements = checkout / "tools/requirements"
+    requirements.mkdir()
+    for tier in ("run", "dev"):
+        (requirements / f"{tier}.txt").write_text((ROOT / f"tools/requirements/{tier}.txt").read_text())
+    for variable in [each for each in os.environ if each.startswith(("PULUMI_", "SHAPEBENCH_"))]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return checkout
+
+
+def found(root: Path) -> dict[str, Finding]:
+    return {finding.what: finding for finding in diagnose(root)}
+
+
+def test_what_a_fresh_checkout_lacks_is_named_with_the_command_that_mends_it(nothing_installed: Path, capsys):
+    findings = found(nothing_installed)
+    for what in ("Python packages", "pulumi", "Python language host", "stack local"):
+        assert (findings[what].state, findings[what].mend) == ("missing", "make setup")
+    assert findings["Go"].state == "optional"
+    assert findings["backend"].found == ".state/ in this checkout, an empty passphrase"
+    assert doctor.doctor(nothing_installed) == 1
+    assert "make setup" in capsys.readouterr().out
+
+
+def test_a_pulumi_of_the_users_own_is_found_with_its_version(
+    nothing_installed: Path, tmp_path: Path, pulumi_at, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PATH", pulumi_at(tmp_path / "own", "v3.300.0")["PATH"])
+    findings = found(nothing_installed)
+    assert findings["pulumi"] == Finding("pulumi", "ok", f"3.300.0, your own ({tmp_path}/own/pulumi)")
+    assert findings["Python language host"].state == "ok"
+
+
+def test_a_backend_is_told_without_its_secrets(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "https://user:hunter2@example.org/state?token=hunter3")
+    assert found(nothing_installed)["backend"].found == "yours, https://example.org/state"
+    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "hunter2")
+    findings = diagnose(nothing_installed)
+    assert "hunter" not in str(findings)
+    assert "yours, by PULUMI_ACCESS_TOKEN" in str(findings)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "state", "told"),
+    [
+        ({"latest": {"resources": [{}, {}, {}]}}, "ok", "2 resources"),
+        ({"latest": None}, "ok", "nothing brought up"),
+        ({"latest": {"resources": [], "pending_operations": [{}]}}, "note", "an update was interrupted"),
+        (None, "missing", "its state cannot be read"),
+    ],
+)
+def test_the_state_of_a_stack_is_told(nothing_installed: Path, checkpoint, state: str, told: str):
+    stacks = nothing_installed / ".state/.pulumi/stacks/shapebench"
+    stacks.mkdir(parents=True)
+    (stacks / "local.json").write_text(json.dumps({"checkpoint": checkpoint}))
+    finding = found(nothing_installed)["stack local"]
+    assert finding.state == state
+    assert told in finding.found
+
+
+def test_a_stack_with_a_lock_left_behind_is_told_with_its_mend(nothing_installed: Path):
+    state = nothing_installed / ".state/.pulumi"
+    for path in ("stacks/shapebench/local.json", "locks/organization/shapebench/local/lock.json"):
+        (state / path).parent.mkdir(parents=True)
+        (state / path).write_text('{"checkpoint": {"latest": {}}}')
+    assert "pulumi cancel --stack local" in found(nothing_installed)["stack local"].mend
+
+
+def test_a_port_taken_by_another_program_is_told_with_its_process():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        finding = doctor._port(port, "REST")
+        assert finding.state == "note"
+        assert f"process {os.getpid()}" in finding.found
+        assert "shapebench:local.restPort" in finding.mend
+    assert doctor._port(port, "REST").state == "ok"

@@ -1,0 +1,103 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+# `sh` is dash on Debian; `bash` and `zsh` are taken where they are installed.
+SHELLS = [shell for shell in ("sh", "bash", "zsh") if shutil.which(shell)]
+pytestmark = pytest.mark.parametrize("shell", SHELLS)
+
+
+def source(shell: str, checkout: Path, at: Path | None = None, script: str = ". tools/env.sh", **variables: str):
+    """The environment after sourcing, with a home of its own and nothing chosen but `variables`."""
+    home = checkout.parent / "home"
+    home.mkdir(exist_ok=True)
+    outcome = subprocess.run(
+        [shutil.which(shell) or shell, "-euc", f"{script} && env -0"],
+        cwd=at or checkout,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(home)} | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(pair.split("=", 1) for pair in outcome.stdout.split("\0") if pair)
+
+
+def log_in(checkout: Path, current: str, folder: str = "home/.pulumi") -> Path:
+    credentials = checkout.parent / folder / "credentials.json"
+    credentials.parent.mkdir(parents=True, exist_ok=True)
+    credentials.write_text(json.dumps({"current": current, "accounts": {}}, indent=4))
+    return credentials.parent
+
+
+def test_where_nothing_was_chosen_state_is_kept_in_the_checkout(shell: str, checkout: Path):
+    environment = source(shell, checkout)
+    assert environment["PULUMI_BACKEND_URL"] == f"file://{checkout}/.state"
+    assert environment["PULUMI_CONFIG_PASSPHRASE"] == ""
+    assert (checkout / ".state").is_dir()
+    assert environment["PATH"] == f"{checkout}/.tools/bin:{checkout}/.venv/bin:/usr/bin:/bin"
+
+
+def test_a_chosen_backend_is_kept_and_gets_no_passphrase_of_ours(shell: str, checkout: Path):
+    environment = source(shell, checkout, PULUMI_BACKEND_URL="s3://theirs")
+    assert environment["PULUMI_BACKEND_URL"] == "s3://theirs"
+    assert "PULUMI_CONFIG_PASSPHRASE" not in environment
+    assert not (checkout / ".state").exists()
+
+
+def test_an_access_token_is_a_choice(shell: str, checkout: Path):
+    environment = source(shell, checkout, PULUMI_ACCESS_TOKEN="token")
+    assert "PULUMI_BACKEND_URL" not in environment
+    assert "PULUMI_CONFIG_PASSPHRASE" not in environment
+
+
+def test_a_login_is_a_choice(shell: str, checkout: Path):
+    log_in(checkout, "https://api.pulumi.com")
+    assert "PULUMI_BACKEND_URL" not in source(shell, checkout)
+
+
+def test_a_login_in_another_pulumi_home_is_a_choice(shell: str, checkout: Path):
+    home = log_in(checkout, "https://api.pulumi.com", "elsewhere")
+    assert "PULUMI_BACKEND_URL" not in source(shell, checkout, PULUMI_HOME=str(home))
+
+
+def test_credentials_after_a_logout_are_no_choice(shell: str, checkout: Path):
+    log_in(checkout, "")
+    assert source(shell, checkout)["PULUMI_BACKEND_URL"] == f"file://{checkout}/.state"
+
+
+def test_a_passphrase_of_the_users_own_is_kept(shell: str, checkout: Path):
+    assert source(shell, checkout, PULUMI_CONFIG_PASSPHRASE="theirs")["PULUMI_CONFIG_PASSPHRASE"] == "theirs"
+
+
+def test_a_passphrase_file_of_the_users_own_is_not_overruled(shell: str, checkout: Path):
+    environment = source(shell, checkout, PULUMI_CONFIG_PASSPHRASE_FILE="/their/file")
+    assert "PULUMI_CONFIG_PASSPHRASE" not in environment
+
+
+def test_sourcing_it_twice_changes_nothing_more(shell: str, checkout: Path):
+    assert source(shell, checkout) == source(shell, checkout, script=". tools/env.sh && . tools/env.sh")
+
+
+def test_sourced_from_a_subfolder_it_finds_its_checkout(shell: str, checkout: Path):
+    below = checkout / "stacks" / "deeper"
+    below.mkdir(parents=True)
+    environment = source(shell, checkout, at=below, script=". ../../tools/env.sh")
+    assert environment["SHAPEBENCH_EMBEDDED_BACKEND"] == f"file://{checkout}/.state"
+
+
+def test_another_checkouts_embedded_backend_is_not_taken_over(shell: str, checkout: Path, tmp_path: Path):
+    other = tmp_path / "other"
+    shutil.copytree(checkout, other)
+    first = source(shell, checkout)
+    second = source(shell, other, **{key: first[key] for key in first if "BACKEND" in key})
+    assert second["PULUMI_BACKEND_URL"] == f"file://{other}/.state"
+
+
+def test_outside_a_checkout_it_fails_and_changes_nothing(shell: str, checkout: Path, tmp_path: Path):
+    if shell != "sh":
+        pytest.skip("this shell knows where the sourced file lies")
+    script = f"set +e; . '{checkout}/tools/env.sh' 2>/dev/null; [ $? = 1 ]"
+    assert "PULUMI_BACKEND_URL" not in source(shell, checkout, at=tmp_path, script=script)

@@ -1,0 +1,56 @@
+from dataclasses import replace
+from pathlib import Path
+from socket import socket
+
+import pytest
+
+from tools import release
+from tools.console import SetupError
+from tools.pins import load_pins
+
+
+def install(releases, archive: str, into: Path) -> None:
+    into.mkdir()
+    checksum = release.published_checksum(releases.pins, archive)
+    assert checksum is not None
+    release.install_release(releases.pins, archive, checksum, into)
+
+
+def test_a_release_with_the_right_checksum_is_installed_and_nothing_else_of_it(releases, tmp_path: Path):
+    install(releases, releases.publish(), tmp_path / "bin")
+    assert sorted(path.name for path in (tmp_path / "bin").iterdir()) == sorted(release.RELEASE_FILES)
+    assert (tmp_path / "bin/pulumi").read_bytes() == b"pulumi"
+    assert (tmp_path / "bin/pulumi").stat().st_mode & 0o111
+    assert not (tmp_path / "outside").exists()
+
+
+def test_a_release_with_a_wrong_checksum_is_refused_and_leaves_nothing(releases, tmp_path: Path):
+    archive = releases.publish(checksum="f" * 64)
+    with pytest.raises(SetupError, match="damaged or replaced"):
+        install(releases, archive, tmp_path / "bin")
+    assert list((tmp_path / "bin").iterdir()) == []
+
+
+def test_a_release_without_the_python_host_is_refused(releases, tmp_path: Path):
+    archive = releases.publish({"pulumi/pulumi": b"pulumi"})
+    with pytest.raises(SetupError, match="holds no pulumi-language-python"):
+        install(releases, archive, tmp_path / "bin")
+    assert not (tmp_path / "bin" / archive).exists()
+
+
+def test_a_checksum_file_that_does_not_name_the_archive_is_an_error_not_a_pass(releases):
+    releases.publish()
+    with pytest.raises(SetupError, match="could not be checked"):
+        release.published_checksum(releases.pins, "pulumi-v0-plan9-mips.tar.gz")
+
+
+def test_a_release_that_is_not_there_is_out_of_reach(releases):
+    assert release.published_checksum(releases.pins, "any.tar.gz") is None
+
+
+def test_a_server_that_never_answers_does_not_hold_up_the_setup():
+    with socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        pins = replace(load_pins(), pulumi_releases=f"http://127.0.0.1:{silent.getsockname()[1]}", probe_timeout_s=0.2)
+        assert release.published_checksum(pins, "any.tar.gz") is None

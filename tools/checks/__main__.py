@@ -1,0 +1,23 @@
+"""`python -m tools.checks`: documents, stack files, requirement files and scripts."""
+
+import sys
+
+from shapebench.cli import app
+from typer.main import get_command
+
+from tools.checks import docs, requirements, scripts, stacks
+from tools.pins import ROOT
+
+
+def main() -> int:
+    """Print what is wrong, one line each; returns the exit status."""
+    commands = getattr(get_command(app), "commands", {})
+    found = [*docs.problems(ROOT, commands), *stacks.problems(), *requirements.problems(ROOT), *scripts.problems(ROOT)]
+    for each in found:
+        print(each)
+    print(f"documents, stacks, requirements, scripts: {len(found)} problems" if found else "all checks passed")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+# Source this in the checkout (. tools/env.sh): the tools come first on PATH, and Pulumi keeps its state in .state/
+# unless you have chosen a backend of your own. For sh, dash, bash and zsh; safe to source twice.
+
+# Only bash and zsh tell a sourced file where it lies; elsewhere the checkout is the first folder upwards that has it.
+if [ -n "${BASH_VERSION:-}" ]; then
+    _shapebench_root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE:-$0}")/.." && pwd)
+elif [ -n "${ZSH_VERSION:-}" ]; then
+    _shapebench_root=$(eval 'CDPATH="" cd -- "${${(%):-%x}:A:h}/.." && pwd')
+else
+    _shapebench_root=$PWD
+fi
+while [ ! -f "$_shapebench_root/tools/env.sh" ] && [ "$_shapebench_root" != / ]; do
+    _shapebench_root=$(dirname -- "$_shapebench_root")
+done
+
+if [ -f "$_shapebench_root/tools/env.sh" ]; then
+    case $PATH in
+        "$_shapebench_root/.tools/bin:$_shapebench_root/.venv/bin:"*) ;;
+        *) PATH=$_shapebench_root/.tools/bin:$_shapebench_root/.venv/bin:$PATH ;;
+    esac
+    export PATH
+    export PULUMI_SKIP_UPDATE_CHECK="${PULUMI_SKIP_UPDATE_CHECK:-true}"
+
+    # A backend that an earlier sourcing set (perhaps in another checkout) is not the user's choice.
+    if [ -n "${SHAPEBENCH_EMBEDDED_BACKEND:-}" ] && [ "${PULUMI_BACKEND_URL:-}" = "$SHAPEBENCH_EMBEDDED_BACKEND" ]; then
+        unset PULUMI_BACKEND_URL
+    fi
+    export SHAPEBENCH_EMBEDDED_BACKEND="file://$_shapebench_root/.state"
+
+    _shapebench_logins=${PULUMI_CREDENTIALS_PATH:-${PULUMI_HOME:-${HOME:-}/.pulumi}}/credentials.json
+    if [ -z "${PULUMI_BACKEND_URL:-}" ] && [ -z "${PULUMI_ACCESS_TOKEN:-}" ] &&
+        ! grep -Eqs '"current"[[:space:]]*:[[:space:]]*"[^"]' "$_shapebench_logins"; then
+        mkdir -p "$_shapebench_root/.state"
+        export PULUMI_BACKEND_URL="$SHAPEBENCH_EMBEDDED_BACKEND"
+        # Nothing secret is kept there, so it needs no passphrase; one of your own is used if you set it.
+        if [ -z "${PULUMI_CONFIG_PASSPHRASE_FILE:-}" ]; then
+            export PULUMI_CONFIG_PASSPHRASE="${PULUMI_CONFIG_PASSPHRASE:-}"
+        fi
+    fi
+    unset _shapebench_logins _shapebench_root
+else
+    echo "shapebench: stand in the checkout to source tools/env.sh; nothing was changed" >&2
+    unset _shapebench_root
+    return 1
+fi

@@ -1,0 +1,135 @@
+"""Makes `.venv`: the pinned Python packages of a tier, and this project on top of them."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+from tools.console import SetupError, run_step, say
+from tools.pins import Pins, parse_version, show_version
+from tools.stamps import content_key, read_stamp, write_stamp
+
+Tier = Literal["run", "dev"]
+# What a tier's requirements contain; `dev` holds all of `run`.
+_SATISFIED_BY: dict[Tier, tuple[Tier, ...]] = {"run": ("run", "dev"), "dev": ("dev",)}
+_PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off")
+
+
+def ensure_environment(root: Path, pins: Pins, tier: Tier) -> bool:
+    """Bring `.venv` up to the pins of a tier; returns whether there was anything to do."""
+    venv = root / ".venv"
+    _discard_unusable(root, venv, pins)
+    made = not (venv / "pyvenv.cfg").exists()
+    if made:
+        _create(root, venv)
+    installed = _install_requirements(root, venv, tier)
+    return _install_project(root, venv, again=made or installed) or installed
+
+
+def requirements_are_installed(root: Path, tier: Tier) -> bool:
+    """Whether `.venv` was set up from the requirement files as they are now."""
+    stamp = read_stamp(root / ".venv/requirements.stamp")
+    return any(stamp.get("key") == _requirements_key(root, each) for each in _SATISFIED_BY[tier])
+
+
+def venv_python_version(venv: Path) -> str:
+    """The version in `pyvenv.cfg`, read without starting it; empty where there is none."""
+    try:
+        found = re.search(r"^version(?:_info)?\s*=\s*(\S+)", (venv / "pyvenv.cfg").read_text(), re.MULTILINE)
+    except OSError:
+        return ""
+    return found[1] if found else ""
+
+
+def _requirements_key(root: Path, tier: Tier) -> str:
+    return content_key([root / f"tools/requirements/{tier}.txt"], venv_python_version(root / ".venv"))
+
+
+def _discard_unusable(root: Path, venv: Path, pins: Pins) -> None:
+    """Remove an environment that an interrupted run, a move of the checkout or a gone Python has spoilt."""
+    if not venv.exists():
+        return
+    version = parse_version(venv_python_version(venv))
+    made_in = read_stamp(venv / "requirements.stamp").get("root", str(root))
+    if (venv / "incomplete").exists():
+        why = "an earlier run was interrupted while installing into it"
+    elif version is None or not (venv / "bin/python").exists():
+        why = "its Python is gone"
+    elif not pins.python_oldest <= version < pins.python_before:
+        why = f"its Python is {show_version(version)}"
+    elif made_in != str(root):
+        why = f"it was made in {made_in}, and its scripts still point there"
+    else:
+        return
+    say(f".venv is made anew: {why}")
+    shutil.rmtree(venv)
+
+
+def _create(root: Path, venv: Path) -> None:
+    # Run from an active environment, this process's own executable may be the one that was just removed.
+    base = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+    python = str(base) if base.exists() else sys.executable
+    say(f"creating .venv with Python {show_version(sys.version_info[:3])}")
+    venv.mkdir()
+    (venv / "incomplete").touch()
+    made = subprocess.run([python, "-m", "venv", str(venv)], cwd=root, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        shutil.rmtree(venv)
+        raise SetupError(
+            f"{python} cannot make a virtual environment, so nothing can be installed. On Debian and Ubuntu "
+            f"install python3-venv, then run it again.\n\n{made.stdout}{made.stderr}"
+        )
+
+
+def _install_requirements(root: Path, venv: Path, tier: Tier) -> bool:
+    if requirements_are_installed(root, tier):
+        return False
+    requirements = root / f"tools/requirements/{tier}.txt"
+    incomplete = venv / "incomplete"
+    incomplete.touch()
+    try:
+        _pip_install(root, venv, tier, requirements)
+    except SetupError:
+        # pip gave up by itself, which leaves whole packages: the next run goes on from there.
+        incomplete.unlink()
+        raise
+    write_stamp(venv / "requirements.stamp", {"tier": tier, "key": _requirements_key(root, tier), "root": str(root)})
+    incomplete.unlink()
+    return True
+
+
+def _pip_install(root: Path, venv: Path, tier: Tier, requirements: Path) -> None:
+    total = len(re.findall(r"^[a-z0-9]\S*==", requirements.read_text(), re.MULTILINE))
+    run_step(
+        f"installing the pinned Python packages ({tier})",
+        # Resolved when they were pinned: --no-deps spares resolving them again, and the hashes are required.
+        [str(venv / "bin/python"), *_PIP, "--no-deps", "--require-hashes", "-r", str(requirements)],
+        log=root / ".tools/log/pip.log",
+        describe=lambda _, line: _pip_progress(line, total),
+        cwd=root,
+    )
+
+
+def _pip_progress(line: str, total: int) -> str:
+    action, _, rest = line.partition(" ")
+    if action in {"Collecting", "Downloading", "Using", "Requirement"}:
+        return f"{action.lower()} {rest.split(' (')[0]}, of {total} packages"
+    return "unpacking them" if action in {"Installing", "Attempting", "Found", "Successfully"} else line
+
+
+def _install_project(root: Path, venv: Path, *, again: bool) -> bool:
+    key = content_key([root / "pyproject.toml"])
+    stamp = venv / "project.stamp"
+    if not again and read_stamp(stamp).get("key") == key:
+        return False
+    run_step(
+        "installing shapebench from this checkout",
+        [str(venv / "bin/python"), *_PIP, "--no-deps", "--no-build-isolation", "--editable", str(root)],
+        log=root / ".tools/log/project.log",
+        describe=lambda _, line: line,
+        cwd=root,
+    )
+    write_stamp(stamp, {"key": key})
+    return True

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// How long a Python process may take to end after it was asked to, before it is killed.
+const grace = 5 * time.Second
+
+// runToEnd runs a command and returns its exit status; an error means that it did not run, or was ended by a signal.
+func runToEnd(command *exec.Cmd) (int, error) {
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
+	command.WaitDelay = grace
+	err := command.Run()
+	var exited *exec.ExitError
+	if errors.As(err, &exited) && exited.Exited() {
+		return exited.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// serialised lets a process's two outputs share one gRPC stream, which allows a single sender at a time.
+type serialised struct{ mutex sync.Mutex }
+
+func (s *serialised) writer(target io.Writer) io.Writer { return &serialisedWriter{s, target} }
+
+type serialisedWriter struct {
+	shared *serialised
+	target io.Writer
+}
+
+func (w *serialisedWriter) Write(data []byte) (int, error) {
+	w.shared.mutex.Lock()
+	defer w.shared.mutex.Unlock()
+	return w.target.Write(data)
+}

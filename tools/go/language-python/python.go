@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"github.com/pulumi/pulumi/sdk/v3/python/toolchain"
+)
+
+// pythonFor finds the Python that a program's `runtime.options` name, and fails when its environment is missing.
+func pythonFor(info *pulumirpc.ProgramInfo) (toolchain.Toolchain, error) {
+	options := toolchain.PythonOptions{Root: info.GetRootDirectory(), ProgramDir: info.GetProgramDirectory()}
+	for name, value := range info.GetOptions().AsMap() {
+		text, _ := value.(string)
+		switch {
+		case name == "virtualenv" && text != "":
+			options.Virtualenv = text
+		case name == "toolchain" && text == "pip":
+			options.Toolchain = toolchain.Pip
+		case name == "toolchain" && text == "poetry":
+			options.Toolchain = toolchain.Poetry
+		case name == "toolchain" && text == "uv":
+			options.Toolchain = toolchain.Uv
+		default:
+			return nil, fmt.Errorf("runtime option `%s: %v` is not understood by this language host, so the program "+
+				"might run with another Python than is meant; give `toolchain` (pip, poetry or uv) and `virtualenv` "+
+				"(a folder)", name, value)
+		}
+	}
+	python, err := toolchain.ResolveToolchain(options)
+	if err != nil {
+		return nil, fmt.Errorf("finding the Python toolchain: %w", err)
+	}
+	return python, nil
+}
+
+// activated is an environment in which `python` and `pip` are those of the toolchain.
+func activated(ctx context.Context, python toolchain.Toolchain, environment []string) ([]string, error) {
+	folder, err := python.VirtualEnvPath(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("finding the virtual environment: %w", err)
+	}
+	if folder == "" {
+		return environment, nil
+	}
+	return toolchain.ActivateVirtualEnv(environment, folder), nil
+}
+
+// Packages say in this file which plugin they need. The working folder, first on the path of `-c`, is left out.
+const listPluginFiles = `
+import json, pathlib, sys
+print(json.dumps([str(f) for d in sys.path if d for f in sorted(pathlib.Path(d).glob("*/pulumi-plugin.json"))]))
+`
+
+// requiredPackages lists the plugins that the installed Python packages ask for.
+func requiredPackages(ctx context.Context, python toolchain.Toolchain) ([]*pulumirpc.PackageDependency, error) {
+	if err := python.ValidateVenv(ctx); err != nil {
+		return nil, err
+	}
+	command, err := python.Command(ctx, "-c", listPluginFiles)
+	if err != nil {
+		return nil, fmt.Errorf("finding Python: %w", err)
+	}
+	output, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("listing the installed Pulumi packages with %s: %w", command.Path, err)
+	}
+	var files []string
+	if err := json.Unmarshal(output, &files); err != nil {
+		return nil, fmt.Errorf("reading the list of installed Pulumi packages: %w", err)
+	}
+	var packages []*pulumirpc.PackageDependency
+	for _, file := range files {
+		described, err := plugin.LoadPulumiPluginJSON(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // uninstalled in between
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading %s: %w", file, err)
+		}
+		if described.Resource {
+			packages = append(packages, dependency(file, described))
+		}
+	}
+	return packages, nil
+}
+
+func dependency(file string, described *plugin.PulumiPluginJSON) *pulumirpc.PackageDependency {
+	name := described.Name
+	if name == "" {
+		module := filepath.Base(filepath.Dir(file))
+		name = strings.ReplaceAll(strings.TrimPrefix(module, "pulumi_"), "_", "-")
+	}
+	return &pulumirpc.PackageDependency{
+		Name: name, Kind: string(apitype.ResourcePlugin), Version: described.Version, Server: described.Server,
+		Parameterization: parameterization(described.Parameterization),
+		Extension:        parameterization(described.ExtensionParameterization),
+	}
+}
+
+func parameterization(described *plugin.PulumiParameterizationJSON) *pulumirpc.PackageParameterization {
+	if described == nil {
+		return nil
+	}
+	return &pulumirpc.PackageParameterization{
+		Name: described.Name, Version: described.Version, Value: described.Value,
+	}
+}

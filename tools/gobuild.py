@@ -1,0 +1,99 @@
+"""Builds Pulumi and its Python language host with Go, from the modules that `tools/go/go.sum` pins."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from tools.console import SetupError, run_step
+from tools.pins import Pins, Version, parse_version, show_version
+
+_CLI = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+_SDK = "github.com/pulumi/pulumi/sdk/v3"
+_VERSION_VARIABLE = f"{_SDK}/go/common/version.Version"
+# Scripts that the SDK's module carries as they are.
+_SCRIPTS = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
+# Since this version Go fetches the newer one that a module asks for, unless it is told not to.
+_SELF_UPGRADING: Version = (1, 21, 0)
+
+
+def sources(root: Path) -> list[Path]:
+    """What the build depends on."""
+    return [path for path in (root / "tools/go").rglob("*") if path.is_file()]
+
+
+def go_needed(root: Path) -> Version:
+    """The Go version that the pinned modules ask for."""
+    version = parse_version(re.search(r"^go \S+$", (root / "tools/go/go.mod").read_text(), re.MULTILINE)[0])  # type: ignore[index]  # go.mod always has it
+    assert version is not None
+    return version
+
+
+def why_go_cannot(root: Path) -> str | None:
+    """Why the Go on PATH cannot build; None if it can."""
+    needed = show_version(go_needed(root))
+    if shutil.which("go") is None:
+        return f"there is no Go on PATH to build it with ({needed} or later)"
+    asked = subprocess.run(
+        ["go", "env", "GOVERSION", "GOTOOLCHAIN"],  # noqa: S607 (the Go that PATH names is meant)
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found, _, toolchain = asked.stdout.strip().partition("\n")
+    version = parse_version(found)
+    if version is None:
+        return f"`go env` fails: {asked.stderr.strip()}"
+    if version >= go_needed(root) or (version >= _SELF_UPGRADING and not toolchain.startswith("local")):
+        return None
+    return f"the Go on PATH is {show_version(version)}, and building it needs {needed} or later"
+
+
+def build(root: Path, pins: Pins, into: Path) -> None:
+    """Build the command line and its Python host into a folder. The modules' checksums are verified by Go."""
+    module = root / "tools/go"
+    environment = os.environ | {
+        "CGO_ENABLED": "0",  # as the official releases, and no C compiler is needed
+        "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
+        "GOWORK": "off",
+    }
+    flags = ["-v", "-ldflags", f"-s -w -X {_VERSION_VARIABLE}=v{pins.pulumi}"]
+    for name, package in (("pulumi", _CLI), ("pulumi-language-python", "./language-python")):
+        run_step(
+            f"building {name} {pins.pulumi} with Go" + (", which takes some minutes" if package == _CLI else ""),
+            ["go", "build", *flags, "-o", str(into / name), package],
+            log=root / f".tools/log/build-{name}.log",
+            describe=_build_progress,
+            cwd=module,
+            environment=environment,
+        )
+    asked = subprocess.run(
+        ["go", "list", "-m", "-f", "{{.Dir}}", _SDK],  # noqa: S607 (the Go that PATH names is meant)
+        cwd=module,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for script in _SCRIPTS:
+        target = into / Path(script).name
+        target.write_bytes(Path(asked.stdout.strip(), script).read_bytes())
+        target.chmod(0o755)
+    _check(into / "pulumi", pins)
+
+
+def _build_progress(count: int, line: str) -> str:
+    if line.startswith("go: downloading"):
+        return f"downloading {' '.join(line.split()[2:])}"
+    return f"{count} packages compiled, now {line}"
+
+
+def _check(binary: Path, pins: Pins) -> None:
+    said = subprocess.run([str(binary), "version"], capture_output=True, text=True, check=False).stdout.strip()
+    if said != f"v{pins.pulumi}":
+        raise SetupError(
+            f"the built command line calls itself {said!r}, not v{pins.pulumi}: tools/go/go.mod and "
+            "tools/versions.toml do not name the same version, so bring them in step"
+        )

@@ -1,0 +1,46 @@
+"""`make setup`: the Python environment, Pulumi and the local stack, each only if it is missing or outdated."""
+
+import argparse
+import sys
+import time
+
+from tools.console import SetupError, say
+from tools.environment import ensure_environment
+from tools.pins import ROOT, load_pins
+from tools.pulumi_cli import ensure_pulumi
+from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
+from tools.stamps import exclusively
+
+_INTERRUPTED = 130
+
+
+def main() -> int:
+    """Set up; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
+    parser.add_argument(
+        "--tier", choices=("run", "dev"), default="run", help="what to install: dev adds what checks and tests need"
+    )
+    tier = parser.parse_args().tier
+    started = time.monotonic()
+    try:
+        with exclusively(ROOT / ".tools/lock"):
+            pins = load_pins()
+            # First, as this is what can be impossible; pip's minutes would have been for nothing.
+            changed = ensure_pulumi(ROOT, pins)
+            changed |= ensure_environment(ROOT, pins, tier)
+            # In a backend of the user's own nothing is made before it is asked for.
+            if uses_embedded_backend(activated_environment()):
+                changed |= ensure_stack(ROOT, "local")
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nsetup: interrupted; run it again to go on", file=sys.stderr)
+        return _INTERRUPTED
+    if changed:
+        say(f"ready after {time.monotonic() - started:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

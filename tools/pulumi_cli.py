@@ -1,0 +1,125 @@
+"""Finds, downloads or builds the Pulumi command line, in that order."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import gobuild, release
+from tools.console import SetupError, say
+from tools.pins import Pins, parse_version, show_version
+from tools.stamps import content_key, read_stamp, write_stamp
+
+_ASK_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class PulumiOnPath:
+    """The user's own command line, and why it is not used; None if it is good."""
+
+    path: str
+    version: str
+    objection: str | None
+
+
+def ensure_pulumi(root: Path, pins: Pins) -> bool:
+    """Have a Pulumi that runs Python programs; returns whether there was anything to do."""
+    if installed_source(root) is not None:
+        return False
+    found = pulumi_on_path(root, pins, os.environ)
+    if found is not None and found.objection is None:
+        _remove_outdated(root)
+        return False
+    if found is not None:
+        say(f"{found.path} is not used: {found.objection}")
+    scratch_parent = root / ".tools"
+    scratch_parent.mkdir(exist_ok=True)
+    for left_over in scratch_parent.glob("unfinished-*"):
+        shutil.rmtree(left_over)
+    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=scratch_parent) as scratch:
+        source = _obtain(root, pins, Path(scratch))
+        _install(root, Path(scratch), source)
+    return True
+
+
+def installed_source(root: Path) -> str | None:
+    """Where the command line in `.tools/bin` came from (`release` or `build`); None unless it is whole and current."""
+    stamp = read_stamp(_stamp(root))
+    whole = all(os.access(root / ".tools/bin" / name, os.X_OK) for name in release.RELEASE_FILES)
+    return stamp.get("source") if whole and stamp.get("key") == _key(root) else None
+
+
+def pulumi_on_path(root: Path, pins: Pins, environment: Mapping[str, str]) -> PulumiOnPath | None:
+    """The Pulumi that the user has, not counting this checkout's own; None if there is none."""
+    own = root / ".tools/bin"
+    folders = [each for each in environment.get("PATH", "").split(os.pathsep) if each and Path(each) != own]
+    search = os.pathsep.join(folders)
+    path = shutil.which("pulumi", path=search)
+    if path is None:
+        return None
+    try:
+        asked = subprocess.run(
+            [path, "version"], env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
+            capture_output=True, text=True, check=False, timeout=_ASK_TIMEOUT_S,
+        )  # fmt: skip
+        said = asked.stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    return PulumiOnPath(path, said, _objection(path, said, search, pins))
+
+
+def _objection(path: str, said: str, search: str, pins: Pins) -> str | None:
+    version = parse_version(said)
+    if version is None:
+        return f"it does not tell its version (it said {said!r})"
+    if version < pins.pulumi_oldest_on_path:
+        return f"it is {show_version(version)}, older than {show_version(pins.pulumi_oldest_on_path)}"
+    beside = f"{Path(path).resolve().parent}{os.pathsep}{search}"
+    for name in ("pulumi-language-python", "pulumi-language-python-exec"):
+        if shutil.which(name, path=beside) is None:
+            return f"{name} is missing beside it, so it cannot run Python programs"
+    return None
+
+
+def _obtain(root: Path, pins: Pins, into: Path) -> str:
+    archive = release.archive_name(pins)
+    checksum = release.published_checksum(pins, archive) if archive else None
+    if archive and checksum:
+        release.install_release(pins, archive, checksum, into)
+        return "release"
+    obstacle = gobuild.why_go_cannot(root)
+    if obstacle is not None:
+        raise SetupError(
+            f"Pulumi is missing: none recent is on PATH, its release {pins.pulumi} cannot be reached, and {obstacle}. "
+            f"Install Pulumi {show_version(pins.pulumi_oldest_on_path)} or later "
+            f"(https://www.pulumi.com/docs/install/) or Go {show_version(gobuild.go_needed(root))} or later "
+            "(https://go.dev/dl/), then run it again."
+        )
+    gobuild.build(root, pins, into)
+    return "build"
+
+
+def _install(root: Path, scratch: Path, source: str) -> None:
+    bin_folder = root / ".tools/bin"
+    bin_folder.mkdir(exist_ok=True)
+    _stamp(root).unlink(missing_ok=True)
+    for name in release.RELEASE_FILES:
+        (scratch / name).replace(bin_folder / name)
+    write_stamp(_stamp(root), {"source": source, "key": _key(root)})
+
+
+def _remove_outdated(root: Path) -> None:
+    """The user's own command line counts from now on; an outdated one of ours would come first on PATH."""
+    for name in release.RELEASE_FILES:
+        (root / ".tools/bin" / name).unlink(missing_ok=True)
+
+
+def _stamp(root: Path) -> Path:
+    return root / ".tools/pulumi.stamp"
+
+
+def _key(root: Path) -> str:
+    return content_key([root / "tools/versions.toml", *gobuild.sources(root)])
