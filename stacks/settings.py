@@ -1,0 +1,168 @@
+"""One stack's settings: the model that the whole program reads, parsed once from the stack's configuration.
+
+A field's description says what a wrong value would lead to and what to give instead; error messages quote it.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from stacks.explain import SettingsError, explain
+from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.model import Frozen
+from stacks.shapes import NodeShape, ShapeSettings, machine_resources
+
+Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+class BatchingSettings(Frozen):
+    """Server-side batching, in TF Serving's own terms; leave `batching` out to serve each request by itself."""
+
+    max_batch_size: Annotated[
+        int,
+        Field(ge=1, le=4096, description="A batch that holds nothing serves nothing. Give 1 to 4096; 128 is usual."),
+    ]
+    batch_timeout_micros: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000_000,
+            description="How long a batch waits for company, in µs. Give 0, then try 1000 to 10000.",
+        ),
+    ]
+    max_enqueued_batches: Annotated[
+        int,
+        Field(ge=1, description="A queue of none refuses every request. Give as many as there are batch threads."),
+    ]
+    num_batch_threads: Annotated[
+        int, Field(ge=1, le=1024, description="Without threads no batch runs. Give as many as the shape has vCPUs.")
+    ]
+
+
+class ServingSettings(Frozen):
+    """`shapebench:serving`: the variant that is measured."""
+
+    protocol: Annotated[
+        Literal["rest"],
+        Field(description="The generator asks over REST only so far, though gRPC is served too. Give rest."),
+    ]
+    intra_op: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=256,
+            description="Threads inside one operation. 0 or a negative number would let the server take all"
+            " cores of the host. Leave it out for the shape's vCPUs.",
+        ),
+    ] = None
+    inter_op: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            description="Operations that run at once. 0 or a negative number would let the server take all"
+            " cores of the host. Give 2, 4 or 8.",
+        ),
+    ]
+    batching: BatchingSettings | None = None
+
+
+class ModelSettings(Frozen):
+    """`shapebench:model`: what is served."""
+
+    weights: Annotated[
+        Literal["auto", "imagenet", "random"],
+        Field(
+            description="Where the numbers come from: imagenet (Keras downloads them), random (a fixed seed, same"
+            " arithmetic, no meaning), or auto (imagenet where it can be downloaded)."
+        ),
+    ]
+
+
+class LocalSettings(Frozen):
+    """`shapebench:local`: how the server runs on this machine, for the platform `local` only."""
+
+    server: Annotated[
+        Literal["auto", "embedded", "tensorflow_model_server"],
+        Field(description="auto takes tensorflow_model_server where it is on PATH, else the embedded server."),
+    ]
+    rest_port: Annotated[Port, Field(description="A free port from 1024 on; TF Serving's own is 8501.")]
+    grpc_port: Annotated[
+        Port, Field(description="A free port from 1024 on, another than REST; TF Serving's own is 8500.")
+    ]
+    start_timeout_s: Annotated[
+        float,
+        Field(gt=0, le=3600, description="How long the server may take until it answers; loading takes 10 to 60 s."),
+    ]
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if self.rest_port == self.grpc_port:
+            raise ValueError("restPort and grpcPort are the same, so only one of them could listen; give two ports")
+        return self
+
+
+class Settings(Frozen):
+    """Everything a stack says, checked. Keys are those of the stack file without their `shapebench:` prefix."""
+
+    platform: Annotated[
+        Literal["local", "gke"],
+        Field(description="Where the server runs: local (a process on this machine) or gke."),
+    ]
+    shape: Annotated[
+        ShapeSettings, Field(description="The node shape that is measured and priced: machineType and nodes.")
+    ]
+    serving: Annotated[ServingSettings, Field(description="The variant: protocol, interOp, and what else it sets.")]
+    load: Annotated[
+        LoadProfile, Field(description=f"A profile by name ({', '.join(PROFILES)}), and what it overrides.")
+    ]
+    model: Annotated[ModelSettings, Field(description="What is served: weights.")]
+    local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
+    results: Annotated[
+        str, Field(min_length=1, description="Where runs are kept: a folder or a URI such as gs://bucket/prefix.")
+    ]
+    region: Annotated[
+        str, Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="The region whose prices count, such as us-central1.")
+    ]
+    rerun: Annotated[str, Field(description="Any text; a new one makes the load test run again.")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _load_is_a_profile_with_overrides(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands over what it got
+        if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
+            return values
+        name = load.get("profile")
+        if name is None:
+            return values
+        if name not in PROFILES:
+            raise ValueError(
+                f"shapebench:load.profile is {name!r}, and there is no such profile; give one of {', '.join(PROFILES)}"
+            )
+        overrides = {key: value for key, value in load.items() if key != "profile"}
+        return values | {"load": PROFILES[name].model_dump(by_alias=True) | overrides}
+
+    @model_validator(mode="after")
+    def _one_machine_is_one_node(self) -> Self:
+        if self.platform == "local" and self.shape.nodes != 1:
+            raise ValueError(
+                f"shapebench:shape.nodes is {self.shape.nodes}, but this machine is one node: what it serves would be"
+                " divided by the price of several; give 1"
+            )
+        return self
+
+    def node_shape(self, stack: str) -> NodeShape:
+        """The shape that the stack measures, under the stack's name."""
+        return NodeShape.of(stack, self.shape)
+
+    @property
+    def intra_op(self) -> int:
+        """Threads inside one operation: what the stack says, else one for each vCPU of the shape."""
+        return self.serving.intra_op or machine_resources(self.shape.machine_type)[0]
+
+
+def parse_settings(values: dict[str, Any]) -> Settings:
+    """Settings from the values of a stack's `shapebench:` keys; raises SettingsError that names every wrong one."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(explain(error, Settings)) from None

@@ -1,0 +1,49 @@
+"""The stack files that are checked in: each parses, and they are the four shapes and the local one."""
+
+import pytest
+import yaml
+
+from stacks.explain import SettingsError
+from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, load_shape, stack_names
+from stacks.settings import Settings
+
+SHAPES = {
+    "2cpu-4gb": ("e2-custom-2-4096", 2, 4.0, 8),
+    "4cpu-8gb": ("e2-custom-4-8192", 4, 8.0, 4),
+    "8cpu-16gb": ("e2-custom-8-16384", 8, 16.0, 2),
+    "8cpu-64gb": ("e2-highmem-8", 8, 64.0, 2),
+}
+
+
+def test_there_is_a_file_for_each_shape_and_for_this_machine():
+    assert set(stack_names()) == {*SHAPES, "local"}
+
+
+@pytest.mark.parametrize("stack", SHAPES)
+def test_a_gke_stack_is_its_node_shape(stack):
+    shape = load_shape(stack)
+    assert (shape.machine_type, shape.vcpus, shape.memory_gb, shape.nodes) == SHAPES[stack]
+
+
+def test_every_shape_has_the_same_vcpus_in_all():
+    assert {load_shape(stack).vcpus * load_shape(stack).nodes for stack in SHAPES} == {16}
+
+
+def test_gke_stacks_run_the_published_load_and_only_they():
+    assert {load_settings(stack).load.users for stack in SHAPES} == {150}
+    assert load_settings("local").load.users < 150
+
+
+def test_pulumi_yaml_declares_exactly_the_settings_there_are():
+    declared = yaml.safe_load(PROJECT_FILE.read_text())["config"]
+    assert set(declared) == set(Settings.model_fields)
+
+
+def test_a_stack_without_a_file_is_named_beside_those_that_have_one():
+    with pytest.raises(SettingsError, match=r"no stack 'local2'.*8cpu-16gb"):
+        load_settings("local2")
+
+
+def test_no_stack_file_holds_a_secret():
+    for path in STACKS_DIR.glob("Pulumi.*.yaml"):
+        assert "secure:" not in path.read_text()

@@ -1,0 +1,127 @@
+"""A stack's settings: each wrong key is one sentence that names it, what follows and the mend."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks.explain import SettingsError
+from stacks.files import project_defaults
+from stacks.load_profiles import PROFILES
+from stacks.settings import Settings, parse_settings
+
+GOOD = {
+    "platform": "local",
+    "shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
+    "serving": {"protocol": "rest", "interOp": 2},
+    "load": {"profile": "smoke"},
+}
+
+
+def parse(**changes: object) -> Settings:
+    values = project_defaults() | GOOD | changes
+    return parse_settings({key: value for key, value in values.items() if value is not None})
+
+
+def complaint(**changes: object) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse(**changes)
+    return str(caught.value)
+
+
+def test_a_good_stack_parses_to_a_frozen_value():
+    settings = parse()
+    assert settings.serving.inter_op == 2
+    with pytest.raises(ValueError, match="frozen"):
+        settings.serving.inter_op = 4
+
+
+@pytest.mark.parametrize("key", ["platform", "shape", "serving", "load"])
+def test_a_missing_key_is_named_with_what_belongs_there(key):
+    said = complaint(**{key: None})
+    assert said.startswith(f"shapebench:{key} is missing. ")
+    assert len(said) > len(f"shapebench:{key} is missing. ")
+
+
+def test_every_wrong_key_is_named_at_once():
+    said = complaint(serving={"protocol": "rest", "interOp": 0}, rerun=3)
+    assert len(said.splitlines()) == 2
+    assert "shapebench:serving.interOp is 0" in said
+    assert "shapebench:rerun is 3" in said
+
+
+def serving(**changes: object) -> dict[str, object]:
+    return {"serving": {"protocol": "rest", "interOp": 2} | changes}
+
+
+def local(**changes: object) -> dict[str, object]:
+    return {"local": {"server": "auto", "restPort": 9000, "grpcPort": 9001, "startTimeoutS": 9} | changes}
+
+
+def smoke(**changes: object) -> dict[str, object]:
+    return {"load": {"profile": "smoke"} | changes}
+
+
+def shape(machine_type: str, nodes: int) -> dict[str, object]:
+    return {"shape": {"machineType": machine_type, "nodes": nodes}}
+
+
+WRONG = [
+    (serving(interOp=0), "serving.interOp is 0", "Give 2, 4 or 8"),
+    (serving(intraOp=0), "serving.intraOp is 0", "Leave it out"),
+    (serving(interop=2), "serving.interop is not a setting", "did you mean interOp?"),
+    (serving(protocol="grpc"), "serving.protocol is 'grpc'", "Give rest"),
+    (serving(batching={"maxBatchSize": 8}), "serving.batching.numBatchThreads is missing", "as many as the shape has"),
+    ({"loda": {}}, "loda is not a setting", "did you mean load?"),
+    (smoke(profile="sede"), "load.profile is 'sede'", "give one of seed, laptop, smoke"),
+    (smoke(users=0), "load.users is 0", "Give 1 to 10000"),
+    (smoke(users=400), "load: 400 users", "give a longer durationS"),
+    (shape("e2-medium", 1), "shape: 'e2-medium'", "use e2-custom-<vCPUs>-<MiB>"),
+    (shape("e2-custom-2-4096", 2), "shape.nodes is 2", "give 1"),
+    ({"region": "the moon"}, "region is 'the moon'", "us-central1"),
+    (local(grpcPort=9000), "local: restPort and grpcPort", "give two ports"),
+    (local(restPort=80), "local.restPort is 80", "from 1024 on"),
+    ({"model": {"weights": "pretrained"}}, "model.weights is 'pretrained'", "imagenet"),
+]
+
+
+@pytest.mark.parametrize(("changes", "wrong", "mend"), WRONG)
+def test_a_wrong_value_names_key_and_mend(changes, wrong, mend):
+    said = complaint(**changes)
+    assert f"shapebench:{wrong}" in said
+    assert mend in said
+
+
+def test_text_where_a_number_belongs_is_not_coerced():
+    assert "shapebench:serving.interOp is '8'" in complaint(serving={"protocol": "rest", "interOp": "8"})
+
+
+def test_a_profile_is_taken_whole_and_an_override_changes_only_itself():
+    assert parse(load={"profile": "seed"}).load == PROFILES["seed"]
+    assert parse(load={"profile": "seed", "users": 15}).load == PROFILES["seed"].model_copy(update={"users": 15})
+
+
+def test_a_load_can_be_spelt_out_without_a_profile():
+    spelt = PROFILES["smoke"].model_dump(by_alias=True)
+    assert parse(load=spelt).load == PROFILES["smoke"]
+
+
+def test_intra_op_follows_the_shape_unless_the_stack_says_otherwise():
+    assert parse(platform="gke", shape={"machineType": "e2-custom-8-16384", "nodes": 2}).intra_op == 8
+    assert parse(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}).intra_op == 1
+
+
+def test_the_seed_profile_is_the_published_experiment():
+    seed = PROFILES["seed"]
+    assert (seed.users, seed.spawn_rate_per_s, seed.wait_s, seed.ramp_s, seed.hold_s) == (150, 1, 1, 150, 150)
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1), st.none() | st.integers() | st.text() | st.dictionaries(st.text(), st.integers())
+    )
+)
+def test_whatever_a_stack_says_it_parses_or_a_settings_error_explains(values):
+    with contextlib.suppress(SettingsError):
+        parse_settings(project_defaults() | GOOD | values)

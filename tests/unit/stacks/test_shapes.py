@@ -1,0 +1,23 @@
+"""Node shapes: vCPUs and memory follow from the machine type."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks.shapes import NodeShape, ShapeSettings, UnknownMachineTypeError, machine_resources
+
+
+@given(vcpus=st.integers(1, 64), memory_gb=st.integers(1, 512), nodes=st.integers(1, 64))
+def test_a_custom_type_carries_its_size_in_its_name(vcpus, memory_gb, nodes):
+    machine_type = f"e2-custom-{vcpus}-{memory_gb * 1024}"
+    shape = NodeShape.of("any", ShapeSettings(machine_type=machine_type, nodes=nodes))
+    assert (shape.vcpus, shape.memory_gb, shape.nodes) == (vcpus, memory_gb, nodes)
+
+
+def test_the_predefined_high_memory_type_is_known():
+    assert machine_resources("e2-highmem-8") == (8, 64.0)
+
+
+def test_a_shared_core_type_is_refused_with_the_place_to_add_one():
+    with pytest.raises(UnknownMachineTypeError, match=r"e2-medium.*stacks/shapes\.py"):
+        machine_resources("e2-medium")
