@@ -1,0 +1,105 @@
+"""The manifest of a run: everything a reader needs to judge it without the stack that made it."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stacks.load_profiles import LoadProfile
+from stacks.shapes import NodeShape
+
+SCHEMA_VERSION: Literal[1] = 1
+
+
+class Record(BaseModel):
+    """A part of a manifest: snake_case on disk, frozen, and closed to keys the contract does not name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Batching(Record):
+    """Server-side batching, in the terms of TF Serving's batching parameter file."""
+
+    max_batch_size: Annotated[int, Field(ge=1)]
+    batch_timeout_micros: Annotated[int, Field(ge=0)]
+    max_enqueued_batches: Annotated[int, Field(ge=1)]
+    num_batch_threads: Annotated[int, Field(ge=1)]
+
+
+class Model(Record):
+    """What was served. `digest` is sha256 over the exported files; `weights` is where the numbers came from."""
+
+    name: str
+    digest: str
+    weights: Literal["imagenet", "random"]
+
+
+class Serving(Record):
+    """What served it. `server` is `tensorflow_model_server` or `shapebench-embedded`, never one for the other."""
+
+    server: str
+    server_version: str
+    image: str | None
+    protocol: Literal["rest", "grpc"]
+    replicas: Annotated[int, Field(ge=1)]
+    intra_op: Annotated[int, Field(ge=1)]
+    inter_op: Annotated[int, Field(ge=1)]
+    batching: Batching | None
+    model: Model
+
+
+class Generator(Record):
+    """What asked. `cpu_peak_percent` is of one core, of the busiest generator process; None when it was not sampled."""
+
+    kind: str
+    processes: Annotated[int, Field(ge=1)]
+    cpu_peak_percent: float | None
+    shares_host_with_server: bool
+
+
+class LineItem(Record):
+    """One declared thing that costs money. `hourly` and `unit_price` are None where no price is known, never 0."""
+
+    name: str
+    sku: str | None
+    quantity: float
+    unit: str
+    unit_price: float | None
+    hourly: float | None
+
+
+class Cost(Record):
+    """What the serving side costs an hour. `hourly` is None when any line item has no price."""
+
+    currency: str
+    region: str
+    prices_as_of: str
+    source: str
+    line_items: tuple[LineItem, ...]
+    hourly: float | None
+
+
+class Validity(Record):
+    """Whether the run may be ranked; every failed check is a reason in plain words."""
+
+    verdict: Literal["valid", "invalid"]
+    reasons: tuple[str, ...]
+
+
+class Manifest(Record):
+    """One finished run. Written last: a run without one did not finish and no reader counts it."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
+    stack: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    platform: Literal["local", "kubernetes", "gke"]
+    shape: NodeShape
+    serving: Serving
+    load: LoadProfile
+    generator: Generator
+    started_at: datetime
+    finished_at: datetime
+    cost: Cost
+    validity: Validity
+    software: dict[str, str]
+    git_commit: str | None

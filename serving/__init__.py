@@ -1,0 +1,1 @@
+"""The model export and the embedded server that speaks TensorFlow Serving's API."""

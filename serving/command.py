@@ -1,0 +1,60 @@
+"""The command line that starts a server, the real one or the embedded one, and the two files it points at.
+
+Imports the standard library only: whoever starts a server need not load what the server loads.
+"""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from analysis.manifest import Batching
+
+SERVER_NAME = "shapebench-embedded"
+PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
+
+
+def server_version() -> str:
+    """The embedded server's version, which is the project's."""
+    return version("shapebench")
+
+
+def server_command(  # noqa: PLR0913 - one parameter a flag, by keyword
+    executable: str | None,
+    *,
+    model_name: str,
+    model_base_path: Path | str,
+    rest_port: int,
+    grpc_port: int,
+    intra_op: int,
+    inter_op: int,
+    batching_file: Path | None = None,
+    monitoring_file: Path | None = None,
+) -> list[str]:
+    """The argument list of a server: `executable` is a `tensorflow_model_server`, None means the embedded one."""
+    command = [executable] if executable else [sys.executable, "-m", "serving.server"]
+    command += [
+        f"--model_name={model_name}",
+        f"--model_base_path={model_base_path}",
+        f"--rest_api_port={rest_port}",
+        f"--port={grpc_port}",
+        f"--tensorflow_intra_op_parallelism={intra_op}",
+        f"--tensorflow_inter_op_parallelism={inter_op}",
+        "--enable_grpc_healthcheck_service=true",
+    ]
+    if batching_file is not None:
+        command += ["--enable_batching=true", f"--batching_parameters_file={batching_file}"]
+    if monitoring_file is not None:
+        command.append(f"--monitoring_config_file={monitoring_file}")
+    return command
+
+
+def write_batching_file(batching: "Batching", path: Path) -> None:
+    """Write TF Serving's batching parameter file."""
+    path.write_text("".join(f"{name} {{ value: {value} }}\n" for name, value in batching.model_dump().items()))
+
+
+def write_monitoring_file(path: Path) -> None:
+    """Write a monitoring file that turns the Prometheus page on, at TF Serving's own path."""
+    path.write_text(f'prometheus_config {{ enable: true path: "{PROMETHEUS_PATH}" }}\n')

@@ -1,0 +1,78 @@
+"""Reads the two text files that TF Serving's flags point at: batching parameters and monitoring.
+
+They are protocol buffers in text form, but the published stubs lack these two messages: their descriptions are built
+here, with the fields that the embedded server honours. Any other field is an error, not silence.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf.message import Message
+
+from analysis.manifest import Batching
+from serving.errors import StartError
+
+_Field = descriptor_pb2.FieldDescriptorProto
+_PACKAGE = "shapebench.config"
+
+
+def default_batching() -> Batching:
+    """TF Serving's own defaults, for what a parameter file leaves out."""
+    return Batching(
+        max_batch_size=1000, batch_timeout_micros=0, max_enqueued_batches=10, num_batch_threads=os.cpu_count() or 1
+    )
+
+
+def read_batching_file(path: Path) -> Batching:
+    """The batching parameters in `path`. Raises StartError where it is not what TF Serving would read."""
+    message = _parsed(path, "BatchingParameters")
+    given = {field.name: value.value for field, value in message.ListFields()}
+    try:
+        return Batching.model_validate(default_batching().model_dump() | given)
+    except ValueError as error:
+        raise StartError(f"--batching_parameters_file={path} holds a value that cannot work: {error}") from error
+
+
+def read_monitoring_file(path: Path) -> str | None:
+    """The path of the Prometheus page, None where it is not enabled. Raises StartError."""
+    message: Any = _parsed(path, "MonitoringConfig")
+    if not message.prometheus_config.enable:
+        return None
+    page: str = message.prometheus_config.path or "/monitoring/prometheus/metrics"
+    if not page.startswith("/"):
+        raise StartError(f"--monitoring_config_file={path} has the path '{page}'; it must start with '/'")
+    return page
+
+
+def _parsed(path: Path, message: str) -> Message:
+    try:
+        return text_format.Parse(path.read_text(), _message_class(message)())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise StartError(
+            f"{path} is no {message} in text form, so the server does not start: {error}; see docs/serving.md"
+        ) from error
+
+
+def _message_class(name: str) -> type[Message]:
+    file = descriptor_pb2.FileDescriptorProto(name="shapebench_config.proto", package=_PACKAGE, syntax="proto3")
+    _add_message(file, "Int64Value", {"value": _Field.TYPE_INT64})
+    _add_message(file, "BatchingParameters", dict.fromkeys(Batching.model_fields, "Int64Value"))
+    _add_message(file, "PrometheusConfig", {"enable": _Field.TYPE_BOOL, "path": _Field.TYPE_STRING})
+    _add_message(file, "MonitoringConfig", {"prometheus_config": "PrometheusConfig"})
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+
+
+def _add_message(
+    file: descriptor_pb2.FileDescriptorProto, name: str, fields: dict[str, "_Field.Type.ValueType | str"]
+) -> None:
+    message = file.message_type.add(name=name)
+    for number, (field, kind) in enumerate(fields.items(), start=1):
+        added = message.field.add(name=field, number=number, label=_Field.LABEL_OPTIONAL)
+        if isinstance(kind, str):
+            added.type, added.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
+        else:
+            added.type = kind
