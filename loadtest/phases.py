@@ -1,0 +1,54 @@
+"""Warm-up, ramp and hold: when each is due, and which one a request belongs to. Standard library only."""
+
+import re
+
+WARMUP, RAMP, HOLD = "warmup", "ramp", "hold"
+
+# Every name that the results store allows for a phase.
+PHASE_NAME = re.compile(r"warmup|ramp|hold|step-\d+")
+
+
+class Timeline:
+    """Which phase is due how many seconds after the start of the test."""
+
+    def __init__(self, warmup_s: float, ramp_s: float, duration_s: float) -> None:
+        """`duration_s` is ramp and hold together; a ramp that is longer is cut off and there is no hold."""
+        self._ends = ((warmup_s, WARMUP), (warmup_s + min(ramp_s, duration_s), RAMP), (warmup_s + duration_s, HOLD))
+
+    def due(self, elapsed_s: float) -> str | None:
+        """The phase that is due; None when the test is over."""
+        return next((phase for end_s, phase in self._ends if elapsed_s < end_s), None)
+
+    def next_change_s(self, elapsed_s: float) -> float | None:
+        """When the phase that is due ends, in seconds since the start; None when the test is over."""
+        return next((end_s for end_s, _ in self._ends if elapsed_s < end_s), None)
+
+
+class PhaseMarks:
+    """The phases that were entered, with their times: a request belongs to the one in which it was sent.
+
+    Once `over` is set no user sends any more. Without it a user could wake from its pause while Locust is about to
+    end it: it would send, be cut off at once, and leave a failed request that nobody is to blame for.
+    """
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[int, str]] = []
+        self.over = False
+
+    def enter(self, phase: str, at_us: int) -> None:
+        """Note that `phase` began at `at_us` (microseconds of the epoch); the same phase again is no new mark."""
+        if not self._marks or self._marks[-1][1] != phase:
+            self._marks.append((at_us, phase))
+
+    @property
+    def current(self) -> str | None:
+        """The phase entered last; None before the first."""
+        return self._marks[-1][1] if self._marks else None
+
+    def at(self, start_us: int) -> str:
+        """The phase that was on at `start_us`."""
+        for began_us, phase in reversed(self._marks):
+            if start_us >= began_us:
+                return phase
+        # The wall clock was set back during the test: the request still followed the first mark.
+        return self._marks[0][1]

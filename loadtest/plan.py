@@ -1,0 +1,64 @@
+"""What the generator is told: one JSON file, written by the runner and read inside Locust. Standard library only."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Self
+
+# The environment variable that holds the path of the plan.
+PLAN_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long the generator waits for what. The response time-out is that of TF Serving's own REST front end.
+
+    Both time-outs are for one operation on the socket. `server_gone_after_s` is how long nothing may be answered,
+    while requests fail and no connection can be made, until the test is given up.
+    """
+
+    connect_timeout_s: float = 5.0
+    response_timeout_s: float = 30.0
+    server_gone_after_s: float = 5.0
+    flush_interval_s: float = 0.25
+    report_interval_s: float = 1.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One load test, as the Locust process sees it.
+
+    `expected_shape` is (images in a request, classes of the model). `parent_pid` is the process that the generator
+    must not outlive; None where something else ends it.
+    """
+
+    base_url: str
+    model_name: str
+    body_path: str
+    expected_shape: tuple[int, int]
+    users: int
+    spawn_rate_per_s: float
+    wait_s: float
+    warmup_s: float
+    ramp_s: float
+    duration_s: float
+    spool_path: str
+    parent_pid: int | None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def total_s(self) -> float:
+        """How long the whole test takes, warm-up included, in seconds."""
+        return self.warmup_s + self.duration_s
+
+    def write(self, path: Path) -> None:
+        """Write the plan where `from_environment` reads it."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The plan that the environment variable points to; raises KeyError where there is none."""
+        fields = json.loads(Path(os.environ[PLAN_VARIABLE]).read_text())
+        batch, classes = fields.pop("expected_shape")
+        return cls(**fields | {"expected_shape": (batch, classes), "limits": Limits(**fields["limits"])})

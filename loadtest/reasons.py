@@ -1,0 +1,102 @@
+"""Why a run is not valid, in plain words: pure functions of how the generator ended and of the rows it left."""
+
+import signal
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loadtest.phases import HOLD
+from loadtest.spool import Spool
+
+_STOPS = {
+    "server_gone": "the server stopped answering: {}",
+    "interrupted": "the test was interrupted ({}), so requests after that are missing",
+    "caller_gone": "the program that had started the test ended ({}), so requests after that are missing",
+    "rows_not_written": "rows could not be written, so some are missing ({}); free the disk and run again",
+}
+
+
+class EndedFor(Enum):
+    """Why the runner ended the generator; the text is the reason against the run."""
+
+    CANCEL = "the test was cancelled before its end, so requests after that are missing"
+    LATENESS = "the load generator did not end by itself in time and was ended, so its last requests may be missing"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the generator ended: by itself (`ended_for` is None) or by the runner.
+
+    `totals` is its last line; None when it ended without saying one.
+    """
+
+    exit_code: int | None
+    totals: dict[str, Any] | None
+    ended_for: EndedFor | None
+    last_log_lines: tuple[str, ...]
+
+
+def reasons_against(ending: Ending, spool: Spool) -> tuple[str, ...]:
+    """Every reason why the run may not be counted; none when it may."""
+    return (*_of_the_end(ending), *_of_the_file(ending, spool), *_of_the_rows(spool.rows))
+
+
+def _of_the_end(ending: Ending) -> list[str]:
+    if ending.ended_for:
+        return [ending.ended_for.value]
+    stop = ending.totals and ending.totals["stop"]
+    if stop:
+        return [_STOPS[stop["cause"]].format(stop["detail"])]
+    if ending.exit_code != 0 or ending.totals is None:
+        log = " | ".join(ending.last_log_lines) or "empty"
+        return [f"the load generator crashed ({_ended_with(ending.exit_code)}); the end of its log: {log}"]
+    return []
+
+
+def _of_the_file(ending: Ending, spool: Spool) -> list[str]:
+    reasons = []
+    if spool.torn:
+        reasons.append("the last row was cut off while it was written and is left out")
+    if spool.corrupt_lines:
+        shown = ", ".join(map(str, spool.corrupt_lines[:5]))
+        reasons.append(
+            f"{len(spool.corrupt_lines)} lines of the generator's file are no rows and are left out (lines {shown})"
+        )
+    counted = ending.totals and ending.totals["counted_requests"]
+    if counted is not None and counted != spool.rows.num_rows:
+        reasons.append(f"Locust counted {counted} requests but {spool.rows.num_rows} rows were read, so rows are wrong")
+    return reasons
+
+
+def _of_the_rows(rows: pa.Table) -> list[str]:
+    if not rows.num_rows:
+        return ["no request was finished, so there is nothing to measure"]
+    reasons = []
+    held = rows.filter(pc.equal(rows["phase"], HOLD))
+    if not _any_ok(rows):
+        reasons.append(f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}")
+    elif held.num_rows and not _any_ok(held):
+        reasons.append(f"all {held.num_rows} requests of the hold phase failed, most with {_commonest_error(held)}")
+    if not held.num_rows:
+        reasons.append("the hold phase was never reached, so there are no figures at the full number of users")
+    return reasons
+
+
+def _any_ok(rows: pa.Table) -> bool:
+    return bool(pc.any(rows["ok"]).as_py())
+
+
+def _commonest_error(rows: pa.Table) -> str:
+    counts = pc.value_counts(rows["error"]).to_pylist()
+    return str(max(counts, key=lambda count: count["counts"])["values"])
+
+
+def _ended_with(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "it could not be ended"
+    if exit_code < 0:
+        return signal.Signals(-exit_code).name
+    return f"exit code {exit_code}"

@@ -1,0 +1,107 @@
+"""Every request becomes one raw row in a file, in whole microseconds, as it happened. Standard library only."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from loadtest.phases import PhaseMarks
+
+# The columns of a spooled row, in their order. `loadtest.spool` reads them.
+SPOOL_COLUMNS = (
+    "intended_start",
+    "start",
+    "latency_us",
+    "phase",
+    "ok",
+    "status",
+    "error",
+    "request_bytes",
+    "response_bytes",
+)
+
+_NO_STATUS = -1
+
+
+class WrongAnswer(Exception):  # noqa: N818 (it is what became of a request, not an error of this program)
+    """A request that was answered, but not rightly; its text is a short class such as `bad_shape`."""
+
+
+class NoAnswer(Exception):  # noqa: N818 (the same)
+    """A request to which no whole answer came; its text is a short class such as `timeout`."""
+
+
+class Recorder:
+    """Listens to Locust's own request event, so that what Locust counts and what is recorded is the same.
+
+    The event carries times that Locust has not rounded yet: it rounds only in its statistics. Rows wait in memory
+    until `flush`, which the owner calls often: what a SIGKILL can take is what came since.
+    """
+
+    def __init__(self, path: Path, marks: PhaseMarks, request_bytes: int) -> None:
+        """Opens `path` anew; raises FileExistsError where another run's rows are."""
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        self._marks = marks
+        self._request_bytes = request_bytes
+        self._lines: list[str] = []
+        self._unwritten = b""
+        self.latencies_us: list[int] = []
+        self.rows = 0
+        self.failures = 0
+        self.last_error = ""
+        self.unanswered_in_a_row = 0
+        # On the monotonic clock; None while requests are answered, be it with an error.
+        self.unanswered_since_s: float | None = None
+
+    def on_request(
+        self,
+        *,
+        start_time: float,
+        response_time: float,
+        response_length: int,
+        response: Any,  # noqa: ANN401 (what the client made of the answer; it has a status_code)
+        exception: BaseException | None,
+        **_: object,
+    ) -> None:
+        """One finished request: `start_time` in seconds of the epoch, `response_time` in milliseconds, both exact."""
+        start_us = round(start_time * 1e6)
+        latency_us = round(response_time * 1e3)
+        status = _NO_STATUS if isinstance(exception, NoAnswer) else response.status_code
+        error = "" if exception is None else _class_of(exception)
+        self._lines.append(
+            f"{start_us},{start_us},{latency_us},{self._marks.at(start_us)},{0 if error else 1},{status},{error},"
+            f"{self._request_bytes},{response_length}\n"
+        )
+        self.latencies_us.append(latency_us)
+        self.rows += 1
+        if error:
+            self._note_failure(error, answered=status != _NO_STATUS)
+        else:
+            self.unanswered_since_s = None
+
+    def _note_failure(self, error: str, *, answered: bool) -> None:
+        self.failures += 1
+        self.last_error = error
+        if answered:
+            self.unanswered_since_s = None
+        elif self.unanswered_since_s is None:
+            self.unanswered_since_s = time.monotonic()
+            self.unanswered_in_a_row = 1
+        else:
+            self.unanswered_in_a_row += 1
+
+    def flush(self) -> None:
+        """Hand all rows to the operating system; raises OSError and keeps them where it takes none."""
+        self._unwritten += "".join(self._lines).encode()
+        self._lines.clear()
+        while self._unwritten:
+            self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
+
+    def take_latencies_us(self) -> list[int]:
+        """The latencies since the last call, for whoever shows progress."""
+        taken, self.latencies_us = self.latencies_us, []
+        return taken
+
+
+def _class_of(exception: BaseException) -> str:
+    return str(exception) if isinstance(exception, WrongAnswer | NoAnswer) else type(exception).__name__

@@ -1,0 +1,168 @@
+"""Runs one load test in a process of its own and brings back whatever was measured, however it ended."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from loadtest.generator import Generator
+from loadtest.plan import Limits, Plan
+from loadtest.reasons import EndedFor, Ending, reasons_against
+from loadtest.spool import read_spool
+from stacks.load_profiles import LoadProfile
+
+# There is one generator process: one core of it asks a hundred times what these servers answer.
+WORKER = "locust-0"
+
+# How often the runner looks whether it was cancelled, in seconds.
+_LOOK_S = 0.2
+
+# What Locust may take on top of the test itself, to start and to end, in seconds.
+_SLACK_S = 30.0
+
+_LOG_LINES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class LoadTestSpec:
+    """What to test, and how. `work_dir` is made when it is missing and must not hold an earlier test.
+
+    `body` is sent as it is; `expected_shape` is (images in it, classes of the model).
+    """
+
+    profile: LoadProfile
+    base_url: str
+    model_name: str
+    work_dir: Path
+    body: bytes
+    expected_shape: tuple[int, int] = (1, 1000)
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the test stands. Rate and median are those of the last seconds; `p50_ms` is None where there were none."""
+
+    elapsed_s: float
+    total_s: float
+    phase: str | None
+    users: int
+    requests: int
+    errors: int
+    rps: float
+    p50_ms: float | None
+
+
+@dataclass(frozen=True)
+class LoadTestOutcome:
+    """What was measured. `rows` are in REQUESTS_SCHEMA; a run with any of `reasons` is not valid.
+
+    `counted_requests` is Locust's own count and `cpu_peak_percent` is of one core, over a second; both are None when
+    the generator died before it could say.
+    """
+
+    rows: pa.Table
+    started_at: datetime
+    finished_at: datetime
+    counted_requests: int | None
+    cpu_peak_percent: float | None
+    locust_version: str
+    reasons: tuple[str, ...]
+
+
+def run_load_test(
+    spec: LoadTestSpec, on_progress: Callable[[Progress], None], cancelled: threading.Event
+) -> LoadTestOutcome:
+    """Run the test to its end, or until `cancelled` is set; no process is left when this returns or raises.
+
+    Raises FileExistsError where `work_dir` holds the rows of another test.
+    """
+    work_dir = spec.work_dir.absolute()
+    plan, plan_path, log_path = _plan(spec, work_dir), work_dir / "plan.json", work_dir / "locust.log"
+    _lay_out(plan, plan_path, spec.body)
+    started_at = datetime.now(UTC)
+    with Generator(plan_path, log_path) as generator:
+        totals, ended_for = _follow(generator, plan, on_progress, cancelled)
+        exit_code = generator.exit_code
+    ending = Ending(exit_code, totals, ended_for, _last_lines(log_path))
+    spool = read_spool(Path(plan.spool_path), WORKER)
+    return LoadTestOutcome(
+        rows=spool.rows,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        counted_requests=totals["counted_requests"] if totals else None,
+        cpu_peak_percent=totals["cpu_peak_percent"] if totals else None,
+        locust_version=version("locust"),
+        reasons=reasons_against(ending, spool),
+    )
+
+
+def _plan(spec: LoadTestSpec, work_dir: Path) -> Plan:
+    profile = spec.profile
+    return Plan(
+        base_url=spec.base_url,
+        model_name=spec.model_name,
+        body_path=str(work_dir / "body.json"),
+        expected_shape=spec.expected_shape,
+        users=profile.users,
+        spawn_rate_per_s=profile.spawn_rate_per_s,
+        wait_s=profile.wait_s,
+        warmup_s=profile.warmup_s,
+        ramp_s=profile.ramp_s,
+        duration_s=profile.duration_s,
+        spool_path=str(work_dir / f"{WORKER}.csv"),
+        parent_pid=os.getpid(),
+        limits=spec.limits,
+    )
+
+
+def _lay_out(plan: Plan, plan_path: Path, body: bytes) -> None:
+    """Write the body and the plan where Locust reads them."""
+    plan_path.parent.mkdir(parents=True, exist_ok=True)
+    if Path(plan.spool_path).exists():
+        raise FileExistsError(
+            f"work_dir {plan_path.parent} holds the rows of another load test, which would be mixed with this one's; "
+            "give each test a folder of its own"
+        )
+    Path(plan.body_path).write_bytes(body)
+    plan.write(plan_path)
+
+
+def _follow(
+    generator: Generator, plan: Plan, on_progress: Callable[[Progress], None], cancelled: threading.Event
+) -> tuple[dict[str, Any] | None, EndedFor | None]:
+    """Pass on progress until Locust has ended; returns its totals, and why it was ended if it was."""
+    deadline = time.monotonic() + plan.total_s + plan.limits.response_timeout_s + _SLACK_S
+    totals: dict[str, Any] | None = None
+    ended_for: EndedFor | None = None
+    over = False
+    while not over:
+        # Looked at before the messages: those that came just before the end are then still read.
+        over = generator.exit_code is not None
+        for message in generator.messages(timeout_s=_LOOK_S):
+            match message.pop("event", None):
+                case "progress":
+                    on_progress(Progress(**message))
+                case "totals":
+                    totals = message
+        if not over and (ended_for := _why_to_end(cancelled, deadline)):
+            generator.end()
+    return totals, ended_for
+
+
+def _why_to_end(cancelled: threading.Event, deadline: float) -> EndedFor | None:
+    if cancelled.is_set():
+        return EndedFor.CANCEL
+    return EndedFor.LATENESS if time.monotonic() > deadline else None
+
+
+def _last_lines(path: Path) -> tuple[str, ...]:
+    lines = path.read_text(errors="replace").splitlines()
+    return tuple([line for line in lines if line.strip()][-_LOG_LINES_SHOWN:])
