@@ -1,0 +1,105 @@
+"""What a shape costs an hour, as line items: one for each thing that is declared and billed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analysis.manifest import Cost, LineItem
+from analysis.prices import PriceSource
+from analysis.prices.snapshot import embedded_snapshot
+from stacks.shapes import NodeShape
+
+DEFAULT_REGION = "us-central1"
+HOURS_A_DAY = 24
+HOURS_A_MONTH = 730
+
+# The node image, the serving image and a 100 MB model take about 8 GB; the rest is room for logs and one more image.
+# The same on every shape, so that it changes no comparison, and small, so that eight of them fit the usual quota.
+BOOT_DISK_GB = 20
+
+_NODES = "serving nodes: "
+_CORE_UNIT, _MEMORY_UNIT, _CLUSTER_UNIT = "vCPU-hour", "GB-hour", "cluster-hour"
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of line items and what it counts."""
+
+    name: str
+    counts: str
+    hourly: float | None
+
+
+def estimate(shape: NodeShape, region: str = DEFAULT_REGION, source: PriceSource | None = None) -> Cost:
+    """The serving side of a stack of this shape: its nodes' vCPUs, memory and boot disks, and the cluster's fee.
+
+    Nodes are billed by their machine series; a custom type of a series has SKUs of its own. What has no price makes
+    the total None (`at_least` sums the rest).
+    """
+    source = source or embedded_snapshot()
+    series, kind = shape.machine_type.split("-")[:2]
+    billed_as = f"{series}-custom" if kind == "custom" else series
+    billed: tuple[tuple[str, float, str, str], ...] = (
+        (f"{_NODES}vCPUs", shape.nodes * shape.vcpus, _CORE_UNIT, f"{billed_as}-core"),
+        (f"{_NODES}memory", shape.nodes * shape.memory_gb, _MEMORY_UNIT, f"{billed_as}-memory"),
+        (f"{_NODES}boot disks", shape.nodes * BOOT_DISK_GB, "GB-month", "pd-balanced"),
+        ("cluster fee", 1, _CLUSTER_UNIT, "gke-zonal-cluster"),
+    )
+    items = tuple(_line_item(*row, region, source) for row in billed)
+    return Cost(
+        currency=source.currency,
+        region=region,
+        prices_as_of=source.as_of,
+        source=source.name,
+        line_items=items,
+        hourly=_total(items),
+    )
+
+
+def nodes_hourly(cost: Cost) -> float | None:
+    """The serving nodes' vCPUs and memory alone: the figure that the published experiment compares shapes by."""
+    machine = {_CORE_UNIT, _MEMORY_UNIT}
+    return _total(item for item in cost.line_items if item.name.startswith(_NODES) and item.unit in machine)
+
+
+def sums(cost: Cost) -> list[Sum]:
+    """The total, and the other sums that people compare; or what it costs at least, where something has no price."""
+    if cost.hourly is None:
+        return [Sum("at least", why_unpriced(cost), at_least(cost))]
+    without_fee = _total(item for item in cost.line_items if item.unit != _CLUSTER_UNIT)
+    return [
+        Sum("total", "all of the above", cost.hourly),
+        Sum("with free tier", "a monthly credit covers the fee of one zonal cluster", without_fee),
+        Sum("nodes only", "vCPUs and memory, as the published experiment compares shapes", nodes_hourly(cost)),
+    ]
+
+
+def at_least(cost: Cost) -> float:
+    """What the priced line items come to an hour: the total if all have a price, a lower bound if not."""
+    return sum(item.hourly for item in cost.line_items if item.hourly is not None)
+
+
+def why_unpriced(cost: Cost) -> str:
+    """The reason that stands beside a line item without a price."""
+    return f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of}"
+
+
+def _line_item(name: str, quantity: float, unit: str, resource: str, region: str, source: PriceSource) -> LineItem:
+    price = source.price(resource, region)
+    if price is None:
+        return LineItem(name=name, sku=None, quantity=quantity, unit=unit, unit_price=None, hourly=None)
+    if price.unit != unit:
+        raise ValueError(f"{source.name} prices {resource} by the {price.unit}, so {quantity} {unit} cannot be priced")
+    hours = HOURS_A_MONTH if unit.endswith("-month") else 1
+    return LineItem(
+        name=name,
+        sku=price.sku,
+        quantity=quantity,
+        unit=unit,
+        unit_price=price.unit_price,
+        hourly=quantity * price.unit_price / hours,
+    )
+
+
+def _total(items: Iterable[LineItem]) -> float | None:
+    hourly = [item.hourly for item in items]
+    return None if None in hourly else sum(value for value in hourly if value is not None)

@@ -1,0 +1,223 @@
+"""The charts of a report: what each encodes, and the sentence a screen reader says for it."""
+
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+from markupsafe import Markup
+
+from analysis.report.collect import Run
+from analysis.report.drawing import BAD, BAND, FIRST, GRID, INK, MUTED, SECOND, THIRD, colours, name_axis, svg
+from analysis.report.series import Series
+from analysis.report.text import number
+
+_PHASE_NAMES = {"warmup": "warm-up"}
+
+
+def latency_over_time(run: Run, series: Series) -> Markup:
+    """Median, p95 and slowest of the good answers by the time they were asked for; errors as marks below."""
+    frame = series.over_time.assign(middle=lambda table: table["second"] + series.window_s / 2)
+    lines = frame.melt(
+        id_vars=["middle"], value_vars=["p50_ms", "p95_ms", "max_ms"], var_name="figure", value_name="ms"
+    ).dropna()
+    names = {"p50_ms": "median", "p95_ms": "p95", "max_ms": "slowest"}
+    lines["figure"] = lines["figure"].map(names)
+    x = alt.X("middle:Q", title="seconds since the first request", axis=alt.Axis(grid=False))
+    # The names of the phases stand in the room above the highest point.
+    scale = alt.Scale(domain=[0, float(lines["ms"].max()) * 1.15 if len(lines) else 1.0], nice=False)
+    curves = (
+        alt.Chart(lines)
+        .mark_line(strokeWidth=1.8, strokeJoin="round")
+        .encode(
+            x=x,
+            y=alt.Y("ms:Q", title="latency, ms", scale=scale),
+            color=colours("figure", list(names.values()), [FIRST, SECOND, THIRD]),
+            strokeDash=alt.StrokeDash(
+                "figure:N",
+                scale=alt.Scale(domain=list(names.values()), range=[[1, 0], [5, 3], [1.5, 2.5]]),
+                legend=None,
+            ),
+        )
+    )
+    layers = [*_phase_bands(series.phases), curves]
+    failed = frame[frame["errors"] > 0]
+    if len(failed):
+        layers.append(
+            alt.Chart(failed)
+            .mark_tick(color=BAD, thickness=3, size=9, orient="vertical")
+            .encode(x=x, y=alt.value("height"))
+        )
+    return svg(
+        alt.layer(*layers),
+        f"Latency of {run.name} over time: the median, the 95th percentile and the slowest answer in each "
+        f"{series.window_s} s; the numbers are in a table below.",
+    )
+
+
+def latency_distribution(run: Run, series: Series) -> Markup:
+    """How many good answers of the hold took how long, on a logarithmic axis, with the quantiles marked."""
+    bins = series.distribution
+    total = bins["count"].sum()
+    frame = bins.assign(share=bins["count"] / total * 100)
+    quantiles = pd.DataFrame(
+        [
+            {"ms": run.summary.p50_ms, "label": "p50", "row": 0},
+            {"ms": run.summary.p95_ms, "label": "p95", "row": 1},
+            {"ms": run.summary.p99_ms, "label": "p99", "row": 2},
+        ]
+    )
+    low_ms, high_ms = float(frame["low_ms"].min()), float(frame["high_ms"].max())
+    scale = alt.Scale(type="log", domain=[low_ms, high_ms], nice=False)
+    axis = alt.Axis(values=_log_ticks(low_ms, high_ms), format=",~r", grid=False)
+    bars = (
+        alt.Chart(frame)
+        .mark_bar(color=FIRST, opacity=0.75, binSpacing=1)
+        .encode(
+            x=alt.X("low_ms:Q", scale=scale, axis=axis, title="latency, ms (logarithmic)"),
+            x2="high_ms:Q",
+            # The names of the quantiles stand in the room above the highest bar.
+            y=alt.Y(
+                "share:Q",
+                title="share of answers, %",
+                scale=alt.Scale(domain=[0, frame["share"].max() * 1.3], nice=False),
+            ),
+            y2=alt.datum(0),
+        )
+    )
+    rules = alt.Chart(quantiles).mark_rule(color=INK, strokeDash=[3, 3]).encode(x=alt.X("ms:Q", scale=scale))
+    labels = (
+        alt.Chart(quantiles)
+        .transform_calculate(y="4 + datum.row * 14")
+        .mark_text(align="left", dx=4, color=INK, fontSize=11, baseline="top")
+        .encode(x=alt.X("ms:Q", scale=scale), y=alt.Y("y:Q", scale=None), text="label:N")
+    )
+    return svg(
+        alt.layer(bars, rules, labels),
+        f"Distribution of latency of {run.name} in the hold phase: median {number(run.summary.p50_ms)} ms, "
+        f"p95 {number(run.summary.p95_ms)} ms, p99 {number(run.summary.p99_ms)} ms.",
+    )
+
+
+def throughput_by_users(run: Run, series: Series) -> Markup:
+    """Good answers a second on the way up, the hold's goodput, and what the users could ask for at most."""
+    load = run.manifest.load
+    x = alt.X(
+        "users:Q", title="users", scale=alt.Scale(domain=[0, load.users * 1.04], nice=False), axis=alt.Axis(grid=False)
+    )
+    y = alt.Y("goodput_rps:Q", title="good predictions a second")
+    climb = alt.Chart(series.by_users).mark_line(color=FIRST, strokeWidth=1.8, point={"color": FIRST, "size": 22})
+    layers: list[alt.Chart] = []
+    if load.wait_s:
+        ceiling = pd.DataFrame({"users": [0, load.users], "goodput_rps": [0, load.users / load.wait_s]})
+        layers.append(alt.Chart(ceiling).mark_line(color=MUTED, strokeDash=[4, 4], strokeWidth=1.2).encode(x=x, y=y))
+    layers.append(climb.encode(x=x, y=y))
+    hold = pd.DataFrame({"users": [load.users], "goodput_rps": [run.summary.goodput_rps], "label": ["hold"]}).dropna()
+    if len(hold):
+        point = alt.Chart(hold).encode(x=x, y=y)
+        layers += [
+            point.mark_point(color=SECOND, filled=True, size=70, opacity=1),
+            point.mark_text(align="right", dx=6, dy=18, color=INK, fontSize=11).encode(text="label:N"),
+        ]
+    return svg(
+        alt.layer(*layers),
+        f"Good predictions a second of {run.name} against the number of users; in the hold phase, with {load.users} "
+        f"users, {number(run.summary.goodput_rps)}; the numbers are in a table below.",
+    )
+
+
+def cost_by_item(run: Run) -> Markup:
+    """What each line item costs an hour; an item without a price has no bar."""
+    items = pd.DataFrame(
+        [
+            {
+                "item": item.name.removeprefix("serving nodes: "),
+                "hourly": item.hourly or 0.0,
+                "label": "no price" if item.hourly is None else number(item.hourly),
+            }
+            for item in run.manifest.cost.line_items
+        ]
+    )
+    return _bars(
+        items,
+        value="hourly",
+        name="item",
+        title=f"{run.manifest.cost.currency} an hour",
+        description=f"Cost of {run.name} an hour, by line item; the numbers are in the table of line items.",
+    )
+
+
+def cost_of_runs(runs: Sequence[Run]) -> Markup:
+    """Cost per million good predictions of the ranked runs, cheapest first."""
+    frame = pd.DataFrame([{"run": run.name, "usd": run.summary.usd_per_million_good} for run in runs])
+    frame["label"] = [number(value) for value in frame["usd"]]
+    return _bars(
+        frame,
+        value="usd",
+        name="run",
+        title=f"{runs[0].manifest.cost.currency} per million good predictions",
+        description="Cost per million good predictions of each ranked run, cheapest first; numbers are in the table.",
+    )
+
+
+def latency_of_runs(runs: Sequence[Run]) -> Markup:
+    """Median to p99 of the ranked runs as ranges, in the order of the ranking."""
+    frame = pd.DataFrame([{"run": run.name, "p50": run.summary.p50_ms, "p99": run.summary.p99_ms} for run in runs])
+    points = frame.melt(id_vars="run", var_name="quantile", value_name="ms")
+    y = alt.Y("run:N", sort=None, title=None, axis=name_axis())
+    x = alt.X("p50:Q", title="latency, ms", scale=alt.Scale(zero=True))
+    ranges = alt.Chart(frame).mark_rule(color=MUTED, strokeWidth=2).encode(y=y, x=x, x2="p99:Q")
+    ends = (
+        alt.Chart(points)
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(y=y, x="ms:Q", color=colours("quantile", ["p50", "p99"], [FIRST, SECOND], symbol="circle"))
+    )
+    return svg(
+        alt.layer(ranges, ends),
+        "Latency of each ranked run, from the median to the 99th percentile; the numbers are in the table.",
+        height_px=_rows_height_px(len(runs)) + 24,
+    )
+
+
+def _bars(frame: pd.DataFrame, value: str, name: str, title: str, description: str) -> Markup:
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=name_axis())
+    # Room at the right for the longest label, which stands outside its bar.
+    scale = alt.Scale(domain=[0, float(frame[value].max()) * 1.18 or 1.0], nice=False)
+    base = alt.Chart(frame).encode(y=y, x=alt.X(f"{value}:Q", title=title, scale=scale))
+    return svg(
+        alt.layer(
+            base.mark_bar(color=FIRST, opacity=0.85, height=alt.RelativeBandSize(0.62)),
+            base.mark_text(align="left", dx=5, color=INK, fontSize=12).encode(text="label:N"),
+        ),
+        description,
+        height_px=_rows_height_px(len(frame)),
+    )
+
+
+def _rows_height_px(rows: int) -> int:
+    return 50 + 30 * rows
+
+
+def _phase_bands(phases: pd.DataFrame) -> list[alt.Chart]:
+    """A tint behind the phases that count nowhere, and each phase's name where it begins."""
+    named = phases.assign(
+        name=phases["phase"].replace(_PHASE_NAMES), end_s=phases["start_s"].shift(-1).fillna(phases["end_s"])
+    )
+    x, x2 = alt.X("start_s:Q"), alt.X2("end_s:Q")
+    excluded = named[named["phase"].isin(["warmup", "ramp"])]
+    # A name needs room: about 13 % of the axis.
+    wide = named[(named["end_s"] - named["start_s"]) > 0.13 * named["end_s"].max()]
+    return [
+        alt.Chart(excluded).mark_rect(color=BAND, stroke=GRID, strokeWidth=1).encode(x=x, x2=x2),
+        alt.Chart(wide)
+        .mark_text(align="left", dx=4, color=MUTED, fontSize=11, baseline="top")
+        .encode(x=x, y=alt.value(4), text="name:N"),
+    ]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between `low` and `high`: 1, 2, 5 of each decade, or finer ones where those would be too few."""
+    for steps in ((1, 10), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(x / 10 for x in range(10, 100))):
+        ticks = [step * 10.0**power for power in range(-3, 8) for step in steps if low <= step * 10.0**power <= high]
+        if len(ticks) >= 4:
+            return ticks[:: max(1, len(ticks) // 8)]
+    return [low, high]

@@ -1,0 +1,68 @@
+"""Where a run's figures come from, as named facts: what served, what asked, what was counted, and at which prices."""
+
+from collections.abc import Mapping
+
+from analysis.manifest import Generator, Manifest
+from analysis.report.collect import Run
+from analysis.report.text import count, number, server_name, shape_name
+from analysis.summary import RunSummary
+
+Facts = tuple[tuple[str, str], ...]
+
+
+def provenance(run: Run) -> Facts:
+    """Names and values, in the order of the report."""
+    return _served(run.manifest) + _asked(run.manifest) + _counted(run.summary) + _recorded(run.manifest)
+
+
+def _served(manifest: Manifest) -> Facts:
+    serving, batching = manifest.serving, manifest.serving.batching
+    stands_in = ", which this machine stands in for" if manifest.platform == "local" else ""
+    threads = f"intra_op {serving.intra_op}, inter_op {serving.inter_op}"
+    return (
+        ("Platform", f"{manifest.platform}; priced as {shape_name(manifest)}{stands_in}"),
+        ("Server", server_name(manifest) + (f", image {serving.image}" if serving.image else "")),
+        ("Settings", f"{serving.protocol}, {serving.replicas} × {threads}"),
+        ("Batching", "off" if batching is None else ", ".join(f"{name} {value}" for name, value in batching)),
+        ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
+    )
+
+
+def _asked(manifest: Manifest) -> Facts:
+    load = manifest.load
+    profile = f"closed loop: {load.users} users, {load.spawn_rate_per_s:g} a second, each waits {load.wait_s:g} s"
+    return (
+        ("Load", f"{profile}; {load.warmup_s:g} s warm-up, then {load.duration_s:g} s"),
+        ("Generator", _generator(manifest.generator)),
+    )
+
+
+def _generator(generator: Generator) -> str:
+    peak = "not sampled" if generator.cpu_peak_percent is None else f"{number(generator.cpu_peak_percent)} % of a core"
+    processes = "1 process" if generator.processes == 1 else f"{generator.processes} processes"
+    where = ", on the server's own machine" if generator.shares_host_with_server else ""
+    return f"{generator.kind}, {processes}, CPU peak {peak}{where}"
+
+
+def _counted(summary: RunSummary) -> Facts:
+    window = "none" if summary.duration_s is None else f"{number(summary.duration_s)} s from first request to last"
+    return (
+        ("Rows", _counts(summary.rows_by_phase)),
+        ("Hold", window),
+        ("Errors in the hold", _counts(summary.errors)),
+    )
+
+
+def _recorded(manifest: Manifest) -> Facts:
+    prices = manifest.cost
+    software = ", ".join(f"{name} {version}" for name, version in sorted(manifest.software.items()))
+    return (
+        ("Run", f"{manifest.run_id}, {manifest.started_at:%Y-%m-%d %H:%M:%S} to {manifest.finished_at:%H:%M:%S} UTC"),
+        ("Prices", f"{prices.source}, {prices.prices_as_of}, {prices.region}, on demand"),
+        ("Commit", manifest.git_commit or "unknown: not run from a git checkout"),
+        ("Software", software or "not recorded"),
+    )
+
+
+def _counts(by_name: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count(rows)}" for name, rows in by_name.items()) or "none"

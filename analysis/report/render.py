@@ -1,0 +1,149 @@
+"""Writes the report: fills the HTML and the Markdown template with what was collected."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from analysis import cost
+from analysis.report import charts, text
+from analysis.report.collect import Findings, Run
+from analysis.report.headline import headline
+from analysis.report.provenance import provenance
+from analysis.report.series import Series
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+METHOD = """\
+Every request is a row with its latency in microseconds. Nothing is sampled, binned or rounded before a figure is \
+computed; quantiles interpolate linearly between the two nearest rows.
+Only the hold phase counts, when all users are there. Warm-up and ramp are drawn, and counted nowhere.
+An answer is good if status, shape and content were checked and right. Latency is of good answers only: a refusal is \
+quick, and how long a time-out takes is the client's choice. Read latency together with errors.
+Good predictions a second are those that arrived between the first and the last request of the hold, divided by that \
+time.
+Cost per million good predictions is the cost of an hour divided by the good predictions of an hour. The hour holds \
+the serving nodes (vCPUs, memory, boot disks) and the cluster fee, at list prices on demand.
+24 h is what the published experiment calls a month; 730 h is a whole one. – means not measured or not priced; it \
+never means zero.\
+""".splitlines()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with what stands above it."""
+
+    title: str
+    note: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Page:
+    """One run's part of the report."""
+
+    run: Run
+    charts: tuple[Chart, ...]
+    sums: tuple[cost.Sum, ...]
+    facts: tuple[tuple[str, str], ...]
+    why_unpriced: str
+
+
+def write_report(findings: Findings, folder: Path) -> tuple[Path, Path]:
+    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths."""
+    content = {
+        "findings": findings,
+        "headline": headline(findings),
+        "comparison": _comparison(findings.ranked),
+        "pages": [_page(run) for run in findings.runs],
+        "method": METHOD,
+        "unranked_why": _why_unranked(findings),
+        "written_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name in ("report.html", "report.md"):
+        path = folder / name
+        path.write_text(_environment().get_template(f"{name}.j2").render(content), encoding="utf-8")
+        written.append(path)
+    return written[0], written[1]
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=jinja2.select_autoescape(("html.j2",)),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": text.number,
+        "money": text.money,
+        "percent": text.percent,
+        "count": text.count,
+        "cell": text.markdown_cell,
+        "shape_name": text.shape_name,
+        "variant_name": text.variant_name,
+        "server_name": text.server_name,
+    }
+    return environment
+
+
+def _comparison(ranked: Sequence[Run]) -> list[Chart]:
+    if len(ranked) < 2:
+        return []
+    return [
+        Chart("Cost per million good predictions", "Cheapest first. Shorter is better.", charts.cost_of_runs(ranked)),
+        Chart(
+            "Latency",
+            "From the median to p99, in the same order. Further left is better.",
+            charts.latency_of_runs(ranked),
+        ),
+    ]
+
+
+def _page(run: Run) -> Page:
+    return Page(
+        run=run,
+        charts=tuple(_run_charts(run)),
+        sums=tuple(cost.sums(run.manifest.cost)),
+        facts=provenance(run),
+        why_unpriced=cost.why_unpriced(run.manifest.cost),
+    )
+
+
+def _run_charts(run: Run) -> list[Chart]:
+    by_item = Chart("Cost", "What an hour of the serving side is made of.", charts.cost_by_item(run))
+    return [*_measured_charts(run, run.series), by_item] if run.series else [by_item]
+
+
+def _measured_charts(run: Run, series: Series) -> list[Chart]:
+    drawn = []
+    if len(series.over_time):
+        note = f"Good answers, in windows of {series.window_s} s. Shaded: warm-up and ramp, which count nowhere."
+        red = " Red marks: windows with errors." if series.over_time["errors"].any() else ""
+        drawn.append(Chart("Latency over time", note + red, charts.latency_over_time(run, series)))
+    if len(series.distribution):
+        note = f"{text.count(run.summary.good)} good answers of the hold phase."
+        drawn.append(Chart("Latency distribution", note, charts.latency_distribution(run, series)))
+    if len(series.by_users):
+        note = "On the way up, and in the hold."
+        dashed = (
+            " Dashed: what the users would ask for if every answer came at once." if run.manifest.load.wait_s else ""
+        )
+        drawn.append(Chart("Throughput against users", note + dashed, charts.throughput_by_users(run, series)))
+    return drawn
+
+
+def _why_unranked(findings: Findings) -> str:
+    if findings.ranked and findings.ranked[0].manifest.platform != "local":
+        return (
+            "Runs on this machine are priced as the shape they stand in for and measured on another, so they do not "
+            "compare with runs on a cluster. A run without a price or without good answers in its hold compares with "
+            "nothing."
+        )
+    return "These lack a price or good answers in their hold phase."

@@ -1,0 +1,117 @@
+"""What the charts of one run draw, aggregated in DuckDB: a few dozen points, however many rows the run has."""
+
+from dataclasses import dataclass
+
+import duckdb
+import pandas as pd
+
+from analysis.manifest import Manifest
+from analysis.summary import HOLD
+
+_MAX_WINDOWS = 75
+_WINDOW_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)
+_LATENCY_BINS = 40
+_MAX_USER_LEVELS = 30
+
+
+@dataclass(frozen=True)
+class Series:
+    """Three tables: latency by send time (and when each phase began), latency counts of the hold, answers by users.
+
+    `over_time`: second, p50_ms, p95_ms, max_ms (of good answers; NaN without any), requests, errors
+    `phases`: phase, start_s, end_s
+    `distribution`: low_ms, high_ms, count
+    `by_users`: users, goodput_rps
+    """
+
+    over_time: pd.DataFrame
+    phases: pd.DataFrame
+    distribution: pd.DataFrame
+    by_users: pd.DataFrame
+    window_s: int
+
+
+def read_series(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> Series:
+    """Aggregate the view `requests` (see analysis.rows)."""
+    phases = _phases(connection)
+    total_s = float(phases["end_s"].max()) if len(phases) else 0.0
+    window_s = next((width for width in _WINDOW_WIDTHS_S if total_s / width <= _MAX_WINDOWS), _WINDOW_WIDTHS_S[-1])
+    return Series(
+        over_time=_over_time(connection, window_s),
+        phases=phases,
+        distribution=_distribution(connection),
+        by_users=_by_users(connection, manifest),
+        window_s=window_s,
+    )
+
+
+def _phases(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    phases: pd.DataFrame = connection.sql(
+        """
+        WITH begin AS (SELECT min(start_us) AS first_us FROM requests)
+        SELECT
+            phase,
+            (min(start_us) - any_value(first_us)) / 1e6 AS start_s,
+            (max(start_us) - any_value(first_us)) / 1e6 AS end_s
+        FROM requests, begin GROUP BY phase ORDER BY start_s
+        """
+    ).df()
+    return phases
+
+
+def _over_time(connection: duckdb.DuckDBPyConnection, window_s: int) -> pd.DataFrame:
+    return connection.execute(
+        """
+        WITH begin AS (SELECT min(start_us) AS first_us FROM requests)
+        SELECT
+            (start_us - first_us) // (1000000 * $window_s) * $window_s AS second,
+            quantile_cont(latency_us, 0.5) FILTER (ok) / 1000 AS p50_ms,
+            quantile_cont(latency_us, 0.95) FILTER (ok) / 1000 AS p95_ms,
+            max(latency_us) FILTER (ok) / 1000 AS max_ms,
+            count(*) AS requests,
+            count(*) FILTER (NOT ok) AS errors
+        FROM requests, begin GROUP BY second ORDER BY second
+        """,
+        {"window_s": window_s},
+    ).df()
+
+
+def _distribution(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+    """Counts in bins of equal width on a logarithmic axis, from the fastest good answer of the hold to the slowest."""
+    return connection.execute(
+        """
+        WITH hold AS (SELECT ln(greatest(latency_us, 1)) AS x FROM requests WHERE phase = $hold AND ok),
+        span AS (SELECT min(x) AS low, greatest((max(x) - min(x)) / $bins, 1e-4) AS width FROM hold),
+        binned AS (
+            SELECT least(floor((x - low) / width), $bins - 1) AS bin, count(*) AS count FROM hold, span GROUP BY bin
+        )
+        SELECT exp(low + bin * width) / 1000 AS low_ms, exp(low + (bin + 1) * width) / 1000 AS high_ms, count
+        FROM binned, span ORDER BY bin
+        """,
+        {"hold": HOLD, "bins": _LATENCY_BINS},
+    ).df()
+
+
+def _by_users(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> pd.DataFrame:
+    """Good answers a second at each number of users on the way up, from the profile's spawn rate.
+
+    Neighbouring numbers share a point where there are many of them. The last, partly filled point is left out.
+    """
+    load = manifest.load
+    users_a_point = -(-load.users // _MAX_USER_LEVELS)
+    return connection.execute(
+        """
+        WITH ramp AS (SELECT min(start_us) AS first_us FROM requests WHERE phase = 'ramp')
+        SELECT
+            (end_us - first_us) // $point_us * $users + ($users + 1) / 2 AS users,
+            count(*) FILTER (ok) * 1e6 / $point_us AS goodput_rps
+        FROM requests, ramp
+        WHERE end_us >= first_us AND end_us - first_us < $point_us * $points
+        GROUP BY users ORDER BY users
+        """,
+        {
+            "point_us": round(users_a_point / load.spawn_rate_per_s * 1e6),
+            "users": users_a_point,
+            "points": load.users // users_a_point,
+        },
+    ).df()

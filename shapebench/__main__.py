@@ -1,0 +1,5 @@
+"""`python -m shapebench` is `shapebench`."""
+
+from shapebench.cli import app
+
+app()

@@ -1,0 +1,96 @@
+"""The `shapebench` command: reads options, starts a command's module, and turns an expected error into one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+# Commands import what they need when they run: `shapebench --help` needs no DuckDB, pandas or Altair.
+
+app = typer.Typer(
+    help="Which node shape should serve a TensorFlow model? Reads what `pulumi up` measured.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(StrEnum):
+    """How a command prints what it found."""
+
+    table = "table"
+    json = "json"
+
+
+Results = Annotated[
+    str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
+]
+OutputFormat = Annotated[Format, typer.Option("--format", help="A table to read, or JSON with full precision.")]
+
+
+@app.callback()
+def _commands() -> None:
+    """Keep `shapebench` a group of commands."""
+
+
+@app.command()
+def runs(results: Results = "results", output: OutputFormat = Format.table) -> None:
+    """List the finished runs of a store with their figures; name what was skipped."""
+    from shapebench.runs import print_runs  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        print_runs(results, as_json=output is Format.json)
+
+
+@app.command()
+def price(
+    stack: Annotated[list[str] | None, typer.Option(help="A stack to price; again for more. [default: all]")] = None,
+    shape: Annotated[
+        str | None, typer.Option(metavar="NODESxTYPE", help="Price this instead, such as 2xe2-custom-8-16384.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Price it there. [default: the stack's region]")] = None,
+    output: OutputFormat = Format.table,
+) -> None:
+    """Say what a shape costs: the line items of one, or all stacks side by side. Needs no account and no network."""
+    from shapebench.price import print_prices  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        print_prices(stack or [], shape, region, as_json=output is Format.json)
+
+
+@app.command()
+def report(
+    results: Results = "results",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where report.html and report.md go.")] = Path("report"),
+) -> None:
+    """Write one HTML file (no network needed) and Markdown about all runs of a store."""
+    from shapebench.report import report_runs  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        report_runs(results, out)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and how to mend it."""
+    from shapebench.doctor import doctor as examine  # noqa: PLC0415 - start-up
+
+    raise typer.Exit(examine())
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """An error in what the user gave is a line on stderr and exit code 1; a bug keeps its traceback."""
+    from analysis.store import StoreError  # noqa: PLC0415 - start-up
+    from shapebench.output import CommandError  # noqa: PLC0415 - start-up
+    from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
+    from stacks.shapes import UnknownMachineTypeError  # noqa: PLC0415 - start-up
+
+    try:
+        yield
+    except (StoreError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
+        typer.echo(f"shapebench: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,21 @@
+"""`shapebench report`: writes the report about a store and says where it is."""
+
+from pathlib import Path
+
+from analysis.report.collect import collect
+from analysis.report.headline import headline
+from analysis.report.render import write_report
+from analysis.store import ResultsStore
+from shapebench.output import CommandError, note
+
+
+def report_runs(uri: str, folder: Path) -> None:
+    """Write the report and print its headline and paths; raises CommandError if there is no finished run."""
+    findings = collect(ResultsStore(uri))
+    for problem in findings.problems:
+        note(f"skipped: {problem.path} {problem.why}")
+    if not findings.runs:
+        raise CommandError(f"there is no finished run in {uri} to report; `pulumi up --stack local` makes one")
+    html, markdown = write_report(findings, folder)
+    words = headline(findings)
+    print(f"{words.claim}\n{words.detail}\n\n{html}\n{markdown}")

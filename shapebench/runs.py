@@ -1,0 +1,70 @@
+"""`shapebench runs`: the finished runs of a store, with their figures."""
+
+from typing import Any
+
+from analysis.manifest import Manifest
+from analysis.report.text import count, money, number, percent, run_names, shape_name
+from analysis.store import ResultsStore, Scan
+from analysis.summary import RunSummary, summarise
+from shapebench.output import note, print_json, print_table
+
+_COLUMNS = (
+    "run", "shape", "verdict", "started, UTC", "sent", "good, 1/s", "errors, %",
+    "p50, ms", "p90, ms", "p95, ms", "p99, ms", "max, ms", "USD/h", "USD/million good",
+)  # fmt: skip
+
+
+def print_runs(uri: str, *, as_json: bool) -> None:
+    """Print every finished run in the order of time, and name on stderr what was skipped."""
+    store = ResultsStore(uri)
+    scan = store.scan()
+    runs = [(manifest, summarise(store, manifest)) for manifest in scan.manifests]
+    if as_json:
+        print_json(_json(scan, runs))
+        return
+    if runs:
+        names = run_names(scan.manifests)
+        print_table(_COLUMNS, [_row(names[m.run_id], m, summary) for m, summary in runs], words=4)
+    else:
+        note(f"There is no finished run in {uri}; `pulumi up --stack local` makes one.")
+    for _, summary in runs:
+        for reason in summary.reasons:
+            note(f"invalid: {summary.run_id}: {reason}")
+    for problem in scan.problems:
+        note(f"skipped: {problem.path} {problem.why}")
+    for folder in scan.unfinished:
+        note(f"unfinished: {folder} has rows and no manifest, so it counts nowhere")
+
+
+def _row(name: str, manifest: Manifest, summary: RunSummary) -> tuple[str, ...]:
+    latencies = (summary.p50_ms, summary.p90_ms, summary.p95_ms, summary.p99_ms, summary.max_ms)
+    return (
+        name,
+        shape_name(manifest),
+        "valid" if summary.valid else "INVALID",
+        f"{manifest.started_at:%Y-%m-%d %H:%M}",
+        count(summary.requests),
+        number(summary.goodput_rps),
+        percent(summary.error_rate),
+        *(number(latency) for latency in latencies),
+        number(summary.usd_hourly),
+        money(summary.usd_per_million_good),
+    )
+
+
+def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]]) -> dict[str, Any]:
+    return {
+        "runs": [
+            summary.to_dict()
+            | {
+                "platform": manifest.platform,
+                "shape": manifest.shape.model_dump(),
+                "server": manifest.serving.server,
+                "server_version": manifest.serving.server_version,
+                "started_at": manifest.started_at.isoformat(),
+            }
+            for manifest, summary in runs
+        ],
+        "problems": [{"path": problem.path, "why": problem.why} for problem in scan.problems],
+        "unfinished": list(scan.unfinished),
+    }

@@ -1,0 +1,130 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from analysis.manifest import Validity
+from analysis.store import ResultsStore
+from bench.synthetic import Server, make_manifest, make_rows, write_run
+from shapebench.cli import app
+from stacks.load_profiles import PROFILES
+
+SMOKE = PROFILES["smoke"]
+HEAVY = {"altair", "duckdb", "numpy", "pandas", "pulumi", "pyarrow", "tensorflow", "vl_convert"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=20))
+    write_run(store, make_manifest(SMOKE), rows)
+    invalid = Validity(verdict="invalid", reasons=("the server died",))
+    write_run(store, make_manifest(SMOKE, "2cpu-4gb", "e2-custom-2-4096", 8, validity=invalid), rows)
+    return store
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(app, arguments)
+
+
+def test_runs_lists_every_finished_run_and_why_one_is_invalid(store):
+    result = invoke("runs", "--results", store.uri)
+    assert result.exit_code == 0
+    assert "8cpu-16gb" in result.stdout
+    assert "INVALID" in result.stdout
+    assert "the server died" in result.stderr
+
+
+def test_runs_as_json_has_full_precision_and_names_what_was_skipped(store, tmp_path):
+    (tmp_path / "results" / "runs" / "notes.txt").write_text("hello")
+    result = invoke("runs", "--results", store.uri, "--format", "json")
+    found = json.loads(result.stdout)
+    valid, invalid = found["runs"]
+    assert valid["stack"] == "8cpu-16gb"
+    assert valid["valid"]
+    assert valid["usd_per_million_good"] == pytest.approx(valid["usd_hourly"] / valid["goodput_rps"] / 3600 * 1e6)
+    assert invalid["reasons"] == ["the server died"]
+    assert [problem["path"] for problem in found["problems"]] == ["runs/notes.txt"]
+
+
+def test_runs_of_an_empty_store_say_how_to_get_one(tmp_path):
+    result = invoke("runs", "--results", str(tmp_path / "nothing"))
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "pulumi up --stack local" in result.stderr
+
+
+def test_report_writes_both_files_and_prints_the_headline(store, tmp_path):
+    result = invoke("report", "--results", store.uri, "--out", str(tmp_path / "new" / "folder"))
+    assert result.exit_code == 0
+    assert "One run so far: 8cpu-16gb" in result.stdout
+    for name in ("report.html", "report.md"):
+        assert (tmp_path / "new" / "folder" / name).stat().st_size > 1000
+        assert str(tmp_path / "new" / "folder" / name) in result.stdout.splitlines()
+
+
+def test_price_of_a_stack_is_that_of_its_file():
+    result = invoke("price", "--stack", "8cpu-16gb", "--format", "json")
+    [priced] = json.loads(result.stdout)
+    assert priced["shape"]["machine_type"] == "e2-custom-8-16384"
+    nodes_only = next(one for one in priced["sums"] if one["name"] == "nodes only")
+    assert nodes_only["hourly"] * 24 == pytest.approx(11.15, abs=0.005)
+
+
+def test_price_of_all_stacks_has_the_four_published_shapes_and_says_what_local_stands_for():
+    result = invoke("price")
+    assert result.exit_code == 0
+    for stack, usd_24h in {"2cpu-4gb": 11.15, "4cpu-8gb": 11.15, "8cpu-16gb": 11.15, "8cpu-64gb": 17.36}.items():
+        [line] = [line for line in result.stdout.splitlines() if line.startswith(stack)]
+        assert f"{usd_24h}" in line
+    assert "stands in for" in result.stderr
+
+
+def test_price_of_a_shape_needs_no_stack():
+    result = invoke("price", "--shape", "3xe2-highmem-8")
+    assert result.exit_code == 0
+    assert "24 vCPU" in result.stdout
+    assert "192 GB" in result.stdout
+
+
+def test_price_where_none_is_known_is_a_lower_bound_and_says_so():
+    result = invoke("price", "--stack", "8cpu-16gb", "--region", "mars-north1", "--format", "json")
+    [priced] = json.loads(result.stdout)
+    assert priced["cost"]["hourly"] is None
+    assert "mars-north1" in priced["why_unpriced"]
+    assert "lower bound" in invoke("price", "--stack", "8cpu-16gb", "--region", "mars-north1").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("price", "--stack", "nope"), "nope"),
+        (("price", "--shape", "two large ones"), "two large ones"),
+        (("price", "--shape", "2xe9-gigantic-8"), "e9-gigantic-8"),
+        (("price", "--shape", "2xe2-highmem-8", "--stack", "local"), "--shape and --stack"),
+        (("runs", "--results", "nonsense://bucket"), "nonsense"),
+        (("report", "--results", "/nothing/here"), "/nothing/here"),
+    ],
+)
+def test_bad_input_is_one_line_on_stderr_and_no_traceback(arguments, named):
+    result = invoke(*arguments)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert named in result.stderr
+    assert result.stderr.startswith("shapebench: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_every_command_explains_itself():
+    for command in ("runs", "price", "report", "doctor"):
+        result = invoke(command, "--help")
+        assert result.exit_code == 0
+        assert "Usage" in result.stdout
+
+
+def test_starting_the_command_imports_nothing_heavy():
+    code = "import sys, shapebench.cli; print(*sys.modules)"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert HEAVY.isdisjoint(output.split())
