@@ -1,0 +1,1 @@
+"""Deploy-time: one component or resource a file, composed by the program."""

@@ -1,0 +1,43 @@
+"""LoadTest: one run of the generator against a server, its rows and price in the results store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from components.plugin_resource import PluginResource
+
+
+@dataclass
+class LoadTestArgs:
+    """What is asked of which server, under whose name and at whose prices it is kept."""
+
+    stack: pulumi.Input[str]
+    platform: pulumi.Input[str]
+    rest_url: pulumi.Input[str]
+    fingerprint: pulumi.Input[str]
+    """Of what serves; a new one makes the test run again."""
+    serving: pulumi.Input[Mapping[str, object]]
+    """The manifest's account of what serves: analysis.manifest.Serving."""
+    profile: pulumi.Input[Mapping[str, object]]
+    """What is asked: stacks.load_profiles.LoadProfile."""
+    shape: pulumi.Input[Mapping[str, object]]
+    """What is priced: stacks.shapes.NodeShape."""
+    region: pulumi.Input[str]
+    rerun: pulumi.Input[str]
+    """Any text; a new one makes the test run again."""
+    results: pulumi.Input[str]
+    """The store: an absolute folder or a URI."""
+    work_dir: pulumi.Input[str]
+    """An absolute folder for what a run leaves behind only while it goes on."""
+
+
+class LoadTest(PluginResource):
+    """A finished run. Deleting it keeps the results."""
+
+    run_id: pulumi.Output[str]
+    headline: pulumi.Output[Mapping[str, float | None]]
+    """The figures of the hold phase: analysis.summary.RunSummary."""
+
+    def __init__(self, name: str, args: LoadTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("shapebench:local:LoadTest", name, args, opts)

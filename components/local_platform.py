@@ -1,0 +1,87 @@
+"""LocalPlatform: model, server and load test on this machine, as one component."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+
+from components.load_test import LoadTest, LoadTestArgs
+from components.local_serving import LocalServing, LocalServingArgs
+from components.model_export import ModelExport, ModelExportArgs
+from stacks.settings import Settings
+
+
+@dataclass
+class LocalPlatformArgs:
+    """The stack's name and settings, and the checkout that everything is kept in."""
+
+    stack: str
+    settings: Settings
+    checkout: Path
+
+
+class LocalPlatform(pulumi.ComponentResource):
+    """Everything that the `local` stack is. Its children run one after the other."""
+
+    serving: LocalServing
+    load_test: LoadTest
+
+    def __init__(self, name: str, args: LocalPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("shapebench:local:LocalPlatform", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        model = ModelExport(
+            f"{name}-model",
+            ModelExportArgs(weights=args.settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
+            child,
+        )
+        self.serving = LocalServing(f"{name}-serving", _serving_args(args, model), child)
+        self.load_test = LoadTest(f"{name}-load-test", _load_test_args(args, model, self.serving), child)
+        self.register_outputs({})
+
+
+def _serving_args(args: LocalPlatformArgs, model: ModelExport) -> LocalServingArgs:
+    settings, serving = args.settings, args.settings.serving
+    return LocalServingArgs(
+        model_name=model.model_name,
+        model_path=model.path,
+        model_digest=model.digest,
+        protocol=serving.protocol,
+        intra_op=settings.intra_op,
+        inter_op=serving.inter_op,
+        batching=serving.batching.model_dump() if serving.batching else None,
+        server=settings.local.server,
+        rest_port=settings.local.rest_port,
+        grpc_port=settings.local.grpc_port,
+        start_timeout_s=settings.local.start_timeout_s,
+        state_dir=str(args.checkout / ".state/serving" / args.stack),
+    )
+
+
+def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalServing) -> LoadTestArgs:
+    settings = args.settings
+    return LoadTestArgs(
+        stack=args.stack,
+        platform=settings.platform,
+        rest_url=serving.rest_url,
+        fingerprint=serving.fingerprint,
+        serving={
+            "server": serving.server,
+            "server_version": serving.server_version,
+            "protocol": settings.serving.protocol,
+            "intra_op": settings.intra_op,
+            "inter_op": settings.serving.inter_op,
+            "batching": settings.serving.batching.model_dump() if settings.serving.batching else None,
+            "model": {"name": model.model_name, "digest": model.digest, "weights": model.used_weights},
+        },
+        profile=settings.load.model_dump(),
+        shape=settings.node_shape(args.stack).model_dump(),
+        region=settings.region,
+        rerun=settings.rerun,
+        results=store_uri(settings.results, args.checkout),
+        work_dir=str(args.checkout / ".state/runs"),
+    )
+
+
+def store_uri(results: str, checkout: Path) -> str:
+    """The store as the plugin can open it from anywhere: a URI as it is, a folder made absolute."""
+    return results if "://" in results else str(checkout / results)

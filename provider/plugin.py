@@ -1,0 +1,58 @@
+"""The plugin's main: serves the engine over gRPC until the engine ends it."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import grpc
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2_grpc
+
+from provider.dispatch import ShapebenchProvider
+from provider.engine import EngineLog, watch
+from provider.resource import ResourceError
+
+VERSION = "0.1.0"
+
+Answer = TypeVar("Answer")
+
+
+class _Servicer(ProviderServicer):
+    """The SDK's servicer, but an error that the user can act on arrives as its sentence, without a traceback."""
+
+    async def Create(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
+        return await _sentences(super().Create(request, context), context)
+
+    async def Update(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
+        return await _sentences(super().Update(request, context), context)
+
+    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
+        return await _sentences(super().Delete(request, context), context)
+
+
+async def _sentences(answer: Awaitable[Answer], context: Any) -> Answer:  # noqa: ANN401 - gRPC has no type for it
+    try:
+        return await answer
+    except Exception as error:
+        # The SDK raises a new exception whose text ends in the traceback; ours is the one it was handling.
+        if isinstance(error.__context__, ResourceError):
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error.__context__))
+        raise
+
+
+async def _serve(engine_address: str) -> None:
+    provider = ShapebenchProvider(EngineLog(engine_address))
+    watch(engine_address, provider.engine_is_gone)
+    server = grpc.aio.server()
+    servicer = _Servicer([], VERSION, provider, engine_address)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    # The engine reads the port from the first line, and shows whatever comes after it.
+    print(port, flush=True)
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1]))

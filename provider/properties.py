@@ -1,0 +1,43 @@
+"""Between the SDK's property values and plain Python ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pulumi.provider.experimental.property_value import Computed, PropertyValue
+
+from provider.resource import UNKNOWN, Props
+
+
+def to_plain(values: Mapping[str, PropertyValue]) -> Props:
+    """Properties as plain values. Pulumi knows only one kind of number; a whole one comes back as an int."""
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def from_plain(values: Props) -> dict[str, PropertyValue]:
+    """Plain values as properties."""
+    return {name: _wrapped(value) for name, value in values.items()}
+
+
+def _plain(value: PropertyValue) -> Any:  # noqa: ANN401 - a property has no narrower type
+    inner = value.value
+    if isinstance(inner, Computed):
+        return UNKNOWN
+    if isinstance(inner, Mapping):
+        return to_plain(inner)
+    if isinstance(inner, Sequence) and not isinstance(inner, str):
+        return [_plain(item) for item in inner]
+    if isinstance(inner, float) and inner.is_integer():
+        return int(inner)
+    return inner
+
+
+def _wrapped(value: Any) -> PropertyValue:  # noqa: ANN401 - a property has no narrower type
+    if value is UNKNOWN:
+        return PropertyValue.computed()
+    if isinstance(value, Mapping):
+        return PropertyValue(from_plain(dict(value)))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return PropertyValue([_wrapped(item) for item in value])
+    if isinstance(value, int) and not isinstance(value, bool):
+        return PropertyValue(float(value))
+    return PropertyValue(value)

@@ -1,0 +1,139 @@
+"""The real Pulumi command line on a stack of its own, and what it leaves running on this machine."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from analysis.manifest import Manifest
+from analysis.store import ResultsStore
+from loadtest.plan import PLAN_VARIABLE
+
+CHECKOUT = Path(__file__).parents[2]
+WORK_DIR = CHECKOUT / ".state/runs"
+SMOKE = {"profile": "smoke"}
+# The commands that read a stack's configuration, and so take a file in another place.
+_READ_CONFIG = {"up", "preview", "refresh", "destroy"}
+LONG = {"profile": "smoke", "durationS": 120}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Stack:
+    """One Pulumi stack in a backend of its own; `config` is what its file says."""
+
+    name: str
+    home: Path
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def results(self) -> Path:
+        return self.home / "results"
+
+    @property
+    def config_file(self) -> Path:
+        return self.home / "Pulumi.stack.yaml"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        tools = f"{CHECKOUT / '.tools/bin'}:{CHECKOUT / '.venv/bin'}"
+        return os.environ | {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PULUMI_BACKEND_URL": f"file://{self.home}",
+            "PULUMI_CONFIG_PASSPHRASE": "engine-tier",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+
+    def _command(self, *arguments: str) -> list[str]:
+        # The salt of the passphrase stays; the configuration is written anew.
+        kept = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
+        kept["config"] = {f"shapebench:{key}": value for key, value in self.config.items()}
+        self.config_file.write_text(yaml.safe_dump(kept))
+        with_config = ["--config-file", str(self.config_file)] if arguments[0] in _READ_CONFIG else []
+        return ["pulumi", "--non-interactive", *arguments, "--stack", self.name, *with_config]
+
+    def run(self, *arguments: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self._command(*arguments),
+            cwd=CHECKOUT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self._command(*arguments),
+            cwd=CHECKOUT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def up(self) -> subprocess.CompletedProcess[str]:
+        return self.run("up", "--yes", "--skip-preview")
+
+    def must(self, *arguments: str) -> str:
+        done = self.run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def must_up(self) -> str:
+        return self.must("up", "--yes", "--skip-preview")
+
+    def outputs(self) -> dict[str, Any]:
+        return json.loads(self.must("stack", "output", "--json", "--show-secrets=false"))
+
+    def runs(self) -> list[Manifest]:
+        return sorted(ResultsStore(str(self.results)).scan().manifests, key=lambda run: run.run_id)
+
+    def resources(self) -> list[dict[str, Any]]:
+        exported = json.loads(self.must("stack", "export"))
+        return exported["deployment"].get("resources") or []
+
+
+def generators() -> list[psutil.Process]:
+    """Every Locust process that runs a load test of this checkout's plugin."""
+    return [process for process in psutil.process_iter() if _plan_of(process).startswith(str(WORK_DIR))]
+
+
+def _plan_of(process: psutil.Process) -> str:
+    try:
+        return process.environ().get(PLAN_VARIABLE, "")
+    except psutil.Error:
+        return ""
+
+
+def servers_on(port: int) -> list[psutil.Process]:
+    """Server processes that were told to serve REST on `port`."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if f"--rest_api_port={port}" in (process.info["cmdline"] or [])
+    ]
+
+
+def eventually(condition: Callable[[], object], what: str, within_s: float = 60) -> Any:
+    deadline = time.monotonic() + within_s
+    while True:
+        if value := condition():
+            return value
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(0.1)

@@ -1,0 +1,155 @@
+"""The life of a local stack: up, nothing to do, something to do, down. Each test goes on where the last one stopped."""
+
+import os
+import signal
+import urllib.error
+import urllib.request
+
+import pandas as pd
+import pytest
+
+from tests.engine.harness import SMOKE, Stack, eventually, generators, servers_on
+
+
+def post(port: int, body: bytes) -> int:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models/resnet:predict", data=body)
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def answered_ok(port: int) -> int:
+    """How many predictions the server says it answered, from its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/monitoring/prometheus/metrics", timeout=30) as page:
+        lines = page.read().decode().splitlines()
+    counts = [line for line in lines if line.startswith(":tensorflow:serving:request_count{") and 'status="OK"' in line]
+    return round(sum(float(line.rsplit(" ", 1)[1]) for line in counts))
+
+
+def rows_of(stack: Stack, run_id: str) -> pd.DataFrame:
+    (folder,) = stack.results.glob(f"requests/stack=*/run_id={run_id}")
+    return pd.read_parquet(folder)
+
+
+def server_pid(stack: Stack) -> int:
+    return stack.outputs()["serverPid"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def first_up(stack):
+    return stack.must_up()
+
+
+def test_up_serves_measures_prices_and_says_so(stack, first_up):
+    outputs = stack.outputs()
+    (run,) = stack.runs()
+    assert run.run_id == outputs["runId"]
+    assert run.validity.verdict == "valid"
+    assert run.serving.server == "shapebench-embedded"
+    assert run.serving.model.weights == "random"
+    assert run.cost.hourly
+    assert outputs["headline"]["goodput_rps"] > 0
+    assert "requests/s" in first_up
+
+
+def test_no_generator_outlives_the_update(stack):
+    assert generators() == []
+
+
+def test_the_server_outlives_the_update(stack):
+    (server,) = servers_on(stack.config["local"]["restPort"])
+    assert server.pid == server_pid(stack)
+
+
+def test_the_server_listens_on_the_loopback_only(stack):
+    (server,) = servers_on(stack.config["local"]["restPort"])
+    listening = [connection for connection in server.net_connections("inet") if connection.status == "LISTEN"]
+    # gRPC listens by an IPv6 socket on the mapped form of the IPv4 loopback.
+    assert {connection.laddr.ip.removeprefix("::ffff:") for connection in listening} == {"127.0.0.1"}
+    ports = {stack.config["local"]["restPort"], stack.config["local"]["grpcPort"]}
+    assert {connection.laddr.port for connection in listening} == ports
+
+
+def test_state_holds_no_code_and_no_secret(stack):
+    for resource in stack.resources():
+        assert "__provider" not in resource.get("outputs", {})
+    assert "engine-tier" not in stack.must("stack", "export")
+
+
+def test_a_second_preview_shows_no_changes(stack):
+    stack.must("preview", "--expect-no-changes")
+
+
+def test_a_second_up_measures_nothing_again(stack):
+    stack.must_up()
+    assert len(stack.runs()) == 1
+
+
+def test_a_changed_profile_runs_the_test_again_on_the_same_server(stack):
+    before = server_pid(stack)
+    stack.config["load"] = SMOKE | {"users": 3}
+    stack.must_up()
+    assert [run.load.users for run in stack.runs()] == [4, 3]
+    assert server_pid(stack) == before
+
+
+def test_a_rerun_token_runs_the_test_again(stack):
+    stack.config["rerun"] = "once more"
+    stack.must_up()
+    assert len(stack.runs()) == 3
+    stack.must("preview", "--expect-no-changes")
+
+
+def test_malformed_requests_beside_a_test_cost_it_no_row(stack):
+    """The server's own count of what it answered is the number of rows: nothing was lost on either side."""
+    port = stack.config["local"]["restPort"]
+    stack.config["rerun"] = "beside malformed requests"
+    before = answered_ok(port)
+    update = stack.start("up", "--yes", "--skip-preview")
+    eventually(generators, "a generator runs", within_s=120)
+    codes = [post(port, b'{"instances": [[[[1.0, 2.0' + b"]" * number) for number in range(30)]
+    output, _ = update.communicate(timeout=120)
+    assert update.returncode == 0, output
+    assert codes == [400] * 30
+    run = stack.runs()[-1]
+    rows = rows_of(stack, run.run_id)
+    assert rows["ok"].all()
+    assert len(rows) == answered_ok(port) - before
+    assert run.validity.verdict == "valid"
+
+
+def test_a_changed_variant_restarts_the_server_and_runs_the_test_again(stack):
+    before = server_pid(stack)
+    stack.config["serving"] = {"protocol": "rest", "interOp": 1, "intraOp": 1}
+    stack.must_up()
+    assert server_pid(stack) != before
+    assert [run.serving.inter_op for run in stack.runs()] == [2, 2, 2, 2, 1]
+    assert len(servers_on(stack.config["local"]["restPort"])) == 1
+
+
+def test_a_killed_server_is_started_again_and_nothing_is_measured_again(stack):
+    before = server_pid(stack)
+    os.kill(before, signal.SIGKILL)
+    assert stack.run("preview", "--expect-no-changes").returncode != 0
+    stack.must_up()
+    assert server_pid(stack) != before
+    assert len(servers_on(stack.config["local"]["restPort"])) == 1
+    assert len(stack.runs()) == 5
+
+
+def test_a_refresh_notices_a_killed_server(stack):
+    os.kill(server_pid(stack), signal.SIGKILL)
+    stack.must("refresh", "--yes", "--skip-preview")
+    assert not [r for r in stack.resources() if r["type"] == "shapebench:local:LocalServing"]
+    stack.must_up()
+    assert len(servers_on(stack.config["local"]["restPort"])) == 1
+
+
+def test_destroy_leaves_no_server_and_all_results(stack):
+    kept = len(stack.runs())
+    stack.must("destroy", "--yes", "--skip-preview")
+    eventually(lambda: not servers_on(stack.config["local"]["restPort"]), "the server is gone")
+    assert stack.resources() == [] or all(r["type"] == "pulumi:pulumi:Stack" for r in stack.resources())
+    assert len(stack.runs()) == kept
