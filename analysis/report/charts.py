@@ -67,7 +67,8 @@ def latency_distribution(run: Run, series: Series) -> Markup:
         ]
     )
     low_ms, high_ms = float(frame["low_ms"].min()), float(frame["high_ms"].max())
-    scale = alt.Scale(type="log", domain=[low_ms, high_ms], nice=False)
+    # Room at the right for the name of a quantile that is close to the slowest answer.
+    scale = alt.Scale(type="log", domain=[low_ms, high_ms * (high_ms / low_ms) ** 0.08], nice=False)
     axis = alt.Axis(values=_log_ticks(low_ms, high_ms), format=",~r", grid=False)
     bars = (
         alt.Chart(frame)

@@ -58,7 +58,7 @@ def _next(best: Run, second: Run) -> str:
     a, b = best.summary.usd_per_million_good, second.summary.usd_per_million_good
     if a is None or b is None:  # ranked runs have both
         return ""
-    return f" Next is {second.name} at {money(b)} ({(b / a - 1) * 100:+.0f} %)."
+    return f" Next is {second.name} at {money(b)} ({(b / a - 1) * 100:+.0f}\N{NO-BREAK SPACE}%)."
 
 
 def _caveats(findings: Findings) -> list[str]:

@@ -95,15 +95,17 @@ def _distribution(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def _by_users(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> pd.DataFrame:
     """Good answers a second at each number of users on the way up, from the profile's spawn rate.
 
-    Neighbouring numbers share a point where there are many of them. The last, partly filled point is left out.
+    Neighbouring numbers share a point where there are many of them. The last, partly filled point is left out. The
+    user of the warm-up stays: the ramp's first user is then the second one.
     """
     load = manifest.load
+    already = 1 if load.warmup_s else 0
     users_a_point = -(-load.users // _MAX_USER_LEVELS)
     return connection.execute(
         """
         WITH ramp AS (SELECT min(start_us) AS first_us FROM requests WHERE phase = 'ramp')
         SELECT
-            (end_us - first_us) // $point_us * $users + ($users + 1) / 2 AS users,
+            (end_us - first_us) // $point_us * $users + ($users + 1) / 2 + $already AS users,
             count(*) FILTER (ok) * 1e6 / $point_us AS goodput_rps
         FROM requests, ramp
         WHERE end_us >= first_us AND end_us - first_us < $point_us * $points
@@ -112,6 +114,7 @@ def _by_users(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> pd.D
         {
             "point_us": round(users_a_point / load.spawn_rate_per_s * 1e6),
             "users": users_a_point,
-            "points": load.users // users_a_point,
+            "already": already,
+            "points": (load.users - already) // users_a_point,
         },
     ).df()

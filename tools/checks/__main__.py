@@ -2,9 +2,9 @@
 
 import sys
 
-from shapebench.cli import app
 from typer.main import get_command
 
+from shapebench.cli import app
 from tools.checks import docs, requirements, scripts, stacks
 from tools.pins import ROOT
 

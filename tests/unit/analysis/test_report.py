@@ -229,6 +229,13 @@ def test_users_of_a_point_follow_from_the_spawn_rate(store):
     assert by_users["goodput_rps"].tolist() == pytest.approx(by_users["users"].tolist(), abs=2.5)
 
 
+def test_the_user_of_the_warm_up_is_counted_on_the_way_up(store):
+    load = LoadProfile(users=10, spawn_rate_per_s=1, wait_s=1, warmup_s=3, duration_s=15)
+    write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
+    [run] = collect(store).runs
+    assert run.series.by_users["users"].tolist() == list(range(2, 11))
+
+
 def test_the_distribution_counts_every_good_answer_once(store):
     rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=40, error_share=0.2))
     write_run(store, make_manifest(SMOKE), rows)
