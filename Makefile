@@ -31,7 +31,7 @@ test: ## both tiers of tests, quick one first
 test-unit: setup-dev ## tests that need no engine
 	@$(IN_ENV) python -m pytest tests/unit
 
-test-engine: setup-dev ## tests that run the real Pulumi command line
+test-engine: setup-dev ## tests that drive the real Pulumi command line and a browser
 	@$(IN_ENV) python -m pytest tests/engine
 
 check: setup-dev ## format, lint, types, YAML, documents, stack files, pins, scripts

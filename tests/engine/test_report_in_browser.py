@@ -1,0 +1,81 @@
+"""The report as people open it: from disk, in a real browser, on a phone and on a desk, by day and by night."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from analysis.report.collect import collect
+from analysis.report.render import write_report
+from analysis.store import ResultsStore
+from bench.synthetic import Server, make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH to open the report in")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    store = ResultsStore(str(folder / "results"))
+    smoke = PROFILES["smoke"]
+    for stack, nodes, capacity_rps in (("2cpu-4gb", 8, 12), ("8cpu-16gb", 2, 40)):
+        manifest = make_manifest(smoke, stack, "e2-custom-2-4096", nodes)
+        write_run(store, manifest, make_rows(smoke, Server(capacity_rps=capacity_rps, service_ms=20)))
+    html, _ = write_report(collect(store), folder)
+    return html
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(360, "light"), (360, "dark"), (1280, "light"), (3840, "dark")], ids=str)
+def opened(request, browser, report):
+    """The page, and whatever it said or asked for while it was opened."""
+    width, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    heard = []
+    page.on("console", lambda message: heard.append(message.text))
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("request", lambda asked: heard.append(asked.url) if asked.url != report.as_uri() else None)
+    page.goto(report.as_uri())
+    yield page, heard
+    context.close()
+
+
+def test_it_needs_no_network_and_says_nothing_to_the_console(opened):
+    _, heard = opened
+    assert heard == []
+
+
+def test_it_never_scrolls_sideways(opened):
+    page, _ = opened
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_every_chart_is_drawn_with_an_accessible_name(opened):
+    page, _ = opened
+    charts = page.locator("svg[role=img]").all()
+    assert len(charts) >= 2 * 4
+    for chart in charts:
+        box = chart.bounding_box()
+        assert box["width"] > 200
+        assert box["height"] > 50
+        assert chart.get_attribute("aria-label")
+        assert chart.locator("path").count() > 0
+
+
+def test_its_background_follows_the_readers_choice(opened):
+    page, _ = opened
+    dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
+    red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")[:3]
+    assert (red + green + blue < 3 * 128) == dark
