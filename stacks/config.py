@@ -5,6 +5,7 @@ import json
 from pulumi.runtime.config import get_config_env
 
 from stacks.explain import PREFIX
+from stacks.files import with_defaults
 from stacks.settings import Settings, parse_settings
 
 # Scalars among the keys; all others are objects, which Pulumi hands over as JSON.
@@ -22,7 +23,7 @@ def settings_of_this_stack() -> Settings:
         if key.startswith(PREFIX):
             name = key.removeprefix(PREFIX)
             values[name] = value if name in _TEXT_KEYS else _parsed(value)
-    return parse_settings(values)
+    return parse_settings(with_defaults(values))
 
 
 def _parsed(value: str) -> object:

@@ -25,8 +25,9 @@ def load_settings(stack: str) -> Settings:
         raise SettingsError(
             f"there is no stack '{stack}', for {path.name} is missing; there are {', '.join(stack_names())}"
         )
-    values = project_defaults() | _own_values(yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {}))
-    return parse_settings(values)
+    return parse_settings(
+        with_defaults(_own_values(yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})))
+    )
 
 
 def load_shape(stack: str) -> NodeShape:
@@ -38,6 +39,21 @@ def project_defaults() -> dict[str, Any]:
     """The defaults that `Pulumi.yaml` declares, by key without prefix. They live there and nowhere else."""
     declared = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["config"]
     return {key: item["default"] for key, item in declared.items() if "default" in item}
+
+
+def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """What a stack says, and the project's default for every key that it leaves out, also inside a section.
+
+    Pulumi itself takes a section from the stack or from the project, whole; a stack that sets one key of a section
+    would have to repeat all others.
+    """
+    defaults = project_defaults()
+    sections = {
+        key: defaults[key] | value
+        for key, value in values.items()
+        if isinstance(value, dict) and isinstance(defaults.get(key), dict)
+    }
+    return defaults | values | sections
 
 
 def _own_values(config: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         "serving": {"protocol": "rest", "interOp": 2},
         "load": SMOKE,
         "model": {"weights": "random"},
-        "local": {"server": "embedded", "restPort": free_port(), "grpcPort": free_port(), "startTimeoutS": 180},
+        "local": {"server": "embedded", "restPort": free_port(), "grpcPort": free_port()},
         "results": str(stack.results),
     }
     stack.must("stack", "init")

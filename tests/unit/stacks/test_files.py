@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from stacks.explain import SettingsError
-from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, load_shape, stack_names
+from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, load_shape, stack_names, with_defaults
 from stacks.settings import Settings
 
 SHAPES = {
@@ -47,3 +47,9 @@ def test_a_stack_without_a_file_is_named_beside_those_that_have_one():
 def test_no_stack_file_holds_a_secret():
     for path in STACKS_DIR.glob("Pulumi.*.yaml"):
         assert "secure:" not in path.read_text()
+
+
+def test_a_stack_that_sets_one_key_of_a_section_keeps_the_defaults_of_the_others():
+    values = with_defaults({"local": {"restPort": 8511}})
+    assert values["local"] == {"server": "auto", "restPort": 8511, "grpcPort": 8500, "startTimeoutS": 180}
+    assert values["model"] == {"weights": "auto"}
