@@ -6,7 +6,7 @@ export PYTHON
 IN_ENV := . tools/env.sh &&
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
-.PHONY: help setup setup-dev demo test test-unit test-engine check format lock clean
+.PHONY: help setup setup-dev setup-kubernetes demo test test-unit test-engine check format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -17,6 +17,9 @@ setup: ## install what `pulumi up` needs: .venv, Pulumi, the local stack
 
 setup-dev: ## install what the checks and tests need, too
 	@tools/setup --tier dev
+
+setup-kubernetes: ## build the Kubernetes that the engine tests start, too (10 minutes, once)
+	@tools/setup --tier kubernetes
 
 demo: setup ## serve, load-test and price on this machine, then show the results
 	@$(IN_ENV) python -m tools.stack local
@@ -29,9 +32,9 @@ test: ## both tiers of tests, quick one first
 	@$(MAKE) --no-print-directory test-engine
 
 test-unit: setup-dev ## tests that need no engine
-	@$(IN_ENV) python -m pytest tests/unit
+	@$(IN_ENV) python -m pytest --numprocesses auto --dist loadfile tests/unit
 
-test-engine: setup-dev ## tests that drive the real Pulumi command line and a browser
+test-engine: setup-kubernetes ## tests that drive the real Pulumi command line and a browser
 	@$(IN_ENV) python -m pytest tests/engine
 
 check: setup-dev ## format, lint, types, YAML, documents, stack files, pins, scripts

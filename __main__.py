@@ -1,31 +1,72 @@
 """The whole story of a stack: its settings, the platform they ask for, what serves, what measures, what comes out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
 
-from components.local_platform import LocalPlatform, LocalPlatformArgs
-from stacks.config import settings_of_this_stack
+from stacks.config import settings_of_this_stack, zone_of_this_stack
 from stacks.explain import SettingsError
+from stacks.settings import Settings
+
+# Each platform imports only its own providers' packages, which take seconds: what does not run need not load.
+# ruff: noqa: PLC0415
+
+STACK, CHECKOUT = pulumi.get_stack(), Path(__file__).parent.resolve()
+Outputs = Mapping[str, object]
+
+
+def local(settings: Settings) -> Outputs:
+    """A process on this machine."""
+    from components.local_platform import LocalPlatform, LocalPlatformArgs
+
+    platform = LocalPlatform("local", LocalPlatformArgs(STACK, settings, CHECKOUT))
+    serving, load_test = platform.serving, platform.load_test
+    return {
+        "restUrl": serving.rest_url,
+        "grpcAddress": serving.grpc_address,
+        "server": pulumi.Output.format("{0} {1}", serving.server, serving.server_version),
+        "serverPid": serving.pid,
+        "serverLog": serving.log,
+        "runId": load_test.run_id,
+        "headline": load_test.headline,
+    }
+
+
+def kubernetes(settings: Settings) -> Outputs:
+    """A cluster that exists already."""
+    from components.kubernetes_platform import KubernetesPlatform, KubernetesPlatformArgs
+
+    platform = KubernetesPlatform("kubernetes", KubernetesPlatformArgs(STACK, settings, CHECKOUT))
+    return {
+        "restUrl": platform.serving.rest_url,
+        "grpcAddress": platform.serving.grpc_address,
+        "runId": platform.load_test.run_id,
+        "headline": platform.load_test.headline,
+    }
+
+
+def gke(settings: Settings) -> Outputs:
+    """A cluster that the stack makes; what it costs is known before anything is made."""
+    from components.gke_platform import GkePlatform, GkePlatformArgs
+
+    platform = GkePlatform("gke", GkePlatformArgs(STACK, settings, zone_of_this_stack(settings), CHECKOUT))
+    return {
+        "cost": platform.cost,
+        "expiresAt": platform.lease.expires_at,
+        "kubeconfig": platform.cluster.kubeconfig,
+        "modelUri": platform.model_store.uri,
+        "restUrl": platform.serving.rest_url,
+        "grpcAddress": platform.serving.grpc_address,
+    }
+
 
 try:
     settings = settings_of_this_stack()
+    outputs = {"local": local, "kubernetes": kubernetes, "gke": gke}[settings.platform](settings)
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None
 
-if settings.platform == "gke":
-    raise pulumi.RunError(
-        f"shapebench:platform of stack '{pulumi.get_stack()}' is gke, which this version cannot build yet, so nothing"
-        " was created; `pulumi up --stack local` measures on this machine, and `shapebench price` prices every shape"
-    )
-
-platform = LocalPlatform("local", LocalPlatformArgs(pulumi.get_stack(), settings, Path(__file__).parent.resolve()))
-
-pulumi.export("shape", settings.node_shape(pulumi.get_stack()).model_dump())
-pulumi.export("restUrl", platform.serving.rest_url)
-pulumi.export("grpcAddress", platform.serving.grpc_address)
-pulumi.export("server", pulumi.Output.format("{0} {1}", platform.serving.server, platform.serving.server_version))
-pulumi.export("serverPid", platform.serving.pid)
-pulumi.export("serverLog", platform.serving.log)
-pulumi.export("runId", platform.load_test.run_id)
-pulumi.export("headline", platform.load_test.headline)
+pulumi.export("shape", settings.node_shape(STACK).model_dump())
+for name, value in outputs.items():
+    pulumi.export(name, value)

@@ -2,22 +2,32 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from analysis.manifest import Cost, LineItem
 from analysis.prices import PriceSource
 from analysis.prices.snapshot import embedded_snapshot
+from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
 from stacks.shapes import NodeShape
 
 DEFAULT_REGION = "us-central1"
 HOURS_A_DAY = 24
 HOURS_A_MONTH = 730
 
-# The node image, the serving image and a 100 MB model take about 8 GB; the rest is room for logs and one more image.
-# The same on every shape, so that it changes no comparison, and small, so that eight of them fit the usual quota.
-BOOT_DISK_GB = 20
-
-_NODES = "serving nodes: "
+SERVING_NODES = "serving nodes: "
 _CORE_UNIT, _MEMORY_UNIT, _CLUSTER_UNIT = "vCPU-hour", "GB-hour", "cluster-hour"
+
+
+class Quantity(NamedTuple):
+    """Something that is billed: how much of it, in the price list's unit, and its name there."""
+
+    name: str
+    quantity: float
+    unit: str
+    resource: str
+
+
+CLUSTER_FEE = Quantity("cluster fee", 1, _CLUSTER_UNIT, "gke-zonal-cluster")
 
 
 @dataclass(frozen=True)
@@ -32,19 +42,29 @@ class Sum:
 def estimate(shape: NodeShape, region: str = DEFAULT_REGION, source: PriceSource | None = None) -> Cost:
     """The serving side of a stack of this shape: its nodes' vCPUs, memory and boot disks, and the cluster's fee.
 
-    Nodes are billed by their machine series; a custom type of a series has SKUs of its own. What has no price makes
-    the total None (`at_least` sums the rest).
+    What has no price makes the total None (`at_least` sums the rest).
     """
-    source = source or embedded_snapshot()
+    return priced((*node_quantities(SERVING_NODES, shape), CLUSTER_FEE), region, source)
+
+
+def node_quantities(prefix: str, shape: NodeShape) -> tuple[Quantity, ...]:
+    """What the nodes of a shape are billed for, but for the cluster around them.
+
+    Nodes are billed by their machine series; a custom type of a series has SKUs of its own.
+    """
     series, kind = shape.machine_type.split("-")[:2]
     billed_as = f"{series}-custom" if kind == "custom" else series
-    billed: tuple[tuple[str, float, str, str], ...] = (
-        (f"{_NODES}vCPUs", shape.nodes * shape.vcpus, _CORE_UNIT, f"{billed_as}-core"),
-        (f"{_NODES}memory", shape.nodes * shape.memory_gb, _MEMORY_UNIT, f"{billed_as}-memory"),
-        (f"{_NODES}boot disks", shape.nodes * BOOT_DISK_GB, "GB-month", "pd-balanced"),
-        ("cluster fee", 1, _CLUSTER_UNIT, "gke-zonal-cluster"),
+    return (
+        Quantity(f"{prefix}vCPUs", shape.nodes * shape.vcpus, _CORE_UNIT, f"{billed_as}-core"),
+        Quantity(f"{prefix}memory", shape.nodes * shape.memory_gb, _MEMORY_UNIT, f"{billed_as}-memory"),
+        Quantity(f"{prefix}boot disks", shape.nodes * BOOT_DISK_GB, "GB-month", BOOT_DISK_TYPE),
     )
-    items = tuple(_line_item(*row, region, source) for row in billed)
+
+
+def priced(quantities: Iterable[Quantity], region: str, source: PriceSource | None = None) -> Cost:
+    """The quantities at a region's prices, a line item each."""
+    source = source or embedded_snapshot()
+    items = tuple(_line_item(quantity, region, source) for quantity in quantities)
     return Cost(
         currency=source.currency,
         region=region,
@@ -58,17 +78,21 @@ def estimate(shape: NodeShape, region: str = DEFAULT_REGION, source: PriceSource
 def nodes_hourly(cost: Cost) -> float | None:
     """The serving nodes' vCPUs and memory alone: the figure that the published experiment compares shapes by."""
     machine = {_CORE_UNIT, _MEMORY_UNIT}
-    return _total(item for item in cost.line_items if item.name.startswith(_NODES) and item.unit in machine)
+    return _total(item for item in cost.line_items if item.name.startswith(SERVING_NODES) and item.unit in machine)
+
+
+def with_free_tier(cost: Cost) -> float | None:
+    """The total without the cluster's fee, which a billing account's monthly credit covers for one zonal cluster."""
+    return _total(item for item in cost.line_items if item.unit != _CLUSTER_UNIT)
 
 
 def sums(cost: Cost) -> list[Sum]:
     """The total, and the other sums that people compare; or what it costs at least, where something has no price."""
     if cost.hourly is None:
         return [Sum("at least", why_unpriced(cost), at_least(cost))]
-    without_fee = _total(item for item in cost.line_items if item.unit != _CLUSTER_UNIT)
     return [
         Sum("total", "all of the above", cost.hourly),
-        Sum("with free tier", "a monthly credit covers the fee of one zonal cluster", without_fee),
+        Sum("with free tier", "a monthly credit covers the fee of one zonal cluster", with_free_tier(cost)),
         Sum("nodes only", "vCPUs and memory, as the published experiment compares shapes", nodes_hourly(cost)),
     ]
 
@@ -83,12 +107,15 @@ def why_unpriced(cost: Cost) -> str:
     return f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of}"
 
 
-def _line_item(name: str, quantity: float, unit: str, resource: str, region: str, source: PriceSource) -> LineItem:
-    price = source.price(resource, region)
+def _line_item(billed: Quantity, region: str, source: PriceSource) -> LineItem:
+    name, quantity, unit = billed.name, billed.quantity, billed.unit
+    price = source.price(billed.resource, region)
     if price is None:
         return LineItem(name=name, sku=None, quantity=quantity, unit=unit, unit_price=None, hourly=None)
     if price.unit != unit:
-        raise ValueError(f"{source.name} prices {resource} by the {price.unit}, so {quantity} {unit} cannot be priced")
+        raise ValueError(
+            f"{source.name} prices {billed.resource} by the {price.unit}, so {quantity} {unit} cannot be priced"
+        )
     hours = HOURS_A_MONTH if unit.endswith("-month") else 1
     return LineItem(
         name=name,

@@ -21,6 +21,9 @@ _ENDINGS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
 
 _CHUNK_BYTES = 65536
 
+# Requests that fail are rows, not a failure of the generator: its exit code stays for real ones.
+LOCUST_OPTIONS = ("--headless", "--only-summary", "--exit-code-on-error", "0")
+
 
 class Generator:
     """A context manager: outside of it the process does not exist."""
@@ -33,9 +36,7 @@ class Generator:
 
     def __enter__(self) -> Self:
         """Start Locust; all that it logs goes to the log file, its standard output is ours."""
-        command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary"]
-        # Requests that fail are rows, not a failure of the generator: its exit code stays for real ones.
-        command += ["--exit-code-on-error", "0"]
+        command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), *LOCUST_OPTIONS]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 command,

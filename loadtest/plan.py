@@ -54,11 +54,20 @@ class Plan:
 
     def write(self, path: Path) -> None:
         """Write the plan where `from_environment` reads it."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        path.write_text(self.to_json() + "\n")
+
+    def to_json(self) -> str:
+        """The plan as `from_json` reads it."""
+        return json.dumps(asdict(self), indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The plan that `to_json` wrote."""
+        fields = json.loads(text)
+        batch, classes = fields.pop("expected_shape")
+        return cls(**fields | {"expected_shape": (batch, classes), "limits": Limits(**fields["limits"])})
 
     @classmethod
     def from_environment(cls) -> Self:
         """The plan that the environment variable points to; raises KeyError where there is none."""
-        fields = json.loads(Path(os.environ[PLAN_VARIABLE]).read_text())
-        batch, classes = fields.pop("expected_shape")
-        return cls(**fields | {"expected_shape": (batch, classes), "limits": Limits(**fields["limits"])})
+        return cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text())

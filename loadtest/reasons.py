@@ -30,13 +30,16 @@ class EndedFor(Enum):
 class Ending:
     """How the generator ended: by itself (`ended_for` is None) or by the runner.
 
-    `totals` is its last line; None when it ended without saying one.
+    `totals` is its last line; None when it ended without saying one. `lost_with` says what took the generator's
+    machine away while it ran, and `killed_by` who killed it there, where somebody says so.
     """
 
     exit_code: int | None
     totals: dict[str, Any] | None
     ended_for: EndedFor | None
     last_log_lines: tuple[str, ...]
+    killed_by: str | None = None
+    lost_with: str | None = None
 
 
 def reasons_against(ending: Ending, spool: Spool) -> tuple[str, ...]:
@@ -47,12 +50,15 @@ def reasons_against(ending: Ending, spool: Spool) -> tuple[str, ...]:
 def _of_the_end(ending: Ending) -> list[str]:
     if ending.ended_for:
         return [ending.ended_for.value]
+    if ending.lost_with:
+        return [f"the load generator was lost before its rows were fetched ({ending.lost_with})"]
     stop = ending.totals and ending.totals["stop"]
     if stop:
         return [_STOPS[stop["cause"]].format(stop["detail"])]
     if ending.exit_code != 0 or ending.totals is None:
         log = " | ".join(ending.last_log_lines) or "empty"
-        return [f"the load generator crashed ({_ended_with(ending.exit_code)}); the end of its log: {log}"]
+        how = ", ".join(filter(None, (_ended_with(ending.exit_code), ending.killed_by)))
+        return [f"the load generator crashed ({how}); the end of its log: {log}"]
     return []
 
 

@@ -10,22 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from loadtest.generator import Generator
+from loadtest.outcome import WORKER, LoadTestOutcome, Progress, outcome_of
 from loadtest.plan import Limits, Plan
-from loadtest.reasons import EndedFor, Ending, reasons_against
+from loadtest.planning import Asked, patience_s, plan_of
+from loadtest.reasons import EndedFor, Ending
 from loadtest.spool import read_spool
 from stacks.load_profiles import LoadProfile
 
-# There is one generator process: one core of it asks a hundred times what these servers answer.
-WORKER = "locust-0"
-
 # How often the runner looks whether it was cancelled, in seconds.
 _LOOK_S = 0.2
-
-# What Locust may take on top of the test itself, to start and to end, in seconds.
-_SLACK_S = 30.0
 
 _LOG_LINES_SHOWN = 5
 
@@ -45,36 +39,10 @@ class LoadTestSpec:
     expected_shape: tuple[int, int] = (1, 1000)
     limits: Limits = field(default_factory=Limits)
 
-
-@dataclass(frozen=True)
-class Progress:
-    """Where the test stands. Rate and median are those of the last seconds; `p50_ms` is None where there were none."""
-
-    elapsed_s: float
-    total_s: float
-    phase: str | None
-    users: int
-    requests: int
-    errors: int
-    rps: float
-    p50_ms: float | None
-
-
-@dataclass(frozen=True)
-class LoadTestOutcome:
-    """What was measured. `rows` are in REQUESTS_SCHEMA; a run with any of `reasons` is not valid.
-
-    `counted_requests` is Locust's own count and `cpu_peak_percent` is of one core, over a second; both are None when
-    the generator died before it could say.
-    """
-
-    rows: pa.Table
-    started_at: datetime
-    finished_at: datetime
-    counted_requests: int | None
-    cpu_peak_percent: float | None
-    locust_version: str
-    reasons: tuple[str, ...]
+    @property
+    def asked(self) -> Asked:
+        """The part that does not depend on where the generator runs."""
+        return Asked(self.profile, self.base_url, self.model_name, self.expected_shape, self.limits)
 
 
 def run_load_test(
@@ -85,42 +53,15 @@ def run_load_test(
     Raises FileExistsError where `work_dir` holds the rows of another test.
     """
     work_dir = spec.work_dir.absolute()
-    plan, plan_path, log_path = _plan(spec, work_dir), work_dir / "plan.json", work_dir / "locust.log"
+    plan = plan_of(spec.asked, work_dir, os.getpid())
+    plan_path, log_path = work_dir / "plan.json", work_dir / "locust.log"
     _lay_out(plan, plan_path, spec.body)
     started_at = datetime.now(UTC)
     with Generator(plan_path, log_path) as generator:
         totals, ended_for = _follow(generator, plan, on_progress, cancelled)
         exit_code = generator.exit_code
     ending = Ending(exit_code, totals, ended_for, _last_lines(log_path))
-    spool = read_spool(Path(plan.spool_path), WORKER)
-    return LoadTestOutcome(
-        rows=spool.rows,
-        started_at=started_at,
-        finished_at=datetime.now(UTC),
-        counted_requests=totals["counted_requests"] if totals else None,
-        cpu_peak_percent=totals["cpu_peak_percent"] if totals else None,
-        locust_version=version("locust"),
-        reasons=reasons_against(ending, spool),
-    )
-
-
-def _plan(spec: LoadTestSpec, work_dir: Path) -> Plan:
-    profile = spec.profile
-    return Plan(
-        base_url=spec.base_url,
-        model_name=spec.model_name,
-        body_path=str(work_dir / "body.json"),
-        expected_shape=spec.expected_shape,
-        users=profile.users,
-        spawn_rate_per_s=profile.spawn_rate_per_s,
-        wait_s=profile.wait_s,
-        warmup_s=profile.warmup_s,
-        ramp_s=profile.ramp_s,
-        duration_s=profile.duration_s,
-        spool_path=str(work_dir / f"{WORKER}.csv"),
-        parent_pid=os.getpid(),
-        limits=spec.limits,
-    )
+    return outcome_of(ending, read_spool(Path(plan.spool_path), WORKER), started_at, version("locust"))
 
 
 def _lay_out(plan: Plan, plan_path: Path, body: bytes) -> None:
@@ -139,7 +80,7 @@ def _follow(
     generator: Generator, plan: Plan, on_progress: Callable[[Progress], None], cancelled: threading.Event
 ) -> tuple[dict[str, Any] | None, EndedFor | None]:
     """Pass on progress until Locust has ended; returns its totals, and why it was ended if it was."""
-    deadline = time.monotonic() + plan.total_s + plan.limits.response_timeout_s + _SLACK_S
+    deadline = time.monotonic() + patience_s(plan)
     totals: dict[str, Any] | None = None
     ended_for: EndedFor | None = None
     over = False

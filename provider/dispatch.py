@@ -10,14 +10,18 @@ from typing import TypeVar
 
 import pulumi.provider.experimental.provider as sdk
 
+from provider.cluster_load_test import ClusterLoadTest
 from provider.engine import EngineLog
+from provider.lease import Lease
 from provider.load_test import LoadTest
 from provider.local_serving import LocalServing
 from provider.model_export import ModelExport
 from provider.properties import from_plain, to_plain
 from provider.resource import Operation, Resource, ResourceError
 
-_KINDS: dict[str, Resource] = {kind.token: kind for kind in (ModelExport(), LocalServing(), LoadTest())}
+_KINDS: dict[str, Resource] = {
+    kind.token: kind for kind in (ModelExport(), LocalServing(), LoadTest(), ClusterLoadTest(), Lease())
+}
 
 Result = TypeVar("Result")
 

@@ -5,7 +5,7 @@ Imports the standard library only: whoever starts a server need not load what th
 
 import sys
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,28 +33,46 @@ def server_command(  # noqa: PLR0913 - one parameter a flag, by keyword
     monitoring_file: Path | None = None,
 ) -> list[str]:
     """The argument list of a server: `executable` is a `tensorflow_model_server`, None means the embedded one."""
-    command = [executable] if executable else [sys.executable, "-m", "serving.server"]
-    command += [
+    return [
+        *([executable] if executable else [sys.executable, "-m", "serving.server"]),
         f"--model_name={model_name}",
         f"--model_base_path={model_base_path}",
-        f"--rest_api_port={rest_port}",
-        f"--port={grpc_port}",
-        f"--tensorflow_intra_op_parallelism={intra_op}",
-        f"--tensorflow_inter_op_parallelism={inter_op}",
-        "--enable_grpc_healthcheck_service=true",
+        *variant_flags(intra_op, inter_op, batching_file),
+        *endpoint_flags(rest_port, grpc_port, monitoring_file),
     ]
+
+
+def variant_flags(intra_op: int, inter_op: int, batching_file: PurePath | None) -> list[str]:
+    """The flags that a variant is made of."""
+    flags = [f"--tensorflow_intra_op_parallelism={intra_op}", f"--tensorflow_inter_op_parallelism={inter_op}"]
     if batching_file is not None:
-        command += ["--enable_batching=true", f"--batching_parameters_file={batching_file}"]
+        flags += ["--enable_batching=true", f"--batching_parameters_file={batching_file}"]
+    return flags
+
+
+def endpoint_flags(rest_port: int, grpc_port: int, monitoring_file: PurePath | None) -> list[str]:
+    """The flags that say where the server is reached and how it is watched."""
+    flags = [f"--rest_api_port={rest_port}", f"--port={grpc_port}", "--enable_grpc_healthcheck_service=true"]
     if monitoring_file is not None:
-        command.append(f"--monitoring_config_file={monitoring_file}")
-    return command
+        flags.append(f"--monitoring_config_file={monitoring_file}")
+    return flags
+
+
+def batching_text(batching: "Batching") -> str:
+    """TF Serving's batching parameter file."""
+    return "".join(f"{name} {{ value: {value} }}\n" for name, value in batching.model_dump().items())
+
+
+def monitoring_text() -> str:
+    """A monitoring file that turns the Prometheus page on, at TF Serving's own path."""
+    return f'prometheus_config {{ enable: true path: "{PROMETHEUS_PATH}" }}\n'
 
 
 def write_batching_file(batching: "Batching", path: Path) -> None:
     """Write TF Serving's batching parameter file."""
-    path.write_text("".join(f"{name} {{ value: {value} }}\n" for name, value in batching.model_dump().items()))
+    path.write_text(batching_text(batching))
 
 
 def write_monitoring_file(path: Path) -> None:
-    """Write a monitoring file that turns the Prometheus page on, at TF Serving's own path."""
-    path.write_text(f'prometheus_config {{ enable: true path: "{PROMETHEUS_PATH}" }}\n')
+    """Write the monitoring file."""
+    path.write_text(monitoring_text())

@@ -92,6 +92,7 @@ def _parser() -> _Parser:
     _add_switch(parser, "--enable_grpc_healthcheck_service", default=False, text="serve grpc.health.v1.Health")
     add("--model_name", default="default")
     add("--model_base_path", type=_file, help="the folder above the numeric version folders")
+    add("--file_system_poll_wait_seconds", type=_never_again, default=0, help="0: look for versions at the start only")
     _add_switch(parser, "--enable_model_warmup", default=True, text="run the model's warm-up records before serving")
     add("--num_request_iterations_for_warmup", type=int, default=1, help="how often each warm-up record is run")
     _add_switch(parser, "--enable_batching", default=False, text="merge waiting requests")
@@ -135,6 +136,12 @@ def _natural(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"'{text}' is no number from 0 up")
     return int(text)
+
+
+def _never_again(text: str) -> int:
+    if (value := _natural(text)) != 0:
+        raise argparse.ArgumentTypeError(f"this server looks for versions once, not every {value} s; give 0")
+    return value
 
 
 def _positive(text: str) -> int:

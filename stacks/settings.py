@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from stacks.explain import SettingsError, explain
+from stacks.gke import GkeSettings
+from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import PROFILES, LoadProfile
 from stacks.model import Frozen
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
@@ -106,8 +108,11 @@ class Settings(Frozen):
     """Everything a stack says, checked. Keys are those of the stack file without their `shapebench:` prefix."""
 
     platform: Annotated[
-        Literal["local", "gke"],
-        Field(description="Where the server runs: local (a process on this machine) or gke."),
+        Literal["local", "kubernetes", "gke"],
+        Field(
+            description="Where the server runs: local (a process on this machine), kubernetes (a cluster that exists"
+            " already) or gke (a cluster that the stack makes)."
+        ),
     ]
     shape: Annotated[
         ShapeSettings, Field(description="The node shape that is measured and priced: machineType and nodes.")
@@ -118,6 +123,10 @@ class Settings(Frozen):
     ]
     model: Annotated[ModelSettings, Field(description="What is served: weights.")]
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
+    kubernetes: Annotated[
+        KubernetesSettings, Field(description="How the server runs in a cluster that exists already.")
+    ]
+    gke: Annotated[GkeSettings, Field(description="How the cluster is made that the stack makes.")]
     results: Annotated[
         str, Field(min_length=1, description="Where runs are kept: a folder or a URI such as gs://bucket/prefix.")
     ]

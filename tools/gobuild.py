@@ -1,9 +1,11 @@
 """Builds Pulumi and its Python language host with Go, from the modules that `tools/go/go.sum` pins."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tools.console import SetupError, run_step
@@ -54,34 +56,54 @@ def why_go_cannot(root: Path) -> str | None:
 def build(root: Path, pins: Pins, into: Path) -> None:
     """Build the command line and its Python host into a folder. The modules' checksums are verified by Go."""
     module = root / "tools/go"
-    environment = os.environ | {
+    for name, package in (("pulumi", _CLI), ("pulumi-language-python", "./language-python")):
+        title = f"building {name} {pins.pulumi} with Go" + (", which takes some minutes" if package == _CLI else "")
+        compile_package(title, package, module=module, variables={_VERSION_VARIABLE: f"v{pins.pulumi}"},
+                        into=into / name, log=root / f".tools/log/build-{name}.log")  # fmt: skip
+    sdk = Path(ask_module(module, _SDK, "Dir"))
+    for script in _SCRIPTS:
+        target = into / Path(script).name
+        target.write_bytes((sdk / script).read_bytes())
+        target.chmod(0o755)
+    _check(into / "pulumi", pins)
+
+
+def compile_package(
+    title: str, package: str, *, module: Path, variables: Mapping[str, str], into: Path, log: Path
+) -> None:
+    """Build one program of a module, with some of its string variables set, into a file."""
+    link = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in variables.items())])
+    run_step(
+        title,
+        ["go", "build", "-v", "-ldflags", link, "-o", str(into), package],
+        log=log,
+        describe=_build_progress,
+        cwd=module,
+        environment=_environment(),
+    )
+
+
+def ask_module(module: Path, requirement: str, field: str) -> str:
+    """A field (`Dir`, `Version`) of what a module requires; fetched if it is not in Go's cache."""
+    asked = subprocess.run(
+        ["go", "mod", "download", "-json", requirement],  # noqa: S607 (the Go that PATH names is meant)
+        cwd=module,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode != 0:
+        raise SetupError(f"Go cannot fetch {requirement}, so nothing is built from it:\n{asked.stdout}{asked.stderr}")
+    return str(json.loads(asked.stdout)[field])
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {
         "CGO_ENABLED": "0",  # as the official releases, and no C compiler is needed
         "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
         "GOWORK": "off",
     }
-    flags = ["-v", "-ldflags", f"-s -w -X {_VERSION_VARIABLE}=v{pins.pulumi}"]
-    for name, package in (("pulumi", _CLI), ("pulumi-language-python", "./language-python")):
-        run_step(
-            f"building {name} {pins.pulumi} with Go" + (", which takes some minutes" if package == _CLI else ""),
-            ["go", "build", *flags, "-o", str(into / name), package],
-            log=root / f".tools/log/build-{name}.log",
-            describe=_build_progress,
-            cwd=module,
-            environment=environment,
-        )
-    asked = subprocess.run(
-        ["go", "list", "-m", "-f", "{{.Dir}}", _SDK],  # noqa: S607 (the Go that PATH names is meant)
-        cwd=module,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for script in _SCRIPTS:
-        target = into / Path(script).name
-        target.write_bytes(Path(asked.stdout.strip(), script).read_bytes())
-        target.chmod(0o755)
-    _check(into / "pulumi", pins)
 
 
 def _build_progress(count: int, line: str) -> str:

@@ -6,6 +6,7 @@ import time
 
 from tools.console import SetupError, say
 from tools.environment import ensure_environment
+from tools.kubernetes.binaries import ensure_kubernetes
 from tools.pins import ROOT, load_pins
 from tools.pulumi_cli import ensure_pulumi
 from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
@@ -18,7 +19,10 @@ def main() -> int:
     """Set up; returns the exit status."""
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     parser.add_argument(
-        "--tier", choices=("run", "dev"), default="run", help="what to install: dev adds what checks and tests need"
+        "--tier",
+        choices=("run", "dev", "kubernetes"),
+        default="run",
+        help="what to install: dev adds what checks and tests need, kubernetes the servers that some tests start",
     )
     tier = parser.parse_args().tier
     started = time.monotonic()
@@ -27,7 +31,9 @@ def main() -> int:
             pins = load_pins()
             # First, as this is what can be impossible; pip's minutes would have been for nothing.
             changed = ensure_pulumi(ROOT, pins)
-            changed |= ensure_environment(ROOT, pins, tier)
+            changed |= ensure_environment(ROOT, pins, "run" if tier == "run" else "dev")
+            if tier == "kubernetes":
+                changed |= ensure_kubernetes(ROOT)
             # In a backend of the user's own nothing is made before it is asked for.
             if uses_embedded_backend(activated_environment()):
                 changed |= ensure_stack(ROOT, "local")

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from tools import gobuild, release
 from tools.console import SetupError, say
 from tools.pins import Pins, parse_version, show_version
-from tools.stamps import content_key, read_stamp, write_stamp
+from tools.stamps import content_key, read_stamp, unfinished_folder, write_stamp
 
 _ASK_TIMEOUT_S = 20.0
 
@@ -35,13 +34,9 @@ def ensure_pulumi(root: Path, pins: Pins) -> bool:
         return False
     if found is not None:
         say(f"{found.path} is not used: {found.objection}")
-    scratch_parent = root / ".tools"
-    scratch_parent.mkdir(exist_ok=True)
-    for left_over in scratch_parent.glob("unfinished-*"):
-        shutil.rmtree(left_over)
-    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=scratch_parent) as scratch:
-        source = _obtain(root, pins, Path(scratch))
-        _install(root, Path(scratch), source)
+    with unfinished_folder(root) as scratch:
+        source = _obtain(root, pins, scratch)
+        _install(root, scratch, source)
     return True
 
 

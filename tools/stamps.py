@@ -7,6 +7,8 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +43,17 @@ def write_stamp(path: Path, fields: Mapping[str, str]) -> None:
     temporary = path.with_name(path.name + ".new")
     temporary.write_text(json.dumps(fields, indent=2) + "\n")
     temporary.replace(path)
+
+
+@contextmanager
+def unfinished_folder(root: Path) -> Iterator[Path]:
+    """A folder to prepare an installation in, on the disk where it goes; what killed runs left is removed."""
+    parent = root / ".tools"
+    parent.mkdir(exist_ok=True)
+    for left_over in parent.glob("unfinished-*"):
+        shutil.rmtree(left_over)
+    with tempfile.TemporaryDirectory(prefix="unfinished-", dir=parent) as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -6,7 +6,10 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Price:
-    """The price of one unit. `unit` is `<what>-hour` or `<what>-month`, a month being 730 hours."""
+    """The price of one unit. `unit` is `<what>-hour` or `<what>-month`, a month being 730 hours.
+
+    Traffic is priced by the GB that passes in a month.
+    """
 
     sku: str
     unit: str
@@ -17,7 +20,8 @@ class PriceSource(Protocol):
     """A price list: where it is from, the day it was true, and a price for each resource it knows in a region.
 
     Resources are named as they are billed: `e2-core`, `e2-memory`, `e2-custom-core`, `e2-custom-memory`,
-    `pd-balanced`, `gke-zonal-cluster`. No price is None, which no reader may count as free.
+    `pd-balanced`, `gke-zonal-cluster`, `nat-gateway-vm`, `nat-address`, `nat-data`, `standard-storage`. No price is
+    None, which no reader may count as free.
     """
 
     @property

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.harness import CHECKOUT, SMOKE, Stack, free_port, servers_on
+from tests.engine.harness import SMOKE, Stack, free_port, servers_on
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,9 +30,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         "local": {"server": "embedded", "restPort": free_port(), "grpcPort": free_port()},
         "results": str(stack.results),
     }
-    stack.must("stack", "init")
-    # Pulumi wrote the stack's salt into the checkout; it belongs to the file that this stack is configured by.
-    (CHECKOUT / "stacks" / f"Pulumi.{name}.yaml").replace(stack.config_file)
+    stack.init()
     yield stack
     stack.run("cancel", "--yes")
     stack.run("destroy", "--yes", "--skip-preview")

@@ -33,11 +33,19 @@ def free_port() -> int:
 
 @dataclass
 class Stack:
-    """One Pulumi stack in a backend of its own; `config` is what its file says."""
+    """One Pulumi stack in a backend of its own; `config` is what its file says.
+
+    `providers_config` are keys of other packages in full, `gcp:project`; `variables` and `programs` (a folder that
+    comes first on PATH) are what its commands find in their environment.
+    """
 
     name: str
     home: Path
     config: dict[str, Any] = field(default_factory=dict)
+    providers_config: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+    programs: list[Path] = field(default_factory=list)
+    project: Path = CHECKOUT
 
     @property
     def results(self) -> Path:
@@ -49,26 +57,37 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        tools = f"{CHECKOUT / '.tools/bin'}:{CHECKOUT / '.venv/bin'}"
+        folders = [*self.programs, CHECKOUT / ".tools/bin", CHECKOUT / ".venv/bin", os.environ["PATH"]]
         return os.environ | {
-            "PATH": f"{tools}:{os.environ['PATH']}",
+            "PATH": ":".join(map(str, folders)),
             "PULUMI_BACKEND_URL": f"file://{self.home}",
             "PULUMI_CONFIG_PASSPHRASE": "engine-tier",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            **self.variables,
         }
 
     def _command(self, *arguments: str) -> list[str]:
         # The salt of the passphrase stays; the configuration is written anew.
         kept = yaml.safe_load(self.config_file.read_text()) if self.config_file.exists() else {}
-        kept["config"] = {f"shapebench:{key}": value for key, value in self.config.items()}
+        kept["config"] = self.providers_config | {f"shapebench:{key}": value for key, value in self.config.items()}
         self.config_file.write_text(yaml.safe_dump(kept))
         with_config = ["--config-file", str(self.config_file)] if arguments[0] in _READ_CONFIG else []
         return ["pulumi", "--non-interactive", *arguments, "--stack", self.name, *with_config]
 
+    def init(self) -> None:
+        """Make the stack, without the salt of its passphrase being written into the checkout."""
+        project = yaml.safe_load((self.project / "Pulumi.yaml").read_text())
+        elsewhere = self.home / "init"
+        elsewhere.mkdir(parents=True)
+        (elsewhere / "Pulumi.yaml").write_text(yaml.safe_dump({"name": project["name"], "runtime": "yaml"}))
+        command = ["pulumi", "--non-interactive", "stack", "init", self.name]
+        subprocess.run(command, cwd=elsewhere, env=self.environment, capture_output=True, check=True)
+        (elsewhere / f"Pulumi.{self.name}.yaml").replace(self.config_file)
+
     def run(self, *arguments: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self._command(*arguments),
-            cwd=CHECKOUT,
+            cwd=self.project,
             env=self.environment,
             capture_output=True,
             text=True,
@@ -79,7 +98,7 @@ class Stack:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             self._command(*arguments),
-            cwd=CHECKOUT,
+            cwd=self.project,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -29,13 +29,14 @@ def test_a_wrong_key_fails_before_anything_is_created(stack):
     assert not [r for r in stack.resources() if r["type"].startswith("shapebench:")]
 
 
-def test_the_gke_platform_is_refused_with_what_to_do_instead(stack):
+def test_a_gke_stack_without_a_zone_fails_before_anything_is_created(stack):
     stack.config["platform"] = "gke"
     failed = stack.up()
     stack.config["platform"] = "local"
     assert failed.returncode != 0
-    assert "cannot build yet" in failed.stdout
-    assert "pulumi up --stack local" in failed.stdout
+    assert "gcp:zone is missing" in failed.stdout
+    assert "pulumi config set gcp:zone us-central1-a" in failed.stdout
+    assert [r["type"] for r in stack.resources()] in ([], ["pulumi:pulumi:Stack"])
 
 
 def test_a_taken_port_is_named_and_nothing_is_left_behind(stack):

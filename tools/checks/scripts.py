@@ -21,9 +21,9 @@ def problems(root: Path) -> list[str]:
                 found.append(f"{path.relative_to(root)}: {shell} cannot parse it: {parsed.stderr.strip()}")
     formatter = shutil.which("gofmt")
     if formatter is not None:
-        listed = subprocess.run([formatter, "-l", "tools/go"], cwd=root, capture_output=True, text=True, check=False)
+        listed = subprocess.run([formatter, "-l", "tools"], cwd=root, capture_output=True, text=True, check=False)
         found += [f"{name}: not formatted; run `gofmt -w {name}`" for name in listed.stdout.split()]
-        found += [f"tools/go: {listed.stderr.strip()}"] if listed.returncode != 0 else []
+        found += [f"tools: {listed.stderr.strip()}"] if listed.returncode != 0 else []
     return found
 
 

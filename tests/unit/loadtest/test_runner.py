@@ -22,8 +22,9 @@ import pyarrow.compute as pc
 import pytest
 
 from analysis.store import REQUESTS_SCHEMA
+from loadtest.outcome import LoadTestOutcome, Progress
 from loadtest.plan import Limits
-from loadtest.runner import LoadTestOutcome, LoadTestSpec, Progress, run_load_test
+from loadtest.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import LoadProfile
 
 ROOT = Path(__file__).parents[3]

@@ -1,0 +1,84 @@
+"""What a GKE stack costs: what a production deployment would keep and, apart from it, what only the test needs."""
+
+from typing import Any
+
+from analysis.cost import (
+    CLUSTER_FEE,
+    HOURS_A_DAY,
+    HOURS_A_MONTH,
+    SERVING_NODES,
+    Quantity,
+    at_least,
+    node_quantities,
+    nodes_hourly,
+    priced,
+    with_free_tier,
+)
+from analysis.manifest import Cost
+from analysis.prices import PriceSource
+from stacks.shapes import NodeShape
+
+# An exported ResNet50 with its warm-up requests is 100 MB.
+MODEL_GB = 0.1
+# What a node fetches from the internet: the server's or the generator's image, with room for another one. Images of
+# GKE's own and the model come from Google's network, past the NAT gateway.
+PULLED_GB_A_NODE = 1
+# A gateway is billed for each machine that uses it, for this many at most.
+NAT_MACHINES_AT_MOST = 32
+
+
+def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = None) -> Cost:
+    """What stays when the test is over: `analysis.cost.estimate` and the ways in for images and model."""
+    return priced(
+        (
+            *node_quantities(SERVING_NODES, shape),
+            CLUSTER_FEE,
+            *_nat(shape.nodes),
+            Quantity("NAT gateway: address", 1, "address-hour", "nat-address"),
+            Quantity("model bucket", MODEL_GB, "GB-month", "standard-storage"),
+        ),
+        region,
+        source,
+    )
+
+
+def load_cost(load: NodeShape, region: str, source: PriceSource | None = None) -> Cost:
+    """What the load generator's nodes add."""
+    return priced((*node_quantities("load nodes: ", load), *_nat(load.nodes)), region, source)
+
+
+def cost_output(serving: Cost, test: Cost) -> dict[str, Any]:
+    """Both as a stack's output: plain values, USD. What has no price is named, and its sum says `AtLeast`."""
+    return {
+        "currency": serving.currency,
+        "region": serving.region,
+        "pricesAsOf": serving.prices_as_of,
+        "serving": _figures(serving)
+        | _known(
+            monthlyWithFreeTier=_times(with_free_tier(serving), HOURS_A_MONTH),
+            nodesOnly24h=_times(nodes_hourly(serving), HOURS_A_DAY),
+        ),
+        "test": _figures(test),
+        "unpriced": [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None],
+    }
+
+
+def _nat(machines: int) -> tuple[Quantity, Quantity]:
+    return (
+        Quantity("NAT gateway: machines", min(machines, NAT_MACHINES_AT_MOST), "VM-hour", "nat-gateway-vm"),
+        Quantity("NAT gateway: images", machines * PULLED_GB_A_NODE, "GB-month", "nat-data"),
+    )
+
+
+def _figures(cost: Cost) -> dict[str, float]:
+    suffix = "AtLeast" if cost.hourly is None else ""
+    hourly = at_least(cost)
+    return {f"hourly{suffix}": round(hourly, 4), f"monthly{suffix}": round(hourly * HOURS_A_MONTH, 2)}
+
+
+def _known(**figures: float | None) -> dict[str, float]:
+    return {name: round(figure, 2) for name, figure in figures.items() if figure is not None}
+
+
+def _times(hourly: float | None, hours: int) -> float | None:
+    return None if hourly is None else hourly * hours

@@ -1,0 +1,135 @@
+"""GkePlatform: network, cluster, model, server and load test on Google Cloud, as one component."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from analysis.stack_cost import cost_output, load_cost, serving_cost
+from components.gke_cluster import GkeCluster, GkeClusterArgs
+from components.gke_control_plane import ControlPlaneArgs
+from components.labels import stack_labels
+from components.lease import Lease, LeaseArgs
+from components.model_export import ModelExport, ModelExportArgs
+from components.model_store import ModelStore, ModelStoreArgs
+from components.network import Network, NetworkArgs
+from components.node_pool import SERVING_POOL
+from components.serving_names import SERVICE_ACCOUNT
+from components.tf_serving import TfServing, TfServingArgs
+from stacks.settings import Settings
+from stacks.shapes import NodeShape, ShapeSettings
+
+# Nothing else is in the cluster, so its name needs to tell it from nothing.
+NAMESPACE = "shapebench"
+
+Labels = pulumi.Output[dict[str, str]]
+
+
+@dataclass
+class GkePlatformArgs:
+    """The stack's name, settings and zone, and the checkout that the export and the results are kept in."""
+
+    stack: str
+    settings: Settings
+    zone: str
+    checkout: Path
+
+
+class GkePlatform(pulumi.ComponentResource):
+    """Everything that a GKE stack is."""
+
+    cost: dict[str, Any]
+    """What it costs, known before anything is made: analysis.stack_cost.cost_output."""
+    lease: Lease
+    cluster: GkeCluster
+    model_store: ModelStore
+    serving: TfServing
+
+    def __init__(self, name: str, args: GkePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("shapebench:gke:GkePlatform", name, None, opts)
+        settings = args.settings
+        child = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
+        self.cost = _cost(args)
+        self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), child)
+        labels = _labels(args.stack, self.lease)
+        network = Network(f"{name}-network", NetworkArgs(region=settings.region, labels=labels), kept)
+        self.cluster = GkeCluster(f"{name}-cluster", _cluster_args(args, network, self.lease, labels), kept)
+        model = ModelExport(
+            f"{name}-model",
+            ModelExportArgs(weights=settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
+            child,
+        )
+        self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), kept)
+        self.serving = TfServing(
+            f"{name}-serving",
+            _serving_args(args, model, self.model_store, labels),
+            pulumi.ResourceOptions(parent=self, provider=self.cluster.provider),
+        )
+        # The load test in the cluster goes here: components.cluster_load_test.
+        self.register_outputs({})
+
+
+def _cost(args: GkePlatformArgs) -> dict[str, Any]:
+    gke, region = args.settings.gke, args.settings.region
+    load = NodeShape.of("load", ShapeSettings(machine_type=gke.load_machine_type, nodes=gke.load_nodes))
+    return cost_output(serving_cost(args.settings.node_shape(args.stack), region), load_cost(load, region))
+
+
+def _labels(stack: str, lease: Lease) -> Labels:
+    return pulumi.Output.all(lease.commit, lease.expires_at).apply(lambda known: stack_labels(stack, *known))
+
+
+def _cluster_args(args: GkePlatformArgs, network: Network, lease: Lease, labels: Labels) -> GkeClusterArgs:
+    gke = args.settings.gke
+    return GkeClusterArgs(
+        control_plane=ControlPlaneArgs(
+            zone=args.zone,
+            network=network,
+            labels=labels,
+            no_upgrades_from=lease.starts_at,
+            no_upgrades_until=lease.expires_at,
+            authorized_networks=gke.authorized_networks,
+            binary_authorization=gke.binary_authorization,
+            cost_allocation=gke.cost_allocation,
+            managed_prometheus=gke.managed_prometheus,
+        ),
+        shape=args.settings.node_shape(args.stack),
+        load_machine_type=gke.load_machine_type,
+        load_nodes=gke.load_nodes,
+    )
+
+
+def _store_args(args: GkePlatformArgs, cluster: GkeCluster, model: ModelExport, labels: Labels) -> ModelStoreArgs:
+    return ModelStoreArgs(
+        region=args.settings.region,
+        labels=labels,
+        model_name=model.model_name,
+        model_path=model.path,
+        model_digest=model.digest,
+        workload_pool=cluster.workload_pool,
+        namespace=NAMESPACE,
+        service_account=SERVICE_ACCOUNT,
+    )
+
+
+def _serving_args(args: GkePlatformArgs, model: ModelExport, store: ModelStore, labels: Labels) -> TfServingArgs:
+    settings = args.settings
+    shape = settings.node_shape(args.stack)
+    return TfServingArgs(
+        namespace=NAMESPACE,
+        image=settings.gke.serving_image,
+        shape=shape,
+        replicas=shape.nodes,
+        model_uri=store.uri,
+        model_name=model.model_name,
+        model_digest=model.digest,
+        intra_op=settings.intra_op,
+        inter_op=settings.serving.inter_op,
+        batching=settings.serving.batching.model_dump() if settings.serving.batching else None,
+        service_account_annotations=store.service_account_annotations,
+        pool=SERVING_POOL,
+        seed_faithful=settings.gke.seed_faithful,
+        labels={key: labels[key] for key in stack_labels("", "", "")},
+    )

@@ -1,0 +1,76 @@
+"""The node pools of the cluster: alike in everything but machine type, number, and who may run there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+from pulumi_gcp.container import (
+    NodePoolManagementArgs,
+    NodePoolNetworkConfigArgs,
+    NodePoolNodeConfigArgs,
+    NodePoolNodeConfigKubeletConfigArgs,
+    NodePoolNodeConfigShieldedInstanceConfigArgs,
+    NodePoolNodeConfigTaintArgs,
+    NodePoolNodeConfigWorkloadMetadataConfigArgs,
+)
+from pulumi_gcp.container.cluster import Cluster
+from pulumi_gcp.container.node_pool import NodePool
+
+from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
+
+POOL_LABEL = "shapebench/pool"
+SERVING_POOL, LOAD_POOL = {POOL_LABEL: "serving"}, {POOL_LABEL: "load"}
+
+# Each node of a pool sets a block of pod addresses aside for twice as many; the fullest one runs about 20 pods.
+_MAX_PODS_A_NODE = 32
+
+
+@dataclass
+class PoolArgs:
+    """One pool: what it is for, and of which machines."""
+
+    role: Literal["serving", "load"]
+    machine_type: str
+    nodes: int
+    service_account: pulumi.Input[str]
+    labels: pulumi.Input[Mapping[str, str]]
+    exclusive: bool
+    """Whether only pods that tolerate the pool's taint may run there."""
+
+
+def make_pool(name: str, cluster: Cluster, args: PoolArgs, opts: pulumi.ResourceOptions) -> NodePool:
+    """A pool of a fixed number of nodes: an autoscaler would change what is measured while it is measured."""
+    return NodePool(
+        name,
+        cluster=cluster.name,
+        location=cluster.location,
+        node_count=args.nodes,
+        max_pods_per_node=_MAX_PODS_A_NODE,
+        management=NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
+        network_config=NodePoolNetworkConfigArgs(enable_private_nodes=True),
+        node_config=_node_config(args),
+        opts=opts,
+    )
+
+
+def _node_config(args: PoolArgs) -> NodePoolNodeConfigArgs:
+    taint = NodePoolNodeConfigTaintArgs(key=POOL_LABEL, value=args.role, effect="NO_SCHEDULE")
+    return NodePoolNodeConfigArgs(
+        machine_type=args.machine_type,
+        image_type="COS_CONTAINERD",
+        disk_size_gb=BOOT_DISK_GB,
+        disk_type=BOOT_DISK_TYPE,
+        service_account=args.service_account,
+        # What the nodes may do is the account's roles; a narrower scope would only hide why something is refused.
+        oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+        labels={POOL_LABEL: args.role},
+        resource_labels=args.labels,
+        taints=[taint] if args.exclusive else None,
+        metadata={"disable-legacy-endpoints": "true"},
+        workload_metadata_config=NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
+        shielded_instance_config=NodePoolNodeConfigShieldedInstanceConfigArgs(
+            enable_secure_boot=True, enable_integrity_monitoring=True
+        ),
+        kubelet_config=NodePoolNodeConfigKubeletConfigArgs(insecure_kubelet_readonly_port_enabled="FALSE"),
+    )

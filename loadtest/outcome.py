@@ -1,0 +1,63 @@
+"""What a load test comes to, wherever it ran: its progress, its rows, and every reason against counting them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from loadtest.reasons import Ending, reasons_against
+from loadtest.spool import Spool
+
+# There is one generator process: one core of it asks a hundred times what these servers answer.
+WORKER = "locust-0"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the test stands. Rate and median are those of the last seconds; `p50_ms` is None where there were none."""
+
+    elapsed_s: float
+    total_s: float
+    phase: str | None
+    users: int
+    requests: int
+    errors: int
+    rps: float
+    p50_ms: float | None
+
+
+@dataclass(frozen=True)
+class LoadTestOutcome:
+    """What was measured. `rows` are in REQUESTS_SCHEMA; a run with any of `reasons` is not valid.
+
+    `counted_requests` is Locust's own count and `cpu_peak_percent` is of one core, over a second; both are None when
+    the generator died before it could say.
+    """
+
+    rows: pa.Table
+    started_at: datetime
+    finished_at: datetime
+    counted_requests: int | None
+    cpu_peak_percent: float | None
+    locust_version: str
+    reasons: tuple[str, ...]
+
+
+def outcome_of(
+    ending: Ending, spool: Spool, started_at: datetime, locust_version: str, more_reasons: tuple[str, ...] = ()
+) -> LoadTestOutcome:
+    """The outcome of a test that is over now.
+
+    `locust_version` counts where the generator did not live to say its own; `more_reasons` are those that neither its
+    end nor its rows can tell.
+    """
+    totals = ending.totals or {}
+    return LoadTestOutcome(
+        rows=spool.rows,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        counted_requests=totals.get("counted_requests"),
+        cpu_peak_percent=totals.get("cpu_peak_percent"),
+        locust_version=totals.get("locust_version", locust_version),
+        reasons=(*reasons_against(ending, spool), *more_reasons),
+    )

@@ -1,0 +1,48 @@
+"""The load generator's pod: where things are in it, which scripts it needs, and what its containers run.
+
+Standard library only, but it runs outside: whoever declares the pod reads it.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from loadtest.generator import LOCUST_OPTIONS
+
+# The modules that run in the pod. Nothing else of this project is there.
+SCRIPTS = (
+    "__init__.py",
+    "check.py",
+    "keeper.py",
+    "locustfile.py",
+    "phases.py",
+    "plan.py",
+    "prepare.py",
+    "recorder.py",
+    "report.py",
+    "request_body.py",
+    "rest_user.py",
+    "shape.py",
+    "watch.py",
+)
+
+ROOT = PurePosixPath("/shapebench")
+SCRIPTS_DIR = ROOT / "scripts/loadtest"
+PAYLOAD_DIR = ROOT / "payload"
+PIXELS = PAYLOAD_DIR / "pixels.rgb"
+WORK_DIR = ROOT / "work"
+PLAN = WORK_DIR / "plan.json"
+
+PREPARE_COMMAND = ("python", "-m", "loadtest.prepare")
+LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "locustfile.py"), *LOCUST_OPTIONS)
+# An interrupt ends the test as Ctrl-C would, with its rows written and its totals said.
+INTERRUPT_COMMAND = ("sh", "-c", "kill -INT 1")
+
+
+def keeper_command(command: str, path: PurePosixPath, *numbers: int) -> tuple[str, ...]:
+    """One of the commands of loadtest.keeper."""
+    return ("python", "-m", "loadtest.keeper", command, str(path), *map(str, numbers))
+
+
+def scripts() -> dict[str, str]:
+    """Text by file name, of all that runs in the pod."""
+    here = Path(__file__).parent
+    return {name: (here / name).read_text(encoding="utf-8") for name in SCRIPTS}

@@ -1,0 +1,163 @@
+"""The Job that is one load test: a pod of the load pool with Locust in one container and the keeper in another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.labels import STACK, label_value
+from components.serving_names import GENERATOR_LABELS
+from loadtest import pod
+from loadtest.outcome import WORKER
+from loadtest.plan import PLAN_VARIABLE, Plan
+from loadtest.planning import patience_s
+from loadtest.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
+
+GENERATOR, KEEPER, PREPARE = WORKER, "keeper", "prepare"
+
+# The official image's own user.
+_USER = 1000
+
+# How long rows wait for whoever fetches them, in seconds, so how long the API may be away at the end of a test.
+KEPT_FOR_S = 1800
+
+# Longer than the keeper keeps after a SIGTERM.
+_GRACE_S = 45
+
+_GENERATOR_RESOURCES = {
+    # One thread that hardly works: a core of it asks a hundred times what these servers answer. The limit is above
+    # one core, so that it never waits for its quota.
+    "requests": {"cpu": "500m", "memory": "256Mi"},
+    "limits": {"cpu": "2", "memory": "1Gi"},
+}
+_KEEPER_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """What a Job takes from the stack: names of what is declared there, and where it shall run."""
+
+    namespace: str
+    stack: str
+    image: str
+    service_account: str
+    scripts: str
+    payload: str
+    node_selector: Mapping[str, str]
+    start_timeout_s: float
+
+
+def selector_of(stack: str) -> str:
+    """Selects every Job of this stack's load tests, whichever update made it."""
+    return ",".join(f"{name}={value}" for name, value in _labels(stack).items())
+
+
+def job_name(run_id: str) -> str:
+    """The Job of a run; one run has one Job."""
+    return f"load-{run_id.lower()}"
+
+
+def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
+    """The Job as the API takes it. It runs once: a pod that fails is a test that failed."""
+    labels = _labels(spec.stack)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": job_name(run_id), "namespace": spec.namespace, "labels": labels},
+        "spec": {
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            # When everything that watches it is gone, it ends and goes away by itself.
+            "activeDeadlineSeconds": round(spec.start_timeout_s + patience_s(plan) + KEPT_FOR_S),
+            "ttlSecondsAfterFinished": KEPT_FOR_S,
+            "template": {
+                "metadata": {
+                    "labels": labels,
+                    "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+                },
+                "spec": _pod(spec, plan),
+            },
+        },
+    }
+
+
+def _labels(stack: str) -> dict[str, str]:
+    # NetworkPolicies admit pods with the generator's label to the server, and no others.
+    return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
+
+
+def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": spec.service_account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": dict(spec.node_selector),
+        "terminationGracePeriodSeconds": _GRACE_S,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "fsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "initContainers": [
+            _container(
+                PREPARE,
+                spec.image,
+                pod.PREPARE_COMMAND,
+                _GENERATOR_RESOURCES,
+                {ORDER_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
+            )
+        ],
+        "containers": [
+            _container(GENERATOR, spec.image, pod.LOCUST_COMMAND, _GENERATOR_RESOURCES),
+            _container(
+                KEEPER,
+                spec.image,
+                pod.keeper_command("keep", pod.WORK_DIR, round(patience_s(plan) + KEPT_FOR_S)),
+                _KEEPER_RESOURCES,
+            ),
+        ],
+        "volumes": [
+            {"name": "scripts", "configMap": {"name": spec.scripts}},
+            {"name": "payload", "configMap": {"name": spec.payload}},
+            {"name": "work", "emptyDir": {}},
+        ],
+    }
+
+
+def _container(
+    name: str,
+    image: str,
+    command: tuple[str, ...],
+    resources: Mapping[str, Any],
+    variables: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    environment = {
+        "PYTHONPATH": str(pod.SCRIPTS_DIR.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(pod.WORK_DIR),
+        "TMPDIR": str(pod.WORK_DIR),
+        PLAN_VARIABLE: str(pod.PLAN),
+        **(variables or {}),
+    }
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(command),
+        # Locust reads settings from where it is started; there are none here.
+        "workingDir": str(pod.WORK_DIR),
+        "env": [{"name": key, "value": value} for key, value in environment.items()],
+        "resources": resources,
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [
+            {"name": "scripts", "mountPath": str(pod.SCRIPTS_DIR), "readOnly": True},
+            {"name": "payload", "mountPath": str(pod.PAYLOAD_DIR), "readOnly": True},
+            {"name": "work", "mountPath": str(pod.WORK_DIR)},
+        ],
+    }

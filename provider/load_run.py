@@ -1,0 +1,246 @@
+"""One load test in a cluster: its Job is made, followed, emptied of all that it left, and removed, in every case."""
+
+import contextlib
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from loadtest import pod as layout
+from loadtest.keeper import unpacked
+from loadtest.outcome import Progress
+from loadtest.reasons import EndedFor, Ending
+from provider.cluster import Cluster, ClusterError, Json
+from provider.load_job import GENERATOR, KEEPER, PREPARE
+from provider.pod_status import exit_code, killed_by, loss, obstacles, state_of, waits_for
+from provider.resource import Operation, ResourceError
+
+# How often the pod is looked at, in seconds. Progress comes once a second; a person needs no more than this.
+_LOOK_S = 2.0
+
+# How long an interrupted generator has to write its rows and to end, and a deleted Job to be gone, in seconds.
+_INTERRUPTED_S = 30.0
+_DELETED_S = 120.0
+
+# How long a command is tried that may come too late, in seconds.
+_LATE_S = 10.0
+
+# Waiting for one of these does not end by itself; so long it is hoped that it was a passing trouble of a registry.
+_HOPELESS = {"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
+_HOPE_S = 60.0
+
+_TAIL_LINES = 20
+_LOG_LINES = 500
+_LOG_LINES_SHOWN = 5
+
+# So much of a file is asked for at a time: a lost connection then costs little.
+_PART_BYTES = 4 * 2**20
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long the pod may take to start, and the test to end, in seconds."""
+
+    start_s: float
+    test_s: float
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What a Job left: how the generator ended, the files it wrote, its log, its pod as it was last seen."""
+
+    ending: Ending
+    files: dict[str, bytes]
+    log: str
+    pod: Json
+
+
+class LoadRun:
+    """The Job `job`, from its creation to its removal."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        operation: Operation,
+        job: Json,
+        patience: Patience,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._cluster = cluster
+        self._operation = operation
+        self._job = job
+        self._name: str = job["metadata"]["name"]
+        self._patience = patience
+        self._on_progress = on_progress
+        self._pod: Json | None = None
+
+    def bring_back(self) -> Brought:
+        """Run it to its end, or until the operation is cancelled.
+
+        Raises ResourceError where the test could not begin, or the cluster stayed away for too long.
+        """
+        try:
+            self._cluster.create_job(self._job)
+            started = self._wait_for_start()
+            lost_with, ended_for = self._follow()
+            if lost_with:
+                return Brought(Ending(None, None, ended_for, (), lost_with=lost_with), {}, "", started)
+            return self._fetch(self._pod or started, ended_for)
+        finally:
+            self._clear_away()
+
+    def _look(self) -> Json | None:
+        pods = self._cluster.pods(f"batch.kubernetes.io/job-name={self._name}")
+        if self._pod is not None:
+            pods = [pod for pod in pods if pod["metadata"]["uid"] == self._pod["metadata"]["uid"]]
+        self._pod = pods[0] if pods else self._pod
+        return pods[0] if pods else None
+
+    def _wait_for_start(self) -> Json:
+        began = time.monotonic()
+        hopeless_since: float | None = None
+        while True:
+            pod = self._look()
+            if pod is not None and state_of(pod, GENERATOR).keys() & {"running", "terminated"}:
+                return pod
+            if pod is not None:
+                self._require_prepared(pod)
+            now = time.monotonic()
+            hopeless = pod is not None and bool(waits_for(pod) & _HOPELESS)
+            hopeless_since = (hopeless_since or now) if hopeless else None
+            if now - began > self._patience.start_s or (hopeless_since and now - hopeless_since > _HOPE_S):
+                raise ResourceError(
+                    f"the load generator's pod did not start within {now - began:.0f} s, so nothing was measured:"
+                    f" {self._why_not(pod)}"
+                )
+            self._operation.show(f"waiting for the load generator's pod: {self._why_not(pod)}")
+            if self._operation.cancelled.wait(_LOOK_S):
+                raise ResourceError("the load test was cancelled before it began, so nothing was measured")
+
+    def _require_prepared(self, pod: Json) -> None:
+        prepared = state_of(pod, PREPARE).get("terminated")
+        if prepared and prepared["exitCode"] != 0:
+            log = self._cluster.log(pod["metadata"]["name"], PREPARE, _TAIL_LINES)
+            raise ResourceError(f"the load generator's pod could not lay out its request and its plan:\n{log}")
+
+    def _why_not(self, pod: Json | None) -> str:
+        why = obstacles(pod) if pod is not None else ""
+        if why:
+            return why
+        events = self._cluster.events(pod["metadata"]["name"] if pod is not None else self._name)
+        return events[-1] if events else "the cluster has not said why"
+
+    def _follow(self) -> tuple[str | None, EndedFor | None]:
+        """Pass on progress until the generator has ended; returns what it was lost with, and why it was ended."""
+        deadline = time.monotonic() + self._patience.test_s
+        ended_for: EndedFor | None = None
+        while True:
+            pod = self._look()
+            if lost_with := loss(pod):
+                return lost_with, ended_for
+            if pod is None or "terminated" in state_of(pod, GENERATOR):
+                return None, ended_for
+            name = pod["metadata"]["name"]
+            if ended_for and time.monotonic() > deadline:
+                return None, ended_for
+            if not ended_for and (ended_for := self._why_to_end(deadline)):
+                deadline = time.monotonic() + _INTERRUPTED_S
+                with contextlib.suppress(ClusterError):  # it has ended by itself
+                    self._cluster.execute(name, GENERATOR, layout.INTERRUPT_COMMAND, _LATE_S)
+            self._show_progress(name)
+            time.sleep(_LOOK_S) if ended_for else self._operation.cancelled.wait(_LOOK_S)
+
+    def _why_to_end(self, deadline: float) -> EndedFor | None:
+        if self._operation.cancelled.is_set():
+            return EndedFor.CANCEL
+        return EndedFor.LATENESS if time.monotonic() > deadline else None
+
+    def _show_progress(self, pod: str) -> None:
+        said = [message for message in _messages(self._log_of(pod, _TAIL_LINES)) if message["event"] == "progress"]
+        if said:
+            self._on_progress(Progress(**{name: value for name, value in said[-1].items() if name != "event"}))
+
+    def _log_of(self, pod: str, lines: int) -> str:
+        try:
+            return self._cluster.log(pod, GENERATOR, lines)
+        except ClusterError:
+            return ""  # it is only shown; what became of the pod is looked at anyway
+
+    def _fetch(self, pod: Json, ended_for: EndedFor | None) -> Brought:
+        name = pod["metadata"]["name"]
+        log = self._cluster.log(name, GENERATOR, _LOG_LINES)
+        terminated = state_of(pod, GENERATOR).get("terminated")
+        totals = [message for message in _messages(log) if message["event"] == "totals"]
+        ending = Ending(
+            exit_code=exit_code(terminated) if terminated else None,
+            totals=totals[-1] if totals else None,
+            ended_for=ended_for,
+            last_log_lines=tuple(_other_lines(log)[-_LOG_LINES_SHOWN:]),
+            killed_by=killed_by(terminated) if terminated else None,
+        )
+        if state_of(pod, KEEPER).keys() & {"terminated"}:
+            return Brought(Ending(None, None, ended_for, (), lost_with="the keeper of its rows ended"), {}, log, pod)
+        listed = json.loads(self._cluster.execute(name, KEEPER, layout.keeper_command("list", layout.WORK_DIR)))
+        rows = {file: listed[file] for file in listed if file.endswith(".csv")}
+        return Brought(ending, {file: self._fetch_file(name, file, *rows[file]) for file in rows}, log, pod)
+
+    def _fetch_file(self, pod: str, file: str, size: int, sha256: str) -> bytes:
+        for _ in range(_TRIES):
+            fetched = b"".join(self._parts(pod, layout.WORK_DIR / file, size))
+            if len(fetched) == size and hashlib.sha256(fetched).hexdigest() == sha256:
+                return fetched
+        raise ClusterError(
+            f"{file} came back from the load generator's pod with other content than it has there, {_TRIES} times, so"
+            " the run is not kept; run `pulumi up` again"
+        )
+
+    def _parts(self, pod: str, path: PurePosixPath, size: int) -> Iterator[bytes]:
+        for offset in range(0, size, _PART_BYTES):
+            # Not beyond the size that was listed: a generator that could not be ended may still be writing.
+            count = min(_PART_BYTES, size - offset)
+            text = self._cluster.execute(pod, KEEPER, layout.keeper_command("read", path, offset, count))
+            with contextlib.suppress(ValueError):  # the digest will not match, and all is read again
+                yield unpacked(text.strip())
+
+    def _clear_away(self) -> None:
+        try:
+            if self._pod is not None and "running" in state_of(self._pod, KEEPER):
+                with contextlib.suppress(ClusterError):  # without it the keeper only ends later
+                    command = layout.keeper_command("release", layout.WORK_DIR)
+                    self._cluster.execute(self._pod["metadata"]["name"], KEEPER, command, _LATE_S)
+            remove(self._cluster, self._name)
+        except ClusterError as error:
+            self._operation.say(f"the Job {self._name} may still be there, and the next update removes it: {error}")
+
+
+def remove(cluster: Cluster, job: str) -> None:
+    """Delete a Job, and wait until it and its pods are gone; raises ClusterError when they stay."""
+    cluster.delete_job(job)
+    deadline = time.monotonic() + _DELETED_S
+    selector = f"batch.kubernetes.io/job-name={job}"
+    while cluster.jobs(selector) or cluster.pods(selector):
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"the Job {job} was deleted but is not gone after {_DELETED_S:.0f} s, so its load may go on;"
+                f" `kubectl get pods -l {selector}` shows what is left"
+            )
+        time.sleep(_LOOK_S / 4)
+
+
+def _messages(log: str) -> list[dict[str, Any]]:
+    """The JSON lines of a log that are the generator's."""
+    messages = []
+    for line in log.splitlines():
+        with contextlib.suppress(ValueError):
+            message = json.loads(line)
+            if isinstance(message, dict) and "event" in message:
+                messages.append(message)
+    return messages
+
+
+def _other_lines(log: str) -> list[str]:
+    return [line for line in log.splitlines() if line.strip() and not line.startswith('{"event"')]

@@ -1,0 +1,38 @@
+"""What a container image may be called in a stack, something that is still the same tomorrow, and what it holds."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+# The embedded server's own name: serving.command.SERVER_NAME, which a test compares.
+EMBEDDED = "shapebench-embedded"
+
+_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
+_TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$")
+
+
+def exact_image(image: str) -> str:
+    """The image, if it has a digest or an exact version as its tag; raises ValueError otherwise."""
+    if _DIGEST.search(image):
+        return image
+    tag = _TAG.search(image)
+    if "@" in image or tag is None or not any(character.isdigit() for character in tag["tag"]):
+        raise ValueError(
+            f"{image!r} names no exact version, so tomorrow's measurement could be of another server;"
+            " give a tag with a version, such as tensorflow/serving:2.20.0, or a digest (@sha256:…)"
+        )
+    return image
+
+
+ExactImage = Annotated[str, AfterValidator(exact_image)]
+
+
+def server_in(image: str) -> tuple[str, str]:
+    """Which server an image holds, and in which version, as far as its name says.
+
+    Only the embedded server goes by its own name; every other image is some build of TF Serving.
+    """
+    name, _, digest = image.partition("@")
+    name, _, tag = name.rpartition("/")[2].partition(":")
+    return (EMBEDDED if name.startswith(EMBEDDED) else "tensorflow_model_server"), tag or digest

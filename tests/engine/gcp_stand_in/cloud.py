@@ -1,0 +1,216 @@
+"""How the stand-in behaves: what the real provider and Google answer to being asked for, changed and deleted."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.engine.gcp_stand_in.kinds import KINDS, Kind, Place, Properties
+from tests.engine.gcp_stand_in.memory import Fault, Memory
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+_PROVISIONED = {"goog-pulumi-provisioned": "true"}
+_ON_CLUSTERS = ("gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool")
+
+
+class CloudError(Exception):
+    """What Google answers instead of doing it."""
+
+
+class HalfMadeError(CloudError):
+    """It is there, and not whole."""
+
+    def __init__(self, message: str, identity: str, properties: Properties) -> None:
+        super().__init__(message)
+        self.identity, self.properties = identity, properties
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Google Cloud as far as this project goes, in one project."""
+
+    memory: Memory
+    place: Place
+
+    def check(self, token: str, name: str, inputs: Properties, old: Properties, seed: str) -> Properties:
+        """The inputs with a name where none is given: the old one, or a new one with seven hex digits."""
+        kind = _kind(token)
+        if kind.name is None or kind.name in inputs:
+            return inputs
+        return inputs | {kind.name: old.get(kind.name) or f"{name}-{seed[:7]}"}
+
+    def failures(self, token: str, inputs: Properties) -> list[str]:
+        return [f"{each}: required field is not set" for each in sorted(_kind(token).required - inputs.keys())]
+
+    def preview(self, token: str, inputs: Properties) -> Properties:
+        """What is known before it is made; all that Google adds is unknown."""
+        kind = _kind(token)
+        sample = {key: "" if value == UNKNOWN else value for key, value in inputs.items()}
+        invented = kind.invent(sample, "unknown", self.place).keys()
+        return kind.defaults(self.place) | dict.fromkeys(invented, UNKNOWN) | inputs | _labels(kind, inputs)
+
+    def create(self, token: str, urn: str, inputs: Properties) -> tuple[str, Properties]:
+        kind = _kind(token)
+        self._refuse_unusable(token, inputs)
+        identity = kind.identify(inputs, self.place)
+        fault = self.memory.take_fault("create", urn)
+        _raise_at_once(fault)
+        properties = self._complete(kind, inputs, identity)
+        with self.memory.resources() as resources:
+            if f"{token}::{identity}" in resources:
+                raise CloudError(f"googleapi: Error 409: Already exists: {identity}., alreadyExists")
+            _refuse_while_busy(token, identity, resources)
+            seconds = fault.seconds if fault else kind.seconds
+            resources[f"{token}::{identity}"] = {
+                "type": token, "id": identity, "urn": urn, "inputs": inputs, "properties": properties,
+                "ready_at": time.time() + seconds,
+            }  # fmt: skip
+        self.memory.log("create", urn=urn, id=identity)
+        time.sleep(seconds)
+        if fault is not None and fault.effect == "half-way":
+            raise HalfMadeError(
+                "Error waiting for creating GKE cluster: the operation ended in state ERROR: some of its nodes did not "
+                "register",
+                identity, properties,
+            )  # fmt: skip
+        return identity, properties
+
+    def update(self, token: str, urn: str, identity: str, inputs: Properties) -> Properties:
+        kind = _kind(token)
+        _raise_at_once(self.memory.take_fault("update", urn))
+        properties = self._complete(kind, inputs, identity)
+        with self.memory.resources() as resources:
+            known = resources.get(f"{token}::{identity}")
+            if known is None:
+                raise CloudError(f"googleapi: Error 404: Not found: {identity}., notFound")
+            _refuse_while_busy(token, identity, resources)
+            known |= {"inputs": inputs, "properties": properties}
+        self.memory.log("update", urn=urn, id=identity)
+        return properties
+
+    def read(self, token: str, urn: str, identity: str) -> dict[str, Any] | None:
+        _raise_at_once(self.memory.take_fault("read", urn))
+        with self.memory.resources() as resources:
+            return resources.get(f"{token}::{identity}")
+
+    def delete(self, token: str, urn: str, identity: str) -> None:
+        _raise_at_once(self.memory.take_fault("delete", urn))
+        with self.memory.resources() as resources:
+            known = resources.get(f"{token}::{identity}")
+            if known is None:
+                return
+            _refuse_protected(token, known["inputs"], resources)
+            _refuse_while_busy(token, identity, resources)
+            _refuse_in_use(known, resources)
+            # With its cluster a node pool is gone, too.
+            for key in [key for key in resources if key.startswith(f"{_ON_CLUSTERS[1]}::{identity}/")]:
+                del resources[key]
+            del resources[f"{token}::{identity}"]
+        self.memory.log("delete", urn=urn, id=identity)
+
+    def _complete(self, kind: Kind, inputs: Properties, identity: str) -> Properties:
+        invented = kind.invent(inputs, identity, self.place)
+        return kind.defaults(self.place) | inputs | invented | _labels(kind, inputs) | {"id": identity}
+
+    def _refuse_unusable(self, token: str, inputs: Properties) -> None:
+        if "project" in _kind(token).fixed and not (inputs.get("project") or self.place.project):
+            raise CloudError("project: required field is not set")
+        source = inputs.get("source")
+        if isinstance(source, dict) and not Path(source.get("path", "")).is_file():
+            raise CloudError(f"unable to open {source.get('path')!r} for uploading: there is no such file")
+
+
+def changed_paths(token: str, old: Properties, new: Properties) -> tuple[list[str], list[str]]:
+    """The properties that differ, and those of them that need a new resource."""
+    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+    replacing = [
+        path
+        for path in sorted(_kind(token).fixed)
+        if path.partition(".")[0] in changed and _at(old, path) != _at(new, path)
+    ]
+    return changed, replacing
+
+
+def is_named_by_the_program(token: str, name: str, inputs: Properties) -> bool:
+    """Whether two of it cannot be there at once."""
+    kind = _kind(token)
+    return kind.name is None or not str(inputs.get(kind.name, "")).startswith(f"{name}-")
+
+
+def _kind(token: str) -> Kind:
+    if token not in KINDS:
+        raise CloudError(f"the stand-in does not know {token}; teach it in tests/engine/gcp_stand_in/kinds.py")
+    return KINDS[token]
+
+
+def _at(properties: Any, path: str) -> Any:
+    for part in path.split("."):
+        properties = properties.get(part) if isinstance(properties, dict) else None
+    return properties
+
+
+def _labels(kind: Kind, inputs: Properties) -> Properties:
+    if kind.labels is None:
+        return {}
+    labels = (inputs.get(kind.labels) or {}) | _PROVISIONED
+    return {"effectiveLabels": labels, "pulumiLabels": labels}
+
+
+def _raise_at_once(fault: Fault | None) -> None:
+    if fault is not None and fault.effect == "quota":
+        raise CloudError(
+            'googleapi: Error 403: Insufficient regional quota to satisfy request: resource "CPUS": request requires '
+            "'16.0' and is short '12.0'. project has a quota of '24.0' with '4.0' available., forbidden"
+        )
+    if fault is not None and fault.effect == "rate-limit":
+        raise CloudError(
+            "googleapi: Error 429: Quota exceeded for quota metric 'Write requests' and limit 'Write requests per "
+            "minute' of service 'container.googleapis.com'., rateLimitExceeded"
+        )
+
+
+def _refuse_protected(token: str, inputs: Properties, resources: dict[str, Any]) -> None:
+    if token == _ON_CLUSTERS[0] and inputs.get("deletionProtection", True):
+        raise CloudError(
+            "Cannot destroy cluster because deletion_protection is set to true. Set it to false to proceed with "
+            "cluster deletion"
+        )
+    if token == "gcp:storage/bucket:Bucket" and not inputs.get("forceDestroy"):
+        held = [each for each in resources.values() if each["inputs"].get("bucket") == inputs["name"]
+                and each["type"] == "gcp:storage/bucketObject:BucketObject"]  # fmt: skip
+        if held or (inputs.get("versioning") or {}).get("enabled"):
+            raise CloudError(f"Error trying to delete bucket {inputs['name']} containing objects without force_destroy")
+
+
+def _refuse_while_busy(token: str, identity: str, resources: dict[str, Any]) -> None:
+    """GKE does one thing at a time to a cluster and its pools."""
+    if token not in _ON_CLUSTERS:
+        return
+    cluster = identity.partition("/nodePools/")[0]
+    if token == _ON_CLUSTERS[1] and f"{_ON_CLUSTERS[0]}::{cluster}" not in resources:
+        raise CloudError(f"googleapi: Error 404: Not found: {cluster}., notFound")
+    busy = [
+        each["id"]
+        for each in resources.values()
+        if each["type"] in _ON_CLUSTERS and each["id"].startswith(cluster) and each["ready_at"] > time.time()
+    ]
+    if busy:
+        raise CloudError(
+            f"googleapi: Error 400: Cluster is running incompatible operation on {busy[0]}., failedPrecondition"
+        )
+
+
+def _refuse_in_use(known: dict[str, Any], resources: dict[str, Any]) -> None:
+    names = {known["id"], known["properties"].get("selfLink"), known["inputs"].get("name")} - {None}
+    holders = [
+        each["id"]
+        for each in resources.values()
+        if any(each["inputs"].get(key) in names for key in KINDS[each["type"]].holds)
+        # A cluster takes its node pools with it.
+        and not (known["type"] == _ON_CLUSTERS[0] and each["type"] == _ON_CLUSTERS[1])
+    ]
+    if holders:
+        raise CloudError(
+            f"googleapi: Error 400: The resource '{known['id']}' is already being used by '{holders[0]}', "
+            "resourceInUseByAnotherResource"
+        )

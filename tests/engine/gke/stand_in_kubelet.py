@@ -1,0 +1,159 @@
+"""Plays the nodes: joins those of the stand-in's node pools to the API server, and marks the pods bound to them ready.
+
+It runs nothing. Scheduling, admission, Deployments, endpoints and namespaces are the work of Kubernetes' own programs.
+"""
+
+import hashlib
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes import client
+
+from stacks.allocatable import DAEMON_REQUESTS, allocatable
+from stacks.shapes import machine_resources
+from tests.engine.gcp_stand_in.memory import Memory
+
+_NAME = "stand-in kubelet"
+_INTERVAL_S = 0.3
+_EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
+
+
+class StandInKubelet:
+    """A thread that brings the API server in line with the stand-in's node pools, until it is stopped."""
+
+    def __init__(self, api: client.ApiClient, memory: Memory) -> None:
+        self._core = client.CoreV1Api(api)
+        self._memory = memory
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(_INTERVAL_S):
+            try:
+                self._join_and_leave()
+                self._run_pods()
+            # The API server is out of reach now and then, on purpose; pods go away while they are looked at.
+            except Exception as error:  # noqa: BLE001 (whatever it is, the test that waits for it will tell)
+                self._memory.log("kubelet", error=str(error)[:500])
+
+    def _join_and_leave(self) -> None:
+        wanted = self._wanted_nodes()
+        there = {node.metadata.name for node in self._core.list_node().items}
+        for name in wanted.keys() - there:
+            self._core.create_node(wanted[name])
+            self._core.patch_node_status(name, {"status": wanted[name]["status"]})
+        for name in there - wanted.keys():
+            self._core.delete_node(name)
+
+    def _wanted_nodes(self) -> dict[str, Any]:
+        with self._memory.resources() as resources:
+            pools = [each for each in resources.values() if each["type"] == "gcp:container/nodePool:NodePool"]
+        return {
+            node["metadata"]["name"]: node
+            for pool in pools
+            for index in range(pool["inputs"].get("nodeCount") or pool["inputs"].get("initialNodeCount") or 0)
+            for node in [_node(pool["id"], pool["inputs"], index)]
+        }
+
+    def _run_pods(self) -> None:
+        for pod in self._core.list_pod_for_all_namespaces(field_selector="spec.nodeName!=").items:
+            name, namespace = pod.metadata.name, pod.metadata.namespace
+            if pod.metadata.deletion_timestamp is not None:
+                self._core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+            elif pod.status.phase == "Pending":
+                self._core.patch_namespaced_pod_status(name, namespace, {"status": _running(pod)})
+
+
+def _node(pool_id: str, inputs: dict[str, Any], index: int) -> dict[str, Any]:
+    config = inputs.get("nodeConfig") or {}
+    pool = pool_id.rpartition("/")[2]
+    name = f"gke-{pool}-{hashlib.sha256(pool_id.encode()).hexdigest()[:8]}-{index}"
+    vcpus, memory_gb = machine_resources(config["machineType"])
+    room = allocatable(vcpus, memory_gb)
+    # What GKE's own daemons ask for is taken off, as their pods are not here.
+    daemons_cpu_millis = sum(cpu for cpu, _ in DAEMON_REQUESTS.values())
+    daemons_memory_mib = sum(memory for _, memory in DAEMON_REQUESTS.values())
+    resources = {
+        "cpu": f"{room.cpu_millis - daemons_cpu_millis}m",
+        "memory": f"{room.memory_mib - daemons_memory_mib}Mi",
+        "ephemeral-storage": "10Gi",
+        "pods": "110",
+    }
+    labels = {
+        "kubernetes.io/hostname": name,
+        "kubernetes.io/os": "linux",
+        "kubernetes.io/arch": "amd64",
+        "cloud.google.com/gke-nodepool": pool,
+        **(config.get("labels") or {}),
+    }
+    taints = [{**taint, "effect": _EFFECTS[taint["effect"]]} for taint in config.get("taints") or []]
+    return {
+        "metadata": {"name": name, "labels": labels, "annotations": {"shapebench-tests/runs-on": _NAME}},
+        "spec": {"taints": taints},
+        "status": {
+            "capacity": resources,
+            "allocatable": resources,
+            "conditions": [_condition("Ready", "KubeletReady")],
+            "nodeInfo": _NODE_INFO,
+        },
+    }
+
+
+_NODE_INFO = dict.fromkeys(
+    ["machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "containerRuntimeVersion", "kubeProxyVersion"],
+    _NAME,
+) | {"kubeletVersion": "v1.34.4", "operatingSystem": "linux", "architecture": "amd64"}
+
+
+def _running(pod: Any) -> dict[str, Any]:
+    now = _now()
+    address = int(hashlib.sha256(pod.metadata.uid.encode()).hexdigest()[:4], 16)
+    ip = f"10.20.{address >> 8}.{address & 255}"
+    return {
+        "phase": "Running",
+        "startTime": now,
+        "hostIP": "127.0.0.1",
+        "podIP": ip,
+        "podIPs": [{"ip": ip}],
+        "conditions": [_condition(each) for each in ("Initialized", "ContainersReady", "Ready", "PodScheduled")],
+        "containerStatuses": [
+            _container(each, {"running": {"startedAt": now}}, ready=True) for each in pod.spec.containers
+        ],
+        "initContainerStatuses": [
+            _container(each, {"terminated": {"exitCode": 0, "reason": "Completed"}}, ready=True)
+            for each in pod.spec.init_containers or []
+        ],
+    }
+
+
+def _container(container: Any, state: dict[str, Any], *, ready: bool) -> dict[str, Any]:
+    digest = hashlib.sha256(container.image.encode()).hexdigest()
+    return {
+        "name": container.name,
+        "image": container.image,
+        "imageID": f"{container.image.partition(':')[0]}@sha256:{digest}",
+        "ready": ready,
+        "started": ready,
+        "restartCount": 0,
+        "state": state,
+    }
+
+
+def _condition(kind: str, reason: str = "StandIn") -> dict[str, Any]:
+    now = _now()
+    return {
+        "type": kind, "status": "True", "reason": reason, "message": _NAME, "lastTransitionTime": now,
+        **({"lastHeartbeatTime": now} if kind == "Ready" and reason == "KubeletReady" else {}),
+    }  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

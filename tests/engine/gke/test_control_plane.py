@@ -1,0 +1,61 @@
+"""The control plane as a program: up from the shell, and gone with whoever started it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.engine.harness import CHECKOUT, eventually
+from tools.console import SetupError
+from tools.kubernetes.control_plane import ControlPlane
+
+SERVERS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+
+
+@pytest.fixture
+def started(tmp_path: Path):
+    folder = tmp_path / "data"
+    with subprocess.Popen(
+        [sys.executable, "-m", "tools.kubernetes.control_plane", str(folder)],
+        cwd=CHECKOUT, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert "ready at https://127.0.0.1:" in process.stdout.readline()
+        yield process, folder
+        process.kill()
+
+
+def servers_in(folder: Path) -> set[str]:
+    found = set()
+    for process in psutil.process_iter(["name", "cwd"]):
+        if process.info["cwd"] == str(folder):
+            found.add(Path(process.cmdline()[0]).name)
+    return found
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_its_servers_end_with_it(started, end: signal.Signals):
+    process, folder = started
+    assert servers_in(folder) == SERVERS
+    os.kill(process.pid, end)
+    process.wait(timeout=30)
+    eventually(lambda: not servers_in(folder), "no server runs", within_s=20)
+
+
+def test_it_tells_its_true_version_and_keeps_its_tokens_to_itself(control_plane: ControlPlane, api):
+    answer = api.call_api(*api.param_serialize("GET", "/version", auth_settings=["BearerToken"]))
+    assert json.loads(answer.read())["gitVersion"] == "v1.34.4"
+    for path in (control_plane.kubeconfig, control_plane.folder / "tokens.csv"):
+        assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_with_something_else_in_it_is_not_emptied(tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(SetupError, match="something else"):
+        ControlPlane(tmp_path).start()
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"

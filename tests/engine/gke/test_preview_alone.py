@@ -1,0 +1,40 @@
+"""A preview needs neither a network nor a login: anybody who opens a pull request gets one."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.engine.gke.world import World
+
+# A network of its own, in which there is only the loopback that the engine and its plugins talk over.
+WITHOUT_NETWORK = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+
+
+def network_can_be_taken_away() -> bool:
+    if not all(map(shutil.which, ("unshare", "ip"))):
+        return False
+    return subprocess.run([*WITHOUT_NETWORK, "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not network_can_be_taken_away(), reason="this machine gives no process a network of its own")
+def test_a_preview_without_a_network_is_complete_and_prints_the_cost(world: World):
+    stack = world.stack_of_the_checkout("4cpu-8gb")
+    stack.variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = "any"
+    shown = subprocess.run(
+        [*WITHOUT_NETWORK, *stack._command("preview")],
+        cwd=stack.project, env=stack.environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert "monthly" in shown.stdout
+    assert "Deployment gke-serving-deployment create" in shown.stdout
+
+
+def test_a_stack_without_a_project_says_so_before_anything_is_made(world: World):
+    stack = world.stack_of_the_checkout("8cpu-16gb")
+    del stack.providers_config["gcp:project"]
+    failed = stack.up()
+    assert failed.returncode != 0
+    assert "project" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert world.google() == []

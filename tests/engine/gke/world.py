@@ -1,0 +1,117 @@
+"""What a GKE stack meets in these tests: a Google Cloud in a folder, a real control plane, nodes that are played."""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from kubernetes import client
+
+from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
+from tests.engine.gke.stand_in_kubelet import StandInKubelet
+from tests.engine.harness import CHECKOUT, SMOKE, Stack, eventually
+from tools.kubernetes.binaries import bin_folder
+from tools.kubernetes.control_plane import ControlPlane
+
+STAND_IN = Path(__file__).parents[1] / "gcp_stand_in/bin"
+PROJECT = "shapebench-tests"
+# Of every kind that a stack of this project could make, and that goes away only if somebody deletes it.
+_KINDS = ["Namespace", "Node", "Pod", "Deployment", "ReplicaSet", "Job", "Service", "EndpointSlice", "ConfigMap",
+          "Secret", "ServiceAccount", "NetworkPolicy", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+          "PodDisruptionBudget", "PriorityClass", "PersistentVolumeClaim", "StatefulSet", "DaemonSet"]  # fmt: skip
+_OF_EVERY_NAMESPACE = {"default", "kube-root-ca.crt"}
+_GROUPS = ["api/v1", "apis/apps/v1", "apis/batch/v1", "apis/networking.k8s.io/v1", "apis/discovery.k8s.io/v1",
+           "apis/rbac.authorization.k8s.io/v1", "apis/policy/v1", "apis/scheduling.k8s.io/v1"]  # fmt: skip
+
+
+def with_real_gcp() -> bool:
+    """Whether the gcp plugin is to be the one on PATH: for the tests named preview, which need no cloud."""
+    return os.environ.get("SHAPEBENCH_TESTS_GCP") == "real"
+
+
+@dataclass
+class World:
+    """Everything outside a stack."""
+
+    home: Path
+    control_plane: ControlPlane
+    api: client.ApiClient
+    memory: Memory = field(init=False)
+    _kubelet: StandInKubelet = field(init=False)
+    _stacks: list[Stack] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.memory = Memory(self.home / "google")
+        plane = self.control_plane
+        self.memory.hand_out(plane.address, plane.ca_certificate, plane.token)
+        self._kubelet = StandInKubelet(self.api, self.memory)
+
+    def __enter__(self) -> Self:
+        self._kubelet.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever a test left behind goes away, so that the next module starts with nothing."""
+        for stack in self._stacks:
+            stack.run("cancel", "--yes")
+            stack.run("destroy", "--yes", "--skip-preview")
+        with self.memory.resources() as resources:
+            resources.clear()
+        eventually(lambda: not client.CoreV1Api(self.api).list_node().items, "the nodes are gone")
+        self._kubelet.stop()
+
+    def stack(self, name: str, project: Path = CHECKOUT) -> Stack:
+        """A stack that finds the stand-in as its gcp plugin, and the real Kubernetes provider."""
+        stack = Stack(name, self.home / name, project=project)
+        stack.home.mkdir()
+        stack.programs = [bin_folder(CHECKOUT)] if with_real_gcp() else [STAND_IN, bin_folder(CHECKOUT)]
+        stack.variables = {
+            VARIABLE: str(self.memory.folder),
+            # The real DNS endpoint of a cluster has a certificate that machines trust already.
+            "SSL_CERT_FILE": str(self.control_plane.ca_file),
+        }
+        stack.providers_config = {"gcp:project": PROJECT, "gcp:zone": "us-central1-a"}
+        stack.init()
+        self._stacks.append(stack)
+        return stack
+
+    def stack_of_the_checkout(self, name: str) -> Stack:
+        """A stack as its file in `stacks/` has it, with a model that needs no download."""
+        stack = self.stack(name)
+        content = yaml.safe_load((CHECKOUT / "stacks" / f"Pulumi.{name}.yaml").read_text())["config"]
+        for key, value in content.items():
+            package, _, setting = key.partition(":")
+            if package == "shapebench":
+                stack.config[setting] = value
+            else:
+                stack.providers_config[key] = value
+        stack.config |= {"model": {"weights": "random"}, "load": SMOKE, "results": str(stack.results)}
+        return stack
+
+    def google(self) -> list[str]:
+        """What there is in Google Cloud, by type and id."""
+        with self.memory.resources() as resources:
+            return sorted(resources)
+
+
+def contents(api: client.ApiClient) -> set[tuple[str, str, str]]:
+    """Kind, namespace and name of everything in the API server that a stack could have made."""
+    found: set[tuple[str, str, str]] = set()
+    for group in _GROUPS:
+        for resource in _get(api, f"/{group}")["resources"]:
+            if resource["kind"] in _KINDS and "/" not in resource["name"]:
+                for each in _get(api, f"/{group}/{resource['name']}")["items"]:
+                    metadata = each["metadata"]
+                    if metadata["name"] not in _OF_EVERY_NAMESPACE:
+                        found.add((resource["kind"], metadata.get("namespace", ""), metadata["name"]))
+    return found
+
+
+def _get(api: client.ApiClient, path: str) -> Any:
+    request = api.param_serialize(
+        "GET", path, auth_settings=["BearerToken"], header_params={"Accept": "application/json"}
+    )
+    answer = api.call_api(*request)
+    return json.loads(answer.read())

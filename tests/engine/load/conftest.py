@@ -1,0 +1,108 @@
+"""A control plane of its own, with one node whose pods are processes, and a namespace with what a load test needs."""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client, config
+
+from components.serving_names import SERVER_LABELS
+from loadtest import pod
+from loadtest.payload import photograph
+from tests.engine.load.process_kubelet import NODE, ProcessKubelet
+from tools.kubernetes.binaries import kubernetes_is_installed
+from tools.kubernetes.control_plane import ControlPlane
+from tools.pins import ROOT
+
+NAMESPACE = "load-tests"
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    if not kubernetes_is_installed(ROOT):
+        pytest.fail("Kubernetes' servers are missing or outdated; run `tools/setup --tier kubernetes`")
+    with ControlPlane(tmp_path_factory.mktemp("control-plane") / "data") as control_plane:
+        yield control_plane
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: ControlPlane) -> Iterator[client.ApiClient]:
+    with config.new_client_from_config(str(control_plane.kubeconfig)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def kubelet(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessKubelet]:
+    with ProcessKubelet(api, tmp_path_factory.mktemp("kubelet")) as kubelet:
+        _declare(client.CoreV1Api(api))
+        yield kubelet
+
+
+def _declare(core: client.CoreV1Api) -> None:
+    levels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    core.create_namespace({"metadata": {"name": NAMESPACE, "labels": levels}})
+    core.create_namespaced_service_account(NAMESPACE, {"metadata": {"name": "account-1"}})
+    core.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "scripts-1"}, "data": pod.scripts()})
+    pixels = base64.b64encode(photograph().tobytes()).decode()
+    core.create_namespaced_config_map(
+        NAMESPACE, {"metadata": {"name": "payload-1"}, "binaryData": {pod.PIXELS.name: pixels}}
+    )
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {"name": "tf-serving", "image": "tensorflow/serving:2.20.0", "securityContext": security}
+    spec = {
+        "nodeName": NODE,
+        "serviceAccountName": "account-1",
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    core.create_namespaced_pod(NAMESPACE, {"metadata": {"name": "tf-serving-0", "labels": SERVER_LABELS}, "spec": spec})
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A server that answers every prediction rightly and at once."""
+    command = [sys.executable, "-m", "bench.null_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
+        assert server.stdout
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.kill()
+
+
+@pytest.fixture
+def inputs(server_url: str, kubelet: ProcessKubelet, control_plane: ControlPlane, tmp_path: Path) -> dict[str, Any]:
+    """What the resource gets, for a test as short as its phases allow."""
+    return {
+        "stack": "kubernetes",
+        "platform": "kubernetes",
+        "kubeconfig": control_plane.kubeconfig.read_text(),
+        "namespace": NAMESPACE,
+        "restUrl": server_url,
+        "selector": SERVER_LABELS,
+        "replicas": 1,
+        "fingerprint": "f",
+        "serving": {
+            "server": "tensorflow_model_server",
+            "server_version": "2.20.0",
+            "protocol": "rest",
+            "intra_op": 2,
+            "inter_op": 2,
+            "batching": None,
+            "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
+        },
+        "profile": {"users": 2, "spawn_rate_per_s": 9.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 3.0},
+        "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
+        "region": "us-central1",
+        "rerun": "",
+        "results": str(tmp_path / "results"),
+        "workDir": str(tmp_path / "runs"),
+        "generatorImage": "locustio/locust:2.46.6",
+        "nodeSelector": {"shapebench/pool": "load"},
+        "startTimeoutS": 60,
+        "scripts": "scripts-1",
+        "payload": "payload-1",
+        "serviceAccount": "account-1",
+    }

@@ -1,0 +1,189 @@
+"""The load test through a real API server, with the real Job controller, scheduler, admission and garbage collector.
+
+The node's pods are processes: their commands, Locust, the server and the way back are real; containers are not.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from analysis.store import ResultsStore
+from provider.cluster_load_test import NEEDED_RIGHTS, ClusterLoadTest
+from provider.load_job import GENERATOR
+from provider.resource import Operation, ResourceError
+from tests.engine.load.process_kubelet import ProcessKubelet
+from tools.kubernetes.control_plane import ControlPlane
+from tools.pins import ROOT
+
+pytestmark = pytest.mark.engine
+
+RESOURCE = ClusterLoadTest()
+
+PROGRAM = """
+import json, sys
+from provider.cluster_load_test import ClusterLoadTest
+from provider.resource import Operation
+say = lambda line: print(line, flush=True)
+ClusterLoadTest().create(json.load(sys.stdin), Operation(say, say))
+"""
+
+
+class Recorded:
+    """An operation whose words are kept, and a thing to do once requests are answered."""
+
+    def __init__(self, during: Callable[["Recorded"], object] = lambda _: None) -> None:
+        self.said: list[str] = []
+        self.shown: list[str] = []
+        self._during: Callable[[Recorded], object] | None = during
+        self.operation = Operation(self.said.append, self._show)
+
+    def _show(self, line: str) -> None:
+        self.shown.append(line)
+        if self._during and "p50" in line:
+            during, self._during = self._during, None
+            during(self)
+
+
+def left(api: client.ApiClient) -> list[str]:
+    jobs = client.BatchV1Api(api).list_job_for_all_namespaces().items
+    pods = client.CoreV1Api(api).list_namespaced_pod("load-tests").items
+    return [each.metadata.name for each in [*jobs, *pods] if each.metadata.name != "tf-serving-0"]
+
+
+def alive(kubelet: ProcessKubelet) -> list[str]:
+    """The containers whose processes run."""
+    return [container for pod in kubelet.pods.values() for container in pod.alive]
+
+
+def test_the_rows_come_back_and_neither_job_nor_pod_nor_secret_stays(
+    inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
+) -> None:
+    recorded = Recorded()
+    outputs = RESOURCE.create(inputs, recorded.operation)
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    assert manifest.validity.reasons == ()
+    assert manifest.serving.image == "server@sha256:" + "3" * 64
+    assert outputs["headline"]["requests"] > 10
+    assert any("users," in line for line in recorded.shown)
+    assert left(api) == []
+    assert alive(kubelet) == []
+    secret = inputs["kubeconfig"].partition('"token": "')[2].partition('"')[0]
+    written = "".join(path.read_text(errors="replace") for path in Path(inputs["results"]).rglob("*.json"))
+    assert len(secret) > 20
+    assert secret not in str(outputs) + str(recorded.said) + str(recorded.shown) + written
+
+
+def test_a_connection_that_is_cut_for_twenty_seconds_loses_nothing(
+    inputs: Any, api: client.ApiClient, control_plane: ControlPlane
+) -> None:
+    under_way = threading.Event()
+    recorded = Recorded(lambda _: under_way.set())
+    inputs["profile"]["duration_s"] = 8.0
+    with ThreadPoolExecutor() as pool:
+        created = pool.submit(RESOURCE.create, inputs, recorded.operation)
+        assert under_way.wait(60)
+        control_plane.stop_api_server()
+        time.sleep(20)
+        control_plane.start_api_server()
+        created.result()
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    assert manifest.validity.reasons == ()
+    assert any("no connection to the cluster's API for" in line for line in recorded.shown)
+    assert left(api) == []
+
+
+def test_a_generator_that_is_killed_is_told_and_its_rows_are_kept(
+    inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
+) -> None:
+    recorded = Recorded(lambda _: kubelet.generator.kill(GENERATOR))
+    inputs["profile"]["duration_s"] = 600.0
+    with pytest.raises(ResourceError, match=r"the load generator crashed \(SIGKILL, OOMKilled\)"):
+        RESOURCE.create(inputs, recorded.operation)
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    assert manifest.validity.verdict == "invalid"
+    assert left(api) == []
+
+
+def test_a_cancelled_update_ends_the_job(inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet) -> None:
+    recorded = Recorded(lambda recorded: recorded.operation.cancelled.set())
+    inputs["profile"]["duration_s"] = 600.0
+    with pytest.raises(ResourceError, match="the test was cancelled before its end"):
+        RESOURCE.create(inputs, recorded.operation)
+    assert left(api) == []
+    assert alive(kubelet) == []
+
+
+def test_a_job_that_a_killed_update_left_is_removed_with_its_load(
+    inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
+) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as update:
+        assert update.stdin
+        assert update.stdout
+        update.stdin.write(json.dumps(inputs))
+        update.stdin.close()
+        assert any("p50" in line for line in update.stdout)
+        update.kill()
+    assert left(api)
+    assert alive(kubelet)
+    recorded = Recorded()
+    inputs["profile"]["duration_s"] = 3.0
+    RESOURCE.create(inputs, recorded.operation)
+    assert recorded.said[0].endswith("a load test that an interrupted update left behind")
+    assert left(api) == []
+    assert alive(kubelet) == []
+
+
+def test_a_pod_that_finds_no_node_says_so_and_leaves_nothing(inputs: Any, api: client.ApiClient) -> None:
+    inputs |= {"nodeSelector": {"shapebench/pool": "none"}, "startTimeoutS": 3}
+    with pytest.raises(ResourceError, match=r"did not start within .* Unschedulable: 0/1 nodes are available"):
+        RESOURCE.create(inputs, Recorded().operation)
+    assert left(api) == []
+
+
+def test_a_pod_that_admission_refuses_says_so_and_leaves_nothing(inputs: Any, api: client.ApiClient) -> None:
+    inputs |= {"serviceAccount": "nobody", "startTimeoutS": 3}
+    with pytest.raises(ResourceError, match=r'FailedCreate: .*serviceaccount "nobody" not found'):
+        RESOURCE.create(inputs, Recorded().operation)
+    assert left(api) == []
+
+
+def test_a_user_without_the_rights_is_told_which_before_anything_is_made(
+    inputs: Any, api: client.ApiClient, control_plane: ControlPlane
+) -> None:
+    inputs["kubeconfig"] = (control_plane.folder / "kube-scheduler.kubeconfig").read_text()
+    with pytest.raises(ResourceError, match=r"may not create jobs, delete jobs, .*create pods/exec in namespace"):
+        RESOURCE.create(inputs, Recorded().operation)
+    assert left(api) == []
+
+
+def test_the_rights_that_are_asked_for_are_enough(inputs: Any, api: client.ApiClient) -> None:
+    """A user with exactly these rights, in this namespace, runs a load test."""
+    rules: dict[tuple[str, str], list[str]] = {}
+    for verb, resource in NEEDED_RIGHTS:
+        rules.setdefault(("batch" if resource == "jobs" else "", resource), []).append(verb)
+    namespace, authorization = inputs["namespace"], client.RbacAuthorizationV1Api(api)
+    granted = [{"apiGroups": [group], "resources": [kind], "verbs": verbs} for (group, kind), verbs in rules.items()]
+    authorization.create_namespaced_role(namespace, {"metadata": {"name": "load-test"}, "rules": granted})
+    subject = {"kind": "ServiceAccount", "name": "account-1", "namespace": namespace}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "load-test"}
+    authorization.create_namespaced_role_binding(
+        namespace, {"metadata": {"name": "load-test"}, "subjects": [subject], "roleRef": role}
+    )
+    token = client.CoreV1Api(api).create_namespaced_service_account_token("account-1", namespace, {"spec": {}})
+    theirs = inputs["kubeconfig"].partition('"token": "')[2].partition('"')[0]
+    inputs["kubeconfig"] = inputs["kubeconfig"].replace(theirs, token.status.token)
+    time.sleep(1)  # until the authorizer has heard of it
+    RESOURCE.create(inputs, Recorded().operation)
+    assert left(api) == []

@@ -1,0 +1,152 @@
+"""Runs a pod of the load generator as processes of this machine: its commands, variables, volumes and exit codes.
+
+What is missing is what a container adds: namespaces, limits, an image. The official image is stood in for by this
+environment's Locust; every other command gets a Python without any package.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+Files = dict[str, bytes]
+
+IMAGE_ID = "docker.io/locustio/locust@sha256:" + "1" * 64
+
+
+class PodProcesses:
+    """One pod, from `start` to `stop`. Volumes are folders below `folder`; mount paths become paths there."""
+
+    def __init__(self, spec: Json, folder: Path, config_maps: dict[str, Files]) -> None:
+        self._spec = spec
+        self._folder = folder
+        self._config_maps = config_maps
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._codes: dict[str, int] = {}
+        self._reasons: dict[str, str] = {}
+        self._stopped = threading.Event()
+        self._containers = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        for volume in self._spec["volumes"]:
+            folder = self._folder / "volumes" / volume["name"]
+            folder.mkdir(parents=True)
+            if "configMap" in volume:
+                for name, content in self._config_maps[volume["configMap"]["name"]].items():
+                    (folder / name).write_bytes(content)
+        for mount in self._spec["containers"][0]["volumeMounts"]:
+            at = self._here(mount["mountPath"])
+            Path(at).parent.mkdir(parents=True, exist_ok=True)
+            Path(at).symlink_to(self._folder / "volumes" / mount["name"])
+        self._thread.start()
+
+    def _run(self) -> None:
+        for container in self._spec["initContainers"]:
+            if self._start(container).wait() != 0:
+                return
+        if not self._stopped.is_set():
+            for container in self._spec["containers"]:
+                self._start(container)
+            # The kernel ends what this thread started when the thread ends, so also when the tests are killed.
+            self._stopped.wait()
+
+    def _start(self, container: Json) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{container['name']}.log").open("wb") as log:
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *self._command(container["command"])],
+                env=self._variables(container),
+                cwd=self._here(container["workingDir"]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running[container["name"]] = process
+        return process
+
+    def kill(self, container: str, reason: str = "OOMKilled") -> None:
+        """End a container as the kernel does, whose reason the cluster then tells."""
+        self._reasons[container] = reason
+        os.killpg(self._running[container].pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the pod at once."""
+        self._stopped.set()
+        for process in list(self._running.values()):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    @property
+    def alive(self) -> list[str]:
+        return [name for name, process in self._running.items() if process.poll() is None]
+
+    def status(self) -> Json:
+        """What the kubelet would report."""
+        init, main = self._spec["initContainers"], self._spec["containers"]
+        codes = {name: process.poll() for name, process in self._running.items()}
+        ended = [codes.get(each["name"]) for each in main]
+        failed = any(codes.get(each["name"]) for each in [*init, *main])
+        phase = "Pending" if ended == [None] * len(main) and main[0]["name"] not in codes else "Running"
+        if None not in ended or any(codes.get(each["name"]) for each in init):
+            phase = "Failed" if failed else "Succeeded"
+        return {
+            "phase": phase,
+            "initContainerStatuses": [self._status_of(each, codes) for each in init],
+            "containerStatuses": [self._status_of(each, codes) for each in main],
+        }
+
+    def _status_of(self, container: Json, codes: dict[str, int | None]) -> Json:
+        name = container["name"]
+        state: Json = {"waiting": {"reason": "PodInitializing"}}
+        if name in codes:
+            code = codes[name]
+            state = {"running": {}}
+            if code is not None:
+                reason = self._reasons.get(name, "Error" if code else "Completed")
+                state = {"terminated": {"exitCode": 128 - code if code < 0 else code, "reason": reason}}
+        return {
+            "name": name,
+            "image": container["image"],
+            "imageID": IMAGE_ID if name in codes else "",
+            "ready": "running" in state,
+            "restartCount": 0,
+            "state": state,
+        }
+
+    def log(self, container: str, lines: int | None = None) -> str:
+        text = (self._folder / f"{container}.log").read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:]) if lines else text
+
+    def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+        """Run a command beside a container's process, which has the number 1 there."""
+        process = self._running.get(container)
+        if process is None or process.poll() is not None:
+            return subprocess.CompletedProcess(command, 1, b"", b"container not running")
+        command = [part.replace("kill -INT 1", f"kill -INT {process.pid}") for part in command]
+        return subprocess.run(
+            self._command(command),
+            env=self._variables(self._containers[container]),
+            cwd=self._here(self._containers[container]["workingDir"]),
+            capture_output=True,
+            check=False,
+        )
+
+    def _command(self, command: list[str]) -> list[str]:
+        program, *arguments = (self._here(part) for part in command)
+        if program == "locust":
+            return [sys.executable, "-m", "locust", *arguments]
+        # Without site-packages: what is no part of the standard library is not found.
+        return [sys.executable, "-S", *arguments] if program == "python" else [program, *arguments]
+
+    def _variables(self, container: Json) -> dict[str, str]:
+        given = {variable["name"]: self._here(variable["value"]) for variable in container["env"]}
+        return {"PATH": os.defpath} | given
+
+    def _here(self, text: str) -> str:
+        return text.replace("/shapebench/", f"{self._folder}/root/")

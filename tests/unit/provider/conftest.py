@@ -1,0 +1,174 @@
+"""A cluster that runs the load generator's pods as processes, and a server for them to ask."""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest import pod
+from loadtest.payload import photograph
+from provider.cluster import ClusterError, GoneError, Json
+from provider.load_job import GENERATOR
+from tests.pod_processes import PodProcesses
+
+ROOT = Path(__file__).parents[3]
+SERVER = {
+    "metadata": {"name": "tf-serving-0", "uid": "server-0"},
+    "spec": {"nodeName": "node-a"},
+    "status": {
+        "containerStatuses": [
+            {
+                "name": "tf-serving",
+                "ready": True,
+                "restartCount": 0,
+                "image": "tensorflow/serving:2.20.0",
+                "imageID": "docker.io/tensorflow/serving@sha256:" + "2" * 64,
+            }
+        ]
+    },
+}
+CONFIG_MAPS = {
+    "scripts-1": {name: text.encode() for name, text in pod.scripts().items()},
+    "payload-1": {pod.PIXELS.name: photograph().tobytes()},
+    "broken-1": {pod.PIXELS.name: b"GIF89a"},
+}
+
+
+class ProcessCluster:
+    """provider.cluster.Cluster over processes. `during`, if set, is called once, when requests have been answered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = itertools.count()
+        self.job: Json = {}
+        self.pod: PodProcesses | None = None
+        self.name = ""
+        self.removed: list[str] = []
+        self.servers: list[Json] = [json.loads(json.dumps(SERVER))]
+        self.during: Callable[[ProcessCluster], None] | None = None
+        self.corrupt_reads = 0
+        self.node = "node-b"
+        self.left_behind: list[str] = []
+
+    def create_job(self, job: Json) -> None:
+        folder = self._folder / f"pod-{next(self._numbers)}"
+        folder.mkdir()
+        self.job, self.name = job, job["metadata"]["name"]
+        self.pod = PodProcesses(job["spec"]["template"]["spec"], folder, CONFIG_MAPS)
+        self.pod.start()
+
+    def delete_job(self, name: str) -> None:
+        self.removed.append(name)
+        self.left_behind = [left for left in self.left_behind if left != name]
+        if name == self.name and self.pod:
+            self.alive_when_deleted = self.pod.alive
+            self.pod.stop()
+            self.name = ""
+
+    def jobs(self, selector: str) -> list[Json]:
+        there = [*self.left_behind, *filter(None, [self.name])]
+        wanted = selector.removeprefix("batch.kubernetes.io/job-name=")
+        return [{"metadata": {"name": name}} for name in there if wanted in {selector, name}]
+
+    def pods(self, selector: str) -> list[Json]:
+        if not selector.startswith("batch.kubernetes.io/job-name="):
+            return self.servers
+        if not self.name or self.pod is None:
+            return []
+        return [
+            {
+                "metadata": {"name": f"{self.name}-x", "uid": f"uid-{self.name}"},
+                "spec": {"nodeName": self.node},
+                "status": self.pod.status(),
+            }
+        ]
+
+    def events(self, name: str) -> list[str]:
+        return [f"FailedScheduling: no node for {name}"]
+
+    def log(self, pod: str, container: str, lines: int) -> str:  # noqa: ARG002 - there is one pod
+        assert self.pod
+        text = self.pod.log(container, lines)
+        if self.during and '"requests": 0' not in text and '"progress"' in text:
+            during, self.during = self.during, None
+            during(self)
+        return text
+
+    def execute(self, pod: str, container: str, command: Sequence[str], patience_s: float = 0) -> str:  # noqa: ARG002
+        if not self.name or self.pod is None:
+            raise GoneError("there is no such pod")
+        done = self.pod.execute(container, list(command))
+        if done.returncode:
+            raise ClusterError(done.stderr.decode())
+        if "read" in command and self.corrupt_reads:
+            self.corrupt_reads -= 1
+            return done.stdout.decode()[:-10]
+        return done.stdout.decode()
+
+    def add_server(self, name: str) -> None:
+        another = json.loads(json.dumps(SERVER))
+        another["metadata"] = {"name": name, "uid": name}
+        self.servers.append(another)
+
+    def kill_generator(self) -> None:
+        assert self.pod
+        self.pod.kill(GENERATOR)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[ProcessCluster]:
+    cluster = ProcessCluster(tmp_path)
+    yield cluster
+    if cluster.pod:
+        cluster.pod.stop()
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A server that answers every prediction rightly and at once."""
+    command = [sys.executable, "-m", "bench.null_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
+        assert server.stdout
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.kill()
+
+
+@pytest.fixture
+def inputs(server_url: str, tmp_path: Path) -> dict[str, Any]:
+    """What the resource gets, for a test as short as its phases allow."""
+    return {
+        "stack": "kubernetes",
+        "platform": "kubernetes",
+        "kubeconfig": None,
+        "namespace": "shapebench",
+        "restUrl": server_url,
+        "selector": {"app.kubernetes.io/name": "tf-serving"},
+        "replicas": 1,
+        "fingerprint": "f",
+        "serving": {
+            "server": "tensorflow_model_server",
+            "server_version": "2.20.0",
+            "protocol": "rest",
+            "intra_op": 2,
+            "inter_op": 2,
+            "batching": None,
+            "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
+        },
+        "profile": {"users": 2, "spawn_rate_per_s": 9.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 1.5},
+        "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
+        "region": "us-central1",
+        "rerun": "",
+        "results": str(tmp_path / "results"),
+        "workDir": str(tmp_path / "runs"),
+        "generatorImage": "locustio/locust:2.46.6",
+        "nodeSelector": {"shapebench/pool": "load"},
+        "startTimeoutS": 60,
+        "scripts": "scripts-1",
+        "payload": "payload-1",
+        "serviceAccount": "account-1",
+    }

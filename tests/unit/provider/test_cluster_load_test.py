@@ -1,0 +1,155 @@
+"""A load test in a cluster whose pods are processes: the Job's own commands, real Locust, a real server."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+import provider.load_run
+from analysis.manifest import Manifest
+from analysis.store import ResultsStore
+from loadtest import pod as layout
+from provider.cluster_load_test import run_in
+from provider.resource import Operation, ResourceError
+from tests.pod_processes import IMAGE_ID
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider.load_run, "_LOOK_S", 0.2)
+
+
+def operation(said: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
+    said = [] if said is None else said
+    return Operation(said.append, said.append, cancelled or threading.Event())
+
+
+def only_run(inputs: dict[str, Any]) -> tuple[Manifest, int]:
+    """The manifest, and how many rows are in the store."""
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    parts = list(Path(inputs["results"]).glob("requests/*/*/*.parquet"))
+    return manifest, sum(pq.read_metadata(part).num_rows for part in parts)
+
+
+def fails(cluster: Any, inputs: dict[str, Any], cancelled: threading.Event | None = None) -> tuple[str, Manifest, int]:
+    with pytest.raises(ResourceError) as failure:
+        run_in(cluster, inputs, operation(cancelled=cancelled))
+    assert cluster.jobs("") == [], "the Job is gone"
+    return str(failure.value), *only_run(inputs)
+
+
+def test_a_test_in_the_cluster_brings_all_its_rows_back_and_leaves_nothing(cluster: Any, inputs: Any) -> None:
+    said: list[str] = []
+    cluster.left_behind = ["load-old"]
+    kept = run_in(cluster, inputs, operation(said))
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert kept["runId"] == manifest.run_id
+    assert kept["headline"]["requests"] > 10
+    assert rows > kept["headline"]["requests"]
+    assert manifest.serving.image == "docker.io/tensorflow/serving@sha256:" + "2" * 64
+    assert manifest.software["generator image"] == IMAGE_ID
+    assert not manifest.generator.shares_host_with_server
+    assert any("users," in line for line in said), "progress is shown"
+    assert said[0] == "removing load-old, a load test that an interrupted update left behind"
+    assert cluster.removed == ["load-old", f"load-{manifest.run_id.lower()}"]
+    # It looks every half second, so it may still be there, but the generator may not.
+    assert set(cluster.alive_when_deleted) <= {"keeper"}
+    assert list(Path(inputs["workDir"]).iterdir()) == []
+
+
+def test_a_generator_that_is_killed_leaves_its_rows_with_the_keeper(cluster: Any, inputs: Any) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = type(cluster).kill_generator
+    message, manifest, rows = fails(cluster, inputs)
+    assert "the load generator crashed (SIGKILL, OOMKilled)" in message
+    assert manifest.validity.verdict == "invalid"
+    assert rows > 0
+    assert f"{rows} requests" in message
+
+
+def test_a_cancelled_test_ends_the_job_and_keeps_what_was_measured(cluster: Any, inputs: Any) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cancelled = threading.Event()
+    cluster.during = lambda _: cancelled.set()
+    message, manifest, rows = fails(cluster, inputs, cancelled)
+    assert "the test was cancelled before its end" in message
+    assert rows > 0
+    assert not any("Locust counted" in reason for reason in manifest.validity.reasons), "all rows were written"
+
+
+def test_a_pod_that_is_deleted_makes_the_run_invalid(cluster: Any, inputs: Any) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = lambda cluster: cluster.delete_job(cluster.name)
+    message, manifest, rows = fails(cluster, inputs)
+    assert "the load generator was lost before its rows were fetched (its pod was deleted)" in message
+    assert (rows, manifest.validity.verdict) == (0, "invalid")
+
+
+def end_servers(cluster: Any) -> None:
+    replaced, restarted = cluster.servers
+    replaced["metadata"]["uid"] = "another"
+    restarted["status"]["containerStatuses"][0]["restartCount"] = 2
+
+
+def test_servers_that_do_not_live_through_the_test_make_it_invalid(cluster: Any, inputs: Any) -> None:
+    cluster.add_server("tf-serving-1")
+    cluster.during = end_servers
+    message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
+    for words in (
+        "server tf-serving-0 was replaced during the test",
+        "server tf-serving-1 restarted during the test (2 times)",
+    ):
+        assert words in message
+        assert words in manifest.validity.reasons
+    assert rows > 0
+
+
+def test_parts_that_come_back_damaged_are_fetched_again(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.load_run, "_PART_BYTES", 1000)
+    cluster.corrupt_reads = 2
+    cluster.node = "node-a"
+    run_in(cluster, inputs, operation())
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.verdict == "valid"
+    assert rows > 20
+    assert manifest.generator.shares_host_with_server, "it ran on a server's node"
+
+
+def test_rows_that_always_come_back_damaged_are_not_kept(cluster: Any, inputs: Any) -> None:
+    cluster.corrupt_reads = 99
+    with pytest.raises(ResourceError, match="came back from the load generator's pod with other content"):
+        run_in(cluster, inputs, operation())
+    assert ResultsStore(inputs["results"]).scan().manifests == ()
+    assert cluster.jobs("") == []
+
+
+def test_a_pod_that_never_starts_says_what_it_waits_for(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        type(cluster), "pods", lambda cluster, selector: [] if "job-name" in selector else cluster.servers
+    )
+    monkeypatch.setattr(type(cluster), "create_job", lambda *_: None)
+    with pytest.raises(ResourceError, match=r"did not start within .* FailedScheduling: no node for load-"):
+        run_in(cluster, inputs | {"startTimeoutS": 0.3}, operation())
+
+
+def test_nothing_is_asked_of_servers_that_are_not_all_there(cluster: Any, inputs: Any) -> None:
+    with pytest.raises(ResourceError, match="1 of 1 servers are ready, and 2 are declared, so nothing was measured"):
+        run_in(cluster, inputs | {"replicas": 2, "startTimeoutS": 0}, operation())
+    assert cluster.pod is None
+
+
+def test_a_payload_that_is_no_photograph_is_said_before_the_test(cluster: Any, inputs: Any) -> None:
+    with pytest.raises(ResourceError, match=r"could not lay out its request(?s:.)*are not one image"):
+        run_in(cluster, inputs | {"payload": "broken-1"}, operation())
+
+
+def test_every_script_that_the_pod_needs_is_declared() -> None:
+    assert {"locustfile.py", "keeper.py", "prepare.py"} <= set(layout.SCRIPTS)
+    assert len(layout.scripts()) == len(layout.SCRIPTS)

@@ -1,0 +1,87 @@
+"""`shapebench:gke`: what would open, mislead or never end is refused, with the mend."""
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stacks.explain import SettingsError
+from stacks.files import PROJECT_FILE, load_settings, project_defaults, with_defaults
+from stacks.gke import GkeSettings
+from stacks.settings import parse_settings
+
+STACKS = ("2cpu-4gb", "4cpu-8gb", "8cpu-16gb", "8cpu-64gb")
+GOOD: dict[str, Any] = {
+    "platform": "gke",
+    "shape": {"machineType": "e2-custom-8-16384", "nodes": 2},
+    "serving": {"protocol": "rest", "interOp": 8},
+    "load": {"profile": "seed"},
+}
+
+
+def gke(**changes: Any) -> GkeSettings:
+    return parse_settings(with_defaults(GOOD | {"gke": changes})).gke
+
+
+def complaint(**changes: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        gke(**changes)
+    return str(caught.value)
+
+
+def test_pulumi_yaml_gives_a_default_for_every_key():
+    assert set(project_defaults()["gke"]) == {field.alias for field in GkeSettings.model_fields.values()}
+
+
+def test_a_stack_that_sets_one_key_keeps_the_defaults_of_the_others():
+    assert gke(protect=True) == gke().model_copy(update={"protect": True})
+
+
+def test_defaults_of_sections_that_a_stack_leaves_out_stay():
+    assert with_defaults({"local": {"restPort": 9000}})["local"] == project_defaults()["local"] | {"restPort": 9000}
+    assert with_defaults({"rerun": "again"})["local"] == project_defaults()["local"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_four_stacks_are_made_alike(stack):
+    assert load_settings(stack).gke == gke()
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_gke_stack_names_a_zone_of_the_region_that_it_is_priced_in(stack):
+    file = PROJECT_FILE.parent / "stacks" / f"Pulumi.{stack}.yaml"
+    zone = yaml.safe_load(file.read_text())["config"]["gcp:zone"]
+    assert zone.rpartition("-")[0] == load_settings(stack).region
+
+
+WRONG = [
+    ({"servingImage": "tensorflow/serving:latest"}, "gke.servingImage", "tensorflow/serving:2.20.0"),
+    ({"servingImage": "tensorflow/serving"}, "gke.servingImage", "a digest"),
+    ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/shapes.py"),
+    ({"loadNodes": 0}, "gke.loadNodes is 0", "Give 1 to 16"),
+    ({"authorizedNetworks": ["0.0.0.0/0"]}, "gke.authorizedNetworks.0", "leave authorizedNetworks out"),
+    ({"authorizedNetworks": ["203.0.113.0/24", "128.0.0.0/1"]}, "gke.authorizedNetworks.1", "to the internet"),
+    ({"authorizedNetworks": ["203.0.113.9/24"]}, "gke.authorizedNetworks.0", "203.0.113.0/24"),
+    ({"authorizedNetworks": ["::/0"]}, "gke.authorizedNetworks.0", "IPv4"),
+    ({"authorizedNetworks": "203.0.113.0/24"}, "gke.authorizedNetworks", "Give []"),
+    ({"expiresAfterH": 0}, "gke.expiresAfterH is 0", "Give 1 to 336"),
+    ({"expiresAfterH": 400}, "gke.expiresAfterH is 400", "Give 1 to 336"),
+    ({"protect": "yes"}, "gke.protect is 'yes'", "refuse"),
+    ({"protekt": True}, "gke.protekt is not a setting", "did you mean protect?"),
+]
+
+
+@pytest.mark.parametrize(("changes", "wrong", "mend"), WRONG, ids=str)
+def test_a_wrong_value_names_key_and_mend(changes, wrong, mend):
+    said = complaint(**changes)
+    assert f"shapebench:{wrong}" in said
+    assert mend in said
+
+
+@given(st.ip_addresses(v=4), st.integers(0, 7))
+def test_no_network_of_a_hundredth_of_the_internet_or_more_is_authorized(address, prefix):
+    bits = int(address) >> (32 - prefix) << (32 - prefix)
+    network = f"{bits >> 24}.{bits >> 16 & 255}.{bits >> 8 & 255}.{bits & 255}/{prefix}"
+    assert "internet" in complaint(authorizedNetworks=[network])
