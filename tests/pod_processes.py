@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,15 @@ IMAGE_ID = "docker.io/locustio/locust@sha256:" + "1" * 64
 
 
 class PodProcesses:
-    """One pod, from `start` to `stop`. Volumes are folders below `folder`; mount paths become paths there."""
+    """One pod, from `start` to `stop`. Volumes are folders below `folder`; mount paths become paths there.
 
-    def __init__(self, spec: Json, folder: Path, config_maps: dict[str, Files]) -> None:
+    `names` are those that a cluster's DNS would resolve, and what answers here instead.
+    """
+
+    def __init__(
+        self, spec: Json, folder: Path, config_maps: dict[str, Files], names: Mapping[str, str] | None = None
+    ) -> None:
+        self._names = names or {}
         self._spec = spec
         self._folder = folder
         self._config_maps = config_maps
@@ -149,4 +156,6 @@ class PodProcesses:
         return {"PATH": os.defpath} | given
 
     def _here(self, text: str) -> str:
+        for name, answers in self._names.items():
+            text = text.replace(name, answers)
         return text.replace("/shapebench/", f"{self._folder}/root/")

@@ -34,6 +34,7 @@ class ProcessKubelet:
         self._api = api
         self._folder = folder
         self.pods: dict[str, PodProcesses] = {}
+        self.names: dict[str, str] = {}
         self._over = threading.Event()
         self._port = 0
         self._loop = asyncio.new_event_loop()
@@ -96,11 +97,12 @@ class ProcessKubelet:
         if containers[0]["name"] != GENERATOR:
             ready = {"ready": True, "restartCount": 0, "state": {"running": {}}, "imageID": "server@sha256:" + "3" * 64}
             statuses = [{"name": each["name"], "image": each["image"], **ready} for each in containers]
-            return {"phase": "Running", "containerStatuses": statuses}
+            conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "ContainersReady", "Ready")]
+            return {"phase": "Running", "containerStatuses": statuses, "conditions": conditions}
         if name not in self.pods:
             folder = self._folder / name
             folder.mkdir()
-            self.pods[name] = PodProcesses(pod["spec"], folder, self._config_maps(pod))
+            self.pods[name] = PodProcesses(pod["spec"], folder, self._config_maps(pod), self.names)
             self.pods[name].start()
         return self.pods[name].status()
 

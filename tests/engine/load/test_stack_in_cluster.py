@@ -1,0 +1,89 @@
+"""`pulumi up` of the stack `kubernetes`: the real engine, providers and API server; the pods are processes."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from tests.engine.harness import SMOKE, Stack
+from tests.engine.load.process_kubelet import ProcessKubelet
+from tools.kubernetes.binaries import bin_folder
+from tools.kubernetes.control_plane import ControlPlane
+from tools.pins import ROOT
+
+NAMESPACE = "stack-tests"
+
+
+@pytest.fixture(scope="module")
+def stack(
+    control_plane: ControlPlane,
+    kubelet: ProcessKubelet,
+    server_url: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    stack = Stack("in-cluster", tmp_path_factory.mktemp("stack"))
+    stack.programs = [bin_folder(ROOT)]
+    stack.variables = {"KUBECONFIG": str(control_plane.kubeconfig)}
+    stack.config = {
+        "platform": "kubernetes",
+        "shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
+        "serving": {"protocol": "rest", "interOp": 2},
+        "load": SMOKE,
+        "model": {"weights": "random"},
+        "results": str(stack.results),
+        "kubernetes": {
+            "namespace": NAMESPACE,
+            "servingImage": "tensorflow/serving:2.20.0",
+            "modelUri": "/models/{digest}/resnet",
+            "pod": {"cpuMillis": 500, "memoryMib": 2048},
+        },
+    }
+    # What the cluster's DNS and its service would do.
+    kubelet.names[f"http://tf-serving-rest.{NAMESPACE}.svc:8501"] = server_url
+    stack.init()
+    yield stack
+    stack.run("cancel", "--yes")
+    stack.run("destroy", "--yes", "--skip-preview")
+
+
+@pytest.fixture(scope="module")
+def went_up(stack: Stack) -> str:
+    result = stack.up()
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_an_update_deploys_measures_and_keeps_the_run(stack: Stack, went_up: str) -> None:
+    outputs: dict[str, Any] = json.loads(stack.must("stack", "output", "--json"))
+    (run,) = stack.runs()
+    assert outputs["runId"] == run.run_id
+    assert outputs["headline"]["requests"] > 10
+    assert run.validity.verdict == "valid"
+    assert run.platform == "kubernetes"
+    assert run.serving.image == "server@sha256:" + "3" * 64
+    assert "good predictions/s" in went_up
+
+
+def test_the_next_preview_has_nothing_to_do(stack: Stack, went_up: str) -> None:
+    stack.must("preview", "--expect-no-changes")
+
+
+def test_the_state_holds_no_credential(stack: Stack, went_up: str, control_plane: ControlPlane) -> None:
+    files = [path for path in Path(stack.home).rglob("*") if path.is_file()]
+    holding = [path for path in files if control_plane.token.encode() in path.read_bytes()]
+    assert holding == []
+
+
+def test_neither_job_nor_generator_is_left_after_it(api: client.ApiClient, went_up: str) -> None:
+    assert client.BatchV1Api(api).list_namespaced_job(NAMESPACE).items == []
+    (pod,) = client.CoreV1Api(api).list_namespaced_pod(NAMESPACE).items
+    assert pod.metadata.labels["app.kubernetes.io/component"] == "model-server"
+
+
+def test_a_destroy_removes_the_namespace_and_keeps_the_run(stack: Stack, api: client.ApiClient, went_up: str) -> None:
+    stack.must("destroy", "--yes", "--skip-preview")
+    assert NAMESPACE not in [each.metadata.name for each in client.CoreV1Api(api).list_namespace().items]
+    assert len(stack.runs()) == 1
