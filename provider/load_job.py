@@ -14,6 +14,9 @@ from loadtest.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
 
 GENERATOR, KEEPER, PREPARE = WORKER, "keeper", "prepare"
 
+# What Kubernetes calls the Job of a pod.
+JOB_LABEL = "batch.kubernetes.io/job-name"
+
 # The official image's own user.
 _USER = 1000
 
@@ -62,7 +65,12 @@ def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": job_name(run_id), "namespace": spec.namespace, "labels": labels},
+        "metadata": {
+            "name": job_name(run_id),
+            "namespace": spec.namespace,
+            # Kubernetes gives its pods this label; with it on the Job, one selector finds whatever is left of a run.
+            "labels": labels | {JOB_LABEL: job_name(run_id)},
+        },
         "spec": {
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",

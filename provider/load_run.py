@@ -14,7 +14,7 @@ from loadtest.keeper import unpacked
 from loadtest.outcome import Progress
 from loadtest.reasons import EndedFor, Ending
 from provider.cluster import Cluster, ClusterError, Json
-from provider.load_job import GENERATOR, KEEPER, PREPARE
+from provider.load_job import GENERATOR, JOB_LABEL, KEEPER, PREPARE
 from provider.pod_status import exit_code, killed_by, loss, obstacles, state_of, waits_for
 from provider.resource import Operation, ResourceError
 
@@ -94,7 +94,7 @@ class LoadRun:
             self._clear_away()
 
     def _look(self) -> Json | None:
-        pods = self._cluster.pods(f"batch.kubernetes.io/job-name={self._name}")
+        pods = self._cluster.pods(f"{JOB_LABEL}={self._name}")
         if self._pod is not None:
             pods = [pod for pod in pods if pod["metadata"]["uid"] == self._pod["metadata"]["uid"]]
         self._pod = pods[0] if pods else self._pod
@@ -221,7 +221,7 @@ def remove(cluster: Cluster, job: str) -> None:
     """Delete a Job, and wait until it and its pods are gone; raises ClusterError when they stay."""
     cluster.delete_job(job)
     deadline = time.monotonic() + _DELETED_S
-    selector = f"batch.kubernetes.io/job-name={job}"
+    selector = f"{JOB_LABEL}={job}"
     while cluster.jobs(selector) or cluster.pods(selector):
         if time.monotonic() > deadline:
             raise ClusterError(

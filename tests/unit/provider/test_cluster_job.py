@@ -45,7 +45,8 @@ def test_the_pod_carries_the_label_that_the_server_admits_and_its_stacks() -> No
     assert labels["app.kubernetes.io/component"] == "load-generator"
     assert labels["shapebench-stack"] == "8cpu_16gb"
     assert selector_of("8CPU_16gb") == ",".join(f"{name}={value}" for name, value in labels.items())
-    assert JOB["metadata"]["labels"] == labels
+    # So that one selector finds the Job and its pods, and a removal waits for both.
+    assert JOB["metadata"]["labels"] == labels | {"batch.kubernetes.io/job-name": JOB["metadata"]["name"]}
 
 
 def test_the_pod_runs_where_the_stack_says() -> None:
