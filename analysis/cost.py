@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from analysis.manifest import Cost, LineItem
-from analysis.prices import PriceSource
-from analysis.prices.snapshot import embedded_snapshot
+from analysis.prices import ON_DEMAND, PriceSource, Unpriced, Usage
+from analysis.prices.snapshot import newest_snapshot
 from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
 from stacks.shapes import NodeShape
 
@@ -19,12 +19,16 @@ _CORE_UNIT, _MEMORY_UNIT, _CLUSTER_UNIT = "vCPU-hour", "GB-hour", "cluster-hour"
 
 
 class Quantity(NamedTuple):
-    """Something that is billed: how much of it, in the price list's unit, and its name there."""
+    """Something that is billed: how much of it, in the price list's unit, and its name there.
+
+    `discounted` is what spot machines and commitments make cheaper: vCPUs and memory, nothing else.
+    """
 
     name: str
     quantity: float
     unit: str
     resource: str
+    discounted: bool = False
 
 
 CLUSTER_FEE = Quantity("cluster fee", 1, _CLUSTER_UNIT, "gke-zonal-cluster")
@@ -39,12 +43,14 @@ class Sum:
     hourly: float | None
 
 
-def estimate(shape: NodeShape, region: str = DEFAULT_REGION, source: PriceSource | None = None) -> Cost:
+def estimate(
+    shape: NodeShape, region: str = DEFAULT_REGION, source: PriceSource | None = None, usage: Usage = ON_DEMAND
+) -> Cost:
     """The serving side of a stack of this shape: its nodes' vCPUs, memory and boot disks, and the cluster's fee.
 
     What has no price makes the total None (`at_least` sums the rest).
     """
-    return priced((*node_quantities(SERVING_NODES, shape), CLUSTER_FEE), region, source)
+    return priced((*node_quantities(SERVING_NODES, shape), CLUSTER_FEE), region, source, usage)
 
 
 def node_quantities(prefix: str, shape: NodeShape) -> tuple[Quantity, ...]:
@@ -55,16 +61,20 @@ def node_quantities(prefix: str, shape: NodeShape) -> tuple[Quantity, ...]:
     series, kind = shape.machine_type.split("-")[:2]
     billed_as = f"{series}-custom" if kind == "custom" else series
     return (
-        Quantity(f"{prefix}vCPUs", shape.nodes * shape.vcpus, _CORE_UNIT, f"{billed_as}-core"),
-        Quantity(f"{prefix}memory", shape.nodes * shape.memory_gb, _MEMORY_UNIT, f"{billed_as}-memory"),
+        Quantity(f"{prefix}vCPUs", shape.nodes * shape.vcpus, _CORE_UNIT, f"{billed_as}-core", discounted=True),
+        Quantity(
+            f"{prefix}memory", shape.nodes * shape.memory_gb, _MEMORY_UNIT, f"{billed_as}-memory", discounted=True
+        ),
         Quantity(f"{prefix}boot disks", shape.nodes * BOOT_DISK_GB, "GB-month", BOOT_DISK_TYPE),
     )
 
 
-def priced(quantities: Iterable[Quantity], region: str, source: PriceSource | None = None) -> Cost:
-    """The quantities at a region's prices, a line item each."""
-    source = source or embedded_snapshot()
-    items = tuple(_line_item(quantity, region, source) for quantity in quantities)
+def priced(
+    quantities: Iterable[Quantity], region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND
+) -> Cost:
+    """The quantities at a region's prices, a line item each; `usage` is how the machines are bought."""
+    source = source or newest_snapshot()
+    items = tuple(_line_item(quantity, region, source, usage) for quantity in quantities)
     return Cost(
         currency=source.currency,
         region=region,
@@ -103,15 +113,18 @@ def at_least(cost: Cost) -> float:
 
 
 def why_unpriced(cost: Cost) -> str:
-    """The reason that stands beside a line item without a price."""
-    return f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of}"
+    """What has no price, in one line; each line item says why in its `reason`."""
+    names = ", ".join(item.name for item in cost.line_items if item.hourly is None)
+    return f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of} for {names}"
 
 
-def _line_item(billed: Quantity, region: str, source: PriceSource) -> LineItem:
+def _line_item(billed: Quantity, region: str, source: PriceSource, usage: Usage) -> LineItem:
     name, quantity, unit = billed.name, billed.quantity, billed.unit
-    price = source.price(billed.resource, region)
-    if price is None:
-        return LineItem(name=name, sku=None, quantity=quantity, unit=unit, unit_price=None, hourly=None)
+    price = source.price(billed.resource, region, usage if billed.discounted else ON_DEMAND)
+    if isinstance(price, Unpriced):
+        return LineItem(
+            name=name, sku=None, quantity=quantity, unit=unit, unit_price=None, hourly=None, reason=price.reason
+        )
     if price.unit != unit:
         raise ValueError(
             f"{source.name} prices {billed.resource} by the {price.unit}, so {quantity} {unit} cannot be priced"
@@ -120,6 +133,7 @@ def _line_item(billed: Quantity, region: str, source: PriceSource) -> LineItem:
     return LineItem(
         name=name,
         sku=price.sku,
+        sku_id=price.sku_id,
         quantity=quantity,
         unit=unit,
         unit_price=price.unit_price,

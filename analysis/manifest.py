@@ -58,14 +58,19 @@ class Generator(Record):
 
 
 class LineItem(Record):
-    """One declared thing that costs money. `hourly` and `unit_price` are None where no price is known, never 0."""
+    """One declared thing that costs money. `hourly` and `unit_price` are None where no price is known, never 0.
+
+    `reason` then says why. `sku_id` is the catalogue's number of the SKU, where the price is from there.
+    """
 
     name: str
     sku: str | None
+    sku_id: str | None = None
     quantity: float
     unit: str
     unit_price: float | None
     hourly: float | None
+    reason: str | None = None
 
 
 class Cost(Record):

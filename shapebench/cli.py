@@ -25,6 +25,15 @@ class Format(StrEnum):
     json = "json"
 
 
+class Bought(StrEnum):
+    """How machines are bought: analysis.prices.Usage, which may not be imported here."""
+
+    on_demand = "on-demand"
+    spot = "spot"
+    commit_1y = "commit-1y"
+    commit_3y = "commit-3y"
+
+
 Results = Annotated[
     str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
 ]
@@ -52,13 +61,21 @@ def price(
         str | None, typer.Option(metavar="NODESxTYPE", help="Price this instead, such as 2xe2-custom-8-16384.")
     ] = None,
     region: Annotated[str | None, typer.Option(help="Price it there. [default: the stack's region]")] = None,
+    usage: Annotated[Bought, typer.Option(help="How vCPUs and memory are bought.")] = Bought.on_demand,
+    refresh: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--refresh", help="Ask Google's catalogue first and keep today's prices in the checkout.")
+    ] = False,
     output: OutputFormat = Format.table,
 ) -> None:
     """Say what a shape costs: the line items of one, or all stacks side by side. Needs no account and no network."""
     from shapebench.price import print_prices  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        print_prices(stack or [], shape, region, as_json=output is Format.json)
+        if refresh:
+            from shapebench.refresh import refresh_prices  # noqa: PLC0415 - start-up
+
+            refresh_prices()
+        print_prices(stack or [], shape, region, usage.value, as_json=output is Format.json)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis import cost
 from analysis.manifest import Cost
+from analysis.prices import ON_DEMAND, Usage
 from analysis.report.text import MISSING, money, number
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError
@@ -21,19 +22,20 @@ class Priced:
 
     shape: NodeShape
     cost: Cost
+    usage: Usage
     stands_in: bool
 
 
-def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as_json: bool) -> None:
-    """Price one shape, or the stacks that were named, or all of them."""
+def print_prices(stacks: list[str], shape: str | None, region: str | None, usage: Usage, *, as_json: bool) -> None:
+    """Price one shape, or the stacks that were named, or all of them, with machines bought as `usage` says."""
     if shape is not None and stacks:
         raise CommandError("--shape and --stack exclude each other, so nothing was priced; give one of them")
     if shape is not None:
-        priced = [
-            Priced(parsed := parse_shape(shape), cost.estimate(parsed, region or cost.DEFAULT_REGION), stands_in=False)
-        ]
+        priced = [_price(parse_shape(shape), region or cost.DEFAULT_REGION, usage)]
+    elif stacks:
+        priced = [_price_stack(stack, region, usage) for stack in stacks]
     else:
-        priced = [_price_stack(stack, region) for stack in stacks] if stacks else _price_all(region)
+        priced = _price_all(region, usage)
     if as_json:
         print_json([_json(one) for one in priced])
     elif len(priced) == 1:
@@ -51,24 +53,28 @@ def parse_shape(text: str) -> NodeShape:
     return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
 
 
-def _price_stack(stack: str, region: str | None) -> Priced:
+def _price(shape: NodeShape, region: str, usage: Usage, *, stands_in: bool = False) -> Priced:
+    return Priced(shape, cost.estimate(shape, region, usage=usage), usage, stands_in)
+
+
+def _price_stack(stack: str, region: str | None, usage: Usage) -> Priced:
     settings = load_settings(stack)
-    shape = settings.node_shape(stack)
-    return Priced(shape, cost.estimate(shape, region or settings.region), stands_in=settings.platform == "local")
+    return _price(settings.node_shape(stack), region or settings.region, usage, stands_in=settings.platform == "local")
 
 
-def _price_all(region: str | None) -> list[Priced]:
+def _price_all(region: str | None, usage: Usage) -> list[Priced]:
     """Every stack whose file is complete; the others are named, since one unfinished file must not hide the rest."""
     priced = []
     for stack in stack_names():
         try:
-            priced.append(_price_stack(stack, region))
+            priced.append(_price_stack(stack, region, usage))
         except SettingsError as error:
             note(f"skipped: stack {stack}: {str(error).splitlines()[0]}")
     return priced
 
 
 def _print_side_by_side(priced: list[Priced]) -> None:
+    others = _other_ways_to_buy(priced)
     columns = (
         "stack",
         "shape",
@@ -78,6 +84,7 @@ def _print_side_by_side(priced: list[Priced]) -> None:
         "nodes only, USD/24 h",
         "all, USD/24 h",
         "all, USD/730 h",
+        *(f"all, {usage}, USD/730 h" for usage in others),
     )
     rows = [
         (
@@ -89,19 +96,31 @@ def _print_side_by_side(priced: list[Priced]) -> None:
             money(_times(cost.nodes_hourly(one.cost), cost.HOURS_A_DAY)),
             _total(one.cost, cost.HOURS_A_DAY),
             _total(one.cost, cost.HOURS_A_MONTH),
+            *(money(_times(one_other.hourly, cost.HOURS_A_MONTH)) for one_other in costs),
         )
-        for one in priced
+        for one, costs in zip(priced, zip(*others.values(), strict=True) if others else [()] * len(priced), strict=True)
     ]
     print_table(columns, rows, words=2)
     note("\nnodes only: vCPUs and memory, as the published experiment compares shapes. all: and disks and cluster fee.")
     _print_notes(priced)
 
 
+def _other_ways_to_buy(priced: list[Priced]) -> dict[Usage, list[Cost]]:
+    """What the same would cost as spot machines or by commitment, for as far as the price list says."""
+    ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
+    costs = {
+        usage: [cost.estimate(one.shape, one.cost.region, usage=usage) for one in priced]
+        for usage in ways
+        if usage != priced[0].usage
+    }
+    return {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
+
+
 def _print_line_items(one: Priced) -> None:
     items = [
         (
             item.name,
-            item.sku or cost.why_unpriced(one.cost),
+            item.sku or item.reason or MISSING,
             f"{item.quantity:g} {item.unit.split('-')[0]}",
             MISSING if item.unit_price is None else f"{item.unit_price:.10g} / {item.unit}",
             *_amounts(item.hourly),
@@ -127,7 +146,9 @@ def _print_notes(priced: list[Priced]) -> None:
             )
         if one.cost.hourly is None:
             note(f"{one.shape.name}: its total is a lower bound: {cost.why_unpriced(one.cost)}.")
-    note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
+    usage = priced[0].usage
+    bought = "on demand" if usage == ON_DEMAND else f"vCPUs and memory as {usage}, the rest on demand"
+    note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, {bought}.")
 
 
 def _shape(one: Priced) -> str:
@@ -146,6 +167,7 @@ def _json(one: Priced) -> dict[str, Any]:
     return {
         "name": one.shape.name,
         "shape": one.shape.model_dump(),
+        "usage": one.usage,
         "stands_in": one.stands_in,
         "cost": one.cost.model_dump(),
         "sums": [asdict(each) for each in cost.sums(one.cost)],

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.cost import at_least, estimate
-from analysis.prices.snapshot import Snapshot, embedded_snapshot
+from analysis.prices.snapshot import Snapshot, newest_snapshot
 from analysis.stack_cost import cost_output, load_cost, serving_cost
 from stacks.files import load_shape
 from stacks.shapes import NodeShape, ShapeSettings
@@ -27,8 +27,8 @@ SERVING, LOAD = shape("e2-custom-8-16384", 2), shape("e2-standard-4", 1)
 
 
 def without(*resources: str) -> Snapshot:
-    full = embedded_snapshot()
-    kept = {key: price for key, price in full.prices.items() if key[0] not in resources}
+    full = newest_snapshot()
+    kept = {key: price for key, price in full.prices.items() if key.resource not in resources}
     return Snapshot(full.name, full.as_of, full.currency, kept)
 
 

@@ -1,11 +1,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
 
+from analysis import cost
 from analysis.manifest import Validity
+from analysis.prices.snapshot import FOLDER, newest_snapshot
 from analysis.store import ResultsStore
 from bench.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
@@ -95,6 +98,37 @@ def test_price_where_none_is_known_is_a_lower_bound_and_says_so():
     assert priced["cost"]["hourly"] is None
     assert "mars-north1" in priced["why_unpriced"]
     assert "lower bound" in invoke("price", "--stack", "8cpu-16gb", "--region", "mars-north1").stderr
+
+
+def test_other_ways_to_buy_are_columns_as_far_as_the_list_knows_them(monkeypatch):
+    on_demand = invoke("price").stdout
+    assert "spot" not in on_demand
+    known = newest_snapshot()
+    spot = {
+        replace(billed, usage="spot"): replace(price, unit_price=price.unit_price / 3)
+        for billed, price in known.prices.items()
+    }
+    monkeypatch.setattr(cost, "newest_snapshot", lambda: replace(known, prices={**known.prices, **spot}))
+    side_by_side = invoke("price").stdout
+    assert "all, spot, USD/730 h" in side_by_side
+    assert "commit-1y" not in side_by_side
+    [as_spot] = json.loads(invoke("price", "--stack", "8cpu-64gb", "--usage", "spot", "--format", "json").stdout)
+    [plain] = json.loads(invoke("price", "--stack", "8cpu-64gb", "--format", "json").stdout)
+    machines = [
+        next(item["hourly"] for item in each["cost"]["line_items"] if item["name"] == "serving nodes: vCPUs")
+        for each in (as_spot, plain)
+    ]
+    assert machines[0] == pytest.approx(machines[1] / 3)
+
+
+def test_a_refresh_without_credentials_changes_nothing_and_says_how_to_get_some(monkeypatch, tmp_path):
+    lists = sorted(FOLDER.iterdir())
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    result = invoke("price", "--refresh")
+    assert result.exit_code == 1
+    assert "gcloud auth application-default login" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert sorted(FOLDER.iterdir()) == lists
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,58 @@
+"""`shapebench price --refresh`: today's prices from Google's catalogue, as a new list in the checkout."""
+
+from pathlib import Path
+
+from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
+
+from analysis.cost import DEFAULT_REGION
+from analysis.prices import Price, Unpriced
+from analysis.prices.catalogue import CatalogueError, connect, read_catalogue
+from analysis.prices.rules import RULES
+from analysis.prices.snapshot import FOLDER, Snapshot, newest_snapshot
+from shapebench.output import CommandError, note
+
+# Where the stacks stand whose price changes are worth a line each.
+_SHOWN = DEFAULT_REGION
+
+
+def refresh_prices(transport: CloudCatalogTransport | None = None, folder: Path = FOLDER) -> Path:
+    """Write the new list and say what changed; raises CommandError, and writes nothing, when it cannot be had."""
+    before = newest_snapshot()
+    try:
+        after = read_catalogue(transport or connect(), note)
+    except CatalogueError as error:
+        raise CommandError(str(error)) from None
+    path = folder / f"{after.as_of}-catalogue.toml"
+    _write(path, after.to_toml())
+    newest_snapshot.cache_clear()
+    for line in changes(before, after):
+        note(line)
+    note(f"{len(after.prices)} prices of {len(after.regions)} regions are in {path.name}; commit it to keep them.")
+    return path
+
+
+def changes(before: Snapshot, after: Snapshot, region: str = _SHOWN) -> list[str]:
+    """A line for each price of a region that came, went or changed."""
+    lines = []
+    for rule in RULES:
+        old, new = (each.price(rule.resource, region, rule.usage) for each in (before, after))
+        what = f"{rule.resource}, {rule.usage}, {region}"
+        if isinstance(new, Unpriced):
+            lines.append(f"{what}: {new.reason}")
+        elif isinstance(old, Unpriced):
+            lines.append(f"{what}: {_shown(new)}, new")
+        elif old.unit_price != new.unit_price:
+            change = new.unit_price / old.unit_price - 1
+            lines.append(f"{what}: {_shown(new)}, was {old.unit_price:.10g} on {before.as_of} ({change:+.2%})")
+    return lines
+
+
+def _shown(price: Price) -> str:
+    return f"{price.unit_price:.10g} / {price.unit}"
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: half a list would price half of a stack."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(path)
