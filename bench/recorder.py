@@ -18,9 +18,9 @@ from typing import Any
 
 from bench.figures import Figure, describe_machine, report
 from bench.null_server import prediction
-from loadtest.check import ResponseCheck
 from loadtest.payload import rest_body
 from loadtest.plan import PLAN_VARIABLE, Plan
+from loadtest.rest_check import RestCheck
 
 _ARMS = ("bare", "recorder", "generator")
 _ROUNDS = 25
@@ -49,7 +49,7 @@ def _run(port: int, body: bytes) -> list[dict[str, Turn]]:
     """The rounds, each with one turn of every arm."""
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
-        (work_dir / "body.json").write_bytes(body)
+        (work_dir / "request.body").write_bytes(body)
         _plan(work_dir, port).write(work_dir / "plan.json")
         command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary"]
         command += ["--exit-code-on-error", "0", "-u", str(_USERS), "-r", str(_USERS)]
@@ -69,9 +69,10 @@ def _run(port: int, body: bytes) -> list[dict[str, Turn]]:
 
 def _plan(work_dir: Path, port: int) -> Plan:
     return Plan(
+        protocol="rest",
         base_url=f"http://127.0.0.1:{port}",
         model_name="resnet",
-        body_path=str(work_dir / "body.json"),
+        body_path=str(work_dir / "request.body"),
         expected_shape=(1, 1000),
         users=_USERS,
         spawn_rate_per_s=_USERS,
@@ -112,11 +113,11 @@ def _cpu_us(turn: Turn) -> float:
 def _check_figures(times: int = 2000) -> list[Figure]:
     """What judging one answer costs: in full, and when the same bytes have passed before."""
     answers = [prediction() + b" " * number for number in range(2)]
-    known = ResponseCheck((1, 1000))
+    known = RestCheck((1, 1000))
     known.error_of(200, answers[0])
 
     def in_full() -> None:
-        ResponseCheck((1, 1000)).error_of(200, answers[1])
+        RestCheck((1, 1000)).error_of(200, answers[1])
 
     def again() -> None:
         known.error_of(200, bytes(bytearray(answers[0])))

@@ -4,18 +4,19 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import gevent
-from locust import constant, events, task
+from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
 
-from loadtest.check import ResponseCheck
+from loadtest.client import Answer
+from loadtest.closed_loop import ClosedLoopUser
 from loadtest.phases import HOLD, PhaseMarks
 from loadtest.plan import Plan
+from loadtest.protocols import clients
 from loadtest.recorder import Recorder
 from loadtest.report import Report
-from loadtest.rest_user import RestUser
 
 PLAN = Plan.from_environment()
 BODY = Path(PLAN.body_path).read_bytes()
@@ -30,14 +31,17 @@ _SETTLE_S = 2.0
 _SEGMENT_S = 1.0
 
 
-class ArmsUser(RestUser):
-    """One user for all arms, so that they share process, connections and whatever else the machine does."""
+class ArmsUser(FastHttpUser, ClosedLoopUser):
+    """One user for all arms, so that they share the process and whatever else the machine does.
+
+    Locust's own client and ours have a connection each.
+    """
 
     host = PLAN.base_url
     wait_time = constant(0)
-    path = f"/v1/models/{PLAN.model_name}:predict"
-    body = BODY
-    check = ResponseCheck(PLAN.expected_shape)
+    concurrency = 1
+    protocol = PLAN.protocol
+    new_client = staticmethod(clients(PLAN, BODY))
     marks = MARKS
     arm: ClassVar[str] = ARMS[0]
 
@@ -45,12 +49,12 @@ class ArmsUser(RestUser):
     def predict(self) -> None:
         """One request, as the arm whose turn it is sends it."""
         if self.arm == "generator":
-            RestUser.predict(self)
+            self.send()
         else:
             self.client.post(
-                self.path,
+                f"/v1/models/{PLAN.model_name}:predict",
                 name="predict",
-                data=self.body,  # type: ignore[arg-type]  # it takes bytes, and says so in its documentation
+                data=BODY,  # type: ignore[arg-type]  # it takes bytes, and says so in its documentation
                 headers={"Content-Type": "application/json"},
             )
 
@@ -71,7 +75,7 @@ def _measure(environment: Environment, rounds: int) -> None:
 def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
     ArmsUser.arm = arm
     if arm != "bare":
-        events.request.add_listener(RECORDER.on_request)  # type: ignore[no-untyped-call]  # Locust's own
+        events.request.add_listener(_record)  # type: ignore[no-untyped-call]  # Locust's own
     requests, began, cpu_s = environment.stats.total.num_requests, time.perf_counter(), time.process_time()
     for _ in range(round(_SEGMENT_S / PLAN.limits.flush_interval_s)):
         gevent.sleep(PLAN.limits.flush_interval_s)
@@ -84,9 +88,14 @@ def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
         "cpu_s": time.process_time() - cpu_s,
     }
     if arm != "bare":
-        events.request.remove_listener(RECORDER.on_request)  # type: ignore[no-untyped-call]  # Locust's own
+        events.request.remove_listener(_record)  # type: ignore[no-untyped-call]  # Locust's own
         RECORDER.take_latencies_us()
     return measured | {"arm": arm}
+
+
+def _record(*, response_length: int, response: Any, **event: Any) -> None:  # noqa: ANN401 - an answer of either arm
+    answer = response if isinstance(response, Answer) else Answer(response.status_code, None, response_length)
+    RECORDER.on_request(response=answer, **event)
 
 
 def _attach(environment: Environment, **_: object) -> None:

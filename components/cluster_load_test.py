@@ -25,7 +25,8 @@ class ClusterLoadTestArgs:
     context: str | None = None
     """The context of the user's own kubeconfig; None for its current one."""
     namespace: pulumi.Input[str]
-    rest_url: pulumi.Input[str]
+    base_url: pulumi.Input[str]
+    """Where the server is, in the words of its protocol: http://… or grpc://host:port."""
     selector: Mapping[str, str]
     """The labels of the server's pods, which must be the same ones before and after."""
     replicas: int

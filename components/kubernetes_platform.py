@@ -87,7 +87,7 @@ def _load_test_args(args: KubernetesPlatformArgs, model: ModelExport, serving: T
         kubeconfig=None,
         context=kubernetes.context,
         namespace=serving.namespace,
-        rest_url=serving.rest_url,
+        base_url=serving.rest_url,
         selector=serving.selector,
         replicas=shape.nodes,
         fingerprint=serving.fingerprint,

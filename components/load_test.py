@@ -14,7 +14,8 @@ class LoadTestArgs:
 
     stack: pulumi.Input[str]
     platform: pulumi.Input[str]
-    rest_url: pulumi.Input[str]
+    base_url: pulumi.Input[str]
+    """Where the server is, in the words of its protocol: http://… or grpc://host:port."""
     fingerprint: pulumi.Input[str]
     """Of what serves; a new one makes the test run again."""
     serving: pulumi.Input[Mapping[str, object]]

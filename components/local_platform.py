@@ -62,7 +62,7 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
     return LoadTestArgs(
         stack=args.stack,
         platform=settings.platform,
-        rest_url=serving.rest_url,
+        base_url=serving.rest_url,
         fingerprint=serving.fingerprint,
         serving={
             "server": serving.server,

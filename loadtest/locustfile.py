@@ -8,12 +8,12 @@ from locust import constant, events
 from locust.env import Environment
 from locust.event import EventHook
 
-from loadtest.check import ResponseCheck
+from loadtest.closed_loop import ClosedLoopUser
 from loadtest.phases import PhaseMarks, Timeline
 from loadtest.plan import Plan
+from loadtest.protocols import clients
 from loadtest.recorder import Recorder
 from loadtest.report import Report
-from loadtest.rest_user import RestUser
 from loadtest.shape import ProfileShape
 from loadtest.watch import Watch
 
@@ -25,16 +25,12 @@ WATCH = Watch(PLAN, RECORDER, MARKS)
 REPORT = Report(PLAN, RECORDER, MARKS)
 
 
-class ClosedLoopUser(RestUser):
-    """Sends, waits for the answer, pauses, and sends again."""
+class PlannedUser(ClosedLoopUser):
+    """The plan's users."""
 
-    host = PLAN.base_url
     wait_time = constant(PLAN.wait_s)
-    connection_timeout = PLAN.limits.connect_timeout_s
-    network_timeout = PLAN.limits.response_timeout_s
-    path = f"/v1/models/{PLAN.model_name}:predict"
-    body = BODY
-    check = ResponseCheck(PLAN.expected_shape)
+    protocol = PLAN.protocol
+    new_client = staticmethod(clients(PLAN, BODY))
     marks = MARKS
 
 

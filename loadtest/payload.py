@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from loadtest.request_body import rest_body_of
+from loadtest.rest_request import rest_body_of
 
 PHOTOGRAPH = Path(__file__).parent / "payload" / "chelsea.jpg"
 
@@ -18,5 +18,5 @@ def photograph() -> npt.NDArray[np.uint8]:
 
 
 def rest_body(signature: str = "serving_default", batch: int = 1) -> bytes:
-    """The REST request that sends it `batch` times: loadtest.request_body.rest_body_of."""
+    """The REST request that sends it `batch` times: loadtest.rest_request.rest_body_of."""
     return rest_body_of(photograph().tobytes(), batch, signature)

@@ -29,10 +29,11 @@ class Limits:
 class Plan:
     """One load test, as the Locust process sees it.
 
-    `expected_shape` is (images in a request, classes of the model). `parent_pid` is the process that the generator
-    must not outlive; None where something else ends it.
+    `protocol` is a name that loadtest.protocols knows. `expected_shape` is (images in a request, classes of the model).
+    `parent_pid` is the process that the generator must not outlive; None where something else ends it.
     """
 
+    protocol: str
     base_url: str
     model_name: str
     body_path: str

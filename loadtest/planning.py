@@ -13,9 +13,10 @@ _SLACK_S = 30.0
 
 @dataclass(frozen=True)
 class Asked:
-    """`expected_shape` is (images in a request, classes of the model)."""
+    """`protocol` is that of the stack's serving; `expected_shape` is (images in a request, classes of the model)."""
 
     profile: LoadProfile
+    protocol: str
     base_url: str
     model_name: str
     expected_shape: tuple[int, int] = (1, 1000)
@@ -26,9 +27,10 @@ def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
     """The plan of a generator that finds its body in `folder` and leaves its rows there."""
     profile = asked.profile
     return Plan(
+        protocol=asked.protocol,
         base_url=asked.base_url,
         model_name=asked.model_name,
-        body_path=str(folder / "body.json"),
+        body_path=str(folder / "request.body"),
         expected_shape=asked.expected_shape,
         users=profile.users,
         spawn_rate_per_s=profile.spawn_rate_per_s,

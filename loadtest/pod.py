@@ -10,17 +10,21 @@ from loadtest.generator import LOCUST_OPTIONS
 # The modules that run in the pod. Nothing else of this project is there.
 SCRIPTS = (
     "__init__.py",
-    "check.py",
+    "client.py",
+    "closed_loop.py",
     "keeper.py",
     "locustfile.py",
     "phases.py",
     "plan.py",
     "prepare.py",
+    "protocols.py",
     "recorder.py",
     "report.py",
-    "request_body.py",
-    "rest_user.py",
+    "rest_check.py",
+    "rest_client.py",
+    "rest_request.py",
     "shape.py",
+    "user.py",
     "watch.py",
 )
 

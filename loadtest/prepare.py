@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from loadtest.plan import PLAN_VARIABLE, Plan
-from loadtest.request_body import rest_body_of
+from loadtest.protocols import request_body
 
 # The environment variables that hold the plan itself, and the path of the photograph's pixels.
 ORDER_VARIABLE = "SHAPEBENCH_LOADTEST_ORDER"
@@ -15,7 +15,7 @@ def main() -> None:
     """Write what the plan names, then the plan, where the generator's environment says that it is."""
     plan = Plan.from_json(os.environ[ORDER_VARIABLE])
     pixels = Path(os.environ[PIXELS_VARIABLE]).read_bytes()
-    Path(plan.body_path).write_bytes(rest_body_of(pixels, batch=plan.expected_shape[0]))
+    Path(plan.body_path).write_bytes(request_body(plan.protocol, pixels, batch=plan.expected_shape[0]))
     plan.write(Path(os.environ[PLAN_VARIABLE]))
 
 

@@ -3,8 +3,8 @@
 import os
 import time
 from pathlib import Path
-from typing import Any
 
+from loadtest.client import NO_ANSWER, Answer
 from loadtest.phases import PhaseMarks
 
 # The columns of a spooled row, in their order. `loadtest.spool` reads them.
@@ -18,17 +18,8 @@ SPOOL_COLUMNS = (
     "error",
     "request_bytes",
     "response_bytes",
+    "backend",
 )
-
-_NO_STATUS = -1
-
-
-class WrongAnswer(Exception):  # noqa: N818 (it is what became of a request, not an error of this program)
-    """A request that was answered, but not rightly; its text is a short class such as `bad_shape`."""
-
-
-class NoAnswer(Exception):  # noqa: N818 (the same)
-    """A request to which no whole answer came; its text is a short class such as `timeout`."""
 
 
 class Recorder:
@@ -53,29 +44,19 @@ class Recorder:
         # On the monotonic clock; None while requests are answered, be it with an error.
         self.unanswered_since_s: float | None = None
 
-    def on_request(
-        self,
-        *,
-        start_time: float,
-        response_time: float,
-        response_length: int,
-        response: Any,  # noqa: ANN401 (what the client made of the answer; it has a status_code)
-        exception: BaseException | None,
-        **_: object,
-    ) -> None:
+    def on_request(self, *, start_time: float, response_time: float, response: Answer, **_: object) -> None:
         """One finished request: `start_time` in seconds of the epoch, `response_time` in milliseconds, both exact."""
         start_us = round(start_time * 1e6)
         latency_us = round(response_time * 1e3)
-        status = _NO_STATUS if isinstance(exception, NoAnswer) else response.status_code
-        error = "" if exception is None else _class_of(exception)
+        error = response.error or ""
         self._lines.append(
-            f"{start_us},{start_us},{latency_us},{self._marks.at(start_us)},{0 if error else 1},{status},{error},"
-            f"{self._request_bytes},{response_length}\n"
+            f"{start_us},{start_us},{latency_us},{self._marks.at(start_us)},{0 if error else 1},{response.status},"
+            f"{error},{self._request_bytes},{response.response_bytes},{response.backend or ''}\n"
         )
         self.latencies_us.append(latency_us)
         self.rows += 1
         if error:
-            self._note_failure(error, answered=status != _NO_STATUS)
+            self._note_failure(error, answered=response.status != NO_ANSWER)
         else:
             self.unanswered_since_s = None
 
@@ -101,7 +82,3 @@ class Recorder:
         """The latencies since the last call, for whoever shows progress."""
         taken, self.latencies_us = self.latencies_us, []
         return taken
-
-
-def _class_of(exception: BaseException) -> str:
-    return str(exception) if isinstance(exception, WrongAnswer | NoAnswer) else type(exception).__name__

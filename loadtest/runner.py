@@ -32,6 +32,7 @@ class LoadTestSpec:
     """
 
     profile: LoadProfile
+    protocol: str
     base_url: str
     model_name: str
     work_dir: Path
@@ -42,7 +43,7 @@ class LoadTestSpec:
     @property
     def asked(self) -> Asked:
         """The part that does not depend on where the generator runs."""
-        return Asked(self.profile, self.base_url, self.model_name, self.expected_shape, self.limits)
+        return Asked(self.profile, self.protocol, self.base_url, self.model_name, self.expected_shape, self.limits)
 
 
 def run_load_test(

@@ -24,7 +24,7 @@ _TIME = r"[1-9]\d{15}"
 # What a whole row looks like, for the rare file in which one does not.
 _NUMBER = r"-?\d{1,18}"
 _ROW = re.compile(
-    rf"{_TIME},{_TIME},{_NUMBER},(?:{PHASE_NAME.pattern}),[01],-?\d{{1,4}},[^,\r\n]*,{_NUMBER},{_NUMBER}".encode(),
+    rf"{_TIME},{_TIME},{_NUMBER},(?:{PHASE_NAME.pattern}),[01],-?\d{{1,4}},[^,\r\n]*,{_NUMBER},{_NUMBER},[^,\r\n]*".encode(),
 )
 
 
@@ -76,7 +76,6 @@ def _parse(lines: pa.Buffer, worker: str) -> pa.Table:
     )
     columns = {name: spooled[name].cast(REQUESTS_SCHEMA.field(name).type) for name in SPOOL_COLUMNS}
     columns["worker"] = pa.repeat(worker, spooled.num_rows)
-    columns["backend"] = pa.nulls(spooled.num_rows, REQUESTS_SCHEMA.field("backend").type)
     rows = pa.Table.from_pydict(columns, schema=REQUESTS_SCHEMA)
     _require_sound(rows)
     return rows

@@ -104,7 +104,12 @@ def _ready_servers(cluster: Cluster, inputs: Props, operation: Operation) -> lis
 
 
 def _bring_back(cluster: Cluster, run_id: str, inputs: Props, operation: Operation) -> Brought:
-    asked = Asked(LoadProfile.model_validate(inputs["profile"]), inputs["restUrl"], model_name(inputs))
+    asked = Asked(
+        profile=LoadProfile.model_validate(inputs["profile"]),
+        protocol=inputs["serving"]["protocol"],
+        base_url=inputs["baseUrl"],
+        model_name=model_name(inputs),
+    )
     # No parent: the cluster ends it, at the latest when the Job's time is over.
     plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)
     spec = JobSpec(

@@ -27,7 +27,8 @@ class LoadTest(Resource):
         work_dir = Path(inputs["workDir"]) / run_id
         spec = LoadTestSpec(
             profile=LoadProfile.model_validate(inputs["profile"]),
-            base_url=inputs["restUrl"],
+            protocol=inputs["serving"]["protocol"],
+            base_url=inputs["baseUrl"],
             model_name=model_name(inputs),
             work_dir=work_dir,
             body=rest_body(),

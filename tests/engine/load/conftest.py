@@ -80,7 +80,7 @@ def inputs(server_url: str, kubelet: ProcessKubelet, control_plane: ControlPlane
         "platform": "kubernetes",
         "kubeconfig": control_plane.kubeconfig.read_text(),
         "namespace": NAMESPACE,
-        "restUrl": server_url,
+        "baseUrl": server_url,
         "selector": SERVER_LABELS,
         "replicas": 1,
         "fingerprint": "f",

@@ -9,7 +9,7 @@ from pulumi_kubernetes import Provider
 from components.cluster_load_test import ClusterLoadTest, ClusterLoadTestArgs
 from loadtest import pod
 from loadtest.payload import photograph, rest_body
-from loadtest.request_body import rest_body_of
+from loadtest.rest_request import rest_body_of
 from tests.unit.components.recorder import Recording, record
 
 MIB = 2**20
@@ -22,7 +22,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "platform": "gke",
         "kubeconfig": "apiVersion: v1",
         "namespace": "shapebench",
-        "rest_url": "http://tf-serving-rest.shapebench.svc:8501",
+        "base_url": "http://tf-serving-rest.shapebench.svc:8501",
         "selector": {"app.kubernetes.io/name": "tf-serving"},
         "replicas": 2,
         "fingerprint": "f",

@@ -102,7 +102,7 @@ def test_the_load_test_asks_this_server_through_the_same_context():
     test = recorder.inputs["cluster-load-test-run"]
     assert test["context"] == "kind-lab"
     assert (test["namespace"], test["replicas"]) == ("shapebench", 2)
-    assert test["restUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
+    assert test["baseUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
     assert test["serving"]["server"] == "tensorflow_model_server"
     assert test["serving"]["server_version"] == "2.20.0"
     assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random"}

@@ -77,7 +77,7 @@ def test_the_server_gets_the_exported_model_and_explicit_threads(base):
 
 def test_the_load_test_asks_the_server_that_really_runs(base):
     test = base["LoadTest"]
-    assert test["restUrl"] == "http://127.0.0.1:8501"
+    assert test["baseUrl"] == "http://127.0.0.1:8501"
     assert test["fingerprint"] == "f1"
     assert test["serving"]["server"] == "shapebench-embedded"
     assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random"}

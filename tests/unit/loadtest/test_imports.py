@@ -24,11 +24,12 @@ def test_the_runner_does_not_import_locust_which_would_patch_its_process() -> No
 
 
 def test_what_runs_in_locust_needs_nothing_that_the_official_image_lacks(tmp_path: Path) -> None:
-    (tmp_path / "body.json").touch()
+    (tmp_path / "request.body").touch()
     Plan(
+        protocol="rest",
         base_url="http://127.0.0.1:1",
         model_name="resnet",
-        body_path=str(tmp_path / "body.json"),
+        body_path=str(tmp_path / "request.body"),
         expected_shape=(1, 3),
         users=1,
         spawn_rate_per_s=1,

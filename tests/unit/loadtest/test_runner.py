@@ -56,6 +56,7 @@ def spec(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) ->
     fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
     return LoadTestSpec(
         profile=LoadProfile(**fields | profile),
+        protocol="rest",
         base_url=url,
         model_name="resnet",
         work_dir=work_dir,
@@ -87,7 +88,7 @@ def killed_caller(serve: Serve, work_dir: Path) -> psutil.Process:
         "import sys, threading; from pathlib import Path; from loadtest.runner import *; "
         "from stacks.load_profiles import LoadProfile; "
         "run_load_test(LoadTestSpec(LoadProfile(users=1, spawn_rate_per_s=1.0, wait_s=0.1, warmup_s=0.0, "
-        "duration_s=600.0), sys.argv[1], 'resnet', Path(sys.argv[2]), b'{}', (1, 3)), print, threading.Event())"
+        "duration_s=600.0), 'rest', sys.argv[1], 'resnet', Path(sys.argv[2]), b'{}', (1, 3)), print, threading.Event())"
     )
     command = [sys.executable, "-c", program, serve(answer_rightly).url, str(work_dir)]
     caller = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
@@ -196,7 +197,7 @@ MISDEEDS: list[tuple[str | None, int, Callable[[Any], None]]] = [
     ("not_json", 200, lambda exchange: exchange.answer(b"<html>")),
     ("bad_shape", 200, lambda exchange: exchange.answer(b'{"predictions": [[0.1, 0.2]]}')),
     ("not_finite", 200, lambda exchange: exchange.answer(b'{"predictions": [[0.1, 0.2, NaN]]}')),
-    ("ValueError", -1, lambda exchange: exchange.answer(Content_Encoding="strange")),
+    ("bad_encoding", 200, lambda exchange: exchange.answer(Content_Encoding="strange")),
     ("bad_http", -1, lambda exchange: (exchange.answer(Content_Length="500"), exchange.hang_up())),
     ("connection_reset", -1, lambda exchange: exchange.hang_up()),
     ("timeout", -1, lambda _: time.sleep(1.5)),

@@ -3,7 +3,6 @@
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.store import REQUESTS_SCHEMA
+from loadtest.client import Answer
 from loadtest.phases import PhaseMarks
-from loadtest.recorder import NoAnswer, Recorder, WrongAnswer
+from loadtest.recorder import Recorder
 from loadtest.spool import read_spool
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,9 +22,13 @@ finished_requests = st.fixed_dictionaries(
         "start_us": st.integers(min_value=1_500_000_000_000_000, max_value=2_500_000_000_000_000),
         "latency_us": st.integers(min_value=0, max_value=10**10),
         "phase": st.sampled_from(["warmup", "ramp", "hold", "step-1", "step-27"]),
-        "status": st.sampled_from([200, 404, 503]),
-        "exception": st.sampled_from([None, WrongAnswer("bad_shape"), NoAnswer("timeout"), KeyError("a,b\n")]),
-        "response_bytes": st.integers(min_value=0, max_value=10**9),
+        "answer": st.builds(
+            Answer,
+            status=st.sampled_from([-1, 0, 14, 200, 404, 503]),
+            error=st.sampled_from([None, "bad_shape", "timeout", "KeyError"]),
+            response_bytes=st.integers(min_value=0, max_value=10**9),
+            backend=st.sampled_from([None, "10.0.0.7:8500", "[fd00::7]:8500"]),
+        ),
     }
 )
 
@@ -42,9 +46,7 @@ def record(path: Path, requests: list[dict[str, Any]], request_bytes: int) -> Re
             context={},
             start_time=request["start_us"] / 1e6,
             response_time=request["latency_us"] / 1e3,
-            response_length=request["response_bytes"],
-            response=SimpleNamespace(status_code=request["status"]),
-            exception=request["exception"],
+            response=request["answer"],
         )
     recorder.flush()
     return recorder
@@ -53,20 +55,19 @@ def record(path: Path, requests: list[dict[str, Any]], request_bytes: int) -> Re
 def as_row(request: dict[str, Any], request_bytes: int) -> dict[str, Any]:
     """The row that must come of it, by the words of the contract."""
     start = EPOCH + timedelta(microseconds=request["start_us"])
-    exception = request["exception"]
-    error = {WrongAnswer: "bad_shape", NoAnswer: "timeout", KeyError: "KeyError", type(None): None}[type(exception)]
+    answer = request["answer"]
     return {
         "intended_start": start,
         "start": start,
         "latency_us": request["latency_us"],
         "phase": request["phase"],
-        "ok": exception is None,
-        "status": -1 if isinstance(exception, NoAnswer) else request["status"],
-        "error": error,
+        "ok": answer.error is None,
+        "status": answer.status,
+        "error": answer.error,
         "request_bytes": request_bytes,
-        "response_bytes": request["response_bytes"],
+        "response_bytes": answer.response_bytes,
         "worker": "w",
-        "backend": None,
+        "backend": answer.backend,
     }
 
 
@@ -81,13 +82,13 @@ def test_every_request_comes_back_exactly(requests: list[dict[str, Any]], reques
     assert spool.rows.schema == REQUESTS_SCHEMA
     assert (spool.torn, spool.corrupt_lines) == (False, ())
     assert recorder.rows == len(requests)
-    assert recorder.failures == sum(request["exception"] is not None for request in requests)
+    assert recorder.failures == sum(request["answer"].error is not None for request in requests)
 
 
 LINES = [
-    b"1795565227771159,1795565227771159,61123,hold,1,200,,797361,15392\n",
-    b"1795565227771160,1795565227771160,7,ramp,0,-1,timeout,797361,0\n",
-    b"1795565227771161,1795565227771161,8,warmup,0,503,http_503,797361,20\n",
+    b"1795565227771159,1795565227771159,61123,hold,1,200,,797361,15392,10.0.0.7:8500\n",
+    b"1795565227771160,1795565227771160,7,ramp,0,-1,timeout,797361,0,\n",
+    b"1795565227771161,1795565227771161,8,warmup,0,503,http_503,797361,20,\n",
 ]
 
 

@@ -146,7 +146,7 @@ def inputs(server_url: str, tmp_path: Path) -> dict[str, Any]:
         "platform": "kubernetes",
         "kubeconfig": None,
         "namespace": "shapebench",
-        "restUrl": server_url,
+        "baseUrl": server_url,
         "selector": {"app.kubernetes.io/name": "tf-serving"},
         "replicas": 1,
         "fingerprint": "f",

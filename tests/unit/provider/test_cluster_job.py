@@ -13,7 +13,8 @@ from provider.server_pods import ServerPod, image_of, reasons_against_servers, s
 from stacks.load_profiles import PROFILES
 
 RUN_ID = "01K0000000000000000000ABCD"
-PLAN = plan_of(Asked(PROFILES["seed"], "http://tf-serving-rest.shapebench.svc:8501", "resnet"), layout.WORK_DIR, None)
+ASKED = Asked(PROFILES["seed"], "rest", "http://tf-serving-rest.shapebench.svc:8501", "resnet")
+PLAN = plan_of(ASKED, layout.WORK_DIR, None)
 SPEC = JobSpec(
     namespace="shapebench",
     stack="8CPU_16gb",

@@ -1,4 +1,4 @@
-"""What passes for a right answer."""
+"""What passes for a right answer over REST."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.check import ResponseCheck
+from loadtest.rest_check import RestCheck
 
 finite = st.floats(allow_nan=False, allow_infinity=False) | st.integers(min_value=-(10**9), max_value=10**9)
 
@@ -17,7 +17,7 @@ def body(predictions: object) -> bytes:
 
 @given(st.lists(st.lists(finite, min_size=4, max_size=4), min_size=2, max_size=2))
 def test_any_finite_numbers_of_the_right_shape_pass_the_first_time_and_the_second(rows: list[list[float]]) -> None:
-    check = ResponseCheck((2, 4))
+    check = RestCheck((2, 4))
     assert check.error_of(200, body(rows)) is None
     assert check.error_of(200, body(rows)) is None
 
@@ -30,7 +30,7 @@ def test_any_finite_numbers_of_the_right_shape_pass_the_first_time_and_the_secon
 )
 def test_one_number_that_is_not_finite_fails_it(rows: list[list[float]], bad: float, row: int, column: int) -> None:
     rows[row][column] = bad
-    assert ResponseCheck((2, 4)).error_of(200, body(rows)) == "not_finite"
+    assert RestCheck((2, 4)).error_of(200, body(rows)) == "not_finite"
 
 
 @pytest.mark.parametrize(
@@ -55,18 +55,18 @@ def test_one_number_that_is_not_finite_fails_it(rows: list[list[float]], bad: fl
     ],
 )
 def test_an_answer_that_is_not_what_was_asked_for_is_named(content: bytes, error: str) -> None:
-    check = ResponseCheck((1, 2))
+    check = RestCheck((1, 2))
     assert check.error_of(200, content) == error
     assert check.error_of(200, content) == error, "a wrong answer is not remembered as a right one"
 
 
 def test_a_right_body_with_a_wrong_status_is_wrong_even_when_the_bytes_have_passed_before() -> None:
-    check = ResponseCheck((1, 2))
+    check = RestCheck((1, 2))
     assert check.error_of(200, body([[1, 2]])) is None
     assert check.error_of(503, body([[1, 2]])) == "http_503"
 
 
 def test_many_different_right_answers_all_pass_however_often_they_change() -> None:
-    check = ResponseCheck((1, 2))
+    check = RestCheck((1, 2))
     for _ in range(2):
         assert {check.error_of(200, body([[number, 0]])) for number in range(100)} == {None}

@@ -1,4 +1,4 @@
-"""Whether an answer is a right one: status, JSON, shape, every number finite. Standard library only."""
+"""Whether a REST answer is a right one: status, JSON, shape, every number finite. Standard library only."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 _REMEMBERED = 32
 
 
-class ResponseCheck:
+class RestCheck:
     """Judges REST answers in row form against the shape that was asked for.
 
     A model that computes the same twice answers the same bytes twice, so bytes that passed in full before pass again

@@ -1,0 +1,39 @@
+"""What differs from protocol to protocol, by name: how the request is written, and who sends it.
+
+Each protocol's own modules are imported where they are asked for: what runs outside Locust must not import gevent, and
+what asks over REST needs no gRPC. Standard library only.
+"""
+
+from collections.abc import Callable
+
+from loadtest.client import Client
+from loadtest.plan import Plan
+
+# ruff: noqa: PLC0415
+
+
+def request_body(protocol: str, pixels: bytes, batch: int) -> bytes:
+    """The request that sends the photograph `batch` times; `pixels` is uint8 [224, 224, 3] in row-major order.
+
+    Raises ValueError where the pixels are not one image or nobody speaks the protocol.
+    """
+    match protocol:
+        case "rest":
+            from loadtest.rest_request import rest_body_of
+
+            return rest_body_of(pixels, batch)
+    raise _unspoken(protocol)
+
+
+def clients(plan: Plan, body: bytes) -> Callable[[], Client]:
+    """What makes a client for each user, each of which sends `body`; raises ValueError for an unknown protocol."""
+    match plan.protocol:
+        case "rest":
+            from loadtest.rest_client import rest_clients
+
+            return rest_clients(plan, body)
+    raise _unspoken(plan.protocol)
+
+
+def _unspoken(protocol: str) -> ValueError:
+    return ValueError(f"the load generator does not speak {protocol!r}; give rest")
