@@ -6,7 +6,7 @@ export PYTHON
 IN_ENV := . tools/env.sh &&
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
-.PHONY: help setup setup-dev setup-kubernetes demo test test-unit test-engine check format lock clean
+.PHONY: help setup setup-dev setup-policy setup-kubernetes demo test test-unit test-engine check format lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -17,6 +17,9 @@ setup: ## install what `pulumi up` needs: .venv, Pulumi, the local stack
 
 setup-dev: ## install what the checks and tests need, too
 	@tools/setup --tier dev
+
+setup-policy: ## install the policy pack's own environment, for `pulumi preview --policy-pack policy`
+	@tools/setup --tier policy
 
 setup-kubernetes: ## build the Kubernetes that the engine tests start, too (10 minutes, once)
 	@tools/setup --tier kubernetes
@@ -34,7 +37,7 @@ test: ## both tiers of tests, quick one first
 test-unit: setup-dev ## tests that need no engine
 	@$(IN_ENV) python -m pytest --numprocesses auto --dist loadfile tests/unit
 
-test-engine: setup-kubernetes ## tests that drive the real Pulumi command line and a browser
+test-engine: setup-kubernetes setup-policy ## tests that drive the real Pulumi command line and a browser
 	@$(IN_ENV) python -m pytest tests/engine
 
 check: setup-dev ## format, lint, types, YAML, documents, stack files, pins, scripts
@@ -59,4 +62,4 @@ lock: setup-dev ## pin the requirements anew (what is pinned stays, unless UPGRA
 	@$(IN_ENV) python -m tools.checks.requirements $(REQUIREMENTS:%=tools/requirements/%.txt)
 
 clean: ## remove what setting up and running made, except results/ and .state/
-	rm -rf .venv .tools .cache build report .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv policy/.venv .tools .cache build report .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Makes `.venv`: the pinned Python packages of a tier, and this project on top of them."""
+"""Makes `.venv`: the pinned Python packages of a tier, and this project on top of them. The policy pack has its own."""
 
 import re
 import shutil
@@ -11,26 +11,32 @@ from tools.console import SetupError, run_step, say
 from tools.pins import Pins, parse_version, show_version
 from tools.stamps import content_key, read_stamp, write_stamp
 
-Tier = Literal["run", "dev"]
+Tier = Literal["run", "dev", "policy"]
 # What a tier's requirements contain; `dev` holds all of `run`.
-_SATISFIED_BY: dict[Tier, tuple[Tier, ...]] = {"run": ("run", "dev"), "dev": ("dev",)}
+_SATISFIED_BY: dict[Tier, tuple[Tier, ...]] = {"run": ("run", "dev"), "dev": ("dev",), "policy": ("policy",)}
 _PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off")
 
 
+def environment_folder(root: Path, tier: Tier) -> Path:
+    """Where a tier is installed. The policy pack's packages do not agree with the others, so it has its own."""
+    return root / ("policy/.venv" if tier == "policy" else ".venv")
+
+
 def ensure_environment(root: Path, pins: Pins, tier: Tier) -> bool:
-    """Bring `.venv` up to the pins of a tier; returns whether there was anything to do."""
-    venv = root / ".venv"
+    """Bring a tier's environment up to its pins; returns whether there was anything to do."""
+    venv = environment_folder(root, tier)
     _discard_unusable(root, venv, pins)
     made = not (venv / "pyvenv.cfg").exists()
     if made:
         _create(root, venv)
     installed = _install_requirements(root, venv, tier)
-    return _install_project(root, venv, again=made or installed) or installed
+    # The engine runs the pack from its folder, so this project is not installed beside it.
+    return (tier != "policy" and _install_project(root, venv, again=made or installed)) or installed
 
 
 def requirements_are_installed(root: Path, tier: Tier) -> bool:
-    """Whether `.venv` was set up from the requirement files as they are now."""
-    stamp = read_stamp(root / ".venv/requirements.stamp")
+    """Whether a tier's environment was set up from the requirement files as they are now."""
+    stamp = read_stamp(environment_folder(root, tier) / "requirements.stamp")
     return any(stamp.get("key") == _requirements_key(root, each) for each in _SATISFIED_BY[tier])
 
 
@@ -44,7 +50,7 @@ def venv_python_version(venv: Path) -> str:
 
 
 def _requirements_key(root: Path, tier: Tier) -> str:
-    return content_key([root / f"tools/requirements/{tier}.txt"], venv_python_version(root / ".venv"))
+    return content_key([root / f"tools/requirements/{tier}.txt"], venv_python_version(environment_folder(root, tier)))
 
 
 def _discard_unusable(root: Path, venv: Path, pins: Pins) -> None:
@@ -63,7 +69,7 @@ def _discard_unusable(root: Path, venv: Path, pins: Pins) -> None:
         why = f"it was made in {made_in}, and its scripts still point there"
     else:
         return
-    say(f".venv is made anew: {why}")
+    say(f"{venv.relative_to(root)} is made anew: {why}")
     shutil.rmtree(venv)
 
 
@@ -71,8 +77,8 @@ def _create(root: Path, venv: Path) -> None:
     # Run from an active environment, this process's own executable may be the one that was just removed.
     base = Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
     python = str(base) if base.exists() else sys.executable
-    say(f"creating .venv with Python {show_version(sys.version_info[:3])}")
-    venv.mkdir()
+    say(f"creating {venv.relative_to(root)} with Python {show_version(sys.version_info[:3])}")
+    venv.mkdir(parents=True)
     (venv / "incomplete").touch()
     made = subprocess.run([python, "-m", "venv", str(venv)], cwd=root, capture_output=True, text=True, check=False)
     if made.returncode != 0:
@@ -106,7 +112,7 @@ def _pip_install(root: Path, venv: Path, tier: Tier, requirements: Path) -> None
         f"installing the pinned Python packages ({tier})",
         # Resolved when they were pinned: --no-deps spares resolving them again, and the hashes are required.
         [str(venv / "bin/python"), *_PIP, "--no-deps", "--require-hashes", "-r", str(requirements)],
-        log=root / ".tools/log/pip.log",
+        log=root / f".tools/log/pip-{tier}.log",
         describe=lambda _, line: _pip_progress(line, total),
         cwd=root,
     )

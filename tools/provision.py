@@ -1,4 +1,4 @@
-"""`make setup`: the Python environment, Pulumi and the local stack, each only if it is missing or outdated."""
+"""`make setup`: the Python environments, Pulumi and the local stack, each only if it is missing or outdated."""
 
 import argparse
 import sys
@@ -20,9 +20,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     parser.add_argument(
         "--tier",
-        choices=("run", "dev", "kubernetes"),
+        choices=("run", "dev", "policy", "kubernetes"),
         default="run",
-        help="what to install: dev adds what checks and tests need, kubernetes the servers that some tests start",
+        help="what to install: dev adds what checks and tests need, policy the policy pack's own environment, "
+        "kubernetes the servers that some tests start",
     )
     tier = parser.parse_args().tier
     started = time.monotonic()
@@ -31,7 +32,9 @@ def main() -> int:
             pins = load_pins()
             # First, as this is what can be impossible; pip's minutes would have been for nothing.
             changed = ensure_pulumi(ROOT, pins)
-            changed |= ensure_environment(ROOT, pins, "run" if tier == "run" else "dev")
+            changed |= ensure_environment(ROOT, pins, "run" if tier in {"run", "policy"} else "dev")
+            if tier == "policy":
+                changed |= ensure_environment(ROOT, pins, "policy")
             if tier == "kubernetes":
                 changed |= ensure_kubernetes(ROOT)
             # In a backend of the user's own nothing is made before it is asked for.

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.environment import _discard_unusable, requirements_are_installed, venv_python_version
+from tools.environment import (
+    _discard_unusable,
+    _requirements_key,
+    requirements_are_installed,
+    venv_python_version,
+)
 from tools.pins import ROOT, load_pins
 from tools.stamps import write_stamp
 
@@ -63,4 +68,12 @@ def test_the_version_is_read_without_starting_python(made: Path):
 
 def test_requirements_without_a_stamp_are_not_installed(made: Path):
     shutil.copytree(ROOT / "tools/requirements", made / "tools/requirements")
+    assert not requirements_are_installed(made, "run")
+
+
+def test_the_policy_packs_environment_is_not_the_projects(made: Path):
+    shutil.copytree(ROOT / "tools/requirements", made / "tools/requirements")
+    venv.create(made / "policy/.venv", with_pip=False)
+    write_stamp(made / "policy/.venv/requirements.stamp", {"key": _requirements_key(made, "policy")})
+    assert requirements_are_installed(made, "policy")
     assert not requirements_are_installed(made, "run")

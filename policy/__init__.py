@@ -1,0 +1,1 @@
+"""The policy pack: what no stack of this project may do, checked by the engine before it is done."""

@@ -1,0 +1,62 @@
+"""What the engine starts: the rules as a policy pack, each of them mandatory.
+
+The engine runs this folder with the Python of its own environment, which holds Pulumi's policy SDK and what the
+project's plan-time facts need. The checkout is put on the path, so that rules read the same facts as the program.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyPack,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from policy.resource import UNKNOWN, Resource
+from policy.rule import Rule
+from policy.rules import RULES
+
+
+def policy_of(rule: Rule) -> ResourceValidationPolicy:
+    """A rule as the SDK takes it."""
+
+    def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
+        for message in rule.violations(resource_of(args)):
+            report_violation(message)
+
+    return ResourceValidationPolicy(name=rule.name, description=rule.description, validate=validate)
+
+
+def resource_of(args: ResourceValidationArgs) -> Resource:
+    """The SDK's account of a resource as plain values."""
+    stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
+    inputs = {key: _member(args.props, key) for key in args.props}
+    return Resource(args.resource_type, args.name, stack, inputs)
+
+
+def _known(value: object) -> object:
+    """Plain values all the way down. The SDK raises where something is unknown, and would skip the whole rule."""
+    if isinstance(value, Mapping):
+        return {key: _member(value, key) for key in value}
+    if isinstance(value, str) or not hasattr(value, "__len__"):
+        return value
+    return [_member(value, index) for index in range(len(value))]
+
+
+def _member(container: Any, key: str | int) -> object:  # noqa: ANN401 - one of the SDK's untyped proxies
+    try:
+        return _known(container[key])
+    except UnknownValueError:
+        return UNKNOWN
+
+
+if __name__ == "__main__":
+    PolicyPack(name="shapebench", enforcement_level=EnforcementLevel.MANDATORY, policies=[*map(policy_of, RULES)])

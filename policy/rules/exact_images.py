@@ -1,0 +1,26 @@
+"""Images have an exact version or a digest, so that tomorrow's measurement is of the same server."""
+
+from collections.abc import Iterator
+
+from policy.kinds import container_name, containers
+from policy.resource import UNKNOWN, Resource, at
+from policy.rule import Rule
+from stacks.images import exact_image
+
+# The load test's pods are made by this project's own plugin, which is told their image.
+_IN_OUR_OWN = ("generatorImage",)
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    named = [(container_name(each), at(each, "image")) for each in containers(resource)]
+    if resource.package == "shapebench":
+        named += [(key, resource.get(key)) for key in _IN_OUR_OWN if resource.get(key) is not None]
+    for what, image in named:
+        if image is not UNKNOWN:
+            try:
+                exact_image(str(image or ""))
+            except ValueError as error:
+                yield f"{what}: {error}"
+
+
+RULE = Rule("exact-images", "Every image is named by an exact version or a digest.", _check)

@@ -1,0 +1,35 @@
+"""What serves has a fixed size: an autoscaler would change what is measured while it is measured."""
+
+from collections.abc import Iterator
+
+from policy.kinds import is_serving_pool
+from policy.resource import UNKNOWN, Resource
+from policy.rule import Rule
+
+_POD_AUTOSCALERS = {"HorizontalPodAutoscaler", "VerticalPodAutoscaler"}
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    if resource.type_name in _POD_AUTOSCALERS:
+        yield (
+            "it changes the number or the size of pods under load, so a run measures several shapes at once; remove it"
+            " and set shapebench:shape.nodes"
+        )
+    if is_serving_pool(resource):
+        yield from _pool(resource)
+
+
+def _pool(resource: Resource) -> Iterator[str]:
+    if resource.get("autoscaling") not in (None, UNKNOWN):
+        yield (
+            "it is a serving pool and has autoscaling, so a run measures several sizes at once and its price is that of"
+            " none; remove autoscaling and set shapebench:shape.nodes"
+        )
+    elif resource.get("nodeCount") is None:
+        yield (
+            "it is a serving pool and has no nodeCount, so Google decides how many nodes are measured and paid for; set"
+            " it to shapebench:shape.nodes"
+        )
+
+
+RULE = Rule("fixed-serving-pool", "The serving pool has a fixed number of nodes, and its pods do not scale.", _check)

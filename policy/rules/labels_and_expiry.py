@@ -1,0 +1,73 @@
+"""Everything says whose it is and when it may go, so that what is left over is found again and never anything else."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from components.labels import COMMIT, EXPIRES, STACK, expiry, from_description
+from policy.resource import UNKNOWN, Resource, at
+from policy.rule import Rule
+
+_NEEDED = (STACK, COMMIT, EXPIRES)
+
+# Where the labels are. Networks, routers and accounts carry none: their description holds them as text.
+_LABELS_AT = {
+    "gcp:container/cluster:Cluster": "resourceLabels",
+    "gcp:container/nodePool:NodePool": "nodeConfig.resourceLabels",
+}
+_DESCRIBED = {
+    "gcp:compute/network:Network",
+    "gcp:compute/subnetwork:Subnetwork",
+    "gcp:compute/router:Router",
+    "gcp:serviceaccount/account:Account",
+}
+# These can carry neither, and go with what they belong to.
+_UNLABELLED = {
+    "gcp:compute/routerNat:RouterNat",
+    "gcp:projects/iAMMember:IAMMember",
+    "gcp:serviceaccount/iAMMember:IAMMember",
+    "gcp:storage/bucketIAMMember:BucketIAMMember",
+    "gcp:storage/bucketObject:BucketObject",
+}
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    if resource.kind == "kubernetes:core/v1:Namespace":
+        labels = resource.get("metadata.labels")
+        if labels is not UNKNOWN and not at(labels, STACK):
+            yield (
+                f"its metadata.labels have no {STACK}, so whose it is cannot be told in a cluster that others use; give"
+                " it the labels of the stack (components/labels.py)"
+            )
+    elif resource.package == "gcp" and resource.kind not in _UNLABELLED:
+        yield from _on_google(resource)
+
+
+def _on_google(resource: Resource) -> Iterator[str]:
+    where = "description" if resource.kind in _DESCRIBED else _LABELS_AT.get(resource.kind, "labels")
+    labels = _labels(resource.get(where))
+    if labels is None:
+        return
+    missing = [key for key in _NEEDED if not labels.get(key)]
+    if missing:
+        yield (
+            f"its {where} has no {', '.join(missing)}, so it is not found again when the stack is gone, and is paid for"
+            " until somebody notices; give it the labels of the stack (components/labels.py). If its kind can carry"
+            " none, say so in policy/rules/labels_and_expiry.py"
+        )
+    elif labels[EXPIRES] is not UNKNOWN and expiry(labels) is None:
+        yield (
+            f"its {EXPIRES} is {labels[EXPIRES]!r}, which is no moment, so it never counts as expired; take it from"
+            " the stack's lease (components/lease.py)"
+        )
+
+
+def _labels(value: object) -> Mapping[str, Any] | None:
+    """The labels; None where they are not known yet."""
+    if value is UNKNOWN:
+        return None
+    if isinstance(value, str):
+        return from_description(value)
+    return value if isinstance(value, Mapping) else {}
+
+
+RULE = Rule("labels-and-expiry", "Everything carries the stack, the commit and the end of its lease.", _check)

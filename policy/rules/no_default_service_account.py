@@ -1,0 +1,36 @@
+"""Nodes and pods run as accounts made for them, not as the default ones."""
+
+import re
+from collections.abc import Iterator
+
+from policy.kinds import CLUSTER, NODE_POOL, pod_spec
+from policy.resource import UNKNOWN, Resource, at
+from policy.rule import Rule
+
+_DEFAULT_OF_COMPUTE_ENGINE = re.compile(r"default|\d+-compute@developer\.gserviceaccount\.com")
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    # A cluster whose default pool is removed needs no account once it is there, but has nodes until then.
+    if resource.kind in (CLUSTER, NODE_POOL):
+        account = resource.get("nodeConfig.serviceAccount")
+        if account is not UNKNOWN and (not account or _DEFAULT_OF_COMPUTE_ENGINE.fullmatch(str(account))):
+            yield (
+                "its nodes run as the default service account of Compute Engine, which may edit the whole project; give"
+                " nodeConfig.serviceAccount an account of its own (components/service_account.py)"
+            )
+    spec = pod_spec(resource)
+    if spec is not None and spec is not UNKNOWN:
+        yield from _pod(spec)
+
+
+def _pod(spec: object) -> Iterator[str]:
+    account, mounted = at(spec, "serviceAccountName"), at(spec, "automountServiceAccountToken")
+    if account in (None, "", "default") and mounted not in (False, UNKNOWN):
+        yield (
+            "its pods carry a token of the namespace's default service account, which may do whatever anybody grants"
+            " that account; name a serviceAccountName of their own, or set automountServiceAccountToken to false"
+        )
+
+
+RULE = Rule("no-default-service-account", "Nodes and pods run as accounts made for them.", _check)

@@ -1,0 +1,77 @@
+"""Nothing that serves can be reached from the internet, and the control plane only by whom the stack names."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from policy.kinds import CLUSTER
+from policy.resource import UNKNOWN, Resource, at, each_in
+from policy.rule import Rule
+
+# What publishes by its very existence, on Kubernetes and on Google Cloud.
+_PUBLISHING = {"Ingress", "Gateway", "ForwardingRule", "GlobalForwardingRule"}
+_PUBLIC_SERVICE_TYPES = {"LoadBalancer", "NodePort"}
+_MEND = "reach it by ClusterIP from inside the cluster, as the load generator does"
+# As stacks.gke admits them: a wider range than a /8 is the internet.
+_WIDEST_PREFIX = 8
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    if resource.kind == CLUSTER:
+        yield from _control_plane(resource)
+    elif resource.type_name in _PUBLISHING and resource.get("loadBalancingScheme") not in ("INTERNAL", UNKNOWN):
+        yield f"it publishes a server on the internet, where anybody can load it and its bill; remove it and {_MEND}"
+    elif resource.package == "kubernetes" and resource.type_name == "Service":
+        yield from _service(resource)
+    elif resource.kind == "gcp:compute/instance:Instance":
+        for interface in each_in(resource.get("networkInterfaces")):
+            if each_in(at(interface, "accessConfigs")):
+                yield "it has an address on the internet, where it can be scanned; remove accessConfigs"
+
+
+def _service(resource: Resource) -> Iterator[str]:
+    kind = resource.get("spec.type")
+    if kind in _PUBLIC_SERVICE_TYPES:
+        yield (
+            f"it is of type {kind}, so the server listens outside of the cluster, and a forwarding rule may outlive the"
+            f" stack and its budget; make it ClusterIP and {_MEND}"
+        )
+    if each_in(resource.get("spec.externalIPs")):
+        yield f"it has externalIPs, so the server listens outside of the cluster; remove them and {_MEND}"
+
+
+def _control_plane(resource: Resource) -> Iterator[str]:
+    by_address = resource.get("controlPlaneEndpointsConfig.ipEndpointsConfig.enabled")
+    if by_address in (False, UNKNOWN):
+        return
+    networks = resource.get("masterAuthorizedNetworksConfig.cidrBlocks")
+    if networks is UNKNOWN:
+        return
+    if not networks:
+        yield (
+            "its control plane answers on a public address and names no authorised networks, so the whole internet may"
+            " knock; list them in shapebench:gke.authorizedNetworks, or leave that empty for the DNS-based endpoint,"
+            " which IAM protects"
+        )
+    for network in each_in(networks):
+        if _is_everywhere(at(network, "cidrBlock")):
+            yield (
+                f"its control plane admits {at(network, 'cidrBlock')}, which is the internet; give the ranges that you"
+                " come from in shapebench:gke.authorizedNetworks"
+            )
+    if resource.get("masterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled") is True:
+        yield (
+            "its control plane admits every address of Google Cloud, so any customer's machine may knock; set"
+            " gcpPublicCidrsAccessEnabled to false"
+        )
+
+
+def _is_everywhere(cidr: object) -> bool:
+    if not isinstance(cidr, str):
+        return False
+    try:
+        return ipaddress.ip_network(cidr, strict=False).prefixlen < _WIDEST_PREFIX
+    except ValueError:
+        return False
+
+
+RULE = Rule("no-public-endpoint", "No server is published, and the control plane admits only whom it names.", _check)

@@ -1,0 +1,23 @@
+"""Every container says how much CPU and memory it gets."""
+
+from collections.abc import Iterator
+
+from policy.kinds import container_name, containers
+from policy.resource import Resource, at
+from policy.rule import Rule
+
+_NEEDED = [f"{kind}.{what}" for kind in ("requests", "limits") for what in ("cpu", "memory")]
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    for container in containers(resource):
+        missing = [each for each in _NEEDED if at(container, f"resources.{each}") in (None, "")]
+        if missing:
+            yield (
+                f"{container_name(container)} sets no {', '.join(missing)}, so two servers may share a node and take"
+                " each other's cores, and what is measured is the neighbour; set resources to what a node has to give"
+                " (stacks/allocatable.py). A stack with seedFaithful leaves them out on purpose and cannot pass"
+            )
+
+
+RULE = Rule("requests-and-limits", "Every container sets requests and limits for CPU and memory.", _check)

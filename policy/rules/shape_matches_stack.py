@@ -1,0 +1,36 @@
+"""A stack that is called after a shape serves on that shape: its name is what reports and bills are read by."""
+
+import re
+from collections.abc import Iterator
+
+from policy.kinds import is_serving_pool
+from policy.resource import UNKNOWN, Resource
+from policy.rule import Rule
+from stacks.shapes import UnknownMachineTypeError, machine_resources
+
+_NAMED_AFTER_A_SHAPE = re.compile(r"(?P<vcpus>\d+)cpu-(?P<memory_gb>\d+)gb")
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    named = _NAMED_AFTER_A_SHAPE.fullmatch(resource.stack)
+    machine_type = resource.get("nodeConfig.machineType")
+    if named is None or machine_type is UNKNOWN or not is_serving_pool(resource):
+        return
+    promised = int(named["vcpus"]), float(named["memory_gb"])
+    if _e2_resources(machine_type) != promised:
+        yield (
+            f"its nodes are {machine_type}, but the stack is called {resource.stack}, so every report and bill would"
+            f" name another shape than was measured; use an E2 type with {promised[0]} vCPUs and {promised[1]:g} GB in"
+            " shapebench:shape.machineType, or give the stack another name"
+        )
+
+
+def _e2_resources(machine_type: object) -> tuple[int, float] | None:
+    """Its vCPUs and its memory in GB; None for what is no E2 type with cores of its own."""
+    try:
+        return machine_resources(str(machine_type)) if str(machine_type).startswith("e2-") else None
+    except UnknownMachineTypeError:
+        return None
+
+
+RULE = Rule("shape-matches-stack", "A stack that is called after a shape serves on E2 nodes of that shape.", _check)

@@ -1,0 +1,30 @@
+"""Pods prove who they are by Workload Identity, and no key of a service account lies about."""
+
+from collections.abc import Iterator
+
+from policy.kinds import CLUSTER, NODE_POOL
+from policy.resource import UNKNOWN, Resource
+from policy.rule import Rule
+
+_METADATA_MODE = "nodeConfig.workloadMetadataConfig.mode"
+
+
+def _check(resource: Resource) -> Iterator[str]:
+    if resource.kind == CLUSTER and not resource.get("workloadIdentityConfig.workloadPool"):
+        yield (
+            "it has no workloadIdentityConfig.workloadPool, so pods could read the model only as the node they run on;"
+            " set it to <project>.svc.id.goog"
+        )
+    if resource.kind == NODE_POOL and resource.get(_METADATA_MODE) not in ("GKE_METADATA", UNKNOWN):
+        yield (
+            f"its {_METADATA_MODE} is not GKE_METADATA, so any pod can take the node's own credentials; set it to"
+            " GKE_METADATA"
+        )
+    if resource.kind == "gcp:serviceaccount/key:Key":
+        yield (
+            "it exports the key of a service account, which never expires and ends up in the state; remove it and let"
+            " the Kubernetes service account act as that account (components/model_store.py)"
+        )
+
+
+RULE = Rule("workload-identity", "Pods act as their own account, by Workload Identity and without keys.", _check)

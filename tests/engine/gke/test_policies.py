@@ -1,0 +1,68 @@
+"""The policy pack under the real engine: every stack passes it, and each of its rules stops a preview."""
+
+import json
+import re
+
+import pytest
+
+from policy.rules import RULES
+from stacks.files import stack_names
+from tests.engine.gke.world import World
+from tests.engine.harness import CHECKOUT, Stack
+from tests.policy_fixtures import fixtures
+from tools.environment import requirements_are_installed
+
+PACK = ("--policy-pack", str(CHECKOUT / "policy"))
+PASSED = "✅ shapebench@"
+# Breaks all rules at once: registers what it is given, as it is.
+PROGRAM = """
+import json, pathlib, pulumi
+for kind, name, inputs in json.loads(pathlib.Path("resources.json").read_text()):
+    pulumi.CustomResource(kind, name, inputs)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def installed() -> None:
+    if not requirements_are_installed(CHECKOUT, "policy"):
+        pytest.fail("the policy pack's environment is missing or outdated; run `tools/setup --tier policy`")
+
+
+@pytest.fixture(scope="module")
+def stacks(world: World) -> dict[str, Stack]:
+    found = {name: world.stack_of_the_checkout(name) for name in stack_names()}
+    found["kubernetes"].variables["KUBECONFIG"] = str(world.control_plane.kubeconfig)
+    return found
+
+
+@pytest.mark.parametrize("name", stack_names())
+def test_a_preview_of_every_stack_passes_all_rules(stacks: dict[str, Stack], name: str):
+    shown = stacks[name].must("preview", *PACK)
+    assert PASSED in shown
+    assert "can't run policy" not in shown
+    assert "[mandatory]" not in shown
+
+
+def test_each_rule_stops_a_preview_and_says_who_why_and_what_to_do(world: World):
+    project = world.home / "red"
+    project.mkdir()
+    options = f"{{toolchain: pip, virtualenv: {CHECKOUT}/.venv}}"
+    (project / "Pulumi.yaml").write_text(f"name: red\nruntime: {{name: python, options: {options}}}\n")
+    (project / "__main__.py").write_text(PROGRAM)
+    broken = {rule.name: fixtures(rule.name, "red")[0] for rule in RULES}
+    resources = [(each.resource.kind, each.resource.name, each.resource.inputs) for each in broken.values()]
+    (project / "resources.json").write_text(json.dumps(resources))
+    stack = world.stack(broken["shape-matches-stack"].resource.stack, project)
+    failed = stack.run("preview", *PACK)
+    said = re.sub(r"\s+", " ", failed.stdout + failed.stderr)
+    assert failed.returncode != 0
+    for rule, fixture in broken.items():
+        violation = re.search(rf"\[mandatory\] {rule} .*?{fixture.resource.name}: .*?(?=\[mandatory\]|$)", said)
+        assert violation is not None, f"{rule} said nothing of {fixture.resource.name}: {said}"
+        assert fixture.says is not None
+        assert fixture.says in violation[0]
+    assert world.google() == []
+
+
+def test_an_update_passes_too_when_nothing_is_unknown_any_more(stacks: dict[str, Stack]):
+    assert PASSED in stacks["8cpu-16gb"].must("up", "--yes", "--skip-preview", *PACK)

@@ -1,0 +1,36 @@
+"""What this project declares, against the rules: whole stacks, as the recording engine sees them."""
+
+import pytest
+
+from policy.resource import Resource
+from policy.rules import RULES
+from tests.unit.components.gke_program import SHAPES, record_gke, record_stack, settings_with
+from tests.unit.components.recorder import Recording
+
+
+def broken(recording: Recording, stack: str) -> list[str]:
+    """`rule: message` for each violation."""
+    resources = [Resource(each.typ, each.name, stack, each.inputs) for each in recording.resources]
+    assert len(resources) > 20
+    return [f"{rule.name}: {each}" for rule in RULES for resource in resources for each in rule.violations(resource)]
+
+
+@pytest.mark.parametrize("stack", SHAPES)
+def test_a_gke_stack_keeps_every_rule(stack: str):
+    assert broken(record_stack(stack), stack) == []
+
+
+def test_a_control_plane_reached_by_address_from_one_network_keeps_every_rule():
+    assert broken(record_gke(settings_with({"authorizedNetworks": ["203.0.113.0/24"]})), "8cpu-16gb") == []
+
+
+def test_a_stack_that_copies_the_published_experiment_breaks_one_rule_and_hears_that_it_must():
+    (violation,) = broken(record_gke(settings_with({"seedFaithful": True})), "8cpu-16gb")
+    assert violation.startswith("requests-and-limits: Deployment gke-serving-deployment: ")
+    assert "seedFaithful" in violation
+
+
+def test_a_shape_under_another_shapes_name_is_noticed():
+    settings = settings_with(shape={"machineType": "e2-custom-8-16384", "nodes": 2})
+    (violation,) = broken(record_gke(settings, "8cpu-64gb"), "8cpu-64gb")
+    assert violation.startswith("shape-matches-stack: NodePool gke-cluster-serving: ")
