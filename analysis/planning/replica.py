@@ -1,0 +1,108 @@
+"""One simulated replica: a queue, threads that share its cores, and batches where batching is on."""
+
+import heapq
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from analysis.manifest import Batching
+from analysis.planning.service import Service
+
+# Two moments closer than this are one: sums of floats differ in their last digits.
+_SAME_S = 1e-9
+
+
+@dataclass(slots=True)
+class _Work:
+    """What is served as one: a request, or the requests of a batch."""
+
+    requests: list[int]
+    alone_s: float
+    opened_s: float
+
+
+class Replica:
+    """Serves requests, which are numbers; whoever drives it calls `advance` when `next_s` has come.
+
+    Each request has an amount of work, in seconds that it would take alone. All that is in service progresses at
+    the same speed, which depends on how many requests are (`Service.speeds`); so one clock, of work done since
+    the replica was last idle, tells when each will be finished. A batch is done when its slowest request would be:
+    it has the work of one draw, and counts with all its requests in the speed.
+    """
+
+    def __init__(self, service: Service, batching: Batching | None = None) -> None:
+        self._speeds = (1.0, *service.speeds)
+        self._batching = batching
+        self._slots = batching.num_batch_threads if batching else service.threads
+        self._timeout_s = batching.batch_timeout_micros / 1e6 if batching else 0.0
+        self._waiting: deque[_Work] = deque()
+        self._running: list[tuple[float, int, _Work]] = []
+        self._in_service = 0
+        self._clock_s = 0.0
+        self._now_s = 0.0
+        self.next_s = math.inf
+
+    def offer(self, request: int, alone_s: float, now_s: float) -> bool:
+        """Take a request in; False where the queue of batches is full and it is refused."""
+        self._pass_time(now_s)
+        if not self._enqueue(request, alone_s, now_s):
+            return False
+        self._start()
+        return True
+
+    def advance(self, now_s: float) -> list[int]:
+        """What is finished by now, in the order in which it was."""
+        self._pass_time(now_s)
+        finished: list[int] = []
+        while self._running and self._running[0][0] <= self._clock_s + _SAME_S:
+            work = heapq.heappop(self._running)[2]
+            self._in_service -= len(work.requests)
+            finished += work.requests
+        self._start()
+        return finished
+
+    def fail(self) -> list[int]:
+        """Drop everything that waits or is in service, and return it."""
+        lost = [request for _, _, work in self._running for request in work.requests]
+        lost += [request for work in self._waiting for request in work.requests]
+        self._running.clear()
+        self._waiting.clear()
+        self._in_service = 0
+        self.next_s = math.inf
+        return lost
+
+    def _pass_time(self, now_s: float) -> None:
+        self._clock_s = self._clock_s + (now_s - self._now_s) * self._speed() if self._running else 0.0
+        self._now_s = now_s
+
+    def _speed(self) -> float:
+        return self._speeds[min(self._in_service, len(self._speeds) - 1)]
+
+    def _enqueue(self, request: int, alone_s: float, now_s: float) -> bool:
+        if (batching := self._batching) is None:
+            self._waiting.append(_Work([request], alone_s, now_s))
+        elif self._waiting and len(self._waiting[-1].requests) < batching.max_batch_size:
+            self._waiting[-1].requests.append(request)
+        elif len(self._waiting) < batching.max_enqueued_batches:
+            self._waiting.append(_Work([request], alone_s, now_s))
+        else:
+            return False
+        return True
+
+    def _start(self) -> None:
+        """Begin whatever may begin, and say when the replica must be looked at again."""
+        while self._waiting and len(self._running) < self._slots and self._is_due(self._waiting[0]):
+            work = self._waiting.popleft()
+            # The request's number decides between two that are finished at the same moment.
+            heapq.heappush(self._running, (self._clock_s + work.alone_s, work.requests[0], work))
+            self._in_service += len(work.requests)
+        self.next_s = math.inf
+        if self._running:
+            self.next_s = self._now_s + max(0.0, self._running[0][0] - self._clock_s) / self._speed()
+        if self._waiting and len(self._running) < self._slots:
+            self.next_s = min(self.next_s, self._waiting[0].opened_s + self._timeout_s)
+
+    def _is_due(self, work: _Work) -> bool:
+        """As in serving/batching.py: a batch may begin when it is full or when its oldest request has waited enough."""
+        full = self._batching is None or len(work.requests) >= self._batching.max_batch_size
+        return full or work.opened_s + self._timeout_s <= self._now_s + _SAME_S

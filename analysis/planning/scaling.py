@@ -1,0 +1,133 @@
+"""Scaling laws of one replica, fitted to a throughput-latency curve: the Universal Scalability Law, and plain threads.
+
+A law says how many requests a second a replica finishes while n are in it. Over time n changes, and what is finished is
+the mean over it: that is the relation that is fitted (rate conservation), so it does not matter how requests arrived.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MOST_THREADS = 64
+# One level of load says how much is finished there, not how that changes.
+_FEWEST_POINTS = 2
+# No law is exact: a point of ever so many requests is not to be met more closely than this.
+_LAW_ERROR = 0.02
+_BETTER_BY = 0.01
+# The search for the two coefficients of the USL: a grid, then finer ones around what was best.
+_GRID, _ROUNDS = 15, 8
+
+
+@dataclass(frozen=True)
+class Point:
+    """One level of load on a replica. `present[n]` is the share of the time in which n requests were in it."""
+
+    present: NDArray[np.float64]
+    latency_ms: float
+    rps: float
+    requests: int
+
+    @property
+    def in_system(self) -> float:
+        """How many requests were in the replica on average."""
+        return float(self.present @ np.arange(self.present.size))
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A fitted law. `error` is the root mean square of the relative errors of its throughput over the points.
+
+    A point of many requests counts more.
+
+    `usl` (N. Gunther, Guerrilla Capacity Planning, 2007): n requests are finished at a rate of
+    n / (alone (1 + contention (n - 1) + coherency n (n - 1))). `threads`: as many requests as there are threads do not
+    slow each other down, and what is more waits.
+    """
+
+    law: Literal["usl", "threads"]
+    alone_ms: float
+    error: float
+    points: int
+    contention: float = 0.0
+    coherency: float = 0.0
+    threads: int | None = None
+
+    def speeds(self, most_at_once: int) -> tuple[float, ...]:
+        """The speeds of `Service`, for a server that serves at most so many requests at once."""
+        if self.threads is not None:
+            return (1.0,) * min(self.threads, most_at_once)
+        return tuple((1 / _slower(np.arange(1.0, most_at_once + 1), self.contention, self.coherency)).tolist())
+
+
+def fit(points: Sequence[Point]) -> Scaling | None:
+    """The law that errs less on the points; None where there are too few of them to tell how throughput grows.
+
+    Threads, which have one coefficient less, unless the other law is better by more than chance makes it.
+    """
+    if len({point.in_system for point in points}) < _FEWEST_POINTS:
+        return None
+    present = np.zeros((len(points), max(point.present.size for point in points)))
+    for row, point in zip(present, points, strict=True):
+        row[: point.present.size] = point.present
+    measured = _Measured(
+        n=np.arange(present.shape[1], dtype=np.float64),
+        present=present,
+        rps=np.array([point.rps for point in points]),
+        weights=np.array([1 / (_LAW_ERROR**2 + 1 / point.requests) for point in points]),
+    )
+    threads, usl = _fit_threads(measured), _fit_usl(measured)
+    return usl if usl.error < threads.error - _BETTER_BY else threads
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """The points as arrays; `weights` are one over the squared error to which each is known."""
+
+    n: NDArray[np.float64]
+    present: NDArray[np.float64]
+    rps: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def alone_s_and_error(self, side_by_side: NDArray[np.float64]) -> tuple[float, float]:
+        """The service time that fits best, given how many go on as if alone while n are there; and the error left."""
+        relative = self.present @ side_by_side / self.rps
+        alone_s = float((self.weights * relative**2).sum() / (self.weights * relative).sum())
+        errors = relative / alone_s - 1
+        return alone_s, float(np.sqrt(np.average(errors**2, weights=self.weights)))
+
+
+def _fit_threads(measured: _Measured) -> Scaling:
+    def with_threads(threads: int) -> Scaling:
+        alone_s, error = measured.alone_s_and_error(np.minimum(measured.n, threads))
+        return Scaling("threads", alone_s * 1000, error, len(measured.rps), threads=threads)
+
+    return min((with_threads(threads) for threads in range(1, _MOST_THREADS + 1)), key=lambda law: law.error)
+
+
+def _fit_usl(measured: _Measured) -> Scaling:
+    def with_coefficients(contention: float, coherency: float) -> Scaling:
+        side_by_side = measured.n / np.maximum(_slower(measured.n, contention, coherency), 1e-9)
+        alone_s, error = measured.alone_s_and_error(side_by_side)
+        return Scaling("usl", alone_s * 1000, error, len(measured.rps), contention, coherency)
+
+    low, high = np.array([0.0, 0.0]), np.array([1.5, 0.5])
+    best = with_coefficients(0.0, 0.0)
+    for _ in range(_ROUNDS):
+        grid = [
+            with_coefficients(float(contention), float(coherency))
+            for contention in np.linspace(low[0], high[0], _GRID)
+            for coherency in np.linspace(low[1], high[1], _GRID)
+        ]
+        best = min((best, *grid), key=lambda law: law.error)
+        step = (high - low) / (_GRID - 1) * 2
+        centre = np.array([best.contention, best.coherency])
+        low, high = np.maximum(centre - step, 0.0), centre + step
+    return best
+
+
+def _slower(n: NDArray[np.float64], contention: float, coherency: float) -> NDArray[np.float64]:
+    """How many times longer than alone a request takes while n are there."""
+    return 1 + contention * (n - 1) + coherency * n * (n - 1)

@@ -1,0 +1,222 @@
+"""A discrete-event simulation of a fleet: replicas in zones behind a balancer, under an open or a closed loop."""
+
+import heapq
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.manifest import Batching
+from analysis.planning.replica import Replica
+from analysis.planning.service import Service
+
+Balancer = Literal["random", "round-robin"]
+_BLOCK = 4096
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """`replicas` of one kind, spread evenly over `zones`: replica i is in zone i modulo `zones`."""
+
+    replicas: int
+    service: Service
+    balancer: Balancer
+    batching: Batching | None = None
+    zones: int = 1
+
+
+@dataclass(frozen=True)
+class OpenLoop:
+    """Requests come when they come (a Poisson process), however long answers take."""
+
+    rate_rps: float
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """`users` ask, wait for the answer, pause `wait_s`, and ask again; they arrive over the first `ramp_s`."""
+
+    users: int
+    wait_s: float
+    duration_s: float
+    ramp_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class ZoneLoss:
+    """Zone 0 is gone from `at_s` on; for `noticed_after_s` more the balancer still sends its share there."""
+
+    at_s: float
+    noticed_after_s: float
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """One row a request, by the time it was sent; `latency_s` of a request that failed is until it failed."""
+
+    start_s: NDArray[np.float64]
+    latency_s: NDArray[np.float64]
+    ok: NDArray[np.bool_]
+    duration_s: float
+
+    def between(self, from_s: float, until_s: float = math.inf) -> "Simulated":
+        """The requests that were sent in that time."""
+        chosen = (self.start_s >= from_s) & (self.start_s < until_s)
+        duration_s = min(until_s, self.duration_s) - from_s
+        return Simulated(self.start_s[chosen], self.latency_s[chosen], self.ok[chosen], duration_s)
+
+    def quantile_ms(self, quantile: float) -> float:
+        """Of the good answers; infinite where there is none."""
+        good = self.latency_s[self.ok]
+        return float(np.quantile(good, quantile)) * 1000 if good.size else math.inf
+
+    @property
+    def throughput_rps(self) -> float:
+        """Good answers a second, of what was sent."""
+        return int(self.ok.sum()) / self.duration_s
+
+    @property
+    def error_ratio(self) -> float:
+        """The share of what was sent that failed."""
+        return 1 - float(self.ok.mean()) if self.ok.size else 0.0
+
+
+def simulate(fleet: Fleet, load: OpenLoop | ClosedLoop, seed: int = 1, loss: ZoneLoss | None = None) -> Simulated:
+    """Run `load` against `fleet`; what was sent before the end is answered, however long that takes."""
+    return _Run(fleet, load, np.random.default_rng(seed), loss).to_the_end()
+
+
+class _Kind(IntEnum):
+    """What happens; of two things at the same moment the first one here comes first."""
+
+    REPLICA = 0
+    ZONE_LOST = 1
+    LOSS_NOTICED = 2
+    ARRIVAL = 3
+
+
+class _Run:
+    """The state of one simulation."""
+
+    def __init__(
+        self, fleet: Fleet, load: OpenLoop | ClosedLoop, rng: np.random.Generator, loss: ZoneLoss | None
+    ) -> None:
+        self._load = load
+        self._replicas = [Replica(fleet.service, fleet.batching) for _ in range(fleet.replicas)]
+        self._zone_0 = range(0, fleet.replicas, fleet.zones)
+        self._scheduled_s = [math.inf] * fleet.replicas
+        self._balanced = list(range(fleet.replicas))
+        self._lost: frozenset[int] = frozenset()
+        self._events: list[tuple[float, _Kind, int]] = []
+        self._alone_s = _draws(rng, fleet.service.spread * fleet.service.alone_ms / 1000)
+        self._chances = _uniform(rng) if fleet.balancer == "random" else None
+        self._gaps = _exponential(rng)
+        self._turn = 0
+        self._start_s: list[float] = []
+        self._latency_s: list[float] = []
+        self._ok: list[bool] = []
+        self._users: list[int] = []
+        self._first_arrivals()
+        if loss:
+            self._events.append((loss.at_s, _Kind.ZONE_LOST, 0))
+            self._events.append((loss.at_s + loss.noticed_after_s, _Kind.LOSS_NOTICED, 0))
+            heapq.heapify(self._events)
+
+    def to_the_end(self) -> Simulated:
+        """Let happen what happens, in the order of time."""
+        while self._events:
+            now_s, kind, which = heapq.heappop(self._events)
+            match kind:
+                case _Kind.ARRIVAL:
+                    self._arrive(which, now_s)
+                case _Kind.REPLICA:
+                    self._look_at(which, now_s)
+                case _Kind.ZONE_LOST:
+                    self._lose_zone(now_s)
+                case _Kind.LOSS_NOTICED:
+                    self._balanced = [replica for replica in self._balanced if replica not in self._lost]
+        return Simulated(
+            np.array(self._start_s), np.array(self._latency_s), np.array(self._ok, dtype=bool), self._load.duration_s
+        )
+
+    def _first_arrivals(self) -> None:
+        if isinstance(self._load, OpenLoop):
+            self._events.append((next(self._gaps) / self._load.rate_rps, _Kind.ARRIVAL, 0))
+        else:
+            gap_s = self._load.ramp_s / self._load.users
+            self._events += [(user * gap_s, _Kind.ARRIVAL, user) for user in range(self._load.users)]
+
+    def _arrive(self, user: int, now_s: float) -> None:
+        if now_s >= self._load.duration_s:
+            return
+        if isinstance(self._load, OpenLoop):
+            heapq.heappush(self._events, (now_s + next(self._gaps) / self._load.rate_rps, _Kind.ARRIVAL, 0))
+        request = len(self._start_s)
+        self._start_s.append(now_s)
+        self._latency_s.append(math.nan)
+        self._ok.append(True)
+        self._users.append(user)
+        replica = self._choose()
+        if replica in self._lost or not self._replicas[replica].offer(request, next(self._alone_s), now_s):
+            self._end(request, now_s, ok=False)
+        self._schedule(replica)
+
+    def _choose(self) -> int:
+        """Where the balancer sends the next request; nowhere else than to a lost replica where all are."""
+        if self._chances is not None:
+            return self._balanced[int(next(self._chances) * len(self._balanced))]
+        self._turn = (self._turn + 1) % len(self._balanced)
+        return self._balanced[self._turn]
+
+    def _look_at(self, replica: int, now_s: float) -> None:
+        # An entry that was overtaken by a newer one for the same replica says nothing any more.
+        if now_s == self._scheduled_s[replica]:
+            for request in self._replicas[replica].advance(now_s):
+                self._end(request, now_s, ok=True)
+            self._schedule(replica)
+
+    def _schedule(self, replica: int) -> None:
+        next_s = self._replicas[replica].next_s
+        if next_s != self._scheduled_s[replica]:
+            self._scheduled_s[replica] = next_s
+            if next_s < math.inf:
+                heapq.heappush(self._events, (next_s, _Kind.REPLICA, replica))
+
+    def _end(self, request: int, now_s: float, *, ok: bool) -> None:
+        self._latency_s[request] = now_s - self._start_s[request]
+        self._ok[request] = ok
+        if isinstance(self._load, ClosedLoop):
+            # Whoever is refused at once and never pauses would ask again at the same moment, for ever.
+            pause_s = self._load.wait_s if ok else max(self._load.wait_s, 1e-3)
+            heapq.heappush(self._events, (now_s + pause_s, _Kind.ARRIVAL, self._users[request]))
+
+    def _lose_zone(self, now_s: float) -> None:
+        self._lost = frozenset(self._zone_0)
+        for replica in self._zone_0:
+            for request in self._replicas[replica].fail():
+                self._end(request, now_s, ok=False)
+            self._schedule(replica)
+        if len(self._lost) == len(self._replicas):
+            raise ValueError(
+                "a fleet in one zone is all lost with it, so there is nothing to simulate; give more zones"
+            )
+
+
+def _draws(rng: np.random.Generator, table: NDArray[np.float64]) -> Iterator[float]:
+    while True:
+        yield from rng.choice(table, _BLOCK).tolist()
+
+
+def _uniform(rng: np.random.Generator) -> Iterator[float]:
+    while True:
+        yield from rng.random(_BLOCK).tolist()
+
+
+def _exponential(rng: np.random.Generator) -> Iterator[float]:
+    while True:
+        yield from rng.exponential(1.0, _BLOCK).tolist()
