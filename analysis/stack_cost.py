@@ -1,4 +1,4 @@
-"""What a GKE stack costs: what a production deployment would keep and, apart from it, what only the test needs."""
+"""What a stack costs: what a production deployment would keep and, apart from it, what only the test needs."""
 
 from typing import Any
 
@@ -9,13 +9,14 @@ from analysis.cost import (
     SERVING_NODES,
     Quantity,
     at_least,
+    estimate,
     node_quantities,
     nodes_hourly,
     priced,
     with_free_tier,
 )
 from analysis.manifest import Cost
-from analysis.prices import PriceSource
+from analysis.prices import ON_DEMAND, PriceSource, Usage
 from stacks.shapes import NodeShape
 
 # An exported ResNet50 with its warm-up requests is 100 MB.
@@ -27,7 +28,20 @@ PULLED_GB_A_NODE = 1
 NAT_MACHINES_AT_MOST = 32
 
 
-def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = None) -> Cost:
+def kept_cost(
+    platform: str, shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND
+) -> Cost:
+    """The serving side's cost, by the one rule that previews, `shapebench price` and runs go by: what stays.
+
+    On `gke` that is all that the stack declares for serving. Elsewhere the stack declares no machine, and is priced as
+    the shape that it stands in for.
+    """
+    if platform == "gke":
+        return serving_cost(shape, region, source, usage)
+    return estimate(shape, region, source, usage)
+
+
+def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND) -> Cost:
     """What stays when the test is over: `analysis.cost.estimate` and the ways in for images and model."""
     return priced(
         (
@@ -39,15 +53,26 @@ def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = Non
         ),
         region,
         source,
+        usage,
     )
 
 
-def load_cost(load: NodeShape, region: str, source: PriceSource | None = None) -> Cost:
+def load_cost(load: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND) -> Cost:
     """What the load generator's nodes add."""
-    return priced((*node_quantities("load nodes: ", load), *_nat(load.nodes)), region, source)
+    return priced((*node_quantities("load nodes: ", load), *_nat(load.nodes)), region, source, usage)
 
 
-def cost_output(serving: Cost, test: Cost) -> dict[str, Any]:
+def run_usd(serving: Cost, test: Cost, run_s: float) -> float | None:
+    """What everything costs while a load of `run_s` seconds runs; None where something has no price.
+
+    A cluster costs as much while it is made and destroyed, which takes GKE longer than most loads.
+    """
+    if serving.hourly is None or test.hourly is None:
+        return None
+    return (serving.hourly + test.hourly) * run_s / 3600
+
+
+def cost_output(serving: Cost, test: Cost, run_s: float) -> dict[str, Any]:
     """Both as a stack's output: plain values, USD. What has no price is named, and its sum says `AtLeast`."""
     return {
         "currency": serving.currency,
@@ -58,7 +83,7 @@ def cost_output(serving: Cost, test: Cost) -> dict[str, Any]:
             monthlyWithFreeTier=_times(with_free_tier(serving), HOURS_A_MONTH),
             nodesOnly24h=_times(nodes_hourly(serving), HOURS_A_DAY),
         ),
-        "test": _figures(test),
+        "test": _figures(test) | _known(eachRun=run_usd(serving, test, run_s)),
         "unpriced": [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None],
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from analysis.stack_cost import cost_output, load_cost, serving_cost
+from analysis.stack_cost import cost_output, kept_cost, load_cost
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gke_control_plane import ControlPlaneArgs
 from components.labels import stack_labels
@@ -18,7 +18,6 @@ from components.node_pool import SERVING_POOL
 from components.serving_names import SERVICE_ACCOUNT
 from components.tf_serving import TfServing, TfServingArgs
 from stacks.settings import Settings
-from stacks.shapes import NodeShape, ShapeSettings
 
 # Nothing else is in the cluster, so its name needs to tell it from nothing.
 NAMESPACE = "shapebench"
@@ -72,9 +71,12 @@ class GkePlatform(pulumi.ComponentResource):
 
 
 def _cost(args: GkePlatformArgs) -> dict[str, Any]:
-    gke, region = args.settings.gke, args.settings.region
-    load = NodeShape.of("load", ShapeSettings(machine_type=gke.load_machine_type, nodes=gke.load_nodes))
-    return cost_output(serving_cost(args.settings.node_shape(args.stack), region), load_cost(load, region))
+    settings = args.settings
+    return cost_output(
+        kept_cost(settings.platform, settings.node_shape(args.stack), settings.region),
+        load_cost(settings.gke.load_shape, settings.region),
+        settings.load.total_s,
+    )
 
 
 def _labels(stack: str, lease: Lease) -> Labels:

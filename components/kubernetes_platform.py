@@ -6,13 +6,12 @@ from pathlib import Path
 import pulumi
 from pulumi_kubernetes import Provider
 
-from components.cluster_load_test import ClusterLoadTest, ClusterLoadTestArgs
-from components.local_platform import store_uri
+from components.cluster_load_test import ClusterLoadTest
+from components.load_test_args import InCluster, load_test_args
 from components.model_export import ModelExport, ModelExportArgs
 from components.tf_serving import TfServing, TfServingArgs
 from stacks.allocatable import PodResources
-from stacks.images import server_in
-from stacks.kubernetes import DIGEST_PLACE
+from stacks.kubernetes import DIGEST_PLACE, KubernetesSettings
 from stacks.settings import Settings
 
 
@@ -43,9 +42,10 @@ class KubernetesPlatform(pulumi.ComponentResource):
         )
         inside = pulumi.ResourceOptions(parent=self, provider=cluster)
         self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model), inside)
+        where = _in_cluster(args.settings.kubernetes)
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
-            _load_test_args(args, self.model, self.serving),
+            load_test_args(args.stack, args.settings, args.checkout, self.model, self.serving, where),
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
         )
         self.register_outputs({})
@@ -77,37 +77,12 @@ def _serving_args(args: KubernetesPlatformArgs, model: ModelExport) -> TfServing
     )
 
 
-def _load_test_args(args: KubernetesPlatformArgs, model: ModelExport, serving: TfServing) -> ClusterLoadTestArgs:
-    settings, kubernetes = args.settings, args.settings.kubernetes
-    shape = settings.node_shape(args.stack)
-    server, version = server_in(kubernetes.serving_image)
-    return ClusterLoadTestArgs(
-        stack=args.stack,
-        platform=settings.platform,
-        kubeconfig=None,
+def _in_cluster(kubernetes: KubernetesSettings) -> InCluster:
+    return InCluster(
         context=kubernetes.context,
-        namespace=serving.namespace,
-        base_url=serving.rest_url,
-        selector=serving.selector,
-        replicas=shape.nodes,
-        fingerprint=serving.fingerprint,
-        serving={
-            "server": server,
-            "server_version": version,
-            "protocol": settings.serving.protocol,
-            "intra_op": settings.intra_op,
-            "inter_op": settings.serving.inter_op,
-            "batching": settings.serving.batching.model_dump() if settings.serving.batching else None,
-            "model": {"name": model.model_name, "digest": model.digest, "weights": model.used_weights},
-        },
-        profile=settings.load.model_dump(),
-        shape=shape.model_dump(),
-        region=settings.region,
-        rerun=settings.rerun,
-        results=store_uri(settings.results, args.checkout),
-        work_dir=str(args.checkout / ".state/runs"),
+        serving_image=kubernetes.serving_image,
         generator_image=kubernetes.generator_image,
-        node_selector=kubernetes.generator_pool,
+        generator_pool=kubernetes.generator_pool,
     )
 
 

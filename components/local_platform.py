@@ -8,6 +8,7 @@ import pulumi
 from components.load_test import LoadTest, LoadTestArgs
 from components.local_serving import LocalServing, LocalServingArgs
 from components.model_export import ModelExport, ModelExportArgs
+from components.run_account import account_of_serving, store_uri
 from stacks.settings import Settings
 
 
@@ -64,15 +65,7 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
         platform=settings.platform,
         base_url=serving.rest_url,
         fingerprint=serving.fingerprint,
-        serving={
-            "server": serving.server,
-            "server_version": serving.server_version,
-            "protocol": settings.serving.protocol,
-            "intra_op": settings.intra_op,
-            "inter_op": settings.serving.inter_op,
-            "batching": settings.serving.batching.model_dump() if settings.serving.batching else None,
-            "model": {"name": model.model_name, "digest": model.digest, "weights": model.used_weights},
-        },
+        serving=account_of_serving(settings, serving.server, serving.server_version, model),
         profile=settings.load.model_dump(),
         shape=settings.node_shape(args.stack).model_dump(),
         region=settings.region,
@@ -80,8 +73,3 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
         results=store_uri(settings.results, args.checkout),
         work_dir=str(args.checkout / ".state/runs"),
     )
-
-
-def store_uri(results: str, checkout: Path) -> str:
-    """The store as the plugin can open it from anywhere: a URI as it is, a folder made absolute."""
-    return results if "://" in results else str(checkout / results)

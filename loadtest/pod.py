@@ -10,6 +10,7 @@ from loadtest.generator import LOCUST_OPTIONS
 # The modules that run in the pod. Nothing else of this project is there.
 SCRIPTS = (
     "__init__.py",
+    "available.py",
     "client.py",
     "closed_loop.py",
     "keeper.py",
@@ -39,6 +40,11 @@ PREPARE_COMMAND = ("python", "-m", "loadtest.prepare")
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "locustfile.py"), *LOCUST_OPTIONS)
 # An interrupt ends the test as Ctrl-C would, with its rows written and its totals said.
 INTERRUPT_COMMAND = ("sh", "-c", "kill -INT 1")
+
+
+def available_command(within_s: float) -> tuple[str, ...]:
+    """Ends when the model answers, and fails when it has not after so many seconds."""
+    return ("python", "-m", "loadtest.available", f"{within_s:g}")
 
 
 def keeper_command(command: str, path: PurePosixPath, *numbers: int) -> tuple[str, ...]:

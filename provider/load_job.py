@@ -12,7 +12,7 @@ from loadtest.plan import PLAN_VARIABLE, Plan
 from loadtest.planning import patience_s
 from loadtest.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
 
-GENERATOR, KEEPER, PREPARE = WORKER, "keeper", "prepare"
+GENERATOR, KEEPER, PREPARE, AVAILABLE = WORKER, "keeper", "prepare", "available"
 
 # What Kubernetes calls the Job of a pod.
 JOB_LABEL = "batch.kubernetes.io/job-name"
@@ -22,6 +22,9 @@ _USER = 1000
 
 # How long rows wait for whoever fetches them, in seconds, so how long the API may be away at the end of a test.
 KEPT_FOR_S = 1800
+
+# How long the server may take to be reached from the generator's node, and to answer once, in seconds.
+_AVAILABLE_WITHIN_S = 120
 
 # Longer than the keeper keeps after a SIGTERM.
 _GRACE_S = 45
@@ -115,7 +118,8 @@ def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
                 pod.PREPARE_COMMAND,
                 _GENERATOR_RESOURCES,
                 {ORDER_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
-            )
+            ),
+            _container(AVAILABLE, spec.image, pod.available_command(_AVAILABLE_WITHIN_S), _KEEPER_RESOURCES),
         ],
         "containers": [
             _container(GENERATOR, spec.image, pod.LOCUST_COMMAND, _GENERATOR_RESOURCES),

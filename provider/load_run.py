@@ -14,7 +14,7 @@ from loadtest.keeper import unpacked
 from loadtest.outcome import Progress
 from loadtest.reasons import EndedFor, Ending
 from provider.cluster import Cluster, ClusterError, Json
-from provider.load_job import GENERATOR, JOB_LABEL, KEEPER, PREPARE
+from provider.load_job import AVAILABLE, GENERATOR, JOB_LABEL, KEEPER, PREPARE
 from provider.pod_status import exit_code, killed_by, loss, obstacles, state_of, waits_for
 from provider.resource import Operation, ResourceError
 
@@ -31,6 +31,12 @@ _LATE_S = 10.0
 # Waiting for one of these does not end by itself; so long it is hoped that it was a passing trouble of a registry.
 _HOPELESS = {"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
 _HOPE_S = 60.0
+
+# What it means that a container that comes before the generator failed.
+_BEFORE = {
+    PREPARE: "the load generator's pod could not lay out its request and its plan",
+    AVAILABLE: "the server does not answer the load generator's pod, so nothing was measured",
+}
 
 _TAIL_LINES = 20
 _LOG_LINES = 500
@@ -122,10 +128,11 @@ class LoadRun:
                 raise ResourceError("the load test was cancelled before it began, so nothing was measured")
 
     def _require_prepared(self, pod: Json) -> None:
-        prepared = state_of(pod, PREPARE).get("terminated")
-        if prepared and prepared["exitCode"] != 0:
-            log = self._cluster.log(pod["metadata"]["name"], PREPARE, _TAIL_LINES)
-            raise ResourceError(f"the load generator's pod could not lay out its request and its plan:\n{log}")
+        for container, trouble in _BEFORE.items():
+            ended = state_of(pod, container).get("terminated")
+            if ended and ended["exitCode"] != 0:
+                log = self._cluster.log(pod["metadata"]["name"], container, _TAIL_LINES)
+                raise ResourceError(f"{trouble}:\n{log}")
 
     def _why_not(self, pod: Json | None) -> str:
         why = obstacles(pod) if pod is not None else ""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.cost import estimate
 from analysis.manifest import Batching, Generator, Manifest, Model, Serving, Validity
+from analysis.stack_cost import kept_cost
 from analysis.store import ResultsStore
 from analysis.summary import RunSummary, summarise
 from loadtest.outcome import WORKER, LoadTestOutcome
@@ -98,7 +98,7 @@ def _manifest(run_id: str, inputs: Props, outcome: LoadTestOutcome, circumstance
         ),
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
-        cost=estimate(shape, inputs["region"]),
+        cost=kept_cost(inputs["platform"], shape, inputs["region"]),
         validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),
         software=software_versions() | {**circumstances.software, "locust": outcome.locust_version},
         git_commit=git_commit(),

@@ -1,16 +1,19 @@
 """`shapebench price`: what a shape costs, by line item for one and side by side for several."""
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from analysis import cost
 from analysis.manifest import Cost
 from analysis.prices import ON_DEMAND, Usage
 from analysis.report.text import MISSING, money, number
+from analysis.stack_cost import kept_cost, load_cost, run_usd
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError
 from stacks.files import load_settings, stack_names
+from stacks.settings import Settings
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
 _SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
@@ -18,12 +21,31 @@ _SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
 
 @dataclass(frozen=True)
 class Priced:
-    """A shape and what it costs. `stands_in` where the stack runs on this machine and costs nothing itself."""
+    """A shape and what it costs, bought as `usage` says. `settings` are those of its stack, where it is one's."""
 
     shape: NodeShape
     cost: Cost
     usage: Usage
-    stands_in: bool
+    settings: Settings | None = None
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether the stack runs on this machine and costs nothing itself."""
+        return self.settings is not None and self.settings.platform == "local"
+
+    @property
+    def test(self) -> Cost | None:
+        """What the load test adds, where the stack makes nodes for it."""
+        if self.settings is None or self.settings.platform != "gke":
+            return None
+        return load_cost(self.settings.gke.load_shape, self.cost.region, usage=self.usage)
+
+    @property
+    def run_usd(self) -> float | None:
+        """What all of it costs while one load runs; None where it is not known or nothing is made for it."""
+        if self.settings is None or self.test is None:
+            return None
+        return run_usd(self.cost, self.test, self.settings.load.total_s)
 
 
 def print_prices(stacks: list[str], shape: str | None, region: str | None, usage: Usage, *, as_json: bool) -> None:
@@ -31,7 +53,7 @@ def print_prices(stacks: list[str], shape: str | None, region: str | None, usage
     if shape is not None and stacks:
         raise CommandError("--shape and --stack exclude each other, so nothing was priced; give one of them")
     if shape is not None:
-        priced = [_price(parse_shape(shape), region or cost.DEFAULT_REGION, usage)]
+        priced = [_price_shape(parse_shape(shape), region or cost.DEFAULT_REGION, usage)]
     elif stacks:
         priced = [_price_stack(stack, region, usage) for stack in stacks]
     else:
@@ -53,13 +75,20 @@ def parse_shape(text: str) -> NodeShape:
     return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
 
 
-def _price(shape: NodeShape, region: str, usage: Usage, *, stands_in: bool = False) -> Priced:
-    return Priced(shape, cost.estimate(shape, region, usage=usage), usage, stands_in)
+def _price_shape(shape: NodeShape, region: str, usage: Usage) -> Priced:
+    return Priced(shape, cost.estimate(shape, region, usage=usage), usage)
 
 
 def _price_stack(stack: str, region: str | None, usage: Usage) -> Priced:
     settings = load_settings(stack)
-    return _price(settings.node_shape(stack), region or settings.region, usage, stands_in=settings.platform == "local")
+    shape = settings.node_shape(stack)
+    return Priced(shape, kept_cost(settings.platform, shape, region or settings.region, usage=usage), usage, settings)
+
+
+def _price_again(one: Priced, usage: Usage) -> Priced:
+    """The same, with machines bought in another way."""
+    platform = one.settings.platform if one.settings else ""
+    return replace(one, cost=kept_cost(platform, one.shape, one.cost.region, usage=usage), usage=usage)
 
 
 def _price_all(region: str | None, usage: Usage) -> list[Priced]:
@@ -84,6 +113,7 @@ def _print_side_by_side(priced: list[Priced]) -> None:
         "nodes only, USD/24 h",
         "all, USD/24 h",
         "all, USD/730 h",
+        "test, USD/h",
         *(f"all, {usage}, USD/730 h" for usage in others),
     )
     rows = [
@@ -96,27 +126,37 @@ def _print_side_by_side(priced: list[Priced]) -> None:
             money(_times(cost.nodes_hourly(one.cost), cost.HOURS_A_DAY)),
             _total(one.cost, cost.HOURS_A_DAY),
             _total(one.cost, cost.HOURS_A_MONTH),
+            number(one.test.hourly) if one.test else MISSING,
             *(money(_times(one_other.hourly, cost.HOURS_A_MONTH)) for one_other in costs),
         )
         for one, costs in zip(priced, zip(*others.values(), strict=True) if others else [()] * len(priced), strict=True)
     ]
     print_table(columns, rows, words=2)
-    note("\nnodes only: vCPUs and memory, as the published experiment compares shapes. all: and disks and cluster fee.")
+    note(
+        "\nnodes only: vCPUs and memory, as the published experiment compares shapes. all: and disks, cluster fee, and"
+        " on GKE the NAT gateway and the bucket. test: what is there for the load test only."
+    )
     _print_notes(priced)
 
 
 def _other_ways_to_buy(priced: list[Priced]) -> dict[Usage, list[Cost]]:
     """What the same would cost as spot machines or by commitment, for as far as the price list says."""
     ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
-    costs = {
-        usage: [cost.estimate(one.shape, one.cost.region, usage=usage) for one in priced]
-        for usage in ways
-        if usage != priced[0].usage
-    }
+    costs = {usage: [_price_again(one, usage).cost for one in priced] for usage in ways if usage != priced[0].usage}
     return {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
 
 
 def _print_line_items(one: Priced) -> None:
+    sums = [(each.name, each.counts, "", "", *_amounts(each.hourly)) for each in cost.sums(one.cost)]
+    _print_items(f"{one.shape.name}: {_shape(one)}, {one.cost.region}", one.cost, sums)
+    if one.test is not None:
+        total = ("total", "gone when the load test is over", "", "", *_amounts(one.test.hourly))
+        _print_items("\nThe load test's own", one.test, [total])
+        _print_run(one)
+    _print_notes([one])
+
+
+def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]]) -> None:
     items = [
         (
             item.name,
@@ -125,13 +165,18 @@ def _print_line_items(one: Priced) -> None:
             MISSING if item.unit_price is None else f"{item.unit_price:.10g} / {item.unit}",
             *_amounts(item.hourly),
         )
-        for item in one.cost.line_items
+        for item in priced.line_items
     ]
-    sums = [(each.name, each.counts, "", "", *_amounts(each.hourly)) for each in cost.sums(one.cost)]
     columns = ("item", "what it is", "quantity", "unit price, USD", "USD/h", "USD/24 h", "USD/730 h")
-    title = f"{one.shape.name}: {_shape(one)}, {one.cost.region}"
     print_table(columns, [*items, ("",) * len(columns), *sums], words=2, title=title)
-    _print_notes([one])
+
+
+def _print_run(one: Priced) -> None:
+    if one.settings is not None and one.run_usd is not None:
+        note(
+            f"\nOne run of {one.settings.load.total_s:g} s costs {number(one.run_usd)} USD, all of the above. What the"
+            " cluster costs while it is made and destroyed comes on top."
+        )
 
 
 def _amounts(hourly: float | None) -> tuple[str, str, str]:
@@ -170,6 +215,8 @@ def _json(one: Priced) -> dict[str, Any]:
         "usage": one.usage,
         "stands_in": one.stands_in,
         "cost": one.cost.model_dump(),
+        "test": one.test and one.test.model_dump(),
+        "run_usd": one.run_usd,
         "sums": [asdict(each) for each in cost.sums(one.cost)],
         "why_unpriced": cost.why_unpriced(one.cost) if one.cost.hourly is None else None,
     }

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from stacks.images import ExactImage
 from stacks.model import Frozen
-from stacks.shapes import machine_resources
+from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
 # The node image, the serving image and a 100 MB model take about 8 GB; the rest is room for logs and one more image.
 # The same on every shape, so that it changes no comparison, and small, so that eight of them fit the usual quota.
@@ -80,3 +80,8 @@ class GkeSettings(Frozen):
     seed_faithful: Annotated[
         bool, Field(description="true deploys as the published experiment did: no requests, no probes.")
     ]
+
+    @property
+    def load_shape(self) -> NodeShape:
+        """The load pool's nodes."""
+        return NodeShape.of("load", ShapeSettings(machine_type=self.load_machine_type, nodes=self.load_nodes))

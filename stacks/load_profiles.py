@@ -44,6 +44,11 @@ class LoadProfile(Frozen):
         """How long all users are there, in seconds; 0 or less means the profile never gets there."""
         return self.duration_s - self.ramp_s
 
+    @property
+    def total_s(self) -> float:
+        """How long the generator asks, warm-up included, in seconds."""
+        return self.warmup_s + self.duration_s
+
 
 PROFILES: dict[str, LoadProfile] = {
     # The published experiment (REFERENCE: TensorFlow blog, 2022-07-28): 150 users, one a second, 5 minutes in all.

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from analysis.cost import at_least, estimate
 from analysis.prices.snapshot import Snapshot, newest_snapshot
-from analysis.stack_cost import cost_output, load_cost, serving_cost
+from analysis.stack_cost import cost_output, kept_cost, load_cost, run_usd, serving_cost
 from stacks.files import load_shape
 from stacks.shapes import NodeShape, ShapeSettings
 
 REGION = "us-central1"
+RUN_S = 300
 ADDED = {
     "NAT gateway: machines": (2, "VM-hour"),
     "NAT gateway: images": (2, "GB-month"),
@@ -52,7 +53,7 @@ def test_the_test_adds_nodes_of_its_own_and_their_way_out():
 
 def test_what_the_load_nodes_are_changes_nothing_about_serving():
     small, large = (
-        cost_output(serving_cost(SERVING, REGION), load_cost(load, REGION))
+        cost_output(serving_cost(SERVING, REGION), load_cost(load, REGION), RUN_S)
         for load in (LOAD, shape("e2-standard-8", 4))
     )
     assert small["serving"] == large["serving"]
@@ -63,12 +64,29 @@ def test_what_the_load_nodes_are_changes_nothing_about_serving():
     ("stack", "usd_24h"), [("2cpu-4gb", 11.15), ("4cpu-8gb", 11.15), ("8cpu-16gb", 11.15), ("8cpu-64gb", 17.36)]
 )
 def test_the_four_stacks_cost_what_the_reference_says(stack, usd_24h):
-    cost = cost_output(serving_cost(load_shape(stack), REGION), load_cost(LOAD, REGION))
+    cost = cost_output(serving_cost(load_shape(stack), REGION), load_cost(LOAD, REGION), RUN_S)
     assert cost["serving"]["nodesOnly24h"] == usd_24h
 
 
+@pytest.mark.parametrize("platform", ["local", "kubernetes"])
+def test_what_a_stack_does_not_declare_is_not_priced(platform):
+    assert kept_cost(platform, SERVING, REGION) == estimate(SERVING, REGION)
+
+
+def test_a_gke_stack_keeps_all_that_it_declares_for_serving():
+    assert kept_cost("gke", SERVING, REGION) == serving_cost(SERVING, REGION)
+    assert kept_cost("gke", SERVING, REGION).hourly > estimate(SERVING, REGION).hourly
+
+
+def test_a_run_costs_all_that_is_there_while_it_lasts():
+    serving, test = serving_cost(SERVING, REGION), load_cost(LOAD, REGION)
+    assert run_usd(serving, test, 3600) == pytest.approx(serving.hourly + test.hourly)
+    assert run_usd(serving, test, 300) * 12 == pytest.approx(run_usd(serving, test, 3600))
+    assert run_usd(serving, load_cost(LOAD, "europe-west4"), 300) is None
+
+
 def test_the_free_tier_covers_a_month_of_the_cluster_fee():
-    serving = cost_output(serving_cost(SERVING, REGION), load_cost(LOAD, REGION))["serving"]
+    serving = cost_output(serving_cost(SERVING, REGION), load_cost(LOAD, REGION), RUN_S)["serving"]
     assert serving["monthly"] - serving["monthlyWithFreeTier"] == pytest.approx(73, abs=0.011)
 
 
@@ -93,7 +111,7 @@ def test_everything_in_the_embedded_region_has_a_price():
 @pytest.mark.parametrize("missing", ["nat-gateway-vm", "nat-address", "nat-data", "standard-storage"])
 def test_what_has_no_price_is_named_and_its_sum_is_a_lower_bound(missing):
     source = without(missing)
-    cost = cost_output(serving_cost(SERVING, REGION, source), load_cost(LOAD, REGION, source))
+    cost = cost_output(serving_cost(SERVING, REGION, source), load_cost(LOAD, REGION, source), RUN_S)
     assert cost["unpriced"]
     assert "monthly" not in cost["serving"]
     assert "monthlyWithFreeTier" not in cost["serving"]
@@ -101,7 +119,7 @@ def test_what_has_no_price_is_named_and_its_sum_is_a_lower_bound(missing):
 
 
 def test_a_region_without_prices_names_everything_and_no_figure_as_free():
-    cost = cost_output(serving_cost(SERVING, "europe-west4"), load_cost(LOAD, "europe-west4"))
+    cost = cost_output(serving_cost(SERVING, "europe-west4"), load_cost(LOAD, "europe-west4"), RUN_S)
     assert len(cost["unpriced"]) == 8 + 5
     assert cost["serving"] == {"hourlyAtLeast": 0, "monthlyAtLeast": 0}
     assert cost["test"] == {"hourlyAtLeast": 0, "monthlyAtLeast": 0}

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+import provider.load_job
 import provider.load_run
 from analysis.manifest import Manifest
 from analysis.store import ResultsStore
@@ -150,6 +151,18 @@ def test_a_payload_that_is_no_photograph_is_said_before_the_test(cluster: Any, i
         run_in(cluster, inputs | {"payload": "broken-1"}, operation())
 
 
+def test_a_server_that_the_pod_cannot_reach_is_said_before_anything_is_measured(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.load_job, "_AVAILABLE_WITHIN_S", 0)
+    with pytest.raises(
+        ResourceError, match=r"does not answer the load generator's pod(?s:.)*127.0.0.1:1 gave no right"
+    ):
+        run_in(cluster, inputs | {"baseUrl": "http://127.0.0.1:1"}, operation())
+    assert ResultsStore(inputs["results"]).scan().manifests == ()
+    assert cluster.jobs("") == []
+
+
 def test_every_script_that_the_pod_needs_is_declared() -> None:
-    assert {"locustfile.py", "keeper.py", "prepare.py"} <= set(layout.SCRIPTS)
+    assert {"locustfile.py", "keeper.py", "prepare.py", "available.py"} <= set(layout.SCRIPTS)
     assert len(layout.scripts()) == len(layout.SCRIPTS)

@@ -76,6 +76,23 @@ def test_price_of_a_stack_is_that_of_its_file():
     assert nodes_only["hourly"] * 24 == pytest.approx(11.15, abs=0.005)
 
 
+def test_price_of_a_gke_stack_shows_what_only_the_test_needs_and_what_a_run_costs():
+    result = invoke("price", "--stack", "8cpu-16gb")
+    assert "model bucket" in result.stdout
+    assert "load nodes: vCPUs" in result.stdout
+    assert "One run of 300 s costs 0.0597 USD" in result.stderr
+    [priced] = json.loads(invoke("price", "--stack", "8cpu-16gb", "--format", "json").stdout)
+    hourly = priced["cost"]["hourly"] + priced["test"]["hourly"]
+    assert priced["run_usd"] == pytest.approx(hourly * 300 / 3600)
+
+
+@pytest.mark.parametrize("arguments", [("--stack", "local"), ("--shape", "2xe2-highmem-8")])
+def test_what_makes_no_nodes_for_a_test_has_no_price_of_one(arguments):
+    [priced] = json.loads(invoke("price", *arguments, "--format", "json").stdout)
+    assert priced["test"] is None
+    assert priced["run_usd"] is None
+
+
 def test_price_of_all_stacks_has_the_four_published_shapes_and_says_what_local_stands_for():
     result = invoke("price")
     assert result.exit_code == 0

@@ -1,0 +1,78 @@
+"""The container that waits for the model, as the process that it is in the generator's pod."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loadtest.plan import PLAN_VARIABLE, Plan
+from tests.unit.loadtest.conftest import RIGHT, Exchange, ScriptedServer
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[[str, float], subprocess.CompletedProcess[str]]:
+    """Run it against a URL, as the pod does: with a Python that has no packages."""
+
+    def run(url: str, within_s: float) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "request.body").write_bytes(b'{"instances": [1]}')
+        Plan(
+            protocol="rest",
+            base_url=url,
+            model_name="resnet",
+            body_path=str(tmp_path / "request.body"),
+            expected_shape=(1, 3),
+            users=1,
+            spawn_rate_per_s=1,
+            wait_s=0,
+            warmup_s=0,
+            ramp_s=1,
+            duration_s=1,
+            spool_path=str(tmp_path / "rows.csv"),
+            parent_pid=None,
+        ).write(tmp_path / "plan.json")
+        return subprocess.run(
+            [sys.executable, "-S", "-m", "loadtest.available", str(within_s)],
+            cwd=ROOT,
+            # A proxy that a node may know of is none of the generator's.
+            env={PLAN_VARIABLE: str(tmp_path / "plan.json"), "http_proxy": "http://127.0.0.1:1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_it_ends_with_the_first_right_answer_whatever_came_before(ask, serve) -> None:
+    def script(exchange: Exchange, number: int) -> None:
+        match number:
+            case 0:
+                exchange.hang_up()
+            case 1:
+                exchange.answer(b"no such model", status=404)
+            case 2:
+                exchange.answer(b'{"predictions": [[1, 2]]}')
+            case _:
+                exchange.answer(RIGHT)
+
+    server: ScriptedServer = serve(script)
+    assert ask(server.url, 60).returncode == 0
+    assert [seen.path for seen in server.seen] == ["/v1/models/resnet:predict"] * 4
+    assert {seen.body for seen in server.seen} == {b'{"instances": [1]}'}
+
+
+def test_a_server_that_cannot_be_reached_is_said_when_the_time_is_over(ask) -> None:
+    ended = ask("http://127.0.0.1:1", 0)
+    assert ended.returncode == 1
+    assert "http://127.0.0.1:1 gave no right answer within 0 s, the last time: " in ended.stderr
+    assert "refused" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_server_that_answers_wrongly_is_said_when_the_time_is_over(ask, serve) -> None:
+    server: ScriptedServer = serve(lambda exchange, _: exchange.answer(b"{}", status=503))
+    assert "the last time: http_503" in ask(server.url, 0).stderr
