@@ -6,7 +6,8 @@ export PYTHON
 IN_ENV := . tools/env.sh &&
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
-.PHONY: help setup setup-dev setup-policy setup-kubernetes demo test test-unit test-engine check format lock clean
+.PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine e2e check format \
+    lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 18
@@ -24,13 +25,16 @@ setup-policy: ## install the policy pack's own environment, for `pulumi preview 
 setup-kubernetes: ## build the Kubernetes that the engine tests start, too (10 minutes, once)
 	@tools/setup --tier kubernetes
 
+setup-node: ## build the node that `make e2e` runs containers on, too (5 minutes, once; root on Linux)
+	@tools/setup --tier node
+
 demo: setup ## serve, load-test and price on this machine, then show the results
 	@$(IN_ENV) python -m tools.stack local
 	@$(IN_ENV) pulumi up --stack local --yes
 	@$(IN_ENV) shapebench runs
 	@$(IN_ENV) shapebench report
 
-test: ## both tiers of tests, quick one first
+test: ## the two tiers that need no root, quick one first
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-engine
 
@@ -39,6 +43,9 @@ test-unit: setup-dev ## tests that need no engine
 
 test-engine: setup-kubernetes setup-policy ## tests that drive the real Pulumi command line and a browser
 	@$(IN_ENV) python -m pytest tests/engine
+
+e2e: setup-node ## tests that run containers on a node of a real Kubernetes, which they start and end
+	@$(IN_ENV) python -m pytest tests/kubernetes
 
 check: setup-dev ## format, lint, types, YAML, documents, stack files, pins, scripts
 	@$(IN_ENV) ruff format --check .

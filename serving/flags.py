@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +18,7 @@ _MIB = 1 << 20
 class Flags:
     """A parsed and checked command line. Ports of 0 and thread counts of 0 mean what they mean to TF Serving."""
 
+    bind_address: str
     port: int
     rest_api_port: int
     rest_api_num_threads: int
@@ -52,6 +54,7 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     _check(given)
     session_threads = given.tensorflow_session_parallelism
     return Flags(
+        bind_address=given.bind_address,
         port=given.port,
         rest_api_port=given.rest_api_port,
         rest_api_num_threads=given.rest_api_num_threads,
@@ -77,6 +80,12 @@ def _parser() -> _Parser:
     parser = _Parser(prog="python -m serving.server", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"{SERVER_NAME} {server_version()}")
     add = parser.add_argument
+    add(
+        "--bind_address",
+        type=_address,
+        default="127.0.0.1",
+        help="IPv4 address of both APIs; 0.0.0.0 for all (tensorflow_model_server has no such flag, and takes all)",
+    )
     add("--port", type=_port, default=8500, help="gRPC port")
     add("--rest_api_port", type=_port, default=0, help="REST port; 0 means no REST")
     add("--rest_api_num_threads", type=_positive, default=threads, help="threads that answer REST requests")
@@ -148,6 +157,15 @@ def _positive(text: str) -> int:
     if (value := _natural(text)) == 0:
         raise argparse.ArgumentTypeError("0 would answer nothing; give 1 or more")
     return value
+
+
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no IPv4 address; give 127.0.0.1, or 0.0.0.0 for all that this machine has"
+        ) from None
 
 
 def _port(text: str) -> int:

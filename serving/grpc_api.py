@@ -20,7 +20,6 @@ from serving.core import ServerCore, model_spec
 from serving.errors import Code, ServingError, StartError, invalid_argument
 from serving.flags import Flags
 from serving.model import Model
-from serving.prepare import HOST
 from serving.tensor_proto import from_proto, to_proto
 
 _Request: TypeAlias = (
@@ -100,7 +99,7 @@ def grpc_server(core: ServerCore, flags: Flags) -> grpc.Server:
         checks.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     try:
-        server.add_insecure_port(f"{HOST}:{flags.port}")
+        server.add_insecure_port(f"{flags.bind_address}:{flags.port}")
     except RuntimeError as error:
         raise StartError(f"--port={flags.port} cannot be bound: {error}; give a free port") from error
     return server

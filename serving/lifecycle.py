@@ -16,7 +16,7 @@ from serving.errors import StartError
 from serving.grpc_api import grpc_server
 from serving.metrics import Metrics
 from serving.model import Model
-from serving.prepare import HOST, Prepared
+from serving.prepare import Prepared
 from serving.rest import RestApi
 
 _GRACE_S = 5
@@ -61,7 +61,7 @@ def _loaded_model(prepared: Prepared) -> Model:
 def _started_grpc(core: ServerCore, prepared: Prepared) -> grpc.Server:
     server = grpc_server(core, prepared.flags)
     server.start()
-    _log.info("gRPC at %s:%d", HOST, prepared.flags.port)
+    _log.info("gRPC at %s:%d", prepared.flags.bind_address, prepared.flags.port)
     return server
 
 
@@ -104,5 +104,5 @@ def _started_rest(core: ServerCore, prepared: Prepared, bound: socket.socket, en
         timeout_keep_alive=3600,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    _log.info("REST at %s:%d", HOST, flags.rest_api_port)
+    _log.info("REST at %s:%d", flags.bind_address, flags.rest_api_port)
     return _RestThread(uvicorn.Server(config), bound, ended)

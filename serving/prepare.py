@@ -9,8 +9,6 @@ from serving.errors import StartError
 from serving.flags import Flags
 from serving.versions import ModelVersion, newest_version
 
-HOST = "127.0.0.1"
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -29,8 +27,10 @@ def prepare(flags: Flags) -> Prepared:
     batching = _batching(flags)
     prometheus_path = read_monitoring_file(flags.monitoring_config_file) if flags.monitoring_config_file else None
     # gRPC takes no socket that is bound already: this only tells early that it could not bind its own.
-    _bound_socket("port", flags.port).close()
-    rest_socket = _bound_socket("rest_api_port", flags.rest_api_port) if flags.rest_api_port else None
+    _bound_socket("port", flags.bind_address, flags.port).close()
+    rest_socket = (
+        _bound_socket("rest_api_port", flags.bind_address, flags.rest_api_port) if flags.rest_api_port else None
+    )
     return Prepared(flags, version, batching, prometheus_path, rest_socket)
 
 
@@ -40,11 +40,11 @@ def _batching(flags: Flags) -> Batching | None:
     return read_batching_file(flags.batching_parameters_file) if flags.batching_parameters_file else default_batching()
 
 
-def _bound_socket(flag: str, port: int) -> socket.socket:
+def _bound_socket(flag: str, address: str, port: int) -> socket.socket:
     bound = socket.socket()
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((HOST, port))
+        bound.bind((address, port))
     except OSError as error:
         bound.close()
         raise StartError(f"--{flag}={port} cannot be bound: {error.strerror}; give a free port") from error

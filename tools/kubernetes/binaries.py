@@ -3,13 +3,13 @@
 import json
 import os
 import platform
-import pwd
 import shutil
-import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from tools import gobuild
 from tools.console import SetupError, say
+from tools.kubernetes import debian
 from tools.pins import show_version
 from tools.stamps import content_key, read_stamp, unfinished_folder, write_stamp
 
@@ -48,7 +48,7 @@ def ensure_kubernetes(root: Path) -> bool:
         programs = [] if etcd_program(root) else [_extract_etcd(root, scratch)]
         built = scratch / "bin"
         built.mkdir()
-        _build_servers(root, built)
+        build_servers(root, SERVERS, built)
         _build_provider(root, scratch / "provider", built / PROVIDER)
         target = bin_folder(root)
         target.mkdir(parents=True, exist_ok=True)
@@ -73,13 +73,14 @@ def _refuse_impossible(root: Path) -> None:
         )
 
 
-def _build_servers(root: Path, into: Path) -> None:
+def build_servers(root: Path, names: Iterable[str], into: Path) -> None:
+    """Build some of Kubernetes' programs into a folder."""
     module = root / "tools/kubernetes/servers"
     version = gobuild.ask_module(module, _KUBERNETES, "Version")
     _, minor, _ = version.split(".")
     facts = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor}
     variables = {f"{package}.{name}": value for package in _VERSION_PACKAGES for name, value in facts.items()}
-    for server in SERVERS:
+    for server in names:
         gobuild.compile_package(f"building {server} {version} with Go", f"{_KUBERNETES}/cmd/{server}", module=module,
                                 variables=variables, into=into / server, log=_log(root, server))  # fmt: skip
 
@@ -104,33 +105,15 @@ def _build_provider(root: Path, scratch: Path, into: Path) -> None:
 
 
 def _extract_etcd(root: Path, scratch: Path) -> Path:
-    """Take etcd out of Debian's package without installing that, which would start a server of its own."""
     say(f"fetching etcd from Debian's package {_DEBIAN_ETCD}")
     log = _log(root, "etcd")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as file:
-        if not _fetch_package(scratch, file.fileno()):
-            raise SetupError(
-                f"etcd is missing: none is on PATH, and Debian's package {_DEBIAN_ETCD} cannot be fetched with apt-get "
-                f"(see {log}), so no API server can run. Install etcd 3.4 or later, or run `apt-get update` as root, "
-                "then run it again."
-            )
-    (package,) = scratch.glob(f"{_DEBIAN_ETCD}_*.deb")
-    subprocess.run(["dpkg-deb", "--extract", str(package), str(scratch / "etcd")], check=True)  # noqa: S607 (Debian's)
+    if not debian.extract([_DEBIAN_ETCD], scratch / "etcd", log):
+        raise SetupError(
+            f"etcd is missing: none is on PATH, and Debian's package {_DEBIAN_ETCD} cannot be fetched with apt-get "
+            f"(see {log}), so no API server can run. Install etcd 3.4 or later, or run `apt-get update` as root, "
+            "then run it again."
+        )
     return scratch / "etcd/usr/bin/etcd"
-
-
-def _fetch_package(into: Path, log: int) -> bool:
-    # As root apt would drop to a user who may not write here.
-    user = pwd.getpwuid(os.geteuid()).pw_name
-    download = ["apt-get", "--option", f"APT::Sandbox::User={user}", "download", _DEBIAN_ETCD]
-
-    def runs(*command: str) -> bool:
-        return subprocess.run(command, cwd=into, stdout=log, stderr=log, check=False).returncode == 0
-
-    if shutil.which("apt-get") is None:
-        return False
-    return runs(*download) or (os.geteuid() == 0 and runs("apt-get", "update") and runs(*download))
 
 
 def _log(root: Path, name: str) -> Path:

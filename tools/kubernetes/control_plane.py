@@ -4,24 +4,23 @@ They end with the process that started them, however it ends. No node belongs to
 """
 
 import argparse
-import json
 import secrets
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
-import urllib.request
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.error import URLError
 
 from tools.console import SetupError, say
+from tools.kubernetes.api import Api
 from tools.kubernetes.binaries import bin_folder, etcd_program
+from tools.kubernetes.credentials import kubeconfig, write_private
 from tools.pins import ROOT
 
 _START_TIMEOUT_S = 60.0
@@ -35,21 +34,36 @@ _USERS = {
 }
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where a control plane runs, and for whom."""
+
+    address: str = "127.0.0.1"
+    """What the API server listens on."""
+    entering: tuple[str, ...] = ()
+    """The command that starts another one in the network that has this address."""
+    users: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Who else may speak to the API server: by user, the name and the groups that RBAC knows."""
+    api_server_flags: tuple[str, ...] = ()
+
+
 class ControlPlane:
     """A control plane whose data, credentials and logs are in one folder, which is emptied first."""
 
-    def __init__(self, folder: Path, root: Path = ROOT) -> None:
+    def __init__(self, folder: Path, root: Path = ROOT, site: Site = Site()) -> None:
         self.folder = folder.resolve()
+        self._site = site
+        self._users = {**_USERS, **site.users}
         self._programs = bin_folder(root)
         self._etcd_program = etcd_program(root)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._tokens = {user: secrets.token_urlsafe(24) for user in _USERS}
+        self._tokens = {user: secrets.token_urlsafe(24) for user in self._users}
         self._etcd_port, self._peer_port, self._port = _free_ports(3)
 
     @property
     def address(self) -> str:
         """Host and port of the API server."""
-        return f"127.0.0.1:{self._port}"
+        return f"{self._site.address}:{self._port}"
 
     @property
     def ca_file(self) -> Path:
@@ -62,6 +76,11 @@ class ControlPlane:
         return b64encode(self.ca_file.read_bytes()).decode()
 
     @property
+    def api(self) -> Api:
+        """For the user who may do everything, once the API server has been started."""
+        return Api(self.address, self.ca_file, self.token)
+
+    @property
     def token(self) -> str:
         """The token of a user who may do everything."""
         return self._tokens["admin"]
@@ -69,7 +88,7 @@ class ControlPlane:
     @property
     def kubeconfig(self) -> Path:
         """The same user's kubeconfig."""
-        return self._kubeconfig("admin")
+        return self.kubeconfig_of("admin")
 
     def __enter__(self) -> Self:
         try:
@@ -104,12 +123,11 @@ class ControlPlane:
             f"--initial-cluster=default={peer}",
         )
         self.start_api_server()
-        for name in ("kube-controller-manager", "kube-scheduler"):
-            self._write_kubeconfig(name)
-        self._write_kubeconfig("admin")
+        for user in self._users:
+            self._write_kubeconfig(user)
         self._spawn(
             self._programs / "kube-controller-manager",
-            f"--kubeconfig={self._kubeconfig('kube-controller-manager')}",
+            f"--kubeconfig={self.kubeconfig_of('kube-controller-manager')}",
             f"--service-account-private-key-file={self._account_key}",
             f"--root-ca-file={self.ca_file}",
             "--use-service-account-credentials",
@@ -120,33 +138,34 @@ class ControlPlane:
         )
         self._spawn(
             self._programs / "kube-scheduler",
-            f"--kubeconfig={self._kubeconfig('kube-scheduler')}",
+            f"--kubeconfig={self.kubeconfig_of('kube-scheduler')}",
             "--leader-elect=false",
             "--secure-port=0",
         )
         # Made by a controller, and needed by every pod.
-        self._wait_for(lambda: self._answers("/api/v1/namespaces/default/serviceaccounts/default"), "the controllers")
+        self._wait_for(lambda: self.api.get("/api/v1/namespaces/default/serviceaccounts/default"), "the controllers")
 
     def start_api_server(self) -> None:
         """Start the API server, again after `stop_api_server`: address, certificate, tokens and data are the same."""
         self._spawn(
             self._programs / "kube-apiserver",
             f"--etcd-servers={self._etcd_url}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
+            f"--bind-address={self._site.address}",
+            f"--advertise-address={self._site.address}",
             # A loopback address cannot be the endpoint of the service `kubernetes`, and no pod runs that would use it.
             "--endpoint-reconciler-type=none",
             f"--secure-port={self._port}",
             f"--cert-dir={self.ca_file.parent}",
             f"--token-auth-file={self._token_file}",
-            "--authorization-mode=RBAC",
+            "--authorization-mode=Node,RBAC",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self._account_key}",
             f"--service-account-signing-key-file={self._account_key}",
             "--allow-privileged",
+            *self._site.api_server_flags,
         )
-        self._wait_for(lambda: self._answers("/readyz"), "the API server")
+        self._wait_for(lambda: self.api.get("/readyz"), "the API server")
 
     def stop_api_server(self) -> None:
         """End the API server alone, as if the cluster were out of reach."""
@@ -169,7 +188,8 @@ class ControlPlane:
     def _token_file(self) -> Path:
         return self.folder / "tokens.csv"
 
-    def _kubeconfig(self, user: str) -> Path:
+    def kubeconfig_of(self, user: str) -> Path:
+        """The kubeconfig of one of the users."""
         return self.folder / f"{user}.kubeconfig"
 
     def _empty_folder(self) -> None:
@@ -182,8 +202,8 @@ class ControlPlane:
         self.folder.mkdir(parents=True)
 
     def _write_credentials(self) -> None:
-        lines = [f'{self._tokens[user]},{name},{name},"{groups}"\n' for user, (name, groups) in _USERS.items()]
-        _write_private(self._token_file, "".join(lines))
+        lines = [f'{self._tokens[user]},{name},{name},"{groups}"\n' for user, (name, groups) in self._users.items()]
+        write_private(self._token_file, "".join(lines))
         subprocess.run(
             ["openssl", "genrsa", "-out", str(self._account_key), "2048"],  # noqa: S607 (the one of PATH)
             check=True,
@@ -191,23 +211,15 @@ class ControlPlane:
         )
 
     def _write_kubeconfig(self, user: str) -> None:
-        cluster = {"server": f"https://{self.address}", "certificate-authority-data": self.ca_certificate}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "tests", "cluster": cluster}],
-            "users": [{"name": user, "user": {"token": self._tokens[user]}}],
-            "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": user}}],
-            "current-context": "tests",
-        }
-        _write_private(self._kubeconfig(user), json.dumps(content, indent=2))
+        text = kubeconfig(f"https://{self.address}", self.ca_certificate, user, self._tokens[user])
+        write_private(self.kubeconfig_of(user), text)
 
     def _spawn(self, program: str | Path, *arguments: str) -> None:
         name = Path(program).name
         with self._log(name).open("ab") as log:
             # The kernel ends it when this process is gone, even one that was killed.
             self._running[name] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", str(program), *arguments],  # noqa: S607 (util-linux)
+                ["setpriv", "--pdeathsig", "KILL", *self._site.entering, str(program), *arguments],  # noqa: S607 (util-linux)
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -226,18 +238,7 @@ class ControlPlane:
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
-    def _answers(self, path: str) -> bool:
-        try:
-            request = urllib.request.Request(
-                f"https://{self.address}{path}", headers={"Authorization": f"Bearer {self.token}"}
-            )
-            context = ssl.create_default_context(cafile=str(self.ca_file))
-            with urllib.request.urlopen(request, timeout=5, context=context):  # noqa: S310 (our own address)
-                return True
-        except (URLError, OSError):
-            return False
-
-    def _wait_for(self, condition: Callable[[], bool], what: str) -> None:
+    def _wait_for(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not condition():
             gone = [name for name, process in self._running.items() if process.poll() is not None]
@@ -256,11 +257,6 @@ def _free_ports(count: int) -> list[int]:
     for probe in probes:
         probe.close()
     return ports
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.touch(mode=0o600)
-    path.write_text(text)
 
 
 def main() -> int:

@@ -32,6 +32,7 @@ def test_flags_default_to_what_they_default_to_at_tf_serving():
 def test_every_flag_changes_what_it_names():
     default = parse_flags([BASE])
     for flag, field in (
+        ("--bind_address=0.0.0.0", "bind_address"),
         ("--port=1", "port"),
         ("--rest_api_port=1", "rest_api_port"),
         ("--rest_api_num_threads=1", "rest_api_num_threads"),
@@ -67,6 +68,7 @@ def test_session_parallelism_sets_both_thread_pools():
         ([BASE, "--port=0"], "--port=0 leaves the gRPC API without a port"),
         ([BASE, "--port=65536"], "the highest is 65535"),
         ([BASE, "--port=1", "--rest_api_port=1"], "need a port each"),
+        ([BASE, "--bind_address=everywhere"], "'everywhere' is no IPv4 address"),
         ([BASE, "--rest_api_num_threads=0"], "0 would answer nothing"),
         ([BASE, "--enable_batching=maybe"], "'maybe' is neither true nor false"),
         ([BASE, "--batching_parameters_file=/x"], "no effect without --enable_batching"),

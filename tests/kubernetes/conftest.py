@@ -1,0 +1,31 @@
+"""One real node for all tests of this tier, started and ended by them. Where none can run, every test says why."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kubernetes import client, config
+
+from tools.kubernetes.node.obstacles import why_no_node_can_run
+from tools.kubernetes.node.single_node import SingleNode
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    obstacle = why_no_node_can_run() if ours else None
+    for item in ours:
+        item.add_marker(pytest.mark.kubernetes)
+        if obstacle is not None:
+            item.add_marker(pytest.mark.skip(reason=f"no node can run here: {obstacle}"))
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[SingleNode]:
+    with SingleNode() as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def api(node: SingleNode) -> Iterator[client.ApiClient]:
+    with config.new_client_from_config(str(node.kubeconfig)) as api:
+        yield api

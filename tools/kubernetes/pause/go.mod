@@ -1,0 +1,3 @@
+module shapebench/tools/kubernetes/pause
+
+go 1.24.0
