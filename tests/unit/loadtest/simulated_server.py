@@ -1,0 +1,58 @@
+"""A queue on a clock of its own: c workers serve in order, and a capacity search asks them without waiting."""
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+
+from loadtest.arrivals import CONSTANT, arrivals_at
+from loadtest.search import Found, Search, Step
+from loadtest.step import Objective, StepJudge, Verdict
+
+LOOK_S = 0.25
+
+
+@dataclass
+class SimulatedServer:
+    """`service_s` draws the time that one request takes one of the workers; `noise_s` is what the way adds."""
+
+    workers: int
+    service_s: Callable[[random.Random], float]
+    noise_s: float = 0.0005
+    service_variation: float = 0.0
+    seed: int = 0
+    now_s: float = 0.0
+    steps: list[tuple[Step, Verdict, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+
+    def judge(self, objective: Objective, step: Step) -> tuple[Verdict, float]:
+        """Offer the step's rate to an idle server until the judge has made up its mind."""
+        judge = StepJudge(objective, step.rate_rps, self.service_variation, glance=step.glance)
+        free = [0.0] * self.workers
+        ends: list[tuple[float, int, float]] = []
+        looks = (LOOK_S * n for n in count(1))
+        look_s = next(looks)
+        for number, due_s in enumerate(arrivals_at(step.rate_rps, CONSTANT, seed=0)):
+            while look_s < due_s:
+                while ends and ends[0][0] <= look_s:
+                    end_s, ended, ended_due_s = heapq.heappop(ends)
+                    judge.ended(ended, end_s - ended_due_s, ok=True)
+                if verdict := judge.verdict(look_s):
+                    self.steps.append((step, verdict, look_s))
+                    self.now_s += look_s
+                    return verdict, judge.unseen(look_s)
+                look_s = next(looks)
+            judge.due(number, due_s)
+            end_s = max(due_s, heapq.heappop(free)) + self.service_s(self._random)
+            heapq.heappush(free, end_s)
+            heapq.heappush(ends, (end_s + self._random.expovariate(1 / self.noise_s), number, due_s))
+        raise AssertionError("arrivals never end")
+
+    def search(self, objective: Objective, start_rps: float, precision: float = 0.01) -> tuple[Found | None, Search]:
+        search = Search(start_rps, 0.1, 10_000, precision)
+        while step := search.next():
+            search.learn(step, *self.judge(objective, step))
+        return search.found(), search
