@@ -1,7 +1,8 @@
 """What every benchmark reports: figures with their bars, printed as lines and written as JSON.
 
-A bar is text such as `<= 1.25`, so that the file says what was asked beside what was measured. A benchmark exits 0
-when it measured, whether or not its bars hold: these machines are noisy, and a figure that falls short is a finding.
+A bar is text such as `<= 1.25` or `93 .. 97`, so that the file says what was asked beside what was measured. A
+benchmark exits 0 when it measured, whether or not its bars hold: these machines are noisy, and a figure that falls
+short is a finding.
 """
 
 import json
@@ -18,7 +19,7 @@ _COMPARE = {"<=": operator.le, ">=": operator.ge}
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value. `bar` is `<= x`, `>= x`, or None where the value only stands beside others."""
+    """One measured value. `bar` is `<= x`, `>= x`, `x .. y`, or None where the value only stands beside others."""
 
     name: str
     value: float
@@ -30,6 +31,9 @@ class Figure:
         """Whether the value meets its bar; None where there is none."""
         if self.bar is None:
             return None
+        if " .. " in self.bar:
+            low, high = map(float, self.bar.split(" .. "))
+            return low <= self.value <= high
         sign, limit = self.bar.split()
         return bool(_COMPARE[sign](self.value, float(limit)))
 

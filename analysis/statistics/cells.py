@@ -1,0 +1,99 @@
+"""Reduces the rows of a run's hold to counts in cells of equal time: all that its intervals are computed from.
+
+An interval needs to know how counts vary along the run, not each row: some hundred cells keep that, and make a run of
+a million rows as small as one of a thousand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+CELLS = 480
+# The ladder of a tail: rungs evenly apart in the logarithm of the odds, from 20 times as few answers above to 20 times
+# as many; an interval that reaches further has no bound.
+_RUNGS = 161
+_ODDS_TIMES = 20.0
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The rows of one run's hold as arrays of one length, in any order, in microseconds since any moment.
+
+    `due_us` is when the schedule wanted the request sent: in an open loop a stall delays what follows, and time
+    counted from the send would hide that. In a closed loop both are the same.
+    """
+
+    due_us: Integers
+    end_us: Integers
+    ok: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Tail:
+    """One quantile of the response time of good answers, and what is needed to see how it varies.
+
+    `excess` is, for each cell, how many of its answers took longer than the quantile, less the expected share of them.
+    `levels` and `values_ms` are the quantiles around it, as a ladder.
+    """
+
+    quantile: float
+    value_ms: float
+    excess: Floats
+    levels: Floats
+    values_ms: Floats
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Counts in cells of equal time: requests by when they were due, `arrived` (good answers) by when they came."""
+
+    duration_s: float
+    sent: Integers
+    good: Integers
+    arrived: Integers
+    tails: dict[float, Tail]
+
+    @property
+    def failed(self) -> Integers:
+        """Requests without a good answer, by when they were due."""
+        return self.sent - self.good
+
+
+def cells_of(hold: Hold, arrived_us: Integers, quantiles: Sequence[float]) -> Cells | None:
+    """The counts; None where the hold has no two requests at different times, so that it has no rate.
+
+    `arrived_us` is when each good answer of the run came, whoever sent it: those within the hold are counted, so that
+    neither edge is counted twice.
+    """
+    if hold.due_us.size == 0 or (first_us := hold.due_us.min()) == (last_us := hold.due_us.max()):
+        return None
+    edges_us = np.linspace(float(first_us), float(last_us), CELLS + 1)
+    cell = _cell(hold.due_us, edges_us)
+    within_us = arrived_us[(arrived_us > first_us) & (arrived_us <= last_us)]
+    response_us = (hold.end_us - hold.due_us)[hold.ok]
+    good_cell = cell[hold.ok]
+    return Cells(
+        duration_s=float(last_us - first_us) / 1e6,
+        sent=np.bincount(cell, minlength=CELLS),
+        good=np.bincount(good_cell, minlength=CELLS),
+        arrived=np.bincount(_cell(within_us, edges_us), minlength=CELLS),
+        tails={quantile: _tail(quantile, response_us, good_cell) for quantile in quantiles if response_us.size},
+    )
+
+
+def _cell(times_us: Integers, edges_us: Floats) -> Integers:
+    return np.clip(np.searchsorted(edges_us, times_us, side="right") - 1, 0, CELLS - 1)
+
+
+def _tail(quantile: float, response_us: Integers, cell: Integers) -> Tail:
+    odds = (1 - quantile) / quantile * np.geomspace(_ODDS_TIMES, 1 / _ODDS_TIMES, _RUNGS)
+    levels = 1 / (1 + odds)
+    value_us, *values_us = np.quantile(response_us, [quantile, *levels])
+    above = np.bincount(cell[response_us > value_us], minlength=CELLS)
+    expected = (1 - quantile) * np.bincount(cell, minlength=CELLS)
+    return Tail(quantile, float(value_us) / 1000, above - expected, levels, np.array(values_us) / 1000)

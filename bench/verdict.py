@@ -1,0 +1,63 @@
+"""How often the intervals hold the truth, over many synthetic stores whose truth is known."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from analysis.statistics.cells import cells_of
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.repeats import over_repeats
+from analysis.statistics.within import RunFigures, run_figures
+from bench.figures import Figure, describe_machine, report
+from bench.regimes import REGIMES, Regime
+
+STORES = 400
+_SEED = 7
+_P99 = 0.99
+# What an hour costs changes nothing here: the interval of the cost is that of the goodput, turned round.
+_USD_HOURLY = 1.0
+_BAR = "93 .. 97"
+
+
+def main() -> None:
+    """Simulate, estimate, compare, and print a line a regime and figure."""
+    print(describe_machine(["numpy", "scipy"]))
+    figures = []
+    for regime in REGIMES:
+        sys.stderr.write(f"{regime.name}\n")
+        figures += coverage(regime, STORES)
+    report("verdict", figures)
+
+
+def coverage(regime: Regime, stores: int) -> list[Figure]:
+    """The share of stores whose intervals hold the true goodput, p99 and cost, in percent."""
+    truth = {
+        "goodput": regime.goodput_rps,
+        "p99": regime.true_p99_ms(),
+        "cost": _USD_HOURLY / regime.goodput_rps,
+    }
+    held: Counter[str] = Counter()
+    for runs in _figures(regime, stores):
+        goodput = over_repeats([run.goodput_rps for run in runs])
+        p99_ms = over_repeats([run.quantiles_ms[_P99] for run in runs])
+        found = {"goodput": goodput, "p99": p99_ms, "cost": goodput.divides(_USD_HOURLY)}
+        held.update({name: _holds(estimate, truth[name]) for name, estimate in found.items()})
+        held["bounded"] += p99_ms.high < float("inf")
+    return [
+        *(Figure(f"{regime.name}: {name} held", held[name] / stores * 100, "% of stores", _BAR) for name in truth),
+        Figure(f"{regime.name}: p99 has an upper bound", held["bounded"] / stores * 100, "% of stores"),
+    ]
+
+
+def _figures(regime: Regime, stores: int) -> Iterator[list[RunFigures]]:
+    for runs in regime.stores(stores, _SEED):
+        cells = [cells_of(hold, arrived_us, (_P99,)) for hold, arrived_us in runs]
+        yield [run_figures("run", each) for each in cells if each is not None]
+
+
+def _holds(estimate: Estimate, truth: float) -> int:
+    return int(estimate.low <= truth <= estimate.high)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+from datetime import timedelta
+
+import pytest
+
+from analysis.manifest import Validity
+from analysis.statistics.read import read_figures
+from analysis.summary import summarise
+from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES
+
+SMOKE = PROFILES["smoke"]
+
+
+@pytest.fixture
+def read(store, table):
+    def reading(rows, **changes):
+        manifest = write_run(
+            store, make_manifest(SMOKE, **changes), rows if not isinstance(rows, list) else table(rows)
+        )
+        return manifest, *read_figures(store, manifest)
+
+    return reading
+
+
+def test_the_values_are_those_of_the_summary(store, read):
+    manifest, figures, reasons = read(make_rows(SMOKE, Server(capacity_rps=30, service_ms=20, error_share=0.05)))
+    summary = summarise(store, manifest)
+    assert reasons == []
+    assert figures.requests == summary.requests
+    assert figures.goodput_rps.value == pytest.approx(summary.goodput_rps)
+    assert figures.error_share.value == pytest.approx(summary.error_rate)
+    assert figures.quantiles_ms[0.99].value == pytest.approx(summary.p99_ms)
+    for estimate in (figures.goodput_rps, figures.error_share, *figures.quantiles_ms.values()):
+        assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_in_an_open_loop_time_counts_from_when_the_request_was_due(read, row):
+    late = [row(second, 100, intended_start=STARTED_AT + timedelta(seconds=second - 2)) for second in range(10, 60)]
+    _, figures, _ = read(late)
+    assert figures.quantiles_ms[0.5].value == pytest.approx(2100)
+
+
+def test_an_invalid_run_says_why_and_a_silent_one_says_so(read, row):
+    rows = [row(second) for second in range(10)]
+    _, _, reasons = read(rows, validity=Validity(verdict="invalid", reasons=("the server died",)))
+    assert reasons == ["the server died"]
+    _, _, reasons = read(rows, validity=Validity(verdict="invalid", reasons=()))
+    assert "no reason was recorded" in reasons[0]
+
+
+@pytest.mark.parametrize("seconds", [[], [3]])
+def test_a_run_without_two_requests_in_its_hold_has_no_figures(read, row, seconds):
+    _, figures, reasons = read([row(second) for second in seconds])
+    assert figures is None
+    assert "nothing was measured" in reasons[0]
+
+
+def test_rows_that_cannot_be_read_are_a_reason(store, row, table):
+    manifest = write_run(store, make_manifest(SMOKE), table([row(second / 10) for second in range(100)]))
+    [part], _ = store.parts(manifest)
+    with open(part, "r+b") as file:  # noqa: PTH123 - the store hands out names
+        file.seek(8)
+        file.write(b"\xaa" * 400)
+    figures, reasons = read_figures(store, manifest)
+    assert figures is None
+    assert "cannot be read" in reasons[0]
