@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi
 
-from stacks.config import settings_of_this_stack, zone_of_this_stack
+from stacks.config import google_config_of_this_stack, settings_of_this_stack, zone_of_this_stack
 from stacks.explain import SettingsError
 from stacks.settings import Settings
 
@@ -50,7 +50,8 @@ def gke(settings: Settings) -> Outputs:
     """A cluster that the stack makes; what it costs is known before anything is made."""
     from components.gke_platform import GkePlatform, GkePlatformArgs
 
-    platform = GkePlatform("gke", GkePlatformArgs(STACK, settings, zone_of_this_stack(settings), CHECKOUT))
+    google = google_config_of_this_stack()
+    platform = GkePlatform("gke", GkePlatformArgs(STACK, settings, zone_of_this_stack(settings), CHECKOUT, google))
     return {
         "cost": platform.cost,
         "expiresAt": platform.lease.expires_at,

@@ -88,6 +88,18 @@ def cost_output(serving: Cost, test: Cost, run_s: float) -> dict[str, Any]:
     }
 
 
+def hourly_sentence(serving: Cost, test: Cost) -> str:
+    """What both cost an hour, for whoever is about to spend it."""
+    unpriced = [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None]
+    bound, unknown = ("at least", f"; no price is known for {', '.join(unpriced)}") if unpriced else ("about", "")
+    kept, added = at_least(serving), at_least(test)
+    return (
+        f"until `pulumi destroy` this stack costs {bound} {kept + added:.2f} {serving.currency} an hour:"
+        f" {kept:.2f} for serving, {added:.2f} for the load test's nodes (prices of {serving.prices_as_of},"
+        f" {serving.region}){unknown}"
+    )
+
+
 def _nat(machines: int) -> tuple[Quantity, Quantity]:
     return (
         Quantity("NAT gateway: machines", min(machines, NAT_MACHINES_AT_MOST), "VM-hour", "nat-gateway-vm"),

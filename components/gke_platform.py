@@ -1,12 +1,16 @@
 """GkePlatform: network, cluster, model, server and load test on Google Cloud, as one component."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pulumi
 
-from analysis.stack_cost import cost_output, kept_cost, load_cost
+from analysis.manifest import Cost
+from analysis.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost
+from cloud.needs import needs
+from components.account_names import account_names
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gke_control_plane import ControlPlaneArgs
 from components.labels import stack_labels
@@ -15,6 +19,7 @@ from components.model_export import ModelExport, ModelExportArgs
 from components.model_store import ModelStore, ModelStoreArgs
 from components.network import Network, NetworkArgs
 from components.node_pool import SERVING_POOL
+from components.preflight import Preflight, PreflightArgs
 from components.serving_names import SERVICE_ACCOUNT
 from components.tf_serving import TfServing, TfServingArgs
 from stacks.settings import Settings
@@ -27,12 +32,13 @@ Labels = pulumi.Output[dict[str, str]]
 
 @dataclass
 class GkePlatformArgs:
-    """The stack's name, settings and zone, and the checkout that the export and the results are kept in."""
+    """The stack's name, settings and zone, the checkout that the export and the results are kept in, `gcp:*` keys."""
 
     stack: str
     settings: Settings
     zone: str
     checkout: Path
+    google: Mapping[str, str] = field(default_factory=dict)
 
 
 class GkePlatform(pulumi.ComponentResource):
@@ -50,15 +56,18 @@ class GkePlatform(pulumi.ComponentResource):
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
         kept = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
-        self.cost = _cost(args)
-        self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), child)
+        self.cost = cost_output(*_costs(args), settings.load.total_s)
+        preflight = Preflight(f"{name}-preflight", _preflight_args(args), child)
+        # Whatever Google makes carries the lease's labels or hangs on what does, and so comes after both.
+        asked = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
+        self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), asked)
         labels = _labels(args.stack, self.lease)
         network = Network(f"{name}-network", NetworkArgs(region=settings.region, labels=labels), kept)
         self.cluster = GkeCluster(f"{name}-cluster", _cluster_args(args, network, self.lease, labels), kept)
         model = ModelExport(
             f"{name}-model",
             ModelExportArgs(weights=settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
-            child,
+            asked,
         )
         self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), kept)
         self.serving = TfServing(
@@ -70,12 +79,25 @@ class GkePlatform(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _cost(args: GkePlatformArgs) -> dict[str, Any]:
+def _costs(args: GkePlatformArgs) -> tuple[Cost, Cost]:
     settings = args.settings
-    return cost_output(
+    return (
         kept_cost(settings.platform, settings.node_shape(args.stack), settings.region),
         load_cost(settings.gke.load_shape, settings.region),
-        settings.load.total_s,
+    )
+
+
+def _preflight_args(args: GkePlatformArgs) -> PreflightArgs:
+    settings = args.settings
+    return PreflightArgs(
+        stack=args.stack,
+        zone=args.zone,
+        project=args.google.get("gcp:project"),
+        google=pulumi.Output.secret(args.google),
+        needs=[asdict(need) for need in needs(settings.node_shape(args.stack), settings.gke.load_shape)],
+        accounts=account_names(args.stack),
+        costs=hourly_sentence(*_costs(args)),
+        ask=settings.gke.preflight,
     )
 
 

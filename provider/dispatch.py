@@ -16,11 +16,12 @@ from provider.lease import Lease
 from provider.load_test import LoadTest
 from provider.local_serving import LocalServing
 from provider.model_export import ModelExport
+from provider.preflight import Preflight
 from provider.properties import from_plain, to_plain
 from provider.resource import Operation, Resource, ResourceError
 
 _KINDS: dict[str, Resource] = {
-    kind.token: kind for kind in (ModelExport(), LocalServing(), LoadTest(), ClusterLoadTest(), Lease())
+    kind.token: kind for kind in (ModelExport(), LocalServing(), LoadTest(), ClusterLoadTest(), Lease(), Preflight())
 }
 
 Result = TypeVar("Result")

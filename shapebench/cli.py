@@ -91,6 +91,20 @@ def report(
 
 
 @app.command()
+def preflight(
+    stack: Annotated[str, typer.Option(help="The stack that is to be made.")],
+    project: Annotated[
+        str | None, typer.Option(help="Look there. [default: the stack's gcp:project, or the environment's]")
+    ] = None,
+) -> None:
+    """Say what Google Cloud lacks for a GKE stack, and what the stack will cost an hour. `pulumi up` asks it, too."""
+    from shapebench.preflight import preflight as ask  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        ask(stack, project)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, what is missing, and how to mend it."""
     from shapebench.doctor import doctor as examine  # noqa: PLC0415 - start-up

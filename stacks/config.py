@@ -4,11 +4,10 @@ import json
 
 from pulumi.runtime.config import get_config_env
 
-from stacks.explain import PREFIX, SettingsError
+from stacks.explain import PREFIX
 from stacks.files import with_defaults
+from stacks.google import google_keys, zone_of
 from stacks.settings import Settings, parse_settings
-
-ZONE_KEY = "gcp:zone"
 
 # Scalars among the keys; all others are objects, which Pulumi hands over as JSON.
 _TEXT_KEYS = frozenset({"platform", "results", "region", "rerun"})
@@ -29,22 +28,13 @@ def settings_of_this_stack() -> Settings:
 
 
 def zone_of_this_stack(settings: Settings) -> str:
-    """The zone that the stack's `gcp:zone` names; raises SettingsError where it names none of the region's.
+    """The zone that the stack's `gcp:zone` names; raises SettingsError where it names none of the region's."""
+    return zone_of(get_config_env(), settings)
 
-    It is the Google provider's own key, so that whatever else makes resources in this stack agrees.
-    """
-    zone: str | None = get_config_env().get(ZONE_KEY)
-    if zone is None:
-        raise SettingsError(
-            f"{ZONE_KEY} is missing, so it is open where the cluster would be;"
-            f" run `pulumi config set {ZONE_KEY} {settings.region}-a`"
-        )
-    if zone.rpartition("-")[0] != settings.region:
-        raise SettingsError(
-            f"{ZONE_KEY} is {zone!r}, which is no zone of shapebench:region {settings.region}, so the cluster would be"
-            " priced as if it were elsewhere; give a zone and its region"
-        )
-    return zone
+
+def google_config_of_this_stack() -> dict[str, str]:
+    """The Google provider's own keys, secrets among them, by full key such as `gcp:project`."""
+    return google_keys(get_config_env())
 
 
 def _parsed(value: str) -> object:

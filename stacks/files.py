@@ -20,14 +20,18 @@ def stack_names() -> list[str]:
 
 def load_settings(stack: str) -> Settings:
     """The settings of a stack, from its file and the project's defaults; raises SettingsError."""
+    return parse_settings(with_defaults(_own_values(load_config(stack))))
+
+
+def load_config(stack: str) -> dict[str, Any]:
+    """What a stack's file says, by full key, other packages' keys among them; raises SettingsError."""
     path = STACKS_DIR / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         raise SettingsError(
             f"there is no stack '{stack}', for {path.name} is missing; there are {', '.join(stack_names())}"
         )
-    return parse_settings(
-        with_defaults(_own_values(yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})))
-    )
+    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})
+    return config
 
 
 def load_shape(stack: str) -> NodeShape:

@@ -77,6 +77,12 @@ class GkeSettings(Frozen):
     managed_prometheus: Annotated[
         bool, Field(description="true collects metrics; its collectors take CPU from the serving nodes.")
     ]
+    preflight: Annotated[
+        bool,
+        Field(
+            description="false makes the stack without asking Google first whether APIs, rights and quotas are there."
+        ),
+    ]
     seed_faithful: Annotated[
         bool, Field(description="true deploys as the published experiment did: no requests, no probes.")
     ]

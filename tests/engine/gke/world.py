@@ -1,7 +1,11 @@
-"""What a GKE stack meets in these tests: a Google Cloud in a folder, a real control plane, nodes that are played."""
+"""What a GKE stack meets in these tests: a Google Cloud in a folder, a real control plane, nodes that are played.
+
+What is asked of Google's REST APIs beside making things is answered by another stand-in, tests/google_stand_in.py.
+"""
 
 import json
 import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +16,7 @@ from kubernetes import client
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.stand_in_kubelet import StandInKubelet
 from tests.engine.harness import CHECKOUT, SMOKE, Stack, eventually
+from tests.google_stand_in import GoogleStandIn, serving
 from tools.kubernetes.binaries import bin_folder
 from tools.kubernetes.control_plane import ControlPlane
 
@@ -39,8 +44,11 @@ class World:
     control_plane: ControlPlane
     api: client.ApiClient
     memory: Memory = field(init=False)
+    cloud: GoogleStandIn = field(init=False, default_factory=lambda: GoogleStandIn(project=PROJECT))
     _kubelet: StandInKubelet = field(init=False)
     _stacks: list[Stack] = field(init=False, default_factory=list)
+    _endpoints: dict[str, str] = field(init=False, default_factory=dict)
+    _open: ExitStack = field(init=False, default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.home / "google")
@@ -49,6 +57,7 @@ class World:
         self._kubelet = StandInKubelet(self.api, self.memory)
 
     def __enter__(self) -> Self:
+        self._endpoints = self._open.enter_context(serving(self.cloud))
         self._kubelet.start()
         return self
 
@@ -61,6 +70,7 @@ class World:
             resources.clear()
         eventually(lambda: not client.CoreV1Api(self.api).list_node().items, "the nodes are gone")
         self._kubelet.stop()
+        self._open.close()
 
     def stack(self, name: str, project: Path = CHECKOUT) -> Stack:
         """A stack that finds the stand-in as its gcp plugin, and the real Kubernetes provider."""
@@ -71,8 +81,9 @@ class World:
             VARIABLE: str(self.memory.folder),
             # The real DNS endpoint of a cluster has a certificate that machines trust already.
             "SSL_CERT_FILE": str(self.control_plane.ca_file),
+            "GOOGLE_OAUTH_ACCESS_TOKEN": "of-the-tests",
         }
-        stack.providers_config = {"gcp:project": PROJECT, "gcp:zone": "us-central1-a"}
+        stack.providers_config = self._endpoints | {"gcp:project": PROJECT, "gcp:zone": "us-central1-a"}
         stack.init()
         self._stacks.append(stack)
         return stack

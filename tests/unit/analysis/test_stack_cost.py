@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from analysis.cost import at_least, estimate
 from analysis.prices.snapshot import Snapshot, newest_snapshot
-from analysis.stack_cost import cost_output, kept_cost, load_cost, run_usd, serving_cost
+from analysis.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost, run_usd, serving_cost
 from stacks.files import load_shape
 from stacks.shapes import NodeShape, ShapeSettings
 
@@ -123,3 +123,17 @@ def test_a_region_without_prices_names_everything_and_no_figure_as_free():
     assert len(cost["unpriced"]) == 8 + 5
     assert cost["serving"] == {"hourlyAtLeast": 0, "monthlyAtLeast": 0}
     assert cost["test"] == {"hourlyAtLeast": 0, "monthlyAtLeast": 0}
+
+
+def test_an_hour_is_said_in_a_sentence_with_both_parts():
+    said = hourly_sentence(serving_cost(SERVING, REGION), load_cost(LOAD, REGION))
+    serving, test = at_least(serving_cost(SERVING, REGION)), at_least(load_cost(LOAD, REGION))
+    assert f"costs about {serving + test:.2f} USD an hour" in said
+    assert f"{serving:.2f} for serving, {test:.2f} for the load test" in said
+
+
+def test_an_hour_that_is_not_fully_priced_is_said_to_be_a_lower_bound():
+    source = without("nat-address")
+    said = hourly_sentence(serving_cost(SERVING, REGION, source), load_cost(LOAD, REGION, source))
+    assert "costs at least" in said
+    assert said.endswith("no price is known for NAT gateway: address")

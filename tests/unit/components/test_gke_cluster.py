@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from components.account_names import account_id
 from components.kubeconfig import exec_kubeconfig
-from components.service_account import account_id
 from stacks.gke import BOOT_DISK_GB
 from tests.unit.components.gke_program import SHAPES, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import ADDRESS, CERTIFICATE, DNS_ENDPOINT, LEASE, PROJECT

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pulumi.runtime import rpc
 
 from components.gke_platform import GkePlatform, GkePlatformArgs
 from components.labels import COMMIT, EXPIRES, STACK, from_description, stack_labels
@@ -47,6 +48,7 @@ CHANGED_GKE: dict[str, Any] = {
     "binaryAuthorization": True,
     "costAllocation": False,
     "managedPrometheus": True,
+    "preflight": False,
     "seedFaithful": True,
 }
 CHANGED: list[dict[str, Any]] = [
@@ -67,6 +69,7 @@ ANY_GKE = st.fixed_dictionaries(
         "binaryAuthorization": st.booleans(),
         "costAllocation": st.booleans(),
         "managedPrometheus": st.booleans(),
+        "preflight": st.booleans(),
         "seedFaithful": st.booleans(),
     }
 )
@@ -118,7 +121,7 @@ def test_stacks_differ_in_nothing_but_the_shape_and_what_follows_from_it():
         return {
             name: inputs.replace(stack, "STACK")
             for name, (inputs, _) in record_stack(stack).described.items()
-            if not name.endswith(("/gke-cluster-serving", "/gke-serving-deployment"))
+            if not name.endswith(("/gke-preflight", "/gke-cluster-serving", "/gke-serving-deployment"))
         }
 
     assert all(rest(stack) == rest("8cpu-16gb") for stack in SHAPES)
@@ -189,6 +192,34 @@ def test_every_gke_setting_reaches_a_resource(base, key):
 @pytest.mark.parametrize("changes", CHANGED, ids=str)
 def test_every_other_setting_reaches_a_resource(base, changes):
     assert record_gke(settings_with(**changes)).described != base.described
+
+
+def test_whatever_google_makes_comes_after_the_preflight(base):
+    after = {base.one("gke:Preflight").urn}
+    for each in base.resources:
+        if each.depends_on & after:
+            after.add(each.urn)
+    assert all(each.urn in after for each in base.resources if each.typ.startswith("gcp:"))
+    assert base.one("gke:Preflight").depends_on == frozenset()
+
+
+def test_a_preflight_asks_for_what_the_stack_registers(base):
+    asked = base.one("gke:Preflight").inputs
+    needs = {each["metric"]: each["amount"] for each in asked["needs"]}
+    assert needs["INSTANCES"] == sum(pool.inputs["nodeCount"] for pool in base.of("nodePool:NodePool"))
+    assert needs["NETWORKS"] == len(base.of("network:Network"))
+    assert needs["SUBNETWORKS"] == len(base.of("subnetwork:Subnetwork"))
+    assert needs["ROUTERS"] == len(base.of("router:Router"))
+    assert sorted(asked["accounts"]) == sorted(each.inputs["accountId"] for each in base.of("account:Account"))
+
+
+def test_the_keys_to_google_are_secret():
+    args = GkePlatformArgs(
+        "8cpu-16gb", settings_with(), "us-central1-a", Path("/checkout"), {"gcp:accessToken": "very-secret"}
+    )
+    asked = record(lambda: GkePlatform("gke", args)).one("gke:Preflight").inputs
+    assert rpc.is_rpc_secret(asked.pop("google"))
+    assert "very-secret" not in json.dumps(asked)
 
 
 def test_protect_keeps_network_cluster_and_bucket_and_lets_the_rest_go():

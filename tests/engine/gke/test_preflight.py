@@ -1,0 +1,41 @@
+"""An update that Google would refuse half-way ends before anything is made, with all that is missing in one message."""
+
+import pytest
+
+from tests.engine.gke.world import World
+from tests.engine.harness import Stack
+
+
+@pytest.fixture(scope="module")
+def stack(world: World) -> Stack:
+    return world.stack_of_the_checkout("8cpu-64gb")
+
+
+def test_too_little_quota_and_an_api_that_is_off_end_the_update_before_anything_is_made(stack: Stack, world: World):
+    world.cloud.regional["CPUS"] = (24.0, 8.0)
+    world.cloud.apis.discard("storage.googleapis.com")
+    failed = stack.up()
+    assert failed.returncode != 0
+    assert "2 things are missing for stack 8cpu-64gb in project shapebench-tests" in failed.stdout
+    assert "quota CPUS in us-central1: 20 needed, 16 left (8 of 24 are used)" in failed.stdout
+    assert "gcloud services enable storage.googleapis.com --project shapebench-tests" in failed.stdout
+    assert "USD an hour" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    made = {line["operation"] for line in world.memory.operations()} - {"configure"}
+    assert made == set()
+    assert not any(each["type"].startswith(("gcp:", "kubernetes:")) for each in stack.resources())
+
+
+def test_a_preview_asks_google_nothing(stack: Stack, world: World):
+    asked = len(world.cloud.asked)
+    stack.must("preview")
+    assert len(world.cloud.asked) == asked
+
+
+def test_an_update_that_may_not_ask_goes_on(stack: Stack, world: World):
+    stack.config["gke"] = {"preflight": False}
+    asked = len(world.cloud.asked)
+    stack.must_up()
+    assert len(world.cloud.asked) == asked
+    stack.must("destroy", "--yes", "--skip-preview")
+    assert world.google() == []

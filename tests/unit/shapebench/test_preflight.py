@@ -1,0 +1,65 @@
+"""`shapebench preflight`: by hand, what the first update asks."""
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from shapebench import preflight
+from shapebench.cli import app
+from stacks import files
+from tests.google_stand_in import PROJECT, GoogleStandIn, serving
+
+
+@pytest.fixture
+def cloud(monkeypatch, tmp_path):
+    plugin = tmp_path / "gke-gcloud-auth-plugin"
+    plugin.write_text("#!/bin/sh\n")
+    plugin.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a-token")
+    cloud = GoogleStandIn()
+    with serving(cloud) as keys:
+        config = files.load_config("8cpu-16gb") | keys
+        monkeypatch.setattr(preflight, "load_config", lambda _: config)
+        yield cloud
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["preflight", *arguments])
+
+
+def test_where_all_is_there_it_ends_with_0_and_the_price(cloud):
+    done = run("--stack", "8cpu-16gb", "--project", PROJECT)
+    assert done.exit_code == 0
+    assert "nothing is missing for stack 8cpu-16gb in project acme, zone us-central1-a" in done.output
+    assert "USD an hour" in done.output
+
+
+def test_what_is_missing_ends_it_with_1(cloud):
+    cloud.apis.clear()
+    cloud.zones.clear()
+    done = run("--stack", "8cpu-16gb", "--project", PROJECT)
+    assert done.exit_code == 1
+    assert "gcloud services enable" in done.output
+
+
+def test_google_out_of_order_ends_it_with_1_and_without_a_traceback(cloud):
+    cloud.answers_first = [(200, b"<html>")]
+    done = run("--stack", "8cpu-16gb", "--project", PROJECT)
+    assert done.exit_code == 1
+    assert "could not be asked" in done.output
+
+
+@pytest.mark.parametrize("stack", ["local", "kubernetes"])
+def test_a_stack_without_google_cloud_has_nothing_to_ask(stack):
+    done = run("--stack", stack)
+    assert done.exit_code == 1
+    assert f"stack {stack} is on the platform {stack}" in done.output
+
+
+def test_a_secret_in_a_stack_s_file_is_no_project(monkeypatch):
+    config = yaml.safe_load("{gcp:zone: us-central1-a, gcp:project: {secure: v1abc}}")
+    monkeypatch.setattr(preflight, "load_config", lambda _: config)
+    for name in ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    assert "no project is set" in run("--stack", "8cpu-16gb").output
