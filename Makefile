@@ -47,11 +47,12 @@ test-engine: setup-kubernetes setup-policy ## tests that drive the real Pulumi c
 e2e: setup-node ## tests that run containers on a node of a real Kubernetes, which they start and end
 	@$(IN_ENV) python -m pytest tests/kubernetes
 
-check: setup-dev ## format, lint, types, YAML, documents, stack files, pins, scripts
+check: setup-dev ## format, lint, types, YAML, workflows, documents, stack files, pins, scripts
 	@$(IN_ENV) ruff format --check .
 	@$(IN_ENV) ruff check .
 	@$(IN_ENV) mypy
 	@$(IN_ENV) yamllint --strict .
+	@$(IN_ENV) zizmor --offline --no-progress --quiet .github
 	@$(IN_ENV) python -m tools.checks
 
 format: setup-dev ## format the sources and mend what lint can

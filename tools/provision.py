@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 
+from tools.actionlint import ensure_actionlint
 from tools.console import SetupError, say
 from tools.environment import ensure_environment
 from tools.kubernetes.binaries import ensure_kubernetes
@@ -35,6 +36,8 @@ def main() -> int:
             # First, as this is what can be impossible; pip's minutes would have been for nothing.
             changed = ensure_pulumi(ROOT, pins)
             changed |= ensure_environment(ROOT, pins, "run" if tier in {"run", "policy"} else "dev")
+            if tier not in {"run", "policy"}:
+                changed |= ensure_actionlint(ROOT)
             if tier == "policy":
                 changed |= ensure_environment(ROOT, pins, "policy")
             if tier in {"kubernetes", "node"}:

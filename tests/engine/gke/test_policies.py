@@ -6,11 +6,12 @@ import re
 import pytest
 
 from policy.rules import RULES
-from stacks.files import stack_names
+from stacks.files import project_defaults, stack_names
 from tests.engine.gke.world import World
 from tests.engine.harness import CHECKOUT, Stack
 from tests.policy_fixtures import fixtures
 from tools.environment import requirements_are_installed
+from tools.pull_request.preview import Change, read_events
 
 PACK = ("--policy-pack", str(CHECKOUT / "policy"))
 PASSED = "✅ shapebench@"
@@ -66,3 +67,16 @@ def test_each_rule_stops_a_preview_and_says_who_why_and_what_to_do(world: World)
 
 def test_an_update_passes_too_when_nothing_is_unknown_any_more(stacks: dict[str, Stack]):
     assert PASSED in stacks["8cpu-16gb"].must("up", "--yes", "--skip-preview", *PACK)
+
+
+def test_a_pull_request_hears_of_changes_cost_and_violations(stacks: dict[str, Stack]):
+    stack = stacks["4cpu-8gb"]
+    stack.config["gke"] = project_defaults()["gke"] | {"seedFaithful": True}
+    stack.variables["PULUMI_ENABLE_STREAMING_JSON_PREVIEW"] = "true"
+    done = stack.run("preview", "--json", *PACK)
+    preview = read_events(stack.name, done.stdout.splitlines(), done.returncode)
+    assert preview.failed
+    assert Change(op="create", kind="Cluster", name="gke-cluster-control-plane") in preview.changes
+    assert preview.cost is not None
+    assert preview.cost["serving"]["nodesOnly24h"] == 11.15
+    assert any("requests-and-limits: " in each and "seedFaithful" in each for each in preview.problems)

@@ -1,0 +1,62 @@
+"""The command as workflows call it, from files to the comment."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.tools.pull_request.fake_github import OURSELVES, TOKEN, fake_github
+from tools.pull_request import __main__ as command
+from tools.pull_request.comment import MARKER
+from tools.pull_request.preview import Preview
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Previews as `gh run download` lays them out, one of which was cut short."""
+    for stack in ("local", "8cpu-16gb"):
+        preview = Preview(stack=stack, failed=False, changes=(), cost=None, problems=())
+        (tmp_path / f"preview-{stack}").mkdir()
+        (tmp_path / f"preview-{stack}/{stack}.json").write_text(preview.model_dump_json())
+    (tmp_path / "preview-local/half.json").write_text('{"stack": "2cpu')
+    for name, value in {
+        "GITHUB_REPOSITORY": "acme/shapebench",
+        "GITHUB_RUN_ID": "11",
+        "GITHUB_TOKEN": TOKEN,
+        "PREVIEWED_COMMIT": "0123456789abcdef",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["pull_request", *arguments])
+    return command.main()
+
+
+def test_two_pushes_leave_one_comment_that_names_every_stack(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    with fake_github() as github:
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        assert call(monkeypatch, "comment", str(folder), "--number", "7") == 0
+        monkeypatch.setenv("PREVIEWED_COMMIT", "fedcba9876543210")
+        assert call(monkeypatch, "comment", str(folder), "--number", "7") == 0
+        (comment,) = github.comments
+    assert comment["user"]["login"] == OURSELVES
+    assert comment["body"].startswith(MARKER)
+    assert "fedcba9876" in comment["body"]
+    assert "`8cpu-16gb` | none" in comment["body"]
+    assert "`2cpu-4gb` | **no preview**" in comment["body"]
+
+
+def test_a_fork_is_shown_what_it_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.delenv("GITHUB_TOKEN")
+    assert call(monkeypatch, "show", str(folder), "local") == 0
+    shown = capsys.readouterr().out
+    assert "`local` | none" in shown
+    assert "8cpu" not in shown
+
+
+def test_what_a_runner_would_have_set_is_named_when_it_is_missing(folder: Path, monkeypatch, capsys):
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    assert call(monkeypatch, "show", str(folder)) == 1
+    assert "GITHUB_REPOSITORY is not set" in capsys.readouterr().err

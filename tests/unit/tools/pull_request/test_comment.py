@@ -1,0 +1,92 @@
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tools.pull_request.comment import MARKER, compose
+from tools.pull_request.preview import Change, Preview
+
+RUN = "https://github.com/acme/shapebench/actions/runs/7"
+COST = {
+    "serving": {"monthly": 1428.13, "monthlyWithFreeTier": 1355.13},
+    "test": {"hourly": 0.14},
+    "pricesAsOf": "2026-11-24",
+    "unpriced": [],
+}
+
+
+def preview(stack: str = "8cpu-16gb", **changes: Any) -> Preview:
+    whole = {
+        "stack": stack,
+        "failed": False,
+        "changes": (Change(op="create", kind="Cluster", name="one"), Change(op="delete", kind="Pod", name="two")),
+        "cost": COST,
+        "problems": (),
+    }
+    return Preview(**(whole | changes))
+
+
+def comment(*previews: Preview, expected: list[str] | None = None) -> str:
+    return compose(previews, expected or [each.stack for each in previews], "0123456789abcdef", RUN)
+
+
+def row(text: str, stack: str) -> list[str]:
+    line = re.search(rf"^\| `{stack}` (\|.*)\|$", text, re.MULTILINE)
+    assert line is not None
+    return [cell.strip() for cell in line[1].split("|")[1:]]
+
+
+def test_each_stack_has_its_changes_and_its_cost_in_one_row():
+    text = comment(preview(), preview("local", cost=None, changes=()))
+    assert row(text, "8cpu-16gb") == ["1 to create, 1 to delete", "1,428.13 (1,355.13)", "0.14"]
+    assert row(text, "local") == ["none", "–", "–"]
+    assert text.startswith(MARKER)
+    assert "0123456789" in text
+    assert "List prices of 2026-11-24" in text
+
+
+def test_a_stack_without_a_preview_is_named_and_not_passed_over():
+    assert "no preview" in row(comment(preview(), expected=["8cpu-16gb", "2cpu-4gb"]), "2cpu-4gb")[0]
+
+
+def test_a_sum_that_lacks_a_price_is_a_lower_bound_and_says_what_it_lacks():
+    text = comment(preview(cost={"serving": {"monthlyAtLeast": 5.0}, "test": {}, "unpriced": ["cluster fee"]}))
+    assert row(text, "8cpu-16gb")[1] == "≥ 5.00"
+    assert "Without a price, so not in the sums: cluster fee." in text
+
+
+def test_what_is_wrong_is_shown_open():
+    text = comment(preview(failed=True, problems=("[mandatory] exact-images: Pod x",)))
+    assert row(text, "8cpu-16gb")[0] == "**failed**"
+    assert "<details open>" in text
+    assert "[mandatory] exact-images: Pod x" in text
+
+
+def test_changes_are_coloured_by_what_they_do():
+    lines = comment(preview()).splitlines()
+    assert "+ create Cluster one" in lines
+    assert "- delete Pod two" in lines
+
+
+@given(st.text(alphabet="`\n@<>x ", max_size=60))
+def test_no_error_text_ends_the_block_that_it_is_in(problem: str):
+    text = comment(preview(failed=True, problems=(problem,), changes=()))
+    opening = re.search(r"</summary>\n\n(`{3,})\n", text)
+    assert opening is not None
+    inside = text[opening.end() :]
+    closing = re.search(rf"^{opening[1]}$", inside, re.MULTILINE)
+    assert closing is not None
+    assert inside[: closing.start()].rstrip("\n") == problem.rstrip("\n")
+
+
+@pytest.mark.parametrize("names", [1, 100])
+def test_a_comment_is_never_longer_than_github_takes(names: int):
+    changes = tuple(Change(op="create", kind="K" * 400, name=f"{number}") for number in range(200))
+    stacks = [preview(f"s{number}", changes=changes, problems=("x" * 9000,)) for number in range(names)]
+    text = comment(*stacks)
+    assert len(text) < 65_536
+    assert row(text, "s0")[0] == "200 to create"
+    assert ("… and 140 more" in text) == (names == 1)
+    assert (f"[the log]({RUN}) has it" in text) == (names == 100)

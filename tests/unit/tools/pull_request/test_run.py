@@ -1,0 +1,64 @@
+"""Which backend a preview is against, with a command line that only says what it was asked."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tools.console import SetupError
+from tools.pull_request import run
+
+EMBEDDED, OWN = "file:///embedded", "gs://states"
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, script_at, tmp_path: Path) -> Path:
+    """What the command line was asked, and in which backend; the stack 8cpu-16gb is there."""
+    log = tmp_path / "asked"
+    listed = json.dumps([{"name": "acme/shapebench/8cpu-16gb"}])
+    event = json.dumps({"summaryEvent": {}})
+    script_at(
+        tmp_path / "bin/pulumi",
+        f"echo \"$PULUMI_BACKEND_URL $*\" >> '{log}'\n"
+        f"case $1 in stack) [ -z \"$BROKEN\" ] && echo '{listed}' || {{ echo no permission >&2; exit 1; }} ;;\n"
+        f"preview) [ \"$PULUMI_ENABLE_STREAMING_JSON_PREVIEW\" = true ] && echo '{event}' ;; esac",
+    )
+
+    def activated(*_: object) -> dict[str, str]:
+        backend = os.environ.get("PULUMI_BACKEND_URL", EMBEDDED)
+        path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+        return os.environ | {"PATH": path, "PULUMI_BACKEND_URL": backend, "SHAPEBENCH_EMBEDDED_BACKEND": EMBEDDED}
+
+    monkeypatch.setattr(run, "activated_environment", activated)
+    monkeypatch.setattr(run, "ensure_stack", lambda _, stack: log.open("a").write(f"made {stack}\n"))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", OWN)
+    monkeypatch.setenv("BROKEN", "")
+    return log
+
+
+def test_a_stack_that_is_up_is_compared_with_what_is_up(asked: Path):
+    assert not run.preview("8cpu-16gb").failed
+    ls, preview = asked.read_text().splitlines()
+    assert ls.startswith(f"{OWN} stack ls")
+    assert preview.startswith(f"{OWN} preview --json")
+    assert "--policy-pack policy" in preview
+
+
+def test_a_stack_that_is_nowhere_is_compared_with_nothing_and_not_made_in_the_backend(asked: Path):
+    assert not run.preview("2cpu-4gb").failed
+    _, made, preview = asked.read_text().splitlines()
+    assert made == "made 2cpu-4gb"
+    assert preview.startswith(f"{EMBEDDED} preview --json")
+
+
+def test_without_a_backend_of_ones_own_nothing_is_asked_of_one(asked: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    run.preview("local")
+    assert asked.read_text().splitlines()[0] == "made local"
+
+
+def test_a_backend_that_does_not_answer_is_an_error_and_not_an_empty_one(asked: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("BROKEN", "yes")
+    with pytest.raises(SetupError, match=r"(?s)does not list its stacks.*no permission"):
+        run.preview("8cpu-16gb")

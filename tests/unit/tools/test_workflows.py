@@ -1,0 +1,86 @@
+"""What `make check` says of workflows; the real ones, and real ones with one thing spoilt."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tools.actionlint import ensure_actionlint, program
+from tools.checks import workflows
+from tools.pins import ROOT
+
+PREVIEW, MEASURE, CLEAN_UP = (f".github/workflows/{name}.yml" for name in ("preview", "measure", "clean-up"))
+SETUP = ".github/actions/setup/action.yml"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The workflows and what they are held to, in a place of their own."""
+    shutil.copytree(ROOT / ".github", tmp_path / ".github")
+    (tmp_path / "tools").mkdir()
+    for name in ("actions.toml", "versions.toml"):
+        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
+    return tmp_path
+
+
+def spoil(tree: Path, name: str, old: str, new: str) -> list[str]:
+    text = (tree / name).read_text()
+    assert old in text
+    (tree / name).write_text(text.replace(old, new, 1))
+    return workflows.problems(tree)
+
+
+def test_the_workflows_are_in_step(tree: Path):
+    assert workflows.problems(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "named"),
+    [
+        (PREVIEW, "actions/checkout@3d3c", "actions/checkout@0000", "actions/checkout is not at the commit"),
+        (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at the commit"),
+        (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at the commit"),
+        (MEASURE, "google-github-actions/auth@", "mallory/auth@", "mallory/auth is not listed"),
+        (PREVIEW, "2cpu-4gb, ", "", "the matrix leaves out 2cpu-4gb"),
+        (PREVIEW, "2cpu-4gb, ", "2cpu-4gb, 1cpu-1gb, ", "the matrix names 1cpu-1gb"),
+        (MEASURE, ", 8cpu-64gb", "", "the choice of stacks leaves out 8cpu-64gb"),
+        (CLEAN_UP, "8cpu-16gb | ", "", "the case leaves out 8cpu-16gb"),
+        (SETUP, "pulumi-version: 3.274.1", "pulumi-version: 3.200.0", "pulumi-version is not 3.274.1"),
+        (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 cannot be used"),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_step_is_reported(tree: Path, name: str, old: str, new: str, named: str):
+    assert any(named in each for each in spoil(tree, name, old, new))
+
+
+def test_a_listed_action_that_nobody_uses_is_reported(tree: Path):
+    with (tree / "tools/actions.toml").open("a") as file:
+        file.write('["acme/unused"]\nversion = "v1.0.0"\ncommit = "0"\n')
+    assert workflows.problems(tree) == ["tools/actions.toml: acme/unused is used nowhere; remove it"]
+
+
+@pytest.mark.skipif(not program(ROOT).exists(), reason="actionlint needs Go to be built with, and there is none")
+def test_actionlint_reads_them_too(tree: Path):
+    program(tree).parent.mkdir(parents=True)
+    program(tree).symlink_to(program(ROOT))
+    (tree / ".git").mkdir()
+    assert workflows.problems(tree) == []
+    found = spoil(tree, MEASURE, "${{ inputs.profile }}", "${{ inputs.profiel }}")
+    assert any("profiel" in each for each in found)
+
+
+def test_no_workflow_runs_a_forks_code_with_an_identity():
+    text = (ROOT / PREVIEW).read_text()
+    assert "pull_request_target" not in text
+    local, stacks = text.split("\n  stacks:\n")
+    assert "secrets." not in local
+    assert "id-token" not in local
+    assert stacks.startswith("    if: github.event.pull_request.head.repo.full_name == github.repository\n")
+
+
+def test_without_go_it_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    shutil.copytree(ROOT / "tools/lint", tree / "tools/lint")
+    shutil.copytree(ROOT / "tools/go", tree / "tools/go")
+    monkeypatch.setenv("PATH", str(tree))
+    assert not ensure_actionlint(tree)
+    assert "checked without actionlint" in capsys.readouterr().out

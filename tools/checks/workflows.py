@@ -1,0 +1,93 @@
+"""Whether the workflows use only listed actions at their commits, and know every stack and the pinned versions."""
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stacks.files import load_settings, stack_names
+from tools.actionlint import program
+from tools.pins import load_pins, parse_version, show_version
+
+_USES = re.compile(r"^\s*(?:-\s+)?uses:\s*(?P<what>\S+)(?:\s+#\s*(?P<version>\S+))?\s*$", re.MULTILINE)
+
+
+def problems(root: Path) -> list[str]:
+    """Everything that is wrong with the workflows and the actions of this checkout."""
+    files = sorted((root / ".github").rglob("*.yml"))
+    allowed = tomllib.loads((root / "tools/actions.toml").read_text())
+    found = [f"{path.relative_to(root)}: {each}" for path in files for each in _unpinned(path.read_text(), allowed)]
+    found += [
+        f"tools/actions.toml: {name} is used nowhere; remove it"
+        for name in sorted(allowed.keys() - _used(path.read_text() for path in files))
+    ]
+    return [*found, *_forgotten_stacks(root), *_other_versions(root), *_actionlint(root)]
+
+
+def _used(texts: Iterable[str]) -> set[str]:
+    return {match["what"].partition("@")[0] for text in texts for match in _USES.finditer(text)}
+
+
+def _unpinned(text: str, allowed: dict[str, dict[str, str]]) -> Iterator[str]:
+    for match in _USES.finditer(text):
+        name, _, commit = match["what"].partition("@")
+        if name.startswith("./"):
+            continue
+        pin = allowed.get(name)
+        if pin is None:
+            yield f"{name} is not listed in tools/actions.toml, so nobody has looked at its code; list it or do without"
+        elif (commit, match["version"]) != (pin["commit"], pin["version"]):
+            yield f"{name} is not at the commit that is listed; write {name}@{pin['commit']} # {pin['version']}"
+
+
+def _forgotten_stacks(root: Path) -> Iterator[str]:
+    """Stacks that no pull request would show, and clusters that could not be measured or cleaned up."""
+    folder = root / ".github/workflows"
+    preview, measure = (yaml.safe_load((folder / f"{name}.yml").read_text()) for name in ("preview", "measure"))
+    previewed = {*preview["jobs"]["stacks"]["strategy"]["matrix"]["stack"], *(preview["jobs"].keys() & {"local"})}
+    yield from _compared("preview.yml: the matrix", previewed, set(stack_names()))
+    clusters = {stack for stack in stack_names() if load_settings(stack).platform == "gke"}
+    # YAML reads the key `on` as a truth value.
+    choices = measure[True]["workflow_dispatch"]["inputs"]["stack"]["options"]
+    yield from _compared("measure.yml: the choice of stacks", set(choices), clusters)
+    cleaned = re.search(r"^\s*([\w| -]+)\) echo \"stack=", (folder / "clean-up.yml").read_text(), re.MULTILINE)
+    named = set(re.split(r"\s*\|\s*", cleaned[1])) if cleaned else set()
+    yield from _compared("clean-up.yml: the case", named, clusters)
+
+
+def _compared(where: str, named: set[Any], there: set[str]) -> Iterator[str]:
+    for stack in sorted(there - named):
+        yield f".github/workflows/{where} leaves out {stack}, which has a file in stacks/; add it"
+    for stack in sorted(named - there):
+        yield f".github/workflows/{where} names {stack}, which has no file of that platform in stacks/; remove it"
+
+
+def _other_versions(root: Path) -> Iterator[str]:
+    pins = load_pins(root)
+    text = (root / ".github/actions/setup/action.yml").read_text()
+    if f"pulumi-version: {pins.pulumi}\n" not in text:
+        yield f".github/actions/setup/action.yml: pulumi-version is not {pins.pulumi}, which tools/versions.toml pins"
+    for path in sorted((root / ".github").rglob("*.yml")):
+        for written in re.findall(r"python-version: \"?([\d.]+)", path.read_text()):
+            version = parse_version(written)
+            if version is None or not pins.python_oldest <= version < pins.python_before:
+                usable = f"from {show_version(pins.python_oldest)} and before {show_version(pins.python_before)}"
+                yield f"{path.relative_to(root)}: Python {written} cannot be used; give one {usable}"
+
+
+def _actionlint(root: Path) -> Iterator[str]:
+    """What actionlint says; nothing where it could not be built. Its helpers are left out: not everybody has them."""
+    if not program(root).exists():
+        return
+    done = subprocess.run(
+        [str(program(root)), "-no-color", "-oneline", "-shellcheck=", "-pyflakes="],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    yield from (done.stdout + done.stderr).splitlines()

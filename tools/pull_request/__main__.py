@@ -1,0 +1,88 @@
+"""`python -m tools.pull_request`: preview a stack into a file, show such files, or put them on a pull request."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from stacks.files import stack_names
+from tools.console import SetupError
+from tools.pull_request.comment import MARKER, compose
+from tools.pull_request.github import GitHubError, PullRequest
+from tools.pull_request.preview import Preview
+from tools.pull_request.run import preview
+
+
+def main() -> int:
+    """Do what the arguments say; returns the exit status."""
+    arguments = _parser().parse_args()
+    try:
+        if arguments.action == "preview":
+            return _preview(arguments.stack, arguments.into)
+        text = _compose(arguments.folder, arguments.stacks or stack_names())
+        if arguments.action == "show":
+            print(text)
+        else:
+            address = _pull_request(arguments.number).put_comment(MARKER, text)
+            print(f"the comment is at {address}")
+    except (SetupError, GitHubError) as error:
+        print(f"pull request: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.pull_request", description=__doc__)
+    actions = parser.add_subparsers(dest="action", required=True)
+    one = actions.add_parser("preview", help="preview a stack under the policy pack; fails if the preview does")
+    one.add_argument("stack", choices=stack_names())
+    one.add_argument("--into", type=Path, required=True, help="the folder that gets <stack>.json")
+    show = actions.add_parser("show", help="print previews as the comment would have them")
+    put = actions.add_parser("comment", help="edit or make the comment; reads GITHUB_TOKEN and what a runner sets")
+    for each in (show, put):
+        each.add_argument("folder", type=Path, help="where <stack>.json are, at any depth")
+        each.add_argument("stacks", nargs="*", help="the stacks that were asked for; all by default")
+    put.add_argument("--number", type=int, required=True, help="the pull request")
+    return parser
+
+
+def _preview(stack: str, into: Path) -> int:
+    found = preview(stack)
+    into.mkdir(parents=True, exist_ok=True)
+    (into / f"{stack}.json").write_text(found.model_dump_json(indent=2) + "\n")
+    for problem in found.problems:
+        print(problem, file=sys.stderr)
+    return 1 if found.failed else 0
+
+
+def _compose(folder: Path, stacks: list[str]) -> str:
+    # A job that broke off leaves no file or half of one, and its stack is named as missing.
+    previews = []
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            previews.append(Preview.model_validate_json(path.read_text()))
+        except ValidationError as error:
+            print(f"{path} is no preview, so it is left out: {error}", file=sys.stderr)
+    server, repository = os.environ.get("GITHUB_SERVER_URL", "https://github.com"), _variable("GITHUB_REPOSITORY")
+    run_url = f"{server}/{repository}/actions/runs/{_variable('GITHUB_RUN_ID')}"
+    return compose(previews, stacks, _variable("PREVIEWED_COMMIT"), run_url)
+
+
+def _pull_request(number: int) -> PullRequest:
+    api_url = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+    return PullRequest(api_url, _variable("GITHUB_REPOSITORY"), number, _variable("GITHUB_TOKEN"))
+
+
+def _variable(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise SetupError(
+            f"{name} is not set, so it is not known what to comment on; .github/workflows/preview.yml sets it"
+        )
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The comment: a table of all stacks, then what would change in each, as Markdown that nobody's error can break."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tools.pull_request.preview import Change, Preview
+
+MARKER = "<!-- shapebench: preview of all stacks -->"
+"""By which the comment is found again."""
+
+# GitHub refuses 65,536 characters and more; the last lines say that something was left out.
+_LIMIT = 60_000
+_CHANGES_SHOWN = 60
+_PROBLEM_LIMIT = 4_000
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±"}
+
+
+def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, run_url: str) -> str:
+    """The whole comment. A stack that was expected and has no preview is named."""
+    found = {preview.stack: preview for preview in previews}
+    rows = [_row(stack, found.get(stack)) for stack in expected]
+    parts = [
+        MARKER,
+        f"### Preview of {len(expected)} stack{'s' if len(expected) != 1 else ''} at {commit[:10]}",
+        "\n".join(
+            [
+                "| stack | changes | serving, USD a month | load test, USD an hour |",
+                "|---|---|--:|--:|",
+                *rows,
+            ]
+        ),
+        *(_details(found[stack]) for stack in expected if stack in found),
+        _notes(found.values(), run_url),
+    ]
+    text = "\n\n".join(part for part in parts if part)
+    if len(text) <= _LIMIT:
+        return text
+    return "\n\n".join([*parts[:3], f"What would change is too long for a comment: [the log]({run_url}) has it."])
+
+
+def _row(stack: str, preview: Preview | None) -> str:
+    if preview is None:
+        return f"| `{stack}` | **no preview**: its job ended before it had one | – | – |"
+    cost = preview.cost or {}
+    serving, test = cost.get("serving") or {}, cost.get("test") or {}
+    return f"| `{stack}` | {_changes(preview)} | {_figure(serving, 'monthly')} | {_figure(test, 'hourly')} |"
+
+
+def _changes(preview: Preview) -> str:
+    if preview.failed:
+        return "**failed**"
+    counts = Counter(change.op for change in preview.changes)
+    if not counts:
+        return "none"
+    return ", ".join(f"{count} to {op}" for op, count in sorted(counts.items()))
+
+
+def _figure(figures: Mapping[str, Any], name: str) -> str:
+    if name in figures:
+        text = f"{figures[name]:,.2f}"
+    elif f"{name}AtLeast" in figures:
+        text = f"≥ {figures[f'{name}AtLeast']:,.2f}"
+    else:
+        return "–"
+    free = figures.get(f"{name}WithFreeTier")
+    return text if free is None else f"{text} ({free:,.2f})"
+
+
+def _details(preview: Preview) -> str:
+    inside = []
+    if preview.problems:
+        inside.append(_fenced("\n".join(preview.problems)[:_PROBLEM_LIMIT]))
+    if preview.changes:
+        lines = [_line(change) for change in preview.changes[:_CHANGES_SHOWN]]
+        left_out = len(preview.changes) - len(lines)
+        inside.append(_fenced("\n".join(lines + ([f"… and {left_out} more"] if left_out else [])), "diff"))
+    if not inside:
+        return ""
+    attribute = " open" if preview.failed else ""
+    summary = f"<summary>{preview.stack}: {'what is wrong' if preview.failed else 'what would change'}</summary>"
+    return "\n\n".join([f"<details{attribute}>{summary}", *inside, "</details>"])
+
+
+def _line(change: Change) -> str:
+    return f"{_SIGNS.get(change.op, ' ')} {change.op} {change.kind} {change.name}"
+
+
+def _fenced(text: str, language: str = "") -> str:
+    """The text as a block that it cannot end by itself, whatever backticks it has; nobody is mentioned in there."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _notes(previews: Iterable[Preview], run_url: str) -> str:
+    costs = [preview.cost for preview in previews if preview.cost]
+    notes = []
+    if costs:
+        dates = ", ".join(sorted({str(cost.get("pricesAsOf")) for cost in costs}))
+        notes.append(
+            f"List prices of {dates}, on demand, 730 hours; in brackets with a billing account's credit of one zonal"
+            " cluster."
+        )
+    unpriced = sorted({name for cost in costs for name in cost.get("unpriced") or ()})
+    if unpriced:
+        notes.append(f"Without a price, so not in the sums: {', '.join(unpriced)}.")
+    notes.append("– makes nothing on Google Cloud.")
+    notes.append(f"[The run]({run_url})")
+    return " ".join(notes)

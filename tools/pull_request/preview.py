@@ -1,0 +1,92 @@
+"""What a preview of one stack came to, read from the engine's own events."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+_STACK_TYPE = "pulumi:pulumi:Stack"
+_SAME = {"same", "read", "refresh"}
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Change(_Value):
+    """One resource that would not stay as it is."""
+
+    op: str
+    """`create`, `update`, `delete`, `replace` and what the engine makes of that."""
+    kind: str
+    name: str
+
+
+class Preview(_Value):
+    """One stack, previewed."""
+
+    stack: str
+    failed: bool
+    changes: tuple[Change, ...]
+    cost: dict[str, Any] | None
+    """The stack's output of that name, analysis.stack_cost.cost_output; None where it has none."""
+    problems: tuple[str, ...]
+    """Errors and violations of policies."""
+
+
+def read_events(stack: str, lines: Iterable[str], status: int) -> Preview:
+    """The preview from `pulumi preview --json` as a stream of events, and from its exit status."""
+    changes: dict[str, Change] = {}
+    cost, problems, finished = None, list[str](), False
+    for event in _events(lines):
+        step = _part(event, "resourcePreEvent").get("metadata")
+        if step and step["op"] not in _SAME and step["type"] != _STACK_TYPE:
+            # A replacement comes as several steps of one resource; the first says so, too.
+            changes.setdefault(step["urn"], _change(step))
+        cost = _cost(_part(event, "resOutputsEvent").get("metadata")) or cost
+        problems += _problems(event)
+        finished = finished or "summaryEvent" in event
+    if not finished:
+        problems.append("The preview ended before it was complete; the log of its job says more.")
+    return Preview(
+        stack=stack,
+        failed=status != 0 or not finished,
+        changes=tuple(changes.values()),
+        cost=cost,
+        problems=tuple(problems),
+    )
+
+
+def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # what a plugin printed in between
+        if isinstance(event, dict):
+            yield event
+
+
+def _part(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    return event.get(name) or {}
+
+
+def _change(metadata: Mapping[str, Any]) -> Change:
+    op = "replace" if "replace" in metadata["op"] else metadata["op"]
+    return Change(op=op, kind=metadata["type"].rpartition(":")[2], name=metadata["urn"].split("::", 3)[3])
+
+
+def _cost(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not metadata or metadata["type"] != _STACK_TYPE:
+        return None
+    cost = ((metadata.get("new") or {}).get("outputs") or {}).get("cost")
+    return cost if isinstance(cost, dict) else None
+
+
+def _problems(event: Mapping[str, Any]) -> Iterator[str]:
+    diagnostic, policy = _part(event, "diagnosticEvent"), _part(event, "policyEvent")
+    if diagnostic.get("severity") == "error":
+        yield diagnostic["message"].strip()
+    if policy:
+        yield f"[{policy['enforcementLevel']}] {policy['policyName']}: {policy['message'].strip()}"

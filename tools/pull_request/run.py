@@ -1,0 +1,59 @@
+"""Previews one stack with the real command line, against what is up or, where nothing is, against nothing."""
+
+import json
+import os
+import subprocess
+
+from tools.console import SetupError, say
+from tools.pins import ROOT
+from tools.pull_request.preview import Preview, read_events
+from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
+
+# Chosen by whoever set the repository up; without them tools/env.sh takes the embedded backend.
+_CHOICES_OF_BACKEND = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
+
+
+def preview(stack: str) -> Preview:
+    """Preview a stack under the policy pack. What the preview finds wrong is in it; SetupError if there is none."""
+    environment = _environment(stack)
+    say(f"previewing {stack}")
+    done = subprocess.run(
+        ["pulumi", "preview", "--json", "--non-interactive", "--stack", stack, "--policy-pack", "policy"],  # noqa: S607 (tools/env.sh sets PATH)
+        cwd=ROOT,
+        # As events, one a line: only they carry the stack's outputs and what policies say.
+        env=environment | {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    return read_events(stack, done.stdout.splitlines(), done.returncode)
+
+
+def _environment(stack: str) -> dict[str, str]:
+    environment = activated_environment()
+    if not uses_embedded_backend(environment) and stack not in _stacks_in(environment):
+        # Making it there would need more than the read-only identity of a pull request.
+        say(f"{stack} is not in your backend, so all of it counts as new")
+        for name in _CHOICES_OF_BACKEND:
+            os.environ.pop(name, None)
+        environment = activated_environment()
+    if uses_embedded_backend(environment):
+        ensure_stack(ROOT, stack)
+    return environment
+
+
+def _stacks_in(environment: dict[str, str]) -> set[str]:
+    listed = subprocess.run(
+        ["pulumi", "stack", "ls", "--json", "--non-interactive"],  # noqa: S607 (tools/env.sh sets PATH)
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        raise SetupError(
+            "your backend does not list its stacks, so there is nothing to compare with; check PULUMI_BACKEND_URL and"
+            f" that the identity may read it:\n{listed.stderr.strip()}"
+        )
+    return {each["name"].rpartition("/")[2] for each in json.loads(listed.stdout)}
