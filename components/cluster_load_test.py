@@ -46,7 +46,7 @@ class ClusterLoadTestArgs:
     work_dir: str
     """An absolute folder for what a run leaves behind only while it goes on."""
     generator_image: str
-    """The official Locust image, or one that has `locust` and `python` on its PATH and a user 1000."""
+    """One of Locust's own images, or one that has `locust` and `python` on its PATH and a user 1000."""
     node_selector: Mapping[str, str]
     """Labels of the nodes that ask; empty for any."""
     start_timeout_s: float = 600

@@ -33,6 +33,13 @@ class LoadTestArgs:
     """An absolute folder for what a run leaves behind only while it goes on."""
 
 
+def base_url(protocol: str, rest_url: pulumi.Input[str], grpc_address: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Where the generator asks: at the port of its protocol, which the scheme says, too."""
+    return (
+        pulumi.Output.from_input(rest_url) if protocol == "rest" else pulumi.Output.format("grpc://{0}", grpc_address)
+    )
+
+
 class LoadTest(PluginResource):
     """A finished run. Deleting it keeps the results."""
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pulumi
 
 from components.cluster_load_test import ClusterLoadTestArgs
+from components.load_test import base_url
 from components.model_export import ModelExport
 from components.run_account import account_of_serving, store_uri
 from components.tf_serving import TfServing
-from stacks.images import server_in
+from stacks.images import GENERATOR_IMAGES, server_in
 from stacks.settings import Settings
 
 
@@ -22,7 +23,8 @@ class InCluster:
     """Of a cluster that the stack makes; None for the user's own kubeconfig, and then its `context`."""
     context: str | None = None
     serving_image: str
-    generator_image: str
+    generator_image: str | None
+    """None for Locust's own of the stack's protocol."""
     generator_pool: Mapping[str, str]
 
 
@@ -38,7 +40,7 @@ def load_test_args(
         kubeconfig=where.kubeconfig,
         context=where.context,
         namespace=serving.namespace,
-        base_url=serving.rest_url,
+        base_url=base_url(settings.serving.protocol, serving.rest_url, serving.grpc_address),
         selector=serving.selector,
         replicas=shape.nodes,
         fingerprint=serving.fingerprint,
@@ -49,6 +51,6 @@ def load_test_args(
         rerun=settings.rerun,
         results=store_uri(settings.results, checkout),
         work_dir=str(checkout / ".state/runs"),
-        generator_image=where.generator_image,
+        generator_image=where.generator_image or GENERATOR_IMAGES[settings.serving.protocol],
         node_selector=where.generator_pool,
     )

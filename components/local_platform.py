@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.load_test import LoadTest, LoadTestArgs
+from components.load_test import LoadTest, LoadTestArgs, base_url
 from components.local_serving import LocalServing, LocalServingArgs
 from components.model_export import ModelExport, ModelExportArgs
 from components.run_account import account_of_serving, store_uri
@@ -63,7 +63,7 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
     return LoadTestArgs(
         stack=args.stack,
         platform=settings.platform,
-        base_url=serving.rest_url,
+        base_url=base_url(settings.serving.protocol, serving.rest_url, serving.grpc_address),
         fingerprint=serving.fingerprint,
         serving=account_of_serving(settings, serving.server, serving.server_version, model),
         profile=settings.load.model_dump(),

@@ -35,7 +35,7 @@ class TfServing(pulumi.ComponentResource):
     rest_url: pulumi.Output[str]
     """Known once the server serves."""
     grpc_address: pulumi.Output[str]
-    """`host:port` of a headless service: resolve it with `dns:///` to reach every pod. Known once the server serves."""
+    """`host:port` of a headless service: its name stands for the address of every pod. Known once the server serves."""
     fingerprint: pulumi.Output[str]
     """Changes exactly when a measurement of it would be one of something else."""
 

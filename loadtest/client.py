@@ -6,6 +6,10 @@ from typing import Protocol
 # The status of a request to which no whole answer came.
 NO_ANSWER = -1
 
+# gRPC's UNAVAILABLE: a server says it when its queue is full, and the client's own library when there is no server.
+# Nothing that the library hands out tells one from the other.
+_PERHAPS_NO_ANSWER = 14
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -20,6 +24,11 @@ class Answer:
     error: str | None
     response_bytes: int
     backend: str | None = None
+
+    @property
+    def surely_answered(self) -> bool:
+        """Whether a server was there to answer, be it with an error. HTTP has no status 14."""
+        return self.status not in (NO_ANSWER, _PERHAPS_NO_ANSWER)
 
 
 class Client(Protocol):

@@ -1,4 +1,4 @@
-"""Runs in the generator's pod before the generator: lays out body and plan for it. Standard library only."""
+"""Runs in the generator's pod before the generator: lays out body and plan for it."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ def main() -> None:
     """Write what the plan names, then the plan, where the generator's environment says that it is."""
     plan = Plan.from_json(os.environ[ORDER_VARIABLE])
     pixels = Path(os.environ[PIXELS_VARIABLE]).read_bytes()
-    Path(plan.body_path).write_bytes(request_body(plan.protocol, pixels, batch=plan.expected_shape[0]))
+    Path(plan.body_path).write_bytes(request_body(plan.protocol, pixels, plan.model_name, plan.expected_shape[0]))
     plan.write(Path(os.environ[PLAN_VARIABLE]))
 
 

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from loadtest.client import NO_ANSWER, Answer
+from loadtest.client import Answer
 from loadtest.phases import PhaseMarks
 
 # The columns of a spooled row, in their order. `loadtest.spool` reads them.
@@ -56,7 +56,7 @@ class Recorder:
         self.latencies_us.append(latency_us)
         self.rows += 1
         if error:
-            self._note_failure(error, answered=response.status != NO_ANSWER)
+            self._note_failure(error, answered=response.surely_answered)
         else:
             self.unanswered_since_s = None
 

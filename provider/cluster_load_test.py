@@ -41,7 +41,9 @@ class ClusterLoadTest(Resource):
     """Inputs: those of components.cluster_load_test.ClusterLoadTestRunArgs. Outputs: runId and headline."""
 
     token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
-    triggers: ClassVar[frozenset[str]] = frozenset({"fingerprint", "profile", "rerun", "shape", "generatorImage"})
+    triggers: ClassVar[frozenset[str]] = frozenset(
+        {"baseUrl", "fingerprint", "profile", "rerun", "shape", "generatorImage"}
+    )
 
     def create(self, inputs: Props, operation: Operation) -> Props:
         kept = run_in(_cluster(inputs, operation), inputs, operation)

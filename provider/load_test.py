@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from analysis.store import new_run_id
-from loadtest.payload import rest_body
+from loadtest.payload import photograph
+from loadtest.protocols import request_body
 from loadtest.runner import LoadTestSpec, run_load_test
 from provider.progress import reporter
 from provider.resource import Operation, Props, Resource
@@ -20,18 +21,19 @@ class LoadTest(Resource):
     """Inputs: those of components.load_test.LoadTestArgs. Outputs: runId and headline."""
 
     token: ClassVar[str] = "shapebench:local:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
-    triggers: ClassVar[frozenset[str]] = frozenset({"fingerprint", "profile", "rerun", "shape"})
+    triggers: ClassVar[frozenset[str]] = frozenset({"baseUrl", "fingerprint", "profile", "rerun", "shape"})
 
     def create(self, inputs: Props, operation: Operation) -> Props:
         run_id = new_run_id()
         work_dir = Path(inputs["workDir"]) / run_id
+        protocol = inputs["serving"]["protocol"]
         spec = LoadTestSpec(
             profile=LoadProfile.model_validate(inputs["profile"]),
-            protocol=inputs["serving"]["protocol"],
+            protocol=protocol,
             base_url=inputs["baseUrl"],
             model_name=model_name(inputs),
             work_dir=work_dir,
-            body=rest_body(),
+            body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
         )
         outcome = run_load_test(spec, reporter(operation), operation.cancelled)
         kept = keep(run_id, inputs, outcome, _HERE, operation)

@@ -5,6 +5,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+# What asks over which protocol. The second is the first with OpenTelemetry's packages, so with grpcio and protobuf.
+GENERATOR_IMAGES = {"rest": "locustio/locust:2.46.6", "grpc": "locustio/locust-otel:2.46.6"}
+
 # The embedded server's own name: serving.command.SERVER_NAME, which a test compares.
 EMBEDDED = "shapebench-embedded"
 

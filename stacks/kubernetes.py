@@ -65,8 +65,12 @@ class KubernetesSettings(Frozen):
         ),
     ] = Field(default_factory=dict)
     generator_image: Annotated[
-        ExactImage, Field(description="The image of Locust, with an exact version or a digest.")
-    ] = "locustio/locust:2.46.6"
+        ExactImage | None,
+        Field(
+            description="The image of Locust, with an exact version or a digest; for gRPC it needs grpcio and protobuf."
+            " Leave it out for Locust's own of the protocol."
+        ),
+    ] = None
     generator_pool: Annotated[
         dict[str, str],
         Field(description="Labels of the nodes that ask. Give others than serve, or they share what is measured."),

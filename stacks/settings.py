@@ -45,8 +45,8 @@ class ServingSettings(Frozen):
     """`shapebench:serving`: the variant that is measured."""
 
     protocol: Annotated[
-        Literal["rest"],
-        Field(description="The generator asks over REST only so far, though gRPC is served too. Give rest."),
+        Literal["rest", "grpc"],
+        Field(description="What the generator speaks; the server answers both whatever this says. Give rest or grpc."),
     ]
     intra_op: Annotated[
         int | None,

@@ -1,7 +1,7 @@
 """Runs a pod of the load generator as processes of this machine: its commands, variables, volumes and exit codes.
 
 What is missing is what a container adds: namespaces, limits, an image. The official image is stood in for by this
-environment's Locust; every other command gets a Python without any package.
+environment's packages; only the keeper gets a Python without any, as it promises to need none.
 """
 
 import os
@@ -148,8 +148,9 @@ class PodProcesses:
         program, *arguments = (self._here(part) for part in command)
         if program == "locust":
             return [sys.executable, "-m", "locust", *arguments]
-        # Without site-packages: what is no part of the standard library is not found.
-        return [sys.executable, "-S", *arguments] if program == "python" else [program, *arguments]
+        # The keeper without site-packages: what is no part of the standard library is not found.
+        bare = ["-S"] if "loadtest.keeper" in arguments else []
+        return [sys.executable, *bare, *arguments] if program == "python" else [program, *arguments]
 
     def _variables(self, container: Json) -> dict[str, str]:
         given = {variable["name"]: self._here(variable["value"]) for variable in container["env"]}

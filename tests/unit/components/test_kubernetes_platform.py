@@ -113,6 +113,20 @@ def test_the_load_test_asks_this_server_through_the_same_context():
     assert test["results"] == "/checkout/results"
 
 
+def test_over_grpc_the_load_test_asks_all_pods_by_the_headless_service_with_an_image_that_can():
+    test = recorded(settings_with(serving={"protocol": "grpc", "interOp": 2})).inputs["cluster-load-test-run"]
+    assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"
+    assert test["serving"]["protocol"] == "grpc"
+    assert test["generatorImage"].startswith("locustio/locust-otel:")
+
+
+def test_an_image_of_the_users_own_is_taken_whatever_the_protocol():
+    settings = settings_with(
+        serving={"protocol": "grpc", "interOp": 2}, kubernetes=CLUSTER | {"generatorImage": "example.org/locust:1.2"}
+    )
+    assert recorded(settings).inputs["cluster-load-test-run"]["generatorImage"] == "example.org/locust:1.2"
+
+
 def test_a_replica_a_node(base):
     assert base.inputs["cluster-serving-deployment"]["spec"]["replicas"] == 2
 
@@ -143,6 +157,7 @@ def test_the_digest_takes_its_place_in_the_path():
     [
         settings_with(shape={"machineType": "e2-custom-2-4096", "nodes": 3}),
         settings_with(shape={"machineType": "e2-custom-4-8192", "nodes": 2}),
+        settings_with(serving={"protocol": "grpc", "interOp": 2}),
         settings_with(serving={"protocol": "rest", "interOp": 4}),
         settings_with(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}),
         settings_with(serving={"protocol": "rest", "interOp": 2, "batching": BATCHING}),

@@ -17,6 +17,7 @@ MADE = {
         "server": "shapebench-embedded",
         "serverVersion": "0.1.0",
         "restUrl": "http://127.0.0.1:8501",
+        "grpcAddress": "127.0.0.1:8500",
         "fingerprint": "f1",
     },
     "LoadTest": {"runId": "r1", "headline": {}},
@@ -83,6 +84,12 @@ def test_the_load_test_asks_the_server_that_really_runs(base):
     assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random"}
 
 
+def test_over_grpc_the_load_test_asks_at_the_other_port_and_says_so(base):
+    test = registered(settings_with(serving={"protocol": "grpc", "interOp": 2}))["LoadTest"]
+    assert test["baseUrl"] == "grpc://127.0.0.1:8500"
+    assert test["serving"]["protocol"] == "grpc"
+
+
 def test_results_and_state_stay_in_the_checkout(base):
     assert base["LoadTest"]["results"] == "/checkout/results"
     assert base["ModelExport"]["cacheDir"].startswith("/checkout/")
@@ -98,6 +105,7 @@ def test_a_store_that_is_a_uri_is_left_as_it_is():
     "changes",
     [
         {"shape": {"machineType": "e2-custom-2-8192", "nodes": 1}},
+        {"serving": {"protocol": "grpc", "interOp": 2}},
         {"serving": {"protocol": "rest", "interOp": 4}},
         {"serving": {"protocol": "rest", "interOp": 2, "intraOp": 1}},
         {"serving": {"protocol": "rest", "interOp": 2, "batching": BATCHING}},

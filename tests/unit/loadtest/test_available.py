@@ -5,22 +5,26 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import pytest
+from tensorflow_serving.apis import predict_pb2
 
 from loadtest.plan import PLAN_VARIABLE, Plan
 from tests.unit.loadtest.conftest import RIGHT, Exchange, ScriptedServer
+from tests.unit.loadtest.scripted_grpc import RIGHT as RIGHT_MESSAGE
+from tests.unit.loadtest.scripted_grpc import ScriptedGrpcServer
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[[str, float], subprocess.CompletedProcess[str]]:
-    """Run it against a URL, as the pod does: with a Python that has no packages."""
+    """Run it against a URL, as the pod does."""
 
     def run(url: str, within_s: float) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "request.body").write_bytes(b'{"instances": [1]}')
+        (tmp_path / "request.body").write_bytes(b'{"instances": [1]}' if url.startswith("http") else b"")
         Plan(
-            protocol="rest",
+            protocol="rest" if url.startswith("http") else "grpc",
             base_url=url,
             model_name="resnet",
             body_path=str(tmp_path / "request.body"),
@@ -35,7 +39,7 @@ def ask(tmp_path: Path) -> Callable[[str, float], subprocess.CompletedProcess[st
             parent_pid=None,
         ).write(tmp_path / "plan.json")
         return subprocess.run(
-            [sys.executable, "-S", "-m", "loadtest.available", str(within_s)],
+            [sys.executable, "-m", "loadtest.available", str(within_s)],
             cwd=ROOT,
             # A proxy that a node may know of is none of the generator's.
             env={PLAN_VARIABLE: str(tmp_path / "plan.json"), "http_proxy": "http://127.0.0.1:1"},
@@ -76,3 +80,15 @@ def test_a_server_that_cannot_be_reached_is_said_when_the_time_is_over(ask) -> N
 def test_a_server_that_answers_wrongly_is_said_when_the_time_is_over(ask, serve) -> None:
     server: ScriptedServer = serve(lambda exchange, _: exchange.answer(b"{}", status=503))
     assert "the last time: http_503" in ask(server.url, 0).stderr
+
+
+def test_over_grpc_it_ends_with_the_first_right_answer_too(ask) -> None:
+    def script(context: grpc.ServicerContext, number: int) -> predict_pb2.PredictResponse:
+        if number == 0:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "still loading")
+        return RIGHT_MESSAGE
+
+    server = ScriptedGrpcServer(script)
+    ended = ask(server.url, 60)
+    server.stop()
+    assert (ended.returncode, len(server.bodies)) == (0, 2), ended.stderr

@@ -7,4 +7,4 @@ from loadtest.protocols import request_body
 
 def test_a_protocol_that_nobody_speaks_is_named() -> None:
     with pytest.raises(ValueError, match="does not speak 'soap'"):
-        request_body("soap", b"", 1)
+        request_body("soap", b"", "resnet")

@@ -131,10 +131,20 @@ def cluster(tmp_path: Path) -> Iterator[ProcessCluster]:
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """A server that answers every prediction rightly and at once."""
-    command = [sys.executable, "-m", "bench.null_server"]
+    yield from _null_server("bench.null_server", "http")
+
+
+@pytest.fixture(scope="session")
+def grpc_server_url() -> Iterator[str]:
+    """The same over gRPC."""
+    yield from _null_server("bench.null_grpc_server", "grpc")
+
+
+def _null_server(module: str, scheme: str) -> Iterator[str]:
+    command = [sys.executable, "-m", module]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
         assert server.stdout
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        yield f"{scheme}://127.0.0.1:{int(server.stdout.readline())}"
         server.kill()
 
 

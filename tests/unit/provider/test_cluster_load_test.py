@@ -14,6 +14,7 @@ from analysis.store import ResultsStore
 from loadtest import pod as layout
 from provider.cluster_load_test import run_in
 from provider.resource import Operation, ResourceError
+from stacks.images import GENERATOR_IMAGES
 from tests.pod_processes import IMAGE_ID
 
 
@@ -59,6 +60,21 @@ def test_a_test_in_the_cluster_brings_all_its_rows_back_and_leaves_nothing(clust
     # It looks every half second, so it may still be there, but the generator may not.
     assert set(cluster.alive_when_deleted) <= {"keeper"}
     assert list(Path(inputs["workDir"]).iterdir()) == []
+
+
+def test_over_grpc_the_pod_makes_its_own_request_and_brings_back_the_same_rows(
+    cluster: Any, inputs: Any, grpc_server_url: str
+) -> None:
+    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"]}
+    inputs["serving"] |= {"protocol": "grpc"}
+    run_in(cluster, inputs, operation())
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert manifest.serving.protocol == "grpc"
+    stored = pq.read_table(next(Path(inputs["results"]).glob("requests/*/*/*.parquet")), columns=["ok", "backend"])
+    assert rows == stored.num_rows > 10
+    assert set(stored["ok"].to_pylist()) == {True}
+    assert set(stored["backend"].to_pylist()) == {grpc_server_url.removeprefix("grpc://")}
 
 
 def test_a_generator_that_is_killed_leaves_its_rows_with_the_keeper(cluster: Any, inputs: Any) -> None:

@@ -71,7 +71,7 @@ WRONG = [
     (serving(interOp=0), "serving.interOp is 0", "Give 2, 4 or 8"),
     (serving(intraOp=0), "serving.intraOp is 0", "Leave it out"),
     (serving(interop=2), "serving.interop is not a setting", "did you mean interOp?"),
-    (serving(protocol="grpc"), "serving.protocol is 'grpc'", "Give rest"),
+    (serving(protocol="soap"), "serving.protocol is 'soap'", "Give rest or grpc"),
     (serving(batching={"maxBatchSize": 8}), "serving.batching.numBatchThreads is missing", "as many as the shape has"),
     ({"loda": {}}, "loda is not a setting", "did you mean load?"),
     (smoke(profile="sede"), "load.profile is 'sede'", "give one of seed, laptop, smoke"),

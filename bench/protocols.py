@@ -1,0 +1,104 @@
+"""What the generator itself can ask for, REST beside gRPC, against servers that do nothing: its ceiling, not theirs.
+
+Each round gives every protocol one turn, the first one changing, so that what else the machine does befalls both; the
+ratio is of one round, and the median over the rounds is reported. A server's own difference between the protocols is
+another question: `make bench-serving`.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bench import null_grpc_server, null_server
+from bench.figures import Figure, describe_machine, report
+from loadtest.payload import photograph
+from loadtest.phases import HOLD
+from loadtest.protocols import request_body
+from loadtest.runner import LoadTestSpec, run_load_test
+from stacks.load_profiles import LoadProfile
+
+_USERS = 8
+_ROUNDS = 5
+_HOLD_S = 6.0
+_SERVERS = {"rest": ("bench.null_server", "http"), "grpc": ("bench.null_grpc_server", "grpc")}
+_ANSWERS = {"rest": null_server.prediction, "grpc": null_grpc_server.prediction}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one protocol came to in one turn, in its hold phase; CPU is the generator's, of one core."""
+
+    rps: float
+    p50_ms: float
+    cpu_peak_percent: float
+
+
+def main() -> None:
+    """Measure and report; the whole takes about a minute and a half."""
+    print(describe_machine(["locust", "gevent", "geventhttpclient", "grpcio", "protobuf"]))
+    bodies = {protocol: request_body(protocol, photograph().tobytes(), "resnet") for protocol in _SERVERS}
+    for protocol, body in bodies.items():
+        print(f"{protocol}: request {len(body)} bytes, answer {len(_ANSWERS[protocol]())} bytes")
+    print(f"{_USERS} users without a pause, {_ROUNDS} rounds of 2 × {_HOLD_S:.0f} s")
+    with ExitStack() as servers:
+        urls = {protocol: servers.enter_context(_server(*how)) for protocol, how in _SERVERS.items()}
+        rounds = [_round(urls, bodies, first=number % 2) for number in range(_ROUNDS)]
+    report("protocols", _figures(rounds))
+
+
+@contextmanager
+def _server(module: str, scheme: str) -> Iterator[str]:
+    command = [sys.executable, "-m", module]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        yield f"{scheme}://127.0.0.1:{int(server.stdout.readline())}"
+        server.communicate()
+
+
+def _round(urls: dict[str, str], bodies: dict[str, bytes], first: int) -> dict[str, Turn]:
+    order = list(urls)[first:] + list(urls)[:first]
+    return {protocol: _turn(protocol, urls[protocol], bodies[protocol]) for protocol in order}
+
+
+def _turn(protocol: str, url: str, body: bytes) -> Turn:
+    profile = LoadProfile(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + _HOLD_S)
+    with tempfile.TemporaryDirectory() as folder:
+        spec = LoadTestSpec(profile, protocol, url, "resnet", Path(folder) / "run", body)
+        outcome = run_load_test(spec, lambda _: None, threading.Event())
+    held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD))
+    if outcome.reasons or not pc.all(held["ok"]).as_py():
+        raise RuntimeError(f"{protocol}: {'; '.join(outcome.reasons) or 'requests failed'}, so the rates mean nothing")
+    start_us = held["start"].cast(pa.int64())
+    seconds = (pc.max(start_us).as_py() - pc.min(start_us).as_py()) / 1e6
+    median_ms = pc.quantile(held["latency_us"], 0.5)[0].as_py() / 1e3
+    return Turn(held.num_rows / seconds, median_ms, outcome.cpu_peak_percent or 0.0)
+
+
+def _figures(rounds: list[dict[str, Turn]]) -> list[Figure]:
+    figures = []
+    for protocol in _SERVERS:
+        turns = [each[protocol] for each in rounds]
+        figures += [
+            Figure(f"{protocol}: requests a second", statistics.median(turn.rps for turn in turns), "1/s"),
+            Figure(f"{protocol}: median latency", statistics.median(turn.p50_ms for turn in turns), "ms"),
+            Figure(
+                f"{protocol}: generator's CPU, peak",
+                statistics.median(t.cpu_peak_percent for t in turns),
+                "% of a core",
+            ),
+        ]
+    ratio = statistics.median(each["grpc"].rps / each["rest"].rps for each in rounds)
+    return [*figures, Figure("grpc against rest: requests a second", ratio, "×")]
+
+
+if __name__ == "__main__":
+    main()
