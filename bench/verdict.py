@@ -1,4 +1,4 @@
-"""How often the intervals hold the truth, over many synthetic stores whose truth is known."""
+"""How often intervals hold the truth and the verdict names the best, over synthetic stores whose truth is known."""
 
 import sys
 from collections import Counter
@@ -8,6 +8,7 @@ from analysis.statistics.cells import cells_of
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.repeats import over_repeats
 from analysis.statistics.within import RunFigures, run_figures
+from bench import choices
 from bench.figures import Figure, describe_machine, report
 from bench.regimes import REGIMES, Regime
 
@@ -21,11 +22,14 @@ _BAR = "93 .. 97"
 
 def main() -> None:
     """Simulate, estimate, compare, and print a line a regime and figure."""
-    print(describe_machine(["numpy", "scipy"]))
+    print(describe_machine(["numpy", "scipy", "duckdb"]))
     figures = []
     for regime in REGIMES:
         sys.stderr.write(f"{regime.name}\n")
         figures += coverage(regime, STORES)
+    for choice in choices.CHOICES:
+        sys.stderr.write(f"{choice.name}\n")
+        figures += choices.figures(choice, STORES, _SEED)
     report("verdict", figures)
 
 

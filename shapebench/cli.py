@@ -34,10 +34,28 @@ class Bought(StrEnum):
     commit_3y = "commit-3y"
 
 
+class Prose(StrEnum):
+    """How a command prints what it concludes."""
+
+    text = "text"
+    json = "json"
+    markdown = "markdown"
+
+
 Results = Annotated[
     str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
 ]
 OutputFormat = Annotated[Format, typer.Option("--format", help="A table to read, or JSON with full precision.")]
+
+P99 = Annotated[str | None, typer.Option(metavar="LATENCY", help="Highest p99, such as 400ms. [default: no limit]")]
+Errors = Annotated[str | None, typer.Option(metavar="SHARE", help="Most errors, such as 0.1%. [default: 5%]")]
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="USD", help="Most to spend in 730 h; then the highest throughput wins, not the lowest cost."),
+]
+ObjectiveFile = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="YAML with p99, errors and budget; options go before it.")
+]
 
 
 @app.callback()
@@ -102,6 +120,28 @@ def preflight(
 
     with _one_line_errors():
         ask(stack, project)
+
+
+@app.command()
+def verdict(
+    results: Results = "results",
+    p99: P99 = None,
+    errors: Errors = None,
+    budget: Budget = None,
+    objective: ObjectiveFile = None,
+    output: Annotated[
+        Prose, typer.Option("--format", help="Text, JSON with full precision, or Markdown.")
+    ] = Prose.text,
+) -> None:
+    """Say which variant is best for an objective, and how sure that is.
+
+    Exit code 0: there is a best. 3: nothing keeps the limits. 4: the data cannot tell.
+    """
+    from shapebench.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        code = print_verdict(results, parse_objective(p99, errors, budget, objective), output.value)
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -148,9 +148,74 @@ def test_a_refresh_without_credentials_changes_nothing_and_says_how_to_get_some(
     assert sorted(FOLDER.iterdir()) == lists
 
 
+RANKED = {
+    "label", "stack", "shape", "variant", "runs", "requests", "goodput", "p99_ms", "usd_per_million", "meets",
+    "tied_with_best",
+}  # fmt: skip
+WITHIN = {"value", "low", "high"}
+
+
+def test_verdict_as_json_keeps_its_contract(store):
+    result = invoke("verdict", "--results", store.uri, "--errors", "5%", "--format", "json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert set(found) == {"objective", "best", "verdict", "ranking", "excluded"}
+    assert found["best"] == ["8cpu-16gb"]
+    assert found["verdict"].startswith("For the lowest cost")
+    [ranked] = found["ranking"]
+    assert set(ranked) == RANKED
+    assert set(ranked["variant"]) == {"protocol", "intra_op", "inter_op", "batching"}
+    assert set(ranked["goodput"]) == set(ranked["p99_ms"]) == set(ranked["usd_per_million"]) == WITHIN
+    assert (ranked["meets"], ranked["tied_with_best"], ranked["runs"]) == ("yes", True, 1)
+    [excluded] = found["excluded"]
+    assert excluded["reasons"] == ["the server died"]
+    assert set(excluded) == {"run_id", "reasons"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "said"),
+    [
+        (("--errors", "5%"), 0, "is best"),
+        (("--p99", "1ms"), 3, "Nothing that was measured"),
+        (("--errors", "0.0001%"), 4, "cannot tell"),
+        (("--errors", "5%", "--budget", "1"), 3, "cost is 0."),
+        (("--errors", "5%", "--budget", "1000"), 0, "the most good predictions a second"),
+    ],
+)
+def test_the_exit_code_says_what_the_verdict_says(store, asked, code, said):
+    for output in ("text", "json", "markdown"):
+        result = invoke("verdict", "--results", store.uri, "--format", output, *asked)
+        assert result.exit_code == code
+        assert said in result.stdout
+
+
+def test_verdict_in_text_and_markdown_has_the_ranking_the_claims_and_what_was_left_out(store):
+    for output, edge in (("text", ""), ("markdown", "| ")):
+        result = invoke("verdict", "--results", store.uri, "--format", output)
+        [line] = [line for line in result.stdout.splitlines() if line.startswith(f"{edge}8cpu-16gb ")]
+        assert "yes" in line
+        for claim in ("Fewer and larger machines are better", "Memory does not matter", "inter_op needs tuning"):
+            assert claim in result.stdout
+        assert "the server died" in result.stderr
+
+
+def test_verdict_of_an_empty_store_cannot_tell(tmp_path):
+    result = invoke("verdict", "--results", str(tmp_path / "nothing"))
+    assert result.exit_code == 4
+    assert "no valid run" in result.stdout
+
+
+def test_verdict_takes_its_objective_from_a_file(store, tmp_path):
+    (tmp_path / "objective.yaml").write_text("p99: 1ms\n")
+    assert invoke("verdict", "--results", store.uri, "--objective", str(tmp_path / "objective.yaml")).exit_code == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (("verdict", "--p99", "quick"), "quick"),
+        (("verdict", "--objective", "/nothing/here.yaml"), "/nothing/here.yaml"),
+        (("verdict", "--results", "nonsense://bucket"), "nonsense"),
         (("price", "--stack", "nope"), "nope"),
         (("price", "--shape", "two large ones"), "two large ones"),
         (("price", "--shape", "2xe9-gigantic-8"), "e9-gigantic-8"),
@@ -169,7 +234,7 @@ def test_bad_input_is_one_line_on_stderr_and_no_traceback(arguments, named):
 
 
 def test_every_command_explains_itself():
-    for command in ("runs", "price", "report", "doctor"):
+    for command in ("runs", "price", "report", "verdict", "doctor"):
         result = invoke(command, "--help")
         assert result.exit_code == 0
         assert "Usage" in result.stdout

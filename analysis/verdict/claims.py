@@ -1,0 +1,111 @@
+"""The published experiment's three claims, each confirmed, refuted or undecided by the pairs of variants at hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from analysis.statistics.estimate import Estimate
+from analysis.verdict.effects import INTER_OP, MEMORY, SHAPE, Effect
+
+# A change below this is no reason to choose anything: for goodput and cost, and for p99, which varies more.
+_RATE_MATTERS, _P99_MATTERS = 1.05, 1.10
+
+
+class Finding(StrEnum):
+    """What the data says of a claim."""
+
+    confirmed = "confirmed"
+    refuted = "refuted"
+    undecided = "undecided"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim, what the data says of it, and the pairs that say so."""
+
+    claim: str
+    finding: Finding
+    why: str
+
+
+def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
+    """All three, whether or not there are pairs to judge them by."""
+    by_factor = {factor: [each for each in effects if each.factor == factor] for factor in (SHAPE, MEMORY, INTER_OP)}
+    return (
+        _fewer_and_larger(by_factor[SHAPE]),
+        _memory_does_not_matter(by_factor[MEMORY]),
+        _inter_op_needs_tuning(by_factor[INTER_OP]),
+    )
+
+
+def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
+    """Better: cheaper or of a lower p99, and nowhere the other way round."""
+    claim = "Fewer and larger machines are better"
+    if not pairs:
+        return _nothing(claim, "shapes of as many vCPUs and as much memory in all, and with the same settings")
+    ratios = [figure for pair in pairs for figure in (pair.cost(2 * len(pairs)), pair.p99(2 * len(pairs)))]
+    better, worse = sum(each.high < 1 for each in ratios), sum(each.low > 1 for each in ratios)
+    why = (
+        f"of {_pairs(pairs)}, looked at for cost and p99, {better} of {len(ratios)} figures are surely better on the"
+        f" larger machines and {worse} surely worse"
+    )
+    if better and not worse:
+        return Claim(claim, Finding.confirmed, why)
+    return Claim(claim, Finding.refuted if worse and not better else Finding.undecided, why)
+
+
+def _memory_does_not_matter(pairs: Sequence[Effect]) -> Claim:
+    """Confirmed only if every interval is within what matters: not to see a difference is not to know there is none."""
+    claim = "Memory does not matter"
+    if not pairs:
+        return _nothing(claim, "shapes that differ in memory alone")
+    inside, outside = _beside_what_matters(pairs)
+    why = (
+        f"of {_pairs(pairs)}, {inside} of {2 * len(pairs)} figures differ by surely less than 5 % (goodput) or 10 %"
+        f" (p99), and {outside} by surely more"
+    )
+    if outside:
+        return Claim(claim, Finding.refuted, why)
+    return Claim(claim, Finding.confirmed if inside == 2 * len(pairs) else Finding.undecided, why)
+
+
+def _inter_op_needs_tuning(pairs: Sequence[Effect]) -> Claim:
+    """Confirmed if some pair surely differs by what matters, refuted if none of them does."""
+    claim = "inter_op needs tuning"
+    if not pairs:
+        return _nothing(claim, "variants that differ in inter_op alone")
+    inside, outside = _beside_what_matters(pairs)
+    why = (
+        f"of {_pairs(pairs)}, {outside} of {2 * len(pairs)} figures differ by surely more than 5 % (goodput) or 10 %"
+        f" (p99), and {inside} by surely less"
+    )
+    if outside:
+        return Claim(claim, Finding.confirmed, why)
+    return Claim(claim, Finding.refuted if inside == 2 * len(pairs) else Finding.undecided, why)
+
+
+def _beside_what_matters(pairs: Sequence[Effect]) -> tuple[int, int]:
+    """How many ratios surely lie within what matters, and how many surely beyond it."""
+    count = 2 * len(pairs)
+    found = [(pair.goodput(count), _RATE_MATTERS) for pair in pairs] + [
+        (pair.p99(count), _P99_MATTERS) for pair in pairs
+    ]
+    return sum(_within(*each) for each in found), sum(_beyond(*each) for each in found)
+
+
+def _within(ratio: Estimate, matters: float) -> bool:
+    return ratio.low > 1 / matters and ratio.high < matters
+
+
+def _beyond(ratio: Estimate, matters: float) -> bool:
+    return ratio.low > matters or ratio.high < 1 / matters
+
+
+def _pairs(pairs: Sequence[Effect]) -> str:
+    said = "one pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    single = any(each.runs == 1 for pair in pairs for each in (pair.before, pair.after))
+    return f"{said} (some measured by one run, so without what changes from run to run)" if single else said
+
+
+def _nothing(claim: str, needed: str) -> Claim:
+    return Claim(claim, Finding.undecided, f"there are no two {needed}")

@@ -1,0 +1,103 @@
+"""Which runs are repeats of one variant, and which variants compare: same load, same model, same kind of machine."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.manifest import Manifest
+from analysis.report.text import server_name, shape_name, variant_name
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The runs of one variant, in the order of time, and the shortest name that tells it from the others."""
+
+    label: str
+    manifests: tuple[Manifest, ...]
+
+    @property
+    def newest(self) -> Manifest:
+        """The run whose prices count."""
+        return self.manifests[-1]
+
+
+@dataclass(frozen=True)
+class Comparable:
+    """Variants that compare, and the runs that do not compare with them, with the reason."""
+
+    variants: tuple[Variant, ...]
+    others: tuple[tuple[Manifest, str], ...]
+
+
+def comparable(manifests: Iterable[Manifest]) -> Comparable:
+    """The largest set of variants measured alike, of several equally large ones the newest.
+
+    Runs on a cluster go before runs on this machine, however many those are: what a laptop measures says nothing of
+    the shape that it stands in for.
+    """
+    alike: dict[tuple[bool, str, str], list[Manifest]] = defaultdict(list)
+    for manifest in manifests:
+        alike[_measured_alike(manifest)].append(manifest)
+    if not alike:
+        return Comparable((), ())
+    chosen = max(alike, key=lambda key: (key[0], len(_by_variant(alike[key])), alike[key][-1].run_id))
+    others = [
+        (each, _why_not(each, alike[chosen][-1])) for key, runs in alike.items() if key != chosen for each in runs
+    ]
+    return Comparable(_variants(alike[chosen]), tuple(sorted(others, key=lambda other: other[0].run_id)))
+
+
+def load_name(manifest: Manifest) -> str:
+    """The load in words."""
+    settings = manifest.load.model_dump(exclude_none=True)
+    mode = settings.pop("mode")
+    return f"{mode} loop ({', '.join(f'{name} {value}' for name, value in settings.items())})"
+
+
+def _measured_alike(manifest: Manifest) -> tuple[bool, str, str]:
+    return manifest.platform != "local", manifest.load.model_dump_json(), manifest.serving.model.name
+
+
+def _why_not(manifest: Manifest, chosen: Manifest) -> str:
+    on_cluster, load, _ = _measured_alike(manifest)
+    if not on_cluster and chosen.platform != "local":
+        return "it was measured on this machine, which says nothing of a cluster"
+    if load != chosen.load.model_dump_json():
+        return (
+            f"it was measured under another load, {load_name(manifest)}, and the verdict compares {load_name(chosen)}; "
+            "only what was asked alike compares"
+        )
+    return f"it served the model {manifest.serving.model.name}, and the verdict compares {chosen.serving.model.name}"
+
+
+def _by_variant(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
+    """Runs by all that a variant is: the same settings on the same shape by the same server."""
+    runs = defaultdict(list)
+    for manifest in manifests:
+        serving = manifest.serving.model_dump_json(exclude={"model", "image"})
+        runs[f"{manifest.stack} {shape_name(manifest)} {serving}"].append(manifest)
+    return runs
+
+
+def _variants(manifests: Sequence[Manifest]) -> tuple[Variant, ...]:
+    groups = list(_by_variant(manifests).values())
+    labels: dict[int, str] = {}
+    for naming in (_by_stack, _by_settings, _by_everything):
+        unnamed = [at for at in range(len(groups)) if at not in labels]
+        counts = Counter(naming(groups[at][0]) for at in unnamed)
+        labels |= {at: naming(groups[at][0]) for at in unnamed if counts[naming(groups[at][0])] == 1}
+    return tuple(Variant(labels.get(at, groups[at][0].run_id), tuple(groups[at])) for at in range(len(groups)))
+
+
+def _by_stack(manifest: Manifest) -> str:
+    return manifest.stack
+
+
+def _by_settings(manifest: Manifest) -> str:
+    return f"{manifest.stack} · {variant_name(manifest).split('r-', 1)[1]}"
+
+
+def _by_everything(manifest: Manifest) -> str:
+    serving = manifest.serving
+    batching = "" if serving.batching is None else "-".join(str(value) for _, value in serving.batching)
+    return f"{_by_settings(manifest)} · intraop{serving.intra_op} {batching} {server_name(manifest)}".replace("  ", " ")

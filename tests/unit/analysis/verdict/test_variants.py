@@ -1,0 +1,66 @@
+from analysis.verdict.variants import comparable
+
+
+def labels(manifests):
+    return [variant.label for variant in comparable(manifests).variants]
+
+
+def test_runs_with_the_same_settings_are_repeats_of_one_variant(manifest):
+    [variant] = comparable([manifest(), manifest()]).variants
+    assert len(variant.manifests) == 2
+    assert variant.label == "8cpu-16gb"
+
+
+def test_every_setting_makes_another_variant(manifest, batching):
+    runs = [
+        manifest(),
+        manifest("2cpu-4gb"),
+        manifest(inter_op=8),
+        manifest(intra_op=2),
+        manifest(batching=batching),
+        manifest(protocol="grpc"),
+        manifest(server_version="2.21.0"),
+    ]
+    found = labels(runs)
+    assert len(found) == len(set(found)) == len(runs)
+    assert "2cpu-4gb" in found
+    assert "8cpu-16gb · interop8" in found
+
+
+def test_a_repeat_is_a_repeat_whatever_its_model_was_exported_as(manifest):
+    run = manifest()
+    other = run.serving.model.model_copy(update={"digest": "sha256:" + "00" * 32})
+    assert len(labels([run, manifest(model=other)])) == 1
+
+
+def test_only_what_was_asked_alike_compares_and_the_others_say_so(manifest):
+    chosen = comparable([manifest(load="seed"), manifest("2cpu-4gb", load="seed"), manifest(load="smoke")])
+    assert [variant.label for variant in chosen.variants] == ["8cpu-16gb", "2cpu-4gb"]
+    [(_, why)] = chosen.others
+    assert "another load" in why
+    assert "users 150" in why
+    assert "users 4" in why
+
+
+def test_of_equally_many_the_newest_are_compared(manifest):
+    chosen = comparable([manifest(load="seed"), manifest(load="smoke")])
+    assert chosen.variants[0].newest.load.users == 4
+
+
+def test_this_machine_never_compares_with_a_cluster(manifest):
+    local = [manifest(inter_op=inter_op).model_copy(update={"platform": "local"}) for inter_op in (2, 4, 8)]
+    chosen = comparable([*local, manifest()])
+    assert len(chosen.variants) == 1
+    assert all("says nothing of a cluster" in why for _, why in chosen.others)
+    assert len(comparable(local).variants) == 3
+
+
+def test_another_model_does_not_compare(manifest):
+    run = manifest("2cpu-4gb")
+    other = manifest(model=run.serving.model.model_copy(update={"name": "bert"}))
+    [(_, why)] = comparable([other, run]).others
+    assert "bert" in why
+
+
+def test_no_runs_are_no_variants():
+    assert comparable([]).variants == ()
