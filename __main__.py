@@ -29,6 +29,7 @@ def local(settings: Settings) -> Outputs:
         "serverPid": serving.pid,
         "serverLog": serving.log,
         "runId": load_test.run_id,
+        "runIds": load_test.run_ids,
         "headline": load_test.headline,
     }
 
@@ -42,6 +43,7 @@ def kubernetes(settings: Settings) -> Outputs:
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
         "runId": platform.load_test.run_id,
+        "runIds": platform.load_test.run_ids,
         "headline": platform.load_test.headline,
     }
 

@@ -91,6 +91,14 @@ class Validity(Record):
     reasons: tuple[str, ...]
 
 
+class Repeat(Record):
+    """One of several runs of one update. `group` is the first one's run id; `index` counts from 1 in their order."""
+
+    group: str
+    index: Annotated[int, Field(ge=1)]
+    of: Annotated[int, Field(ge=2)]
+
+
 class Manifest(Record):
     """One finished run. Written last: a run without one did not finish and no reader counts it."""
 
@@ -106,5 +114,6 @@ class Manifest(Record):
     finished_at: datetime
     cost: Cost
     validity: Validity
+    repeat: Repeat | None = None
     software: dict[str, str]
     git_commit: str | None

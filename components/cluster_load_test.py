@@ -1,7 +1,7 @@
 """ClusterLoadTest: Locust inside the cluster, with all that its pod needs, and the run it makes."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -39,6 +39,8 @@ class ClusterLoadTestArgs:
     shape: Mapping[str, object]
     """What is priced: stacks.shapes.NodeShape."""
     region: str
+    repeats: int
+    """How many runs one update makes, each kept as a run of its own."""
     rerun: str
     """Any text; a new one makes the test run again."""
     results: str
@@ -67,7 +69,9 @@ class ClusterLoadTestRun(PluginResource):
 
     run_id: pulumi.Output[str]
     headline: pulumi.Output[Mapping[str, float | None]]
-    """The figures of the hold phase: analysis.summary.RunSummary."""
+    """The figures of the hold phase: analysis.summary.RunSummary. They are those of `run_id`, the middle repeat."""
+    run_ids: pulumi.Output[Sequence[str]]
+    """Of all repeats, in their order."""
 
     def __init__(self, name: str, args: ClusterLoadTestRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:LoadTest", name, args, opts)
@@ -77,6 +81,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
     """The scripts and the photograph as ConfigMaps, an account that may do nothing, and the run. One run is one Job."""
 
     run_id: pulumi.Output[str]
+    run_ids: pulumi.Output[Sequence[str]]
     headline: pulumi.Output[Mapping[str, float | None]]
 
     def __init__(self, name: str, args: ClusterLoadTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -105,7 +110,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
             }
         )
         run = ClusterLoadTestRun(f"{name}-run", run_args, child)
-        self.run_id, self.headline = run.run_id, run.headline
+        self.run_id, self.run_ids, self.headline = run.run_id, run.run_ids, run.headline
         self.register_outputs({})
 
 

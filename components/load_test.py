@@ -1,6 +1,6 @@
 """LoadTest: one run of the generator against a server, its rows and price in the results store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -25,6 +25,8 @@ class LoadTestArgs:
     shape: pulumi.Input[Mapping[str, object]]
     """What is priced: stacks.shapes.NodeShape."""
     region: pulumi.Input[str]
+    repeats: int
+    """How many runs one update makes, each kept as a run of its own."""
     rerun: pulumi.Input[str]
     """Any text; a new one makes the test run again."""
     results: pulumi.Input[str]
@@ -45,7 +47,9 @@ class LoadTest(PluginResource):
 
     run_id: pulumi.Output[str]
     headline: pulumi.Output[Mapping[str, float | None]]
-    """The figures of the hold phase: analysis.summary.RunSummary."""
+    """The figures of the hold phase: analysis.summary.RunSummary. They are those of `run_id`, the middle repeat."""
+    run_ids: pulumi.Output[Sequence[str]]
+    """Of all repeats, in their order."""
 
     def __init__(self, name: str, args: LoadTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:local:LoadTest", name, args, opts)

@@ -48,6 +48,7 @@ def load_test_args(
         profile=settings.load.model_dump(),
         shape=shape.model_dump(),
         region=settings.region,
+        repeats=settings.repeats,
         rerun=settings.rerun,
         results=store_uri(settings.results, checkout),
         work_dir=str(checkout / ".state/runs"),

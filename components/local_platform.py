@@ -69,6 +69,7 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
         profile=settings.load.model_dump(),
         shape=settings.node_shape(args.stack).model_dump(),
         region=settings.region,
+        repeats=settings.repeats,
         rerun=settings.rerun,
         results=store_uri(settings.results, args.checkout),
         work_dir=str(args.checkout / ".state/runs"),

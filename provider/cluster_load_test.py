@@ -4,10 +4,10 @@ import shutil
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from analysis.store import new_run_id
 from loadtest import pod as layout
 from loadtest.outcome import WORKER, LoadTestOutcome, outcome_of
 from loadtest.planning import Asked, patience_s, plan_of
@@ -17,6 +17,7 @@ from provider.load_job import GENERATOR, JobSpec, job, selector_of
 from provider.load_run import Brought, LoadRun, Patience, remove
 from provider.pod_status import image_id
 from provider.progress import reporter
+from provider.repeats import OneRun, run_all
 from provider.resource import Operation, Props, Resource, ResourceError
 from provider.run_record import Circumstances, keep, model_name
 from provider.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
@@ -38,11 +39,11 @@ NEEDED_RIGHTS = (
 
 
 class ClusterLoadTest(Resource):
-    """Inputs: those of components.cluster_load_test.ClusterLoadTestRunArgs. Outputs: runId and headline."""
+    """Inputs: those of components.cluster_load_test.ClusterLoadTestRunArgs. Outputs: runId, headline and runIds."""
 
     token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
     triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "profile", "rerun", "shape", "generatorImage"}
+        {"baseUrl", "fingerprint", "profile", "repeats", "rerun", "shape", "generatorImage"}
     )
 
     def create(self, inputs: Props, operation: Operation) -> Props:
@@ -55,18 +56,21 @@ class ClusterLoadTest(Resource):
 
 
 def run_in(cluster: Cluster, inputs: Props, operation: Operation) -> Props:
-    """Run the test in this cluster and keep it; returns runId and headline."""
+    """Run the test in this cluster, as often as it shall be, and keep it; returns runId, headline and runIds."""
     for left in cluster.jobs(selector_of(inputs["stack"])):
         operation.say(f"removing {left['metadata']['name']}, a load test that an interrupted update left behind")
         remove(cluster, left["metadata"]["name"])
-    run_id = new_run_id()
-    work_dir = Path(inputs["workDir"]) / run_id
+    return run_all(inputs, operation, partial(_run, cluster, inputs))
+
+
+def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) -> Props:
+    work_dir = Path(inputs["workDir"]) / this.run_id
     before = _ready_servers(cluster, inputs, operation)
     started_at = datetime.now(UTC)
-    brought = _bring_back(cluster, run_id, inputs, operation)
+    brought = _bring_back(cluster, this.run_id, inputs, operation)
     after = server_pods(cluster.pods(_selector(inputs["selector"])))
     outcome = _outcome(brought, work_dir, started_at, reasons_against_servers(before, after))
-    kept = keep(run_id, inputs, outcome, _circumstances(inputs, before, brought), operation)
+    kept = keep(this, inputs, outcome, _circumstances(inputs, before, brought), operation)
     shutil.rmtree(work_dir)
     return kept
 

@@ -1,14 +1,15 @@
 """The load test of a server on this machine, as a resource."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from analysis.store import new_run_id
 from loadtest.payload import photograph
 from loadtest.protocols import request_body
 from loadtest.runner import LoadTestSpec, run_load_test
 from provider.progress import reporter
+from provider.repeats import OneRun, run_all
 from provider.resource import Operation, Props, Resource
 from provider.run_record import Circumstances, keep, model_name
 from stacks.load_profiles import LoadProfile
@@ -18,27 +19,30 @@ _HERE = Circumstances(image=None, replicas=1, shares_host_with_server=True)
 
 
 class LoadTest(Resource):
-    """Inputs: those of components.load_test.LoadTestArgs. Outputs: runId and headline."""
+    """Inputs: those of components.load_test.LoadTestArgs. Outputs: runId, headline and runIds."""
 
     token: ClassVar[str] = "shapebench:local:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
-    triggers: ClassVar[frozenset[str]] = frozenset({"baseUrl", "fingerprint", "profile", "rerun", "shape"})
+    triggers: ClassVar[frozenset[str]] = frozenset({"baseUrl", "fingerprint", "profile", "repeats", "rerun", "shape"})
 
     def create(self, inputs: Props, operation: Operation) -> Props:
-        run_id = new_run_id()
-        work_dir = Path(inputs["workDir"]) / run_id
-        protocol = inputs["serving"]["protocol"]
-        spec = LoadTestSpec(
-            profile=LoadProfile.model_validate(inputs["profile"]),
-            protocol=protocol,
-            base_url=inputs["baseUrl"],
-            model_name=model_name(inputs),
-            work_dir=work_dir,
-            body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
-        )
-        outcome = run_load_test(spec, reporter(operation), operation.cancelled)
-        kept = keep(run_id, inputs, outcome, _HERE, operation)
-        shutil.rmtree(work_dir)
-        return inputs | kept
+        return inputs | run_all(inputs, operation, partial(_run, inputs))
 
     def update(self, state: Props, inputs: Props, operation: Operation) -> Props:  # noqa: ARG002 - a new run
         return self.create(inputs, operation)
+
+
+def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
+    work_dir = Path(inputs["workDir"]) / this.run_id
+    protocol = inputs["serving"]["protocol"]
+    spec = LoadTestSpec(
+        profile=LoadProfile.model_validate(inputs["profile"]),
+        protocol=protocol,
+        base_url=inputs["baseUrl"],
+        model_name=model_name(inputs),
+        work_dir=work_dir,
+        body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
+    )
+    outcome = run_load_test(spec, reporter(operation), operation.cancelled)
+    kept = keep(this, inputs, outcome, _HERE, operation)
+    shutil.rmtree(work_dir)
+    return kept

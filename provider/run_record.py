@@ -12,6 +12,7 @@ from analysis.store import ResultsStore
 from analysis.summary import RunSummary, summarise
 from loadtest.outcome import WORKER, LoadTestOutcome
 from provider.provenance import git_commit, software_versions
+from provider.repeats import OneRun
 from provider.resource import Operation, Props, ResourceError
 from stacks.load_profiles import LoadProfile
 from stacks.shapes import NodeShape
@@ -49,13 +50,14 @@ class Circumstances:
 
 
 def keep(
-    run_id: str, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances, operation: Operation
+    this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances, operation: Operation
 ) -> Props:
     """Write the run to the store; returns runId and headline.
 
     Raises ResourceError when the run is not valid, after what was measured has been kept.
     """
-    manifest = _manifest(run_id, inputs, outcome, circumstances)
+    run_id = this.run_id
+    manifest = _manifest(this, inputs, outcome, circumstances)
     store = ResultsStore(inputs["results"])
     for worker, rows in _by_worker(outcome.rows).items():
         store.write_rows(manifest.stack, run_id, worker, rows)
@@ -81,10 +83,11 @@ def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
     return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
 
 
-def _manifest(run_id: str, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances) -> Manifest:
+def _manifest(this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances) -> Manifest:
     shape = NodeShape.model_validate(inputs["shape"])
     return Manifest(
-        run_id=run_id,
+        run_id=this.run_id,
+        repeat=this.repeat,
         stack=inputs["stack"],
         platform=inputs["platform"],
         shape=shape,

@@ -121,6 +121,16 @@ class Settings(Frozen):
     load: Annotated[
         LoadProfile, Field(description=f"A profile by name ({', '.join(PROFILES)}), and what it overrides.")
     ]
+    repeats: Annotated[
+        int,
+        Field(
+            alias="load.repeats",
+            ge=1,
+            le=100,
+            description="How many runs one update makes, one after the other. 0 would measure nothing. Give 1 to 100;"
+            " with 5 the spread from run to run shows.",
+        ),
+    ] = 1
     model: Annotated[ModelSettings, Field(description="What is served: weights.")]
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
     kubernetes: Annotated[
@@ -149,6 +159,15 @@ class Settings(Frozen):
             )
         overrides = {key: value for key, value in load.items() if key != "profile"}
         return values | {"load": PROFILES[name].model_dump(by_alias=True) | overrides}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _repeats_are_no_part_of_what_is_asked(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands over what it got
+        # How often a profile runs is not of the profile: runs of one and of five repeats measure the same.
+        if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict) or "repeats" not in load:
+            return values
+        profile = {key: value for key, value in load.items() if key != "repeats"}
+        return values | {"load": profile, "load.repeats": load["repeats"]}
 
     @model_validator(mode="after")
     def _one_machine_is_one_node(self) -> Self:

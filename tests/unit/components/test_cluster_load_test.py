@@ -30,6 +30,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "profile": {"users": 4},
         "shape": {"name": "8cpu-16gb"},
         "region": "us-central1",
+        "repeats": 1,
         "rerun": "",
         "results": "/results",
         "work_dir": "/runs",

@@ -173,6 +173,7 @@ def test_the_digest_takes_its_place_in_the_path():
         cluster_with(generatorImage="locustio/locust:2.46.5"),
         cluster_with(generatorPool={"shapebench/pool": "load"}),
         settings_with(load={"profile": "laptop"}),
+        settings_with(load={"profile": "smoke", "repeats": 3}),
         settings_with(results="elsewhere"),
         settings_with(region="europe-west4"),
         settings_with(rerun="again"),

@@ -111,6 +111,7 @@ def test_a_store_that_is_a_uri_is_left_as_it_is():
         {"serving": {"protocol": "rest", "interOp": 2, "batching": BATCHING}},
         {"load": {"profile": "laptop"}},
         {"load": {"profile": "smoke", "waitS": 0.5}},
+        {"load": {"profile": "smoke", "repeats": 3}},
         {"model": {"weights": "random"}},
         {"local": {"server": "embedded", "restPort": 8501, "grpcPort": 8500, "startTimeoutS": 180}},
         {"local": {"server": "auto", "restPort": 8511, "grpcPort": 8500, "startTimeoutS": 180}},

@@ -172,6 +172,7 @@ def inputs(server_url: str, tmp_path: Path) -> dict[str, Any]:
         "profile": {"users": 2, "spawn_rate_per_s": 9.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 1.5},
         "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
         "region": "us-central1",
+        "repeats": 1,
         "rerun": "",
         "results": str(tmp_path / "results"),
         "workDir": str(tmp_path / "runs"),

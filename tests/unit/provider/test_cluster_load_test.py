@@ -62,6 +62,23 @@ def test_a_test_in_the_cluster_brings_all_its_rows_back_and_leaves_nothing(clust
     assert list(Path(inputs["workDir"]).iterdir()) == []
 
 
+def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs: Any) -> None:
+    inputs["repeats"] = 2
+    inputs["profile"] |= {"mode": "closed"}
+    said: list[str] = []
+    kept = run_in(cluster, inputs, operation(said))
+    manifests = sorted(ResultsStore(inputs["results"]).scan().manifests, key=lambda manifest: manifest.started_at)
+    assert kept["runIds"] == [manifest.run_id for manifest in manifests]
+    assert kept["runId"] in kept["runIds"]
+    first = manifests[0].run_id
+    assert [manifest.repeat and manifest.repeat.model_dump() for manifest in manifests] == [
+        {"group": first, "index": index, "of": 2} for index in (1, 2)
+    ]
+    assert manifests[0].finished_at <= manifests[1].started_at
+    assert cluster.removed == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
+    assert any(line.startswith("run 2 of 2: ") and "users," in line for line in said), "progress says which"
+
+
 def test_over_grpc_the_pod_makes_its_own_request_and_brings_back_the_same_rows(
     cluster: Any, inputs: Any, grpc_server_url: str
 ) -> None:

@@ -67,10 +67,18 @@ def shape(machine_type: str, nodes: int) -> dict[str, object]:
     return {"shape": {"machineType": machine_type, "nodes": nodes}}
 
 
+def test_repeats_belong_to_the_load_and_are_no_part_of_what_a_run_measures():
+    once, often = parse(), parse(**smoke(repeats=5))
+    assert (once.repeats, often.repeats) == (1, 5)
+    assert often.load == parse(**smoke()).load
+
+
 WRONG = [
     (serving(interOp=0), "serving.interOp is 0", "Give 2, 4 or 8"),
     (serving(intraOp=0), "serving.intraOp is 0", "Leave it out"),
     (serving(interop=2), "serving.interop is not a setting", "did you mean interOp?"),
+    (smoke(repeats=0), "load.repeats is 0", "Give 1 to 100"),
+    (smoke(repeats=1.5), "load.repeats is 1.5", "Give 1 to 100"),
     (serving(protocol="soap"), "serving.protocol is 'soap'", "Give rest or grpc"),
     (serving(batching={"maxBatchSize": 8}), "serving.batching.numBatchThreads is missing", "as many as the shape has"),
     ({"loda": {}}, "loda is not a setting", "did you mean load?"),
