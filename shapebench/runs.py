@@ -3,7 +3,9 @@
 from typing import Any
 
 from analysis.manifest import Manifest
+from analysis.report.spread import SPREAD_COLUMNS, SPREAD_TITLE, spread_rows
 from analysis.report.text import count, money, number, percent, run_names, shape_name
+from analysis.statistics.spread import Repeats, read_repeats
 from analysis.store import ResultsStore, Scan
 from analysis.summary import RunSummary, summarise
 from shapebench.output import note, print_json, print_table
@@ -19,12 +21,15 @@ def print_runs(uri: str, *, as_json: bool) -> None:
     store = ResultsStore(uri)
     scan = store.scan()
     runs = [(manifest, summarise(store, manifest)) for manifest in scan.manifests]
+    repeats = read_repeats(store, scan.manifests)
     if as_json:
-        print_json(_json(scan, runs))
+        print_json(_json(scan, runs, repeats))
         return
     if runs:
         names = run_names(scan.manifests)
         print_table(_COLUMNS, [_row(names[m.run_id], m, summary) for m, summary in runs], words=4)
+        if repeats:
+            print_table(SPREAD_COLUMNS, spread_rows(repeats, names), words=2, title=f"\n{SPREAD_TITLE}")
     else:
         note(f"There is no finished run in {uri}; `pulumi up --stack local` makes one.")
     for _, summary in runs:
@@ -52,7 +57,7 @@ def _row(name: str, manifest: Manifest, summary: RunSummary) -> tuple[str, ...]:
     )
 
 
-def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]]) -> dict[str, Any]:
+def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Repeats, ...]) -> dict[str, Any]:
     return {
         "runs": [
             summary.to_dict()
@@ -62,8 +67,17 @@ def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]]) -> dict[str, Any]
                 "server": manifest.serving.server,
                 "server_version": manifest.serving.server_version,
                 "started_at": manifest.started_at.isoformat(),
+                "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
             }
             for manifest, summary in runs
+        ],
+        "repeats": [
+            {
+                "run_ids": [manifest.run_id for manifest in group.manifests],
+                "stack": group.manifests[0].stack,
+                "figures": {spread.figure: spread.to_dict() for spread in group.spreads},
+            }
+            for group in repeats
         ],
         "problems": [{"path": problem.path, "why": problem.why} for problem in scan.problems],
         "unfinished": list(scan.unfinished),

@@ -9,6 +9,7 @@ from analysis.manifest import Manifest
 from analysis.report.series import Series, read_series
 from analysis.report.text import run_names
 from analysis.rows import open_rows
+from analysis.statistics.spread import Repeats, read_repeats
 from analysis.store import Problem, ResultsStore
 from analysis.summary import RunSummary, summarise
 
@@ -30,6 +31,7 @@ class Findings:
     `ranked`: the valid runs that can be compared by money, cheapest per million good predictions first.
     `unranked`: valid runs that are not compared, since they come from another kind of machine or lack a figure.
     `invalid`: runs that must not be compared, each with its reasons.
+    `repeats`: how the runs of one update spread.
     """
 
     store_uri: str
@@ -38,6 +40,7 @@ class Findings:
     invalid: tuple[Run, ...]
     problems: tuple[Problem, ...]
     unfinished: tuple[str, ...]
+    repeats: tuple[Repeats, ...] = ()
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -59,6 +62,7 @@ def collect(store: ResultsStore) -> Findings:
         invalid=tuple(run for run in runs if not run.summary.valid),
         problems=scan.problems,
         unfinished=scan.unfinished,
+        repeats=read_repeats(store, scan.manifests),
     )
 
 

@@ -14,6 +14,7 @@ from analysis.report.collect import Findings, Run
 from analysis.report.headline import headline
 from analysis.report.provenance import provenance
 from analysis.report.series import Series
+from analysis.report.spread import SPREAD_COLUMNS, SPREAD_EXPLAINED, SPREAD_TITLE, spread_rows
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -60,6 +61,7 @@ def write_report(findings: Findings, folder: Path) -> tuple[Path, Path]:
         "comparison": _comparison(findings.ranked),
         "pages": [_page(run) for run in findings.runs],
         "method": METHOD,
+        "repeats": _repeats(findings),
         "unranked_why": _why_unranked(findings),
         "written_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
@@ -91,6 +93,21 @@ def _environment() -> jinja2.Environment:
         "server_name": text.server_name,
     }
     return environment
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """The table of repeats with what stands around it."""
+
+    title: str
+    explained: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def _repeats(findings: Findings) -> Spreads:
+    names = {run.manifest.run_id: run.name for run in findings.runs}
+    return Spreads(SPREAD_TITLE, SPREAD_EXPLAINED, SPREAD_COLUMNS, spread_rows(findings.repeats, names))
 
 
 def _comparison(ranked: Sequence[Run]) -> list[Chart]:

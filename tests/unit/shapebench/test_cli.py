@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis import cost
-from analysis.manifest import Validity
+from analysis.manifest import Repeat, Validity
 from analysis.prices.snapshot import FOLDER, newest_snapshot
-from analysis.store import ResultsStore
+from analysis.store import ResultsStore, new_run_id
 from bench.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES
@@ -50,6 +50,36 @@ def test_runs_as_json_has_full_precision_and_names_what_was_skipped(store, tmp_p
     assert valid["usd_per_million_good"] == pytest.approx(valid["usd_hourly"] / valid["goodput_rps"] / 3600 * 1e6)
     assert invalid["reasons"] == ["the server died"]
     assert [problem["path"] for problem in found["problems"]] == ["runs/notes.txt"]
+
+
+@pytest.fixture
+def repeated(store):
+    ids = [new_run_id(), new_run_id()]
+    for index, run_id in enumerate(ids, 1):
+        manifest = make_manifest(SMOKE, "4cpu-8gb", run_id=run_id, repeat=Repeat(group=ids[0], index=index, of=2))
+        write_run(store, manifest, make_rows(SMOKE, Server(capacity_rps=10 * index, service_ms=20)))
+    return store, ids
+
+
+def test_runs_shows_how_repeats_differ_beside_what_one_run_knows_of_itself(repeated):
+    store, ids = repeated
+    shown = invoke("runs", "--results", store.uri).stdout
+    assert "run to run, %" in shown
+    assert "within a run, %" in shown
+    found = json.loads(invoke("runs", "--results", store.uri, "--format", "json").stdout)
+    (group,) = found["repeats"]
+    assert group["run_ids"] == ids
+    assert group["figures"]["goodput_rps"]["from_run_to_run"] > group["figures"]["goodput_rps"]["within_a_run"] > 0
+    assert [run["repeat"] and run["repeat"]["index"] for run in found["runs"]] == [None, None, 1, 2]
+
+
+def test_the_report_shows_it_too(repeated, tmp_path):
+    store, _ = repeated
+    invoke("report", "--results", store.uri, "--out", str(tmp_path / "report"))
+    for name in ("report.html", "report.md"):
+        written = (tmp_path / "report" / name).read_text()
+        assert "From run to run, and within a run" in written
+        assert "good, 1/s" in written
 
 
 def test_runs_of_an_empty_store_say_how_to_get_one(tmp_path):

@@ -1,0 +1,102 @@
+"""How much a figure differs from run to run of one update's repeats, beside what one run says of its own doubt."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median, stdev
+from typing import Any
+
+from scipy.special import ndtri
+
+from analysis.manifest import Manifest
+from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.read import read_figures
+from analysis.statistics.within import RunFigures
+from analysis.store import ResultsStore
+
+# Half of a 95 % interval, in standard deviations.
+_HALF_WIDTH = float(ndtri((1 + LEVEL) / 2))
+
+_FIGURES: dict[str, Callable[[RunFigures], Estimate | None]] = {
+    "goodput_rps": lambda figures: figures.goodput_rps,
+    "p50_ms": lambda figures: figures.quantiles_ms.get(0.5),
+    "p99_ms": lambda figures: figures.quantiles_ms.get(0.99),
+}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over all repeats. Both shares are standard deviations as shares of the mean, so they compare.
+
+    `between` is of the runs' values; `within` is what the runs' own intervals stand for, None where one has no bound.
+    Where runs differ by no more than what is within them, both are about alike.
+    """
+
+    figure: str
+    lowest: float
+    middle: float
+    highest: float
+    between: float
+    within: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, by names that say what they are."""
+        return {
+            "lowest": self.lowest,
+            "median": self.middle,
+            "highest": self.highest,
+            "from_run_to_run": self.between,
+            "within_a_run": self.within,
+        }
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """The valid runs of one group in their order, and how they spread."""
+
+    manifests: tuple[Manifest, ...]
+    spreads: tuple[Spread, ...]
+
+
+def read_repeats(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Repeats, ...]:
+    """Every group of which two valid runs or more are there; other runs are no repeats."""
+    groups: dict[str, list[Manifest]] = defaultdict(list)
+    for manifest in manifests:
+        if manifest.repeat is not None:
+            groups[manifest.repeat.group].append(manifest)
+    read = (_read_group(store, sorted(runs, key=_index)) for runs in groups.values() if len(runs) > 1)
+    return tuple(group for group in read if len(group.manifests) > 1)
+
+
+def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
+    """The spread of a figure over two runs or more."""
+    values = [run.value for run in runs]
+    mean = fmean(values)
+    within = math.sqrt(fmean(((run.high - run.low) / 2 / _HALF_WIDTH) ** 2 for run in runs))
+    return Spread(
+        figure=figure,
+        lowest=min(values),
+        middle=median(values),
+        highest=max(values),
+        between=stdev(values) / mean if mean else 0.0,
+        within=within / mean if mean and math.isfinite(within) else None,
+    )
+
+
+def _read_group(store: ResultsStore, manifests: Sequence[Manifest]) -> Repeats:
+    valid = []
+    for manifest in manifests:
+        figures, reasons = read_figures(store, manifest)
+        if figures is not None and not reasons:
+            valid.append((manifest, figures))
+    spreads = []
+    for name, of in _FIGURES.items():
+        runs = [estimate for _, figures in valid if (estimate := of(figures)) is not None]
+        if len(runs) > 1:
+            spreads.append(spread_of(name, runs))
+    return Repeats(tuple(manifest for manifest, _ in valid), tuple(spreads))
+
+
+def _index(manifest: Manifest) -> int:
+    return manifest.repeat.index if manifest.repeat else 0
