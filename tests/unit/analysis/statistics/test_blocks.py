@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.statistics.blocks import REPLICATES, block_length, draws
@@ -15,6 +15,7 @@ def remembering(memory, seed=1):
     return np.array(series)
 
 
+@settings(deadline=None)
 @given(block=st.integers(min_value=1, max_value=CELLS))
 def test_every_replicate_draws_as_many_cells_as_there_are(block):
     drawn = draws(block)
