@@ -61,9 +61,9 @@ class Google:
         """The answer to `body`."""
         return self._ask("POST", service, path, json=body)
 
-    def delete(self, service: str, path: str) -> Json:
+    def delete(self, service: str, path: str, **query: str) -> Json:
         """The operation that deletes it, or an empty answer where it is deleted at once."""
-        return self._ask("DELETE", service, path)
+        return self._ask("DELETE", service, path, params=query)
 
     def pages(self, service: str, path: str, **query: str | Sequence[str]) -> Iterator[Json]:
         """Every page of a list."""

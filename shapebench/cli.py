@@ -145,6 +145,29 @@ def verdict(
 
 
 @app.command()
+def janitor(
+    stack: Annotated[str | None, typer.Option(help="Only what is this stack's. [default: every stack's]")] = None,
+    region: Annotated[str | None, typer.Option(help="Only what is there. [default: everywhere]")] = None,
+    project: Annotated[
+        str | None, typer.Option(help="Look there. [default: the stack's gcp:project, or the environment's]")
+    ] = None,
+    yes: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--yes", help="Remove what is listed as removable. Nothing brings it back.")
+    ] = False,
+    output: OutputFormat = Format.table,
+) -> None:
+    """List what stacks left behind in Google Cloud, expired or orphaned; remove it with --yes.
+
+    Ends with 0 if nothing is left over, 3 if something is, 4 if something could not be removed, 1 on other errors.
+    """
+    from shapebench.janitor import Only  # noqa: PLC0415 - start-up
+    from shapebench.janitor import janitor as look  # noqa: PLC0415
+
+    with _one_line_errors():
+        raise typer.Exit(look(Only(stack, region), project, remove=yes, as_json=output is Format.json))
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed, what is missing, and how to mend it."""
     from shapebench.doctor import doctor as examine  # noqa: PLC0415 - start-up

@@ -19,9 +19,13 @@ from cloud.preflight import ROLES
 from cloud.rest import ENDPOINTS
 
 Json = dict[str, Any]
+Query = dict[str, list[str]]
 PROJECT, REGION, ZONE = "acme", "us-central1", "us-central1-a"
 
 _LARGE = (1000.0, 0.0)
+# More than one page of most lists, so that a reader who takes only the first is found out.
+_PAGE = 2
+_CLUSTERS = r"container/projects/[^/]+/locations/[^/]+/clusters/[^/]+"
 _REGIONAL = ("CPUS", "E2_CPUS", "INSTANCES", "SSD_TOTAL_GB", "IN_USE_ADDRESSES", "STATIC_ADDRESSES")
 _OF_PROJECT = ("CPUS_ALL_REGIONS", "NETWORKS", "SUBNETWORKS", "ROUTERS")
 
@@ -46,6 +50,12 @@ class GoogleStandIn:
     permissions: set[str] = field(default_factory=lambda: set(ROLES))
     things: dict[str, Json] = field(default_factory=dict)
     """What there is, by service and path: `iam/projects/acme/serviceAccounts/<email>`."""
+    deleted: list[str] = field(default_factory=list)
+    """What was deleted, in the same form, in order."""
+    looks: int = 1
+    """How often a deletion is said to go on before it is done."""
+    operation_error: Json | None = None
+    _going_on: dict[str, int] = field(default_factory=dict)
     answers_first: list[tuple[int, bytes | None]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
@@ -57,34 +67,96 @@ class GoogleStandIn:
             code, content = self.answers_first.pop(0)
             return code, _error(code, "made to answer so") if content is None else content
         try:
+            if method == "DELETE":
+                return 200, json.dumps(self._delete(path)).encode()
             return 200, json.dumps(self._document(path, parse_qs(url.query), body)).encode()
         except RefusedError as error:
             return error.code, _error(error.code, str(error))
 
-    def _document(self, path: str, query: dict[str, list[str]], body: Json) -> Json:
-        service, _, rest = path.partition("/")
-        of = re.match(r"projects/([^/:]+)", rest)
+    def _document(self, path: str, query: Query, body: Json) -> Json:
+        of = re.search(r"^[^/]+/projects/([^/:]+)", path)
         if of and of[1] != self.project:
             raise RefusedError(403, f"Permission denied on resource project {of[1]}.")
-        match rest.removeprefix(f"projects/{self.project}").split("/"):
-            case ["", "services:batchGet"]:
-                return {"services": [self._service(name) for name in query["names"]]}
-            case [":testIamPermissions"]:
-                return {"permissions": [each for each in body["permissions"] if each in self.permissions]}
-            case ["", "zones", zone]:
-                if zone not in self.zones:
-                    raise RefusedError(404, f"The resource '{rest}' was not found")
-                return {"name": zone, "status": self.zones[zone]}
-            case ["", "regions", _]:
-                return {"quotas": _quotas(self.regional)}
-            case [""] if service == "compute":
-                return {"quotas": _quotas(self.global_)}
+        short = path.replace(f"/projects/{self.project}", "/P")
+        answers: dict[str, Callable[[str], Json]] = {
+            r"serviceUsage/P/services:(batchGet)": lambda _: self._services(query["names"]),
+            r"resourceManager/P:(testIamPermissions)": lambda _: self._held(body["permissions"]),
+            r"compute/P/zones/([^/]+)": self._zone,
+            r"compute/P/regions/([^/]+)": lambda _: {"quotas": _quotas(self.regional)},
+            r"compute/(P)": lambda _: {"quotas": _quotas(self.global_)},
+            r"container/P/locations/(-)/clusters": lambda _: {"clusters": self._below(_CLUSTERS)},
+            r"compute/P/aggregated/([^/]+)": lambda plural: self._aggregated(plural, query),
+            r"compute/P/global/(networks)": lambda _: _page(self._below(rf"{path}/[^/]+"), "items", query),
+            r"storage/(b)": lambda _: _page(self._below(rf"{path}/[^/]+"), "items", query),
+            r"storage/b/([^/]+)/o": lambda _: _page(self._below(rf"{path}/.+"), "items", query),
+            r"iam/P/(serviceAccounts)": lambda _: _page(self._below(rf"{path}/[^/]+"), "accounts", query),
+            r".+/operations/([^/]+)": self._operation,
+        }
+        for pattern, answer in answers.items():
+            if found := re.fullmatch(pattern, short):
+                return answer(found[1])
         if path in self.things:
             return self.things[path]
-        raise RefusedError(404, f"The resource '{rest}' was not found")
+        raise RefusedError(404, f"The resource '{path}' was not found")
 
-    def _service(self, name: str) -> Json:
-        return {"name": name, "state": "ENABLED" if name.rpartition("/")[2] in self.apis else "DISABLED"}
+    def _services(self, names: list[str]) -> Json:
+        states = {name: "ENABLED" if name.rpartition("/")[2] in self.apis else "DISABLED" for name in names}
+        return {"services": [{"name": name, "state": state} for name, state in states.items()]}
+
+    def _held(self, permissions: list[str]) -> Json:
+        return {"permissions": [each for each in permissions if each in self.permissions]}
+
+    def _zone(self, zone: str) -> Json:
+        if zone not in self.zones:
+            raise RefusedError(404, f"The resource 'zones/{zone}' was not found")
+        return {"name": zone, "status": self.zones[zone]}
+
+    def _below(self, pattern: str) -> list[Json]:
+        return [each for path, each in self.things.items() if re.fullmatch(pattern, path)]
+
+    def _aggregated(self, plural: str, query: Query) -> Json:
+        """By zone and region, as Google groups them; a page holds a few scopes, empty ones with a warning."""
+        scopes: Json = {"zones/empty-a": {"warning": {"code": "NO_RESULTS_ON_PAGE"}}}
+        for path, thing in self.things.items():
+            if found := re.fullmatch(rf"compute/projects/[^/]+/(.+)/{plural}/[^/]+", path):
+                scopes.setdefault(found[1], {plural: []})[plural].append(thing)
+        pairs = _page([*scopes.items()], "items", query)
+        return pairs | {"items": dict(pairs["items"])}
+
+    def _delete(self, path: str) -> Json:
+        if path not in self.things:
+            raise RefusedError(404, f"The resource '{path}' was not found")
+        # A bucket with objects, a network with a subnetwork, a subnetwork with a cluster: whatever names it.
+        held = [
+            each
+            for each, thing in self.things.items()
+            if path in thing.get("holds", ()) or each.startswith(f"{path}/o/")
+        ]
+        if held:
+            raise RefusedError(400, f"The resource '{path}' is already being used by '{held[0]}'")
+        service = path.partition("/")[0]
+        if service not in {"compute", "container"} or self.operation_error is None:
+            del self.things[path]
+            self.deleted.append(path)
+        if service not in {"compute", "container"}:
+            return {}
+        name = f"operation-{len(self._going_on) + 1}"
+        self._going_on[name] = self.looks
+        return {"name": name, "status": "RUNNING"}
+
+    def _operation(self, name: str) -> Json:
+        if name not in self._going_on:
+            raise RefusedError(404, f"there is no operation {name}")
+        self._going_on[name] -= 1
+        if self._going_on[name] > 0:
+            return {"name": name, "status": "RUNNING"}
+        return {"name": name, "status": "DONE"} | ({"error": self.operation_error} if self.operation_error else {})
+
+
+def _page(listed: list[Any], key: str, query: Query) -> Json:
+    begin = int(query.get("pageToken", ["0"])[0])
+    end = begin + _PAGE
+    return {key: listed[begin:end]} | ({"nextPageToken": str(end)} if end < len(listed) else {})
 
 
 def _quotas(quotas: dict[str, tuple[float, float]]) -> list[Json]:

@@ -19,7 +19,18 @@ def cloud() -> GoogleStandIn:
 @pytest.fixture
 def access(cloud: GoogleStandIn, no_environment: None) -> Iterator[Access]:
     with serving(cloud) as keys:
-        yield access_of(keys | {"gcp:project": PROJECT, "gcp:accessToken": "a-token"})
+        yield access_to(keys)
+
+
+def access_to(keys: dict[str, str]) -> Access:
+    """To the stand-in whose endpoints these are."""
+    return access_of(keys | {"gcp:project": PROJECT, "gcp:accessToken": "a-token"})
+
+
+@pytest.fixture(autouse=True)
+def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deletion that goes on is looked at again at once."""
+    monkeypatch.setattr("cloud.removal._LOOK_S", 0)
 
 
 @pytest.fixture

@@ -1,0 +1,44 @@
+"""What a thing that is left over costs a day, as far as the price list and Google's account of it say."""
+
+from analysis.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, node_quantities, priced
+from cloud.inventory import ACCOUNT, CLUSTER, DISK, NETWORK, SUBNETWORK, Found
+from cloud.rest import Json
+from stacks.shapes import NodeShape, ShapeSettings
+
+# https://cloud.google.com/vpc/network-pricing lists none of these.
+_FREE = (SUBNETWORK, NETWORK, ACCOUNT)
+
+
+def usd_a_day(found: Found) -> float | None:
+    """At the newest list's prices; None where it is not known, which is not the same as nothing."""
+    if found.kind in _FREE:
+        return 0.0
+    try:
+        quantities = _quantities(found)
+    except (KeyError, TypeError, ValueError):
+        return None
+    if not quantities:
+        return None
+    hourly = priced(quantities, _region(found.location)).hourly
+    return None if hourly is None else hourly * HOURS_A_DAY
+
+
+def _quantities(found: Found) -> tuple[Quantity, ...]:
+    if found.kind == DISK:
+        kind = str(found.document["type"]).rpartition("/")[2]
+        return (Quantity("disk", float(found.document["sizeGb"]), "GB-month", kind),)
+    if found.kind == CLUSTER:
+        pools = (_pool(each) for each in found.document.get("nodePools", []))
+        return (CLUSTER_FEE, *(item for pool in pools for item in node_quantities("", pool)))
+    return ()
+
+
+def _pool(document: Json) -> NodeShape:
+    """Of a fixed size; an unknown machine type is a ValueError."""
+    settings = ShapeSettings(machine_type=document["config"]["machineType"], nodes=document["initialNodeCount"])
+    return NodeShape.of(str(document.get("name")), settings)
+
+
+def _region(location: str) -> str:
+    """Of a zone its region; a region is its own."""
+    return location if location.count("-") < 2 else location.rpartition("-")[0]

@@ -1,0 +1,154 @@
+"""`shapebench janitor`: what stacks have left behind in Google Cloud, what it costs, and its removal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+from analysis.report.text import MISSING, money
+from cloud.access import Access, NoCredentialsError, access_of
+from cloud.day_cost import usd_a_day
+from cloud.inventory import DISK, inventory
+from cloud.leftovers import Leftover, leftovers
+from cloud.preflight import LOGIN
+from cloud.removal import Removed, Remover
+from cloud.rest import CloudError, Google
+from components.labels import COMMIT, expiry, label_value
+from shapebench.output import CommandError, note, print_json, print_table
+from stacks.files import load_config, stack_names
+from stacks.google import google_keys
+
+
+class Ending(IntEnum):
+    """The command's exit code."""
+
+    clean = 0
+    """Nothing is left over, or all of it was removed."""
+    found = 3
+    """Something is left over."""
+    not_all_removed = 4
+    """Something could not be removed."""
+
+
+@dataclass(frozen=True)
+class Only:
+    """What to look at: a stack, a region; None for all."""
+
+    stack: str | None
+    region: str | None
+
+    def admits(self, leftover: Leftover) -> bool:
+        of_stack = self.stack is None or leftover.found.stack == label_value(self.stack)
+        place = leftover.found.location
+        return of_stack and (self.region is None or place == self.region or place.rpartition("-")[0] == self.region)
+
+
+def janitor(only: Only, project: str | None, *, remove: bool, as_json: bool) -> Ending:
+    """List what is left over, and remove it if that is wanted; raises CommandError where it cannot be looked for."""
+    access = _access(only.stack, project)
+    google, project = _connect(access)
+    found = [each for each in _left_in(google, project) if only.admits(each)]
+    outcomes: dict[Leftover, Removed] = {}
+    if remove:
+        for done in Remover(google, note).remove(each for each in found if each.removable):
+            outcomes[done.leftover] = done
+            if done.failure is not None:
+                note(f"not removed: {done.leftover.found.kind.name} {done.leftover.found.name}: {done.failure}")
+    if as_json:
+        print_json([_json(each, outcomes.get(each)) for each in found])
+    else:
+        _print(found, outcomes, project)
+    return _ending(found, outcomes)
+
+
+def _access(stack: str | None, project: str | None) -> Access:
+    config = load_config(stack) if stack in stack_names() and stack is not None else {}
+    return access_of(google_keys(config), project)
+
+
+def _connect(access: Access) -> tuple[Google, str]:
+    if access.project is None:
+        raise CommandError("no project is set, so it is open where to look; give --project, or GOOGLE_PROJECT")
+    try:
+        return Google(access), access.project
+    except NoCredentialsError as error:
+        raise CommandError(f"no Google credentials were found ({error}); run `{LOGIN}`") from None
+
+
+def _left_in(google: Google, project: str) -> list[Leftover]:
+    try:
+        listed = inventory(google, project, note)
+    except CloudError as error:
+        raise CommandError(
+            f"what there is in project {project} could not be listed, so nothing was removed: {error}"
+        ) from None
+    if listed.unheard:
+        note(f"no answer from {', '.join(listed.unheard)}: what is there is not listed.")
+    return leftovers(listed, datetime.now(UTC))
+
+
+def _print(found: Sequence[Leftover], outcomes: dict[Leftover, Removed], project: str) -> None:
+    if not found:
+        note(f"nothing of a shapebench stack is left over in project {project}.")
+        return
+    columns = ("what", "name", "where", "stack", "why", "lease ended", "state", "USD/24 h")
+    print_table(columns, [_row(each, outcomes.get(each)) for each in found], words=7)
+    left = [each for each in found if not _is_gone(outcomes.get(each))]
+    known = [usd for each in left if (usd := usd_a_day(each.found)) is not None]
+    unknown = len(left) - len(known)
+    if left:
+        note(
+            f"\nWhat is left costs {money(sum(known))} USD a day{f', and {unknown} of unknown price' * bool(unknown)}."
+        )
+    if not outcomes and any(each.removable for each in found):
+        note("Nothing was removed. `pulumi destroy` of a stack that still has its state removes it best;")
+        note(f"shapebench janitor --project {project} --yes removes the rest, and asks nothing more.")
+    for each in (each for each in found if not each.removable and each.found.kind == DISK):
+        note(
+            f"{each.found.name} carries no label of ours; if nobody needs it: gcloud compute disks delete"
+            f" {each.found.name} --zone {each.found.location} --project {project}"
+        )
+
+
+def _row(leftover: Leftover, outcome: Removed | None) -> tuple[str, ...]:
+    found, usd = leftover.found, usd_a_day(leftover.found)
+    state = "left" if outcome is None else "removed" if outcome.failure is None else "not removed"
+    return (
+        found.kind.name,
+        found.name,
+        found.location,
+        found.stack or MISSING,
+        leftover.why,
+        expiry(found.labels) or MISSING,
+        state,
+        MISSING if usd is None else money(usd),
+    )
+
+
+def _json(leftover: Leftover, outcome: Removed | None) -> dict[str, Any]:
+    found = leftover.found
+    return {
+        "kind": found.kind.name,
+        "name": found.name,
+        "location": found.location,
+        "stack": found.stack or None,
+        "commit": found.labels.get(COMMIT),
+        "expires_at": expiry(found.labels),
+        "made_at": found.made_at.isoformat() if found.made_at else None,
+        "why": leftover.why.value,
+        "removable": leftover.removable,
+        "usd_a_day": usd_a_day(found),
+        "removed": _is_gone(outcome),
+        "failure": outcome.failure if outcome else None,
+    }
+
+
+def _is_gone(outcome: Removed | None) -> bool:
+    return outcome is not None and outcome.failure is None
+
+
+def _ending(found: Sequence[Leftover], outcomes: dict[Leftover, Removed]) -> Ending:
+    if any(outcome.failure is not None for outcome in outcomes.values()):
+        return Ending.not_all_removed
+    return Ending.found if any(each not in outcomes for each in found) else Ending.clean

@@ -1,0 +1,267 @@
+"""The janitor: it finds what is left over, removes it in an order that works, and never what is not ours."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud.inventory import KINDS, Found, inventory, labels_of
+from cloud.leftovers import Why, leftovers
+from cloud.removal import Remover
+from cloud.rest import CloudError
+from components.labels import COMMIT, EXPIRES, STACK, as_description, stack_labels
+from tests.google_stand_in import PROJECT, GoogleStandIn, serving
+from tests.unit.cloud import things
+from tests.unit.cloud.conftest import access_to, connect
+from tests.unit.cloud.things import DAY, NOW, labels
+from tests.unit.components.gke_program import record_stack
+
+THEIRS = {"owner": "somebody", "goog-terraform-provisioned": "true"}
+
+
+@pytest.fixture
+def google(access):
+    return connect(access)
+
+
+@pytest.fixture
+def left(cloud, google):
+    """What is left over: its name, and why."""
+    return lambda: {each.found.name: each.why for each in leftovers(inventory(google, PROJECT, print), NOW)}
+
+
+@pytest.fixture
+def remove(cloud, google):
+    """Remove all; what failed, by name."""
+
+    def all_of_it() -> dict[str, str]:
+        found = leftovers(inventory(google, PROJECT, print), NOW)
+        done = Remover(google, print).remove(found)
+        return {each.leftover.found.name: each.failure for each in done if each.failure is not None}
+
+    return all_of_it
+
+
+def test_an_expired_stack_is_removed_whole_and_in_an_order_that_works(cloud, left, remove):
+    cloud.things = things.whole_stack("8cpu-16gb", -DAY)
+    assert set(left().values()) == {Why.expired}
+    assert remove() == {}
+    assert cloud.things == {}
+
+
+def test_a_stack_whose_lease_goes_on_is_left_alone(cloud, left):
+    cloud.things = things.whole_stack("8cpu-16gb", DAY)
+    assert left() == {}
+
+
+def test_of_two_stacks_only_the_expired_one_is_left_over(cloud, remove):
+    lives = things.whole_stack("2cpu-4gb", DAY)
+    cloud.things = lives | things.whole_stack("8cpu-16gb", -DAY)
+    assert remove() == {}
+    assert cloud.things == lives
+
+
+def test_a_network_with_its_first_expiry_stays_while_a_renewed_cluster_lives(cloud, left):
+    cloud.things = things.network(labels(left=-DAY)) | things.cluster("c", labels(left=DAY))
+    assert left() == {}
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "copy-of-gke-network-vpc-1a2b3c4", "gke-network", "their-shapebench-account"]
+)
+def test_our_description_under_another_name_is_not_ours(cloud, left, name):
+    said = {"name": name, "description": as_description(labels()), "creationTimestamp": things.when(5 * DAY)}
+    cloud.things = {f"{things.COMPUTE}/global/networks/{name}": said} | things.account(name, labels())
+    assert left() == {}
+
+
+@pytest.mark.parametrize("status", ["PROVISIONING", "STOPPING", "RECONCILING"])
+def test_what_somebody_is_at_work_on_is_left_alone(cloud, left, status):
+    cloud.things = things.network(labels()) | things.cluster("c", labels(), status)
+    assert left() == {}
+
+
+def test_what_a_gone_cluster_left_is_orphaned_though_its_lease_goes_on(cloud, left):
+    cloud.things = things.network(labels(left=DAY)) | things.disk("d", labels(left=DAY))
+    assert set(left().values()) == {Why.orphaned}
+    assert len(left()) == 4
+
+
+def test_what_is_young_waits_for_its_cluster(cloud, left):
+    cloud.things = things.network(labels(left=DAY), creationTimestamp=things.when(timedelta(hours=1)))
+    assert left() == {}
+
+
+def test_an_account_does_not_say_its_age_and_is_not_orphaned(cloud, left):
+    cloud.things = things.account("shapebench-8cpu-16gb-nodes", labels(left=DAY))
+    assert left() == {}
+
+
+def test_a_disk_or_an_address_in_use_is_left_alone(cloud, left):
+    cloud.things = things.disk("d", labels(), users=["a-node"]) | things.address("a", labels(), "IN_USE")
+    assert left() == {}
+
+
+def test_the_volume_of_a_gone_cluster_is_shown_and_never_removed(cloud, left, remove):
+    of_gke = {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"}
+    cloud.things = things.disk("pvc-1", of_gke)
+    assert left() == {"pvc-1": Why.volume}
+    assert remove() == {"pvc-1": "it carries no label of ours"}
+    assert "pvc-1" in repr(cloud.things)
+
+
+def test_the_volume_of_a_cluster_that_is_there_is_not_shown(cloud, left):
+    name = "gke-cluster-control-plane-1a2b3c4"
+    cloud.things = things.disk("pvc-1", {"goog-k8s-cluster-name": name}) | things.cluster(name, labels(left=DAY))
+    assert left() == {}
+
+
+def test_the_volume_of_somebody_else_s_cluster_is_not_shown(cloud, left):
+    cloud.things = things.disk("pvc-1", {"goog-k8s-cluster-name": "their-cluster"})
+    assert left() == {}
+
+
+def test_what_was_renewed_after_it_was_listed_is_not_removed(cloud, google):
+    cloud.things = things.cluster("c", labels())
+    found = leftovers(inventory(google, PROJECT, print), NOW)
+    cloud.things = things.cluster("c", labels(left=DAY))
+    (done,) = Remover(google, print).remove(found)
+    assert "labels have changed" in done.failure
+    assert cloud.deleted == []
+
+
+def test_what_is_gone_by_the_time_it_is_removed_is_removed(cloud, google):
+    cloud.things = things.cluster("c", labels())
+    found = leftovers(inventory(google, PROJECT, print), NOW)
+    cloud.things = {}
+    (done,) = Remover(google, print).remove(found)
+    assert done.failure is None
+
+
+def test_what_is_in_use_by_somebody_else_fails_and_the_rest_goes(cloud, remove):
+    cloud.things = things.network(labels()) | things.disk("d", labels())
+    vpc = next(path for path in cloud.things if "/networks/" in path)
+    cloud.things["compute/projects/acme/global/firewalls/theirs"] = {"name": "theirs", "holds": [vpc]}
+    failed = remove()
+    assert list(failed) == ["gke-network-vpc-1a2b3c4"]
+    assert "already being used by" in failed["gke-network-vpc-1a2b3c4"]
+    assert set(cloud.things) == {vpc, "compute/projects/acme/global/firewalls/theirs"}
+
+
+@pytest.mark.parametrize(
+    ("thing", "error"),
+    [
+        (things.cluster("c", labels()), {"message": "nodes are stuck"}),
+        (things.disk("c", labels()), {"errors": [{"code": "X", "message": "nodes are stuck"}]}),
+    ],
+    ids=["container", "compute"],
+)
+def test_a_deletion_that_fails_at_its_end_is_a_failure(cloud, remove, thing, error):
+    cloud.things, cloud.operation_error, cloud.looks = dict(thing), error, 3
+    assert remove() == {"c": "nodes are stuck"}
+
+
+def test_zones_whose_clusters_are_unknown_end_it(cloud, google):
+    cloud.answers_first = [(200, b'{"clusters": [], "missingZones": ["us-central1-b"]}')]
+    with pytest.raises(CloudError, match="us-central1-b"):
+        inventory(google, PROJECT, print)
+
+
+def test_zones_that_do_not_answer_are_named(cloud, google):
+    cloud.answers_first = [(200, b"{}"), (200, b'{"items": {}, "unreachables": ["zones/us-east1-b"]}')]
+    assert inventory(google, PROJECT, print).unheard == ("us-east1-b",)
+
+
+@pytest.mark.parametrize("content", [b'{"items": []}', b'{"items": {"zones/z": {"disks": "many"}}}',
+                                     b'{"items": {"zones/z": {"disks": [{"labels": {}}]}}}'])  # fmt: skip
+def test_a_list_in_another_form_ends_it_and_nothing_is_taken_for_gone(cloud, google, content):
+    cloud.answers_first = [(200, b"{}"), (200, b"{}"), (200, b"{}"), (200, content)]
+    with pytest.raises(CloudError):
+        inventory(google, PROJECT, print)
+
+
+@pytest.mark.parametrize("code", [403, 500])
+def test_a_list_that_is_refused_ends_it(cloud, google, code):
+    cloud.answers_first = [(200, b"{}"), *[(code, None)] * 5]
+    with pytest.raises(CloudError):
+        inventory(google, PROJECT, print)
+
+
+def test_everything_that_a_stack_makes_is_found_by_what_it_carries():
+    # Names as the engine would make them, and descriptions and labels as the program gives them.
+    of = {"network:Network": "network", "subnetwork:Subnetwork": "subnetwork", "router:Router": "router",
+          "account:Account": "service account", "cluster:Cluster": "cluster", "bucket:Bucket": "bucket"}  # fmt: skip
+    kinds = {kind.name: kind for kind in KINDS}
+    recording = record_stack("8cpu-16gb")
+    for typ, kind in of.items():
+        for each in recording.of(typ):
+            name = each.inputs.get("accountId", f"{each.name}-1a2b3c4")
+            assert labels_of(kinds[kind], name, each.inputs)[STACK] == "8cpu-16gb", each.name
+
+
+OURS = stack_labels("8cpu-16gb", "876bcdc", "2026-11-01T00:00:00Z")
+SAID = as_description(OURS)
+LABELS = [
+    {}, THEIRS, {STACK: ""}, {STACK: "8cpu-16gb"}, OURS | {EXPIRES: "soon"}, {EXPIRES: OURS[EXPIRES]}, OURS,
+    {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"},
+]  # fmt: skip
+NEARLY = st.sampled_from(LABELS) | st.dictionaries(
+    st.sampled_from([STACK, COMMIT, EXPIRES, "owner"]), st.sampled_from(["", "8cpu-16gb", OURS[EXPIRES]])
+)
+DESCRIPTIONS = (
+    NEARLY.map(as_description)
+    | st.sampled_from(["", "do not delete", SAID, f"{SAID} (a copy)", f"see {SAID}"])
+    | st.text(max_size=30)
+)
+NAMES = st.sampled_from(["gke-network-vpc-1a2b3c4", "default", "shapebench-x-nodes", "prod", "gke-network"])
+
+
+@st.composite
+def projects(draw):
+    """What somebody's project may hold: things of ours, nearly of ours, and of others."""
+    held = {}
+    for index in range(draw(st.integers(0, 6))):
+        make = draw(
+            st.sampled_from([things.cluster, things.disk, things.address, things.forwarding_rule, things.bucket])
+        )
+        held |= make(f"thing-{index}", draw(NEARLY))
+    for name in draw(st.sets(NAMES, max_size=3)):
+        held[f"{things.COMPUTE}/global/networks/{name}"] = {"name": name, "description": draw(DESCRIPTIONS)}
+        email = f"{name}@{PROJECT}.iam.gserviceaccount.com"
+        held[f"{things.ACCOUNTS}/{email}"] = {"email": email, "description": draw(DESCRIPTIONS)}
+    return held
+
+
+def carries_ours(thing: dict) -> bool:
+    """The rule in other words than the code's: our labels, or under a name of ours a description of nothing else."""
+    said = thing.get("resourceLabels") or thing.get("labels") or {}
+    if "description" in thing:
+        words = (thing["description"] or "").split(" ")
+        said = dict(word.split("=", 1) for word in words if word.count("=") == 1)
+        if not thing.get("email", thing.get("name")).startswith(("gke-network-vpc-", "shapebench-")):
+            return False
+        if set(said) - {STACK, COMMIT, EXPIRES} or len(said) != len(words):
+            return False
+    return bool(said.get(STACK)) and said.get(EXPIRES) == OURS[EXPIRES]
+
+
+@settings(max_examples=60, deadline=None)
+@given(held=projects())
+def test_whatever_is_there_only_what_carries_our_labels_is_ever_deleted(held):
+    cloud = GoogleStandIn(things=dict(held))
+    with serving(cloud) as keys:
+        google = connect(access_to(keys))
+        found = leftovers(inventory(google, PROJECT, lambda _: None), NOW)
+        list(Remover(google, lambda _: None).remove(found))
+    assert all(carries_ours(held[path]) for path in cloud.deleted)
+    assert set(cloud.things) == set(held) - set(cloud.deleted)
+
+
+@given(document=st.dictionaries(st.sampled_from(["labels", "resourceLabels", "description"]),
+                                st.one_of(st.none(), st.integers(), st.text(), st.lists(st.text()), NEARLY)),
+       kind=st.sampled_from(KINDS))  # fmt: skip
+def test_no_answer_of_google_s_is_ours_by_accident_or_breaks_the_reading(document, kind):
+    found = Found(kind, "gke-network-vpc-1", "global", "p", document)
+    assert found.labels == {} or (found.labels[STACK] and EXPIRES in found.labels)
+    assert found.made_at is None

@@ -1,0 +1,114 @@
+"""`shapebench janitor`: what it prints, what it ends with, and that it removes nothing without being told to."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cloud import rest
+from shapebench.cli import app
+from tests.google_stand_in import PROJECT, REGION, GoogleStandIn, serving
+from tests.unit.cloud import things
+from tests.unit.cloud.things import DAY, labels
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a-token")
+    monkeypatch.setenv("GOOGLE_PROJECT", PROJECT)
+    cloud = GoogleStandIn(looks=0)
+    with serving(cloud) as keys:
+        here = {service: keys[f"gcp:{service}CustomEndpoint"] for service in rest.ENDPOINTS}
+        monkeypatch.setattr(rest, "ENDPOINTS", here)
+        monkeypatch.setattr("cloud.removal._LOOK_S", 0)
+        yield cloud
+
+
+def run(*arguments: str):
+    return CliRunner().invoke(app, ["janitor", *arguments])
+
+
+def listed(*arguments: str) -> dict[str, dict]:
+    return {each["name"]: each for each in json.loads(run("--format", "json", *arguments).stdout)}
+
+
+def test_nothing_left_over_ends_with_0(cloud):
+    cloud.things = things.whole_stack("8cpu-16gb", DAY)
+    done = run()
+    assert done.exit_code == 0
+    assert "nothing of a shapebench stack is left over in project acme" in done.stderr
+
+
+def test_what_is_left_over_is_listed_with_its_price_and_ends_with_3(cloud):
+    cloud.things = things.whole_stack("8cpu-16gb", -DAY)
+    done = run()
+    assert done.exit_code == 3
+    assert "gke-cluster-control-plane" in done.stdout
+    assert "expired" in done.stdout
+    assert "USD a day" in done.stderr
+    assert "shapebench janitor --project acme --yes" in done.stderr
+    assert cloud.deleted == []
+    assert not any(each.startswith("DELETE") for each in cloud.asked)
+
+
+def test_with_yes_it_is_removed_and_ends_with_0(cloud):
+    cloud.things = things.whole_stack("8cpu-16gb", -DAY)
+    done = run("--yes")
+    assert done.exit_code == 0, done.output
+    assert cloud.things == {}
+    assert "removed" in done.stdout
+
+
+def test_what_could_not_be_removed_is_named_and_ends_with_4(cloud):
+    cloud.things = things.disk("d", labels())
+    cloud.operation_error = {"errors": [{"message": "it is stuck"}]}
+    done = run("--yes")
+    assert done.exit_code == 4
+    assert "not removed: disk d: it is stuck" in done.stderr
+
+
+def test_a_volume_without_a_label_of_ours_is_shown_with_the_command_and_stays(cloud):
+    cloud.things = things.disk("pvc-1", {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"})
+    done = run("--yes")
+    assert done.exit_code == 3
+    assert "gcloud compute disks delete pvc-1 --zone us-central1-a --project acme" in done.stderr
+    assert cloud.deleted == []
+
+
+def test_one_stack_or_region_is_looked_at_and_cleaned_alone(cloud):
+    other = things.whole_stack("2cpu-4gb", -DAY)
+    cloud.things = things.whole_stack("8cpu-16gb", -DAY) | other
+    assert {each["stack"] for each in listed("--stack", "2cpu-4gb").values()} == {"2cpu-4gb"}
+    # A region's own things, and its zones'; not the global ones.
+    assert {each["kind"] for each in listed("--region", REGION).values()} == {
+        "cluster", "address", "disk", "bucket", "router", "subnetwork"}  # fmt: skip
+    assert listed("--region", "europe-west4") == {}
+    assert run("--stack", "8cpu-16gb", "--yes").exit_code == 0
+    assert cloud.things == other
+
+
+def test_as_json_it_says_all_that_is_known(cloud):
+    cloud.things = things.disk("d", labels())
+    found = listed()["d"]
+    assert found["stack"] == "8cpu-16gb"
+    assert found["commit"] == "876bcdc"
+    assert found["usd_a_day"] == pytest.approx(20 * 0.1 / 730 * 24)
+    assert (found["why"], found["removable"], found["removed"]) == ("expired", True, False)
+    assert listed("--yes")["d"]["removed"] is True
+
+
+def test_google_out_of_order_ends_with_1_and_removes_nothing(cloud):
+    cloud.things = things.disk("d", labels())
+    cloud.answers_first = [(200, b"{}"), (403, None)]
+    done = run("--yes")
+    assert done.exit_code == 1
+    assert "could not be listed, so nothing was removed" in done.stderr
+    assert cloud.deleted == []
+
+
+def test_without_a_project_it_ends_with_1(cloud, monkeypatch):
+    monkeypatch.delenv("GOOGLE_PROJECT")
+    for name in ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    assert run().exit_code == 1
+    assert "give --project" in run().stderr
