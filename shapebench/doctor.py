@@ -58,7 +58,7 @@ def diagnose(root: Path = ROOT) -> list[Finding]:
     except SetupError as error:
         return [Finding("environment", "missing", str(error), "restore tools/env.sh from git")]
     checks: list[Callable[[], list[Finding]]] = [
-        lambda: [_python(root), _packages(root)],
+        lambda: [_python(root), _packages(root), _policy_pack(root)],
         lambda: [_pulumi(root, environment), _language_host(environment), _backend(environment)],
         lambda: _stacks(root, environment),
         lambda: [_go(root), _model_server(environment), _browser(environment)],
@@ -81,6 +81,12 @@ def _packages(root: Path) -> Finding:
     if requirements_are_installed(root, "run"):
         return Finding("Python packages", "ok", "as pinned (make setup-dev adds those for checks and tests)")
     return Finding("Python packages", "missing", "not those that tools/requirements pins", "make setup")
+
+
+def _policy_pack(root: Path) -> Finding:
+    if requirements_are_installed(root, "policy"):
+        return Finding("policy pack", "ok", "as pinned, for --policy-pack policy")
+    return Finding("policy pack", "optional", "its environment is not that which is pinned", "make setup-policy")
 
 
 def _pulumi(root: Path, environment: dict[str, str]) -> Finding:

@@ -7,14 +7,12 @@ from policy.resource import UNKNOWN, Resource, at
 from policy.rule import Rule
 from stacks.images import exact_image
 
-# The load test's pods are made by this project's own plugin, which is told their image.
-_IN_OUR_OWN = ("generatorImage",)
-
 
 def _check(resource: Resource) -> Iterator[str]:
     named = [(container_name(each), at(each, "image")) for each in containers(resource)]
     if resource.package == "shapebench":
-        named += [(key, resource.get(key)) for key in _IN_OUR_OWN if resource.get(key) is not None]
+        # The load test's pods are made by this project's own plugin, which is told their image.
+        named += [(key, value) for key, value in resource.inputs.items() if key.endswith("Image") and value is not None]
     for what, image in named:
         if image is not UNKNOWN:
             try:

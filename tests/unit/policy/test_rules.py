@@ -48,6 +48,12 @@ def test_what_nobody_knows_before_it_is_made_breaks_no_rule(rule: Rule, fixture:
         assert rule.violations(Resource(resource.kind, resource.name, resource.stack, inputs)) == []
 
 
+def test_a_pool_whose_scaling_is_not_known_yet_is_not_called_autoscaled():
+    inputs = {"nodeCount": 2, "autoscaling": UNKNOWN, "nodeConfig": {"labels": {"shapebench/pool": "serving"}}}
+    pool = Resource("gcp:container/nodePool:NodePool", "pool", "8cpu-16gb", inputs)
+    assert BY_NAME["fixed-serving-pool"].violations(pool) == []
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_no_rule_trips_over_the_resources_of_another(rule: Rule):
     for each in BY_NAME:

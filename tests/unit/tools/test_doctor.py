@@ -15,7 +15,7 @@ def nothing_installed(checkout: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     """A fresh checkout of somebody who has no Pulumi and has chosen no backend."""
     requirements = checkout / "tools/requirements"
     requirements.mkdir()
-    for tier in ("run", "dev"):
+    for tier in ("run", "dev", "policy"):
         (requirements / f"{tier}.txt").write_text((ROOT / f"tools/requirements/{tier}.txt").read_text())
     for variable in [each for each in os.environ if each.startswith(("PULUMI_", "SHAPEBENCH_"))]:
         monkeypatch.delenv(variable)
@@ -33,6 +33,7 @@ def test_what_a_fresh_checkout_lacks_is_named_with_the_command_that_mends_it(not
     for what in ("Python packages", "pulumi", "Python language host", "stack local"):
         assert (findings[what].state, findings[what].mend) == ("missing", "make setup")
     assert findings["Go"].state == "optional"
+    assert (findings["policy pack"].state, findings["policy pack"].mend) == ("optional", "make setup-policy")
     assert findings["backend"].found == ".state/ in this checkout, an empty passphrase"
     assert doctor.doctor(nothing_installed) == 1
     assert "make setup" in capsys.readouterr().out

@@ -2,7 +2,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tools.pull_request.comment import MARKER, compose
@@ -70,6 +70,8 @@ def test_changes_are_coloured_by_what_they_do():
     assert "- delete Pod two" in lines
 
 
+@example("a\n```\nb")
+@example("`````")
 @given(st.text(alphabet="`\n@<>x ", max_size=60))
 def test_no_error_text_ends_the_block_that_it_is_in(problem: str):
     text = comment(preview(failed=True, problems=(problem,), changes=()))
