@@ -48,4 +48,4 @@ def test_what_cannot_be_destroyed_is_an_error_that_says_what_to_do(take_down):
     status, asked, said = take_down(9)
     assert (status, asked.count("destroy")) == (1, 3)
     assert "8cpu-16gb is still there and costs money" in said
-    assert "shapebench-stack=8cpu-16gb" in said
+    assert "shapebench janitor --stack 8cpu-16gb --yes" in said
