@@ -100,12 +100,17 @@ def price(
 def report(
     results: Results = "results",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where report.html and report.md go.")] = Path("report"),
+    p99: P99 = None,
+    errors: Errors = None,
+    budget: Budget = None,
+    objective: ObjectiveFile = None,
 ) -> None:
-    """Write one HTML file (no network needed) and Markdown about all runs of a store."""
+    """Write one HTML file (no network needed) and Markdown about all runs of a store, the verdict first."""
     from shapebench.report import report_runs  # noqa: PLC0415 - start-up
+    from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        report_runs(results, out)
+        report_runs(results, out, parse_objective(p99, errors, budget, objective))
 
 
 @app.command()

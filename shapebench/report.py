@@ -6,12 +6,13 @@ from analysis.report.collect import collect
 from analysis.report.headline import headline
 from analysis.report.render import write_report
 from analysis.store import ResultsStore
+from analysis.verdict.objective import Objective
 from shapebench.output import CommandError, note
 
 
-def report_runs(uri: str, folder: Path) -> None:
+def report_runs(uri: str, folder: Path, asked: Objective) -> None:
     """Write the report and print its headline and paths; raises CommandError if there is no finished run."""
-    findings = collect(ResultsStore(uri))
+    findings = collect(ResultsStore(uri), asked)
     for problem in findings.problems:
         note(f"skipped: {problem.path} {problem.why}")
     if not findings.runs:

@@ -1,13 +1,24 @@
 """The charts of a report: what each encodes, and the sentence a screen reader says for it."""
 
-from collections.abc import Sequence
-
 import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
 from analysis.report.collect import Run
-from analysis.report.drawing import BAD, BAND, FIRST, GRID, INK, MUTED, SECOND, THIRD, colours, name_axis, svg
+from analysis.report.drawing import (
+    BAD,
+    BAND,
+    FIRST,
+    GRID,
+    INK,
+    MUTED,
+    SECOND,
+    THIRD,
+    colours,
+    name_axis,
+    rows_height_px,
+    svg,
+)
 from analysis.report.series import Series
 from analysis.report.text import number
 
@@ -147,38 +158,6 @@ def cost_by_item(run: Run) -> Markup:
     )
 
 
-def cost_of_runs(runs: Sequence[Run]) -> Markup:
-    """Cost per million good predictions of the ranked runs, cheapest first."""
-    frame = pd.DataFrame([{"run": run.name, "usd": run.summary.usd_per_million_good} for run in runs])
-    frame["label"] = [number(value) for value in frame["usd"]]
-    return _bars(
-        frame,
-        value="usd",
-        name="run",
-        title=f"{runs[0].manifest.cost.currency} per million good predictions",
-        description="Cost per million good predictions of each ranked run, cheapest first; numbers are in the table.",
-    )
-
-
-def latency_of_runs(runs: Sequence[Run]) -> Markup:
-    """Median to p99 of the ranked runs as ranges, in the order of the ranking."""
-    frame = pd.DataFrame([{"run": run.name, "p50": run.summary.p50_ms, "p99": run.summary.p99_ms} for run in runs])
-    points = frame.melt(id_vars="run", var_name="quantile", value_name="ms")
-    y = alt.Y("run:N", sort=None, title=None, axis=name_axis())
-    x = alt.X("p50:Q", title="latency, ms", scale=alt.Scale(zero=True))
-    ranges = alt.Chart(frame).mark_rule(color=MUTED, strokeWidth=2).encode(y=y, x=x, x2="p99:Q")
-    ends = (
-        alt.Chart(points)
-        .mark_point(filled=True, size=60, opacity=1)
-        .encode(y=y, x="ms:Q", color=colours("quantile", ["p50", "p99"], [FIRST, SECOND], symbol="circle"))
-    )
-    return svg(
-        alt.layer(ranges, ends),
-        "Latency of each ranked run, from the median to the 99th percentile; the numbers are in the table.",
-        height_px=_rows_height_px(len(runs)) + 24,
-    )
-
-
 def _bars(frame: pd.DataFrame, value: str, name: str, title: str, description: str) -> Markup:
     y = alt.Y(f"{name}:N", sort=None, title=None, axis=name_axis())
     # Room at the right for the longest label, which stands outside its bar.
@@ -190,12 +169,8 @@ def _bars(frame: pd.DataFrame, value: str, name: str, title: str, description: s
             base.mark_text(align="left", dx=5, color=INK, fontSize=12).encode(text="label:N"),
         ),
         description,
-        height_px=_rows_height_px(len(frame)),
+        height_px=rows_height_px(len(frame)),
     )
-
-
-def _rows_height_px(rows: int) -> int:
-    return 50 + 30 * rows
 
 
 def _phase_bands(phases: pd.DataFrame) -> list[alt.Chart]:

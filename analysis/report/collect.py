@@ -1,9 +1,8 @@
-"""Reads a store into what the report says: which runs count, in which order, and the words at the top."""
+"""Reads a store into what the report says: the verdict, every run, and which runs count."""
 
 from dataclasses import dataclass
 
 import duckdb
-import pandas as pd
 
 from analysis.manifest import Manifest
 from analysis.report.series import Series, read_series
@@ -12,6 +11,8 @@ from analysis.rows import open_rows
 from analysis.statistics.spread import Repeats, read_repeats
 from analysis.store import Problem, ResultsStore
 from analysis.summary import RunSummary, summarise
+from analysis.verdict.judge import Judgement, judge
+from analysis.verdict.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class Run:
 class Findings:
     """A store as the report tells it.
 
-    `ranked`: the valid runs that can be compared by money, cheapest per million good predictions first.
-    `unranked`: valid runs that are not compared, since they come from another kind of machine or lack a figure.
+    `ranked`: the runs of the ranked variants, in the order of the ranking.
+    `unranked`: valid runs that are not compared, since they were measured otherwise or lack a figure.
     `invalid`: runs that must not be compared, each with its reasons.
     `repeats`: how the runs of one update spread.
     """
 
     store_uri: str
+    judgement: Judgement
     ranked: tuple[Run, ...]
     unranked: tuple[Run, ...]
     invalid: tuple[Run, ...]
@@ -47,34 +49,29 @@ class Findings:
         """All finished runs, in the order of the report."""
         return self.ranked + self.unranked + self.invalid
 
+    def why_left_out(self, run: Run) -> tuple[str, ...]:
+        """Why a run has no place in the ranking."""
+        return next(each.reasons for each in self.judgement.excluded if each.manifest.run_id == run.summary.run_id)
 
-def collect(store: ResultsStore) -> Findings:
-    """Read every finished run, one at a time."""
+
+def collect(store: ResultsStore, objective: Objective) -> Findings:
+    """Read every finished run, one at a time, and judge them."""
     scan = store.scan()
+    judgement = judge(store, objective, scan.manifests)
     names = run_names(scan.manifests)
-    runs = [_read_run(store, manifest, names[manifest.run_id]) for manifest in scan.manifests]
-    valid = [run for run in runs if run.summary.valid]
-    ranked = rank(valid)
+    runs = {manifest.run_id: _read_run(store, manifest, names[manifest.run_id]) for manifest in scan.manifests}
+    ranked = [manifest.run_id for each in judgement.ranking for manifest in each.variant.manifests]
+    left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
     return Findings(
         store_uri=store.uri,
-        ranked=tuple(ranked),
-        unranked=tuple(run for run in valid if run not in ranked),
-        invalid=tuple(run for run in runs if not run.summary.valid),
+        judgement=judgement,
+        ranked=tuple(runs[run_id] for run_id in ranked),
+        unranked=tuple(run for run in left_out if run.summary.valid),
+        invalid=tuple(run for run in left_out if not run.summary.valid),
         problems=scan.problems,
         unfinished=scan.unfinished,
         repeats=read_repeats(store, scan.manifests),
     )
-
-
-def rank(valid: list[Run]) -> list[Run]:
-    """The runs whose cost per million good predictions can be compared, cheapest first.
-
-    A run on this machine says nothing about a cluster, so as soon as there is one from a cluster, only those compare.
-    """
-    on_cluster = [run for run in valid if run.manifest.platform != "local"]
-    cost = pd.Series({run.name: run.summary.usd_per_million_good for run in on_cluster or valid}, dtype="float64")
-    by_name = {run.name: run for run in valid}
-    return [by_name[name] for name in cost.dropna().sort_values(kind="stable").index]
 
 
 def _read_run(store: ResultsStore, manifest: Manifest, name: str) -> Run:

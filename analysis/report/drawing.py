@@ -37,6 +37,11 @@ def name_axis() -> alt.Axis:
     )
 
 
+def rows_height_px(rows: int) -> int:
+    """How high a chart is that has a row for each of so many names."""
+    return 50 + 30 * rows
+
+
 def colours(field: str, names: list[str], values: list[str], symbol: str = "stroke") -> alt.Color:
     """One colour for each name, with a legend above the chart."""
     legend = alt.Legend(orient="top", title=None, symbolType=symbol, symbolStrokeWidth=3, offset=6)

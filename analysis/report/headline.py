@@ -1,9 +1,12 @@
-"""The words at the top of a report: what the runs at hand say, and what they do not."""
+"""The words at the top of a report: the verdict, and what must not be concluded from it."""
 
 from dataclasses import dataclass
 
-from analysis.report.collect import Findings, Run
-from analysis.report.text import money, number, percent, shape_name
+from analysis.report.collect import Findings
+from analysis.report.text import shape_name
+from analysis.verdict.judge import Judgement
+from analysis.verdict.ranking import Meets
+from analysis.verdict.words import names, paragraph
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,26 @@ class Headline:
 
 
 def headline(findings: Findings) -> Headline:
-    """What the valid runs say about the cost of good predictions. No statistics yet: one run is one sample."""
-    if not findings.ranked:
+    """What the verdict says, in the words of `shapebench verdict`."""
+    judgement = findings.judgement
+    if not judgement.ranking:
         return Headline("No run can be compared yet", _why_nothing_is_ranked(findings), ())
-    best, *others = findings.ranked
-    if _is_local(best):
-        claim = "A rehearsal on one machine, not a verdict about shapes"
-    elif others:
-        claim = f"{best.name} is the cheapest of {len(findings.ranked)} runs"
-    else:
-        claim = f"One run so far: {best.name}"
-    detail = _measured(best) + (_next(best, others[0]) if others else "")
-    return Headline(claim, detail, tuple(_caveats(findings)))
+    if _is_local(judgement):
+        shape = shape_name(judgement.ranking[0].variant.newest)
+        detail = f"Priced as the {shape} it stands in for: {paragraph(judgement)}"
+        return Headline("A rehearsal on one machine, not a verdict about shapes", detail, tuple(_caveats(findings)))
+    return Headline(_claim(judgement), paragraph(judgement), tuple(_caveats(findings)))
+
+
+def _claim(judgement: Judgement) -> str:
+    if not judgement.best:
+        return "Nothing keeps the limits" if judgement.outcome is Meets.no else "The data cannot tell yet"
+    if len(judgement.best) > 1:
+        return f"{names(judgement.best)} are tied"
+    if len(judgement.ranking) == 1:
+        return f"One variant so far: {judgement.best[0].label}"
+    goal = "is the cheapest" if judgement.objective.budget_usd_730h is None else "serves the most"
+    return f"{judgement.best[0].label} {goal} of {len(judgement.ranking)} variants"
 
 
 def _why_nothing_is_ranked(findings: Findings) -> str:
@@ -36,39 +47,14 @@ def _why_nothing_is_ranked(findings: Findings) -> str:
         return (
             "The only run is invalid; its reasons are below."
             if count == 1
-            else (f"All {count} runs are invalid; their reasons are below.")
+            else f"All {count} runs are invalid; their reasons are below."
         )
-    return "No valid run has both a price and good answers in its hold phase; what each lacks is shown as – below."
-
-
-def _measured(run: Run) -> str:
-    summary = run.summary
-    errors = "no errors" if not summary.errors else f"{percent(summary.error_rate)} % errors"
-    price = f"{money(summary.usd_per_million_good)} {run.manifest.cost.currency} per million good predictions"
-    answered = (
-        f"{number(summary.goodput_rps)} good predictions a second at a p99 of {number(summary.p99_ms)} ms with {errors}"
-    )
-    if _is_local(run):
-        stands_in = f"Priced as the {shape_name(run.manifest)} it stands in for, that would be {price}."
-        return f"{run.name} answered {answered}. {stands_in}"
-    return f"{shape_name(run.manifest)} answered {answered}: {price}."
-
-
-def _next(best: Run, second: Run) -> str:
-    a, b = best.summary.usd_per_million_good, second.summary.usd_per_million_good
-    if a is None or b is None:  # ranked runs have both
-        return ""
-    return f" Next is {second.name} at {money(b)} ({(b / a - 1) * 100:+.0f}\N{NO-BREAK SPACE}%)."
+    return "No valid run has both a price and good answers in its hold phase; what each lacks is below."
 
 
 def _caveats(findings: Findings) -> list[str]:
     caveats = []
-    if len(findings.ranked) > 1:
-        caveats.append(
-            "Each run is one sample. Whether a gap is larger than what changes from run to run is not known from these "
-            "figures alone; run a stack again to see."
-        )
-    if _is_local(findings.ranked[0]):
+    if _is_local(findings.judgement):
         caveats.append(
             "Server and load generator shared this machine's cores, so throughput is lower and latency higher than the "
             "server alone would give, and no network lay between them. What it shows: that everything works, and how "
@@ -82,5 +68,5 @@ def _caveats(findings: Findings) -> list[str]:
     return caveats
 
 
-def _is_local(run: Run) -> bool:
-    return run.manifest.platform == "local"
+def _is_local(judgement: Judgement) -> bool:
+    return judgement.ranking[0].variant.newest.platform == "local"

@@ -1,6 +1,5 @@
 """Writes the report: fills the HTML and the Markdown template with what was collected."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +10,12 @@ from markupsafe import Markup
 from analysis import cost
 from analysis.report import charts, text
 from analysis.report.collect import Findings, Run
+from analysis.report.comparison import compare, meets_in_words, ranking_row
 from analysis.report.headline import headline
 from analysis.report.provenance import provenance
 from analysis.report.series import Series
 from analysis.report.spread import SPREAD_COLUMNS, SPREAD_EXPLAINED, SPREAD_TITLE, spread_rows
+from analysis.verdict.words import asked
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -28,6 +29,8 @@ Good predictions a second are those that arrived between the first and the last 
 time.
 Cost per million good predictions is the cost of an hour divided by the good predictions of an hour. The hour holds \
 the serving nodes (vCPUs, memory, boot disks) and the cluster fee, at list prices on demand.
+Intervals are of 95 %: blocks of time drawn again within each run, and what repeats of a variant differ by. They cover \
+what varied in these runs, and no other zone, day, model or price. Variants that the data cannot tell apart are tied.
 24 h is what the published experiment calls a month; 730 h is a whole one. – means not measured or not priced; it \
 never means zero.\
 """.splitlines()
@@ -58,11 +61,11 @@ def write_report(findings: Findings, folder: Path) -> tuple[Path, Path]:
     content = {
         "findings": findings,
         "headline": headline(findings),
-        "comparison": _comparison(findings.ranked),
+        "comparison": compare(findings.judgement),
+        "asked": asked(findings.judgement.objective),
         "pages": [_page(run) for run in findings.runs],
         "method": METHOD,
         "repeats": _repeats(findings),
-        "unranked_why": _why_unranked(findings),
         "written_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
     }
@@ -91,6 +94,8 @@ def _environment() -> jinja2.Environment:
         "shape_name": text.shape_name,
         "variant_name": text.variant_name,
         "server_name": text.server_name,
+        "meets": meets_in_words,
+        "ranking_row": ranking_row,
     }
     return environment
 
@@ -108,19 +113,6 @@ class Spreads:
 def _repeats(findings: Findings) -> Spreads:
     names = {run.manifest.run_id: run.name for run in findings.runs}
     return Spreads(SPREAD_TITLE, SPREAD_EXPLAINED, SPREAD_COLUMNS, spread_rows(findings.repeats, names))
-
-
-def _comparison(ranked: Sequence[Run]) -> list[Chart]:
-    if len(ranked) < 2:
-        return []
-    return [
-        Chart("Cost per million good predictions", "Cheapest first. Shorter is better.", charts.cost_of_runs(ranked)),
-        Chart(
-            "Latency",
-            "From the median to p99, in the same order. Further left is better.",
-            charts.latency_of_runs(ranked),
-        ),
-    ]
 
 
 def _page(run: Run) -> Page:
@@ -154,13 +146,3 @@ def _measured_charts(run: Run, series: Series) -> list[Chart]:
         )
         drawn.append(Chart("Throughput against users", note + dashed, charts.throughput_by_users(run, series)))
     return drawn
-
-
-def _why_unranked(findings: Findings) -> str:
-    if findings.ranked and findings.ranked[0].manifest.platform != "local":
-        return (
-            "Runs on this machine are priced as the shape they stand in for and measured on another, so they do not "
-            "compare with runs on a cluster. A run without a price or without good answers in its hold compares with "
-            "nothing."
-        )
-    return "These lack a price or good answers in their hold phase."

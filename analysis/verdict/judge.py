@@ -1,6 +1,6 @@
 """Reads a store into a verdict: figures of every run, which of them compare, and how they rank for an objective."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.manifest import Manifest
@@ -43,12 +43,12 @@ class Judgement:
         return next((kept for kept in Meets if any(each.meets is kept for each in self.ranking)), Meets.unsure)
 
 
-def judge(store: ResultsStore, objective: Objective) -> Judgement:
-    """Read every run of a store, one at a time, and rank what compares."""
+def judge(store: ResultsStore, objective: Objective, manifests: Iterable[Manifest] | None = None) -> Judgement:
+    """Read the runs, one at a time, and rank what compares; without `manifests` all finished runs of the store."""
     figures: dict[str, RunFigures] = {}
     excluded: list[Excluded] = []
     sound: list[Manifest] = []
-    for manifest in store.scan().manifests:
+    for manifest in store.scan().manifests if manifests is None else manifests:
         found, reasons = read_figures(store, manifest, (P99,))
         reasons += _unrankable(manifest, found)
         if found is None or reasons:

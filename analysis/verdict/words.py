@@ -25,12 +25,14 @@ def paragraph(judgement: Judgement) -> str:
 
 def asked(objective: Objective) -> str:
     """The objective in words."""
-    limits = [f"p99 of at most {objective.p99_ms:g} ms"] if objective.p99_ms is not None else []
-    limits.append(f"errors of at most {objective.errors * 100:g} %")
-    if objective.budget_usd_730h is None:
-        return f"the lowest cost per million good predictions at a {' and '.join(limits)}"
-    limits.append(f"cost of at most {money(objective.budget_usd_730h)} USD for 730 h")
-    return f"the most good predictions a second at a {', '.join(limits[:-1])} and a {limits[-1]}"
+    limits = [] if objective.p99_ms is None else [f"a p99 of at most {objective.p99_ms:g} ms"]
+    limits.append(f"at most {objective.errors * 100:g} % errors")
+    goal = "the lowest cost per million good predictions"
+    if objective.budget_usd_730h is not None:
+        goal = "the most good predictions a second"
+        limits.append(f"at most {money(objective.budget_usd_730h)} USD for 730 h")
+    *first, last = limits
+    return f"{goal} with {' and '.join([', '.join(first), last] if first else [last])}"
 
 
 def _best(judgement: Judgement) -> Iterator[str]:
@@ -38,7 +40,7 @@ def _best(judgement: Judgement) -> Iterator[str]:
     objective = judgement.objective
     if tied:
         yield (
-            f"For {asked(objective)}, {_names([best, *tied])} are tied: the data cannot tell them apart. "
+            f"For {asked(objective)}, {names([best, *tied])} are tied: the data cannot tell them apart. "
             f"{best.label} measured best, with {_measured(best)}."
         )
         yield _to_tell_apart(best, tied[0], objective)
@@ -57,8 +59,8 @@ def _others(judgement: Judgement, best: Ranked) -> Iterator[str]:
     for each in rivals[:_NAMED]:
         yield f"{each.label} might be as good or better, but {_cannot_tell(each)}"
     if len(unsure) > len(rivals):
-        names = _names([each for each in unsure if each not in rivals])
-        yield f"Whether {names} keep the limits is open and changes nothing: they are surely worse."
+        others = names([each for each in unsure if each not in rivals])
+        yield f"Whether {others} keep the limits is open and changes nothing: they are surely worse."
     yield from _missing(judgement)
     if any(each.runs == 1 for each in judgement.best):
         yield (
@@ -80,11 +82,11 @@ def _no_best(judgement: Judgement) -> Iterator[str]:
 
 def _missing(judgement: Judgement) -> Iterator[str]:
     missing = [each for each in judgement.ranking if each.meets is Meets.no]
-    for each in missing[:_NAMED]:
+    for each in missing[:1]:
         limits = " and ".join(_limit(limit) for limit in each.limits if limit.kept is Meets.no)
         yield f"{each.label} misses: {limits}."
-    if len(missing) > _NAMED:
-        yield f"{len(missing) - _NAMED} more miss a limit."
+    if len(missing) > 1:
+        yield f"{len(missing) - 1} more {'misses' if len(missing) == 2 else 'miss'} a limit, too."
 
 
 def _nothing(judgement: Judgement) -> Iterator[str]:
@@ -162,7 +164,8 @@ def _more(runs: int) -> str:
     return "1 more run" if runs == 1 else f"{runs} more runs"
 
 
-def _names(ranked: Iterable[Ranked]) -> str:
+def names(ranked: Iterable[Ranked]) -> str:
+    """Their labels; of many, the first."""
     labels = [each.label for each in ranked]
     if len(labels) > _NAMED + 1:
         return f"{', '.join(labels[:_NAMED])} and {len(labels) - _NAMED} more"

@@ -1,3 +1,4 @@
+import math
 import re
 from html.parser import HTMLParser
 
@@ -8,10 +9,15 @@ from analysis.report.collect import collect
 from analysis.report.headline import headline
 from analysis.report.render import write_report
 from analysis.store import ResultsStore
+from analysis.verdict.claims import claims
+from analysis.verdict.effects import effects
+from analysis.verdict.objective import Objective
+from analysis.verdict.words import paragraph
 from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES, LoadProfile
 
 SMOKE = PROFILES["smoke"]
+ASKED = Objective(errors=0.05)
 FAST, SLOW = Server(capacity_rps=40, service_ms=20), Server(capacity_rps=12, service_ms=60)
 SHARED_HOST = Generator(kind="locust", processes=1, cpu_peak_percent=None, shares_host_with_server=True)
 
@@ -33,7 +39,7 @@ def a_local_run(store, server=FAST, **changes):
 
 
 def rendered(store, folder):
-    html, markdown = write_report(collect(store), folder)
+    html, markdown = write_report(collect(store, ASKED), folder)
     return html.read_text(), markdown.read_text()
 
 
@@ -48,7 +54,7 @@ def mixed(tmp_path_factory):
     a_run(store, FAST, stack="4cpu-8gb", validity=Validity(verdict="invalid", reasons=reasons))
     a_local_run(store, FAST)
     (folder / "results" / "runs" / "notes.txt").write_text("hello")
-    findings = collect(store)
+    findings = collect(store, ASKED)
     html, markdown = rendered(store, folder / "report")
     return findings, html, markdown
 
@@ -78,15 +84,62 @@ def test_runs_on_a_cluster_are_ranked_by_cost_and_nothing_else_is(mixed):
     assert [run.manifest.stack for run in findings.invalid] == ["4cpu-8gb"]
 
 
-def test_the_headline_quotes_the_figures_of_the_cheapest_run(mixed):
+def test_the_verdict_comes_first_and_is_the_commands(mixed):
     findings, html, markdown = mixed
-    best, second = findings.ranked
     words = headline(findings)
-    assert words.claim == "8cpu-16gb is the cheapest of 2 runs"
-    assert f"{best.summary.usd_per_million_good:.2f} USD per million good predictions" in words.detail
-    assert f"2cpu-4gb at {second.summary.usd_per_million_good:.2f}" in words.detail
-    assert words.claim in html
-    assert words.claim in markdown
+    assert words.claim == "8cpu-16gb is the cheapest of 2 variants"
+    assert words.detail == paragraph(findings.judgement)
+    first, _, _ = Page(html).text.partition("Ranking")
+    for text in (first, markdown.partition("## ")[0]):
+        assert words.claim in text
+        assert words.detail in text
+
+
+def test_the_ranking_has_an_interval_for_every_figure(mixed):
+    findings, html, markdown = mixed
+    for each in findings.judgement.ranking:
+        cost = each.usd_per_million
+        shown = f"{cost.value:.2f} ({cost.low:.2f} to {cost.high:.2f})"
+        assert shown in Page(html).text
+        assert shown in markdown
+
+
+def test_what_an_open_interval_reaches_is_not_invented(mixed):
+    findings, html, _ = mixed
+    # The smoke profile has too few answers to bound a p99 from above.
+    assert all(math.isinf(each.p99_ms.high) for each in findings.judgement.ranking)
+    assert "no upper bound" in Page(html).text
+    assert "▸" in Page(html).text
+    assert "inf" not in Page(html).text.lower().split()
+
+
+def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
+    findings, html, markdown = mixed
+    [pair] = effects(findings.judgement.ranking)
+    assert pair.change == "8 × 2 vCPUs → 2 × 8 vCPUs"
+    for text in (Page(html).text, markdown):
+        assert pair.change in text
+        for claim in claims([pair]):
+            assert claim.claim in text
+            assert claim.why in text
+
+
+def test_runs_that_are_not_compared_say_why(mixed):
+    _, html, markdown = mixed
+    for text in (Page(html).text, markdown):
+        assert "measured on this machine, which says nothing of a cluster" in text
+
+
+def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    load = LoadProfile(users=20, spawn_rate_per_s=20, wait_s=0.1, warmup_s=0, duration_s=61)
+    write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
+    write_run(store, make_manifest(load), make_rows(load, FAST))
+    findings = collect(store, Objective(p99_ms=20, errors=0.05))
+    assert headline(findings).claim == "Nothing keeps the limits"
+    html, _ = write_report(findings, tmp_path / "report")
+    assert "A line stands at the limit of 20 ms" in html.read_text()
+    assert Page(html.read_text()).text.count("misses") >= 2
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(mixed):
@@ -159,7 +212,7 @@ def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
 def test_a_store_of_local_runs_is_called_a_rehearsal_and_says_what_it_does_not_show(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_local_run(store)
-    words = headline(collect(store))
+    words = headline(collect(store, ASKED))
     assert "rehearsal" in words.claim
     assert "1 × e2-custom-2-4096 it stands in for" in words.detail
     assert "does not show" in " ".join(words.caveats)
@@ -169,13 +222,13 @@ def test_a_store_of_local_runs_is_called_a_rehearsal_and_says_what_it_does_not_s
 def test_a_single_run_is_not_called_the_cheapest(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_run(store)
-    assert headline(collect(store)).claim == "One run so far: 8cpu-16gb"
+    assert headline(collect(store, ASKED)).claim == "One variant so far: 8cpu-16gb"
 
 
 def test_invalid_runs_alone_give_no_claim(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_run(store, validity=Validity(verdict="invalid", reasons=("all requests failed",)))
-    findings = collect(store)
+    findings = collect(store, ASKED)
     assert findings.ranked == ()
     assert headline(findings).claim == "No run can be compared yet"
     html, _ = rendered(store, tmp_path / "report")
@@ -189,7 +242,7 @@ def test_runs_of_one_stack_are_told_apart(tmp_path):
     threads = make_manifest(SMOKE)
     threads = threads.model_copy(update={"serving": threads.serving.model_copy(update={"inter_op": 8})})
     write_run(store, threads, make_rows(SMOKE, FAST))
-    names = {run.name for run in collect(store).runs}
+    names = {run.name for run in collect(store, ASKED).runs}
     assert names == {"8cpu-16gb · 20 Nov 09:30:00", "8cpu-16gb · 20 Nov 11:30:00", "8cpu-16gb · interop8"}
 
 
@@ -221,7 +274,7 @@ def test_an_odd_run_is_reported_all_the_same(store, table, row, tmp_path, what):
 def test_users_of_a_point_follow_from_the_spawn_rate(store):
     load = LoadProfile(users=60, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
     write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
-    [run] = collect(store).runs
+    [run] = collect(store, ASKED).runs
     by_users = run.series.by_users
     # 60 users on at most 30 points: two users a point, reached one second after the other.
     assert by_users["users"].tolist() == [2 * point + 1.5 for point in range(30)]
@@ -232,14 +285,14 @@ def test_users_of_a_point_follow_from_the_spawn_rate(store):
 def test_the_user_of_the_warm_up_is_counted_on_the_way_up(store):
     load = LoadProfile(users=10, spawn_rate_per_s=1, wait_s=1, warmup_s=3, duration_s=15)
     write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
-    [run] = collect(store).runs
+    [run] = collect(store, ASKED).runs
     assert run.series.by_users["users"].tolist() == list(range(2, 11))
 
 
 def test_the_distribution_counts_every_good_answer_once(store):
     rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=40, error_share=0.2))
     write_run(store, make_manifest(SMOKE), rows)
-    [run] = collect(store).runs
+    [run] = collect(store, ASKED).runs
     bins = run.series.distribution
     assert bins["count"].sum() == run.summary.good
     assert bins["high_ms"].max() == pytest.approx(run.summary.max_ms)
@@ -249,6 +302,6 @@ def test_the_distribution_counts_every_good_answer_once(store):
 def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):
     hours = table([row(minute * 60, 100) for minute in range(8 * 60)])
     write_run(store, make_manifest(SMOKE), hours)
-    [run] = collect(store).runs
+    [run] = collect(store, ASKED).runs
     assert len(run.series.over_time) <= 75
     assert run.series.over_time["requests"].sum() == hours.num_rows

@@ -92,7 +92,7 @@ def test_runs_of_an_empty_store_say_how_to_get_one(tmp_path):
 def test_report_writes_both_files_and_prints_the_headline(store, tmp_path):
     result = invoke("report", "--results", store.uri, "--out", str(tmp_path / "new" / "folder"))
     assert result.exit_code == 0
-    assert "One run so far: 8cpu-16gb" in result.stdout
+    assert "One variant so far: 8cpu-16gb" in result.stdout
     for name in ("report.html", "report.md"):
         assert (tmp_path / "new" / "folder" / name).stat().st_size > 1000
         assert str(tmp_path / "new" / "folder" / name) in result.stdout.splitlines()

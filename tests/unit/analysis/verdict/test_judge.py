@@ -54,7 +54,9 @@ def test_invalid_runs_and_those_of_another_load_are_left_out_with_their_reasons(
 def test_the_paragraph_quotes_the_figures_and_says_what_is_left_out(told):
     words = paragraph(told)
     best, second = told.ranking
-    assert words.startswith("For the lowest cost per million good predictions at a p99 of at most 600 ms")
+    assert words.startswith(
+        "For the lowest cost per million good predictions with a p99 of at most 600 ms and at most 1 % errors"
+    )
     assert f"8cpu-16gb is best: {best.usd_per_million.value:.2f} (" in words
     assert f"{best.goodput_rps.value:.1f} (" in words
     dearer = (second.usd_per_million.value / best.usd_per_million.value - 1) * 100

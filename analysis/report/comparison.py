@@ -1,0 +1,125 @@
+"""The part of the report that compares variants: the ranking as interval bars, what each factor changed, the claims."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import altair as alt
+import pandas as pd
+from markupsafe import Markup
+
+from analysis.report.drawing import BAD, FIRST, INK, MUTED, SECOND, colours, name_axis, rows_height_px, svg
+from analysis.report.text import change, figure, money, number
+from analysis.statistics.estimate import Estimate
+from analysis.verdict.claims import Claim, claims
+from analysis.verdict.effects import Effect, effects
+from analysis.verdict.judge import Judgement
+from analysis.verdict.ranking import Meets, Ranked
+
+_MEETS = {Meets.yes: "meets", Meets.unsure: "unsure", Meets.no: "misses"}
+# An interval without an upper bound is drawn as far as the others reach, and open at its end.
+_OPEN_END = "▸"
+
+
+@dataclass(frozen=True)
+class EffectRow:
+    """What one factor changed between two variants, in words."""
+
+    effect: Effect
+    cost: str
+    goodput: str
+    p99: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the templates show of a judgement."""
+
+    cost: Markup | None
+    p99: Markup | None
+    effects: tuple[EffectRow, ...]
+    claims: tuple[Claim, ...]
+
+
+def compare(judgement: Judgement) -> Comparison:
+    """Drawings only where there is something to compare."""
+    found = effects(judgement.ranking)
+    several = len(judgement.ranking) > 1
+    return Comparison(
+        cost=_cost(judgement.ranking) if several else None,
+        p99=_p99(judgement.ranking, judgement.objective.p99_ms) if several else None,
+        effects=tuple(EffectRow(each, *map(change, (each.cost(), each.goodput(), each.p99()))) for each in found),
+        claims=claims(found) if several else (),
+    )
+
+
+def meets_in_words(each: Ranked) -> str:
+    """Whether it meets the objective, as the tables say it."""
+    return "best" if each.tied_with_best else _MEETS[each.meets]
+
+
+def _cost(ranking: Sequence[Ranked]) -> Markup:
+    return _bars(
+        [(each, each.usd_per_million) for each in ranking],
+        "USD per million good predictions",
+        money,
+        "Cost per million good predictions of each variant with its 95 % interval, in the order of the ranking; the "
+        "numbers are in the table.",
+    )
+
+
+def _p99(ranking: Sequence[Ranked], limit_ms: float | None) -> Markup:
+    within = "" if limit_ms is None else f" A line stands at the limit of {limit_ms:g} ms."
+    return _bars(
+        [(each, each.p99_ms) for each in ranking],
+        "p99, ms",
+        number,
+        "The 99th percentile of latency of each variant with its 95 % interval, in the order of the ranking; the "
+        f"numbers are in the table.{within}",
+        limit_ms,
+    )
+
+
+def _bars(
+    figures: Sequence[tuple[Ranked, Estimate]],
+    title: str,
+    show: Callable[[float], str],
+    description: str,
+    limit: float | None = None,
+) -> Markup:
+    """A point for each figure and a bar for its interval, in the colour of whether it keeps the limits."""
+    reach = max(bound for _, each in figures for bound in (each.value, each.high, limit or 0) if math.isfinite(bound))
+    frame = pd.DataFrame(
+        [
+            {
+                "variant": each.label,
+                "value": estimate.value,
+                "low": estimate.low,
+                "high": min(estimate.high, reach),
+                "meets": _MEETS[each.meets],
+                "label": show(estimate.value) + ("" if math.isfinite(estimate.high) else f" {_OPEN_END}"),
+            }
+            for each, estimate in figures
+        ]
+    )
+    used = [words for words in _MEETS.values() if words in set(frame["meets"])]
+    shades = dict(zip(_MEETS.values(), (FIRST, SECOND, MUTED), strict=True))
+    # Room at the right for the longest label, which stands outside its bar.
+    axis = alt.Axis(tickCount=4)
+    x = alt.X("low:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, reach * 1.18], nice=False))
+    base = alt.Chart(frame).encode(y=alt.Y("variant:N", sort=None, title=None, axis=name_axis()))
+    colour = colours("meets", used, [shades[words] for words in used], symbol="circle")
+    layers = [
+        base.mark_bar(height=7, opacity=0.4).encode(x=x, x2="high:Q", color=colour),
+        base.mark_point(filled=True, size=50, opacity=1).encode(x="value:Q", color=colour),
+        base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(x="high:Q", text="label:N"),
+    ]
+    if limit is not None:
+        rule = alt.Chart(pd.DataFrame({"limit": [limit]})).mark_rule(color=BAD, strokeDash=[4, 3], strokeWidth=1.5)
+        layers.append(rule.encode(x="limit:Q"))
+    return svg(alt.layer(*layers), description, height_px=rows_height_px(len(figures)) + 24)
+
+
+def ranking_row(each: Ranked) -> tuple[str, str, str]:
+    """Cost, goodput and p99 of a row of the ranking, each with its interval."""
+    return figure(each.usd_per_million, money), figure(each.goodput_rps, number), figure(each.p99_ms, number)
