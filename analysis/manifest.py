@@ -9,6 +9,7 @@ from stacks.load_profiles import LoadProfile
 from stacks.shapes import NodeShape
 
 SCHEMA_VERSION: Literal[1] = 1
+HOLD = "hold"
 
 
 class Record(BaseModel):
@@ -99,6 +100,46 @@ class Repeat(Record):
     of: Annotated[int, Field(ge=2)]
 
 
+class CapacityRps(Record):
+    """Requests a second: the highest rate that was certified, and the 95 % interval that holds the capacity."""
+
+    value: float
+    low: float
+    high: float
+
+
+class CapacityStep(Record):
+    """One rate that was tried, as phase `step-<n>`, n counting from 1 in the order of the steps.
+
+    Latencies are of good answers, from when they were due; None where there was none. `meets` is None where a step was
+    left before it could tell, as on the way up.
+    """
+
+    rate_rps: float
+    achieved_rps: float | None
+    requests: int
+    p50_ms: float | None
+    p99_ms: float | None
+    error_ratio: float | None
+    meets: bool | None
+
+
+class Capacity(Record):
+    """The highest rate at which `quantile` of the answers came within `latency_ms` and `error_ratio` failed at most."""
+
+    quantile: float
+    latency_ms: float
+    error_ratio: float
+    rps: CapacityRps
+    steps: tuple[CapacityStep, ...]
+
+    @property
+    def phase(self) -> str:
+        """The phase of the step at the capacity: what the run's figures are of."""
+        last = max(n for n, step in enumerate(self.steps, 1) if step.meets and step.rate_rps == self.rps.value)
+        return f"step-{last}"
+
+
 class Manifest(Record):
     """One finished run. Written last: a run without one did not finish and no reader counts it."""
 
@@ -113,7 +154,13 @@ class Manifest(Record):
     started_at: datetime
     finished_at: datetime
     cost: Cost
+    capacity: Capacity | None = None
     validity: Validity
     repeat: Repeat | None = None
     software: dict[str, str]
     git_commit: str | None
+
+    @property
+    def counted_phase(self) -> str:
+        """The phase that the run's figures are of: its hold, or the step at the capacity that a search found."""
+        return self.capacity.phase if self.capacity else HOLD

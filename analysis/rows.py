@@ -13,12 +13,18 @@ from analysis.store import REQUESTS_SCHEMA, Problem, ResultsStore
 _MEMORY_LIMIT = "512MB"
 
 # Times as microseconds since the epoch: integers, so that nothing depends on a time zone or is rounded.
-_TIMED = "*, epoch_us(start) AS start_us, epoch_us(start) + latency_us AS end_us"
+_TIMED = """
+    *, epoch_us(start) AS start_us, epoch_us(intended_start) AS due_us, epoch_us(start) + latency_us AS end_us,
+    epoch_us(start) + latency_us - epoch_us(intended_start) AS response_us
+"""
 
 
 @contextmanager
 def open_rows(store: ResultsStore, manifest: Manifest) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[Problem]]]:
-    """A connection with the view `requests` (the contract's columns, and `start_us` and `end_us`), and what it lacks.
+    """A connection with the view `requests` (the contract's columns, and four), and what it lacks.
+
+    `due_us`, `start_us` and `end_us` are when a request should have been sent, was sent and was answered; `response_us`
+    is from the first to the last of these, so that a stall is seen by every request that it delayed.
 
     A page that cannot be read makes the query that needs it raise duckdb.Error.
     """

@@ -24,7 +24,7 @@ from loadtest.payload import photograph
 from loadtest.phases import HOLD
 from loadtest.protocols import request_body
 from loadtest.runner import LoadTestSpec, run_load_test
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import ClosedLoop
 
 _USERS = 8
 _ROUNDS = 5
@@ -70,7 +70,7 @@ def _round(urls: dict[str, str], bodies: dict[str, bytes], first: int) -> dict[s
 
 
 def _turn(protocol: str, url: str, body: bytes) -> Turn:
-    profile = LoadProfile(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + _HOLD_S)
+    profile = ClosedLoop(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + _HOLD_S)
     with tempfile.TemporaryDirectory() as folder:
         spec = LoadTestSpec(profile, protocol, url, "resnet", Path(folder) / "run", body)
         outcome = run_load_test(spec, lambda _: None, threading.Event())

@@ -12,6 +12,7 @@ from locust.env import Environment
 
 from loadtest.client import Answer
 from loadtest.closed_loop import ClosedLoopUser
+from loadtest.health import Health
 from loadtest.phases import HOLD, PhaseMarks
 from loadtest.plan import Plan
 from loadtest.protocols import clients
@@ -22,7 +23,7 @@ PLAN = Plan.from_environment()
 BODY = Path(PLAN.body_path).read_bytes()
 MARKS = PhaseMarks()
 RECORDER = Recorder(Path(PLAN.spool_path), MARKS, request_bytes=len(BODY))
-REPORT = Report(PLAN, RECORDER, MARKS)
+REPORT = Report(PLAN, RECORDER, MARKS, Health(MARKS))
 
 # Locust as it is; with every request recorded; and with every answer checked and progress shown, as it ships.
 ARMS = ("bare", "recorder", "generator")
@@ -89,7 +90,7 @@ def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
     }
     if arm != "bare":
         events.request.remove_listener(_record)  # type: ignore[no-untyped-call]  # Locust's own
-        RECORDER.take_latencies_us()
+        RECORDER.take_responses_us()
     return measured | {"arm": arm}
 
 

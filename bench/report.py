@@ -10,11 +10,11 @@ from pathlib import Path
 from analysis.store import ResultsStore
 from bench.figures import Figure, describe_machine, report
 from bench.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import ClosedLoop
 
 ROWS = 1_000_000
 # 500 users who never wait, and a server that answers 5,000 requests a second for 205 s.
-_LOAD = LoadProfile(users=500, spawn_rate_per_s=25, wait_s=0, warmup_s=0, duration_s=205)
+_LOAD = ClosedLoop(users=500, spawn_rate_per_s=25, wait_s=0, warmup_s=0, duration_s=205)
 _SERVER = Server(capacity_rps=5_000, service_ms=20, error_share=0.001)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from analysis.cost import estimate
 from analysis.manifest import Generator, Manifest, Model, Serving, Validity
 from analysis.store import REQUESTS_SCHEMA, ResultsStore, new_run_id
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import ClosedLoop, LoadProfile
 from stacks.shapes import NodeShape, ShapeSettings
 
 STARTED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -27,7 +27,7 @@ class Server:
     error_share: float = 0.0
 
 
-def make_rows(load: LoadProfile, server: Server, seed: int = 1) -> pa.Table:
+def make_rows(load: ClosedLoop, server: Server, seed: int = 1) -> pa.Table:
     """Rows of a closed loop against `server`, with log-normal latencies around what its queue gives."""
     rng = np.random.default_rng(seed)
     step_s = 0.01

@@ -4,17 +4,24 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gevent
-from locust import constant, events
+from locust import LoadTestShape, constant, events
 from locust.env import Environment
 from locust.event import EventHook
 
+from loadtest.arrivals import ramp_and_hold
+from loadtest.capacity_run import CapacityRun
 from loadtest.closed_loop import ClosedLoopUser
-from loadtest.phases import PhaseMarks, Timeline
+from loadtest.desk import Desk
+from loadtest.health import Health
+from loadtest.open_loop import OpenLoopUser, Player, StandBy
+from loadtest.phases import WARMUP, PhaseMarks, Timeline
 from loadtest.plan import Plan
 from loadtest.protocols import clients
 from loadtest.recorder import Recorder
 from loadtest.report import Report
 from loadtest.shape import ProfileShape
+from loadtest.user import MeasuredUser
+from loadtest.warmth import Warmth
 from loadtest.watch import Watch
 
 PLAN = Plan.from_environment()
@@ -22,24 +29,35 @@ BODY = Path(PLAN.body_path).read_bytes()
 MARKS = PhaseMarks()
 RECORDER = Recorder(Path(PLAN.spool_path), MARKS, request_bytes=len(BODY))
 WATCH = Watch(PLAN, RECORDER, MARKS)
-REPORT = Report(PLAN, RECORDER, MARKS)
+HEALTH = Health(MARKS)
+REPORT = Report(PLAN, RECORDER, MARKS, HEALTH)
+DESK = Desk()
+WARMTH = Warmth()
 
 
-class PlannedUser(ClosedLoopUser):
+# A schedule needs users who stand by; without one each decides when it sends.
+STAND_BY = PLAN.schedule is not None or PLAN.search is not None
+Users: type[MeasuredUser] = OpenLoopUser if STAND_BY else ClosedLoopUser
+Shape: type[LoadTestShape] = StandBy if STAND_BY else ProfileShape
+
+
+class PlannedUser(Users):  # type: ignore[misc, valid-type]  # one of the two, as the plan says
     """The plan's users."""
 
     wait_time = constant(PLAN.wait_s)
     protocol = PLAN.protocol
     new_client = staticmethod(clients(PLAN, BODY))
     marks = MARKS
+    desk = DESK
 
 
-class Profile(ProfileShape):
+class Profile(Shape):  # type: ignore[misc, valid-type]  # the same
     """The plan's phases."""
 
     users = PLAN.users
     spawn_rate_per_s = PLAN.spawn_rate_per_s
     timeline = Timeline(PLAN.warmup_s, PLAN.ramp_s, PLAN.duration_s)
+    warmth = WARMTH
     marks = MARKS
 
 
@@ -47,8 +65,10 @@ def _attach(environment: Environment, **_: object) -> None:
     # A request under way when the time is up ends by its answer or its own time-out, and is counted.
     environment.stop_timeout = PLAN.limits.response_timeout_s
     _listen(events.request, RECORDER.on_request)
-    _listen(events.test_start, lambda **_: REPORT.begin())
-    _listen(events.quit, lambda **_: _finish(environment))
+    player = Player(PLAN, environment, DESK, MARKS)
+    search = CapacityRun(PLAN.search, player) if PLAN.search else None
+    _listen(events.test_start, lambda **_: _begin(player, search))
+    _listen(events.quit, lambda **_: _finish(environment, search))
     WATCH.start(environment)
     gevent.spawn(_flush_often)
     gevent.spawn(_report_often, environment)
@@ -58,11 +78,36 @@ def _listen(event: EventHook, handler: Callable[..., None]) -> None:
     event.add_listener(handler)  # type: ignore[no-untyped-call]  # Locust leaves it without types
 
 
-def _finish(environment: Environment) -> None:
+def _begin(player: Player, search: CapacityRun | None) -> None:
+    REPORT.begin()
+    gevent.spawn(HEALTH.beat)
+    if STAND_BY:
+        gevent.spawn(_play, player, search)
+    else:
+        _listen(events.request, _feel)
+
+
+def _play(player: Player, search: CapacityRun | None) -> None:
+    player.wait_for_users()
+    warmth = player.warm_up()
+    if search:
+        search.run(warmth, PLAN.duration_s)
+    if schedule := PLAN.schedule:
+        hold_s = PLAN.duration_s - PLAN.ramp_s
+        player.play(ramp_and_hold(schedule.rate_rps, PLAN.ramp_s, hold_s, schedule.law, schedule.seed))
+    player.finish()
+
+
+def _feel(*, response_time: float, **_: object) -> None:
+    if MARKS.current == WARMUP:
+        WARMTH.note(response_time / 1e3)
+
+
+def _finish(environment: Environment, search: CapacityRun | None) -> None:
     # A server that went away in the last seconds is gone as well.
     WATCH.look_for_server(patience_s=0)
     _flush()
-    REPORT.totals(environment, WATCH.stop)
+    REPORT.totals(environment, WATCH.stop, search.outcome if search else None)
 
 
 def _flush() -> None:

@@ -5,8 +5,13 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from analysis.manifest import Capacity
+from loadtest.capacity_figures import capacity_of, reason_against
+from loadtest.phases import HOLD
 from loadtest.reasons import Ending, reasons_against
 from loadtest.spool import Spool
+from loadtest.validity import reasons_in
+from stacks.load_profiles import CapacitySearch, LoadProfile
 
 # There is one generator process: one core of it asks a hundred times what these servers answer.
 WORKER = "locust-0"
@@ -40,11 +45,22 @@ class LoadTestOutcome:
     counted_requests: int | None
     cpu_peak_percent: float | None
     locust_version: str
+    capacity: Capacity | None
     reasons: tuple[str, ...]
+
+    @property
+    def counted_phase(self) -> str:
+        """The phase that the figures are of."""
+        return self.capacity.phase if self.capacity else HOLD
 
 
 def outcome_of(
-    ending: Ending, spool: Spool, started_at: datetime, locust_version: str, more_reasons: tuple[str, ...] = ()
+    ending: Ending,
+    spool: Spool,
+    profile: LoadProfile,
+    started_at: datetime,
+    locust_version: str,
+    more_reasons: tuple[str, ...] = (),
 ) -> LoadTestOutcome:
     """The outcome of a test that is over now.
 
@@ -52,6 +68,17 @@ def outcome_of(
     end nor its rows can tell.
     """
     totals = ending.totals or {}
+    capacity, reasons = None, []
+    search = totals.get("search")
+    if isinstance(profile, CapacitySearch) and search and not totals["stop"]:
+        capacity = capacity_of(profile, search, spool.rows)
+        reasons = [reason] if (reason := reason_against(profile, search)) else []
+    phase = capacity.phase if capacity else HOLD
+    if not reasons:
+        reasons = [*reasons_against(ending, spool, phase)]
+    if not reasons:
+        # How a run ended comes first: what is odd about the figures of one that was cut off follows from that.
+        reasons = [*reasons_in(spool.rows, phase, profile, totals.get("health"))]
     return LoadTestOutcome(
         rows=spool.rows,
         started_at=started_at,
@@ -59,5 +86,6 @@ def outcome_of(
         counted_requests=totals.get("counted_requests"),
         cpu_peak_percent=totals.get("cpu_peak_percent"),
         locust_version=totals.get("locust_version", locust_version),
-        reasons=(*reasons_against(ending, spool), *more_reasons),
+        capacity=capacity,
+        reasons=(*reasons, *more_reasons),
     )

@@ -12,8 +12,17 @@ class Timeline:
     """Which phase is due how many seconds after the start of the test."""
 
     def __init__(self, warmup_s: float, ramp_s: float, duration_s: float) -> None:
-        """`duration_s` is ramp and hold together; a ramp that is longer is cut off and there is no hold."""
-        self._ends = ((warmup_s, WARMUP), (warmup_s + min(ramp_s, duration_s), RAMP), (warmup_s + duration_s, HOLD))
+        """`warmup_s` is the longest that it may take; `duration_s` is ramp and hold together.
+
+        A ramp that is longer than that is cut off, and there is no hold.
+        """
+        self._ramp_s, self._duration_s = ramp_s, duration_s
+        self.end_warmup(warmup_s)
+
+    def end_warmup(self, at_s: float) -> None:
+        """The warm-up ends so long after the start, and all that follows begins then."""
+        ramp_s = min(self._ramp_s, self._duration_s)
+        self._ends = ((at_s, WARMUP), (at_s + ramp_s, RAMP), (at_s + self._duration_s, HOLD))
 
     def due(self, elapsed_s: float) -> str | None:
         """The phase that is due; None when the test is over."""

@@ -26,11 +26,33 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """An open loop: `law` is one of loadtest.arrivals."""
+
+    rate_rps: float
+    law: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class SearchOrder:
+    """A capacity search: what a rate must keep, between which rates it is, and how narrow the answer shall be."""
+
+    quantile: float
+    latency_s: float
+    error_ratio: float
+    lowest_rps: float
+    highest_rps: float
+    precision: float
+
+
+@dataclass(frozen=True)
 class Plan:
-    """One load test, as the Locust process sees it.
+    """One load test, as the Locust process sees it: an open loop, a capacity search, or neither: a closed loop.
 
     `protocol` is a name that loadtest.protocols knows. `expected_shape` is (images in a request, classes of the model).
-    `parent_pid` is the process that the generator must not outlive; None where something else ends it.
+    `users` is how many may have a request under way. `warmup_s` is the longest that the warm-up may take. `parent_pid`
+    is the process that the generator must not outlive; None where something else ends it.
     """
 
     protocol: str
@@ -47,10 +69,12 @@ class Plan:
     spool_path: str
     parent_pid: int | None
     limits: Limits = field(default_factory=Limits)
+    schedule: Schedule | None = None
+    search: SearchOrder | None = None
 
     @property
     def total_s(self) -> float:
-        """How long the whole test takes, warm-up included, in seconds."""
+        """How long the whole test takes at most, warm-up included, in seconds."""
         return self.warmup_s + self.duration_s
 
     def write(self, path: Path) -> None:
@@ -66,7 +90,16 @@ class Plan:
         """The plan that `to_json` wrote."""
         fields = json.loads(text)
         batch, classes = fields.pop("expected_shape")
-        return cls(**fields | {"expected_shape": (batch, classes), "limits": Limits(**fields["limits"])})
+        schedule, search = fields.pop("schedule"), fields.pop("search")
+        return cls(
+            **fields
+            | {
+                "expected_shape": (batch, classes),
+                "limits": Limits(**fields["limits"]),
+                "schedule": Schedule(**schedule) if schedule else None,
+                "search": SearchOrder(**search) if search else None,
+            }
+        )
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import Any
 
 from loadtest.outcome import WORKER
-from loadtest.plan import Limits, Plan
-from stacks.load_profiles import LoadProfile
+from loadtest.plan import Limits, Plan, Schedule, SearchOrder
+from stacks.load_profiles import CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
 
 # What Locust may take on top of the test itself, to start and to end, in seconds.
 _SLACK_S = 30.0
@@ -32,16 +33,42 @@ def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
         model_name=asked.model_name,
         body_path=str(folder / "request.body"),
         expected_shape=asked.expected_shape,
-        users=profile.users,
-        spawn_rate_per_s=profile.spawn_rate_per_s,
-        wait_s=profile.wait_s,
         warmup_s=profile.warmup_s,
-        ramp_s=profile.ramp_s,
         duration_s=profile.duration_s,
         spool_path=str(folder / f"{WORKER}.csv"),
         parent_pid=parent_pid,
         limits=asked.limits,
+        **_loop_of(profile),
     )
+
+
+def _loop_of(profile: LoadProfile) -> dict[str, Any]:
+    match profile:
+        case ClosedLoop():
+            return {
+                "users": profile.users,
+                "spawn_rate_per_s": profile.spawn_rate_per_s,
+                "wait_s": profile.wait_s,
+                "ramp_s": profile.ramp_s,
+            }
+        case OpenLoop():
+            schedule = Schedule(profile.rate_rps, profile.arrivals, profile.seed)
+            return _standing_by(profile.max_in_flight) | {"ramp_s": profile.ramp_s, "schedule": schedule}
+        case CapacitySearch():
+            order = SearchOrder(
+                quantile=profile.quantile,
+                latency_s=profile.latency_ms / 1e3,
+                error_ratio=profile.error_ratio,
+                lowest_rps=profile.lowest_rps,
+                highest_rps=profile.highest_rps,
+                precision=profile.precision,
+            )
+            return _standing_by(profile.max_in_flight) | {"ramp_s": 0.0, "search": order}
+
+
+def _standing_by(users: int) -> dict[str, Any]:
+    """They are all there before the first request is due."""
+    return {"users": users, "spawn_rate_per_s": float(users), "wait_s": 0.0}
 
 
 def patience_s(plan: Plan) -> float:

@@ -42,9 +42,9 @@ class Ending:
     lost_with: str | None = None
 
 
-def reasons_against(ending: Ending, spool: Spool) -> tuple[str, ...]:
-    """Every reason why the run may not be counted; none when it may."""
-    return (*_of_the_end(ending), *_of_the_file(ending, spool), *_of_the_rows(spool.rows))
+def reasons_against(ending: Ending, spool: Spool, phase: str = HOLD) -> tuple[str, ...]:
+    """Every reason why the run may not be counted; none when it may. Its figures are those of `phase`."""
+    return (*_of_the_end(ending), *_of_the_file(ending, spool), *_of_the_rows(spool.rows, phase))
 
 
 def _of_the_end(ending: Ending) -> list[str]:
@@ -77,17 +77,17 @@ def _of_the_file(ending: Ending, spool: Spool) -> list[str]:
     return reasons
 
 
-def _of_the_rows(rows: pa.Table) -> list[str]:
+def _of_the_rows(rows: pa.Table, phase: str) -> list[str]:
     if not rows.num_rows:
         return ["no request was finished, so there is nothing to measure"]
     reasons = []
-    held = rows.filter(pc.equal(rows["phase"], HOLD))
+    held = rows.filter(pc.equal(rows["phase"], phase))
     if not _any_ok(rows):
         reasons.append(f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}")
     elif held.num_rows and not _any_ok(held):
-        reasons.append(f"all {held.num_rows} requests of the hold phase failed, most with {_commonest_error(held)}")
+        reasons.append(f"all {held.num_rows} requests of the {phase} phase failed, most with {_commonest_error(held)}")
     if not held.num_rows:
-        reasons.append("the hold phase was never reached, so there are no figures at the full number of users")
+        reasons.append(f"the {phase} phase was never reached, so there are no figures at the full load")
     return reasons
 
 

@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from loadtest.client import Answer
 from loadtest.phases import PhaseMarks
@@ -36,7 +38,7 @@ class Recorder:
         self._request_bytes = request_bytes
         self._lines: list[str] = []
         self._unwritten = b""
-        self.latencies_us: list[int] = []
+        self.responses_us: list[int] = []
         self.rows = 0
         self.failures = 0
         self.last_error = ""
@@ -44,16 +46,24 @@ class Recorder:
         # On the monotonic clock; None while requests are answered, be it with an error.
         self.unanswered_since_s: float | None = None
 
-    def on_request(self, *, start_time: float, response_time: float, response: Answer, **_: object) -> None:
-        """One finished request: `start_time` in seconds of the epoch, `response_time` in milliseconds, both exact."""
+    def on_request(
+        self, *, start_time: float, response_time: float, response: Answer, context: Mapping[str, Any], **_: object
+    ) -> None:
+        """One finished request: `start_time` in seconds of the epoch, `response_time` in milliseconds, both exact.
+
+        `context` may say when it was due, `intended_start` in seconds of the epoch, and its `phase`; else it was due
+        when it was sent, for the phase that was on.
+        """
         start_us = round(start_time * 1e6)
+        intended_us = round(context.get("intended_start", start_time) * 1e6)
         latency_us = round(response_time * 1e3)
         error = response.error or ""
+        phase = context.get("phase") or self._marks.at(start_us)
         self._lines.append(
-            f"{start_us},{start_us},{latency_us},{self._marks.at(start_us)},{0 if error else 1},{response.status},"
+            f"{intended_us},{start_us},{latency_us},{phase},{0 if error else 1},{response.status},"
             f"{error},{self._request_bytes},{response.response_bytes},{response.backend or ''}\n"
         )
-        self.latencies_us.append(latency_us)
+        self.responses_us.append(start_us + latency_us - intended_us)
         self.rows += 1
         if error:
             self._note_failure(error, answered=response.surely_answered)
@@ -78,7 +88,7 @@ class Recorder:
         while self._unwritten:
             self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
 
-    def take_latencies_us(self) -> list[int]:
-        """The latencies since the last call, for whoever shows progress."""
-        taken, self.latencies_us = self.latencies_us, []
+    def take_responses_us(self) -> list[int]:
+        """From due to answered, of all since the last call, for whoever shows progress."""
+        taken, self.responses_us = self.responses_us, []
         return taken

@@ -6,10 +6,12 @@ import statistics
 import time
 from collections import deque
 from dataclasses import asdict
+from typing import Any
 
 from locust import __version__
 from locust.env import Environment
 
+from loadtest.health import Health
 from loadtest.phases import PhaseMarks
 from loadtest.plan import Plan
 from loadtest.recorder import Recorder
@@ -24,10 +26,11 @@ _WINDOW = 3
 class Report:
     """Progress for a person who waits, and the totals by which the caller checks that no row is missing."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, marks: PhaseMarks) -> None:
+    def __init__(self, plan: Plan, recorder: Recorder, marks: PhaseMarks, health: Health) -> None:
         self._plan = plan
         self._recorder = recorder
         self._marks = marks
+        self._health = health
         self._windows: deque[tuple[float, list[int]]] = deque(maxlen=_WINDOW)
         self._cpu_peak_percent: float | None = None
         self._began = time.perf_counter()
@@ -46,8 +49,9 @@ class Report:
         busy_percent = 100 * (cpu - self._last_cpu) / window_s
         self._cpu_peak_percent = max(self._cpu_peak_percent or 0.0, busy_percent)
         self._last_wall, self._last_cpu = wall, cpu
-        self._windows.append((window_s, self._recorder.take_latencies_us()))
-        latencies_us = [latency_us for _, window in self._windows for latency_us in window]
+        self._health.note(busy_percent, users)
+        self._windows.append((window_s, self._recorder.take_responses_us()))
+        responses_us = [response_us for _, window in self._windows for response_us in window]
         _write(
             event="progress",
             elapsed_s=wall - self._began,
@@ -56,12 +60,12 @@ class Report:
             users=users,
             requests=self._recorder.rows,
             errors=self._recorder.failures,
-            rps=len(latencies_us) / sum(seconds for seconds, _ in self._windows),
-            p50_ms=statistics.median(latencies_us) / 1e3 if latencies_us else None,
+            rps=len(responses_us) / sum(seconds for seconds, _ in self._windows),
+            p50_ms=statistics.median(responses_us) / 1e3 if responses_us else None,
         )
 
-    def totals(self, environment: Environment, stop: Stop | None) -> None:
-        """Write the last line: our count of rows beside Locust's count of requests."""
+    def totals(self, environment: Environment, stop: Stop | None, search: dict[str, Any] | None) -> None:
+        """Write the last line: our count of rows beside Locust's count of requests, and how the generator fared."""
         _write(
             event="totals",
             rows=self._recorder.rows,
@@ -71,6 +75,8 @@ class Report:
             cpu_peak_percent=self._cpu_peak_percent,
             locust_version=__version__,
             stop=asdict(stop) if stop else None,
+            health=self._health.outcome,
+            search=search,
         )
 
 

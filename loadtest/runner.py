@@ -62,7 +62,7 @@ def run_load_test(
         totals, ended_for = _follow(generator, plan, on_progress, cancelled)
         exit_code = generator.exit_code
     ending = Ending(exit_code, totals, ended_for, _last_lines(log_path))
-    return outcome_of(ending, read_spool(Path(plan.spool_path), WORKER), started_at, version("locust"))
+    return outcome_of(ending, read_spool(Path(plan.spool_path), WORKER), spec.profile, started_at, version("locust"))
 
 
 def _lay_out(plan: Plan, plan_path: Path, body: bytes) -> None:

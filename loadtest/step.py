@@ -17,7 +17,8 @@ _SURE = 0.999
 
 # A backlog that takes in less than this share of the rate is never seen in a step.
 _RESOLUTION = 0.002
-# Nothing is certified while a growth of this share could still hide in the wandering of a random backlog.
+# Nothing is certified while a growth of this share could still hide in the wandering of a random backlog, or of the
+# search's precision where that is wider.
 _CLEAR = 0.02
 
 _WINDOWS = 12
@@ -35,6 +36,8 @@ class Objective:
     quantile: float
     latency_s: float
     error_ratio: float
+    precision: float = 0.0
+    """How exactly the rate is wanted that keeps it, as a share."""
 
 
 class Verdict(Enum):
@@ -57,6 +60,7 @@ class StepJudge:
         self._objective = objective
         self._rate_rps = rate_rps
         self._variability = variability
+        self._clear = max(_CLEAR, objective.precision)
         self._glance = glance
         self._fewest = fewest(objective.quantile)
         self.longest_s = max(10.0, _PATIENCE * self._fewest / rate_rps + objective.latency_s)
@@ -103,7 +107,7 @@ class StepJudge:
 
     def _is_enough(self, known: int, now_s: float) -> bool:
         few_errors = self._errors <= self._objective.error_ratio * known
-        return known >= self._fewest and self.unseen(now_s) <= _CLEAR and few_errors
+        return known >= self._fewest and self.unseen(now_s) <= self._clear and few_errors
 
     def _missed(self, now_s: float) -> list[bool]:
         """Of every request whose fate is known: also one that still waits, once it has waited for too long."""

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
-from gevent import GreenletExit
 from locust import User
+from locust.env import Environment
 
 from loadtest.client import NO_ANSWER, Answer, Client
+from loadtest.clock import epoch_s
 from loadtest.phases import PhaseMarks
 
 # What Locust's own figures call all requests.
@@ -35,24 +37,41 @@ class MeasuredUser(User):
         """Give it up."""
         self.connection.close()
 
-    def send(self) -> None:
-        """One request. Whatever happens to it, it is reported once."""
-        start_time, began = time.time(), time.perf_counter()
+    def send(self, due_s: float | None = None, phase: str | None = None) -> Answer:
+        """One request. Whatever happens to it, it is reported once.
+
+        `due_s` on the performance counter is when a schedule wanted it sent, and `phase` what it was sent for; without
+        a schedule it is due when it is sent.
+        """
+        began_s = time.perf_counter()
+        answer = Answer(NO_ANSWER, "unfinished", response_bytes=0)
         try:
             answer = self.connection.predict()
-        except GreenletExit:
-            self._report(Answer(NO_ANSWER, "unfinished", response_bytes=0), start_time, began)
-            raise
-        self._report(answer, start_time, began)
+        finally:
+            timing = Timing(began_s if due_s is None else due_s, began_s, time.perf_counter(), phase)
+            report_request(self.environment, self.protocol, answer, timing)
+        return answer
 
-    def _report(self, answer: Answer, start_time: float, began: float) -> None:
-        self.environment.events.request.fire(
-            request_type=self.protocol,
-            name=_NAME,
-            start_time=start_time,
-            response_time=(time.perf_counter() - began) * 1e3,
-            response_length=answer.response_bytes,
-            response=answer,
-            exception=FailedRequest(answer.error) if answer.error else None,
-            context={},
-        )
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a request was due, sent and answered, on the performance counter; None for the phase that is on."""
+
+    due_s: float
+    began_s: float
+    ended_s: float
+    phase: str | None
+
+
+def report_request(environment: Environment, protocol: str, answer: Answer, timing: Timing) -> None:
+    """Have Locust count it and the recorder keep it."""
+    environment.events.request.fire(  # type: ignore[no-untyped-call]  # Locust leaves it without types
+        request_type=protocol,
+        name=_NAME,
+        start_time=epoch_s(timing.began_s),
+        response_time=(timing.ended_s - timing.began_s) * 1e3,
+        response_length=answer.response_bytes,
+        response=answer,
+        exception=FailedRequest(answer.error) if answer.error else None,
+        context={"intended_start": epoch_s(timing.due_s), "phase": timing.phase},
+    )

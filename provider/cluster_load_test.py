@@ -21,7 +21,7 @@ from provider.repeats import OneRun, run_all
 from provider.resource import Operation, Props, Resource, ResourceError
 from provider.run_record import Circumstances, keep, model_name
 from provider.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import LoadProfile, load_profile
 
 _LOOK_S = 1.0
 
@@ -69,7 +69,8 @@ def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) ->
     started_at = datetime.now(UTC)
     brought = _bring_back(cluster, this.run_id, inputs, operation)
     after = server_pods(cluster.pods(_selector(inputs["selector"])))
-    outcome = _outcome(brought, work_dir, started_at, reasons_against_servers(before, after))
+    profile = load_profile(inputs["profile"])
+    outcome = _outcome(brought, work_dir, profile, started_at, reasons_against_servers(before, after))
     kept = keep(this, inputs, outcome, _circumstances(inputs, before, brought), operation)
     shutil.rmtree(work_dir)
     return kept
@@ -111,7 +112,7 @@ def _ready_servers(cluster: Cluster, inputs: Props, operation: Operation) -> lis
 
 def _bring_back(cluster: Cluster, run_id: str, inputs: Props, operation: Operation) -> Brought:
     asked = Asked(
-        profile=LoadProfile.model_validate(inputs["profile"]),
+        profile=load_profile(inputs["profile"]),
         protocol=inputs["serving"]["protocol"],
         base_url=inputs["baseUrl"],
         model_name=model_name(inputs),
@@ -133,14 +134,18 @@ def _bring_back(cluster: Cluster, run_id: str, inputs: Props, operation: Operati
 
 
 def _outcome(
-    brought: Brought, work_dir: Path, started_at: datetime, against_servers: tuple[str, ...]
+    brought: Brought,
+    work_dir: Path,
+    profile: LoadProfile,
+    started_at: datetime,
+    against_servers: tuple[str, ...],
 ) -> LoadTestOutcome:
     work_dir.mkdir(parents=True)
     for name, content in brought.files.items():
         (work_dir / name).write_bytes(content)
     (work_dir / "locust.log").write_text(brought.log)
     spool = read_spool(work_dir / f"{WORKER}.csv", WORKER)
-    return outcome_of(brought.ending, spool, started_at, "(unknown)", against_servers)
+    return outcome_of(brought.ending, spool, profile, started_at, "(unknown)", against_servers)
 
 
 def _circumstances(inputs: Props, servers: list[ServerPod], brought: Brought) -> Circumstances:

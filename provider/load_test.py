@@ -12,7 +12,7 @@ from provider.progress import reporter
 from provider.repeats import OneRun, run_all
 from provider.resource import Operation, Props, Resource
 from provider.run_record import Circumstances, keep, model_name
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import load_profile
 
 # One process of this machine answers; it is no container, and the generator takes its cores.
 _HERE = Circumstances(image=None, replicas=1, shares_host_with_server=True)
@@ -35,7 +35,7 @@ def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
     work_dir = Path(inputs["workDir"]) / this.run_id
     protocol = inputs["serving"]["protocol"]
     spec = LoadTestSpec(
-        profile=LoadProfile.model_validate(inputs["profile"]),
+        profile=load_profile(inputs["profile"]),
         protocol=protocol,
         base_url=inputs["baseUrl"],
         model_name=model_name(inputs),

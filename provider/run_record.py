@@ -11,14 +11,16 @@ from analysis.stack_cost import kept_cost
 from analysis.store import ResultsStore
 from analysis.summary import RunSummary, summarise
 from loadtest.outcome import WORKER, LoadTestOutcome
+from loadtest.validity import reasons_of_sharing
 from provider.provenance import git_commit, software_versions
 from provider.repeats import OneRun
 from provider.resource import Operation, Props, ResourceError
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import load_profile
 from stacks.shapes import NodeShape
 
-# What `pulumi stack output headline` shows, of the hold phase.
+# What `pulumi stack output headline` shows, of the phase that counts.
 _HEADLINE = (
+    "capacity_rps",
     "requests",
     "error_rate",
     "throughput_rps",
@@ -57,14 +59,15 @@ def keep(
     Raises ResourceError when the run is not valid, after what was measured has been kept.
     """
     run_id = this.run_id
-    manifest = _manifest(this, inputs, outcome, circumstances)
+    reasons = (*outcome.reasons, *_against_sharing(outcome, circumstances))
+    manifest = _manifest(this, inputs, outcome, circumstances, reasons)
     store = ResultsStore(inputs["results"])
     for worker, rows in _by_worker(outcome.rows).items():
         store.write_rows(manifest.stack, run_id, worker, rows)
     store.write_manifest(manifest)
-    if outcome.reasons:
+    if reasons:
         raise ResourceError(
-            f"the load test failed: {'; '.join(outcome.reasons)}. What was measured until then"
+            f"the load test failed: {'; '.join(reasons)}. What was measured until then"
             f" ({outcome.rows.num_rows} requests) is kept as run {run_id}, marked invalid;"
             f" the generator's log is in {inputs['workDir']}/{run_id}"
         )
@@ -83,7 +86,13 @@ def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
     return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
 
 
-def _manifest(this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances) -> Manifest:
+def _against_sharing(outcome: LoadTestOutcome, circumstances: Circumstances) -> tuple[str, ...]:
+    return reasons_of_sharing(outcome.rows, outcome.counted_phase, circumstances.replicas)
+
+
+def _manifest(
+    this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances, reasons: tuple[str, ...]
+) -> Manifest:
     shape = NodeShape.model_validate(inputs["shape"])
     return Manifest(
         run_id=this.run_id,
@@ -92,7 +101,7 @@ def _manifest(this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstanc
         platform=inputs["platform"],
         shape=shape,
         serving=_serving(inputs["serving"], circumstances),
-        load=LoadProfile.model_validate(inputs["profile"]),
+        load=load_profile(inputs["profile"]),
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
             processes=1,
@@ -102,7 +111,8 @@ def _manifest(this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstanc
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
         cost=kept_cost(inputs["platform"], shape, inputs["region"]),
-        validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),
+        capacity=outcome.capacity,
+        validity=Validity(verdict="invalid" if reasons else "valid", reasons=reasons),
         software=software_versions() | {**circumstances.software, "locust": outcome.locust_version},
         git_commit=git_commit(),
     )
@@ -132,7 +142,7 @@ def _headline(summary: RunSummary) -> Props:
 def _sentence(summary: RunSummary) -> str:
     headline = _headline(summary)
     if "p99_ms" not in headline:
-        return f"run {summary.run_id}: nothing was answered correctly in the hold phase"
+        return f"run {summary.run_id}: nothing was answered correctly in the phase that counts"
     price = headline.get("usd_per_million_good")
     money = "no price is known" if price is None else f"{price:.2f} USD per million good predictions"
     return (

@@ -6,6 +6,7 @@ import typing
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 PREFIX = "shapebench:"
@@ -21,42 +22,74 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
-    path = [str(part) for part in details["loc"]]
+    path, owner = _resolve(details["loc"], model)
     key = PREFIX + ".".join(path)
     if details["type"] == "value_error":
         # Raised by a validator of ours, which says everything itself; those of a part do not know where it stands.
         said = str(details["ctx"]["error"])
         return said if said.startswith(PREFIX) or not path else f"{key}: {said}"
+    if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        return _wrong_tag(key, details)
     if details["type"] == "extra_forbidden":
-        return f"{key} is not a setting, so it would change nothing; {_near(path, model)}"
-    advice = _description(path, model)
+        return f"{key} is not a setting, so it would change nothing; {_near(path[-1], owner)}"
+    advice = _description(path[-1], owner) if path else ""
     if details["type"] == "missing":
         return f"{key} is missing. {advice}"
     return f"{key} is {details['input']!r}: {details['msg'][0].lower()}{details['msg'][1:]}. {advice}"
 
 
-def _near(path: list[str], model: type[BaseModel]) -> str:
-    known = [field.alias or name for name, field in _model_at(path[:-1], model).model_fields.items()]
-    if close := difflib.get_close_matches(path[-1], known, n=1):
+def _wrong_tag(key: str, details: ErrorDetails) -> str:
+    """Of alternatives that a field such as `mode` tells apart, none is meant."""
+    by = details["ctx"]["discriminator"].strip("'")
+    expected = details["ctx"].get("expected_tags")
+    if expected is None:
+        return f"{key}.{by} is missing, so nobody knows what the rest means; name a profile or give {key}.{by}"
+    return f"{key}.{by} is {details['ctx']['tag']!r}, and there is no such {by}; give one of {expected}"
+
+
+def _resolve(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
+    """The keys as in a stack file, and the model that the last one belongs to.
+
+    Which alternative it took pydantic names, too, as if that were a key; it is left out.
+    """
+    keys: list[str] = []
+    owner = inside = model
+    parts = iter(map(str, location))
+    for part in parts:
+        owner = inside
+        keys.append(part)
+        field = _fields(owner).get(part)
+        if field is None:
+            keys += parts
+            break
+        inside = _model_in(field.annotation, next(parts, None) if field.discriminator else None)
+    return keys, owner
+
+
+def _near(key: str, owner: type[BaseModel]) -> str:
+    known = list(_fields(owner))
+    if close := difflib.get_close_matches(key, known, n=1):
         return f"did you mean {close[0]}?"
     return f"there are {', '.join(known)}"
 
 
-def _description(path: list[str], model: type[BaseModel]) -> str:
-    for name, field in _model_at(path[:-1], model).model_fields.items():
-        if path[-1] in {name, field.alias}:
-            return field.description or ""
-    return ""
+def _description(key: str, owner: type[BaseModel]) -> str:
+    field = _fields(owner).get(key)
+    return (field.description if field else None) or ""
 
 
-def _model_at(path: list[str], model: type[BaseModel]) -> type[BaseModel]:
-    for part in path:
-        annotation = next(f.annotation for name, f in model.model_fields.items() if part in {name, f.alias})
-        model = _model_in(annotation)
-    return model
+def _fields(owner: type) -> dict[str, FieldInfo]:
+    """By the names of a stack file; none where it is no model."""
+    fields = owner.model_fields if isinstance(owner, type) and issubclass(owner, BaseModel) else {}
+    return {field.alias or name: field for name, field in fields.items()}
 
 
-def _model_in(annotation: Any) -> type[BaseModel]:  # noqa: ANN401 - an annotation has no narrower type
+def _model_in(annotation: Any, tag: str | None) -> type[BaseModel]:  # noqa: ANN401 - an annotation has no narrower type
     if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
-        annotation = next(arm for arm in typing.get_args(annotation) if arm is not type(None))
+        arms = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
+        annotation = next((arm for arm in arms if tag and tag in _tags(arm)), arms[0])
     return typing.cast("type[BaseModel]", annotation)
+
+
+def _tags(arm: type[BaseModel]) -> set[str]:
+    return {str(field.default) for field in arm.model_fields.values() if field.default is not None}

@@ -158,6 +158,13 @@ class Settings(Frozen):
                 f"shapebench:load.profile is {name!r}, and there is no such profile; give one of {', '.join(PROFILES)}"
             )
         overrides = {key: value for key, value in load.items() if key != "profile"}
+        mode = PROFILES[name].mode
+        if overrides.get("mode", mode) != mode:
+            raise ValueError(
+                f"shapebench:load.mode is {overrides['mode']!r}, but the profile {name} is of mode {mode}, and the two"
+                " have different settings; leave mode out, or give a profile of the mode that you want:"
+                f" {', '.join(f'{other} ({profile.mode})' for other, profile in PROFILES.items())}"
+            )
         return values | {"load": PROFILES[name].model_dump(by_alias=True) | overrides}
 
     @model_validator(mode="before")

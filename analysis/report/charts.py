@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.manifest import Capacity
 from analysis.report.collect import Run
 from analysis.report.drawing import (
     BAD,
@@ -21,6 +22,7 @@ from analysis.report.drawing import (
 )
 from analysis.report.series import Series
 from analysis.report.text import number
+from stacks.load_profiles import ClosedLoop
 
 _PHASE_NAMES = {"warmup": "warm-up"}
 
@@ -110,9 +112,32 @@ def latency_distribution(run: Run, series: Series) -> Markup:
     )
 
 
-def throughput_by_users(run: Run, series: Series) -> Markup:
+def latency_by_rate(run: Run, capacity: Capacity) -> Markup:
+    """Median and p99 of every rate that a capacity search tried, the objective, and the interval that it found."""
+    steps = pd.DataFrame([step.model_dump() for step in capacity.steps]).dropna(subset=["p50_ms"])
+    points = steps.melt(
+        id_vars=["rate_rps"], value_vars=["p50_ms", "p99_ms"], var_name="quantile", value_name="ms"
+    ).replace({"p50_ms": "p50", "p99_ms": "p99"})
+    x = alt.X("rate_rps:Q", title="requests a second", scale=alt.Scale(type="log", nice=False))
+    y = alt.Y("ms:Q", title="latency, ms (logarithmic)", scale=alt.Scale(type="log"))
+    interval = pd.DataFrame([{"low": capacity.rps.low, "high": capacity.rps.high}])
+    objective = pd.DataFrame([{"ms": capacity.latency_ms}])
+    layers = [
+        alt.Chart(interval).mark_rect(color=BAND, stroke=GRID).encode(x=alt.X("low:Q"), x2="high:Q"),
+        alt.Chart(objective).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y=y),
+        alt.Chart(points)
+        .mark_point(filled=True, size=45, opacity=0.9)
+        .encode(x=x, y=y, color=colours("quantile", ["p50", "p99"], [FIRST, SECOND], symbol="circle")),
+    ]
+    return svg(
+        alt.layer(*layers),
+        f"Latency of {run.name} against the rate of requests: {len(steps)} steps; the capacity is"
+        f" {number(capacity.rps.low)} to {number(capacity.rps.high)} requests a second; the numbers are in a table.",
+    )
+
+
+def throughput_by_users(run: Run, load: ClosedLoop, series: Series) -> Markup:
     """Good answers a second on the way up, the hold's goodput, and what the users could ask for at most."""
-    load = run.manifest.load
     x = alt.X(
         "users:Q", title="users", scale=alt.Scale(domain=[0, load.users * 1.04], nice=False), axis=alt.Axis(grid=False)
     )

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from analysis.manifest import Generator, Manifest
 from analysis.report.collect import Run
-from analysis.report.text import count, number, server_name, shape_name
+from analysis.report.text import count, number, percent, server_name, shape_name
 from analysis.summary import RunSummary
+from stacks.load_profiles import CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -30,11 +31,27 @@ def _served(manifest: Manifest) -> Facts:
 
 def _asked(manifest: Manifest) -> Facts:
     load = manifest.load
-    profile = f"closed loop: {load.users} users, {load.spawn_rate_per_s:g} a second, each waits {load.wait_s:g} s"
     return (
-        ("Load", f"{profile}; {load.warmup_s:g} s warm-up, then {load.duration_s:g} s"),
+        ("Load", f"{_loop(load)}; {load.warmup_s:g} s warm-up at most, then {load.duration_s:g} s"),
         ("Generator", _generator(manifest.generator)),
     )
+
+
+def _loop(load: LoadProfile) -> str:
+    match load:
+        case ClosedLoop():
+            return f"closed loop: {load.users} users, {load.spawn_rate_per_s:g} a second, each waits {load.wait_s:g} s"
+        case OpenLoop():
+            seed = f" (seed {load.seed})" if load.arrivals == "poisson" else ""
+            return (
+                f"open loop: {load.rate_rps:g} requests a second, {load.arrivals} arrivals{seed}, {load.ramp_s:g} s"
+                f" ramp, {load.max_in_flight} in flight at most"
+            )
+        case CapacitySearch():
+            return (
+                f"search for the highest rate with p{load.quantile * 100:g} within {load.latency_ms:g} ms and"
+                f" {percent(load.error_ratio)} % errors, {load.max_in_flight} in flight at most"
+            )
 
 
 def _generator(generator: Generator) -> str:
@@ -46,11 +63,19 @@ def _generator(generator: Generator) -> str:
 
 def _counted(summary: RunSummary) -> Facts:
     window = "none" if summary.duration_s is None else f"{number(summary.duration_s)} s from first request to last"
-    return (
+    facts = (
         ("Rows", _counts(summary.rows_by_phase)),
-        ("Hold", window),
-        ("Errors in the hold", _counts(summary.errors)),
+        ("Counted phase", window),
+        ("Errors in it", _counts(summary.errors)),
     )
+    if summary.offered_rps is None:
+        return facts
+    late = (
+        f"{number(summary.offered_rps)} requests a second were due; sent {number(summary.delay_p50_ms)} ms late at the"
+        f" median, {number(summary.delay_p99_ms)} ms at p99, {number(summary.delay_max_ms)} ms at most; latency counts"
+        f" from when each was due"
+    )
+    return (*facts, ("Schedule", late))
 
 
 def _recorded(manifest: Manifest) -> Facts:

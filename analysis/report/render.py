@@ -16,13 +16,17 @@ from analysis.report.provenance import provenance
 from analysis.report.series import Series
 from analysis.report.spread import SPREAD_COLUMNS, SPREAD_EXPLAINED, SPREAD_TITLE, spread_rows
 from analysis.verdict.words import asked
+from stacks.load_profiles import ClosedLoop
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 METHOD = """\
 Every request is a row with its latency in microseconds. Nothing is sampled, binned or rounded before a figure is \
 computed; quantiles interpolate linearly between the two nearest rows.
-Only the hold phase counts, when all users are there. Warm-up and ramp are drawn, and counted nowhere.
+Only the hold phase counts, when the whole load is there; of a capacity search, the step at the capacity. Warm-up and \
+ramp are drawn, and counted nowhere.
+Latency counts from when a request was due. In a closed loop that is when it was sent; in an open loop a request that \
+a stall delayed counts with all of its wait, and one for which no client was free is an error, not_sent.
 An answer is good if status, shape and content were checked and right. Latency is of good answers only: a refusal is \
 quick, and how long a time-out takes is the client's choice. Read latency together with errors.
 Good predictions a second are those that arrived between the first and the last request of the hold, divided by that \
@@ -139,10 +143,12 @@ def _measured_charts(run: Run, series: Series) -> list[Chart]:
     if len(series.distribution):
         note = f"{text.count(run.summary.good)} good answers of the hold phase."
         drawn.append(Chart("Latency distribution", note, charts.latency_distribution(run, series)))
-    if len(series.by_users):
+    load = run.manifest.load
+    if isinstance(load, ClosedLoop) and len(series.by_users):
         note = "On the way up, and in the hold."
-        dashed = (
-            " Dashed: what the users would ask for if every answer came at once." if run.manifest.load.wait_s else ""
-        )
-        drawn.append(Chart("Throughput against users", note + dashed, charts.throughput_by_users(run, series)))
+        dashed = " Dashed: what the users would ask for if every answer came at once." if load.wait_s else ""
+        drawn.append(Chart("Throughput against users", note + dashed, charts.throughput_by_users(run, load, series)))
+    if capacity := run.manifest.capacity:
+        note = "Every rate that was tried. Dashed: the objective. Shaded: where the capacity is."
+        drawn.append(Chart("Latency against rate", note, charts.latency_by_rate(run, capacity)))
     return drawn

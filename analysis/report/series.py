@@ -6,7 +6,7 @@ import duckdb
 import pandas as pd
 
 from analysis.manifest import Manifest
-from analysis.summary import HOLD
+from stacks.load_profiles import ClosedLoop
 
 _MAX_WINDOWS = 75
 _WINDOW_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)
@@ -39,7 +39,7 @@ def read_series(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> Se
     return Series(
         over_time=_over_time(connection, window_s),
         phases=phases,
-        distribution=_distribution(connection),
+        distribution=_distribution(connection, manifest.counted_phase),
         by_users=_by_users(connection, manifest),
         window_s=window_s,
     )
@@ -62,12 +62,12 @@ def _phases(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 def _over_time(connection: duckdb.DuckDBPyConnection, window_s: int) -> pd.DataFrame:
     return connection.execute(
         """
-        WITH begin AS (SELECT min(start_us) AS first_us FROM requests)
+        WITH begin AS (SELECT min(due_us) AS first_us FROM requests)
         SELECT
-            (start_us - first_us) // (1000000 * $window_s) * $window_s AS second,
-            quantile_cont(latency_us, 0.5) FILTER (ok) / 1000 AS p50_ms,
-            quantile_cont(latency_us, 0.95) FILTER (ok) / 1000 AS p95_ms,
-            max(latency_us) FILTER (ok) / 1000 AS max_ms,
+            (due_us - first_us) // (1000000 * $window_s) * $window_s AS second,
+            quantile_cont(response_us, 0.5) FILTER (ok) / 1000 AS p50_ms,
+            quantile_cont(response_us, 0.95) FILTER (ok) / 1000 AS p95_ms,
+            max(response_us) FILTER (ok) / 1000 AS max_ms,
             count(*) AS requests,
             count(*) FILTER (NOT ok) AS errors
         FROM requests, begin GROUP BY second ORDER BY second
@@ -76,11 +76,11 @@ def _over_time(connection: duckdb.DuckDBPyConnection, window_s: int) -> pd.DataF
     ).df()
 
 
-def _distribution(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+def _distribution(connection: duckdb.DuckDBPyConnection, phase: str) -> pd.DataFrame:
     """Counts in bins of equal width on a logarithmic axis, from the fastest good answer of the hold to the slowest."""
     return connection.execute(
         """
-        WITH hold AS (SELECT ln(greatest(latency_us, 1)) AS x FROM requests WHERE phase = $hold AND ok),
+        WITH hold AS (SELECT ln(greatest(response_us, 1)) AS x FROM requests WHERE phase = $hold AND ok),
         span AS (SELECT min(x) AS low, greatest((max(x) - min(x)) / $bins, 1e-4) AS width FROM hold),
         binned AS (
             SELECT least(floor((x - low) / width), $bins - 1) AS bin, count(*) AS count FROM hold, span GROUP BY bin
@@ -88,7 +88,7 @@ def _distribution(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         SELECT exp(low + bin * width) / 1000 AS low_ms, exp(low + (bin + 1) * width) / 1000 AS high_ms, count
         FROM binned, span ORDER BY bin
         """,
-        {"hold": HOLD, "bins": _LATENCY_BINS},
+        {"hold": phase, "bins": _LATENCY_BINS},
     ).df()
 
 
@@ -99,6 +99,8 @@ def _by_users(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> pd.D
     user of the warm-up stays: the ramp's first user is then the second one.
     """
     load = manifest.load
+    if not isinstance(load, ClosedLoop):
+        return pd.DataFrame({"users": [], "goodput_rps": []})
     already = 1 if load.warmup_s else 0
     users_a_point = -(-load.users // _MAX_USER_LEVELS)
     return connection.execute(

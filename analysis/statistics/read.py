@@ -10,7 +10,6 @@ from analysis.rows import open_rows
 from analysis.statistics.cells import Hold, Integers, cells_of
 from analysis.statistics.within import RunFigures, run_figures
 from analysis.store import ResultsStore
-from analysis.summary import HOLD
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
@@ -28,8 +27,8 @@ def read_figures(
     try:
         with open_rows(store, manifest) as (connection, problems):
             reasons += [f"rows are missing: {problem.path} {problem.why}" for problem in problems]
-            hold = _hold(connection)
-            arrived_us = _arrived_us(connection)
+            hold = _hold(connection, manifest.counted_phase)
+            arrived_us = _arrived_us(connection, manifest.counted_phase)
     except duckdb.Error as error:
         return None, [*reasons, f"the rows cannot be read: {str(error).splitlines()[0]}"]
     cells = cells_of(hold, arrived_us, quantiles)
@@ -38,9 +37,9 @@ def read_figures(
     return run_figures(manifest.run_id, cells), reasons
 
 
-def _hold(connection: duckdb.DuckDBPyConnection) -> Hold:
+def _hold(connection: duckdb.DuckDBPyConnection, phase: str) -> Hold:
     query = "SELECT epoch_us(intended_start) AS due_us, end_us, ok FROM requests WHERE phase = ?"
-    rows = connection.execute(query, [HOLD]).fetchnumpy()
+    rows = connection.execute(query, [phase]).fetchnumpy()
     return Hold(
         due_us=np.asarray(rows["due_us"], dtype=np.int64),
         end_us=np.asarray(rows["end_us"], dtype=np.int64),
@@ -48,7 +47,7 @@ def _hold(connection: duckdb.DuckDBPyConnection) -> Hold:
     )
 
 
-def _arrived_us(connection: duckdb.DuckDBPyConnection) -> Integers:
+def _arrived_us(connection: duckdb.DuckDBPyConnection, phase: str) -> Integers:
     """When good answers came, from the hold's first request on; also those to requests of the ramp."""
     query = "SELECT end_us FROM requests WHERE ok AND end_us > (SELECT min(start_us) FROM requests WHERE phase = ?)"
-    return np.asarray(connection.execute(query, [HOLD]).fetchnumpy()["end_us"], dtype=np.int64)
+    return np.asarray(connection.execute(query, [phase]).fetchnumpy()["end_us"], dtype=np.int64)

@@ -14,7 +14,7 @@ from analysis.verdict.effects import effects
 from analysis.verdict.objective import Objective
 from analysis.verdict.words import paragraph
 from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.load_profiles import PROFILES, ClosedLoop
 
 SMOKE = PROFILES["smoke"]
 ASKED = Objective(errors=0.05)
@@ -132,7 +132,7 @@ def test_runs_that_are_not_compared_say_why(mixed):
 
 def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
-    load = LoadProfile(users=20, spawn_rate_per_s=20, wait_s=0.1, warmup_s=0, duration_s=61)
+    load = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.1, warmup_s=0, duration_s=61)
     write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
     write_run(store, make_manifest(load), make_rows(load, FAST))
     findings = collect(store, Objective(p99_ms=20, errors=0.05))
@@ -272,7 +272,7 @@ def test_an_odd_run_is_reported_all_the_same(store, table, row, tmp_path, what):
 
 
 def test_users_of_a_point_follow_from_the_spawn_rate(store):
-    load = LoadProfile(users=60, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
+    load = ClosedLoop(users=60, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
     write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
     [run] = collect(store, ASKED).runs
     by_users = run.series.by_users
@@ -283,7 +283,7 @@ def test_users_of_a_point_follow_from_the_spawn_rate(store):
 
 
 def test_the_user_of_the_warm_up_is_counted_on_the_way_up(store):
-    load = LoadProfile(users=10, spawn_rate_per_s=1, wait_s=1, warmup_s=3, duration_s=15)
+    load = ClosedLoop(users=10, spawn_rate_per_s=1, wait_s=1, warmup_s=3, duration_s=15)
     write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
     [run] = collect(store, ASKED).runs
     assert run.series.by_users["users"].tolist() == list(range(2, 11))

@@ -21,7 +21,7 @@ from analysis.store import REQUESTS_SCHEMA
 from loadtest.outcome import LoadTestOutcome
 from loadtest.plan import Limits
 from loadtest.runner import LoadTestSpec, run_load_test
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import ClosedLoop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
 
 ROOT = Path(__file__).parents[3]
@@ -47,7 +47,7 @@ def came_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Scen
 def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestOutcome:
     fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
     spec = LoadTestSpec(
-        profile=LoadProfile(**fields | profile),
+        profile=ClosedLoop(**fields | profile),
         protocol="grpc",
         base_url=url,
         model_name="resnet",
@@ -188,7 +188,7 @@ def interrupted_call(work_dir: Path) -> LoadTestOutcome:
     server = ScriptedGrpcServer(lambda _, number: RIGHT if number < 3 else time.sleep(30))
     fields: dict[str, Any] = {"users": 1, "spawn_rate_per_s": 1.0, "wait_s": 0.0, "warmup_s": 0.0, "duration_s": 600.0}
     cancelled = threading.Event()
-    spec = LoadTestSpec(LoadProfile(**fields), "grpc", server.url, "resnet", work_dir, BODY, (1, 3), Limits())
+    spec = LoadTestSpec(ClosedLoop(**fields), "grpc", server.url, "resnet", work_dir, BODY, (1, 3), Limits())
     outcome = run_load_test(spec, lambda _: cancelled.set(), cancelled)
     server.stop()
     return outcome

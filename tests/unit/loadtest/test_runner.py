@@ -25,7 +25,7 @@ from analysis.store import REQUESTS_SCHEMA
 from loadtest.outcome import LoadTestOutcome, Progress
 from loadtest.plan import Limits
 from loadtest.runner import LoadTestSpec, run_load_test
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import ClosedLoop
 
 ROOT = Path(__file__).parents[3]
 BODY = b'{"instances": [[1, 2, 3]]}'
@@ -55,7 +55,7 @@ def came_of(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def spec(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestSpec:
     fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
     return LoadTestSpec(
-        profile=LoadProfile(**fields | profile),
+        profile=ClosedLoop(**fields | profile),
         protocol="rest",
         base_url=url,
         model_name="resnet",
@@ -86,8 +86,8 @@ def locust_in(work_dir: Path) -> psutil.Process | None:
 def killed_caller(serve: Serve, work_dir: Path) -> psutil.Process:
     program = (
         "import sys, threading; from pathlib import Path; from loadtest.runner import *; "
-        "from stacks.load_profiles import LoadProfile; "
-        "run_load_test(LoadTestSpec(LoadProfile(users=1, spawn_rate_per_s=1.0, wait_s=0.1, warmup_s=0.0, "
+        "from stacks.load_profiles import ClosedLoop; "
+        "run_load_test(LoadTestSpec(ClosedLoop(users=1, spawn_rate_per_s=1.0, wait_s=0.1, warmup_s=0.0, "
         "duration_s=600.0), 'rest', sys.argv[1], 'resnet', Path(sys.argv[2]), b'{}', (1, 3)), print, threading.Event())"
     )
     command = [sys.executable, "-c", program, serve(answer_rightly).url, str(work_dir)]

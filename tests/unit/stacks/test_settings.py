@@ -115,6 +115,36 @@ def test_a_load_can_be_spelt_out_without_a_profile():
     assert parse(load=spelt).load == PROFILES["smoke"]
 
 
+@pytest.mark.parametrize(("profile", "mode"), [("seed", "closed"), ("open", "open"), ("capacity", "capacity")])
+def test_each_way_to_ask_has_a_profile(profile, mode):
+    assert parse(load={"profile": profile}).load.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("load", "said"),
+    [
+        ({"profile": "open", "rateRps": 0}, "shapebench:load.rateRps is 0: input should be greater than 0. Requests a"),
+        ({"profile": "open", "users": 4}, "shapebench:load.users is not a setting, so it would change nothing; there"),
+        ({"profile": "open", "rate": 4}, "shapebench:load.rate is not a setting, so it would change nothing; did you"),
+        ({"profile": "open", "rampS": 65}, "shapebench:load: rampS is 65 and durationS, which includes it, is 65"),
+        (
+            {"profile": "open", "mode": "closed"},
+            "shapebench:load.mode is 'closed', but the profile open is of mode open",
+        ),
+        ({"profile": "capacity", "highestRps": 0.1}, "shapebench:load: highestRps is 0.1 and lowestRps 0.5"),
+        (
+            {"mode": "opened"},
+            "shapebench:load.mode is 'opened', and there is no such mode; give one of 'closed', 'open'",
+        ),
+        ({"users": 3}, "shapebench:load.mode is missing, so nobody knows what the rest means; name a profile"),
+    ],
+)
+def test_a_wrong_load_names_its_own_key_and_no_other_ways(load, said):
+    with pytest.raises(SettingsError) as caught:
+        parse(load=load)
+    assert str(caught.value).startswith(said)
+
+
 def test_intra_op_follows_the_shape_unless_the_stack_says_otherwise():
     assert parse(platform="gke", shape={"machineType": "e2-custom-8-16384", "nodes": 2}).intra_op == 8
     assert parse(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}).intra_op == 1

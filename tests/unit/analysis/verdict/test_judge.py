@@ -10,9 +10,9 @@ from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Meets
 from analysis.verdict.words import paragraph
 from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import LoadProfile
+from stacks.load_profiles import ClosedLoop
 
-LOAD = LoadProfile(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)
+LOAD = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)
 SHAPES = {"2cpu-4gb": ("e2-custom-2-4096", 8), "8cpu-16gb": ("e2-custom-8-16384", 2)}
 ASKED = Objective(p99_ms=600, errors=0.01)
 

@@ -1,0 +1,20 @@
+"""One clock for all rows: it is set by the wall clock once, and never goes back or jumps afterwards."""
+
+import time
+
+_WALL_MINUS_COUNTER_S = time.time() - time.perf_counter()
+
+
+def epoch_s(counter_s: float) -> float:
+    """The time of day at this reading of the performance counter, in seconds of the epoch."""
+    return _WALL_MINUS_COUNTER_S + counter_s
+
+
+def now_us() -> int:
+    """The time of day, in microseconds of the epoch."""
+    return round(epoch_s(time.perf_counter()) * 1e6)
+
+
+def wall_clock_moved_s() -> float:
+    """How far the machine's wall clock was set since this process began; slewing moves both clocks alike."""
+    return time.time() - time.perf_counter() - _WALL_MINUS_COUNTER_S
