@@ -7,7 +7,7 @@ from itertools import chain
 
 from cloud.access import Access, NoCredentialsError
 from cloud.needs import APIS, Need
-from cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, Google, entries
+from cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, Google, Json, entries
 
 AUTH_PLUGIN = "gke-gcloud-auth-plugin"
 LOGIN = "gcloud auth application-default login"
@@ -155,13 +155,23 @@ def _zone(google: Google, project: str, wanted: Wanted) -> Iterator[Missing]:
 
 def _quotas(google: Google, project: str, wanted: Wanted) -> Iterator[Missing]:
     for scope, path in (("region", f"projects/{project}/regions/{wanted.region}"), ("project", f"projects/{project}")):
-        listed = {str(each.get("metric")): each for each in entries(google.get("compute", path), "quotas")}
+        listed = _listed(google, path)
         for need in wanted.needs:
             if need.scope == scope and need.metric in listed:
                 yield from _short(need, listed[need.metric], project, wanted.region)
 
 
-def _short(need: Need, quota: dict[str, object], project: str, region: str) -> Iterator[Missing]:
+def _listed(google: Google, path: str) -> dict[str, Json]:
+    """The quotas there, by metric. A region that does not exist has none: its zone is a finding already."""
+    try:
+        return {str(each.get("metric")): each for each in entries(google.get("compute", path), "quotas")}
+    except CloudError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return {}
+
+
+def _short(need: Need, quota: Json, project: str, region: str) -> Iterator[Missing]:
     try:
         limit, used = float(str(quota["limit"])), float(str(quota["usage"]))
     except (KeyError, ValueError):

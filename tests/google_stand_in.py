@@ -82,7 +82,7 @@ class GoogleStandIn:
             r"serviceUsage/P/services:(batchGet)": lambda _: self._services(query["names"]),
             r"resourceManager/P:(testIamPermissions)": lambda _: self._held(body["permissions"]),
             r"compute/P/zones/([^/]+)": self._zone,
-            r"compute/P/regions/([^/]+)": lambda _: {"quotas": _quotas(self.regional)},
+            r"compute/P/regions/([^/]+)": self._region,
             r"compute/(P)": lambda _: {"quotas": _quotas(self.global_)},
             r"container/P/locations/(-)/clusters": lambda _: {"clusters": self._below(_CLUSTERS)},
             r"compute/P/aggregated/([^/]+)": lambda plural: self._aggregated(plural, query),
@@ -110,6 +110,11 @@ class GoogleStandIn:
         if zone not in self.zones:
             raise RefusedError(404, f"The resource 'zones/{zone}' was not found")
         return {"name": zone, "status": self.zones[zone]}
+
+    def _region(self, region: str) -> Json:
+        if not any(zone.startswith(f"{region}-") for zone in self.zones):
+            raise RefusedError(404, f"The resource 'regions/{region}' was not found")
+        return {"name": region, "quotas": _quotas(self.regional)}
 
     def _below(self, pattern: str) -> list[Json]:
         return [each for path, each in self.things.items() if re.fullmatch(pattern, path)]

@@ -78,8 +78,9 @@ def test_several_apis_are_enabled_by_one_command(cloud, found, count):
     assert "services enable compute.googleapis.com container.googleapis.com iam.googleapis.com" in found()
 
 
-def test_a_zone_that_does_not_exist_is_said(cloud, found):
+def test_a_zone_and_region_that_do_not_exist_are_one_finding(cloud, found, count):
     cloud.zones.clear()
+    assert count() == 1
     assert "zone us-central1-a is not there" in found()
     assert "pulumi config set gcp:zone <zone> --stack 8cpu-16gb" in found()
 
