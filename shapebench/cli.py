@@ -25,6 +25,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Told(StrEnum):
+    """How a command says what it concluded."""
+
+    text = "text"
+    json = "json"
+
+
 class Bought(StrEnum):
     """How machines are bought: analysis.prices.Usage, which may not be imported here."""
 
@@ -170,6 +177,22 @@ def janitor(
 
     with _one_line_errors():
         raise typer.Exit(look(Only(stack, region), project, remove=yes, as_json=output is Format.json))
+
+
+@app.command()
+def plan(
+    rps: Annotated[float, typer.Option(help="The load to plan for, in requests a second.")],
+    p99: Annotated[str, typer.Option(metavar="TIME", help="What is promised: 99 of 100 answers within it, 300ms.")],
+    zones: Annotated[int, typer.Option(help="Zones that the nodes are spread over; with 2 or more one may fail.")] = 1,
+    headroom: Annotated[str, typer.Option(metavar="SHARE", help="Load to have room for on top, such as 30%.")] = "0%",
+    results: Results = "results",
+    output: Annotated[Told, typer.Option("--format", help="Text to read, or JSON with full precision.")] = Told.text,
+) -> None:
+    """Say how many nodes of which shape a load takes at a promised latency, and what they cost a month."""
+    from shapebench.plan import print_plan  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        print_plan(results, rps, p99, zones, headroom, as_json=output is Told.json)
 
 
 @app.command()

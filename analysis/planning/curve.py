@@ -1,5 +1,6 @@
 """The throughput-latency curve of a run: one point for each level of load that its rows show."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import duckdb
@@ -7,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.planning.scaling import Point
+from analysis.planning.service import spread_of
 from analysis.planning.simulation import Balancer
 
 # The way up is cut into so many parts; a user or two more in each do not blur a point.
@@ -14,6 +16,11 @@ _RAMP_PARTS = 12
 # Fewer requests say little about a mean.
 _FEWEST_REQUESTS = 20
 
+# As many requests under the lightest load show how service times vary, their slowest per cent included.
+_ENOUGH_FOR_A_SPREAD = 300
+# A variance of the number present that is this much larger than its mean is no accident.
+_OVERDISPERSED = 1.1
+_DRAWS = 50_000
 # Before everything: nobody is there.
 _LONG_AGO_US = -(2**62)
 
@@ -21,14 +28,22 @@ _Integers = NDArray[np.int64]
 
 
 class _Presence(NamedTuple):
-    """From each moment of `at_us` to the next, `present` requests were in a replica (one replica, or any one)."""
+    """From each moment of `at_us` to the next, `present` requests were there."""
 
     at_us: _Integers
     present: _Integers
 
 
-def read_curve(connection: duckdb.DuckDBPyConnection, replicas: int, balancer: Balancer) -> list[Point]:
-    """A point for each phase of the view `requests` (see analysis.rows), several for the ramp; lightest load first.
+@dataclass(frozen=True)
+class Curve:
+    """`points` from the lightest load to the heaviest; `spread` of the service times, as in `Service`."""
+
+    points: tuple[Point, ...]
+    spread: NDArray[np.float64]
+
+
+def read_curve(connection: duckdb.DuckDBPyConnection, replicas: int, balancer: Balancer) -> Curve | None:
+    """A point for each phase of the view `requests` (see analysis.rows), several for the ramp; None without any.
 
     How many requests were at one replica is counted from the rows, as if the balancer had been perfectly what it is.
     About a hundred bytes a row, one run at a time.
@@ -42,19 +57,29 @@ def read_curve(connection: duckdb.DuckDBPyConnection, replicas: int, balancer: B
     levels: list[_Integers] = []
     for number, name in enumerate(phases, start=1):
         levels += np.array_split(np.flatnonzero(rows["phase"] == number), _RAMP_PARTS if name == "ramp" else 1)
-    points = [
-        _point({column: values[level] for column, values in rows.items()}, presences, replicas) for level in levels
-    ]
-    return sorted((point for point in points if point), key=lambda point: point.in_system)
+    taken_us = np.where(rows["ok"], rows["end_us"] - rows["start_us"], -1)
+    found = [(point, level) for level in levels if (point := _point(rows, level, presences, replicas))]
+    found.sort(key=lambda each: each[0].in_system)
+    if not found:
+        return None
+    return Curve(tuple(point for point, _ in found), _spread([taken_us[level] for _, level in found]))
+
+
+def _spread(levels_us: list[_Integers]) -> NDArray[np.float64]:
+    """From the lightest levels that together have enough good answers, each by its own mean."""
+    chosen: list[NDArray[np.float64]] = []
+    for taken_us in levels_us:
+        good_us = taken_us[taken_us >= 0]
+        chosen.append(good_us / max(good_us.mean(), 1.0))
+        if sum(each.size for each in chosen) >= _ENOUGH_FOR_A_SPREAD:
+            break
+    return spread_of(np.concatenate(chosen))
 
 
 def _presences(start_us: _Integers, end_us: _Integers, replicas: int, balancer: Balancer) -> list[_Presence]:
-    if balancer == "round-robin":
-        return [_presence(start_us[first::replicas], end_us[first::replicas]) for first in range(replicas)]
-    everywhere = _presence(start_us, end_us)
-    # Each of them is at any one replica with the same chance.
-    here = np.random.default_rng(1).binomial(everywhere.present, 1 / replicas)
-    return [_Presence(everywhere.at_us, here)]
+    """Of each replica where they take turns, so that it is known whose a request is; else of all together."""
+    streams = replicas if balancer == "round-robin" else 1
+    return [_presence(start_us[first::streams], end_us[first::streams]) for first in range(streams)]
 
 
 def _presence(start_us: _Integers, end_us: _Integers) -> _Presence:
@@ -64,22 +89,28 @@ def _presence(start_us: _Integers, end_us: _Integers) -> _Presence:
     return _Presence(at_us[order], change[order].cumsum())
 
 
-def _point(level: dict[str, _Integers], presences: list[_Presence], replicas: int) -> Point | None:
-    """What went on between the first and the last request of a level that was sent."""
-    good = level["ok"].astype(bool)
-    if good.sum() < _FEWEST_REQUESTS or level["start_us"][0] == level["start_us"][-1]:
+def _point(rows: dict[str, _Integers], level: _Integers, presences: list[_Presence], replicas: int) -> Point | None:
+    """What went on between the first and the last request of a level that was sent.
+
+    Finished is what was answered well within it, whenever it was sent: under overload less than what was sent.
+    """
+    good = level[rows["ok"][level].astype(bool)]
+    if good.size < _FEWEST_REQUESTS or rows["start_us"][level[0]] == rows["start_us"][level[-1]]:
         return None
-    from_us, until_us = int(level["start_us"][0]), int(level["start_us"][-1])
+    from_us, until_us = int(rows["start_us"][level[0]]), int(rows["start_us"][level[-1]])
+    end_us = rows["end_us"][rows["ok"].astype(bool)]
+    shares = _shares_of_time(presences, from_us, until_us)
+    finished = int(((end_us > from_us) & (end_us <= until_us)).sum())
     return Point(
-        present=_shares_of_time(presences, from_us, until_us),
-        latency_ms=float((level["end_us"] - level["start_us"])[good].mean()) / 1000,
-        rps=int(good.sum()) / (until_us - from_us) * 1e6 / replicas,
-        requests=int(good.sum()),
+        present=shares if len(presences) == replicas else _at_one_of(replicas, shares),
+        latency_ms=float((rows["end_us"][good] - rows["start_us"][good]).mean()) / 1000,
+        rps=finished / (until_us - from_us) * 1e6 / replicas,
+        requests=finished,
     )
 
 
 def _shares_of_time(presences: list[_Presence], from_us: int, until_us: int) -> NDArray[np.float64]:
-    """By the number of requests at a replica, the share of the time in which it had so many."""
+    """By the number of requests that are there, the share of the time in which so many were."""
     present, lasted_us = [], []
     for presence in presences:
         first, last = np.searchsorted(presence.at_us, [from_us, until_us], side="right")
@@ -87,3 +118,24 @@ def _shares_of_time(presences: list[_Presence], from_us: int, until_us: int) -> 
         lasted_us.append(np.diff(np.concatenate([[from_us], presence.at_us[first:last], [until_us]])))
     time_us = np.bincount(np.concatenate(present), weights=np.concatenate(lasted_us))
     return np.asarray(time_us / time_us.sum())
+
+
+def _at_one_of(replicas: int, everywhere: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How many are at one replica, from how many are at all of them, when each request goes to any of them by chance.
+
+    Queues of their own make the sum vary, too: where it varies more than requests that come singly would, each replica
+    has its share of mean and variance (a negative binomial). Where it does not, as with users who wait, every request
+    that is there is at this replica with the same chance (a binomial of the sum).
+    """
+    n = np.arange(everywhere.size)
+    mean = float(everywhere @ n)
+    variance = float(everywhere @ (n - mean) ** 2)
+    if variance <= mean * _OVERDISPERSED:
+        drawn = np.random.default_rng(1).choice(n, _DRAWS, p=everywhere)
+        return np.bincount(np.random.default_rng(2).binomial(drawn, 1 / replicas)) / _DRAWS
+    share = mean / replicas
+    size = share**2 / (variance / replicas - share)
+    rest = share / (share + size)
+    steps = (n + size) / (n + 1) * rest
+    chance = np.cumprod(np.concatenate([[1.0], steps[:-1]]))
+    return np.asarray(chance / chance.sum())

@@ -62,24 +62,25 @@ class Scaling:
         return tuple((1 / _slower(np.arange(1.0, most_at_once + 1), self.contention, self.coherency)).tolist())
 
 
-def fit(points: Sequence[Point]) -> Scaling | None:
-    """The law that errs less on the points; None where there are too few of them to tell how throughput grows.
+def fit(points: Sequence[Point], most_at_once: int) -> tuple[Scaling, ...]:
+    """Both laws, the better one first; none where there are too few points to tell how throughput grows.
 
-    Threads, which have one coefficient less, unless the other law is better by more than chance makes it.
+    Better is threads, which have one coefficient less, unless the other errs less by more than chance makes it. What is
+    more than `most_at_once` waits outside and slows nobody down.
     """
     if len({point.in_system for point in points}) < _FEWEST_POINTS:
-        return None
+        return ()
     present = np.zeros((len(points), max(point.present.size for point in points)))
     for row, point in zip(present, points, strict=True):
         row[: point.present.size] = point.present
     measured = _Measured(
-        n=np.arange(present.shape[1], dtype=np.float64),
+        n=np.minimum(np.arange(present.shape[1], dtype=np.float64), most_at_once),
         present=present,
         rps=np.array([point.rps for point in points]),
         weights=np.array([1 / (_LAW_ERROR**2 + 1 / point.requests) for point in points]),
     )
     threads, usl = _fit_threads(measured), _fit_usl(measured)
-    return usl if usl.error < threads.error - _BETTER_BY else threads
+    return (usl, threads) if usl.error < threads.error - _BETTER_BY else (threads, usl)
 
 
 @dataclass(frozen=True)

@@ -264,7 +264,7 @@ def test_bad_input_is_one_line_on_stderr_and_no_traceback(arguments, named):
 
 
 def test_every_command_explains_itself():
-    for command in ("runs", "price", "report", "verdict", "doctor"):
+    for command in ("runs", "price", "report", "verdict", "plan", "doctor"):
         result = invoke(command, "--help")
         assert result.exit_code == 0
         assert "Usage" in result.stdout

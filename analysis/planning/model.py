@@ -1,0 +1,138 @@
+"""What a run says about one replica: how it serves, how it scales, and how well a simulation of the run agrees."""
+
+import math
+from dataclasses import dataclass
+
+import duckdb
+
+from analysis.manifest import HOLD, Manifest
+from analysis.planning.curve import read_curve
+from analysis.planning.scaling import Point, Scaling, fit
+from analysis.planning.service import Service
+from analysis.planning.simulation import Balancer, ClosedLoop, Fleet, OpenLoop, simulate
+from analysis.planning.tail import QUICK_REQUESTS, TAIL, AfterLoss, after_zone_loss, fleet_p99_ms, steady
+from analysis.rows import open_rows
+from analysis.store import ResultsStore
+
+# TensorFlow Serving's default of --rest_api_num_threads and --grpc_max_threads (docs/serving.md).
+_THREADS_A_VCPU = 4
+# Two laws whose errors are so close are told apart by which one has the run's tail.
+_AS_GOOD = 0.03
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The run beside its own simulation, at its heaviest steady level."""
+
+    level: str
+    measured_p99_ms: float
+    simulated_p99_ms: float
+
+    @property
+    def underestimate(self) -> float:
+        """By how much the simulated tail must be stretched to be no shorter than the measured one; 1 or more."""
+        return max(1.0, self.measured_p99_ms / self.simulated_p99_ms)
+
+    @property
+    def off(self) -> float:
+        """How many times too long or too short the simulated tail is, as a logarithm."""
+        return abs(math.log(self.measured_p99_ms / self.simulated_p99_ms))
+
+
+@dataclass(frozen=True)
+class Model:
+    """One run, ready to be planned with. `agreement` is None where no level was steady."""
+
+    manifest: Manifest
+    points: tuple[Point, ...]
+    scaling: Scaling
+    service: Service
+    balancer: Balancer
+    agreement: Agreement | None
+
+    @property
+    def most_seen_rps(self) -> float:
+        """The most that one replica was seen to finish, in good answers a second."""
+        return max(point.rps for point in self.points)
+
+    def p99_ms(self, replicas: int, rate_rps: float, seed: int = 1, requests: int = QUICK_REQUESTS) -> float:
+        """What the simulation gives for an open loop on so many replicas, stretched by what it missed in the run."""
+        tail_ms = fleet_p99_ms(self.service, self.balancer, replicas, rate_rps, seed, requests)
+        return tail_ms * self.underestimate
+
+    def after_zone_loss(self, replicas: int, zones: int, rate_rps: float) -> AfterLoss:
+        """What the loss of the largest zone does, its tail stretched in the same way."""
+        after = after_zone_loss(self.service, self.balancer, replicas, zones, rate_rps)
+        return AfterLoss(after.error_ratio, after.p99_ms * self.underestimate)
+
+    @property
+    def underestimate(self) -> float:
+        """See `Agreement`; 1 where nothing could be compared."""
+        return self.agreement.underestimate if self.agreement else 1.0
+
+
+@dataclass(frozen=True)
+class _MeasuredTail:
+    """The p99 of the heaviest steady level, and the load that it was under."""
+
+    level: str
+    p99_ms: float
+    load: OpenLoop | ClosedLoop
+
+
+class NoModelError(ValueError):
+    """The rows of a run do not say how it scales; the message says why."""
+
+
+def read_model(store: ResultsStore, manifest: Manifest) -> Model:
+    """Read the rows of a run. Raises NoModelError."""
+    balancer: Balancer = "round-robin" if manifest.serving.protocol == "grpc" else "random"
+    try:
+        with open_rows(store, manifest) as (connection, problems):
+            if problems:
+                raise NoModelError(f"rows are missing: {problems[0].path} {problems[0].why}")
+            curve = read_curve(connection, manifest.serving.replicas, balancer)
+            most_at_once = _THREADS_A_VCPU * manifest.shape.vcpus
+            laws = fit(curve.points, most_at_once) if curve else ()
+            if curve is None or not laws:
+                raise NoModelError("its rows show one level of load at most, which does not say what another would do")
+            measured = _measured_tail(connection, manifest)
+    except duckdb.Error as error:
+        raise NoModelError(f"the rows cannot be read: {str(error).splitlines()[0]}") from error
+    likely = [law for law in laws if law.error <= laws[0].error + _AS_GOOD]
+    models = []
+    for law in likely:
+        service = Service(law.alone_ms, curve.spread, law.speeds(most_at_once))
+        fleet = Fleet(manifest.serving.replicas, service, balancer)
+        tail_ms = steady(simulate(fleet, measured.load)).quantile_ms(TAIL) if measured else 0.0
+        agreement = Agreement(measured.level, measured.p99_ms, tail_ms) if measured else None
+        models.append(Model(manifest, curve.points, law, service, balancer, agreement))
+    return min(models, key=lambda model: model.agreement.off if model.agreement else 0.0)
+
+
+def _measured_tail(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> _MeasuredTail | None:
+    """At the highest rate that a capacity search kept, above which the queue only grows; else in the hold."""
+    if manifest.capacity is not None:
+        kept = [step for step in manifest.capacity.steps if step.meets]
+        best = max(kept, key=lambda step: (step.rate_rps, step.requests), default=None)
+        if best is None or best.p99_ms is None or best.achieved_rps is None:
+            return None
+        return _MeasuredTail(f"the step of {best.rate_rps:.4g} requests/s", best.p99_ms, _open(best.achieved_rps))
+    [(p99_ms, rate_rps)] = connection.execute(
+        """
+        SELECT quantile_cont(response_us, ?) FILTER (ok) / 1000, count(*) * 1e6 / (max(due_us) - min(due_us))
+        FROM requests WHERE phase = ?
+        """,
+        [TAIL, HOLD],
+    ).fetchall()
+    if p99_ms is None or not rate_rps:
+        return None
+    load = manifest.load
+    if load.mode != "closed":
+        return _MeasuredTail("the hold", p99_ms, _open(rate_rps))
+    return _MeasuredTail("the hold", p99_ms, ClosedLoop(load.users, load.wait_s, QUICK_REQUESTS / rate_rps))
+
+
+def _open(rate_rps: float) -> OpenLoop:
+    """For as long as it takes for the tail to be made of hundreds."""
+    return OpenLoop(rate_rps, QUICK_REQUESTS / rate_rps)

@@ -1,0 +1,95 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from analysis.planning.service import Service, cores_of_its_own
+from analysis.planning.simulation import Fleet
+from analysis.store import ResultsStore
+from bench.simulated_runs import capacity_run
+from shapebench.amounts import parse_ms, parse_share
+from shapebench.cli import app
+from shapebench.output import CommandError
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("results"))
+    fleet = Fleet(2, Service(80, np.ones(1), cores_of_its_own(2)), "random")
+    capacity_run(ResultsStore(folder), fleet, 300, seed=4)
+    return folder
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(app, ("plan", *arguments))
+
+
+def test_a_plan_says_nodes_bill_range_and_what_a_lost_zone_does(results):
+    result = invoke("--rps", "200", "--p99", "300ms", "--zones", "3", "--headroom", "10%", "--results", results)
+    assert result.exit_code == 0, result.stderr
+    for said in (
+        "200 requests a second with 10% of headroom at a p99 of 300 ms take",
+        "e2-custom-8-16384",
+        "serving nodes: vCPUs",
+        "cluster fee",
+        "NAT gateway: machines",
+        "measured by a capacity search",
+        "Range: ",
+        "A lost zone takes",
+        "2 threads, the others wait",
+        "traffic between zones",
+    ):
+        assert said in result.stdout, said
+
+
+def test_a_plan_as_json_holds_the_same_with_full_precision(results):
+    result = invoke("--rps", "200", "--p99", "0.3s", "--zones", "2", "--results", results, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["asked"] == {"rps": 200, "p99_ms": 300, "zones": 2, "headroom": 0}
+    [candidate] = found["candidates"]
+    assert found["best"] == candidate["label"] == "2n-8c-16r-interop4"
+    assert candidate["shape"]["nodes"] == candidate["nodes"]["planned"]
+    hourly = sum(item["hourly"] for item in candidate["cost"]["line_items"])
+    assert candidate["monthly"] == pytest.approx(730 * hourly)
+    assert candidate["node_capacity"]["basis"] == "measured"
+    assert candidate["p99_ms"] <= 300
+    assert candidate["scaling"]["threads"] == 2
+    assert candidate["lost_zone"]["nodes_lost"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--rps", "0", "--p99", "300ms"), "--rps 0"),
+        (("--rps", "nan", "--p99", "300ms"), "--rps nan"),
+        (("--rps", "10", "--p99", "300"), "--p99 300"),
+        (("--rps", "10", "--p99", "0ms"), "--p99 0ms"),
+        (("--rps", "10", "--p99", "300ms", "--zones", "0"), "--zones 0"),
+        (("--rps", "10", "--p99", "300ms", "--headroom", "0.3"), "--headroom 0.3"),
+        (("--rps", "10", "--p99", "300ms", "--results", "/nothing/here"), "no finished run in /nothing/here"),
+    ],
+)
+def test_bad_input_is_one_line_on_stderr_and_no_traceback(arguments, named):
+    result = invoke(*arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert named in result.stderr
+    assert result.stderr.startswith("shapebench: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_promise_that_no_run_allows_is_an_error_that_names_the_runs(results):
+    result = invoke("--rps", "10", "--p99", "10ms", "--results", results)
+    assert result.exit_code == 1
+    assert "allows a plan for a p99 of 10 ms" in result.stderr
+    assert "kept a p99 of 10 ms; the quickest had" in result.stderr
+
+
+def test_amounts_have_units():
+    assert parse_ms("--p99", "1.5s") == 1500
+    assert parse_ms("--p99", " 300 ms") == 300
+    assert parse_share("--headroom", "12.5%") == 0.125
+    for text in ("", "ms", "-1ms", "1m", "1e3ms"):
+        with pytest.raises(CommandError, match="--p99"):
+            parse_ms("--p99", text)
