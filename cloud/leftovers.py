@@ -33,7 +33,7 @@ class Leftover:
     @property
     def removable(self) -> bool:
         """Whether it may be removed: only what carries labels of ours."""
-        return bool(self.found.labels) and self.why is not Why.volume
+        return bool(self.found.labels)
 
 
 def leftovers(inventory: Inventory, now: datetime) -> list[Leftover]:

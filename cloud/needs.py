@@ -32,8 +32,8 @@ def needs(shape: NodeShape, load: NodeShape) -> tuple[Need, ...]:
     """Of every quota that is known to run out.
 
     Nodes have no addresses of their own; one is the NAT gateway's, which counts as in use and as static
-    (https://cloud.google.com/nat/quota). pd-balanced counts as SSD. Whether a series' vCPUs count under their own
-    metric or under CPUS differs between projects, so that both are asked for, and only what a region lists is compared.
+    (https://cloud.google.com/nat/quota). pd-balanced counts as SSD. Google's documents do not settle whether
+    a series' vCPUs count under their own metric or under CPUS, so both are here; what a region lists is compared.
     The pool that GKE makes with a cluster is smaller than both of ours, and gone before they are made.
     """
     pools = (shape, load)

@@ -124,7 +124,8 @@ def _disabled_apis(google: Google, project: str) -> list[str]:
 
 def _enable(off: Sequence[str], project: str) -> Iterator[Missing]:
     if off:
-        why = f"{', '.join(off)} {'is' if len(off) == 1 else 'are'} not enabled, so Google makes nothing of theirs"
+        are = "is not enabled, so nothing of it" if len(off) == 1 else "are not enabled, so nothing of theirs"
+        why = f"{', '.join(off)} {are} can be made"
         yield Missing(why, (f"gcloud services enable {' '.join(off)} --project {project}",))
 
 
@@ -214,13 +215,21 @@ def _grant(project: str, role: str) -> str:
 def _accounts(google: Google, project: str, wanted: Wanted) -> Iterator[Missing]:
     for account in wanted.accounts:
         email = f"{account}@{project}.iam.gserviceaccount.com"
-        try:
-            google.get("iam", f"projects/{project}/serviceAccounts/{email}")
-        except CloudError as error:
-            if error.status != NOT_FOUND:
-                raise
-            continue
-        yield Missing(
-            f"service account {account} is there already, of a stack of this name that is or was somewhere else",
-            (f"gcloud iam service-accounts delete {email} --project {project}",),
-        )
+        if _is_there(google, f"projects/{project}/serviceAccounts/{email}"):
+            yield Missing(
+                f"service account {account} is there already: a stack of this name is up somewhere, or left it behind",
+                (
+                    f"shapebench janitor --project {project} --stack {wanted.stack}",
+                    f"gcloud iam service-accounts delete {email} --project {project}  # if no stack uses it",
+                ),
+            )
+
+
+def _is_there(google: Google, path: str) -> bool:
+    try:
+        google.get("iam", path)
+    except CloudError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return False
+    return True

@@ -63,7 +63,7 @@ def janitor(only: Only, project: str | None, *, remove: bool, as_json: bool) -> 
 
 
 def _access(stack: str | None, project: str | None) -> Access:
-    config = load_config(stack) if stack in stack_names() and stack is not None else {}
+    config = load_config(stack) if stack is not None and stack in stack_names() else {}
     return access_of(google_keys(config), project)
 
 

@@ -141,7 +141,10 @@ def test_a_missing_right_is_said_with_the_role_that_has_it(cloud, found, count, 
 def test_a_service_account_that_is_there_already_is_said(cloud, found):
     email = "shapebench-8cpu-16gb-nodes@acme.iam.gserviceaccount.com"
     cloud.things[f"iam/projects/acme/serviceAccounts/{email}"] = {"email": email}
-    assert "service account shapebench-8cpu-16gb-nodes is there already" in found("shapebench-8cpu-16gb-nodes")
+    said = found("shapebench-8cpu-16gb-nodes")
+    assert "service account shapebench-8cpu-16gb-nodes is there already" in said
+    assert "shapebench janitor --project acme --stack 8cpu-16gb" in said
+    assert f"gcloud iam service-accounts delete {email} --project acme  # if no stack uses it" in said
 
 
 def test_everything_that_is_missing_is_in_one_message(cloud, found):
