@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from analysis.report.collect import collect
@@ -80,3 +81,11 @@ def test_its_background_follows_the_readers_choice(opened):
     dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     red, green, blue = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")[:3]
     assert (red + green + blue < 3 * 128) == dark
+
+
+def test_axe_finds_nothing_that_keeps_people_out(opened):
+    page, _ = opened
+    # What is folded away is read, too.
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
