@@ -83,6 +83,9 @@ def _quantile(cells: Cells, tail: Tail) -> Estimate:
     expected = (1 - tail.quantile) * float(cells.good.sum())
     block = block_length(tail.excess)
     variation = float(_resampled(tail.excess, block).std()) * _few_blocks(block) / expected
+    if not (tail.excess > 0).any():
+        # No answer was slower than the quantile, so there is nothing to resample: it varies as independent answers do.
+        variation = math.sqrt(tail.quantile / expected)
     independent = 1 / variation**2 if variation else math.inf
     t = _student_t(max(1.0, min(_OVERLAP * (CELLS / block - 1), independent)))
     spread = t * variation * (1 + variation / 2)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from analysis.manifest import Manifest
 from analysis.report.text import server_name, shape_name, variant_name
 
+_MODES = {"closed": "a closed loop", "open": "an open loop", "capacity": "a capacity search"}
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -50,8 +52,8 @@ def comparable(manifests: Iterable[Manifest]) -> Comparable:
 def load_name(manifest: Manifest) -> str:
     """The load in words."""
     settings = manifest.load.model_dump(exclude_none=True)
-    mode = settings.pop("mode")
-    return f"{mode} loop ({', '.join(f'{name} {value}' for name, value in settings.items())})"
+    mode = _MODES[settings.pop("mode")]
+    return f"{mode} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
 
 def _measured_alike(manifest: Manifest) -> tuple[bool, str, str]:

@@ -1,8 +1,9 @@
+import math
 from datetime import timedelta
 
 import pytest
 
-from analysis.manifest import Validity
+from analysis.manifest import Capacity, CapacityRps, CapacityStep, Validity
 from analysis.statistics.read import read_figures
 from analysis.summary import summarise
 from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
@@ -64,3 +65,33 @@ def test_rows_that_cannot_be_read_are_a_reason(store, row, table):
     figures, reasons = read_figures(store, manifest)
     assert figures is None
     assert "cannot be read" in reasons[0]
+
+
+def searched(quantile=0.99):
+    step = CapacityStep(rate_rps=20, achieved_rps=20, requests=1000, p50_ms=100, p99_ms=150, error_ratio=0, meets=True)
+    return Capacity(
+        quantile=quantile,
+        latency_ms=300,
+        error_ratio=0.001,
+        rps=CapacityRps(value=20, low=19, high=23),
+        steps=(step.model_copy(update={"rate_rps": 40, "meets": False}), step),
+    )
+
+
+def test_of_a_capacity_search_the_figures_are_those_at_the_capacity_that_it_found(read, row):
+    tried = [row(second / 40, 900, phase="step-1") for second in range(400)]
+    kept = [row(20 + second / 20, 100, phase="step-2", ok=second % 10 != 0) for second in range(100)]
+    _, figures, reasons = read(tried + kept, capacity=searched())
+    assert reasons == []
+    assert figures.requests == 100
+    assert figures.goodput_rps.value == pytest.approx(0.9 * 20)
+    assert (figures.goodput_rps.low, figures.goodput_rps.high) == pytest.approx((0.9 * 19, 0.9 * 23))
+
+
+def test_what_the_search_certified_bounds_the_quantiles_up_to_its_own(read, row):
+    kept = [row(second / 20, 100, phase="step-2") for second in range(100)]
+    _, figures, _ = read(kept, capacity=searched())
+    assert figures.quantiles_ms[0.99].high == 300
+    _, figures, _ = read(kept, capacity=searched(quantile=0.9))
+    assert math.isinf(figures.quantiles_ms[0.99].high)
+    assert figures.quantiles_ms[0.9].high <= 300

@@ -67,6 +67,12 @@ def test_a_p99_of_a_hundred_answers_has_no_upper_bound():
     assert math.isfinite(a_run(100).quantiles_ms[0.5].high)
 
 
+def test_answers_that_are_all_alike_do_not_prove_that_none_is_slower():
+    few, many = (figures(np.arange(count) / 50, np.full(count, 0.1)).quantiles_ms[0.99] for count in (100, 10_000))
+    assert math.isinf(few.high)
+    assert (many.low, many.high) == (100, 100)
+
+
 def test_a_run_without_an_error_is_not_certain_to_have_none():
     share = a_run(2000).error_share
     assert share.value == share.low == 0
