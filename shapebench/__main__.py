@@ -2,4 +2,5 @@
 
 from shapebench.cli import app
 
-app()
+if __name__ == "__main__":  # processes that the analysis starts import this module, too
+    app()

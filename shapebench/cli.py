@@ -104,20 +104,23 @@ def price(
 
 
 @app.command()
-def report(
+def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where report.html and report.md go.")] = Path("report"),
     p99: P99 = None,
     errors: Errors = None,
     budget: Budget = None,
     objective: ObjectiveFile = None,
+    seed: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--seed", help="Lay the runs over the published experiment's fifteen, too.")
+    ] = False,
 ) -> None:
     """Write one HTML file (no network needed) and Markdown about all runs of a store, the verdict first."""
     from shapebench.report import report_runs  # noqa: PLC0415 - start-up
     from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        report_runs(results, out, parse_objective(p99, errors, budget, objective))
+        report_runs(results, out, parse_objective(p99, errors, budget, objective), seed=seed)
 
 
 @app.command()

@@ -1,10 +1,12 @@
 """Reads a store into what the report says: the verdict, every run, and which runs count."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 
 from analysis.manifest import Manifest
+from analysis.processes import for_each
 from analysis.report.series import Series, read_series
 from analysis.report.text import run_names
 from analysis.rows import open_rows
@@ -55,11 +57,12 @@ class Findings:
 
 
 def collect(store: ResultsStore, objective: Objective) -> Findings:
-    """Read every finished run, one at a time, and judge them."""
+    """Read every finished run and judge them."""
     scan = store.scan()
     judgement = judge(store, objective, scan.manifests)
     names = run_names(scan.manifests)
-    runs = {manifest.run_id: _read_run(store, manifest, names[manifest.run_id]) for manifest in scan.manifests}
+    read = for_each(partial(_read_run, store, names), scan.manifests)
+    runs = {run.manifest.run_id: run for run in read}
     ranked = [manifest.run_id for each in judgement.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
     return Findings(
@@ -74,11 +77,11 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
     )
 
 
-def _read_run(store: ResultsStore, manifest: Manifest, name: str) -> Run:
+def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) -> Run:
     summary = summarise(store, manifest)
     try:
         with open_rows(store, manifest) as (connection, _):
             series = read_series(connection, manifest)
     except duckdb.Error:
         series = None
-    return Run(name=name, manifest=manifest, summary=summary, series=series)
+    return Run(name=names[manifest.run_id], manifest=manifest, summary=summary, series=series)

@@ -8,11 +8,13 @@ import jinja2
 from markupsafe import Markup
 
 from analysis import cost
+from analysis.processes import for_each
 from analysis.report import charts, text
 from analysis.report.collect import Findings, Run
 from analysis.report.comparison import compare, meets_in_words, ranking_row
 from analysis.report.headline import headline
 from analysis.report.provenance import provenance
+from analysis.report.seed import seed_table
 from analysis.report.series import Series
 from analysis.report.spread import SPREAD_COLUMNS, SPREAD_EXPLAINED, SPREAD_TITLE, spread_rows
 from analysis.verdict.words import asked
@@ -60,15 +62,19 @@ class Page:
     why_unpriced: str
 
 
-def write_report(findings: Findings, folder: Path) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths."""
+def write_report(findings: Findings, folder: Path, *, seed: bool = False) -> tuple[Path, Path]:
+    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths.
+
+    `seed`: with the runs laid over the published experiment's.
+    """
     content = {
         "findings": findings,
         "headline": headline(findings),
         "comparison": compare(findings.judgement),
         "asked": asked(findings.judgement.objective),
-        "pages": [_page(run) for run in findings.runs],
+        "pages": for_each(_page, findings.runs),
         "method": METHOD,
+        "seed": seed_table(findings) if seed else None,
         "repeats": _repeats(findings),
         "written_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file

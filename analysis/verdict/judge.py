@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from analysis.manifest import Manifest
+from analysis.processes import for_each
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.read import read_figures
 from analysis.statistics.repeats import over_repeats, plain_mean
@@ -44,25 +46,29 @@ class Judgement:
 
 
 def judge(store: ResultsStore, objective: Objective, manifests: Iterable[Manifest] | None = None) -> Judgement:
-    """Read the runs, one at a time, and rank what compares; without `manifests` all finished runs of the store."""
+    """Read the runs and rank what compares; without `manifests` all finished runs of the store."""
     figures: dict[str, RunFigures] = {}
     excluded: list[Excluded] = []
     sound: list[Manifest] = []
-    for manifest in store.scan().manifests if manifests is None else manifests:
-        found, reasons = read_figures(store, manifest, (P99,))
-        reasons += _unrankable(manifest, found)
+    chosen = tuple(store.scan().manifests if manifests is None else manifests)
+    for manifest, (found, why) in zip(chosen, for_each(partial(_figures, store), chosen), strict=True):
+        reasons = [*why, *_unrankable(manifest, found)]
         if found is None or reasons:
             excluded.append(Excluded(manifest, tuple(reasons)))
         else:
             figures[manifest.run_id] = found
             sound.append(manifest)
-    chosen = comparable(sound)
-    excluded += [Excluded(manifest, (why,)) for manifest, why in chosen.others]
+    compared = comparable(sound)
+    excluded += [Excluded(manifest, (why,)) for manifest, why in compared.others]
     return Judgement(
         objective,
-        rank([_ranked(variant, figures, objective) for variant in chosen.variants], objective),
+        rank([_ranked(variant, figures, objective) for variant in compared.variants], objective),
         tuple(sorted(excluded, key=lambda each: each.manifest.run_id)),
     )
+
+
+def _figures(store: ResultsStore, manifest: Manifest) -> tuple[RunFigures | None, list[str]]:
+    return read_figures(store, manifest, (P99,))
 
 
 def _unrankable(manifest: Manifest, figures: RunFigures | None) -> list[str]:

@@ -1,0 +1,170 @@
+"""Our runs laid over the published experiment's fifteen, in its own labels, with its claims and what differs in method.
+
+Of its figures only the claims are at hand (its charts and prices are pictures), so nothing of it is filled in.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.cost import HOURS_A_DAY, estimate, nodes_hourly
+from analysis.manifest import Batching, Manifest
+from analysis.report.collect import Findings, Run
+from analysis.report.text import count, money, number, percent, server_name, variant_name
+from analysis.verdict.claims import Claim, Finding, claims
+from analysis.verdict.effects import effects
+from analysis.verdict.judge import Judgement
+from stacks.load_profiles import PROFILES
+from stacks.shapes import NodeShape, ShapeSettings
+
+COLUMNS = (
+    "experiment", "run", "good, 1/s", "requests, 1/s, ramp counted in", "p50, ms", "p99, ms", "errors, %",
+    "nodes only, USD/24 h", "all, USD/24 h", "what differs",
+)  # fmt: skip
+NOTE = """\
+The twelve experiments without batching and the three with it. Its own figures are pictures and are not at hand, so \
+none are shown. 24 h is what it calls a month. It averages ramp and plateau together: the column that counts the ramp \
+in is made its way, all others are of the plateau. Beyond what the last column names, all our runs differ from it in \
+that percentiles are exact, answers are checked, the generator is watched, and probes and limits are set.\
+"""
+
+_SHAPES = (("e2-custom-2-4096", 8), ("e2-custom-4-8192", 4), ("e2-custom-8-16384", 2), ("e2-highmem-8", 2))
+_INTER_OPS = (2, 4, 8)
+_BATCHING = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
+_BEST = "2n-8c-16r-interop8"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment of the published fifteen."""
+
+    machine_type: str
+    nodes: int
+    inter_op: int
+    batching: Batching | None
+
+    @property
+    def shape(self) -> NodeShape:
+        """Its nodes."""
+        return NodeShape.of("seed", ShapeSettings(machine_type=self.machine_type, nodes=self.nodes))
+
+    @property
+    def label(self) -> str:
+        """As it names itself."""
+        shape = self.shape
+        batch = "-batch" if self.batching else ""
+        return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-interop{self.inter_op}{batch}"
+
+    def is_of(self, manifest: Manifest) -> bool:
+        """Whether a run measured this: same nodes, same threads, same batching, over REST."""
+        shape, serving = manifest.shape, manifest.serving
+        return (
+            (shape.machine_type, shape.nodes, serving.intra_op) == (self.machine_type, self.nodes, shape.vcpus)
+            and (serving.inter_op, serving.batching, serving.protocol) == (self.inter_op, self.batching, "rest")
+        )  # fmt: skip
+
+
+EXPERIMENTS = (
+    *(Experiment(*shape, inter_op, None) for shape in _SHAPES for inter_op in _INTER_OPS),
+    *(Experiment(*_SHAPES[-1], inter_op, _BATCHING) for inter_op in _INTER_OPS),
+)
+
+
+@dataclass(frozen=True)
+class SeedTable:
+    """The table, a row an experiment, and the claims with our verdict on each."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    claims: tuple[Claim, ...]
+    note: str
+
+
+def seed_table(findings: Findings) -> SeedTable:
+    """Every experiment, whether or not a valid run measured it; of several runs the newest."""
+    valid = [run for run in findings.runs if run.summary.valid]
+    return SeedTable(
+        COLUMNS,
+        tuple(_row(each, [run for run in valid if each.is_of(run.manifest)]) for each in EXPERIMENTS),
+        _claims(findings.judgement),
+        NOTE,
+    )
+
+
+def differences(manifest: Manifest) -> list[str]:
+    """What a run did otherwise than the published experiment, apart from what all our runs do."""
+    serving, found = manifest.serving, []
+    if manifest.load.model_copy(update={"warmup_s": 0.0}) != PROFILES["seed"]:
+        found.append("other load than 150 users, one a second, who wait 1 s, for 300 s")
+    if manifest.platform != "gke":
+        found.append("this machine stands in for the nodes" if manifest.platform == "local" else "not on GKE")
+    if serving.server != "tensorflow_model_server":
+        found.append(f"served by {server_name(manifest)}")
+    if serving.model.weights != "imagenet":
+        found.append("random weights")
+    return found
+
+
+def _row(experiment: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
+    priced = estimate(experiment.shape)
+    prices = money(_a_day(nodes_hourly(priced))), money(_a_day(priced.hourly))
+    if not runs:
+        return experiment.label, "no run here", "–", "–", "–", "–", "–", *prices, ""
+    run = max(runs, key=lambda each: each.manifest.run_id)
+    summary, measured = run.summary, run.manifest.cost
+    return (
+        experiment.label,
+        run.name + (f" (newest of {count(len(runs))})" if len(runs) > 1 else ""),
+        number(summary.goodput_rps),
+        number(_ramp_counted_in_rps(run)),
+        number(summary.p50_ms),
+        number(summary.p99_ms),
+        percent(summary.error_rate),
+        money(_a_day(nodes_hourly(measured))),
+        money(_a_day(measured.hourly)),
+        "; ".join(differences(run.manifest)) or "nothing else",
+    )
+
+
+def _a_day(hourly: float | None) -> float | None:
+    return None if hourly is None else hourly * HOURS_A_DAY
+
+
+def _ramp_counted_in_rps(run: Run) -> float | None:
+    load, rows = run.manifest.load, run.summary.rows_by_phase
+    return (rows.get("ramp", 0) + rows.get("hold", 0)) / load.duration_s if load.mode == "closed" else None
+
+
+def _claims(judgement: Judgement) -> tuple[Claim, ...]:
+    return (_best(judgement), *claims(effects(judgement.ranking)), *_NOT_EXAMINED)
+
+
+_NOT_EXAMINED = (
+    Claim(
+        "TensorFlow Serving favours reliability over throughput",
+        Finding.undecided,
+        "no run compares it with another server",
+    ),
+    Claim(
+        "Its throughput is close to that of a FastAPI server of the same model",
+        Finding.undecided,
+        "no run serves the model that way",
+    ),
+)
+
+
+def _best(judgement: Judgement) -> Claim:
+    """Its text says inter_op 8, its repository 4; the text is what is judged."""
+    claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
+    theirs = [each for each in judgement.ranking if variant_name(each.variant.newest) == _BEST]
+    if not theirs:
+        return Claim(claim, Finding.undecided, f"{_BEST} is not among what was ranked")
+    best = [each.label for each in judgement.best]
+    if theirs[0].label not in best:
+        why = f"best here is {', '.join(best)}" if best else "nothing surely keeps the objective"
+        return Claim(claim, Finding.refuted if best else Finding.undecided, why)
+    if len(best) == 1:
+        measured = len(judgement.ranking)
+        enough = measured >= len(EXPERIMENTS) - len(_INTER_OPS)
+        why = f"it is the best of {count(measured)} variants" + ("" if enough else ", too few to say it of the twelve")
+        return Claim(claim, Finding.confirmed if enough else Finding.undecided, why)
+    return Claim(claim, Finding.undecided, f"the data cannot tell it from {', '.join(set(best) - {theirs[0].label})}")
