@@ -11,6 +11,8 @@ from loadtest.phases import RAMP, WARMUP, PhaseMarks
 
 # The event loop is asked to wake a greenlet this often; how late it does so is its lag.
 _BEAT_S = 0.02
+# Eight seconds of beats: a percentile of fewer is one hiccup of the machine.
+_FEWEST_BEATS = 400
 # A second of which less than this was left is a second in which the generator may have been the limit.
 _BUSY_PERCENT = 90.0
 
@@ -48,11 +50,11 @@ class Health:
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """For the totals. None where nothing was sampled."""
+        """For the totals. None where nothing, or too little, was sampled."""
         lags_s = sorted(self._lags_s)
         return {
             "busy_share": self._busy / self._seconds if self._seconds else None,
-            "lag_p99_ms": 1e3 * lags_s[int(0.99 * (len(lags_s) - 1))] if lags_s else None,
+            "lag_p99_ms": 1e3 * lags_s[int(0.99 * len(lags_s))] if len(lags_s) >= _FEWEST_BEATS else None,
             "users_min": self._users_min,
             "clock_moved_ms": 1e3 * self._clock_moved_s,
             "resent_share": self._resent_share(),

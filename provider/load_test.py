@@ -1,6 +1,7 @@
 """The load test of a server on this machine, as a resource."""
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -8,6 +9,7 @@ from typing import ClassVar
 from loadtest.payload import photograph
 from loadtest.protocols import request_body
 from loadtest.runner import LoadTestSpec, run_load_test
+from provider.listener import listener, reasons_against_listener
 from provider.progress import reporter
 from provider.repeats import OneRun, run_all
 from provider.resource import Operation, Props, Resource
@@ -42,7 +44,11 @@ def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
         work_dir=work_dir,
         body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
     )
+    before = listener(inputs["baseUrl"])
     outcome = run_load_test(spec, reporter(operation), operation.cancelled)
+    outcome = replace(
+        outcome, reasons=(*outcome.reasons, *reasons_against_listener(before, listener(inputs["baseUrl"])))
+    )
     kept = keep(this, inputs, outcome, _HERE, operation)
     shutil.rmtree(work_dir)
     return kept
