@@ -115,6 +115,8 @@ class LoadRun:
                 return pod
             if pod is not None:
                 self._require_prepared(pod)
+                if lost_with := loss(pod):
+                    raise ResourceError(f"the load generator was lost before it asked anything: {lost_with}")
             now = time.monotonic()
             hopeless = pod is not None and bool(waits_for(pod) & _HOPELESS)
             hopeless_since = (hopeless_since or now) if hopeless else None

@@ -15,7 +15,7 @@ from loadtest import pod as layout
 from provider.cluster_load_test import run_in
 from provider.resource import Operation, ResourceError
 from stacks.images import GENERATOR_IMAGES
-from tests.pod_processes import IMAGE_ID
+from tests.pod_processes import IMAGE_ID, PodProcesses
 
 
 @pytest.fixture(autouse=True)
@@ -171,6 +171,19 @@ def test_a_pod_that_never_starts_says_what_it_waits_for(
     monkeypatch.setattr(type(cluster), "create_job", lambda *_: None)
     with pytest.raises(ResourceError, match=r"did not start within .* FailedScheduling: no node for load-"):
         run_in(cluster, inputs | {"startTimeoutS": 0.3}, operation())
+
+
+def test_a_pod_that_is_evicted_before_its_containers_run_is_not_waited_for(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evicted = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    monkeypatch.setattr(PodProcesses, "start", lambda _: None)
+    monkeypatch.setattr(PodProcesses, "status", lambda _: evicted)
+    words = r"lost before it asked anything: its pod ended: Evicted: The node was low on resource: memory"
+    with pytest.raises(ResourceError, match=words):
+        run_in(cluster, inputs | {"startTimeoutS": 600}, operation())
+    assert ResultsStore(inputs["results"]).scan().manifests == ()
+    assert cluster.jobs("") == []
 
 
 def test_nothing_is_asked_of_servers_that_are_not_all_there(cluster: Any, inputs: Any) -> None:
