@@ -17,12 +17,13 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True)
 class Image:
-    """An image: its name with a tag, its layers from the lowest up, and what its containers start with."""
+    """An image: its name with a tag, its layers from the lowest up, and what its containers start with, as whom."""
 
     name: str
     layers: Sequence[Layer]
     entrypoint: Sequence[str]
     variables: Mapping[str, str] = field(default_factory=dict)
+    user: int = 0
 
     @property
     def config(self) -> bytes:
@@ -33,6 +34,7 @@ class Image:
             "config": {
                 "Entrypoint": list(self.entrypoint),
                 "Env": [f"{name}={value}" for name, value in self.variables.items()],
+                "User": str(self.user),
             },
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer.digest}" for layer in self.layers]},
         }
