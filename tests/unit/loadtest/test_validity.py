@@ -1,7 +1,7 @@
 """Healthy runs are ranked, and sabotaged ones are not: each for its own reason."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,18 @@ from loadtest.outcome import outcome_of
 from loadtest.reasons import Ending
 from loadtest.spool import Spool
 from loadtest.validity import reasons_of_sharing
+from provider.listener import reasons_against_listener
+from provider.server_pods import ServerPod, reasons_against_servers
+from provider.server_process import ProcessIdentity
 from stacks.load_profiles import ClosedLoop, LoadProfile, OpenLoop
 
 BEGAN_US = 1_790_000_000_000_000
 OPEN = OpenLoop(rate_rps=50, arrivals="constant", seed=1, max_in_flight=64, warmup_s=0, ramp_s=2, duration_s=32)
 POISSON = OPEN.model_copy(update={"arrivals": "poisson", "seed": 9})
+LISTENER = ProcessIdentity(7, "boot:100")
+REPLICAS = tuple(
+    ServerPod(f"s{at}", f"uid-{at}", ready=True, restarts=0, node="n", image="i@sha256:1") for at in range(2)
+)
 CLOSED = ClosedLoop(users=8, spawn_rate_per_s=4, wait_s=0.1, warmup_s=0, duration_s=32)
 
 
@@ -40,6 +47,8 @@ class Run:
     )  # fmt: skip
     totals: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
+    listener_after: ProcessIdentity = LISTENER
+    replicas_after: tuple[ServerPod, ...] = REPLICAS
 
     @property
     def held(self) -> np.ndarray:
@@ -67,7 +76,12 @@ class Run:
         totals = {"counted_requests": count, "stop": None, "health": self.health} | self.totals
         ending = Ending(self.exit_code, None if self.exit_code else totals, None, ("the end",))
         outcome = outcome_of(ending, Spool(rows, torn=False, corrupt_lines=()), self.profile, None, "2")
-        return (*outcome.reasons, *reasons_of_sharing(outcome.rows, outcome.counted_phase, replicas=2))
+        return (
+            *outcome.reasons,
+            *reasons_against_listener(LISTENER, self.listener_after),
+            *reasons_against_servers(REPLICAS, self.replicas_after),
+            *reasons_of_sharing(outcome.rows, outcome.counted_phase, replicas=2),
+        )
 
 
 def a_run(profile: LoadProfile, seed: int = 0, spread: float = 0.1, median_ms: float = 60.0) -> Run:
@@ -171,6 +185,18 @@ def server_gone(run: Run) -> None:
     run.totals["stop"] = {"cause": "server_gone", "detail": "nothing was answered for 5.1 s"}
 
 
+def restarted_server(run: Run) -> None:
+    run.listener_after = ProcessIdentity(8, "boot:200")
+
+
+def restarted_replica(run: Run) -> None:
+    run.replicas_after = (REPLICAS[0], replace(REPLICAS[1], restarts=1))
+
+
+def replaced_replica(run: Run) -> None:
+    run.replicas_after = (replace(REPLICAS[0], uid="another"), REPLICAS[1])
+
+
 def idle_replica(run: Run) -> None:
     run.backend[:] = "10.0.0.1:8500"
 
@@ -222,6 +248,9 @@ SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (uncounted_rows, CLOSED, "so rows are wrong"),
     (killed, OPEN, "the load generator crashed (SIGKILL)"),
     (server_gone, OPEN, "the server stopped answering: nothing was answered for 5.1 s"),
+    (restarted_server, OPEN, "the server restarted during the test: process 7 listened before it and process 8 after"),
+    (restarted_replica, OPEN, "server s1 restarted during the test (1 times)"),
+    (replaced_replica, CLOSED, "server s0 was replaced during the test"),
     (idle_replica, OPEN, "only 1 of 2 replicas answered (10.0.0.1:8500)"),
     (lazy_replica, OPEN, "replica 10.0.0.2:8500 answered 150 of 1500"),
     (drifting, CLOSED, "did not settle: median latency rose"),
