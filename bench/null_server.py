@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import uvloop
@@ -23,8 +25,9 @@ def prediction(batch: int = 1) -> bytes:
 class NullProtocol(asyncio.BufferedProtocol):
     """HTTP as far as one keep-alive client needs it that sends Content-Length and does not pipeline."""
 
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
+    def __init__(self, on_request: Callable[[asyncio.Transport], None]) -> None:
+        """`on_request` hears of every whole request, and answers it on the transport."""
+        self._on_request = on_request
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
         self._missing = 0
@@ -38,7 +41,7 @@ class NullProtocol(asyncio.BufferedProtocol):
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Answer when the body is complete."""
+        """Have it answered when the body is complete."""
         if not self._missing:
             head_end = self._buffer.find(_HEAD_END, 0, nbytes) + len(_HEAD_END)
             head = bytes(self._view[:head_end]).lower()
@@ -46,13 +49,19 @@ class NullProtocol(asyncio.BufferedProtocol):
             nbytes -= head_end
         self._missing -= nbytes
         if not self._missing:
-            self._transport.write(self._answer)
+            self._on_request(self._transport)
+
+
+def http_answer() -> bytes:
+    """A right answer with its head."""
+    body = prediction()
+    return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
 
 async def _serve() -> None:
-    body = prediction()
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    server = await asyncio.get_running_loop().create_server(lambda: NullProtocol(answer), "127.0.0.1", 0)
+    answer = http_answer()
+    new_protocol = partial(NullProtocol, lambda transport: transport.write(answer))
+    server = await asyncio.get_running_loop().create_server(new_protocol, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     # Ends with whoever started it: its standard input closes then.
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -1,0 +1,51 @@
+"""Locust's own FastHttpUser with the real body, as fast as it can: what the generator's rate is compared with."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import gevent
+from locust import FastHttpUser, constant, events, task
+from locust.env import Environment
+
+_SETTLE_S = 2.0
+_BODY = Path(os.environ["SHAPEBENCH_BENCH_BODY"]).read_bytes()
+
+
+class Caller(FastHttpUser):
+    """Sends, reads the answer, and sends again."""
+
+    wait_time = constant(0)
+    concurrency = 1
+
+    @task
+    def predict(self) -> None:
+        """One request."""
+        self.client.post(
+            os.environ["SHAPEBENCH_BENCH_PATH"],
+            name="predict",
+            data=_BODY,  # type: ignore[arg-type]  # it takes bytes, and says so in its documentation
+            headers={"Content-Type": "application/json"},
+        )
+
+
+def _measure(environment: Environment) -> None:
+    gevent.sleep(_SETTLE_S)
+    total = environment.stats.total
+    requests, began_s, cpu_s = total.num_requests, time.perf_counter(), time.process_time()
+    gevent.sleep(float(os.environ["SHAPEBENCH_BENCH_SECONDS"]))
+    measured = {
+        "requests": total.num_requests - requests,
+        "seconds": time.perf_counter() - began_s,
+        "cpu_s": time.process_time() - cpu_s,
+        "failures": total.num_failures,
+    }
+    Path(os.environ["SHAPEBENCH_BENCH_METER"]).write_text(json.dumps(measured))
+    if environment.runner:
+        environment.runner.quit()
+
+
+events.init.add_listener(  # type: ignore[no-untyped-call]  # Locust's own
+    lambda environment, **_: gevent.spawn(_measure, environment)
+)
