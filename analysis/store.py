@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ulid import ULID
 
 from analysis.manifest import Manifest
+from analysis.samples import SAMPLES_SCHEMA
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -43,6 +44,7 @@ _MANIFEST = re.compile(r"runs/stack=(?P<stack>[A-Za-z0-9._-]+)/(?P<run_id>[0-9A-
 _PART = re.compile(
     r"requests/stack=(?P<stack>[A-Za-z0-9._-]+)/run_id=(?P<run_id>[0-9A-HJKMNP-TV-Z]{26})/part-[A-Za-z0-9._-]+\.parquet"
 )
+_SAMPLES = re.compile(r"samples/stack=[A-Za-z0-9._-]+/run_id=[0-9A-HJKMNP-TV-Z]{26}/samples\.parquet")
 _HALF_WRITTEN = ".half-written"
 
 
@@ -109,6 +111,25 @@ class ResultsStore:
                 count += table.num_rows
         return count
 
+    def write_samples(self, stack: str, run_id: str, samples: pa.Table) -> None:
+        """Write what went on meanwhile, in SAMPLES_SCHEMA, before the manifest; a run without any has no such file.
+
+        Raises RunExistsError if the run has its samples.
+        """
+        for name in (stack, run_id):
+            _check_name(name)
+        if samples.num_rows:
+            with self._new_file(_samples_path(stack, run_id)) as file:
+                pq.write_table(samples.cast(SAMPLES_SCHEMA), file, compression="zstd")
+
+    def samples(self, manifest: Manifest) -> pa.Table:
+        """What went on while a run was measured; without rows where nothing was sampled, or it cannot be read."""
+        path = _samples_path(manifest.stack, manifest.run_id)
+        if not self.filesystem.exists(self._path(path)) or self._problem_with_samples(path):
+            return SAMPLES_SCHEMA.empty_table()
+        with self.filesystem.open(self._path(path), "rb") as file:
+            return pq.ParquetFile(file).read(SAMPLES_SCHEMA.names)
+
     def write_manifest(self, manifest: Manifest) -> str:
         """Finish a run: write its manifest and return where; raises RunExistsError if it has one."""
         path = _manifest_path(manifest.stack, manifest.run_id)
@@ -130,6 +151,7 @@ class ResultsStore:
                 problems.append(found)
         parts = self._files("requests")
         problems += [problem for path in parts if (problem := self._problem_with(path))]
+        problems += [problem for path in self._files("samples") if (problem := self._problem_with_samples(path))]
         begun = {posixpath.dirname(path) for path in parts if _PART.fullmatch(path)}
         finished = {
             _rows_folder(**match.groupdict()) for path in manifest_files if (match := _MANIFEST.fullmatch(path))
@@ -194,12 +216,20 @@ class ResultsStore:
         """What is wrong with a row file, from its name and its footer; the pages are read only when they are needed."""
         if _PART.fullmatch(path) is None:
             return _misplaced(path, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet")
+        return self._problem_with_columns(path, REQUESTS_SCHEMA)
+
+    def _problem_with_samples(self, path: str) -> Problem | None:
+        if _SAMPLES.fullmatch(path) is None:
+            return _misplaced(path, "samples/stack=<stack>/run_id=<run id>/samples.parquet")
+        return self._problem_with_columns(path, SAMPLES_SCHEMA)
+
+    def _problem_with_columns(self, path: str, wanted: pa.Schema) -> Problem | None:
         try:
             with self.filesystem.open(self._path(path), "rb") as file:
                 schema = pq.read_schema(file)
         except (OSError, pa.ArrowException) as error:
             return Problem(path, f"is no readable Parquet file: {str(error).splitlines()[0]}")
-        wrong = [field.name for field in REQUESTS_SCHEMA if not _has(schema, field)]
+        wrong = [field.name for field in wanted if not _has(schema, field)]
         return (
             Problem(path, f"lacks columns of the contract, or has them in other types: {', '.join(wrong)}")
             if wrong
@@ -218,6 +248,10 @@ def _manifest_path(stack: str, run_id: str) -> str:
 
 def _rows_folder(stack: str, run_id: str) -> str:
     return f"requests/stack={stack}/run_id={run_id}"
+
+
+def _samples_path(stack: str, run_id: str) -> str:
+    return f"samples/stack={stack}/run_id={run_id}/samples.parquet"
 
 
 def _misplaced(path: str, layout: str) -> Problem:

@@ -19,6 +19,7 @@ from loadtest.plan import Plan
 from loadtest.protocols import clients
 from loadtest.recorder import Recorder
 from loadtest.report import Report
+from loadtest.sampler import Sampler
 from loadtest.shape import ProfileShape
 from loadtest.user import MeasuredUser
 from loadtest.warmth import Warmth
@@ -31,6 +32,7 @@ RECORDER = Recorder(Path(PLAN.spool_path), MARKS, request_bytes=len(BODY))
 WATCH = Watch(PLAN, RECORDER, MARKS)
 HEALTH = Health(MARKS)
 REPORT = Report(PLAN, RECORDER, MARKS, HEALTH)
+SAMPLER = Sampler(Path(PLAN.samples_path), PLAN.server_pid)
 DESK = Desk()
 WARMTH = Warmth()
 
@@ -130,6 +132,7 @@ def _report_often(environment: Environment) -> None:
             REPORT.progress(environment.runner.user_count if environment.runner else 0)
         except OSError:
             WATCH.end("caller_gone", "nobody reads the progress any more")
+        SAMPLER.sample(REPORT.cpu_percent)
 
 
 _listen(events.init, _attach)

@@ -1,11 +1,12 @@
 """What a load test comes to, wherever it ran: its progress, its rows, and every reason against counting them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from analysis.manifest import Capacity
+from analysis.samples import SAMPLES_SCHEMA
 from loadtest.capacity_figures import capacity_of, reason_against
 from loadtest.phases import HOLD
 from loadtest.reasons import Ending, reasons_against
@@ -47,6 +48,7 @@ class LoadTestOutcome:
     locust_version: str
     capacity: Capacity | None
     reasons: tuple[str, ...]
+    samples: pa.Table = field(default_factory=SAMPLES_SCHEMA.empty_table)
 
     @property
     def counted_phase(self) -> str:

@@ -3,7 +3,7 @@
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Self
 
 # The environment variable that holds the path of the plan.
@@ -52,7 +52,8 @@ class Plan:
 
     `protocol` is a name that loadtest.protocols knows. `expected_shape` is (images in a request, classes of the model).
     `users` is how many may have a request under way. `warmup_s` is the longest that the warm-up may take. `parent_pid`
-    is the process that the generator must not outlive; None where something else ends it.
+    is the process that the generator must not outlive; None where something else ends it. `server_pid` is the server's
+    process, where it is on the generator's machine and can be watched from there.
     """
 
     protocol: str
@@ -71,6 +72,12 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     schedule: Schedule | None = None
     search: SearchOrder | None = None
+    server_pid: int | None = None
+
+    @property
+    def samples_path(self) -> str:
+        """Where the generator leaves what was used meanwhile: beside its rows."""
+        return str(PurePath(self.spool_path).with_suffix(".samples.csv"))
 
     @property
     def total_s(self) -> float:

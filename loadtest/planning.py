@@ -14,7 +14,10 @@ _SLACK_S = 30.0
 
 @dataclass(frozen=True)
 class Asked:
-    """`protocol` is that of the stack's serving; `expected_shape` is (images in a request, classes of the model)."""
+    """`protocol` is that of the stack's serving; `expected_shape` is (images in a request, classes of the model).
+
+    `server_pid` is the server's process, where it runs beside the generator.
+    """
 
     profile: LoadProfile
     protocol: str
@@ -22,6 +25,7 @@ class Asked:
     model_name: str
     expected_shape: tuple[int, int] = (1, 1000)
     limits: Limits = field(default_factory=Limits)
+    server_pid: int | None = None
 
 
 def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
@@ -37,6 +41,7 @@ def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
         duration_s=profile.duration_s,
         spool_path=str(folder / f"{WORKER}.csv"),
         parent_pid=parent_pid,
+        server_pid=asked.server_pid,
         limits=asked.limits,
         **_loop_of(profile),
     )

@@ -33,6 +33,8 @@ class Report:
         self._health = health
         self._windows: deque[tuple[float, list[int]]] = deque(maxlen=_WINDOW)
         self._cpu_peak_percent: float | None = None
+        # Of one core, since the last progress before; None before the first.
+        self.cpu_percent: float | None = None
         self._began = time.perf_counter()
         self._last_wall = self._began
         self._last_cpu = time.process_time()
@@ -49,6 +51,7 @@ class Report:
         busy_percent = 100 * (cpu - self._last_cpu) / window_s
         self._cpu_peak_percent = max(self._cpu_peak_percent or 0.0, busy_percent)
         self._last_wall, self._last_cpu = wall, cpu
+        self.cpu_percent = busy_percent
         self._health.note(busy_percent, users)
         self._windows.append((window_s, self._recorder.take_responses_us()))
         responses_us = [response_us for _, window in self._windows for response_us in window]

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from loadtest.outcome import WORKER, LoadTestOutcome, Progress, outcome_of
 from loadtest.plan import Limits, Plan
 from loadtest.planning import Asked, patience_s, plan_of
 from loadtest.reasons import EndedFor, Ending
+from loadtest.samples import read_samples
 from loadtest.spool import read_spool
 from stacks.load_profiles import LoadProfile
 
@@ -28,7 +29,8 @@ _LOG_LINES_SHOWN = 5
 class LoadTestSpec:
     """What to test, and how. `work_dir` is made when it is missing and must not hold an earlier test.
 
-    `body` is sent as it is; `expected_shape` is (images in it, classes of the model).
+    `body` is sent as it is; `expected_shape` is (images in it, classes of the model). `server_pid` is the server's
+    process, to see what it uses meanwhile; None where it is not known.
     """
 
     profile: LoadProfile
@@ -39,11 +41,20 @@ class LoadTestSpec:
     body: bytes
     expected_shape: tuple[int, int] = (1, 1000)
     limits: Limits = field(default_factory=Limits)
+    server_pid: int | None = None
 
     @property
     def asked(self) -> Asked:
         """The part that does not depend on where the generator runs."""
-        return Asked(self.profile, self.protocol, self.base_url, self.model_name, self.expected_shape, self.limits)
+        return Asked(
+            profile=self.profile,
+            protocol=self.protocol,
+            base_url=self.base_url,
+            model_name=self.model_name,
+            expected_shape=self.expected_shape,
+            limits=self.limits,
+            server_pid=self.server_pid,
+        )
 
 
 def run_load_test(
@@ -62,7 +73,8 @@ def run_load_test(
         totals, ended_for = _follow(generator, plan, on_progress, cancelled)
         exit_code = generator.exit_code
     ending = Ending(exit_code, totals, ended_for, _last_lines(log_path))
-    return outcome_of(ending, read_spool(Path(plan.spool_path), WORKER), spec.profile, started_at, version("locust"))
+    outcome = outcome_of(ending, read_spool(Path(plan.spool_path), WORKER), spec.profile, started_at, version("locust"))
+    return replace(outcome, samples=read_samples(Path(plan.samples_path)))
 
 
 def _lay_out(plan: Plan, plan_path: Path, body: bytes) -> None:

@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import ClassVar
 from loadtest import pod as layout
 from loadtest.outcome import WORKER, LoadTestOutcome, outcome_of
 from loadtest.planning import Asked, patience_s, plan_of
+from loadtest.samples import read_samples
 from loadtest.spool import read_spool
 from provider.cluster import Cluster
 from provider.load_job import GENERATOR, JobSpec, job, selector_of
@@ -145,7 +147,8 @@ def _outcome(
         (work_dir / name).write_bytes(content)
     (work_dir / "locust.log").write_text(brought.log)
     spool = read_spool(work_dir / f"{WORKER}.csv", WORKER)
-    return outcome_of(brought.ending, spool, profile, started_at, "(unknown)", against_servers)
+    outcome = outcome_of(brought.ending, spool, profile, started_at, "(unknown)", against_servers)
+    return replace(outcome, samples=read_samples(work_dir / f"{WORKER}.samples.csv"))
 
 
 def _circumstances(inputs: Props, servers: list[ServerPod], brought: Brought) -> Circumstances:

@@ -36,6 +36,7 @@ class LoadTest(Resource):
 def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
     work_dir = Path(inputs["workDir"]) / this.run_id
     protocol = inputs["serving"]["protocol"]
+    before = listener(inputs["baseUrl"])
     spec = LoadTestSpec(
         profile=load_profile(inputs["profile"]),
         protocol=protocol,
@@ -43,8 +44,8 @@ def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
         model_name=model_name(inputs),
         work_dir=work_dir,
         body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
+        server_pid=before.pid if before else None,
     )
-    before = listener(inputs["baseUrl"])
     outcome = run_load_test(spec, reporter(operation), operation.cancelled)
     outcome = replace(
         outcome, reasons=(*outcome.reasons, *reasons_against_listener(before, listener(inputs["baseUrl"])))

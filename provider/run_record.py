@@ -64,6 +64,7 @@ def keep(
     store = ResultsStore(inputs["results"])
     for worker, rows in _by_worker(outcome.rows).items():
         store.write_rows(manifest.stack, run_id, worker, rows)
+    store.write_samples(manifest.stack, run_id, outcome.samples)
     store.write_manifest(manifest)
     if reasons:
         raise ResourceError(

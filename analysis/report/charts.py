@@ -22,9 +22,8 @@ from analysis.report.drawing import (
 )
 from analysis.report.series import Series
 from analysis.report.text import number
+from analysis.report.time_axis import phase_bands, seconds_axis
 from stacks.load_profiles import ClosedLoop
-
-_PHASE_NAMES = {"warmup": "warm-up"}
 
 
 def latency_over_time(run: Run, series: Series) -> Markup:
@@ -35,7 +34,7 @@ def latency_over_time(run: Run, series: Series) -> Markup:
     ).dropna()
     names = {"p50_ms": "median", "p95_ms": "p95", "max_ms": "slowest"}
     lines["figure"] = lines["figure"].map(names)
-    x = alt.X("middle:Q", title="seconds since the first request", axis=alt.Axis(grid=False))
+    x = seconds_axis("middle", series)
     # The names of the phases stand in the room above the highest point.
     scale = alt.Scale(domain=[0, float(lines["ms"].max()) * 1.15 if len(lines) else 1.0], nice=False)
     curves = (
@@ -52,7 +51,7 @@ def latency_over_time(run: Run, series: Series) -> Markup:
             ),
         )
     )
-    layers = [*_phase_bands(series.phases), curves]
+    layers = [*phase_bands(series.phases), curves]
     failed = frame[frame["errors"] > 0]
     if len(failed):
         layers.append(
@@ -196,23 +195,6 @@ def _bars(frame: pd.DataFrame, value: str, name: str, title: str, description: s
         description,
         height_px=rows_height_px(len(frame)),
     )
-
-
-def _phase_bands(phases: pd.DataFrame) -> list[alt.Chart]:
-    """A tint behind the phases that count nowhere, and each phase's name where it begins."""
-    named = phases.assign(
-        name=phases["phase"].replace(_PHASE_NAMES), end_s=phases["start_s"].shift(-1).fillna(phases["end_s"])
-    )
-    x, x2 = alt.X("start_s:Q"), alt.X2("end_s:Q")
-    excluded = named[named["phase"].isin(["warmup", "ramp"])]
-    # A name needs room: about 13 % of the axis.
-    wide = named[(named["end_s"] - named["start_s"]) > 0.13 * named["end_s"].max()]
-    return [
-        alt.Chart(excluded).mark_rect(color=BAND, stroke=GRID, strokeWidth=1).encode(x=x, x2=x2),
-        alt.Chart(wide)
-        .mark_text(align="left", dx=4, color=MUTED, fontSize=11, baseline="top")
-        .encode(x=x, y=alt.value(4), text="name:N"),
-    ]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

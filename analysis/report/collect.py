@@ -6,6 +6,7 @@ from functools import partial
 import duckdb
 
 from analysis.manifest import Manifest
+from analysis.meanwhile import Meanwhile, read_meanwhile
 from analysis.processes import for_each
 from analysis.report.series import Series, read_series
 from analysis.report.text import run_names
@@ -19,12 +20,13 @@ from analysis.verdict.objective import Objective
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run. `series` is None where its rows cannot be read."""
+    """One finished run. `series` and `meanwhile` are None where its rows cannot be read."""
 
     name: str
     manifest: Manifest
     summary: RunSummary
     series: Series | None
+    meanwhile: Meanwhile | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) ->
     try:
         with open_rows(store, manifest) as (connection, _):
             series = read_series(connection, manifest)
+            meanwhile = read_meanwhile(connection, store, manifest, series.window_s)
     except duckdb.Error:
-        series = None
-    return Run(name=names[manifest.run_id], manifest=manifest, summary=summary, series=series)
+        series, meanwhile = None, None
+    return Run(names[manifest.run_id], manifest, summary, series, meanwhile)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from analysis import cost
 from analysis.processes import for_each
-from analysis.report import charts, text
+from analysis.report import charts, meanwhile, text
 from analysis.report.collect import Findings, Run
 from analysis.report.comparison import compare, meets_in_words, ranking_row
 from analysis.report.headline import headline
@@ -106,6 +106,7 @@ def _environment() -> jinja2.Environment:
         "server_name": text.server_name,
         "meets": meets_in_words,
         "ranking_row": ranking_row,
+        "meanwhile_rows": meanwhile.rows,
     }
     return environment
 
@@ -146,6 +147,7 @@ def _measured_charts(run: Run, series: Series) -> list[Chart]:
         note = f"Good answers, in windows of {series.window_s} s. Shaded: warm-up and ramp, which count nowhere."
         red = " Red marks: windows with errors." if series.over_time["errors"].any() else ""
         drawn.append(Chart("Latency over time", note + red, charts.latency_over_time(run, series)))
+        drawn += _meanwhile_charts(run, series)
     if len(series.distribution):
         note = f"{text.count(run.summary.good)} good answers of the hold phase."
         drawn.append(Chart("Latency distribution", note, charts.latency_distribution(run, series)))
@@ -158,3 +160,14 @@ def _measured_charts(run: Run, series: Series) -> list[Chart]:
         note = "Every rate that was tried. Dashed: the objective. Shaded: where the capacity is."
         drawn.append(Chart("Latency against rate", note, charts.latency_by_rate(run, capacity)))
     return drawn
+
+
+def _meanwhile_charts(run: Run, series: Series) -> list[Chart]:
+    if run.meanwhile is None or not len(run.meanwhile.over_time):
+        return []
+    cores = meanwhile.cores_over_time(run.name, run.meanwhile, series)
+    memory = meanwhile.memory_over_time(run.name, run.meanwhile, series)
+    return [
+        Chart("Cores in use", f"On the same time axis, on average over {series.window_s} s.", cores),
+        Chart("Memory", "Resident, on the same time axis.", memory),
+    ]

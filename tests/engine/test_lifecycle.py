@@ -4,10 +4,12 @@ import os
 import signal
 import urllib.error
 import urllib.request
+from itertools import pairwise
 
 import pandas as pd
 import pytest
 
+from analysis.store import ResultsStore
 from tests.engine.harness import SMOKE, Stack, eventually, generators, servers_on
 
 
@@ -52,6 +54,23 @@ def test_up_serves_measures_prices_and_says_so(stack, first_up):
     assert run.cost.hourly
     assert outputs["headline"]["goodput_rps"] > 0
     assert "requests/s" in first_up
+
+
+def test_what_server_and_generator_used_is_known_for_the_whole_hold(stack):
+    (run,) = stack.runs()
+    rows = rows_of(stack, run.run_id)
+    held = rows[rows["phase"] == "hold"]
+    samples = ResultsStore(str(stack.results)).samples(run).to_pandas()
+    for subject in ("server", "generator"):
+        cores = samples[(samples["subject"] == subject) & (samples["quantity"] == "cpu_cores")]
+        at = sorted([held["start"].min(), *cores["at"], held["start"].max()])
+        during = [moment for moment in at if held["start"].min() <= moment <= held["start"].max()]
+        gaps_s = [(later - earlier).total_seconds() for earlier, later in pairwise(during)]
+        assert max(gaps_s) < 2, subject
+        within = cores[cores["at"].between(held["start"].min(), held["start"].max())]
+        assert within["value"].mean() > 0, subject
+        memory = samples[(samples["subject"] == subject) & (samples["quantity"] == "memory_bytes")]["value"]
+        assert memory.between(20e6, 100e9).all(), subject
 
 
 def test_no_generator_outlives_the_update(stack):

@@ -1,13 +1,16 @@
 import math
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 
+import pyarrow as pa
 import pytest
 
 from analysis.manifest import Generator, Model, Validity
 from analysis.report.collect import collect
 from analysis.report.headline import headline
 from analysis.report.render import write_report
+from analysis.samples import SAMPLES_SCHEMA
 from analysis.store import ResultsStore
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
@@ -305,3 +308,28 @@ def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):
     [run] = collect(store, ASKED).runs
     assert len(run.series.over_time) <= 75
     assert run.series.over_time["requests"].sum() == hours.num_rows
+
+
+def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, tmp_path):
+    manifest = make_manifest(SMOKE)
+    at = [STARTED_AT + timedelta(seconds=second) for second in range(1, 8)]
+    used = {"server": {"cpu_cores": 7.9, "most_cores": 8, "memory_bytes": 2.5e9}}
+    used |= {"generator": {"cpu_cores": 0.21, "most_cores": 4, "memory_bytes": 9e7}}
+    samples = [
+        {"at": moment, "subject": subject, "quantity": quantity, "value": value}
+        for moment in at
+        for subject, values in used.items()
+        for quantity, value in values.items()
+    ]
+    store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
+    write_run(store, manifest, make_rows(SMOKE, FAST))
+    a_run(store, stack="older")
+    html, markdown = rendered(store, tmp_path / "report")
+    for text in (Page(html).text, markdown):
+        assert "The server was the limit: it used 7.90 of 8 cores." in text
+        assert "Where the limit was is not known: no CPU samples of server and generator" in text
+    drawings = [label for svg in Page(html).all("svg") if "while" in (label := svg["aria-label"])]
+    assert [label.partition(" while")[0] for label in drawings] == ["Cores in use", "Resident memory"]
+    assert "The server may use 8." in drawings[0]
+    assert "2\N{NARROW NO-BREAK SPACE}500" in Page(html).text
+    assert "NaN" not in html

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.samples import SAMPLES_SCHEMA
 from analysis.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError, StoreError, new_run_id
 from analysis.summary import summarise
-from bench.synthetic import Server, make_manifest, make_rows, write_run
+from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
@@ -84,6 +85,44 @@ def test_a_manifest_is_never_overwritten(store, finished):
     with pytest.raises(RunExistsError):
         store.write_manifest(finished.model_copy(update={"git_commit": None}))
     assert manifest_file(store, finished).read_bytes() == before
+
+
+def samples() -> pa.Table:
+    of_server = {"at": STARTED_AT, "subject": "server", "quantity": "cpu_cores", "value": 1.5}
+    return pa.Table.from_pylist([of_server], schema=SAMPLES_SCHEMA)
+
+
+def samples_file(store, manifest) -> Path:
+    return root(store) / f"samples/stack={manifest.stack}/run_id={manifest.run_id}/samples.parquet"
+
+
+def test_samples_read_back_as_they_were_written_and_are_never_overwritten(store, rows):
+    manifest = make_manifest(SMOKE)
+    store.write_samples(manifest.stack, manifest.run_id, samples())
+    write_run(store, manifest, rows)
+    assert pq.read_table(samples_file(store, manifest), partitioning=None).equals(samples())
+    assert store.samples(manifest).equals(samples())
+    assert store.scan().problems == ()
+    with pytest.raises(RunExistsError):
+        store.write_samples(manifest.stack, manifest.run_id, samples())
+
+
+def test_a_run_without_samples_is_whole(store, finished):
+    assert store.samples(finished).equals(SAMPLES_SCHEMA.empty_table())
+    assert store.scan().problems == ()
+
+
+@pytest.mark.parametrize("content", [b"no parquet", None])
+def test_samples_that_cannot_be_read_are_named_and_the_run_stays(store, finished, content):
+    samples_file(store, finished).parent.mkdir(parents=True)
+    if content is None:
+        pq.write_table(pa.table({"at": [1]}), samples_file(store, finished))
+    else:
+        samples_file(store, finished).write_bytes(content)
+    [problem] = store.scan().problems
+    assert problem.path == str(samples_file(store, finished).relative_to(root(store)))
+    assert store.samples(finished).num_rows == 0
+    assert store.scan().manifests == (finished,)
 
 
 def test_no_rows_can_join_a_finished_run(store, finished, rows):

@@ -3,6 +3,7 @@
 Each scenario takes seconds and hardly any work, so a few run at a time; the tests below look at what came of them.
 """
 
+import os
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from analysis.samples import SAMPLES_SCHEMA
 from analysis.store import REQUESTS_SCHEMA
 from loadtest.outcome import LoadTestOutcome, Progress
 from loadtest.plan import Limits
@@ -116,7 +120,9 @@ def good(serve: Serve, work_dir: Path) -> SimpleNamespace:
 
     server = serve(slowly)
     progress: list[Progress] = []
-    outcome = run(spec(server.url, work_dir, users=3, spawn_rate_per_s=3.0, warmup_s=1.0), progress.append)
+    load = spec(server.url, work_dir, users=3, spawn_rate_per_s=3.0, warmup_s=1.0)
+    # The scripted server answers in a thread of this process.
+    outcome = run(replace(load, server_pid=os.getpid()), progress.append)
     return SimpleNamespace(server=server, progress=progress, outcome=outcome, rows=outcome.rows)
 
 
@@ -132,6 +138,23 @@ def test_a_test_that_goes_well_is_valid(went_well: Any) -> None:
 def test_every_request_that_the_server_saw_is_a_row_and_locust_counted_it(went_well: Any) -> None:
     assert went_well.rows.num_rows == len(went_well.server.seen) == went_well.outcome.counted_requests
     assert went_well.rows.schema == REQUESTS_SCHEMA
+
+
+def test_what_generator_server_and_machine_used_is_sampled_each_second_from_before_the_first_request(
+    went_well: Any,
+) -> None:
+    samples, rows = went_well.outcome.samples, went_well.rows
+    assert samples.schema == SAMPLES_SCHEMA
+    first, last = pc.min(rows["start"]).as_py(), pc.max(rows["start"]).as_py()
+    for subject in ("generator", "server", "machine"):
+        cores = samples.filter(
+            pc.and_(pc.equal(samples["subject"], subject), pc.equal(samples["quantity"], "cpu_cores"))
+        )
+        at = cores["at"].to_pylist()
+        assert min(at) - first < timedelta(seconds=1.5)
+        assert last - max(at) < timedelta(seconds=1.5)
+        assert max(later - earlier for earlier, later in pairwise(at)) < timedelta(seconds=2)
+        assert pc.min(cores["value"]).as_py() >= 0
 
 
 def test_the_phases_follow_one_another_with_their_users(went_well: Any) -> None:

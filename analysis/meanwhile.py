@@ -1,0 +1,97 @@
+"""What server and generator used while a run was measured, on the time axis of its rows, and where its limit was."""
+
+from dataclasses import dataclass
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from analysis.limit import GENERATOR_BUSY_CORES, CpuUse, Limit, limit_of
+from analysis.manifest import Manifest, Serving
+from analysis.samples import CPU_CORES, GENERATOR, MACHINE, MEMORY_BYTES, MOST_CORES, SERVER, THROTTLED_RATIO
+from analysis.store import ResultsStore
+
+# A sample is of the second before it: so its middle is half a second earlier.
+_HALF_S = 0.5
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """`over_time`: second, subject, cores, most_cores, memory_bytes (the highest), in windows of `window_s`.
+
+    `subject` is server, generator or machine; replicas are added up as `server`. No rows where nothing was sampled.
+    """
+
+    over_time: pd.DataFrame
+    window_s: int
+    limit: Limit
+
+
+def read_meanwhile(
+    connection: duckdb.DuckDBPyConnection, store: ResultsStore, manifest: Manifest, window_s: int
+) -> Meanwhile:
+    """The run's samples beside its view `requests` (see analysis.rows); seconds count from when the first was due."""
+    first_us, last_us, counted_from_us, counted_to_us = connection.execute(
+        """
+        SELECT min(due_us), max(end_us), min(due_us) FILTER (phase = $counted), max(end_us) FILTER (phase = $counted)
+        FROM requests
+        """,
+        {"counted": manifest.counted_phase},
+    ).fetchall()[0]
+    samples = _by_replica(store, manifest, first_us)
+    within = samples[samples["at_s"].between(0, ((last_us or 0) - (first_us or 0)) / 1e6)]
+    counted = samples.iloc[:0]
+    if counted_from_us is not None:
+        span_s = ((edge_us - first_us) / 1e6 for edge_us in (counted_from_us, counted_to_us))
+        counted = samples[samples["at_s"].between(*span_s)]
+    uses = {str(subject): _use(replicas) for subject, replicas in counted.groupby("subject")}
+    return Meanwhile(
+        over_time=_over_time(within, window_s),
+        window_s=window_s,
+        limit=limit_of(uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), _threads(manifest.serving)),
+    )
+
+
+def _by_replica(store: ResultsStore, manifest: Manifest, first_us: int | None) -> pd.DataFrame:
+    """A row for each moment and subject, `at_s` after the first request was due, a column for each quantity."""
+    table = store.samples(manifest)
+    samples = table.to_pandas().assign(at_us=table["at"].cast(pa.int64()).to_numpy())
+    wide = samples.pivot_table(index=["at_us", "subject"], columns="quantity", values="value").reset_index()
+    for quantity in (CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO):
+        if quantity not in wide:
+            wide[quantity] = float("nan")
+    wide["at_s"] = (wide["at_us"] - (first_us or 0)) / 1e6 - _HALF_S
+    wide["replica"] = wide["subject"]
+    wide.loc[~wide["subject"].isin([GENERATOR, MACHINE]), "subject"] = SERVER
+    known: pd.DataFrame = wide.dropna(subset=[CPU_CORES, MOST_CORES])
+    return known
+
+
+def _use(samples: pd.DataFrame) -> CpuUse:
+    """Of all replicas together; throttled as the one that was so most."""
+    each = samples.groupby("replica")
+    throttled = each[THROTTLED_RATIO].mean().max()
+    return CpuUse(
+        cores=float(each[CPU_CORES].mean().sum()),
+        most_cores=float(each[MOST_CORES].mean().sum()),
+        busy_share=float((samples[CPU_CORES] > GENERATOR_BUSY_CORES).mean()),
+        throttled_ratio=None if pd.isna(throttled) else float(throttled),
+    )
+
+
+def _over_time(samples: pd.DataFrame, window_s: int) -> pd.DataFrame:
+    windows = samples.assign(second=samples["at_s"] // window_s * window_s)
+    of_replicas = windows.groupby(["second", "subject", "replica"], as_index=False).agg(
+        cores=(CPU_CORES, "mean"), most_cores=(MOST_CORES, "mean"), memory_bytes=(MEMORY_BYTES, "max")
+    )
+    figures = ["cores", "most_cores", "memory_bytes"]
+    # A machine has no resident memory of its own: min_count keeps what is not known from becoming 0.
+    return of_replicas.groupby(["second", "subject"], as_index=False)[figures].sum(min_count=1)
+
+
+def _threads(serving: Serving) -> int:
+    """How many cores the model can keep busy in all replicas.
+
+    TensorFlow splits one operation among intra_op threads, and runs inter_op operations at a time.
+    """
+    return serving.replicas * max(serving.intra_op, serving.inter_op)

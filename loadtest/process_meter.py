@@ -1,0 +1,126 @@
+"""What the kernel says a process uses: CPU time, resident memory, and how its CPU limit held it back.
+
+Standard library only: it runs in the generator's pod as well.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+_CGROUPS = Path("/sys/fs/cgroup")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+# Of /proc/stat's columns, those in which a core was not at work: idle and iowait.
+_IDLE = slice(3, 5)
+# Those after steal count time of guests once more.
+_COUNTED = slice(0, 8)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All but the memory only grow. A CPU limit is a share of every period, of a tenth of a second as a rule.
+
+    `periods` is how many there were, and how many of them the process spent waiting since its share was used up; None
+    where it has no limit, or the kernel does not tell.
+    """
+
+    cpu_s: float
+    memory_bytes: int | None = None
+    periods: tuple[int, int] | None = None
+
+
+class ProcessMeter:
+    """One process of this machine, with all its threads and without its children."""
+
+    def __init__(self, pid: int, proc: Path = _PROC, cgroups: Path = _CGROUPS) -> None:
+        self._pid = pid
+        self._folder = proc / str(pid)
+        self._limit = _tightest(_cpu_groups(self._folder / "cgroup", cgroups))
+
+    @property
+    def most_cores(self) -> float | None:
+        """How many cores it may use: those it may run on, or less by its CPU limit; None when it has ended."""
+        try:
+            cores = float(len(os.sched_getaffinity(self._pid)))
+        except OSError:
+            return None
+        limit = self._limit and _quota_cores(self._limit)
+        return min(cores, limit) if limit else cores
+
+    def read(self) -> Reading | None:
+        """What it has used until now; None when it has ended."""
+        try:
+            stat = (self._folder / "stat").read_text()
+            pages = (self._folder / "statm").read_text().split()[1]
+        except OSError:
+            return None
+        # The command's name stands in parentheses and may hold anything; user and system time are fields 14 and 15.
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return Reading(
+            cpu_s=(int(user) + int(system)) / _TICKS_PER_S,
+            memory_bytes=int(pages) * _PAGE_BYTES,
+            periods=_throttling(self._limit) if self._limit else None,
+        )
+
+
+class MachineMeter:
+    """All cores of this machine, whoever used them; what a hypervisor took away counts as used."""
+
+    def __init__(self, proc: Path = _PROC) -> None:
+        self._stat = proc / "stat"
+
+    @property
+    def most_cores(self) -> float | None:
+        """How many it has."""
+        return float(os.cpu_count() or 1)
+
+    def read(self) -> Reading | None:
+        """What was used of them since it started; None where the kernel does not say."""
+        try:
+            ticks = [int(field) for field in self._stat.read_text().partition("\n")[0].split()[1:]]
+        except (OSError, ValueError):
+            return None
+        return Reading(cpu_s=(sum(ticks[_COUNTED]) - sum(ticks[_IDLE])) / _TICKS_PER_S)
+
+
+def _cpu_groups(membership: Path, cgroups: Path) -> list[Path]:
+    """The control groups that may limit the process's CPU, its own first, of either version of cgroups."""
+    try:
+        lines = [line.split(":", 2) for line in membership.read_text().splitlines()]
+    except OSError:
+        return []
+    paths = {controllers: path for _, controllers, path in lines}
+    first = next((name for name in paths if "cpu" in name.split(",")), "")
+    if first not in paths:
+        return []
+    root = cgroups / first
+    own = root / paths[first].lstrip("/")
+    return [own, *(parent for parent in own.parents if parent.is_relative_to(root))]
+
+
+def _tightest(groups: list[Path]) -> Path | None:
+    limits = {group: cores for group in groups if (cores := _quota_cores(group))}
+    return min(limits, key=lambda group: limits[group]) if limits else None
+
+
+def _quota_cores(group: Path) -> float | None:
+    """The group's CPU limit in cores; None where it has none."""
+    try:
+        if (both := group / "cpu.max").exists():
+            quota, period = both.read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text()
+            period = (group / "cpu.cfs_period_us").read_text()
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError):  # `max` is no number
+        return None
+
+
+def _throttling(group: Path) -> tuple[int, int] | None:
+    try:
+        counts = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+        return int(counts["nr_periods"]), int(counts["nr_throttled"])
+    except (OSError, ValueError, KeyError):
+        return None

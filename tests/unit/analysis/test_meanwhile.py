@@ -1,0 +1,101 @@
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+
+from analysis.limit import Where
+from analysis.meanwhile import read_meanwhile
+from analysis.rows import open_rows
+from analysis.samples import SAMPLES_SCHEMA
+from bench.synthetic import STARTED_AT, make_manifest
+from stacks.load_profiles import PROFILES
+
+MB = 1_000_000
+# A ramp of 4 s, then a hold of 8 s.
+SECONDS = range(12)
+
+
+def a_run(store, table, row, samples, **changes):
+    manifest = make_manifest(PROFILES["smoke"], **changes)
+    rows = [row(second / 2, phase="ramp" if second < 8 else "hold") for second in range(24)]
+    store.write_rows(manifest.stack, manifest.run_id, "w0", table(rows))
+    store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
+    store.write_manifest(manifest)
+    return manifest
+
+
+def sampled(subject, cores_at, most_cores=8.0, memory_bytes=100 * MB):
+    """A sample a second, from 2 s before the first request until 5 s after the last."""
+    samples = []
+    for second in range(-2, 18):
+        quantities = {"cpu_cores": float(cores_at(second)), "most_cores": most_cores, "memory_bytes": memory_bytes}
+        # It tells of the second before it.
+        at = STARTED_AT + timedelta(seconds=second + 1)
+        samples += [
+            {"at": at, "subject": subject, "quantity": quantity, "value": float(value)}
+            for quantity, value in quantities.items()
+            if value is not None
+        ]
+    return samples
+
+
+def read(store, manifest, window_s=1):
+    with open_rows(store, manifest) as (connection, _):
+        return read_meanwhile(connection, store, manifest, window_s)
+
+
+def test_samples_lie_on_the_time_axis_of_the_rows(store, table, row):
+    samples = sampled("server", lambda second: second) + sampled("generator", lambda _: 0.1)
+    found = read(store, a_run(store, table, row, samples))
+    server = found.over_time[found.over_time["subject"] == "server"]
+    assert server["second"].tolist() == list(SECONDS)
+    assert server["cores"].tolist() == list(SECONDS)
+    assert server["memory_bytes"].tolist() == [100 * MB] * 12
+
+
+def test_a_window_has_the_average_of_its_cores(store, table, row):
+    found = read(store, a_run(store, table, row, sampled("server", lambda second: second)), window_s=5)
+    assert found.over_time["cores"].tolist() == [2, 7, 10.5]
+
+
+def test_the_limit_is_that_of_the_phase_that_counts(store, table, row):
+    """Idle in the ramp, and saturated in the hold."""
+    samples = sampled("server", lambda second: 7.9 if 4 <= second < 12 else 0) + sampled("generator", lambda _: 0.1)
+    assert read(store, a_run(store, table, row, samples)).limit.where is Where.server
+    turned = sampled("server", lambda second: 0 if 4 <= second < 12 else 7.9) + sampled("generator", lambda _: 0.1)
+    assert read(store, a_run(store, table, row, turned)).limit.where is Where.none
+
+
+def test_the_cores_of_replicas_add_up(store, table, row):
+    samples = (
+        sampled("serving-a", lambda _: 7.8) + sampled("serving-b", lambda _: 7.8) + sampled("generator", lambda _: 0.1)
+    )
+    found = read(store, a_run(store, table, row, samples))
+    server = found.over_time[found.over_time["subject"] == "server"]
+    assert server["cores"].tolist() == pytest.approx([15.6] * len(server))
+    assert server["most_cores"].tolist() == [16.0] * len(server)
+    assert server["memory_bytes"].tolist() == [200 * MB] * len(server)
+    assert found.limit.where is Where.server
+    assert "15.60 of 16 cores" in found.limit.sentence
+
+
+def test_a_machine_has_no_memory_rather_than_none_in_use(store, table, row):
+    samples = sampled("machine", lambda _: 1, memory_bytes=None)
+    found = read(store, a_run(store, table, row, samples))
+    assert found.over_time["memory_bytes"].isna().all()
+    assert len(found.over_time) == 12
+
+
+def test_an_older_run_without_samples_says_that_nothing_is_known(store, table, row):
+    found = read(store, a_run(store, table, row, []))
+    assert len(found.over_time) == 0
+    assert found.limit.where is Where.unknown
+
+
+def test_samples_without_rows_are_no_trouble(store, table, row):
+    manifest = make_manifest(PROFILES["smoke"])
+    store.write_rows(manifest.stack, manifest.run_id, "w0", table([]))
+    samples = pa.Table.from_pylist(sampled("server", lambda _: 1), schema=SAMPLES_SCHEMA)
+    store.write_samples(manifest.stack, manifest.run_id, samples)
+    store.write_manifest(manifest)
+    assert read(store, manifest).limit.where is Where.unknown
