@@ -1,5 +1,8 @@
 """The `shapebench` command: reads options, starts a command's module, and turns an expected error into one line."""
 
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -9,6 +12,9 @@ from typing import Annotated
 import typer
 
 # Commands import what they need when they run: `shapebench --help` needs no DuckDB, pandas or Altair.
+
+# As a shell tells it of a program that the signal ended.
+_READER_GONE = 128 + signal.SIGPIPE
 
 app = typer.Typer(
     help="Which node shape should serve a TensorFlow model? Reads what `pulumi up` measured.",
@@ -25,13 +31,6 @@ class Format(StrEnum):
     json = "json"
 
 
-class Told(StrEnum):
-    """How a command says what it concluded."""
-
-    text = "text"
-    json = "json"
-
-
 class Bought(StrEnum):
     """How machines are bought: analysis.prices.Usage, which may not be imported here."""
 
@@ -41,8 +40,15 @@ class Bought(StrEnum):
     commit_3y = "commit-3y"
 
 
+class Told(StrEnum):
+    """How a command says what it concluded."""
+
+    text = "text"
+    json = "json"
+
+
 class Prose(StrEnum):
-    """How a command prints what it concludes."""
+    """The same, where it may go into a document, too."""
 
     text = "text"
     json = "json"
@@ -216,6 +222,12 @@ def _one_line_errors() -> Iterator[None]:
 
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever was reading, such as `head`, has seen enough: no error. What is still unwritten goes nowhere, or
+        # Python would complain of it as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(_READER_GONE) from None
     except (StoreError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
         typer.echo(f"shapebench: {error}", err=True)
         raise typer.Exit(1) from None

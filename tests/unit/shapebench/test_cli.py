@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -274,3 +275,14 @@ def test_starting_the_command_imports_nothing_heavy():
     code = "import sys, shapebench.cli; print(*sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert HEAVY.isdisjoint(output.split())
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(store):
+    command = [sys.executable, "-m", "shapebench", "runs", "--results", store.uri, "--format", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdout.close()
+        said = running.stderr.read()
+        running.wait()
+    assert running.returncode == 128 + signal.SIGPIPE
+    assert "roken pipe" not in said
+    assert "Traceback" not in said
