@@ -58,7 +58,8 @@ def read_curve(connection: duckdb.DuckDBPyConnection, replicas: int, balancer: B
     for number, name in enumerate(phases, start=1):
         levels += np.array_split(np.flatnonzero(rows["phase"] == number), _RAMP_PARTS if name == "ramp" else 1)
     taken_us = np.where(rows["ok"], rows["end_us"] - rows["start_us"], -1)
-    found = [(point, level) for level in levels if (point := _point(rows, level, presences, replicas))]
+    answered_us = np.sort(rows["end_us"][rows["ok"].astype(bool)])
+    found = [(point, level) for level in levels if (point := _point(rows, level, presences, answered_us, replicas))]
     found.sort(key=lambda each: each[0].in_system)
     if not found:
         return None
@@ -89,8 +90,10 @@ def _presence(start_us: _Integers, end_us: _Integers) -> _Presence:
     return _Presence(at_us[order], change[order].cumsum())
 
 
-def _point(rows: dict[str, _Integers], level: _Integers, presences: list[_Presence], replicas: int) -> Point | None:
-    """What went on between the first and the last request of a level that was sent.
+def _point(
+    rows: dict[str, _Integers], level: _Integers, presences: list[_Presence], answered_us: _Integers, replicas: int
+) -> Point | None:
+    """What went on between the first and the last request of a level that was sent. `answered_us` is sorted.
 
     Finished is what was answered well within it, whenever it was sent: under overload less than what was sent.
     """
@@ -98,9 +101,9 @@ def _point(rows: dict[str, _Integers], level: _Integers, presences: list[_Presen
     if good.size < _FEWEST_REQUESTS or rows["start_us"][level[0]] == rows["start_us"][level[-1]]:
         return None
     from_us, until_us = int(rows["start_us"][level[0]]), int(rows["start_us"][level[-1]])
-    end_us = rows["end_us"][rows["ok"].astype(bool)]
     shares = _shares_of_time(presences, from_us, until_us)
-    finished = int(((end_us > from_us) & (end_us <= until_us)).sum())
+    before, until = np.searchsorted(answered_us, [from_us, until_us], side="right")
+    finished = int(until - before)
     return Point(
         present=shares if len(presences) == replicas else _at_one_of(replicas, shares),
         latency_ms=float((rows["end_us"][good] - rows["start_us"][good]).mean()) / 1000,

@@ -84,16 +84,25 @@ class NoModelError(ValueError):
     """The rows of a run do not say how it scales; the message says why."""
 
 
+def balancer_of(manifest: Manifest) -> Balancer:
+    """What stands before the replicas: a gRPC client that takes turns, or a ClusterIP that chooses by chance."""
+    return "round-robin" if manifest.serving.protocol == "grpc" else "random"
+
+
+def most_at_once(manifest: Manifest) -> int:
+    """How many requests a replica serves at once; what is more waits outside."""
+    return _THREADS_A_VCPU * manifest.shape.vcpus
+
+
 def read_model(store: ResultsStore, manifest: Manifest) -> Model:
     """Read the rows of a run. Raises NoModelError."""
-    balancer: Balancer = "round-robin" if manifest.serving.protocol == "grpc" else "random"
+    balancer = balancer_of(manifest)
     try:
         with open_rows(store, manifest) as (connection, problems):
             if problems:
                 raise NoModelError(f"rows are missing: {problems[0].path} {problems[0].why}")
             curve = read_curve(connection, manifest.serving.replicas, balancer)
-            most_at_once = _THREADS_A_VCPU * manifest.shape.vcpus
-            laws = fit(curve.points, most_at_once) if curve else ()
+            laws = fit(curve.points, most_at_once(manifest)) if curve else ()
             if curve is None or not laws:
                 raise NoModelError("its rows show one level of load at most, which does not say what another would do")
             measured = _measured_tail(connection, manifest)
@@ -102,7 +111,7 @@ def read_model(store: ResultsStore, manifest: Manifest) -> Model:
     likely = [law for law in laws if law.error <= laws[0].error + _AS_GOOD]
     models = []
     for law in likely:
-        service = Service(law.alone_ms, curve.spread, law.speeds(most_at_once))
+        service = Service(law.alone_ms, curve.spread, law.speeds(most_at_once(manifest)))
         fleet = Fleet(manifest.serving.replicas, service, balancer)
         tail_ms = steady(simulate(fleet, measured.load)).quantile_ms(TAIL) if measured else 0.0
         agreement = Agreement(measured.level, measured.p99_ms, tail_ms) if measured else None

@@ -19,6 +19,8 @@ _LAW_ERROR = 0.02
 _BETTER_BY = 0.01
 # The search for the two coefficients of the USL: a grid, then finer ones around what was best.
 _GRID, _ROUNDS = 15, 8
+# With nobody there the USL's divisor may be 0 or less; what is divided is 0, too.
+_NO_LESS = 1e-9
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ class Scaling:
         if self.threads is not None:
             return (1.0,) * min(self.threads, most_at_once)
         return tuple((1 / _slower(np.arange(1.0, most_at_once + 1), self.contention, self.coherency)).tolist())
+
+    def rps(self, point: Point, most_at_once: int) -> float:
+        """What a replica finishes by this law while as many are in it as were at this level of load."""
+        n = np.minimum(np.arange(point.present.size, dtype=np.float64), most_at_once)
+        if self.threads is not None:
+            side_by_side = np.minimum(n, self.threads)
+        else:
+            side_by_side = n / np.maximum(_slower(n, self.contention, self.coherency), _NO_LESS)
+        return float(point.present @ side_by_side) / self.alone_ms * 1000
 
 
 def fit(points: Sequence[Point], most_at_once: int) -> tuple[Scaling, ...]:
@@ -110,7 +121,7 @@ def _fit_threads(measured: _Measured) -> Scaling:
 
 def _fit_usl(measured: _Measured) -> Scaling:
     def with_coefficients(contention: float, coherency: float) -> Scaling:
-        side_by_side = measured.n / np.maximum(_slower(measured.n, contention, coherency), 1e-9)
+        side_by_side = measured.n / np.maximum(_slower(measured.n, contention, coherency), _NO_LESS)
         alone_s, error = measured.alone_s_and_error(side_by_side)
         return Scaling("usl", alone_s * 1000, error, len(measured.rps), contention, coherency)
 

@@ -16,14 +16,18 @@ from analysis.report.drawing import (
     SECOND,
     THIRD,
     colours,
+    log_axis,
     name_axis,
     rows_height_px,
     svg,
 )
-from analysis.report.series import Series
+from analysis.report.series import HEAT_SHARES, Series
 from analysis.report.text import number
 from analysis.report.time_axis import phase_bands, seconds_axis
 from stacks.load_profiles import ClosedLoop
+
+_SHADES = [f"under {HEAT_SHARES[1]:.0%}", *(f"from {least:.0%}" for least in HEAT_SHARES[1:])]
+_OPACITIES = [0.15, 0.32, 0.52, 0.75, 1.0]
 
 
 def latency_over_time(run: Run, series: Series) -> Markup:
@@ -66,6 +70,35 @@ def latency_over_time(run: Run, series: Series) -> Markup:
     )
 
 
+def latency_heat(run: Run, series: Series) -> Markup:
+    """Which latencies the good answers of each window had: the stronger the colour, the more of them."""
+    cells = series.heat.assign(share=series.heat["shade"].map(dict(enumerate(_SHADES))))
+    low_ms, high_ms = float(cells["low_ms"].min()), float(cells["high_ms"].max())
+    # The names of the phases stand in the room above the slowest.
+    scale = alt.Scale(type="log", domain=[low_ms, high_ms * (high_ms / low_ms) ** 0.12], nice=False)
+    legend = alt.Legend(orient="top", title=None, symbolType="square", symbolStrokeWidth=0, offset=6)
+    shades = alt.Scale(type="ordinal", domain=_SHADES, range=_OPACITIES)
+    axis = log_axis(low_ms, high_ms, grid=False)
+    heat = (
+        alt.Chart(cells)
+        .mark_rect(color=FIRST, strokeWidth=0)
+        .encode(
+            x=seconds_axis("start_s", series),
+            x2="end_s:Q",
+            y=alt.Y("low_ms:Q", title="latency, ms (logarithmic)", scale=scale, axis=axis),
+            y2="high_ms:Q",
+            opacity=alt.Opacity("share:N", scale=shades, legend=legend),
+        )
+    )
+    bands, *names = phase_bands(series.phases)
+    begins = alt.Chart(series.phases).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x="start_s:Q")
+    return svg(
+        alt.layer(bands, heat, begins, *names),
+        f"Heat map of latency of {run.name} over time, in windows of {series.window_s} s: which share of a window's "
+        "good answers took how long. Median, p95 and slowest of each window are in a table below.",
+    )
+
+
 def latency_distribution(run: Run, series: Series) -> Markup:
     """How many good answers of the hold took how long, on a logarithmic axis, with the quantiles marked."""
     bins = series.distribution
@@ -81,7 +114,7 @@ def latency_distribution(run: Run, series: Series) -> Markup:
     low_ms, high_ms = float(frame["low_ms"].min()), float(frame["high_ms"].max())
     # Room at the right for the name of a quantile that is close to the slowest answer.
     scale = alt.Scale(type="log", domain=[low_ms, high_ms * (high_ms / low_ms) ** 0.08], nice=False)
-    axis = alt.Axis(values=_log_ticks(low_ms, high_ms), format=",~r", grid=False)
+    axis = log_axis(low_ms, high_ms, grid=False)
     bars = (
         alt.Chart(frame)
         .mark_bar(color=FIRST, opacity=0.75, binSpacing=1)
@@ -195,12 +228,3 @@ def _bars(frame: pd.DataFrame, value: str, name: str, title: str, description: s
         description,
         height_px=rows_height_px(len(frame)),
     )
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers between `low` and `high`: 1, 2, 5 of each decade, or finer ones where those would be too few."""
-    for steps in ((1, 10), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), tuple(x / 10 for x in range(10, 100))):
-        ticks = [step * 10.0**power for power in range(-3, 8) for step in steps if low <= step * 10.0**power <= high]
-        if len(ticks) >= 4:
-            return ticks[:: max(1, len(ticks) // 8)]
-    return [low, high]

@@ -7,6 +7,8 @@ import duckdb
 
 from analysis.manifest import Manifest
 from analysis.meanwhile import Meanwhile, read_meanwhile
+from analysis.planning.curve import Curve, read_curve
+from analysis.planning.model import balancer_of
 from analysis.processes import for_each
 from analysis.report.series import Series, read_series
 from analysis.report.text import run_names
@@ -20,13 +22,17 @@ from analysis.verdict.objective import Objective
 
 @dataclass(frozen=True)
 class Run:
-    """One finished run. `series` and `meanwhile` are None where its rows cannot be read."""
+    """One finished run.
+
+    `series` and `meanwhile` are None where its rows cannot be read, `curve` also where no level of load counts.
+    """
 
     name: str
     manifest: Manifest
     summary: RunSummary
     series: Series | None
     meanwhile: Meanwhile | None = None
+    curve: Curve | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) ->
         with open_rows(store, manifest) as (connection, _):
             series = read_series(connection, manifest)
             meanwhile = read_meanwhile(connection, store, manifest, series.window_s)
+            curve = read_curve(connection, manifest.serving.replicas, balancer_of(manifest)) if summary.valid else None
     except duckdb.Error:
-        series, meanwhile = None, None
-    return Run(names[manifest.run_id], manifest, summary, series, meanwhile)
+        series, meanwhile, curve = None, None, None
+    return Run(names[manifest.run_id], manifest, summary, series, meanwhile, curve)

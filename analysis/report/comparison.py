@@ -1,4 +1,4 @@
-"""The part of the report that compares variants: the ranking as interval bars, what each factor changed, the claims."""
+"""What the report compares of variants: ranking with intervals, front, what each factor changed, claims."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,10 +9,12 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.report.drawing import BAD, FIRST, INK, MUTED, SECOND, colours, name_axis, rows_height_px, svg
+from analysis.report.front import draw_front
 from analysis.report.text import change, figure, money, number
 from analysis.statistics.estimate import Estimate
 from analysis.verdict.claims import Claim, claims
 from analysis.verdict.effects import Effect, effects
+from analysis.verdict.front import Front, front
 from analysis.verdict.judge import Judgement
 from analysis.verdict.ranking import Meets, Ranked
 
@@ -33,10 +35,12 @@ class EffectRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the templates show of a judgement."""
+    """What the templates show of a judgement. `front` is by label, and empty where there is nothing to compare."""
 
     cost: Markup | None
     p99: Markup | None
+    tradeoff: Markup | None
+    front: dict[str, Front]
     effects: tuple[EffectRow, ...]
     claims: tuple[Claim, ...]
 
@@ -45,9 +49,12 @@ def compare(judgement: Judgement) -> Comparison:
     """Drawings only where there is something to compare."""
     found = effects(judgement.ranking)
     several = len(judgement.ranking) > 1
+    stands = front(judgement.ranking)
     return Comparison(
         cost=_cost(judgement.ranking) if several else None,
         p99=_p99(judgement.ranking, judgement.objective.p99_ms) if several else None,
+        tradeoff=draw_front(judgement.ranking, stands) if several else None,
+        front=stands if several else {},
         effects=tuple(EffectRow(each, *map(change, (each.cost(), each.goodput(), each.p99()))) for each in found),
         claims=claims(found) if several else (),
     )

@@ -48,6 +48,21 @@ def colours(field: str, names: list[str], values: list[str], symbol: str = "stro
     return alt.Color(f"{field}:N", scale=alt.Scale(domain=names, range=values), legend=legend)
 
 
+def log_axis(low: float, high: float, *, grid: bool = True) -> alt.Axis:
+    """A logarithmic axis with round numbers. Without the count half of its labels would be left out."""
+    ticks = _log_ticks(low, high)
+    return alt.Axis(values=ticks, tickCount=len(ticks) * 4, format=",~r", grid=grid)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between `low` and `high`: 1, 2, 5 of each decade, or finer ones where those would be too few."""
+    for steps in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), range(1, 10), tuple(x / 10 for x in range(10, 100))):
+        ticks = [step * 10.0**power for power in range(-3, 8) for step in steps if low <= step * 10.0**power <= high]
+        if len(ticks) >= 4:
+            return ticks[:: max(1, len(ticks) // 8)]
+    return [low, high]
+
+
 def svg(chart: alt.LayerChart | alt.FacetChart, description: str, height_px: int = _HEIGHT_PX) -> Markup:
     """The drawing as one SVG element: scales with its column, named for screen readers, no script, no identifiers."""
     spec = (

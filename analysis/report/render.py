@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -12,6 +13,8 @@ from analysis.processes import for_each
 from analysis.report import charts, meanwhile, text
 from analysis.report.collect import Findings, Run
 from analysis.report.comparison import compare, meets_in_words, ranking_row
+from analysis.report.folder import make_folder, write_whole
+from analysis.report.growth import growths
 from analysis.report.headline import headline
 from analysis.report.provenance import provenance
 from analysis.report.seed import seed_table
@@ -63,15 +66,28 @@ class Page:
 
 
 def write_report(findings: Findings, folder: Path, *, seed: bool = False) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths.
+    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths; raises OSError.
 
     `seed`: with the runs laid over the published experiment's.
     """
-    content = {
+    content = contents(findings, seed=seed)
+    make_folder(folder)
+    written = []
+    for name in ("report.html", "report.md"):
+        path = folder / name
+        write_whole(path, fill(name, content))
+        written.append(path)
+    return written[0], written[1]
+
+
+def contents(findings: Findings, *, seed: bool = False) -> dict[str, Any]:
+    """All that the templates show, by the names that they use."""
+    return {
         "findings": findings,
         "headline": headline(findings),
         "comparison": compare(findings.judgement),
         "asked": asked(findings.judgement.objective),
+        "growths": growths(findings.ranked + findings.unranked),
         "pages": for_each(_page, findings.runs),
         "method": METHOD,
         "seed": seed_table(findings) if seed else None,
@@ -79,13 +95,11 @@ def write_report(findings: Findings, folder: Path, *, seed: bool = False) -> tup
         "written_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name in ("report.html", "report.md"):
-        path = folder / name
-        path.write_text(_environment().get_template(f"{name}.j2").render(content), encoding="utf-8")
-        written.append(path)
-    return written[0], written[1]
+
+
+def fill(name: str, content: dict[str, Any]) -> str:
+    """The text of `report.html` or `report.md`."""
+    return _environment().get_template(f"{name}.j2").render(content)
 
 
 def _environment() -> jinja2.Environment:
@@ -148,6 +162,11 @@ def _measured_charts(run: Run, series: Series) -> list[Chart]:
         red = " Red marks: windows with errors." if series.over_time["errors"].any() else ""
         drawn.append(Chart("Latency over time", note + red, charts.latency_over_time(run, series)))
         drawn += _meanwhile_charts(run, series)
+    if len(series.heat):
+        note = f"The stronger the colour, the more of the good answers of its {series.window_s} s."
+        drawn.append(
+            Chart("Latency heat map", f"{note} Lines: where a phase begins.", charts.latency_heat(run, series))
+        )
     if len(series.distribution):
         note = f"{text.count(run.summary.good)} good answers of the hold phase."
         drawn.append(Chart("Latency distribution", note, charts.latency_distribution(run, series)))

@@ -12,21 +12,27 @@ _MAX_WINDOWS = 75
 _WINDOW_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)
 _LATENCY_BINS = 40
 _MAX_USER_LEVELS = 30
+_HEAT_BINS = 24
+# From these shares of a window's answers on, a cell of the heat map is a shade darker.
+HEAT_SHARES = (0.0, 0.01, 0.05, 0.2, 0.5)
 
 
 @dataclass(frozen=True)
 class Series:
-    """Three tables: latency by send time (and when each phase began), latency counts of the hold, answers by users.
+    """What is drawn of a run, as tables.
 
     `over_time`: second, p50_ms, p95_ms, max_ms (of good answers; NaN without any), requests, errors
     `phases`: phase, start_s, end_s
     `distribution`: low_ms, high_ms, count
+    `heat`: start_s, end_s, low_ms, high_ms, shade (an index of HEAT_SHARES, by the share of its window's good answers);
+    neighbouring windows of one shade are one row
     `by_users`: users, goodput_rps
     """
 
     over_time: pd.DataFrame
     phases: pd.DataFrame
     distribution: pd.DataFrame
+    heat: pd.DataFrame
     by_users: pd.DataFrame
     window_s: int
 
@@ -40,6 +46,7 @@ def read_series(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> Se
         over_time=_over_time(connection, window_s),
         phases=phases,
         distribution=_distribution(connection, manifest.counted_phase),
+        heat=_heat(connection, window_s),
         by_users=_by_users(connection, manifest),
         window_s=window_s,
     )
@@ -89,6 +96,37 @@ def _distribution(connection: duckdb.DuckDBPyConnection, phase: str) -> pd.DataF
         FROM binned, span ORDER BY bin
         """,
         {"hold": phase, "bins": _LATENCY_BINS},
+    ).df()
+
+
+def _heat(connection: duckdb.DuckDBPyConnection, window_s: int) -> pd.DataFrame:
+    """Good answers by when they were due and how long they took, in bins of equal width on a logarithmic axis."""
+    return connection.execute(
+        """
+        WITH begin AS (SELECT min(due_us) AS first_us FROM requests),
+        good AS (
+            SELECT (due_us - first_us) // (1000000 * $window_s) AS slot, ln(greatest(response_us, 1)) AS x
+            FROM requests, begin WHERE ok
+        ),
+        span AS (SELECT min(x) AS low, greatest((max(x) - min(x)) / $bins, 1e-4) AS width FROM good),
+        cells AS (
+            SELECT slot, least(floor((x - low) / width), $bins - 1) AS bin, count(*) AS answers
+            FROM good, span GROUP BY ALL
+        ),
+        shares AS (SELECT slot, bin, answers / sum(answers) OVER (PARTITION BY slot) AS share FROM cells),
+        shades AS (
+            SELECT slot, bin, len(list_filter($shares::DOUBLE[], lambda least: least <= share)) - 1 AS shade FROM shares
+        ),
+        alike AS (SELECT *, slot - row_number() OVER (PARTITION BY bin, shade ORDER BY slot) AS stretch FROM shades)
+        SELECT
+            min(slot) * $window_s AS start_s,
+            (max(slot) + 1) * $window_s AS end_s,
+            any_value(exp(low + bin * width)) / 1000 AS low_ms,
+            any_value(exp(low + (bin + 1) * width)) / 1000 AS high_ms,
+            shade
+        FROM alike, span GROUP BY bin, shade, stretch ORDER BY start_s, bin
+        """,
+        {"window_s": window_s, "bins": _HEAT_BINS, "shares": HEAT_SHARES},
     ).df()
 
 

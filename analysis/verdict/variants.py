@@ -46,7 +46,7 @@ def comparable(manifests: Iterable[Manifest]) -> Comparable:
     others = [
         (each, _why_not(each, alike[chosen][-1])) for key, runs in alike.items() if key != chosen for each in runs
     ]
-    return Comparable(_variants(alike[chosen]), tuple(sorted(others, key=lambda other: other[0].run_id)))
+    return Comparable(variants_of(alike[chosen]), tuple(sorted(others, key=lambda other: other[0].run_id)))
 
 
 def load_name(manifest: Manifest) -> str:
@@ -81,7 +81,8 @@ def _by_variant(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
     return runs
 
 
-def _variants(manifests: Sequence[Manifest]) -> tuple[Variant, ...]:
+def variants_of(manifests: Sequence[Manifest]) -> tuple[Variant, ...]:
+    """The runs of each variant together, whatever load and model they had."""
     groups = list(_by_variant(manifests).values())
     labels: dict[int, str] = {}
     for naming in (_by_stack, _by_settings, _by_everything):

@@ -10,6 +10,7 @@ from analysis.manifest import Generator, Model, Validity
 from analysis.report.collect import collect
 from analysis.report.headline import headline
 from analysis.report.render import write_report
+from analysis.report.series import HEAT_SHARES
 from analysis.samples import SAMPLES_SCHEMA
 from analysis.store import ResultsStore
 from analysis.verdict.claims import claims
@@ -159,8 +160,8 @@ def test_the_page_fetches_nothing_and_runs_nothing(mixed):
 def test_every_drawing_has_a_name_and_takes_the_pages_colours(mixed):
     _, html, _ = mixed
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    # Two that compare the ranked runs, and four for each of four runs.
-    assert len(drawings) == 2 + 4 * 4
+    # Three that compare the ranked runs, one for each of three valid variants, and five for each of four runs.
+    assert len(drawings) == 3 + 3 + 5 * 4
     for drawing in drawings:
         assert re.match(r'<svg role="img" aria-label="[^"]{20,}" viewBox="0 0 440 \d+">', drawing)
         colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawing))
@@ -210,6 +211,15 @@ def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
     html, markdown = rendered(store, tmp_path / "report")
     assert "embedded server 0.1.0" in Page(html).text
     assert "TensorFlow Serving" not in html + markdown
+
+
+def test_a_report_takes_the_place_of_an_older_one_and_of_nothing_else(mixed, tmp_path):
+    for _ in range(2):
+        write_report(mixed[0], tmp_path / "report")
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.md"]
+    (tmp_path / "file").write_text("hello")
+    with pytest.raises(NotADirectoryError, match="file is no folder, so nothing can be written into"):
+        write_report(mixed[0], tmp_path / "file" / "report")
 
 
 def test_a_store_of_local_runs_is_called_a_rehearsal_and_says_what_it_does_not_show(tmp_path):
@@ -300,6 +310,38 @@ def test_the_distribution_counts_every_good_answer_once(store):
     assert bins["count"].sum() == run.summary.good
     assert bins["high_ms"].max() == pytest.approx(run.summary.max_ms)
     assert (bins["low_ms"] < bins["high_ms"]).all()
+
+
+def test_the_heat_map_counts_in_a_window_only_what_was_due_in_it(store, table, row):
+    quick = [row(second / 10, 10) for second in range(100)]
+    mixed = [row(10 + second / 10, 10 if second % 4 else 1000) for second in range(100)]
+    failed = [row(20, 5000, ok=False)]
+    write_run(store, make_manifest(SMOKE), table(quick + mixed + failed))
+    [run] = collect(store, ASKED).runs
+    assert run.series.window_s == 1
+    heat = run.series.heat
+    # Of the ten answers that were due in this second, three took long.
+    tenth = heat[(heat["start_s"] <= 10) & (heat["end_s"] > 10)].sort_values("low_ms")
+    assert tenth["shade"].tolist() == [HEAT_SHARES.index(0.5), HEAT_SHARES.index(0.2)]
+    assert heat["low_ms"].min() == pytest.approx(10)
+    assert heat["high_ms"].max() == pytest.approx(1000)
+
+
+def test_neighbouring_windows_of_the_heat_map_that_look_alike_are_drawn_as_one(store, table, row):
+    gap = [row(second, 10 if second < 20 else 20) for second in range(60) if not 30 <= second < 40]
+    write_run(store, make_manifest(SMOKE), table(gap))
+    [run] = collect(store, ASKED).runs
+    stretches = run.series.heat[["start_s", "end_s", "shade"]].itertuples(index=False)
+    assert [tuple(each) for each in stretches] == [(0, 20, 4), (20, 30, 4), (40, 60, 4)]
+
+
+def test_the_front_of_cost_and_latency_is_drawn_and_told(mixed):
+    findings, html, markdown = mixed
+    on = [each.label for each in findings.judgement.ranking]
+    assert f"Nothing is both cheaper and quicker than {on[0]}" in html
+    row = next(line for line in markdown.splitlines() if line.startswith("| 8cpu-16gb | best"))
+    assert "| on the front |" in row
+    assert Page(html).text.count("on the front") >= 2
 
 
 def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):

@@ -42,6 +42,14 @@ def test_the_error_of_a_law_is_that_of_its_throughput():
     assert law.error == pytest.approx(0.1, abs=0.03)
 
 
+@pytest.mark.parametrize("which", ["usl", "threads"])
+def test_the_throughput_of_a_law_at_a_level_is_what_its_error_is_of(which):
+    points = [always(n, 60 * max(1, n / 3) * (1 + 0.05 * (-1) ** n)) for n in (1, 2, 4, 8, 40)]
+    [law] = [law for law in fit(points, 16) if law.law == which]
+    errors = [law.rps(point, 16) / point.rps - 1 for point in points]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(law.error)
+
+
 def test_a_coefficient_that_would_be_negative_is_none():
     # Throughput that grows ever faster is no scalability law; the best one that is has neither coefficient.
     law, *_ = fit([always(n, 60 * n**-0.2) for n in (1, 2, 4, 8, 16)], 32)
