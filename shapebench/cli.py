@@ -130,6 +130,26 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 
 @app.command()
+def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
+    results: Results = "results",
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A folder that does not exist yet.")] = Path("export"),
+    p99: P99 = None,
+    errors: Errors = None,
+    budget: Budget = None,
+    objective: ObjectiveFile = None,
+    rows: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--rows", help="Every request of every run, too, as CSV and Parquet.")
+    ] = False,
+) -> None:
+    """Write what the report shows for other programs: CSV, Parquet, Markdown, every chart as SVG and PNG."""
+    from shapebench.export import export_runs  # noqa: PLC0415 - start-up
+    from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows)
+
+
+@app.command()
 def preflight(
     stack: Annotated[str, typer.Option(help="The stack that is to be made.")],
     project: Annotated[

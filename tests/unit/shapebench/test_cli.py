@@ -99,6 +99,18 @@ def test_report_writes_both_files_and_prints_the_headline(store, tmp_path):
         assert str(tmp_path / "new" / "folder" / name) in result.stdout.splitlines()
 
 
+def test_export_writes_a_folder_and_names_its_files(store, tmp_path):
+    result = invoke("export", "--results", store.uri, "--out", str(tmp_path / "export"))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [str(path) for path in sorted((tmp_path / "export").rglob("*.*"))]
+    again = invoke("export", "--results", store.uri, "--out", str(tmp_path / "export"))
+    assert again.exit_code == 1
+    assert again.stderr.startswith(f"shapebench: {tmp_path / 'export'} exists")
+    empty = invoke("export", "--results", str(tmp_path / "none"), "--out", str(tmp_path / "other"))
+    assert (empty.exit_code, (tmp_path / "other").exists()) == (1, False)
+    assert "pulumi up --stack local" in empty.stderr
+
+
 def test_price_of_a_stack_is_that_of_its_file():
     result = invoke("price", "--stack", "8cpu-16gb", "--format", "json")
     [priced] = json.loads(result.stdout)

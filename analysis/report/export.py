@@ -1,0 +1,141 @@
+"""Writes what the report shows as files for other programs: tables, rows, Markdown, and every chart as SVG and PNG."""
+
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from analysis.processes import for_each
+from analysis.report.collect import Findings, Run
+from analysis.report.comparison import Comparison
+from analysis.report.folder import make_folder
+from analysis.report.render import contents, fill
+from analysis.report.still import png, standalone
+from analysis.rows import open_rows
+from analysis.store import REQUEST_COLUMNS, ResultsStore
+
+
+def write_export(findings: Findings, folder: Path, rows_of: ResultsStore | None = None) -> list[Path]:
+    """Write a folder that must not exist yet; returns its files. With `rows_of` every run's rows are among them.
+
+    It appears under its name only when it is whole. Raises FileExistsError, and OSError where it cannot be made.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise FileExistsError(
+            f"{folder} exists, and an export overwrites nothing; remove it, or name a folder that does not exist yet"
+        )
+    make_folder(folder.parent)
+    half_written = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.half-written")
+    half_written.mkdir()
+    try:
+        _write(findings, half_written, rows_of)
+        half_written.rename(folder)
+    finally:
+        shutil.rmtree(half_written, ignore_errors=True)
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None) -> None:
+    content = contents(findings)
+    (folder / "report.md").write_text(fill("report.md", content), encoding="utf-8")
+    _write_table(folder / "runs", [_run_row(run) for run in findings.runs])
+    comparison: Comparison = content["comparison"]
+    _write_table(
+        folder / "ranking",
+        [
+            _flat(each.to_dict() | ({"front": comparison.front[each.label].value} if comparison.front else {}))
+            for each in findings.judgement.ranking
+        ],
+    )
+    (folder / "charts").mkdir()
+    for_each(partial(_write_chart, folder / "charts"), list(_charts(content)))
+    if rows_of is not None:
+        (folder / "rows").mkdir()
+        for run in findings.runs:
+            _write_rows(rows_of, run, folder / "rows")
+
+
+def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
+    """As CSV and as Parquet; nothing where there is no row, since then there are no columns either."""
+    if rows:
+        table = pd.DataFrame(rows)
+        table.to_csv(path.with_suffix(".csv"), index=False)
+        table.to_parquet(path.with_suffix(".parquet"), index=False)
+
+
+def _run_row(run: Run) -> dict[str, Any]:
+    manifest = run.manifest
+    made = {
+        "name": run.name,
+        "platform": manifest.platform,
+        "started_at": manifest.started_at.isoformat(),
+        "git_commit": manifest.git_commit,
+        "prices_as_of": manifest.cost.prices_as_of,
+    }
+    told = {
+        "shape": manifest.shape.model_dump(),
+        "serving": manifest.serving.model_dump(),
+        "load": manifest.load.model_dump(),
+    }
+    return _flat(made | run.summary.to_dict() | told)
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """One column for each value, `shape.nodes` for one of a group; what differs in keys from run to run is JSON."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and name not in {"rows_by_phase", "errors", "batching"}:
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, dict | list | tuple):
+            flat[prefix + name] = json.dumps(value, ensure_ascii=False)
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _charts(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The name of each drawing's files, and the drawing."""
+    comparison: Comparison = content["comparison"]
+    compared = {"cost": comparison.cost, "p99": comparison.p99, "cost-against-latency": comparison.tradeoff}
+    for name, drawing in compared.items():
+        if drawing:
+            yield f"ranking-{name}", drawing
+    for number, growth in enumerate(content["growths"], 1):
+        if growth.drawing:
+            yield f"throughput-latency-{number}-{_file_name(growth.label)}", growth.drawing
+    for page in content["pages"]:
+        for chart in page.charts:
+            yield f"{page.run.manifest.run_id}-{_file_name(chart.title)}", chart.svg
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _write_chart(folder: Path, chart: tuple[str, str]) -> None:
+    name, drawing = chart
+    still = standalone(drawing)
+    (folder / f"{name}.svg").write_text(still, encoding="utf-8")
+    (folder / f"{name}.png").write_bytes(png(still))
+
+
+def _write_rows(store: ResultsStore, run: Run, folder: Path) -> None:
+    """The contract's columns, in the order of time; DuckDB streams them, so memory stays flat."""
+    columns = ", ".join(REQUEST_COLUMNS)
+    try:
+        with open_rows(store, run.manifest) as (connection, _):
+            rows = connection.sql(f"SELECT {columns} FROM requests ORDER BY intended_start")  # noqa: S608 - our own names
+            rows.write_csv(str(folder / f"{run.manifest.run_id}.csv"))
+            rows.write_parquet(str(folder / f"{run.manifest.run_id}.parquet"), compression="zstd")
+    except duckdb.Error as error:
+        why = str(error).splitlines()[0]
+        raise OSError(
+            f"the rows of run {run.manifest.run_id} cannot be read: {why}; export without --rows, or restore them"
+        ) from error
