@@ -1,44 +1,115 @@
-"""How long `shapebench report` takes, and in how much memory, for one run of a million rows."""
+"""How long `shapebench report` takes, and in how much memory, for 1, 10 and 100 runs of a million rows each.
 
-import resource
+`python -m bench.report 1 10` measures those numbers of runs alone.
+"""
+
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+import psutil
+
+from analysis.manifest import Manifest
 from analysis.store import ResultsStore
 from bench.figures import Figure, describe_machine, report
 from bench.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import ClosedLoop
 
 ROWS = 1_000_000
-# 500 users who never wait, and a server that answers 5,000 requests a second for 205 s.
-_LOAD = ClosedLoop(users=500, spawn_rate_per_s=25, wait_s=0, warmup_s=0, duration_s=205)
-_SERVER = Server(capacity_rps=5_000, service_ms=20, error_share=0.001)
+RUNS = (1, 10, 100)
+# 500 users who never wait, and a server that answers some 5,000 requests a second for 210 s.
+_LOAD = ClosedLoop(users=500, spawn_rate_per_s=25, wait_s=0, warmup_s=0, duration_s=210)
+_SHAPES = (
+    ("2cpu-4gb", "e2-custom-2-4096", 8),
+    ("4cpu-8gb", "e2-custom-4-8192", 4),
+    ("8cpu-16gb", "e2-custom-8-16384", 2),
+)
+# Ten variants; runs beyond those repeat them.
+_VARIANTS = tuple(product(_SHAPES, (1, 2, 4, 8)))[:10]
+_PART = "requests/stack={stack}/run_id={run_id}/part-w0.parquet"
+_ASK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One report: how long it took, the most memory that it and the processes that it started held at once."""
+
+    elapsed_s: float
+    peak_mib: float
+    html_mb: float
 
 
 def main() -> None:
-    """Write the store, report on it in a process of its own, and print the figures."""
+    """Make the stores, report on each in a process of its own, and print the figures."""
+    numbers = tuple(map(int, sys.argv[1:])) or RUNS
+    print(describe_machine(["duckdb", "pandas", "altair", "vl-convert-python"]))
+    figures, a_run_s = [], {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "results"
-        write_run(ResultsStore(str(store)), make_manifest(_LOAD), make_rows(_LOAD, _SERVER).slice(0, ROWS))
-        command = [sys.executable, "-m", "shapebench", "report", "--results", str(store), "--out", folder]
-        began_s = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        elapsed_s = time.perf_counter() - began_s
-        html_bytes = (Path(folder) / "report.html").stat().st_size
-    # On Linux in KiB; this process has had no other child.
-    peak_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(describe_machine(["duckdb", "pandas", "altair", "vl-convert-python"]))
-    report(
-        "report",
-        [
-            Figure("report of 1,000,000 rows: wall time", elapsed_s, "s", "<= 10"),
-            Figure("report of 1,000,000 rows: peak memory", peak_kib / 1024, "MiB", "<= 1024"),
-            Figure("report of 1,000,000 rows: size of the HTML file", html_bytes / 1e6, "MB"),
-        ],
-    )
+        manifests: list[Manifest] = []
+        for runs in sorted(numbers):
+            manifests = _make(ResultsStore(str(store)), store, manifests, runs)
+            measured = _measure(store, Path(folder))
+            a_run_s[runs] = measured.elapsed_s / runs
+            name = f"{runs} run{'' if runs == 1 else 's'} of {ROWS:,} rows"
+            figures += [
+                Figure(f"{name}: wall time", measured.elapsed_s, "s", {1: "<= 10", 100: "<= 60"}.get(runs)),
+                Figure(f"{name}: peak memory of all processes", measured.peak_mib, "MiB", "<= 2048"),
+                Figure(f"{name}: size of the HTML file", measured.html_mb, "MB"),
+            ]
+    if 10 in a_run_s and 100 in a_run_s:
+        figures.append(Figure("time a run takes, of 100 against of 10", a_run_s[100] / a_run_s[10], "times", "<= 1.1"))
+    report("report", figures)
+
+
+def _make(store: ResultsStore, folder: Path, made: Sequence[Manifest], runs: int) -> list[Manifest]:
+    """The runs that are missing: rows of its own for each variant, which its repeats share on the disk."""
+    manifests = list(made)
+    for at in range(len(made), runs):
+        shape, inter_op = _VARIANTS[at % len(_VARIANTS)]
+        manifest = make_manifest(_LOAD, *shape)
+        manifest = manifest.model_copy(update={"serving": manifest.serving.model_copy(update={"inter_op": inter_op})})
+        if at < len(_VARIANTS):
+            server = Server(capacity_rps=5_000 + 50 * at, service_ms=20, error_share=0.001)
+            write_run(store, manifest, make_rows(_LOAD, server, seed=at).slice(0, ROWS))
+        else:
+            repeated = manifests[at % len(_VARIANTS)]
+            rows = folder / _PART.format(stack=manifest.stack, run_id=manifest.run_id)
+            rows.parent.mkdir(parents=True)
+            rows.hardlink_to(folder / _PART.format(stack=repeated.stack, run_id=repeated.run_id))
+            store.write_manifest(manifest)
+        manifests.append(manifest)
+    return manifests
+
+
+def _measure(store: Path, out: Path) -> Measured:
+    command = [sys.executable, "-m", "shapebench", "report", "--results", str(store), "--out", str(out)]
+    began_s, peak_bytes = time.perf_counter(), 0
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak_bytes = max(peak_bytes, _held_bytes(process.pid))
+            time.sleep(_ASK_EVERY_S)
+    elapsed_s = time.perf_counter() - began_s
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Measured(elapsed_s, peak_bytes / 2**20, (out / "report.html").stat().st_size / 1e6)
+
+
+def _held_bytes(pid: int) -> int:
+    """Of the process and all that it started; a page that several of them share counts once."""
+    held = 0
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                held += process.memory_full_info().pss
+    return held
 
 
 if __name__ == "__main__":
