@@ -1,4 +1,7 @@
-"""One real node for all tests of this tier, started and ended by them. Where none can run, every test says why."""
+"""One real node for all tests of this tier, with images of our own; it ends with them.
+
+Where none can run, every test says why.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client, config
 
+from tests.kubernetes.own_images import OwnImages, packed
 from tools.kubernetes.node.obstacles import why_no_node_can_run
 from tools.kubernetes.node.single_node import SingleNode
 
@@ -29,3 +33,11 @@ def node() -> Iterator[SingleNode]:
 def api(node: SingleNode) -> Iterator[client.ApiClient]:
     with config.new_client_from_config(str(node.kubeconfig)) as api:
         yield api
+
+
+@pytest.fixture(scope="session")
+def images(node: SingleNode) -> OwnImages:
+    """On the node, under names of their own."""
+    images = packed()
+    node.import_images(images)
+    return images

@@ -1,0 +1,24 @@
+"""The images that the project itself makes, for the node of the tests."""
+
+import json
+import subprocess
+import sys
+from typing import NamedTuple
+
+from tests.engine.harness import CHECKOUT
+from tools.images.archive import Image
+from tools.images.project import ProjectImages
+
+
+class OwnImages(NamedTuple):
+    server: Image
+    generator: Image
+
+
+def packed() -> OwnImages:
+    """The server's holds the model that a stack with random weights exports."""
+    # In a process of its own: an export imports TensorFlow.
+    export = [sys.executable, "-m", "serving.export", "--weights", "random", "--cache", CHECKOUT / ".cache/models"]
+    exported = json.loads(subprocess.run(export, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE).stdout)
+    images = ProjectImages()
+    return OwnImages(images.server(exported), images.generator())

@@ -1,0 +1,202 @@
+"""`pulumi up` of the stack `kubernetes` in containers: two servers on a real node, asked by Locust in pods of its own.
+
+Servers and generator share two cores, so no figure means anything. What is asserted is that everything works together.
+"""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pytest
+from kubernetes import client
+
+from analysis.manifest import Manifest
+from components.serving_names import GENERATOR_LABELS, SERVER_LABELS
+from tests.engine.harness import CHECKOUT, Stack, eventually
+from tests.kubernetes.own_images import OwnImages
+from tests.kubernetes.traces import network_of, processes_of
+from tools.images.python import PYTHON
+from tools.kubernetes.binaries import bin_folder
+from tools.kubernetes.node.single_node import SingleNode
+from tools.pins import ROOT
+
+NAMESPACE = "stack-on-a-node"
+REPLICAS = 2
+# Too short, or too few requests, for a judgement on whether a run settled: a machine that others use as well may change
+# its speed while it is measured, and a run that noticed would rightly be refused.
+CLOSED = {"profile": "smoke", "users": 2}
+OPEN = {"profile": "open", "rateRps": 3, "durationS": 25}
+# What is there of a cluster in which nothing of ours is.
+OF_EVERY_CLUSTER = {"default", "kube-node-lease", "kube-public", "kube-system"}
+
+
+def running() -> set[str]:
+    """Names of all that runs on the node, which this process started."""
+    return processes_of(os.getpid(), network_of(os.getpid()))
+
+
+@pytest.fixture(scope="module")
+def of_the_node(images: OwnImages) -> set[str]:
+    """What runs while no container of ours does."""
+    return running()
+
+
+@pytest.fixture(scope="module")
+def stack(
+    node: SingleNode, images: OwnImages, of_the_node: set[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    stack = Stack("on-a-node", tmp_path_factory.mktemp("stack"))
+    stack.programs = [bin_folder(ROOT)]
+    stack.variables = {"KUBECONFIG": str(node.kubeconfig)}
+    stack.config = {
+        "platform": "kubernetes",
+        "shape": {"machineType": "e2-custom-2-4096", "nodes": REPLICAS},
+        "serving": {"protocol": "rest", "interOp": 2},
+        "load": CLOSED,
+        "model": {"weights": "random"},
+        "results": str(stack.results),
+        "kubernetes": {
+            "namespace": NAMESPACE,
+            "servingImage": images.server.name,
+            "generatorImage": images.generator.name,
+            "modelUri": "/models/{digest}/resnet",
+            "oneANode": False,
+            "pod": {"cpuMillis": 650, "memoryMib": 3072},
+        },
+    }
+    stack.init()
+    yield stack
+    stack.run("cancel", "--yes")
+    stack.run("destroy", "--yes", "--skip-preview")
+
+
+def measured(stack: Stack, protocol: str, load: dict[str, Any]) -> Manifest:
+    """The run that an update with this protocol and load makes."""
+    before = {run.run_id for run in stack.runs()}
+    stack.config["serving"] = stack.config["serving"] | {"protocol": protocol}
+    stack.config["load"] = load
+    result = stack.up()
+    assert result.returncode == 0, result.stdout + result.stderr
+    (run,) = (run for run in stack.runs() if run.run_id not in before)
+    return run
+
+
+@pytest.fixture(scope="module")
+def over_rest(stack: Stack) -> Manifest:
+    return measured(stack, "rest", CLOSED)
+
+
+@pytest.fixture(scope="module")
+def over_rest_on_schedule(stack: Stack, over_rest: Manifest) -> Manifest:
+    return measured(stack, "rest", OPEN)
+
+
+@pytest.fixture(scope="module")
+def over_grpc(stack: Stack, over_rest_on_schedule: Manifest) -> Manifest:
+    return measured(stack, "grpc", CLOSED)
+
+
+@pytest.fixture(scope="module")
+def over_grpc_on_schedule(stack: Stack, over_grpc: Manifest) -> Manifest:
+    return measured(stack, "grpc", OPEN)
+
+
+@pytest.fixture(scope="module")
+def runs(
+    over_rest: Manifest, over_rest_on_schedule: Manifest, over_grpc: Manifest, over_grpc_on_schedule: Manifest
+) -> list[Manifest]:
+    return [over_rest, over_rest_on_schedule, over_grpc, over_grpc_on_schedule]
+
+
+def rows_of(stack: Stack, run: Manifest) -> Any:
+    """The rows of the phase that counts."""
+    rows = ds.dataset(stack.results / "requests", partitioning="hive").to_table(
+        filter=(ds.field("run_id") == run.run_id) & (ds.field("phase") == "hold")
+    )
+    assert rows.num_rows > 0
+    return rows
+
+
+def pods(api: client.ApiClient, labels: dict[str, str]) -> list[client.V1Pod]:
+    selector = ",".join(f"{name}={value}" for name, value in labels.items())
+    return client.CoreV1Api(api).list_namespaced_pod(NAMESPACE, label_selector=selector).items
+
+
+@pytest.mark.parametrize(
+    ("which", "protocol", "mode"),
+    [
+        ("over_rest", "rest", "closed"),
+        ("over_rest_on_schedule", "rest", "open"),
+        ("over_grpc", "grpc", "closed"),
+        ("over_grpc_on_schedule", "grpc", "open"),
+    ],
+)
+def test_every_answer_is_right_and_no_row_is_missing(
+    stack: Stack, request: pytest.FixtureRequest, which: str, protocol: str, mode: str
+) -> None:
+    run: Manifest = request.getfixturevalue(which)
+    # Rows are compared with what Locust counted and what was due: a missing one would be a reason.
+    assert run.validity.reasons == ()
+    assert (run.serving.protocol, run.load.mode) == (protocol, mode)
+    rows = rows_of(stack, run)
+    assert pc.all(rows["ok"]).as_py(), pc.value_counts(rows["error"])
+    assert rows.num_rows > 20
+
+
+def test_over_grpc_both_servers_have_their_half(stack: Stack, api: client.ApiClient, runs: list[Manifest]) -> None:
+    addresses = {f"{pod.status.pod_ip}:8500" for pod in pods(api, SERVER_LABELS)}
+    assert len(addresses) == REPLICAS
+    for run in runs[2:]:
+        counts = {
+            each["values"]: each["counts"] for each in pc.value_counts(rows_of(stack, run)["backend"]).to_pylist()
+        }
+        assert counts.keys() == addresses
+        assert min(counts.values()) >= 0.4 * sum(counts.values()), counts
+
+
+def test_a_run_says_that_it_is_of_the_embedded_server_beside_its_generator(
+    runs: list[Manifest], images: OwnImages
+) -> None:
+    for run in runs:
+        assert (run.serving.server, run.serving.replicas) == ("shapebench-embedded", REPLICAS)
+        assert run.generator.shares_host_with_server
+        assert run.serving.image
+        assert "sha256:" in run.serving.image
+        assert run.software["generator image"] != run.serving.image
+
+
+def test_another_load_leaves_the_servers_as_they_are(api: client.ApiClient, runs: list[Manifest]) -> None:
+    servers = pods(api, SERVER_LABELS)
+    assert len(servers) == REPLICAS
+    assert {status.restart_count for pod in servers for status in pod.status.container_statuses} == {0}
+    assert max(pod.metadata.creation_timestamp for pod in servers) < runs[0].started_at
+
+
+def test_neither_job_nor_generator_is_left_after_a_run(api: client.ApiClient, runs: list[Manifest]) -> None:
+    assert client.BatchV1Api(api).list_job_for_all_namespaces().items == []
+    assert pods(api, GENERATOR_LABELS) == []
+
+
+def test_the_report_shows_the_runs(stack: Stack, runs: list[Manifest], tmp_path: Path) -> None:
+    command = ["shapebench", "report", "--results", str(stack.results), "--out", str(tmp_path)]
+    subprocess.run(command, cwd=CHECKOUT, env=stack.environment, check=True, capture_output=True)
+    page = (tmp_path / "report.html").read_text()
+    for run in runs:
+        assert f'id="{run.run_id}"' in page
+
+
+def test_a_destroy_leaves_nothing_of_it_and_keeps_the_runs(
+    stack: Stack, api: client.ApiClient, runs: list[Manifest], of_the_node: set[str]
+) -> None:
+    kept = stack.runs()
+    assert PYTHON.name in running() - of_the_node, "the servers run"
+    stack.must("destroy", "--yes", "--skip-preview")
+    core = client.CoreV1Api(api)
+    assert {each.metadata.name for each in core.list_namespace().items} == OF_EVERY_CLUSTER
+    assert core.list_pod_for_all_namespaces().items == []
+    eventually(lambda: running() <= of_the_node, "no process of a container is left", within_s=30)
+    assert stack.runs() == kept
