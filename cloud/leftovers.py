@@ -1,5 +1,6 @@
 """Which things of ours are left over: decided from what Google lists and the time, and from nothing else."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -19,6 +20,8 @@ class Why(StrEnum):
     expired = "expired"
     orphaned = "orphaned"
     """Its lease goes on, but its stack's cluster is gone, and it is older than `YOUNG`."""
+    interrupted = "interrupted"
+    """A killed update was making it, so its stack's state does not know it."""
     volume = "volume of a cluster that is gone"
     """It carries GKE's label and none of ours: it is shown, and never removed."""
 
@@ -36,17 +39,27 @@ class Leftover:
         return bool(self.found.labels)
 
 
-def leftovers(inventory: Inventory, now: datetime) -> list[Leftover]:
+def leftovers(inventory: Inventory, now: datetime, interrupted: Collection[str] = ()) -> list[Leftover]:
     """Everything that is left over, in the order in which it can be removed.
+
+    `interrupted` are names of what killed updates were making: stacks.interrupted.
 
     Nothing of a stack is, while a cluster of that stack lives: its lease goes on, or somebody is at work on it. So a
     network, which keeps its first expiry when the lease is renewed, goes when its cluster has gone.
     """
     living = {cluster.stack for cluster in inventory.clusters if cluster.labels and _lives(cluster, now)}
     there = {cluster.name for cluster in inventory.clusters}
-    judged = ((found, _why(found, living, there, now)) for found in inventory.things)
+    judged = (
+        (found, Why.interrupted if _was_being_made(found, interrupted) else _why(found, living, there, now))
+        for found in inventory.things
+    )
     found = [Leftover(found, why) for found, why in judged if why is not None]
     return sorted(found, key=lambda each: (KINDS.index(each.found.kind), each.found.location, each.found.name))
+
+
+def _was_being_made(found: Found, interrupted: Collection[str]) -> bool:
+    """An account's name is the first part of its address."""
+    return bool(found.labels) and found.name.partition("@")[0] in interrupted
 
 
 def _why(found: Found, living: set[str], there: set[str], now: datetime) -> Why | None:

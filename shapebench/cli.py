@@ -192,6 +192,14 @@ def janitor(
     project: Annotated[
         str | None, typer.Option(help="Look there. [default: the stack's gcp:project, or the environment's]")
     ] = None,
+    state: Annotated[
+        typer.FileText | None,
+        typer.Option(
+            metavar="FILE",
+            help="What `pulumi stack export` prints of the stack (- for stdin): what a killed update was making is left"
+            " over, too, whatever its lease.",
+        ),
+    ] = None,
     yes: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--yes", help="Remove what is listed as removable. Nothing brings it back.")
     ] = False,
@@ -205,7 +213,7 @@ def janitor(
     from shapebench.janitor import janitor as look  # noqa: PLC0415
 
     with _one_line_errors():
-        raise typer.Exit(look(Only(stack, region), project, remove=yes, as_json=output is Format.json))
+        raise typer.Exit(look(Only(stack, region), project, state, remove=yes, as_json=output is Format.json))
 
 
 @app.command()

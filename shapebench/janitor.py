@@ -1,10 +1,10 @@
 """`shapebench janitor`: what stacks have left behind in Google Cloud, what it costs, and its removal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, TextIO
 
 from analysis.report.text import MISSING, money
 from cloud.access import Access, NoCredentialsError, access_of
@@ -18,6 +18,7 @@ from components.labels import COMMIT, expiry, label_value
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.files import load_config, stack_names
 from stacks.google import google_keys
+from stacks.interrupted import interrupted_names
 
 
 class Ending(IntEnum):
@@ -44,11 +45,12 @@ class Only:
         return of_stack and (self.region is None or place == self.region or place.rpartition("-")[0] == self.region)
 
 
-def janitor(only: Only, project: str | None, *, remove: bool, as_json: bool) -> Ending:
+def janitor(only: Only, project: str | None, state: TextIO | None, *, remove: bool, as_json: bool) -> Ending:
     """List what is left over, and remove it if that is wanted; raises CommandError where it cannot be looked for."""
+    interrupted = _interrupted(only.stack, state)
     access = _access(only.stack, project)
     google, project = _connect(access)
-    found = [each for each in _left_in(google, project) if only.admits(each)]
+    found = [each for each in _left_in(google, project, interrupted) if only.admits(each)]
     outcomes: dict[Leftover, Removed] = {}
     if remove:
         for done in Remover(google, note).remove(each for each in found if each.removable):
@@ -60,6 +62,14 @@ def janitor(only: Only, project: str | None, *, remove: bool, as_json: bool) -> 
     else:
         _print(found, outcomes, project)
     return _ending(found, outcomes)
+
+
+def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
+    if state is None:
+        return ()
+    if stack is None:
+        raise CommandError("--state is of one stack; give --stack, too, so that nothing of another is taken for its")
+    return interrupted_names(state.read(), stack)
 
 
 def _access(stack: str | None, project: str | None) -> Access:
@@ -76,7 +86,7 @@ def _connect(access: Access) -> tuple[Google, str]:
         raise CommandError(f"no Google credentials were found ({error}); run `{LOGIN}`") from None
 
 
-def _left_in(google: Google, project: str) -> list[Leftover]:
+def _left_in(google: Google, project: str, interrupted: Collection[str]) -> list[Leftover]:
     try:
         listed = inventory(google, project, note)
     except CloudError as error:
@@ -85,7 +95,7 @@ def _left_in(google: Google, project: str) -> list[Leftover]:
         ) from None
     if listed.unheard:
         note(f"no answer from {', '.join(listed.unheard)}: what is there is not listed.")
-    return leftovers(listed, datetime.now(UTC))
+    return leftovers(listed, datetime.now(UTC), interrupted)
 
 
 def _print(found: Sequence[Leftover], outcomes: dict[Leftover, Removed], project: str) -> None:

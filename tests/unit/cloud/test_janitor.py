@@ -55,6 +55,24 @@ def test_a_stack_whose_lease_goes_on_is_left_alone(cloud, left):
     assert left() == {}
 
 
+def test_what_a_killed_update_was_making_is_left_over_although_its_lease_goes_on(cloud, google):
+    mine = "gke-cluster-control-plane-1a2b3c4"
+    cloud.things = things.whole_stack("8cpu-16gb", DAY) | things.cluster(mine, labels(left=DAY), "PROVISIONING")
+    found = leftovers(inventory(google, PROJECT, print), NOW, {mine})
+    assert [(each.found.name, each.why, each.removable) for each in found] == [(mine, Why.interrupted, True)]
+
+
+def test_a_service_account_is_known_by_the_first_part_of_its_address(cloud, google):
+    cloud.things = things.account("shapebench-nodes-0a1b2c3", labels(left=DAY))
+    (found,) = leftovers(inventory(google, PROJECT, print), NOW, {"shapebench-nodes-0a1b2c3"})
+    assert found.why == Why.interrupted
+
+
+def test_a_name_alone_does_not_make_a_thing_ours(cloud, google):
+    cloud.things = things.cluster("gke-cluster-control-plane-1a2b3c4", THEIRS)
+    assert leftovers(inventory(google, PROJECT, print), NOW, {"gke-cluster-control-plane-1a2b3c4"}) == []
+
+
 def test_of_two_stacks_only_the_expired_one_is_left_over(cloud, remove):
     lives = things.whole_stack("2cpu-4gb", DAY)
     cloud.things = lives | things.whole_stack("8cpu-16gb", -DAY)

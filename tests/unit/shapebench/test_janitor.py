@@ -112,3 +112,26 @@ def test_without_a_project_it_ends_with_1(cloud, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert run().exit_code == 1
     assert "give --project" in run().stderr
+
+
+def test_what_a_stacks_state_says_was_being_made_is_removed_and_its_other_things_stay(cloud, tmp_path):
+    orphan = "gke-cluster-control-plane-1a2b3c4"
+    whole = things.whole_stack("8cpu-16gb", DAY)
+    cloud.things = whole | things.cluster(orphan, labels(left=DAY))
+    urn = "urn:pulumi:8cpu-16gb::shapebench::gcp:container/cluster:Cluster::gke-cluster-control-plane"
+    resource = {"urn": urn, "type": "gcp:container/cluster:Cluster", "inputs": {"name": orphan}}
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps({"deployment": {"pending_operations": [{"type": "creating", "resource": resource}]}}))
+    shown = run("--stack", "8cpu-16gb", "--state", str(state))
+    assert (shown.exit_code, orphan in shown.stdout, "interrupted" in shown.stdout) == (3, True, True)
+    done = run("--stack", "8cpu-16gb", "--state", str(state), "--yes")
+    assert done.exit_code == 0, done.output
+    assert cloud.things == whole
+
+
+def test_a_state_without_its_stack_is_refused(cloud, tmp_path):
+    state = tmp_path / "state.json"
+    state.write_text("{}")
+    done = run("--state", str(state))
+    assert done.exit_code == 1
+    assert "give --stack, too" in done.stderr
