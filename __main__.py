@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from stacks.config import google_config_of_this_stack, settings_of_this_stack, zone_of_this_stack
 from stacks.explain import SettingsError
 from stacks.settings import Settings
+
+if TYPE_CHECKING:
+    from components.cluster_load_test import ClusterLoadTest
+    from components.load_test import LoadTest
 
 # Each platform imports only its own providers' packages, which take seconds: what does not run need not load.
 # ruff: noqa: PLC0415
@@ -28,9 +33,7 @@ def local(settings: Settings) -> Outputs:
         "server": pulumi.Output.format("{0} {1}", serving.server, serving.server_version),
         "serverPid": serving.pid,
         "serverLog": serving.log,
-        "runId": load_test.run_id,
-        "runIds": load_test.run_ids,
-        "headline": load_test.headline,
+        **measured(load_test),
     }
 
 
@@ -42,9 +45,7 @@ def kubernetes(settings: Settings) -> Outputs:
     return {
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
-        "runId": platform.load_test.run_id,
-        "runIds": platform.load_test.run_ids,
-        "headline": platform.load_test.headline,
+        **measured(platform.load_test),
     }
 
 
@@ -61,7 +62,13 @@ def gke(settings: Settings) -> Outputs:
         "modelUri": platform.model_store.uri,
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
+        **measured(platform.load_test),
     }
+
+
+def measured(load_test: "LoadTest | ClusterLoadTest") -> Outputs:
+    """What every stack ends in."""
+    return {"runId": load_test.run_id, "runIds": load_test.run_ids, "headline": load_test.headline}
 
 
 try:

@@ -33,6 +33,7 @@ class GkeClusterArgs:
 class GkeCluster(pulumi.ComponentResource):
     """The cluster with its pools. What is deployed by `provider` comes after the nodes and goes before them."""
 
+    control_plane: Cluster
     serving_pool: NodePool
     load_pool: NodePool
     provider: Provider
@@ -49,6 +50,7 @@ class GkeCluster(pulumi.ComponentResource):
         # Without NAT a node could not pull an image; it goes after the last node has gone.
         after = pulumi.ResourceOptions(parent=self, depends_on=[*roles, args.control_plane.network.nat])
         cluster = make_control_plane(f"{name}-control-plane", args.control_plane, account.email, after)
+        self.control_plane = cluster
         self.load_pool, self.serving_pool = _make_pools(name, args, cluster, account, child)
         self.kubeconfig = pulumi.Output.secret(
             _kubeconfig(cluster, by_address=bool(args.control_plane.authorized_networks))

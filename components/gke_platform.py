@@ -11,14 +11,16 @@ from analysis.manifest import Cost
 from analysis.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost
 from cloud.needs import needs
 from components.account_names import account_names
+from components.cluster_load_test import ClusterLoadTest
 from components.gke_cluster import GkeCluster, GkeClusterArgs
 from components.gke_control_plane import ControlPlaneArgs
 from components.labels import stack_labels
 from components.lease import Lease, LeaseArgs
+from components.load_test_args import InCluster, load_test_args
 from components.model_export import ModelExport, ModelExportArgs
 from components.model_store import ModelStore, ModelStoreArgs
 from components.network import Network, NetworkArgs
-from components.node_pool import SERVING_POOL
+from components.node_pool import LOAD_POOL, SERVING_POOL
 from components.preflight import Preflight, PreflightArgs
 from components.serving_names import SERVICE_ACCOUNT
 from components.tf_serving import TfServing, TfServingArgs
@@ -50,6 +52,7 @@ class GkePlatform(pulumi.ComponentResource):
     cluster: GkeCluster
     model_store: ModelStore
     serving: TfServing
+    load_test: ClusterLoadTest
 
     def __init__(self, name: str, args: GkePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:GkePlatform", name, None, opts)
@@ -70,12 +73,16 @@ class GkePlatform(pulumi.ComponentResource):
             asked,
         )
         self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), kept)
-        self.serving = TfServing(
-            f"{name}-serving",
-            _serving_args(args, model, self.model_store, labels),
-            pulumi.ResourceOptions(parent=self, provider=self.cluster.provider),
+        # What is in the cluster goes with it: a destroy need not ask a control plane that may be gone already.
+        inside = pulumi.ResourceOptions(
+            parent=self, provider=self.cluster.provider, deleted_with=self.cluster.control_plane
         )
-        # The load test in the cluster goes here: components.cluster_load_test.
+        self.serving = TfServing(f"{name}-serving", _serving_args(args, model, self.model_store, labels), inside)
+        self.load_test = ClusterLoadTest(
+            f"{name}-load-test",
+            load_test_args(args.stack, settings, args.checkout, model, self.serving, _in_cluster(args, self.cluster)),
+            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
+        )
         self.register_outputs({})
 
 
@@ -156,4 +163,14 @@ def _serving_args(args: GkePlatformArgs, model: ModelExport, store: ModelStore, 
         pool=SERVING_POOL,
         seed_faithful=settings.gke.seed_faithful,
         labels={key: labels[key] for key in stack_labels("", "", "")},
+    )
+
+
+def _in_cluster(args: GkePlatformArgs, cluster: GkeCluster) -> InCluster:
+    gke = args.settings.gke
+    return InCluster(
+        kubeconfig=cluster.kubeconfig,
+        serving_image=gke.serving_image,
+        generator_image=gke.generator_image,
+        generator_pool=LOAD_POOL,
     )

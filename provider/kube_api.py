@@ -5,11 +5,12 @@ Imported where it is used only: the client is large, and most updates need none.
 
 import json
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import urllib3
 import websocket
@@ -196,7 +197,24 @@ def _settings(access: Access) -> client.Configuration:
             " names is; `kubectl cluster-info` with the same kubeconfig says more"
         ) from None
     settings.retries = False
+    _trust_one_list(settings)
     return settings
+
+
+def _trust_one_list(settings: client.Configuration) -> None:
+    """Where the kubeconfig names no authority, commands would trust another list than requests do."""
+    # The client's stubs know no other hook than None.
+    refresh = cast("Callable[[client.Configuration], None] | None", settings.refresh_api_key_hook)
+
+    def trust(said: client.Configuration) -> None:
+        # Before each call the client looks for a new token, and takes all else that the kubeconfig says along: that it
+        # names no authority, and this hook as it was.
+        if refresh is not None:
+            refresh(said)
+        said.ssl_ca_cert = said.ssl_ca_cert or ssl.get_default_verify_paths().cafile
+        said.refresh_api_key_hook = trust  # type: ignore[assignment]
+
+    trust(settings)
 
 
 def _passes(error: ApiException) -> bool:

@@ -41,6 +41,13 @@ class GkeSettings(Frozen):
     serving_image: Annotated[
         ExactImage, Field(description="The image of the server, with an exact version or a digest.")
     ]
+    generator_image: Annotated[
+        ExactImage | None,
+        Field(
+            description="The image of Locust, with an exact version or a digest; for gRPC it needs grpcio and protobuf."
+            " Leave it out for Locust's own of the protocol."
+        ),
+    ] = None
     load_machine_type: Annotated[
         str,
         AfterValidator(_known_machine_type),

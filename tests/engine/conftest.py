@@ -1,13 +1,23 @@
-"""A stack of its own for each test module: a backend on disk, ports that are free, a short load."""
+"""A stack of its own for each test module: a backend on disk, ports that are free, a short load.
+
+For tests with a cluster: one Kubernetes control plane, pods that are processes, and a server that they can ask.
+"""
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes import client, config
 
 from tests.engine.harness import SMOKE, Stack, free_port, servers_on
+from tests.engine.process_pods import ProcessPods, process_pods
+from tools.kubernetes.binaries import kubernetes_is_installed
+from tools.kubernetes.control_plane import ControlPlane
+from tools.pins import ROOT
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,3 +46,33 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     stack.run("destroy", "--yes", "--skip-preview")
     for process in servers_on(stack.config["local"]["restPort"]):
         os.kill(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    if not kubernetes_is_installed(ROOT):
+        pytest.fail("Kubernetes' servers are missing or outdated; run `tools/setup --tier kubernetes`")
+    with ControlPlane(tmp_path_factory.mktemp("control-plane") / "data") as control_plane:
+        yield control_plane
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: ControlPlane) -> Iterator[client.ApiClient]:
+    with config.new_client_from_config(str(control_plane.kubeconfig)) as api:
+        yield api
+
+
+@pytest.fixture(scope="session")
+def pods(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessPods]:
+    with process_pods(api, tmp_path_factory.mktemp("pods")) as pods:
+        yield pods
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A server that answers every prediction rightly and at once."""
+    command = [sys.executable, "-m", "bench.null_server"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
+        assert server.stdout
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.kill()

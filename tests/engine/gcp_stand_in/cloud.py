@@ -10,6 +10,7 @@ from tests.engine.gcp_stand_in.memory import Fault, Memory
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _PROVISIONED = {"goog-pulumi-provisioned": "true"}
+_BUCKET, _OBJECT = "gcp:storage/bucket:Bucket", "gcp:storage/bucketObject:BucketObject"
 _ON_CLUSTERS = ("gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool")
 
 
@@ -57,7 +58,8 @@ class Cloud:
         _raise_at_once(fault)
         properties = self._complete(kind, inputs, identity)
         with self.memory.resources() as resources:
-            if f"{token}::{identity}" in resources:
+            # An upload takes the place of what was there.
+            if f"{token}::{identity}" in resources and token != _OBJECT:
                 raise CloudError(f"googleapi: Error 409: Already exists: {identity}., alreadyExists")
             _refuse_while_busy(token, identity, resources)
             seconds = fault.seconds if fault else kind.seconds
@@ -104,6 +106,9 @@ class Cloud:
             _refuse_in_use(known, resources)
             # With its cluster a node pool is gone, too.
             for key in [key for key in resources if key.startswith(f"{_ON_CLUSTERS[1]}::{identity}/")]:
+                del resources[key]
+            # And with a bucket that may be emptied its objects.
+            for key in [key for key, each in resources.items() if token == _BUCKET and _is_in(each, known)]:
                 del resources[key]
             del resources[f"{token}::{identity}"]
         self.memory.log("delete", urn=urn, id=identity)
@@ -175,11 +180,14 @@ def _refuse_protected(token: str, inputs: Properties, resources: dict[str, Any])
             "Cannot destroy cluster because deletion_protection is set to true. Set it to false to proceed with "
             "cluster deletion"
         )
-    if token == "gcp:storage/bucket:Bucket" and not inputs.get("forceDestroy"):
-        held = [each for each in resources.values() if each["inputs"].get("bucket") == inputs["name"]
-                and each["type"] == "gcp:storage/bucketObject:BucketObject"]  # fmt: skip
+    if token == _BUCKET and not inputs.get("forceDestroy"):
+        held = any(_is_in(each, {"inputs": inputs}) for each in resources.values())
         if held or (inputs.get("versioning") or {}).get("enabled"):
             raise CloudError(f"Error trying to delete bucket {inputs['name']} containing objects without force_destroy")
+
+
+def _is_in(resource: dict[str, Any], bucket: dict[str, Any]) -> bool:
+    return resource["type"] == _OBJECT and resource["inputs"]["bucket"] == bucket["inputs"]["name"]
 
 
 def _refuse_while_busy(token: str, identity: str, resources: dict[str, Any]) -> None:

@@ -1,20 +1,25 @@
 """Plays the nodes: joins those of the stand-in's node pools to the API server, and marks the pods bound to them ready.
 
-It runs nothing. Scheduling, admission, Deployments, endpoints and namespaces are the work of Kubernetes' own programs.
+The load generator's pods run as processes, see tests.engine.process_pods; nothing else runs. Scheduling, admission,
+Deployments, Jobs, endpoints and namespaces are the work of Kubernetes' own programs.
 """
 
 import hashlib
+import json
 import threading
 from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes import client
 
+from components.labels import STACK
 from stacks.allocatable import DAEMON_REQUESTS, allocatable
 from stacks.shapes import machine_resources
 from tests.engine.gcp_stand_in.memory import Memory
+from tests.engine.process_pods import ProcessPods, is_of_the_generator
 
 _NAME = "stand-in kubelet"
+_RUNS_ON = "shapebench-tests/runs-on"
 _INTERVAL_S = 0.3
 _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule", "NO_EXECUTE": "NoExecute"}
 
@@ -22,9 +27,10 @@ _EFFECTS = {"NO_SCHEDULE": "NoSchedule", "PREFER_NO_SCHEDULE": "PreferNoSchedule
 class StandInKubelet:
     """A thread that brings the API server in line with the stand-in's node pools, until it is stopped."""
 
-    def __init__(self, api: client.ApiClient, memory: Memory) -> None:
+    def __init__(self, api: client.ApiClient, memory: Memory, pods: ProcessPods) -> None:
         self._core = client.CoreV1Api(api)
         self._memory = memory
+        self._pods = pods
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
 
@@ -40,22 +46,26 @@ class StandInKubelet:
             try:
                 self._join_and_leave()
                 self._run_pods()
+                self._lose_what_was_in_lost_clusters()
             # The API server is out of reach now and then, on purpose; pods go away while they are looked at.
             except Exception as error:  # noqa: BLE001 (whatever it is, the test that waits for it will tell)
                 self._memory.log("kubelet", error=str(error)[:500])
 
     def _join_and_leave(self) -> None:
         wanted = self._wanted_nodes()
-        there = {node.metadata.name for node in self._core.list_node().items}
+        there = {
+            node.metadata.name
+            for node in self._core.list_node().items
+            if (node.metadata.annotations or {}).get(_RUNS_ON) == _NAME
+        }
         for name in wanted.keys() - there:
             self._core.create_node(wanted[name])
-            self._core.patch_node_status(name, {"status": wanted[name]["status"]})
+            self._core.patch_node_status(name, {"status": wanted[name]["status"] | self._pods.node_status})
         for name in there - wanted.keys():
             self._core.delete_node(name)
 
     def _wanted_nodes(self) -> dict[str, Any]:
-        with self._memory.resources() as resources:
-            pools = [each for each in resources.values() if each["type"] == "gcp:container/nodePool:NodePool"]
+        pools = self._made("gcp:container/nodePool:NodePool")
         return {
             node["metadata"]["name"]: node
             for pool in pools
@@ -63,13 +73,30 @@ class StandInKubelet:
             for node in [_node(pool["id"], pool["inputs"], index)]
         }
 
+    def _made(self, kind: str) -> list[Any]:
+        with self._memory.resources() as resources:
+            return [each for each in resources.values() if each["type"] == kind]
+
     def _run_pods(self) -> None:
-        for pod in self._core.list_pod_for_all_namespaces(field_selector="spec.nodeName!=").items:
-            name, namespace = pod.metadata.name, pod.metadata.namespace
-            if pod.metadata.deletion_timestamp is not None:
+        answer = self._core.list_pod_for_all_namespaces(field_selector="spec.nodeName!=", _preload_content=False)
+        for pod in json.loads(answer.data)["items"]:
+            name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+            if "deletionTimestamp" in pod["metadata"]:
+                self._pods.stop(name)
                 self._core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
-            elif pod.status.phase == "Pending":
+            elif is_of_the_generator(pod):
+                self._core.patch_namespaced_pod_status(name, namespace, {"status": self._pods.status(pod)})
+            elif pod["status"]["phase"] == "Pending":
                 self._core.patch_namespaced_pod_status(name, namespace, {"status": _running(pod)})
+
+    def _lose_what_was_in_lost_clusters(self) -> None:
+        """All clusters share one API server; with the last of a stack's, the stack's namespaces are gone."""
+        labels = [each["inputs"].get("resourceLabels") or {} for each in self._made("gcp:container/cluster:Cluster")]
+        alive = {each.get(STACK) for each in labels}
+        for namespace in self._core.list_namespace(label_selector=STACK).items:
+            metadata = namespace.metadata
+            if metadata.labels[STACK] not in alive and metadata.deletion_timestamp is None:
+                self._core.delete_namespace(metadata.name)
 
 
 def _node(pool_id: str, inputs: dict[str, Any], index: int) -> dict[str, Any]:
@@ -96,7 +123,7 @@ def _node(pool_id: str, inputs: dict[str, Any], index: int) -> dict[str, Any]:
     }
     taints = [{**taint, "effect": _EFFECTS[taint["effect"]]} for taint in config.get("taints") or []]
     return {
-        "metadata": {"name": name, "labels": labels, "annotations": {"shapebench-tests/runs-on": _NAME}},
+        "metadata": {"name": name, "labels": labels, "annotations": {_RUNS_ON: _NAME}},
         "spec": {"taints": taints},
         "status": {
             "capacity": resources,
@@ -113,9 +140,9 @@ _NODE_INFO = dict.fromkeys(
 ) | {"kubeletVersion": "v1.34.4", "operatingSystem": "linux", "architecture": "amd64"}
 
 
-def _running(pod: Any) -> dict[str, Any]:
+def _running(pod: dict[str, Any]) -> dict[str, Any]:
     now = _now()
-    address = int(hashlib.sha256(pod.metadata.uid.encode()).hexdigest()[:4], 16)
+    address = int(hashlib.sha256(pod["metadata"]["uid"].encode()).hexdigest()[:4], 16)
     ip = f"10.20.{address >> 8}.{address & 255}"
     return {
         "phase": "Running",
@@ -125,21 +152,21 @@ def _running(pod: Any) -> dict[str, Any]:
         "podIPs": [{"ip": ip}],
         "conditions": [_condition(each) for each in ("Initialized", "ContainersReady", "Ready", "PodScheduled")],
         "containerStatuses": [
-            _container(each, {"running": {"startedAt": now}}, ready=True) for each in pod.spec.containers
+            _container(each, {"running": {"startedAt": now}}, ready=True) for each in pod["spec"]["containers"]
         ],
         "initContainerStatuses": [
             _container(each, {"terminated": {"exitCode": 0, "reason": "Completed"}}, ready=True)
-            for each in pod.spec.init_containers or []
+            for each in pod["spec"].get("initContainers") or []
         ],
     }
 
 
-def _container(container: Any, state: dict[str, Any], *, ready: bool) -> dict[str, Any]:
-    digest = hashlib.sha256(container.image.encode()).hexdigest()
+def _container(container: dict[str, Any], state: dict[str, Any], *, ready: bool) -> dict[str, Any]:
+    image = container["image"]
     return {
-        "name": container.name,
-        "image": container.image,
-        "imageID": f"{container.image.partition(':')[0]}@sha256:{digest}",
+        "name": container["name"],
+        "image": image,
+        "imageID": f"{image.partition(':')[0]}@sha256:{hashlib.sha256(image.encode()).hexdigest()}",
         "ready": ready,
         "started": ready,
         "restartCount": 0,

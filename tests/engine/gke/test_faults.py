@@ -1,18 +1,21 @@
 """What goes wrong in Google Cloud or on the way to it ends in a clear error, and the next command completes it."""
 
 import os
+import re
 import signal
+import time
 
 import pytest
-from kubernetes import client
 
+from provider.load_job import GENERATOR
+from stacks.interrupted import interrupted_names
 from tests.engine.gcp_stand_in.memory import Fault
-from tests.engine.gke.world import World, contents
-from tests.engine.harness import Stack, eventually
+from tests.engine.gke.world import NAMESPACE, World, contents
+from tests.engine.harness import LONG, SMOKE, Stack, eventually
+from tests.pod_processes import PodProcesses
 
 SECOND_POOL = "NodePool::gke-cluster-serving"
 CLUSTER = "Cluster::gke-cluster-control-plane"
-NAMESPACE = "shapebench"
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +27,13 @@ def must_be_gone(stack: Stack, world: World) -> None:
     assert stack.resources() == []
     assert world.google() == []
     eventually(lambda: not any(NAMESPACE in each for each in contents(world.api)), "the namespace is gone")
+
+
+def generator_at_work(world: World) -> PodProcesses:
+    """The load generator's pod, once requests are answered."""
+    eventually(lambda: GENERATOR in world.pods.alive, "the load generator runs", within_s=120)
+    eventually(lambda: re.search(r'"p50_ms": \d', world.pods.last.log(GENERATOR)), "requests are answered")
+    return world.pods.last
 
 
 def clusters_in(world: World) -> list[str]:
@@ -43,15 +53,42 @@ def test_a_quota_that_is_too_small_for_the_second_pool_is_named_and_an_up_goes_o
     assert clusters_in(world) == clusters
 
 
-def test_a_destroy_without_an_api_server_fails_and_the_next_one_completes(stack: Stack, world: World):
+def test_a_generator_that_is_killed_fails_the_update_and_the_next_one_measures_again(stack: Stack, world: World):
+    stack.config["load"] = LONG
+    update = stack.start("up", "--yes", "--skip-preview")
+    generator_at_work(world).kill(GENERATOR)
+    said, _ = update.communicate(timeout=120)
+    assert update.returncode != 0
+    assert "the load generator crashed (SIGKILL, OOMKilled)" in said
+    assert stack.runs()[-1].validity.verdict == "invalid"
+    stack.config["load"] = SMOKE | {"durationS": 5}
+    stack.must_up()
+    assert stack.runs()[-1].validity.reasons == ()
+
+
+def test_a_run_outlives_a_connection_that_is_cut_for_twenty_seconds(stack: Stack, world: World):
+    stack.config["load"] = SMOKE | {"durationS": 20}
+    runs = len(stack.runs())
+    update = stack.start("up", "--yes", "--skip-preview")
+    generator_at_work(world)
     world.control_plane.stop_api_server()
     try:
-        failed = stack.run("destroy", "--yes", "--skip-preview")
+        time.sleep(20)
     finally:
         world.control_plane.start_api_server()
-    assert failed.returncode != 0
-    assert "unreachable" in failed.stdout
-    stack.must("destroy", "--yes", "--skip-preview")
+    said, _ = update.communicate(timeout=180)
+    assert update.returncode == 0, said
+    assert len(stack.runs()) == runs + 1
+    assert stack.runs()[-1].validity.reasons == ()
+    stack.config["load"] = SMOKE
+
+
+def test_a_destroy_needs_no_api_server_for_the_cluster_takes_along_what_is_in_it(stack: Stack, world: World):
+    world.control_plane.stop_api_server()
+    try:
+        stack.must("destroy", "--yes", "--skip-preview")
+    finally:
+        world.control_plane.start_api_server()
     must_be_gone(stack, world)
 
 
@@ -78,28 +115,19 @@ def test_a_cluster_that_fails_half_way_is_kept_in_the_state_and_an_up_completes_
     stack.must("preview", "--expect-no-changes")
 
 
-def test_a_cluster_that_is_gone_already_is_said_and_the_rest_can_still_be_destroyed(stack: Stack, world: World):
-    with world.memory.resources() as resources:
-        for key in [key for key in resources if key.startswith("gcp:container/")]:
-            del resources[key]
+def test_a_stack_whose_cluster_is_gone_already_is_destroyed_like_any_other(stack: Stack, world: World):
     world.control_plane.stop_api_server()
     try:
-        failed = stack.run("destroy", "--yes", "--skip-preview")
-        assert failed.returncode != 0
-        assert "PULUMI_K8S_DELETE_UNREACHABLE" in failed.stdout
-        stack.variables["PULUMI_K8S_DELETE_UNREACHABLE"] = "true"
+        with world.memory.resources() as resources:
+            for key in [key for key in resources if key.startswith("gcp:container/")]:
+                del resources[key]
         stack.must("destroy", "--yes", "--skip-preview")
     finally:
-        stack.variables.pop("PULUMI_K8S_DELETE_UNREACHABLE", None)
         world.control_plane.start_api_server()
-    assert stack.resources() == []
-    assert world.google() == []
-    # The stand-in's clusters share one API server, so what was in the lost one is still there.
-    client.CoreV1Api(world.api).delete_namespace(NAMESPACE)
     must_be_gone(stack, world)
 
 
-def test_a_cluster_that_a_killed_engine_was_making_is_spoken_of_and_carries_the_label_by_which_it_is_found(
+def test_a_cluster_that_a_killed_engine_was_making_is_spoken_of_and_found_by_the_state_and_its_label(
     stack: Stack, world: World
 ):
     world.memory.expect(Fault("slow", CLUSTER, seconds=8))
@@ -108,6 +136,7 @@ def test_a_cluster_that_a_killed_engine_was_making_is_spoken_of_and_carries_the_
     os.kill(update.pid, signal.SIGKILL)
     update.communicate(timeout=60)
     stack.run("cancel", "--yes")
+    assert orphan.rpartition("/")[2] in interrupted_names(stack.must("stack", "export"), stack.name)
     completed = stack.up()
     assert completed.returncode == 0, completed.stdout
     assert "gke-cluster-control-plane, interrupted while creating" in completed.stdout

@@ -13,15 +13,19 @@ from typing import Any, Self
 import yaml
 from kubernetes import client
 
+from components.labels import STACK
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.stand_in_kubelet import StandInKubelet
 from tests.engine.harness import CHECKOUT, SMOKE, Stack, eventually
+from tests.engine.process_pods import ProcessPods
 from tests.google_stand_in import GoogleStandIn, serving
 from tools.kubernetes.binaries import bin_folder
 from tools.kubernetes.control_plane import ControlPlane
 
 STAND_IN = Path(__file__).parents[1] / "gcp_stand_in/bin"
 PROJECT = "shapebench-tests"
+NAMESPACE = "shapebench"
+REST_URL = f"http://tf-serving-rest.{NAMESPACE}.svc:8501"
 # Of every kind that a stack of this project could make, and that goes away only if somebody deletes it.
 _KINDS = ["Namespace", "Node", "Pod", "Deployment", "ReplicaSet", "Job", "Service", "EndpointSlice", "ConfigMap",
           "Secret", "ServiceAccount", "NetworkPolicy", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
@@ -43,6 +47,7 @@ class World:
     home: Path
     control_plane: ControlPlane
     api: client.ApiClient
+    pods: ProcessPods
     memory: Memory = field(init=False)
     cloud: GoogleStandIn = field(init=False, default_factory=lambda: GoogleStandIn(project=PROJECT))
     _kubelet: StandInKubelet = field(init=False)
@@ -54,7 +59,7 @@ class World:
         self.memory = Memory(self.home / "google")
         plane = self.control_plane
         self.memory.hand_out(plane.address, plane.ca_certificate, plane.token)
-        self._kubelet = StandInKubelet(self.api, self.memory)
+        self._kubelet = StandInKubelet(self.api, self.memory, self.pods)
 
     def __enter__(self) -> Self:
         self._endpoints = self._open.enter_context(serving(self.cloud))
@@ -68,9 +73,13 @@ class World:
             stack.run("destroy", "--yes", "--skip-preview")
         with self.memory.resources() as resources:
             resources.clear()
-        eventually(lambda: not client.CoreV1Api(self.api).list_node().items, "the nodes are gone")
+        eventually(lambda: not self._of_lost_clusters(), "what was in the clusters is gone")
         self._kubelet.stop()
         self._open.close()
+
+    def _of_lost_clusters(self) -> list[Any]:
+        core = client.CoreV1Api(self.api)
+        return [*core.list_node().items, *core.list_namespace(label_selector=STACK).items]
 
     def stack(self, name: str, project: Path = CHECKOUT) -> Stack:
         """A stack that finds the stand-in as its gcp plugin, and the real Kubernetes provider."""

@@ -1,45 +1,37 @@
-"""A control plane of its own, with one node whose pods are processes, and a namespace with what a load test needs."""
+"""One node whose pods are processes, and a namespace with what a load test needs."""
 
 import base64
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config
+from kubernetes import client
 
 from components.serving_names import SERVER_LABELS
 from loadtest import pod
 from loadtest.payload import photograph
+from stacks.load_profiles import ClosedLoop
+from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
-from tools.kubernetes.binaries import kubernetes_is_installed
+from tests.engine.process_pods import ProcessPods
 from tools.kubernetes.control_plane import ControlPlane
-from tools.pins import ROOT
 
 NAMESPACE = "load-tests"
 
 
-@pytest.fixture(scope="session")
-def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    if not kubernetes_is_installed(ROOT):
-        pytest.fail("Kubernetes' servers are missing or outdated; run `tools/setup --tier kubernetes`")
-    with ControlPlane(tmp_path_factory.mktemp("control-plane") / "data") as control_plane:
-        yield control_plane
-
-
-@pytest.fixture(scope="session")
-def api(control_plane: ControlPlane) -> Iterator[client.ApiClient]:
-    with config.new_client_from_config(str(control_plane.kubeconfig)) as api:
-        yield api
-
-
-@pytest.fixture(scope="session")
-def kubelet(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProcessKubelet]:
-    with ProcessKubelet(api, tmp_path_factory.mktemp("kubelet")) as kubelet:
-        _declare(client.CoreV1Api(api))
+@pytest.fixture(scope="module")
+def kubelet(api: client.ApiClient, pods: ProcessPods) -> Iterator[ProcessKubelet]:
+    core = client.CoreV1Api(api)
+    with ProcessKubelet(api, pods) as kubelet:
+        _declare(core)
         yield kubelet
+        core.delete_namespace(NAMESPACE)
+        eventually(lambda: not _is_there(core), "the namespace is gone")
+
+
+def _is_there(core: client.CoreV1Api) -> bool:
+    return NAMESPACE in [each.metadata.name for each in core.list_namespace().items]
 
 
 def _declare(core: client.CoreV1Api) -> None:
@@ -60,16 +52,6 @@ def _declare(core: client.CoreV1Api) -> None:
         "containers": [container],
     }
     core.create_namespaced_pod(NAMESPACE, {"metadata": {"name": "tf-serving-0", "labels": SERVER_LABELS}, "spec": spec})
-
-
-@pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
-    """A server that answers every prediction rightly and at once."""
-    command = [sys.executable, "-m", "bench.null_server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
-        assert server.stdout
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        server.kill()
 
 
 @pytest.fixture
@@ -93,14 +75,7 @@ def inputs(server_url: str, kubelet: ProcessKubelet, control_plane: ControlPlane
             "batching": None,
             "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
         },
-        "profile": {
-            "mode": "closed",
-            "users": 2,
-            "spawn_rate_per_s": 9.0,
-            "wait_s": 0.05,
-            "warmup_s": 0.0,
-            "duration_s": 3.0,
-        },
+        "profile": ClosedLoop(users=2, spawn_rate_per_s=9, wait_s=0.05, warmup_s=0, duration_s=3).model_dump(),
         "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
         "region": "us-central1",
         "repeats": 1,

@@ -59,11 +59,6 @@ def left(api: client.ApiClient) -> list[str]:
     return [each.metadata.name for each in [*jobs, *pods] if each.metadata.name != "tf-serving-0"]
 
 
-def alive(kubelet: ProcessKubelet) -> list[str]:
-    """The containers whose processes run."""
-    return [container for pod in kubelet.pods.values() for container in pod.alive]
-
-
 def test_the_rows_come_back_and_neither_job_nor_pod_nor_secret_stays(
     inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
 ) -> None:
@@ -75,7 +70,7 @@ def test_the_rows_come_back_and_neither_job_nor_pod_nor_secret_stays(
     assert outputs["headline"]["requests"] > 10
     assert any("users," in line for line in recorded.shown)
     assert left(api) == []
-    assert alive(kubelet) == []
+    assert kubelet.pods.alive == []
     secret = inputs["kubeconfig"].partition('"token": "')[2].partition('"')[0]
     written = "".join(path.read_text(errors="replace") for path in Path(inputs["results"]).rglob("*.json"))
     assert len(secret) > 20
@@ -104,7 +99,7 @@ def test_a_connection_that_is_cut_for_twenty_seconds_loses_nothing(
 def test_a_generator_that_is_killed_is_told_and_its_rows_are_kept(
     inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
 ) -> None:
-    recorded = Recorded(lambda _: kubelet.generator.kill(GENERATOR))
+    recorded = Recorded(lambda _: kubelet.pods.last.kill(GENERATOR))
     inputs["profile"]["duration_s"] = 600.0
     with pytest.raises(ResourceError, match=r"the load generator crashed \(SIGKILL, OOMKilled\)"):
         RESOURCE.create(inputs, recorded.operation)
@@ -119,7 +114,7 @@ def test_a_cancelled_update_ends_the_job(inputs: Any, api: client.ApiClient, kub
     with pytest.raises(ResourceError, match="the test was cancelled before its end"):
         RESOURCE.create(inputs, recorded.operation)
     assert left(api) == []
-    assert alive(kubelet) == []
+    assert kubelet.pods.alive == []
 
 
 def test_a_job_that_a_killed_update_left_is_removed_with_its_load(
@@ -136,13 +131,13 @@ def test_a_job_that_a_killed_update_left_is_removed_with_its_load(
         assert any("p50" in line for line in update.stdout)
         update.kill()
     assert left(api)
-    assert alive(kubelet)
+    assert kubelet.pods.alive
     recorded = Recorded()
     inputs["profile"]["duration_s"] = 3.0
     RESOURCE.create(inputs, recorded.operation)
     assert recorded.said[0].endswith("a load test that an interrupted update left behind")
     assert left(api) == []
-    assert alive(kubelet) == []
+    assert kubelet.pods.alive == []
 
 
 def test_a_pod_that_finds_no_node_says_so_and_leaves_nothing(inputs: Any, api: client.ApiClient) -> None:

@@ -42,7 +42,7 @@ def stack(
         },
     }
     # What the cluster's DNS and its service would do.
-    kubelet.names[f"http://tf-serving-rest.{NAMESPACE}.svc:8501"] = server_url
+    kubelet.pods.names[f"http://tf-serving-rest.{NAMESPACE}.svc:8501"] = server_url
     stack.init()
     yield stack
     stack.run("cancel", "--yes")

@@ -29,6 +29,8 @@ class Registration:
     depends_on: frozenset[str]
     """URNs, those that its inputs come from among them."""
     provider: str
+    parent: str
+    deleted_with: str
 
 
 @dataclass
@@ -102,6 +104,8 @@ class _Monitor(mocks.MockMonitor):
                     delete_before_replace=request.deleteBeforeReplace,
                     depends_on=frozenset(request.dependencies),
                     provider=request.provider,
+                    parent=request.parent,
+                    deleted_with=request.deletedWith,
                 )
             )
         return response
@@ -129,4 +133,6 @@ def _made(kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
                     "controlPlaneEndpointsConfig": endpoints | {"dnsEndpointConfig": dns},
                 }
             )
+    if "metadata" in inputs:
+        return inputs | {"metadata": {"name": f"{name}-1a2b3c4"} | inputs["metadata"]}
     return {"name": f"{name}-1a2b3c4", "project": PROJECT} | inputs

@@ -14,9 +14,10 @@ from components.labels import COMMIT, EXPIRES, STACK, from_description, stack_la
 from stacks import files
 from stacks.files import load_settings
 from stacks.gke import GkeSettings
+from stacks.images import GENERATOR_IMAGES
 from stacks.settings import Settings
 from tests.unit.components.gke_program import SHAPES, record_gke, record_stack, settings_with
-from tests.unit.components.recorder import LEASE, Recording, record
+from tests.unit.components.recorder import LEASE, Recording, Registration, record
 
 # What takes labels, and where.
 LABELLED = {
@@ -38,8 +39,11 @@ NEITHER = {
     "gcp:storage/bucketIAMMember:BucketIAMMember",
     "gcp:storage/bucketObject:BucketObject",
 }
+# What says something of the shape.
+OF_THE_SHAPE = ("/gke-preflight", "/gke-cluster-serving", "/gke-serving-deployment", "/gke-load-test-run")
 CHANGED_GKE: dict[str, Any] = {
     "servingImage": "tensorflow/serving:2.19.1",
+    "generatorImage": "locustio/locust:2.46.5",
     "loadMachineType": "e2-standard-8",
     "loadNodes": 2,
     "authorizedNetworks": ["203.0.113.0/24"],
@@ -58,6 +62,11 @@ CHANGED: list[dict[str, Any]] = [
     {"serving": {"protocol": "rest", "interOp": 8, "intraOp": 4}},
     {"model": {"weights": "random"}},
     {"region": "europe-west4"},
+    {"serving": {"protocol": "grpc", "interOp": 8}},
+    {"load": {"profile": "laptop"}},
+    {"load": {"profile": "seed", "repeats": 3}},
+    {"results": "elsewhere"},
+    {"rerun": "again"},
 ]
 ANY_GKE = st.fixed_dictionaries(
     {
@@ -121,7 +130,7 @@ def test_stacks_differ_in_nothing_but_the_shape_and_what_follows_from_it():
         return {
             name: inputs.replace(stack, "STACK")
             for name, (inputs, _) in record_stack(stack).described.items()
-            if not name.endswith(("/gke-preflight", "/gke-cluster-serving", "/gke-serving-deployment"))
+            if not name.endswith(OF_THE_SHAPE)
         }
 
     assert all(rest(stack) == rest("8cpu-16gb") for stack in SHAPES)
@@ -255,6 +264,45 @@ def test_labels_name_stack_commit_and_expiry(base):
         COMMIT: "876bcdc",
         EXPIRES: "2026-11-26t02-00-00z",
     }
+
+
+def test_the_load_test_asks_this_server_from_the_load_pool_once_it_serves(base):
+    test, deployment = base.one("kubernetes:LoadTest"), base.one("apps/v1:Deployment")
+    assert deployment.urn in test.depends_on
+    assert test.inputs["baseUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
+    assert (test.inputs["namespace"], test.inputs["replicas"]) == ("shapebench", deployment.inputs["spec"]["replicas"])
+    assert test.inputs["platform"] == "gke"
+    assert test.inputs["nodeSelector"] == base.one("nodePool:NodePool", "load").inputs["nodeConfig"]["labels"]
+    pods = deployment.inputs["spec"]["template"]["metadata"]["labels"]
+    assert test.inputs["selector"].items() <= pods.items()
+    assert test.inputs["generatorImage"] == GENERATOR_IMAGES["rest"]
+    assert test.inputs["serving"]["server_version"] == "2.20.0"
+
+
+def test_the_load_test_reaches_the_cluster_as_the_stack_does_and_the_way_in_is_secret(base):
+    used = base.one("kubernetes:LoadTest").inputs["kubeconfig"]
+    assert rpc.is_rpc_secret(used)
+    assert used == base.one("providers:kubernetes").inputs["kubeconfig"]
+
+
+def test_over_grpc_the_load_test_asks_every_pod_with_an_image_that_can():
+    test = record_gke(settings_with(serving={"protocol": "grpc", "interOp": 8})).one("kubernetes:LoadTest").inputs
+    assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"
+    assert test["generatorImage"] == GENERATOR_IMAGES["grpc"]
+
+
+def test_what_is_in_the_cluster_goes_with_it(base):
+    by_urn = {each.urn: each for each in base.resources}
+
+    def goes_with(each: Registration) -> str:
+        # The engine hands a component's option down to its children.
+        return each.deleted_with or (goes_with(by_urn[each.parent]) if each.parent in by_urn else "")
+
+    cluster = base.one("cluster:Cluster").urn
+    inside = [each for each in base.resources if each.typ.startswith("kubernetes:")]
+    assert {each.typ for each in inside} >= {"kubernetes:core/v1:Namespace", "kubernetes:core/v1:ConfigMap"}
+    assert {goes_with(each) for each in inside} == {cluster}
+    assert not any(goes_with(each) for each in base.resources if each.typ.startswith("gcp:"))
 
 
 def test_the_cost_is_a_plain_value_that_a_preview_knows():

@@ -43,7 +43,7 @@ def test_only_the_reader_may_read_and_only_this_bucket(recording):
 
 def test_only_the_servers_account_in_the_cluster_acts_as_the_reader(recording):
     (binding,) = recording.of("serviceaccount/iAMMember:IAMMember")
-    account = recording.one("core/v1:ServiceAccount").inputs["metadata"]
+    account = recording.one("core/v1:ServiceAccount", "serving-account").inputs["metadata"]
     assert binding.inputs["role"] == "roles/iam.workloadIdentityUser"
     assert binding.inputs["member"] == (
         f"serviceAccount:{PROJECT}.svc.id.goog[{account['namespace']}/{account['name']}]"

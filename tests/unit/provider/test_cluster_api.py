@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,6 +121,17 @@ def test_a_user_who_gave_up_does_not_wait_for_a_cluster_for_long(
     with pytest.raises(ClusterError, match="could not be reached for 0 s") as failure:
         api(server, cancelled).pods("")
     assert SECRET not in str(failure.value)
+
+
+def test_commands_trust_the_authorities_that_requests_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's own list would do for Google's certificate, but not behind a proxy that signs for a company."""
+    authorities = tmp_path / "company.crt"
+    authorities.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    settings = provider.kube_api._settings(Access(kubeconfig("https://c")))
+    for _ in range(2):
+        settings.get_api_key_with_prefix("BearerToken")  # as before each call
+    assert settings.ssl_ca_cert == str(authorities)
 
 
 @pytest.mark.parametrize(
