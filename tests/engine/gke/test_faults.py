@@ -26,7 +26,7 @@ def stack(world: World) -> Stack:
 def must_be_gone(stack: Stack, world: World) -> None:
     assert stack.resources() == []
     assert world.google() == []
-    # Kubernetes' controllers come back to an API server that was away after longer and longer pauses.
+    # After an API server was away it took up to 108 s here.
     eventually(
         lambda: not any(NAMESPACE in each for each in contents(world.api)), "the namespace is gone", within_s=240
     )
