@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from stacks.images import ExactImage
+from stacks.images import GeneratorImage, ServingImage
 from stacks.model import Frozen
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
@@ -38,16 +38,8 @@ def _some_network(cidr: str) -> str:
 class GkeSettings(Frozen):
     """For the platform `gke` only. Defaults are in `Pulumi.yaml`."""
 
-    serving_image: Annotated[
-        ExactImage, Field(description="The image of the server, with an exact version or a digest.")
-    ]
-    generator_image: Annotated[
-        ExactImage | None,
-        Field(
-            description="The image of Locust, with an exact version or a digest; for gRPC it needs grpcio and protobuf."
-            " Leave it out for Locust's own of the protocol."
-        ),
-    ] = None
+    serving_image: ServingImage
+    generator_image: GeneratorImage = None
     load_machine_type: Annotated[
         str,
         AfterValidator(_known_machine_type),

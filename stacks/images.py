@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 # What asks over which protocol. The second is the first with OpenTelemetry's packages, so with grpcio and protobuf.
 GENERATOR_IMAGES = {"rest": "locustio/locust:2.46.6", "grpc": "locustio/locust-otel:2.46.6"}
@@ -29,6 +29,16 @@ def exact_image(image: str) -> str:
 
 
 ExactImage = Annotated[str, AfterValidator(exact_image)]
+
+# What a platform asks for whose servers and generator run in pods.
+ServingImage = Annotated[ExactImage, Field(description="The image of the server, with an exact version or a digest.")]
+GeneratorImage = Annotated[
+    ExactImage | None,
+    Field(
+        description="The image of Locust, with an exact version or a digest; for gRPC it needs grpcio and protobuf."
+        " Leave it out for Locust's own of the protocol."
+    ),
+]
 
 
 def server_in(image: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from stacks.allocatable import LEAST_MEMORY_MIB
-from stacks.images import ExactImage
+from stacks.images import GeneratorImage, ServingImage
 from stacks.model import Frozen
 
 DIGEST_PLACE = "{digest}"
@@ -44,9 +44,7 @@ class KubernetesSettings(Frozen):
             description="The namespace that is made and removed by this stack: lower-case letters, digits and dashes.",
         ),
     ] = "shapebench"
-    serving_image: Annotated[
-        ExactImage, Field(description="The image of the server, with an exact version or a digest.")
-    ]
+    serving_image: ServingImage
     model_uri: Annotated[
         str,
         Field(
@@ -64,13 +62,7 @@ class KubernetesSettings(Frozen):
             description="Labels of the nodes that serve, which may be taints of the same name. Give {} for any node."
         ),
     ] = Field(default_factory=dict)
-    generator_image: Annotated[
-        ExactImage | None,
-        Field(
-            description="The image of Locust, with an exact version or a digest; for gRPC it needs grpcio and protobuf."
-            " Leave it out for Locust's own of the protocol."
-        ),
-    ] = None
+    generator_image: GeneratorImage = None
     generator_pool: Annotated[
         dict[str, str],
         Field(description="Labels of the nodes that ask. Give others than serve, or they share what is measured."),
