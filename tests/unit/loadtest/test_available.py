@@ -9,8 +9,9 @@ import grpc
 import pytest
 from tensorflow_serving.apis import predict_pb2
 
-from loadtest.plan import PLAN_VARIABLE, Plan
+from loadtest.plan import PLAN_VARIABLE
 from tests.unit.loadtest.conftest import RIGHT, Exchange, ScriptedServer
+from tests.unit.loadtest.plans import write_plan
 from tests.unit.loadtest.scripted_grpc import RIGHT as RIGHT_MESSAGE
 from tests.unit.loadtest.scripted_grpc import ScriptedGrpcServer
 
@@ -22,27 +23,12 @@ def ask(tmp_path: Path) -> Callable[[str, float], subprocess.CompletedProcess[st
     """Run it against a URL, as the pod does."""
 
     def run(url: str, within_s: float) -> subprocess.CompletedProcess[str]:
-        (tmp_path / "request.body").write_bytes(b'{"instances": [1]}' if url.startswith("http") else b"")
-        Plan(
-            protocol="rest" if url.startswith("http") else "grpc",
-            base_url=url,
-            model_name="resnet",
-            body_path=str(tmp_path / "request.body"),
-            expected_shape=(1, 3),
-            users=1,
-            spawn_rate_per_s=1,
-            wait_s=0,
-            warmup_s=0,
-            ramp_s=1,
-            duration_s=1,
-            spool_path=str(tmp_path / "rows.csv"),
-            parent_pid=None,
-        ).write(tmp_path / "plan.json")
+        plan = write_plan(tmp_path, url, b'{"instances": [1]}' if url.startswith("http") else b"")
         return subprocess.run(
             [sys.executable, "-m", "loadtest.available", str(within_s)],
             cwd=ROOT,
             # A proxy that a node may know of is none of the generator's.
-            env={PLAN_VARIABLE: str(tmp_path / "plan.json"), "http_proxy": "http://127.0.0.1:1"},
+            env={PLAN_VARIABLE: str(plan), "http_proxy": "http://127.0.0.1:1"},
             capture_output=True,
             text=True,
             check=False,

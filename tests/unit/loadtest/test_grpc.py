@@ -6,8 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,41 +21,25 @@ from loadtest.outcome import LoadTestOutcome
 from loadtest.plan import Limits
 from loadtest.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import ClosedLoop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
 
 ROOT = Path(__file__).parents[3]
 BODY = predict_pb2.PredictRequest(model_spec={"name": "resnet"}).SerializeToString()
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=1, server_gone_after_s=1, flush_interval_s=0.1)
 
-Scenario = Callable[[Path], Any]
-SCENARIOS: list[Scenario] = []
-
-
-def scenario(play: Scenario) -> Scenario:
-    SCENARIOS.append(play)
-    return play
+scenario = Scenarios(at_once=3)
 
 
 @pytest.fixture(scope="module")
-def came_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Scenario], Any]]:
-    with ThreadPoolExecutor(3) as pool:
-        futures = {play: pool.submit(play, tmp_path_factory.mktemp(play.__name__)) for play in SCENARIOS}
-        yield lambda play: futures[play].result()
+def came_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
+    with scenario.played(tmp_path_factory) as came_of:
+        yield came_of
 
 
 def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestOutcome:
-    fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
-    spec = LoadTestSpec(
-        profile=ClosedLoop(**fields | profile),
-        protocol="grpc",
-        base_url=url,
-        model_name="resnet",
-        work_dir=work_dir,
-        body=BODY,
-        expected_shape=(1, 3),
-        limits=limits,
-    )
-    return run_load_test(spec, lambda _: None, threading.Event())
+    load = short_closed_loop("grpc", url, work_dir, BODY, limits, **profile)
+    return run_load_test(load, lambda _: None, threading.Event())
 
 
 def refuses(code: grpc.StatusCode) -> Script:
@@ -80,7 +63,7 @@ def good(work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(server=server, outcome=outcome, rows=outcome.rows)
 
 
-def test_every_request_that_the_server_saw_is_a_row_of_the_same_kind(came_of: Callable[[Scenario], Any]) -> None:
+def test_every_request_that_the_server_saw_is_a_row_of_the_same_kind(came_of: CameOf) -> None:
     went_well = came_of(good)
     rows = went_well.rows
     assert went_well.outcome.reasons == ()
@@ -96,7 +79,7 @@ def test_every_request_that_the_server_saw_is_a_row_of_the_same_kind(came_of: Ca
 
 
 def test_each_user_has_a_connection_of_its_own_and_users_do_not_wait_for_one_another(
-    came_of: Callable[[Scenario], Any],
+    came_of: CameOf,
 ) -> None:
     went_well = came_of(good)
     assert len(set(went_well.server.connections)) == 3
@@ -106,7 +89,7 @@ def test_each_user_has_a_connection_of_its_own_and_users_do_not_wait_for_one_ano
     assert median_us < 2 * 20_000
 
 
-def test_the_server_got_the_body_as_it_was_given(came_of: Callable[[Scenario], Any]) -> None:
+def test_the_server_got_the_body_as_it_was_given(came_of: CameOf) -> None:
     assert {body.SerializeToString() for body in came_of(good).server.bodies} == {BODY}
 
 
@@ -134,7 +117,7 @@ def misdeeds(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: Callable[[Scenario], Any]) -> None:
+def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: CameOf) -> None:
     outcome = came_of(misdeeds)
     rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
@@ -151,7 +134,7 @@ def full_server(work_dir: Path) -> LoadTestOutcome:
 
 
 def test_a_server_that_says_it_is_unavailable_is_not_taken_for_one_that_is_gone(
-    came_of: Callable[[Scenario], Any],
+    came_of: CameOf,
 ) -> None:
     (reason,) = came_of(full_server).reasons
     assert reason.endswith("requests failed, most of them with grpc_unavailable")
@@ -164,7 +147,7 @@ def server_that_goes(work_dir: Path) -> LoadTestOutcome:
     return run(server.url, work_dir, duration_s=60.0)
 
 
-def test_a_server_that_goes_is_noticed_and_its_rows_are_kept(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_server_that_goes_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
     outcome = came_of(server_that_goes)
     assert outcome.reasons[0].startswith("the server stopped answering")
     assert outcome.rows.num_rows == outcome.counted_requests
@@ -177,7 +160,7 @@ def name_that_means_nothing(work_dir: Path) -> LoadTestOutcome:
     return run("grpc://no-such-server.invalid:8500", work_dir, duration_s=1.0, spawn_rate_per_s=100.0)
 
 
-def test_a_name_that_means_nothing_is_a_class_of_error(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_name_that_means_nothing_is_a_class_of_error(came_of: CameOf) -> None:
     rows = came_of(name_that_means_nothing).rows
     assert set(rows["error"].to_pylist()) == {"name_not_resolved"}
     assert set(rows["status"].to_pylist()) == {-1}
@@ -194,7 +177,7 @@ def interrupted_call(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_a_call_under_way_when_the_test_is_cancelled_is_cut_off_and_a_row(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_call_under_way_when_the_test_is_cancelled_is_cut_off_and_a_row(came_of: CameOf) -> None:
     outcome = came_of(interrupted_call)
     assert outcome.reasons[0].startswith("the test was cancelled")
     assert outcome.rows["error"].to_pylist() == [None, None, None, "unfinished"]

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,17 @@ from loadtest.outcome import LoadTestOutcome
 from loadtest.plan import Limits
 from loadtest.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios
 
 Serve = Callable[[Callable[[Any, int], None]], Any]
-Scenario = Callable[[Serve, Path], Any]
 
-SCENARIOS: list[Scenario] = []
-
-
-def scenario(play: Scenario) -> Scenario:
-    SCENARIOS.append(play)
-    return play
+scenario = Scenarios(at_once=4)
 
 
 @pytest.fixture(scope="module")
-def came_of(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Scenario], Any]]:
-    with ThreadPoolExecutor(len(SCENARIOS)) as pool:
-        futures = {play: pool.submit(play, serve, tmp_path_factory.mktemp(play.__name__)) for play in SCENARIOS}
-        yield lambda play: futures[play].result()
+def came_of(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
+    with scenario.played(tmp_path_factory, serve) as came_of:
+        yield came_of
 
 
 def run(url: str, work_dir: Path, profile: LoadProfile) -> LoadTestOutcome:
@@ -67,7 +60,7 @@ def steady(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(at_once).url, work_dir, open_loop(warmup_s=60.0))
 
 
-def test_every_request_is_due_when_the_schedule_says(came_of: Callable[[Scenario], Any]) -> None:
+def test_every_request_is_due_when_the_schedule_says(came_of: CameOf) -> None:
     hold = hold_of(came_of(steady))
     due_us = us(hold, "intended_start")
     assert hold.num_rows == 60
@@ -75,13 +68,13 @@ def test_every_request_is_due_when_the_schedule_says(came_of: Callable[[Scenario
     assert (us(hold, "start") >= due_us).all()
 
 
-def test_locust_counts_what_there_are_rows_of(came_of: Callable[[Scenario], Any]) -> None:
+def test_locust_counts_what_there_are_rows_of(came_of: CameOf) -> None:
     outcome = came_of(steady)
     assert outcome.counted_requests == outcome.rows.num_rows
     assert pc.all(outcome.rows["ok"]).as_py()
 
 
-def test_the_warm_up_ends_when_the_server_is_warm(came_of: Callable[[Scenario], Any]) -> None:
+def test_the_warm_up_ends_when_the_server_is_warm(came_of: CameOf) -> None:
     rows = came_of(steady).rows
     warmup = rows.filter(pc.equal(rows["phase"], "warmup"))
     assert warmup.num_rows >= 15
@@ -102,7 +95,7 @@ def stalling(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(stall).url, work_dir, open_loop(warmup_s=0.0))
 
 
-def test_a_stall_is_seen_by_every_request_that_it_delays(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_stall_is_seen_by_every_request_that_it_delays(came_of: CameOf) -> None:
     hold = hold_of(came_of(stalling))
     response_ms = (us(hold, "start") - us(hold, "intended_start") + us(hold, "latency_us")) / 1e3
     assert hold.num_rows == 60, "nobody waited for an answer before asking"
@@ -120,7 +113,7 @@ def crowded(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(slowly).url, work_dir, open_loop(max_in_flight=2, warmup_s=0.0))
 
 
-def test_a_request_for_which_nobody_is_free_is_a_row_of_its_own(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_request_for_which_nobody_is_free_is_a_row_of_its_own(came_of: CameOf) -> None:
     outcome = came_of(crowded)
     hold = hold_of(outcome)
     left = hold.filter(pc.equal(pc.fill_null(hold["error"], ""), "not_sent"))
@@ -151,7 +144,7 @@ def searching(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(in_turn).url, work_dir, objective)
 
 
-def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(came_of: CameOf) -> None:
     outcome = came_of(searching)
     assert outcome.reasons == ()
     found = outcome.capacity

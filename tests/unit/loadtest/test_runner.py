@@ -1,7 +1,4 @@
-"""Real Locust against a real server, started and ended by the runner.
-
-Each scenario takes seconds and hardly any work, so a few run at a time; the tests below look at what came of them.
-"""
+"""Real Locust against a real server, started and ended by the runner."""
 
 import os
 import signal
@@ -11,7 +8,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -29,45 +25,27 @@ from analysis.store import REQUESTS_SCHEMA
 from loadtest.outcome import LoadTestOutcome, Progress
 from loadtest.plan import Limits
 from loadtest.runner import LoadTestSpec, run_load_test
-from stacks.load_profiles import ClosedLoop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, short_closed_loop
 
 ROOT = Path(__file__).parents[3]
 BODY = b'{"instances": [[1, 2, 3]]}'
-AT_ONCE = 5
 
 # Short enough for a test.
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=1, server_gone_after_s=1, flush_interval_s=0.1)
 
 Serve = Callable[[Callable[[Any, int], None]], Any]
-Scenario = Callable[[Serve, Path], Any]
 
-SCENARIOS: list[Scenario] = []
-
-
-def scenario(play: Scenario) -> Scenario:
-    SCENARIOS.append(play)
-    return play
+scenario = Scenarios(at_once=5)
 
 
 @pytest.fixture(scope="module")
-def came_of(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Scenario], Any]]:
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = {play: pool.submit(play, serve, tmp_path_factory.mktemp(play.__name__)) for play in SCENARIOS}
-        yield lambda play: futures[play].result()
+def came_of(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
+    with scenario.played(tmp_path_factory, serve) as came_of:
+        yield came_of
 
 
 def spec(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestSpec:
-    fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
-    return LoadTestSpec(
-        profile=ClosedLoop(**fields | profile),
-        protocol="rest",
-        base_url=url,
-        model_name="resnet",
-        work_dir=work_dir,
-        body=BODY,
-        expected_shape=(1, 3),
-        limits=limits,
-    )
+    return short_closed_loop("rest", url, work_dir, BODY, limits, **profile)
 
 
 def run(load: LoadTestSpec, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:
@@ -106,7 +84,7 @@ def killed_caller(serve: Serve, work_dir: Path) -> psutil.Process:
     return locust
 
 
-def test_locust_ends_by_itself_when_its_caller_is_killed(came_of: Callable[[Scenario], Any]) -> None:
+def test_locust_ends_by_itself_when_its_caller_is_killed(came_of: CameOf) -> None:
     assert not came_of(killed_caller).is_running()
 
 
@@ -127,7 +105,7 @@ def good(serve: Serve, work_dir: Path) -> SimpleNamespace:
 
 
 @pytest.fixture
-def went_well(came_of: Callable[[Scenario], Any]) -> Any:
+def went_well(came_of: CameOf) -> Any:
     return came_of(good)
 
 
@@ -236,7 +214,7 @@ def misdeeds(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(spec(serve(misbehave).url, work_dir, users=1, wait_s=0.01))
 
 
-def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: Callable[[Scenario], Any]) -> None:
+def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: CameOf) -> None:
     outcome = came_of(misdeeds)
     rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
@@ -255,7 +233,7 @@ def late_answers(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(spec(serve(late).url, work_dir, limits, users=1, spawn_rate_per_s=1.0, wait_s=0.0))
 
 
-def test_a_request_under_way_at_the_end_is_finished_and_counted(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_request_under_way_at_the_end_is_finished_and_counted(came_of: CameOf) -> None:
     assert came_of(late_answers).rows["ok"].to_pylist() == [True, True, True], "sent at 0, 0.9 and 1.8 s of 2"
 
 
@@ -278,7 +256,7 @@ def killed_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
         server.communicate()
 
 
-def test_a_server_that_is_killed_is_noticed_and_its_rows_are_kept(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_server_that_is_killed_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
     outcome = came_of(killed_server)
     assert outcome.reasons[0].startswith("the server stopped answering")
     assert outcome.rows.num_rows == outcome.counted_requests
@@ -295,7 +273,7 @@ def absent_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
         return run(spec(url, work_dir, limits=Limits(), duration_s=1.0, spawn_rate_per_s=100.0))
 
 
-def test_a_server_that_is_gone_at_the_end_of_a_short_test_is_a_reason(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_server_that_is_gone_at_the_end_of_a_short_test_is_a_reason(came_of: CameOf) -> None:
     stopped, failed, *_ = came_of(absent_server).reasons
     assert stopped.startswith("the server stopped answering")
     assert failed.endswith("requests failed, most of them with connection_refused")
@@ -315,7 +293,7 @@ def cancelled_test(serve: Serve, work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(outcome=outcome, locust=locust_in(work_dir))
 
 
-def test_a_cancelled_test_ends_at_once_and_keeps_its_rows(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_cancelled_test_ends_at_once_and_keeps_its_rows(came_of: CameOf) -> None:
     result = came_of(cancelled_test)
     assert result.outcome.reasons[0].startswith("the test was cancelled")
     assert result.outcome.rows["error"].to_pylist() == [None, None, None, "unfinished"]
@@ -334,7 +312,7 @@ def killed_generator(serve: Serve, work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(server=server, outcome=run(spec(server.url, work_dir, duration_s=600.0), kill))
 
 
-def test_a_generator_that_is_killed_leaves_its_rows_and_a_reason(came_of: Callable[[Scenario], Any]) -> None:
+def test_a_generator_that_is_killed_leaves_its_rows_and_a_reason(came_of: CameOf) -> None:
     result = came_of(killed_generator)
     assert result.outcome.reasons[0].startswith("the load generator crashed (SIGKILL)")
     assert result.outcome.counted_requests is None
@@ -352,7 +330,7 @@ def failing_caller(serve: Serve, work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(locust=locust_in(work_dir))
 
 
-def test_an_error_of_the_caller_ends_the_generator(came_of: Callable[[Scenario], Any]) -> None:
+def test_an_error_of_the_caller_ends_the_generator(came_of: CameOf) -> None:
     assert came_of(failing_caller).locust is None
 
 

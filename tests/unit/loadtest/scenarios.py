@@ -1,0 +1,53 @@
+"""Load tests that are played beside each other, for each takes seconds and hardly any work."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtest.plan import Limits
+from loadtest.runner import LoadTestSpec
+from stacks.load_profiles import ClosedLoop
+
+Scenario = Callable[..., Any]
+"""What is played: it gets what `played` is given, and a folder of its own, and returns what came of it."""
+CameOf = Callable[[Scenario], Any]
+
+
+class Scenarios:
+    """Those of a module: `@scenario` on each, then a fixture that has them `played`, `at_once` at a time."""
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._plays: list[Scenario] = []
+
+    def __call__(self, play: Scenario) -> Scenario:
+        self._plays.append(play)
+        return play
+
+    @contextmanager
+    def played(self, folders: pytest.TempPathFactory, *given: Any) -> Iterator[CameOf]:
+        """All begin; what one returned, or the error that it raised, is waited for when it is asked for."""
+        with ThreadPoolExecutor(self._at_once) as pool:
+            futures = {play: pool.submit(play, *given, folders.mktemp(play.__name__)) for play in self._plays}
+            yield lambda play: futures[play].result()
+
+
+def short_closed_loop(
+    protocol: str, url: str, work_dir: Path, body: bytes, limits: Limits, **profile: float
+) -> LoadTestSpec:
+    """Two users for two seconds, who ask a model of three classes; `profile` says what is otherwise."""
+    fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
+    return LoadTestSpec(
+        profile=ClosedLoop(**fields | profile),
+        protocol=protocol,
+        base_url=url,
+        model_name="resnet",
+        work_dir=work_dir,
+        body=body,
+        expected_shape=(1, 3),
+        limits=limits,
+    )
