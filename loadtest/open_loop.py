@@ -37,10 +37,12 @@ class OpenLoopUser(MeasuredUser):
 
     @task
     def predict(self) -> None:
-        """One request, unless there are no more."""
-        order = self.desk.wait()
-        if order is None:
-            raise StopUser
+        """One request after another, until there are no more: Locust's own way from task to task costs time of each."""
+        while order := self.desk.wait():
+            self._carry_out(order)
+        raise StopUser
+
+    def _carry_out(self, order: Order) -> None:
         try:
             answer = self.send(order.due_s, order.phase)
         finally:

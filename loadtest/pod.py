@@ -36,6 +36,7 @@ SCRIPTS = (
     "report.py",
     "rest_check.py",
     "rest_client.py",
+    "rest_connection.py",
     "rest_request.py",
     "sampler.py",
     "search.py",

@@ -4,12 +4,12 @@ import socket
 from collections.abc import Callable
 
 from gevent import Timeout
-from geventhttpclient import HTTPClient
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
 from loadtest.client import NO_ANSWER, Answer
 from loadtest.plan import Plan
 from loadtest.rest_check import RestCheck
+from loadtest.rest_connection import RestConnection, post_of
 
 # Connection-level causes and the class that a row carries, most special first. An answer that breaks off is bad HTTP.
 _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
@@ -21,45 +21,26 @@ _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((OSError,), "network_error"),
 )
 
-_HEADERS = {
-    "Content-Type": "application/json",
-    # Compressed answers would hide how many bytes were on the wire, and decompressing is work of this process.
-    "Accept-Encoding": "identity",
-}
-
-# An answer is read in pieces of this size; one of a thousand numbers is 14 kB.
-_BLOCK_BYTES = 1 << 16
-
 
 def rest_clients(plan: Plan, body: bytes) -> Callable[[], "RestClient"]:
-    """What makes a client for each user; all of them share what a right answer looks like."""
+    """What makes a client for each user; all of them share the request, and what a right answer looks like."""
+    request = post_of(f"{plan.base_url}/v1/models/{plan.model_name}:predict", body)
     check = RestCheck(plan.expected_shape)
-    return lambda: RestClient(plan, body, check)
+    return lambda: RestClient(RestConnection(plan.base_url, plan.limits), request, check)
 
 
 class RestClient:
-    """Posts to the model's predict call. It is what Locust's own fast client stands on, without that client's retries.
+    """Posts to the model's predict call. loadtest.client.Client says what is promised."""
 
-    loadtest.client.Client says what is promised.
-    """
-
-    def __init__(self, plan: Plan, body: bytes, check: RestCheck) -> None:
-        self._path = f"/v1/models/{plan.model_name}:predict"
-        self._body = body
+    def __init__(self, connection: RestConnection, request: bytes, check: RestCheck) -> None:
+        self._connection = connection
+        self._request = request
         self._check = check
-        self._http = HTTPClient.from_url(
-            plan.base_url,
-            headers=_HEADERS,
-            block_size=_BLOCK_BYTES,
-            connection_timeout=plan.limits.connect_timeout_s,
-            network_timeout=plan.limits.response_timeout_s,
-        )
 
     def predict(self) -> Answer:
         """One POST, and its answer read to the end."""
         try:
-            response = self._http.request("POST", self._path, self._body)
-            content = bytes(response.read())
+            response, content = self._connection.ask(self._request)
         except (Exception, Timeout) as cause:  # noqa: BLE001 (it was sent, so it is a row, whatever became of it)
             return Answer(NO_ANSWER, transport_error(cause), response_bytes=0)
         if response.get("content-encoding", "identity") != "identity":
@@ -68,7 +49,7 @@ class RestClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._http.close()
+        self._connection.close()
 
 
 def transport_error(cause: BaseException) -> str:
