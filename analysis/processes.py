@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -19,16 +20,23 @@ def for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Re
 
     Few items are done here, since it takes a while until other processes are ready.
     """
-    processes = min(os.cpu_count() or 1, len(items) // 2)
-    if len(items) < _FEWEST or processes < 2:
+    cores = os.cpu_count() or 1
+    if len(items) < _FEWEST or cores < 2:
         return [do(item) for item in items]
+    tasks = [_workers(cores).submit(do, item) for item in items]
+    try:
+        return [task.result() for task in tasks]
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        raise
+
+
+@cache
+def _workers(processes: int) -> ProcessPoolExecutor:
+    """They stay until this process ends: what they imported and compiled serves the next who asks, too."""
     # Spawned, not forked: DuckDB and the drawing of charts have threads, whose locks a fork would copy as they are.
-    with ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
-        try:
-            return list(pool.map(do, items))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    return ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts_to_the_parent)
 
 
 def _leave_interrupts_to_the_parent() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from analysis.columns import Columns, Integers, RunRows, quantiles_of, read_columns
 from analysis.cost import HOURS_A_DAY, HOURS_A_MONTH
 from analysis.manifest import Manifest
-from analysis.rows import open_rows
 from analysis.store import ResultsStore
 
 _QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99, "max_ms": 1.0}
@@ -16,6 +16,7 @@ _DELAYS = {"delay_p50_ms": 0.5, "delay_p99_ms": 0.99, "delay_max_ms": 1.0}
 _MEASURED = ("duration_s", "offered_rps", "throughput_rps", "goodput_rps", *_DELAYS, *_QUANTILES)
 # Was due, and could not be sent: no answer, and nothing that came back.
 _NOT_SENT = "not_sent"
+_UNNAMED = "unnamed"
 
 
 @dataclass(frozen=True)
@@ -67,24 +68,36 @@ class RunSummary:
 
 def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:
     """Read the run's rows and count; rows that are missing or cannot be read make the run invalid and say so."""
-    reasons = list(manifest.validity.reasons)
-    counted: dict[str, Any] = {"rows_by_phase": {}, "requests": 0, "good": 0, "errors": {}, "error_rate": None}
-    measured: dict[str, Any] = dict.fromkeys(_MEASURED)
     try:
-        with open_rows(store, manifest) as (connection, problems):
-            reasons += [f"rows are missing: {problem.path} {problem.why}" for problem in problems]
-            phase = manifest.counted_phase
-            counted = _counts(connection, phase)
-            measured |= _rates(connection, phase) | _latencies(connection, phase)
-            if manifest.load.mode != "closed":
-                measured |= _schedule(connection, phase)
+        rows = read_columns(store, manifest)
     except duckdb.Error as error:
-        reasons.append(f"the rows cannot be read: {str(error).splitlines()[0]}")
+        return summary_without_rows(manifest, error)
+    return summary_of(manifest, rows)
+
+
+def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
+    """The figures of rows that were read."""
+    figures = _rates(rows) | _latencies(rows.counted)
+    if manifest.load.mode != "closed":
+        figures |= _schedule(rows.counted)
+    return _summary(manifest, rows.missing, _counts(rows), figures)
+
+
+def summary_without_rows(manifest: Manifest, error: duckdb.Error) -> RunSummary:
+    """What is known of a run whose rows cannot be read."""
+    nothing = {"rows_by_phase": {}, "requests": 0, "good": 0, "errors": {}, "error_rate": None}
+    return _summary(manifest, (f"the rows cannot be read: {str(error).splitlines()[0]}",), nothing, {})
+
+
+def _summary(
+    manifest: Manifest, problems: tuple[str, ...], counted: dict[str, Any], figures: dict[str, float]
+) -> RunSummary:
+    measured: dict[str, Any] = dict.fromkeys(_MEASURED) | figures
     return RunSummary(
         run_id=manifest.run_id,
         stack=manifest.stack,
-        valid=manifest.validity.verdict == "valid" and len(reasons) == len(manifest.validity.reasons),
-        reasons=tuple(reasons),
+        valid=manifest.validity.verdict == "valid" and not problems,
+        reasons=(*manifest.validity.reasons, *problems),
         **counted,
         **measured,
         **_capacity(manifest),
@@ -92,67 +105,53 @@ def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:
     )
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, phase: str) -> dict[str, Any]:
-    phases = connection.sql("SELECT phase, count(*) FROM requests GROUP BY phase ORDER BY min(start_us)").fetchall()
-    errors = connection.execute(
-        """
-        SELECT coalesce(error, 'unnamed'), count(*) FROM requests
-        WHERE phase = ? AND NOT ok GROUP BY 1 ORDER BY 2 DESC, 1
-        """,
-        [phase],
-    ).fetchall()
-    requests = dict(phases).get(phase, 0)
-    failed = sum(count for _, count in errors)
+def _counts(rows: RunRows) -> dict[str, Any]:
+    every, counted = rows.every, rows.counted
+    phases = every.phase.counts()
+    begun_us = {phase: every.start_us[every.phase.are(phase)].min() for phase in phases}
+    failed = counted.where(~counted.ok)
+    errors = failed.error.counts()
+    if unnamed := failed.ok.size - sum(errors.values()):
+        errors[_UNNAMED] = errors.get(_UNNAMED, 0) + unnamed
+    requests = counted.ok.size
     return {
-        "rows_by_phase": dict(phases),
+        "rows_by_phase": {phase: phases[phase] for phase in sorted(phases, key=begun_us.__getitem__)},
         "requests": requests,
-        "good": requests - failed,
-        "errors": dict(errors),
-        "error_rate": failed / requests if requests else None,
+        "good": requests - failed.ok.size,
+        "errors": dict(sorted(errors.items(), key=lambda each: (-each[1], each[0]))),
+        "error_rate": failed.ok.size / requests if requests else None,
     }
 
 
-def _rates(connection: duckdb.DuckDBPyConnection, phase: str) -> dict[str, float]:
-    first_us, last_us = _one_row(connection, "SELECT min(start_us), max(start_us) FROM requests WHERE phase = ?", phase)
-    if first_us is None or first_us == last_us:
+def _rates(rows: RunRows) -> dict[str, float]:
+    start_us = rows.counted.start_us
+    if not start_us.size or (first_us := int(start_us.min())) == (last_us := int(start_us.max())):
         return {}
-    answers, good = _one_row(
-        connection,
-        """
-        SELECT count(*) FILTER (error IS DISTINCT FROM ?), count(*) FILTER (ok)
-        FROM requests WHERE end_us > ? AND end_us <= ?
-        """,
-        _NOT_SENT,
-        first_us,
-        last_us,
-    )
+    every = rows.every
+    came = (every.end_us > first_us) & (every.end_us <= last_us)
+    answers, good = np.count_nonzero(came & ~every.error.are(_NOT_SENT)), np.count_nonzero(came & every.ok)
     duration_s = (last_us - first_us) / 1e6
     return {"duration_s": duration_s, "throughput_rps": answers / duration_s, "goodput_rps": good / duration_s}
 
 
-def _latencies(connection: duckdb.DuckDBPyConnection, phase: str) -> dict[str, float]:
-    query = "SELECT response_us AS us FROM requests WHERE phase = ? AND ok"
-    return _quantiles_ms(connection, query, phase, _QUANTILES)
+def _latencies(counted: Columns) -> dict[str, float]:
+    return _quantiles_ms(counted.response_us[counted.ok], _QUANTILES)
 
 
-def _schedule(connection: duckdb.DuckDBPyConnection, phase: str) -> dict[str, float]:
+def _schedule(counted: Columns) -> dict[str, float]:
     """What an open loop offered, and how late it was."""
-    query = f"SELECT start_us - due_us AS us FROM requests WHERE phase = ? AND error IS DISTINCT FROM '{_NOT_SENT}'"  # noqa: S608
-    measured = _quantiles_ms(connection, query, phase, _DELAYS)
-    due, span_us = _one_row(
-        connection, "SELECT count(*), max(due_us) - min(due_us) FROM requests WHERE phase = ?", phase
-    )
-    return measured | ({"offered_rps": (due - 1) / span_us * 1e6} if span_us else {})
+    sent = ~counted.error.are(_NOT_SENT)
+    measured = _quantiles_ms((counted.start_us - counted.due_us)[sent], _DELAYS)
+    due = counted.due_us
+    span_us = int(due.max() - due.min()) if due.size else 0
+    return measured | ({"offered_rps": (due.size - 1) / span_us * 1e6} if span_us else {})
 
 
-def _quantiles_ms(
-    connection: duckdb.DuckDBPyConnection, query: str, phase: str, quantiles: dict[str, float]
-) -> dict[str, float]:
-    """By numpy's default method, from the raw microseconds: 8 bytes a row, one run at a time."""
-    us = connection.execute(query, [phase]).fetchnumpy()["us"]
+def _quantiles_ms(us: Integers, quantiles: dict[str, float]) -> dict[str, float]:
+    """By numpy's default method, from the raw microseconds."""
     if us.size == 0:
         return {}
-    return dict(zip(quantiles, (np.quantile(us, list(quantiles.values())) / 1000).tolist(), strict=True))
+    return dict(zip(quantiles, (quantiles_of(np.sort(us), list(quantiles.values())) / 1000).tolist(), strict=True))
 
 
 def _capacity(manifest: Manifest) -> dict[str, Any]:
@@ -171,8 +170,3 @@ def _money(hourly: float | None, goodput_rps: float | None) -> dict[str, Any]:
         "usd_730h": None if hourly is None else hourly * HOURS_A_MONTH,
         "usd_per_million_good": None if hourly is None or not goodput_rps else hourly / (goodput_rps * 3600) * 1e6,
     }
-
-
-def _one_row(connection: duckdb.DuckDBPyConnection, query: str, *values: object) -> tuple[Any, ...]:
-    row = connection.execute(query, list(values)).fetchone()
-    return row if row is not None else ()

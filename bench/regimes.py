@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.statistics.cells import Hold, Integers
+from analysis.columns import Integers
+from analysis.statistics.cells import Hold
 
 Floats = npt.NDArray[np.float64]
 Run = tuple[Hold, Integers]

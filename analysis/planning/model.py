@@ -4,14 +4,15 @@ import math
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 
-from analysis.manifest import HOLD, Manifest
-from analysis.planning.curve import read_curve
+from analysis.columns import Columns, read_columns
+from analysis.manifest import Manifest
+from analysis.planning.curve import curve_of
 from analysis.planning.scaling import Point, Scaling, fit
 from analysis.planning.service import Service
 from analysis.planning.simulation import Balancer, ClosedLoop, Fleet, OpenLoop, simulate
 from analysis.planning.tail import QUICK_REQUESTS, TAIL, AfterLoss, after_zone_loss, fleet_p99_ms, steady
-from analysis.rows import open_rows
 from analysis.store import ResultsStore
 
 # TensorFlow Serving's default of --rest_api_num_threads and --grpc_max_threads (docs/serving.md).
@@ -98,16 +99,16 @@ def read_model(store: ResultsStore, manifest: Manifest) -> Model:
     """Read the rows of a run. Raises NoModelError."""
     balancer = balancer_of(manifest)
     try:
-        with open_rows(store, manifest) as (connection, problems):
-            if problems:
-                raise NoModelError(f"rows are missing: {problems[0].path} {problems[0].why}")
-            curve = read_curve(connection, manifest.serving.replicas, balancer)
-            laws = fit(curve.points, most_at_once(manifest)) if curve else ()
-            if curve is None or not laws:
-                raise NoModelError("its rows show one level of load at most, which does not say what another would do")
-            measured = _measured_tail(connection, manifest)
+        rows = read_columns(store, manifest)
     except duckdb.Error as error:
         raise NoModelError(f"the rows cannot be read: {str(error).splitlines()[0]}") from error
+    if rows.missing:
+        raise NoModelError(rows.missing[0])
+    curve = curve_of(rows.every, manifest.serving.replicas, balancer)
+    laws = fit(curve.points, most_at_once(manifest)) if curve else ()
+    if curve is None or not laws:
+        raise NoModelError("its rows show one level of load at most, which does not say what another would do")
+    measured = _measured_tail(rows.counted, manifest)
     likely = [law for law in laws if law.error <= laws[0].error + _AS_GOOD]
     models = []
     for law in likely:
@@ -119,7 +120,7 @@ def read_model(store: ResultsStore, manifest: Manifest) -> Model:
     return min(models, key=lambda model: model.agreement.off if model.agreement else 0.0)
 
 
-def _measured_tail(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> _MeasuredTail | None:
+def _measured_tail(counted: Columns, manifest: Manifest) -> _MeasuredTail | None:
     """At the highest rate that a capacity search kept, above which the queue only grows; else in the hold."""
     if manifest.capacity is not None:
         kept = [step for step in manifest.capacity.steps if step.meets]
@@ -127,15 +128,10 @@ def _measured_tail(connection: duckdb.DuckDBPyConnection, manifest: Manifest) ->
         if best is None or best.p99_ms is None or best.achieved_rps is None:
             return None
         return _MeasuredTail(f"the step of {best.rate_rps:.4g} requests/s", best.p99_ms, _open(best.achieved_rps))
-    [(p99_ms, rate_rps)] = connection.execute(
-        """
-        SELECT quantile_cont(response_us, ?) FILTER (ok) / 1000, count(*) * 1e6 / (max(due_us) - min(due_us))
-        FROM requests WHERE phase = ?
-        """,
-        [TAIL, HOLD],
-    ).fetchall()
-    if p99_ms is None or not rate_rps:
+    good_us = counted.response_us[counted.ok]
+    if not good_us.size or not (span_us := int(counted.due_us.max() - counted.due_us.min())):
         return None
+    p99_ms, rate_rps = float(np.quantile(good_us, TAIL)) / 1000, counted.ok.size * 1e6 / span_us
     load = manifest.load
     if load.mode != "closed":
         return _MeasuredTail("the hold", p99_ms, _open(rate_rps))

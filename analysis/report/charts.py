@@ -84,14 +84,14 @@ def latency_heat(run: Run, series: Series) -> Markup:
         .mark_rect(color=FIRST, strokeWidth=0)
         .encode(
             x=seconds_axis("start_s", series),
-            x2="end_s:Q",
+            x2=alt.X2("end_s:Q"),
             y=alt.Y("low_ms:Q", title="latency, ms (logarithmic)", scale=scale, axis=axis),
-            y2="high_ms:Q",
+            y2=alt.Y2("high_ms:Q"),
             opacity=alt.Opacity("share:N", scale=shades, legend=legend),
         )
     )
     bands, *names = phase_bands(series.phases)
-    begins = alt.Chart(series.phases).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x="start_s:Q")
+    begins = alt.Chart(series.phases).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x=alt.X("start_s:Q"))
     return svg(
         alt.layer(bands, heat, begins, *names),
         f"Heat map of latency of {run.name} over time, in windows of {series.window_s} s: which share of a window's "
@@ -120,14 +120,14 @@ def latency_distribution(run: Run, series: Series) -> Markup:
         .mark_bar(color=FIRST, opacity=0.75, binSpacing=1)
         .encode(
             x=alt.X("low_ms:Q", scale=scale, axis=axis, title="latency, ms (logarithmic)"),
-            x2="high_ms:Q",
+            x2=alt.X2("high_ms:Q"),
             # The names of the quantiles stand in the room above the highest bar.
             y=alt.Y(
                 "share:Q",
                 title="share of answers, %",
                 scale=alt.Scale(domain=[0, frame["share"].max() * 1.3], nice=False),
             ),
-            y2=alt.datum(0),
+            y2=alt.Y2Datum(0),
         )
     )
     rules = alt.Chart(quantiles).mark_rule(color=INK, strokeDash=[3, 3]).encode(x=alt.X("ms:Q", scale=scale))
@@ -135,7 +135,7 @@ def latency_distribution(run: Run, series: Series) -> Markup:
         alt.Chart(quantiles)
         .transform_calculate(y="4 + datum.row * 14")
         .mark_text(align="left", dx=4, color=INK, fontSize=11, baseline="top")
-        .encode(x=alt.X("ms:Q", scale=scale), y=alt.Y("y:Q", scale=None), text="label:N")
+        .encode(x=alt.X("ms:Q", scale=scale), y=alt.Y("y:Q", scale=None), text=alt.Text("label:N"))
     )
     return svg(
         alt.layer(bars, rules, labels),
@@ -155,7 +155,7 @@ def latency_by_rate(run: Run, capacity: Capacity) -> Markup:
     interval = pd.DataFrame([{"low": capacity.rps.low, "high": capacity.rps.high}])
     objective = pd.DataFrame([{"ms": capacity.latency_ms}])
     layers = [
-        alt.Chart(interval).mark_rect(color=BAND, stroke=GRID).encode(x=alt.X("low:Q"), x2="high:Q"),
+        alt.Chart(interval).mark_rect(color=BAND, stroke=GRID).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q")),
         alt.Chart(objective).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y=y),
         alt.Chart(points)
         .mark_point(filled=True, size=45, opacity=0.9)
@@ -185,7 +185,7 @@ def throughput_by_users(run: Run, load: ClosedLoop, series: Series) -> Markup:
         point = alt.Chart(hold).encode(x=x, y=y)
         layers += [
             point.mark_point(color=SECOND, filled=True, size=70, opacity=1),
-            point.mark_text(align="right", dx=6, dy=18, color=INK, fontSize=11).encode(text="label:N"),
+            point.mark_text(align="right", dx=6, dy=18, color=INK, fontSize=11).encode(text=alt.Text("label:N")),
         ]
     return svg(
         alt.layer(*layers),
@@ -223,7 +223,7 @@ def _bars(frame: pd.DataFrame, value: str, name: str, title: str, description: s
     return svg(
         alt.layer(
             base.mark_bar(color=FIRST, opacity=0.85, height=alt.RelativeBandSize(0.62)),
-            base.mark_text(align="left", dx=5, color=INK, fontSize=12).encode(text="label:N"),
+            base.mark_text(align="left", dx=5, color=INK, fontSize=12).encode(text=alt.Text("label:N")),
         ),
         description,
         height_px=rows_height_px(len(frame)),

@@ -5,18 +5,19 @@ from functools import partial
 
 import duckdb
 
+from analysis.columns import read_columns, view_of
 from analysis.manifest import Manifest
 from analysis.meanwhile import Meanwhile, read_meanwhile
-from analysis.planning.curve import Curve, read_curve
+from analysis.planning.curve import Curve, curve_of
 from analysis.planning.model import balancer_of
 from analysis.processes import for_each
-from analysis.report.series import Series, read_series
+from analysis.report.series import Series, series_of
 from analysis.report.text import run_names
-from analysis.rows import open_rows
-from analysis.statistics.spread import Repeats, read_repeats
+from analysis.statistics.read import Read, figures_of, figures_without_rows
+from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.store import Problem, ResultsStore
-from analysis.summary import RunSummary, summarise
-from analysis.verdict.judge import Judgement, judge
+from analysis.summary import RunSummary, summary_of, summary_without_rows
+from analysis.verdict.judge import P99, Judgement, judgement_of
 from analysis.verdict.objective import Objective
 
 
@@ -65,12 +66,13 @@ class Findings:
 
 
 def collect(store: ResultsStore, objective: Objective) -> Findings:
-    """Read every finished run and judge them."""
+    """Read every finished run, once, and judge them."""
     scan = store.scan()
-    judgement = judge(store, objective, scan.manifests)
     names = run_names(scan.manifests)
     read = for_each(partial(_read_run, store, names), scan.manifests)
-    runs = {run.manifest.run_id: run for run in read}
+    told = [(run.manifest, found) for run, found in read]
+    judgement = judgement_of(told, objective)
+    runs = {run.manifest.run_id: run for run, _ in read}
     ranked = [manifest.run_id for each in judgement.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
     return Findings(
@@ -81,17 +83,20 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
         invalid=tuple(run for run in left_out if not run.summary.valid),
         problems=scan.problems,
         unfinished=scan.unfinished,
-        repeats=read_repeats(store, scan.manifests),
+        repeats=repeats_of(told),
     )
 
 
-def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) -> Run:
-    summary = summarise(store, manifest)
+def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) -> tuple[Run, Read]:
+    name = names[manifest.run_id]
     try:
-        with open_rows(store, manifest) as (connection, _):
-            series = read_series(connection, manifest)
-            meanwhile = read_meanwhile(connection, store, manifest, series.window_s)
-            curve = read_curve(connection, manifest.serving.replicas, balancer_of(manifest)) if summary.valid else None
-    except duckdb.Error:
-        series, meanwhile, curve = None, None, None
-    return Run(names[manifest.run_id], manifest, summary, series, meanwhile, curve)
+        rows = read_columns(store, manifest)
+    except duckdb.Error as error:
+        return Run(name, manifest, summary_without_rows(manifest, error), None), figures_without_rows(manifest, error)
+    found = summary_of(manifest, rows)
+    series = series_of(rows, manifest)
+    with view_of(rows.every) as connection:
+        meanwhile = read_meanwhile(connection, store, manifest, series.window_s)
+    curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if found.valid else None
+    quantiles = QUANTILES if manifest.repeat else (P99,)
+    return Run(name, manifest, found, series, meanwhile, curve), figures_of(manifest, rows, quantiles)

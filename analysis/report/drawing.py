@@ -4,7 +4,12 @@ import re
 
 import altair as alt
 import vl_convert
+from altair.utils import schemapi
 from markupsafe import Markup
+
+# Altair would compare every part of every drawing with its schema, which takes a third of the time of a drawing. What
+# the parts are is written down here and in the modules beside, so it is enough that the tests turn it on.
+schemapi.DEBUG_MODE = False
 
 _WIDTH_PX = 440
 _HEIGHT_PX = 230
@@ -88,7 +93,7 @@ def svg(chart: alt.LayerChart | alt.FacetChart, description: str, height_px: int
         )
         .configure_legend(labelColor=INK, labelFontSize=12)
     )
-    drawn: str = vl_convert.vegalite_to_svg(spec.to_dict())
+    drawn: str = vl_convert.vegalite_to_svg(spec.to_dict(validate=schemapi.DEBUG_MODE))
     head, body = drawn.split(">", 1)
     view_box = head.split('viewBox="')[1].split('"')[0]
     element = Markup('<svg role="img" aria-label="{}" viewBox="{}">{}')

@@ -10,7 +10,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis.statistics.cells import CELLS, Floats
+from analysis.columns import Floats
+from analysis.statistics.cells import CELLS
 
 REPLICATES = 1000
 # The same draws for every run and every day, so that a verdict does not change when it is asked again. Runs do not

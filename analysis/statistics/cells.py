@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from analysis.columns import Floats, Integers, quantiles_of
 
 CELLS = 480
 # The ladder of a tail: rungs evenly apart in the logarithm of the odds, from 20 times as few answers above to 20 times
@@ -70,30 +69,46 @@ def cells_of(hold: Hold, arrived_us: Integers, quantiles: Sequence[float]) -> Ce
     `arrived_us` is when each good answer of the run came, whoever sent it: those within the hold are counted, so that
     neither edge is counted twice.
     """
-    if hold.due_us.size == 0 or (first_us := hold.due_us.min()) == (last_us := hold.due_us.max()):
+    if hold.due_us.size == 0 or (first_us := int(hold.due_us.min())) == (last_us := int(hold.due_us.max())):
         return None
-    edges_us = np.linspace(float(first_us), float(last_us), CELLS + 1)
-    cell = _cell(hold.due_us, edges_us)
+    cell = _cell(hold.due_us, first_us, last_us)
     within_us = arrived_us[(arrived_us > first_us) & (arrived_us <= last_us)]
     response_us = (hold.end_us - hold.due_us)[hold.ok]
+    ascending_us = np.sort(response_us)
     good_cell = cell[hold.ok]
+    good = np.bincount(good_cell, minlength=CELLS)
     return Cells(
-        duration_s=float(last_us - first_us) / 1e6,
+        duration_s=(last_us - first_us) / 1e6,
         sent=np.bincount(cell, minlength=CELLS),
-        good=np.bincount(good_cell, minlength=CELLS),
-        arrived=np.bincount(_cell(within_us, edges_us), minlength=CELLS),
-        tails={quantile: _tail(quantile, response_us, good_cell) for quantile in quantiles if response_us.size},
+        good=good,
+        arrived=np.bincount(_cell(within_us, first_us, last_us), minlength=CELLS),
+        tails={
+            quantile: _tail(quantile, _Good(response_us, ascending_us, good_cell, good))
+            for quantile in quantiles
+            if response_us.size
+        },
     )
 
 
-def _cell(times_us: Integers, edges_us: Floats) -> Integers:
-    return np.clip(np.searchsorted(edges_us, times_us, side="right") - 1, 0, CELLS - 1)
+@dataclass(frozen=True)
+class _Good:
+    """Good answers: how long each took, the same in ascending order, the cell of each, and how many a cell has."""
+
+    response_us: Integers
+    ascending_us: Integers
+    cell: Integers
+    in_cell: Integers
 
 
-def _tail(quantile: float, response_us: Integers, cell: Integers) -> Tail:
+def _cell(times_us: Integers, first_us: int, last_us: int) -> Integers:
+    """The cell of each time between the first and the last, in whole numbers: an edge is where it is."""
+    return np.minimum((times_us - first_us) * CELLS // (last_us - first_us), CELLS - 1)
+
+
+def _tail(quantile: float, good: _Good) -> Tail:
     odds = (1 - quantile) / quantile * np.geomspace(_ODDS_TIMES, 1 / _ODDS_TIMES, _RUNGS)
     levels = 1 / (1 + odds)
-    value_us, *values_us = np.quantile(response_us, [quantile, *levels])
-    above = np.bincount(cell[response_us > value_us], minlength=CELLS)
-    expected = (1 - quantile) * np.bincount(cell, minlength=CELLS)
+    value_us, *values_us = quantiles_of(good.ascending_us, [quantile, *levels])
+    above = np.bincount(good.cell[good.response_us > value_us], minlength=CELLS)
+    expected = (1 - quantile) * good.in_cell
     return Tail(quantile, float(value_us) / 1000, above - expected, levels, np.array(values_us) / 1000)

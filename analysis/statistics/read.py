@@ -4,42 +4,52 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import duckdb
-import numpy as np
 
+from analysis.columns import Columns, Integers, RunRows, read_columns
 from analysis.manifest import Capacity, Manifest
-from analysis.rows import open_rows
-from analysis.statistics.cells import Hold, Integers, cells_of
+from analysis.statistics.cells import Hold, cells_of
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.within import RunFigures, run_figures
 from analysis.store import ResultsStore
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
+# The figures, None where a run's hold has no rate, and why the run must not be ranked on them, if so.
+Read = tuple[RunFigures | None, list[str]]
 
-def read_figures(
-    store: ResultsStore, manifest: Manifest, quantiles: Sequence[float] = QUANTILES
-) -> tuple[RunFigures | None, list[str]]:
+
+def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[float] = QUANTILES) -> Read:
     """The figures, and why the run must not be ranked on them, if so; None where its hold has no rate.
 
     They are of the hold; of a capacity search, of the capacity that it found.
-
-    One run at a time, and of it only times and outcomes: 25 bytes a row.
     """
-    reasons = list(manifest.validity.reasons)
-    if manifest.validity.verdict == "invalid" and not reasons:
-        reasons.append("it is marked invalid, and no reason was recorded")
     try:
-        with open_rows(store, manifest) as (connection, problems):
-            reasons += [f"rows are missing: {problem.path} {problem.why}" for problem in problems]
-            hold = _hold(connection, manifest.counted_phase)
-            arrived_us = _arrived_us(connection, manifest.counted_phase)
+        rows = read_columns(store, manifest)
     except duckdb.Error as error:
-        return None, [*reasons, f"the rows cannot be read: {str(error).splitlines()[0]}"]
-    cells = cells_of(hold, arrived_us, quantiles)
+        return figures_without_rows(manifest, error)
+    return figures_of(manifest, rows, quantiles)
+
+
+def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = QUANTILES) -> Read:
+    """The same, of rows that were read."""
+    reasons = [*_invalid(manifest), *rows.missing]
+    cells = cells_of(_hold(rows.counted), _arrived_us(rows), quantiles)
     if cells is None:
         return None, [*reasons, "its hold has no two requests, so nothing was measured"]
     figures = run_figures(manifest.run_id, cells)
     return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
+
+
+def figures_without_rows(manifest: Manifest, error: duckdb.Error) -> Read:
+    """The same, of rows that could not be read."""
+    return None, [*_invalid(manifest), f"the rows cannot be read: {str(error).splitlines()[0]}"]
+
+
+def _invalid(manifest: Manifest) -> list[str]:
+    reasons = list(manifest.validity.reasons)
+    if manifest.validity.verdict == "invalid" and not reasons:
+        reasons.append("it is marked invalid, and no reason was recorded")
+    return reasons
 
 
 def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:
@@ -62,17 +72,10 @@ def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:
     )
 
 
-def _hold(connection: duckdb.DuckDBPyConnection, phase: str) -> Hold:
-    query = "SELECT due_us, end_us, ok FROM requests WHERE phase = ?"
-    rows = connection.execute(query, [phase]).fetchnumpy()
-    return Hold(
-        due_us=np.asarray(rows["due_us"], dtype=np.int64),
-        end_us=np.asarray(rows["end_us"], dtype=np.int64),
-        ok=np.asarray(rows["ok"], dtype=np.bool_),
-    )
+def _hold(counted: Columns) -> Hold:
+    return Hold(due_us=counted.due_us, end_us=counted.end_us, ok=counted.ok)
 
 
-def _arrived_us(connection: duckdb.DuckDBPyConnection, phase: str) -> Integers:
-    """When good answers came, from the hold's first request on; also those to requests of the ramp."""
-    query = "SELECT end_us FROM requests WHERE ok AND end_us > (SELECT min(start_us) FROM requests WHERE phase = ?)"
-    return np.asarray(connection.execute(query, [phase]).fetchnumpy()["end_us"], dtype=np.int64)
+def _arrived_us(rows: RunRows) -> Integers:
+    """When good answers came, also those to requests of the ramp."""
+    return rows.every.end_us[rows.every.ok]

@@ -11,9 +11,12 @@ from scipy.special import ndtri
 
 from analysis.manifest import Manifest
 from analysis.statistics.estimate import LEVEL, Estimate
-from analysis.statistics.read import read_figures
+from analysis.statistics.read import Read, read_figures
 from analysis.statistics.within import RunFigures
 from analysis.store import ResultsStore
+
+# Those that the spread is said of.
+QUANTILES = (0.5, 0.99)
 
 # Half of a 95 % interval, in standard deviations.
 _HALF_WIDTH = float(ndtri((1 + LEVEL) / 2))
@@ -61,12 +64,17 @@ class Repeats:
 
 def read_repeats(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Repeats, ...]:
     """Every group of which two valid runs or more are there; other runs are no repeats."""
-    groups: dict[str, list[Manifest]] = defaultdict(list)
-    for manifest in manifests:
-        if manifest.repeat is not None:
-            groups[manifest.repeat.group].append(manifest)
-    read = (_read_group(store, sorted(runs, key=_index)) for runs in groups.values() if len(runs) > 1)
-    return tuple(group for group in read if len(group.manifests) > 1)
+    repeated = [manifest for manifest in manifests if manifest.repeat is not None]
+    return repeats_of((manifest, read_figures(store, manifest, QUANTILES)) for manifest in repeated)
+
+
+def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
+    """The same, of runs that were read."""
+    groups: dict[str, list[tuple[Manifest, RunFigures]]] = defaultdict(list)
+    for manifest, (figures, reasons) in runs:
+        if manifest.repeat is not None and figures is not None and not reasons:
+            groups[manifest.repeat.group].append((manifest, figures))
+    return tuple(_repeats(sorted(valid, key=_index)) for valid in groups.values() if len(valid) > 1)
 
 
 def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
@@ -84,12 +92,7 @@ def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
     )
 
 
-def _read_group(store: ResultsStore, manifests: Sequence[Manifest]) -> Repeats:
-    valid = []
-    for manifest in manifests:
-        figures, reasons = read_figures(store, manifest)
-        if figures is not None and not reasons:
-            valid.append((manifest, figures))
+def _repeats(valid: Sequence[tuple[Manifest, RunFigures]]) -> Repeats:
     spreads = []
     for name, of in _FIGURES.items():
         runs = [estimate for _, figures in valid if (estimate := of(figures)) is not None]
@@ -98,5 +101,6 @@ def _read_group(store: ResultsStore, manifests: Sequence[Manifest]) -> Repeats:
     return Repeats(tuple(manifest for manifest, _ in valid), tuple(spreads))
 
 
-def _index(manifest: Manifest) -> int:
-    return manifest.repeat.index if manifest.repeat else 0
+def _index(run: tuple[Manifest, RunFigures]) -> int:
+    repeat = run[0].repeat
+    return repeat.index if repeat else 0

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
+from analysis.columns import Floats
 from analysis.statistics.blocks import block_length, draws
-from analysis.statistics.cells import CELLS, Cells, Floats, Tail
+from analysis.statistics.cells import CELLS, Cells, Tail
 from analysis.statistics.estimate import LEVEL, Estimate
 
 _TAIL_LEVEL = (1 - LEVEL) / 2

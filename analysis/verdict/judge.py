@@ -7,7 +7,7 @@ from functools import partial
 from analysis.manifest import Manifest
 from analysis.processes import for_each
 from analysis.statistics.estimate import Estimate
-from analysis.statistics.read import read_figures
+from analysis.statistics.read import Read, read_figures
 from analysis.statistics.repeats import over_repeats, plain_mean
 from analysis.statistics.within import RunFigures
 from analysis.store import ResultsStore
@@ -45,13 +45,18 @@ class Judgement:
         return next((kept for kept in Meets if any(each.meets is kept for each in self.ranking)), Meets.unsure)
 
 
-def judge(store: ResultsStore, objective: Objective, manifests: Iterable[Manifest] | None = None) -> Judgement:
-    """Read the runs and rank what compares; without `manifests` all finished runs of the store."""
+def judge(store: ResultsStore, objective: Objective) -> Judgement:
+    """Read all finished runs of a store and rank what compares."""
+    manifests = store.scan().manifests
+    return judgement_of(zip(manifests, for_each(partial(_figures, store), manifests), strict=True), objective)
+
+
+def judgement_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> Judgement:
+    """The same, of runs that were read."""
     figures: dict[str, RunFigures] = {}
     excluded: list[Excluded] = []
     sound: list[Manifest] = []
-    chosen = tuple(store.scan().manifests if manifests is None else manifests)
-    for manifest, (found, why) in zip(chosen, for_each(partial(_figures, store), chosen), strict=True):
+    for manifest, (found, why) in runs:
         reasons = [*why, *_unrankable(manifest, found)]
         if found is None or reasons:
             excluded.append(Excluded(manifest, tuple(reasons)))
@@ -67,7 +72,7 @@ def judge(store: ResultsStore, objective: Objective, manifests: Iterable[Manifes
     )
 
 
-def _figures(store: ResultsStore, manifest: Manifest) -> tuple[RunFigures | None, list[str]]:
+def _figures(store: ResultsStore, manifest: Manifest) -> Read:
     return read_figures(store, manifest, (P99,))
 
 

@@ -7,8 +7,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from analysis.report import drawing
 from analysis.store import REQUESTS_SCHEMA, ResultsStore
 from bench.synthetic import STARTED_AT
+
+
+@pytest.fixture(autouse=True)
+def every_drawing_is_compared_with_altairs_schema(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing.schemapi, "DEBUG_MODE", True)
 
 
 @pytest.fixture

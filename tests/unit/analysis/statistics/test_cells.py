@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.cells import CELLS, Hold, cells_of
+from analysis.statistics.cells import CELLS, Cells, Hold, Tail, cells_of
+from analysis.statistics.within import run_figures
 
 
 def hold(due_s, latency_s, ok=None):
@@ -35,6 +36,56 @@ def test_every_request_is_counted_once_and_every_quantile_is_numpys(rows):
         response_us = (held.end_us - held.due_us)[held.ok]
         assert tail.value_ms == np.quantile(response_us, quantile) / 1000
         assert (np.diff(tail.values_ms) >= 0).all()
+
+
+@given(OUTCOMES)
+def test_a_request_is_in_the_cell_between_whose_edges_it_was_due(rows):
+    due_s, latency_s, ok = zip(*rows, strict=True)
+    held = hold(due_s, latency_s, ok)
+    first_us, last_us = int(held.due_us.min()), int(held.due_us.max())
+    cells = counted(held)
+    for at, requests in enumerate(cells.sent.tolist()):
+        # In whole numbers, so that no edge is rounded; the last cell has its upper edge, too.
+        after = (held.due_us - first_us) * CELLS >= at * (last_us - first_us)
+        before = (held.due_us - first_us) * CELLS < (at + 1) * (last_us - first_us)
+        assert requests == np.count_nonzero(after & (before | (at == CELLS - 1)))
+
+
+def plainly_counted(rows, quantile):
+    """As the definitions say it, step by step, on floating-point edges."""
+    edges_us = np.linspace(0.0, float(rows.due_us.max() - rows.due_us.min()), CELLS + 1)
+    cell = np.clip(np.searchsorted(edges_us, rows.due_us - rows.due_us.min(), side="right") - 1, 0, CELLS - 1)
+    response_us = (rows.end_us - rows.due_us)[rows.ok]
+    within_us = rows.end_us[rows.ok & (rows.end_us > rows.due_us.min()) & (rows.end_us <= rows.due_us.max())]
+    came = np.clip(np.searchsorted(edges_us, within_us - rows.due_us.min(), side="right") - 1, 0, CELLS - 1)
+    good = np.bincount(cell[rows.ok], minlength=CELLS)
+    slower = np.bincount(cell[rows.ok][response_us > np.quantile(response_us, quantile)], minlength=CELLS)
+    levels = 1 / (1 + (1 - quantile) / quantile * np.geomspace(20, 1 / 20, 161))
+    return Cells(
+        duration_s=float(rows.due_us.max() - rows.due_us.min()) / 1e6,
+        sent=np.bincount(cell, minlength=CELLS),
+        good=good,
+        arrived=np.bincount(came, minlength=CELLS),
+        tails={
+            quantile: Tail(
+                quantile,
+                float(np.quantile(response_us, quantile)) / 1000,
+                slower - (1 - quantile) * good,
+                levels,
+                np.quantile(response_us, levels) / 1000,
+            )
+        },
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_intervals_are_those_of_the_plain_definitions(seed):
+    rng = np.random.default_rng(seed)
+    due_s = np.sort(rng.uniform(0, 300, 20_000))
+    latency_s = 0.1 * np.exp(0.3 * np.sin(due_s / (1 + seed)) + rng.normal(0, 0.3, due_s.size))
+    order = rng.permutation(due_s.size)
+    rows = hold(due_s[order] + 1.7e9 * (seed % 2), latency_s[order], rng.uniform(0, 1, due_s.size) > 0.01)
+    assert run_figures("run", counted(rows)) == run_figures("run", plainly_counted(rows, 0.99))
 
 
 def test_answers_count_where_they_came_if_that_is_in_the_hold():
