@@ -59,7 +59,7 @@ format: setup-dev ## format the sources and mend what lint can
 	@$(IN_ENV) ruff format .
 	@$(IN_ENV) ruff check --fix .
 
-bench-%: setup-dev ## measure: serving, recorder, protocols, generator, report, verdict, plan
+bench-%: setup-dev ## measure: serving, recorder, protocols, generator, report, verdict, plan, simulator
 	@$(IN_ENV) python -m bench.$*
 
 lock: setup-dev ## pin the requirements anew (what is pinned stays, unless UPGRADE=--upgrade)

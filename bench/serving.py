@@ -9,31 +9,25 @@ import argparse
 import hashlib
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench import servers
 from bench.figures import Figure, describe_machine, report
 from loadtest.payload import photograph, rest_body
-from serving.command import server_command
 from serving.export import DEFAULT_CACHE, export
 
-_BUILD = Path("build/bench")
 _REQUIREMENTS = Path("tools/requirements/bench.txt")
 _THREADS = os.cpu_count() or 1
 _SATURATING_USERS = 8
-_START_TIMEOUT_S = 180
 _TOLERANCE = 1e-4
 # What is set against what, and the bars of p50 at one user and of throughput at saturation (issue 3). Against the plain
 # call stands the bar; against the frozen one stands what HTTP, gRPC, JSON and Python cost.
@@ -53,14 +47,6 @@ class Payload:
     images: Path
     rest: Path
     grpc: Path
-
-
-@dataclass(frozen=True)
-class Ports:
-    """Where the embedded server listens."""
-
-    rest: int
-    grpc: int
 
 
 @dataclass(frozen=True)
@@ -112,14 +98,14 @@ def main() -> None:
     exported = export("auto", DEFAULT_CACHE)
     print(f"model {exported['name']}, weights {exported['weights']}, digest {exported['digest'][:12]}")
     model = Path(exported["path"])
-    payload, ports = _payload(1), Ports(_free_port(), _free_port())
+    payload, ports = _payload(1), servers.Ports(servers.free_port(), servers.free_port())
     with ExitStack() as running:
-        running.enter_context(_embedded_server(model, ports))
+        running.enter_context(servers.embedded(model, ports, _THREADS))
         with ExitStack() as of_five:
             _check_agreement(_entered(of_five, _sides(model, _payload(5), ports)), 5)
         sides = _entered(running, _sides(model, payload, ports))
         if not options.without_kserve:
-            kserve_port = _free_port()
+            kserve_port = servers.free_port()
             running.enter_context(_kserve(model, kserve_port))
             sides["kserve"] = running.enter_context(_side("rest", str(kserve_port), str(payload.rest)))
         _check_agreement(sides, 1)
@@ -191,15 +177,15 @@ def _payload(batch: int) -> Payload:
     for size in images.shape:
         tensor.tensor_shape.dim.add(size=size)
     tensor.tensor_content = images.tobytes()
-    _BUILD.mkdir(parents=True, exist_ok=True)
-    payload = Payload(*(_BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb")))
+    servers.BUILD.mkdir(parents=True, exist_ok=True)
+    payload = Payload(*(servers.BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb")))
     np.save(payload.images, images)
     payload.rest.write_bytes(rest_body(batch=batch))
     payload.grpc.write_bytes(request.SerializeToString())
     return payload
 
 
-def _sides(model: Path, payload: Payload, ports: Ports) -> dict[str, AbstractContextManager[Side]]:
+def _sides(model: Path, payload: Payload, ports: servers.Ports) -> dict[str, AbstractContextManager[Side]]:
     version = str(model / "1")
     return {
         "bare": _side("bare", version, str(payload.images), str(_THREADS)),
@@ -216,36 +202,21 @@ def _entered(stack: ExitStack, sides: dict[str, AbstractContextManager[Side]]) -
 @contextmanager
 def _side(*arguments: str) -> Iterator[Side]:
     command = [sys.executable, "-m", "bench.serving_workers", *arguments]
-    with _process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with servers.process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Side(process)
-
-
-@contextmanager
-def _embedded_server(model: Path, ports: Ports) -> Iterator[None]:
-    command = server_command(
-        None,
-        model_name=model.name,
-        model_base_path=model,
-        rest_port=ports.rest,
-        grpc_port=ports.grpc,
-        intra_op=_THREADS,
-        inter_op=_THREADS,
-    )
-    with _server(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log"):
-        yield
 
 
 @contextmanager
 def _kserve(model: Path, port: int) -> Iterator[None]:
     python = _kserve_python()
     command = [str(python), "bench/serving_kserve.py", str(model / "1"), str(port), str(_THREADS)]
-    with _server(command, f"http://127.0.0.1:{port}/v1/models/{model.name}", "serving-kserve.log"):
+    with servers.ready(command, f"http://127.0.0.1:{port}/v1/models/{model.name}", "serving-kserve.log"):
         yield
 
 
 def _kserve_python() -> Path:
     """KServe's own environment, made where it is not there yet, or where its requirements changed."""
-    folder = _BUILD / "kserve-venv"
+    folder = servers.BUILD / "kserve-venv"
     made_from, wanted = folder / "made-from", hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()
     python = folder / "bin/python"
     if not made_from.exists() or made_from.read_text() != wanted:
@@ -256,45 +227,6 @@ def _kserve_python() -> Path:
         subprocess.run([*uv, *install], check=True)
         made_from.write_text(wanted)
     return python
-
-
-@contextmanager
-def _server(command: list[str], status_url: str, log_name: str) -> Iterator[None]:
-    log = _BUILD / log_name
-    with log.open("w") as output, _process(command, stdout=output, stderr=subprocess.STDOUT) as process:
-        deadline_s = time.monotonic() + _START_TIMEOUT_S
-        while not _answers(status_url):
-            if process.poll() is not None or time.monotonic() > deadline_s:
-                raise RuntimeError(f"{command[1:4]} did not get ready; its log is {log}")
-            time.sleep(0.2)
-        yield
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - on the loopback
-            return bool(response.status == HTTPStatus.OK)
-    except OSError:
-        return False
-
-
-@contextmanager
-def _process(command: list[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:  # noqa: ANN401 - Popen's own
-    with subprocess.Popen(command, **options) as process:
-        try:
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
