@@ -19,6 +19,13 @@ _STOPS = {
 }
 
 
+# What to do about who killed the generator, by the cluster's word for it.
+_MENDS = {
+    "OOMKilled": "it ran out of memory, more than its container's limit: load with fewer users, or raise the limit in"
+    " provider/load_job.py"
+}
+
+
 class EndedFor(Enum):
     """Why the runner ended the generator; the text is the reason against the run."""
 
@@ -31,7 +38,8 @@ class Ending:
     """How the generator ended: by itself (`ended_for` is None) or by the runner.
 
     `totals` is its last line; None when it ended without saying one. `lost_with` says what took the generator's
-    machine away while it ran, and `killed_by` who killed it there, where somebody says so.
+    machine away while it ran, `killed_by` who killed it there, and `told_to_end` why it had to leave that machine,
+    where somebody says so.
     """
 
     exit_code: int | None
@@ -40,6 +48,7 @@ class Ending:
     last_log_lines: tuple[str, ...]
     killed_by: str | None = None
     lost_with: str | None = None
+    told_to_end: str | None = None
 
 
 def reasons_against(ending: Ending, spool: Spool, phase: str = HOLD) -> tuple[str, ...]:
@@ -53,12 +62,17 @@ def _of_the_end(ending: Ending) -> list[str]:
     if ending.lost_with:
         return [f"the load generator was lost before its rows were fetched ({ending.lost_with})"]
     stop = ending.totals and ending.totals["stop"]
+    if ending.told_to_end and (stop or ending.exit_code is None):
+        return [
+            f"the load generator was told to leave its node ({ending.told_to_end}), so its last requests are missing"
+        ]
     if stop:
         return [_STOPS[stop["cause"]].format(stop["detail"])]
     if ending.exit_code != 0 or ending.totals is None:
         log = " | ".join(ending.last_log_lines) or "empty"
         how = ", ".join(filter(None, (_ended_with(ending.exit_code), ending.killed_by)))
-        return [f"the load generator crashed ({how}); the end of its log: {log}"]
+        mend = _MENDS.get(ending.killed_by or "")
+        return [f"the load generator crashed ({how}); {f'{mend}; ' if mend else ''}the end of its log: {log}"]
     return []
 
 

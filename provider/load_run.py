@@ -10,12 +10,12 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from loadtest import pod as layout
-from loadtest.keeper import unpacked
+from loadtest.keeper import SECONDS_AFTER_TERM, unpacked
 from loadtest.outcome import Progress
 from loadtest.reasons import EndedFor, Ending
-from provider.cluster import Cluster, ClusterError, Json
+from provider.cluster import PATIENCE_S, Cluster, ClusterError, Json
 from provider.load_job import AVAILABLE, GENERATOR, JOB_LABEL, KEEPER, PREPARE
-from provider.pod_status import exit_code, killed_by, loss, obstacles, state_of, waits_for
+from provider.pod_status import exit_code, killed_by, loss, obstacles, state_of, told_to_end, waits_for
 from provider.resource import Operation, ResourceError
 
 # How often the pod is looked at, in seconds. Progress comes once a second; a person needs no more than this.
@@ -24,6 +24,9 @@ _LOOK_S = 2.0
 # How long an interrupted generator has to write its rows and to end, and a deleted Job to be gone, in seconds.
 _INTERRUPTED_S = 30.0
 _DELETED_S = 120.0
+
+# How long a generator whose pod was told to end is waited for, in seconds: as long again is left to fetch its rows.
+_TOLD_S = SECONDS_AFTER_TERM / 2
 
 # How long a command is tried that may come too late, in seconds.
 _LATE_S = 10.0
@@ -147,6 +150,7 @@ class LoadRun:
         """Pass on progress until the generator has ended; returns what it was lost with, and why it was ended."""
         deadline = time.monotonic() + self._patience.test_s
         ended_for: EndedFor | None = None
+        told_at: float | None = None
         while True:
             pod = self._look()
             if lost_with := loss(pod):
@@ -156,11 +160,16 @@ class LoadRun:
             name = pod["metadata"]["name"]
             if ended_for and time.monotonic() > deadline:
                 return None, ended_for
+            said = _messages(self._log_of(name, _TAIL_LINES))
+            if told_to_end(pod):
+                told_at = told_at or time.monotonic()
+            if _has_said_all(pod, said) or (told_at and time.monotonic() - told_at > _TOLD_S):
+                return None, ended_for
             if not ended_for and (ended_for := self._why_to_end(deadline)):
                 deadline = time.monotonic() + _INTERRUPTED_S
                 with contextlib.suppress(ClusterError):  # it has ended by itself
                     self._cluster.execute(name, GENERATOR, layout.INTERRUPT_COMMAND, _LATE_S)
-            self._show_progress(name)
+            self._show_progress(said)
             time.sleep(_LOOK_S) if ended_for else self._operation.cancelled.wait(_LOOK_S)
 
     def _why_to_end(self, deadline: float) -> EndedFor | None:
@@ -168,10 +177,9 @@ class LoadRun:
             return EndedFor.CANCEL
         return EndedFor.LATENESS if time.monotonic() > deadline else None
 
-    def _show_progress(self, pod: str) -> None:
-        said = [message for message in _messages(self._log_of(pod, _TAIL_LINES)) if message["event"] == "progress"]
-        if said:
-            self._on_progress(Progress(**{name: value for name, value in said[-1].items() if name != "event"}))
+    def _show_progress(self, said: list[dict[str, Any]]) -> None:
+        if progress := _last(said, "progress"):
+            self._on_progress(Progress(**{name: value for name, value in progress.items() if name != "event"}))
 
     def _log_of(self, pod: str, lines: int) -> str:
         try:
@@ -180,26 +188,38 @@ class LoadRun:
             return ""  # it is only shown; what became of the pod is looked at anyway
 
     def _fetch(self, pod: Json, ended_for: EndedFor | None) -> Brought:
+        told = told_to_end(pod)
+        try:
+            return self._fetched(pod, ended_for, SECONDS_AFTER_TERM if told else PATIENCE_S)
+        except ClusterError as error:
+            if not told:
+                raise
+            lost = Ending(None, None, ended_for, (), lost_with=f"its pod was told to end, {told}, and {error}")
+            return Brought(lost, {}, "", pod)
+
+    def _fetched(self, pod: Json, ended_for: EndedFor | None, patience_s: float) -> Brought:
         name = pod["metadata"]["name"]
         log = self._cluster.log(name, GENERATOR, _LOG_LINES)
         terminated = state_of(pod, GENERATOR).get("terminated")
-        totals = [message for message in _messages(log) if message["event"] == "totals"]
         ending = Ending(
             exit_code=exit_code(terminated) if terminated else None,
-            totals=totals[-1] if totals else None,
+            totals=_last(_messages(log), "totals"),
             ended_for=ended_for,
             last_log_lines=tuple(_other_lines(log)[-_LOG_LINES_SHOWN:]),
             killed_by=killed_by(terminated) if terminated else None,
+            told_to_end=told_to_end(pod),
         )
         if state_of(pod, KEEPER).keys() & {"terminated"}:
             return Brought(Ending(None, None, ended_for, (), lost_with="the keeper of its rows ended"), {}, log, pod)
-        listed = json.loads(self._cluster.execute(name, KEEPER, layout.keeper_command("list", layout.WORK_DIR)))
+        command = layout.keeper_command("list", layout.WORK_DIR)
+        listed = json.loads(self._cluster.execute(name, KEEPER, command, patience_s))
         rows = {file: listed[file] for file in listed if file.endswith(".csv")}
-        return Brought(ending, {file: self._fetch_file(name, file, *rows[file]) for file in rows}, log, pod)
+        files = {file: self._fetch_file(name, file, size, sha256, patience_s) for file, (size, sha256) in rows.items()}
+        return Brought(ending, files, log, pod)
 
-    def _fetch_file(self, pod: str, file: str, size: int, sha256: str) -> bytes:
+    def _fetch_file(self, pod: str, file: str, size: int, sha256: str, patience_s: float) -> bytes:
         for _ in range(_TRIES):
-            fetched = b"".join(self._parts(pod, layout.WORK_DIR / file, size))
+            fetched = b"".join(self._parts(pod, layout.WORK_DIR / file, size, patience_s))
             if len(fetched) == size and hashlib.sha256(fetched).hexdigest() == sha256:
                 return fetched
         raise ClusterError(
@@ -207,11 +227,11 @@ class LoadRun:
             " the run is not kept; run `pulumi up` again"
         )
 
-    def _parts(self, pod: str, path: PurePosixPath, size: int) -> Iterator[bytes]:
+    def _parts(self, pod: str, path: PurePosixPath, size: int, patience_s: float) -> Iterator[bytes]:
         for offset in range(0, size, _PART_BYTES):
             # Not beyond the size that was listed: a generator that could not be ended may still be writing.
             count = min(_PART_BYTES, size - offset)
-            text = self._cluster.execute(pod, KEEPER, layout.keeper_command("read", path, offset, count))
+            text = self._cluster.execute(pod, KEEPER, layout.keeper_command("read", path, offset, count), patience_s)
             with contextlib.suppress(ValueError):  # the digest will not match, and all is read again
                 yield unpacked(text.strip())
 
@@ -238,6 +258,23 @@ def remove(cluster: Cluster, job: str) -> None:
                 f" `kubectl get pods -l {selector}` shows what is left"
             )
         time.sleep(_LOOK_S / 4)
+
+
+def _has_said_all(pod: Json, said: list[dict[str, Any]]) -> bool:
+    """Whether the generator ends for somebody else's sake and has written its rows.
+
+    Its end is not reported then: a kubelet that ends a pod tells of no container before all have ended, the keeper,
+    too (SyncTerminatingPod). One that ends it of its own accord does not even tell that it does.
+    """
+    totals = _last(said, "totals")
+    if totals is None:
+        return False
+    stop = totals["stop"]
+    return told_to_end(pod) is not None or (stop is not None and stop["cause"] == "interrupted")
+
+
+def _last(said: list[dict[str, Any]], event: str) -> dict[str, Any] | None:
+    return next((message for message in reversed(said) if message["event"] == event), None)
 
 
 def _messages(log: str) -> list[dict[str, Any]]:

@@ -8,6 +8,9 @@ from provider.cluster import Json
 # Exit codes above this are a signal's number more.
 _SIGNAL_BASE = 128
 
+# The condition of a pod that is evicted: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
+_DISRUPTED = "DisruptionTarget"
+
 # What a container's end is called when there is nothing to say about it.
 _ORDINARY = {"Completed", "Error"}
 
@@ -47,6 +50,15 @@ def loss(pod: Json | None) -> str | None:
     if status.get("phase") == "Failed" and status.get("reason"):
         return f"its pod ended: {_said(status)}"
     return None
+
+
+def told_to_end(pod: Json) -> str | None:
+    """Why a pod that still runs has been told to end; None where it has not."""
+    if not pod["metadata"].get("deletionTimestamp"):
+        return None
+    conditions = pod.get("status", {}).get("conditions") or []
+    disrupted = [_said(each) for each in conditions if each["type"] == _DISRUPTED and each["status"] == "True"]
+    return disrupted[0] if disrupted else "it was deleted"
 
 
 def obstacles(pod: Json) -> str:

@@ -35,6 +35,7 @@ class PodProcesses:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._codes: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
+        self._said_last: Json | None = None
         self._stopped = threading.Event()
         self._containers = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -81,6 +82,17 @@ class PodProcesses:
         self._reasons[container] = reason
         os.killpg(self._running[container].pid, signal.SIGKILL)
 
+    def suspend(self, container: str) -> None:
+        """Let a container neither go on nor end."""
+        os.killpg(self._running[container].pid, signal.SIGSTOP)
+
+    def terminate(self) -> None:
+        """Have every container end in its own time; until all have, nothing new is reported, as a kubelet does it."""
+        self._said_last = self.status()
+        for process in self._running.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+
     def stop(self) -> None:
         """End the pod at once."""
         self._stopped.set()
@@ -95,6 +107,8 @@ class PodProcesses:
 
     def status(self) -> Json:
         """What the kubelet would report."""
+        if self._said_last and self.alive:
+            return self._said_last
         init, main = self._spec["initContainers"], self._spec["containers"]
         codes = {name: process.poll() for name, process in self._running.items()}
         ended = [codes.get(each["name"]) for each in main]

@@ -3,9 +3,11 @@
 Servers and generator share two cores, so no figure means anything. What is asserted is that everything works together.
 """
 
+import contextlib
 import os
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
 from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
 
 from analysis.manifest import Manifest
 from components.serving_names import GENERATOR_LABELS, SERVER_LABELS
+from provider.load_job import GENERATOR
 from tests.engine.harness import CHECKOUT, Stack, eventually
 from tests.kubernetes.own_images import OwnImages
 from tests.kubernetes.traces import network_of, processes_of
@@ -187,6 +192,77 @@ def test_the_report_shows_the_runs(stack: Stack, runs: list[Manifest], tmp_path:
     page = (tmp_path / "report.html").read_text()
     for run in runs:
         assert f'id="{run.run_id}"' in page
+
+
+def failed_run(stack: Stack, api: client.ApiClient, during: Callable[[str], object]) -> tuple[str, Manifest]:
+    """What an update says, and the run that it keeps, when this happens to the generator's pod while it asks."""
+    core, before = client.CoreV1Api(api), stack.runs()
+    stack.config["load"] = CLOSED | {"durationS": 120}
+    update = stack.start("up", "--yes", "--skip-preview")
+    name = eventually(lambda: [pod.metadata.name for pod in pods(api, GENERATOR_LABELS)], "its pod is made", 120)[0]
+
+    def asks() -> bool:
+        with contextlib.suppress(ApiException):  # its container has not started
+            return bool(re.search(r'"p50_ms": \d', core.read_namespaced_pod_log(name, NAMESPACE, container=GENERATOR)))
+        return False
+
+    eventually(asks, "requests are answered", 120)
+    during(name)
+    said, _ = update.communicate(timeout=120)
+    assert update.returncode != 0
+    (run,) = (run for run in stack.runs() if run not in before)
+    assert client.BatchV1Api(api).list_namespaced_job(NAMESPACE).items == []
+    return said, run
+
+
+def all_its_rows(stack: Stack, run: Manifest) -> int:
+    return int(
+        ds.dataset(stack.results / "requests", partitioning="hive").count_rows(filter=ds.field("run_id") == run.run_id)
+    )
+
+
+def test_a_drained_generator_still_hands_over_its_rows(
+    stack: Stack, api: client.ApiClient, runs: list[Manifest]
+) -> None:
+    core = client.CoreV1Api(api)
+
+    def drain(name: str) -> None:
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": NAMESPACE}}
+        core.create_namespaced_pod_eviction(name, NAMESPACE, eviction)
+
+    said, run = failed_run(stack, api, drain)
+    assert "was told to leave its node (EvictionByEvictionAPI" in run.validity.reasons[0], said
+    assert all_its_rows(stack, run) > 0
+    # Rows are compared with what Locust counted.
+    assert not any("rows are wrong" in reason for reason in run.validity.reasons)
+
+
+def test_a_generator_over_its_memory_limit_says_so_and_its_rows_are_kept(
+    stack: Stack, api: client.ApiClient, runs: list[Manifest]
+) -> None:
+    core = client.CoreV1Api(api)
+
+    def fill(name: str) -> None:
+        # The kernel ends the largest process, by a measure to which its score is added: so many small ones fill it, and
+        # Locust, the container's first process, gets the highest score.
+        fill = "import os, time; open('/proc/1/oom_score_adj', 'w').write('1000')"
+        fill += "; [os.fork() or (b'x' * 2**25, time.sleep(60), os._exit(0)) for _ in range(40)]"
+        with contextlib.suppress(ApiException):  # its own end is not heard
+            stream(
+                core.connect_get_namespaced_pod_exec,
+                name,
+                NAMESPACE,
+                container=GENERATOR,
+                command=["python", "-c", fill],
+                stdin=False,
+                stdout=True,
+                stderr=True,
+                tty=False,
+            )
+
+    said, run = failed_run(stack, api, fill)
+    assert "(SIGKILL, OOMKilled); it ran out of memory" in run.validity.reasons[0], said
+    assert all_its_rows(stack, run) > 0
 
 
 def test_a_destroy_leaves_nothing_of_it_and_keeps_the_runs(

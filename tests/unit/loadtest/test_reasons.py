@@ -46,6 +46,7 @@ def spool(table: pa.Table = GOOD, *, torn: bool = False, corrupt_lines: tuple[in
 
 def test_a_run_that_ended_by_itself_with_all_its_rows_is_valid() -> None:
     assert reasons_against(ending(), spool()) == ()
+    assert reasons_against(ending(told_to_end="drained once it had ended"), spool()) == ()
 
 
 @pytest.mark.parametrize(
@@ -58,9 +59,16 @@ def test_a_run_that_ended_by_itself_with_all_its_rows_is_valid() -> None:
         (ending(totals=stopped("caller_gone")), "program that had started the test ended (DETAIL)"),
         (ending(totals=stopped("rows_not_written")), "rows could not be written"),
         (ending(exit_code=-9, totals=None), "crashed (SIGKILL); the end of its log: first | last"),
+        (
+            ending(exit_code=-9, totals=None, killed_by="OOMKilled"),
+            "(SIGKILL, OOMKilled); it ran out of memory, more than its container's limit: load with fewer users",
+        ),
         (ending(exit_code=2), "crashed (exit code 2)"),
         (ending(totals=None), "crashed (exit code 0)"),
         (ending(exit_code=1, totals=None, last_log_lines=()), "the end of its log: empty"),
+        (ending(exit_code=None, told_to_end="drained"), "told to leave its node (drained)"),
+        (ending(exit_code=None, totals=None, told_to_end="drained"), "told to leave its node (drained)"),
+        (ending(exit_code=0, totals=stopped("interrupted"), told_to_end="drained"), "told to leave its node (drained)"),
         (ending(counted=4), "Locust counted 4 requests but 3 rows were read"),
         (ending(counted=2), "Locust counted 2 requests but 3 rows were read"),
     ],

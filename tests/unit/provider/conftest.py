@@ -54,6 +54,7 @@ class ProcessCluster:
         self.corrupt_reads = 0
         self.node = "node-b"
         self.left_behind: list[str] = []
+        self.disruption: Json | None = None
 
     def create_job(self, job: Json) -> None:
         folder = self._folder / f"pod-{next(self._numbers)}"
@@ -80,13 +81,14 @@ class ProcessCluster:
             return self.servers
         if not self.name or self.pod is None:
             return []
-        return [
-            {
-                "metadata": {"name": f"{self.name}-x", "uid": f"uid-{self.name}"},
-                "spec": {"nodeName": self.node},
-                "status": self.pod.status(),
-            }
-        ]
+        metadata = {"name": f"{self.name}-x", "uid": f"uid-{self.name}"}
+        status = self.pod.status()
+        if self.disruption:
+            if not self.pod.alive:
+                return []
+            metadata |= {"deletionTimestamp": "2026-01-01T00:00:45Z"}
+            status |= {"conditions": [self.disruption]}
+        return [{"metadata": metadata, "spec": {"nodeName": self.node}, "status": status}]
 
     def events(self, name: str) -> list[str]:
         return [f"FailedScheduling: no node for {name}"]
@@ -114,6 +116,22 @@ class ProcessCluster:
         another = json.loads(json.dumps(SERVER))
         another["metadata"] = {"name": name, "uid": name}
         self.servers.append(another)
+
+    def drain(self) -> None:
+        """Evict the pod, as `kubectl drain` does with those of a node."""
+        self.disruption = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "EvictionByEvictionAPI",
+            "message": "Eviction API: evicting",
+        }
+        assert self.pod
+        self.pod.terminate()
+
+    def shut_down(self) -> None:
+        """Let the kubelet end the pod of its own accord, which it tells nobody before it has."""
+        assert self.pod
+        self.pod.terminate()
 
     def kill_generator(self) -> None:
         assert self.pod

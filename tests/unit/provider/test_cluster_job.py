@@ -8,7 +8,7 @@ import pytest
 from loadtest import pod as layout
 from loadtest.planning import Asked, patience_s, plan_of
 from provider.load_job import GENERATOR, KEEPER, JobSpec, job, selector_of
-from provider.pod_status import exit_code, killed_by, loss, obstacles
+from provider.pod_status import exit_code, killed_by, loss, obstacles, told_to_end
 from provider.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
 from stacks.load_profiles import PROFILES
 
@@ -98,6 +98,14 @@ def test_an_evicted_pod_is_lost_and_a_failed_container_is_not() -> None:
     assert loss(evicted) == "its pod ended: Evicted: The node was low on memory."
     assert loss({"status": {"phase": "Failed"}}) is None
     assert loss(None) == "its pod was deleted"
+
+
+def test_a_pod_that_is_told_to_end_says_why() -> None:
+    evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "evicting"}
+    deleted = {"deletionTimestamp": "now"}
+    assert told_to_end({"metadata": {}, "status": {"conditions": [evicted]}}) is None
+    assert told_to_end({"metadata": deleted}) == "it was deleted"
+    assert told_to_end({"metadata": deleted, "status": {"conditions": [evicted]}}) == "EvictionByEvictionAPI: evicting"
 
 
 def test_a_pod_waits_for_its_image_before_it_waits_for_a_node() -> None:

@@ -13,6 +13,7 @@ from analysis.manifest import Manifest
 from analysis.store import ResultsStore
 from loadtest import pod as layout
 from provider.cluster_load_test import run_in
+from provider.load_job import GENERATOR
 from provider.resource import Operation, ResourceError
 from stacks.images import GENERATOR_IMAGES
 from tests.pod_processes import IMAGE_ID, PodProcesses
@@ -120,6 +121,37 @@ def test_a_pod_that_is_deleted_makes_the_run_invalid(cluster: Any, inputs: Any) 
     message, manifest, rows = fails(cluster, inputs)
     assert "the load generator was lost before its rows were fetched (its pod was deleted)" in message
     assert (rows, manifest.validity.verdict) == (0, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("away", "reason"),
+    [
+        ("drain", "was told to leave its node (EvictionByEvictionAPI: Eviction API: evicting)"),
+        ("shut_down", "the test was interrupted (SIGTERM)"),
+    ],
+)
+def test_a_generator_whose_node_is_drained_or_shut_down_hands_over_every_row(
+    cluster: Any, inputs: Any, away: str, reason: str
+) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = getattr(type(cluster), away)
+    message, manifest, rows = fails(cluster, inputs)
+    assert reason in message
+    assert manifest.validity.verdict == "invalid"
+    # Rows are compared with what Locust counted.
+    assert not any("Locust counted" in reason or "crashed" in reason for reason in manifest.validity.reasons)
+    assert rows > 0
+
+
+def test_a_generator_that_cannot_end_in_a_drained_pod_is_not_waited_for(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.load_run, "_TOLD_S", 1.0)
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = lambda cluster: (cluster.pod.suspend(GENERATOR), cluster.drain())
+    message, _, rows = fails(cluster, inputs)
+    assert "was told to leave its node" in message
+    assert rows > 0, "those that it had written"
 
 
 def end_servers(cluster: Any) -> None:
