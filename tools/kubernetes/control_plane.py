@@ -122,9 +122,14 @@ class ControlPlane:
             f"--initial-advertise-peer-urls={peer}",
             f"--initial-cluster=default={peer}",
         )
-        self.start_api_server()
+        self._start_api_server()
         for user in self._users:
             self._write_kubeconfig(user)
+        self._start_controllers()
+        # Made by a controller, and needed by every pod.
+        self._wait_for(lambda: self.api.get("/api/v1/namespaces/default/serviceaccounts/default"), "the controllers")
+
+    def _start_controllers(self) -> None:
         self._spawn(
             self._programs / "kube-controller-manager",
             f"--kubeconfig={self.kubeconfig_of('kube-controller-manager')}",
@@ -142,11 +147,9 @@ class ControlPlane:
             "--leader-elect=false",
             "--secure-port=0",
         )
-        # Made by a controller, and needed by every pod.
-        self._wait_for(lambda: self.api.get("/api/v1/namespaces/default/serviceaccounts/default"), "the controllers")
 
-    def start_api_server(self) -> None:
-        """Start the API server, again after `stop_api_server`: address, certificate, tokens and data are the same."""
+    def _start_api_server(self) -> None:
+        """Start the API server alone."""
         self._spawn(
             self._programs / "kube-apiserver",
             f"--etcd-servers={self._etcd_url}",
@@ -170,6 +173,17 @@ class ControlPlane:
     def stop_api_server(self) -> None:
         """End the API server alone, as if the cluster were out of reach."""
         self._end("kube-apiserver")
+
+    def come_back(self) -> None:
+        """Start it again after `stop_api_server`: address, certificate, tokens and data are the same.
+
+        The controllers are started anew with it, as they are with a control plane that is upgraded: those that were
+        cut off wait longer after each try, and would act only a minute or two later.
+        """
+        self._start_api_server()
+        for controller in ("kube-scheduler", "kube-controller-manager"):
+            self._end(controller)
+        self._start_controllers()
 
     def stop(self) -> None:
         """End everything that was started, the last first."""

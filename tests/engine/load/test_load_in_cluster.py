@@ -88,7 +88,7 @@ def test_a_connection_that_is_cut_for_twenty_seconds_loses_nothing(
         assert under_way.wait(60)
         control_plane.stop_api_server()
         time.sleep(20)
-        control_plane.start_api_server()
+        control_plane.come_back()
         created.result()
     (manifest,) = ResultsStore(inputs["results"]).scan().manifests
     assert manifest.validity.reasons == ()
