@@ -17,10 +17,11 @@ from loadtest.spool import read_spool
 from provider.cluster import Cluster
 from provider.load_job import GENERATOR, JobSpec, job, selector_of
 from provider.load_run import Brought, LoadRun, Patience, remove
+from provider.measurement import Measurement
 from provider.pod_status import image_id
 from provider.progress import reporter
 from provider.repeats import OneRun, run_all
-from provider.resource import Operation, Props, Resource, ResourceError
+from provider.resource import Operation, Props, ResourceError
 from provider.run_record import Circumstances, keep, model_name
 from provider.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
 from stacks.load_profiles import LoadProfile, load_profile
@@ -40,7 +41,7 @@ NEEDED_RIGHTS = (
 )
 
 
-class ClusterLoadTest(Resource):
+class ClusterLoadTest(Measurement):
     """Inputs: those of components.cluster_load_test.ClusterLoadTestRunArgs. Outputs: runId, headline and runIds."""
 
     token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
@@ -48,13 +49,10 @@ class ClusterLoadTest(Resource):
         {"baseUrl", "fingerprint", "profile", "repeats", "rerun", "shape", "generatorImage"}
     )
 
-    def create(self, inputs: Props, operation: Operation) -> Props:
-        kept = run_in(_cluster(inputs, operation), inputs, operation)
-        # The state has the kubeconfig once, among the inputs, encrypted.
-        return {name: value for name, value in inputs.items() if name != "kubeconfig"} | kept
+    unkept: ClassVar[frozenset[str]] = frozenset({"kubeconfig"})
 
-    def update(self, state: Props, inputs: Props, operation: Operation) -> Props:  # noqa: ARG002 - a new run
-        return self.create(inputs, operation)
+    def measure(self, inputs: Props, operation: Operation) -> Props:
+        return run_in(_cluster(inputs, operation), inputs, operation)
 
 
 def run_in(cluster: Cluster, inputs: Props, operation: Operation) -> Props:

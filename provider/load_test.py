@@ -10,9 +10,10 @@ from loadtest.payload import photograph
 from loadtest.protocols import request_body
 from loadtest.runner import LoadTestSpec, run_load_test
 from provider.listener import listener, reasons_against_listener
+from provider.measurement import Measurement
 from provider.progress import reporter
 from provider.repeats import OneRun, run_all
-from provider.resource import Operation, Props, Resource
+from provider.resource import Operation, Props
 from provider.run_record import Circumstances, keep, model_name
 from stacks.load_profiles import load_profile
 
@@ -20,17 +21,14 @@ from stacks.load_profiles import load_profile
 _HERE = Circumstances(image=None, replicas=1, shares_host_with_server=True)
 
 
-class LoadTest(Resource):
+class LoadTest(Measurement):
     """Inputs: those of components.load_test.LoadTestArgs. Outputs: runId, headline and runIds."""
 
     token: ClassVar[str] = "shapebench:local:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
     triggers: ClassVar[frozenset[str]] = frozenset({"baseUrl", "fingerprint", "profile", "repeats", "rerun", "shape"})
 
-    def create(self, inputs: Props, operation: Operation) -> Props:
-        return inputs | run_all(inputs, operation, partial(_run, inputs))
-
-    def update(self, state: Props, inputs: Props, operation: Operation) -> Props:  # noqa: ARG002 - a new run
-        return self.create(inputs, operation)
+    def measure(self, inputs: Props, operation: Operation) -> Props:
+        return run_all(inputs, operation, partial(_run, inputs))
 
 
 def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:

@@ -6,12 +6,14 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import grpc
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
-from pulumi.runtime.proto import provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from provider.dispatch import ShapebenchProvider
 from provider.engine import EngineLog, watch
-from provider.resource import ResourceError
+from provider.properties import from_plain
+from provider.resource import ResourceError, UnfinishedError
 
 VERSION = "0.1.0"
 
@@ -22,23 +24,36 @@ class _Servicer(ProviderServicer):
     """The SDK's servicer, but an error that the user can act on arrives as its sentence, without a traceback."""
 
     async def Create(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _sentences(super().Create(request, context), context)
+        return await _sentences(super().Create(request, context), request, context)
 
     async def Update(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _sentences(super().Update(request, context), context)
+        return await _sentences(super().Update(request, context), request, context)
 
     async def Delete(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _sentences(super().Delete(request, context), context)
+        return await _sentences(super().Delete(request, context), request, context)
 
 
-async def _sentences(answer: Awaitable[Answer], context: Any) -> Answer:  # noqa: ANN401 - gRPC has no type for it
+async def _sentences(answer: Awaitable[Answer], request: Any, context: Any) -> Answer:  # noqa: ANN401 - gRPC's types
     try:
         return await answer
     except Exception as error:
         # The SDK raises a new exception whose text ends in the traceback; ours is the one it was handling.
-        if isinstance(error.__context__, ResourceError):
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error.__context__))
+        told = error.__context__
+        if isinstance(told, UnfinishedError):
+            details = (("grpc-status-details-bin", _partial_failure(request.id, told)),)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(told), details)
+        if isinstance(told, ResourceError):
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(told))
         raise
+
+
+def _partial_failure(identity: str, error: UnfinishedError) -> bytes:
+    """What makes the engine write the state down, mark it, and update the resource next time in any case."""
+    properties = PropertyValue.marshal_map(from_plain(error.state))
+    failure = provider_pb2.ErrorResourceInitFailed(id=identity, properties=properties, reasons=[str(error)])
+    status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message=str(error))
+    status.details.add().Pack(failure)
+    return status.SerializeToString()
 
 
 async def _serve(engine_address: str) -> None:

@@ -23,6 +23,14 @@ class ResourceError(Exception):
     """An operation failed for a reason that the user can act on; shown without a traceback."""
 
 
+class UnfinishedError(ResourceError):
+    """An update failed so that what was there before does not hold any more; the state becomes `state`."""
+
+    def __init__(self, message: str, state: Props) -> None:
+        super().__init__(message)
+        self.state = state
+
+
 @dataclass
 class Operation:
     """One create, update or delete while it runs.

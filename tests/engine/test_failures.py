@@ -100,8 +100,20 @@ def test_an_interrupt_ends_the_generator_and_keeps_what_was_measured(stack):
     assert run.run_id in output
 
 
+def test_going_back_to_the_load_before_a_failed_test_is_no_return_to_its_run(stack):
+    """Though a refresh, which finds nothing amiss, comes between."""
+    before = len(stack.runs())
+    stack.config["load"] = SMOKE
+    stack.must("refresh", "--yes", "--skip-preview")
+    assert "1 to update" in stack.must("preview")
+    stack.must_up()
+    assert [run.validity.verdict for run in stack.runs()[before:]] == ["valid"]
+    stack.must("preview", "--expect-no-changes")
+
+
 def test_a_killed_engine_takes_the_generator_with_it_and_the_rows_are_kept(stack):
     before = len(stack.runs())
+    stack.config["load"] = LONG
     update = stack.start("up", "--yes", "--skip-preview")
     wait_for_load(stack)
     os.kill(update.pid, signal.SIGKILL)
