@@ -6,6 +6,7 @@ https://www.pulumi.com/registry/packages/gcp/installation-configuration/
 
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from stacks.google import PREFIX
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _ENDPOINT = "CustomEndpoint"
+_ENDPOINT_VARIABLE = re.compile(r"GOOGLE_(\w+)_CUSTOM_ENDPOINT")
 _PROJECT_VARIABLES = ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
 _TOKEN_VARIABLES = ("GOOGLE_OAUTH_ACCESS_TOKEN",)
 _KEY_VARIABLES = ("GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON")
@@ -49,7 +51,8 @@ def access_of(google: Mapping[str, str], project: str | None = None) -> Access:
     said = {key.removeprefix(PREFIX): value for key, value in google.items()}
     return Access(
         project=project or said.get("project") or _variable(_PROJECT_VARIABLES),
-        endpoints={key.removesuffix(_ENDPOINT): url for key, url in said.items() if key.endswith(_ENDPOINT)},
+        endpoints=_endpoints_of_environment()
+        | {key.removesuffix(_ENDPOINT): url for key, url in said.items() if key.endswith(_ENDPOINT)},
         token=said.get("accessToken") or _variable(_TOKEN_VARIABLES),
         key=said.get("credentials") or _variable(_KEY_VARIABLES),
         impersonate=said.get("impersonateServiceAccount") or _variable(_IMPERSONATE_VARIABLES),
@@ -85,6 +88,17 @@ def _source(access: Access) -> Credentials:
             )
         return found[0]
     return google.auth.default(scopes=_SCOPES)[0]
+
+
+def _endpoints_of_environment() -> dict[str, str]:
+    """Such as GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT, by service."""
+    found = (_ENDPOINT_VARIABLE.fullmatch(name) for name in os.environ)
+    return {_camel(each[1]): url for each in found if each and (url := os.environ[each[0]])}
+
+
+def _camel(words: str) -> str:
+    first, *others = words.lower().split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _variable(names: tuple[str, ...]) -> str | None:

@@ -196,8 +196,8 @@ def janitor(
         typer.FileText | None,
         typer.Option(
             metavar="FILE",
-            help="What `pulumi stack export` prints of the stack (- for stdin): what a killed update was making is left"
-            " over, too, whatever its lease.",
+            help="What `pulumi stack export` prints of the stack (- for stdin). Only what a killed update was making,"
+            " as it says, whatever its lease.",
         ),
     ] = None,
     yes: Annotated[  # noqa: FBT002 - typer makes a flag of it

@@ -10,7 +10,7 @@ from analysis.report.text import MISSING, money
 from cloud.access import Access, NoCredentialsError, access_of
 from cloud.day_cost import usd_a_day
 from cloud.inventory import DISK, inventory
-from cloud.leftovers import Leftover, leftovers
+from cloud.leftovers import Leftover, Why, leftovers
 from cloud.preflight import LOGIN
 from cloud.removal import Removed, Remover
 from cloud.rest import CloudError, Google
@@ -46,11 +46,19 @@ class Only:
 
 
 def janitor(only: Only, project: str | None, state: TextIO | None, *, remove: bool, as_json: bool) -> Ending:
-    """List what is left over, and remove it if that is wanted; raises CommandError where it cannot be looked for."""
+    """List what is left over, and remove it if that is wanted; raises CommandError where it cannot be looked for.
+
+    With a stack's `state`, only what a killed update was making, as that state says; where it says nothing, nobody is
+    asked.
+    """
     interrupted = _interrupted(only.stack, state)
+    if state is not None and not interrupted:
+        note(f"no update of stack {only.stack} was killed while Google made something for it.")
+        return Ending.clean
     access = _access(only.stack, project)
     google, project = _connect(access)
-    found = [each for each in _left_in(google, project, interrupted) if only.admits(each)]
+    left = _left_in(google, project, interrupted)
+    found = [each for each in left if only.admits(each) and (state is None or each.why is Why.interrupted)]
     outcomes: dict[Leftover, Removed] = {}
     if remove:
         for done in Remover(google, note).remove(each for each in found if each.removable):

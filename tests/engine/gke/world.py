@@ -5,6 +5,9 @@ What is asked of Google's REST APIs beside making things is answered by another 
 
 import json
 import os
+import re
+import time
+from collections.abc import ItemsView
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +21,7 @@ from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.stand_in_kubelet import StandInKubelet
 from tests.engine.harness import CHECKOUT, SMOKE, Stack, eventually
 from tests.engine.process_pods import ProcessPods
-from tests.google_stand_in import GoogleStandIn, serving
+from tests.google_stand_in import GoogleStandIn, RefusedError, serving
 from tools.kubernetes.binaries import bin_folder
 from tools.kubernetes.control_plane import ControlPlane
 
@@ -30,6 +33,7 @@ REST_URL = f"http://tf-serving-rest.{NAMESPACE}.svc:8501"
 _KINDS = ["Namespace", "Node", "Pod", "Deployment", "ReplicaSet", "Job", "Service", "EndpointSlice", "ConfigMap",
           "Secret", "ServiceAccount", "NetworkPolicy", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
           "PodDisruptionBudget", "PriorityClass", "PersistentVolumeClaim", "StatefulSet", "DaemonSet"]  # fmt: skip
+_CLUSTER = "gcp:container/cluster:Cluster"
 _OF_EVERY_NAMESPACE = {"default", "kube-root-ca.crt"}
 _GROUPS = ["api/v1", "apis/apps/v1", "apis/batch/v1", "apis/networking.k8s.io/v1", "apis/discovery.k8s.io/v1",
            "apis/rbac.authorization.k8s.io/v1", "apis/policy/v1", "apis/scheduling.k8s.io/v1"]  # fmt: skip
@@ -38,6 +42,39 @@ _GROUPS = ["api/v1", "apis/apps/v1", "apis/batch/v1", "apis/networking.k8s.io/v1
 def with_real_gcp() -> bool:
     """Whether the gcp plugin is to be the one on PATH: for the tests named preview, which need no cloud."""
     return os.environ.get("SHAPEBENCH_TESTS_GCP") == "real"
+
+
+class RememberedClusters(dict[str, Any]):
+    """The clusters that the gcp plugin's stand-in remembers, as Google's REST API has them. They can be deleted."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__()
+        self._memory = memory
+
+    def _all(self) -> dict[str, Any]:
+        with self._memory.resources() as resources:
+            clusters = [each for each in resources.values() if each["type"] == _CLUSTER]
+        return {f"container/{each['id']}": self._document(each) for each in clusters}
+
+    def _document(self, cluster: dict[str, Any]) -> dict[str, Any]:
+        inputs = cluster["inputs"]
+        status = "PROVISIONING" if cluster["ready_at"] > time.time() else "RUNNING"
+        return {key: inputs[key] for key in ("name", "location", "resourceLabels")} | {"status": status}
+
+    def items(self) -> ItemsView[str, Any]:
+        return self._all().items()
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._all()
+
+    def __getitem__(self, path: str) -> Any:
+        return self._all()[path]
+
+    def __delitem__(self, path: str) -> None:
+        if self[path]["status"] == "PROVISIONING":
+            raise RefusedError(400, f"Cluster is running incompatible operation on {path}.")
+        with self._memory.resources() as resources:
+            del resources[f"{_CLUSTER}::{path.removeprefix('container/')}"]
 
 
 @dataclass
@@ -49,7 +86,7 @@ class World:
     api: client.ApiClient
     pods: ProcessPods
     memory: Memory = field(init=False)
-    cloud: GoogleStandIn = field(init=False, default_factory=lambda: GoogleStandIn(project=PROJECT))
+    cloud: GoogleStandIn = field(init=False)
     _kubelet: StandInKubelet = field(init=False)
     _stacks: list[Stack] = field(init=False, default_factory=list)
     _endpoints: dict[str, str] = field(init=False, default_factory=dict)
@@ -57,6 +94,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.home / "google")
+        self.cloud = GoogleStandIn(project=PROJECT, things=RememberedClusters(self.memory))
         plane = self.control_plane
         self.memory.hand_out(plane.address, plane.ca_certificate, plane.token)
         self._kubelet = StandInKubelet(self.api, self.memory, self.pods)
@@ -109,6 +147,15 @@ class World:
                 stack.providers_config[key] = value
         stack.config |= {"model": {"weights": "random"}, "load": SMOKE, "results": str(stack.results)}
         return stack
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """The way to the stand-in of Google's REST APIs, as the environment says it."""
+        services = {
+            key.removeprefix("gcp:").removesuffix("CustomEndpoint"): url for key, url in self._endpoints.items()
+        }
+        words = {re.sub("(?=[A-Z])", "_", service).upper(): url for service, url in services.items()}
+        return {f"GOOGLE_{word}_CUSTOM_ENDPOINT": url for word, url in words.items()}
 
     def google(self) -> list[str]:
         """What there is in Google Cloud, by type and id."""

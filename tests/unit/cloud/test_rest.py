@@ -97,3 +97,10 @@ def test_a_key_that_cannot_be_used_is_said_and_not_shown(no_environment, key):
 def test_without_any_credentials_that_is_said(no_environment):
     with pytest.raises(NoCredentialsError):
         credentials_of(access_of({}))
+
+
+def test_the_environments_endpoints_count_where_the_stack_names_none(monkeypatch, no_environment):
+    monkeypatch.setenv("GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT", "http://usage/")
+    monkeypatch.setenv("GOOGLE_COMPUTE_CUSTOM_ENDPOINT", "http://compute/")
+    access = access_of({"gcp:computeCustomEndpoint": "http://stack/"})
+    assert access.endpoints == {"serviceUsage": "http://usage/", "compute": "http://stack/"}

@@ -116,7 +116,8 @@ def test_without_a_project_it_ends_with_1(cloud, monkeypatch):
 
 def test_what_a_stacks_state_says_was_being_made_is_removed_and_its_other_things_stay(cloud, tmp_path):
     orphan = "gke-cluster-control-plane-1a2b3c4"
-    whole = things.whole_stack("8cpu-16gb", DAY)
+    # Its other things may have expired; they are not what was asked for.
+    whole = things.whole_stack("8cpu-16gb", DAY) | things.disk("d", labels("8cpu-16gb", -30 * DAY))
     cloud.things = whole | things.cluster(orphan, labels(left=DAY))
     urn = "urn:pulumi:8cpu-16gb::shapebench::gcp:container/cluster:Cluster::gke-cluster-control-plane"
     resource = {"urn": urn, "type": "gcp:container/cluster:Cluster", "inputs": {"name": orphan}}
@@ -127,6 +128,16 @@ def test_what_a_stacks_state_says_was_being_made_is_removed_and_its_other_things
     done = run("--stack", "8cpu-16gb", "--state", str(state), "--yes")
     assert done.exit_code == 0, done.output
     assert cloud.things == whole
+
+
+def test_a_state_that_names_nothing_asks_nobody_and_ends_with_0(cloud, monkeypatch, tmp_path):
+    monkeypatch.delenv("GOOGLE_PROJECT")
+    cloud.things = things.whole_stack("8cpu-16gb", -DAY)
+    state = tmp_path / "state.json"
+    state.write_text('{"deployment": {"resources": []}}')
+    done = run("--stack", "8cpu-16gb", "--state", str(state), "--yes")
+    assert (done.exit_code, cloud.asked) == (0, [])
+    assert "no update of stack 8cpu-16gb was killed while Google made something" in done.stderr
 
 
 def test_a_state_without_its_stack_is_refused(cloud, tmp_path):

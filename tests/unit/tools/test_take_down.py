@@ -9,17 +9,25 @@ from tools.pins import ROOT
 
 @pytest.fixture
 def take_down(checkout: Path, script_at, tmp_path: Path):
-    """Runs it with a command line whose `destroy` fails some times first; returns its status and what was asked."""
+    """Runs it with command lines whose `destroy` or `janitor` fails some times first.
+
+    Returns its status, what was asked in order, and what it said.
+    """
     shutil.copy(ROOT / "tools/take_down", checkout / "tools/take_down")
     asked = tmp_path / "asked"
 
-    def run(failures: int, other: str = "exit 0") -> tuple[int, list[str], str]:
-        (tmp_path / "failures").write_text("x\n" * failures)
+    def failing(program: str, command: str, failures: int, other: str = "exit 0") -> None:
+        left = tmp_path / f"{program}-failures"
+        left.write_text("x\n" * failures)
         script_at(
-            checkout / ".tools/bin/pulumi",
-            f'echo "$*" >> \'{asked}\'\n[ "$1" = destroy ] || {other}\n'
-            f"[ -s '{tmp_path}/failures' ] || exit 0\nsed -i 1d '{tmp_path}/failures'\nexit 1",
+            checkout / f".tools/bin/{program}",
+            f'echo "$*" >> \'{asked}\'\n[ "$1" = {command} ] || {other}\n'
+            f"[ -s '{left}' ] || exit 0\nsed -i 1d '{left}'\nexit 1",
         )
+
+    def run(failures: int, other: str = "exit 0", held: int = 0) -> tuple[int, list[str], str]:
+        failing("pulumi", "destroy", failures, other)
+        failing("shapebench", "janitor", held)
         done = subprocess.run(
             [checkout / "tools/take_down", "8cpu-16gb"],
             env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TAKE_DOWN_PAUSE_S": "0"},
@@ -30,22 +38,31 @@ def take_down(checkout: Path, script_at, tmp_path: Path):
     return run
 
 
-def test_a_lock_and_half_made_things_are_cleared_before_it_destroys(take_down):
-    assert take_down(0)[:2] == (0, ["cancel", "refresh", "destroy"])
+ALL = ["cancel", "stack", "janitor", "refresh", "destroy"]
 
 
-def test_nothing_to_cancel_and_nothing_to_refresh_do_not_keep_it_from_destroying(take_down):
-    assert take_down(0, "exit 1")[:2] == (0, ["cancel", "refresh", "destroy"])
+def test_a_lock_and_what_was_being_made_are_cleared_before_it_destroys(take_down):
+    assert take_down(0)[:2] == (0, ALL)
+
+
+def test_nothing_to_cancel_export_or_refresh_does_not_keep_it_from_destroying(take_down):
+    assert take_down(0, "exit 1")[:2] == (0, ALL)
 
 
 def test_a_destroy_that_fails_is_tried_again(take_down):
     status, asked, said = take_down(2)
     assert (status, asked.count("destroy")) == (0, 3)
-    assert "attempt 2 of 3" in said
+    assert "attempt 2 of 6" in said
+
+
+def test_what_was_being_made_and_cannot_be_removed_yet_is_tried_again_and_not_forgotten(take_down):
+    status, asked, _ = take_down(0, held=1)
+    # The state's notes are cleared by the refresh alone.
+    assert (status, asked) == (0, ["cancel", "stack", "janitor", "destroy", "janitor", "refresh", "destroy"])
 
 
 def test_what_cannot_be_destroyed_is_an_error_that_says_what_to_do(take_down):
     status, asked, said = take_down(9)
-    assert (status, asked.count("destroy")) == (1, 3)
+    assert (status, asked.count("destroy")) == (1, 6)
     assert "8cpu-16gb is still there and costs money" in said
     assert "shapebench janitor --stack 8cpu-16gb --yes" in said
