@@ -1,9 +1,7 @@
 """What a thing that is left over costs a day, as far as the price list and Google's account of it say."""
 
 from analysis.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, node_quantities, priced
-from cloud.inventory import ACCOUNT, CLUSTER, DISK, NETWORK, SUBNETWORK, Found
-from cloud.rest import Json
-from stacks.shapes import NodeShape, ShapeSettings
+from cloud.inventory import ACCOUNT, CLUSTER, DISK, NETWORK, SUBNETWORK, Found, node_pools
 
 # https://cloud.google.com/vpc/network-pricing lists none of these.
 _FREE = (SUBNETWORK, NETWORK, ACCOUNT)
@@ -28,15 +26,8 @@ def _quantities(found: Found) -> tuple[Quantity, ...]:
         kind = str(found.document["type"]).rpartition("/")[2]
         return (Quantity("disk", float(found.document["sizeGb"]), "GB-month", kind),)
     if found.kind == CLUSTER:
-        pools = (_pool(each) for each in found.document.get("nodePools", []))
-        return (CLUSTER_FEE, *(item for pool in pools for item in node_quantities("", pool)))
+        return (CLUSTER_FEE, *(item for pool in node_pools(found.document) for item in node_quantities("", pool)))
     return ()
-
-
-def _pool(document: Json) -> NodeShape:
-    """Of a fixed size; an unknown machine type is a ValueError."""
-    settings = ShapeSettings(machine_type=document["config"]["machineType"], nodes=document["initialNodeCount"])
-    return NodeShape.of(str(document.get("name")), settings)
 
 
 def _region(location: str) -> str:

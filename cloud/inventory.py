@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from cloud.rest import CloudError, Google, Json, entries
 from components.labels import STACK, as_description, expiry, from_description
+from stacks.shapes import NodeShape, ShapeSettings
 
 # The labels that GKE gives to the disk of a volume, and the names that Pulumi gives to the clusters of our stacks.
 _CLUSTER_OF_DISK = "goog-k8s-cluster-name"
@@ -118,17 +119,18 @@ def inventory(google: Google, project: str, say: Callable[[str], None]) -> Inven
     """
     unheard: set[str] = set()
     say("listing clusters")
-    clusters = [*_clusters(google, project)]
-    listed: list[Iterator[Found]] = [iter(clusters)]
+    every_cluster = [*clusters(google, project)]
+    listed: list[Iterator[Found]] = [iter(every_cluster)]
     listed += [_aggregated(google, project, kind, unheard) for kind in _AGGREGATED]
     listed += [_networks(google, project), _buckets(google, project), _accounts(google, project)]
     say("listing disks, addresses, forwarding rules, networks, buckets and service accounts")
     things = (each for several in listed for each in several)
     ours = tuple(each for each in things if each.labels or each.cluster_of_volume)
-    return Inventory(ours, tuple(clusters), tuple(sorted(unheard)))
+    return Inventory(ours, tuple(every_cluster), tuple(sorted(unheard)))
 
 
-def _clusters(google: Google, project: str) -> Iterator[Found]:
+def clusters(google: Google, project: str) -> Iterator[Found]:
+    """All of the project's; raises CloudError where some zone's are not known."""
     answer = google.get("container", f"projects/{project}/locations/-/clusters")
     if silent := answer.get("missingZones"):
         raise CloudError(f"the clusters of {', '.join(silent)} could not be listed, so what they need is not known")
@@ -136,6 +138,20 @@ def _clusters(google: Google, project: str) -> Iterator[Found]:
         location = _text(each, "location")
         path = f"projects/{project}/locations/{location}/clusters"
         yield Found(CLUSTER, _text(each, "name"), location, f"{path}/{_text(each, 'name')}", each)
+
+
+def node_pools(cluster: Json) -> list[NodeShape]:
+    """Those of a cluster, as Google accounts for it, each of a fixed size.
+
+    Raises KeyError or ValueError where it is in no form that is known, such as an unknown machine type.
+    """
+    return [
+        NodeShape.of(
+            str(pool.get("name")),
+            ShapeSettings(machine_type=pool["config"]["machineType"], nodes=pool["initialNodeCount"]),
+        )
+        for pool in cluster.get("nodePools", [])
+    ]
 
 
 def _aggregated(google: Google, project: str, kind: Kind, unheard: set[str]) -> Iterator[Found]:

@@ -28,15 +28,14 @@ class Need:
     amount: int
 
 
-def needs(shape: NodeShape, load: NodeShape) -> tuple[Need, ...]:
-    """Of every quota that is known to run out.
+def needs(*pools: NodeShape) -> tuple[Need, ...]:
+    """What a stack with these node pools takes of every quota that is known to run out.
 
     Nodes have no addresses of their own; one is the NAT gateway's, which counts as in use and as static
     (https://cloud.google.com/nat/quota). pd-balanced counts as SSD. Google's documents do not settle whether
-    a series' vCPUs count under their own metric or under CPUS, so both are here; what a region lists is compared.
+    E2's vCPUs count as E2_CPUS or as CPUS, so both are here, and what a region lists is compared: ADR 28.
     The pool that GKE makes with a cluster is smaller than both of ours, and gone before they are made.
     """
-    pools = (shape, load)
     vcpus, nodes = _vcpus(pools), sum(pool.nodes for pool in pools)
     by_series = (
         Need(f"{series.upper()}_CPUS", "region", _vcpus(pool for pool in pools if _series(pool) == series))

@@ -5,6 +5,7 @@ from cloud.access import access_of
 from cloud.needs import needs
 from cloud.preflight import Wanted, explained, missing
 from cloud.rest import CloudError
+from cloud.running import beyond_running
 from components.account_names import account_names
 from shapebench.output import CommandError, note
 from stacks.files import load_config, load_settings
@@ -22,12 +23,15 @@ def preflight(stack: str, project: str | None) -> None:
     shape, load = settings.node_shape(stack), settings.gke.load_shape
     wanted = Wanted(stack, zone_of(config, settings), needs(shape, load), tuple(account_names(stack)))
     access = access_of(google_keys(config), project)
+    lacking = beyond_running(wanted, access)
+    if lacking != wanted:
+        note(f"stack {stack} is up already, so only what it lacks is counted.")
     try:
-        found = missing(wanted, access)
+        found = missing(lacking, access)
     except CloudError as error:
         raise CommandError(f"Google Cloud could not be asked what is missing: {error}; try again") from None
     if found:
-        raise CommandError(explained(wanted, access, found))
+        raise CommandError(explained(lacking, access, found))
     serving, test = kept_cost(settings.platform, shape, settings.region), load_cost(load, settings.region)
     note(f"nothing is missing for stack {stack} in project {access.project}, zone {wanted.zone}.")
     note(f"From `pulumi up` {hourly_sentence(serving, test)}.")
