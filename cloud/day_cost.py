@@ -1,10 +1,11 @@
 """What a thing that is left over costs a day, as far as the price list and Google's account of it say."""
 
 from analysis.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, node_quantities, priced
-from cloud.inventory import ACCOUNT, CLUSTER, DISK, NETWORK, SUBNETWORK, Found, node_pools
+from cloud.inventory import Found, node_pools
+from cloud.kinds import ACCOUNT, CLUSTER, DISK, FIREWALL, GRANT, INSTANCE_GROUP, NETWORK, ROUTE, SUBNETWORK
 
 # https://cloud.google.com/vpc/network-pricing lists none of these.
-_FREE = (SUBNETWORK, NETWORK, ACCOUNT)
+_FREE = (SUBNETWORK, NETWORK, ACCOUNT, FIREWALL, ROUTE, INSTANCE_GROUP, GRANT)
 
 
 def usd_a_day(found: Found) -> float | None:

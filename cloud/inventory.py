@@ -1,48 +1,18 @@
 """What there is of ours in a project: everything that carries a stack's labels, as Google lists it."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 from urllib.parse import quote
 
-from cloud.rest import CloudError, Google, Json, entries
+from cloud.grants import grants_to_the_gone
+from cloud.kinds import ACCOUNT, AGGREGATED, BUCKET, CLUSTER, CLUSTER_NAME, DISK, GLOBAL, GRANT, INSTANCE, NETWORK, Kind
+from cloud.rest import FORBIDDEN, CloudError, Google, Json, entries
 from components.labels import STACK, as_description, expiry, from_description
 from stacks.shapes import NodeShape, ShapeSettings
 
-# The labels that GKE gives to the disk of a volume, and the names that Pulumi gives to the clusters of our stacks.
-_CLUSTER_OF_DISK = "goog-k8s-cluster-name"
-_CLUSTER_NAME = re.compile(r"gke-cluster-control-plane-[0-9a-f]{7}")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of thing in Google Cloud, and where its REST API has it."""
-
-    name: str
-    service: Literal["compute", "container", "iam", "storage"]
-    plural: str
-    named: re.Pattern[str] = re.compile(r".*")
-    """What every one of ours is called, beside what it carries."""
-    described: bool = False
-    """Whether the labels are in its description, for it can carry none."""
-
-
-CLUSTER = Kind("cluster", "container", "clusters")
-FORWARDING_RULE = Kind("forwarding rule", "compute", "forwardingRules")
-ADDRESS = Kind("address", "compute", "addresses")
-DISK = Kind("disk", "compute", "disks")
-BUCKET = Kind("bucket", "storage", "b")
-ROUTER = Kind("router", "compute", "routers", re.compile(r"gke-network-router-.+"), described=True)
-SUBNETWORK = Kind("subnetwork", "compute", "subnetworks", re.compile(r"gke-network-subnet-.+"), described=True)
-NETWORK = Kind("network", "compute", "networks", re.compile(r"gke-network-vpc-.+"), described=True)
-ACCOUNT = Kind("service account", "iam", "serviceAccounts", re.compile(r"shapebench-.+"), described=True)
-
-KINDS = (CLUSTER, FORWARDING_RULE, ADDRESS, DISK, BUCKET, ROUTER, SUBNETWORK, NETWORK, ACCOUNT)
-"""In the order in which they can be removed: whatever holds another comes before it."""
-
-_AGGREGATED = (FORWARDING_RULE, ADDRESS, DISK, ROUTER, SUBNETWORK)
+# The label that GKE gives to what it makes for a cluster: the disks of its volumes, its machines.
+_CLUSTER_OF = "goog-k8s-cluster-name"
 
 
 @dataclass(frozen=True)
@@ -56,11 +26,19 @@ class Found:
     path: str
     """Where the service has it."""
     document: Json = field(compare=False)
+    network: "Found | None" = field(default=None, compare=False)
+    """The network of ours that it is in, where it has its labels from that."""
 
     @property
     def labels(self) -> Mapping[str, str]:
         """Those of ours; none where it is not."""
-        return labels_of(self.kind, self.name, self.document)
+        return self.network.labels if self.network else labels_of(self.kind, self.name, self.document)
+
+    @property
+    def deleted_at(self) -> str:
+        """Where the service deletes it."""
+        *place, plural, name = self.path.rsplit("/", 2)
+        return "/".join([*place, self.kind.deleted_as or plural, name])
 
     @property
     def stack(self) -> str:
@@ -69,8 +47,8 @@ class Found:
     @property
     def cluster_of_volume(self) -> str | None:
         """The cluster, named as ours are, whose volume this disk was; None where it is no such disk."""
-        cluster = (_mapping(self.document.get("labels")) if self.kind == DISK else {}).get(_CLUSTER_OF_DISK, "")
-        return cluster if _CLUSTER_NAME.fullmatch(cluster) else None
+        cluster = (_mapping(self.document.get("labels")) if self.kind == DISK else {}).get(_CLUSTER_OF, "")
+        return cluster if CLUSTER_NAME.fullmatch(cluster) else None
 
     @property
     def made_at(self) -> datetime | None:
@@ -90,7 +68,7 @@ def labels_of(kind: Kind, name: str, document: Json) -> Mapping[str, str]:
 
     A description counts only where it is ours to the letter: who writes about our labels does not carry them.
     """
-    if not kind.named.fullmatch(name):
+    if kind.of_network or not kind.named.fullmatch(name):
         return {}
     if kind.described:
         description = document.get("description")
@@ -100,6 +78,16 @@ def labels_of(kind: Kind, name: str, document: Json) -> Mapping[str, str]:
     else:
         labels = _mapping(document.get("resourceLabels" if kind == CLUSTER else "labels"))
     return labels if labels.get(STACK) and expiry(labels) else {}
+
+
+def is_in(network: Found, kind: Kind, name: str, document: Json) -> bool:
+    """Whether GKE made a thing in this network for a cluster that is named as ours are."""
+    marked = _mapping(document.get("labels")).get(_CLUSTER_OF, "") if kind == INSTANCE else None
+    if not kind.named.fullmatch(name) or (marked is not None and not CLUSTER_NAME.fullmatch(marked)):
+        return False
+    cards = document.get("networkInterfaces", [document])
+    # A link to it, whose beginning depends on who asked.
+    return any(str(card.get("network")).endswith(f"/{network.path}") for card in cards)
 
 
 @dataclass(frozen=True)
@@ -121,11 +109,14 @@ def inventory(google: Google, project: str, say: Callable[[str], None]) -> Inven
     say("listing clusters")
     every_cluster = [*clusters(google, project)]
     listed: list[Iterator[Found]] = [iter(every_cluster)]
-    listed += [_aggregated(google, project, kind, unheard) for kind in _AGGREGATED]
-    listed += [_networks(google, project), _buckets(google, project), _accounts(google, project)]
-    say("listing disks, addresses, forwarding rules, networks, buckets and service accounts")
-    things = (each for several in listed for each in several)
-    ours = tuple(each for each in things if each.labels or each.cluster_of_volume)
+    listed += [_aggregated(google, project, kind, unheard) for kind in AGGREGATED]
+    listed += [_of_project(google, project, kind) for kind in GLOBAL]
+    listed += [_buckets(google, project), _accounts(google, project), _grants(google, project, unheard)]
+    say("listing machines, disks, addresses, networks and what is in them, buckets and service accounts")
+    things = [each for several in listed for each in several]
+    networks = [each for each in things if each.kind == NETWORK and each.labels]
+    things = [_in_its_network(each, networks) if each.kind.of_network else each for each in things]
+    ours = tuple(each for each in things if each.labels or each.cluster_of_volume or each.kind == GRANT)
     return Inventory(ours, tuple(every_cluster), tuple(sorted(unheard)))
 
 
@@ -168,10 +159,15 @@ def _aggregated(google: Google, project: str, kind: Kind, unheard: set[str]) -> 
                 yield Found(kind, name, place, f"projects/{project}/{scope}/{kind.plural}/{name}", each)
 
 
-def _networks(google: Google, project: str) -> Iterator[Found]:
-    path = f"projects/{project}/global/{NETWORK.plural}"
+def _of_project(google: Google, project: str, kind: Kind) -> Iterator[Found]:
+    path = f"projects/{project}/global/{kind.plural}"
     for each in _all(google.pages("compute", path), "items"):
-        yield Found(NETWORK, _text(each, "name"), "global", f"{path}/{_text(each, 'name')}", each)
+        yield Found(kind, _text(each, "name"), "global", f"{path}/{_text(each, 'name')}", each)
+
+
+def _in_its_network(found: Found, networks: Iterable[Found]) -> Found:
+    its = (each for each in networks if is_in(each, found.kind, found.name, found.document))
+    return replace(found, network=next(its, None))
 
 
 def _buckets(google: Google, project: str) -> Iterator[Found]:
@@ -185,6 +181,17 @@ def _accounts(google: Google, project: str) -> Iterator[Found]:
     for each in _all(google.pages("iam", path), "accounts"):
         email = _text(each, "email")
         yield Found(ACCOUNT, email, "global", f"{path}/{email}", each)
+
+
+def _grants(google: Google, project: str, unheard: set[str]) -> Iterator[Found]:
+    """Those to accounts that are gone: nobody can use them, and nothing proves whose they were."""
+    try:
+        for member, role, binding in grants_to_the_gone(google, project):
+            yield Found(GRANT, member, role, "", binding)
+    except CloudError as error:
+        if error.status != FORBIDDEN:
+            raise
+        unheard.add("the project's policy")
 
 
 def _all(pages: Iterable[Json], key: str) -> Iterator[Json]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cloud.inventory import ADDRESS, DISK, KINDS, Found, Inventory
+from cloud.inventory import Found, Inventory
+from cloud.kinds import ADDRESS, DISK, GRANT, KINDS
 from components.labels import expiry
 
 # A stack's network and bucket are there before its cluster, which GKE takes ten minutes to make.
@@ -22,6 +23,8 @@ class Why(StrEnum):
     """Its lease goes on, but its stack's cluster is gone, and it is older than `YOUNG`."""
     interrupted = "interrupted"
     """A killed update was making it, so its stack's state does not know it."""
+    grant = "grant to an account that is gone"
+    """Nothing proves that the account was ours: it is shown, and never removed."""
     volume = "volume of a cluster that is gone"
     """It carries GKE's label and none of ours: it is shown, and never removed."""
 
@@ -49,9 +52,12 @@ def leftovers(inventory: Inventory, now: datetime, interrupted: Collection[str] 
     """
     living = {cluster.stack for cluster in inventory.clusters if cluster.labels and _lives(cluster, now)}
     there = {cluster.name for cluster in inventory.clusters}
+    used = {str(cluster.document.get("network")) for cluster in inventory.clusters}
     judged = (
         (found, Why.interrupted if _was_being_made(found, interrupted) else _why(found, living, there, now))
         for found in inventory.things
+        # What GKE made for a cluster goes with it.
+        if not (found.network and found.network.name in used)
     )
     found = [Leftover(found, why) for found, why in judged if why is not None]
     return sorted(found, key=lambda each: (KINDS.index(each.found.kind), each.found.location, each.found.name))
@@ -65,6 +71,8 @@ def _was_being_made(found: Found, interrupted: Collection[str]) -> bool:
 def _why(found: Found, living: set[str], there: set[str], now: datetime) -> Why | None:
     if _in_use(found):
         return None
+    if found.kind == GRANT:
+        return Why.grant
     if not found.labels:
         return Why.volume if found.cluster_of_volume not in there else None
     if found.stack in living:

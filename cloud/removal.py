@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from cloud.inventory import BUCKET, CLUSTER, Found, labels_of
+from cloud.grants import take_back
+from cloud.inventory import Found, is_in, labels_of
+from cloud.kinds import ACCOUNT, BUCKET, CLUSTER
 from cloud.leftovers import Leftover
 from cloud.rest import NOT_FOUND, CloudError, Google, Json, entries
 
@@ -41,13 +43,22 @@ class Remover:
         found = leftover.found
         if not leftover.removable:
             return "it carries no label of ours"
-        now = self._google.get(found.kind.service, found.path)
-        if labels_of(found.kind, found.name, now) != found.labels:
+        if not self._still_carries(found.network or found):
             return "its labels have changed since it was listed, so somebody uses it"
+        if found.network and not is_in(found.network, found.kind, found.name, self._now(found)):
+            return "it is in another network than when it was listed"
         if found.kind == BUCKET:
             self._empty(found)
-        self._wait(found, self._google.delete(found.kind.service, found.path))
+        if found.kind == ACCOUNT:
+            take_back(self._google, found.path.split("/")[1], found.name)
+        self._wait(found, self._google.delete(found.kind.service, found.deleted_at))
         return None
+
+    def _still_carries(self, found: Found) -> bool:
+        return labels_of(found.kind, found.name, self._now(found)) == found.labels
+
+    def _now(self, found: Found) -> Json:
+        return self._google.get(found.kind.service, found.path)
 
     def _empty(self, bucket: Found) -> None:
         pages = self._google.pages("storage", f"{bucket.path}/o", versions="true")

@@ -9,7 +9,8 @@ from typing import Any, TextIO
 from analysis.report.text import MISSING, money
 from cloud.access import Access, NoCredentialsError, access_of
 from cloud.day_cost import usd_a_day
-from cloud.inventory import DISK, inventory
+from cloud.inventory import Found, inventory
+from cloud.kinds import GRANT
 from cloud.leftovers import Leftover, Why, leftovers
 from cloud.preflight import LOGIN
 from cloud.removal import Removed, Remover
@@ -122,11 +123,16 @@ def _print(found: Sequence[Leftover], outcomes: dict[Leftover, Removed], project
     if not outcomes and any(each.removable for each in found):
         note("Nothing was removed. `pulumi destroy` of a stack that still has its state removes it best;")
         note(f"shapebench janitor --project {project} --yes removes the rest, and asks nothing more.")
-    for each in (each for each in found if not each.removable and each.found.kind == DISK):
-        note(
-            f"{each.found.name} carries no label of ours; if nobody needs it: gcloud compute disks delete"
-            f" {each.found.name} --zone {each.found.location} --project {project}"
-        )
+    for each in (each.found for each in found if not each.removable):
+        note(f"{each.name} carries no label of ours; if nobody needs it: {_command(each, project)}")
+
+
+def _command(found: Found, project: str) -> str:
+    """What removes by hand that which carries no label."""
+    if found.kind == GRANT:
+        member = f"--member='{found.name}' --role={found.location} --all"
+        return f"gcloud projects remove-iam-policy-binding {project} {member}"
+    return f"gcloud compute disks delete {found.name} --zone {found.location} --project {project}"
 
 
 def _row(leftover: Leftover, outcome: Removed | None) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ import pytest
 
 from analysis.cost import estimate, node_quantities, priced
 from cloud.day_cost import usd_a_day
-from cloud.inventory import ACCOUNT, ADDRESS, BUCKET, CLUSTER, DISK, NETWORK, ROUTER, SUBNETWORK, Found
+from cloud.inventory import Found
+from cloud.kinds import ACCOUNT, ADDRESS, BUCKET, CLUSTER, DISK, NETWORK, ROUTER, SUBNETWORK
 from stacks.files import load_settings
 from tests.unit.cloud import things
 from tests.unit.cloud.things import labels

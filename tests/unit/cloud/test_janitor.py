@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.inventory import KINDS, Found, inventory, labels_of
+from cloud.inventory import Found, inventory, labels_of
+from cloud.kinds import KINDS
 from cloud.leftovers import Why, leftovers
 from cloud.removal import Remover
 from cloud.rest import CloudError
 from components.labels import COMMIT, EXPIRES, STACK, as_description, stack_labels
-from tests.google_stand_in import PROJECT, GoogleStandIn, serving
+from tests.google_stand_in import PROJECT, GoogleStandIn, RefusedError, serving
 from tests.unit.cloud import things
 from tests.unit.cloud.conftest import access_to, connect
 from tests.unit.cloud.things import DAY, NOW, labels
@@ -218,6 +219,102 @@ def test_everything_that_a_stack_makes_is_found_by_what_it_carries():
             assert labels_of(kinds[kind], name, each.inputs)[STACK] == "8cpu-16gb", each.name
 
 
+VPC = "gke-network-vpc-1a2b3c4"
+
+
+def test_what_gke_left_in_an_expired_stacks_network_goes_with_it(cloud, left, remove):
+    cloud.things = things.network(labels()) | things.made_by_gke(VPC)
+    assert len(left()) == 3 + 4
+    assert set(left().values()) == {Why.expired}
+    assert remove() == {}
+    assert cloud.things == {}
+
+
+def test_what_gke_made_for_a_cluster_that_is_there_is_the_clusters(cloud, left):
+    cloud.things = things.network(labels()) | things.made_by_gke(VPC) | things.cluster("c", labels(), network=VPC)
+    assert not any(name.startswith("gke-gke-cluster-") for name in left())
+
+
+@pytest.mark.parametrize("its_labels", [labels(left=DAY), THEIRS], ids=["a lease that goes on", "not ours"])
+def test_what_gke_made_is_left_alone_in_a_network_that_is(cloud, left, its_labels):
+    """The lease goes on because the stack has a cluster, though that is in another network."""
+    alive = things.cluster("c", labels(left=DAY))
+    cloud.things = things.network(its_labels) | things.made_by_gke(VPC) | alive
+    assert left() == {}
+
+
+@pytest.mark.parametrize("name", ["theirs", "gke-their-cluster-0123abcd-vms", "gke-gke-cluster-control-plane-1a2b3c4"])
+def test_what_somebody_put_into_our_network_is_left_alone(cloud, remove, name):
+    theirs = {}
+    for path, thing in things.made_by_gke(VPC).items():
+        place = path.rpartition("/")[0]
+        theirs[f"{place}/{name}"] = {key: value for key, value in thing.items() if key != "takes"} | {"name": name}
+    machine = next(thing for path, thing in theirs.items() if "/instances/" in path)
+    machine["labels"] = {"goog-k8s-cluster-name": "their-cluster"}
+    cloud.things = things.network(labels()) | theirs
+    assert list(remove()) == [VPC]
+    assert set(theirs) < set(cloud.things)
+
+
+def test_what_the_project_grants_an_account_of_ours_is_taken_back_and_nothing_else(cloud, remove):
+    nodes = f"serviceAccount:shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
+    theirs = {"role": "roles/viewer", "members": ["user:a@example.org"], "condition": {"title": "until noon"}}
+    cloud.things = things.account("shapebench-8cpu-16gb-nodes", labels())
+    cloud.policy["bindings"] = [
+        {"role": "roles/logging.logWriter", "members": [nodes, "user:b@example.org"]},
+        {"role": "roles/monitoring.viewer", "members": [nodes]},
+        theirs,
+    ]
+    assert remove() == {}
+    assert cloud.things == {}
+    assert cloud.policy["bindings"] == [
+        {"role": "roles/logging.logWriter", "members": ["user:b@example.org"]},
+        theirs,
+    ]
+
+
+def test_a_policy_that_somebody_changed_meanwhile_is_not_overwritten_and_the_account_stays(cloud, remove, monkeypatch):
+    email = f"shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
+    cloud.things = things.account("shapebench-8cpu-16gb-nodes", labels())
+    cloud.policy["bindings"] = [{"role": "roles/viewer", "members": [f"serviceAccount:{email}"]}]
+    monkeypatch.setattr(cloud, "_policy", lambda _: cloud.policy | {"etag": "of an hour ago"})
+    assert "concurrent policy changes" in remove()[email]
+    assert len(cloud.things) == 1
+
+
+def test_grants_to_an_account_that_is_gone_are_shown_and_never_removed(cloud, left, remove):
+    gone = f"deleted:serviceAccount:shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com?uid=123"
+    others = [f"deleted:serviceAccount:other@{PROJECT}.iam.gserviceaccount.com?uid=1", "user:shapebench-a@x.org"]
+    cloud.policy["bindings"] = [{"role": "roles/viewer", "members": [gone, *others]}]
+    before = dict(cloud.policy)
+    assert left() == {gone: Why.grant}
+    assert remove() == {gone: "it carries no label of ours"}
+    assert cloud.policy == before
+
+
+def test_a_policy_that_may_not_be_read_is_said_and_the_rest_still_looked_at(cloud, google, monkeypatch):
+    def refuse(_: object) -> None:
+        raise RefusedError(403, "no")
+
+    monkeypatch.setattr(cloud, "_policy", refuse)
+    cloud.things = things.disk("d", labels())
+    listed = inventory(google, PROJECT, print)
+    assert listed.unheard == ("the project's policy",)
+    assert [each.name for each in listed.things] == ["d"]
+
+
+def test_what_was_moved_to_another_network_since_it_was_listed_stays(cloud, google):
+    cloud.things = things.network(labels()) | things.made_by_gke(VPC)
+    found = [each for each in leftovers(inventory(google, PROJECT, print), NOW) if each.found.network]
+    for thing in cloud.things.values():
+        if "networkInterfaces" in thing or "network" in thing:
+            thing |= {"network": "x/global/networks/default", "networkInterfaces": [{"network": "default"}]}
+    assert {each.failure for each in Remover(google, print).remove(found)} == {
+        "it is in another network than when it was listed"
+    }
+    assert cloud.deleted == []
+
+
 OURS = stack_labels("8cpu-16gb", "876bcdc", "2026-11-01T00:00:00Z")
 SAID = as_description(OURS)
 LABELS = [
@@ -244,6 +341,7 @@ def projects(draw):
             st.sampled_from([things.cluster, things.disk, things.address, things.forwarding_rule, things.bucket])
         )
         held |= make(f"thing-{index}", draw(NEARLY))
+    held |= things.made_by_gke(draw(NAMES), draw(st.sampled_from(["gke-cluster-control-plane-1a2b3c4", "theirs"])))
     for name in draw(st.sets(NAMES, max_size=3)):
         held[f"{things.COMPUTE}/global/networks/{name}"] = {"name": name, "description": draw(DESCRIPTIONS)}
         email = f"{name}@{PROJECT}.iam.gserviceaccount.com"
@@ -264,6 +362,14 @@ def carries_ours(thing: dict) -> bool:
     return bool(said.get(STACK)) and said.get(EXPIRES) == OURS[EXPIRES]
 
 
+def is_of_a_network_of_ours(path: str, held: dict) -> bool:
+    """Named as what GKE makes for our clusters, and in a network that carries our labels."""
+    thing = held[path.replace("/instanceGroupManagers/", "/instanceGroups/")]
+    links = [thing.get("network"), *(card["network"] for card in thing.get("networkInterfaces", []))]
+    networks = [held.get(f"{things.COMPUTE}/global/networks/{str(link).rpartition('/')[2]}") for link in links]
+    return thing["name"].startswith("gke-gke-cluster-") and any(each and carries_ours(each) for each in networks)
+
+
 @settings(max_examples=60, deadline=None)
 @given(held=projects())
 def test_whatever_is_there_only_what_carries_our_labels_is_ever_deleted(held):
@@ -272,8 +378,9 @@ def test_whatever_is_there_only_what_carries_our_labels_is_ever_deleted(held):
         google = connect(access_to(keys))
         found = leftovers(inventory(google, PROJECT, lambda _: None), NOW)
         list(Remover(google, lambda _: None).remove(found))
-    assert all(carries_ours(held[path]) for path in cloud.deleted)
-    assert set(cloud.things) == set(held) - set(cloud.deleted)
+    taken = {each for path in cloud.deleted for each in held[path].get("takes", ())}
+    assert all(carries_ours(held[path]) or is_of_a_network_of_ours(path, held) for path in cloud.deleted)
+    assert set(cloud.things) == set(held) - set(cloud.deleted) - taken
 
 
 @given(document=st.dictionaries(st.sampled_from(["labels", "resourceLabels", "description"]),

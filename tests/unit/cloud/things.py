@@ -64,6 +64,28 @@ def network(its_labels: dict[str, str], suffix: str = "1a2b3c4", **more: Any) ->
     }
 
 
+def made_by_gke(vpc: str, cluster: str = "gke-cluster-control-plane-1a2b3c4") -> dict[str, Json]:
+    """What GKE makes for this cluster in this network: a rule, a route, a group of machines and a machine."""
+    path = f"{COMPUTE}/global/networks/{vpc}"
+    link = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}/global/networks/{vpc}"
+    said = {"network": link, "creationTimestamp": when(5 * DAY), "holds": [path]}
+    rule, route = f"gke-{cluster}-0123abcd-vms", f"gke-{cluster}-0123abcd-9f"
+    group, machine = (f"gke-{cluster[:20]}-load-0123abcd-{end}" for end in ("grp", "x1y2"))
+    zone = f"{COMPUTE}/zones/{ZONE}"
+    card = {"networkInterfaces": [{"network": link}], "labels": {"goog-k8s-cluster-name": cluster}, "holds": [path]}
+    return {
+        f"{COMPUTE}/global/firewalls/{rule}": {"name": rule} | said,
+        f"{COMPUTE}/global/routes/{route}": {"name": route} | said,
+        f"{zone}/instanceGroups/{group}": {"name": group} | said,
+        # Its deletion takes both along.
+        f"{zone}/instanceGroupManagers/{group}": {
+            "name": group,
+            "takes": [f"{zone}/instanceGroups/{group}", f"{zone}/instances/{machine}"],
+        },
+        f"{zone}/instances/{machine}": {"name": machine, "creationTimestamp": when(5 * DAY)} | card,
+    }
+
+
 def account(name: str, its_labels: dict[str, str]) -> dict[str, Json]:
     email = f"{name}@{PROJECT}.iam.gserviceaccount.com"
     return {f"{ACCOUNTS}/{email}": {"email": email, "description": as_description(its_labels)}}
