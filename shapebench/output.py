@@ -13,6 +13,12 @@ from rich.table import Table
 _PIPED_WIDTH = 240
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, which ends alike whatever was printed; rich would end the program with 1."""
+        raise  # noqa: PLE0704 - called where the error is handled
+
+
 class CommandError(Exception):
     """A command cannot do what was asked; the message says why, and what to do."""
 
@@ -33,7 +39,7 @@ def print_table(
         )
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
+    console = _Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
     console.print(table)
 
 

@@ -19,6 +19,13 @@ class Finding(StrEnum):
     undecided = "undecided"
 
 
+_OPPOSITE = {
+    Finding.confirmed: Finding.refuted,
+    Finding.refuted: Finding.confirmed,
+    Finding.undecided: Finding.undecided,
+}
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim, what the data says of it, and the pairs that say so."""
@@ -55,42 +62,36 @@ def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
 
 
 def _memory_does_not_matter(pairs: Sequence[Effect]) -> Claim:
-    """Confirmed only if every interval is within what matters: not to see a difference is not to know there is none."""
     claim = "Memory does not matter"
     if not pairs:
         return _nothing(claim, "shapes that differ in memory alone")
-    inside, outside = _beside_what_matters(pairs)
-    why = (
-        f"of {_pairs(pairs)}, {inside} of {2 * len(pairs)} figures differ by surely less than 5 % (goodput) or 10 %"
-        f" (p99), and {outside} by surely more"
-    )
-    if outside:
-        return Claim(claim, Finding.refuted, why)
-    return Claim(claim, Finding.confirmed if inside == 2 * len(pairs) else Finding.undecided, why)
+    matters, why = _matters(pairs)
+    return Claim(claim, _OPPOSITE[matters], why)
 
 
 def _inter_op_needs_tuning(pairs: Sequence[Effect]) -> Claim:
-    """Confirmed if some pair surely differs by what matters, refuted if none of them does."""
     claim = "inter_op needs tuning"
     if not pairs:
         return _nothing(claim, "variants that differ in inter_op alone")
-    inside, outside = _beside_what_matters(pairs)
-    why = (
-        f"of {_pairs(pairs)}, {outside} of {2 * len(pairs)} figures differ by surely more than 5 % (goodput) or 10 %"
-        f" (p99), and {inside} by surely less"
-    )
-    if outside:
-        return Claim(claim, Finding.confirmed, why)
-    return Claim(claim, Finding.refuted if inside == 2 * len(pairs) else Finding.undecided, why)
+    return Claim(claim, *_matters(pairs))
 
 
-def _beside_what_matters(pairs: Sequence[Effect]) -> tuple[int, int]:
-    """How many ratios surely lie within what matters, and how many surely beyond it."""
+def _matters(pairs: Sequence[Effect]) -> tuple[Finding, str]:
+    """Whether the factor of these pairs does: yes if one figure surely differs by what matters, no if none may.
+
+    Not to see a difference is not to know that there is none.
+    """
     count = 2 * len(pairs)
-    found = [(pair.goodput(count), _RATE_MATTERS) for pair in pairs] + [
-        (pair.p99(count), _P99_MATTERS) for pair in pairs
-    ]
-    return sum(_within(*each) for each in found), sum(_beyond(*each) for each in found)
+    ratios = [(pair.goodput(count), _RATE_MATTERS) for pair in pairs]
+    ratios += [(pair.p99(count), _P99_MATTERS) for pair in pairs]
+    beyond, within = sum(_beyond(*each) for each in ratios), sum(_within(*each) for each in ratios)
+    why = (
+        f"of {_pairs(pairs)}, {beyond} of {count} figures differ surely by more than 5 % (goodput) or 10 % (p99), and"
+        f" {within} surely by less"
+    )
+    if beyond:
+        return Finding.confirmed, why
+    return Finding.refuted if within == count else Finding.undecided, why
 
 
 def _within(ratio: Estimate, matters: float) -> bool:

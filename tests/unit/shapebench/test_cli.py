@@ -289,8 +289,9 @@ def test_starting_the_command_imports_nothing_heavy():
     assert HEAVY.isdisjoint(output.split())
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(store):
-    command = [sys.executable, "-m", "shapebench", "runs", "--results", store.uri, "--format", "json"]
+@pytest.mark.parametrize("output", ["json", "table"])
+def test_a_reader_that_has_seen_enough_is_no_error(store, output):
+    command = [sys.executable, "-m", "shapebench", "runs", "--results", store.uri, "--format", output]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.close()
         said = running.stderr.read()
