@@ -1,15 +1,11 @@
-"""Whether the workflows use only listed actions at their commits, and know every stack and the pinned versions."""
+"""Whether the workflows use only listed actions at their commits, and the pinned versions."""
 
 import re
 import subprocess
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from stacks.files import load_settings, stack_names
 from tools.actionlint import program
 from tools.pins import load_pins, parse_version, show_version
 
@@ -25,7 +21,7 @@ def problems(root: Path) -> list[str]:
         f"tools/actions.toml: {name} is used nowhere; remove it"
         for name in sorted(allowed.keys() - _used(path.read_text() for path in files))
     ]
-    return [*found, *_forgotten_stacks(root), *_other_versions(root), *_actionlint(root)]
+    return [*found, *_other_versions(root), *_actionlint(root)]
 
 
 def _used(texts: Iterable[str]) -> set[str]:
@@ -42,28 +38,6 @@ def _unpinned(text: str, allowed: dict[str, dict[str, str]]) -> Iterator[str]:
             yield f"{name} is not listed in tools/actions.toml, so nobody has looked at its code; list it or do without"
         elif (commit, match["version"]) != (pin["commit"], pin["version"]):
             yield f"{name} is not at the commit that is listed; write {name}@{pin['commit']} # {pin['version']}"
-
-
-def _forgotten_stacks(root: Path) -> Iterator[str]:
-    """Stacks that no pull request would show, and clusters that could not be measured or cleaned up."""
-    folder = root / ".github/workflows"
-    preview, measure = (yaml.safe_load((folder / f"{name}.yml").read_text()) for name in ("preview", "measure"))
-    previewed = {*preview["jobs"]["stacks"]["strategy"]["matrix"]["stack"], *(preview["jobs"].keys() & {"local"})}
-    yield from _compared("preview.yml: the matrix", previewed, set(stack_names()))
-    clusters = {stack for stack in stack_names() if load_settings(stack).platform == "gke"}
-    # YAML reads the key `on` as a truth value.
-    choices = measure[True]["workflow_dispatch"]["inputs"]["stack"]["options"]
-    yield from _compared("measure.yml: the choice of stacks", set(choices), clusters)
-    cleaned = re.search(r"^\s*([\w| -]+)\) echo \"stack=", (folder / "clean-up.yml").read_text(), re.MULTILINE)
-    named = set(re.split(r"\s*\|\s*", cleaned[1])) if cleaned else set()
-    yield from _compared("clean-up.yml: the case", named, clusters)
-
-
-def _compared(where: str, named: set[Any], there: set[str]) -> Iterator[str]:
-    for stack in sorted(there - named):
-        yield f".github/workflows/{where} leaves out {stack}, which has a file in stacks/; add it"
-    for stack in sorted(named - there):
-        yield f".github/workflows/{where} names {stack}, which has no file of that platform in stacks/; remove it"
 
 
 def _other_versions(root: Path) -> Iterator[str]:

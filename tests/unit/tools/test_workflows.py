@@ -1,15 +1,20 @@
 """What `make check` says of workflows; the real ones, and real ones with one thing spoilt."""
 
+import json
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from stacks.files import load_settings, stack_names
 from tools.actionlint import ensure_actionlint, program
 from tools.checks import workflows
 from tools.pins import ROOT
 
-PREVIEW, MEASURE, CLEAN_UP = (f".github/workflows/{name}.yml" for name in ("preview", "measure", "clean-up"))
+PREVIEW, MEASURE = (f".github/workflows/{name}.yml" for name in ("preview", "measure"))
 SETUP = ".github/actions/setup/action.yml"
 
 
@@ -41,10 +46,6 @@ def test_the_workflows_are_in_step(tree: Path):
         (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at the commit"),
         (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at the commit"),
         (MEASURE, "google-github-actions/auth@", "mallory/auth@", "mallory/auth is not listed"),
-        (PREVIEW, "2cpu-4gb, ", "", "the matrix leaves out 2cpu-4gb"),
-        (PREVIEW, "2cpu-4gb, ", "2cpu-4gb, 1cpu-1gb, ", "the matrix names 1cpu-1gb"),
-        (MEASURE, ", 8cpu-64gb", "", "the choice of stacks leaves out 8cpu-64gb"),
-        (CLEAN_UP, "8cpu-16gb | ", "", "the case leaves out 8cpu-16gb"),
         (SETUP, "pulumi-version: 3.274.1", "pulumi-version: 3.200.0", "pulumi-version is not 3.274.1"),
         (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 cannot be used"),
     ],
@@ -69,13 +70,38 @@ def test_actionlint_reads_them_too(tree: Path):
     assert any("profiel" in each for each in found)
 
 
+def test_a_pull_request_shows_every_stack_that_has_a_file(tmp_path: Path):
+    jobs = yaml.safe_load((ROOT / PREVIEW).read_text())["jobs"]
+    script = next(step["run"] for step in jobs["others"]["steps"] if step.get("id") == "named")
+    variables = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(tmp_path / "output")}
+    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=ROOT, env=variables, check=True)
+    said = (tmp_path / "output").read_text().removeprefix("stacks=")
+    assert {"local", *json.loads(said)} == set(stack_names())
+
+
+@pytest.mark.parametrize("stack", stack_names())
+def test_only_what_makes_a_cluster_is_measured_and_cleaned_up(stack: str):
+    asked = subprocess.run([ROOT / "tools/require_gke_stack", stack], capture_output=True, text=True, check=False)
+    assert (asked.returncode == 0) == (load_settings(stack).platform == "gke")
+
+
+@pytest.mark.parametrize("name", ["", "8cpu", "../stacks/Pulumi.8cpu-16gb", "8cpu-16gb; destroy", "$(id)"])
+def test_a_name_that_is_no_stacks_is_refused_with_those_there_are(name: str):
+    asked = subprocess.run([ROOT / "tools/require_gke_stack", name], capture_output=True, text=True, check=False)
+    assert asked.returncode == 1
+    assert f"'{name}' is no stack on GKE" in asked.stderr
+    assert "    8cpu-64gb\n" in asked.stderr
+
+
 def test_no_workflow_runs_a_forks_code_with_an_identity():
     text = (ROOT / PREVIEW).read_text()
     assert "pull_request_target" not in text
     local, stacks = text.split("\n  stacks:\n")
     assert "secrets." not in local
     assert "id-token" not in local
-    assert stacks.startswith("    if: github.event.pull_request.head.repo.full_name == github.repository\n")
+    assert stacks.startswith(
+        "    needs: others\n    if: github.event.pull_request.head.repo.full_name == github.repository\n"
+    )
 
 
 def test_without_go_it_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
