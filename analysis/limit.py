@@ -10,6 +10,7 @@ MACHINE_FULL = 0.95
 GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE = 0.9, 0.1
 # A server that is stopped in more than so many periods of its CPU limit waits for the limit, not for requests.
 _THROTTLED = 0.1
+_WORTH_A_WORD = 0.005
 
 
 @dataclass(frozen=True)
@@ -17,13 +18,15 @@ class CpuUse:
     """One subject in the phase that counts: its cores on average, and the most that it may use.
 
     `busy_share` is in what share of the seconds it used more than GENERATOR_BUSY_CORES; `throttled_ratio` in what share
-    of the periods of its CPU limit it was stopped, None where it has none.
+    of the periods of its CPU limit it was stopped, None where it has none. Of several replicas, cores are those of all,
+    and it is the ratio of the one that was stopped most.
     """
 
     cores: float
     most_cores: float
     busy_share: float
     throttled_ratio: float | None
+    replicas: int = 1
 
 
 class Where(Enum):
@@ -62,10 +65,7 @@ def limit_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuUse | 
         missing = " and ".join(name for name, use in (("server", server), ("generator", generator)) if use is None)
         return Limit(Where.unknown, f"no CPU samples of {missing} cover the phase that counts")
     if server.throttled_ratio is not None and server.throttled_ratio > _THROTTLED:
-        stopped = (
-            f"its CPU limit of {_cores(server.most_cores)} stopped it in {server.throttled_ratio:.0%} of all periods"
-        )
-        return Limit(Where.server, stopped)
+        return Limit(Where.server, _stopped(server, server.throttled_ratio))
     if server.cores >= FULL * min(server.most_cores, threads):
         return Limit(Where.server, _saturated(server, threads))
     if machine is not None and machine.cores >= MACHINE_FULL * machine.most_cores:
@@ -77,14 +77,28 @@ def limit_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuUse | 
         return Limit(Where.machine, shared)
     spare = (
         f"the server used {server.cores:.2f} of {_cores(server.most_cores)} and the generator {generator.cores:.2f} of"
-        " its one, so the load was below what the server bears, unless it waited for something that is not a core"
+        f" its one{_stopped_now_and_then(server)}, so the load was below what the server bears, unless it waited for"
+        " something that is not a core"
     )
     return Limit(Where.none, spare)
 
 
 def _saturated(server: CpuUse, threads: int) -> str:
-    used = f"it used {server.cores:.2f} of {_cores(server.most_cores)}"
+    used = f"it used {server.cores:.2f} of {_cores(server.most_cores)}{_stopped_now_and_then(server)}"
     return used if threads >= server.most_cores else f"{used}, with {_threads(threads)} for the model"
+
+
+def _stopped_now_and_then(server: CpuUse) -> str:
+    ratio = server.throttled_ratio or 0.0
+    return f", {_stopped(server, ratio)}" if ratio >= _WORTH_A_WORD else ""
+
+
+def _stopped(server: CpuUse, ratio: float) -> str:
+    of_all = f"{ratio:.0%} of all periods"
+    if server.replicas == 1:
+        return f"its CPU limit of {_cores(server.most_cores)} stopped it in {of_all}"
+    each = _cores(server.most_cores / server.replicas)
+    return f"the CPU limit of {each} stopped one of {server.replicas} replicas in {of_all}"
 
 
 def _cores(number: float) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -11,8 +12,8 @@ from analysis.manifest import Manifest, Serving
 from analysis.samples import CPU_CORES, GENERATOR, MACHINE, MEMORY_BYTES, MOST_CORES, SERVER, THROTTLED_RATIO
 from analysis.store import ResultsStore
 
-# A sample is of the second before it: so its middle is half a second earlier.
-_HALF_S = 0.5
+# What is before the first sample of a subject that has but one: the generator notes one a second.
+_USUAL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ def read_meanwhile(
         {"counted": manifest.counted_phase},
     ).fetchall()[0]
     samples = _by_replica(store, manifest, first_us)
-    within = samples[samples["at_s"].between(0, ((last_us or 0) - (first_us or 0)) / 1e6)]
-    counted = samples.iloc[:0]
+    within = _each_second(samples, ((last_us or 0) - (first_us or 0)) / 1e6)
+    counted = within.iloc[:0]
     if counted_from_us is not None:
         span_s = ((edge_us - first_us) / 1e6 for edge_us in (counted_from_us, counted_to_us))
-        counted = samples[samples["at_s"].between(*span_s)]
+        counted = within[within["middle_s"].between(*span_s)]
     uses = {str(subject): _use(replicas) for subject, replicas in counted.groupby("subject")}
     return Meanwhile(
         over_time=_over_time(within, window_s),
@@ -60,11 +61,28 @@ def _by_replica(store: ResultsStore, manifest: Manifest, first_us: int | None) -
     for quantity in (CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO):
         if quantity not in wide:
             wide[quantity] = float("nan")
-    wide["at_s"] = (wide["at_us"] - (first_us or 0)) / 1e6 - _HALF_S
+    wide["at_s"] = (wide["at_us"] - (first_us or 0)) / 1e6
     wide["replica"] = wide["subject"]
     wide.loc[~wide["subject"].isin([GENERATOR, MACHINE]), "subject"] = SERVER
     known: pd.DataFrame = wide.dropna(subset=[CPU_CORES, MOST_CORES])
     return known
+
+
+def _each_second(samples: pd.DataFrame, end_s: float) -> pd.DataFrame:
+    """A row for each second of the run, by its `middle_s`, and each replica of which a sample covers it.
+
+    A sample is of the time since the one before, which is a second for a process and some for a pod, at other moments
+    for each: only of equal seconds can they be added up.
+    """
+    seconds = pd.DataFrame({"middle_s": np.arange(0.5, end_s, 1.0)})
+    covered = [samples.iloc[:0].assign(middle_s=0.0)]
+    for _, own in samples.sort_values("at_s").groupby("replica"):
+        lasted_s = own["at_s"].diff()
+        usual_s = lasted_s.median() if len(own) > 1 else _USUAL_S
+        since = own.assign(from_s=own["at_s"] - lasted_s.fillna(usual_s))
+        next_one = pd.merge_asof(seconds, since, left_on="middle_s", right_on="at_s", direction="forward")
+        covered.append(next_one[next_one["from_s"] <= next_one["middle_s"]].drop(columns="from_s"))
+    return pd.concat(covered, ignore_index=True)
 
 
 def _use(samples: pd.DataFrame) -> CpuUse:
@@ -76,11 +94,12 @@ def _use(samples: pd.DataFrame) -> CpuUse:
         most_cores=float(each[MOST_CORES].mean().sum()),
         busy_share=float((samples[CPU_CORES] > GENERATOR_BUSY_CORES).mean()),
         throttled_ratio=None if pd.isna(throttled) else float(throttled),
+        replicas=len(each),
     )
 
 
 def _over_time(samples: pd.DataFrame, window_s: int) -> pd.DataFrame:
-    windows = samples.assign(second=samples["at_s"] // window_s * window_s)
+    windows = samples.assign(second=samples["middle_s"] // window_s * window_s)
     of_replicas = windows.groupby(["second", "subject", "replica"], as_index=False).agg(
         cores=(CPU_CORES, "mean"), most_cores=(MOST_CORES, "mean"), memory_bytes=(MEMORY_BYTES, "max")
     )

@@ -62,7 +62,7 @@ def release(folder: Path) -> str:
 
 
 def main(command: str, path: str, *numbers: str) -> None:
-    """One of `keep FOLDER SECONDS`, `list FOLDER`, `read FILE OFFSET COUNT`, `release FOLDER`."""
+    """One of `keep FOLDER SECONDS`, `list FOLDER`, `read FILE OFFSET COUNT`, `release FOLDER`, `clock FOLDER`."""
     match command:
         case "keep":
             keep(Path(path), float(numbers[0]))
@@ -72,6 +72,8 @@ def main(command: str, path: str, *numbers: str) -> None:
             print(part(Path(path), *map(int, numbers)))
         case "release":
             print(release(Path(path)))
+        case "clock":
+            print(repr(time.time()))
         case _:
             raise SystemExit(f"the keeper cannot {command}")
 

@@ -40,7 +40,7 @@ class Sampler:
             self._before[subject] = after
             if before is None or after is None or window_s <= 0:
                 continue
-            values = _values(before, after, window_s) | {"most_cores": meter.most_cores}
+            values = values_between(before, after, window_s) | {"most_cores": meter.most_cores}
             if subject == GENERATOR and generator_percent is not None:
                 values["cpu_cores"] = generator_percent / 100
             lines += [f"{at_us},{subject},{name},{value:.12g}\n" for name, value in values.items() if value is not None]
@@ -49,7 +49,8 @@ class Sampler:
             os.write(self._file, "".join(lines).encode())
 
 
-def _values(before: Reading, after: Reading, window_s: float) -> dict[str, float | None]:
+def values_between(before: Reading, after: Reading, window_s: float) -> dict[str, float | None]:
+    """The quantities of a sample: over the window between two readings, or at the later one; None where not known."""
     return {
         "cpu_cores": (after.cpu_s - before.cpu_s) / window_s,
         "memory_bytes": after.memory_bytes,

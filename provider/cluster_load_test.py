@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+import pyarrow as pa
+
 from loadtest import pod as layout
 from loadtest.outcome import WORKER, LoadTestOutcome, outcome_of
 from loadtest.planning import Asked, patience_s, plan_of
@@ -18,6 +20,8 @@ from provider.cluster import Cluster
 from provider.load_job import GENERATOR, JobSpec, job, selector_of
 from provider.load_run import Brought, LoadRun, Patience, remove
 from provider.measurement import Measurement
+from provider.pod_sampler import PodSampler
+from provider.pod_samples import samples_of
 from provider.pod_status import image_id
 from provider.progress import reporter
 from provider.repeats import OneRun, run_all
@@ -67,10 +71,12 @@ def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) ->
     work_dir = Path(inputs["workDir"]) / this.run_id
     before = _ready_servers(cluster, inputs, operation)
     started_at = datetime.now(UTC)
-    brought = _bring_back(cluster, this.run_id, inputs, operation)
+    with PodSampler(cluster, [server.name for server in before], operation.say) as servers:
+        brought = _bring_back(cluster, this.run_id, inputs, operation)
     after = server_pods(cluster.pods(_selector(inputs["selector"])))
     profile = load_profile(inputs["profile"])
     outcome = _outcome(brought, work_dir, profile, started_at, reasons_against_servers(before, after))
+    outcome = replace(outcome, samples=pa.concat_tables([outcome.samples, samples_of(servers.readings, brought.clock)]))
     kept = keep(this, inputs, outcome, _circumstances(inputs, before, brought), operation)
     shutil.rmtree(work_dir)
     return kept

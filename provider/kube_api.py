@@ -67,8 +67,9 @@ class KubeApi:
         self._core = client.CoreV1Api(client.ApiClient(settings))
         self._batch = client.BatchV1Api(client.ApiClient(settings))
         self._authorization = client.AuthorizationV1Api(client.ApiClient(settings))
-        # The client replaces its transport while it runs a command, so that has one of its own.
-        self._exec = client.CoreV1Api(client.ApiClient(settings))
+        # The client replaces its transport while it runs a command, so that has one of its own, another in each thread.
+        self._access = access
+        self._exec = threading.local()
 
     def forbidden(self, needed: Sequence[tuple[str, str]]) -> list[str]:
         """Which of these (verb, resource) the kubeconfig's user may not do in the namespace."""
@@ -109,7 +110,7 @@ class KubeApi:
 
     def _execute(self, pod: str, container: str, command: Sequence[str]) -> str:
         running = stream(
-            self._exec.connect_get_namespaced_pod_exec,
+            self._commands().connect_get_namespaced_pod_exec,
             pod,
             self._namespace,
             container=container,
@@ -131,6 +132,13 @@ class KubeApi:
         finally:
             running.close()
         return str(output)
+
+    def _commands(self) -> client.CoreV1Api:
+        if not hasattr(self._exec, "api"):
+            # With settings of its own, too: before each call the client writes what the kubeconfig says into them.
+            self._exec.api = client.CoreV1Api(client.ApiClient(_settings(self._access)))
+        api: client.CoreV1Api = self._exec.api
+        return api
 
     def _allows(self, verb: str, resource: str) -> bool:
         kind, _, part = resource.partition("/")

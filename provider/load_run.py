@@ -13,6 +13,7 @@ from loadtest import pod as layout
 from loadtest.keeper import SECONDS_AFTER_TERM, unpacked
 from loadtest.outcome import Progress
 from loadtest.reasons import EndedFor, Ending
+from provider.clocks import ClockReading, timed
 from provider.cluster import PATIENCE_S, Cluster, ClusterError, Json
 from provider.load_job import AVAILABLE, GENERATOR, JOB_LABEL, KEEPER, PREPARE
 from provider.pod_status import exit_code, killed_by, loss, obstacles, state_of, told_to_end, waits_for
@@ -49,6 +50,9 @@ _LOG_LINES_SHOWN = 5
 _PART_BYTES = 4 * 2**20
 _TRIES = 3
 
+# How often the pod's clock is read: the quickest of these says best how far it is from ours.
+_CLOCK_READINGS = 3
+
 
 @dataclass(frozen=True)
 class Patience:
@@ -60,12 +64,13 @@ class Patience:
 
 @dataclass(frozen=True)
 class Brought:
-    """What a Job left: how the generator ended, the files it wrote, its log, its pod as it was last seen."""
+    """What a Job left: how the generator ended, the files it wrote, its log, its pod as it was last seen, its clock."""
 
     ending: Ending
     files: dict[str, bytes]
     log: str
     pod: Json
+    clock: tuple[ClockReading, ...] = ()
 
 
 class LoadRun:
@@ -215,7 +220,15 @@ class LoadRun:
         listed = json.loads(self._cluster.execute(name, KEEPER, command, patience_s))
         rows = {file: listed[file] for file in listed if file.endswith(".csv")}
         files = {file: self._fetch_file(name, file, size, sha256, patience_s) for file, (size, sha256) in rows.items()}
-        return Brought(ending, files, log, pod)
+        return Brought(ending, files, log, pod, tuple(self._clock_of(name)))
+
+    def _clock_of(self, pod: str) -> Iterator[ClockReading]:
+        """Readings of the clock that its rows are on; none where it cannot be read, which only costs samples."""
+        command = layout.keeper_command("clock", layout.WORK_DIR)
+        with contextlib.suppress(ClusterError):
+            for _ in range(_CLOCK_READINGS):
+                sent_s, received_s, said = timed(lambda: self._cluster.execute(pod, KEEPER, command, _LATE_S))
+                yield ClockReading(sent_s, received_s, float(said))
 
     def _fetch_file(self, pod: str, file: str, size: int, sha256: str, patience_s: float) -> bytes:
         for _ in range(_TRIES):

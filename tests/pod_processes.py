@@ -16,6 +16,11 @@ from typing import Any
 Json = dict[str, Any]
 Files = dict[str, bytes]
 
+# What a container finds there of its own control group.
+_CGROUP = "/sys/fs/cgroup"
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
 IMAGE_ID = "docker.io/locustio/locust@sha256:" + "1" * 64
 
 
@@ -174,3 +179,41 @@ class PodProcesses:
         for name, answers in self._names.items():
             text = text.replace(name, answers)
         return text.replace("/shapebench/", f"{self._folder}/root/")
+
+
+class ServerProcess:
+    """A server's pod: a process of this machine, and the files of its control group as a container would find them.
+
+    Written from what the kernel says of the process, before each command; stopped by its limit in a quarter of the
+    periods.
+    """
+
+    def __init__(self, pid: int, folder: Path) -> None:
+        self._proc = Path("/proc", str(pid))
+        self._folder = folder
+        self.commands = 0
+
+    def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:  # noqa: ARG002 - it has one
+        """Run a command in it."""
+        self.commands += 1
+        self._write()
+        here = [part.replace(_CGROUP, str(self._folder)) for part in command]
+        done = subprocess.run(here, capture_output=True, check=False)
+        return subprocess.CompletedProcess(
+            command, done.returncode, done.stdout.replace(str(self._folder).encode(), _CGROUP.encode()), done.stderr
+        )
+
+    def _write(self) -> None:
+        user, system = (self._proc / "stat").read_text().rpartition(")")[2].split()[11:13]
+        resident = int((self._proc / "statm").read_text().split()[1]) * _PAGE_BYTES
+        usage_us = (int(user) + int(system)) * 1_000_000 // _TICKS_PER_S
+        files = {
+            "cpu.stat": f"usage_usec {usage_us}\nnr_periods {40 * self.commands}\nnr_throttled {10 * self.commands}\n",
+            "cpu.max": "150000 100000\n",
+            "cpuset.cpus.effective": "0-1\n",
+            "memory.current": f"{resident + 4096}\n",
+            "memory.stat": f"anon {resident}\ninactive_file 4096\n",
+        }
+        self._folder.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (self._folder / name).write_text(text)

@@ -18,7 +18,7 @@ from aiohttp import web
 from kubernetes import client
 
 from provider.load_job import GENERATOR
-from tests.pod_processes import PodProcesses
+from tests.pod_processes import PodProcesses, ServerProcess
 
 Json = dict[str, Any]
 
@@ -34,6 +34,8 @@ class ProcessPods:
         self._by_name: dict[str, PodProcesses] = {}
         self.names: dict[str, str] = {}
         """What a cluster's DNS would resolve, and what answers here instead."""
+        self.server: ServerProcess | None = None
+        """What answers a command in every pod that is not the generator's."""
         self._port = 0
 
     @property
@@ -107,9 +109,9 @@ class ProcessPods:
         return web.Response(text=self._asked_of(request).log(request.match_info["container"], lines))
 
     async def _exec(self, request: web.Request) -> web.WebSocketResponse:
+        pod, container = self._runs_in(request), request.match_info["container"]
         socket = web.WebSocketResponse(protocols=["v4.channel.k8s.io"])
         await socket.prepare(request)
-        pod, container = self._asked_of(request), request.match_info["container"]
         done = await asyncio.to_thread(pod.execute, container, request.query.getall("command"))
         for channel, output in ((_STDOUT, done.stdout), (_STDERR, done.stderr)):
             if output:
@@ -123,6 +125,12 @@ class ProcessPods:
 
     def _asked_of(self, request: web.Request) -> PodProcesses:
         return self._by_name[request.match_info["pod"]]
+
+    def _runs_in(self, request: web.Request) -> PodProcesses | ServerProcess:
+        processes = self._by_name.get(request.match_info["pod"]) or self.server
+        if processes is None:
+            raise web.HTTPNotFound(text="there is no process in this pod")
+        return processes
 
 
 @contextmanager

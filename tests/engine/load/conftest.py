@@ -11,18 +11,25 @@ from kubernetes import client
 from components.serving_names import SERVER_LABELS
 from loadtest import pod
 from loadtest.payload import photograph
+from provider.listener import listener
 from stacks.load_profiles import ClosedLoop
 from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
 from tests.engine.process_pods import ProcessPods
+from tests.pod_processes import ServerProcess
 from tools.kubernetes.control_plane import ControlPlane
 
 NAMESPACE = "load-tests"
 
 
 @pytest.fixture(scope="module")
-def kubelet(api: client.ApiClient, pods: ProcessPods) -> Iterator[ProcessKubelet]:
+def kubelet(
+    api: client.ApiClient, pods: ProcessPods, server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ProcessKubelet]:
     core = client.CoreV1Api(api)
+    server = listener(server_url)
+    assert server
+    pods.server = ServerProcess(server.pid, tmp_path_factory.mktemp("cgroup"))
     with ProcessKubelet(api, pods) as kubelet:
         _declare(core)
         yield kubelet

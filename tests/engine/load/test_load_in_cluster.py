@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+import provider.pod_sampler
 from analysis.store import ResultsStore
 from provider.cluster_load_test import NEEDED_RIGHTS, ClusterLoadTest
 from provider.load_job import GENERATOR
@@ -75,6 +76,23 @@ def test_the_rows_come_back_and_neither_job_nor_pod_nor_secret_stays(
     written = "".join(path.read_text(errors="replace") for path in Path(inputs["results"]).rglob("*.json"))
     assert len(secret) > 20
     assert secret not in str(outputs) + str(recorded.said) + str(recorded.shown) + written
+
+
+def test_what_server_and_generator_used_comes_back_through_commands_beside_the_tests_own(
+    inputs: Any, api: client.ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.pod_sampler, "_INTERVAL_S", 0.1)
+    RESOURCE.create(inputs, Recorded().operation)
+    store = ResultsStore(inputs["results"])
+    (manifest,) = store.scan().manifests
+    samples = store.samples(manifest).to_pandas()
+    assert set(samples["subject"]) == {"generator", "tf-serving-0"}
+    server = samples[samples["subject"] == "tf-serving-0"]
+    assert set(server["quantity"]) == {"cpu_cores", "memory_bytes", "most_cores", "throttled_ratio"}
+    generator = samples[samples["subject"] == "generator"]
+    assert server["at"].min() < generator["at"].min()
+    assert server["at"].max() > generator["at"].min()
+    assert left(api) == []
 
 
 def test_a_connection_that_is_cut_for_twenty_seconds_loses_nothing(

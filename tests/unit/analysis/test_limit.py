@@ -32,6 +32,22 @@ def test_a_server_that_its_cpu_limit_stops_was_the_limit_however_little_it_uses(
     assert "stopped it in 60% of all periods" in found.sentence
 
 
+def test_of_several_replicas_the_one_that_was_stopped_most_is_told():
+    pair = replace(IDLE_SERVER, most_cores=3, throttled_ratio=0.6, replicas=2)
+    assert limit_of(pair, RESTING, None, threads=4).sentence == (
+        "The server was the limit: the CPU limit of 1.5 cores stopped one of 2 replicas in 60% of all periods."
+    )
+
+
+@pytest.mark.parametrize(("ratio", "said"), [(None, False), (0.0, False), (0.004, False), (0.03, True)])
+def test_a_limit_that_stops_a_server_now_and_then_is_told_beside_the_cores(ratio, said):
+    words = ", its CPU limit of 2 cores stopped it in 3% of all periods"
+    for cores, where in ((0.4, Where.none), (1.9, Where.server)):
+        found = limit_of(replace(IDLE_SERVER, cores=cores, throttled_ratio=ratio), RESTING, None, threads=2)
+        assert found.where is where
+        assert (words in found.sentence) == said
+
+
 def test_a_generator_without_time_was_the_limit_whatever_the_server_did():
     busy = replace(RESTING, cores=0.95, busy_share=0.4)
     for server in (replace(IDLE_SERVER, cores=2), IDLE_SERVER, None):

@@ -79,6 +79,47 @@ def test_the_cores_of_replicas_add_up(store, table, row):
     assert "15.60 of 16 cores" in found.limit.sentence
 
 
+def every(step_s, subject, cores_at, first_s=0, throttled=None):
+    """Samples of pods: each of the `step_s` seconds before it, and none of what is before the first."""
+    return [
+        {"at": STARTED_AT + timedelta(seconds=second), "subject": subject, "quantity": quantity, "value": float(value)}
+        for second in range(first_s, 20, step_s)
+        for quantity, value in (("cpu_cores", cores_at(second)), ("most_cores", 2), ("throttled_ratio", throttled))
+        if value is not None
+    ]
+
+
+def test_replicas_that_are_sampled_at_other_moments_add_up_in_every_second(store, table, row):
+    samples = every(5, "serving-a", lambda _: 1.5) + every(5, "serving-b", lambda _: 0.5, first_s=3)
+    found = read(store, a_run(store, table, row, samples))
+    assert found.over_time["second"].tolist() == list(SECONDS)
+    assert found.over_time["cores"].tolist() == [2.0] * len(SECONDS)
+    assert found.over_time["most_cores"].tolist() == [4.0] * len(SECONDS)
+
+
+def test_a_sample_tells_of_all_the_time_since_the_one_before(store, table, row):
+    """A lost connection leaves no hole: what was used meanwhile is in the next sample."""
+    sparse = [each for each in every(2, "serving-a", lambda at: at) if each["at"].second not in {4, 6}]
+    found = read(store, a_run(store, table, row, sparse))
+    assert found.over_time["cores"].tolist() == [2, 2, 8, 8, 8, 8, 8, 8, 10, 10, 12, 12]
+
+
+def test_seconds_that_no_sample_covers_are_left_out(store, table, row):
+    found = read(store, a_run(store, table, row, every(2, "serving-a", lambda _: 1, first_s=6)))
+    assert found.over_time["second"].tolist() == list(range(4, 12))
+
+
+def test_the_limit_of_a_pod_that_is_stopped_is_told_as_the_limit_of_the_run(store, table, row):
+    samples = (
+        every(5, "serving-a", lambda _: 0.4, throttled=0.5)
+        + every(5, "serving-b", lambda _: 0.4, throttled=0.02)
+        + sampled("generator", lambda _: 0.1)
+    )
+    found = read(store, a_run(store, table, row, samples))
+    assert found.limit.where is Where.server
+    assert "the CPU limit of 2 cores stopped one of 2 replicas in 50% of all periods" in found.limit.sentence
+
+
 def test_a_machine_has_no_memory_rather_than_none_in_use(store, table, row):
     samples = sampled("machine", lambda _: 1, memory_bytes=None)
     found = read(store, a_run(store, table, row, samples))

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from components.serving_names import NAME
 from loadtest import pod
 from loadtest.payload import photograph
 from provider.cluster import ClusterError, GoneError, Json
+from provider.listener import listener
 from provider.load_job import GENERATOR
-from tests.pod_processes import PodProcesses
+from tests.pod_processes import PodProcesses, ServerProcess
 
 ROOT = Path(__file__).parents[3]
 SERVER = {
@@ -42,8 +44,10 @@ CONFIG_MAPS = {
 class ProcessCluster:
     """provider.cluster.Cluster over processes. `during`, if set, is called once, when requests have been answered."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: ServerProcess) -> None:
         self._folder = folder
+        self.server = server
+        """What answers in each of the servers' pods."""
         self._numbers = itertools.count()
         self.job: Json = {}
         self.pod: PodProcesses | None = None
@@ -102,9 +106,12 @@ class ProcessCluster:
         return text
 
     def execute(self, pod: str, container: str, command: Sequence[str], patience_s: float = 0) -> str:  # noqa: ARG002
-        if not self.name or self.pod is None:
+        if container == NAME:
+            done = self.server.execute(container, list(command))
+        elif not self.name or self.pod is None:
             raise GoneError("there is no such pod")
-        done = self.pod.execute(container, list(command))
+        else:
+            done = self.pod.execute(container, list(command))
         if done.returncode:
             raise ClusterError(done.stderr.decode())
         if "read" in command and self.corrupt_reads:
@@ -139,8 +146,10 @@ class ProcessCluster:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[ProcessCluster]:
-    cluster = ProcessCluster(tmp_path)
+def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
+    server = listener(server_url)
+    assert server
+    cluster = ProcessCluster(tmp_path, ServerProcess(server.pid, tmp_path / "cgroup"))
     yield cluster
     if cluster.pod:
         cluster.pod.stop()

@@ -1,5 +1,6 @@
 """A load test in a cluster whose pods are processes: the Job's own commands, real Locust, a real server."""
 
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 import provider.load_job
 import provider.load_run
+import provider.pod_sampler
 from analysis.manifest import Manifest
 from analysis.store import ResultsStore
 from loadtest import pod as layout
@@ -61,6 +63,44 @@ def test_a_test_in_the_cluster_brings_all_its_rows_back_and_leaves_nothing(clust
     # It looks every half second, so it may still be there, but the generator may not.
     assert set(cluster.alive_when_deleted) <= {"keeper"}
     assert list(Path(inputs["workDir"]).iterdir()) == []
+
+
+def test_what_servers_and_generator_used_comes_back_on_the_time_axis_of_the_rows(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.pod_sampler, "_INTERVAL_S", 0.2)
+    inputs["profile"]["duration_s"] = 3.0
+    cluster.add_server("tf-serving-1")
+    run_in(cluster, inputs | {"replicas": 2}, operation())
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    samples = ResultsStore(inputs["results"]).samples(manifest).to_pandas()
+    servers = ["tf-serving-0", "tf-serving-1"]
+    assert set(samples["subject"]) == {"generator", *servers}
+    rows = pq.read_table(next(Path(inputs["results"]).glob("requests/*/*/*.parquet"))).to_pandas()
+    for server in servers:
+        own = samples[samples["subject"] == server]
+        assert own["at"].min() < rows["start"].min()
+        assert own["at"].max() > rows["start"].max()
+        values = own.groupby("quantity")["value"]
+        assert set(values.groups) == {"cpu_cores", "memory_bytes", "most_cores", "throttled_ratio"}
+        assert values.max()["cpu_cores"] > 0, "it answered"
+        assert values.unique()["most_cores"].tolist() == [1.5]
+        assert values.max()["throttled_ratio"] == 0.25
+        assert values.max()["memory_bytes"] > 1e7
+
+
+def test_servers_that_cannot_be_sampled_are_measured_all_the_same(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.pod_sampler, "_INTERVAL_S", 0.05)
+    cluster.server.execute = lambda _, command: subprocess.CompletedProcess(command, 126, b"", b"no such file")
+    said: list[str] = []
+    run_in(cluster, inputs, operation(said))
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert set(ResultsStore(inputs["results"]).samples(manifest)["subject"].to_pylist()) == {"generator"}
+    assert said.count("what server tf-serving-0 uses is not sampled: no such file") == 1
 
 
 def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs: Any) -> None:
