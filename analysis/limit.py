@@ -6,7 +6,8 @@ from enum import Enum
 # So much of what a subject may use counts as all of it: samples a second apart miss how it came and went.
 FULL = 0.85
 MACHINE_FULL = 0.95
-# The generator asks with one thread. These are the limits of the check that makes a run invalid, see loadtest.validity.
+# Each process of the generator asks with one thread. Both are limits of the check that makes a run invalid, too: see
+# loadtest.validity.
 GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE = 0.9, 0.1
 # A server that is stopped in more than so many periods of its CPU limit waits for the limit, not for requests.
 _THROTTLED = 0.1
@@ -19,7 +20,7 @@ class CpuUse:
 
     `busy_share` is in what share of the seconds it used more than GENERATOR_BUSY_CORES; `throttled_ratio` in what share
     of the periods of its CPU limit it was stopped, None where it has none. Of several replicas, cores are those of all,
-    and it is the ratio of the one that was stopped most.
+    and it is the ratio of the one that was stopped most; of processes of the generator, the busiest counts.
     """
 
     cores: float
@@ -59,7 +60,8 @@ def limit_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuUse | 
     for the model: it cannot keep more cores busy with it.
     """
     if generator is not None and generator.busy_share > GENERATOR_BUSY_SHARE:
-        busy = f"it used more than 90 % of its core in {generator.busy_share:.0%} of the seconds that count"
+        who = "it" if generator.replicas == 1 else f"one of its {generator.replicas} processes"
+        busy = f"{who} used more than 90 % of its core in {generator.busy_share:.0%} of the seconds that count"
         return Limit(Where.generator, busy)
     if server is None or generator is None:
         missing = " and ".join(name for name, use in (("server", server), ("generator", generator)) if use is None)
@@ -75,9 +77,10 @@ def limit_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuUse | 
             f" {generator.cores:.2f} and other programs {others:.2f}"
         )
         return Limit(Where.machine, shared)
+    has = "one" if generator.replicas == 1 else str(generator.replicas)
     spare = (
         f"the server used {server.cores:.2f} of {_cores(server.most_cores)} and the generator {generator.cores:.2f} of"
-        f" its one{_stopped_now_and_then(server)}, so the load was below what the server bears, unless it waited for"
+        f" its {has}{_stopped_now_and_then(server)}, so the load was below what the server bears, unless it waited for"
         " something that is not a core"
     )
     return Limit(Where.none, spare)

@@ -20,7 +20,8 @@ _USUAL_S = 1.0
 class Meanwhile:
     """`over_time`: second, subject, cores, most_cores, memory_bytes (the highest), in windows of `window_s`.
 
-    `subject` is server, generator or machine; replicas are added up as `server`. No rows where nothing was sampled.
+    `subject` is server, generator or machine; replicas are added up as `server`, the processes that asked
+    as `generator`. No rows where nothing was sampled.
     """
 
     over_time: pd.DataFrame
@@ -63,6 +64,7 @@ def _by_replica(store: ResultsStore, manifest: Manifest, first_us: int | None) -
             wide[quantity] = float("nan")
     wide["at_s"] = (wide["at_us"] - (first_us or 0)) / 1e6
     wide["replica"] = wide["subject"]
+    wide.loc[wide["subject"].str.fullmatch(rf"{GENERATOR}-\d+"), "subject"] = GENERATOR
     wide.loc[~wide["subject"].isin([GENERATOR, MACHINE]), "subject"] = SERVER
     known: pd.DataFrame = wide.dropna(subset=[CPU_CORES, MOST_CORES])
     return known
@@ -86,13 +88,13 @@ def _each_second(samples: pd.DataFrame, end_s: float) -> pd.DataFrame:
 
 
 def _use(samples: pd.DataFrame) -> CpuUse:
-    """Of all replicas together; throttled as the one that was so most."""
+    """Of all replicas together; busy and throttled as the one that was so most."""
     each = samples.groupby("replica")
     throttled = each[THROTTLED_RATIO].mean().max()
     return CpuUse(
         cores=float(each[CPU_CORES].mean().sum()),
         most_cores=float(each[MOST_CORES].mean().sum()),
-        busy_share=float((samples[CPU_CORES] > GENERATOR_BUSY_CORES).mean()),
+        busy_share=float((samples[CPU_CORES] > GENERATOR_BUSY_CORES).groupby(samples["replica"]).mean().max()),
         throttled_ratio=None if pd.isna(throttled) else float(throttled),
         replicas=len(each),
     )

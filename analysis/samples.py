@@ -9,7 +9,8 @@ GENERATOR, SERVER, MACHINE = "generator", "server", "machine"
 # cores that the subject may use.
 CPU_CORES, THROTTLED_RATIO, MEMORY_BYTES, MOST_CORES = "cpu_cores", "throttled_ratio", "memory_bytes", "most_cores"
 
-# `subject` is one of the three above, or in a cluster the name of a server's pod. `at` is on the rows' clock.
+# `subject` is one of the three above, or in a cluster the name of a server's pod. Where several processes asked, the
+# second is `generator-1`, and so on. `at` is on the rows' clock.
 SAMPLES_SCHEMA: pa.Schema = pa.schema(
     [
         pa.field("at", pa.timestamp("us", tz="UTC"), nullable=False),

@@ -80,7 +80,7 @@ def _plan(work_dir: Path, port: int) -> Plan:
         warmup_s=0,
         ramp_s=0,
         duration_s=3.0 * _ROUNDS,
-        spool_path=str(work_dir / "rows.csv"),
+        rows_folder=str(work_dir),
         parent_pid=os.getpid(),
     )
 

@@ -16,14 +16,16 @@ from loadtest.health import Health
 from loadtest.phases import HOLD, PhaseMarks
 from loadtest.plan import Plan
 from loadtest.protocols import clients
+from loadtest.pulse import Pulse
 from loadtest.recorder import Recorder
 from loadtest.report import Report
 
 PLAN = Plan.from_environment()
 BODY = Path(PLAN.body_path).read_bytes()
 MARKS = PhaseMarks()
-RECORDER = Recorder(Path(PLAN.spool_path), MARKS, request_bytes=len(BODY))
-REPORT = Report(PLAN, RECORDER, MARKS, Health(MARKS))
+RECORDER = Recorder(Path(PLAN.spool_path(0)), MARKS, request_bytes=len(BODY))
+PULSE = Pulse(RECORDER, MARKS, Health(MARKS))
+REPORT = Report(PLAN)
 
 # Locust as it is; with every request recorded; and with every answer checked and progress shown, as it ships.
 ARMS = ("bare", "recorder", "generator")
@@ -63,6 +65,7 @@ class ArmsUser(FastHttpUser, ClosedLoopUser):
 def _measure(environment: Environment, rounds: int) -> None:
     gevent.sleep(_SETTLE_S)
     MARKS.enter(HOLD, 0)
+    PULSE.begin()
     REPORT.begin()
     # Each round starts with another arm, so that none is always the first.
     segments = [_segment(environment, ARMS[(turn + first) % 3]) for first in range(rounds) for turn in range(3)]
@@ -82,7 +85,7 @@ def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
         gevent.sleep(PLAN.limits.flush_interval_s)
         RECORDER.flush()
     if arm == "generator":
-        REPORT.progress(users=PLAN.users)
+        REPORT.hear({"worker": 0, **PULSE.news(users=PLAN.users)})
     measured = {
         "requests": environment.stats.total.num_requests - requests,
         "seconds": time.perf_counter() - began,

@@ -41,6 +41,8 @@ class ClusterLoadTestArgs:
     region: str
     repeats: int
     """How many runs one update makes, each kept as a run of its own."""
+    processes: int
+    """How many processes of the generator ask."""
     rerun: str
     """Any text; a new one makes the test run again."""
     results: str

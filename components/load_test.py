@@ -27,6 +27,8 @@ class LoadTestArgs:
     region: pulumi.Input[str]
     repeats: int
     """How many runs one update makes, each kept as a run of its own."""
+    processes: int
+    """How many processes of the generator ask."""
     rerun: pulumi.Input[str]
     """Any text; a new one makes the test run again."""
     results: pulumi.Input[str]

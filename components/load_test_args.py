@@ -49,6 +49,7 @@ def load_test_args(
         shape=shape.model_dump(),
         region=settings.region,
         repeats=settings.repeats,
+        processes=settings.processes,
         rerun=settings.rerun,
         results=store_uri(settings.results, checkout),
         work_dir=str(checkout / ".state/runs"),

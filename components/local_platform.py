@@ -1,5 +1,6 @@
 """LocalPlatform: model, server and load test on this machine, as one component."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from components.load_test import LoadTest, LoadTestArgs, base_url
 from components.local_serving import LocalServing, LocalServingArgs
 from components.model_export import ModelExport, ModelExportArgs
 from components.run_account import account_of_serving, store_uri
+from stacks.explain import SettingsError
 from stacks.settings import Settings
 
 
@@ -28,6 +30,7 @@ class LocalPlatform(pulumi.ComponentResource):
     load_test: LoadTest
 
     def __init__(self, name: str, args: LocalPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        _require_cores(args.settings.processes)
         super().__init__("shapebench:local:LocalPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         model = ModelExport(
@@ -58,6 +61,14 @@ def _serving_args(args: LocalPlatformArgs, model: ModelExport) -> LocalServingAr
     )
 
 
+def _require_cores(processes: int) -> None:
+    if processes > (cores := os.cpu_count() or 1):
+        raise SettingsError(
+            f"shapebench:load.processes is {processes}, but this machine has {cores} cores, so they would wait for each"
+            f" other; give {cores} at most"
+        )
+
+
 def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalServing) -> LoadTestArgs:
     settings = args.settings
     return LoadTestArgs(
@@ -70,6 +81,7 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
         shape=settings.node_shape(args.stack).model_dump(),
         region=settings.region,
         repeats=settings.repeats,
+        processes=settings.processes,
         rerun=settings.rerun,
         results=store_uri(settings.results, args.checkout),
         work_dir=str(args.checkout / ".state/runs"),

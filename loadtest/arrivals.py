@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 
 from loadtest.phases import HOLD, RAMP
 
@@ -50,6 +50,11 @@ def ramp_and_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed:
         if due_s >= ramp_s + hold_s:
             return
         yield Arrival(due_s, HOLD)
+
+
+def share_of(schedule: Iterator[Arrival], worker: int, workers: int) -> Iterator[Arrival]:
+    """Every `workers`-th arrival, from number `worker` on: the shares of all workers together are the schedule."""
+    return islice(schedule, worker, None, workers)
 
 
 def due_in_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> int:

@@ -7,6 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,9 @@ _LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 
 # How the process is asked to end, and how many seconds it has each time. It stops users and writes rows at the first.
 _ENDINGS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+
+# How long workers may take to see that their master has ended, in seconds.
+_WORKERS_S, _TICK_S = 5.0, 0.02
 
 _CHUNK_BYTES = 65536
 
@@ -56,8 +60,9 @@ class Generator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process if it still runs."""
+        """End the process if it still runs, and its workers if any does."""
         self.end()
+        self._end_workers()
         self._selector.close()
         if self._process.stdout:
             self._process.stdout.close()
@@ -93,6 +98,18 @@ class Generator:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
             self._wait(patience_s)
+
+    def _end_workers(self) -> None:
+        """A worker that lost its master ends by itself when it has written its rows; after some patience it is ended.
+
+        They are in the process's own group. One that has ended and that nobody takes leave of is waited for, too.
+        """
+        deadline = time.monotonic() + _WORKERS_S
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < deadline:
+                os.killpg(self._process.pid, 0)
+                time.sleep(_TICK_S)
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _wait(self, timeout_s: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):

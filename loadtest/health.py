@@ -1,6 +1,7 @@
 """How the generator itself fared: whether what it measured was the server, or its own lack of time."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,17 @@ class Health:
         if before is None or after is None or after[0] == before[0]:
             return None
         return (after[1] - before[1]) / (after[0] - before[0])
+
+
+def worst_of(outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The outcomes of all workers as one: of each figure the worst, and of users all. None where nobody knows."""
+    known = {
+        name: [value for outcome in outcomes if (value := outcome[name]) is not None]
+        for name in ("busy_share", "lag_p99_ms", "users_min", "clock_moved_ms", "resent_share")
+    }
+    return {name: max(values, default=None) for name, values in known.items()} | {
+        "users_min": sum(known["users_min"]) if known["users_min"] else None
+    }
 
 
 def _tcp_segments() -> tuple[int, int] | None:

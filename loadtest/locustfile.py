@@ -1,46 +1,37 @@
-"""Where Locust begins: the plan becomes a user class, a load shape and the listeners that record them."""
+"""Where Locust begins: the plan becomes a user class, a load shape, and what this process is in the test."""
 
-from collections.abc import Callable
+import functools
+import socket
 from pathlib import Path
+from typing import Any
 
-import gevent
 from locust import LoadTestShape, constant, events
 from locust.env import Environment
-from locust.event import EventHook
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
-from loadtest.arrivals import ramp_and_hold
-from loadtest.capacity_run import CapacityRun
 from loadtest.closed_loop import ClosedLoopUser
 from loadtest.desk import Desk
-from loadtest.health import Health
-from loadtest.open_loop import OpenLoopUser, Player, StandBy
-from loadtest.phases import WARMUP, PhaseMarks, Timeline
+from loadtest.hooks import listen
+from loadtest.master import Master
+from loadtest.open_loop import OpenLoopUser, StandBy
+from loadtest.phases import PhaseMarks, Timeline
 from loadtest.plan import Plan
 from loadtest.protocols import clients
-from loadtest.recorder import Recorder
-from loadtest.report import Report
-from loadtest.sampler import Sampler
 from loadtest.shape import ProfileShape
 from loadtest.user import MeasuredUser
-from loadtest.warmth import Warmth
-from loadtest.watch import Watch
+from loadtest.worker import Worker
 
 PLAN = Plan.from_environment()
 BODY = Path(PLAN.body_path).read_bytes()
 MARKS = PhaseMarks()
-RECORDER = Recorder(Path(PLAN.spool_path), MARKS, request_bytes=len(BODY))
-WATCH = Watch(PLAN, RECORDER, MARKS)
-HEALTH = Health(MARKS)
-REPORT = Report(PLAN, RECORDER, MARKS, HEALTH)
-SAMPLER = Sampler(Path(PLAN.samples_path), PLAN.server_pid)
 DESK = Desk()
-WARMTH = Warmth()
 
+# How long workers may take to find their master, in seconds.
+_CONNECTED_S = 60
 
 # A schedule needs users who stand by; without one each decides when it sends.
-STAND_BY = PLAN.schedule is not None or PLAN.search is not None
-Users: type[MeasuredUser] = OpenLoopUser if STAND_BY else ClosedLoopUser
-Shape: type[LoadTestShape] = StandBy if STAND_BY else ProfileShape
+Users: type[MeasuredUser] = OpenLoopUser if PLAN.stands_by else ClosedLoopUser
+Shape: type[LoadTestShape] = StandBy if PLAN.stands_by else ProfileShape
 
 
 class PlannedUser(Users):  # type: ignore[misc, valid-type]  # one of the two, as the plan says
@@ -48,7 +39,6 @@ class PlannedUser(Users):  # type: ignore[misc, valid-type]  # one of the two, a
 
     wait_time = constant(PLAN.wait_s)
     protocol = PLAN.protocol
-    new_client = staticmethod(clients(PLAN, BODY))
     marks = MARKS
     desk = DESK
 
@@ -59,80 +49,41 @@ class Profile(Shape):  # type: ignore[misc, valid-type]  # the same
     users = PLAN.users
     spawn_rate_per_s = PLAN.spawn_rate_per_s
     timeline = Timeline(PLAN.warmup_s, PLAN.ramp_s, PLAN.duration_s)
-    warmth = WARMTH
     marks = MARKS
 
 
-def _attach(environment: Environment, **_: object) -> None:
+def _divide(parser: Any, **_: object) -> None:  # noqa: ANN401 - Locust leaves it without types
+    """Have Locust fork as many workers as the plan says, who meet where no other machine and no other test comes."""
+    if PLAN.processes == 1:
+        return
+    address, port = _reserved().getsockname()
+    parser.set_defaults(
+        processes=PLAN.processes, master_bind_host=address, master_bind_port=port, master_host=address,
+        master_port=port, expect_workers_max_wait=_CONNECTED_S,
+    )  # fmt: skip
+
+
+@functools.cache
+def _reserved() -> socket.socket:
+    """Holds a port that nobody else is given: it is bound and does not listen, so that Locust's master can."""
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return reserved
+
+
+def _attach(environment: Environment, runner: LocalRunner | MasterRunner | WorkerRunner, **_: object) -> None:
     # A request under way when the time is up ends by its answer or its own time-out, and is counted.
     environment.stop_timeout = PLAN.limits.response_timeout_s
-    _listen(events.request, RECORDER.on_request)
-    player = Player(PLAN, environment, DESK, MARKS)
-    search = CapacityRun(PLAN.search, player) if PLAN.search else None
-    _listen(events.test_start, lambda **_: _begin(player, search))
-    _listen(events.quit, lambda **_: _finish(environment, search))
-    WATCH.start(environment)
-    gevent.spawn(_flush_often)
-    gevent.spawn(_report_often, environment)
+    # Alone it is both, and as a worker it is done before the master says the totals.
+    if not isinstance(runner, MasterRunner):
+        # Only here: what a client library starts would not outlive the fork.
+        PlannedUser.new_client = staticmethod(clients(PLAN, BODY))
+        Worker(PLAN, environment, runner, len(BODY), MARKS, DESK).start()
+    if not isinstance(runner, WorkerRunner):
+        Profile.master = Master(PLAN, environment, runner, MARKS)
+        Profile.master.start()
 
 
-def _listen(event: EventHook, handler: Callable[..., None]) -> None:
-    event.add_listener(handler)  # type: ignore[no-untyped-call]  # Locust leaves it without types
-
-
-def _begin(player: Player, search: CapacityRun | None) -> None:
-    REPORT.begin()
-    gevent.spawn(HEALTH.beat)
-    if STAND_BY:
-        gevent.spawn(_play, player, search)
-    else:
-        _listen(events.request, _feel)
-
-
-def _play(player: Player, search: CapacityRun | None) -> None:
-    player.wait_for_users()
-    warmth = player.warm_up()
-    if search:
-        search.run(warmth, PLAN.duration_s)
-    if schedule := PLAN.schedule:
-        hold_s = PLAN.duration_s - PLAN.ramp_s
-        player.play(ramp_and_hold(schedule.rate_rps, PLAN.ramp_s, hold_s, schedule.law, schedule.seed))
-    player.finish()
-
-
-def _feel(*, response_time: float, **_: object) -> None:
-    if MARKS.current == WARMUP:
-        WARMTH.note(response_time / 1e3)
-
-
-def _finish(environment: Environment, search: CapacityRun | None) -> None:
-    # A server that went away in the last seconds is gone as well.
-    WATCH.look_for_server(patience_s=0)
-    _flush()
-    REPORT.totals(environment, WATCH.stop, search.outcome if search else None)
-
-
-def _flush() -> None:
-    try:
-        RECORDER.flush()
-    except OSError as cause:
-        WATCH.end("rows_not_written", f"{PLAN.spool_path}: {cause.strerror}")
-
-
-def _flush_often() -> None:
-    while WATCH.stop is None:
-        gevent.sleep(PLAN.limits.flush_interval_s)
-        _flush()
-
-
-def _report_often(environment: Environment) -> None:
-    while WATCH.stop is None:
-        gevent.sleep(PLAN.limits.report_interval_s)
-        try:
-            REPORT.progress(environment.runner.user_count if environment.runner else 0)
-        except OSError:
-            WATCH.end("caller_gone", "nobody reads the progress any more")
-        SAMPLER.sample(REPORT.cpu_percent)
-
-
-_listen(events.init, _attach)
+listen(events.init_command_line_parser, _divide)
+listen(events.init, _attach)

@@ -14,6 +14,7 @@ from loadtest.arrivals import Arrival
 from loadtest.client import NO_ANSWER, Answer
 from loadtest.clock import now_us
 from loadtest.desk import Desk, Order
+from loadtest.master import Master
 from loadtest.phases import WARMUP, PhaseMarks
 from loadtest.plan import Plan
 from loadtest.user import MeasuredUser, Timing, report_request
@@ -21,8 +22,6 @@ from loadtest.warmth import Warmth
 
 NOT_SENT = "not_sent"
 
-# Between the beginning of a schedule and its first request: that one shall not be late.
-_LEAD_S = 0.02
 _LOOK_S = 0.01
 # A server that refuses is not asked again at once.
 _PAUSE_S = 0.1
@@ -59,10 +58,14 @@ class StandBy(LoadTestShape):
     users: ClassVar[int]
     spawn_rate_per_s: ClassVar[float]
     marks: ClassVar[PhaseMarks]
+    master: ClassVar[Master]
 
     def tick(self) -> tuple[int, float] | None:
         """None ends the test."""
-        return None if self.marks.over else (self.users, self.spawn_rate_per_s)
+        if not self.marks.over:
+            return self.users, self.spawn_rate_per_s
+        self.master.wind_up()
+        return None
 
 
 class Player:
@@ -80,8 +83,9 @@ class Player:
         return self._marks.over
 
     def wait_for_users(self) -> None:
-        """Until all of them stand by."""
-        while self._desk.free < self._plan.users and not self.over:
+        """Until all of them stand by: as many as Locust has given this process, which is said before the first."""
+        runner = self._environment.runner
+        while self._desk.free < max(1, runner.target_user_count if runner else 0) and not self.over:
             gevent.sleep(_LOOK_S)
 
     def warm_up(self) -> Warmth:
@@ -98,9 +102,8 @@ class Player:
                 gevent.sleep(_PAUSE_S)
         return warmth
 
-    def play(self, schedule: Iterable[Arrival]) -> None:
-        """Every arrival at its time, until the schedule or the test is over."""
-        began_s = time.perf_counter() + _LEAD_S
+    def play(self, schedule: Iterable[Arrival], began_s: float) -> None:
+        """Every arrival at its time after `began_s` on the performance counter, until schedule or test are over."""
         for arrival in schedule:
             self.sleep_until(began_s + arrival.due_s)
             if self.over:

@@ -14,9 +14,6 @@ from loadtest.spool import Spool
 from loadtest.validity import reasons_in
 from stacks.load_profiles import CapacitySearch, LoadProfile
 
-# There is one generator process: one core of it asks a hundred times what these servers answer.
-WORKER = "locust-0"
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -36,8 +33,8 @@ class Progress:
 class LoadTestOutcome:
     """What was measured. `rows` are in REQUESTS_SCHEMA; a run with any of `reasons` is not valid.
 
-    `counted_requests` is Locust's own count and `cpu_peak_percent` is of one core, over a second; both are None when
-    the generator died before it could say.
+    `counted_requests` is Locust's own count; `cpu_peak_percent` is of one core, over a second, of the busiest of the
+    `processes` that asked. Both are None when the generator died before it could say.
     """
 
     rows: pa.Table
@@ -48,6 +45,7 @@ class LoadTestOutcome:
     locust_version: str
     capacity: Capacity | None
     reasons: tuple[str, ...]
+    processes: int = 1
     samples: pa.Table = field(default_factory=SAMPLES_SCHEMA.empty_table)
 
     @property

@@ -44,10 +44,15 @@ class PhaseMarks:
         self._marks: list[tuple[int, str]] = []
         self.over = False
 
-    def enter(self, phase: str, at_us: int) -> None:
-        """Note that `phase` began at `at_us` (microseconds of the epoch); the same phase again is no new mark."""
-        if not self._marks or self._marks[-1][1] != phase:
+    def enter(self, phase: str, at_us: int) -> bool:
+        """Note that `phase` began at `at_us` (microseconds of the epoch); the same phase again is no new mark.
+
+        Returns whether it is one.
+        """
+        is_new = self.current != phase
+        if is_new:
             self._marks.append((at_us, phase))
+        return is_new
 
     @property
     def current(self) -> str | None:

@@ -10,6 +10,11 @@ from typing import Self
 PLAN_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN"
 
 
+def worker_name(worker: int) -> str:
+    """What rows and files call a process that asks; workers are numbered from 0 on."""
+    return f"locust-{worker}"
+
+
 @dataclass(frozen=True)
 class Limits:
     """How long the generator waits for what. The response time-out is that of TF Serving's own REST front end.
@@ -53,7 +58,8 @@ class Plan:
     `protocol` is a name that loadtest.protocols knows. `expected_shape` is (images in a request, classes of the model).
     `users` is how many may have a request under way. `warmup_s` is the longest that the warm-up may take. `parent_pid`
     is the process that the generator must not outlive; None where something else ends it. `server_pid` is the server's
-    process, where it is on the generator's machine and can be watched from there.
+    process, where it is on the generator's machine and can be watched from there. `processes` is how many ask; where it
+    is more than one, another leads them. `rows_folder` is where they leave their files.
     """
 
     protocol: str
@@ -67,17 +73,26 @@ class Plan:
     warmup_s: float
     ramp_s: float
     duration_s: float
-    spool_path: str
+    rows_folder: str
     parent_pid: int | None
     limits: Limits = field(default_factory=Limits)
     schedule: Schedule | None = None
     search: SearchOrder | None = None
     server_pid: int | None = None
+    processes: int = 1
+
+    def spool_path(self, worker: int) -> str:
+        """Where a worker leaves its rows."""
+        return str(PurePath(self.rows_folder) / f"{worker_name(worker)}.csv")
+
+    def samples_path(self, worker: int) -> str:
+        """Where a worker leaves what was used meanwhile."""
+        return str(PurePath(self.rows_folder) / f"{worker_name(worker)}.samples.csv")
 
     @property
-    def samples_path(self) -> str:
-        """Where the generator leaves what was used meanwhile: beside its rows."""
-        return str(PurePath(self.spool_path).with_suffix(".samples.csv"))
+    def stands_by(self) -> bool:
+        """Whether users wait for a schedule to say when they send; without one each decides by itself."""
+        return self.schedule is not None or self.search is not None
 
     @property
     def total_s(self) -> float:

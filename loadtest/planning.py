@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
-from loadtest.outcome import WORKER
 from loadtest.plan import Limits, Plan, Schedule, SearchOrder
 from stacks.load_profiles import CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
 
@@ -16,7 +15,7 @@ _SLACK_S = 30.0
 class Asked:
     """`protocol` is that of the stack's serving; `expected_shape` is (images in a request, classes of the model).
 
-    `server_pid` is the server's process, where it runs beside the generator.
+    `server_pid` is the server's process, where it runs beside the generator. `processes` is how many ask.
     """
 
     profile: LoadProfile
@@ -26,6 +25,7 @@ class Asked:
     expected_shape: tuple[int, int] = (1, 1000)
     limits: Limits = field(default_factory=Limits)
     server_pid: int | None = None
+    processes: int = 1
 
 
 def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
@@ -39,9 +39,10 @@ def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
         expected_shape=asked.expected_shape,
         warmup_s=profile.warmup_s,
         duration_s=profile.duration_s,
-        spool_path=str(folder / f"{WORKER}.csv"),
+        rows_folder=str(folder),
         parent_pid=parent_pid,
         server_pid=asked.server_pid,
+        processes=asked.processes,
         limits=asked.limits,
         **_loop_of(profile),
     )

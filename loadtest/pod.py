@@ -23,15 +23,18 @@ SCRIPTS = (
     "grpc_messages.py",
     "grpc_request.py",
     "health.py",
+    "hooks.py",
     "keeper.py",
     "known_answers.py",
     "locustfile.py",
+    "master.py",
     "open_loop.py",
     "phases.py",
     "plan.py",
     "prepare.py",
     "process_meter.py",
     "protocols.py",
+    "pulse.py",
     "recorder.py",
     "report.py",
     "rest_check.py",
@@ -46,6 +49,8 @@ SCRIPTS = (
     "user.py",
     "warmth.py",
     "watch.py",
+    "words.py",
+    "worker.py",
 )
 
 ROOT = PurePosixPath("/shapebench")

@@ -15,6 +15,7 @@ _STOPS = {
     "server_gone": "the server stopped answering: {}",
     "interrupted": "the test was interrupted ({}), so requests after that are missing",
     "caller_gone": "the program that had started the test ended ({}), so requests after that are missing",
+    "worker_lost": "a process of the load generator was lost ({}), so the load was not the one that was asked for",
     "rows_not_written": "rows could not be written, so some are missing ({}); free the disk and run again",
 }
 
@@ -83,7 +84,7 @@ def _of_the_file(ending: Ending, spool: Spool) -> list[str]:
     if spool.corrupt_lines:
         shown = ", ".join(map(str, spool.corrupt_lines[:5]))
         reasons.append(
-            f"{len(spool.corrupt_lines)} lines of the generator's file are no rows and are left out (lines {shown})"
+            f"{len(spool.corrupt_lines)} lines of the generator's files are no rows and are left out (lines {shown})"
         )
     counted = ending.totals and ending.totals["counted_requests"]
     if counted is not None and counted != spool.rows.num_rows:

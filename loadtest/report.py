@@ -5,16 +5,15 @@ import os
 import statistics
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from locust import __version__
 from locust.env import Environment
 
-from loadtest.health import Health
-from loadtest.phases import PhaseMarks
+from loadtest.health import worst_of
 from loadtest.plan import Plan
-from loadtest.recorder import Recorder
 from loadtest.watch import Stop
 
 _STDOUT = 1
@@ -26,60 +25,63 @@ _WINDOW = 3
 class Report:
     """Progress for a person who waits, and the totals by which the caller checks that no row is missing."""
 
-    def __init__(self, plan: Plan, recorder: Recorder, marks: PhaseMarks, health: Health) -> None:
+    def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._recorder = recorder
-        self._marks = marks
-        self._health = health
         self._windows: deque[tuple[float, list[int]]] = deque(maxlen=_WINDOW)
-        self._cpu_peak_percent: float | None = None
-        # Of one core, since the last progress before; None before the first.
-        self.cpu_percent: float | None = None
-        self._began = time.perf_counter()
-        self._last_wall = self._began
-        self._last_cpu = time.process_time()
+        self._latest: dict[int, Mapping[str, Any]] = {}
+        self._responses_us: list[int] = []
+        self._unheard = set(range(plan.processes))
+        self.begin()
 
     def begin(self) -> None:
-        """The test starts now: what this process did to get ready counts neither as time nor as load."""
+        """The test starts now."""
         self._began = self._last_wall = time.perf_counter()
-        self._last_cpu = time.process_time()
 
-    def progress(self, users: int) -> None:
-        """Write one line of progress; raises OSError where nobody reads any more."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        window_s = wall - self._last_wall
-        busy_percent = 100 * (cpu - self._last_cpu) / window_s
-        self._cpu_peak_percent = max(self._cpu_peak_percent or 0.0, busy_percent)
-        self._last_wall, self._last_cpu = wall, cpu
-        self.cpu_percent = busy_percent
-        self._health.note(busy_percent, users)
-        self._windows.append((window_s, self._recorder.take_responses_us()))
+    def hear(self, news: Mapping[str, Any]) -> None:
+        """Write one line of progress when every worker has said its news; raises OSError where nobody reads any more.
+
+        `news` are of loadtest.pulse.
+        """
+        self._latest[news["worker"]] = news
+        self._responses_us += news["responses_us"]
+        self._unheard.discard(news["worker"])
+        if not self._unheard:
+            self._unheard = set(self._latest)
+            self._progress()
+
+    def _progress(self) -> None:
+        now = time.perf_counter()
+        self._windows.append((now - self._last_wall, self._responses_us))
+        self._last_wall, self._responses_us = now, []
         responses_us = [response_us for _, window in self._windows for response_us in window]
         _write(
             event="progress",
-            elapsed_s=wall - self._began,
+            elapsed_s=now - self._began,
             total_s=self._plan.total_s,
-            phase=self._marks.current,
-            users=users,
-            requests=self._recorder.rows,
-            errors=self._recorder.failures,
+            phase=self._latest[0]["phase"],
+            **{name: sum(news[name] for news in self._latest.values()) for name in ("users", "requests", "errors")},
             rps=len(responses_us) / sum(seconds for seconds, _ in self._windows),
             p50_ms=statistics.median(responses_us) / 1e3 if responses_us else None,
         )
 
-    def totals(self, environment: Environment, stop: Stop | None, search: dict[str, Any] | None) -> None:
-        """Write the last line: our count of rows beside Locust's count of requests, and how the generator fared."""
+    def totals(self, environment: Environment, last_words: Sequence[Mapping[str, Any]], stop: Stop | None) -> None:
+        """Write the last line: our count of rows beside Locust's count of requests, and how the workers fared.
+
+        Where one of them did not live to say its last words, nothing that was counted is complete.
+        """
+        peaks = [words["cpu_peak_percent"] for words in last_words if words["cpu_peak_percent"] is not None]
+        complete = len(last_words) == self._plan.processes
         _write(
             event="totals",
-            rows=self._recorder.rows,
-            counted_requests=environment.stats.total.num_requests,
-            counted_failures=environment.stats.total.num_failures,
-            failures=self._recorder.failures,
-            cpu_peak_percent=self._cpu_peak_percent,
+            rows=sum(words["rows"] for words in last_words),
+            counted_requests=environment.stats.total.num_requests if complete else None,
+            counted_failures=environment.stats.total.num_failures if complete else None,
+            failures=sum(words["failures"] for words in last_words),
+            cpu_peak_percent=max(peaks, default=None),
             locust_version=__version__,
             stop=asdict(stop) if stop else None,
-            health=self._health.outcome,
-            search=search,
+            health=worst_of([words["health"] for words in last_words]),
+            search=next((words["search"] for words in last_words if words["search"]), None),
         )
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from loadtest.generator import Generator
-from loadtest.outcome import WORKER, LoadTestOutcome, Progress, outcome_of
+from loadtest.outcome import LoadTestOutcome, Progress, outcome_of
 from loadtest.plan import Limits, Plan
 from loadtest.planning import Asked, patience_s, plan_of
 from loadtest.reasons import EndedFor, Ending
-from loadtest.samples import read_samples
-from loadtest.spool import read_spool
+from loadtest.samples import read_all_samples
+from loadtest.spool import read_spools
 from stacks.load_profiles import LoadProfile
 
 # How often the runner looks whether it was cancelled, in seconds.
@@ -30,7 +30,7 @@ class LoadTestSpec:
     """What to test, and how. `work_dir` is made when it is missing and must not hold an earlier test.
 
     `body` is sent as it is; `expected_shape` is (images in it, classes of the model). `server_pid` is the server's
-    process, to see what it uses meanwhile; None where it is not known.
+    process, to see what it uses meanwhile; None where it is not known. `processes` is how many ask.
     """
 
     profile: LoadProfile
@@ -42,6 +42,7 @@ class LoadTestSpec:
     expected_shape: tuple[int, int] = (1, 1000)
     limits: Limits = field(default_factory=Limits)
     server_pid: int | None = None
+    processes: int = 1
 
     @property
     def asked(self) -> Asked:
@@ -54,6 +55,7 @@ class LoadTestSpec:
             expected_shape=self.expected_shape,
             limits=self.limits,
             server_pid=self.server_pid,
+            processes=self.processes,
         )
 
 
@@ -73,14 +75,14 @@ def run_load_test(
         totals, ended_for = _follow(generator, plan, on_progress, cancelled)
         exit_code = generator.exit_code
     ending = Ending(exit_code, totals, ended_for, _last_lines(log_path))
-    outcome = outcome_of(ending, read_spool(Path(plan.spool_path), WORKER), spec.profile, started_at, version("locust"))
-    return replace(outcome, samples=read_samples(Path(plan.samples_path)))
+    outcome = outcome_of(ending, read_spools(work_dir, spec.processes), spec.profile, started_at, version("locust"))
+    return replace(outcome, processes=spec.processes, samples=read_all_samples(work_dir, spec.processes))
 
 
 def _lay_out(plan: Plan, plan_path: Path, body: bytes) -> None:
     """Write the body and the plan where Locust reads them."""
     plan_path.parent.mkdir(parents=True, exist_ok=True)
-    if Path(plan.spool_path).exists():
+    if any(Path(plan.spool_path(worker)).exists() for worker in range(plan.processes)):
         raise FileExistsError(
             f"work_dir {plan_path.parent} holds the rows of another load test, which would be mixed with this one's; "
             "give each test a folder of its own"

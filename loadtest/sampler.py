@@ -17,10 +17,14 @@ GENERATOR, SERVER, MACHINE = "generator", "server", "machine"
 class Sampler:
     """Samples the generator, and where `server_pid` is on this machine, that process and the machine as a whole."""
 
-    def __init__(self, path: Path, server_pid: int | None) -> None:
-        """Opens `path` anew; raises FileExistsError where another run's samples are."""
+    def __init__(self, path: Path, server_pid: int | None, generator: str = GENERATOR) -> None:
+        """Opens `path` anew; raises FileExistsError where another run's samples are.
+
+        `generator` is what the samples call this process.
+        """
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        self._meters: dict[str, ProcessMeter | MachineMeter] = {GENERATOR: ProcessMeter(os.getpid())}
+        self._generator = generator
+        self._meters: dict[str, ProcessMeter | MachineMeter] = {generator: ProcessMeter(os.getpid())}
         if server_pid is not None:
             self._meters |= {SERVER: ProcessMeter(server_pid), MACHINE: MachineMeter()}
         self._read_s = time.perf_counter()
@@ -41,7 +45,7 @@ class Sampler:
             if before is None or after is None or window_s <= 0:
                 continue
             values = values_between(before, after, window_s) | {"most_cores": meter.most_cores}
-            if subject == GENERATOR and generator_percent is not None:
+            if subject == self._generator and generator_percent is not None:
                 values["cpu_cores"] = generator_percent / 100
             lines += [f"{at_us},{subject},{name},{value:.12g}\n" for name, value in values.items() if value is not None]
         # A full disk stops the rows as well, and then the test with it, which says so.

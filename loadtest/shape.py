@@ -6,9 +6,8 @@ from typing import ClassVar
 import gevent
 from locust import LoadTestShape
 
-from loadtest.clock import now_us
+from loadtest.master import Master
 from loadtest.phases import HOLD, RAMP, WARMUP, PhaseMarks, Timeline
-from loadtest.warmth import Warmth
 
 # How often Locust asks a shape, in seconds.
 _TICK_S = 1.0
@@ -23,23 +22,23 @@ class ProfileShape(LoadTestShape):
     spawn_rate_per_s: ClassVar[float]
     timeline: ClassVar[Timeline]
     marks: ClassVar[PhaseMarks]
-    warmth: ClassVar[Warmth]
+    master: ClassVar[Master]
 
     def tick(self) -> tuple[int, float] | None:
         """How many users there shall be and how many are added a second; None ends the test."""
         phase = self.timeline.due(self._elapsed_s())
-        if phase == WARMUP and self.warmth.is_warm:
+        if phase == WARMUP and self.master.is_warm:
             self.timeline.end_warmup(self._elapsed_s())
             phase = self.timeline.due(self._elapsed_s())
         if phase == self.marks.current:
             phase = self._phase_after_this_tick()
         if phase is None or self.marks.over:
-            self.marks.over = True
+            self.master.wind_up()
             return None
         if phase == HOLD and self._users_now() < self.users:
             # Locust is late with starting users: it holds nothing before all are there.
             phase = RAMP
-        self.marks.enter(phase, now_us())
+        self.master.enter(phase)
         return (1 if phase == WARMUP else self.users), self.spawn_rate_per_s
 
     def _phase_after_this_tick(self) -> str | None:

@@ -10,6 +10,7 @@ from pyarrow import csv
 
 from analysis.store import REQUESTS_SCHEMA
 from loadtest.phases import PHASE_NAME
+from loadtest.plan import worker_name
 from loadtest.recorder import SPOOL_COLUMNS
 
 _COLUMN_TYPES = {
@@ -35,6 +36,16 @@ class Spool:
     rows: pa.Table
     torn: bool
     corrupt_lines: tuple[int, ...]
+
+
+def read_spools(folder: Path, workers: int) -> Spool:
+    """What all of so many workers wrote, one after the other."""
+    spools = [read_spool(folder / f"{worker_name(worker)}.csv", worker_name(worker)) for worker in range(workers)]
+    return Spool(
+        rows=pa.concat_tables(spool.rows for spool in spools),
+        torn=any(spool.torn for spool in spools),
+        corrupt_lines=tuple(number for spool in spools for number in spool.corrupt_lines),
+    )
 
 
 def read_spool(path: Path, worker: str) -> Spool:

@@ -12,10 +12,10 @@ from typing import ClassVar
 import pyarrow as pa
 
 from loadtest import pod as layout
-from loadtest.outcome import WORKER, LoadTestOutcome, outcome_of
+from loadtest.outcome import LoadTestOutcome, outcome_of
 from loadtest.planning import Asked, patience_s, plan_of
-from loadtest.samples import read_samples
-from loadtest.spool import read_spool
+from loadtest.samples import read_all_samples
+from loadtest.spool import read_spools
 from provider.cluster import Cluster
 from provider.load_job import GENERATOR, JobSpec, job, selector_of
 from provider.load_run import Brought, LoadRun, Patience, remove
@@ -28,7 +28,7 @@ from provider.repeats import OneRun, run_all
 from provider.resource import Operation, Props, ResourceError
 from provider.run_record import Circumstances, keep, model_name
 from provider.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
-from stacks.load_profiles import LoadProfile, load_profile
+from stacks.load_profiles import load_profile
 
 _LOOK_S = 1.0
 
@@ -50,7 +50,7 @@ class ClusterLoadTest(Measurement):
 
     token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
     triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "profile", "repeats", "rerun", "shape", "generatorImage"}
+        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape", "generatorImage"}
     )
 
     unkept: ClassVar[frozenset[str]] = frozenset({"kubeconfig"})
@@ -74,8 +74,7 @@ def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) ->
     with PodSampler(cluster, [server.name for server in before], operation.say) as servers:
         brought = _bring_back(cluster, this.run_id, inputs, operation)
     after = server_pods(cluster.pods(_selector(inputs["selector"])))
-    profile = load_profile(inputs["profile"])
-    outcome = _outcome(brought, work_dir, profile, started_at, reasons_against_servers(before, after))
+    outcome = _outcome(brought, work_dir, inputs, started_at, reasons_against_servers(before, after))
     outcome = replace(outcome, samples=pa.concat_tables([outcome.samples, samples_of(servers.readings, brought.clock)]))
     kept = keep(this, inputs, outcome, _circumstances(inputs, before, brought), operation)
     shutil.rmtree(work_dir)
@@ -122,6 +121,7 @@ def _bring_back(cluster: Cluster, run_id: str, inputs: Props, operation: Operati
         protocol=inputs["serving"]["protocol"],
         base_url=inputs["baseUrl"],
         model_name=model_name(inputs),
+        processes=int(inputs["processes"]),
     )
     # No parent: the cluster ends it, at the latest when the Job's time is over.
     plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)
@@ -142,17 +142,18 @@ def _bring_back(cluster: Cluster, run_id: str, inputs: Props, operation: Operati
 def _outcome(
     brought: Brought,
     work_dir: Path,
-    profile: LoadProfile,
+    inputs: Props,
     started_at: datetime,
     against_servers: tuple[str, ...],
 ) -> LoadTestOutcome:
+    profile, processes = load_profile(inputs["profile"]), int(inputs["processes"])
     work_dir.mkdir(parents=True)
     for name, content in brought.files.items():
         (work_dir / name).write_bytes(content)
     (work_dir / "locust.log").write_text(brought.log)
-    spool = read_spool(work_dir / f"{WORKER}.csv", WORKER)
+    spool = read_spools(work_dir, processes)
     outcome = outcome_of(brought.ending, spool, profile, started_at, "(unknown)", against_servers)
-    return replace(outcome, samples=read_samples(work_dir / f"{WORKER}.samples.csv"))
+    return replace(outcome, processes=processes, samples=read_all_samples(work_dir, processes))
 
 
 def _circumstances(inputs: Props, servers: list[ServerPod], brought: Brought) -> Circumstances:

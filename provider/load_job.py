@@ -7,12 +7,11 @@ from typing import Any
 from components.labels import STACK, label_value
 from components.serving_names import GENERATOR_LABELS
 from loadtest import pod
-from loadtest.outcome import WORKER
 from loadtest.plan import PLAN_VARIABLE, Plan
 from loadtest.planning import patience_s
 from loadtest.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
 
-GENERATOR, KEEPER, PREPARE, AVAILABLE = WORKER, "keeper", "prepare", "available"
+GENERATOR, KEEPER, PREPARE, AVAILABLE = "locust", "keeper", "prepare", "available"
 
 # What Kubernetes calls the Job of a pod.
 JOB_LABEL = "batch.kubernetes.io/job-name"
@@ -29,12 +28,6 @@ _AVAILABLE_WITHIN_S = 120
 # Longer than the keeper keeps after a SIGTERM.
 _GRACE_S = 45
 
-_GENERATOR_RESOURCES = {
-    # One thread that hardly works: a core of it asks a hundred times what these servers answer. The limit is above
-    # one core, so that it never waits for its quota.
-    "requests": {"cpu": "500m", "memory": "256Mi"},
-    "limits": {"cpu": "2", "memory": "1Gi"},
-}
 _KEEPER_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
 
 
@@ -91,6 +84,18 @@ def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
     }
 
 
+def _generator_resources(processes: int) -> dict[str, Any]:
+    """Of what asks: as a rule a thread that hardly works, for a core of it asks a hundred times what servers answer.
+
+    Several are asked for where a core is not enough; that there is one for each is seen to while planning. The limit is
+    a core above what they can use, for the one that leads them, and so that none waits for its quota.
+    """
+    return {
+        "requests": {"cpu": f"{500 * processes}m", "memory": f"{256 * processes}Mi"},
+        "limits": {"cpu": str(processes + 1), "memory": f"{processes}Gi"},
+    }
+
+
 def _labels(stack: str) -> dict[str, str]:
     # NetworkPolicies admit pods with the generator's label to the server, and no others.
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
@@ -116,13 +121,13 @@ def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
                 PREPARE,
                 spec.image,
                 pod.PREPARE_COMMAND,
-                _GENERATOR_RESOURCES,
+                _generator_resources(1),
                 {ORDER_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
             ),
             _container(AVAILABLE, spec.image, pod.available_command(_AVAILABLE_WITHIN_S), _KEEPER_RESOURCES),
         ],
         "containers": [
-            _container(GENERATOR, spec.image, pod.LOCUST_COMMAND, _GENERATOR_RESOURCES),
+            _container(GENERATOR, spec.image, pod.LOCUST_COMMAND, _generator_resources(plan.processes)),
             _container(
                 KEEPER,
                 spec.image,

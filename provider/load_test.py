@@ -25,7 +25,9 @@ class LoadTest(Measurement):
     """Inputs: those of components.load_test.LoadTestArgs. Outputs: runId, headline and runIds."""
 
     token: ClassVar[str] = "shapebench:local:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
-    triggers: ClassVar[frozenset[str]] = frozenset({"baseUrl", "fingerprint", "profile", "repeats", "rerun", "shape"})
+    triggers: ClassVar[frozenset[str]] = frozenset(
+        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape"}
+    )
 
     def measure(self, inputs: Props, operation: Operation) -> Props:
         return run_all(inputs, operation, partial(_run, inputs))
@@ -43,6 +45,7 @@ def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
         work_dir=work_dir,
         body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
         server_pid=before.pid if before else None,
+        processes=int(inputs["processes"]),
     )
     outcome = run_load_test(spec, reporter(operation), operation.cancelled)
     outcome = replace(

@@ -10,7 +10,8 @@ from analysis.manifest import Batching, Generator, Manifest, Model, Serving, Val
 from analysis.stack_cost import kept_cost
 from analysis.store import ResultsStore
 from analysis.summary import RunSummary, summarise
-from loadtest.outcome import WORKER, LoadTestOutcome
+from loadtest.outcome import LoadTestOutcome
+from loadtest.plan import worker_name
 from loadtest.validity import reasons_of_sharing
 from provider.provenance import git_commit, software_versions
 from provider.repeats import OneRun
@@ -83,7 +84,7 @@ def model_name(inputs: Props) -> str:
 
 
 def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
-    workers = pc.unique(rows["worker"]).to_pylist() or [WORKER]
+    workers = pc.unique(rows["worker"]).to_pylist() or [worker_name(0)]
     return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
 
 
@@ -105,7 +106,7 @@ def _manifest(
         load=load_profile(inputs["profile"]),
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
-            processes=1,
+            processes=outcome.processes,
             cpu_peak_percent=outcome.cpu_peak_percent,
             shares_host_with_server=circumstances.shares_host_with_server,
         ),

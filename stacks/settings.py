@@ -16,6 +16,9 @@ from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
+# What stands beside a load profile without being a part of it.
+_HOW_IT_RUNS = ("repeats", "processes")
+
 
 class BatchingSettings(Frozen):
     """Server-side batching, in TF Serving's own terms; leave `batching` out to serve each request by itself."""
@@ -131,6 +134,16 @@ class Settings(Frozen):
             " with 5 the spread from run to run shows.",
         ),
     ] = 1
+    processes: Annotated[
+        int,
+        Field(
+            alias="load.processes",
+            ge=1,
+            le=32,
+            description="How many processes of the generator ask, a core each. 0 would measure nothing. Give 1, or more"
+            " where one core cannot send the load: a run whose generator was the limit says so.",
+        ),
+    ] = 1
     model: Annotated[ModelSettings, Field(description="What is served: weights.")]
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
     kubernetes: Annotated[
@@ -169,12 +182,43 @@ class Settings(Frozen):
 
     @model_validator(mode="before")
     @classmethod
-    def _repeats_are_no_part_of_what_is_asked(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands over what it got
-        # How often a profile runs is not of the profile: runs of one and of five repeats measure the same.
-        if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict) or "repeats" not in load:
+    def _how_it_runs_is_no_part_of_what_is_asked(cls, values: Any) -> Any:  # noqa: ANN401 - what pydantic got
+        # How often a profile runs, and in how many processes, is not of the profile: such runs measure the same.
+        if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
             return values
-        profile = {key: value for key, value in load.items() if key != "repeats"}
-        return values | {"load": profile, "load.repeats": load["repeats"]}
+        profile = {key: value for key, value in load.items() if key not in _HOW_IT_RUNS}
+        return values | {"load": profile} | {f"load.{key}": load[key] for key in _HOW_IT_RUNS if key in load}
+
+    @model_validator(mode="after")
+    def _every_process_has_something_to_do(self) -> Self:
+        if self.processes == 1:
+            return self
+        if self.load.mode == "capacity":
+            raise ValueError(
+                f"shapebench:load.processes is {self.processes}, but a capacity search is made by one process, which"
+                " judges each rate while it offers it; leave processes out, or offer rates of your own with the"
+                " profile open"
+            )
+        users, name = (
+            (self.load.users, "users") if self.load.mode == "closed" else (self.load.max_in_flight, "maxInFlight")
+        )
+        if users < self.processes:
+            raise ValueError(
+                f"shapebench:load.processes is {self.processes}, but load.{name} is {users}, so some of them would have"
+                " nothing to do; give fewer processes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_load_node_has_a_core_for_each_process(self) -> Self:
+        vcpus = machine_resources(self.gke.load_machine_type)[0]
+        if self.platform == "gke" and self.processes > vcpus:
+            raise ValueError(
+                f"shapebench:load.processes is {self.processes}, but a load node ({self.gke.load_machine_type}) has"
+                f" {vcpus} vCPUs, so they would wait for each other; give {vcpus} at most, or a larger"
+                " gke.loadMachineType"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_machine_is_one_node(self) -> Self:

@@ -86,6 +86,7 @@ def inputs(server_url: str, kubelet: ProcessKubelet, control_plane: ControlPlane
         "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
         "region": "us-central1",
         "repeats": 1,
+        "processes": 1,
         "rerun": "",
         "results": str(tmp_path / "results"),
         "workDir": str(tmp_path / "runs"),

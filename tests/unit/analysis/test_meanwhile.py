@@ -79,6 +79,17 @@ def test_the_cores_of_replicas_add_up(store, table, row):
     assert "15.60 of 16 cores" in found.limit.sentence
 
 
+def test_the_processes_that_asked_add_up_as_the_generator_and_the_busiest_is_told(store, table, row):
+    samples = sampled("server", lambda _: 0.4)
+    samples += sampled("generator", lambda _: 0.2, most_cores=2) + sampled("generator-1", lambda _: 0.95, most_cores=2)
+    found = read(store, a_run(store, table, row, samples))
+    generator = found.over_time[found.over_time["subject"] == "generator"]
+    assert generator["cores"].tolist() == pytest.approx([1.15] * len(generator))
+    assert found.over_time[found.over_time["subject"] == "server"]["cores"].max() == pytest.approx(0.4)
+    assert found.limit.where is Where.generator
+    assert "one of its 2 processes used more than 90 % of its core in 100% of the seconds" in found.limit.sentence
+
+
 def every(step_s, subject, cores_at, first_s=0, throttled=None):
     """Samples of pods: each of the `step_s` seconds before it, and none of what is before the first."""
     return [

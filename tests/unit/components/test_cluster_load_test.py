@@ -31,6 +31,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "shape": {"name": "8cpu-16gb"},
         "region": "us-central1",
         "repeats": 1,
+        "processes": 1,
         "rerun": "",
         "results": "/results",
         "work_dir": "/runs",

@@ -8,6 +8,7 @@ import pytest
 from pulumi.runtime import mocks
 
 from components.local_platform import LocalPlatform, LocalPlatformArgs, store_uri
+from stacks.explain import SettingsError
 from stacks.files import project_defaults
 from stacks.settings import Settings, parse_settings
 
@@ -101,6 +102,13 @@ def test_a_store_that_is_a_uri_is_left_as_it_is():
     assert store_uri("/elsewhere", Path("/checkout")) == "/elsewhere"
 
 
+def test_more_processes_of_the_generator_than_this_machine_has_cores_are_refused(monkeypatch):
+    monkeypatch.setattr("components.local_platform.os.cpu_count", lambda: 2)
+    registered(settings_with(load={"profile": "smoke", "processes": 2}))
+    with pytest.raises(SettingsError, match=r"load\.processes is 3, but this machine has 2 cores.*give 2 at most"):
+        registered(settings_with(load={"profile": "smoke", "processes": 3}))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -112,6 +120,7 @@ def test_a_store_that_is_a_uri_is_left_as_it_is():
         {"load": {"profile": "laptop"}},
         {"load": {"profile": "smoke", "waitS": 0.5}},
         {"load": {"profile": "smoke", "repeats": 3}},
+        {"load": {"profile": "smoke", "processes": 2}},
         {"model": {"weights": "random"}},
         {"local": {"server": "embedded", "restPort": 8501, "grpcPort": 8500, "startTimeoutS": 180}},
         {"local": {"server": "auto", "restPort": 8511, "grpcPort": 8500, "startTimeoutS": 180}},

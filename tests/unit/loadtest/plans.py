@@ -21,7 +21,7 @@ def write_plan(folder: Path, url: str = "http://127.0.0.1:1", body: bytes = b"")
         warmup_s=0,
         ramp_s=1,
         duration_s=1,
-        spool_path=str(folder / "rows.csv"),
+        rows_folder=str(folder),
         parent_pid=None,
     ).write(path)
     return path

@@ -194,7 +194,7 @@ body, port = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
 socket.getaddrinfo = lambda *_, **__: [(0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)]
 new = grpc_clients(Plan(
     protocol="grpc", base_url=f"grpc://headless:{port}", model_name="resnet", body_path="", expected_shape=(1, 3),
-    users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, ramp_s=0, duration_s=1, spool_path="", parent_pid=None,
+    users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, ramp_s=0, duration_s=1, rows_folder="", parent_pid=None,
 ), body)
 users = [new(), new()]
 print(json.dumps([astuple(user.predict()) for _ in range(3) for user in users]))

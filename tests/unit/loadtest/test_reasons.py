@@ -82,7 +82,7 @@ def test_how_the_generator_ended_is_the_only_reason_when_its_rows_are_good(how: 
     ("what", "words"),
     [
         (spool(torn=True), "cut off while it was written"),
-        (spool(corrupt_lines=(2, 5)), "2 lines of the generator's file are no rows and are left out (lines 2, 5)"),
+        (spool(corrupt_lines=(2, 5)), "2 lines of the generator's files are no rows and are left out (lines 2, 5)"),
         (spool(rows(("ramp", None), ("ramp", None), ("ramp", None))), "the hold phase was never reached"),
         (
             spool(rows(("hold", "timeout"), ("hold", "http_503"), ("hold", "timeout"))),

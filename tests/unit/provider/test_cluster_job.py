@@ -1,6 +1,7 @@
 """What the Job of a load test asks of the cluster, and what a pod's status is read as."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,16 @@ def test_the_pod_carries_the_label_that_the_server_admits_and_its_stacks() -> No
 
 def test_the_pod_runs_where_the_stack_says() -> None:
     assert POD["nodeSelector"] == {"shapebench/pool": "load"}
+
+
+def test_a_generator_of_several_processes_gets_so_much_more_and_one_core_for_the_one_that_leads_them() -> None:
+    asked = plan_of(replace(ASKED, processes=3), layout.WORK_DIR, None)
+    containers = job(SPEC, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
+    (generator,) = (each for each in containers if each["name"] == GENERATOR)
+    assert generator["resources"] == {
+        "requests": {"cpu": "1500m", "memory": "768Mi"},
+        "limits": {"cpu": "4", "memory": "3Gi"},
+    }
 
 
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: str(container["name"]))

@@ -135,6 +135,21 @@ def test_over_grpc_the_pod_makes_its_own_request_and_brings_back_the_same_rows(
     assert set(stored["backend"].to_pylist()) == {grpc_server_url.removeprefix("grpc://")}
 
 
+def test_several_processes_of_one_pod_ask_over_grpc_and_the_rows_of_each_come_back(
+    cluster: Any, inputs: Any, grpc_server_url: str
+) -> None:
+    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"], "processes": 2}
+    inputs["serving"] |= {"protocol": "grpc"}
+    run_in(cluster, inputs, operation())
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert manifest.generator.processes == 2
+    parts = {part.name: pq.read_table(part, columns=["ok"]) for part in Path(inputs["results"]).rglob("part-*.parquet")}
+    assert parts.keys() == {"part-locust-0.parquet", "part-locust-1.parquet"}
+    assert min(part.num_rows for part in parts.values()) > 5
+    assert all(set(part["ok"].to_pylist()) == {True} for part in parts.values())
+
+
 def test_a_generator_that_is_killed_leaves_its_rows_with_the_keeper(cluster: Any, inputs: Any) -> None:
     inputs["profile"]["duration_s"] = 600.0
     cluster.during = type(cluster).kill_generator

@@ -57,6 +57,14 @@ def test_a_gke_stack_names_a_zone_of_the_region_that_it_is_priced_in(stack):
     assert zone.rpartition("-")[0] == load_settings(stack).region
 
 
+def test_more_processes_of_the_generator_than_a_load_node_has_cores_are_refused():
+    asked = with_defaults(GOOD | {"load": {"profile": "seed", "processes": 5}})
+    with pytest.raises(SettingsError, match=r"load\.processes is 5, .*e2-standard-4.* 4 vCPUs.*give 4 at most"):
+        parse_settings(asked)
+    larger = asked | {"gke": asked["gke"] | {"loadMachineType": "e2-standard-8"}}
+    assert parse_settings(larger).processes == 5
+
+
 WRONG = [
     ({"servingImage": "tensorflow/serving:latest"}, "gke.servingImage", "tensorflow/serving:2.20.0"),
     ({"servingImage": "tensorflow/serving"}, "gke.servingImage", "a digest"),

@@ -73,12 +73,30 @@ def test_repeats_belong_to_the_load_and_are_no_part_of_what_a_run_measures():
     assert often.load == parse(**smoke()).load
 
 
+def test_the_generators_processes_belong_to_the_load_and_are_no_part_of_what_a_run_measures():
+    one, several = parse(), parse(**smoke(processes=2))
+    assert (one.processes, several.processes) == (1, 2)
+    assert several.load == parse(**smoke()).load
+
+
 WRONG = [
     (serving(interOp=0), "serving.interOp is 0", "Give 2, 4 or 8"),
     (serving(intraOp=0), "serving.intraOp is 0", "Leave it out"),
     (serving(interop=2), "serving.interop is not a setting", "did you mean interOp?"),
     (smoke(repeats=0), "load.repeats is 0", "Give 1 to 100"),
     (smoke(repeats=1.5), "load.repeats is 1.5", "Give 1 to 100"),
+    (smoke(processes=0), "load.processes is 0", "a run whose generator was the limit says so"),
+    (smoke(processes=5), "load.processes is 5, but load.users is 4", "give fewer processes"),
+    (
+        {"load": {"profile": "open", "maxInFlight": 1, "processes": 2}},
+        "load.processes is 2, but load.maxInFlight",
+        "fewer",
+    ),
+    (
+        {"load": {"profile": "capacity", "processes": 2}},
+        "load.processes is 2, but a capacity search",
+        "leave processes out",
+    ),
     (serving(protocol="soap"), "serving.protocol is 'soap'", "Give rest or grpc"),
     (serving(batching={"maxBatchSize": 8}), "serving.batching.numBatchThreads is missing", "as many as the shape has"),
     ({"loda": {}}, "loda is not a setting", "did you mean load?"),
