@@ -17,6 +17,9 @@ _SURE = 0.999
 
 # A backlog that takes in less than this share of the rate is never seen in a step.
 _RESOLUTION = 0.002
+# A queue near its capacity forgets a passing pause slowly, so a few in a row look like a backlog that grows: it has to
+# have grown by so many times what latency ranges over within a window before it is certain.
+_AGITATION = 2
 # Nothing is certified while a growth of this share could still hide in the wandering of a random backlog, or of the
 # search's precision where that is wider.
 _CLEAR = 0.02
@@ -128,16 +131,20 @@ class StepJudge:
 
         Latency that grows by g seconds a second says, in a queue that is served in order, that a share g of the rate
         stays behind. A random backlog wanders, too: after T seconds by √(variability · T / rate), as a Brownian motion
-        does (heavy traffic: Kingman, 1962), so that only what goes beyond that is growth.
+        does (heavy traffic: Kingman, 1962), so that only what goes beyond that is growth. And near the capacity the
+        longest pause so far is hardly forgotten, so that latency climbs from pause to pause: it ends with the longest.
         """
         size = len(self._ended) // _WINDOWS
         if size < _FEWEST_A_WINDOW:
             return _Growth.NONE
         in_order = sorted(self._ended)[-size * _WINDOWS :]
-        trend = trend_of([median(r for _, r, _ in in_order[at : at + size]) for at in range(0, size * _WINDOWS, size)])
+        windows = [[r for _, r, _ in in_order[at : at + size]] for at in range(0, size * _WINDOWS, size)]
+        trend = trend_of([median(window) for window in windows])
         lasted_s = in_order[-1][0] - in_order[0][0]
         grown_s, wander_s = trend.slope * _WINDOWS, math.sqrt(self._variability * lasted_s / self._rate_rps)
-        if grown_s > max(_RESOLUTION / 2 * lasted_s, 3 * wander_s) and trend.significant(_SURE):
+        agitation_s = max(max(window) - min(window) for window in windows)
+        certain_s = max(_RESOLUTION / 2 * lasted_s, 3 * wander_s, _AGITATION * agitation_s)
+        if grown_s > certain_s and trend.significant(_SURE):
             return _Growth.CERTAIN
         possible = grown_s > max(_RESOLUTION / 2 * lasted_s, wander_s) and trend.significant(0.95)
         return _Growth.POSSIBLE if possible else _Growth.NONE

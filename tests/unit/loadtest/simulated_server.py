@@ -15,11 +15,15 @@ LOOK_S = 0.25
 
 @dataclass
 class SimulatedServer:
-    """`service_s` draws the time that one request takes one of the workers; `noise_s` is what the way adds."""
+    """`service_s` draws the time that one request takes one of the workers; `noise_s` is what the way adds.
+
+    `pauses`, in which no request gets through, are so many a second, of so many seconds on average.
+    """
 
     workers: int
     service_s: Callable[[random.Random], float]
     noise_s: float = 0.0005
+    pauses: tuple[float, float] | None = None
     service_variation: float = 0.0
     seed: int = 0
     now_s: float = 0.0
@@ -35,6 +39,7 @@ class SimulatedServer:
         ends: list[tuple[float, int, float]] = []
         looks = (LOOK_S * n for n in count(1))
         look_s = next(looks)
+        arrived_s = self._way()
         for number, due_s in enumerate(arrivals_at(step.rate_rps, CONSTANT, seed=0)):
             while look_s < due_s:
                 while ends and ends[0][0] <= look_s:
@@ -46,10 +51,26 @@ class SimulatedServer:
                     return verdict, judge.unseen(look_s)
                 look_s = next(looks)
             judge.due(number, due_s)
-            end_s = max(due_s, heapq.heappop(free)) + self.service_s(self._random)
+            end_s = max(arrived_s(due_s), heapq.heappop(free)) + self.service_s(self._random)
             heapq.heappush(free, end_s)
             heapq.heappush(ends, (end_s + self._random.expovariate(1 / self.noise_s), number, due_s))
         raise AssertionError("arrivals never end")
+
+    def _way(self) -> Callable[[float], float]:
+        """When a request arrives that is sent at a time; times ascend."""
+        if self.pauses is None:
+            return lambda sent_s: sent_s
+        pauses_per_s, mean_s = self.pauses
+        began_s = ended_s = 0.0
+
+        def arrived_s(sent_s: float) -> float:
+            nonlocal began_s, ended_s
+            while ended_s <= sent_s:
+                began_s = ended_s + self._random.expovariate(pauses_per_s)
+                ended_s = began_s + self._random.expovariate(1 / mean_s)
+            return ended_s if began_s <= sent_s else sent_s
+
+        return arrived_s
 
     def search(self, objective: Objective, start_rps: float, precision: float = 0.01) -> tuple[Found | None, Search]:
         search = Search(start_rps, 0.1, 10_000, precision)

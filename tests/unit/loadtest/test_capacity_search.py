@@ -35,6 +35,21 @@ def test_the_interval_holds_the_capacity_within_3_percent_and_3_minutes(
     assert held >= 19
 
 
+@pytest.mark.parametrize(("workers", "service_s", "latency_s"), SERVERS)
+def test_a_machine_that_pauses_now_and_then_is_not_taken_for_a_slower_server(
+    workers: int, service_s: float, latency_s: float
+) -> None:
+    capacity_rps, held = workers / service_s, 0
+    for seed in SEEDS:
+        server = SimulatedServer(workers, exactly(service_s), seed=seed, pauses=(5.0, 0.01))
+        found, _ = server.search(Objective(0.99, latency_s, 0.001), random.Random(seed).uniform(0.5, 1.0) / service_s)
+        assert found
+        assert found.rate_rps == pytest.approx(capacity_rps, rel=0.03)
+        assert server.now_s < 180
+        held += found.low_rps <= capacity_rps <= found.high_rps
+    assert held >= 19
+
+
 def test_a_server_whose_times_vary_as_a_models_do_is_measured_as_well() -> None:
     held = 0
     for seed in SEEDS:
