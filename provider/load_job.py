@@ -87,11 +87,11 @@ def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
 def _generator_resources(processes: int) -> dict[str, Any]:
     """Of what asks: as a rule a thread that hardly works, for a core of it asks a hundred times what servers answer.
 
-    Several are asked for where a core is not enough; that there is one for each is seen to while planning. The limit is
-    a core above what they can use, for the one that leads them, and so that none waits for its quota.
+    Several are asked for where a core is not enough; that there is one for each is seen to while planning. Request and
+    limit are of one process more: of the one that leads them, and so that nothing ever waits for its quota.
     """
     return {
-        "requests": {"cpu": f"{500 * processes}m", "memory": f"{256 * processes}Mi"},
+        "requests": {"cpu": f"{250 * (processes + 1)}m", "memory": f"{256 * processes}Mi"},
         "limits": {"cpu": str(processes + 1), "memory": f"{processes}Gi"},
     }
 

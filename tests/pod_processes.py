@@ -82,6 +82,10 @@ class PodProcesses:
         self._running[container["name"]] = process
         return process
 
+    def pid(self, container: str) -> int:
+        """Of the process that has the number 1 there."""
+        return self._running[container].pid
+
     def kill(self, container: str, reason: str = "OOMKilled") -> None:
         """End a container as the kernel does, whose reason the cluster then tells."""
         self._reasons[container] = reason

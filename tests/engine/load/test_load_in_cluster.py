@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pyarrow.parquet as pq
 import pytest
 from kubernetes import client
 
@@ -124,6 +126,28 @@ def test_a_generator_that_is_killed_is_told_and_its_rows_are_kept(
     (manifest,) = ResultsStore(inputs["results"]).scan().manifests
     assert manifest.validity.verdict == "invalid"
     assert left(api) == []
+
+
+def test_a_killed_one_of_two_generator_processes_ends_the_test_and_the_rows_of_both_are_kept(
+    inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
+) -> None:
+    def kill_a_worker(_: Recorded) -> None:
+        time.sleep(2)  # both have asked by then
+        _, worker = psutil.Process(kubelet.pods.last.pid(GENERATOR)).children()
+        worker.kill()
+
+    recorded = Recorded(kill_a_worker)
+    inputs |= {"processes": 2}
+    inputs["profile"]["duration_s"] = 600.0
+    with pytest.raises(ResourceError, match=r"a process of the load generator was lost \(locust-[01], process \d+"):
+        RESOURCE.create(inputs, recorded.operation)
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    assert (manifest.validity.verdict, manifest.generator.processes) == ("invalid", 2)
+    parts = {part.name: pq.read_metadata(part).num_rows for part in Path(inputs["results"]).rglob("part-*.parquet")}
+    assert parts.keys() == {"part-locust-0.parquet", "part-locust-1.parquet"}
+    assert min(parts.values()) > 0
+    assert left(api) == []
+    assert kubelet.pods.alive == []
 
 
 def test_a_cancelled_update_ends_the_job(inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet) -> None:

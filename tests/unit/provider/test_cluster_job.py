@@ -60,7 +60,7 @@ def test_a_generator_of_several_processes_gets_so_much_more_and_one_core_for_the
     containers = job(SPEC, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
-        "requests": {"cpu": "1500m", "memory": "768Mi"},
+        "requests": {"cpu": "1000m", "memory": "768Mi"},
         "limits": {"cpu": "4", "memory": "3Gi"},
     }
 
