@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.cost import SERVING_NODES
 from analysis.manifest import Capacity
 from analysis.report.collect import Run
 from analysis.report.drawing import (
@@ -199,7 +200,7 @@ def cost_by_item(run: Run) -> Markup:
     items = pd.DataFrame(
         [
             {
-                "item": item.name.removeprefix("serving nodes: "),
+                "item": item.name.removeprefix(SERVING_NODES),
                 "hourly": item.hourly or 0.0,
                 "label": "no price" if item.hourly is None else number(item.hourly),
             }

@@ -1,4 +1,4 @@
-"""What the report compares of variants: ranking with intervals, front, what each factor changed, claims."""
+"""What the report compares of variants: ranking with intervals, front, cost by item, effects of factors, claims."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
+from analysis.report.breakdown import Breakdown, break_down
 from analysis.report.drawing import BAD, FIRST, INK, MUTED, SECOND, colours, name_axis, rows_height_px, svg
 from analysis.report.front import draw_front
 from analysis.report.text import change, figure, money, number
@@ -40,6 +41,7 @@ class Comparison:
     cost: Markup | None
     p99: Markup | None
     tradeoff: Markup | None
+    breakdown: Breakdown | None
     front: dict[str, Front]
     effects: tuple[EffectRow, ...]
     claims: tuple[Claim, ...]
@@ -54,6 +56,7 @@ def compare(judgement: Judgement) -> Comparison:
         cost=_cost(judgement.ranking) if several else None,
         p99=_p99(judgement.ranking, judgement.objective.p99_ms) if several else None,
         tradeoff=draw_front(judgement.ranking, stands) if several else None,
+        breakdown=break_down(judgement.ranking) if several else None,
         front=stands if several else {},
         effects=tuple(EffectRow(each, *map(change, (each.cost(), each.goodput(), each.p99()))) for each in found),
         claims=claims(found) if several else (),

@@ -15,10 +15,11 @@ _WIDTH_PX = 440
 _HEIGHT_PX = 230
 # The page's style sheet gives these their values, once for light and once for dark.
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--grid)"
-FIRST, SECOND, THIRD, BAD, BAND = (
+FIRST, SECOND, THIRD, FOURTH, BAD, BAND = (
     "var(--series-1)",
     "var(--series-2)",
     "var(--series-3)",
+    "var(--series-4)",
     "var(--bad)",
     "var(--band)",
 )

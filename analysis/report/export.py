@@ -103,7 +103,12 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _charts(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """The name of each drawing's files, and the drawing."""
     comparison: Comparison = content["comparison"]
-    compared = {"cost": comparison.cost, "p99": comparison.p99, "cost-against-latency": comparison.tradeoff}
+    compared = {
+        "cost": comparison.cost,
+        "p99": comparison.p99,
+        "cost-against-latency": comparison.tradeoff,
+        "cost-by-item": comparison.breakdown.drawing if comparison.breakdown else None,
+    }
     for name, drawing in compared.items():
         if drawing:
             yield f"ranking-{name}", drawing

@@ -67,8 +67,8 @@ def test_it_never_scrolls_sideways(opened):
 def test_every_chart_is_drawn_with_an_accessible_name(opened):
     page, _ = opened
     charts = page.locator("svg[role=img]").all()
-    # Three that compare both variants, how latency grows in each, and five of each run.
-    assert len(charts) == 3 + 2 + 2 * 5
+    # Four that compare both variants, how latency grows in each, and five of each run.
+    assert len(charts) == 4 + 2 + 2 * 5
     for chart in charts:
         box = chart.bounding_box()
         assert box["width"] > 200

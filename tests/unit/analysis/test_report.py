@@ -160,8 +160,8 @@ def test_the_page_fetches_nothing_and_runs_nothing(mixed):
 def test_every_drawing_has_a_name_and_takes_the_pages_colours(mixed):
     _, html, _ = mixed
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    # Three that compare the ranked runs, one for each of three valid variants, and five for each of four runs.
-    assert len(drawings) == 3 + 3 + 5 * 4
+    # Four that compare the ranked runs, one for each of three valid variants, and five for each of four runs.
+    assert len(drawings) == 4 + 3 + 5 * 4
     for drawing in drawings:
         assert re.match(r'<svg role="img" aria-label="[^"]{20,}" viewBox="0 0 440 \d+">', drawing)
         colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawing))
