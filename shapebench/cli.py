@@ -140,13 +140,16 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     rows: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--rows", help="Every request of every run, too, as CSV and Parquet.")
     ] = False,
+    seed: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--seed", help="Lay the runs over the published experiment's fifteen, too.")
+    ] = False,
 ) -> None:
     """Write what the report shows for other programs: CSV, Parquet, Markdown, every chart as SVG and PNG."""
     from shapebench.export import export_runs  # noqa: PLC0415 - start-up
     from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows)
+        export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows, seed=seed)
 
 
 @app.command()

@@ -17,14 +17,18 @@ from analysis.report.collect import Findings, Run
 from analysis.report.comparison import Comparison
 from analysis.report.folder import make_folder
 from analysis.report.render import contents, fill
+from analysis.report.seed import experiments
 from analysis.report.still import png, standalone
 from analysis.rows import open_rows
 from analysis.store import REQUEST_COLUMNS, ResultsStore
 
 
-def write_export(findings: Findings, folder: Path, rows_of: ResultsStore | None = None) -> list[Path]:
+def write_export(
+    findings: Findings, folder: Path, rows_of: ResultsStore | None = None, *, seed: bool = False
+) -> list[Path]:
     """Write a folder that must not exist yet; returns its files. With `rows_of` every run's rows are among them.
 
+    `seed`: with the runs laid over the published experiment's, in Markdown and as a table.
     It appears under its name only when it is whole. Raises FileExistsError, and OSError where it cannot be made.
     """
     if folder.exists() or folder.is_symlink():
@@ -35,15 +39,15 @@ def write_export(findings: Findings, folder: Path, rows_of: ResultsStore | None 
     half_written = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.half-written")
     half_written.mkdir()
     try:
-        _write(findings, half_written, rows_of)
+        _write(findings, half_written, rows_of, seed=seed)
         half_written.rename(folder)
     finally:
         shutil.rmtree(half_written, ignore_errors=True)
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None) -> None:
-    content = contents(findings)
+def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, seed: bool) -> None:
+    content = contents(findings, seed=seed)
     (folder / "report.md").write_text(fill("report.md", content), encoding="utf-8")
     _write_table(folder / "runs", [_run_row(run) for run in findings.runs])
     comparison: Comparison = content["comparison"]
@@ -54,6 +58,8 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None) -> No
             for each in findings.judgement.ranking
         ],
     )
+    if seed:
+        _write_table(folder / "seed", experiments(findings))
     (folder / "charts").mkdir()
     for_each(partial(_write_chart, folder / "charts"), list(_charts(content)))
     if rows_of is not None:

@@ -5,6 +5,7 @@ Of its figures only the claims are at hand (its charts and prices are pictures),
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from analysis.cost import HOURS_A_DAY, estimate, nodes_hourly
 from analysis.manifest import Batching, Manifest
@@ -81,13 +82,13 @@ class SeedTable:
 
 def seed_table(findings: Findings) -> SeedTable:
     """Every experiment, whether or not a valid run measured it; of several runs the newest."""
-    valid = [run for run in findings.runs if run.summary.valid]
-    return SeedTable(
-        COLUMNS,
-        tuple(_row(each, [run for run in valid if each.is_of(run.manifest)]) for each in EXPERIMENTS),
-        _claims(findings.judgement),
-        NOTE,
-    )
+    rows = tuple(_row(each, runs) for each, runs in _measured(findings))
+    return SeedTable(COLUMNS, rows, _claims(findings.judgement), NOTE)
+
+
+def experiments(findings: Findings) -> list[dict[str, Any]]:
+    """The same table with full precision, for programs; what was not measured is None. Costs are in USD."""
+    return [{"experiment": each.label} | _figures(each, _newest(runs)) for each, runs in _measured(findings)]
 
 
 def differences(manifest: Manifest) -> list[str]:
@@ -104,24 +105,47 @@ def differences(manifest: Manifest) -> list[str]:
     return found
 
 
+def _measured(findings: Findings) -> list[tuple[Experiment, list[Run]]]:
+    """Every experiment with the valid runs that measured it."""
+    valid = [run for run in findings.runs if run.summary.valid]
+    return [(each, [run for run in valid if each.is_of(run.manifest)]) for each in EXPERIMENTS]
+
+
+def _newest(runs: Sequence[Run]) -> Run | None:
+    return max(runs, key=lambda each: each.manifest.run_id, default=None)
+
+
+def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
+    """Where no run measured it, its costs are at today's prices."""
+    cost = run.manifest.cost if run else estimate(experiment.shape)
+    return {
+        "run_id": run.manifest.run_id if run else None,
+        "goodput_rps": run.summary.goodput_rps if run else None,
+        "ramp_counted_in_rps": _ramp_counted_in_rps(run) if run else None,
+        "p50_ms": run.summary.p50_ms if run else None,
+        "p99_ms": run.summary.p99_ms if run else None,
+        "error_rate": run.summary.error_rate if run else None,
+        "nodes_usd_24h": _a_day(nodes_hourly(cost)),
+        "usd_24h": _a_day(cost.hourly),
+        "differs": "; ".join(differences(run.manifest)) if run else None,
+    }
+
+
 def _row(experiment: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
-    priced = estimate(experiment.shape)
-    prices = money(_a_day(nodes_hourly(priced))), money(_a_day(priced.hourly))
-    if not runs:
-        return experiment.label, "no run here", "–", "–", "–", "–", "–", *prices, ""
-    run = max(runs, key=lambda each: each.manifest.run_id)
-    summary, measured = run.summary, run.manifest.cost
+    run = _newest(runs)
+    figures = _figures(experiment, run)
+    named, differs = "no run here", ""
+    if run:
+        named = run.name + (f" (newest of {count(len(runs))})" if len(runs) > 1 else "")
+        differs = figures["differs"] or "nothing else"
     return (
         experiment.label,
-        run.name + (f" (newest of {count(len(runs))})" if len(runs) > 1 else ""),
-        number(summary.goodput_rps),
-        number(_ramp_counted_in_rps(run)),
-        number(summary.p50_ms),
-        number(summary.p99_ms),
-        percent(summary.error_rate),
-        money(_a_day(nodes_hourly(measured))),
-        money(_a_day(measured.hourly)),
-        "; ".join(differences(run.manifest)) or "nothing else",
+        named,
+        *(number(figures[name]) for name in ("goodput_rps", "ramp_counted_in_rps", "p50_ms", "p99_ms")),
+        percent(figures["error_rate"]),
+        money(figures["nodes_usd_24h"]),
+        money(figures["usd_24h"]),
+        differs,
     )
 
 

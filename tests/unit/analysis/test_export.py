@@ -146,3 +146,23 @@ def test_rows_that_cannot_be_read_name_the_run(store, tmp_path):
     with pytest.raises(OSError, match=f"run {manifest.run_id} cannot be read.*without --rows"):
         write_export(findings, tmp_path / "export", store)
     assert not (tmp_path / "export").exists()
+
+
+def test_the_published_experiments_are_a_table_only_when_asked(exported, tmp_path):
+    findings, without, _ = exported
+    assert not (without / "seed.csv").exists()
+    assert "Beside the published experiment" not in (without / "report.md").read_text()
+    write_export(findings, tmp_path / "with", seed=True)
+    assert "Beside the published experiment" in (tmp_path / "with" / "report.md").read_text()
+    measured = next(run for run in findings.ranked if run.manifest.stack == "8cpu-16gb")
+    for table in (pd.read_csv(tmp_path / "with" / "seed.csv"), pd.read_parquet(tmp_path / "with" / "seed.parquet")):
+        assert len(table) == 15
+        row = table.set_index("experiment").loc["2n-8c-16r-interop4"]
+        assert row["run_id"] == measured.manifest.run_id
+        assert row["goodput_rps"] == measured.summary.goodput_rps
+        assert row["usd_24h"] == measured.summary.usd_24h
+        # The others have a price and were not measured.
+        unmeasured = table[table["run_id"].isna()]
+        assert len(unmeasured) == 13
+        assert unmeasured["goodput_rps"].isna().all()
+        assert (unmeasured["usd_24h"] > 0).all()

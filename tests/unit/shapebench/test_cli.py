@@ -106,6 +106,9 @@ def test_export_writes_a_folder_and_names_its_files(store, tmp_path):
     again = invoke("export", "--results", store.uri, "--out", str(tmp_path / "export"))
     assert again.exit_code == 1
     assert again.stderr.startswith(f"shapebench: {tmp_path / 'export'} exists")
+    assert "seed.csv" not in result.stdout
+    beside = invoke("export", "--results", store.uri, "--out", str(tmp_path / "beside"), "--seed")
+    assert str(tmp_path / "beside" / "seed.csv") in beside.stdout.splitlines()
     empty = invoke("export", "--results", str(tmp_path / "none"), "--out", str(tmp_path / "other"))
     assert (empty.exit_code, (tmp_path / "other").exists()) == (1, False)
     assert "pulumi up --stack local" in empty.stderr
