@@ -222,7 +222,7 @@ def all_its_rows(stack: Stack, run: Manifest) -> int:
 
 
 def test_a_drained_generator_still_hands_over_its_rows(
-    stack: Stack, api: client.ApiClient, runs: list[Manifest]
+    stack: Stack, api: client.ApiClient, over_rest: Manifest
 ) -> None:
     core = client.CoreV1Api(api)
 
@@ -238,7 +238,7 @@ def test_a_drained_generator_still_hands_over_its_rows(
 
 
 def test_a_generator_over_its_memory_limit_says_so_and_its_rows_are_kept(
-    stack: Stack, api: client.ApiClient, runs: list[Manifest]
+    stack: Stack, api: client.ApiClient, over_rest: Manifest
 ) -> None:
     core = client.CoreV1Api(api)
 
