@@ -1,4 +1,4 @@
-"""Locust's own FastHttpUser with the real body, as fast as it can: what the generator's rate is compared with."""
+"""Locust's own FastHttpUser with the real body, paced or as fast as it can: what the generator is compared with."""
 
 import json
 import os
@@ -6,17 +6,19 @@ import time
 from pathlib import Path
 
 import gevent
-from locust import FastHttpUser, constant, events, task
+from locust import FastHttpUser, constant, constant_throughput, events, task
 from locust.env import Environment
 
 _SETTLE_S = 2.0
 _BODY = Path(os.environ["SHAPEBENCH_BENCH_BODY"]).read_bytes()
+# How often each user asks, in requests a second; 0 for as often as it can.
+_PACE_RPS = float(os.environ["SHAPEBENCH_BENCH_PACE"])
 
 
 class Caller(FastHttpUser):
     """Sends, reads the answer, and sends again."""
 
-    wait_time = constant(0)
+    wait_time = constant_throughput(_PACE_RPS) if _PACE_RPS else constant(0)
     concurrency = 1
 
     @task

@@ -103,8 +103,8 @@ def reference(port: int, body: bytes, rate_rps: float, seconds: float) -> Ran:
     return Ran(len(due_s), float(np.ptp(answered_s)), said["cpu_s"], at_quantiles(answered_s - due_s), float(due_s[0]))
 
 
-def fast_http_user(port: int, body: bytes, users: int, seconds: float) -> Ran:
-    """Locust's own, in a closed loop without pauses."""
+def fast_http_user(port: int, body: bytes, users: int, seconds: float, rate_rps: float = 0.0) -> Ran:
+    """Locust's own, in a closed loop: without pauses, or paced so that all users together come to `rate_rps`."""
     with tempfile.TemporaryDirectory() as folder:
         meter, body_path = Path(folder) / "meter.json", Path(folder) / "body"
         body_path.write_bytes(body)
@@ -116,6 +116,7 @@ def fast_http_user(port: int, body: bytes, users: int, seconds: float) -> Ran:
             "SHAPEBENCH_BENCH_PATH": PATH,
             "SHAPEBENCH_BENCH_SECONDS": str(seconds),
             "SHAPEBENCH_BENCH_METER": str(meter),
+            "SHAPEBENCH_BENCH_PACE": str(rate_rps / users),
         }
         subprocess.run(command, env=os.environ | variables, cwd=folder, check=True, capture_output=True, timeout=300)
         said = json.loads(meter.read_text())
