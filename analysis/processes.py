@@ -36,9 +36,12 @@ def for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Re
 def _workers(processes: int) -> ProcessPoolExecutor:
     """They stay until this process ends: what they imported and compiled serves the next who asks, too."""
     # Spawned, not forked: DuckDB and the drawing of charts have threads, whose locks a fork would copy as they are.
-    return ProcessPoolExecutor(processes, get_context("spawn"), _leave_interrupts_to_the_parent)
+    return ProcessPoolExecutor(processes, get_context("spawn"), _begin)
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    """Ctrl-C reaches the whole group; the parent ends it, and the others need not say so, too."""
+def _begin() -> None:
+    """Before a worker imports what it needs."""
+    # Ctrl-C reaches the whole group; the parent ends it, and the others need not say so, too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Every core has its worker: threads of numpy's in each would wait for each other, busily.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

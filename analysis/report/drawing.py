@@ -23,6 +23,22 @@ FIRST, SECOND, THIRD, FOURTH, BAD, BAND = (
     "var(--bad)",
     "var(--band)",
 )
+_LOOK = alt.Config(
+    font="system-ui, sans-serif",
+    view=alt.ViewConfig(stroke=None),
+    axis=alt.AxisConfig(
+        labelColor=MUTED,
+        titleColor=MUTED,
+        gridColor=GRID,
+        domainColor=GRID,
+        tickColor=GRID,
+        labelFontSize=11.5,
+        titleFontSize=12,
+        titleFontWeight="normal",
+        tickCount=6,
+    ),
+    legend=alt.LegendConfig(labelColor=INK, labelFontSize=12),
+)
 _TAG = re.compile(r"<[^>]+>")
 _NAMING = re.compile(r' (?:role|class|aria-[a-z]+|pointer-events)="[^"]*"')
 _LONG = re.compile(r"\d+\.\d{3,}")
@@ -71,28 +87,14 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 def svg(chart: alt.LayerChart | alt.FacetChart, description: str, height_px: int = _HEIGHT_PX) -> Markup:
     """The drawing as one SVG element: scales with its column, named for screen readers, no script, no identifiers."""
-    spec = (
-        chart.properties(
-            width=_WIDTH_PX,
-            height=height_px,
-            background="transparent",
-            autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-            padding=2,
-        )
-        .configure(font="system-ui, sans-serif")
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=MUTED,
-            titleColor=MUTED,
-            gridColor=GRID,
-            domainColor=GRID,
-            tickColor=GRID,
-            labelFontSize=11.5,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            tickCount=6,
-        )
-        .configure_legend(labelColor=INK, labelFontSize=12)
+    # All at once: Altair copies a drawing and all of its layers for every property that is set by itself.
+    spec = chart.properties(
+        width=_WIDTH_PX,
+        height=height_px,
+        background="transparent",
+        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
+        padding=2,
+        config=_LOOK,
     )
     drawn: str = vl_convert.vegalite_to_svg(spec.to_dict(validate=schemapi.DEBUG_MODE))
     head, body = drawn.split(">", 1)
