@@ -75,8 +75,9 @@ class Worker:
         listen(events.quit, lambda **_: self._say_done())
         self._runner.register_message(PHASE, lambda msg, **_: self._marks.enter(**msg.data))
         self._runner.register_message(GO, lambda msg, **_: self._go.set(msg.data["began_s"]))
-        # It takes as long as requests under way, and the master may say meanwhile that it shall not.
-        self._runner.register_message(WIND_UP, lambda msg, **_: self._wind_up(**msg.data), concurrent=True)
+        # It takes as long as requests under way, and the master may say meanwhile that it shall not. Locust can spawn a
+        # listener, too, but hands it its arguments in another way in each of the versions that we run with.
+        self._runner.register_message(WIND_UP, lambda msg, **_: gevent.spawn(lambda: self._wind_up(**msg.data)))
         if isinstance(self._runner, WorkerRunner):
             # Ctrl-C reaches all processes of a terminal: the master ends the test, and its workers with it.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
