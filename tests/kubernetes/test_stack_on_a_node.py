@@ -70,7 +70,7 @@ def stack(
             "generatorImage": images.generator.name,
             "modelUri": "/models/{digest}/resnet",
             "oneANode": False,
-            "pod": {"cpuMillis": 650, "memoryMib": 3072},
+            "pod": {"cpuMillis": 600, "memoryMib": 3072},
         },
     }
     stack.init()
@@ -107,7 +107,7 @@ def over_grpc(stack: Stack, over_rest_on_schedule: Manifest) -> Manifest:
 
 @pytest.fixture(scope="module")
 def over_grpc_on_schedule(stack: Stack, over_grpc: Manifest) -> Manifest:
-    return measured(stack, "grpc", OPEN)
+    return measured(stack, "grpc", OPEN | {"processes": 2})
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +161,14 @@ def test_over_grpc_both_servers_have_their_half(stack: Stack, api: client.ApiCli
         }
         assert counts.keys() == addresses
         assert min(counts.values()) >= 0.4 * sum(counts.values()), counts
+
+
+def test_two_processes_of_one_pod_play_a_schedule_together(stack: Stack, over_grpc_on_schedule: Manifest) -> None:
+    assert over_grpc_on_schedule.generator.processes == 2
+    rows = rows_of(stack, over_grpc_on_schedule)
+    counts = {each["values"]: each["counts"] for each in pc.value_counts(rows["worker"]).to_pylist()}
+    assert counts.keys() == {"locust-0", "locust-1"}
+    assert abs(counts["locust-0"] - counts["locust-1"]) <= 1, "every other request"
 
 
 def test_a_run_says_that_it_is_of_the_embedded_server_beside_its_generator(
