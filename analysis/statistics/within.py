@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr, stdtrit
+from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
 
 from analysis.columns import Floats
 from analysis.statistics.blocks import block_length, draws
@@ -14,6 +14,7 @@ from analysis.statistics.estimate import LEVEL, Estimate
 _TAIL_LEVEL = (1 - LEVEL) / 2
 # Overlapping blocks tell as much as half as many again that do not overlap (Meketon and Schmeiser 1984).
 _OVERLAP = 1.5
+_UNEVEN_GROUPS = 2.0
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,29 @@ def _goodput(cells: Cells) -> Estimate:
     t = _student_t(_degrees_of_freedom(arrived, block))
     level = float(ndtr(-t * _few_blocks(block)))
     low, high = np.quantile(totals, [level, 1 - level])
-    bounds = Estimate(total, max(0.0, min(float(low), total - 1)), max(float(high), total + 1))
+    fewer, more = _if_bursts_are_few(cells)
+    bounds = Estimate(total, max(0.0, min(float(low), total - fewer)), max(float(high), total + more))
     return bounds.times(1 / cells.duration_s)
+
+
+def _if_bursts_are_few(cells: Cells) -> tuple[float, float]:
+    """By how many good answers the run may be too high, and too low, because of how few groups its failures come in.
+
+    Resampling five bursts of errors gives no sixth. Failures in g independent groups may have been as many as Poisson's
+    exact bounds for g allow (Garwood 1936), and what was sent varies besides. A few groups of different sizes are worth
+    less than the resampled variance says: by how much is set so that the bursts of bench.regimes are covered.
+    """
+    failed, sent = cells.failed.astype(np.float64), cells.sent.astype(np.float64)
+    variance = _variance(failed)
+    if variance == 0:
+        return 1.0, 1.0
+    total = float(failed.sum())
+    groups = total**2 / variance
+    groups *= groups / (groups + _UNEVEN_GROUPS)
+    fewest = total * float(gammaincinv(groups, _TAIL_LEVEL)) / groups
+    most = total * float(gammaincinv(groups + 1, 1 - _TAIL_LEVEL)) / groups
+    half = -float(ndtri(_TAIL_LEVEL)) * math.sqrt(_variance(sent))
+    return max(1.0, math.hypot(most - total, half)), max(1.0, math.hypot(total - fewest, half))
 
 
 def _error_share(cells: Cells) -> Estimate:
@@ -63,10 +85,9 @@ def _error_share(cells: Cells) -> Estimate:
     sent, failed = cells.sent.astype(np.float64), cells.failed.astype(np.float64)
     requests, share = float(sent.sum()), float(failed.sum() / sent.sum())
     score = failed - share * sent
-    block = block_length(score)
-    variance = (_resampled(score, block).std() * _few_blocks(block) / requests) ** 2
+    variance = _variance(score) / requests**2
     worth = min(requests, share * (1 - share) / variance) if variance > 0 else requests
-    z = _student_t(_degrees_of_freedom(score, block))
+    z = _student_t(_degrees_of_freedom(score, block_length(score)))
     centre = (share + z**2 / (2 * worth)) / (1 + z**2 / worth)
     half = z / (1 + z**2 / worth) * math.sqrt(share * (1 - share) / worth + z**2 / (4 * worth**2))
     # At no error, or nothing but errors, the bound is the share itself, but for rounding.
@@ -98,6 +119,12 @@ def _quantile(cells: Cells, tail: Tail) -> Estimate:
 def _resampled(series: Floats, block: int) -> Floats:
     """The sum of the series in each replicate."""
     return draws(block) @ series
+
+
+def _variance(series: Floats) -> float:
+    """Of the sum of the series, from one run of it to another."""
+    block = block_length(series)
+    return float((_resampled(series, block).std() * _few_blocks(block)) ** 2)
 
 
 def _few_blocks(block: int) -> float:

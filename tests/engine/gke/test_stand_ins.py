@@ -118,39 +118,6 @@ def test_an_unreachable_api_server_fails_a_destroy_that_a_second_one_completes(s
     )
 
 
-def test_a_quota_error_on_the_second_pool_leaves_what_an_up_completes(small: Stack, world: World):
-    world.memory.expect(Fault("quota", "NodePool::second"))
-    failed = small.up()
-    assert failed.returncode != 0
-    assert "Error 403: Insufficient regional quota" in failed.stdout
-    assert not any("second" in each for each in world.google())
-    small.must_up()
-    small.must("destroy", "--yes", "--skip-preview")
-    assert world.google() == []
-
-
-def test_a_cluster_that_fails_half_way_is_in_the_state_and_an_up_completes_it(small: Stack, world: World):
-    world.memory.expect(Fault("half-way", "Cluster::cluster"))
-    failed = small.up()
-    assert failed.returncode != 0
-    assert "ended in state ERROR" in failed.stdout
-    assert any(each["type"] == "gcp:container/cluster:Cluster" for each in small.resources())
-    small.must_up()
-    small.must("preview", "--expect-no-changes")
-    small.must("destroy", "--yes", "--skip-preview")
-    assert world.google() == []
-
-
-def test_three_refusals_for_asking_too_often_are_three_errors(small: Stack, world: World):
-    world.memory.expect(Fault("rate-limit", "Network::net", times=3))
-    for _ in range(3):
-        failed = small.up()
-        assert failed.returncode != 0
-        assert "Error 429" in failed.stdout
-    small.must_up()
-    small.must("destroy", "--yes", "--skip-preview")
-
-
 def test_what_a_killed_engine_was_making_is_found_by_the_next_one(small: Stack, world: World):
     world.memory.expect(Fault("slow", "Cluster::cluster", seconds=8))
     update = small.start("up", "--yes", "--skip-preview")

@@ -92,6 +92,16 @@ def test_errors_that_come_together_say_less_than_as_many_alone():
     assert burst.high - burst.low > 3 * (apart.high - apart.low)
 
 
+def test_one_burst_of_errors_may_as_well_have_been_five():
+    due_s = np.arange(15_000) / 50
+    in_a_burst = (due_s > 70) & (due_s < 71)
+    apart = np.random.default_rng(3).permutation(in_a_burst)
+    scattered, burst = (figures(due_s, np.full(due_s.size, 0.1), ~failed).goodput_rps for failed in (apart, in_a_burst))
+    failed_rps = in_a_burst.sum() / 300
+    assert burst.value - burst.low > 4 * failed_rps
+    assert scattered.value - scattered.low < 0.5 * failed_rps
+
+
 def test_a_rate_like_a_clock_is_known_to_a_request_and_no_better():
     due_s = np.arange(15_001) / 50
     goodput = figures(due_s, np.full(due_s.size, 0.1)).goodput_rps
