@@ -1,11 +1,9 @@
 """One run's rows as arrays: read once, and all that a report says of the run is computed from them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -54,6 +52,11 @@ class Columns:
         """From when each request was due until it was answered."""
         return self.end_us - self.due_us
 
+    @property
+    def span_us(self) -> tuple[int, int] | None:
+        """From when the first was due to when the last was answered; None where there is no row."""
+        return (int(self.due_us.min()), int(self.end_us.max())) if self.due_us.size else None
+
     def where(self, chosen: Booleans | Integers) -> "Columns":
         """Some of the rows, or all in another order."""
         return Columns(
@@ -93,16 +96,6 @@ def from_arrow(table: pa.Table) -> Columns:
         phase=_words(table["phase"]),
         error=_words(table["error"]),
     )
-
-
-@contextmanager
-def view_of(columns: Columns) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The view `requests` of analysis.rows over what was read already, with those of its columns that are times."""
-    phase = pa.DictionaryArray.from_arrays(columns.phase.code, pa.array(columns.phase.words, pa.string()))
-    times = {"due_us": columns.due_us, "start_us": columns.start_us, "end_us": columns.end_us, "phase": phase}
-    with duckdb.connect() as connection:
-        connection.from_arrow(pa.table(times)).create_view("requests")
-        yield connection
 
 
 def quantiles_of(ascending: Integers, quantiles: Sequence[float] | Floats) -> Floats:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from analysis.columns import RunRows
+from analysis.counters import Counted, read_counted
 from analysis.limit import GENERATOR_BUSY_CORES, CpuUse, Limit, limit_of
 from analysis.manifest import Manifest, Serving
 from analysis.samples import CPU_CORES, GENERATOR, MACHINE, MEMORY_BYTES, MOST_CORES, SERVER, THROTTLED_RATIO
@@ -22,47 +23,41 @@ class Meanwhile:
 
     `subject` is server, generator or machine; replicas are added up as `server`, the processes that asked
     as `generator`. No rows where nothing was sampled.
+    `counted` is what the servers themselves counted, None where they do not say.
     """
 
     over_time: pd.DataFrame
     window_s: int
     limit: Limit
+    counted: Counted | None
 
 
-def read_meanwhile(
-    connection: duckdb.DuckDBPyConnection, store: ResultsStore, manifest: Manifest, window_s: int
-) -> Meanwhile:
-    """The run's samples beside its view `requests` (see analysis.rows); seconds count from when the first was due."""
-    first_us, last_us, counted_from_us, counted_to_us = connection.execute(
-        """
-        SELECT min(due_us), max(end_us), min(due_us) FILTER (phase = $counted), max(end_us) FILTER (phase = $counted)
-        FROM requests
-        """,
-        {"counted": manifest.counted_phase},
-    ).fetchall()[0]
-    samples = _by_replica(store, manifest, first_us)
-    within = _each_second(samples, ((last_us or 0) - (first_us or 0)) / 1e6)
+def read_meanwhile(rows: RunRows, store: ResultsStore, manifest: Manifest, window_s: int) -> Meanwhile:
+    """The samples of a run beside its rows; seconds count from when the first was due."""
+    table = store.samples(manifest)
+    first_us, last_us = rows.every.span_us or (0, 0)
+    within = _each_second(_by_replica(table, first_us), (last_us - first_us) / 1e6)
     counted = within.iloc[:0]
-    if counted_from_us is not None:
-        span_s = ((edge_us - first_us) / 1e6 for edge_us in (counted_from_us, counted_to_us))
-        counted = within[within["middle_s"].between(*span_s)]
+    if span_us := rows.counted.span_us:
+        from_s, to_s = ((edge_us - first_us) / 1e6 for edge_us in span_us)
+        counted = within[within["middle_s"].between(from_s, to_s)]
     uses = {str(subject): _use(replicas) for subject, replicas in counted.groupby("subject")}
     return Meanwhile(
         over_time=_over_time(within, window_s),
         window_s=window_s,
         limit=limit_of(uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), _threads(manifest.serving)),
+        counted=read_counted(rows, table),
     )
 
 
-def _by_replica(store: ResultsStore, manifest: Manifest, first_us: int | None) -> pd.DataFrame:
+def _by_replica(table: pa.Table, first_us: int) -> pd.DataFrame:
     """A row for each moment and subject, `at_s` after the first request was due, a column for each quantity."""
-    table = store.samples(manifest)
     samples = table.to_pandas().assign(at_us=table["at"].cast(pa.int64()).to_numpy())
     wide = samples.pivot_table(index=["at_us", "subject"], columns="quantity", values="value").reset_index()
     for quantity in (CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO):
         if quantity not in wide:
             wide[quantity] = float("nan")
-    wide["at_s"] = (wide["at_us"] - (first_us or 0)) / 1e6
+    wide["at_s"] = (wide["at_us"] - first_us) / 1e6
     wide["replica"] = wide["subject"]
     wide.loc[wide["subject"].str.fullmatch(rf"{GENERATOR}-\d+"), "subject"] = GENERATOR
     wide.loc[~wide["subject"].isin([GENERATOR, MACHINE]), "subject"] = SERVER

@@ -16,6 +16,8 @@ class LoadTestArgs:
     platform: pulumi.Input[str]
     base_url: pulumi.Input[str]
     """Where the server is, in the words of its protocol: http://… or grpc://host:port."""
+    rest_url: pulumi.Input[str]
+    """Where it says what it counts, whatever the protocol is."""
     fingerprint: pulumi.Input[str]
     """Of what serves; a new one makes the test run again."""
     serving: pulumi.Input[Mapping[str, object]]

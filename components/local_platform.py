@@ -75,6 +75,7 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
         stack=args.stack,
         platform=settings.platform,
         base_url=base_url(settings.serving.protocol, serving.rest_url, serving.grpc_address),
+        rest_url=serving.rest_url,
         fingerprint=serving.fingerprint,
         serving=account_of_serving(settings, serving.server, serving.server_version, model),
         profile=settings.load.model_dump(),

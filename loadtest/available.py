@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from loadtest.client import Client
+from loadtest.counters import note
 from loadtest.plan import Plan
 from loadtest.protocols import clients
 
@@ -31,6 +32,8 @@ def main(within_s: str) -> None:
     client = clients(plan, Path(plan.body_path).read_bytes())()
     try:
         wait(client, float(within_s))
+        # After this, the servers count nothing but the test itself.
+        note(plan)
     except TimeoutError as error:
         sys.exit(f"{plan.base_url} gave {error}")
     finally:

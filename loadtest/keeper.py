@@ -1,16 +1,23 @@
 """Runs in the generator's pod beside the generator: keeps what it wrote until somebody has it. Standard library only.
 
+Meanwhile it notes what the servers count.
+
 The generator may end or be killed; its files stay readable until `release`, or until the keeper's time is over.
 """
 
 import base64
 import hashlib
 import json
+import os
 import signal
 import sys
 import time
 import zlib
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+
+from loadtest.counters import Counters
+from loadtest.plan import PLAN_VARIABLE, Plan
 
 # The file whose existence means that everything has been fetched.
 _RELEASED = "released"
@@ -30,8 +37,14 @@ def keep(folder: Path, keep_s: float) -> None:
         deadline = min(deadline, time.monotonic() + SECONDS_AFTER_TERM)
 
     signal.signal(signal.SIGTERM, hurry)
-    while not (folder / _RELEASED).exists() and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
+    with _counters():
+        while not (folder / _RELEASED).exists() and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+
+
+def _counters() -> AbstractContextManager[object]:
+    """It has nothing else to do, and a CPU that is not the generator's."""
+    return Counters(Plan.from_environment()) if PLAN_VARIABLE in os.environ else nullcontext()
 
 
 def listing(folder: Path) -> str:

@@ -9,6 +9,9 @@ from typing import Self
 # The environment variable that holds the path of the plan.
 PLAN_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN"
 
+# The file beside the rows in which it is noted what the servers count.
+COUNTERS_FILE = "servers.counters.csv"
+
 
 def worker_name(worker: int) -> str:
     """What rows and files call a process that asks; workers are numbered from 0 on."""
@@ -59,7 +62,8 @@ class Plan:
     `users` is how many may have a request under way. `warmup_s` is the longest that the warm-up may take. `parent_pid`
     is the process that the generator must not outlive; None where something else ends it. `server_pid` is the server's
     process, where it is on the generator's machine and can be watched from there. `processes` is how many ask; where it
-    is more than one, another leads them. `rows_folder` is where they leave their files.
+    is more than one, another leads them. `rows_folder` is where they leave their files. `pages` are the
+    addresses where each server says what it counts, by the server's name among the samples.
     """
 
     protocol: str
@@ -80,6 +84,7 @@ class Plan:
     search: SearchOrder | None = None
     server_pid: int | None = None
     processes: int = 1
+    pages: dict[str, str] = field(default_factory=dict)
 
     def spool_path(self, worker: int) -> str:
         """Where a worker leaves its rows."""
@@ -88,6 +93,11 @@ class Plan:
     def samples_path(self, worker: int) -> str:
         """Where a worker leaves what was used meanwhile."""
         return str(PurePath(self.rows_folder) / f"{worker_name(worker)}.samples.csv")
+
+    @property
+    def counters_path(self) -> str:
+        """Where it is noted what the servers count, in the form of samples."""
+        return str(PurePath(self.rows_folder) / COUNTERS_FILE)
 
     @property
     def stands_by(self) -> bool:

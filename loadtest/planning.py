@@ -1,5 +1,6 @@
 """From what is asked of which server to the generator's plan, the same wherever the generator runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -15,7 +16,8 @@ _SLACK_S = 30.0
 class Asked:
     """`protocol` is that of the stack's serving; `expected_shape` is (images in a request, classes of the model).
 
-    `server_pid` is the server's process, where it runs beside the generator. `processes` is how many ask.
+    `server_pid` is the server's process, where it runs beside the generator. `processes` is how many ask;
+    `pages` are addresses by server's name.
     """
 
     profile: LoadProfile
@@ -26,6 +28,7 @@ class Asked:
     limits: Limits = field(default_factory=Limits)
     server_pid: int | None = None
     processes: int = 1
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
@@ -43,6 +46,7 @@ def plan_of(asked: Asked, folder: PurePath, parent_pid: int | None) -> Plan:
         parent_pid=parent_pid,
         server_pid=asked.server_pid,
         processes=asked.processes,
+        pages=dict(asked.pages),
         limits=asked.limits,
         **_loop_of(profile),
     )

@@ -17,6 +17,7 @@ SCRIPTS = (
     "client.py",
     "clock.py",
     "closed_loop.py",
+    "counters.py",
     "desk.py",
     "grpc_check.py",
     "grpc_client.py",
@@ -62,6 +63,7 @@ PLAN = WORK_DIR / "plan.json"
 
 PREPARE_COMMAND = ("python", "-m", "loadtest.prepare")
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "locustfile.py"), *LOCUST_OPTIONS)
+COUNTERS_COMMAND = ("python", "-m", "loadtest.counters")
 # An interrupt ends the test as Ctrl-C would, with its rows written and its totals said.
 INTERRUPT_COMMAND = ("sh", "-c", "kill -INT 1")
 

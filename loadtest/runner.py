@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from analysis.samples import SERVER
+from loadtest.counters import Counters, note
 from loadtest.generator import Generator
 from loadtest.outcome import LoadTestOutcome, Progress, outcome_of
 from loadtest.plan import Limits, Plan
@@ -30,7 +32,8 @@ class LoadTestSpec:
     """What to test, and how. `work_dir` is made when it is missing and must not hold an earlier test.
 
     `body` is sent as it is; `expected_shape` is (images in it, classes of the model). `server_pid` is the server's
-    process, to see what it uses meanwhile; None where it is not known. `processes` is how many ask.
+    process, to see what it uses meanwhile; None where it is not known. `processes` is how many ask; `page`
+    is where the server says what it counts.
     """
 
     profile: LoadProfile
@@ -43,6 +46,7 @@ class LoadTestSpec:
     limits: Limits = field(default_factory=Limits)
     server_pid: int | None = None
     processes: int = 1
+    page: str | None = None
 
     @property
     def asked(self) -> Asked:
@@ -56,6 +60,7 @@ class LoadTestSpec:
             limits=self.limits,
             server_pid=self.server_pid,
             processes=self.processes,
+            pages={SERVER: self.page} if self.page else {},
         )
 
 
@@ -71,9 +76,10 @@ def run_load_test(
     plan_path, log_path = work_dir / "plan.json", work_dir / "locust.log"
     _lay_out(plan, plan_path, spec.body)
     started_at = datetime.now(UTC)
-    with Generator(plan_path, log_path) as generator:
+    with Counters(plan), Generator(plan_path, log_path) as generator:
         totals, ended_for = _follow(generator, plan, on_progress, cancelled)
         exit_code = generator.exit_code
+    note(plan)
     ending = Ending(exit_code, totals, ended_for, _last_lines(log_path))
     outcome = outcome_of(ending, read_spools(work_dir, spec.processes), spec.profile, started_at, version("locust"))
     return replace(outcome, processes=spec.processes, samples=read_all_samples(work_dir, spec.processes))

@@ -6,14 +6,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from analysis.samples import SAMPLES_SCHEMA
-from loadtest.plan import worker_name
+from loadtest.plan import COUNTERS_FILE, worker_name
 
 _SAMPLE = re.compile(r"([1-9]\d{15}),([^,]+),([a-z_]+),(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
 def read_all_samples(folder: Path, workers: int) -> pa.Table:
-    """What all of so many workers left, in SAMPLES_SCHEMA."""
-    return pa.concat_tables(read_samples(folder / f"{worker_name(worker)}.samples.csv") for worker in range(workers))
+    """What all of so many workers left, and what was noted of the servers, in SAMPLES_SCHEMA."""
+    names = [*(f"{worker_name(worker)}.samples.csv" for worker in range(workers)), COUNTERS_FILE]
+    return pa.concat_tables(read_samples(folder / name) for name in names)
 
 
 def read_samples(path: Path) -> pa.Table:

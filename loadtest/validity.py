@@ -4,6 +4,7 @@ Every check says in plain words what was wrong and what follows. The thresholds 
 their reasons in docs/measurement.md.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -67,11 +68,7 @@ def reasons_of_sharing(rows: pa.Table, phase: str, replicas: int) -> tuple[str, 
         return ()
     counts = {count["values"]: count["counts"] for count in pc.value_counts(known).to_pylist()}
     if len(counts) < replicas:
-        reason = (
-            f"only {len(counts)} of {replicas} replicas answered ({', '.join(sorted(counts))}), so the rest were idle"
-            " and their price buys nothing in these figures"
-        )
-        return (reason,)
+        return (_idle(sorted(counts), replicas),)
     fair = len(known) / len(counts)
     least = min(counts, key=lambda backend: counts[backend])
     if counts[least] < _LIMITS.fair_share * fair:
@@ -81,6 +78,25 @@ def reasons_of_sharing(rows: pa.Table, phase: str, replicas: int) -> tuple[str, 
         )
         return (reason,)
     return ()
+
+
+def reasons_of_idleness(requests: Mapping[str, int], replicas: int, profile: LoadProfile) -> tuple[str, ...]:
+    """The same where rows do not say who answered: by the `requests` that each replica counted, if all of them say.
+
+    Over REST a connection stays with the replica that the cluster's Service chose for it by chance, so shares are
+    uneven there for whoever asks; and a low rate of an open loop takes few connections. Both are told, and no reason.
+    """
+    if isinstance(profile, OpenLoop) or replicas < 2 or len(requests) < replicas:
+        return ()
+    busy = sorted(name for name, count in requests.items() if count)
+    return (_idle(busy, replicas),) if len(busy) < replicas else ()
+
+
+def _idle(busy: Sequence[str], replicas: int) -> str:
+    return (
+        f"only {len(busy)} of {replicas} replicas answered ({', '.join(busy)}), so the rest were idle"
+        " and their price buys nothing in these figures"
+    )
 
 
 def _of_the_generator(held: pa.Table, profile: LoadProfile, health: dict[str, Any]) -> list[str]:

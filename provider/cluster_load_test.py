@@ -72,7 +72,7 @@ def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) ->
     before = _ready_servers(cluster, inputs, operation)
     started_at = datetime.now(UTC)
     with PodSampler(cluster, [server.name for server in before], operation.say) as servers:
-        brought = _bring_back(cluster, this.run_id, inputs, operation)
+        brought = _bring_back(cluster, this.run_id, inputs, before, operation)
     after = server_pods(cluster.pods(_selector(inputs["selector"])))
     outcome = _outcome(brought, work_dir, inputs, started_at, reasons_against_servers(before, after))
     outcome = replace(outcome, samples=pa.concat_tables([outcome.samples, samples_of(servers.readings, brought.clock)]))
@@ -115,13 +115,16 @@ def _ready_servers(cluster: Cluster, inputs: Props, operation: Operation) -> lis
         operation.cancelled.wait(_LOOK_S)
 
 
-def _bring_back(cluster: Cluster, run_id: str, inputs: Props, operation: Operation) -> Brought:
+def _bring_back(
+    cluster: Cluster, run_id: str, inputs: Props, servers: list[ServerPod], operation: Operation
+) -> Brought:
     asked = Asked(
         profile=load_profile(inputs["profile"]),
         protocol=inputs["serving"]["protocol"],
         base_url=inputs["baseUrl"],
         model_name=model_name(inputs),
         processes=int(inputs["processes"]),
+        pages={server.name: server.page for server in servers if server.page},
     )
     # No parent: the cluster ends it, at the latest when the Job's time is over.
     plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)

@@ -216,6 +216,9 @@ class LoadRun:
         )
         if state_of(pod, KEEPER).keys() & {"terminated"}:
             return Brought(Ending(None, None, ended_for, (), lost_with="the keeper of its rows ended"), {}, log, pod)
+        if ending.told_to_end is None:  # else what time there is, is the rows'
+            with contextlib.suppress(ClusterError):  # what the servers counted is then known until a little earlier
+                self._cluster.execute(name, KEEPER, layout.COUNTERS_COMMAND, _LATE_S)
         command = layout.keeper_command("list", layout.WORK_DIR)
         listed = json.loads(self._cluster.execute(name, KEEPER, command, patience_s))
         rows = {file: listed[file] for file in listed if file.endswith(".csv")}

@@ -15,6 +15,7 @@ from provider.progress import reporter
 from provider.repeats import OneRun, run_all
 from provider.resource import Operation, Props
 from provider.run_record import Circumstances, keep, model_name
+from serving.command import PROMETHEUS_PATH
 from stacks.load_profiles import load_profile
 
 # One process of this machine answers; it is no container, and the generator takes its cores.
@@ -46,6 +47,7 @@ def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
         body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
         server_pid=before.pid if before else None,
         processes=int(inputs["processes"]),
+        page=inputs["restUrl"] + PROMETHEUS_PATH,
     )
     outcome = run_load_test(spec, reporter(operation), operation.cancelled)
     outcome = replace(

@@ -11,8 +11,8 @@ from provider.cluster import Cluster, ClusterError
 from provider.pod_samples import PodReading
 from provider.pod_usage import COMMAND, usage_in
 
-# A command in a container is a process there, which takes some hundredths of a second of its CPU time: so at this
-# distance less than a hundredth of a core. Counters only grow, so nothing between two readings is missed.
+# A command in a container is a process there, which takes some hundredths of a second of its CPU time: at this distance
+# an idle server used 0.005 cores in all. Counters only grow, so nothing between two readings is missed.
 _INTERVAL_S = 5.0
 
 # A pod that cannot be read so often, from the first time on, will not be.

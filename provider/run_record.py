@@ -6,17 +6,18 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.counters import requests_by_replica
 from analysis.manifest import Batching, Generator, Manifest, Model, Serving, Validity
 from analysis.stack_cost import kept_cost
 from analysis.store import ResultsStore
 from analysis.summary import RunSummary, summarise
 from loadtest.outcome import LoadTestOutcome
 from loadtest.plan import worker_name
-from loadtest.validity import reasons_of_sharing
+from loadtest.validity import reasons_of_idleness, reasons_of_sharing
 from provider.provenance import git_commit, software_versions
 from provider.repeats import OneRun
 from provider.resource import Operation, Props, ResourceError
-from stacks.load_profiles import load_profile
+from stacks.load_profiles import LoadProfile, load_profile
 from stacks.shapes import NodeShape
 
 # What `pulumi stack output headline` shows, of the phase that counts.
@@ -60,7 +61,8 @@ def keep(
     Raises ResourceError when the run is not valid, after what was measured has been kept.
     """
     run_id = this.run_id
-    reasons = (*outcome.reasons, *_against_sharing(outcome, circumstances))
+    profile = load_profile(inputs["profile"])
+    reasons = (*outcome.reasons, *_against_sharing(outcome, circumstances, profile))
     manifest = _manifest(this, inputs, outcome, circumstances, reasons)
     store = ResultsStore(inputs["results"])
     for worker, rows in _by_worker(outcome.rows).items():
@@ -88,8 +90,9 @@ def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
     return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
 
 
-def _against_sharing(outcome: LoadTestOutcome, circumstances: Circumstances) -> tuple[str, ...]:
-    return reasons_of_sharing(outcome.rows, outcome.counted_phase, circumstances.replicas)
+def _against_sharing(outcome: LoadTestOutcome, circumstances: Circumstances, profile: LoadProfile) -> tuple[str, ...]:
+    known_by_rows = reasons_of_sharing(outcome.rows, outcome.counted_phase, circumstances.replicas)
+    return known_by_rows or reasons_of_idleness(requests_by_replica(outcome.samples), circumstances.replicas, profile)
 
 
 def _manifest(

@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from components.serving_names import REST_PORT
 from provider.cluster import Json
+from serving.command import PROMETHEUS_PATH
 
 
 @dataclass(frozen=True)
 class ServerPod:
-    """A pod that serves, at one moment. `image` is what runs, by digest where the container runtime says it."""
+    """A pod that serves, at one moment. `image` is what runs, by digest where the container runtime says it.
+
+    `address` is its own in the cluster's network, by which each replica is told from the others.
+    """
 
     name: str
     uid: str
@@ -16,6 +21,15 @@ class ServerPod:
     restarts: int
     node: str | None
     image: str | None
+    address: str | None = None
+
+    @property
+    def page(self) -> str | None:
+        """Where this one says what it counts."""
+        if self.address is None:
+            return None
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"http://{host}:{REST_PORT}{PROMETHEUS_PATH}"
 
 
 def server_pods(pods: Sequence[Json]) -> list[ServerPod]:
@@ -33,6 +47,7 @@ def _server_pod(pod: Json) -> ServerPod:
         restarts=sum(container["restartCount"] for container in containers),
         node=pod["spec"].get("nodeName"),
         image=containers[0]["imageID"] or containers[0]["image"] if containers else None,
+        address=status.get("podIP"),
     )
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import duckdb
 
-from analysis.columns import read_columns, view_of
+from analysis.columns import read_columns
 from analysis.manifest import Manifest
 from analysis.meanwhile import Meanwhile, read_meanwhile
 from analysis.planning.curve import Curve, curve_of
@@ -95,8 +95,7 @@ def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) ->
         return Run(name, manifest, summary_without_rows(manifest, error), None), figures_without_rows(manifest, error)
     found = summary_of(manifest, rows)
     series = series_of(rows, manifest)
-    with view_of(rows.every) as connection:
-        meanwhile = read_meanwhile(connection, store, manifest, series.window_s)
+    meanwhile = read_meanwhile(rows, store, manifest, series.window_s)
     curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if found.valid else None
     quantiles = QUANTILES if manifest.repeat else (P99,)
     return Run(name, manifest, found, series, meanwhile, curve), figures_of(manifest, rows, quantiles)

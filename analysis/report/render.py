@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from analysis import cost
 from analysis.processes import for_each
-from analysis.report import charts, meanwhile, text
+from analysis.report import charts, counted, meanwhile, text
 from analysis.report.collect import Findings, Run
 from analysis.report.comparison import compare, meets_in_words, ranking_row
 from analysis.report.folder import make_folder, write_whole
@@ -91,6 +91,7 @@ def contents(findings: Findings, *, seed: bool = False) -> dict[str, Any]:
         "pages": for_each(_page, findings.runs),
         "method": METHOD,
         "seed": seed_table(findings) if seed else None,
+        "counted_columns": counted.COLUMNS,
         "repeats": _repeats(findings),
         "written_at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "style": Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
@@ -121,6 +122,9 @@ def _environment() -> jinja2.Environment:
         "meets": meets_in_words,
         "ranking_row": ranking_row,
         "meanwhile_rows": meanwhile.rows,
+        "counted_sentences": counted.sentences,
+        "counted_rows": counted.rows,
+        "counted_caption": counted.caption,
     }
     return environment
 
@@ -188,5 +192,5 @@ def _meanwhile_charts(run: Run, series: Series) -> list[Chart]:
     memory = meanwhile.memory_over_time(run.name, run.meanwhile, series)
     return [
         Chart("Cores in use", f"On the same time axis, on average over {series.window_s} s.", cores),
-        Chart("Memory", "Resident, on the same time axis.", memory),
+        Chart("Memory", "Resident, of a pod its working set; on the same time axis.", memory),
     ]

@@ -18,7 +18,9 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 
+from analysis.counters import requests_by_replica
 from analysis.manifest import Manifest
+from analysis.store import ResultsStore
 from components.serving_names import GENERATOR_LABELS, SERVER_LABELS
 from provider.load_job import GENERATOR
 from tests.engine.harness import CHECKOUT, Stack, eventually
@@ -33,7 +35,8 @@ NAMESPACE = "stack-on-a-node"
 REPLICAS = 2
 # Too short, or too few requests, for a judgement on whether a run settled: a machine that others use as well may change
 # its speed while it is measured, and a run that noticed would rightly be refused.
-CLOSED = {"profile": "smoke", "users": 2}
+# Over REST a user keeps the replica that the Service chose for it: of twelve, one in two thousand times all the same.
+CLOSED = {"profile": "smoke", "users": 12, "spawnRatePerS": 12, "durationS": 9}
 OPEN = {"profile": "open", "rateRps": 3, "durationS": 25}
 # What is there of a cluster in which nothing of ours is.
 OF_EVERY_CLUSTER = {"default", "kube-node-lease", "kube-public", "kube-system"}
@@ -169,6 +172,39 @@ def test_two_processes_of_one_pod_play_a_schedule_together(stack: Stack, over_gr
     counts = {each["values"]: each["counts"] for each in pc.value_counts(rows["worker"]).to_pylist()}
     assert counts.keys() == {"locust-0", "locust-1"}
     assert abs(counts["locust-0"] - counts["locust-1"]) <= 1, "every other request"
+
+
+def test_what_every_replica_used_and_how_its_limit_stopped_it_is_known_throughout_the_run(
+    stack: Stack, api: client.ApiClient, runs: list[Manifest]
+) -> None:
+    servers = {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
+    for run in runs:
+        samples = ResultsStore(str(stack.results)).samples(run).to_pandas()
+        generators = {"generator", "generator-1"} if run.generator.processes == 2 else {"generator"}
+        assert set(samples["subject"]) == generators | servers
+        for server in servers:
+            own = samples[samples["subject"] == server]
+            values = own.groupby("quantity")["value"]
+            assert values.max()["most_cores"] == 0.65
+            assert 0.01 < values.max()["cpu_cores"] < 0.8
+            assert 0 <= values.max()["throttled_ratio"] <= 1
+            assert 1e8 < values.max()["memory_bytes"] < 3072 * 2**20
+            asked = samples[samples["subject"] == "generator"]["at"]
+            assert own["at"].min() < asked.max()
+            assert own["at"].max() > asked.min()
+
+
+def test_the_replicas_count_just_the_requests_that_were_sent(
+    stack: Stack, api: client.ApiClient, runs: list[Manifest]
+) -> None:
+    servers = {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
+    for run in runs:
+        counted = requests_by_replica(ResultsStore(str(stack.results)).samples(run))
+        assert counted.keys() == servers
+        sent = ds.dataset(stack.results / "requests", partitioning="hive").count_rows(
+            filter=ds.field("run_id") == run.run_id
+        )
+        assert sum(counted.values()) == sent, counted
 
 
 def test_a_run_says_that_it_is_of_the_embedded_server_beside_its_generator(

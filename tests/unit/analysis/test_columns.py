@@ -1,11 +1,10 @@
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.columns import quantiles_of, read_columns, view_of
-from bench.synthetic import Server, make_manifest, make_rows, write_run
+from analysis.columns import quantiles_of, read_columns
+from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]
@@ -58,10 +57,9 @@ def test_a_word_that_no_row_has_is_no_rows(store, row, table):
     assert read.error.counts() == {"unavailable": 1}
 
 
-@pytest.mark.parametrize("phases", [(), ("ramp", "hold")])
-def test_what_was_read_can_be_asked_in_sql(store, row, table, phases):
-    rows = [row(second, phase=phase) for phase in phases for second in range(5)]
-    read = read_columns(store, write_run(store, make_manifest(SMOKE), table(rows))).every
-    with view_of(read) as connection:
-        asked = "SELECT phase, count(*), max(end_us) - min(due_us) FROM requests GROUP BY phase ORDER BY phase DESC"
-        assert connection.sql(asked).fetchall() == [(phase, 5, 4_100_000) for phase in phases]
+def test_a_span_reaches_from_the_first_that_was_due_to_the_last_answer(store, row, table):
+    rows = [row(second, phase=phase) for phase in ("ramp", "hold") for second in (3, 0, 4)]
+    read = read_columns(store, write_run(store, make_manifest(SMOKE), table(rows)))
+    first_us, last_us = read.every.span_us
+    assert (first_us, last_us - first_us) == (round(STARTED_AT.timestamp() * 1e6), 4_100_000)
+    assert read.every.where(read.every.phase.are("none")).span_us is None

@@ -41,7 +41,7 @@ def test_of_several_replicas_the_one_that_was_stopped_most_is_told():
 
 @pytest.mark.parametrize(("ratio", "said"), [(None, False), (0.0, False), (0.004, False), (0.03, True)])
 def test_a_limit_that_stops_a_server_now_and_then_is_told_beside_the_cores(ratio, said):
-    words = ", its CPU limit of 2 cores stopped it in 3% of all periods"
+    words = " of 2 cores (its CPU limit of 2 cores stopped it in 3% of all periods)"
     for cores, where in ((0.4, Where.none), (1.9, Where.server)):
         found = limit_of(replace(IDLE_SERVER, cores=cores, throttled_ratio=ratio), RESTING, None, threads=2)
         assert found.where is where

@@ -3,9 +3,9 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
+from analysis.columns import read_columns
 from analysis.limit import Where
 from analysis.meanwhile import read_meanwhile
-from analysis.rows import open_rows
 from analysis.samples import SAMPLES_SCHEMA
 from bench.synthetic import STARTED_AT, make_manifest
 from stacks.load_profiles import PROFILES
@@ -40,8 +40,7 @@ def sampled(subject, cores_at, most_cores=8.0, memory_bytes=100 * MB):
 
 
 def read(store, manifest, window_s=1):
-    with open_rows(store, manifest) as (connection, _):
-        return read_meanwhile(connection, store, manifest, window_s)
+    return read_meanwhile(read_columns(store, manifest), store, manifest, window_s)
 
 
 def test_samples_lie_on_the_time_axis_of_the_rows(store, table, row):

@@ -363,6 +363,15 @@ def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, t
         for subject, values in used.items()
         for quantity, value in values.items()
     ]
+    samples += [
+        {"at": moment, "subject": "server", "quantity": quantity, "value": value * second}
+        for second, moment in enumerate(at)
+        for quantity, value in {
+            "requests_ok_total": 5,
+            "request_latency_us_sum": 9e4,
+            "request_latency_count": 5,
+        }.items()
+    ]
     store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
     write_run(store, manifest, make_rows(SMOKE, FAST))
     a_run(store, stack="older")
@@ -370,6 +379,10 @@ def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, t
     for text in (Page(html).text, markdown):
         assert "The server was the limit: it used 7.90 of 8 cores." in text
         assert "Where the limit was is not known: no CPU samples of server and generator" in text
+        assert "The server counted 30 requests in the whole run" in text
+        assert "a request took 18.0 ms inside the server" in text
+        assert "What the servers themselves counted is not known" in text
+    assert "What the servers themselves counted, from the first to the last reading" in Page(html).text
     drawings = [label for svg in Page(html).all("svg") if "while" in (label := svg["aria-label"])]
     assert [label.partition(" while")[0] for label in drawings] == ["Cores in use", "Resident memory"]
     assert "The server may use 8." in drawings[0]

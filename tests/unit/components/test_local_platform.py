@@ -70,6 +70,12 @@ def base():
     return registered(settings_with())
 
 
+def test_the_servers_counters_are_read_from_its_rest_port_whatever_the_protocol(base):
+    over_grpc = registered(settings_with(serving={"protocol": "grpc", "interOp": 2}))
+    assert over_grpc["LoadTest"]["baseUrl"] == "grpc://127.0.0.1:8500"
+    assert over_grpc["LoadTest"]["restUrl"] == base["LoadTest"]["restUrl"] == "http://127.0.0.1:8501"
+
+
 def test_the_server_gets_the_exported_model_and_explicit_threads(base):
     serving = base["LocalServing"]
     assert serving["modelPath"] == "/models/resnet"

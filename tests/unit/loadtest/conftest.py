@@ -24,6 +24,11 @@ class Exchange(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.script(self, self.server.note(self))
 
+    def do_GET(self) -> None:
+        """TF Serving's page of counters, as far as it goes without a model."""
+        counted = f':tensorflow:serving:request_count{{model_name="resnet",status="OK"}} {len(self.server.seen)}'
+        self.answer(counted.encode())
+
     def answer(self, content: bytes = RIGHT, status: int = 200, **headers: str) -> None:
         self.send_response(status)
         for name, value in ({"Content-Length": str(len(content))} | headers).items():

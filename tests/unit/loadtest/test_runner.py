@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from analysis.counters import requests_by_replica
 from analysis.samples import SAMPLES_SCHEMA
 from analysis.store import REQUESTS_SCHEMA
 from loadtest.outcome import LoadTestOutcome, Progress
@@ -100,7 +101,7 @@ def good(serve: Serve, work_dir: Path) -> SimpleNamespace:
     progress: list[Progress] = []
     load = spec(server.url, work_dir, users=3, spawn_rate_per_s=3.0, warmup_s=1.0)
     # The scripted server answers in a thread of this process.
-    outcome = run(replace(load, server_pid=os.getpid()), progress.append)
+    outcome = run(replace(load, server_pid=os.getpid(), page=f"{server.url}/page"), progress.append)
     return SimpleNamespace(server=server, progress=progress, outcome=outcome, rows=outcome.rows)
 
 
@@ -111,6 +112,10 @@ def went_well(came_of: CameOf) -> Any:
 
 def test_a_test_that_goes_well_is_valid(went_well: Any) -> None:
     assert went_well.outcome.reasons == ()
+
+
+def test_what_the_server_counted_is_told_from_before_the_first_request_until_after_the_last(went_well: Any) -> None:
+    assert requests_by_replica(went_well.outcome.samples) == {"server": went_well.rows.num_rows}
 
 
 def test_every_request_that_the_server_saw_is_a_row_and_locust_counted_it(went_well: Any) -> None:

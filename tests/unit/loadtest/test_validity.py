@@ -13,7 +13,7 @@ from loadtest.arrivals import ramp_and_hold
 from loadtest.outcome import outcome_of
 from loadtest.reasons import Ending
 from loadtest.spool import Spool
-from loadtest.validity import reasons_of_sharing
+from loadtest.validity import reasons_of_idleness, reasons_of_sharing
 from provider.listener import reasons_against_listener
 from provider.server_pods import ServerPod, reasons_against_servers
 from provider.server_process import ProcessIdentity
@@ -293,3 +293,26 @@ def test_a_rate_that_was_not_reached_is_another_load() -> None:
     run.start[run.held] += np.linspace(0, 400_000, run.held.sum()).astype("int64")
     (reason,) = run.reasons()
     assert "requests a second were sent where 50.0 were intended" in reason
+
+
+def test_a_replica_that_counted_nothing_was_idle_though_no_row_can_tell() -> None:
+    [reason] = reasons_of_idleness({"a": 90, "b": 0}, 2, CLOSED)
+    assert reason == (
+        "only 1 of 2 replicas answered (a), so the rest were idle and their price buys nothing in these figures"
+    )
+
+
+@pytest.mark.parametrize(
+    ("requests", "replicas", "profile"),
+    [
+        ({"a": 90, "b": 1}, 2, CLOSED),  # by the Service's chance, as for anybody
+        ({"a": 90, "b": 0}, 2, OPEN),  # by the generator's few connections
+        ({"a": 90}, 2, CLOSED),  # the other one does not say
+        ({}, 2, CLOSED),
+        ({"a": 0}, 1, CLOSED),
+    ],
+)
+def test_what_is_not_known_or_not_odd_is_no_reason(
+    requests: dict[str, int], replicas: int, profile: LoadProfile
+) -> None:
+    assert reasons_of_idleness(requests, replicas, profile) == ()

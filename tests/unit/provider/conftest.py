@@ -59,12 +59,14 @@ class ProcessCluster:
         self.node = "node-b"
         self.left_behind: list[str] = []
         self.disruption: Json | None = None
+        self.names: dict[str, str] = {}
+        """What the cluster's network would lead to, and what answers here instead."""
 
     def create_job(self, job: Json) -> None:
         folder = self._folder / f"pod-{next(self._numbers)}"
         folder.mkdir()
         self.job, self.name = job, job["metadata"]["name"]
-        self.pod = PodProcesses(job["spec"]["template"]["spec"], folder, CONFIG_MAPS)
+        self.pod = PodProcesses(job["spec"]["template"]["spec"], folder, CONFIG_MAPS, self.names)
         self.pod.start()
 
     def delete_job(self, name: str) -> None:
@@ -118,6 +120,11 @@ class ProcessCluster:
             self.corrupt_reads -= 1
             return done.stdout.decode()[:-10]
         return done.stdout.decode()
+
+    def serve_page(self, server: Json, address: str, url: str) -> None:
+        """What this server counts is told at `url`, which is reached as its pod's address."""
+        server["status"]["podIP"] = address
+        self.names[f"http://{address}:8501"] = url
 
     def add_server(self, name: str) -> None:
         another = json.loads(json.dumps(SERVER))

@@ -2,15 +2,19 @@
 
 import subprocess
 import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 import provider.load_job
 import provider.load_run
 import provider.pod_sampler
+from analysis.counters import requests_by_replica
 from analysis.manifest import Manifest
 from analysis.store import ResultsStore
 from loadtest import pod as layout
@@ -88,6 +92,71 @@ def test_what_servers_and_generator_used_comes_back_on_the_time_axis_of_the_rows
         assert values.unique()["most_cores"].tolist() == [1.5]
         assert values.max()["throttled_ratio"] == 0.25
         assert values.max()["memory_bytes"] > 1e7
+
+
+class CountingPage(BaseHTTPRequestHandler):
+    """Says, each time that it is asked, that so many more requests were answered."""
+
+    server: "CountingServer"
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        count = 1000 + self.server.asked * self.server.more_each_time
+        page = f':tensorflow:serving:request_count{{model_name="resnet",status="OK"}} {count}\n'.encode()
+        self.send_response(200 if self.path == "/monitoring/prometheus/metrics" else 404)
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class CountingServer(ThreadingHTTPServer):
+    asked = 0
+    more_each_time = 0
+
+
+@pytest.fixture
+def counting(cluster: Any) -> Iterator[list[CountingServer]]:
+    """Two replicas, each with a page of what it counts."""
+    cluster.add_server("tf-serving-1")
+    pages = [CountingServer(("127.0.0.1", 0), CountingPage) for _ in range(2)]
+    for at, page in enumerate(pages):
+        threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        cluster.serve_page(cluster.servers[at], f"10.0.0.{at}", f"http://127.0.0.1:{page.server_port}")
+    yield pages
+    for page in pages:
+        page.shutdown()
+        page.server_close()
+
+
+def test_what_each_replica_counts_is_read_in_the_pod_before_during_and_after_the_test(
+    cluster: Any, inputs: Any, counting: list[CountingServer]
+) -> None:
+    counting[0].more_each_time, counting[1].more_each_time = 10, 30
+    run_in(cluster, inputs | {"replicas": 2}, operation())
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    samples = ResultsStore(inputs["results"]).samples(manifest)
+    readings = samples.filter(pc.equal(samples["quantity"], "requests_ok_total")).to_pandas()
+    rows = pq.read_table(next(Path(inputs["results"]).glob("requests/*/*/*.parquet"))).to_pandas()
+    for page, server in zip(counting, ("tf-serving-0", "tf-serving-1"), strict=True):
+        own = readings[readings["subject"] == server]
+        assert own["value"].min() == 1000 + page.more_each_time, "nobody had asked before"
+        assert own["at"].min() < rows["start"].min()
+        assert own["at"].max() > rows["start"].max()
+        assert len(own) >= 3
+        assert requests_by_replica(samples)[server] == page.more_each_time * (len(own) - 1)
+
+
+def test_a_replica_that_counts_nothing_was_idle_and_the_run_is_not_valid(
+    cluster: Any, inputs: Any, counting: list[CountingServer]
+) -> None:
+    counting[0].more_each_time = 10
+    message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
+    assert "only 1 of 2 replicas answered (tf-serving-0), so the rest were idle" in message
+    assert len(manifest.validity.reasons) == 1
+    assert rows > 0
 
 
 def test_servers_that_cannot_be_sampled_are_measured_all_the_same(
