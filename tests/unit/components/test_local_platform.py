@@ -58,8 +58,11 @@ def registered(settings: Settings) -> dict[str, dict]:
 
     async def run() -> None:
         mocks.set_mocks(recorder, project="shapebench", stack="local", preview=False)
-        LocalPlatform("local", LocalPlatformArgs("local", settings, Path("/checkout")))
-        await pulumi.runtime.stack.wait_for_rpcs()
+        try:
+            LocalPlatform("local", LocalPlatformArgs("local", settings, Path("/checkout")))
+        finally:
+            # Also where it is refused: what is left over, the next program would wait for, and for ever.
+            await pulumi.runtime.stack.wait_for_rpcs()
 
     asyncio.run(run())
     return recorder.inputs
