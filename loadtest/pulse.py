@@ -7,6 +7,10 @@ from loadtest.health import Health
 from loadtest.phases import PhaseMarks
 from loadtest.recorder import Recorder
 
+# A test begins in the middle of a second. What a process is busy with in a short rest of it is no peak: it is counted
+# with the next second.
+_SHORTEST_S = 0.5
+
 
 class Pulse:
     """`cpu_percent` is of one core, since the news before; None before the first."""
@@ -26,10 +30,11 @@ class Pulse:
     def news(self, users: int) -> dict[str, Any]:
         """What is new since the last time. `responses_us` are from due to answered, `requests` and `errors` of all."""
         wall, cpu = time.perf_counter(), time.process_time()
-        self.cpu_percent = 100 * (cpu - self._last_cpu) / (wall - self._last_wall)
-        self._cpu_peak_percent = max(self._cpu_peak_percent or 0.0, self.cpu_percent)
-        self._last_wall, self._last_cpu = wall, cpu
-        self._health.note(self.cpu_percent, users)
+        if wall - self._last_wall >= _SHORTEST_S:
+            self.cpu_percent = 100 * (cpu - self._last_cpu) / (wall - self._last_wall)
+            self._cpu_peak_percent = max(self._cpu_peak_percent or 0.0, self.cpu_percent)
+            self._last_wall, self._last_cpu = wall, cpu
+            self._health.note(self.cpu_percent, users)
         return {
             "phase": self._marks.current,
             "users": users,
