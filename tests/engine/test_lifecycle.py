@@ -9,6 +9,7 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
+from analysis.counters import requests_by_replica
 from analysis.store import ResultsStore
 from tests.engine.harness import SMOKE, Stack, eventually, generators, servers_on
 
@@ -71,6 +72,15 @@ def test_what_server_and_generator_used_is_known_for_the_whole_hold(stack):
         assert within["value"].mean() > 0, subject
         memory = samples[(samples["subject"] == subject) & (samples["quantity"] == "memory_bytes")]["value"]
         assert memory.between(20e6, 100e9).all(), subject
+
+
+def test_the_servers_own_counters_say_that_it_answered_just_what_was_sent(stack):
+    (run,) = stack.runs()
+    samples = ResultsStore(str(stack.results)).samples(run)
+    assert requests_by_replica(samples) == {"server": len(rows_of(stack, run.run_id))}
+    totals = samples.to_pandas().groupby("quantity")["value"].agg(lambda values: values.max() - values.min())
+    assert totals["request_latency_count"] == totals["requests_ok_total"]
+    assert totals["request_latency_us_sum"] > totals["runtime_latency_us_sum"] > 0
 
 
 def test_no_generator_outlives_the_update(stack):
