@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -83,7 +84,7 @@ class Counters:
     ) -> None:
         self._over.set()
         if self._plan.pages:
-            self._thread.join(_TIMEOUT_S * len(self._plan.pages))
+            self._thread.join(_TIMEOUT_S)
 
     def _note_often(self) -> None:
         while not self._over.is_set():
@@ -92,27 +93,30 @@ class Counters:
 
 
 def note(plan: Plan) -> None:
-    """Append what each server has counted until now, one after the other."""
-    for server, url in plan.pages.items():
-        if (page := _fetched(url)) is None:
-            continue
-        at_us = round(time.time() * 1e6)
-        counts = counts_in(page, plan.model_name)
-        lines = "".join(f"{at_us},{server},{quantity},{value:.15g}\n" for quantity, value in counts.items())
-        # What cannot be written is like what cannot be fetched. One write, since several processes append here.
-        with contextlib.suppress(OSError), Path(plan.counters_path).open("ab", buffering=0) as file:
-            file.write(lines.encode())
+    """Append what each server has counted until now. All are asked at once, so one that hangs keeps nobody waiting."""
+    if not plan.pages:
+        return
+    with ThreadPoolExecutor(len(plan.pages)) as pool:
+        fetched = dict(zip(plan.pages, pool.map(_fetched, plan.pages.values()), strict=True))
+    lines = "".join(
+        f"{at_us},{server},{quantity},{value:.15g}\n"
+        for server, (page, at_us) in fetched.items()
+        for quantity, value in counts_in(page, plan.model_name).items()
+    )
+    # What cannot be written is like what cannot be fetched. One write, since several processes append here.
+    with contextlib.suppress(OSError), Path(plan.counters_path).open("ab", buffering=0) as file:
+        file.write(lines.encode())
 
 
-def _fetched(url: str) -> str | None:
-    """The page; None where there is none, or not in time."""
+def _fetched(url: str) -> tuple[str, int]:
+    """The page, empty where there is none or not in time, and when it came, in microseconds of the epoch."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_TIMEOUT_S) as answer:
             page: bytes = answer.read()
     except (OSError, http.client.HTTPException):  # URLError is an OSError
-        return None
-    return page.decode(errors="replace")
+        page = b""
+    return page.decode(errors="replace"), round(time.time() * 1e6)
 
 
 def main() -> None:

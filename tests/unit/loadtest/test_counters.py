@@ -1,5 +1,6 @@
 """Pages as TF Serving 2.x prints them: names, labels and their order are those of its prometheus_exporter.cc."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -125,6 +126,19 @@ def test_a_server_without_a_page_or_without_a_port_is_left_out(url: str, plan: C
     some = plan(none=f"{url}/nowhere", gone="http://127.0.0.1:1/page", there=f"{url}/page")
     note(some)
     assert set(read_samples(Path(some.counters_path))["subject"].to_pylist()) == {"there"}
+
+
+def test_servers_that_hang_keep_nobody_waiting_for_longer_than_one_of_them(
+    url: str, plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loadtest.counters, "_TIMEOUT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hangs = f"http://127.0.0.1:{silent.getsockname()[1]}/page"
+        many = plan(there=f"{url}/page", **{f"silent-{at}": hangs for at in range(8)})
+        began_s = time.monotonic()
+        note(many)
+        assert time.monotonic() - began_s < 8 * 0.5 / 2
+    assert set(read_samples(Path(many.counters_path))["subject"].to_pylist()) == {"there"}
 
 
 def test_counters_are_noted_from_the_beginning_on_and_no_more_after_the_end(
