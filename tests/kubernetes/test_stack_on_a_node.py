@@ -185,7 +185,7 @@ def test_what_every_replica_used_and_how_its_limit_stopped_it_is_known_throughou
         for server in servers:
             own = samples[samples["subject"] == server]
             values = own.groupby("quantity")["value"]
-            assert values.max()["most_cores"] == 0.65
+            assert values.max()["most_cores"] == stack.config["kubernetes"]["pod"]["cpuMillis"] / 1000
             assert 0.01 < values.max()["cpu_cores"] < 0.8
             assert 0 <= values.max()["throttled_ratio"] <= 1
             assert 1e8 < values.max()["memory_bytes"] < 3072 * 2**20
