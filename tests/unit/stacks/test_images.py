@@ -1,9 +1,11 @@
 """Which image names still mean the same tomorrow."""
 
+from importlib.metadata import version
+
 import pytest
 
 from serving.command import SERVER_NAME
-from stacks.images import EMBEDDED, exact_image, server_in
+from stacks.images import EMBEDDED, GENERATOR_IMAGES, exact_image, server_in
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -52,3 +54,8 @@ def test_anything_else_is_refused_with_the_mend(image):
 def test_the_embedded_server_never_goes_by_the_real_ones_name(image, holds):
     assert server_in(image) == holds
     assert EMBEDDED == SERVER_NAME
+
+
+@pytest.mark.parametrize("image", GENERATOR_IMAGES.values())
+def test_what_asks_in_a_pod_is_the_locust_that_is_tested_here(image: str):
+    assert image.rpartition(":")[2] == version("locust")
