@@ -184,11 +184,15 @@ def test_on_a_schedule_the_first_worker_warms_the_server_up(came_of: CameOf) -> 
 
 
 def interrupted(serve: Serve, work_dir: Path, interrupt: Callable[[list[psutil.Process]], object]) -> Any:
-    """What came of a long test whose processes, the master first, had this done to them when both workers asked."""
+    """What came of a long test whose processes, the master first, had this done to them once both workers had asked."""
     server = serve(slowly)
+    seen_in_hold: list[Progress] = []
 
     def once(progress: Progress) -> None:
         if progress.phase == "hold":
+            seen_in_hold.append(progress)
+        # When the first one is said the hold may have begun that moment, with no request of its own.
+        if len(seen_in_hold) == 2:
             interrupt(generators_in(work_dir))
 
     outcome = run(closed(server.url, work_dir, duration_s=600.0), once)
