@@ -1,8 +1,8 @@
 """The simulation beside a real server: what it predicts of three loads, and what they come to when they are measured.
 
-One load test of the embedded server on this machine gives the model, by the code that `shapebench plan` uses. Each of
-three other loads is then simulated by that model, and put on the same server. The generator shares the cores, in every
-one of them.
+One load test of the embedded server on this machine gives the law of how it scales, by the code that `shapebench plan`
+uses: the first of the laws, which meets the throughput best (a plan, which is about tails, may prefer another). Each of
+three other loads is then simulated by it, and put on the same server. The generator shares the cores, in all of them.
 """
 
 import os
@@ -15,8 +15,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.columns import read_columns
 from analysis.planning import simulation
-from analysis.planning.model import Model, read_model
+from analysis.planning.curve import curve_of
+from analysis.planning.model import most_at_once
+from analysis.planning.scaling import Scaling, fit
+from analysis.planning.service import Service
 from analysis.planning.tail import steady
 from analysis.store import ResultsStore
 from bench import servers
@@ -28,9 +32,10 @@ from loadtest.runner import LoadTestSpec, run_load_test
 from serving.export import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
 
-# From one user to 32, who are more than two cores can answer at once: all of the way up, and some of the top.
-_OF_THE_MODEL = ClosedLoop(users=32, spawn_rate_per_s=0.4, wait_s=0.5, warmup_s=15, duration_s=110)
-_USERS = (2, 8, 24)
+# From one user to 32, who ask more than two cores answer: slowly all of the way up, and some of the top.
+_OF_THE_MODEL = ClosedLoop(users=32, spawn_rate_per_s=0.2, wait_s=0.5, warmup_s=15, duration_s=190)
+# A fifth and a half of what two cores answer, and more than that.
+_USERS = (4, 12, 40)
 _HOLD_S = 40
 _SIMULATED_S = 600
 _BAR = "-15 .. 15"
@@ -45,18 +50,18 @@ class Level:
 
 
 def main() -> None:
-    """Measure the model's run and the three loads, and report; the whole takes about four minutes."""
+    """Measure the model's run and the three loads, and report; the whole takes about six minutes."""
     print(describe_machine(["tensorflow", "locust", "numpy"]))
     exported = export("auto", DEFAULT_CACHE)
     ports = servers.Ports(servers.free_port(), servers.free_port())
     with servers.embedded(Path(exported["path"]), ports, threads=os.cpu_count() or 1):
         url = f"http://127.0.0.1:{ports.rest}"
         _say(f"the model's run: up to {_OF_THE_MODEL.users} users")
-        model = _model_of(_measured_rows(_OF_THE_MODEL, url, exported["name"]))
-        figures = [Figure(f"the model: {model.scaling.law}, relative error", model.scaling.error, "")]
+        law, service = _model_of(_measured_rows(_OF_THE_MODEL, url, exported["name"]))
+        figures = [Figure(f"the model: {law.law}, {law.alone_ms:.1f} ms alone, relative error", law.error, "")]
         for users in _USERS:
             load = ClosedLoop(users=users, spawn_rate_per_s=8, wait_s=0.5, warmup_s=5, duration_s=users / 8 + _HOLD_S)
-            predicted = _predicted(model, load)
+            predicted = _predicted(service, load)
             _say(f"{users} users: {predicted.rps:.1f}/s and {predicted.p50_ms:.0f} ms predicted; measuring")
             figures += _beside(users, predicted, _level(_measured_rows(load, url, exported["name"]), load))
     report("simulator", figures)
@@ -75,15 +80,19 @@ def _measured_rows(load: ClosedLoop, url: str, model_name: str) -> pa.Table:
     return outcome.rows
 
 
-def _model_of(rows: pa.Table) -> Model:
+def _model_of(rows: pa.Table) -> tuple[Scaling, Service]:
+    manifest = make_manifest(_OF_THE_MODEL, stack="local", machine_type="e2-custom-2-4096", nodes=1)
     with tempfile.TemporaryDirectory() as folder:
         store = ResultsStore(folder)
-        manifest = make_manifest(_OF_THE_MODEL, stack="local", machine_type="e2-custom-2-4096", nodes=1)
-        return read_model(store, write_run(store, manifest, rows))
+        curve = curve_of(read_columns(store, write_run(store, manifest, rows)).every, replicas=1, balancer="random")
+    if curve is None:
+        raise RuntimeError("the model's run has no level of load with enough requests; its server hardly answered")
+    law, *_ = fit(curve.points, most_at_once(manifest))
+    return law, Service(law.alone_ms, curve.spread, law.speeds(most_at_once(manifest)))
 
 
-def _predicted(model: Model, load: ClosedLoop) -> Level:
-    fleet = simulation.Fleet(1, model.service, model.balancer)
+def _predicted(service: Service, load: ClosedLoop) -> Level:
+    fleet = simulation.Fleet(1, service, "random")
     answered = steady(simulation.simulate(fleet, simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S)))
     return Level(answered.throughput_rps, answered.quantile_ms(0.5))
 

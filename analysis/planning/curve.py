@@ -48,13 +48,29 @@ def curve_of(rows: Columns, replicas: int, balancer: Balancer) -> Curve | None:
     presences = _presences(rows.start_us, rows.end_us, replicas, balancer)
     levels: list[Integers] = []
     for phase in sorted(rows.phase.counts()):
-        levels += np.array_split(np.flatnonzero(rows.phase.are(phase)), _RAMP_PARTS if phase == "ramp" else 1)
+        level = np.flatnonzero(rows.phase.are(phase))
+        levels += _parts_of_time(level, rows.start_us[level]) if phase == "ramp" else [level]
     answered_us = np.sort(rows.end_us[rows.ok])
     found = [(point, level) for level in levels if (point := _point(rows, level, presences, answered_us, replicas))]
     found.sort(key=lambda each: each[0].in_system)
     if not found:
         return None
     return Curve(tuple(point for point, _ in found), _spread(rows, [level for _, level in found]))
+
+
+def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
+    """Equal parts of the time, so that the light loads of the way up are as many levels as the heavy ones.
+
+    A part with too few requests for a point is one with the next.
+    """
+    edges_us = np.linspace(start_us[0], start_us[-1], _RAMP_PARTS + 1)[1:-1]
+    parts: list[Integers] = [level[:0]]
+    for part in np.split(level, np.searchsorted(start_us, edges_us)):
+        if parts[-1].size < _FEWEST_REQUESTS:
+            parts[-1] = np.concatenate([parts[-1], part])
+        else:
+            parts.append(part)
+    return parts
 
 
 def _by_start(rows: Columns) -> Columns:

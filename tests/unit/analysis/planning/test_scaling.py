@@ -61,6 +61,22 @@ def test_one_level_of_load_says_nothing_about_another():
     assert fit([], 32) == ()
 
 
+def test_the_way_up_shows_as_much_of_a_light_load_as_of_a_heavy_one():
+    load = ClosedLoop(40, 0.5, 120, ramp_s=120)
+    way_up = rows_of({"ramp": simulate(Fleet(1, FOUR_THREADS, "random"), load)})
+    rates_rps = [point.rps for point in curve_of(way_up, 1, "random").points]
+    assert len(rates_rps) == 12
+    # Users come evenly, and 24 of 40 are what the replica bears.
+    assert sum(rate_rps < 0.5 * max(rates_rps) for rate_rps in rates_rps) in {3, 4}
+
+
+def test_a_part_of_the_way_up_with_too_few_requests_is_one_with_the_next():
+    way_up = rows_of({"ramp": simulate(Fleet(1, FOUR_THREADS, "random"), ClosedLoop(10, 1, 20, ramp_s=20))})
+    points = curve_of(way_up, 1, "random").points
+    assert 4 <= len(points) < 12
+    assert min(point.requests for point in points) >= 10
+
+
 def columns(start_us, end_us, ok, phase) -> Columns:
     """Rows that were sent when they were due."""
     names, code = np.unique(phase, return_inverse=True)
