@@ -120,6 +120,9 @@ def _point(
     shares = _shares_of_time(presences, from_us, until_us)
     before, until = np.searchsorted(answered_us, [from_us, until_us], side="right")
     finished = int(until - before)
+    if not finished:
+        # All of them were sent at once, as at the very beginning: that is no rate.
+        return None
     return Point(
         present=shares if len(presences) == replicas else _at_one_of(replicas, shares),
         latency_ms=float((rows.end_us[good] - rows.start_us[good]).mean()) / 1000,

@@ -125,7 +125,8 @@ def test_phases_begin_for_all_workers_at_one_time(shared: Any) -> None:
 def test_progress_is_of_all_workers_together(shared: Any) -> None:
     assert [shown.requests for shown in shared.progress] == sorted(shown.requests for shown in shared.progress)
     assert shared.progress[-1].requests > 0.7 * shared.rows.num_rows
-    assert shared.progress[0].phase == "warmup"
+    # The first one may be said before anything has begun.
+    assert next(shown.phase for shown in shared.progress if shown.phase) == "warmup"
 
 
 def test_each_worker_is_sampled_and_what_they_share_is_sampled_once(shared: Any) -> None:
