@@ -65,7 +65,7 @@ def _if_bursts_are_few(cells: Cells) -> tuple[float, float]:
     less than the resampled variance says: by how much is set so that the bursts of bench.regimes are covered.
     """
     failed, sent = cells.failed.astype(np.float64), cells.sent.astype(np.float64)
-    variance = _variance(failed)
+    variance = _variance(failed, block_length(failed))
     if variance == 0:
         return 1.0, 1.0
     total = float(failed.sum())
@@ -73,7 +73,7 @@ def _if_bursts_are_few(cells: Cells) -> tuple[float, float]:
     groups *= groups / (groups + _UNEVEN_GROUPS)
     fewest = total * float(gammaincinv(groups, _TAIL_LEVEL)) / groups
     most = total * float(gammaincinv(groups + 1, 1 - _TAIL_LEVEL)) / groups
-    half = -float(ndtri(_TAIL_LEVEL)) * math.sqrt(_variance(sent))
+    half = -float(ndtri(_TAIL_LEVEL)) * math.sqrt(_variance(sent, block_length(sent)))
     return max(1.0, math.hypot(most - total, half)), max(1.0, math.hypot(total - fewest, half))
 
 
@@ -85,9 +85,10 @@ def _error_share(cells: Cells) -> Estimate:
     sent, failed = cells.sent.astype(np.float64), cells.failed.astype(np.float64)
     requests, share = float(sent.sum()), float(failed.sum() / sent.sum())
     score = failed - share * sent
-    variance = _variance(score) / requests**2
+    block = block_length(score)
+    variance = _variance(score, block) / requests**2
     worth = min(requests, share * (1 - share) / variance) if variance > 0 else requests
-    z = _student_t(_degrees_of_freedom(score, block_length(score)))
+    z = _student_t(_degrees_of_freedom(score, block))
     centre = (share + z**2 / (2 * worth)) / (1 + z**2 / worth)
     half = z / (1 + z**2 / worth) * math.sqrt(share * (1 - share) / worth + z**2 / (4 * worth**2))
     # At no error, or nothing but errors, the bound is the share itself, but for rounding.
@@ -121,9 +122,8 @@ def _resampled(series: Floats, block: int) -> Floats:
     return draws(block) @ series
 
 
-def _variance(series: Floats) -> float:
+def _variance(series: Floats, block: int) -> float:
     """Of the sum of the series, from one run of it to another."""
-    block = block_length(series)
     return float((_resampled(series, block).std() * _few_blocks(block)) ** 2)
 
 
