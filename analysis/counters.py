@@ -8,9 +8,7 @@ import pyarrow as pa
 
 from analysis import samples as names
 from analysis.columns import Columns, RunRows
-
-# The error of a request for which no client was free: no server can have counted it.
-_NOT_SENT = "not_sent"
+from analysis.store import NOT_SENT
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def read_counted(rows: RunRows, samples: pa.Table) -> Counted | None:
         whole_run=whole_run,
         outside_ms=_mean_ms(rows.every, int(read_us.min()), int(read_us.max())),
         counted=sum(replica.ok + replica.failed for replica in whole),
-        sent=int((~rows.every.error.are(_NOT_SENT)).sum()),
+        sent=int((~rows.every.error.are(NOT_SENT)).sum()),
     )
 
 

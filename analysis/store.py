@@ -38,6 +38,8 @@ REQUESTS_SCHEMA: pa.Schema = pa.schema(
     ]
 )
 REQUEST_COLUMNS: tuple[str, ...] = tuple(REQUESTS_SCHEMA.names)
+# The `error` of a request that was due when no client was free: nothing was sent, so no server can have counted it.
+NOT_SENT = "not_sent"
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _MANIFEST = re.compile(r"runs/stack=(?P<stack>[A-Za-z0-9._-]+)/(?P<run_id>[0-9A-HJKMNP-TV-Z]{26})\.json")

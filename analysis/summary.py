@@ -9,13 +9,11 @@ import numpy as np
 from analysis.columns import Columns, Integers, RunRows, quantiles_of, read_columns
 from analysis.cost import HOURS_A_DAY, HOURS_A_MONTH
 from analysis.manifest import Manifest
-from analysis.store import ResultsStore
+from analysis.store import NOT_SENT, ResultsStore
 
 _QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99, "max_ms": 1.0}
 _DELAYS = {"delay_p50_ms": 0.5, "delay_p99_ms": 0.99, "delay_max_ms": 1.0}
 _MEASURED = ("duration_s", "offered_rps", "throughput_rps", "goodput_rps", *_DELAYS, *_QUANTILES)
-# Was due, and could not be sent: no answer, and nothing that came back.
-_NOT_SENT = "not_sent"
 _UNNAMED = "unnamed"
 
 
@@ -129,7 +127,7 @@ def _rates(rows: RunRows) -> dict[str, float]:
         return {}
     every = rows.every
     came = (every.end_us > first_us) & (every.end_us <= last_us)
-    answers, good = np.count_nonzero(came & ~every.error.are(_NOT_SENT)), np.count_nonzero(came & every.ok)
+    answers, good = np.count_nonzero(came & ~every.error.are(NOT_SENT)), np.count_nonzero(came & every.ok)
     duration_s = (last_us - first_us) / 1e6
     return {"duration_s": duration_s, "throughput_rps": answers / duration_s, "goodput_rps": good / duration_s}
 
@@ -140,7 +138,7 @@ def _latencies(counted: Columns) -> dict[str, float]:
 
 def _schedule(counted: Columns) -> dict[str, float]:
     """What an open loop offered, and how late it was."""
-    sent = ~counted.error.are(_NOT_SENT)
+    sent = ~counted.error.are(NOT_SENT)
     measured = _quantiles_ms((counted.start_us - counted.due_us)[sent], _DELAYS)
     due = counted.due_us
     span_us = int(due.max() - due.min()) if due.size else 0

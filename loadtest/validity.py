@@ -14,12 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.store import NOT_SENT
 from loadtest.arrivals import due_in_hold
 from loadtest.phases import HOLD
 from loadtest.trend import trend_of
 from stacks.load_profiles import CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
-
-_NOT_SENT = "not_sent"
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ def _of_the_schedule(held: pa.Table, profile: LoadProfile) -> list[str]:
             reasons.append(
                 f"{due} requests were due in the hold phase but {held.num_rows} rows are there, so rows are missing"
             )
-    sent = held.filter(pc.not_equal(pc.fill_null(held["error"], ""), _NOT_SENT))
+    sent = held.filter(pc.not_equal(pc.fill_null(held["error"], ""), NOT_SENT))
     if sent.num_rows < 2:
         return reasons
     delay_ms = (_us(sent, "start") - _us(sent, "intended_start")) / 1e3
