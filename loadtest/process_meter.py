@@ -105,6 +105,11 @@ def _tightest(groups: list[Path]) -> Path | None:
     return min(limits, key=lambda group: limits[group]) if limits else None
 
 
+def quota_cores(quota: str, period: str) -> float | None:
+    """A CPU limit in cores, of either version of cgroups; None where it is none. Raises ValueError on other words."""
+    return None if quota.strip() == "max" or int(quota) <= 0 else int(quota) / int(period)
+
+
 def _quota_cores(group: Path) -> float | None:
     """The group's CPU limit in cores; None where it has none."""
     try:
@@ -113,8 +118,8 @@ def _quota_cores(group: Path) -> float | None:
         else:
             quota = (group / "cpu.cfs_quota_us").read_text()
             period = (group / "cpu.cfs_period_us").read_text()
-        return int(quota) / int(period) if int(quota) > 0 else None
-    except (OSError, ValueError):  # `max` is no number
+        return quota_cores(quota, period)
+    except (OSError, ValueError):
         return None
 
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from loadtest.process_meter import Reading
+from loadtest.process_meter import Reading, quota_cores
 
 _V2 = "/sys/fs/cgroup/"
 _UPTIME = "/proc/uptime"
@@ -91,8 +91,8 @@ def _most_cores(files: dict[str, str]) -> float | None:
 def _quota_cores(files: dict[str, str]) -> float | None:
     quota, period = (files.get(f"{_V2}cpu.max") or "max 1").split()
     if old := files.get(f"{_V2}cpu/cpu.cfs_quota_us"):
-        quota, period = old.strip(), files[f"{_V2}cpu/cpu.cfs_period_us"].strip()
-    return None if quota in {"max", "-1"} else int(quota) / int(period)
+        quota, period = old, files[f"{_V2}cpu/cpu.cfs_period_us"]
+    return quota_cores(quota, period)
 
 
 def _cores_of_the_node(files: dict[str, str]) -> float | None:
