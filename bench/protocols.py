@@ -6,19 +6,16 @@ another question: `make bench-serving`.
 """
 
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench import null_grpc_server, null_server
+from bench import null_grpc_server, null_server, servers
 from bench.figures import Figure, describe_machine, report
 from loadtest.payload import photograph
 from loadtest.phases import HOLD
@@ -29,7 +26,6 @@ from stacks.load_profiles import ClosedLoop
 _USERS = 8
 _ROUNDS = 5
 _HOLD_S = 6.0
-_SERVERS = {"rest": ("bench.null_server", "http"), "grpc": ("bench.null_grpc_server", "grpc")}
 _ANSWERS = {"rest": null_server.prediction, "grpc": null_grpc_server.prediction}
 
 
@@ -45,23 +41,14 @@ class Turn:
 def main() -> None:
     """Measure and report; the whole takes about a minute and a half."""
     print(describe_machine(["locust", "gevent", "geventhttpclient", "grpcio", "protobuf"]))
-    bodies = {protocol: request_body(protocol, photograph().tobytes(), "resnet") for protocol in _SERVERS}
+    bodies = {protocol: request_body(protocol, photograph().tobytes(), "resnet") for protocol in _ANSWERS}
     for protocol, body in bodies.items():
         print(f"{protocol}: request {len(body)} bytes, answer {len(_ANSWERS[protocol]())} bytes")
     print(f"{_USERS} users without a pause, {_ROUNDS} rounds of 2 × {_HOLD_S:.0f} s")
-    with ExitStack() as servers:
-        urls = {protocol: servers.enter_context(_server(*how)) for protocol, how in _SERVERS.items()}
+    with ExitStack() as running:
+        urls = {protocol: running.enter_context(servers.null(protocol))[1] for protocol in _ANSWERS}
         rounds = [_round(urls, bodies, first=number % 2) for number in range(_ROUNDS)]
     report("protocols", _figures(rounds))
-
-
-@contextmanager
-def _server(module: str, scheme: str) -> Iterator[str]:
-    command = [sys.executable, "-m", module]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
-        assert server.stdout is not None
-        yield f"{scheme}://127.0.0.1:{int(server.stdout.readline())}"
-        server.communicate()
 
 
 def _round(urls: dict[str, str], bodies: dict[str, bytes], first: int) -> dict[str, Turn]:
@@ -85,7 +72,7 @@ def _turn(protocol: str, url: str, body: bytes) -> Turn:
 
 def _figures(rounds: list[dict[str, Turn]]) -> list[Figure]:
     figures = []
-    for protocol in _SERVERS:
+    for protocol in _ANSWERS:
         turns = [each[protocol] for each in rounds]
         figures += [
             Figure(f"{protocol}: requests a second", statistics.median(turn.rps for turn in turns), "1/s"),

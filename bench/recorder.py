@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench import servers
 from bench.figures import Figure, describe_machine, report
 from bench.null_server import prediction
 from loadtest.payload import rest_body
@@ -36,21 +37,17 @@ def main() -> None:
     print(describe_machine(["locust", "gevent", "geventhttpclient"]))
     body = rest_body()
     print(f"body {len(body)} bytes, answer {len(prediction())} bytes, {_USERS} users, {_ROUNDS} rounds of 3 s")
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.null_server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as server:
-        assert server.stdout is not None
-        rounds = _run(int(server.stdout.readline()), body)
-        server.communicate()
+    with servers.null() as (_, url):
+        rounds = _run(url, body)
     report("recorder", [*_figures(rounds), *_check_figures()])
 
 
-def _run(port: int, body: bytes) -> list[dict[str, Turn]]:
+def _run(url: str, body: bytes) -> list[dict[str, Turn]]:
     """The rounds, each with one turn of every arm."""
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
         (work_dir / "request.body").write_bytes(body)
-        _plan(work_dir, port).write(work_dir / "plan.json")
+        _plan(work_dir, url).write(work_dir / "plan.json")
         command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary"]
         command += ["--exit-code-on-error", "0", "-u", str(_USERS), "-r", str(_USERS)]
         variables = {
@@ -67,10 +64,10 @@ def _run(port: int, body: bytes) -> list[dict[str, Turn]]:
     return [{turn["arm"]: turn for turn in turns[first : first + 3]} for first in range(0, len(turns), 3)]
 
 
-def _plan(work_dir: Path, port: int) -> Plan:
+def _plan(work_dir: Path, url: str) -> Plan:
     return Plan(
         protocol="rest",
-        base_url=f"http://127.0.0.1:{port}",
+        base_url=url,
         model_name="resnet",
         body_path=str(work_dir / "request.body"),
         expected_shape=(1, 1000),

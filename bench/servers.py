@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from serving.command import server_command
 
 BUILD = Path("build/bench")
 _START_TIMEOUT_S = 180
+_ROOT = Path(__file__).parents[1]
+_NULL = {"rest": ("bench.null_server", "http"), "grpc": ("bench.null_grpc_server", "grpc")}
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ def embedded(model: Path, ports: Ports, threads: int) -> Iterator["subprocess.Po
     )
     with ready(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log") as server:
         yield server
+
+
+@contextmanager
+def null(protocol: str = "rest") -> Iterator[tuple["subprocess.Popen[Any]", str]]:
+    """A server that answers every prediction of that protocol rightly and at once: its process, and where it is."""
+    module, scheme = _NULL[protocol]
+    with process([sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT) as server:
+        assert server.stdout is not None
+        yield server, f"{scheme}://127.0.0.1:{int(server.stdout.readline())}"
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from loadtest.pod import ROOT
+
 Json = dict[str, Any]
 Files = dict[str, bytes]
 
@@ -182,7 +184,7 @@ class PodProcesses:
     def _here(self, text: str) -> str:
         for name, answers in self._names.items():
             text = text.replace(name, answers)
-        return text.replace("/shapebench/", f"{self._folder}/root/")
+        return text.replace(f"{ROOT}/", f"{self._folder}/root/")
 
 
 class ServerProcess:

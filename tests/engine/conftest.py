@@ -5,14 +5,13 @@ For tests with a cluster: one Kubernetes control plane, pods that are processes,
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from kubernetes import client, config
 
+from bench import servers
 from tests.engine.harness import SMOKE, Stack, free_port, servers_on
 from tests.engine.process_pods import ProcessPods, process_pods
 from tools.kubernetes.binaries import kubernetes_is_installed
@@ -71,8 +70,5 @@ def pods(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """A server that answers every prediction rightly and at once."""
-    command = [sys.executable, "-m", "bench.null_server"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
-        assert server.stdout
-        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        server.kill()
+    with servers.null() as (_, url):
+        yield url

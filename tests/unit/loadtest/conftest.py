@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tests.unit.loadtest.scenarios import CameOf
+
 # The right answer to a model of three classes.
 RIGHT = json.dumps({"predictions": [[0.25, 0.5, 0.25]]}).encode()
 
@@ -92,3 +94,12 @@ def serve() -> Iterator[Callable[[Script], ScriptedServer]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="module")
+def came_of(
+    request: pytest.FixtureRequest, serve: Callable[[Script], ScriptedServer], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[CameOf]:
+    """What came of each `@scenario` of the module, all of which get `serve`."""
+    with request.module.scenario.played(tmp_path_factory, serve) as came_of:
+        yield came_of

@@ -1,15 +1,19 @@
 """Load tests that are played beside each other, for each takes seconds and hardly any work."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import servers
+from loadtest.outcome import LoadTestOutcome, Progress
 from loadtest.plan import Limits
-from loadtest.runner import LoadTestSpec
+from loadtest.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import ClosedLoop
 
 Scenario = Callable[..., Any]
@@ -34,6 +38,17 @@ class Scenarios:
         with ThreadPoolExecutor(self._at_once) as pool:
             futures = {play: pool.submit(play, *given, folders.mktemp(play.__name__)) for play in self._plays}
             yield lambda play: futures[play].result()
+
+
+def played_until_killed(load_at: Callable[[str], LoadTestSpec]) -> LoadTestOutcome:
+    """What came of a test whose server, one of a thousand classes, was killed as soon as it had answered."""
+    with servers.null() as (server, url):
+
+        def kill(progress: Progress) -> None:
+            if progress.requests:
+                server.kill()
+
+        return run_load_test(replace(load_at(url), expected_shape=(1, 1000)), kill, threading.Event())
 
 
 def short_closed_loop(

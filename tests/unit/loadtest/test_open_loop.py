@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,6 @@ from tests.unit.loadtest.scenarios import CameOf, Scenarios
 Serve = Callable[[Callable[[Any, int], None]], Any]
 
 scenario = Scenarios(at_once=4)
-
-
-@pytest.fixture(scope="module")
-def came_of(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
-    with scenario.played(tmp_path_factory, serve) as came_of:
-        yield came_of
 
 
 def run(url: str, work_dir: Path, profile: LoadProfile) -> LoadTestOutcome:

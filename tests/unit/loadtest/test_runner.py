@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -26,7 +26,7 @@ from analysis.store import REQUESTS_SCHEMA
 from loadtest.outcome import LoadTestOutcome, Progress
 from loadtest.plan import Limits
 from loadtest.runner import LoadTestSpec, run_load_test
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, short_closed_loop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop
 
 ROOT = Path(__file__).parents[3]
 BODY = b'{"instances": [[1, 2, 3]]}'
@@ -37,12 +37,6 @@ LIMITS = Limits(connect_timeout_s=1, response_timeout_s=1, server_gone_after_s=1
 Serve = Callable[[Callable[[Any, int], None]], Any]
 
 scenario = Scenarios(at_once=5)
-
-
-@pytest.fixture(scope="module")
-def came_of(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
-    with scenario.played(tmp_path_factory, serve) as came_of:
-        yield came_of
 
 
 def spec(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestSpec:
@@ -244,21 +238,7 @@ def test_a_request_under_way_at_the_end_is_finished_and_counted(came_of: CameOf)
 
 @scenario
 def killed_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
-    server = subprocess.Popen(
-        [sys.executable, "-m", "bench.null_server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
-    )
-    assert server.stdout
-    url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-
-    def kill(progress: Progress) -> None:
-        if progress.requests:
-            server.kill()
-
-    try:
-        return run(replace(spec(url, work_dir, duration_s=60.0), expected_shape=(1, 1000)), kill)
-    finally:
-        server.kill()
-        server.communicate()
+    return played_until_killed(lambda url: spec(url, work_dir, duration_s=60.0))
 
 
 def test_a_server_that_is_killed_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:

@@ -2,14 +2,13 @@
 
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench import servers
 from components.serving_names import NAME
 from loadtest import pod
 from loadtest.payload import photograph
@@ -18,7 +17,6 @@ from provider.listener import listener
 from provider.load_job import GENERATOR
 from tests.pod_processes import PodProcesses, ServerProcess
 
-ROOT = Path(__file__).parents[3]
 SERVER = {
     "metadata": {"name": "tf-serving-0", "uid": "server-0"},
     "spec": {"nodeName": "node-a"},
@@ -165,21 +163,15 @@ def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """A server that answers every prediction rightly and at once."""
-    yield from _null_server("bench.null_server", "http")
+    with servers.null() as (_, url):
+        yield url
 
 
 @pytest.fixture(scope="session")
 def grpc_server_url() -> Iterator[str]:
     """The same over gRPC."""
-    yield from _null_server("bench.null_grpc_server", "grpc")
-
-
-def _null_server(module: str, scheme: str) -> Iterator[str]:
-    command = [sys.executable, "-m", module]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as server:
-        assert server.stdout
-        yield f"{scheme}://127.0.0.1:{int(server.stdout.readline())}"
-        server.kill()
+    with servers.null("grpc") as (_, url):
+        yield url
 
 
 @pytest.fixture
