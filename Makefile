@@ -22,11 +22,11 @@ setup-dev: ## install what the checks and tests need, too
 setup-policy: ## install the policy pack's own environment, for `pulumi preview --policy-pack policy`
 	@tools/setup --tier policy
 
-setup-kubernetes: ## build the Kubernetes that the engine tests start, too (10 minutes, once)
-	@tools/setup --tier kubernetes
+setup-kubernetes: setup-dev ## build the Kubernetes that the engine tests start, too (10 minutes, once)
+	@$(IN_ENV) python -m tests.support.setup kubernetes
 
-setup-node: ## build the node that `make e2e` runs containers on, too (5 minutes, once; root on Linux)
-	@tools/setup --tier node
+setup-node: setup-dev ## build the node that `make e2e` runs containers on, too (5 minutes, once; root on Linux)
+	@$(IN_ENV) python -m tests.support.setup node
 
 demo: setup ## serve, load-test and price on this machine, then show the results
 	@$(IN_ENV) python -m tools.stack local
@@ -47,13 +47,14 @@ test-engine: setup-kubernetes setup-policy ## tests that drive the real Pulumi c
 e2e: setup-node ## tests that run containers on a node of a real Kubernetes, which they start and end
 	@$(IN_ENV) python -m pytest tests/kubernetes
 
-check: setup-dev ## format, lint, types, YAML, workflows, documents, stack files, pins, scripts
+check: setup-dev ## format, lint, types, imports, YAML, workflows, documents, stack files, pins, scripts
 	@$(IN_ENV) ruff format --check .
 	@$(IN_ENV) ruff check .
 	@$(IN_ENV) mypy
+	@$(IN_ENV) lint-imports --no-logo
 	@$(IN_ENV) yamllint --strict .
 	@$(IN_ENV) zizmor --offline --no-progress --quiet .github
-	@$(IN_ENV) python -m tools.checks
+	@$(IN_ENV) python -m checks
 
 format: setup-dev ## format the sources and mend what lint can
 	@$(IN_ENV) ruff format .
@@ -67,7 +68,7 @@ lock: setup-dev ## pin the requirements anew (what is pinned stays, unless UPGRA
 	    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
 	        $$each.in -o $$each.txt || exit 1; \
 	done
-	@$(IN_ENV) python -m tools.checks.requirements $(REQUIREMENTS:%=tools/requirements/%.txt)
+	@$(IN_ENV) python -m checks.requirements $(REQUIREMENTS:%=tools/requirements/%.txt)
 
 clean: ## remove what setting up and running made, except results/ and .state/
 	rm -rf .venv policy/.venv .tools .cache build report .mypy_cache .ruff_cache .pytest_cache .hypothesis

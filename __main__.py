@@ -11,8 +11,8 @@ from stacks.explain import SettingsError
 from stacks.settings import Settings
 
 if TYPE_CHECKING:
-    from components.cluster_load_test import ClusterLoadTest
-    from components.load_test import LoadTest
+    from components.load_test.cluster import ClusterLoadTest
+    from components.load_test.local import LoadTest
 
 # Each platform imports only its own providers' packages, which take seconds: what does not run need not load.
 # ruff: noqa: PLC0415
@@ -23,7 +23,7 @@ Outputs = Mapping[str, object]
 
 def local(settings: Settings) -> Outputs:
     """A process on this machine."""
-    from components.local_platform import LocalPlatform, LocalPlatformArgs
+    from components.platforms.local import LocalPlatform, LocalPlatformArgs
 
     platform = LocalPlatform("local", LocalPlatformArgs(STACK, settings, CHECKOUT))
     serving, load_test = platform.serving, platform.load_test
@@ -39,7 +39,7 @@ def local(settings: Settings) -> Outputs:
 
 def kubernetes(settings: Settings) -> Outputs:
     """A cluster that exists already."""
-    from components.kubernetes_platform import KubernetesPlatform, KubernetesPlatformArgs
+    from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs
 
     platform = KubernetesPlatform("kubernetes", KubernetesPlatformArgs(STACK, settings, CHECKOUT))
     return {
@@ -51,7 +51,7 @@ def kubernetes(settings: Settings) -> Outputs:
 
 def gke(settings: Settings) -> Outputs:
     """A cluster that the stack makes; what it costs is known before anything is made."""
-    from components.gke_platform import GkePlatform, GkePlatformArgs
+    from components.platforms.gke import GkePlatform, GkePlatformArgs
 
     google = google_config_of_this_stack()
     platform = GkePlatform("gke", GkePlatformArgs(STACK, settings, zone_of_this_stack(settings), CHECKOUT, google))

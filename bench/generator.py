@@ -2,7 +2,8 @@
 
 Four parts, all of them or those named on the command line: `stall` (a pause of 2 s in a minute, as each sees it),
 `rate` (is the schedule kept), `ceiling` (the highest valid rate of one core), `capacity` (is a search's answer true).
-The truth is what the null server says of itself, and for an open loop what its schedule comes to: bench.queueing.
+The truth is what the null server says of itself and, for an open loop, what its schedule comes to:
+bench.servers.queueing.
 """
 
 import shutil
@@ -16,13 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from bench import other_generators as others
-from bench import our_generator
 from bench.ceiling import highest
 from bench.figures import Figure, describe_machine, report
-from bench.queue_server import Serving, Told, running
-from bench.queueing import Queue, Stall, responses_s
-from loadtest.payload import rest_body
+from bench.generators import other_generators as others
+from bench.generators import our_generator
+from bench.servers.queue_server import Serving, Told, running
+from bench.servers.queueing import Queue, Stall, responses_s
+from loadtest.run.payload import rest_body
 from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop
 
 _BODY = rest_body()

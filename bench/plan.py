@@ -17,9 +17,9 @@ from analysis.planning.plan import Asked, make_plan
 from analysis.planning.service import Service, cores_of_its_own, spread_of
 from analysis.planning.simulation import Balancer, Fleet
 from analysis.planning.tail import fleet_p99_ms
-from analysis.store import ResultsStore
+from analysis.results.store import ResultsStore
 from bench.figures import Figure, describe_machine, report
-from bench.simulated_runs import capacity_run, closed_loop_run
+from bench.stores.simulated_runs import capacity_run, closed_loop_run
 from stacks.load_profiles import ClosedLoop
 
 _JUDGED_REQUESTS = 250_000

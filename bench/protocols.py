@@ -15,12 +15,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench import null_grpc_server, null_server, servers
 from bench.figures import Figure, describe_machine, report
-from loadtest.payload import photograph
-from loadtest.phases import HOLD
-from loadtest.protocols import request_body
-from loadtest.runner import LoadTestSpec, run_load_test
+from bench.servers import null_grpc_server, null_server
+from bench.servers import processes as servers
+from loadtest.generator.clients.protocols import request_body
+from loadtest.generator.phases import HOLD
+from loadtest.run.payload import photograph
+from loadtest.run.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import ClosedLoop
 
 _USERS = 8

@@ -16,17 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import servers
 from bench.figures import Figure, describe_machine, report
-from bench.null_server import prediction
-from loadtest.payload import rest_body
-from loadtest.plan import PLAN_VARIABLE, Plan
-from loadtest.rest_check import RestCheck
+from bench.servers import processes as servers
+from bench.servers.null_server import prediction
+from loadtest.generator.clients.rest_check import RestCheck
+from loadtest.generator.plan import PLAN_VARIABLE, Plan
+from loadtest.run.payload import rest_body
 
 _ARMS = ("bare", "recorder", "generator")
 _ROUNDS = 25
 _USERS = 8
-_LOCUSTFILE = Path(__file__).with_name("recorder_locustfile.py")
+_LOCUSTFILE = Path(__file__).with_name("generators") / "recorder_locustfile.py"
 
 # One turn of one arm: {"requests", "seconds", "cpu_s"}.
 Turn = dict[str, float]

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from analysis.manifest import Manifest
-from analysis.store import ResultsStore
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
 from bench.figures import Figure, describe_machine, report
-from bench.synthetic import Server, make_manifest, make_rows, write_run
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import ClosedLoop
 
 ROWS = 1_000_000

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from bench import servers
 from bench.figures import Figure, describe_machine, report
-from loadtest.payload import photograph, rest_body
-from serving.export import DEFAULT_CACHE, export
+from bench.servers import processes as servers
+from loadtest.run.payload import photograph, rest_body
+from serving.export.exporter import DEFAULT_CACHE, export
 
 _REQUIREMENTS = Path("tools/requirements/bench.txt")
 _THREADS = os.cpu_count() or 1
@@ -61,7 +61,7 @@ Rounds = dict[str, list[Measured]]
 
 
 class Side:
-    """A worker process of `bench.serving_workers`, which measures on command."""
+    """A worker process of `bench.servers.bare_calls`, which measures on command."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -201,7 +201,7 @@ def _entered(stack: ExitStack, sides: dict[str, AbstractContextManager[Side]]) -
 
 @contextmanager
 def _side(*arguments: str) -> Iterator[Side]:
-    command = [sys.executable, "-m", "bench.serving_workers", *arguments]
+    command = [sys.executable, "-m", "bench.servers.bare_calls", *arguments]
     with servers.process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Side(process)
 
@@ -209,7 +209,7 @@ def _side(*arguments: str) -> Iterator[Side]:
 @contextmanager
 def _kserve(model: Path, port: int) -> Iterator[None]:
     python = _kserve_python()
-    command = [str(python), "bench/serving_kserve.py", str(model / "1"), str(port), str(_THREADS)]
+    command = [str(python), "bench/servers/kserve.py", str(model / "1"), str(port), str(_THREADS)]
     with servers.ready(command, f"http://127.0.0.1:{port}/v1/models/{model.name}", "serving-kserve.log"):
         yield
 

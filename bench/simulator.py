@@ -15,21 +15,21 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.columns import read_columns
 from analysis.planning import simulation
 from analysis.planning.curve import curve_of
 from analysis.planning.model import most_at_once
 from analysis.planning.scaling import Scaling, fit
 from analysis.planning.service import Service
 from analysis.planning.tail import steady
-from analysis.store import ResultsStore
-from bench import servers
+from analysis.results.columns import read_columns
+from analysis.results.store import ResultsStore
 from bench.figures import Figure, describe_machine, report
-from bench.synthetic import make_manifest, write_run
-from loadtest.payload import rest_body
-from loadtest.phases import HOLD
-from loadtest.runner import LoadTestSpec, run_load_test
-from serving.export import DEFAULT_CACHE, export
+from bench.servers import processes as servers
+from bench.stores.synthetic import make_manifest, write_run
+from loadtest.generator.phases import HOLD
+from loadtest.run.payload import rest_body
+from loadtest.run.runner import LoadTestSpec, run_load_test
+from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
 
 # From one user to 32, who ask more than two cores answer: slowly all of the way up, and some of the top.

@@ -8,9 +8,9 @@ from analysis.statistics.cells import cells_of
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.repeats import over_repeats
 from analysis.statistics.within import RunFigures, run_figures
-from bench import choices
 from bench.figures import Figure, describe_machine, report
-from bench.regimes import REGIMES, Regime
+from bench.stores import choices
+from bench.stores.regimes import REGIMES, Regime
 
 STORES = 400
 _SEED = 7

@@ -1,1 +1,1 @@
-"""What Locust runs, and the runner that starts it. Empty on purpose: inside Locust nothing else may be imported."""
+"""The load test: its generator, what starts that, and what was measured. No imports: it ships into the pod."""

@@ -5,7 +5,7 @@ from policy.resource import UNKNOWN, Resource, at, each_in
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 
-# As components.node_pool labels its pools.
+# As components.gke.node_pool labels its pools.
 _POOL_LABEL, _LOAD_POOL = "shapebench/pool", "load"
 
 # Where a pod's specification lies in each kind that makes pods. `apps/v1` and `batch/v1` share the deeper path.

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.manifest import Batching
+    from analysis.results.manifest import Batching
 
 SERVER_NAME = "shapebench-embedded"
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"

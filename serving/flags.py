@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NoReturn
 
+from serving.api.errors import StartError
 from serving.command import SERVER_NAME, server_version
-from serving.errors import StartError
 
 _MIB = 1 << 20
 

@@ -11,13 +11,13 @@ import grpc
 import tensorflow as tf
 import uvicorn
 
-from serving.core import ServerCore
-from serving.errors import StartError
-from serving.grpc_api import grpc_server
-from serving.metrics import Metrics
-from serving.model import Model
+from serving.api.core import ServerCore
+from serving.api.errors import StartError
+from serving.api.grpc_api import grpc_server
+from serving.api.metrics import Metrics
+from serving.api.rest import RestApi
+from serving.model.model import Model
 from serving.prepare import Prepared
-from serving.rest import RestApi
 
 _GRACE_S = 5
 _log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from serving.api.errors import StartError
 from serving.command import SERVER_NAME, server_version
-from serving.errors import StartError
 from serving.flags import parse_flags
 from serving.prepare import prepare
 

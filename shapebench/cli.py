@@ -32,7 +32,7 @@ class Format(StrEnum):
 
 
 class Bought(StrEnum):
-    """How machines are bought: analysis.prices.Usage, which may not be imported here."""
+    """How machines are bought: analysis.pricing.Usage, which may not be imported here."""
 
     on_demand = "on-demand"
     spot = "spot"
@@ -246,7 +246,7 @@ def doctor() -> None:
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     """An error in what the user gave is a line on stderr and exit code 1; a bug keeps its traceback."""
-    from analysis.store import StoreError  # noqa: PLC0415 - start-up
+    from analysis.results.store import StoreError  # noqa: PLC0415 - start-up
     from shapebench.output import CommandError  # noqa: PLC0415 - start-up
     from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
     from stacks.shapes import UnknownMachineTypeError  # noqa: PLC0415 - start-up

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from analysis.report.collect import collect
 from analysis.report.export import write_export
-from analysis.store import ResultsStore
+from analysis.results.store import ResultsStore
 from analysis.verdict.objective import Objective
 from shapebench.output import CommandError, note
 

@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, TextIO
 
-from analysis.report.text import MISSING, money
-from cloud.access import Access, NoCredentialsError, access_of
-from cloud.day_cost import usd_a_day
-from cloud.inventory import Found, inventory
-from cloud.kinds import GRANT
-from cloud.leftovers import Leftover, Why, leftovers
-from cloud.preflight import LOGIN
-from cloud.removal import Removed, Remover
-from cloud.rest import CloudError, Google
-from components.labels import COMMIT, expiry, label_value
+from analysis.formatting import MISSING, money
+from google_cloud.access import Access, NoCredentialsError, access_of
+from google_cloud.day_cost import usd_a_day
+from google_cloud.interrupted_update import interrupted_names
+from google_cloud.inventory import Found, inventory
+from google_cloud.kinds import GRANT
+from google_cloud.leftovers import Leftover, Why, leftovers
+from google_cloud.preflight import LOGIN
+from google_cloud.removal import Removed, Remover
+from google_cloud.rest import CloudError, Google
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.files import load_config, stack_names
 from stacks.google import google_keys
-from stacks.interrupted import interrupted_names
+from stacks.labels import COMMIT, expiry, label_value
 
 
 class Ending(IntEnum):

@@ -3,15 +3,15 @@
 import math
 from typing import Any
 
-from analysis import cost
-from analysis.manifest import Cost
+from analysis.formatting import MISSING, count, money, number
 from analysis.planning.capacity import NodeCapacity
 from analysis.planning.model import Model
 from analysis.planning.plan import Asked, Candidate, LostZone, Plan, make_plan
-from analysis.report.text import MISSING, count, money, number
-from analysis.store import ResultsStore
-from shapebench.amounts import parse_ms, parse_share
+from analysis.pricing import cost
+from analysis.results.manifest import Cost
+from analysis.results.store import ResultsStore
 from shapebench.output import CommandError, note, print_json, print_table
+from shapebench.units import parse_ms, parse_share
 
 _BASIS = {
     "measured": "measured by a capacity search",

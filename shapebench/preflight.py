@@ -1,15 +1,15 @@
 """`shapebench preflight`: what Google Cloud lacks for a stack, asked by hand and before anything is paid for."""
 
-from analysis.stack_cost import hourly_sentence, kept_cost, load_cost
-from cloud.access import access_of
-from cloud.needs import needs
-from cloud.preflight import Wanted, explained, missing
-from cloud.rest import CloudError
-from cloud.running import beyond_running
-from components.account_names import account_names
+from analysis.pricing.stack_cost import hourly_sentence, kept_cost, load_cost
+from google_cloud.access import access_of
+from google_cloud.preflight import Wanted, explained, missing
+from google_cloud.rest import CloudError
+from google_cloud.running import beyond_running
 from shapebench.output import CommandError, note
+from stacks.account_names import account_names
 from stacks.files import load_config, load_settings
 from stacks.google import google_keys, zone_of
+from stacks.quota_needs import needs
 
 
 def preflight(stack: str, project: str | None) -> None:

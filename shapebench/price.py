@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from analysis import cost
-from analysis.manifest import Cost
-from analysis.prices import ON_DEMAND, Usage
-from analysis.report.text import MISSING, money, number
-from analysis.stack_cost import kept_cost, load_cost, run_usd
+from analysis.formatting import MISSING, money, number
+from analysis.pricing import ON_DEMAND, Usage, cost
+from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
+from analysis.results.manifest import Cost
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError
 from stacks.files import load_settings, stack_names

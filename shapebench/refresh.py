@@ -4,11 +4,11 @@ from pathlib import Path
 
 from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
 
-from analysis.cost import DEFAULT_REGION
-from analysis.prices import Price, Unpriced
-from analysis.prices.catalogue import CatalogueError, connect, read_catalogue
-from analysis.prices.rules import RULES
-from analysis.prices.snapshot import FOLDER, Snapshot, newest_snapshot
+from analysis.pricing import Price, Unpriced
+from analysis.pricing.catalogue import CatalogueError, connect, read_catalogue
+from analysis.pricing.cost import DEFAULT_REGION
+from analysis.pricing.rules import RULES
+from analysis.pricing.snapshot import FOLDER, Snapshot, newest_snapshot
 from shapebench.output import CommandError, note
 
 # Where the stacks stand whose price changes are worth a line each.

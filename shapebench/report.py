@@ -5,7 +5,7 @@ from pathlib import Path
 from analysis.report.collect import collect
 from analysis.report.headline import headline
 from analysis.report.render import write_report
-from analysis.store import ResultsStore
+from analysis.results.store import ResultsStore
 from analysis.verdict.objective import Objective
 from shapebench.output import CommandError, note
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from analysis.manifest import Manifest
+from analysis.formatting import count, money, number, percent, run_names, shape_name
 from analysis.report.spread import SPREAD_COLUMNS, SPREAD_TITLE, spread_rows
-from analysis.report.text import count, money, number, percent, run_names, shape_name
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.spread import Repeats, read_repeats
-from analysis.store import ResultsStore, Scan
-from analysis.summary import RunSummary, summarise
+from analysis.statistics.summary import RunSummary, summarise
 from shapebench.output import note, print_json, print_table
 
 _COLUMNS = (

@@ -4,14 +4,14 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.report.text import change, count, figure, markdown_cell, money, number
-from analysis.store import ResultsStore
+from analysis.formatting import change, count, figure, markdown_cell, money, number
+from analysis.results.store import ResultsStore
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
 from analysis.verdict.judge import Judgement, judge
 from analysis.verdict.objective import Objective, ObjectiveError, objective
 from analysis.verdict.ranking import Meets
-from analysis.verdict.words import paragraph
+from analysis.verdict.text import paragraph
 from shapebench.output import CommandError, note, print_json, print_table
 
 # What a script can go by: there is a best, nothing keeps the limits, the data cannot tell.

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from stacks.frozen import Frozen
 from stacks.images import GeneratorImage, ServingImage
-from stacks.model import Frozen
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
 # The node image, the serving image and a 100 MB model take about 8 GB; the rest is room for logs and one more image.

@@ -5,8 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from stacks.allocatable import LEAST_MEMORY_MIB
+from stacks.frozen import Frozen
 from stacks.images import GeneratorImage, ServingImage
-from stacks.model import Frozen
 
 DIGEST_PLACE = "{digest}"
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from stacks.model import Frozen
+from stacks.frozen import Frozen
 
 MODES = ("closed", "open", "capacity")
 

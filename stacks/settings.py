@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from stacks.explain import SettingsError, explain
+from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import PROFILES, LoadProfile
-from stacks.model import Frozen
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
 Port = Annotated[int, Field(ge=1024, le=65535)]

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from stacks.model import Frozen
+from stacks.frozen import Frozen
 
 _E2_CUSTOM = re.compile(r"e2-custom-(?P<vcpus>\d+)-(?P<memory_mib>\d+)")
 

@@ -7,9 +7,6 @@ import time
 from tools.actionlint import ensure_actionlint
 from tools.console import SetupError, say
 from tools.environment import ensure_environment
-from tools.kubernetes.binaries import ensure_kubernetes
-from tools.kubernetes.node.obstacles import why_no_node_can_run
-from tools.kubernetes.node.programs import ensure_node
 from tools.pins import ROOT, load_pins
 from tools.pulumi_cli import ensure_pulumi
 from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
@@ -23,10 +20,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     parser.add_argument(
         "--tier",
-        choices=("run", "dev", "policy", "kubernetes", "node"),
+        choices=("run", "dev", "policy"),
         default="run",
-        help="what to install: dev adds what checks and tests need, policy the policy pack's own environment, "
-        "kubernetes the servers that some tests start, node what runs containers for them",
+        help="what to install: dev adds what checks and tests need, policy the policy pack's own environment",
     )
     tier = parser.parse_args().tier
     started = time.monotonic()
@@ -35,15 +31,11 @@ def main() -> int:
             pins = load_pins()
             # First, as this is what can be impossible; pip's minutes would have been for nothing.
             changed = ensure_pulumi(ROOT, pins)
-            changed |= ensure_environment(ROOT, pins, "run" if tier in {"run", "policy"} else "dev")
-            if tier not in {"run", "policy"}:
+            changed |= ensure_environment(ROOT, pins, "dev" if tier == "dev" else "run")
+            if tier == "dev":
                 changed |= ensure_actionlint(ROOT)
             if tier == "policy":
                 changed |= ensure_environment(ROOT, pins, "policy")
-            if tier in {"kubernetes", "node"}:
-                changed |= ensure_kubernetes(ROOT)
-            if tier == "node":
-                changed |= _ensure_node_if_possible()
             # In a backend of the user's own nothing is made before it is asked for.
             if uses_embedded_backend(activated_environment()):
                 changed |= ensure_stack(ROOT, "local")
@@ -56,13 +48,6 @@ def main() -> int:
     if changed:
         say(f"ready after {time.monotonic() - started:.0f} s")
     return 0
-
-
-def _ensure_node_if_possible() -> bool:
-    if (obstacle := why_no_node_can_run()) is None:
-        return ensure_node(ROOT)
-    say(f"no node can run here, so none is built and what needs one is skipped: {obstacle}")
-    return False
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.manifest import Capacity, CapacityStep
 from analysis.planning.model import Model
+from analysis.results.manifest import Capacity, CapacityStep
 
 # A search for p99 and a plan for p99 speak of the same thing; latencies this close are the same.
 _SAME = 0.001

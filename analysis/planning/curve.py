@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.columns import Columns, Integers
 from analysis.planning.scaling import Point
 from analysis.planning.service import spread_of
 from analysis.planning.simulation import Balancer
+from analysis.results.columns import Columns, Integers
 
 # The way up is cut into so many parts; a user or two more in each do not blur a point.
 _RAMP_PARTS = 12

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 import duckdb
 import numpy as np
 
-from analysis.columns import Columns, read_columns
-from analysis.manifest import Manifest
 from analysis.planning.curve import curve_of
 from analysis.planning.scaling import Point, Scaling, fit
 from analysis.planning.service import Service
 from analysis.planning.simulation import Balancer, ClosedLoop, Fleet, OpenLoop, simulate
 from analysis.planning.tail import QUICK_REQUESTS, TAIL, AfterLoss, after_zone_loss, fleet_p99_ms, steady
-from analysis.store import ResultsStore
+from analysis.results.columns import Columns, read_columns
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
 
 # TensorFlow Serving's default of --rest_api_num_threads and --grpc_max_threads (docs/serving.md).
 _THREADS_A_VCPU = 4

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from analysis.cost import at_least
-from analysis.manifest import Cost, Manifest
+from analysis.formatting import variant_name
 from analysis.planning.capacity import NoCapacityError, NodeCapacity, node_capacity
 from analysis.planning.model import Model, NoModelError, read_model
-from analysis.report.text import variant_name
-from analysis.stack_cost import serving_cost
-from analysis.store import ResultsStore
-from analysis.summary import RunSummary, summarise
+from analysis.pricing.cost import at_least
+from analysis.pricing.stack_cost import serving_cost
+from analysis.results.manifest import Cost, Manifest
+from analysis.results.store import ResultsStore
+from analysis.statistics.summary import RunSummary, summarise
 from stacks.shapes import NodeShape
 
 # How often the fleet may grow, by a twentieth, where its simulated tail does not keep the promise.

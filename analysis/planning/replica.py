@@ -5,8 +5,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from analysis.manifest import Batching
 from analysis.planning.service import Service
+from analysis.results.manifest import Batching
 
 # Two moments closer than this are one: sums of floats differ in their last digits.
 _SAME_S = 1e-9
@@ -103,6 +103,6 @@ class Replica:
             self.next_s = min(self.next_s, self._waiting[0].opened_s + self._timeout_s)
 
     def _is_due(self, work: _Work) -> bool:
-        """As in serving/batching.py: a batch may begin when it is full or when its oldest request has waited enough."""
+        """As serving.model.batching does: a batch starts when it is full or its oldest request has waited enough."""
         full = self._batching is None or len(work.requests) >= self._batching.max_batch_size
         return full or work.opened_s + self._timeout_s <= self._now_s + _SAME_S

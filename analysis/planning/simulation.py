@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.manifest import Batching
 from analysis.planning.replica import Replica
 from analysis.planning.service import Service
+from analysis.results.manifest import Batching
 
 Balancer = Literal["random", "round-robin"]
 _BLOCK = 4096

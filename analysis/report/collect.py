@@ -5,18 +5,18 @@ from functools import partial
 
 import duckdb
 
-from analysis.columns import read_columns
-from analysis.manifest import Manifest
-from analysis.meanwhile import Meanwhile, read_meanwhile
+from analysis.formatting import run_names
+from analysis.parallel import for_each
 from analysis.planning.curve import Curve, curve_of
 from analysis.planning.model import balancer_of
-from analysis.processes import for_each
-from analysis.report.series import Series, series_of
-from analysis.report.text import run_names
+from analysis.report.charts.series import Series, series_of
+from analysis.results.columns import read_columns
+from analysis.results.manifest import Manifest
+from analysis.results.resource_usage import Meanwhile, read_meanwhile
+from analysis.results.store import Problem, ResultsStore
 from analysis.statistics.read import Read, figures_of, figures_without_rows
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
-from analysis.store import Problem, ResultsStore
-from analysis.summary import RunSummary, summary_of, summary_without_rows
+from analysis.statistics.summary import RunSummary, summary_of, summary_without_rows
 from analysis.verdict.judge import P99, Judgement, judgement_of
 from analysis.verdict.objective import Objective
 

@@ -8,10 +8,10 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.report.breakdown import Breakdown, break_down
-from analysis.report.drawing import BAD, FIRST, INK, MUTED, SECOND, colours, name_axis, rows_height_px, svg
-from analysis.report.front import draw_front
-from analysis.report.text import change, figure, money, number
+from analysis.formatting import change, figure, money, number
+from analysis.report.charts.breakdown import Breakdown, break_down
+from analysis.report.charts.drawing import BAD, FIRST, INK, MUTED, SECOND, colours, name_axis, rows_height_px, svg
+from analysis.report.charts.front import draw_front
 from analysis.statistics.estimate import Estimate
 from analysis.verdict.claims import Claim, claims
 from analysis.verdict.effects import Effect, effects

@@ -1,7 +1,7 @@
 """The part of a run's report that says what the servers themselves counted."""
 
-from analysis.counters import Counted
-from analysis.report.text import count, number, percent
+from analysis.formatting import count, number, percent
+from analysis.results.counters import Counted
 
 COLUMNS = (
     "Replica",

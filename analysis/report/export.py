@@ -12,15 +12,15 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from analysis.processes import for_each
+from analysis.parallel import for_each
+from analysis.report.charts.still import png, standalone
 from analysis.report.collect import Findings, Run
 from analysis.report.comparison import Comparison
 from analysis.report.folder import make_folder
 from analysis.report.render import contents, fill
 from analysis.report.seed import experiments
-from analysis.report.still import png, standalone
-from analysis.rows import open_rows
-from analysis.store import REQUEST_COLUMNS, ResultsStore
+from analysis.results.rows import open_rows
+from analysis.results.store import REQUEST_COLUMNS, ResultsStore
 
 
 def write_export(

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from analysis.formatting import shape_name
 from analysis.report.collect import Findings
-from analysis.report.text import shape_name
 from analysis.verdict.judge import Judgement
 from analysis.verdict.ranking import Meets
-from analysis.verdict.words import names, paragraph
+from analysis.verdict.text import names, paragraph
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from analysis.manifest import Generator, Manifest
+from analysis.formatting import count, number, percent, server_name, shape_name
 from analysis.report.collect import Run
-from analysis.report.text import count, number, percent, server_name, shape_name
-from analysis.summary import RunSummary
+from analysis.results.manifest import Generator, Manifest
+from analysis.statistics.summary import RunSummary
 from stacks.load_profiles import CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
 
 Facts = tuple[tuple[str, str], ...]

@@ -8,19 +8,22 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from analysis import cost
-from analysis.processes import for_each
-from analysis.report import charts, counted, meanwhile, text
+from analysis import formatting as text
+from analysis.parallel import for_each
+from analysis.pricing import cost
+from analysis.report import counted
+from analysis.report.charts import resource_usage as meanwhile
+from analysis.report.charts import run_charts as charts
+from analysis.report.charts.growth import growths
+from analysis.report.charts.series import Series
 from analysis.report.collect import Findings, Run
 from analysis.report.comparison import compare, meets_in_words, ranking_row
 from analysis.report.folder import make_folder, write_whole
-from analysis.report.growth import growths
 from analysis.report.headline import headline
 from analysis.report.provenance import provenance
 from analysis.report.seed import seed_table
-from analysis.report.series import Series
 from analysis.report.spread import SPREAD_COLUMNS, SPREAD_EXPLAINED, SPREAD_TITLE, spread_rows
-from analysis.verdict.words import asked
+from analysis.verdict.text import asked
 from stacks.load_profiles import ClosedLoop
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.cost import HOURS_A_DAY, estimate, nodes_hourly
-from analysis.manifest import Batching, Manifest
+from analysis.formatting import count, money, number, percent, server_name, variant_name
+from analysis.pricing.cost import HOURS_A_DAY, estimate, nodes_hourly
 from analysis.report.collect import Findings, Run
-from analysis.report.text import count, money, number, percent, server_name, variant_name
+from analysis.results.manifest import Batching, Manifest
 from analysis.verdict.claims import Claim, Finding, claims
 from analysis.verdict.effects import effects
 from analysis.verdict.judge import Judgement

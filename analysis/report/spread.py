@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from analysis.report.text import number, percent
+from analysis.formatting import number, percent
 from analysis.statistics.spread import Repeats
 
 SPREAD_TITLE = "From run to run, and within a run"

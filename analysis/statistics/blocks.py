@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis.columns import Floats
+from analysis.results.columns import Floats
 from analysis.statistics.cells import CELLS
 
 REPLICATES = 1000

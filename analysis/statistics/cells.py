@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.columns import Floats, Integers, quantiles_of
+from analysis.results.columns import Floats, Integers, quantiles_of
 
 CELLS = 480
 # The ladder of a tail: rungs evenly apart in the logarithm of the odds, from 20 times as few answers above to 20 times

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import duckdb
 
-from analysis.columns import Columns, Integers, RunRows, read_columns
-from analysis.manifest import Capacity, Manifest
+from analysis.results.columns import Columns, Integers, RunRows, read_columns
+from analysis.results.manifest import Capacity, Manifest
+from analysis.results.store import ResultsStore
 from analysis.statistics.cells import Hold, cells_of
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.within import RunFigures, run_figures
-from analysis.store import ResultsStore
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from scipy.special import ndtri
 
-from analysis.manifest import Manifest
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import LEVEL, Estimate
 from analysis.statistics.read import Read, read_figures
 from analysis.statistics.within import RunFigures
-from analysis.store import ResultsStore
 
 # Those that the spread is said of.
 QUANTILES = (0.5, 0.99)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
 
-from analysis.columns import Floats
+from analysis.results.columns import Floats
 from analysis.statistics.blocks import block_length, draws
 from analysis.statistics.cells import CELLS, Cells, Tail
 from analysis.statistics.estimate import LEVEL, Estimate
@@ -62,7 +62,7 @@ def _if_bursts_are_few(cells: Cells) -> tuple[float, float]:
 
     Resampling five bursts of errors gives no sixth. Failures in g independent groups may have been as many as Poisson's
     exact bounds for g allow (Garwood 1936), and what was sent varies besides. A few groups of different sizes are worth
-    less than the resampled variance says: by how much is set so that the bursts of bench.regimes are covered.
+    less than the resampled variance says: by how much is set so that the bursts of bench.stores.regimes are covered.
     """
     failed, sent = cells.failed.astype(np.float64), cells.sent.astype(np.float64)
     variance = _variance(failed, block_length(failed))

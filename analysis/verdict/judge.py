@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from analysis.manifest import Manifest
-from analysis.processes import for_each
+from analysis.parallel import for_each
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.read import Read, read_figures
 from analysis.statistics.repeats import over_repeats, plain_mean
 from analysis.statistics.within import RunFigures
-from analysis.store import ResultsStore
 from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Limit, Meets, Ranked, rank
 from analysis.verdict.variants import Variant, comparable

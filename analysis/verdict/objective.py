@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
-from analysis.cost import HOURS_A_MONTH
-from analysis.manifest import Record
+from analysis.pricing.cost import HOURS_A_MONTH
+from analysis.results.manifest import Record
 
 DEFAULT_ERRORS = "5%"
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?|\.\d+)"

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.manifest import Manifest
-from analysis.report.text import server_name, shape_name, variant_name
+from analysis.formatting import server_name, shape_name, variant_name
+from analysis.results.manifest import Manifest
 
 _MODES = {"closed": "a closed loop", "open": "an open loop", "capacity": "a capacity search"}
 

@@ -17,7 +17,7 @@ def _check(resource: Resource) -> Iterator[str]:
         if account is not UNKNOWN and (not account or _DEFAULT_OF_COMPUTE_ENGINE.fullmatch(str(account))):
             yield (
                 "its nodes run as the default service account of Compute Engine, which may edit the whole project; give"
-                " nodeConfig.serviceAccount an account of its own (components/service_account.py)"
+                " nodeConfig.serviceAccount an account of its own (components/gke/service_account.py)"
             )
     spec = pod_spec(resource)
     if spec is not None and spec is not UNKNOWN:

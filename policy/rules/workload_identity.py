@@ -23,7 +23,7 @@ def _check(resource: Resource) -> Iterator[str]:
     if resource.kind == "gcp:serviceaccount/key:Key":
         yield (
             "it exports the key of a service account, which never expires and ends up in the state; remove it and let"
-            " the Kubernetes service account act as that account (components/model_store.py)"
+            " the Kubernetes service account act as that account (components/gke/model_store.py)"
         )
 
 

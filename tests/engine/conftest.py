@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from kubernetes import client, config
 
-from bench import servers
+from bench.servers import processes as servers
 from tests.engine.harness import SMOKE, Stack, free_port, servers_on
 from tests.engine.process_pods import ProcessPods, process_pods
-from tools.kubernetes.binaries import kubernetes_is_installed
-from tools.kubernetes.control_plane import ControlPlane
+from tests.support.kubernetes.binaries import kubernetes_is_installed
+from tests.support.kubernetes.control_plane import ControlPlane
 from tools.pins import ROOT
 
 
@@ -50,7 +50,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     if not kubernetes_is_installed(ROOT):
-        pytest.fail("Kubernetes' servers are missing or outdated; run `tools/setup --tier kubernetes`")
+        pytest.fail("Kubernetes' servers are missing or outdated; run `make setup-kubernetes`")
     with ControlPlane(tmp_path_factory.mktemp("control-plane") / "data") as control_plane:
         yield control_plane
 

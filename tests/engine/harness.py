@@ -13,9 +13,9 @@ from typing import Any
 import psutil
 import yaml
 
-from analysis.manifest import Manifest
-from analysis.store import ResultsStore
-from loadtest.plan import PLAN_VARIABLE
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
+from loadtest.generator.plan import PLAN_VARIABLE
 
 CHECKOUT = Path(__file__).parents[2]
 WORK_DIR = CHECKOUT / ".state/runs"

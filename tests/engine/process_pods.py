@@ -17,8 +17,8 @@ from typing import Any
 from aiohttp import web
 from kubernetes import client
 
-from provider.load_job import GENERATOR
-from tests.pod_processes import PodProcesses, ServerProcess
+from provider.cluster.load_job import GENERATOR
+from tests.support.pod_processes import PodProcesses, ServerProcess
 
 Json = dict[str, Any]
 

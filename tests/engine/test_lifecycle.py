@@ -9,8 +9,8 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 
-from analysis.counters import requests_by_replica
-from analysis.store import ResultsStore
+from analysis.results.counters import requests_by_replica
+from analysis.results.store import ResultsStore
 from tests.engine.harness import SMOKE, Stack, eventually, generators, servers_on
 
 

@@ -8,9 +8,9 @@ from playwright.sync_api import sync_playwright
 
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.store import ResultsStore
+from analysis.results.store import ResultsStore
 from analysis.verdict.objective import Objective
-from bench.synthetic import Server, make_manifest, make_rows, write_run
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -10,8 +10,8 @@ import pytest
 from kubernetes import client, config
 
 from tests.kubernetes.own_images import OwnImages, packed
-from tools.kubernetes.node.obstacles import why_no_node_can_run
-from tools.kubernetes.node.single_node import SingleNode
+from tests.support.node.obstacles import why_no_node_can_run
+from tests.support.node.single_node import SingleNode
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

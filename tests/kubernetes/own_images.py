@@ -6,8 +6,8 @@ import sys
 from typing import NamedTuple
 
 from tests.engine.harness import CHECKOUT
-from tools.images.archive import Image
-from tools.images.project import ProjectImages
+from tests.support.images.archive import Image
+from tests.support.images.project import ProjectImages
 
 
 class OwnImages(NamedTuple):

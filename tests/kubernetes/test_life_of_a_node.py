@@ -11,10 +11,10 @@ from kubernetes import client, config
 
 from tests.engine.harness import CHECKOUT, eventually
 from tests.kubernetes.traces import cables, control_groups, mounts_below, network_of, processes_of
+from tests.support.node import cgroups
+from tests.support.node.configuration import SANDBOX_IMAGE
+from tests.support.node.single_node import SingleNode
 from tools.console import SetupError
-from tools.kubernetes.node import cgroups
-from tools.kubernetes.node.configuration import SANDBOX_IMAGE
-from tools.kubernetes.node.single_node import SingleNode
 
 PROGRAMS = {"containerd", "kubelet", "kube-proxy", "coredns", "etcd", "kube-apiserver", "kube-scheduler"}
 
@@ -23,7 +23,7 @@ PROGRAMS = {"containerd", "kubelet", "kube-proxy", "coredns", "etcd", "kube-apis
 def started(tmp_path: Path):
     folder = tmp_path / "node"
     with subprocess.Popen(
-        [sys.executable, "-m", "tools.kubernetes.node", str(folder)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.support.node", str(folder)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         assert "export KUBECONFIG=" in process.stdout.readline()

@@ -18,17 +18,17 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 
-from analysis.counters import requests_by_replica
-from analysis.manifest import Manifest
-from analysis.store import ResultsStore
-from components.serving_names import GENERATOR_LABELS, SERVER_LABELS
-from provider.load_job import GENERATOR
+from analysis.results.counters import requests_by_replica
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
+from provider.cluster.load_job import GENERATOR
+from stacks.serving_names import GENERATOR_LABELS, SERVER_LABELS
 from tests.engine.harness import CHECKOUT, Stack, eventually
 from tests.kubernetes.own_images import OwnImages
 from tests.kubernetes.traces import network_of, processes_of
-from tools.images.python import PYTHON
-from tools.kubernetes.binaries import bin_folder
-from tools.kubernetes.node.single_node import SingleNode
+from tests.support.images.python import PYTHON
+from tests.support.kubernetes.binaries import bin_folder
+from tests.support.node.single_node import SingleNode
 from tools.pins import ROOT
 
 NAMESPACE = "stack-on-a-node"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from tools.kubernetes.node import cgroups
+from tests.support.node import cgroups
 
 
 def network_of(starter: int) -> Path:

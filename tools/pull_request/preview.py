@@ -30,7 +30,7 @@ class Preview(_Value):
     failed: bool
     changes: tuple[Change, ...]
     cost: dict[str, Any] | None
-    """The stack's output of that name, analysis.stack_cost.cost_output; None where it has none."""
+    """The stack's output of that name, analysis.pricing.stack_cost.cost_output; None where it has none."""
     problems: tuple[str, ...]
     """Errors and violations of policies."""
 

@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from provider.engine import watch
+from provider.engine.log import watch
 from tests.engine.gcp_stand_in.cloud import (
     UNKNOWN,
     Cloud,

@@ -8,7 +8,7 @@ from kubernetes import client
 
 from tests.engine.gke.world import REST_URL, World, contents
 from tests.engine.process_pods import ProcessPods
-from tools.kubernetes.control_plane import ControlPlane
+from tests.support.kubernetes.control_plane import ControlPlane
 
 
 @pytest.fixture(scope="module")

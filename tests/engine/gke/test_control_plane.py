@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from tests.engine.harness import CHECKOUT, eventually
+from tests.support.kubernetes.control_plane import ControlPlane
 from tools.console import SetupError
-from tools.kubernetes.control_plane import ControlPlane
 
 SERVERS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
 
@@ -21,7 +21,7 @@ SERVERS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 def started(tmp_path: Path):
     folder = tmp_path / "data"
     with subprocess.Popen(
-        [sys.executable, "-m", "tools.kubernetes.control_plane", str(folder)],
+        [sys.executable, "-m", "tests.support.kubernetes.control_plane", str(folder)],
         cwd=CHECKOUT, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None

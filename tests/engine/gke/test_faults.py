@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from provider.load_job import GENERATOR
-from stacks.interrupted import interrupted_names
+from google_cloud.interrupted_update import interrupted_names
+from provider.cluster.load_job import GENERATOR
 from tests.engine.gcp_stand_in.memory import Fault
 from tests.engine.gke.world import NAMESPACE, World, contents
 from tests.engine.harness import LONG, SMOKE, Stack, eventually
-from tests.pod_processes import PodProcesses
+from tests.support.pod_processes import PodProcesses
 
 SECOND_POOL = "NodePool::gke-cluster-serving"
 CLUSTER = "Cluster::gke-cluster-control-plane"

@@ -9,7 +9,7 @@ from policy.rules import RULES
 from stacks.files import project_defaults, stack_names
 from tests.engine.gke.world import World
 from tests.engine.harness import CHECKOUT, Stack
-from tests.policy_fixtures import fixtures
+from tests.support.policy_fixtures import fixtures
 from tools.environment import requirements_are_installed
 from tools.pull_request.preview import Change, read_events
 

@@ -1,6 +1,6 @@
 """What a GKE stack meets in these tests: a Google Cloud in a folder, a real control plane, nodes that are played.
 
-What is asked of Google's REST APIs beside making things is answered by another stand-in, tests/google_stand_in.py.
+Google's REST APIs, beside those that create things, have a stand-in of their own: tests/support/google_stand_in.py.
 """
 
 import json
@@ -16,14 +16,14 @@ from typing import Any, Self
 import yaml
 from kubernetes import client
 
-from components.labels import STACK
+from stacks.labels import STACK
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.stand_in_kubelet import StandInKubelet
 from tests.engine.harness import CHECKOUT, SMOKE, Stack, eventually
 from tests.engine.process_pods import ProcessPods
-from tests.google_stand_in import GoogleStandIn, RefusedError, serving
-from tools.kubernetes.binaries import bin_folder
-from tools.kubernetes.control_plane import ControlPlane
+from tests.support.google_stand_in import GoogleStandIn, RefusedError, serving
+from tests.support.kubernetes.binaries import bin_folder
+from tests.support.kubernetes.control_plane import ControlPlane
 
 STAND_IN = Path(__file__).parents[1] / "gcp_stand_in/bin"
 PROJECT = "shapebench-tests"

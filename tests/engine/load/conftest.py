@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from components.serving_names import SERVER_LABELS
-from loadtest import pod
-from loadtest.payload import photograph
-from provider.listener import listener
+from loadtest.run import pod
+from loadtest.run.payload import photograph
+from provider.resources.listener import listener
 from stacks.load_profiles import ClosedLoop
+from stacks.serving_names import SERVER_LABELS
 from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
 from tests.engine.process_pods import ProcessPods
-from tests.pod_processes import ServerProcess
-from tools.kubernetes.control_plane import ControlPlane
+from tests.support.kubernetes.control_plane import ControlPlane
+from tests.support.pod_processes import ServerProcess
 
 NAMESPACE = "load-tests"
 

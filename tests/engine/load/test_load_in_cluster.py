@@ -18,13 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 from kubernetes import client
 
-import provider.pod_sampler
-from analysis.store import ResultsStore
-from provider.cluster_load_test import NEEDED_RIGHTS, ClusterLoadTest
-from provider.load_job import GENERATOR
+import provider.sampling.pod_sampler
+from analysis.results.store import ResultsStore
+from provider.cluster.load_job import GENERATOR
 from provider.resource import Operation, ResourceError
+from provider.resources.cluster_load_test import NEEDED_RIGHTS, ClusterLoadTest
 from tests.engine.load.process_kubelet import ProcessKubelet
-from tools.kubernetes.control_plane import ControlPlane
+from tests.support.kubernetes.control_plane import ControlPlane
 from tools.pins import ROOT
 
 pytestmark = pytest.mark.engine
@@ -83,7 +83,7 @@ def test_the_rows_come_back_and_neither_job_nor_pod_nor_secret_stays(
 def test_what_server_and_generator_used_comes_back_through_commands_beside_the_tests_own(
     inputs: Any, api: client.ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.pod_sampler, "_INTERVAL_S", 0.1)
+    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.1)
     RESOURCE.create(inputs, Recorded().operation)
     store = ResultsStore(inputs["results"])
     (manifest,) = store.scan().manifests

@@ -10,8 +10,8 @@ from kubernetes import client
 
 from tests.engine.harness import SMOKE, Stack
 from tests.engine.load.process_kubelet import ProcessKubelet
-from tools.kubernetes.binaries import bin_folder
-from tools.kubernetes.control_plane import ControlPlane
+from tests.support.kubernetes.binaries import bin_folder
+from tests.support.kubernetes.control_plane import ControlPlane
 from tools.pins import ROOT
 
 NAMESPACE = "stack-tests"

@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from analysis.report import drawing
-from analysis.store import REQUESTS_SCHEMA, ResultsStore
-from bench.synthetic import STARTED_AT
+from analysis.report.charts import drawing
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
+from bench.stores.synthetic import STARTED_AT
 
 
 @pytest.fixture(autouse=True)

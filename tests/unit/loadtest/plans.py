@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from loadtest.plan import Plan
+from loadtest.generator.plan import Plan
 
 
 def write_plan(folder: Path, url: str = "http://127.0.0.1:1", body: bytes = b"") -> Path:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bench import servers
-from loadtest.outcome import LoadTestOutcome, Progress
-from loadtest.plan import Limits
-from loadtest.runner import LoadTestSpec, run_load_test
+from bench.servers import processes as servers
+from loadtest.generator.plan import Limits
+from loadtest.result.outcome import LoadTestOutcome, Progress
+from loadtest.run.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import ClosedLoop
 
 Scenario = Callable[..., Any]

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from loadtest.arrivals import CONSTANT, arrivals_at
-from loadtest.search import Found, Search, Step
-from loadtest.step import Objective, StepJudge, Verdict
+from loadtest.generator.capacity.search import Found, Search, Step
+from loadtest.generator.capacity.step import Objective, StepJudge, Verdict
+from loadtest.generator.loops.arrivals import CONSTANT, arrivals_at
 
 LOOK_S = 0.25
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from loadtest.plan import PLAN_VARIABLE
+from loadtest.generator.plan import PLAN_VARIABLE
 from tests.unit.loadtest.plans import write_plan
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def modules_after(statement: str, variables: dict[str, str] | None = None) -> set[str]:
@@ -21,10 +21,10 @@ def modules_after(statement: str, variables: dict[str, str] | None = None) -> se
 
 
 def test_the_runner_does_not_import_locust_which_would_patch_its_process() -> None:
-    assert not modules_after("import loadtest.runner, loadtest.payload") & {"locust", "gevent"}
+    assert not modules_after("import loadtest.run.runner, loadtest.run.payload") & {"locust", "gevent"}
 
 
 def test_what_runs_in_locust_needs_nothing_that_the_official_image_lacks(tmp_path: Path) -> None:
-    modules = modules_after("import loadtest.locustfile", {PLAN_VARIABLE: str(write_plan(tmp_path))})
+    modules = modules_after("import loadtest.generator.locustfile", {PLAN_VARIABLE: str(write_plan(tmp_path))})
     assert "locust" in modules
     assert not modules & {"analysis", "stacks", "serving", "provider", "pydantic", "numpy", "pyarrow", "pulumi", "PIL"}

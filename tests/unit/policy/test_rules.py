@@ -6,7 +6,7 @@ import pytest
 from policy.resource import UNKNOWN, Resource
 from policy.rule import Rule
 from policy.rules import RULES
-from tests.policy_fixtures import Fixture, fixtures, names
+from tests.support.policy_fixtures import Fixture, fixtures, names
 
 BY_NAME = {rule.name: rule for rule in RULES}
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from components.kubernetes_platform import KubernetesPlatform, KubernetesPlatformArgs
-from components.local_platform import LocalPlatform, LocalPlatformArgs
+from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs
+from components.platforms.local import LocalPlatform, LocalPlatformArgs
 from policy.resource import Resource
 from policy.rules import RULES
 from stacks.files import load_settings
-from tests.unit.components.gke_program import SHAPES, record_gke, record_stack, settings_with
+from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import Recording, record
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bench import servers
-from components.serving_names import NAME
-from loadtest import pod
-from loadtest.payload import photograph
-from provider.cluster import ClusterError, GoneError, Json
-from provider.listener import listener
-from provider.load_job import GENERATOR
-from tests.pod_processes import PodProcesses, ServerProcess
+from bench.servers import processes as servers
+from loadtest.run import pod
+from loadtest.run.payload import photograph
+from provider.cluster.api import ClusterError, GoneError, Json
+from provider.cluster.load_job import GENERATOR
+from provider.resources.listener import listener
+from stacks.serving_names import NAME
+from tests.support.pod_processes import PodProcesses, ServerProcess
 
 SERVER = {
     "metadata": {"name": "tf-serving-0", "uid": "server-0"},
@@ -40,7 +40,7 @@ CONFIG_MAPS = {
 
 
 class ProcessCluster:
-    """provider.cluster.Cluster over processes. `during`, if set, is called once, when requests have been answered."""
+    """A Cluster over processes. `during`, if set, is called once, when requests have been answered."""
 
     def __init__(self, folder: Path, server: ServerProcess) -> None:
         self._folder = folder

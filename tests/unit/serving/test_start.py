@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from analysis.manifest import Batching
+from analysis.results.manifest import Batching
+from serving.api.errors import StartError
 from serving.command import server_command, write_batching_file, write_monitoring_file
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
-from serving.errors import StartError
 from serving.flags import parse_flags
 from serving.prepare import prepare
 

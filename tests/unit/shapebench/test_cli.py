@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
-from analysis import cost
-from analysis.manifest import Repeat, Validity
-from analysis.prices.snapshot import FOLDER, newest_snapshot
-from analysis.store import ResultsStore, new_run_id
-from bench.synthetic import Server, make_manifest, make_rows, write_run
+from analysis.pricing import cost
+from analysis.pricing.snapshot import FOLDER, newest_snapshot
+from analysis.results.manifest import Repeat, Validity
+from analysis.results.store import ResultsStore, new_run_id
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES
 

@@ -5,11 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cloud import rest
+from google_cloud import rest
 from shapebench.cli import app
-from tests.google_stand_in import PROJECT, REGION, GoogleStandIn, serving
-from tests.unit.cloud import things
-from tests.unit.cloud.things import DAY, labels
+from tests.support.google_stand_in import PROJECT, REGION, GoogleStandIn, serving
+from tests.unit.google_cloud import things
+from tests.unit.google_cloud.things import DAY, labels
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def cloud(monkeypatch):
     with serving(cloud) as keys:
         here = {service: keys[f"gcp:{service}CustomEndpoint"] for service in rest.ENDPOINTS}
         monkeypatch.setattr(rest, "ENDPOINTS", here)
-        monkeypatch.setattr("cloud.removal._LOOK_S", 0)
+        monkeypatch.setattr("google_cloud.removal._LOOK_S", 0)
         yield cloud
 
 

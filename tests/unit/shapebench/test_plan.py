@@ -6,11 +6,11 @@ from typer.testing import CliRunner
 
 from analysis.planning.service import Service, cores_of_its_own
 from analysis.planning.simulation import Fleet
-from analysis.store import ResultsStore
-from bench.simulated_runs import capacity_run
-from shapebench.amounts import parse_ms, parse_share
+from analysis.results.store import ResultsStore
+from bench.stores.simulated_runs import capacity_run
 from shapebench.cli import app
 from shapebench.output import CommandError
+from shapebench.units import parse_ms, parse_share
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from shapebench import preflight
 from shapebench.cli import app
 from stacks import files
-from tests.google_stand_in import PROJECT, GoogleStandIn, serving
-from tests.unit.cloud import things
+from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
+from tests.unit.google_cloud import things
 
 
 @pytest.fixture

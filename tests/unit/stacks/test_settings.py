@@ -98,7 +98,11 @@ WRONG = [
         "leave processes out",
     ),
     (serving(protocol="soap"), "serving.protocol is 'soap'", "Give rest or grpc"),
-    (serving(batching={"maxBatchSize": 8}), "serving.batching.numBatchThreads is missing", "as many as the shape has"),
+    (
+        serving(batching={"maxBatchSize": 8}),
+        "serving.batching.numBatchThreads is missing",
+        "as many as the shape has",
+    ),
     ({"loda": {}}, "loda is not a setting", "did you mean load?"),
     (smoke(profile="sede"), "load.profile is 'sede'", "give one of seed, laptop, smoke"),
     (smoke(users=0), "load.users is 0", "Give 1 to 10000"),

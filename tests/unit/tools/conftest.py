@@ -1,6 +1,5 @@
 import hashlib
 import io
-import shutil
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools import release
-from tools.pins import ROOT, Pins, load_pins
+from tools.pins import Pins, load_pins
 
 WHOLE = {f"pulumi/{name}": name.encode() for name in release.RELEASE_FILES} | {
     "pulumi/pulumi-language-go": b"not wanted",
@@ -65,39 +64,3 @@ def releases(tmp_path: Path) -> Iterator[Releases]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    """A checkout whose path has a space in it, with what setting up reads."""
-    root = tmp_path / "a checkout"
-    (root / "tools/go").mkdir(parents=True)
-    for name in ("env.sh", "versions.toml", "go/go.mod"):
-        shutil.copy(ROOT / "tools" / name, root / "tools" / name)
-    return root
-
-
-def executable(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return path
-
-
-@pytest.fixture
-def pulumi_at():
-    """Makes a folder with a Pulumi that says a version, and its Python host; returns an environment that has it."""
-
-    def make(folder: Path, version: str) -> dict[str, str]:
-        executable(folder / "pulumi", f"echo {version}")
-        executable(folder / "pulumi-language-python", "exit 1")
-        executable(folder / "pulumi-language-python-exec", "exit 1")
-        return {"PATH": f"{folder}:/usr/bin:/bin"}
-
-    return make
-
-
-@pytest.fixture
-def script_at():
-    """Writes an executable shell script."""
-    return executable

@@ -3,7 +3,6 @@ import math
 import numpy as np
 import pytest
 
-from analysis.manifest import Validity
 from analysis.planning import model as model_module
 from analysis.planning import plan as plan_module
 from analysis.planning import tail
@@ -12,10 +11,11 @@ from analysis.planning.model import NoModelError, read_model
 from analysis.planning.plan import Asked, make_plan
 from analysis.planning.service import Service, cores_of_its_own, spread_of
 from analysis.planning.simulation import Fleet
-from analysis.stack_cost import serving_cost
-from analysis.store import ResultsStore
-from bench.simulated_runs import capacity_run, closed_loop_run
-from bench.synthetic import Server, make_manifest, make_rows, write_run
+from analysis.pricing.stack_cost import serving_cost
+from analysis.results.manifest import Validity
+from analysis.results.store import ResultsStore
+from bench.stores.simulated_runs import capacity_run, closed_loop_run
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES, ClosedLoop
 
 # Two threads of 80 ms: a node finishes 25 requests a second at most.

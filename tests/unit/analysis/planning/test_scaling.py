@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from analysis.columns import Columns, Words
 from analysis.planning.curve import curve_of
 from analysis.planning.scaling import Point, fit
 from analysis.planning.service import Service, cores_of_its_own, spread_of
 from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, Simulated, simulate
+from analysis.results.columns import Columns, Words
 
 LOGNORMAL = spread_of(np.random.default_rng(3).lognormal(0, 0.29, 100_000))
 

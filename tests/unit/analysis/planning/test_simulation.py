@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.manifest import Batching
 from analysis.planning.service import Service, cores_of_its_own
 from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, ZoneLoss, simulate
+from analysis.results.manifest import Batching
 
 ALWAYS_THE_SAME = np.ones(1)
 

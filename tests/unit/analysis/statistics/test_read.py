@@ -3,10 +3,10 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.manifest import Capacity, CapacityRps, CapacityStep, Validity
+from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Validity
 from analysis.statistics.read import read_figures
-from analysis.summary import summarise
-from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from analysis.statistics.summary import summarise
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
 SMOKE = PROFILES["smoke"]

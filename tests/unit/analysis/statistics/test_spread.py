@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.manifest import Repeat, Validity
+from analysis.results.manifest import Repeat, Validity
+from analysis.results.store import ResultsStore, new_run_id
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.spread import read_repeats, spread_of
-from analysis.store import ResultsStore, new_run_id
-from bench.synthetic import Server, make_manifest, make_rows, write_run
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
 LOAD = PROFILES["laptop"]

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.statistics.cells import Hold, cells_of
 from analysis.statistics.within import run_figures
-from bench.regimes import REGIMES
+from bench.stores.regimes import REGIMES
 
 BY_NAME = {regime.name: regime for regime in REGIMES}
 

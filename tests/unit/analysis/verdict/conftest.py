@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from analysis.manifest import Batching
+from analysis.results.manifest import Batching
 from analysis.statistics.estimate import Estimate
 from analysis.verdict.ranking import Limit, Ranked
 from analysis.verdict.variants import Variant
-from bench.synthetic import make_manifest
+from bench.stores.synthetic import make_manifest
 from stacks.load_profiles import PROFILES
 
 SHAPES = {

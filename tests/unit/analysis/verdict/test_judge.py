@@ -3,13 +3,13 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from analysis.manifest import Validity
-from analysis.store import ResultsStore
+from analysis.results.manifest import Validity
+from analysis.results.store import ResultsStore
 from analysis.verdict.judge import judge
 from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Meets
-from analysis.verdict.words import paragraph
-from bench.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from analysis.verdict.text import paragraph
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import ClosedLoop
 
 LOAD = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)

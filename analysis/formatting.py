@@ -1,0 +1,108 @@
+"""Numbers and names as a reader meets them: how many digits, which unit, and what stands where nothing was measured."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from analysis.results.manifest import Manifest
+from analysis.statistics.estimate import Estimate
+
+MISSING = "–"
+_SERVERS = {
+    "tensorflow_model_server": "TensorFlow Serving",
+    "shapebench-embedded": "shapebench's embedded server",
+}
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """At least `digits` significant digits, thousands apart by a thin space, and never an exponent."""
+    if value is None or math.isnan(value):
+        return MISSING
+    magnitude = math.floor(math.log10(abs(value))) if value else 0
+    return _grouped(value, max(0, digits - 1 - magnitude) if value else 0)
+
+
+def money(value: float | None) -> str:
+    """An amount with cents, or with four decimals below ten cents, where cents would say too little."""
+    if value is None:
+        return MISSING
+    return _grouped(value, 2 if abs(value) >= 0.1 or not value else 4)
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage with two decimals; a share that is not zero never reads as zero."""
+    if share is None:
+        return MISSING
+    if 0 < share < 0.00005:
+        return "< 0.01"
+    return f"{share * 100:.2f}"
+
+
+def count(value: int) -> str:
+    """A count with its thousands apart."""
+    return _grouped(value, 0)
+
+
+def figure(estimate: Estimate, show: Callable[[float], str]) -> str:
+    """A value with its 95 % interval."""
+    high = show(estimate.high) if math.isfinite(estimate.high) else "no upper bound"
+    return f"{show(estimate.value)} ({show(estimate.low)} to {high})"
+
+
+def change(ratio: Estimate) -> str:
+    """A ratio of two figures as what it adds or takes away, in percent, with its 95 % interval."""
+    return figure(ratio, lambda value: f"{(value - 1) * 100:+.1f}") + " %"
+
+
+def markdown_cell(value: str) -> str:
+    """Text that stays inside its cell of a Markdown table."""
+    return " ".join(value.split()).replace("|", "\\|")
+
+
+def server_name(manifest: Manifest) -> str:
+    """The server and its version in words; the embedded one is never called TensorFlow Serving."""
+    serving = manifest.serving
+    return f"{_SERVERS.get(serving.server, serving.server)} {serving.server_version}"
+
+
+def shape_name(manifest: Manifest) -> str:
+    """How many nodes of which machine type."""
+    return f"{manifest.shape.nodes} × {manifest.shape.machine_type}"
+
+
+def variant_name(manifest: Manifest) -> str:
+    """The settings of a run in the published experiment's manner, such as `2n-8c-16r-interop4-batch`."""
+    shape, serving = manifest.shape, manifest.serving
+    batch = "-batch" if serving.batching else ""
+    grpc = "-grpc" if serving.protocol == "grpc" else ""
+    return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-interop{serving.inter_op}{batch}{grpc}"
+
+
+def run_names(manifests: Sequence[Manifest]) -> dict[str, str]:
+    """The shortest name that tells each run from the others, by run id: stack, then settings, then time."""
+    names: dict[str, str] = {}
+    for naming in (_by_stack, _by_settings, _by_time, _by_id):
+        unnamed = [manifest for manifest in manifests if manifest.run_id not in names]
+        counts = Counter(naming(manifest) for manifest in unnamed)
+        names |= {manifest.run_id: naming(manifest) for manifest in unnamed if counts[naming(manifest)] == 1}
+    return names
+
+
+def _grouped(value: float, decimals: int) -> str:
+    return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _by_stack(manifest: Manifest) -> str:
+    return manifest.stack
+
+
+def _by_settings(manifest: Manifest) -> str:
+    return f"{manifest.stack} · {variant_name(manifest).split('r-', 1)[1]}"
+
+
+def _by_time(manifest: Manifest) -> str:
+    return f"{manifest.stack} · {manifest.started_at:%d %b %H:%M:%S}"
+
+
+def _by_id(manifest: Manifest) -> str:
+    return manifest.run_id

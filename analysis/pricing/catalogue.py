@@ -1,0 +1,197 @@
+"""The live price source: Google's Cloud Billing Catalog, read whole, matched by rule, kept as a snapshot.
+
+https://docs.cloud.google.com/billing/v1/how-tos/catalog-api
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import google.auth
+import requests
+from google.api_core import exceptions as api
+from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.billing_v1 import CloudCatalogClient, ListServicesRequest, ListSkusRequest, Sku
+from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
+from google.cloud.billing_v1.services.cloud_catalog.transports.rest import CloudCatalogRestTransport
+from google.protobuf.json_format import ParseError
+
+from analysis.pricing import Price
+from analysis.pricing.rules import RULES, Part, Rule
+from analysis.pricing.snapshot import Billed, Snapshot
+
+NAME = "Cloud Billing Catalog"
+_GLOBAL = "global"
+_CURRENCY = "USD"
+_PAGE = 5000
+
+# The service says when it is asked too often or has a bad minute; both pass.
+_PASSING = (
+    api.TooManyRequests,
+    api.InternalServerError,
+    api.BadGateway,
+    api.ServiceUnavailable,
+    api.GatewayTimeout,
+    requests.ConnectionError,
+    requests.Timeout,
+)
+PATIENT = Retry(predicate=if_exception_type(*_PASSING), initial=1.0, maximum=20.0, timeout=120.0)
+
+
+class CatalogueError(Exception):
+    """The catalogue could not be read, so there are no new prices; the message says what to do."""
+
+
+def connect() -> CloudCatalogTransport:
+    """To Google, with the credentials that the environment has; raises CatalogueError where it has none."""
+    try:
+        credentials, _ = google.auth.default(scopes=CloudCatalogTransport.AUTH_SCOPES)
+    except GoogleAuthError as error:
+        raise CatalogueError(
+            "the catalogue answers only to Google credentials, and none were found, so prices stay as they are; "
+            f"run `gcloud auth application-default login` ({error})"
+        ) from None
+    return CloudCatalogRestTransport(credentials=credentials)
+
+
+def read_catalogue(
+    transport: CloudCatalogTransport, say: Callable[[str], None], today: str | None = None, retry: Retry = PATIENT
+) -> Snapshot:
+    """Every price that a rule finds, in every region of the catalogue; raises CatalogueError when it cannot be read.
+
+    `say` hears each service as it is read.
+    """
+    client = CloudCatalogClient(transport=transport)
+    try:
+        skus = [*_skus_that_matter(client, say, retry)]
+    except (api.GoogleAPIError, GoogleAuthError, requests.RequestException, ParseError) as error:
+        raise CatalogueError(_why(error)) from None
+    if not any(candidates for _, candidates in skus):
+        raise CatalogueError(
+            "no SKU of the catalogue matches any rule of analysis/pricing/rules.py; nothing was written"
+        )
+    return _snapshot(dict(skus), today or datetime.now(UTC).date().isoformat())
+
+
+@dataclass(frozen=True)
+class _Rate:
+    """What a SKU costs, or why that cannot be read."""
+
+    sku: Sku
+    usd: float | None
+    usage_unit: str
+    effective_at: str | None
+    why_not: str | None
+
+
+def _skus_that_matter(
+    client: CloudCatalogClient, say: Callable[[str], None], retry: Retry
+) -> Iterator[tuple[Part, list[_Rate]]]:
+    parts = {part for rule in RULES for part in rule.parts}
+    services = {
+        service.display_name: service.name
+        for service in client.list_services(ListServicesRequest(page_size=_PAGE), retry=retry)
+    }
+    for name in sorted({part.service for part in parts}):
+        if name not in services:
+            raise CatalogueError(
+                f"the catalogue lists no service called {name}, so nothing under it can be priced; "
+                "see what it is called now and mend analysis/pricing/rules.py"
+            )
+        say(f"reading the prices of {name}")
+        request = ListSkusRequest(parent=services[name], page_size=_PAGE, currency_code=_CURRENCY)
+        listed = [*client.list_skus(request, retry=retry)]
+        for part in (part for part in parts if part.service == name):
+            yield part, [_rate(sku) for sku in listed if _matches(part, sku)]
+
+
+def _matches(part: Part, sku: Sku) -> bool:
+    return sku.category.usage_type == part.usage_type and part.description.fullmatch(sku.description) is not None
+
+
+def _rate(sku: Sku) -> _Rate:
+    """The newest price of a SKU. Of several tiers it is the first that costs something: free amounts are no price."""
+    if not sku.pricing_info:
+        return _Rate(sku, None, "", None, "it lists no price")
+    newest = sku.pricing_info[-1]
+    expression = newest.pricing_expression
+    paid = [rate.unit_price for rate in expression.tiered_rates if rate.unit_price.units or rate.unit_price.nanos]
+    if not paid:
+        return _Rate(sku, None, "", None, "it lists no price above 0")
+    money = paid[0]
+    usd = money.units + money.nanos / 1e9
+    if usd <= 0 or money.currency_code != _CURRENCY:
+        return _Rate(sku, None, "", None, f"its price is {usd:g} {money.currency_code or 'of no currency'}")
+    since = newest.effective_time.isoformat() if newest.effective_time else None  # type: ignore[attr-defined]  # a datetime here
+    return _Rate(sku, usd, expression.usage_unit, since, None)
+
+
+def _snapshot(candidates: dict[Part, list[_Rate]], today: str) -> Snapshot:
+    regions = sorted(
+        {region for rates in candidates.values() for rate in rates for region in rate.sku.service_regions} - {_GLOBAL}
+    )
+    prices: dict[Billed, Price] = {}
+    unpriced: dict[Billed, str] = {}
+    for rule, region in itertools.product(RULES, regions):
+        found = _price(rule, region, candidates)
+        billed = Billed(rule.resource, region, rule.usage)
+        if isinstance(found, Price):
+            prices[billed] = found
+        else:
+            unpriced[billed] = found
+    return Snapshot(NAME, today, _CURRENCY, prices, unpriced)
+
+
+def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Price | str:
+    """The price by this rule in this region, or why there is none."""
+    chosen = []
+    for part in rule.parts:
+        rate = _only_one(part, [rate for rate in candidates[part] if _sold_in(rate.sku, region)])
+        if isinstance(rate, str):
+            return rate
+        if rate.why_not or rate.usd is None:
+            return f"SKU {rate.sku.sku_id} ({rate.sku.description}) cannot be used: {rate.why_not}"
+        if rate.usage_unit != rule.usage_unit:
+            return (
+                f"SKU {rate.sku.sku_id} is priced by the {rate.usage_unit or 'unit of no name'}, not {rule.usage_unit}"
+            )
+        chosen.append(rate)
+    return Price(
+        sku=" + ".join(rate.sku.description for rate in chosen),
+        unit=rule.unit,
+        unit_price=round(sum(rate.usd or 0 for rate in chosen), 12),
+        sku_id=" + ".join(rate.sku.sku_id for rate in chosen),
+        rule=str(rule),
+        effective_at=max((rate.effective_at for rate in chosen if rate.effective_at), default=None),
+    )
+
+
+def _only_one(part: Part, rates: list[_Rate]) -> _Rate | str:
+    """The one candidate. Several that cost the same are one; several that differ are a question for a person."""
+    if not rates:
+        return f"no SKU is {part}"
+    if len({(rate.usd, rate.usage_unit) for rate in rates}) > 1:
+        ids = ", ".join(sorted(rate.sku.sku_id for rate in rates))
+        return f"{len(rates)} SKUs that differ in price are {part} ({ids})"
+    return min(rates, key=lambda rate: rate.sku.sku_id)
+
+
+def _sold_in(sku: Sku, region: str) -> bool:
+    regions: Iterable[str] = sku.service_regions
+    return region in regions or _GLOBAL in regions
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, api.Forbidden):
+        return (
+            "the credentials may not read the catalogue, so prices stay as they are; enable it with "
+            f"`gcloud services enable cloudbilling.googleapis.com` ({error})"
+        )
+    if isinstance(error, api.Unauthorized | GoogleAuthError):
+        return (
+            "the credentials are not accepted, so prices stay as they are; "
+            f"run `gcloud auth application-default login` ({error})"
+        )
+    return f"the catalogue could not be read, so prices stay as they are; try again later ({error})"

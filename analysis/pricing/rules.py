@@ -1,0 +1,90 @@
+"""Which SKUs of Google's catalogue price which resource: a table, read from top to bottom by nobody but a person.
+
+A SKU is chosen by the service it is listed under, its usage type, and the whole of its description: descriptions share
+words ("Spot Preemptible E2 …", "Committed Use Discount Premium for E2 Custom …"). There is no rule that prices a custom
+type by the plain SKU: what has no SKU of its own has no price.
+"""
+
+import re
+from dataclasses import dataclass
+
+from analysis.pricing import ON_DEMAND, Usage
+
+COMPUTE, CLUSTERS, NETWORK, STORAGE = "Compute Engine", "Kubernetes Engine", "Networking", "Cloud Storage"
+
+# "E2 Instance Core running in Americas", and in newer regions "E2 Instance Core in Montreal".
+_PLACE = r"(?: running)? in .+"
+_RAM = "(?:Ram|RAM)"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One SKU: where it is listed, its usage type, and a pattern of its whole description."""
+
+    service: str
+    usage_type: str
+    description: re.Pattern[str]
+
+    def __str__(self) -> str:
+        return f"{self.service}, {self.usage_type}: {self.description.pattern}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What prices a resource: one SKU, or several added up. `usage_unit` is the catalogue's word for `unit`."""
+
+    resource: str
+    usage: Usage
+    parts: tuple[Part, ...]
+    usage_unit: str
+    unit: str
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.parts))
+
+
+def _part(service: str, description: str, usage_type: str = "OnDemand") -> Part:
+    return Part(service, usage_type, re.compile(description))
+
+
+def _machine(resource: str, usage: Usage, *parts: Part) -> Rule:
+    usage_unit, unit = ("h", "vCPU-hour") if resource.endswith("-core") else ("GiBy.h", "GB-hour")
+    return Rule(resource, usage, parts, usage_unit, unit)
+
+
+def _committed(resource: str, word: str, years: int) -> Rule:
+    """A commitment is bought for plain vCPUs and memory; a custom type pays a premium on top of it."""
+    usage: Usage = "commit-1y" if years == 1 else "commit-3y"
+    what = "Cpu" if word == "Core" else _RAM
+    commitment = _part(COMPUTE, rf"Commitment v1: E2 {what} in .+ for {years} Years?", f"Commit{years}Yr")
+    premium = _part(COMPUTE, f"Committed Use Discount Premium for E2 Custom Instance {word}{_PLACE}", "CmtCudPremium")
+    return _machine(resource, usage, *((commitment, premium) if "custom" in resource else (commitment,)))
+
+
+def _machine_rules(resource: str, words: str, word: str) -> tuple[Rule, ...]:
+    return (
+        _machine(resource, ON_DEMAND, _part(COMPUTE, f"{words} {word}{_PLACE}")),
+        _machine(resource, "spot", _part(COMPUTE, f"Spot Preemptible {words} {word}{_PLACE}", "Preemptible")),
+        _committed(resource, word, 1),
+        _committed(resource, word, 3),
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    *_machine_rules("e2-core", "E2 Instance", "Core"),
+    *_machine_rules("e2-memory", "E2 Instance", _RAM),
+    *_machine_rules("e2-custom-core", "E2 Custom Instance", "Core"),
+    *_machine_rules("e2-custom-memory", "E2 Custom Instance", _RAM),
+    Rule("pd-balanced", ON_DEMAND, (_part(COMPUTE, r"Balanced PD Capacity(?: in .+)?"),), "GiBy.mo", "GB-month"),
+    Rule("gke-zonal-cluster", ON_DEMAND, (_part(CLUSTERS, "Zonal Kubernetes Clusters"),), "h", "cluster-hour"),
+    Rule("nat-gateway-vm", ON_DEMAND, (_part(NETWORK, "Networking Cloud Nat Gateway Uptime"),), "h", "VM-hour"),
+    Rule("nat-address", ON_DEMAND, (_part(NETWORK, "Networking Cloud NAT IP Usage"),), "h", "address-hour"),
+    Rule("nat-data", ON_DEMAND, (_part(NETWORK, "Networking Cloud Nat Data Processing"),), "GiBy", "GB-month"),
+    Rule(
+        "standard-storage",
+        ON_DEMAND,
+        (_part(STORAGE, r"Standard Storage (?!.*(?:[Dd]ual|[Mm]ulti)-[Rr]egion|.*Early)\S.*"),),
+        "GiBy.mo",
+        "GB-month",
+    ),
+)

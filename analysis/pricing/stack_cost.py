@@ -1,0 +1,121 @@
+"""What a stack costs: what a production deployment would keep and, apart from it, what only the test needs."""
+
+from typing import Any
+
+from analysis.pricing import ON_DEMAND, PriceSource, Usage
+from analysis.pricing.cost import (
+    CLUSTER_FEE,
+    HOURS_A_DAY,
+    HOURS_A_MONTH,
+    SERVING_NODES,
+    Quantity,
+    at_least,
+    estimate,
+    node_quantities,
+    nodes_hourly,
+    priced,
+    with_free_tier,
+)
+from analysis.results.manifest import Cost
+from stacks.shapes import NodeShape
+
+# An exported ResNet50 with its warm-up requests is 100 MB.
+MODEL_GB = 0.1
+# What a node fetches from the internet: the server's or the generator's image, with room for another one. Images of
+# GKE's own and the model come from Google's network, past the NAT gateway.
+PULLED_GB_A_NODE = 1
+# A gateway is billed for each machine that uses it, for this many at most.
+NAT_MACHINES_AT_MOST = 32
+
+
+def kept_cost(
+    platform: str, shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND
+) -> Cost:
+    """The serving side's cost, by the one rule that previews, `shapebench price` and runs go by: what stays.
+
+    On `gke` that is all that the stack declares for serving. Elsewhere the stack declares no machine, and is priced as
+    the shape that it stands in for.
+    """
+    if platform == "gke":
+        return serving_cost(shape, region, source, usage)
+    return estimate(shape, region, source, usage)
+
+
+def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND) -> Cost:
+    """What stays when the test is over: `analysis.pricing.cost.estimate` and the ways in for images and model."""
+    return priced(
+        (
+            *node_quantities(SERVING_NODES, shape),
+            CLUSTER_FEE,
+            *_nat(shape.nodes),
+            Quantity("NAT gateway: address", 1, "address-hour", "nat-address"),
+            Quantity("model bucket", MODEL_GB, "GB-month", "standard-storage"),
+        ),
+        region,
+        source,
+        usage,
+    )
+
+
+def load_cost(load: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND) -> Cost:
+    """What the load generator's nodes add."""
+    return priced((*node_quantities("load nodes: ", load), *_nat(load.nodes)), region, source, usage)
+
+
+def run_usd(serving: Cost, test: Cost, run_s: float) -> float | None:
+    """What everything costs while a load of `run_s` seconds runs; None where something has no price.
+
+    A cluster costs as much while it is made and destroyed, which takes GKE longer than most loads.
+    """
+    if serving.hourly is None or test.hourly is None:
+        return None
+    return (serving.hourly + test.hourly) * run_s / 3600
+
+
+def cost_output(serving: Cost, test: Cost, run_s: float) -> dict[str, Any]:
+    """Both as a stack's output: plain values, USD. What has no price is named, and its sum says `AtLeast`."""
+    return {
+        "currency": serving.currency,
+        "region": serving.region,
+        "pricesAsOf": serving.prices_as_of,
+        "serving": _figures(serving)
+        | _known(
+            monthlyWithFreeTier=_times(with_free_tier(serving), HOURS_A_MONTH),
+            nodesOnly24h=_times(nodes_hourly(serving), HOURS_A_DAY),
+        ),
+        "test": _figures(test) | _known(eachRun=run_usd(serving, test, run_s)),
+        "unpriced": [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None],
+    }
+
+
+def hourly_sentence(serving: Cost, test: Cost) -> str:
+    """What both cost an hour, for whoever is about to spend it."""
+    unpriced = [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None]
+    bound, unknown = ("at least", f"; no price is known for {', '.join(unpriced)}") if unpriced else ("about", "")
+    kept, added = at_least(serving), at_least(test)
+    return (
+        f"until `pulumi destroy` this stack costs {bound} {kept + added:.2f} {serving.currency} an hour:"
+        f" {kept:.2f} for serving, {added:.2f} for the load test's nodes (prices of {serving.prices_as_of},"
+        f" {serving.region}){unknown}"
+    )
+
+
+def _nat(machines: int) -> tuple[Quantity, Quantity]:
+    return (
+        Quantity("NAT gateway: machines", min(machines, NAT_MACHINES_AT_MOST), "VM-hour", "nat-gateway-vm"),
+        Quantity("NAT gateway: images", machines * PULLED_GB_A_NODE, "GB-month", "nat-data"),
+    )
+
+
+def _figures(cost: Cost) -> dict[str, float]:
+    suffix = "AtLeast" if cost.hourly is None else ""
+    hourly = at_least(cost)
+    return {f"hourly{suffix}": round(hourly, 4), f"monthly{suffix}": round(hourly * HOURS_A_MONTH, 2)}
+
+
+def _known(**figures: float | None) -> dict[str, float]:
+    return {name: round(figure, 2) for name, figure in figures.items() if figure is not None}
+
+
+def _times(hourly: float | None, hours: int) -> float | None:
+    return None if hourly is None else hourly * hours

@@ -1,0 +1,130 @@
+"""How latency grows with throughput, variant by variant: every level of load, and the law fitted to them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from analysis.formatting import number, percent
+from analysis.parallel import for_each
+from analysis.planning.model import most_at_once
+from analysis.planning.scaling import Point, Scaling, fit
+from analysis.planning.service import Service
+from analysis.report.charts.drawing import FIRST, SECOND, colours, svg
+from analysis.report.collect import Run
+from analysis.verdict.variants import variants_of
+
+# The Universal Scalability Law has three coefficients: through three levels it always goes, right or wrong.
+_FEWEST_LEVELS = 4
+# A law that errs by more says nothing beyond what was measured.
+_MOST_ERROR = 0.1
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of load, of all replicas together, beside what the law says of it; None without a law."""
+
+    at_once: float
+    rps: float
+    latency_ms: float
+    law_rps: float | None
+    law_ms: float | None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A variant's levels from the lightest to the heaviest, and the law in words, or why there is none."""
+
+    label: str
+    levels: tuple[Level, ...]
+    words: str
+    drawing: Markup | None
+
+
+def growths(runs: Sequence[Run]) -> list[Growth]:
+    """One for each variant, in the order of the runs; runs at several loads tell of one variant together."""
+    by_model = defaultdict(list)
+    for run in runs:
+        by_model[run.manifest.serving.model.name].append(run.manifest)
+    by_id = {run.manifest.run_id: run for run in runs}
+    variants = [each for manifests in by_model.values() for each in variants_of(manifests)]
+    measured = [(each.label, tuple(by_id[manifest.run_id] for manifest in each.manifests)) for each in variants]
+    return for_each(_growth, measured)
+
+
+def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
+    label, runs = measured
+    points = [point for run in runs if run.curve for point in run.curve.points]
+    points.sort(key=lambda point: point.in_system)
+    manifest = runs[-1].manifest
+    most, replicas = most_at_once(manifest), manifest.serving.replicas
+    laws = fit(points, most) if len(points) >= _FEWEST_LEVELS else ()
+    law = laws[0] if laws else None
+    levels = tuple(_level(point, law, most, replicas) for point in points)
+    words = _in_words(law, levels, _limit_rps(law, most) * replicas) if law else _why_no_law(points)
+    return Growth(label, levels, words, _draw(label, levels) if levels else None)
+
+
+def _level(point: Point, law: Scaling | None, most: int, replicas: int) -> Level:
+    """Little's law gives the latency that goes with the law's throughput."""
+    law_rps = law.rps(point, most) if law else None
+    return Level(
+        at_once=point.in_system * replicas,
+        rps=point.rps * replicas,
+        latency_ms=point.latency_ms,
+        law_rps=law_rps * replicas if law_rps else None,
+        law_ms=point.in_system / law_rps * 1000 if law_rps else None,
+    )
+
+
+def _limit_rps(law: Scaling, most: int) -> float:
+    return Service(law.alone_ms, np.ones(1), law.speeds(most)).limit_rps
+
+
+def _in_words(law: Scaling, levels: Sequence[Level], limit: float) -> str:
+    fitted = (
+        f"Law of threads: {law.threads} side by side on each replica, {number(law.alone_ms)} ms each, the others wait"
+        if law.law == "threads"
+        else f"Universal Scalability Law: {number(law.alone_ms)} ms alone, contention {number(law.contention)}, "
+        f"coherency {number(law.coherency)}"
+    )
+    error = f"Its throughput errs by {percent(law.error)} % (root mean square over {law.points} levels)"
+    seen = f"Most that was seen: {number(max(level.rps for level in levels))} good a second"
+    if law.error > _MOST_ERROR:
+        return f"{fitted}. {error}, so it says nothing beyond what was measured. {seen}."
+    return f"{fitted}. {error}. {seen}; by the law {number(limit)}."
+
+
+def _why_no_law(points: Sequence[Point]) -> str:
+    if not points:
+        return "No level of load has the 20 good answers that it takes to say how quick it was."
+    levels = "one level of load was" if len(points) == 1 else f"{len(points)} levels of load were"
+    return (
+        f"No law is fitted: {levels} measured, and it takes {_FEWEST_LEVELS} that differ. A slower or longer ramp, "
+        "runs at other loads or a capacity search would show more."
+    )
+
+
+def _draw(label: str, levels: Sequence[Level]) -> Markup:
+    frame = pd.DataFrame([asdict(level) for level in levels]).astype(float)
+    law = frame.dropna(subset=["law_rps"])
+    used = ["measured", *(["law"] if len(law) else [])]
+    colour = colours("series", used, [FIRST, SECOND][: len(used)], symbol="circle")
+    x_title, y_title = "good predictions a second", "mean latency, ms"
+    layers = [
+        alt.Chart(frame.assign(series="measured"))
+        .mark_point(filled=True, size=45, opacity=0.9)
+        .encode(x=alt.X("rps:Q", title=x_title), y=alt.Y("latency_ms:Q", title=y_title), color=colour)
+    ]
+    if len(law):
+        line = alt.Chart(law.assign(series="law")).mark_line(strokeDash=[5, 3], strokeWidth=1.6)
+        layers.insert(0, line.encode(x="law_rps:Q", y="law_ms:Q", color=colour, order="at_once:Q"))
+    return svg(
+        alt.layer(*layers),
+        f"Mean latency of {label} against its throughput at {len(levels)} levels of load"
+        f"{', with the fitted law as a line' if len(law) else ''}; the numbers are in a table below.",
+    )

@@ -1,0 +1,1 @@
+"""The results store and everything read from one run of it."""

@@ -1,0 +1,113 @@
+"""What server and generator used while a run was measured, on the time axis of its rows, and where its limit was."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from analysis.results.bottleneck import GENERATOR_BUSY_CORES, CpuUse, Limit, limit_of
+from analysis.results.columns import RunRows
+from analysis.results.counters import Counted, read_counted
+from analysis.results.manifest import Manifest, Serving
+from analysis.results.samples import CPU_CORES, GENERATOR, MACHINE, MEMORY_BYTES, MOST_CORES, SERVER, THROTTLED_RATIO
+from analysis.results.store import ResultsStore
+
+# What is before the first sample of a subject that has but one: the generator notes one a second.
+_USUAL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """`over_time`: second, subject, cores, most_cores, memory_bytes (the highest), in windows of `window_s`.
+
+    `subject` is server, generator or machine; replicas are added up as `server`, the processes that asked
+    as `generator`. No rows where nothing was sampled.
+    `counted` is what the servers themselves counted, None where they do not say.
+    """
+
+    over_time: pd.DataFrame
+    window_s: int
+    limit: Limit
+    counted: Counted | None
+
+
+def read_meanwhile(rows: RunRows, store: ResultsStore, manifest: Manifest, window_s: int) -> Meanwhile:
+    """The samples of a run beside its rows; seconds count from when the first was due."""
+    table = store.samples(manifest)
+    first_us, last_us = rows.every.span_us or (0, 0)
+    within = _each_second(_by_replica(table, first_us), (last_us - first_us) / 1e6)
+    counted = within.iloc[:0]
+    if span_us := rows.counted.span_us:
+        from_s, to_s = ((edge_us - first_us) / 1e6 for edge_us in span_us)
+        counted = within[within["middle_s"].between(from_s, to_s)]
+    uses = {str(subject): _use(replicas) for subject, replicas in counted.groupby("subject")}
+    return Meanwhile(
+        over_time=_over_time(within, window_s),
+        window_s=window_s,
+        limit=limit_of(uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), _threads(manifest.serving)),
+        counted=read_counted(rows, table),
+    )
+
+
+def _by_replica(table: pa.Table, first_us: int) -> pd.DataFrame:
+    """A row for each moment and subject, `at_s` after the first request was due, a column for each quantity."""
+    samples = table.to_pandas().assign(at_us=table["at"].cast(pa.int64()).to_numpy())
+    wide = samples.pivot_table(index=["at_us", "subject"], columns="quantity", values="value").reset_index()
+    for quantity in (CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO):
+        if quantity not in wide:
+            wide[quantity] = float("nan")
+    wide["at_s"] = (wide["at_us"] - first_us) / 1e6
+    wide["replica"] = wide["subject"]
+    wide.loc[wide["subject"].str.fullmatch(rf"{GENERATOR}-\d+"), "subject"] = GENERATOR
+    wide.loc[~wide["subject"].isin([GENERATOR, MACHINE]), "subject"] = SERVER
+    known: pd.DataFrame = wide.dropna(subset=[CPU_CORES, MOST_CORES])
+    return known
+
+
+def _each_second(samples: pd.DataFrame, end_s: float) -> pd.DataFrame:
+    """A row for each second of the run, by its `middle_s`, and each replica of which a sample covers it.
+
+    A sample is of the time since the one before, which is a second for a process and some for a pod, at other moments
+    for each: only of equal seconds can they be added up.
+    """
+    seconds = pd.DataFrame({"middle_s": np.arange(0.5, end_s, 1.0)})
+    covered = [samples.iloc[:0].assign(middle_s=0.0)]
+    for _, own in samples.sort_values("at_s").groupby("replica"):
+        lasted_s = own["at_s"].diff()
+        usual_s = lasted_s.median() if len(own) > 1 else _USUAL_S
+        since = own.assign(from_s=own["at_s"] - lasted_s.fillna(usual_s))
+        next_one = pd.merge_asof(seconds, since, left_on="middle_s", right_on="at_s", direction="forward")
+        covered.append(next_one[next_one["from_s"] <= next_one["middle_s"]].drop(columns="from_s"))
+    return pd.concat(covered, ignore_index=True)
+
+
+def _use(samples: pd.DataFrame) -> CpuUse:
+    """Of all replicas together; busy and throttled as the one that was so most."""
+    each = samples.groupby("replica")
+    throttled = each[THROTTLED_RATIO].mean().max()
+    return CpuUse(
+        cores=float(each[CPU_CORES].mean().sum()),
+        most_cores=float(each[MOST_CORES].mean().sum()),
+        busy_share=float((samples[CPU_CORES] > GENERATOR_BUSY_CORES).groupby(samples["replica"]).mean().max()),
+        throttled_ratio=None if pd.isna(throttled) else float(throttled),
+        replicas=len(each),
+    )
+
+
+def _over_time(samples: pd.DataFrame, window_s: int) -> pd.DataFrame:
+    windows = samples.assign(second=samples["middle_s"] // window_s * window_s)
+    of_replicas = windows.groupby(["second", "subject", "replica"], as_index=False).agg(
+        cores=(CPU_CORES, "mean"), most_cores=(MOST_CORES, "mean"), memory_bytes=(MEMORY_BYTES, "max")
+    )
+    figures = ["cores", "most_cores", "memory_bytes"]
+    # A machine has no resident memory of its own: min_count keeps what is not known from becoming 0.
+    return of_replicas.groupby(["second", "subject"], as_index=False)[figures].sum(min_count=1)
+
+
+def _threads(serving: Serving) -> int:
+    """How many cores the model can keep busy in all replicas.
+
+    TensorFlow splits one operation among intra_op threads, and runs inter_op operations at a time.
+    """
+    return serving.replicas * max(serving.intra_op, serving.inter_op)

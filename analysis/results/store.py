@@ -1,0 +1,267 @@
+"""The results store: rows first, manifest last, nothing overwritten, and what cannot be read is named and skipped."""
+
+import posixpath
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+from pydantic import ValidationError
+from ulid import ULID
+
+from analysis.results.manifest import Manifest
+from analysis.results.samples import SAMPLES_SCHEMA
+
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+# One row for each request that was due. Meaning of each column: DESIGN, "Contract: the results store".
+REQUESTS_SCHEMA: pa.Schema = pa.schema(
+    [
+        pa.field("intended_start", _TIMESTAMP, nullable=False),
+        pa.field("start", _TIMESTAMP, nullable=False),
+        pa.field("latency_us", pa.int64(), nullable=False),
+        pa.field("phase", pa.string(), nullable=False),
+        pa.field("ok", pa.bool_(), nullable=False),
+        pa.field("status", pa.int16(), nullable=False),
+        pa.field("error", pa.string(), nullable=True),
+        pa.field("request_bytes", pa.int64(), nullable=False),
+        pa.field("response_bytes", pa.int64(), nullable=False),
+        pa.field("worker", pa.string(), nullable=False),
+        pa.field("backend", pa.string(), nullable=True),
+    ]
+)
+REQUEST_COLUMNS: tuple[str, ...] = tuple(REQUESTS_SCHEMA.names)
+# The `error` of a request that was due when no client was free: nothing was sent, so no server can have counted it.
+NOT_SENT = "not_sent"
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+_MANIFEST = re.compile(r"runs/stack=(?P<stack>[A-Za-z0-9._-]+)/(?P<run_id>[0-9A-HJKMNP-TV-Z]{26})\.json")
+_PART = re.compile(
+    r"requests/stack=(?P<stack>[A-Za-z0-9._-]+)/run_id=(?P<run_id>[0-9A-HJKMNP-TV-Z]{26})/part-[A-Za-z0-9._-]+\.parquet"
+)
+_SAMPLES = re.compile(r"samples/stack=[A-Za-z0-9._-]+/run_id=[0-9A-HJKMNP-TV-Z]{26}/samples\.parquet")
+_HALF_WRITTEN = ".half-written"
+
+
+class StoreError(ValueError):
+    """The store cannot be used as asked; the message says why and what to do."""
+
+
+class RunExistsError(StoreError):
+    """Something of this run is there already, and the store never overwrites."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that was skipped: its path inside the store, and why. It is left as it is."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """All that is in a store. `unfinished` are the folders of runs with rows and no manifest: no reader counts them."""
+
+    manifests: tuple[Manifest, ...]
+    problems: tuple[Problem, ...]
+    unfinished: tuple[str, ...]
+
+
+def new_run_id() -> str:
+    """A ULID: unique without asking anyone, and sorted by time."""
+    return str(ULID())
+
+
+class ResultsStore:
+    """Runs under one fsspec URI (a folder, `gs://bucket/prefix`, …), in the layout that DESIGN fixes."""
+
+    def __init__(self, uri: str) -> None:
+        """Open a store that may not exist yet; raises StoreError if no file system is known for `uri`."""
+        self.uri = uri
+        try:
+            self.filesystem, self._root = fsspec.core.url_to_fs(uri)
+        except (ImportError, ValueError) as error:
+            raise StoreError(f"the results store '{uri}' cannot be opened: {error}") from error
+
+    def write_rows(self, stack: str, run_id: str, worker: str, rows: pa.Table | pa.RecordBatchReader) -> int:
+        """Write what one generator process recorded and return the number of rows.
+
+        Raises RunExistsError if this worker's rows or the run's manifest are there already, and ValueError (from
+        pyarrow) if the columns are not those of REQUESTS_SCHEMA.
+        """
+        for name in (stack, run_id, worker):
+            _check_name(name)
+        if self.filesystem.exists(self._path(_manifest_path(stack, run_id))):
+            raise RunExistsError(f"run {run_id} is finished: its manifest is written, so no rows can join it")
+        reader = rows.to_reader() if isinstance(rows, pa.Table) else rows
+        count = 0
+        with (
+            self._new_file(f"{_rows_folder(stack, run_id)}/part-{worker}.parquet") as file,
+            pq.ParquetWriter(file, REQUESTS_SCHEMA, compression="zstd") as writer,
+        ):
+            for batch in reader:
+                table = pa.Table.from_batches([batch]).cast(REQUESTS_SCHEMA)
+                writer.write_table(table)
+                count += table.num_rows
+        return count
+
+    def write_samples(self, stack: str, run_id: str, samples: pa.Table) -> None:
+        """Write what went on meanwhile, in SAMPLES_SCHEMA, before the manifest; a run without any has no such file.
+
+        Raises RunExistsError if the run has its samples.
+        """
+        for name in (stack, run_id):
+            _check_name(name)
+        if samples.num_rows:
+            with self._new_file(_samples_path(stack, run_id)) as file:
+                pq.write_table(samples.cast(SAMPLES_SCHEMA), file, compression="zstd")
+
+    def samples(self, manifest: Manifest) -> pa.Table:
+        """What went on while a run was measured; without rows where nothing was sampled, or it cannot be read."""
+        path = _samples_path(manifest.stack, manifest.run_id)
+        if not self.filesystem.exists(self._path(path)) or self._problem_with_samples(path):
+            return SAMPLES_SCHEMA.empty_table()
+        with self.filesystem.open(self._path(path), "rb") as file:
+            return pq.ParquetFile(file).read(SAMPLES_SCHEMA.names)
+
+    def write_manifest(self, manifest: Manifest) -> str:
+        """Finish a run: write its manifest and return where; raises RunExistsError if it has one."""
+        path = _manifest_path(manifest.stack, manifest.run_id)
+        with self._new_file(path) as file:
+            file.write(manifest.model_dump_json(indent=2).encode() + b"\n")
+        return self._path(path)
+
+    def scan(self) -> Scan:
+        """Read every manifest and look at every file; nothing that is wrong with a file is fatal."""
+        self.filesystem.invalidate_cache()
+        manifests: list[Manifest] = []
+        problems: list[Problem] = []
+        manifest_files = self._files("runs")
+        for path in manifest_files:
+            found = self._read_manifest(path)
+            if isinstance(found, Manifest):
+                manifests.append(found)
+            else:
+                problems.append(found)
+        parts = self._files("requests")
+        problems += [problem for path in parts if (problem := self._problem_with(path))]
+        problems += [problem for path in self._files("samples") if (problem := self._problem_with_samples(path))]
+        begun = {posixpath.dirname(path) for path in parts if _PART.fullmatch(path)}
+        finished = {
+            _rows_folder(**match.groupdict()) for path in manifest_files if (match := _MANIFEST.fullmatch(path))
+        }
+        manifests.sort(key=lambda manifest: manifest.run_id)
+        return Scan(tuple(manifests), tuple(problems), tuple(sorted(begun - finished)))
+
+    def parts(self, manifest: Manifest) -> tuple[list[str], list[Problem]]:
+        """The readable row files of a run, as paths of this file system, and what is wrong with the others."""
+        paths = self._files(_rows_folder(manifest.stack, manifest.run_id))
+        problems = [problem for path in paths if (problem := self._problem_with(path))]
+        unreadable = {problem.path for problem in problems}
+        return [self._path(path) for path in paths if path not in unreadable], problems
+
+    def _path(self, path: str) -> str:
+        return posixpath.join(self._root, path)
+
+    def _files(self, folder: str) -> list[str]:
+        """Paths below a folder of the store, relative to the store."""
+        root = self._path("")
+        return sorted(posixpath.relpath(path, root) for path in self.filesystem.find(self._path(folder)))
+
+    @contextmanager
+    def _new_file(self, path: str) -> Iterator[IO[bytes]]:
+        """Open a file that must not exist yet; on a disk it appears under its name only when it is whole.
+
+        An object store shows an object only when its upload is complete, so there the name is written directly.
+        """
+        target = self._path(path)
+        if self.filesystem.exists(target):
+            raise RunExistsError(f"{path} exists in {self.uri}, and the store never overwrites; use a new run id")
+        self.filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
+        if not isinstance(self.filesystem, LocalFileSystem):
+            with self.filesystem.open(target, "wb") as file:
+                yield file
+            return
+        half_written = Path(f"{target}.{secrets.token_hex(4)}{_HALF_WRITTEN}")
+        try:
+            with half_written.open("xb") as file:
+                yield file
+            half_written.rename(target)
+        finally:
+            half_written.unlink(missing_ok=True)
+
+    def _read_manifest(self, path: str) -> Manifest | Problem:
+        name = _MANIFEST.fullmatch(path)
+        if name is None:
+            return _misplaced(path, "runs/stack=<stack>/<run id>.json")
+        try:
+            manifest = Manifest.model_validate_json(self.filesystem.cat_file(self._path(path)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            return Problem(path, f"is no manifest of this version: {where + ': ' if where else ''}{first['msg']}")
+        except OSError as error:
+            return Problem(path, f"cannot be read: {error}")
+        if (manifest.stack, manifest.run_id) != (name["stack"], name["run_id"]):
+            return Problem(path, f"says inside that it is run {manifest.run_id} of stack {manifest.stack}")
+        return manifest
+
+    def _problem_with(self, path: str) -> Problem | None:
+        """What is wrong with a row file, from its name and its footer; the pages are read only when they are needed."""
+        if _PART.fullmatch(path) is None:
+            return _misplaced(path, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet")
+        return self._problem_with_columns(path, REQUESTS_SCHEMA)
+
+    def _problem_with_samples(self, path: str) -> Problem | None:
+        if _SAMPLES.fullmatch(path) is None:
+            return _misplaced(path, "samples/stack=<stack>/run_id=<run id>/samples.parquet")
+        return self._problem_with_columns(path, SAMPLES_SCHEMA)
+
+    def _problem_with_columns(self, path: str, wanted: pa.Schema) -> Problem | None:
+        try:
+            with self.filesystem.open(self._path(path), "rb") as file:
+                schema = pq.read_schema(file)
+        except (OSError, pa.ArrowException) as error:
+            return Problem(path, f"is no readable Parquet file: {str(error).splitlines()[0]}")
+        wrong = [field.name for field in wanted if not _has(schema, field)]
+        return (
+            Problem(path, f"lacks columns of the contract, or has them in other types: {', '.join(wrong)}")
+            if wrong
+            else None
+        )
+
+
+def _check_name(name: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise StoreError(f"'{name}' cannot be part of a file name in the store; use letters, digits, '.', '_' and '-'")
+
+
+def _manifest_path(stack: str, run_id: str) -> str:
+    return f"runs/stack={stack}/{run_id}.json"
+
+
+def _rows_folder(stack: str, run_id: str) -> str:
+    return f"requests/stack={stack}/run_id={run_id}"
+
+
+def _samples_path(stack: str, run_id: str) -> str:
+    return f"samples/stack={stack}/run_id={run_id}/samples.parquet"
+
+
+def _misplaced(path: str, layout: str) -> Problem:
+    if path.endswith(_HALF_WRITTEN):
+        return Problem(path, "is half-written: its writer was stopped")
+    return Problem(path, f"is no file of this store, whose layout is {layout}")
+
+
+def _has(schema: pa.Schema, field: pa.Field) -> bool:
+    index = schema.get_field_index(field.name)
+    return index >= 0 and bool(schema.field(index).type == field.type)

@@ -1,0 +1,109 @@
+"""What `bench.recorder` runs in Locust: users that change, all at once and every second, how they send."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gevent
+from locust import FastHttpUser, constant, events, task
+from locust.env import Environment
+
+from loadtest.generator.clients.client import Answer
+from loadtest.generator.clients.protocols import clients
+from loadtest.generator.loops.closed_loop import ClosedLoopUser
+from loadtest.generator.monitoring.health import Health
+from loadtest.generator.monitoring.heartbeat import Pulse
+from loadtest.generator.phases import HOLD, PhaseMarks
+from loadtest.generator.plan import Plan
+from loadtest.generator.recorder import Recorder
+from loadtest.generator.report import Report
+
+PLAN = Plan.from_environment()
+BODY = Path(PLAN.body_path).read_bytes()
+MARKS = PhaseMarks()
+RECORDER = Recorder(Path(PLAN.spool_path(0)), MARKS, request_bytes=len(BODY))
+PULSE = Pulse(RECORDER, MARKS, Health(MARKS))
+REPORT = Report(PLAN)
+
+# Locust as it is; with every request recorded; and with every answer checked and progress shown, as it ships.
+ARMS = ("bare", "recorder", "generator")
+
+_SETTLE_S = 2.0
+_SEGMENT_S = 1.0
+
+
+class ArmsUser(FastHttpUser, ClosedLoopUser):
+    """One user for all arms, so that they share the process and whatever else the machine does.
+
+    Locust's own client and ours have a connection each.
+    """
+
+    host = PLAN.base_url
+    wait_time = constant(0)
+    concurrency = 1
+    protocol = PLAN.protocol
+    new_client = staticmethod(clients(PLAN, BODY))
+    marks = MARKS
+    arm: ClassVar[str] = ARMS[0]
+
+    @task
+    def predict(self) -> None:
+        """One request, as the arm whose turn it is sends it."""
+        if self.arm == "generator":
+            self.send()
+        else:
+            self.client.post(
+                f"/v1/models/{PLAN.model_name}:predict",
+                name="predict",
+                data=BODY,  # type: ignore[arg-type]  # it takes bytes, and says so in its documentation
+                headers={"Content-Type": "application/json"},
+            )
+
+
+def _measure(environment: Environment, rounds: int) -> None:
+    gevent.sleep(_SETTLE_S)
+    MARKS.enter(HOLD, 0)
+    PULSE.begin()
+    REPORT.begin()
+    # Each round starts with another arm, so that none is always the first.
+    segments = [_segment(environment, ARMS[(turn + first) % 3]) for first in range(rounds) for turn in range(3)]
+    stats = environment.stats.total
+    totals = {"segments": segments, "failures": stats.num_failures}
+    Path(os.environ["SHAPEBENCH_BENCH_METER"]).write_text(json.dumps(totals))
+    if environment.runner:
+        environment.runner.quit()
+
+
+def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
+    ArmsUser.arm = arm
+    if arm != "bare":
+        events.request.add_listener(_record)  # type: ignore[no-untyped-call]  # Locust's own
+    requests, began, cpu_s = environment.stats.total.num_requests, time.perf_counter(), time.process_time()
+    for _ in range(round(_SEGMENT_S / PLAN.limits.flush_interval_s)):
+        gevent.sleep(PLAN.limits.flush_interval_s)
+        RECORDER.flush()
+    if arm == "generator":
+        REPORT.hear({"worker": 0, **PULSE.news(users=PLAN.users)})
+    measured = {
+        "requests": environment.stats.total.num_requests - requests,
+        "seconds": time.perf_counter() - began,
+        "cpu_s": time.process_time() - cpu_s,
+    }
+    if arm != "bare":
+        events.request.remove_listener(_record)  # type: ignore[no-untyped-call]  # Locust's own
+        RECORDER.take_responses_us()
+    return measured | {"arm": arm}
+
+
+def _record(*, response_length: int, response: Any, **event: Any) -> None:  # noqa: ANN401 - an answer of either arm
+    answer = response if isinstance(response, Answer) else Answer(response.status_code, None, response_length)
+    RECORDER.on_request(response=answer, **event)
+
+
+def _attach(environment: Environment, **_: object) -> None:
+    gevent.spawn(_measure, environment, int(os.environ["SHAPEBENCH_BENCH_ROUNDS"]))
+
+
+events.init.add_listener(_attach)  # type: ignore[no-untyped-call]  # Locust's own

@@ -1,0 +1,1 @@
+"""Results stores whose truth is known, made by simulation."""

@@ -1,0 +1,222 @@
+"""Servers whose true goodput and p99 are known, and many independent runs of each: what intervals have to cover.
+
+A regime simulates its runs side by side: one step is one request of every run, so numpy does the work.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.results.columns import Integers
+from analysis.statistics.cells import Hold
+
+Floats = npt.NDArray[np.float64]
+Run = tuple[Hold, Integers]
+
+RATE_RPS = 50.0
+HOLD_S = 300.0
+WARMUP_S = 40.0
+_REQUESTS = int(RATE_RPS * (HOLD_S + WARMUP_S))
+# Runs at a time, which fit in memory.
+_BATCH = 100
+# The truth where no formula gives it: 14 million requests.
+_TRUTH_RUNS = 800
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Requests, one row a run: when each was due and how long its answer took, in seconds, and whether it was good."""
+
+    due_s: Floats
+    response_s: Floats
+    ok: npt.NDArray[np.bool_]
+
+
+Simulate = Callable[[np.random.Generator, int], Traffic]
+
+
+@dataclass(frozen=True)
+class Regime:
+    """A server under a load, and its true rate of good answers.
+
+    `repeats` runs make one store, and `spread` is by how much their speed differs: one standard deviation, as a share.
+    """
+
+    name: str
+    simulate: Simulate
+    goodput_rps: float
+    repeats: int = 1
+    spread: float = 0.0
+
+    def stores(self, count: int, seed: int) -> Iterator[list[Run]]:
+        """The runs of each store: the hold's rows, and when good answers came, those to the warm-up among them."""
+        rng = np.random.default_rng(seed)
+        for first in range(0, count, _BATCH):
+            stores = min(_BATCH, count - first)
+            traffic = self.simulate(rng, stores * self.repeats)
+            slower = np.exp(rng.normal(0, self.spread, stores * self.repeats))
+            runs = [_run(traffic, run, float(slower[run])) for run in range(stores * self.repeats)]
+            yield from (runs[at : at + self.repeats] for at in range(0, len(runs), self.repeats))
+
+    def true_p99_ms(self) -> float:
+        """Of the good answers, from a simulation so long that its own error does not matter."""
+        rng = np.random.default_rng(20261124)
+        counted_s = []
+        for _ in range(0, _TRUTH_RUNS, _BATCH):
+            traffic = self.simulate(rng, _BATCH)
+            counted_s.append(traffic.response_s[traffic.ok & (traffic.due_s >= WARMUP_S)])
+        return float(np.quantile(np.concatenate(counted_s), 0.99)) * 1000
+
+
+def _run(traffic: Traffic, run: int, slower: float) -> Run:
+    due_s, ok = traffic.due_s[run] * slower, traffic.ok[run]
+    due_us = np.round(due_s * 1e6).astype(np.int64)
+    end_us = due_us + np.round(traffic.response_s[run] * slower * 1e6).astype(np.int64)
+    held = due_s >= WARMUP_S * slower
+    return Hold(due_us[held], end_us[held], ok[held]), end_us[ok]
+
+
+def poisson(rng: np.random.Generator, runs: int) -> Floats:
+    """Gaps between requests that come at random."""
+    return rng.exponential(1 / RATE_RPS, (runs, _REQUESTS))
+
+
+def constant(_: np.random.Generator, runs: int) -> Floats:
+    """Gaps between requests that come like a clock."""
+    return np.full((runs, _REQUESTS), 1 / RATE_RPS)
+
+
+def exponential(rng: np.random.Generator, runs: int, mean_s: float) -> Floats:
+    """Service times without memory."""
+    return rng.exponential(mean_s, (runs, _REQUESTS))
+
+
+def fixed(_: np.random.Generator, runs: int, mean_s: float) -> Floats:
+    """Service times that are all the same, as those of a neural network nearly are."""
+    return np.full((runs, _REQUESTS), mean_s)
+
+
+def queue(arrivals: Callable[..., Floats], service: Callable[..., Floats], servers: int, busy: float) -> Simulate:
+    """First come, first served by `servers` that are busy this share of their time (Kiefer and Wolfowitz 1955)."""
+
+    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
+        gaps_s = arrivals(rng, runs)
+        services_s = service(rng, runs, busy * servers / RATE_RPS)
+        response_s = np.empty_like(gaps_s)
+        workload_s = np.zeros((runs, servers))
+        for request in range(_REQUESTS):
+            workload_s = np.maximum(workload_s - gaps_s[:, request, None], 0)
+            workload_s[:, 0] += services_s[:, request]
+            response_s[:, request] = workload_s[:, 0]
+            workload_s.sort(axis=1)
+        return _all_good(gaps_s, response_s)
+
+    return simulate
+
+
+def autoregressive(memory: float, spread: float, mean_s: float = 0.1) -> Simulate:
+    """Latencies whose logarithm remembers this share of the one before: slow drift that no queue explains."""
+
+    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
+        gaps_s = constant(rng, runs)
+        shocks = rng.normal(0, spread * np.sqrt(1 - memory**2), gaps_s.shape)
+        level = np.zeros(runs)
+        logarithm = np.empty_like(gaps_s)
+        for request in range(_REQUESTS):
+            level = memory * level + shocks[:, request]
+            logarithm[:, request] = level
+        return _all_good(gaps_s, mean_s * np.exp(logarithm))
+
+    return simulate
+
+
+def slow_spells(every_s: float, lasts_s: float, times_slower: float = 4) -> Simulate:
+    """A neighbour takes the cores now and then: spells that begin at random, in which all answers are slower."""
+
+    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
+        gaps_s = poisson(rng, runs)
+        response_s = 0.06 * rng.lognormal(0, 0.2, gaps_s.shape)
+        slow = _spells(rng, gaps_s.cumsum(axis=1), every_s, lasts_s)
+        return _all_good(gaps_s, np.where(slow, times_slower * response_s, response_s))
+
+    return simulate
+
+
+def error_bursts(every_s: float, lasts_s: float) -> Simulate:
+    """Requests fail in bursts that begin at random."""
+
+    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
+        gaps_s = poisson(rng, runs)
+        due_s = gaps_s.cumsum(axis=1)
+        return Traffic(due_s, 0.06 * rng.lognormal(0, 0.2, gaps_s.shape), ~_spells(rng, due_s, every_s, lasts_s))
+
+    return simulate
+
+
+def pareto(shape: float) -> Simulate:
+    """Independent latencies with a heavy tail."""
+
+    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
+        gaps_s = poisson(rng, runs)
+        return _all_good(gaps_s, 0.05 * (1 + rng.pareto(shape, gaps_s.shape)))
+
+    return simulate
+
+
+def saturated(users: int, servers: int) -> Simulate:
+    """A closed loop of users who never wait: each completion sends the next request, and the servers never rest."""
+
+    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
+        services_s = exponential(rng, runs, servers / RATE_RPS)
+        free_s = np.zeros((runs, servers))
+        began_s = np.empty_like(services_s)
+        for request in range(_REQUESTS):
+            began_s[:, request] = free_s[:, 0]
+            free_s[:, 0] += services_s[:, request]
+            free_s.sort(axis=1)
+        # A request is sent when an answer comes, which frees a server for the one that has waited longest.
+        waiting = users - servers
+        sent_s = np.concatenate([np.zeros((runs, waiting)), began_s[:, :-waiting]], axis=1)
+        return Traffic(sent_s, began_s + services_s - sent_s, np.ones(sent_s.shape, dtype=bool))
+
+    return simulate
+
+
+def _spells(rng: np.random.Generator, due_s: Floats, every_s: float, lasts_s: float) -> npt.NDArray[np.bool_]:
+    """Whether each request falls in a spell; spells last `lasts_s` on average and are `every_s` apart."""
+    within = np.zeros(due_s.shape, dtype=bool)
+    most = int(4 * due_s.max() / every_s) + 20
+    for run in range(due_s.shape[0]):
+        edges_s = rng.exponential([[every_s, lasts_s]], (most, 2)).ravel().cumsum()
+        within[run] = np.searchsorted(edges_s, due_s[run]) % 2 == 1
+    return within
+
+
+def _all_good(gaps_s: Floats, response_s: Floats) -> Traffic:
+    return Traffic(gaps_s.cumsum(axis=1), response_s, np.ones(gaps_s.shape, dtype=bool))
+
+
+def _share_outside(every_s: float, lasts_s: float) -> float:
+    return every_s / (every_s + lasts_s)
+
+
+_ORDINARY = queue(poisson, exponential, servers=4, busy=0.6)
+
+REGIMES: tuple[Regime, ...] = (
+    Regime("M/M/4, 60 % busy", _ORDINARY, RATE_RPS),
+    Regime("M/M/2, 80 % busy", queue(poisson, exponential, servers=2, busy=0.8), RATE_RPS),
+    Regime("M/D/2, 70 % busy", queue(poisson, fixed, servers=2, busy=0.7), RATE_RPS),
+    Regime("D/M/2, 70 % busy", queue(constant, exponential, servers=2, busy=0.7), RATE_RPS),
+    Regime("autocorrelated, memory 0.95", autoregressive(0.95, 0.3), RATE_RPS),
+    Regime("autocorrelated, memory 0.995", autoregressive(0.995, 0.3), RATE_RPS),
+    Regime("slow spells, 1 s in 20", slow_spells(19, 1), RATE_RPS),
+    Regime("Pareto tail, shape 2", pareto(2), RATE_RPS),
+    Regime("saturated closed loop", saturated(users=16, servers=4), RATE_RPS),
+    Regime("many error bursts, 0.5 s in 10", error_bursts(9.5, 0.5), RATE_RPS * _share_outside(9.5, 0.5)),
+    Regime("few error bursts, 2 s in 60", error_bursts(58, 2), RATE_RPS * _share_outside(58, 2)),
+    Regime("3 runs, no spread", _ORDINARY, RATE_RPS, repeats=3),
+    Regime("3 runs, 5 % spread", _ORDINARY, RATE_RPS, repeats=3, spread=0.05),
+    Regime("5 runs, 10 % spread", _ORDINARY, RATE_RPS, repeats=5, spread=0.10),
+)

@@ -1,0 +1,109 @@
+"""Synthetic runs: real stores with rows of a known shape, for benchmarks and tests of whatever reads runs."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.pricing.cost import estimate
+from analysis.results.manifest import Generator, Manifest, Model, Serving, Validity
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, new_run_id
+from stacks.load_profiles import ClosedLoop, LoadProfile
+from stacks.shapes import NodeShape, ShapeSettings
+
+STARTED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+_REQUEST_BYTES = 790_000
+_RESPONSE_BYTES = 11_500
+
+
+@dataclass(frozen=True)
+class Server:
+    """A made-up server: flat latency up to its capacity, then a queue that grows with every user."""
+
+    capacity_rps: float
+    service_ms: float
+    error_share: float = 0.0
+
+
+def make_rows(load: ClosedLoop, server: Server, seed: int = 1) -> pa.Table:
+    """Rows of a closed loop against `server`, with log-normal latencies around what its queue gives."""
+    rng = np.random.default_rng(seed)
+    step_s = 0.01
+    time_s = np.arange(0, load.warmup_s + load.duration_s, step_s)
+    users = np.clip(np.ceil((time_s - load.warmup_s + step_s) * load.spawn_rate_per_s), 1, load.users)
+    idle_rps = users / (load.wait_s + server.service_ms / 1000)
+    rate_rps = np.minimum(idle_rps, server.capacity_rps)
+    latency_s = users / rate_rps - load.wait_s
+    sent = np.cumsum(rate_rps) * step_s
+    count = int(sent[-1])
+    start_s = np.interp(np.arange(count) + rng.uniform(0, 1, count), sent, time_s)
+    latency_us = np.interp(start_s, time_s, latency_s) * rng.lognormal(-0.02, 0.2, count) * 1e6
+    phase = np.select(
+        [start_s < load.warmup_s, start_s < load.warmup_s + load.ramp_s], ["warmup", "ramp"], default="hold"
+    )
+    failed = rng.uniform(0, 1, count) < server.error_share
+    start = pa.array((start_s * 1e6).astype("int64") + int(STARTED_AT.timestamp() * 1e6)).cast(
+        REQUESTS_SCHEMA.field("start").type
+    )
+    return pa.table(
+        {
+            "intended_start": start,
+            "start": start,
+            "latency_us": latency_us.astype("int64"),
+            "phase": phase,
+            "ok": ~failed,
+            "status": np.where(failed, 503, 200).astype("int16"),
+            "error": pa.array(np.where(failed, "unavailable", ""), mask=~failed),
+            "request_bytes": np.full(count, _REQUEST_BYTES),
+            "response_bytes": np.where(failed, 60, _RESPONSE_BYTES),
+            "worker": pa.array(["w0"] * count),
+            "backend": pa.nulls(count, pa.string()),
+        },
+        schema=REQUESTS_SCHEMA,
+    )
+
+
+def make_manifest(
+    load: LoadProfile,
+    stack: str = "8cpu-16gb",
+    machine_type: str = "e2-custom-8-16384",
+    nodes: int = 2,
+    **changes: Any,  # noqa: ANN401 - any field of the manifest
+) -> Manifest:
+    """A valid run of `load` on GKE; `changes` are fields of the manifest to say otherwise."""
+    shape = NodeShape.of(stack, ShapeSettings(machine_type=machine_type, nodes=nodes))
+    fields: dict[str, Any] = {
+        "run_id": new_run_id(),
+        "stack": stack,
+        "platform": "gke",
+        "shape": shape,
+        "serving": Serving(
+            server="tensorflow_model_server",
+            server_version="2.20.0",
+            image="tensorflow/serving:2.20.0",
+            protocol="rest",
+            replicas=nodes,
+            intra_op=shape.vcpus,
+            inter_op=4,
+            batching=None,
+            model=Model(name="resnet", digest="sha256:" + "5e" * 32, weights="imagenet"),
+        ),
+        "load": load,
+        "generator": Generator(kind="locust", processes=1, cpu_peak_percent=41.0, shares_host_with_server=False),
+        "started_at": STARTED_AT,
+        "finished_at": STARTED_AT + timedelta(seconds=load.warmup_s + load.duration_s),
+        "cost": estimate(shape),
+        "validity": Validity(verdict="valid", reasons=()),
+        "software": {"locust": "2.47.0", "tensorflow": "2.21.0"},
+        "git_commit": "0123456789abcdef0123456789abcdef01234567",
+    }
+    return Manifest(**fields | changes)
+
+
+def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table) -> Manifest:
+    """Rows first, manifest last, as every writer does."""
+    store.write_rows(manifest.stack, manifest.run_id, "w0", rows)
+    store.write_manifest(manifest)
+    return manifest

@@ -1,0 +1,160 @@
+"""What is asked of GKE for the cluster itself, without its nodes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp.container import (
+    ClusterAddonsConfigArgs,
+    ClusterAddonsConfigHttpLoadBalancingArgs,
+    ClusterBinaryAuthorizationArgs,
+    ClusterControlPlaneEndpointsConfigArgs,
+    ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs,
+    ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs,
+    ClusterCostManagementConfigArgs,
+    ClusterIpAllocationPolicyArgs,
+    ClusterLoggingConfigArgs,
+    ClusterMaintenancePolicyArgs,
+    ClusterMaintenancePolicyMaintenanceExclusionArgs,
+    ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs,
+    ClusterMaintenancePolicyRecurringWindowArgs,
+    ClusterMasterAuthArgs,
+    ClusterMasterAuthClientCertificateConfigArgs,
+    ClusterMasterAuthorizedNetworksConfigArgs,
+    ClusterMasterAuthorizedNetworksConfigCidrBlockArgs,
+    ClusterMonitoringConfigArgs,
+    ClusterMonitoringConfigManagedPrometheusArgs,
+    ClusterNodeConfigArgs,
+    ClusterNodeConfigShieldedInstanceConfigArgs,
+    ClusterPrivateClusterConfigArgs,
+    ClusterReleaseChannelArgs,
+    ClusterWorkloadIdentityConfigArgs,
+)
+from pulumi_gcp.container.cluster import Cluster
+
+from components.gke.network import PODS_RANGE, SERVICES_RANGE, Network
+from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
+
+# Of the default pool, which exists only while the cluster is made, and of versions, which the release channel raises.
+_CHANGED_BY_GKE = ["initialNodeCount", "minMasterVersion", "nodeConfig", "nodePools", "nodeVersion"]
+
+
+@dataclass
+class ControlPlaneArgs:
+    """The cluster. Flags are those of stacks.gke.GkeSettings."""
+
+    zone: str
+    network: Network
+    labels: pulumi.Input[Mapping[str, str]]
+    no_upgrades_from: pulumi.Input[str]
+    no_upgrades_until: pulumi.Input[str]
+    """RFC 3339, UTC."""
+    authorized_networks: Sequence[str]
+    binary_authorization: bool
+    cost_allocation: bool
+    managed_prometheus: bool
+
+
+def make_control_plane(
+    name: str, args: ControlPlaneArgs, node_account: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> Cluster:
+    """The cluster, once it runs and its default pool is gone."""
+    vpc = args.network.vpc
+    enforcement = "PROJECT_SINGLETON_POLICY_ENFORCE" if args.binary_authorization else "DISABLED"
+    return Cluster(
+        name,
+        location=args.zone,
+        # What is made for a measurement has to go away again; `protect` is the engine's.
+        deletion_protection=False,
+        resource_labels=args.labels,
+        network=vpc.id,
+        subnetwork=args.network.subnetwork.id,
+        networking_mode="VPC_NATIVE",
+        ip_allocation_policy=ClusterIpAllocationPolicyArgs(
+            cluster_secondary_range_name=PODS_RANGE, services_secondary_range_name=SERVICES_RANGE
+        ),
+        datapath_provider="ADVANCED_DATAPATH",
+        private_cluster_config=ClusterPrivateClusterConfigArgs(enable_private_nodes=True),
+        control_plane_endpoints_config=_endpoints(args.authorized_networks),
+        master_authorized_networks_config=_authorized(args.authorized_networks),
+        master_auth=ClusterMasterAuthArgs(
+            client_certificate_config=ClusterMasterAuthClientCertificateConfigArgs(issue_client_certificate=False)
+        ),
+        enable_legacy_abac=False,
+        enable_shielded_nodes=True,
+        workload_identity_config=ClusterWorkloadIdentityConfigArgs(
+            workload_pool=pulumi.Output.concat(vpc.project, ".svc.id.goog")
+        ),
+        binary_authorization=ClusterBinaryAuthorizationArgs(evaluation_mode=enforcement),
+        cost_management_config=ClusterCostManagementConfigArgs(enabled=args.cost_allocation),
+        logging_config=ClusterLoggingConfigArgs(enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"]),
+        monitoring_config=ClusterMonitoringConfigArgs(
+            enable_components=["SYSTEM_COMPONENTS"],
+            managed_prometheus=ClusterMonitoringConfigManagedPrometheusArgs(enabled=args.managed_prometheus),
+        ),
+        # Nothing here is published by a load balancer, so its controller would only take room on the nodes.
+        addons_config=ClusterAddonsConfigArgs(
+            http_load_balancing=ClusterAddonsConfigHttpLoadBalancingArgs(disabled=True)
+        ),
+        release_channel=ClusterReleaseChannelArgs(channel="REGULAR"),
+        maintenance_policy=_maintenance(args),
+        remove_default_node_pool=True,
+        initial_node_count=1,
+        node_config=_default_pool(node_account),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=_CHANGED_BY_GKE)),
+    )
+
+
+def _endpoints(authorized_networks: Sequence[str]) -> ClusterControlPlaneEndpointsConfigArgs:
+    """By name and IAM from anywhere, or by address from some networks; never both."""
+    by_address = bool(authorized_networks)
+    return ClusterControlPlaneEndpointsConfigArgs(
+        dns_endpoint_config=ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
+            allow_external_traffic=not by_address
+        ),
+        ip_endpoints_config=ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(enabled=by_address),
+    )
+
+
+def _authorized(networks: Sequence[str]) -> ClusterMasterAuthorizedNetworksConfigArgs | None:
+    if not networks:
+        return None
+    return ClusterMasterAuthorizedNetworksConfigArgs(
+        cidr_blocks=[ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=network) for network in networks],
+        gcp_public_cidrs_access_enabled=False,
+    )
+
+
+def _maintenance(args: ControlPlaneArgs) -> ClusterMaintenancePolicyArgs:
+    """No upgrade while the stack is leased.
+
+    GKE wants a window beside the exclusion, and 48 hours within 32 days in which it is open and nothing excludes it.
+    """
+    return ClusterMaintenancePolicyArgs(
+        recurring_window=ClusterMaintenancePolicyRecurringWindowArgs(
+            start_time="2026-01-01T00:00:00Z", end_time="2026-01-01T12:00:00Z", recurrence="FREQ=DAILY"
+        ),
+        maintenance_exclusions=[
+            ClusterMaintenancePolicyMaintenanceExclusionArgs(
+                exclusion_name="measuring",
+                start_time=args.no_upgrades_from,
+                end_time=args.no_upgrades_until,
+                exclusion_options=ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs(scope="NO_UPGRADES"),
+            )
+        ],
+    )
+
+
+def _default_pool(node_account: pulumi.Input[str]) -> ClusterNodeConfigArgs:
+    """GKE makes a pool with every cluster; until it is removed it is no less private and hardened than the others."""
+    return ClusterNodeConfigArgs(
+        machine_type="e2-medium",
+        disk_size_gb=BOOT_DISK_GB,
+        disk_type=BOOT_DISK_TYPE,
+        service_account=node_account,
+        oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+        metadata={"disable-legacy-endpoints": "true"},
+        shielded_instance_config=ClusterNodeConfigShieldedInstanceConfigArgs(
+            enable_secure_boot=True, enable_integrity_monitoring=True
+        ),
+    )

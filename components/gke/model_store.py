@@ -1,0 +1,107 @@
+"""ModelStore: a bucket with the exported model, and the one identity that may read it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_gcp.serviceaccount import IAMMember
+from pulumi_gcp.storage import BucketSoftDeletePolicyArgs
+from pulumi_gcp.storage.bucket import Bucket
+from pulumi_gcp.storage.bucket_iam_member import BucketIAMMember
+from pulumi_gcp.storage.bucket_object import BucketObject
+
+from components.gke.service_account import make_service_account
+
+# What an export consists of, by path below the model's folder: known before there is one, so that a preview shows
+# every object. A test holds it to what serving.export.exporter writes.
+MODEL_FILES = (
+    "1/saved_model.pb",
+    "1/variables/variables.index",
+    "1/variables/variables.data-00000-of-00001",
+    "1/assets.extra/tf_serving_warmup_requests",
+)
+
+
+@dataclass
+class ModelStoreArgs:
+    """The exported model, and who reads it."""
+
+    region: str
+    labels: pulumi.Input[Mapping[str, str]]
+    model_name: pulumi.Input[str]
+    model_path: pulumi.Input[str]
+    """The folder that holds the version folders."""
+    model_digest: pulumi.Input[str]
+    workload_pool: pulumi.Input[str]
+    """`<project>.svc.id.goog`."""
+    namespace: str
+    service_account: str
+    """The Kubernetes service account, in that namespace, whose pods read the model."""
+
+
+class ModelStore(pulumi.ComponentResource):
+    """The model under a path that names its digest: another model is another path, and nothing is overwritten."""
+
+    uri: pulumi.Output[str]
+    """`gs://<bucket>/<digest>/<name>`; known once the model is there and may be read."""
+    service_account_annotations: dict[str, pulumi.Output[str]]
+    """What makes the Kubernetes service account act as the reader."""
+
+    def __init__(self, name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("shapebench:gke:ModelStore", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        bucket = _make_bucket(name, args, child)
+        folder = pulumi.Output.concat(args.model_digest, "/", args.model_name)
+        objects = [_upload(name, file, bucket, folder, args, child) for file in MODEL_FILES]
+        reader = make_service_account(f"{name}-reader", "model", args.labels, child)
+        grant = BucketIAMMember(
+            f"{name}-may-read",
+            bucket=bucket.name,
+            role="roles/storage.objectViewer",
+            member=pulumi.Output.concat("serviceAccount:", reader.email),
+            opts=child,
+        )
+        binding = IAMMember(
+            f"{name}-acts-as-reader",
+            service_account_id=reader.name,
+            role="roles/iam.workloadIdentityUser",
+            member=pulumi.Output.concat(
+                "serviceAccount:", args.workload_pool, f"[{args.namespace}/{args.service_account}]"
+            ),
+            opts=child,
+        )
+        ready = pulumi.Output.all(*(each.id for each in (*objects, grant, binding)))
+        self.uri = pulumi.Output.all(bucket.name, folder, ready).apply(lambda known: f"gs://{known[0]}/{known[1]}")
+        self.service_account_annotations = {"iam.gke.io/gcp-service-account": reader.email}
+        self.register_outputs({})
+
+
+def _make_bucket(name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions) -> Bucket:
+    return Bucket(
+        f"{name}-bucket",
+        location=args.region.upper(),
+        labels=args.labels,
+        uniform_bucket_level_access=True,
+        public_access_prevention="enforced",
+        force_destroy=True,
+        # The export can be made again; a deleted one would be billed for another week.
+        soft_delete_policy=BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
+        opts=opts,
+    )
+
+
+def _upload(
+    name: str,
+    file: str,
+    bucket: Bucket,
+    folder: pulumi.Output[str],
+    args: ModelStoreArgs,
+    opts: pulumi.ResourceOptions,
+) -> BucketObject:
+    return BucketObject(
+        f"{name}-{file.rpartition('/')[2]}",
+        bucket=bucket.name,
+        name=pulumi.Output.concat(folder, f"/{file}"),
+        source=pulumi.Output.from_input(args.model_path).apply(lambda path: pulumi.FileAsset(f"{path}/{file}")),
+        opts=opts,
+    )

@@ -1,0 +1,1 @@
+"""The load test as a resource of the stack, on this machine and in a cluster."""

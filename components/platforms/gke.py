@@ -1,0 +1,176 @@
+"""GkePlatform: network, cluster, model, server and load test on Google Cloud, as one component."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+
+from analysis.pricing.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost
+from analysis.results.manifest import Cost
+from components.gke.cluster import GkeCluster, GkeClusterArgs
+from components.gke.control_plane import ControlPlaneArgs
+from components.gke.lease import Lease, LeaseArgs
+from components.gke.model_store import ModelStore, ModelStoreArgs
+from components.gke.network import Network, NetworkArgs
+from components.gke.node_pool import LOAD_POOL, SERVING_POOL
+from components.gke.preflight import Preflight, PreflightArgs
+from components.load_test.cluster import ClusterLoadTest
+from components.load_test.cluster_args import InCluster, load_test_args
+from components.serving.model_export import ModelExport, ModelExportArgs
+from components.serving.tf_serving import TfServing, TfServingArgs
+from stacks.account_names import account_names
+from stacks.labels import stack_labels
+from stacks.quota_needs import needs
+from stacks.serving_names import SERVICE_ACCOUNT
+from stacks.settings import Settings
+
+# Nothing else is in the cluster, so its name needs to tell it from nothing.
+NAMESPACE = "shapebench"
+
+Labels = pulumi.Output[dict[str, str]]
+
+
+@dataclass
+class GkePlatformArgs:
+    """The stack's name, settings and zone, the checkout that the export and the results are kept in, `gcp:*` keys."""
+
+    stack: str
+    settings: Settings
+    zone: str
+    checkout: Path
+    google: Mapping[str, str] = field(default_factory=dict)
+
+
+class GkePlatform(pulumi.ComponentResource):
+    """Everything that a GKE stack is."""
+
+    cost: dict[str, Any]
+    """What it costs, known before anything is made: analysis.pricing.stack_cost.cost_output."""
+    lease: Lease
+    cluster: GkeCluster
+    model_store: ModelStore
+    serving: TfServing
+    load_test: ClusterLoadTest
+
+    def __init__(self, name: str, args: GkePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("shapebench:gke:GkePlatform", name, None, opts)
+        settings = args.settings
+        child = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
+        self.cost = cost_output(*_costs(args), settings.load.total_s)
+        preflight = Preflight(f"{name}-preflight", _preflight_args(args), child)
+        # Whatever Google makes carries the lease's labels or hangs on what does, and so comes after both.
+        asked = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
+        self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), asked)
+        labels = _labels(args.stack, self.lease)
+        network = Network(f"{name}-network", NetworkArgs(region=settings.region, labels=labels), kept)
+        self.cluster = GkeCluster(f"{name}-cluster", _cluster_args(args, network, self.lease, labels), kept)
+        model = ModelExport(
+            f"{name}-model",
+            ModelExportArgs(weights=settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
+            asked,
+        )
+        self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), kept)
+        # What is in the cluster goes with it: a destroy need not ask a control plane that may be gone already.
+        inside = pulumi.ResourceOptions(
+            parent=self, provider=self.cluster.provider, deleted_with=self.cluster.control_plane
+        )
+        self.serving = TfServing(f"{name}-serving", _serving_args(args, model, self.model_store, labels), inside)
+        self.load_test = ClusterLoadTest(
+            f"{name}-load-test",
+            load_test_args(args.stack, settings, args.checkout, model, self.serving, _in_cluster(args, self.cluster)),
+            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
+        )
+        self.register_outputs({})
+
+
+def _costs(args: GkePlatformArgs) -> tuple[Cost, Cost]:
+    settings = args.settings
+    return (
+        kept_cost(settings.platform, settings.node_shape(args.stack), settings.region),
+        load_cost(settings.gke.load_shape, settings.region),
+    )
+
+
+def _preflight_args(args: GkePlatformArgs) -> PreflightArgs:
+    settings = args.settings
+    return PreflightArgs(
+        stack=args.stack,
+        zone=args.zone,
+        project=args.google.get("gcp:project"),
+        google=pulumi.Output.secret(args.google),
+        needs=[asdict(need) for need in needs(settings.node_shape(args.stack), settings.gke.load_shape)],
+        accounts=account_names(args.stack),
+        costs=hourly_sentence(*_costs(args)),
+        ask=settings.gke.preflight,
+    )
+
+
+def _labels(stack: str, lease: Lease) -> Labels:
+    return pulumi.Output.all(lease.commit, lease.expires_at).apply(lambda known: stack_labels(stack, *known))
+
+
+def _cluster_args(args: GkePlatformArgs, network: Network, lease: Lease, labels: Labels) -> GkeClusterArgs:
+    gke = args.settings.gke
+    return GkeClusterArgs(
+        control_plane=ControlPlaneArgs(
+            zone=args.zone,
+            network=network,
+            labels=labels,
+            no_upgrades_from=lease.starts_at,
+            no_upgrades_until=lease.expires_at,
+            authorized_networks=gke.authorized_networks,
+            binary_authorization=gke.binary_authorization,
+            cost_allocation=gke.cost_allocation,
+            managed_prometheus=gke.managed_prometheus,
+        ),
+        shape=args.settings.node_shape(args.stack),
+        load_machine_type=gke.load_machine_type,
+        load_nodes=gke.load_nodes,
+    )
+
+
+def _store_args(args: GkePlatformArgs, cluster: GkeCluster, model: ModelExport, labels: Labels) -> ModelStoreArgs:
+    return ModelStoreArgs(
+        region=args.settings.region,
+        labels=labels,
+        model_name=model.model_name,
+        model_path=model.path,
+        model_digest=model.digest,
+        workload_pool=cluster.workload_pool,
+        namespace=NAMESPACE,
+        service_account=SERVICE_ACCOUNT,
+    )
+
+
+def _serving_args(args: GkePlatformArgs, model: ModelExport, store: ModelStore, labels: Labels) -> TfServingArgs:
+    settings = args.settings
+    shape = settings.node_shape(args.stack)
+    return TfServingArgs(
+        namespace=NAMESPACE,
+        image=settings.gke.serving_image,
+        shape=shape,
+        replicas=shape.nodes,
+        model_uri=store.uri,
+        model_name=model.model_name,
+        model_digest=model.digest,
+        intra_op=settings.intra_op,
+        inter_op=settings.serving.inter_op,
+        batching=settings.serving.batching.model_dump() if settings.serving.batching else None,
+        service_account_annotations=store.service_account_annotations,
+        pool=SERVING_POOL,
+        seed_faithful=settings.gke.seed_faithful,
+        labels={key: labels[key] for key in stack_labels("", "", "")},
+    )
+
+
+def _in_cluster(args: GkePlatformArgs, cluster: GkeCluster) -> InCluster:
+    gke = args.settings.gke
+    return InCluster(
+        kubeconfig=cluster.kubeconfig,
+        serving_image=gke.serving_image,
+        generator_image=gke.generator_image,
+        generator_pool=LOAD_POOL,
+    )

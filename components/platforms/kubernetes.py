@@ -1,0 +1,91 @@
+"""KubernetesPlatform: model, server and load test in a cluster that exists already, as one component."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi
+from pulumi_kubernetes import Provider
+
+from components.load_test.cluster import ClusterLoadTest
+from components.load_test.cluster_args import InCluster, load_test_args
+from components.serving.model_export import ModelExport, ModelExportArgs
+from components.serving.tf_serving import TfServing, TfServingArgs
+from stacks.allocatable import PodResources
+from stacks.kubernetes import DIGEST_PLACE, KubernetesSettings
+from stacks.settings import Settings
+
+
+@dataclass
+class KubernetesPlatformArgs:
+    """The stack's name and settings, and the checkout that the export and the results are kept in."""
+
+    stack: str
+    settings: Settings
+    checkout: Path
+
+
+class KubernetesPlatform(pulumi.ComponentResource):
+    """Everything that the `kubernetes` stack is."""
+
+    model: ModelExport
+    serving: TfServing
+    load_test: ClusterLoadTest
+
+    def __init__(self, name: str, args: KubernetesPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("shapebench:kubernetes:KubernetesPlatform", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        cluster = Provider(f"{name}-cluster", context=args.settings.kubernetes.context, opts=child)
+        self.model = ModelExport(
+            f"{name}-model",
+            ModelExportArgs(weights=args.settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
+            child,
+        )
+        inside = pulumi.ResourceOptions(parent=self, provider=cluster)
+        self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model), inside)
+        where = _in_cluster(args.settings.kubernetes)
+        self.load_test = ClusterLoadTest(
+            f"{name}-load-test",
+            load_test_args(args.stack, args.settings, args.checkout, self.model, self.serving, where),
+            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
+        )
+        self.register_outputs({})
+
+
+def _serving_args(args: KubernetesPlatformArgs, model: ModelExport) -> TfServingArgs:
+    settings, kubernetes = args.settings, args.settings.kubernetes
+    shape = settings.node_shape(args.stack)
+    # The server reads the model elsewhere; that path names the digest, so it is this model or none.
+    uri = kubernetes.model_uri
+    annotations = kubernetes.service_account_annotations
+    return TfServingArgs(
+        namespace=kubernetes.namespace,
+        image=kubernetes.serving_image,
+        shape=shape,
+        replicas=shape.nodes,
+        model_uri=model.digest.apply(lambda digest: located(uri, digest)),
+        model_name=model.model_name,
+        model_digest=model.digest,
+        intra_op=settings.intra_op,
+        inter_op=settings.serving.inter_op,
+        batching=settings.serving.batching.model_dump() if settings.serving.batching else None,
+        service_account_annotations=(annotations or {}) if kubernetes.on_bucket else None,
+        pool=kubernetes.pool,
+        resources=PodResources(**kubernetes.pod.model_dump()) if kubernetes.pod else None,
+        one_a_node=kubernetes.one_a_node,
+        seed_faithful=kubernetes.seed_faithful,
+        labels={"shapebench-stack": args.stack},
+    )
+
+
+def _in_cluster(kubernetes: KubernetesSettings) -> InCluster:
+    return InCluster(
+        context=kubernetes.context,
+        serving_image=kubernetes.serving_image,
+        generator_image=kubernetes.generator_image,
+        generator_pool=kubernetes.generator_pool,
+    )
+
+
+def located(uri: str, digest: str) -> str:
+    """Where the model with this digest is."""
+    return uri.replace(DIGEST_PLACE, digest)

@@ -1,0 +1,104 @@
+"""Who may talk to whom in the server's namespace: nobody, but for the few lines below."""
+
+from collections.abc import Mapping
+
+import pulumi
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
+from pulumi_kubernetes.networking.v1 import (
+    IPBlockArgs,
+    NetworkPolicy,
+    NetworkPolicyEgressRuleArgs,
+    NetworkPolicyIngressRuleArgs,
+    NetworkPolicyPeerArgs,
+    NetworkPolicyPortArgs,
+    NetworkPolicySpecArgs,
+)
+
+from stacks.serving_names import GENERATOR_LABELS, GRPC_PORT, REST_PORT, SERVER_LABELS
+
+# Where a pod on GKE gets its tokens: the first with Dataplane V2, the second without. Source: "Restrict traffic with
+# network policies" of https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy.
+_METADATA_SERVERS = {"169.254.169.254/32": 80, "169.254.169.252/32": 988}
+# DNS where it is not a pod: NodeLocal DNSCache, and Cloud DNS for GKE.
+_DNS_ADDRESSES = ("169.254.20.10/32", "169.254.169.254/32")
+# Google's APIs have no fixed addresses, and a NetworkPolicy knows no names: any public address, over TLS.
+_NOT_PUBLIC = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]
+
+
+def make_network_policies(
+    name: str, namespace: str, *, on_bucket: bool, opts: pulumi.ResourceOptions
+) -> list[NetworkPolicy]:
+    """Deny everything in the namespace, then admit the load generator to the server, and each to what it needs."""
+
+    def policy(
+        suffix: str,
+        pods: Mapping[str, str],
+        ingress: list[NetworkPolicyIngressRuleArgs],
+        egress: list[NetworkPolicyEgressRuleArgs],
+    ) -> NetworkPolicy:
+        return NetworkPolicy(
+            f"{name}-{suffix}",
+            metadata=ObjectMetaArgs(name=suffix, namespace=namespace),
+            spec=NetworkPolicySpecArgs(
+                pod_selector=LabelSelectorArgs(match_labels=pods),
+                policy_types=["Ingress", "Egress"],
+                ingress=ingress,
+                egress=egress,
+            ),
+            opts=opts,
+        )
+
+    generator, server = _pods(GENERATOR_LABELS), _pods(SERVER_LABELS)
+    api = _ports(REST_PORT, GRPC_PORT)
+    return [
+        policy("default-deny", {}, [], []),
+        policy(
+            "server",
+            SERVER_LABELS,
+            [NetworkPolicyIngressRuleArgs(from_=[generator], ports=api)],
+            [_to_dns(), *_to_google()] if on_bucket else [],
+        ),
+        policy(
+            "load-generator",
+            GENERATOR_LABELS,
+            [NetworkPolicyIngressRuleArgs(from_=[generator])],
+            [
+                _to_dns(),
+                NetworkPolicyEgressRuleArgs(to=[server], ports=api),
+                NetworkPolicyEgressRuleArgs(to=[generator]),
+            ],
+        ),
+    ]
+
+
+def _to_dns() -> NetworkPolicyEgressRuleArgs:
+    dns_pods = NetworkPolicyPeerArgs(
+        namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
+        pod_selector=LabelSelectorArgs(
+            match_expressions=[
+                LabelSelectorRequirementArgs(key="k8s-app", operator="In", values=["kube-dns", "node-local-dns"])
+            ]
+        ),
+    )
+    addresses = [NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=cidr)) for cidr in _DNS_ADDRESSES]
+    return NetworkPolicyEgressRuleArgs(
+        to=[dns_pods, *addresses],
+        ports=[NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")],
+    )
+
+
+def _to_google() -> list[NetworkPolicyEgressRuleArgs]:
+    tokens = [
+        NetworkPolicyEgressRuleArgs(to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=cidr))], ports=_ports(port))
+        for cidr, port in _METADATA_SERVERS.items()
+    ]
+    public = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="0.0.0.0/0", except_=_NOT_PUBLIC))
+    return [*tokens, NetworkPolicyEgressRuleArgs(to=[public], ports=_ports(443))]
+
+
+def _pods(labels: Mapping[str, str]) -> NetworkPolicyPeerArgs:
+    return NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=labels))
+
+
+def _ports(*ports: int) -> list[NetworkPolicyPortArgs]:
+    return [NetworkPolicyPortArgs(port=port, protocol="TCP") for port in ports]

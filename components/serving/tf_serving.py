@@ -1,0 +1,121 @@
+"""TfServing: the model server in a cluster, one pod a node, reachable by the load generator and nobody else."""
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, DeploymentStrategyArgs
+from pulumi_kubernetes.core.v1 import Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+
+from components.serving.config import config_files, config_map_name, make_config_map
+from components.serving.network_policies import make_network_policies
+from components.serving.pod import STARTUP_LIMIT_S, pod_template
+from components.serving.variant import TfServingArgs, fingerprint
+from stacks.serving_names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
+
+__all__ = ["TfServing", "TfServingArgs"]
+
+_POD_SECURITY = "pod-security.kubernetes.io"
+# Beyond the start-up itself: scheduling, and pulling an image of some hundred megabytes.
+_PROGRESS_LIMIT_S = STARTUP_LIMIT_S + 300
+
+
+class TfServing(pulumi.ComponentResource):
+    """A Deployment of TF Serving with what belongs to it, in a namespace of its own. Needs a Kubernetes provider."""
+
+    namespace: pulumi.Output[str]
+    selector: dict[str, str]
+    """The labels of the server's pods."""
+    rest_url: pulumi.Output[str]
+    """Known once the server serves."""
+    grpc_address: pulumi.Output[str]
+    """`host:port` of a headless service: its name stands for the address of every pod. Known once the server serves."""
+    fingerprint: pulumi.Output[str]
+    """Changes exactly when a measurement of it would be one of something else."""
+
+    def __init__(self, name: str, args: TfServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("shapebench:kubernetes:TfServing", name, None, opts)
+        namespace = _make_namespace(name, args, pulumi.ResourceOptions(parent=self))
+        inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
+        files = config_files(args.batching_parameters)
+        before: list[pulumi.Resource] = [
+            make_config_map(name, args.namespace, files, inside),
+            *make_network_policies(name, args.namespace, on_bucket=args.on_bucket, opts=inside),
+        ]
+        if args.service_account_annotations is not None:
+            before.append(_make_service_account(name, args, inside))
+        deployment = _make_deployment(name, args, config_map_name(files), before, inside)
+        services = _make_services(name, args.namespace, pulumi.ResourceOptions(parent=self, depends_on=[deployment]))
+        serves = pulumi.Output.all(deployment.metadata, *(service.metadata for service in services))
+        self.namespace = pulumi.Output.from_input(args.namespace)
+        self.selector = dict(SERVER_LABELS)
+        self.rest_url = serves.apply(lambda _: f"http://{REST_SERVICE}.{args.namespace}.svc:{REST_PORT}")
+        self.grpc_address = serves.apply(lambda _: f"{GRPC_SERVICE}.{args.namespace}.svc:{GRPC_PORT}")
+        self.fingerprint = fingerprint(args)
+        self.register_outputs({})
+
+
+def _make_namespace(name: str, args: TfServingArgs, opts: pulumi.ResourceOptions) -> Namespace:
+    levels = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    return Namespace(
+        f"{name}-namespace",
+        metadata=ObjectMetaArgs(name=args.namespace, labels={**args.labels, **levels}),
+        opts=opts,
+    )
+
+
+def _make_service_account(name: str, args: TfServingArgs, opts: pulumi.ResourceOptions) -> ServiceAccount:
+    return ServiceAccount(
+        f"{name}-account",
+        metadata=ObjectMetaArgs(
+            name=SERVICE_ACCOUNT, namespace=args.namespace, annotations=args.service_account_annotations
+        ),
+        automount_service_account_token=False,
+        opts=opts,
+    )
+
+
+def _make_deployment(
+    name: str, args: TfServingArgs, config_map: str, before: list[pulumi.Resource], opts: pulumi.ResourceOptions
+) -> Deployment:
+    limit = f"{_PROGRESS_LIMIT_S}s"
+    after = pulumi.ResourceOptions(
+        # The fence stands before the first pod does, and until the last one is gone.
+        depends_on=before,
+        # Another variant is another Deployment, made when the last pod of the old one is gone. An update in place would
+        # not do: with `Recreate`, Pulumi takes it for complete while the old pods still end.
+        replace_on_changes=["spec"],
+        delete_before_replace=True,
+        custom_timeouts=pulumi.CustomTimeouts(create=limit, delete=limit),
+    )
+    return Deployment(
+        f"{name}-deployment",
+        metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=SERVER_LABELS),
+        spec=DeploymentSpecArgs(
+            replicas=args.replicas,
+            selector=LabelSelectorArgs(match_labels=SERVER_LABELS),
+            # For whoever changes it without Pulumi: even then, two variants never run at once.
+            strategy=DeploymentStrategyArgs(type="Recreate"),
+            progress_deadline_seconds=_PROGRESS_LIMIT_S,
+            # Going back is an update of the stack, not a rollback behind its back.
+            revision_history_limit=0,
+            template=pod_template(args, config_map),
+        ),
+        opts=pulumi.ResourceOptions.merge(opts, after),
+    )
+
+
+def _make_services(name: str, namespace: str, opts: pulumi.ResourceOptions) -> list[Service]:
+    def service(suffix: str, called: str, port: int, cluster_ip: str | None) -> Service:
+        return Service(
+            f"{name}-{suffix}",
+            metadata=ObjectMetaArgs(name=called, namespace=namespace, labels=SERVER_LABELS),
+            spec=ServiceSpecArgs(
+                type="ClusterIP",
+                cluster_ip=cluster_ip,
+                selector=SERVER_LABELS,
+                ports=[ServicePortArgs(name=suffix, port=port, target_port=suffix)],
+            ),
+            opts=opts,
+        )
+
+    # Headless for gRPC: through a cluster IP all calls of a channel would end in one pod.
+    return [service("rest", REST_SERVICE, REST_PORT, None), service("grpc", GRPC_SERVICE, GRPC_PORT, "None")]

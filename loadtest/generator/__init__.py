@@ -1,0 +1,1 @@
+"""What Locust runs. Ships whole into the generator pod: it imports the standard library, Locust and gRPC only."""

@@ -1,0 +1,1 @@
+"""Clients of one model server, one a protocol: send a request, check the answer."""

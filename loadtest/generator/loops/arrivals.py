@@ -1,0 +1,62 @@
+"""When each request of an open loop is due: pure functions of rate, law and seed. Standard library only."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+
+from loadtest.generator.phases import HOLD, RAMP
+
+CONSTANT, POISSON = "constant", "poisson"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request that is due `due_s` after the start of its schedule, whatever became of those before it."""
+
+    due_s: float
+    phase: str
+
+
+def arrivals_at(rate_rps: float, law: str, seed: int) -> Iterator[float]:
+    """Endless times in seconds, ascending from 0 on.
+
+    `constant` is one every 1/rate; `poisson` has exponential gaps, as independent callers have. The same seed gives
+    the same times.
+    """
+    if law == CONSTANT:
+        # Multiplied, not added up: the last of a million is as exact as the first.
+        yield from (number / rate_rps for number in count())
+    # Not for secrets: the point of this generator is that it repeats itself.
+    generator = random.Random(seed)  # noqa: S311
+    due_s = 0.0
+    while True:
+        due_s += generator.expovariate(rate_rps)
+        yield due_s
+
+
+def ramp_and_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> Iterator[Arrival]:
+    """The rate grows evenly from 0 to `rate_rps` over `ramp_s` and stays for `hold_s`.
+
+    An arrival at unit u of work (of a schedule at rate 1) is moved to the time by which u requests are due: under the
+    ramp that is r·t²/(2·ramp), and Poisson arrivals stay Poisson.
+    """
+    in_ramp = rate_rps * ramp_s / 2
+    for unit in arrivals_at(1.0, law, seed):
+        if unit < in_ramp:
+            yield Arrival((2 * unit * ramp_s / rate_rps) ** 0.5, RAMP)
+            continue
+        due_s = ramp_s + (unit - in_ramp) / rate_rps
+        if due_s >= ramp_s + hold_s:
+            return
+        yield Arrival(due_s, HOLD)
+
+
+def share_of(schedule: Iterator[Arrival], worker: int, workers: int) -> Iterator[Arrival]:
+    """Every `workers`-th arrival, from number `worker` on: the shares of all workers together are the schedule."""
+    return islice(schedule, worker, None, workers)
+
+
+def due_in_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> int:
+    """How many requests the hold of this schedule has: a run that has fewer rows lost some."""
+    return sum(arrival.phase == HOLD for arrival in ramp_and_hold(rate_rps, ramp_s, hold_s, law, seed))

@@ -1,0 +1,1 @@
+"""What is observed beside the requests: clocks, CPU and memory, server counters, generator health."""

@@ -1,0 +1,1 @@
+"""Programs of the generator pod beside Locust: init containers and the sidecar."""

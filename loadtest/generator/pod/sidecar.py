@@ -1,0 +1,95 @@
+"""Runs in the generator's pod beside the generator: keeps what it wrote until somebody has it. Standard library only.
+
+Meanwhile it notes what the servers count.
+
+The generator may end or be killed; its files stay readable until `release`, or until the keeper's time is over.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+import zlib
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from loadtest.generator.monitoring.counters import Counters
+from loadtest.generator.plan import PLAN_VARIABLE, Plan
+
+# The file whose existence means that everything has been fetched.
+_RELEASED = "released"
+
+_LOOK_S = 0.5
+
+# How long the files are still kept once the pod was told to end, in seconds: less than its grace period.
+SECONDS_AFTER_TERM = 30.0
+
+
+def keep(folder: Path, keep_s: float) -> None:
+    """Wait for the release, for `keep_s` at most, and after a SIGTERM for `SECONDS_AFTER_TERM` at most."""
+    deadline = time.monotonic() + keep_s
+
+    def hurry(*_: object) -> None:
+        nonlocal deadline
+        deadline = min(deadline, time.monotonic() + SECONDS_AFTER_TERM)
+
+    signal.signal(signal.SIGTERM, hurry)
+    with _counters():
+        while not (folder / _RELEASED).exists() and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+
+
+def _counters() -> AbstractContextManager[object]:
+    """It has nothing else to do, and a CPU that is not the generator's."""
+    return Counters(Plan.from_environment()) if PLAN_VARIABLE in os.environ else nullcontext()
+
+
+def listing(folder: Path) -> str:
+    """`{name: [bytes, sha256]}` of every file in the folder, as JSON."""
+    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+    return json.dumps({name: [len(held), hashlib.sha256(held).hexdigest()] for name, held in contents.items()})
+
+
+def part(path: Path, offset: int, count: int) -> str:
+    """At most `count` bytes from `offset` on, compressed, as text."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return base64.b64encode(zlib.compress(file.read(count))).decode()
+
+
+def unpacked(text: str) -> bytes:
+    """What `part` packed; raises ValueError where it is not whole."""
+    try:
+        return zlib.decompress(base64.b64decode(text, validate=True))
+    except zlib.error as cause:
+        raise ValueError(f"not what the keeper sent: {cause}") from cause
+
+
+def release(folder: Path) -> str:
+    """Let the keeper end."""
+    (folder / _RELEASED).touch()
+    return ""
+
+
+def main(command: str, path: str, *numbers: str) -> None:
+    """One of `keep FOLDER SECONDS`, `list FOLDER`, `read FILE OFFSET COUNT`, `release FOLDER`, `clock FOLDER`."""
+    match command:
+        case "keep":
+            keep(Path(path), float(numbers[0]))
+        case "list":
+            print(listing(Path(path)))
+        case "read":
+            print(part(Path(path), *map(int, numbers)))
+        case "release":
+            print(release(Path(path)))
+        case "clock":
+            print(repr(time.time()))
+        case _:
+            raise SystemExit(f"the keeper cannot {command}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,68 @@
+"""What a capacity search comes to: its verdicts, with each step's exact figures from the rows."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.results.manifest import Capacity, CapacityRps, CapacityStep
+from loadtest.generator.capacity.step import Verdict
+from stacks.load_profiles import CapacitySearch
+
+_MEETS = {Verdict.MEETS.value: True, Verdict.FAILS.value: False}
+
+
+def capacity_of(profile: CapacitySearch, search: dict[str, Any], rows: pa.Table) -> Capacity | None:
+    """The whole curve and the interval; None where nothing was found."""
+    found = search["found"]
+    if not found:
+        return None
+    return Capacity(
+        quantile=profile.quantile,
+        latency_ms=profile.latency_ms,
+        error_ratio=profile.error_ratio,
+        rps=CapacityRps(value=found["rate_rps"], low=found["low_rps"], high=found["high_rps"]),
+        steps=tuple(_step_of(step, rows.filter(pc.equal(rows["phase"], step["phase"]))) for step in search["steps"]),
+    )
+
+
+def reason_against(profile: CapacitySearch, search: dict[str, Any]) -> str | None:
+    """Why there is no capacity to report; None where there is."""
+    if search["found"]:
+        return None
+    verdicts = {step["verdict"] for step in search["steps"]}
+    if search["out_of_time"]:
+        return (
+            f"the search was not over after durationS, {profile.duration_s:g} s, and had no rate between one that meets"
+            " the objective and one that fails it; give more time or a wider precision"
+        )
+    if Verdict.FAILS.value not in verdicts:
+        return (
+            f"no rate up to highestRps, {profile.highest_rps:g} requests a second, failed the objective, so the"
+            " capacity is higher; give a higher highestRps"
+        )
+    return (
+        f"no rate from {profile.lowest_rps:g} requests a second on was certain to meet the objective (p"
+        f"{profile.quantile * 100:g} within {profile.latency_ms:g} ms, {profile.error_ratio:.2%} errors), so there is"
+        " no capacity to report; give a looser objective or a lower lowestRps"
+    )
+
+
+def _step_of(step: dict[str, Any], rows: pa.Table) -> CapacityStep:
+    start_us, intended_us, latency_us = (
+        rows[name].cast(pa.int64()).to_numpy() for name in ("start", "intended_start", "latency_us")
+    )
+    good = rows["ok"].to_numpy(zero_copy_only=False)
+    response_ms = ((start_us - intended_us + latency_us) / 1e3)[good]
+    p50_ms, p99_ms = np.quantile(response_ms, [0.5, 0.99]).tolist() if len(response_ms) else (None, None)
+    span_us = int(np.ptp(start_us)) if len(start_us) else 0
+    return CapacityStep(
+        rate_rps=step["rate_rps"],
+        achieved_rps=(len(start_us) - 1) / span_us * 1e6 if span_us else None,
+        requests=rows.num_rows,
+        p50_ms=p50_ms,
+        p99_ms=p99_ms,
+        error_ratio=1 - int(good.sum()) / rows.num_rows if rows.num_rows else None,
+        meets=_MEETS.get(step["verdict"]),
+    )

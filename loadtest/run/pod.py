@@ -1,0 +1,53 @@
+"""The load generator's pod: where things are in it, which scripts it needs, and what its containers run.
+
+Standard library only, but it runs outside: whoever declares the pod reads it.
+"""
+
+from pathlib import Path, PurePosixPath
+
+from loadtest.run.locust_process import LOCUST_OPTIONS
+
+# All of it ships into the pod, with the package that it is in. Nothing else of this project is there.
+_CHECKOUT = Path(__file__).parents[2]
+_GENERATOR = _CHECKOUT / "loadtest/generator"
+
+ROOT = PurePosixPath("/shapebench")
+SCRIPTS_DIR = ROOT / "scripts"
+PAYLOAD_DIR = ROOT / "payload"
+PIXELS = PAYLOAD_DIR / "pixels.rgb"
+WORK_DIR = ROOT / "work"
+PLAN = WORK_DIR / "plan.json"
+
+PREPARE_COMMAND = ("python", "-m", "loadtest.generator.pod.prepare")
+LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfile.py"), *LOCUST_OPTIONS)
+COUNTERS_COMMAND = ("python", "-m", "loadtest.generator.monitoring.counters")
+# An interrupt ends the test as Ctrl-C would, with its rows written and its totals said.
+INTERRUPT_COMMAND = ("sh", "-c", "kill -INT 1")
+
+
+def available_command(within_s: float) -> tuple[str, ...]:
+    """Ends when the model answers, and fails when it has not after so many seconds."""
+    return ("python", "-m", "loadtest.generator.pod.available", f"{within_s:g}")
+
+
+def keeper_command(command: str, path: PurePosixPath, *numbers: int) -> tuple[str, ...]:
+    """One of the commands of loadtest.generator.pod.sidecar."""
+    return ("python", "-m", "loadtest.generator.pod.sidecar", command, str(path), *map(str, numbers))
+
+
+def scripts() -> dict[str, str]:
+    """The generator's sources by ConfigMap key, which may hold no slash: `script_items` says where each belongs."""
+    return {_key(path): path.read_text(encoding="utf-8") for path in _sources()}
+
+
+def script_items() -> list[dict[str, str]]:
+    """A ConfigMap volume's `items`, which lay the sources out below SCRIPTS_DIR as they lie in the checkout."""
+    return [{"key": _key(path), "path": str(path.relative_to(_CHECKOUT))} for path in _sources()]
+
+
+def _sources() -> list[Path]:
+    return [_GENERATOR.parent / "__init__.py", *sorted(_GENERATOR.rglob("*.py"))]
+
+
+def _key(path: Path) -> str:
+    return ".".join(path.relative_to(_CHECKOUT).parts)

@@ -1,0 +1,105 @@
+"""Hands each of the engine's requests to the kind of resource it is about, in plain values."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import pulumi.provider.experimental.provider as sdk
+
+from provider.engine.log import EngineLog
+from provider.engine.properties import from_plain, to_plain
+from provider.resource import Operation, Resource, ResourceError
+from provider.resources.cluster_load_test import ClusterLoadTest
+from provider.resources.lease import Lease
+from provider.resources.load_test import LoadTest
+from provider.resources.local_serving import LocalServing
+from provider.resources.model_export import ModelExport
+from provider.resources.preflight import Preflight
+
+_KINDS: dict[str, Resource] = {
+    kind.token: kind for kind in (ModelExport(), LocalServing(), LoadTest(), ClusterLoadTest(), Lease(), Preflight())
+}
+
+Result = TypeVar("Result")
+
+
+def _kind(type_chain: str) -> Resource:
+    """The kind behind a URN's type, which starts with the types of the components around it."""
+    return _KINDS[type_chain.rpartition("$")[2]]
+
+
+class ShapebenchProvider(sdk.Provider):
+    """Translates the engine's requests. Work runs in threads, so that a cancellation is heard while it goes on."""
+
+    def __init__(self, log: EngineLog) -> None:
+        self._log = log
+        self._cancelled = threading.Event()
+        self._running: set[str] = set()
+
+    async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:  # noqa: ARG002 - nothing to set
+        return sdk.ConfigureResponse(supports_preview=True)
+
+    async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
+        try:
+            inputs = await asyncio.to_thread(_kind(request.type).check, to_plain(request.new_inputs))
+        except ResourceError as error:
+            return sdk.CheckResponse(inputs=request.new_inputs, failures=[sdk.CheckFailure("", str(error))])
+        return sdk.CheckResponse(inputs=from_plain(inputs))
+
+    async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
+        state, inputs = to_plain(request.old_state), to_plain(request.new_inputs)
+        changed = _kind(request.type).changed(state, inputs)
+        update = sdk.PropertyDiff(sdk.PropertyDiffKind.UPDATE, input_diff=False)
+        return sdk.DiffResponse(
+            changes=bool(changed), diffs=changed, detailed_diff=dict.fromkeys(changed, update), stables=[]
+        )
+
+    async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
+        kind, inputs = _kind(request.type), to_plain(request.properties)
+        if request.preview:
+            return sdk.CreateResponse(resource_id="", properties=from_plain(kind.preview(inputs)))
+        outputs = await self._work(request.urn, partial(kind.create, inputs))
+        return sdk.CreateResponse(resource_id=request.name, properties=from_plain(outputs))
+
+    async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
+        kind, inputs = _kind(request.type), to_plain(request.news)
+        if request.preview:
+            return sdk.UpdateResponse(properties=from_plain(kind.preview(inputs)))
+        outputs = await self._work(request.urn, partial(kind.update, to_plain(request.olds), inputs))
+        return sdk.UpdateResponse(properties=from_plain(outputs))
+
+    async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
+        outputs = await asyncio.to_thread(_kind(request.type).read, to_plain(request.properties))
+        if outputs is None:
+            return sdk.ReadResponse(resource_id="", properties={}, inputs={})
+        return sdk.ReadResponse(request.resource_id, from_plain(outputs), request.inputs)
+
+    async def delete(self, request: sdk.DeleteRequest) -> None:
+        await self._work(request.urn, partial(_kind(request.type).delete, to_plain(request.properties)))
+
+    async def cancel(self) -> None:
+        self._cancelled.set()
+
+    def engine_is_gone(self) -> None:
+        """Stop what runs, keep what it measured, and end: nobody is left to answer."""
+        self._cancelled.set()
+        while self._running:
+            time.sleep(0.1)
+        os._exit(1)
+
+    async def _work(self, urn: str, work: Callable[[Operation], Result]) -> Result:
+        operation = Operation(partial(self._log.say, urn), partial(self._log.show, urn), self._cancelled)
+
+        def counted() -> Result:
+            # Counted in the thread: an engine that dies cancels the coroutine at once, but the work goes on.
+            self._running.add(urn)
+            try:
+                return work(operation)
+            finally:
+                self._running.discard(urn)
+
+        return await asyncio.to_thread(counted)

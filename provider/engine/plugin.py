@@ -1,0 +1,73 @@
+"""The plugin's main: serves the engine over gRPC until the engine ends it."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import grpc
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
+
+from provider.engine.dispatch import ShapebenchProvider
+from provider.engine.log import EngineLog, watch
+from provider.engine.properties import from_plain
+from provider.resource import ResourceError, UnfinishedError
+
+VERSION = "0.1.0"
+
+Answer = TypeVar("Answer")
+
+
+class _Servicer(ProviderServicer):
+    """The SDK's servicer, but an error that the user can act on arrives as its sentence, without a traceback."""
+
+    async def Create(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
+        return await _sentences(super().Create(request, context), request, context)
+
+    async def Update(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
+        return await _sentences(super().Update(request, context), request, context)
+
+    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
+        return await _sentences(super().Delete(request, context), request, context)
+
+
+async def _sentences(answer: Awaitable[Answer], request: Any, context: Any) -> Answer:  # noqa: ANN401 - gRPC's types
+    try:
+        return await answer
+    except Exception as error:
+        # The SDK raises a new exception whose text ends in the traceback; ours is the one it was handling.
+        told = error.__context__
+        if isinstance(told, UnfinishedError):
+            details = (("grpc-status-details-bin", _partial_failure(request.id, told)),)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(told), details)
+        if isinstance(told, ResourceError):
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(told))
+        raise
+
+
+def _partial_failure(identity: str, error: UnfinishedError) -> bytes:
+    """What makes the engine write the state down, mark it, and update the resource next time in any case."""
+    properties = PropertyValue.marshal_map(from_plain(error.state))
+    failure = provider_pb2.ErrorResourceInitFailed(id=identity, properties=properties, reasons=[str(error)])
+    status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message=str(error))
+    status.details.add().Pack(failure)
+    return status.SerializeToString()
+
+
+async def _serve(engine_address: str) -> None:
+    provider = ShapebenchProvider(EngineLog(engine_address))
+    watch(engine_address, provider.engine_is_gone)
+    server = grpc.aio.server()
+    servicer = _Servicer([], VERSION, provider, engine_address)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    # The engine reads the port from the first line, and shows whatever comes after it.
+    print(port, flush=True)
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(sys.argv[1]))

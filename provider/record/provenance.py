@@ -1,0 +1,45 @@
+"""Where a run comes from: the commit of the checkout and the versions of what took part."""
+
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+_PACKAGES = ("shapebench", "locust", "tensorflow", "keras", "pulumi")
+_CHECKOUT = Path(__file__).parents[2]
+
+
+def git_commit() -> str | None:
+    """The commit that is checked out, with `-dirty` when files differ from it; None outside a repository.
+
+    Stack files do not count: what they say is in the manifest, and Pulumi writes its salt into them.
+    """
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return (
+        f"{commit}-dirty"
+        if _git("status", "--porcelain", "--untracked-files=no", "--", ":!stacks/Pulumi.*.yaml")
+        else commit
+    )
+
+
+def software_versions() -> dict[str, str]:
+    """Versions by name: Python, the kernel, and the packages that serve, ask and orchestrate."""
+    return {"python": platform.python_version(), "linux": platform.release()} | {
+        package: version(package) for package in _PACKAGES
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(_CHECKOUT), *arguments],  # noqa: S607 - whichever git the user has
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

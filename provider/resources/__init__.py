@@ -1,0 +1,1 @@
+"""One kind of resource a module: what the plugin creates, updates, reads and deletes."""

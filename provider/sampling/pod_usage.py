@@ -1,0 +1,106 @@
+"""What the kernel says a container has used, read from its own control group in it, of either version of cgroups."""
+
+import re
+from dataclasses import dataclass
+
+from loadtest.generator.monitoring.process_meter import Reading, quota_cores
+
+_V2 = "/sys/fs/cgroup/"
+_UPTIME = "/proc/uptime"
+_FILES = (
+    _UPTIME,
+    f"{_V2}cpu.stat",
+    f"{_V2}cpu.max",
+    f"{_V2}cpuset.cpus.effective",
+    f"{_V2}memory.current",
+    f"{_V2}memory.stat",
+    f"{_V2}cpuacct/cpuacct.usage",
+    f"{_V2}cpu/cpu.stat",
+    f"{_V2}cpu/cpu.cfs_quota_us",
+    f"{_V2}cpu/cpu.cfs_period_us",
+    f"{_V2}cpuset/cpuset.effective_cpus",
+    f"{_V2}memory/memory.usage_in_bytes",
+    f"{_V2}memory/memory.stat",
+)
+# A shell and nothing else, so that an image needs no programs, and one process that starts no other.
+_PRINT = (
+    'for file in "$@"; do [ -r "$file" ] || continue; echo "== $file";'
+    ' while read -r line; do echo "$line"; done < "$file"; done'
+)
+COMMAND = ("sh", "-c", _PRINT, "sh", *_FILES)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """`uptime_s` is the node's, at the moment of reading; `used.memory_bytes` is what Kubernetes calls the working set.
+
+    `most_cores` is what the container may use: those of its node, or less by its CPU limit; None where nobody says.
+    """
+
+    uptime_s: float
+    used: Reading
+    most_cores: float | None
+
+
+def usage_in(printed: str) -> Usage:
+    """From what COMMAND printed; raises ValueError where the container has no files that say what it used."""
+    files = _files_in(printed)
+    if _UPTIME not in files:
+        raise ValueError("it does not say how long its node is up")
+    return Usage(
+        uptime_s=float(files[_UPTIME].split()[0]),
+        used=Reading(cpu_s=_cpu_s(files), memory_bytes=_working_set(files), periods=_periods(files)),
+        most_cores=_most_cores(files),
+    )
+
+
+def _files_in(printed: str) -> dict[str, str]:
+    parts = re.split(r"^== (.+)\n", printed, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def _cpu_s(files: dict[str, str]) -> float:
+    if (both := _counts(files, "cpu.stat")) and "usage_usec" in both:
+        return both["usage_usec"] / 1e6
+    if nanoseconds := files.get(f"{_V2}cpuacct/cpuacct.usage"):
+        return int(nanoseconds) / 1e9
+    raise ValueError("its control group does not say what CPU time it used")
+
+
+def _working_set(files: dict[str, str]) -> int | None:
+    """All memory that is charged to it, without the pages of files that nobody used lately: they go when asked for."""
+    for current, stat, idle in (
+        ("memory.current", "memory.stat", "inactive_file"),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+    ):
+        if used := files.get(_V2 + current):
+            return max(0, int(used) - _counts(files, stat).get(idle, 0))
+    return None
+
+
+def _periods(files: dict[str, str]) -> tuple[int, int] | None:
+    counts = _counts(files, "cpu.stat") or _counts(files, "cpu/cpu.stat")
+    return (counts["nr_periods"], counts["nr_throttled"]) if counts.get("nr_periods") else None
+
+
+def _most_cores(files: dict[str, str]) -> float | None:
+    known = [cores for cores in (_quota_cores(files), _cores_of_the_node(files)) if cores is not None]
+    return min(known) if known else None
+
+
+def _quota_cores(files: dict[str, str]) -> float | None:
+    quota, period = (files.get(f"{_V2}cpu.max") or "max 1").split()
+    if old := files.get(f"{_V2}cpu/cpu.cfs_quota_us"):
+        quota, period = old, files[f"{_V2}cpu/cpu.cfs_period_us"]
+    return quota_cores(quota, period)
+
+
+def _cores_of_the_node(files: dict[str, str]) -> float | None:
+    listed = files.get(f"{_V2}cpuset.cpus.effective") or files.get(f"{_V2}cpuset/cpuset.effective_cpus") or ""
+    ranges = [part.split("-") for part in listed.strip().split(",") if part]
+    return float(sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges)) or None
+
+
+def _counts(files: dict[str, str], name: str) -> dict[str, int]:
+    pairs = (line.split() for line in files.get(_V2 + name, "").splitlines())
+    return {key: int(value) for key, value in pairs}

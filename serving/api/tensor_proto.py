@@ -1,0 +1,54 @@
+"""Tensors on the gRPC wire: TensorProto to array and back. Imports TensorFlow."""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.framework import tensor_pb2
+
+from serving.api.errors import invalid_argument
+
+# A shape is a few bytes and may promise any size; gRPC's own limit for a message is the same.
+_LARGEST_TENSOR_BYTES = 2**31 - 1
+# TF Serving answers in these fields and not in `tensor_content`, and clients read them by name.
+_VALUE_FIELDS = {
+    tf.float32: "float_val",
+    tf.float64: "double_val",
+    tf.int8: "int_val",
+    tf.int16: "int_val",
+    tf.int32: "int_val",
+    tf.uint8: "int_val",
+    tf.uint16: "int_val",
+    tf.int64: "int64_val",
+    tf.uint32: "uint32_val",
+    tf.uint64: "uint64_val",
+    tf.bool: "bool_val",
+}
+
+
+def from_proto(name: str, tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
+    """The array of input `name`. Raises INVALID_ARGUMENT where the message contradicts itself."""
+    sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
+    try:
+        dtype = tf.as_dtype(tensor.dtype)
+        if any(size < 0 for size in sizes) or math.prod(sizes) * dtype.size > _LARGEST_TENSOR_BYTES:
+            raise invalid_argument(f"tensor parsing error: {name}: its shape {sizes} is no size that a tensor can have")
+        if dtype == tf.float32 and tensor.tensor_content:
+            return np.frombuffer(tensor.tensor_content, dtype=np.float32).reshape(sizes)
+        return np.asarray(tf.make_ndarray(tensor))
+    except (ValueError, TypeError) as error:
+        raise invalid_argument(f"tensor parsing error: {name}: {error}") from error
+
+
+def to_proto(array: NDArray[Any]) -> tensor_pb2.TensorProto:
+    """The array as TF Serving would answer it."""
+    dtype = tf.as_dtype(array.dtype)
+    if (field := _VALUE_FIELDS.get(dtype)) is None:
+        return tf.make_tensor_proto(array)
+    tensor = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum)
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    getattr(tensor, field).extend(array.ravel().tolist())
+    return tensor

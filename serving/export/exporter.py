@@ -1,0 +1,184 @@
+"""Exports Keras ResNet50 as the SavedModel that every stack serves, into a cache, once.
+
+`python -m serving.export --weights auto|imagenet|random --cache DIR` prints one JSON line on standard output:
+`{"name": "resnet", "path": "<cache>/<key>/resnet", "digest": "<sha256>", "weights": "random"}`.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, TypedDict, get_args
+
+Weights = Literal["imagenet", "random"]
+
+MODEL_NAME = "resnet"
+DEFAULT_CACHE = Path(".cache/models")
+# Raise it when what is exported changes though no version of Keras or TensorFlow did.
+_RECIPE = 1
+_IMAGENET_WEIGHTS_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/resnet50_weights_tf_dim_ordering_tf_kernels.h5"
+)
+_PROBE_TIMEOUT_S = 4
+_RECORD_FILE = "export.json"
+
+
+class Exported(TypedDict):
+    """What was exported. `digest` is sha256 over the files below `path`."""
+
+    name: str
+    path: str
+    digest: str
+    weights: Weights
+
+
+class WeightsUnavailableError(RuntimeError):
+    """The pretrained weights were asked for and cannot be downloaded."""
+
+
+def export(weights: Literal["auto", "imagenet", "random"], cache: Path) -> Exported:
+    """The exported model, from the cache where it is there already.
+
+    Raises WeightsUnavailableError where `weights` is `imagenet` and Keras cannot download them.
+    """
+    if weights != "auto":
+        return cached_export(weights, cache, _writer(weights, cache))
+    if (found := _read_record(cache, "imagenet")) is not None:
+        return found
+    if not _can_download():
+        _say(f"the pretrained weights cannot be downloaded ({_IMAGENET_WEIGHTS_URL}); using random ones")
+        return export("random", cache)
+    try:
+        return export("imagenet", cache)
+    except WeightsUnavailableError as error:
+        _say(f"{error}; using random ones")
+        return export("random", cache)
+
+
+def tree_digest(folder: Path) -> str:
+    """sha256 over the relative names and the contents of all files below `folder`, in order of name."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder).as_posix().encode()
+        # Lengths are hashed too, so that no other split into names and contents gives the same digest.
+        digest.update(len(name).to_bytes(8, "big") + name + file.stat().st_size.to_bytes(8, "big"))
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) -> Exported:
+    """The export in the cache; where there is none yet, `write` is given the version folder to fill.
+
+    Safe against interruption, and against others that export to the same cache.
+    """
+    if (found := _read_record(cache, weights)) is not None:
+        return found
+    key = _key(weights)
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / f".{key}.lock"):
+        if (found := _read_record(cache, weights)) is not None:
+            return found
+        # Only the holder of the lock writes here, so what lies here was left behind by an interrupted export.
+        unfinished = cache / f".{key}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        model = unfinished / MODEL_NAME
+        _say(f"exporting ResNet50 with {weights} weights to {cache / key}")
+        write(model / "1")
+        record = {"digest": tree_digest(model), "weights": weights}
+        (unfinished / _RECORD_FILE).write_text(json.dumps(record) + "\n")
+        unfinished.rename(cache / key)
+    found = _read_record(cache, weights)
+    if found is None:
+        raise RuntimeError(f"{cache / key} vanished while it was being exported; export it again")
+    return found
+
+
+def _writer(weights: Weights, cache: Path) -> Callable[[Path], None]:
+    return lambda version_folder: _write(weights, version_folder, cache)
+
+
+def _write(weights: Weights, version_folder: Path, cache: Path) -> None:
+    # TensorFlow takes seconds to import, and a cached export needs none of it.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Keras keeps its downloads in the home directory unless told otherwise; everything of ours stays in the cache.
+    os.environ.setdefault("KERAS_HOME", str(cache.absolute() / "keras"))
+    from serving.export.resnet50 import write_saved_model  # noqa: PLC0415 - imports TensorFlow
+
+    try:
+        write_saved_model(weights, version_folder)
+    except (OSError, ValueError) as error:
+        if weights == "imagenet":
+            raise WeightsUnavailableError(f"Keras could not load the pretrained weights: {error}") from error
+        raise
+
+
+def _key(weights: Weights) -> str:
+    made_with = f"recipe {_RECIPE}, keras {version('keras')}, tensorflow {version('tensorflow')}"
+    return f"resnet50-{weights}-{hashlib.sha256(made_with.encode()).hexdigest()[:12]}"
+
+
+def _read_record(cache: Path, weights: Weights) -> Exported | None:
+    folder = cache / _key(weights)
+    try:
+        record = json.loads((folder / _RECORD_FILE).read_text())
+    except FileNotFoundError:
+        return None
+    path = str((folder / MODEL_NAME).absolute())
+    return Exported(name=MODEL_NAME, path=path, digest=record["digest"], weights=weights)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Holds the lock file; the kernel lets it go when the process ends, however it ends."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _can_download() -> bool:
+    """Whether the weights answer in time. In a thread, because no time-out reaches into the look-up of the name."""
+    reached = threading.Event()
+    probe = threading.Thread(target=_probe, args=(reached,), daemon=True)
+    probe.start()
+    probe.join(_PROBE_TIMEOUT_S)
+    return reached.is_set()
+
+
+def _probe(reached: threading.Event) -> None:
+    request = urllib.request.Request(_IMAGENET_WEIGHTS_URL, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S):  # noqa: S310 - a constant https address
+            reached.set()
+    except (OSError, http.client.HTTPException):
+        return
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Parse the command line, export, print the JSON line."""
+    parser = argparse.ArgumentParser(prog="python -m serving.export", description=__doc__)
+    parser.add_argument("--weights", choices=("auto", *get_args(Weights)), default="auto")
+    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
+    arguments = parser.parse_args()
+    try:
+        exported = export(arguments.weights, arguments.cache)
+    except WeightsUnavailableError as error:
+        _say(f"{error}; use --weights=random, or =auto to fall back to them")
+        return 1
+    print(json.dumps(exported))
+    return 0

@@ -1,0 +1,1 @@
+"""One SavedModel in memory: its signature, its versions, and batched runs of it."""

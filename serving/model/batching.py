@@ -1,0 +1,171 @@
+"""Merges requests that wait at the same time into one run of the model, by TF Serving's rules.
+
+Requests join the open batch until it is full or its oldest request has waited `batch_timeout_micros`; the batch then
+waits for one of the batch threads. At most `max_enqueued_batches` wait, the open one counted; a request that would
+need one more is refused at once.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.results.manifest import Batching
+from serving.api.errors import Code, ServingError, invalid_argument
+from serving.api.metrics import Metrics
+from serving.model.signature import Tensors
+
+Outputs = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class _Task:
+    inputs: Tensors
+    rows: int
+    enqueued_s: float
+    done: Future[Outputs] = field(default_factory=Future)
+
+
+@dataclass
+class _Batch:
+    tasks: list[_Task] = field(default_factory=list)
+    rows: int = 0
+
+
+class Batcher:
+    """Stands before `run` and calls it with merged inputs from threads of its own, until `close`."""
+
+    def __init__(self, run: Callable[[Tensors], Outputs], parameters: Batching, metrics: Metrics) -> None:
+        self._run = run
+        self._parameters = parameters
+        self._metrics = metrics
+        self._changed = threading.Condition()
+        # Never empty: the last one is open, the others are full and wait for a thread.
+        self._batches = deque([_Batch()])
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"batch-{index}", daemon=True)
+            for index in range(parameters.num_batch_threads)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def __call__(self, inputs: Tensors) -> Outputs:
+        """Run `inputs` as part of a batch and return this request's rows of every output.
+
+        Raises INVALID_ARGUMENT for a request that no batch can hold, UNAVAILABLE where the queue is full.
+        """
+        task = _Task(inputs, _rows(inputs), time.monotonic())
+        self._schedule(task)
+        return task.done.result()
+
+    def close(self) -> None:
+        """Run what is waiting, then end the threads."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _schedule(self, task: _Task) -> None:
+        limit, most_batches = self._parameters.max_batch_size, self._parameters.max_enqueued_batches
+        if task.rows > limit:
+            raise invalid_argument(f"Task size {task.rows} is larger than maximum input batch size {limit}")
+        with self._changed:
+            if self._closed:
+                raise ServingError(Code.UNAVAILABLE, "The server is shutting down")
+            if self._batches[-1].rows + task.rows > limit:
+                if len(self._batches) >= most_batches:
+                    raise ServingError(
+                        Code.UNAVAILABLE,
+                        "The batch scheduling queue to which this task was submitted is full; currently "
+                        f"{len(self._batches)} batches enqueued and max_enqueued_batches is {most_batches}",
+                    )
+                self._batches.append(_Batch())
+            self._batches[-1].tasks.append(task)
+            self._batches[-1].rows += task.rows
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            self._process(batch)
+
+    def _next_batch(self) -> _Batch | None:
+        with self._changed:
+            while not self._oldest_is_due():
+                if self._closed and not self._batches[0].tasks:
+                    return None
+                self._changed.wait(self._wait_s())
+            batch = self._batches.popleft()
+            if not self._batches:
+                self._batches.append(_Batch())
+            return batch
+
+    def _oldest_is_due(self) -> bool:
+        batch = self._batches[0]
+        if not batch.tasks:
+            return False
+        full = len(self._batches) > 1 or batch.rows >= self._parameters.max_batch_size
+        return full or self._closed or self._due_s(batch) <= time.monotonic()
+
+    def _wait_s(self) -> float | None:
+        batch = self._batches[0]
+        return max(self._due_s(batch) - time.monotonic(), 0) if batch.tasks else None
+
+    def _due_s(self, batch: _Batch) -> float:
+        return batch.tasks[0].enqueued_s + self._parameters.batch_timeout_micros / 1e6
+
+    def _process(self, batch: _Batch) -> None:
+        dequeued_s = time.monotonic()
+        for task in batch.tasks:
+            self._metrics.queuing_latency_us.observe((dequeued_s - task.enqueued_s) * 1e6)
+        self._metrics.processed_batch_size.observe(batch.rows)
+        self._metrics.wrapped_run_count.inc()
+        try:
+            results = _split(self._run(_merge(batch.tasks)), batch)
+        except Exception as error:  # noqa: BLE001 - it belongs to those who wait, and this thread must live on
+            for task in batch.tasks:
+                task.done.set_exception(error)
+        else:
+            for task, result in zip(batch.tasks, results, strict=True):
+                task.done.set_result(result)
+
+
+def _rows(inputs: Tensors) -> int:
+    sizes = {value.shape[0] if value.ndim else 0 for value in inputs.values()}
+    if len(sizes) != 1 or 0 in sizes:
+        raise invalid_argument("Batching Run() input tensors must have equal 0th-dimension size, of at least 1")
+    return int(sizes.pop())
+
+
+def _merge(tasks: Sequence[_Task]) -> Tensors:
+    if len(tasks) == 1:
+        return tasks[0].inputs
+    first = tasks[0].inputs
+    for name, value in first.items():
+        if any(task.inputs[name].shape[1:] != value.shape[1:] for task in tasks):
+            raise ServingError(
+                Code.FAILED_PRECONDITION,
+                f"Tensors with name '{name}' from different tasks have different shapes, so they fit no common batch",
+            )
+    return {name: np.concatenate([task.inputs[name] for task in tasks]) for name in first}
+
+
+def _split(outputs: Outputs, batch: _Batch) -> list[Outputs]:
+    if len(batch.tasks) == 1:
+        return [outputs]
+    for name, value in outputs.items():
+        if not value.ndim or value.shape[0] != batch.rows:
+            raise ServingError(
+                Code.FAILED_PRECONDITION,
+                f"Batched output tensor '{name}' has not as many rows as its inputs, so it cannot be shared out",
+            )
+    ends = np.cumsum([task.rows for task in batch.tasks])[:-1]
+    parts = {name: np.split(value, ends) for name, value in outputs.items()}
+    return [{name: part[index] for name, part in parts.items()} for index in range(len(batch.tasks))]

@@ -1,0 +1,1 @@
+"""What only tests need: Kubernetes and node builders, image packer, stand-ins."""

@@ -1,0 +1,233 @@
+"""Stands in for Google Cloud's REST APIs, over real HTTP: a project with quotas, rights and whatever a test puts there.
+
+It answers in the form of Google's references (compute v1, container v1, iam v1, cloudresourcemanager v1, serviceusage
+v1, storage v1), lists in pages, and refuses to delete what is in use.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from google_cloud.preflight import ROLES
+from google_cloud.rest import ENDPOINTS
+from stacks.quota_needs import APIS
+
+Json = dict[str, Any]
+Query = dict[str, list[str]]
+PROJECT, REGION, ZONE = "acme", "us-central1", "us-central1-a"
+
+_LARGE = (1000.0, 0.0)
+# More than one page of most lists, so that a reader who takes only the first is found out.
+_PAGE = 2
+_CLUSTERS = r"container/projects/[^/]+/locations/[^/]+/clusters/[^/]+"
+_REGIONAL = ("CPUS", "E2_CPUS", "INSTANCES", "SSD_TOTAL_GB", "IN_USE_ADDRESSES", "STATIC_ADDRESSES")
+_OF_PROJECT = ("CPUS_ALL_REGIONS", "NETWORKS", "SUBNETWORKS", "ROUTERS")
+
+
+class RefusedError(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass
+class GoogleStandIn:
+    """One project. `answers_first` are answers in place of the next ones: a status, and a body or None for Google's."""
+
+    project: str = PROJECT
+    apis: set[str] = field(default_factory=lambda: set(APIS))
+    zones: dict[str, str] = field(default_factory=lambda: {ZONE: "UP"})
+    regional: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_REGIONAL, _LARGE))
+    global_: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_OF_PROJECT, _LARGE))
+    permissions: set[str] = field(default_factory=lambda: set(ROLES))
+    policy: Json = field(default_factory=lambda: {"etag": "1", "version": 3, "bindings": []})
+    things: dict[str, Json] = field(default_factory=dict)
+    """What there is, by service and path: `iam/projects/acme/serviceAccounts/<email>`."""
+    deleted: list[str] = field(default_factory=list)
+    """What was deleted, in the same form, in order."""
+    looks: int = 1
+    """How often a deletion is said to go on before it is done."""
+    operation_error: Json | None = None
+    _going_on: dict[str, int] = field(default_factory=dict)
+    answers_first: list[tuple[int, bytes | None]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, method: str, target: str, body: Json) -> tuple[int, bytes]:
+        url = urlsplit(target)
+        path = unquote(url.path).lstrip("/")
+        self.asked.append(f"{method} {path}")
+        if self.answers_first:
+            code, content = self.answers_first.pop(0)
+            return code, _error(code, "made to answer so") if content is None else content
+        try:
+            if method == "DELETE":
+                return 200, json.dumps(self._delete(path)).encode()
+            return 200, json.dumps(self._document(path, parse_qs(url.query), body)).encode()
+        except RefusedError as error:
+            return error.code, _error(error.code, str(error))
+
+    def _document(self, path: str, query: Query, body: Json) -> Json:
+        of = re.search(r"^[^/]+/projects/([^/:]+)", path)
+        if of and of[1] != self.project:
+            raise RefusedError(403, f"Permission denied on resource project {of[1]}.")
+        short = path.replace(f"/projects/{self.project}", "/P")
+        answers: dict[str, Callable[[str], Json]] = {
+            r"serviceUsage/P/services:(batchGet)": lambda _: self._services(query["names"]),
+            r"resourceManager/P:(testIamPermissions)": lambda _: self._held(body["permissions"]),
+            r"resourceManager/P:(getIamPolicy)": lambda _: self._policy(body),
+            r"resourceManager/P:(setIamPolicy)": lambda _: self._set_policy(body["policy"]),
+            r"compute/P/zones/([^/]+)": self._zone,
+            r"compute/P/regions/([^/]+)": self._region,
+            r"compute/(P)": lambda _: {"quotas": _quotas(self.global_)},
+            r"container/P/locations/(-)/clusters": lambda _: {"clusters": self._below(_CLUSTERS)},
+            r"compute/P/aggregated/([^/]+)": lambda plural: self._aggregated(plural, query),
+            r"compute/P/global/(networks|firewalls|routes)": lambda _: _page(
+                self._below(rf"{path}/[^/]+"), "items", query
+            ),
+            r"storage/(b)": lambda _: _page(self._below(rf"{path}/[^/]+"), "items", query),
+            r"storage/b/([^/]+)/o": lambda _: _page(self._below(rf"{path}/.+"), "items", query),
+            r"iam/P/(serviceAccounts)": lambda _: _page(self._below(rf"{path}/[^/]+"), "accounts", query),
+            r".+/operations/([^/]+)": self._operation,
+        }
+        for pattern, answer in answers.items():
+            if found := re.fullmatch(pattern, short):
+                return answer(found[1])
+        if path in self.things:
+            return self.things[path]
+        raise RefusedError(404, f"The resource '{path}' was not found")
+
+    def _services(self, names: list[str]) -> Json:
+        states = {name: "ENABLED" if name.rpartition("/")[2] in self.apis else "DISABLED" for name in names}
+        return {"services": [{"name": name, "state": state} for name, state in states.items()]}
+
+    def _held(self, permissions: list[str]) -> Json:
+        return {"permissions": [each for each in permissions if each in self.permissions]}
+
+    def _policy(self, body: Json) -> Json:
+        """Without its conditions for whoever does not say that he knows of them."""
+        if body.get("options", {}).get("requestedPolicyVersion") == 3:
+            return self.policy
+        bindings = [{key: binding[key] for key in ("role", "members")} for binding in self.policy["bindings"]]
+        return self.policy | {"version": 1, "bindings": bindings}
+
+    def _set_policy(self, policy: Json) -> Json:
+        if policy.get("etag") != self.policy["etag"]:
+            raise RefusedError(409, "There were concurrent policy changes.")
+        self.policy = policy | {"etag": f"{policy['etag']}1"}
+        return self.policy
+
+    def _zone(self, zone: str) -> Json:
+        if zone not in self.zones:
+            raise RefusedError(404, f"The resource 'zones/{zone}' was not found")
+        return {"name": zone, "status": self.zones[zone]}
+
+    def _region(self, region: str) -> Json:
+        if not any(zone.startswith(f"{region}-") for zone in self.zones):
+            raise RefusedError(404, f"The resource 'regions/{region}' was not found")
+        return {"name": region, "quotas": _quotas(self.regional)}
+
+    def _below(self, pattern: str) -> list[Json]:
+        return [each for path, each in self.things.items() if re.fullmatch(pattern, path)]
+
+    def _aggregated(self, plural: str, query: Query) -> Json:
+        """By zone and region, as Google groups them; a page holds a few scopes, empty ones with a warning."""
+        scopes: Json = {"zones/empty-a": {"warning": {"code": "NO_RESULTS_ON_PAGE"}}}
+        for path, thing in self.things.items():
+            if found := re.fullmatch(rf"compute/projects/[^/]+/(.+)/{plural}/[^/]+", path):
+                scopes.setdefault(found[1], {plural: []})[plural].append(thing)
+        pairs = _page([*scopes.items()], "items", query)
+        return pairs | {"items": dict(pairs["items"])}
+
+    def _delete(self, path: str) -> Json:
+        if path not in self.things:
+            raise RefusedError(404, f"The resource '{path}' was not found")
+        # A bucket with objects, a network with a subnetwork, a subnetwork with a cluster: whatever names it.
+        held = [
+            each
+            for each, thing in self.things.items()
+            if path in thing.get("holds", ()) or each.startswith(f"{path}/o/")
+        ]
+        if held:
+            raise RefusedError(400, f"The resource '{path}' is already being used by '{held[0]}'")
+        service = path.partition("/")[0]
+        if service not in {"compute", "container"} or self.operation_error is None:
+            for gone in (path, *self.things[path].get("takes", ())):
+                del self.things[gone]
+            self.deleted.append(path)
+        if service not in {"compute", "container"}:
+            return {}
+        name = f"operation-{len(self._going_on) + 1}"
+        self._going_on[name] = self.looks
+        return {"name": name, "status": "RUNNING"}
+
+    def _operation(self, name: str) -> Json:
+        if name not in self._going_on:
+            raise RefusedError(404, f"there is no operation {name}")
+        self._going_on[name] -= 1
+        if self._going_on[name] > 0:
+            return {"name": name, "status": "RUNNING"}
+        return {"name": name, "status": "DONE"} | ({"error": self.operation_error} if self.operation_error else {})
+
+
+def _page(listed: list[Any], key: str, query: Query) -> Json:
+    begin = int(query.get("pageToken", ["0"])[0])
+    end = begin + _PAGE
+    return {key: listed[begin:end]} | ({"nextPageToken": str(end)} if end < len(listed) else {})
+
+
+def _quotas(quotas: dict[str, tuple[float, float]]) -> list[Json]:
+    return [{"metric": metric, "limit": limit, "usage": usage} for metric, (limit, usage) in quotas.items()]
+
+
+def _error(code: int, message: str) -> bytes:
+    return json.dumps({"error": {"code": code, "message": message}}).encode()
+
+
+@contextmanager
+def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
+    """Answers on the loopback; yields the `gcp:*` keys that lead there."""
+
+    class Handler(BaseHTTPRequestHandler):
+        # Head and body in one packet: two would wait for each other.
+        wbufsize = -1
+        protocol_version = "HTTP/1.1"
+
+        def __getattr__(self, name: str) -> Callable[[], None]:
+            # The server looks for do_GET, do_POST and do_DELETE, which are all one here.
+            if name.startswith("do_"):
+                return self._answer
+            raise AttributeError(name)
+
+        def _answer(self) -> None:
+            length = int(self.headers.get("Content-Length", 0))
+            body = json.loads(self.rfile.read(length)) if length else {}
+            code, content = stand_in.answer(self.command, self.path, body)
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield {
+            f"gcp:{service}CustomEndpoint": f"http://127.0.0.1:{server.server_port}/{service}/" for service in ENDPOINTS
+        }
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,107 @@
+"""The two images that this project can be made of: the embedded server with a model, and the load generator.
+
+Each goes by its own name, because neither is what a stack uses by default: no TF Serving, and not Locust's own image.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.metadata import distribution, version
+from pathlib import Path, PurePosixPath
+
+from serving.command import SERVER_NAME, server_version
+from serving.export.exporter import Exported
+from tests.support.images import packages
+from tests.support.images.archive import Image
+from tests.support.images.layer import Entry, Layer, pack
+from tests.support.images.libraries import is_extension, libraries_of
+from tests.support.images.python import PYTHON, SITE, VARIABLES, python_entries
+from tools.pins import ROOT
+from tools.stamps import content_key, read_stamp, write_stamp
+
+CACHE = ROOT / ".cache/images"
+
+# What serving/ and loadtest/ import; the rest follows from these.
+_SERVER = (
+    "fastapi", "grpcio", "grpcio-health-checking", "httptools", "numpy", "orjson", "prometheus-client", "protobuf",
+    "pydantic", "pysimdjson", "tensorflow", "tensorflow-serving-api", "uvicorn", "uvloop",
+)  # fmt: skip
+_GENERATOR = ("grpcio", "locust", "protobuf")
+
+# The rooms of this project that the server is made of: its own, and where the words for its settings are.
+_SERVER_MODULES = (
+    "serving/**/*.py",
+    "stacks/*.py",
+    "analysis/__init__.py",
+    "analysis/results/__init__.py",
+    "analysis/results/manifest.py",
+)
+
+_SERVER_USER, _GENERATOR_USER = 65532, 1000
+# A command as pip makes one, for the image's own Python.
+_LOCUST = f"#!{PYTHON}\nimport sys\nfrom locust.main import main\nsys.exit(main())\n"
+
+
+class ProjectImages:
+    """Packs the images. Layers are kept in a folder; that of the packages is packed again only where they changed."""
+
+    def __init__(self, folder: Path = CACHE) -> None:
+        self._folder = folder
+        python = python_entries()
+        self._below = {PurePosixPath(entry.name).name for entry in python}
+        self._base = pack(python, folder / "python.tar")
+
+    def server(self, model: Exported) -> Image:
+        """The embedded server, with this model at `/models/<digest>/<name>`."""
+        layers = [
+            self._base,
+            self._packages("server", _SERVER),
+            pack(_model_entries(model), self._folder / "model.tar"),
+            pack(_server_entries(), self._folder / "server.tar"),
+        ]
+        # In a pod nobody asks over the loopback.
+        command = [str(PYTHON), "-m", "serving.server", "--bind_address=0.0.0.0"]
+        return Image(f"localhost/{SERVER_NAME}:{server_version()}", layers, command, VARIABLES, _SERVER_USER)
+
+    def generator(self) -> Image:
+        """Locust, with what gRPC takes; the scripts come with the pod."""
+        command = pack(
+            [Entry(f"{PYTHON.parent}/locust".lstrip("/"), content=_LOCUST.encode(), mode=0o755)],
+            self._folder / "generator.tar",
+        )
+        layers = [self._base, self._packages("locust", _GENERATOR), command]
+        name = f"localhost/shapebench-generator:{version('locust')}"
+        return Image(name, layers, ["locust"], VARIABLES, _GENERATOR_USER)
+
+    def _packages(self, name: str, roots: Sequence[str]) -> Layer:
+        wanted = packages.with_requirements(roots)
+        tar, stamp = self._folder / f"packages-{name}.tar", self._folder / f"packages-{name}.json"
+        recipe = Path(__file__).parent.glob("*.py")
+        key = content_key(recipe, *map(packages.record_of, wanted), *sorted(self._below))
+        kept = read_stamp(stamp)
+        if kept.get("key") == key and tar.exists():
+            return Layer(tar, kept["digest"])
+        stamp.unlink(missing_ok=True)
+        entries = [entry for one in wanted for entry in packages.entries_of(one)]
+        linked = [entry.source for entry in entries if entry.source and is_extension(entry.source)]
+        libraries = libraries_of(linked, Path(sys.prefix))
+        # Two halves of one C library would not go together, so what the lower layer has is not packed again.
+        layer = pack([*entries, *(libraries[name] for name in libraries.keys() - self._below)], tar)
+        write_stamp(stamp, {"key": key, "digest": layer.digest})
+        return layer
+
+
+def _server_entries() -> Iterator[Entry]:
+    for pattern in _SERVER_MODULES:
+        for path in ROOT.glob(pattern):
+            yield Entry(f"{SITE}/{path.relative_to(ROOT)}", path)
+    # The server asks it for its own version.
+    ours = distribution("shapebench")
+    described = (ours.read_text("METADATA") or "").encode()
+    yield Entry(f"{SITE}/shapebench-{ours.version}.dist-info/METADATA", content=described)
+
+
+def _model_entries(model: Exported) -> Iterator[Entry]:
+    folder = Path(model["path"])
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield Entry(f"models/{model['digest']}/{model['name']}/{path.relative_to(folder)}", path)

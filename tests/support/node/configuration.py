@@ -1,0 +1,130 @@
+"""What a node's programs are told. Each setting that is not usual says why; all paths are those inside the sandbox."""
+
+import json
+from typing import Any
+
+from tests.support.node.sandbox import FOLDER, TOOLCHAIN
+
+NODE = "node"
+PODS, SERVICES = "10.244.0.0/16", "10.96.0.0/16"
+DNS_DOMAIN = "cluster.local"
+DNS_READY_PORT = 8181
+CONTAINERD = "/run/containerd/containerd.sock"
+SANDBOX_IMAGE = "localhost/shapebench-pause:1"
+_DEBIAN = TOOLCHAIN / "debian"
+
+
+def environment(libraries: str) -> dict[str, str]:
+    """Variables of every program inside, whose own libraries are in this folder of the unpacked packages."""
+    return {
+        "PATH": f"{TOOLCHAIN}/bin:{_DEBIAN}/usr/sbin:{_DEBIAN}/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LD_LIBRARY_PATH": f"{_DEBIAN}/{libraries}",
+        "XTABLES_LIBDIR": f"{_DEBIAN}/{libraries}/xtables",
+    }
+
+
+def containerd() -> str:
+    """The TOML of containerd."""
+    return f"""version = 2
+root = "{FOLDER}/containerd"
+state = "/run/containerd"
+
+[grpc]
+  address = "{CONTAINERD}"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{SANDBOX_IMAGE}"
+  # Nothing on this machine may lower a process's score, so no sandbox would start.
+  restrict_oom_score_adj = true
+  # The node ends at once, with all that is in it.
+  disable_tcp_service = true
+
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{_DEBIAN}/usr/lib/cni"
+    conf_dir = "{FOLDER}/cni"
+
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      BinaryName = "{_DEBIAN}/usr/sbin/runc"
+"""
+
+
+def pod_network() -> str:
+    """A network in which every pod has a cable of its own to the node.
+
+    On a bridge, an answer from pod to pod would pass by the rules that had turned a service's address into a pod's.
+    """
+    addresses = {"type": "host-local", "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}]}
+    return _shown({"cniVersion": "0.3.1", "name": "pods", "plugins": [{"type": "ptp", "ipam": addresses}]})
+
+
+def kubelet(address: str, group: str) -> str:
+    """The KubeletConfiguration of the node with this address, whose pods are below this control group."""
+    return _shown(
+        {
+            "kind": "KubeletConfiguration",
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "address": address,
+            "containerRuntimeEndpoint": f"unix://{CONTAINERD}",
+            "cgroupDriver": "cgroupfs",
+            "cgroupRoot": f"/{group}",
+            "failCgroupV1": False,
+            "failSwapOn": False,
+            # The machine's other processes are none of its business.
+            "enforceNodeAllocatable": [],
+            "evictionHard": {},
+            "imageGCHighThresholdPercent": 100,
+            # It would look for the file system of its own folders below the machine's root, which it does not see.
+            "localStorageCapacityIsolation": False,
+            "podLogsDir": f"{FOLDER}/pods",
+            "clusterDNS": [address],
+            "clusterDomain": DNS_DOMAIN,
+            "resolvConf": "",
+            "authentication": {
+                "anonymous": {"enabled": False},
+                "webhook": {"enabled": True},
+                "x509": {"clientCAFile": f"{FOLDER}/kubelet-client.crt"},
+            },
+            "authorization": {"mode": "Webhook"},
+        }
+    )
+
+
+def kube_proxy(address: str, kubeconfig: str) -> str:
+    """The KubeProxyConfiguration."""
+    return _shown(
+        {
+            "kind": "KubeProxyConfiguration",
+            "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
+            "mode": "iptables",
+            "hostnameOverride": NODE,
+            "bindAddress": address,
+            "healthzBindAddress": "127.0.0.1:10256",
+            "metricsBindAddress": "127.0.0.1:10249",
+            "clientConnection": {"kubeconfig": kubeconfig},
+            "clusterCIDR": PODS,
+            # These are limits of the whole machine's.
+            "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
+        }
+    )
+
+
+def corefile(address: str, kubeconfig: str) -> str:
+    """CoreDNS's settings: it knows the cluster and nothing else."""
+    return f""".:53 {{
+    bind {address}
+    errors
+    ready {address}:{DNS_READY_PORT}
+    kubernetes {DNS_DOMAIN} {{
+        kubeconfig {kubeconfig} tests
+        pods insecure
+        ttl 5
+    }}
+}}
+"""
+
+
+def _shown(content: dict[str, Any]) -> str:
+    return json.dumps(content, indent=2)

@@ -1,0 +1,229 @@
+"""Runs a pod of the load generator as processes of this machine: its commands, variables, volumes and exit codes.
+
+What is missing is what a container adds: namespaces, limits, an image. The official image is stood in for by this
+environment's packages; only the keeper gets a Python without any, as it promises to need none.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from loadtest.run.pod import ROOT
+
+Json = dict[str, Any]
+Files = dict[str, bytes]
+
+# What a container finds there of its own control group.
+_CGROUP = "/sys/fs/cgroup"
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+IMAGE_ID = "docker.io/locustio/locust@sha256:" + "1" * 64
+
+
+class PodProcesses:
+    """One pod, from `start` to `stop`. Volumes are folders below `folder`; mount paths become paths there.
+
+    `names` are those that a cluster's DNS would resolve, and what answers here instead.
+    """
+
+    def __init__(
+        self, spec: Json, folder: Path, config_maps: dict[str, Files], names: Mapping[str, str] | None = None
+    ) -> None:
+        self._names = names or {}
+        self._spec = spec
+        self._folder = folder
+        self._config_maps = config_maps
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._codes: dict[str, int] = {}
+        self._reasons: dict[str, str] = {}
+        self._said_last: Json | None = None
+        self._stopped = threading.Event()
+        self._containers = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        for volume in self._spec["volumes"]:
+            folder = self._folder / "volumes" / volume["name"]
+            folder.mkdir(parents=True)
+            if "configMap" in volume:
+                files = self._config_maps[volume["configMap"]["name"]]
+                items = volume["configMap"].get("items") or [{"key": name, "path": name} for name in files]
+                for item in items:
+                    path = folder / item["path"]
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(files[item["key"]])
+        for mount in self._spec["containers"][0]["volumeMounts"]:
+            at = self._here(mount["mountPath"])
+            Path(at).parent.mkdir(parents=True, exist_ok=True)
+            Path(at).symlink_to(self._folder / "volumes" / mount["name"])
+        self._thread.start()
+
+    def _run(self) -> None:
+        for container in self._spec["initContainers"]:
+            if self._start(container).wait() != 0:
+                return
+        if not self._stopped.is_set():
+            for container in self._spec["containers"]:
+                self._start(container)
+            # The kernel ends what this thread started when the thread ends, so also when the tests are killed.
+            self._stopped.wait()
+
+    def _start(self, container: Json) -> subprocess.Popen[bytes]:
+        with (self._folder / f"{container['name']}.log").open("wb") as log:
+            process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *self._command(container["command"])],
+                env=self._variables(container),
+                cwd=self._here(container["workingDir"]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._running[container["name"]] = process
+        return process
+
+    def pid(self, container: str) -> int:
+        """Of the process that has the number 1 there."""
+        return self._running[container].pid
+
+    def kill(self, container: str, reason: str = "OOMKilled") -> None:
+        """End a container as the kernel does, whose reason the cluster then tells."""
+        self._reasons[container] = reason
+        os.killpg(self._running[container].pid, signal.SIGKILL)
+
+    def suspend(self, container: str) -> None:
+        """Let a container neither go on nor end."""
+        os.killpg(self._running[container].pid, signal.SIGSTOP)
+
+    def terminate(self) -> None:
+        """Have every container end in its own time; until all have, nothing new is reported, as a kubelet does it."""
+        self._said_last = self.status()
+        for process in self._running.values():
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+
+    def stop(self) -> None:
+        """End the pod at once."""
+        self._stopped.set()
+        for process in list(self._running.values()):
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    @property
+    def alive(self) -> list[str]:
+        return [name for name, process in self._running.items() if process.poll() is None]
+
+    def status(self) -> Json:
+        """What the kubelet would report."""
+        if self._said_last and self.alive:
+            return self._said_last
+        init, main = self._spec["initContainers"], self._spec["containers"]
+        codes = {name: process.poll() for name, process in self._running.items()}
+        ended = [codes.get(each["name"]) for each in main]
+        failed = any(codes.get(each["name"]) for each in [*init, *main])
+        phase = "Pending" if ended == [None] * len(main) and main[0]["name"] not in codes else "Running"
+        if None not in ended or any(codes.get(each["name"]) for each in init):
+            phase = "Failed" if failed else "Succeeded"
+        return {
+            "phase": phase,
+            "initContainerStatuses": [self._status_of(each, codes) for each in init],
+            "containerStatuses": [self._status_of(each, codes) for each in main],
+        }
+
+    def _status_of(self, container: Json, codes: dict[str, int | None]) -> Json:
+        name = container["name"]
+        state: Json = {"waiting": {"reason": "PodInitializing"}}
+        if name in codes:
+            code = codes[name]
+            state = {"running": {}}
+            if code is not None:
+                reason = self._reasons.get(name, "Error" if code else "Completed")
+                state = {"terminated": {"exitCode": 128 - code if code < 0 else code, "reason": reason}}
+        return {
+            "name": name,
+            "image": container["image"],
+            "imageID": IMAGE_ID if name in codes else "",
+            "ready": "running" in state,
+            "restartCount": 0,
+            "state": state,
+        }
+
+    def log(self, container: str, lines: int | None = None) -> str:
+        text = (self._folder / f"{container}.log").read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:]) if lines else text
+
+    def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+        """Run a command beside a container's process, which has the number 1 there."""
+        process = self._running.get(container)
+        if process is None or process.poll() is not None:
+            return subprocess.CompletedProcess(command, 1, b"", b"container not running")
+        command = [part.replace("kill -INT 1", f"kill -INT {process.pid}") for part in command]
+        return subprocess.run(
+            self._command(command),
+            env=self._variables(self._containers[container]),
+            cwd=self._here(self._containers[container]["workingDir"]),
+            capture_output=True,
+            check=False,
+        )
+
+    def _command(self, command: list[str]) -> list[str]:
+        program, *arguments = (self._here(part) for part in command)
+        if program == "locust":
+            return [sys.executable, "-m", "locust", *arguments]
+        # The keeper without site-packages: what is no part of the standard library is not found.
+        bare = ["-S"] if "loadtest.generator.pod.sidecar" in arguments else []
+        return [sys.executable, *bare, *arguments] if program == "python" else [program, *arguments]
+
+    def _variables(self, container: Json) -> dict[str, str]:
+        given = {variable["name"]: self._here(variable["value"]) for variable in container["env"]}
+        return {"PATH": os.defpath} | given
+
+    def _here(self, text: str) -> str:
+        for name, answers in self._names.items():
+            text = text.replace(name, answers)
+        return text.replace(f"{ROOT}/", f"{self._folder}/root/")
+
+
+class ServerProcess:
+    """A server's pod: a process of this machine, and the files of its control group as a container would find them.
+
+    Written from what the kernel says of the process, before each command; stopped by its limit in a quarter of the
+    periods.
+    """
+
+    def __init__(self, pid: int, folder: Path) -> None:
+        self._proc = Path("/proc", str(pid))
+        self._folder = folder
+        self.commands = 0
+
+    def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:  # noqa: ARG002 - it has one
+        """Run a command in it."""
+        self.commands += 1
+        self._write()
+        here = [part.replace(_CGROUP, str(self._folder)) for part in command]
+        done = subprocess.run(here, capture_output=True, check=False)
+        return subprocess.CompletedProcess(
+            command, done.returncode, done.stdout.replace(str(self._folder).encode(), _CGROUP.encode()), done.stderr
+        )
+
+    def _write(self) -> None:
+        user, system = (self._proc / "stat").read_text().rpartition(")")[2].split()[11:13]
+        resident = int((self._proc / "statm").read_text().split()[1]) * _PAGE_BYTES
+        usage_us = (int(user) + int(system)) * 1_000_000 // _TICKS_PER_S
+        files = {
+            "cpu.stat": f"usage_usec {usage_us}\nnr_periods {40 * self.commands}\nnr_throttled {10 * self.commands}\n",
+            "cpu.max": "150000 100000\n",
+            "cpuset.cpus.effective": "0-1\n",
+            "memory.current": f"{resident + 4096}\n",
+            "memory.stat": f"anon {resident}\ninactive_file 4096\n",
+        }
+        self._folder.mkdir(exist_ok=True)
+        for name, text in files.items():
+            (self._folder / name).write_text(text)

@@ -1,0 +1,42 @@
+"""`python -m tests.support.setup kubernetes|node`: builds the programs that some tests start, where missing.
+
+After `make setup-dev`. `kubernetes` is a control plane and Pulumi's provider for it; `node` adds what runs containers.
+"""
+
+import sys
+
+from tests.support.kubernetes.binaries import ensure_kubernetes
+from tests.support.node.obstacles import why_no_node_can_run
+from tests.support.node.programs import ensure_node
+from tools.console import SetupError, say
+from tools.pins import ROOT
+from tools.stamps import exclusively
+
+_INTERRUPTED = 130
+
+
+def main(tier: str) -> int:
+    """Build; returns the exit status."""
+    try:
+        with exclusively(ROOT / ".tools/lock"):
+            ensure_kubernetes(ROOT)
+            if tier == "node":
+                _ensure_node_if_possible()
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nsetup: interrupted; run it again to go on", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
+
+
+def _ensure_node_if_possible() -> None:
+    if obstacle := why_no_node_can_run():
+        say(f"no node can run here, so none is built and the tests that need one are skipped: {obstacle}")
+    else:
+        ensure_node(ROOT)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,89 @@
+"""How latency grows with throughput: what is said of simulated servers whose limit is known."""
+
+import re
+
+import numpy as np
+import pytest
+
+from analysis.planning.service import Service, cores_of_its_own, spread_of
+from analysis.planning.simulation import Fleet
+from analysis.report.charts.growth import growths
+from analysis.report.collect import collect
+from analysis.report.render import write_report
+from analysis.results.manifest import Validity
+from analysis.verdict.objective import Objective
+from bench.stores.simulated_runs import capacity_run, closed_loop_run
+from bench.stores.synthetic import make_manifest, write_run
+from stacks.load_profiles import PROFILES, ClosedLoop
+
+# Two replicas of two threads of 80 ms: 50 requests a second at most.
+SERVICE = Service(80, spread_of(np.random.default_rng(3).lognormal(0, 0.2, 50_000)), cores_of_its_own(2))
+FLEET = Fleet(2, SERVICE, "random")
+BUSY = ClosedLoop(users=40, spawn_rate_per_s=1, wait_s=0.5, warmup_s=10, duration_s=90)
+IDLE = ClosedLoop(users=4, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
+ASKED = Objective(errors=0.05)
+
+
+def grown(store):
+    findings = collect(store, ASKED)
+    return growths(findings.ranked + findings.unranked)
+
+
+@pytest.mark.parametrize("run", ["closed", "search"])
+def test_the_law_of_a_loaded_server_shows_its_error_and_its_limit(store, run):
+    if run == "closed":
+        closed_loop_run(store, FLEET, BUSY, seed=4)
+    else:
+        capacity_run(store, FLEET, 300, seed=4)
+    [growth] = grown(store)
+    error, limit = map(float, re.search(r"errs by ([\d.]+) % .* by the law ([\d.]+)\.", growth.words).groups())
+    assert error < 8
+    assert limit == pytest.approx(2 * SERVICE.limit_rps, rel=0.1)
+    assert growth.levels[0].latency_ms < 1.3 * SERVICE.alone_ms
+    assert [level.at_once for level in growth.levels] == sorted(level.at_once for level in growth.levels)
+    for level in growth.levels:
+        # Little's law holds of what the law says, too.
+        assert level.law_rps * level.law_ms / 1000 == pytest.approx(level.at_once)
+    assert "with the fitted law as a line" in growth.drawing
+
+
+def test_runs_at_several_loads_are_levels_of_one_variant(store):
+    for users in (2, 8, 20, 60):
+        load = ClosedLoop(users=users, spawn_rate_per_s=1000, wait_s=0.5, warmup_s=0, duration_s=30)
+        closed_loop_run(store, FLEET, load, seed=users)
+    [growth] = grown(store)
+    assert len(growth.levels) == 4
+    assert growth.levels[-1].latency_ms > 4 * growth.levels[0].latency_ms
+    assert "over 4 levels" in growth.words
+
+
+def test_too_few_levels_have_no_law_and_say_what_would_give_one(store, tmp_path):
+    closed_loop_run(store, FLEET, IDLE, seed=1)
+    [growth] = grown(store)
+    assert growth.words.startswith("No law is fitted: one level of load was measured")
+    assert "capacity search" in growth.words
+    assert [(level.law_rps, level.law_ms) for level in growth.levels] == [(None, None)]
+    for path in write_report(collect(store, ASKED), tmp_path / "report"):
+        assert growth.words in path.read_text()
+
+
+def test_a_law_that_errs_much_is_given_no_limit(store):
+    # Ten times slower under the lightest load than under the others: no law of queueing is like that.
+    cold = Fleet(2, Service(800, SERVICE.spread, cores_of_its_own(2)), "random")
+    closed_loop_run(
+        store, cold, ClosedLoop(users=2, spawn_rate_per_s=1000, wait_s=0, warmup_s=0, duration_s=30), seed=1
+    )
+    closed_loop_run(store, FLEET, BUSY, seed=4)
+    [growth] = grown(store)
+    assert "so it says nothing beyond what was measured" in growth.words
+    assert "by the law" not in growth.words
+
+
+def test_invalid_runs_and_runs_without_answers_are_no_levels(store, table, row):
+    broken = Validity(verdict="invalid", reasons=("the server died",))
+    closed_loop_run(store, FLEET, BUSY, seed=4, validity=broken)
+    write_run(store, make_manifest(PROFILES["smoke"], "4cpu-8gb"), table([row(at, ok=at < 3) for at in range(30)]))
+    [growth] = grown(store)
+    assert growth.label == "4cpu-8gb"
+    assert (growth.levels, growth.drawing) == ((), None)
+    assert "20 good answers" in growth.words

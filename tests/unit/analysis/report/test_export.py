@@ -1,0 +1,168 @@
+"""What `shapebench export` writes, read back by the programs that it is for."""
+
+import json
+import re
+from io import BytesIO
+from xml.etree import ElementTree as ET
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from analysis.report import export as export_module
+from analysis.report.charts.still import png, standalone
+from analysis.report.collect import collect
+from analysis.report.export import write_export
+from analysis.results.manifest import Validity
+from analysis.results.store import REQUEST_COLUMNS, ResultsStore
+from analysis.verdict.objective import Objective
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES
+
+SMOKE = PROFILES["smoke"]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """Two valid runs and an invalid one, exported with their rows."""
+    folder = tmp_path_factory.mktemp("exported")
+    store = ResultsStore(str(folder / "results"))
+    for stack, machine_type, nodes, capacity_rps in (
+        ("2cpu-4gb", "e2-custom-2-4096", 8, 12),
+        ("8cpu-16gb", "e2-custom-8-16384", 2, 40),
+    ):
+        rows = make_rows(SMOKE, Server(capacity_rps, service_ms=20, error_share=0.05))
+        write_run(store, make_manifest(SMOKE, stack, machine_type, nodes), rows)
+    broken = Validity(verdict="invalid", reasons=('it "died", twice', "no\nreason"))
+    write_run(store, make_manifest(SMOKE, "4cpu-8gb", validity=broken), make_rows(SMOKE, Server(40, 20)))
+    findings = collect(store, Objective(errors=0.2))
+    files = write_export(findings, folder / "new" / "export", store)
+    return findings, folder / "new" / "export", files
+
+
+def test_every_run_is_a_row_of_the_same_table_as_csv_and_as_parquet(exported):
+    findings, folder, _ = exported
+    csv, parquet = pd.read_csv(folder / "runs.csv"), pd.read_parquet(folder / "runs.parquet")
+    for table in (csv, parquet):
+        assert table["run_id"].tolist() == [run.manifest.run_id for run in findings.runs]
+        assert table["goodput_rps"].tolist() == [run.summary.goodput_rps for run in findings.runs]
+        assert table["shape.nodes"].tolist() == [run.manifest.shape.nodes for run in findings.runs]
+        assert table["valid"].tolist() == [True, True, False]
+        assert json.loads(table["reasons"].iloc[-1]) == ['it "died", twice', "no\nreason"]
+        assert [json.loads(errors) for errors in table["errors"]] == [run.summary.errors for run in findings.runs]
+        # A closed loop has no schedule to be late for, and that is no 0.
+        assert table["offered_rps"].isna().all()
+
+
+def test_the_ranking_has_its_intervals_and_the_front(exported):
+    findings, folder, _ = exported
+    for table in (pd.read_csv(folder / "ranking.csv"), pd.read_parquet(folder / "ranking.parquet")):
+        assert table["label"].tolist() == [each.label for each in findings.judgement.ranking]
+        assert table["usd_per_million.low"].tolist() == [
+            each.usd_per_million.low for each in findings.judgement.ranking
+        ]
+        assert table["front"].iloc[0] == "on the front"
+
+
+def test_rows_are_all_there_with_the_contracts_columns(exported):
+    findings, folder, _ = exported
+    for run in findings.runs:
+        for table in (
+            pd.read_csv(folder / "rows" / f"{run.manifest.run_id}.csv"),
+            pd.read_parquet(folder / "rows" / f"{run.manifest.run_id}.parquet"),
+        ):
+            assert tuple(table.columns) == REQUEST_COLUMNS
+            assert len(table) == sum(run.summary.rows_by_phase.values())
+            hold = table[(table["phase"] == "hold") & table["ok"]]
+            assert hold["latency_us"].max() / 1000 == pytest.approx(run.summary.max_ms)
+
+
+def test_every_chart_of_the_report_is_a_picture_that_needs_no_page(exported):
+    findings, folder, files = exported
+    pictures = [path for path in files if path.parent.name == "charts"]
+    names = {path.stem for path in pictures}
+    # Four that compare the two variants, one of how latency grows for each, five of each run.
+    assert len(names) == 4 + 2 + 5 * len(findings.runs)
+    assert {path.suffix for path in pictures} == {".svg", ".png"}
+    for name in names:
+        svg = (folder / "charts" / f"{name}.svg").read_text()
+        assert "var(" not in svg
+        assert ET.fromstring(svg).tag == "{http://www.w3.org/2000/svg}svg"
+        width, height = map(float, re.search(r'width="([\d.]+)" height="([\d.]+)"', svg).groups())
+        with Image.open(folder / "charts" / f"{name}.png") as image:
+            assert image.size == pytest.approx((2 * width, 2 * height), abs=1)
+            # More than a background: axes, letters, marks.
+            assert len(image.convert("RGB").getcolors(1 << 20)) > 20
+
+
+def test_a_picture_has_the_pages_colours_on_its_background():
+    drawing = (
+        '<svg role="img" aria-label="&lt;a&gt;" viewBox="0 0 40 20"><path d="M0,0h20v20h-20Z" fill="var(--bad)"/></svg>'
+    )
+    with Image.open(BytesIO(png(standalone(drawing)))) as image:
+        picture = image.convert("RGB")
+        assert picture.size == (80, 40)
+        assert picture.getpixel((20, 20)) == (0xB3, 0x26, 0x1E)
+        assert picture.getpixel((60, 20)) == (255, 255, 255)
+
+
+def test_markdown_is_the_reports(exported):
+    findings, folder, _ = exported
+    text = (folder / "report.md").read_text()
+    assert "## Ranking" in text
+    assert findings.runs[0].manifest.run_id in text
+
+
+def test_an_export_overwrites_nothing(exported, tmp_path):
+    findings, folder, files = exported
+    before = {path: path.stat().st_mtime_ns for path in files}
+    with pytest.raises(FileExistsError, match="exists, and an export overwrites nothing; remove it, or name"):
+        write_export(findings, folder)
+    assert {path: path.stat().st_mtime_ns for path in files} == before
+    (tmp_path / "file").write_text("hello")
+    with pytest.raises(FileExistsError):
+        write_export(findings, tmp_path / "file")
+    with pytest.raises(NotADirectoryError, match="file is no folder, so nothing can be written into"):
+        write_export(findings, tmp_path / "file" / "export")
+
+
+def test_an_export_that_fails_half_way_leaves_nothing(exported, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(export_module, "_write_table", full)
+    with pytest.raises(OSError, match="no space left"):
+        write_export(exported[0], tmp_path / "export")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_that_cannot_be_read_name_the_run(store, tmp_path):
+    manifest = write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(40, 20)))
+    findings = collect(store, Objective(errors=0.2))
+    [part], _ = store.parts(manifest)
+    with open(part, "r+b") as file:  # noqa: PTH123 - the store hands out names
+        file.seek(8)
+        file.write(b"\xaa" * 400)
+    with pytest.raises(OSError, match=f"run {manifest.run_id} cannot be read.*without --rows"):
+        write_export(findings, tmp_path / "export", store)
+    assert not (tmp_path / "export").exists()
+
+
+def test_the_published_experiments_are_a_table_only_when_asked(exported, tmp_path):
+    findings, without, _ = exported
+    assert not (without / "seed.csv").exists()
+    assert "Beside the published experiment" not in (without / "report.md").read_text()
+    write_export(findings, tmp_path / "with", seed=True)
+    assert "Beside the published experiment" in (tmp_path / "with" / "report.md").read_text()
+    measured = next(run for run in findings.ranked if run.manifest.stack == "8cpu-16gb")
+    for table in (pd.read_csv(tmp_path / "with" / "seed.csv"), pd.read_parquet(tmp_path / "with" / "seed.parquet")):
+        assert len(table) == 15
+        row = table.set_index("experiment").loc["2n-8c-16r-interop4"]
+        assert row["run_id"] == measured.manifest.run_id
+        assert row["goodput_rps"] == measured.summary.goodput_rps
+        assert row["usd_24h"] == measured.summary.usd_24h
+        # The others have a price and were not measured.
+        unmeasured = table[table["run_id"].isna()]
+        assert len(unmeasured) == 13
+        assert unmeasured["goodput_rps"].isna().all()
+        assert (unmeasured["usd_24h"] > 0).all()

@@ -1,0 +1,390 @@
+import math
+import re
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pyarrow as pa
+import pytest
+
+from analysis.report.charts.series import HEAT_SHARES
+from analysis.report.collect import collect
+from analysis.report.headline import headline
+from analysis.report.render import write_report
+from analysis.results.manifest import Generator, Model, Validity
+from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.store import ResultsStore
+from analysis.verdict.claims import claims
+from analysis.verdict.effects import effects
+from analysis.verdict.objective import Objective
+from analysis.verdict.text import paragraph
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES, ClosedLoop
+
+SMOKE = PROFILES["smoke"]
+ASKED = Objective(errors=0.05)
+FAST, SLOW = Server(capacity_rps=40, service_ms=20), Server(capacity_rps=12, service_ms=60)
+SHARED_HOST = Generator(kind="locust", processes=1, cpu_peak_percent=None, shares_host_with_server=True)
+
+
+def a_run(store, server=FAST, **changes):
+    return write_run(store, make_manifest(changes.pop("load", SMOKE), **changes), make_rows(SMOKE, server))
+
+
+def a_local_run(store, server=FAST, **changes):
+    manifest = make_manifest(SMOKE, "local", "e2-custom-2-4096", 1, platform="local", generator=SHARED_HOST, **changes)
+    served = {
+        "server": "shapebench-embedded",
+        "server_version": "0.1.0",
+        "image": None,
+        "model": Model(name="resnet", digest="sha256:00", weights="random"),
+    }
+    manifest = manifest.model_copy(update={"serving": manifest.serving.model_copy(update=served)})
+    return write_run(store, manifest, make_rows(SMOKE, server))
+
+
+def rendered(store, folder):
+    html, markdown = write_report(collect(store, ASKED), folder)
+    return html.read_text(), markdown.read_text()
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Two runs on a cluster, one of them invalid in a dangerous way, one local, and a file that does not belong."""
+    folder = tmp_path_factory.mktemp("mixed")
+    store = ResultsStore(str(folder / "results"))
+    a_run(store, SLOW, stack="2cpu-4gb", machine_type="e2-custom-2-4096", nodes=8)
+    a_run(store, FAST)
+    reasons = ("38 % failed | <script>alert(1)</script>", "a node\nwas replaced")
+    a_run(store, FAST, stack="4cpu-8gb", validity=Validity(verdict="invalid", reasons=reasons))
+    a_local_run(store, FAST)
+    (folder / "results" / "runs" / "notes.txt").write_text("hello")
+    findings = collect(store, ASKED)
+    html, markdown = rendered(store, folder / "report")
+    return findings, html, markdown
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, and all text of the page."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text = [], ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def test_runs_on_a_cluster_are_ranked_by_cost_and_nothing_else_is(mixed):
+    findings, _, _ = mixed
+    assert [run.manifest.stack for run in findings.ranked] == ["8cpu-16gb", "2cpu-4gb"]
+    assert [run.manifest.stack for run in findings.unranked] == ["local"]
+    assert [run.manifest.stack for run in findings.invalid] == ["4cpu-8gb"]
+
+
+def test_the_verdict_comes_first_and_is_the_commands(mixed):
+    findings, html, markdown = mixed
+    words = headline(findings)
+    assert words.claim == "8cpu-16gb is the cheapest of 2 variants"
+    assert words.detail == paragraph(findings.judgement)
+    first, _, _ = Page(html).text.partition("Ranking")
+    for text in (first, markdown.partition("## ")[0]):
+        assert words.claim in text
+        assert words.detail in text
+
+
+def test_the_ranking_has_an_interval_for_every_figure(mixed):
+    findings, html, markdown = mixed
+    for each in findings.judgement.ranking:
+        cost = each.usd_per_million
+        shown = f"{cost.value:.2f} ({cost.low:.2f} to {cost.high:.2f})"
+        assert shown in Page(html).text
+        assert shown in markdown
+
+
+def test_what_an_open_interval_reaches_is_not_invented(mixed):
+    findings, html, _ = mixed
+    # The smoke profile has too few answers to bound a p99 from above.
+    assert all(math.isinf(each.p99_ms.high) for each in findings.judgement.ranking)
+    assert "no upper bound" in Page(html).text
+    assert "▸" in Page(html).text
+    assert "inf" not in Page(html).text.lower().split()
+
+
+def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
+    findings, html, markdown = mixed
+    [pair] = effects(findings.judgement.ranking)
+    assert pair.change == "8 × 2 vCPUs → 2 × 8 vCPUs"
+    for text in (Page(html).text, markdown):
+        assert pair.change in text
+        for claim in claims([pair]):
+            assert claim.claim in text
+            assert claim.why in text
+
+
+def test_runs_that_are_not_compared_say_why(mixed):
+    _, html, markdown = mixed
+    for text in (Page(html).text, markdown):
+        assert "measured on this machine, which says nothing of a cluster" in text
+
+
+def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    load = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.1, warmup_s=0, duration_s=61)
+    write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
+    write_run(store, make_manifest(load), make_rows(load, FAST))
+    findings = collect(store, Objective(p99_ms=20, errors=0.05))
+    assert headline(findings).claim == "Nothing keeps the limits"
+    html, _ = write_report(findings, tmp_path / "report")
+    assert "A line stands at the limit of 20 ms" in html.read_text()
+    assert Page(html.read_text()).text.count("misses") >= 2
+
+
+def test_the_page_fetches_nothing_and_runs_nothing(mixed):
+    _, html, _ = mixed
+    page = Page(html)
+    assert page.all("script") == page.all("link") == page.all("img") == page.all("iframe") == []
+    assert [key for _, attributes in page.elements for key in attributes if key in {"src", "srcset", "onclick"}] == []
+    assert all(anchor["href"].startswith("#") for anchor in page.all("a"))
+    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", html)
+    [policy] = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_every_drawing_has_a_name_and_takes_the_pages_colours(mixed):
+    _, html, _ = mixed
+    drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    # Four that compare the ranked runs, one for each of three valid variants, and five for each of four runs.
+    assert len(drawings) == 4 + 3 + 5 * 4
+    for drawing in drawings:
+        assert re.match(r'<svg role="img" aria-label="[^"]{20,}" viewBox="0 0 440 \d+">', drawing)
+        colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawing))
+        assert all(colour in {"none", "transparent"} or colour.startswith("var(--") for colour in colours), colours
+        assert drawing.count("role=") == drawing.count("aria-") == 1
+        assert " id=" not in drawing
+        assert "NaN" not in drawing
+
+
+def test_every_colour_of_a_drawing_is_defined_for_light_and_dark(mixed):
+    _, html, _ = mixed
+    style = html[html.index("<style>") : html.index("</style>")]
+    light, dark = style.split("prefers-color-scheme: dark")
+    for name in set(re.findall(r"var\((--[\w-]+)\)", html)):
+        assert f"{name}:" in light
+        assert f"{name}:" in dark
+
+
+def test_identifiers_are_unique_and_links_lead_somewhere(mixed):
+    page = Page(mixed[1])
+    identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    targets = {anchor["href"][1:] for anchor in page.all("a")}
+    targets |= {name for _, attributes in page.elements if (name := attributes.get("aria-labelledby"))}
+    assert targets <= set(identifiers)
+
+
+def test_text_from_a_manifest_cannot_become_markup(mixed):
+    _, html, markdown = mixed
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    [line] = [line for line in markdown.splitlines() if line.startswith("| 4cpu-8gb")]
+    assert "failed \\|" in line
+    assert "a node was replaced" in line
+
+
+def test_reasons_and_skipped_files_are_told(mixed):
+    _, html, markdown = mixed
+    for text in (Page(html).text, markdown):
+        assert "38 % failed" in text
+        assert "runs/notes.txt" in text
+
+
+def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    a_local_run(store)
+    html, markdown = rendered(store, tmp_path / "report")
+    assert "embedded server 0.1.0" in Page(html).text
+    assert "TensorFlow Serving" not in html + markdown
+
+
+def test_a_report_takes_the_place_of_an_older_one_and_of_nothing_else(mixed, tmp_path):
+    for _ in range(2):
+        write_report(mixed[0], tmp_path / "report")
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.md"]
+    (tmp_path / "file").write_text("hello")
+    with pytest.raises(NotADirectoryError, match="file is no folder, so nothing can be written into"):
+        write_report(mixed[0], tmp_path / "file" / "report")
+
+
+def test_a_store_of_local_runs_is_called_a_rehearsal_and_says_what_it_does_not_show(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    a_local_run(store)
+    words = headline(collect(store, ASKED))
+    assert "rehearsal" in words.claim
+    assert "1 × e2-custom-2-4096 it stands in for" in words.detail
+    assert "does not show" in " ".join(words.caveats)
+    assert "random weights" in " ".join(words.caveats)
+
+
+def test_a_single_run_is_not_called_the_cheapest(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    a_run(store)
+    assert headline(collect(store, ASKED)).claim == "One variant so far: 8cpu-16gb"
+
+
+def test_invalid_runs_alone_give_no_claim(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    a_run(store, validity=Validity(verdict="invalid", reasons=("all requests failed",)))
+    findings = collect(store, ASKED)
+    assert findings.ranked == ()
+    assert headline(findings).claim == "No run can be compared yet"
+    html, _ = rendered(store, tmp_path / "report")
+    assert "all requests failed" in html
+
+
+def test_runs_of_one_stack_are_told_apart(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    a_run(store)
+    a_run(store, started_at=STARTED_AT.replace(hour=11))
+    threads = make_manifest(SMOKE)
+    threads = threads.model_copy(update={"serving": threads.serving.model_copy(update={"inter_op": 8})})
+    write_run(store, threads, make_rows(SMOKE, FAST))
+    names = {run.name for run in collect(store, ASKED).runs}
+    assert names == {"8cpu-16gb · 20 Nov 09:30:00", "8cpu-16gb · 20 Nov 11:30:00", "8cpu-16gb · interop8"}
+
+
+@pytest.mark.parametrize("what", ["no rows", "warm-up only", "errors only", "one request", "no price", "damaged"])
+def test_an_odd_run_is_reported_all_the_same(store, table, row, tmp_path, what):
+    rows = {
+        "no rows": [],
+        "warm-up only": [row(0, phase="warmup"), row(1, phase="warmup")],
+        "errors only": [row(second, phase=phase, ok=False) for second, phase in enumerate(["ramp", "hold", "hold"])],
+        "one request": [row(0)],
+    }.get(what, [row(second / 10, phase="ramp" if second < 20 else "hold") for second in range(100)])
+    manifest = make_manifest(SMOKE)
+    if what == "no price":
+        billed = [item.model_copy(update={"unit_price": None, "hourly": None}) for item in manifest.cost.line_items]
+        cost = manifest.cost.model_copy(update={"line_items": tuple(billed), "hourly": None})
+        manifest = manifest.model_copy(update={"cost": cost})
+    write_run(store, manifest, table(rows))
+    if what == "damaged":
+        [part], _ = store.parts(manifest)
+        with open(part, "r+b") as file:  # noqa: PTH123 - the store hands out names
+            file.seek(8)
+            file.write(b"\xaa" * 400)
+    html, markdown = rendered(store, tmp_path / "report")
+    assert manifest.run_id in html
+    assert manifest.run_id in markdown
+    assert "nan" not in Page(html).text.lower().split()
+
+
+def test_users_of_a_point_follow_from_the_spawn_rate(store):
+    load = ClosedLoop(users=60, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
+    write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
+    [run] = collect(store, ASKED).runs
+    by_users = run.series.by_users
+    # 60 users on at most 30 points: two users a point, reached one second after the other.
+    assert by_users["users"].tolist() == [2 * point + 1.5 for point in range(30)]
+    # An unloaded server answers each user once a second (it waits 1 s, the answer takes 1 ms).
+    assert by_users["goodput_rps"].tolist() == pytest.approx(by_users["users"].tolist(), abs=2.5)
+
+
+def test_the_user_of_the_warm_up_is_counted_on_the_way_up(store):
+    load = ClosedLoop(users=10, spawn_rate_per_s=1, wait_s=1, warmup_s=3, duration_s=15)
+    write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
+    [run] = collect(store, ASKED).runs
+    assert run.series.by_users["users"].tolist() == list(range(2, 11))
+
+
+def test_the_distribution_counts_every_good_answer_once(store):
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=40, error_share=0.2))
+    write_run(store, make_manifest(SMOKE), rows)
+    [run] = collect(store, ASKED).runs
+    bins = run.series.distribution
+    assert bins["count"].sum() == run.summary.good
+    assert bins["high_ms"].max() == pytest.approx(run.summary.max_ms)
+    assert (bins["low_ms"] < bins["high_ms"]).all()
+
+
+def test_the_heat_map_counts_in_a_window_only_what_was_due_in_it(store, table, row):
+    quick = [row(second / 10, 10) for second in range(100)]
+    mixed = [row(10 + second / 10, 10 if second % 4 else 1000) for second in range(100)]
+    failed = [row(20, 5000, ok=False)]
+    write_run(store, make_manifest(SMOKE), table(quick + mixed + failed))
+    [run] = collect(store, ASKED).runs
+    assert run.series.window_s == 1
+    heat = run.series.heat
+    # Of the ten answers that were due in this second, three took long.
+    tenth = heat[(heat["start_s"] <= 10) & (heat["end_s"] > 10)].sort_values("low_ms")
+    assert tenth["shade"].tolist() == [HEAT_SHARES.index(0.5), HEAT_SHARES.index(0.2)]
+    assert heat["low_ms"].min() == pytest.approx(10)
+    assert heat["high_ms"].max() == pytest.approx(1000)
+
+
+def test_neighbouring_windows_of_the_heat_map_that_look_alike_are_drawn_as_one(store, table, row):
+    gap = [row(second, 10 if second < 20 else 20) for second in range(60) if not 30 <= second < 40]
+    write_run(store, make_manifest(SMOKE), table(gap))
+    [run] = collect(store, ASKED).runs
+    stretches = run.series.heat[["start_s", "end_s", "shade"]].itertuples(index=False)
+    assert [tuple(each) for each in stretches] == [(0, 20, 4), (20, 30, 4), (40, 60, 4)]
+
+
+def test_the_front_of_cost_and_latency_is_drawn_and_told(mixed):
+    findings, html, markdown = mixed
+    on = [each.label for each in findings.judgement.ranking]
+    assert f"Nothing is both cheaper and quicker than {on[0]}" in html
+    row = next(line for line in markdown.splitlines() if line.startswith("| 8cpu-16gb | best"))
+    assert "| on the front |" in row
+    assert Page(html).text.count("on the front") >= 2
+
+
+def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):
+    hours = table([row(minute * 60, 100) for minute in range(8 * 60)])
+    write_run(store, make_manifest(SMOKE), hours)
+    [run] = collect(store, ASKED).runs
+    assert len(run.series.over_time) <= 75
+    assert run.series.over_time["requests"].sum() == hours.num_rows
+
+
+def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, tmp_path):
+    manifest = make_manifest(SMOKE)
+    at = [STARTED_AT + timedelta(seconds=second) for second in range(1, 8)]
+    used = {"server": {"cpu_cores": 7.9, "most_cores": 8, "memory_bytes": 2.5e9}}
+    used |= {"generator": {"cpu_cores": 0.21, "most_cores": 4, "memory_bytes": 9e7}}
+    samples = [
+        {"at": moment, "subject": subject, "quantity": quantity, "value": value}
+        for moment in at
+        for subject, values in used.items()
+        for quantity, value in values.items()
+    ]
+    samples += [
+        {"at": moment, "subject": "server", "quantity": quantity, "value": value * second}
+        for second, moment in enumerate(at)
+        for quantity, value in {
+            "requests_ok_total": 5,
+            "request_latency_us_sum": 9e4,
+            "request_latency_count": 5,
+        }.items()
+    ]
+    store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
+    write_run(store, manifest, make_rows(SMOKE, FAST))
+    a_run(store, stack="older")
+    html, markdown = rendered(store, tmp_path / "report")
+    for text in (Page(html).text, markdown):
+        assert "The server was the limit: it used 7.90 of 8 cores." in text
+        assert "Where the limit was is not known: no CPU samples of server and generator" in text
+        assert "The server counted 30 requests in the whole run" in text
+        assert "a request took 18.0 ms inside the server" in text
+        assert "What the servers themselves counted is not known" in text
+    assert "What the servers themselves counted, from the first to the last reading" in Page(html).text
+    drawings = [label for svg in Page(html).all("svg") if "while" in (label := svg["aria-label"])]
+    assert [label.partition(" while")[0] for label in drawings] == ["Cores in use", "Resident memory"]
+    assert "The server may use 8." in drawings[0]
+    assert "2\N{NARROW NO-BREAK SPACE}500" in Page(html).text
+    assert "NaN" not in html

@@ -1,0 +1,141 @@
+import re
+
+import pytest
+
+from analysis.report.collect import collect
+from analysis.report.render import write_report
+from analysis.report.seed import EXPERIMENTS, differences, seed_table
+from analysis.results.manifest import Batching, Validity
+from analysis.verdict.objective import Objective
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES
+
+SEED = PROFILES["seed"]
+FAST, SLOW = Server(capacity_rps=60, service_ms=100), Server(capacity_rps=30, service_ms=200)
+THEIR_BATCHING = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
+
+
+def a_run(store, server=FAST, load=SEED, serving=None, **changes):
+    manifest = make_manifest(load, **changes)
+    served = manifest.serving.model_copy(update={"inter_op": 8, "server": "tensorflow_model_server"} | (serving or {}))
+    return write_run(store, manifest.model_copy(update={"serving": served}), make_rows(load, server))
+
+
+def table_of(store):
+    return seed_table(collect(store, Objective(errors=0.05)))
+
+
+def row_of(store, label):
+    table = table_of(store)
+    return next(dict(zip(table.columns, row, strict=True)) for row in table.rows if row[0] == label)
+
+
+def claim_of(store, beginning):
+    return next(each for each in table_of(store).claims if each.claim.startswith(beginning))
+
+
+def test_there_are_twelve_experiments_and_three_with_batching_under_their_own_labels():
+    labels = [each.label for each in EXPERIMENTS]
+    assert len(set(labels)) == 15
+    assert labels[0] == "8n-2c-4r-interop2"
+    assert labels[7] == "2n-8c-16r-interop4"
+    assert labels[-3:] == [f"2n-8c-64r-interop{inter_op}-batch" for inter_op in (2, 4, 8)]
+
+
+def test_a_run_stands_in_the_row_of_its_settings_and_in_no_other(store):
+    a_run(store)
+    rows = {row[0]: row[1] for row in table_of(store).rows}
+    assert rows.pop("2n-8c-16r-interop8") == "8cpu-16gb"
+    assert set(rows.values()) == {"no run here"}
+
+
+@pytest.mark.parametrize(
+    "serving",
+    [
+        {"intra_op": 4},
+        {"protocol": "grpc"},
+        {"batching": THEIR_BATCHING},
+        {"inter_op": 3},
+    ],
+)
+def test_a_run_with_other_settings_stands_nowhere(store, serving):
+    a_run(store, serving=serving)
+    assert {row[1] for row in table_of(store).rows} == {"no run here"}
+
+
+def test_batching_counts_only_with_their_parameters(store):
+    shape = {"stack": "8cpu-64gb", "machine_type": "e2-highmem-8"}
+    a_run(store, serving={"batching": THEIR_BATCHING}, **shape)
+    assert row_of(store, "2n-8c-64r-interop8-batch")["run"] == "8cpu-64gb"
+    assert row_of(store, "2n-8c-64r-interop8")["run"] == "no run here"
+
+
+def test_invalid_runs_stand_nowhere_and_of_several_the_newest_is_shown(store):
+    a_run(store, validity=Validity(verdict="invalid", reasons=("the server died",)))
+    assert row_of(store, "2n-8c-16r-interop8")["run"] == "no run here"
+    a_run(store, SLOW)
+    a_run(store, FAST)
+    assert row_of(store, "2n-8c-16r-interop8")["run"].endswith("(newest of 2)")
+    assert float(row_of(store, "2n-8c-16r-interop8")["good, 1/s"]) == pytest.approx(60, rel=0.05)
+
+
+def test_prices_are_of_24_hours_with_and_without_what_is_not_a_node(store):
+    # REFERENCE §2: 11.15 for 16 vCPUs and 32 GB, 17.36 for two e2-highmem-8.
+    for label, usd in {
+        "8n-2c-4r-interop2": "11.15",
+        "2n-8c-16r-interop4": "11.15",
+        "2n-8c-64r-interop2": "17.36",
+    }.items():
+        row = row_of(store, label)
+        assert row["nodes only, USD/24 h"] == usd
+        assert float(row["all, USD/24 h"]) > float(usd)
+
+
+def test_the_average_made_their_way_counts_the_ramp_in_and_is_lower(store):
+    a_run(store)
+    row = row_of(store, "2n-8c-16r-interop8")
+    assert float(row["requests, 1/s, ramp counted in"]) < float(row["good, 1/s"])
+
+
+def test_what_differs_is_marked(store):
+    assert differences(a_run(store)) == []
+    assert differences(a_run(store, load=SEED.model_copy(update={"warmup_s": 30.0}))) == []
+    [load] = differences(a_run(store, load=PROFILES["laptop"]))
+    assert load.startswith("other load")
+    other = a_run(store, platform="local", serving={"server": "shapebench-embedded"})
+    assert [each.split()[0] for each in differences(other)] == ["this", "served"]
+
+
+def test_its_best_is_refuted_by_a_better_one_and_undecided_by_itself(store):
+    assert claim_of(store, "The best is").finding == "undecided"
+    a_run(store, SLOW)
+    assert "too few" in claim_of(store, "The best is").why
+    a_run(store, FAST, stack="4cpu-8gb", machine_type="e2-custom-4-8192", nodes=4)
+    refuted = claim_of(store, "The best is")
+    assert (refuted.finding, refuted.why) == ("refuted", "best here is 4cpu-8gb")
+
+
+def test_its_best_is_confirmed_only_among_all_of_its_twelve(store):
+    for each in EXPERIMENTS[:12]:
+        server = FAST if each.label == "2n-8c-16r-interop8" else SLOW
+        a_run(store, server, stack=each.label, machine_type=each.machine_type, nodes=each.nodes,
+              serving={"inter_op": each.inter_op})  # fmt: skip
+    assert claim_of(store, "The best is").finding == "confirmed"
+
+
+def test_all_its_claims_are_there_and_those_not_examined_are_undecided(store):
+    claims = table_of(store).claims
+    assert len(claims) == 6
+    assert [each.finding for each in claims[-2:]] == ["undecided", "undecided"]
+
+
+def test_both_reports_show_it_only_when_asked(store, tmp_path):
+    a_run(store)
+    findings = collect(store, Objective(errors=0.05))
+    for path in write_report(findings, tmp_path / "without"):
+        assert "Beside the published experiment" not in path.read_text()
+    for path in write_report(findings, tmp_path / "with", seed=True):
+        text = path.read_text()
+        assert "Beside the published experiment" in text
+        assert all(each.label in text for each in EXPERIMENTS)
+        assert len(re.findall("no run here", text)) == 14

@@ -1,0 +1,65 @@
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.results.columns import quantiles_of, read_columns
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES
+
+SMOKE = PROFILES["smoke"]
+
+INTEGERS = st.lists(st.integers(min_value=-(2**40), max_value=2**40), min_size=1, max_size=300)
+
+
+@given(INTEGERS, st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=20))
+def test_quantiles_of_what_is_sorted_are_numpys_to_the_last_bit(numbers, quantiles):
+    ascending = np.sort(np.array(numbers, dtype=np.int64))
+    quantiles += [0.0, 0.5, 0.99, 1.0]
+    assert quantiles_of(ascending, quantiles).tolist() == np.quantile(np.array(numbers), quantiles).tolist()
+
+
+def test_every_row_of_every_file_is_read(store):
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=40, error_share=0.1))
+    manifest = make_manifest(SMOKE)
+    for worker, part in enumerate(np.array_split(np.arange(rows.num_rows), 3)):
+        store.write_rows(manifest.stack, manifest.run_id, f"w{worker}", rows.take(pa.array(part)))
+    read = read_columns(store, manifest)
+    start_us = rows["start"].cast(pa.int64()).to_numpy()
+    assert read.every.start_us.tolist() == start_us.tolist()
+    assert read.every.end_us.tolist() == (start_us + rows["latency_us"].to_numpy()).tolist()
+    assert read.every.ok.tolist() == rows["ok"].to_pylist()
+    assert [read.every.phase.words[code] for code in read.every.phase.code] == rows["phase"].to_pylist()
+    held = np.array(rows["phase"].to_pylist()) == "hold"
+    assert read.counted.start_us.tolist() == start_us[held].tolist()
+    assert read.every.error.counts() == {"unavailable": rows["ok"].to_pylist().count(False)}
+    assert read.missing == ()
+
+
+def test_a_file_that_is_missing_is_named(store, row, table):
+    manifest = write_run(store, make_manifest(SMOKE), table([row(second) for second in range(10)]))
+    store.write_manifest(unwritten := make_manifest(SMOKE, stack="4cpu-8gb"))
+    [part], _ = store.parts(manifest)
+    with open(part, "r+b") as file:  # noqa: PTH123 - the store hands out names
+        file.truncate(100)
+    read = read_columns(store, manifest)
+    assert read.every.ok.size == 0
+    assert "part-w0.parquet" in read.missing[0]
+    assert read_columns(store, unwritten).every.ok.size == 0
+
+
+def test_a_word_that_no_row_has_is_no_rows(store, row, table):
+    rows = [row(0), row(1, ok=False), row(2, ok=False, error=None)]
+    read = read_columns(store, write_run(store, make_manifest(SMOKE), table(rows))).every
+    assert read.error.are("unavailable").tolist() == [False, True, False]
+    assert not read.error.are("timeout").any()
+    assert not read.phase.are("ramp").any()
+    assert read.error.counts() == {"unavailable": 1}
+
+
+def test_a_span_reaches_from_the_first_that_was_due_to_the_last_answer(store, row, table):
+    rows = [row(second, phase=phase) for phase in ("ramp", "hold") for second in (3, 0, 4)]
+    read = read_columns(store, write_run(store, make_manifest(SMOKE), table(rows)))
+    first_us, last_us = read.every.span_us
+    assert (first_us, last_us - first_us) == (round(STARTED_AT.timestamp() * 1e6), 4_100_000)
+    assert read.every.where(read.every.phase.are("none")).span_us is None

@@ -1,0 +1,263 @@
+import json
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError, StoreError, new_run_id
+from analysis.statistics.summary import summarise
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES
+
+SMOKE = PROFILES["smoke"]
+SERVER = Server(capacity_rps=30, service_ms=20)
+
+
+@pytest.fixture
+def rows():
+    return make_rows(SMOKE, SERVER)
+
+
+@pytest.fixture
+def finished(store, rows):
+    return write_run(store, make_manifest(SMOKE), rows)
+
+
+def root(store: ResultsStore) -> Path:
+    return Path(store.uri)
+
+
+def manifest_file(store, manifest) -> Path:
+    return root(store) / f"runs/stack={manifest.stack}/{manifest.run_id}.json"
+
+
+def part_file(store, manifest) -> Path:
+    return root(store) / f"requests/stack={manifest.stack}/run_id={manifest.run_id}/part-w0.parquet"
+
+
+def test_a_run_is_written_where_the_contract_says_and_nowhere_else(store, finished, rows):
+    files = {str(path.relative_to(root(store))) for path in root(store).rglob("*") if path.is_file()}
+    assert files == {
+        f"requests/stack=8cpu-16gb/run_id={finished.run_id}/part-w0.parquet",
+        f"runs/stack=8cpu-16gb/{finished.run_id}.json",
+    }
+    assert pq.read_table(part_file(store, finished), partitioning=None).equals(rows)
+
+
+def test_a_manifest_reads_back_as_it_was_written(store, finished):
+    scan = store.scan()
+    assert scan.manifests == (finished,)
+    assert scan.problems == ()
+    assert scan.unfinished == ()
+
+
+def test_a_manifest_is_snake_case_on_disk(store, finished):
+    content = json.loads(manifest_file(store, finished).read_text())
+    assert content["shape"]["machine_type"] == "e2-custom-8-16384"
+    assert content["load"]["spawn_rate_per_s"] == SMOKE.spawn_rate_per_s
+
+
+def test_a_store_that_does_not_exist_yet_is_empty(store):
+    assert store.scan().manifests == ()
+
+
+def test_a_run_without_a_manifest_is_not_counted_but_named(store, rows):
+    run_id = new_run_id()
+    assert store.write_rows("local", run_id, "w0", rows) == rows.num_rows
+    scan = store.scan()
+    assert scan.manifests == ()
+    assert scan.unfinished == (f"requests/stack=local/run_id={run_id}",)
+
+
+def test_rows_are_never_overwritten(store, rows):
+    run_id = new_run_id()
+    store.write_rows("local", run_id, "w0", rows)
+    with pytest.raises(RunExistsError):
+        store.write_rows("local", run_id, "w0", rows.slice(0, 1))
+    assert store.write_rows("local", run_id, "w1", rows) == rows.num_rows
+
+
+def test_a_manifest_is_never_overwritten(store, finished):
+    before = manifest_file(store, finished).read_bytes()
+    with pytest.raises(RunExistsError):
+        store.write_manifest(finished.model_copy(update={"git_commit": None}))
+    assert manifest_file(store, finished).read_bytes() == before
+
+
+def samples() -> pa.Table:
+    of_server = {"at": STARTED_AT, "subject": "server", "quantity": "cpu_cores", "value": 1.5}
+    return pa.Table.from_pylist([of_server], schema=SAMPLES_SCHEMA)
+
+
+def samples_file(store, manifest) -> Path:
+    return root(store) / f"samples/stack={manifest.stack}/run_id={manifest.run_id}/samples.parquet"
+
+
+def test_samples_read_back_as_they_were_written_and_are_never_overwritten(store, rows):
+    manifest = make_manifest(SMOKE)
+    store.write_samples(manifest.stack, manifest.run_id, samples())
+    write_run(store, manifest, rows)
+    assert pq.read_table(samples_file(store, manifest), partitioning=None).equals(samples())
+    assert store.samples(manifest).equals(samples())
+    assert store.scan().problems == ()
+    with pytest.raises(RunExistsError):
+        store.write_samples(manifest.stack, manifest.run_id, samples())
+
+
+def test_a_run_without_samples_is_whole(store, finished):
+    assert store.samples(finished).equals(SAMPLES_SCHEMA.empty_table())
+    assert store.scan().problems == ()
+
+
+@pytest.mark.parametrize("content", [b"no parquet", None])
+def test_samples_that_cannot_be_read_are_named_and_the_run_stays(store, finished, content):
+    samples_file(store, finished).parent.mkdir(parents=True)
+    if content is None:
+        pq.write_table(pa.table({"at": [1]}), samples_file(store, finished))
+    else:
+        samples_file(store, finished).write_bytes(content)
+    [problem] = store.scan().problems
+    assert problem.path == str(samples_file(store, finished).relative_to(root(store)))
+    assert store.samples(finished).num_rows == 0
+    assert store.scan().manifests == (finished,)
+
+
+def test_no_rows_can_join_a_finished_run(store, finished, rows):
+    with pytest.raises(RunExistsError, match="finished"):
+        store.write_rows(finished.stack, finished.run_id, "late", rows)
+
+
+def test_a_writer_that_fails_half_way_leaves_nothing_behind(store, rows):
+    def batches():
+        yield from rows.to_batches()
+        raise RuntimeError("the generator died")
+
+    reader = pa.RecordBatchReader.from_batches(REQUESTS_SCHEMA, batches())
+    with pytest.raises(RuntimeError):
+        store.write_rows("local", new_run_id(), "w0", reader)
+    assert [path for path in root(store).rglob("*") if path.is_file()] == []
+
+
+def test_rows_with_other_columns_are_refused(store, rows):
+    with pytest.raises(ValueError, match="names"):
+        store.write_rows("local", new_run_id(), "w0", rows.drop_columns(["latency_us"]))
+
+
+def test_rows_without_a_latency_are_refused(store, rows):
+    nulls = pa.nulls(rows.num_rows, pa.int64())
+    with pytest.raises(ValueError, match="latency_us"):
+        store.write_rows("local", new_run_id(), "w0", rows.set_column(2, "latency_us", nulls))
+
+
+@pytest.mark.parametrize("worker", ["../../escape", "a/b", "", "w 1"])
+def test_a_worker_whose_name_is_no_file_name_is_refused(store, rows, worker):
+    with pytest.raises(StoreError, match="cannot be part of a file name"):
+        store.write_rows("local", new_run_id(), worker, rows)
+
+
+DAMAGE = {
+    "not JSON": (manifest_file, lambda content: b"{" + content, "is no manifest"),
+    "cut off": (manifest_file, lambda content: content[: len(content) // 2], "is no manifest"),
+    "not text": (manifest_file, lambda _: b"\xff\xfe\x00", "is no manifest"),
+    "a field that is not in the contract": (
+        manifest_file,
+        lambda content: json.dumps(json.loads(content) | {"colour": "red"}).encode(),
+        "colour",
+    ),
+    "a later version": (
+        manifest_file,
+        lambda content: json.dumps(json.loads(content) | {"schema_version": 2}).encode(),
+        "schema_version",
+    ),
+    "another run's": (
+        manifest_file,
+        lambda content: json.dumps(json.loads(content) | {"stack": "other"}).encode(),
+        "says inside that it is run",
+    ),
+    "rows without a footer": (part_file, lambda content: content[: len(content) // 2], "no readable Parquet"),
+    "rows that are empty": (part_file, lambda _: b"", "no readable Parquet"),
+    "rows that are no Parquet": (part_file, lambda _: b"time,latency\n1,2\n", "no readable Parquet"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_file_is_named_and_kept_and_hides_no_other_run(store, finished, rows, what):
+    path_of, damage, why = DAMAGE[what]
+    healthy = write_run(store, make_manifest(SMOKE, "4cpu-8gb", "e2-custom-4-8192", 4), rows)
+    path = path_of(store, finished)
+    path.write_bytes(damaged := damage(path.read_bytes()))
+    scan = store.scan()
+    assert [problem.path for problem in scan.problems] == [str(path.relative_to(root(store)))]
+    assert why in scan.problems[0].why
+    assert path.read_bytes() == damaged
+    assert healthy in scan.manifests
+    assert scan.unfinished == ()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "runs/notes.txt",
+        "runs/stack=local/readme.json",
+        "runs/stack=local/deeper/01J0000000000000000000000A.json",
+        "requests/data.parquet",
+        "requests/stack=local/run_id=short/part-w0.parquet",
+        "requests/stack=local/run_id=01J0000000000000000000000A/part-w0.csv",
+    ],
+)
+def test_a_foreign_file_is_named_and_skipped(store, finished, path):
+    foreign = root(store) / path
+    foreign.parent.mkdir(parents=True, exist_ok=True)
+    foreign.write_text("hello")
+    scan = store.scan()
+    assert scan.manifests == (finished,)
+    assert [(problem.path, "layout" in problem.why) for problem in scan.problems] == [(path, True)]
+
+
+def test_parquet_of_another_schema_is_named_with_its_missing_columns(store, finished):
+    other = root(store) / f"requests/stack=local/run_id={new_run_id()}/part-w0.parquet"
+    other.parent.mkdir(parents=True)
+    pq.write_table(pa.table({"start": [1], "latency_us": [2]}), other)
+    [problem] = store.scan().problems
+    assert "start" in problem.why
+    assert "phase" in problem.why
+    assert "latency_us" not in problem.why
+
+
+def test_a_half_written_file_of_a_killed_writer_is_called_that(store, finished):
+    leftover = part_file(store, finished).with_name("part-w1.parquet.1a2b3c4d.half-written")
+    leftover.write_bytes(b"PAR1")
+    [problem] = store.scan().problems
+    assert "half-written" in problem.why
+    assert store.scan().manifests == (finished,)
+
+
+def test_any_fsspec_file_system_holds_a_store(rows):
+    store = ResultsStore(f"memory://bucket-{new_run_id()}/prefix")
+    manifest = write_run(store, make_manifest(SMOKE), rows)
+    with pytest.raises(RunExistsError):
+        store.write_manifest(manifest)
+    assert store.scan().manifests == (manifest,)
+    assert summarise(store, manifest).rows_by_phase["hold"] > 0
+
+
+def test_a_folder_whose_name_looks_like_a_pattern_holds_a_store(tmp_path, rows):
+    store = ResultsStore(str(tmp_path / "we[ir]d *?"))
+    manifest = write_run(store, make_manifest(SMOKE), rows)
+    assert sum(summarise(store, manifest).rows_by_phase.values()) == rows.num_rows
+
+
+@pytest.mark.parametrize("uri", ["nonsense://bucket", "gs://bucket-without-its-driver"])
+def test_a_uri_without_a_driver_says_so_in_one_line(uri):
+    with pytest.raises(StoreError, match="cannot be opened") as raised:
+        ResultsStore(uri)
+    assert "\n" not in str(raised.value)
+
+
+def test_run_ids_are_sorted_by_time():
+    first = new_run_id()
+    time.sleep(0.002)
+    assert first < new_run_id()

@@ -1,0 +1,43 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import formatting as text
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "–"),
+        (math.nan, "–"),
+        (0, "0"),
+        (0.00274, "0.00274"),
+        (0.1, "0.100"),
+        (1.634, "1.63"),
+        (97.04, "97.0"),
+        (847.6, "848"),
+        (1234.5, "1\N{NARROW NO-BREAK SPACE}234"),
+    ],
+)
+def test_a_number_has_three_significant_digits_and_what_is_missing_is_a_dash(value, shown):
+    assert text.number(value) == shown
+
+
+@given(st.floats(min_value=1e-6, max_value=1e9))
+def test_a_number_is_within_half_a_percent_of_what_it_stands_for(value):
+    shown = float(text.number(value).replace("\N{NARROW NO-BREAK SPACE}", ""))
+    assert shown == pytest.approx(value, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(None, "–"), (0, "0.00"), (0.00001, "< 0.01"), (0.0034, "0.34"), (1, "100.00")]
+)
+def test_a_share_that_is_not_zero_never_reads_as_zero(share, shown):
+    assert text.percent(share) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, "–"), (0.0, "0.00"), (0.0123, "0.0123"), (11.152, "11.15")])
+def test_money_has_cents_and_more_where_cents_say_too_little(value, shown):
+    assert text.money(value) == shown

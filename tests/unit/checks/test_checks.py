@@ -1,0 +1,115 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from checks import docs, requirements, scripts
+from checks.tree import own_files
+from tools.pins import ROOT
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A small checkout in which nothing is wrong."""
+    (tmp_path / ".gitignore").write_text("# made by running\n/build/\n__pycache__/\n")
+    (tmp_path / "Makefile").write_text("help: ## list\n\ntest test-unit: setup ## tests\n\nbench-%: setup\nsetup:\n")
+    for path in ("bench/serving.py", "stacks/Pulumi.local.yaml", "docs/costs.md", "build/made.md"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text("# Costs and prices\n")
+    return tmp_path
+
+
+def problems(tree: Path, text: str) -> list[str]:
+    (tree / "README.md").write_text(text)
+    return docs.problems(tree, ["report", "doctor"])
+
+
+def test_what_is_there_may_be_named(tree: Path):
+    text = """
+[costs](docs/costs.md), [its heading](docs/costs.md#costs-and-prices), [a site](https://example.org/x), [below](#end)
+`stacks/Pulumi.local.yaml`, `stacks/Pulumi.*.yaml`, `serving.py`, `bench/`, `application/json`, `make test-unit`
+
+    make bench-serving
+    shapebench report
+
+# End
+We make nothing up, and shapebench measures.
+"""
+    assert problems(tree, text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[a](docs/gone.md)", "docs/gone.md"),
+        ("![a picture](docs/pictures/gone.png)", "docs/pictures/gone.png"),
+        ("[a](docs/costs.md#gone)", "a heading that is not there"),
+        ("`stacks/Pulumi.gone.yaml`", "stacks/Pulumi.gone.yaml"),
+        ("`stacks/gone-*.yaml`", "stacks/gone-*.yaml"),
+        ("`gone.py`", "gone.py"),
+        ("`build/made.md` and `made.md`", "made.md"),
+        ("run `make gone`", "make gone"),
+        ("    make bench-gone\n", "make bench-gone"),
+        ("```\nmake gone\n```", "make gone"),
+        ("`shapebench gone --format json`", "shapebench gone"),
+    ],
+)
+def test_what_is_not_there_is_reported_with_its_document(tree: Path, text: str, named: str):
+    found = problems(tree, text)
+    assert len(found) == 1
+    assert found[0].startswith("README.md: ")
+    assert named in found[0]
+
+
+def test_documents_that_were_made_by_running_are_not_read(tree: Path):
+    (tree / "build/made.md").write_text("[a](gone.md)")
+    assert problems(tree, "nothing") == []
+    assert tree / "build/made.md" not in set(own_files(tree))
+
+
+@pytest.fixture
+def pinned(tmp_path: Path) -> Path:
+    """The real requirement files, in a place of their own."""
+    shutil.copytree(ROOT / "tools/requirements", tmp_path / "tools/requirements")
+    return tmp_path
+
+
+def test_the_committed_pins_are_in_step(pinned: Path):
+    assert requirements.problems(pinned) == []
+
+
+@pytest.mark.parametrize("source", ["run.in", "dev.in"])
+def test_a_requirement_added_without_pinning_it_is_reported(pinned: Path, source: str):
+    with (pinned / "tools/requirements" / source).open("a") as file:
+        file.write("requests\n")
+    assert any("dev.txt was compiled from another dev.in" in each for each in requirements.problems(pinned))
+
+
+def test_recording_what_was_compiled_settles_it(pinned: Path):
+    with (pinned / "tools/requirements/dev.in").open("a") as file:
+        file.write("requests\n")
+    requirements.record_inputs(pinned / "tools/requirements/dev.txt")
+    assert requirements.problems(pinned) == []
+
+
+def test_a_package_index_in_the_pins_is_reported(pinned: Path):
+    with (pinned / "tools/requirements/run.txt").open("a") as file:
+        file.write("--index-url https://example.org/simple\n")
+    assert any("run.txt names a package index" in each for each in requirements.problems(pinned))
+
+
+def test_tiers_that_pin_different_versions_are_reported(pinned: Path):
+    compiled = pinned / "tools/requirements/run.txt"
+    compiled.write_text(compiled.read_text().replace("\nrich==", "\nrich==1."))
+    assert any("but run.txt pins 1." in each for each in requirements.problems(pinned))
+
+
+def test_a_script_that_its_shell_cannot_parse_is_reported(tree: Path):
+    (tree / "broken").write_text("#!/bin/sh\nif true; then\n")
+    (tree / "sourced.sh").write_text("case x in\n")
+    (tree / "good").write_text("#!/usr/bin/env bash\nx=(1 2)\n")
+    found = scripts.problems(tree)
+    assert sorted(each.partition(":")[0] for each in found if not each.startswith("tools")) == [
+        "broken",
+        "sourced.sh",
+    ]

@@ -1,0 +1,112 @@
+"""What `make check` says of workflows; the real ones, and real ones with one thing spoilt."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from checks import workflows
+from stacks.files import load_settings, stack_names
+from tools.actionlint import ensure_actionlint, program
+from tools.pins import ROOT
+
+PREVIEW, MEASURE = (f".github/workflows/{name}.yml" for name in ("preview", "measure"))
+SETUP = ".github/actions/setup/action.yml"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """The workflows and what they are held to, in a place of their own."""
+    shutil.copytree(ROOT / ".github", tmp_path / ".github")
+    (tmp_path / "tools").mkdir()
+    for name in ("actions.toml", "versions.toml"):
+        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
+    return tmp_path
+
+
+def spoil(tree: Path, name: str, old: str, new: str) -> list[str]:
+    text = (tree / name).read_text()
+    assert old in text
+    (tree / name).write_text(text.replace(old, new, 1))
+    return workflows.problems(tree)
+
+
+def test_the_workflows_are_in_step(tree: Path):
+    assert workflows.problems(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "named"),
+    [
+        (PREVIEW, "actions/checkout@3d3c", "actions/checkout@0000", "actions/checkout is not at the commit"),
+        (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at the commit"),
+        (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at the commit"),
+        (MEASURE, "google-github-actions/auth@", "mallory/auth@", "mallory/auth is not listed"),
+        (SETUP, "pulumi-version: 3.274.1", "pulumi-version: 3.200.0", "pulumi-version is not 3.274.1"),
+        (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 cannot be used"),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_step_is_reported(tree: Path, name: str, old: str, new: str, named: str):
+    assert any(named in each for each in spoil(tree, name, old, new))
+
+
+def test_a_listed_action_that_nobody_uses_is_reported(tree: Path):
+    with (tree / "tools/actions.toml").open("a") as file:
+        file.write('["acme/unused"]\nversion = "v1.0.0"\ncommit = "0"\n')
+    assert workflows.problems(tree) == ["tools/actions.toml: acme/unused is used nowhere; remove it"]
+
+
+@pytest.mark.skipif(not program(ROOT).exists(), reason="actionlint needs Go to be built with, and there is none")
+def test_actionlint_reads_them_too(tree: Path):
+    program(tree).parent.mkdir(parents=True)
+    program(tree).symlink_to(program(ROOT))
+    (tree / ".git").mkdir()
+    assert workflows.problems(tree) == []
+    found = spoil(tree, MEASURE, "${{ inputs.profile }}", "${{ inputs.profiel }}")
+    assert any("profiel" in each for each in found)
+
+
+def test_a_pull_request_shows_every_stack_that_has_a_file(tmp_path: Path):
+    jobs = yaml.safe_load((ROOT / PREVIEW).read_text())["jobs"]
+    script = next(step["run"] for step in jobs["others"]["steps"] if step.get("id") == "named")
+    variables = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(tmp_path / "output")}
+    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=ROOT, env=variables, check=True)
+    said = (tmp_path / "output").read_text().removeprefix("stacks=")
+    assert {"local", *json.loads(said)} == set(stack_names())
+
+
+@pytest.mark.parametrize("stack", stack_names())
+def test_only_what_makes_a_cluster_is_measured_and_cleaned_up(stack: str):
+    asked = subprocess.run([ROOT / "tools/require_gke_stack", stack], capture_output=True, text=True, check=False)
+    assert (asked.returncode == 0) == (load_settings(stack).platform == "gke")
+
+
+@pytest.mark.parametrize("name", ["", "8cpu", "../stacks/Pulumi.8cpu-16gb", "8cpu-16gb; destroy", "$(id)"])
+def test_a_name_that_is_no_stacks_is_refused_with_those_there_are(name: str):
+    asked = subprocess.run([ROOT / "tools/require_gke_stack", name], capture_output=True, text=True, check=False)
+    assert asked.returncode == 1
+    assert f"'{name}' is no stack on GKE" in asked.stderr
+    assert "    8cpu-64gb\n" in asked.stderr
+
+
+def test_no_workflow_runs_a_forks_code_with_an_identity():
+    text = (ROOT / PREVIEW).read_text()
+    assert "pull_request_target" not in text
+    local, stacks = text.split("\n  stacks:\n")
+    assert "secrets." not in local
+    assert "id-token" not in local
+    assert stacks.startswith(
+        "    needs: others\n    if: github.event.pull_request.head.repo.full_name == github.repository\n"
+    )
+
+
+def test_without_go_it_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+    shutil.copytree(ROOT / "tools/lint", tree / "tools/lint")
+    shutil.copytree(ROOT / "tools/go", tree / "tools/go")
+    monkeypatch.setenv("PATH", str(tree))
+    assert not ensure_actionlint(tree)
+    assert "checked without actionlint" in capsys.readouterr().out

@@ -1,0 +1,74 @@
+"""The model's bucket: closed, versioned by digest, and read by one identity."""
+
+import pytest
+
+from components.gke.model_store import MODEL_FILES
+from serving.export.resnet50 import write_saved_model
+from tests.unit.components.gke.gke_program import record_gke, record_stack, settings_with
+from tests.unit.components.recorder import PROJECT
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return record_stack("8cpu-16gb")
+
+
+def test_the_bucket_is_closed_and_goes_away_with_what_is_in_it(recording):
+    inputs = recording.one("bucket:Bucket").inputs
+    assert inputs["uniformBucketLevelAccess"] is True
+    assert inputs["publicAccessPrevention"] == "enforced"
+    assert inputs["forceDestroy"] is True
+    assert inputs["location"] == "US-CENTRAL1"
+    assert inputs["softDeletePolicy"] == {"retentionDurationSeconds": 0}
+
+
+def test_every_file_of_the_model_is_below_its_digest(recording):
+    objects = {each.inputs["name"]: each.inputs["source"].path for each in recording.of("bucketObject:BucketObject")}
+    assert objects == {f"d1/resnet/{file}": f"/models/resnet/{file}" for file in MODEL_FILES}
+
+
+def test_the_files_are_those_of_an_export(tmp_path):
+    write_saved_model("random", tmp_path / "1")
+    written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == set(MODEL_FILES)
+
+
+def test_only_the_reader_may_read_and_only_this_bucket(recording):
+    (grant,) = recording.of("bucketIAMMember:BucketIAMMember")
+    bucket = recording.one("bucket:Bucket")
+    assert bucket.urn in grant.depends_on
+    assert grant.inputs["role"] == "roles/storage.objectViewer"
+    assert grant.inputs["member"] == f"serviceAccount:shapebench-8cpu-16gb-model@{PROJECT}.iam.gserviceaccount.com"
+
+
+def test_only_the_servers_account_in_the_cluster_acts_as_the_reader(recording):
+    (binding,) = recording.of("serviceaccount/iAMMember:IAMMember")
+    account = recording.one("core/v1:ServiceAccount", "serving-account").inputs["metadata"]
+    assert binding.inputs["role"] == "roles/iam.workloadIdentityUser"
+    assert binding.inputs["member"] == (
+        f"serviceAccount:{PROJECT}.svc.id.goog[{account['namespace']}/{account['name']}]"
+    )
+    email = binding.inputs["serviceAccountId"].rpartition("/")[2]
+    assert account["annotations"] == {"iam.gke.io/gcp-service-account": email}
+
+
+def test_the_server_is_told_where_the_model_is_only_once_it_may_read_it(recording):
+    deployment = recording.one("apps/v1:Deployment")
+    (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    bucket = f"{recording.one('bucket:Bucket').name}-1a2b3c4"
+    assert f"--model_base_path=gs://{bucket}/d1/resnet" in container["args"]
+    before = {
+        each.urn
+        for typ in (
+            "bucketObject:BucketObject",
+            "bucketIAMMember:BucketIAMMember",
+            "serviceaccount/iAMMember:IAMMember",
+        )
+        for each in recording.of(typ)
+    }
+    assert before <= deployment.depends_on
+
+
+def test_a_preview_shows_every_object_before_there_is_a_model():
+    preview = record_gke(settings_with(), preview=True)
+    assert len(preview.of("bucketObject:BucketObject")) == len(MODEL_FILES)

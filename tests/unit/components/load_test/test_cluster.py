@@ -1,0 +1,101 @@
+"""What ClusterLoadTest registers, seen by a recording engine."""
+
+import base64
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes import Provider
+
+from components.load_test.cluster import ClusterLoadTest, ClusterLoadTestArgs
+from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.run import pod
+from loadtest.run.payload import photograph, rest_body
+from tests.unit.components.recorder import Recording, record
+
+MIB = 2**20
+RUN = "shapebench:kubernetes:LoadTest"
+
+
+def args(**changes: Any) -> ClusterLoadTestArgs:
+    fields: dict[str, Any] = {
+        "stack": "8cpu-16gb",
+        "platform": "gke",
+        "kubeconfig": "apiVersion: v1",
+        "namespace": "shapebench",
+        "base_url": "http://tf-serving-rest.shapebench.svc:8501",
+        "selector": {"app.kubernetes.io/name": "tf-serving"},
+        "replicas": 2,
+        "fingerprint": "f",
+        "serving": {"server": "tensorflow_model_server"},
+        "profile": {"users": 4},
+        "shape": {"name": "8cpu-16gb"},
+        "region": "us-central1",
+        "repeats": 1,
+        "processes": 1,
+        "rerun": "",
+        "results": "/results",
+        "work_dir": "/runs",
+        "generator_image": "locustio/locust:2.46.6",
+        "node_selector": {"shapebench/pool": "load"},
+    }
+    return ClusterLoadTestArgs(**fields | changes)
+
+
+def recorded(*, preview: bool = False, **changes: Any) -> Recording:
+    def program() -> None:
+        provider = Provider("cluster")
+        ClusterLoadTest("load", args(**changes), pulumi.ResourceOptions(provider=provider))
+
+    return record(program, preview=preview)
+
+
+def test_the_pod_gets_every_script_it_needs_and_none_that_it_does_not() -> None:
+    assert recorded().one("ConfigMap", "-scripts").inputs["data"] == pod.scripts()
+
+
+def test_the_pod_makes_the_very_request_that_is_sent_on_this_machine_of_the_pixels_it_gets() -> None:
+    (pixels,) = recorded().one("ConfigMap", "-payload").inputs["binaryData"].values()
+    assert base64.b64decode(pixels) == photograph().tobytes()
+    assert rest_body_of(base64.b64decode(pixels)) == rest_body()
+
+
+def test_both_fit_into_a_config_map_with_room_to_spare() -> None:
+    for config_map in recorded().of("ConfigMap"):
+        assert len(str(config_map.inputs)) < MIB / 2
+
+
+def test_what_a_run_read_cannot_change_under_it_and_a_new_version_gets_a_new_name() -> None:
+    for config_map in recorded().of("ConfigMap"):
+        assert config_map.inputs["immutable"] is True
+        assert "name" not in config_map.inputs["metadata"]
+
+
+def test_the_generators_account_has_no_token() -> None:
+    assert recorded().one("ServiceAccount").inputs["automountServiceAccountToken"] is False
+
+
+def test_the_kubeconfig_is_a_secret_to_the_engine() -> None:
+    heard = recorded().one(RUN).inputs["kubeconfig"]
+    assert heard == {
+        pulumi.runtime.rpc._special_sig_key: pulumi.runtime.rpc._special_secret_sig,
+        "value": "apiVersion: v1",
+    }
+
+
+def test_the_users_own_kubeconfig_is_not_kept() -> None:
+    inputs = recorded(kubeconfig=None, context="mine").one(RUN).inputs
+    assert inputs.get("kubeconfig") is None
+    assert inputs["context"] == "mine"
+
+
+def test_the_run_gets_what_its_provider_reads() -> None:
+    inputs = recorded().one(RUN).inputs
+    assert inputs["generatorImage"] == "locustio/locust:2.46.6"
+    assert inputs["nodeSelector"] == {"shapebench/pool": "load"}
+    assert inputs["selector"] == {"app.kubernetes.io/name": "tf-serving"}
+    assert (inputs["replicas"], inputs["startTimeoutS"], inputs["workDir"]) == (2, 600, "/runs")
+
+
+def test_a_preview_declares_all_of_it_before_there_is_a_cluster() -> None:
+    declared = {each.name for each in recorded(preview=True).resources}
+    assert {"load-scripts", "load-payload", "load-account", "load-run"} <= declared

@@ -1,0 +1,314 @@
+"""A GKE stack as a whole: alike but for the shape, labelled, closed, and with every setting in some resource."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pulumi.runtime import rpc
+
+from components.platforms.gke import GkePlatform, GkePlatformArgs
+from stacks import files
+from stacks.files import load_settings
+from stacks.gke import GkeSettings
+from stacks.images import GENERATOR_IMAGES
+from stacks.labels import COMMIT, EXPIRES, STACK, from_description, stack_labels
+from stacks.settings import Settings
+from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
+from tests.unit.components.recorder import LEASE, Recording, Registration, record
+
+# What takes labels, and where.
+LABELLED = {
+    "gcp:storage/bucket:Bucket": ("labels",),
+    "gcp:container/cluster:Cluster": ("resourceLabels",),
+    "gcp:container/nodePool:NodePool": ("nodeConfig", "resourceLabels"),
+}
+# What takes none, but a description, and what takes neither.
+DESCRIBED = {
+    "gcp:compute/network:Network",
+    "gcp:compute/subnetwork:Subnetwork",
+    "gcp:compute/router:Router",
+    "gcp:serviceaccount/account:Account",
+}
+NEITHER = {
+    "gcp:compute/routerNat:RouterNat",
+    "gcp:projects/iAMMember:IAMMember",
+    "gcp:serviceaccount/iAMMember:IAMMember",
+    "gcp:storage/bucketIAMMember:BucketIAMMember",
+    "gcp:storage/bucketObject:BucketObject",
+}
+# What says something of the shape.
+OF_THE_SHAPE = ("/gke-preflight", "/gke-cluster-serving", "/gke-serving-deployment", "/gke-load-test-run")
+CHANGED_GKE: dict[str, Any] = {
+    "servingImage": "tensorflow/serving:2.19.1",
+    "generatorImage": "locustio/locust:2.46.5",
+    "loadMachineType": "e2-standard-8",
+    "loadNodes": 2,
+    "authorizedNetworks": ["203.0.113.0/24"],
+    "protect": True,
+    "expiresAfterH": 48,
+    "binaryAuthorization": True,
+    "costAllocation": False,
+    "managedPrometheus": True,
+    "preflight": False,
+    "seedFaithful": True,
+}
+CHANGED: list[dict[str, Any]] = [
+    {"shape": {"machineType": "e2-highmem-8", "nodes": 2}},
+    {"shape": {"machineType": "e2-custom-8-16384", "nodes": 3}},
+    {"serving": {"protocol": "rest", "interOp": 4}},
+    {"serving": {"protocol": "rest", "interOp": 8, "intraOp": 4}},
+    {"model": {"weights": "random"}},
+    {"region": "europe-west4"},
+    {"serving": {"protocol": "grpc", "interOp": 8}},
+    {"load": {"profile": "laptop"}},
+    {"load": {"profile": "seed", "repeats": 3}},
+    {"load": {"profile": "seed", "processes": 2}},
+    {"results": "elsewhere"},
+    {"rerun": "again"},
+]
+ANY_GKE = st.fixed_dictionaries(
+    {
+        "loadMachineType": st.sampled_from(["e2-standard-2", "e2-standard-4", "e2-custom-4-8192"]),
+        "loadNodes": st.integers(1, 16),
+        "authorizedNetworks": st.lists(st.sampled_from(["203.0.113.0/24", "198.51.100.7/32"]), unique=True),
+        "protect": st.booleans(),
+        "expiresAfterH": st.integers(1, 336),
+        "binaryAuthorization": st.booleans(),
+        "costAllocation": st.booleans(),
+        "managedPrometheus": st.booleans(),
+        "preflight": st.booleans(),
+        "seedFaithful": st.booleans(),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def base():
+    return record_gke(settings_with())
+
+
+def platform_cost(stack: str, parsed: Settings) -> dict[str, Any]:
+    built: list[GkePlatform] = []
+    args = GkePlatformArgs(stack, parsed, "us-central1-a", Path("/checkout"))
+    record(lambda: built.append(GkePlatform("gke", args)), stack=stack, preview=True)
+    return built[0].cost
+
+
+@pytest.mark.parametrize(
+    ("stack", "nodes_only_24h"),
+    [("2cpu-4gb", 11.15), ("4cpu-8gb", 11.15), ("8cpu-16gb", 11.15), ("8cpu-64gb", 17.36)],
+)
+def test_a_stack_is_its_shape(stack, nodes_only_24h):
+    recording = record_stack(stack)
+    machine_type, vcpus, nodes = SHAPES[stack]
+    pool = recording.one("nodePool:NodePool", "serving").inputs
+    spec = recording.one("apps/v1:Deployment").inputs["spec"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert (pool["nodeConfig"]["machineType"], pool["nodeCount"]) == (machine_type, nodes)
+    assert spec["replicas"] == nodes
+    assert f"--tensorflow_intra_op_parallelism={vcpus}" in container["args"]
+    assert platform_cost(stack, load_settings(stack))["serving"]["nodesOnly24h"] == nodes_only_24h
+
+
+def test_a_fifth_shape_is_one_stack_file(tmp_path, monkeypatch):
+    text = (files.STACKS_DIR / "Pulumi.8cpu-16gb.yaml").read_text()
+    (tmp_path / "Pulumi.4cpu-16gb.yaml").write_text(
+        text.replace("e2-custom-8-16384", "e2-standard-4").replace("nodes: 2", "nodes: 5")
+    )
+    monkeypatch.setattr(files, "STACKS_DIR", tmp_path)
+    recording = record_gke(load_settings("4cpu-16gb"), "4cpu-16gb")
+    pool = recording.one("nodePool:NodePool", "serving").inputs
+    assert (pool["nodeConfig"]["machineType"], pool["nodeCount"]) == ("e2-standard-4", 5)
+    assert recording.one("apps/v1:Deployment").inputs["spec"]["replicas"] == 5
+    assert platform_cost("4cpu-16gb", load_settings("4cpu-16gb"))["unpriced"] == []
+
+
+def test_stacks_differ_in_nothing_but_the_shape_and_what_follows_from_it():
+    def rest(stack: str) -> dict[str, str]:
+        return {
+            name: inputs.replace(stack, "STACK")
+            for name, (inputs, _) in record_stack(stack).described.items()
+            if not name.endswith(OF_THE_SHAPE)
+        }
+
+    assert all(rest(stack) == rest("8cpu-16gb") for stack in SHAPES)
+
+
+@settings(deadline=None, max_examples=8)
+@given(gke=ANY_GKE, stack=st.sampled_from(list(SHAPES)))
+def test_whatever_is_set_a_stack_is_labelled_closed_and_16_vcpus(gke, stack):
+    machine_type, vcpus, nodes = SHAPES[stack]
+    recording = record_gke(settings_with(gke, shape={"machineType": machine_type, "nodes": nodes}), stack)
+    serving = recording.one("nodePool:NodePool", "serving").inputs
+    assert serving["nodeCount"] * vcpus == 16
+    pools_are_disjoint(recording)
+    everything_is_labelled(recording, stack)
+    nothing_is_public(recording)
+
+
+def pools_are_disjoint(recording: Recording) -> None:
+    labels = [each.inputs["nodeConfig"]["labels"]["shapebench/pool"] for each in recording.of("nodePool:NodePool")]
+    assert sorted(labels) == ["load", "serving"]
+    pod = recording.one("apps/v1:Deployment").inputs["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"shapebench/pool": "serving"}
+
+
+def everything_is_labelled(recording: Recording, stack: str) -> None:
+    expected = stack_labels(stack, LEASE["commit"], LEASE["expiresAt"])
+    for each in recording.resources:
+        if each.typ in LABELLED:
+            carried: Any = each.inputs
+            for key in LABELLED[each.typ]:
+                carried = carried[key]
+            assert carried == expected, each.name
+        elif each.typ in DESCRIBED:
+            assert from_description(each.inputs["description"]) == expected, each.name
+        elif each.typ.startswith("gcp:"):
+            assert each.typ in NEITHER, f"{each.typ}: does it take labels?"
+
+
+def nothing_is_public(recording: Recording) -> None:
+    for each in recording.resources:
+        said = json.dumps(each.inputs, default=vars)
+        assert "LoadBalancer" not in said, each.name
+        assert "NodePort" not in said, each.name
+        if each.typ.startswith("gcp:"):
+            assert "0.0.0.0/0" not in said, each.name
+            assert "allUsers" not in said, each.name
+            assert "allAuthenticatedUsers" not in said, each.name
+    assert not [each for each in recording.resources if "ddress:" in each.typ or "orwarding" in each.typ]
+    cluster = recording.one("cluster:Cluster").inputs
+    assert cluster["privateClusterConfig"]["enablePrivateNodes"] is True
+    assert all(each.inputs["networkConfig"]["enablePrivateNodes"] is True for each in recording.of("nodePool:NodePool"))
+
+
+def test_the_same_settings_register_the_same(base):
+    assert record_gke(settings_with()).described == base.described
+
+
+def test_every_gke_setting_is_tried_below():
+    assert set(CHANGED_GKE) == {field.alias for field in GkeSettings.model_fields.values()}
+
+
+@pytest.mark.parametrize("key", CHANGED_GKE)
+def test_every_gke_setting_reaches_a_resource(base, key):
+    changed = record_gke(settings_with({key: CHANGED_GKE[key]}))
+    assert changed.described != base.described
+
+
+@pytest.mark.parametrize("changes", CHANGED, ids=str)
+def test_every_other_setting_reaches_a_resource(base, changes):
+    assert record_gke(settings_with(**changes)).described != base.described
+
+
+def test_whatever_google_makes_comes_after_the_preflight(base):
+    after = {base.one("gke:Preflight").urn}
+    for each in base.resources:
+        if each.depends_on & after:
+            after.add(each.urn)
+    assert all(each.urn in after for each in base.resources if each.typ.startswith("gcp:"))
+    assert base.one("gke:Preflight").depends_on == frozenset()
+
+
+def test_a_preflight_asks_for_what_the_stack_registers(base):
+    asked = base.one("gke:Preflight").inputs
+    needs = {each["metric"]: each["amount"] for each in asked["needs"]}
+    assert needs["INSTANCES"] == sum(pool.inputs["nodeCount"] for pool in base.of("nodePool:NodePool"))
+    assert needs["NETWORKS"] == len(base.of("network:Network"))
+    assert needs["SUBNETWORKS"] == len(base.of("subnetwork:Subnetwork"))
+    assert needs["ROUTERS"] == len(base.of("router:Router"))
+    assert sorted(asked["accounts"]) == sorted(each.inputs["accountId"] for each in base.of("account:Account"))
+
+
+def test_the_keys_to_google_are_secret():
+    args = GkePlatformArgs(
+        "8cpu-16gb", settings_with(), "us-central1-a", Path("/checkout"), {"gcp:accessToken": "very-secret"}
+    )
+    asked = record(lambda: GkePlatform("gke", args)).one("gke:Preflight").inputs
+    assert rpc.is_rpc_secret(asked.pop("google"))
+    assert "very-secret" not in json.dumps(asked)
+
+
+def test_protect_keeps_network_cluster_and_bucket_and_lets_the_rest_go():
+    recording = record_gke(settings_with({"protect": True}))
+    kept = {each.typ for each in recording.resources if each.protect}
+    assert {"gcp:compute/network:Network", "gcp:container/cluster:Cluster", "gcp:storage/bucket:Bucket"} <= kept
+    assert not any(typ.startswith("kubernetes:") for typ in kept)
+    assert not any(each.protect for each in record_stack("8cpu-16gb").resources)
+
+
+def test_a_program_asks_google_nothing():
+    assert record_gke(settings_with(), preview=True).calls == []
+    assert record_gke(settings_with()).calls == []
+
+
+def test_a_preview_is_complete_before_anything_exists(base):
+    def named(recording: Recording) -> set[str]:
+        return {f"{each.typ}/{each.name}" for each in recording.resources}
+
+    assert named(record_gke(settings_with(), preview=True)) == named(base)
+
+
+def test_no_resource_names_its_project_or_provider_itself(base):
+    for each in base.resources:
+        if each.typ.startswith("gcp:"):
+            assert each.provider == ""
+            assert "project" not in each.inputs or each.typ == "gcp:projects/iAMMember:IAMMember"
+
+
+def test_labels_name_stack_commit_and_expiry(base):
+    assert base.one("bucket:Bucket").inputs["labels"] == {
+        STACK: "8cpu-16gb",
+        COMMIT: "876bcdc",
+        EXPIRES: "2026-11-26t02-00-00z",
+    }
+
+
+def test_the_load_test_asks_this_server_from_the_load_pool_once_it_serves(base):
+    test, deployment = base.one("kubernetes:LoadTest"), base.one("apps/v1:Deployment")
+    assert deployment.urn in test.depends_on
+    assert test.inputs["baseUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
+    assert (test.inputs["namespace"], test.inputs["replicas"]) == ("shapebench", deployment.inputs["spec"]["replicas"])
+    assert test.inputs["platform"] == "gke"
+    assert test.inputs["nodeSelector"] == base.one("nodePool:NodePool", "load").inputs["nodeConfig"]["labels"]
+    pods = deployment.inputs["spec"]["template"]["metadata"]["labels"]
+    assert test.inputs["selector"].items() <= pods.items()
+    assert test.inputs["generatorImage"] == GENERATOR_IMAGES["rest"]
+    assert test.inputs["serving"]["server_version"] == "2.20.0"
+
+
+def test_the_load_test_reaches_the_cluster_as_the_stack_does_and_the_way_in_is_secret(base):
+    used = base.one("kubernetes:LoadTest").inputs["kubeconfig"]
+    assert rpc.is_rpc_secret(used)
+    assert used == base.one("providers:kubernetes").inputs["kubeconfig"]
+
+
+def test_over_grpc_the_load_test_asks_every_pod_with_an_image_that_can():
+    test = record_gke(settings_with(serving={"protocol": "grpc", "interOp": 8})).one("kubernetes:LoadTest").inputs
+    assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"
+    assert test["generatorImage"] == GENERATOR_IMAGES["grpc"]
+
+
+def test_what_is_in_the_cluster_goes_with_it(base):
+    by_urn = {each.urn: each for each in base.resources}
+
+    def goes_with(each: Registration) -> str:
+        # The engine hands a component's option down to its children.
+        return each.deleted_with or (goes_with(by_urn[each.parent]) if each.parent in by_urn else "")
+
+    cluster = base.one("cluster:Cluster").urn
+    inside = [each for each in base.resources if each.typ.startswith("kubernetes:")]
+    assert {each.typ for each in inside} >= {"kubernetes:core/v1:Namespace", "kubernetes:core/v1:ConfigMap"}
+    assert {goes_with(each) for each in inside} == {cluster}
+    assert not any(goes_with(each) for each in base.resources if each.typ.startswith("gcp:"))
+
+
+def test_the_cost_is_a_plain_value_that_a_preview_knows():
+    cost = platform_cost("8cpu-16gb", load_settings("8cpu-16gb"))
+    assert json.loads(json.dumps(cost)) == cost
+    assert cost["serving"]["monthly"] > cost["serving"]["monthlyWithFreeTier"] > 0
+    assert cost["test"]["monthly"] > 0
+    assert cost["unpriced"] == []

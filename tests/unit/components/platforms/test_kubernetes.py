@@ -1,0 +1,191 @@
+"""What the `kubernetes` stack registers, seen by a recording engine: every setting reaches a resource."""
+
+import asyncio
+from pathlib import Path
+
+import pulumi
+import pytest
+from pulumi.runtime import mocks
+
+from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs, located
+from stacks.files import project_defaults
+from stacks.settings import Settings, parse_settings
+
+EXPORT = {"modelName": "resnet", "path": "/models/resnet", "digest": "d1", "usedWeights": "random"}
+CLUSTER: dict[str, object] = {"servingImage": "tensorflow/serving:2.20.0", "modelUri": "/models/{digest}/resnet"}
+BASE: dict[str, object] = {
+    "platform": "kubernetes",
+    "shape": {"machineType": "e2-custom-2-4096", "nodes": 2},
+    "serving": {"protocol": "rest", "interOp": 2},
+    "load": {"profile": "smoke"},
+    "kubernetes": CLUSTER,
+}
+BATCHING = {"maxBatchSize": 8, "batchTimeoutMicros": 0, "maxEnqueuedBatches": 2, "numBatchThreads": 2}
+
+
+class Recorder(mocks.Mocks):
+    def __init__(self, export: dict[str, str]) -> None:
+        self.export = export
+        self.inputs: dict[str, dict] = {}
+        self.providers: dict[str, str] = {}
+
+    def new_resource(self, args):
+        self.inputs[args.name] = args.inputs
+        self.providers[args.name] = args.provider or ""
+        made = self.export if args.typ.endswith("ModelExport") else {}
+        if "metadata" in args.inputs:
+            # As the engine does: what has no name is given one.
+            made = {"metadata": {"name": args.name} | args.inputs["metadata"]}
+        return args.name, args.inputs | made
+
+    def call(self, _args):
+        return {}
+
+
+def recorded(settings: Settings, *, preview: bool = False) -> Recorder:
+    recorder = Recorder({} if preview else EXPORT)
+
+    async def run() -> None:
+        mocks.set_mocks(recorder, project="shapebench", stack="kubernetes", preview=preview)
+        KubernetesPlatform("cluster", KubernetesPlatformArgs("kubernetes", settings, Path("/checkout")))
+        await pulumi.runtime.stack.wait_for_rpcs()
+
+    asyncio.run(run())
+    return recorder
+
+
+def settings_with(**changes: object) -> Settings:
+    return parse_settings(project_defaults() | BASE | changes)
+
+
+def cluster_with(**changes: object) -> Settings:
+    return settings_with(kubernetes=CLUSTER | changes)
+
+
+@pytest.fixture(scope="module")
+def base() -> Recorder:
+    return recorded(settings_with())
+
+
+def pod_of(recorder: Recorder) -> dict:
+    return recorder.inputs["cluster-serving-deployment"]["spec"]["template"]["spec"]
+
+
+def test_the_server_is_told_the_path_of_the_model_that_the_manifest_names(base):
+    (container,) = pod_of(base)["containers"]
+    assert "--model_base_path=/models/d1/resnet" in container["args"]
+    assert "--model_name=resnet" in container["args"]
+
+
+def test_everything_in_the_cluster_goes_through_the_context_that_was_given():
+    recorder = recorded(cluster_with(context="kind-lab"))
+    assert recorder.inputs["cluster-cluster"]["context"] == "kind-lab"
+    inside = [
+        provider
+        for name, provider in recorder.providers.items()
+        if name.startswith("cluster-serving-") or name == "cluster-load-test-scripts"
+    ]
+    assert inside
+    assert all("pulumi:providers:kubernetes::cluster-cluster" in provider for provider in inside)
+
+
+def test_a_preview_is_complete_before_the_model_is_exported(base):
+    preview = recorded(settings_with(), preview=True)
+    assert set(preview.inputs) == set(base.inputs)
+    told = {flag for container in pod_of(preview)["containers"] for flag in container["args"]}
+    known = {flag for container in pod_of(base)["containers"] for flag in container["args"]}
+    assert {flag.split("=")[0] for flag in known - told} == {"--model_base_path", "--model_name"}
+
+
+def test_the_load_test_asks_this_server_through_the_same_context():
+    recorder = recorded(cluster_with(context="kind-lab"))
+    test = recorder.inputs["cluster-load-test-run"]
+    assert test["context"] == "kind-lab"
+    assert (test["namespace"], test["replicas"]) == ("shapebench", 2)
+    assert test["baseUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
+    assert test["serving"]["server"] == "tensorflow_model_server"
+    assert test["serving"]["server_version"] == "2.20.0"
+    assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random"}
+    assert (
+        test["selector"].items()
+        <= recorder.inputs["cluster-serving-deployment"]["spec"]["template"]["metadata"]["labels"].items()
+    )
+    assert test["results"] == "/checkout/results"
+
+
+def test_over_grpc_the_load_test_asks_all_pods_by_the_headless_service_with_an_image_that_can():
+    test = recorded(settings_with(serving={"protocol": "grpc", "interOp": 2})).inputs["cluster-load-test-run"]
+    assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"
+    assert test["serving"]["protocol"] == "grpc"
+    assert test["generatorImage"].startswith("locustio/locust-otel:")
+
+
+def test_an_image_of_the_users_own_is_taken_whatever_the_protocol():
+    settings = settings_with(
+        serving={"protocol": "grpc", "interOp": 2}, kubernetes=CLUSTER | {"generatorImage": "example.org/locust:1.2"}
+    )
+    assert recorded(settings).inputs["cluster-load-test-run"]["generatorImage"] == "example.org/locust:1.2"
+
+
+def test_a_replica_a_node(base):
+    assert base.inputs["cluster-serving-deployment"]["spec"]["replicas"] == 2
+
+
+def test_the_namespace_says_whose_it_is(base):
+    labels = base.inputs["cluster-serving-namespace"]["metadata"]["labels"]
+    assert labels["shapebench-stack"] == "kubernetes"
+
+
+def test_a_pod_can_be_given_other_resources_than_a_gke_node_would_leave():
+    recorder = recorded(cluster_with(pod={"cpuMillis": 700, "memoryMib": 1500}))
+    (container,) = pod_of(recorder)["containers"]
+    assert container["resources"]["limits"] == {"cpu": "700m", "memory": "1500Mi"}
+
+
+def test_a_bucket_without_workload_identity_gets_an_account_and_a_way_out():
+    recorder = recorded(cluster_with(modelUri="gs://bucket/{digest}/resnet"))
+    assert pod_of(recorder)["serviceAccountName"] == "tf-serving"
+    assert recorder.inputs["cluster-serving-server"]["spec"]["egress"]
+
+
+def test_the_digest_takes_its_place_in_the_path():
+    assert located("gs://bucket/{digest}/resnet", "abc") == "gs://bucket/abc/resnet"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        settings_with(shape={"machineType": "e2-custom-2-4096", "nodes": 3}),
+        settings_with(shape={"machineType": "e2-custom-4-8192", "nodes": 2}),
+        settings_with(serving={"protocol": "grpc", "interOp": 2}),
+        settings_with(serving={"protocol": "rest", "interOp": 4}),
+        settings_with(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}),
+        settings_with(serving={"protocol": "rest", "interOp": 2, "batching": BATCHING}),
+        settings_with(model={"weights": "random"}),
+        cluster_with(context="kind-lab"),
+        cluster_with(namespace="other"),
+        cluster_with(servingImage="tensorflow/serving:2.19.1"),
+        cluster_with(modelUri="/elsewhere/{digest}"),
+        cluster_with(modelUri="gs://bucket/{digest}/resnet"),
+        cluster_with(pool={"shapebench/pool": "serving"}),
+        cluster_with(pod={"cpuMillis": 700, "memoryMib": 1500}),
+        cluster_with(oneANode=False),
+        cluster_with(generatorImage="locustio/locust:2.46.5"),
+        cluster_with(generatorPool={"shapebench/pool": "load"}),
+        settings_with(load={"profile": "laptop"}),
+        settings_with(load={"profile": "smoke", "repeats": 3}),
+        settings_with(load={"profile": "smoke", "processes": 2}),
+        settings_with(results="elsewhere"),
+        settings_with(region="europe-west4"),
+        settings_with(rerun="again"),
+        cluster_with(seedFaithful=True),
+    ],
+)
+def test_every_setting_reaches_a_resource(base, settings):
+    assert recorded(settings).inputs != base.inputs
+
+
+def test_the_accounts_annotations_reach_it():
+    annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
+    recorder = recorded(cluster_with(modelUri="gs://b/{digest}/r", serviceAccountAnnotations=annotations))
+    assert recorder.inputs["cluster-serving-account"]["metadata"]["annotations"] == annotations

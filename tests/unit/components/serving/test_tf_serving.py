@@ -1,0 +1,460 @@
+"""What TfServing registers, seen by a recording engine."""
+
+import asyncio
+import dataclasses
+from typing import NamedTuple
+
+import pulumi
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pulumi.runtime import mocks
+
+from components.serving.config import config_files, config_map_name
+from components.serving.tf_serving import TfServing, TfServingArgs
+from components.serving.variant import hashed
+from serving.config_files import read_batching_file, read_monitoring_file
+from serving.flags import parse_flags
+from stacks.allocatable import PodResources, pod_resources
+from stacks.files import load_settings
+from stacks.serving_names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.shapes import NodeShape
+
+GKE_STACKS = {"2cpu-4gb": (8, 2), "4cpu-8gb": (4, 4), "8cpu-16gb": (2, 8), "8cpu-64gb": (2, 8)}
+BATCHING = {"max_batch_size": 128, "batch_timeout_micros": 0, "max_enqueued_batches": 2, "num_batch_threads": 2}
+SHAPE = NodeShape(name="small", machine_type="e2-custom-2-4096", vcpus=2, memory_gb=4, nodes=2)
+BASE = TfServingArgs(
+    namespace="shapebench",
+    image="tensorflow/serving:2.20.0",
+    shape=SHAPE,
+    replicas=2,
+    model_uri="/models/d1/resnet",
+    model_name="resnet",
+    model_digest="d1",
+    intra_op=2,
+    inter_op=4,
+)
+
+
+class Registered(NamedTuple):
+    resources: dict[str, dict]
+    """Inputs by `kind/metadata.name`."""
+    outputs: dict[str, object]
+    requests: dict[str, object]
+    """What was sent to the engine, by name."""
+
+    def of(self, kind: str) -> list[dict]:
+        return [inputs for name, inputs in self.resources.items() if name.startswith(f"{kind}/")]
+
+    @property
+    def deployment(self) -> dict:
+        (deployment,) = self.of("Deployment")
+        return deployment["spec"]
+
+    @property
+    def pod(self) -> dict:
+        return self.deployment["template"]["spec"]
+
+    @property
+    def container(self) -> dict:
+        (container,) = self.pod["containers"]
+        return container
+
+    @property
+    def flags(self) -> dict[str, str]:
+        return dict(flag.removeprefix("--").split("=", 1) for flag in self.container["args"])
+
+    def policy(self, name: str) -> dict:
+        return self.resources[f"NetworkPolicy/{name}"]["spec"]
+
+
+class Recorder(mocks.Mocks):
+    def __init__(self) -> None:
+        self.resources: dict[str, dict] = {}
+
+    def new_resource(self, args):
+        if args.typ.startswith("kubernetes:"):
+            self.resources[f"{args.inputs['kind']}/{args.inputs['metadata']['name']}"] = args.inputs
+        return args.name, args.inputs
+
+    def call(self, _args):
+        return {}
+
+
+class OptionsRecorder(mocks.MockMonitor):
+    """Also remembers how the engine is told to go about it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__(recorder)
+        self.requests: dict[str, object] = {}
+
+    def RegisterResource(self, request):  # noqa: N802 - gRPC's name
+        self.requests[request.name] = request
+        return super().RegisterResource(request)
+
+
+def registered(args: TfServingArgs) -> Registered:
+    recorder, outputs = Recorder(), {}
+    monitor = OptionsRecorder(recorder)
+
+    async def run() -> None:
+        mocks.set_mocks(recorder, project="shapebench", stack="any", preview=False, monitor=monitor)
+        made = TfServing("serving", args)
+        await pulumi.runtime.stack.wait_for_rpcs()
+        for name in ("rest_url", "grpc_address", "namespace", "fingerprint"):
+            outputs[name] = await getattr(made, name).future()
+        outputs["selector"] = made.selector
+
+    asyncio.run(run())
+    return Registered(recorder.resources, outputs, monitor.requests)
+
+
+def with_(**changes: object) -> TfServingArgs:
+    return dataclasses.replace(BASE, **changes)
+
+
+def of_stack(stack: str, **changes: object) -> TfServingArgs:
+    parsed = load_settings(stack)
+    shape = parsed.node_shape(stack)
+    return with_(
+        shape=shape, replicas=shape.nodes, intra_op=parsed.intra_op, inter_op=parsed.serving.inter_op, **changes
+    )
+
+
+@pytest.fixture(scope="module")
+def base() -> Registered:
+    return registered(BASE)
+
+
+@pytest.fixture(scope="module")
+def on_bucket() -> Registered:
+    annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
+    return registered(with_(model_uri="gs://bucket/d1/resnet", service_account_annotations=annotations))
+
+
+@pytest.fixture(scope="module")
+def seed() -> Registered:
+    return registered(with_(seed_faithful=True))
+
+
+@pytest.mark.parametrize("stack", GKE_STACKS)
+def test_each_shape_gets_a_pod_a_node_its_threads_and_what_the_node_leaves(stack):
+    nodes, vcpus = GKE_STACKS[stack]
+    args = of_stack(stack)
+    made = registered(args)
+    pod = pod_resources(args.shape)
+    assert made.deployment["replicas"] == nodes
+    assert made.container["resources"]["requests"] == {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"}
+    assert made.flags["tensorflow_intra_op_parallelism"] == str(vcpus)
+    assert made.flags["tensorflow_inter_op_parallelism"] == "8"
+    assert made.flags["rest_api_num_threads"] == made.flags["grpc_max_threads"] == str(4 * vcpus)
+
+
+def test_the_embedded_server_understands_what_the_pod_passes():
+    container = registered(with_(batching=BATCHING)).container
+    flags = parse_flags(container["args"])
+    assert (flags.intra_op_threads, flags.inter_op_threads) == (2, 4)
+    assert (flags.rest_api_num_threads, flags.grpc_max_threads) == (8, 8)
+    assert (flags.rest_api_port, flags.port, flags.model_name) == (8501, 8500, "resnet")
+    assert flags.enable_batching
+    assert flags.enable_grpc_healthcheck_service
+
+
+def test_the_bucket_is_not_listed_while_somebody_measures(on_bucket):
+    assert on_bucket.flags["file_system_poll_wait_seconds"] == "0"
+    assert on_bucket.flags["model_base_path"] == "gs://bucket/d1/resnet"
+
+
+def test_the_files_are_where_the_flags_point_and_say_what_was_asked_for(tmp_path):
+    made = registered(with_(batching=BATCHING))
+    (config_map,) = made.of("ConfigMap")
+    (mount,) = (mount for mount in made.container["volumeMounts"] if mount["name"] == "config")
+    assert made.flags["batching_parameters_file"] == f"{mount['mountPath']}/batching.config"
+    assert made.flags["monitoring_config_file"] == f"{mount['mountPath']}/monitoring.config"
+    assert mount["readOnly"]
+    for name, text in config_map["data"].items():
+        (tmp_path / name).write_text(text)
+    assert read_batching_file(tmp_path / "batching.config").model_dump() == BATCHING
+    assert read_monitoring_file(tmp_path / "monitoring.config") == "/monitoring/prometheus/metrics"
+
+
+def test_without_batching_there_is_no_flag_and_no_file(base):
+    (config_map,) = base.of("ConfigMap")
+    assert set(config_map["data"]) == {"monitoring.config"}
+    assert "enable_batching" not in base.flags
+
+
+def test_other_files_are_another_config_map_so_that_the_pods_are_replaced():
+    first, second = (registered(with_(batching=BATCHING | {"max_batch_size": size})) for size in (8, 16))
+    mounted = [made.pod["volumes"][0]["configMap"]["name"] for made in (first, second)]
+    assert mounted[0] != mounted[1]
+    assert [made.of("ConfigMap")[0]["metadata"]["name"] for made in (first, second)] == mounted
+    assert all(made.of("ConfigMap")[0]["immutable"] for made in (first, second))
+    assert config_map_name(config_files(None)) == config_map_name(config_files(None))
+
+
+def test_two_variants_never_run_at_once(base):
+    deployment = base.requests["serving-deployment"]
+    assert list(deployment.replaceOnChanges) == ["spec"]
+    assert deployment.deleteBeforeReplace
+    assert base.deployment["strategy"] == {"type": "Recreate"}
+
+
+def test_the_fence_stands_before_the_first_pod(base):
+    awaited = {urn.rsplit("::", 1)[-1] for urn in base.requests["serving-deployment"].dependencies}
+    assert {"serving-default-deny", "serving-server", "serving-config", "serving-namespace"} <= awaited
+
+
+def test_two_pods_never_share_a_node(base):
+    (term,) = base.pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert term["topologyKey"] == "kubernetes.io/hostname"
+    assert term["labelSelector"]["matchLabels"] == SERVER_LABELS
+
+
+def test_a_pod_lands_on_its_pool_only_and_tolerates_its_taint():
+    pod = registered(with_(pool={"shapebench/pool": "serving"})).pod
+    assert pod["nodeSelector"] == {"shapebench/pool": "serving"}
+    assert pod["tolerations"] == [
+        {"key": "shapebench/pool", "operator": "Equal", "value": "serving", "effect": "NoSchedule"}
+    ]
+
+
+def test_a_pod_is_ready_when_the_model_is_available_and_stays_so_under_load(base):
+    startup, readiness = base.container["startupProbe"], base.container["readinessProbe"]
+    assert startup["httpGet"] == {"path": "/v1/models/resnet/metadata", "port": 8501}
+    assert startup["periodSeconds"] * startup["failureThreshold"] == 600
+    assert readiness["grpc"] == {"port": 8500}
+    assert readiness["periodSeconds"] * readiness["failureThreshold"] >= 60
+    assert base.flags["enable_grpc_healthcheck_service"] == "true"
+    assert "livenessProbe" not in base.container
+
+
+def test_a_deployment_waits_longer_than_a_pod_may_take_to_start(base):
+    assert base.deployment["progressDeadlineSeconds"] > 600
+
+
+def test_a_pod_is_admitted_at_the_restricted_level(base):
+    (namespace,) = base.of("Namespace")
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert base.pod["securityContext"]["runAsNonRoot"]
+    assert base.pod["securityContext"]["runAsUser"] > 0
+    assert base.pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert base.container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"configMap", "emptyDir"} == {kind for volume in base.pod["volumes"] for kind in volume} - {"name"}
+
+
+def test_no_pod_has_a_token_and_only_a_bucket_needs_an_account(base, on_bucket):
+    assert base.of("ServiceAccount") == []
+    assert "serviceAccountName" not in base.pod
+    (account,) = on_bucket.of("ServiceAccount")
+    assert on_bucket.pod["serviceAccountName"] == account["metadata"]["name"] == SERVICE_ACCOUNT
+    assert "iam.gke.io/gcp-service-account" in account["metadata"]["annotations"]
+    for made in (base, on_bucket):
+        assert made.pod["automountServiceAccountToken"] is False
+    assert account["automountServiceAccountToken"] is False
+
+
+def test_a_bucket_without_an_annotation_has_an_account_all_the_same():
+    made = registered(with_(model_uri="gs://bucket/d1/resnet", service_account_annotations={}))
+    assert made.pod["serviceAccountName"] == SERVICE_ACCOUNT
+    assert len(made.policy("server")["egress"]) > 0
+
+
+def test_rest_has_a_cluster_ip_and_grpc_reaches_every_pod(base):
+    rest, grpc = base.resources["Service/tf-serving-rest"]["spec"], base.resources["Service/tf-serving-grpc"]["spec"]
+    assert "clusterIP" not in rest
+    assert grpc["clusterIP"] == "None"
+    assert base.outputs["rest_url"] == "http://tf-serving-rest.shapebench.svc:8501"
+    assert base.outputs["grpc_address"] == "tf-serving-grpc.shapebench.svc:8500"
+    named = {port["name"]: port["containerPort"] for port in base.container["ports"]}
+    for spec, port in ((rest, 8501), (grpc, 8500)):
+        (served,) = spec["ports"]
+        assert served["port"] == named[served["targetPort"]] == port
+
+
+def test_everything_is_denied_first(base):
+    deny = base.policy("default-deny")
+    assert deny["podSelector"].get("matchLabels", {}) == {}
+    assert deny["policyTypes"] == ["Ingress", "Egress"]
+    assert (deny.get("ingress", []), deny.get("egress", [])) == ([], [])
+
+
+def peers(rules: list[dict], direction: str) -> list[dict]:
+    return [peer for rule in rules for peer in rule[direction]]
+
+
+def test_only_the_load_generator_reaches_the_server(base, on_bucket):
+    for made in (base, on_bucket):
+        policy = made.policy("server")
+        assert policy["podSelector"]["matchLabels"] == SERVER_LABELS
+        (rule,) = policy["ingress"]
+        assert rule["from"] == [{"podSelector": {"matchLabels": GENERATOR_LABELS}}]
+        assert {port["port"] for port in rule["ports"]} == {8500, 8501}
+
+
+def test_a_server_whose_model_is_in_its_image_reaches_nobody(base):
+    policy = base.policy("server")
+    assert "Egress" in policy["policyTypes"]
+    assert policy.get("egress", []) == []
+
+
+def test_a_server_whose_model_is_in_a_bucket_reaches_dns_its_identity_and_google(on_bucket):
+    rules = on_bucket.policy("server")["egress"]
+    assert {port["port"] for rule in rules for port in rule["ports"]} == {53, 80, 988, 443}
+    for rule in rules:
+        ports = {port["port"] for port in rule["ports"]}
+        addresses = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
+        if ports == {443}:
+            (public,) = addresses
+            assert "10.0.0.0/8" in public["except"]
+            assert "169.254.0.0/16" in public["except"]
+        else:
+            assert all(block["cidr"].startswith("169.254.") for block in addresses)
+
+
+def test_the_load_generator_reaches_names_servers_and_its_own_kind(base):
+    policy = base.policy("load-generator")
+    assert policy["podSelector"]["matchLabels"] == GENERATOR_LABELS
+    assert peers(policy["ingress"], "from") == [{"podSelector": {"matchLabels": GENERATOR_LABELS}}]
+    pods = [peer["podSelector"].get("matchLabels") for peer in peers(policy["egress"], "to") if "podSelector" in peer]
+    assert SERVER_LABELS in pods
+    assert GENERATOR_LABELS in pods
+
+
+def test_the_seeds_manifests_and_the_corrected_ones_differ_in_this_and_nothing_else(base, seed):
+    assert {key for key in base.container if base.container[key] != seed.container.get(key)} == {
+        "resources",
+        "startupProbe",
+        "readinessProbe",
+    }
+    assert {key for key in base.pod if base.pod[key] != seed.pod.get(key)} == {"affinity", "containers"}
+    others = {name for name in base.resources if base.resources[name] != seed.resources.get(name)}
+    assert others == {"Deployment/tf-serving"}
+    assert set(base.resources) == set(seed.resources)
+
+
+CHANGES: list[dict[str, object]] = [
+    {"namespace": "other"},
+    {"image": "tensorflow/serving:2.19.1"},
+    {"shape": SHAPE.model_copy(update={"vcpus": 4, "memory_gb": 8.0})},
+    {"replicas": 3},
+    {"model_uri": "/models/other/resnet"},
+    {"model_name": "other"},
+    {"intra_op": 1},
+    {"inter_op": 8},
+    {"batching": BATCHING},
+    {"service_account_annotations": {}},
+    {"pool": {"shapebench/pool": "serving"}},
+    {"resources": PodResources(500, 1024)},
+    {"one_a_node": False},
+    {"seed_faithful": True},
+    {"labels": {"shapebench-stack": "any"}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
+def test_every_argument_changes_what_is_registered(base, change):
+    assert registered(with_(**change)).resources != base.resources
+
+
+def test_every_argument_is_tried_above():
+    # The digest is in the fingerprint and, by way of the URI, in the flags.
+    tried = {name for change in CHANGES for name in change} | {"model_digest"}
+    assert tried == {field.name for field in dataclasses.fields(TfServingArgs)}
+
+
+MEASURED = {
+    "image",
+    "shape",
+    "replicas",
+    "intra_op",
+    "inter_op",
+    "batching",
+    "resources",
+    "one_a_node",
+    "seed_faithful",
+}
+
+
+@pytest.mark.parametrize("change", [*CHANGES, {"model_digest": "d2"}], ids=lambda change: next(iter(change)))
+def test_the_fingerprint_changes_exactly_when_what_is_measured_does(base, change):
+    other = registered(with_(**change)).outputs["fingerprint"]
+    assert (other != base.outputs["fingerprint"]) == (next(iter(change)) in MEASURED | {"model_digest"})
+
+
+def test_labels_of_the_stack_reach_the_namespace_and_roll_no_pod(base):
+    made = registered(with_(labels={"shapebench-commit": "abc"}))
+    (namespace,) = made.of("Namespace")
+    assert namespace["metadata"]["labels"]["shapebench-commit"] == "abc"
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert made.deployment == base.deployment
+
+
+def test_labels_of_the_stack_cannot_lower_the_pod_security_level():
+    made = registered(with_(labels={"pod-security.kubernetes.io/enforce": "privileged"}))
+    assert made.of("Namespace")[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_equal_parts_have_equal_hashes_whatever_their_order():
+    assert hashed({"a": 1, "b": 2}) == hashed({"b": 2, "a": 1})
+    assert hashed({"a": 1}) != hashed({"a": "1"})
+
+
+ANY_ARGS = st.builds(
+    TfServingArgs,
+    namespace=st.from_regex(r"[a-z]{1,20}", fullmatch=True),
+    image=st.sampled_from(["tensorflow/serving:2.20.0", "a@sha256:" + "0" * 64]),
+    shape=st.builds(
+        lambda vcpus, memory_gb: SHAPE.model_copy(update={"vcpus": vcpus, "memory_gb": memory_gb}),
+        st.integers(2, 64),
+        st.integers(4, 256).map(float),
+    ),
+    replicas=st.integers(1, 16),
+    model_uri=st.sampled_from(["/models/d/resnet", "gs://bucket/d/resnet"]),
+    model_name=st.just("resnet"),
+    model_digest=st.just("d"),
+    intra_op=st.integers(1, 64),
+    inter_op=st.integers(1, 64),
+    batching=st.none() | st.just(BATCHING),
+    service_account_annotations=st.none() | st.just({}),
+    pool=st.sampled_from([{}, {"shapebench/pool": "serving"}]),
+    resources=st.none() | st.builds(PodResources, st.integers(100, 64000), st.integers(512, 65536)),
+    one_a_node=st.booleans(),
+    seed_faithful=st.booleans(),
+    labels=st.just({}),
+)
+
+
+def values_of(tree: object, key: str) -> list[object]:
+    """Every value under `key`, at any depth."""
+    if isinstance(tree, dict):
+        found = [tree[key]] if key in tree else []
+        return found + [value for branch in tree.values() for value in values_of(branch, key)]
+    if isinstance(tree, list):
+        return [value for branch in tree for value in values_of(branch, key)]
+    return []
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANY_ARGS)
+def test_whatever_is_asked_for_nothing_is_public_and_requests_equal_limits(args):
+    made = registered(args)
+    assert {service["spec"]["type"] for service in made.of("Service")} == {"ClusterIP"}
+    for forbidden in ("nodePort", "hostPort", "hostNetwork", "externalIPs", "hostPath", "privileged"):
+        assert values_of(made.resources, forbidden) == []
+    resources = made.container.get("resources")
+    assert (resources is None) == args.seed_faithful
+    assert resources is None or resources["requests"] == resources["limits"]
+    labels = made.deployment["template"]["metadata"]["labels"]
+    for selector in [made.deployment["selector"]["matchLabels"], *(s["spec"]["selector"] for s in made.of("Service"))]:
+        assert selector.items() <= labels.items()
+    assert made.outputs["selector"].items() <= labels.items()
+    assert not GENERATOR_LABELS.items() <= labels.items()
+    admitted = peers(made.policy("server")["ingress"], "from")
+    assert admitted == [{"podSelector": {"matchLabels": GENERATOR_LABELS}}]
+    elsewhere = [inputs["metadata"].get("namespace", args.namespace) for inputs in made.resources.values()]
+    assert set(elsewhere) == {args.namespace}

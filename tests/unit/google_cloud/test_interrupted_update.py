@@ -1,0 +1,60 @@
+"""What a killed update was making is read from the stack's state, and from no other's."""
+
+import json
+
+import pytest
+
+from google_cloud.interrupted_update import interrupted_names
+from stacks.explain import SettingsError
+
+STACK = "8cpu-16gb"
+
+
+def export(*pending: tuple[str, str, dict[str, str]], stack: str = STACK) -> str:
+    operations = [
+        {
+            "type": operation,
+            "resource": {"urn": f"urn:pulumi:{stack}::shapebench::{typ}::n", "type": typ, "inputs": said},
+        }
+        for operation, typ, said in pending
+    ]
+    return json.dumps({"version": 3, "deployment": {"pending_operations": operations}})
+
+
+CLUSTER = "gcp:container/cluster:Cluster"
+
+
+def test_what_was_being_created_in_google_cloud_is_named_as_google_names_it():
+    state = export(
+        ("creating", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c4"}),
+        ("creating", "gcp:serviceaccount/account:Account", {"accountId": "shapebench-nodes-0a1b2c3"}),
+    )
+    assert interrupted_names(state, STACK) == {"gke-cluster-control-plane-1a2b3c4", "shapebench-nodes-0a1b2c3"}
+
+
+def test_what_was_being_changed_or_made_elsewhere_is_not_among_it():
+    state = export(
+        ("updating", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c4"}),
+        ("deleting", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c5"}),
+        ("creating", "kubernetes:core/v1:Namespace", {"name": "shapebench"}),
+        ("creating", "gcp:projects/iAMMember:IAMMember", {"role": "roles/x"}),
+    )
+    assert interrupted_names(state, STACK) == frozenset()
+
+
+def test_a_stack_that_nothing_happened_to_has_none():
+    assert interrupted_names(json.dumps({"version": 3, "deployment": {"manifest": {}}}), STACK) == frozenset()
+
+
+def test_the_state_of_another_stack_is_refused():
+    state = export(("creating", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c4"}), stack="2cpu-4gb")
+    with pytest.raises(SettingsError, match="the state of 2cpu-4gb, and what is left of 8cpu-16gb is asked for"):
+        interrupted_names(state, STACK)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"deployment": null}', '{"deployment": {"pending_operations": [1]}}']
+)
+def test_what_is_no_state_is_refused_with_the_command_that_prints_one(text):
+    with pytest.raises(SettingsError, match="pulumi stack export --stack 8cpu-16gb"):
+        interrupted_names(text, STACK)

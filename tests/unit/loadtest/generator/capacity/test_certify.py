@@ -1,0 +1,55 @@
+"""What so many requests can tell of a percentile."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from loadtest.generator.capacity.certify import binomial_cdf, breaks, clumping, fewest, keeps
+
+
+@pytest.mark.parametrize(
+    ("quantile", "missed", "count"),
+    [(0.9, 1, 64), (0.99, 1, 662), (0.9, 0, 44), (0.99, 0, 459), (0.95, 1, 130)],
+)
+def test_as_many_requests_are_needed_as_the_published_stop_rule_says(quantile: float, missed: int, count: int) -> None:
+    assert fewest(quantile, missed) == count
+    assert keeps(missed, count, quantile)
+    assert not keeps(missed, count - 1, quantile)
+
+
+def test_the_probabilities_are_those_of_the_binomial_law() -> None:
+    assert binomial_cdf(0, 10, 0.5) == pytest.approx(0.5**10)
+    assert binomial_cdf(1, 3, 0.5) == pytest.approx(0.5)
+    # By hand: 0.99^662 + 662 · 0.01 · 0.99^661.
+    assert binomial_cdf(1, 662, 0.01) == pytest.approx(0.99**662 + 662 * 0.01 * 0.99**661)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 100), st.floats(0.001, 0.999))
+def test_more_misses_are_never_less_probable(trials: int, share: float) -> None:
+    probabilities = [binomial_cdf(most, trials, share) for most in range(-1, trials + 1)]
+    assert probabilities == pytest.approx(sorted(probabilities), abs=1e-12)
+    assert probabilities[-1] == 1.0
+
+
+@settings(deadline=None)
+@given(st.integers(0, 60), st.integers(1, 2000), st.sampled_from([0.5, 0.9, 0.99]))
+def test_no_count_both_keeps_and_breaks_a_percentile(missed: int, trials: int, quantile: float) -> None:
+    assert not (keeps(missed, trials, quantile) and breaks(missed, trials, quantile))
+
+
+def test_a_server_that_misses_just_too_many_is_hardly_ever_certified() -> None:
+    generator = random.Random(5)
+    certified = sum(keeps(sum(generator.random() < 0.1 for _ in range(64)), 64, 0.9) for _ in range(2000))
+    assert certified / 2000 <= 0.01
+
+
+def test_misses_one_by_one_each_count_and_misses_in_bursts_count_once() -> None:
+    generator = random.Random(1)
+    singly = [generator.random() < 0.05 for _ in range(2000)]
+    bursts = [index % 400 < 20 for index in range(2000)]
+    assert clumping(singly) == pytest.approx(1.0, abs=0.5)
+    assert clumping(bursts) > 8
+    assert clumping([False] * 100) == clumping([True] * 100) == clumping([]) == 1.0

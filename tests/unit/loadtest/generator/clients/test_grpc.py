@@ -1,0 +1,216 @@
+"""Real Locust asks real gRPC servers: the same rows, phases and reasons as over REST."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+import pyarrow.compute as pc
+import pytest
+from tensorflow_serving.apis import predict_pb2
+
+from analysis.results.store import REQUESTS_SCHEMA
+from loadtest.generator.plan import Limits
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.runner import LoadTestSpec, run_load_test
+from stacks.load_profiles import ClosedLoop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, short_closed_loop
+from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
+
+ROOT = Path(__file__).parents[4]
+BODY = predict_pb2.PredictRequest(model_spec={"name": "resnet"}).SerializeToString()
+LIMITS = Limits(connect_timeout_s=1, response_timeout_s=1, server_gone_after_s=1, flush_interval_s=0.1)
+
+scenario = Scenarios(at_once=3)
+
+
+@pytest.fixture(scope="module")
+def came_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
+    with scenario.played(tmp_path_factory) as came_of:
+        yield came_of
+
+
+def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestOutcome:
+    load = short_closed_loop("grpc", url, work_dir, BODY, limits, **profile)
+    return run_load_test(load, lambda _: None, threading.Event())
+
+
+def refuses(code: grpc.StatusCode) -> Script:
+    def refuse(context: grpc.ServicerContext, _: int) -> predict_pb2.PredictResponse:
+        context.abort(code, "no")
+        raise AssertionError
+
+    return refuse
+
+
+def slowly(_: grpc.ServicerContext, __: int) -> predict_pb2.PredictResponse:
+    time.sleep(0.02)
+    return RIGHT
+
+
+@scenario
+def good(work_dir: Path) -> SimpleNamespace:
+    server = ScriptedGrpcServer(slowly)
+    outcome = run(server.url, work_dir, users=3, spawn_rate_per_s=3.0, warmup_s=1.0)
+    server.stop()
+    return SimpleNamespace(server=server, outcome=outcome, rows=outcome.rows)
+
+
+def test_every_request_that_the_server_saw_is_a_row_of_the_same_kind(came_of: CameOf) -> None:
+    went_well = came_of(good)
+    rows = went_well.rows
+    assert went_well.outcome.reasons == ()
+    assert rows.num_rows == len(went_well.server.bodies) == went_well.outcome.counted_requests
+    assert rows.schema == REQUESTS_SCHEMA
+    assert set(rows["phase"].to_pylist()) == {"warmup", "ramp", "hold"}
+    assert pc.all(rows["ok"]).as_py()
+    assert pc.min(rows["latency_us"]).as_py() >= 20_000, "the server takes 20 ms"
+    assert set(rows["status"].to_pylist()) == {0}, "gRPC's OK"
+    assert set(rows["request_bytes"].to_pylist()) == {len(BODY)}
+    assert set(rows["response_bytes"].to_pylist()) == {len(RIGHT.SerializeToString())}
+    assert set(rows["backend"].to_pylist()) == {f"127.0.0.1:{went_well.server.port}"}
+
+
+def test_each_user_has_a_connection_of_its_own_and_users_do_not_wait_for_one_another(
+    came_of: CameOf,
+) -> None:
+    went_well = came_of(good)
+    assert len(set(went_well.server.connections)) == 3
+    held = went_well.rows.filter(pc.equal(went_well.rows["phase"], "hold"))
+    # Three users that need 70 ms a round ask 40 times a second; one after the other they could not ask 20 times.
+    median_us = pc.quantile(held["latency_us"], 0.5).to_pylist()[0]
+    assert median_us < 2 * 20_000
+
+
+def test_the_server_got_the_body_as_it_was_given(came_of: CameOf) -> None:
+    assert {body.SerializeToString() for body in came_of(good).server.bodies} == {BODY}
+
+
+WRONG_SHAPE = predict_pb2.PredictResponse()
+WRONG_SHAPE.CopyFrom(RIGHT)
+WRONG_SHAPE.outputs["probabilities"].tensor_shape.dim[1].size = 2
+
+# What a server may do wrong, in the order in which one user meets it, with the row that comes of it.
+MISDEEDS: list[tuple[str | None, int, Script]] = [
+    (None, 0, answer_rightly),
+    ("grpc_unavailable", 14, refuses(grpc.StatusCode.UNAVAILABLE)),
+    ("grpc_resource_exhausted", 8, refuses(grpc.StatusCode.RESOURCE_EXHAUSTED)),
+    ("grpc_not_found", 5, refuses(grpc.StatusCode.NOT_FOUND)),
+    ("bad_shape", 0, lambda *_: WRONG_SHAPE),
+    ("timeout", -1, lambda *_: time.sleep(1.5) or RIGHT),  # type: ignore[func-returns-value]
+    (None, 0, answer_rightly),
+]
+
+
+@scenario
+def misdeeds(work_dir: Path) -> LoadTestOutcome:
+    server = ScriptedGrpcServer(lambda context, number: MISDEEDS[min(number, len(MISDEEDS) - 1)][2](context, number))
+    outcome = run(server.url, work_dir, users=1, wait_s=0.01)
+    server.stop()
+    return outcome
+
+
+def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: CameOf) -> None:
+    outcome = came_of(misdeeds)
+    rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
+    assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
+    assert outcome.rows.num_rows == outcome.counted_requests
+    assert outcome.reasons == (), "some requests failed, most did not"
+
+
+@scenario
+def full_server(work_dir: Path) -> LoadTestOutcome:
+    server = ScriptedGrpcServer(refuses(grpc.StatusCode.UNAVAILABLE))
+    outcome = run(server.url, work_dir, duration_s=4.0, spawn_rate_per_s=9.0)
+    server.stop()
+    return outcome
+
+
+def test_a_server_that_says_it_is_unavailable_is_not_taken_for_one_that_is_gone(
+    came_of: CameOf,
+) -> None:
+    (reason,) = came_of(full_server).reasons
+    assert reason.endswith("requests failed, most of them with grpc_unavailable")
+
+
+@scenario
+def server_that_goes(work_dir: Path) -> LoadTestOutcome:
+    server = ScriptedGrpcServer(answer_rightly)
+    threading.Timer(4.0, server.stop).start()
+    return run(server.url, work_dir, duration_s=60.0)
+
+
+def test_a_server_that_goes_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
+    outcome = came_of(server_that_goes)
+    assert outcome.reasons[0].startswith("the server stopped answering")
+    assert outcome.rows.num_rows == outcome.counted_requests
+    assert pc.any(outcome.rows["ok"]).as_py()
+    assert "grpc_unavailable" in outcome.rows["error"].to_pylist()
+
+
+@scenario
+def name_that_means_nothing(work_dir: Path) -> LoadTestOutcome:
+    return run("grpc://no-such-server.invalid:8500", work_dir, duration_s=1.0, spawn_rate_per_s=100.0)
+
+
+def test_a_name_that_means_nothing_is_a_class_of_error(came_of: CameOf) -> None:
+    rows = came_of(name_that_means_nothing).rows
+    assert set(rows["error"].to_pylist()) == {"name_not_resolved"}
+    assert set(rows["status"].to_pylist()) == {-1}
+
+
+@scenario
+def interrupted_call(work_dir: Path) -> LoadTestOutcome:
+    server = ScriptedGrpcServer(lambda _, number: RIGHT if number < 3 else time.sleep(30))
+    fields: dict[str, Any] = {"users": 1, "spawn_rate_per_s": 1.0, "wait_s": 0.0, "warmup_s": 0.0, "duration_s": 600.0}
+    cancelled = threading.Event()
+    spec = LoadTestSpec(ClosedLoop(**fields), "grpc", server.url, "resnet", work_dir, BODY, (1, 3), Limits())
+    outcome = run_load_test(spec, lambda _: cancelled.set(), cancelled)
+    server.stop()
+    return outcome
+
+
+def test_a_call_under_way_when_the_test_is_cancelled_is_cut_off_and_a_row(came_of: CameOf) -> None:
+    outcome = came_of(interrupted_call)
+    assert outcome.reasons[0].startswith("the test was cancelled")
+    assert outcome.rows["error"].to_pylist() == [None, None, None, "unfinished"]
+
+
+# Two users ask a name that stands for two replicas, three times each. gRPC under gevent is for a whole process.
+TWO_USERS = """
+from gevent import monkey; monkey.patch_all()
+import json, socket, sys
+from dataclasses import astuple
+from loadtest.grpc_client import grpc_clients
+from loadtest.plan import Plan
+body, port = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
+socket.getaddrinfo = lambda *_, **__: [(0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)]
+new = grpc_clients(Plan(
+    protocol="grpc", base_url=f"grpc://headless:{port}", model_name="resnet", body_path="", expected_shape=(1, 3),
+    users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, ramp_s=0, duration_s=1, rows_folder="", parent_pid=None,
+), body)
+users = [new(), new()]
+print(json.dumps([astuple(user.predict()) for _ in range(3) for user in users]))
+"""
+
+
+def test_requests_go_to_all_replicas_in_turn_and_each_row_names_its_own() -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.2", 0))
+        port = reserved.getsockname()[1]
+    replicas = [ScriptedGrpcServer(answer_rightly, f"127.0.0.{last}:{port}") for last in (2, 3)]
+    command = [sys.executable, "-c", TWO_USERS, BODY.hex(), str(port)]
+    answers = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60).stdout)
+    for replica in replicas:
+        replica.stop()
+    assert {error for _, error, _, _ in answers} == {None}
+    assert [backend for *_, backend in answers] == [f"127.0.0.{last}:{port}" for last in (2, 3, 3, 2, 2, 3)]
+    assert [len(replica.bodies) for replica in replicas] == [3, 3]
+    assert [len(set(replica.connections)) for replica in replicas] == [2, 2], "a connection a user and replica"

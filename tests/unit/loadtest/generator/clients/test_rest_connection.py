@@ -1,0 +1,117 @@
+"""The generator's own connection against real servers: kept as long as it can be, and each request sent once."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from loadtest.generator.clients.rest_connection import RestConnection, post_of
+from loadtest.generator.plan import Limits
+from tests.unit.loadtest.conftest import RIGHT, ScriptedServer
+
+Serve = Callable[[Callable[[Any, int], None]], ScriptedServer]
+
+PATH = "/v1/models/resnet:predict"
+BODY = b"x" * 800_000
+LIMITS = Limits(connect_timeout_s=1, response_timeout_s=0.3)
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Callable[[], tuple[int, bytes]]]:
+    """Asks once when it is called: status and body of the answer."""
+    connection, request = RestConnection(url, LIMITS), post_of(f"{url}{PATH}", BODY)
+
+    def ask() -> tuple[int, bytes]:
+        response, content = connection.ask(request)
+        return response.status_code, content
+
+    yield ask
+    connection.close()
+
+
+def at_once(exchange: Any, _: int) -> None:
+    exchange.answer()
+
+
+def test_the_request_arrives_as_it_was_written(serve: Serve) -> None:
+    headers: list[dict[str, str]] = []
+
+    def keep_headers(exchange: Any, _: int) -> None:
+        headers.append(dict(exchange.headers))
+        exchange.answer()
+
+    server = serve(keep_headers)
+    with connected(server.url) as ask:
+        assert ask() == (200, RIGHT)
+    (seen,) = server.seen
+    assert (seen.path, seen.body) == (PATH, BODY)
+    assert headers == [
+        {
+            "Host": server.url.removeprefix("http://"),
+            "User-Agent": "shapebench",
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+            "Content-Length": str(len(BODY)),
+        }
+    ]
+
+
+def test_requests_follow_one_another_on_one_connection(serve: Serve) -> None:
+    server = serve(at_once)
+    with connected(server.url) as ask:
+        assert [ask() for _ in range(3)] == [(200, RIGHT)] * 3
+    assert len({seen.connection for seen in server.seen}) == 1
+
+
+def test_after_the_server_has_closed_an_idle_connection_the_next_request_goes_over_another(serve: Serve) -> None:
+    def answer_and_hang_up(exchange: Any, _: int) -> None:
+        exchange.answer()
+        exchange.hang_up()
+
+    server = serve(answer_and_hang_up)
+    with connected(server.url) as ask:
+        for _ in range(3):
+            assert ask() == (200, RIGHT)
+            time.sleep(0.05)
+    assert len({seen.connection for seen in server.seen}) == len(server.seen) == 3
+
+
+def test_a_server_that_says_it_closes_is_asked_on_another_connection(serve: Serve) -> None:
+    server = serve(lambda exchange, _: exchange.answer(Connection="close"))
+    with connected(server.url) as ask:
+        assert [ask(), ask()] == [(200, RIGHT)] * 2
+    assert len({seen.connection for seen in server.seen}) == len(server.seen) == 2
+
+
+def test_the_answer_that_comes_after_a_time_out_is_not_taken_for_the_next_one(serve: Serve) -> None:
+    def first_one_late(exchange: Any, number: int) -> None:
+        time.sleep(0.0 if number else 0.5)
+        exchange.answer(b"%d" % number)
+
+    server = serve(first_one_late)
+    with connected(server.url) as ask:
+        with pytest.raises(TimeoutError):
+            ask()
+        time.sleep(0.4)
+        assert ask() == (200, b"1")
+    assert len(server.seen) == 2, "nothing was sent again"
+
+
+def test_who_refuses_a_request_before_it_is_all_there_is_heard() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            client, _ = listening.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b"HTTP/1.1 413 Too much\r\nContent-Length: 2\r\n\r\nno")
+
+        refusing = threading.Thread(target=refuse)
+        refusing.start()
+        with connected(f"http://127.0.0.1:{listening.getsockname()[1]}") as ask:
+            assert ask() == (413, b"no")
+        refusing.join()

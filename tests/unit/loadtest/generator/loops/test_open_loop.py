@@ -1,0 +1,155 @@
+"""An open loop and a capacity search, with real Locust against a real server."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from loadtest.generator.plan import Limits
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.runner import LoadTestSpec, run_load_test
+from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios
+
+Serve = Callable[[Callable[[Any, int], None]], Any]
+
+scenario = Scenarios(at_once=4)
+
+
+def run(url: str, work_dir: Path, profile: LoadProfile) -> LoadTestOutcome:
+    limits = Limits(connect_timeout_s=1, response_timeout_s=5, flush_interval_s=0.1)
+    body = b'{"instances": [[1, 2, 3]]}'
+    spec = LoadTestSpec(profile, "rest", url, "resnet", work_dir, body, (1, 3), limits)
+    return run_load_test(spec, lambda _: None, threading.Event())
+
+
+def open_loop(**changes: Any) -> OpenLoop:
+    fields: dict[str, Any] = {
+        "rate_rps": 20.0, "arrivals": "constant", "seed": 1, "max_in_flight": 50, "warmup_s": 2.0, "ramp_s": 1.0,
+        "duration_s": 4.0,
+    }  # fmt: skip
+    return OpenLoop(**fields | changes)
+
+
+def us(rows: pa.Table, column: str) -> np.ndarray:
+    return rows[column].cast(pa.int64()).to_numpy()
+
+
+def hold_of(outcome: LoadTestOutcome) -> pa.Table:
+    return outcome.rows.filter(pc.equal(outcome.rows["phase"], "hold")).sort_by("intended_start")
+
+
+def at_once(exchange: Any, _: int) -> None:
+    exchange.answer()
+
+
+@scenario
+def steady(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    return run(serve(at_once).url, work_dir, open_loop(warmup_s=60.0))
+
+
+def test_every_request_is_due_when_the_schedule_says(came_of: CameOf) -> None:
+    hold = hold_of(came_of(steady))
+    due_us = us(hold, "intended_start")
+    assert hold.num_rows == 60
+    assert np.abs(np.diff(due_us) - 50_000).max() <= 1, "evenly spaced, to the microsecond"
+    assert (us(hold, "start") >= due_us).all()
+
+
+def test_locust_counts_what_there_are_rows_of(came_of: CameOf) -> None:
+    outcome = came_of(steady)
+    assert outcome.counted_requests == outcome.rows.num_rows
+    assert pc.all(outcome.rows["ok"]).as_py()
+
+
+def test_the_warm_up_ends_when_the_server_is_warm(came_of: CameOf) -> None:
+    rows = came_of(steady).rows
+    warmup = rows.filter(pc.equal(rows["phase"], "warmup"))
+    assert warmup.num_rows >= 15
+    assert np.ptp(us(warmup, "start")) < 30_000_000, "of a minute that it might have taken"
+
+
+@scenario
+def stalling(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    """One stall of a second, seen by everyone who comes while it lasts."""
+    until = [0.0]
+
+    def stall(exchange: Any, number: int) -> None:
+        if number == 20:
+            until[0] = time.monotonic() + 1.0
+        time.sleep(max(0.0, until[0] - time.monotonic()))
+        exchange.answer()
+
+    return run(serve(stall).url, work_dir, open_loop(warmup_s=0.0))
+
+
+def test_a_stall_is_seen_by_every_request_that_it_delays(came_of: CameOf) -> None:
+    hold = hold_of(came_of(stalling))
+    response_ms = (us(hold, "start") - us(hold, "intended_start") + us(hold, "latency_us")) / 1e3
+    assert hold.num_rows == 60, "nobody waited for an answer before asking"
+    # Twenty came during the second, 50 ms apart, and each waited for the rest of it.
+    assert (response_ms > 100).sum() == pytest.approx(18, abs=2)
+    assert response_ms.max() == pytest.approx(1000, abs=150)
+
+
+@scenario
+def crowded(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    def slowly(exchange: Any, _: int) -> None:
+        time.sleep(0.5)
+        exchange.answer()
+
+    return run(serve(slowly).url, work_dir, open_loop(max_in_flight=2, warmup_s=0.0))
+
+
+def test_a_request_for_which_nobody_is_free_is_a_row_of_its_own(came_of: CameOf) -> None:
+    outcome = came_of(crowded)
+    hold = hold_of(outcome)
+    left = hold.filter(pc.equal(pc.fill_null(hold["error"], ""), "not_sent"))
+    assert hold.num_rows == 60, "none is skipped"
+    assert left.num_rows == pytest.approx(48, abs=3), "two at a time, half a second each: 4 of 20 a second"
+    assert not pc.any(left["ok"]).as_py()
+    assert us(left, "latency_us").max() == 0
+    assert outcome.counted_requests == outcome.rows.num_rows
+
+
+@scenario
+def searching(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    """One worker, 50 ms: 20 requests a second."""
+    free = [0.0]
+    lock = threading.Lock()
+
+    def in_turn(exchange: Any, _: int) -> None:
+        with lock:
+            free[0] = max(free[0], time.monotonic()) + 0.05
+            done = free[0]
+        time.sleep(max(0.0, done - time.monotonic()))
+        exchange.answer()
+
+    objective = CapacitySearch(
+        quantile=0.9, latency_ms=250, error_ratio=0.01, lowest_rps=1, highest_rps=100, precision=0.2,
+        max_in_flight=50, warmup_s=2, duration_s=120,
+    )  # fmt: skip
+    return run(serve(in_turn).url, work_dir, objective)
+
+
+def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(came_of: CameOf) -> None:
+    outcome = came_of(searching)
+    assert outcome.reasons == ()
+    found = outcome.capacity
+    assert found
+    assert found.rps.low <= 20 * 1.02
+    assert found.rps.high >= 20 * 0.98
+    assert found.rps.low <= found.rps.value < found.rps.high
+    assert {step.meets for step in found.steps} >= {True, False}
+    assert sum(step.requests for step in found.steps) == sum(
+        phase.startswith("step-") for phase in outcome.rows["phase"].to_pylist()
+    )
+    at = found.steps[int(found.phase.removeprefix("step-")) - 1]
+    assert (at.rate_rps, at.meets) == (found.rps.value, True)
+    assert at.p50_ms < 250

@@ -1,0 +1,80 @@
+"""The container that waits for the model, as the process that it is in the generator's pod."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+from tensorflow_serving.apis import predict_pb2
+
+from loadtest.generator.plan import PLAN_VARIABLE
+from tests.unit.loadtest.conftest import RIGHT, Exchange, ScriptedServer
+from tests.unit.loadtest.plans import write_plan
+from tests.unit.loadtest.scripted_grpc import RIGHT as RIGHT_MESSAGE
+from tests.unit.loadtest.scripted_grpc import ScriptedGrpcServer
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[[str, float], subprocess.CompletedProcess[str]]:
+    """Run it against a URL, as the pod does."""
+
+    def run(url: str, within_s: float) -> subprocess.CompletedProcess[str]:
+        plan = write_plan(tmp_path, url, b'{"instances": [1]}' if url.startswith("http") else b"")
+        return subprocess.run(
+            [sys.executable, "-m", "loadtest.generator.pod.available", str(within_s)],
+            cwd=ROOT,
+            # A proxy that a node may know of is none of the generator's.
+            env={PLAN_VARIABLE: str(plan), "http_proxy": "http://127.0.0.1:1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_it_ends_with_the_first_right_answer_whatever_came_before(ask, serve) -> None:
+    def script(exchange: Exchange, number: int) -> None:
+        match number:
+            case 0:
+                exchange.hang_up()
+            case 1:
+                exchange.answer(b"no such model", status=404)
+            case 2:
+                exchange.answer(b'{"predictions": [[1, 2]]}')
+            case _:
+                exchange.answer(RIGHT)
+
+    server: ScriptedServer = serve(script)
+    assert ask(server.url, 60).returncode == 0
+    assert [seen.path for seen in server.seen] == ["/v1/models/resnet:predict"] * 4
+    assert {seen.body for seen in server.seen} == {b'{"instances": [1]}'}
+
+
+def test_a_server_that_cannot_be_reached_is_said_when_the_time_is_over(ask) -> None:
+    ended = ask("http://127.0.0.1:1", 0)
+    assert ended.returncode == 1
+    assert "http://127.0.0.1:1 gave no right answer within 0 s, the last time: " in ended.stderr
+    assert "refused" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_server_that_answers_wrongly_is_said_when_the_time_is_over(ask, serve) -> None:
+    server: ScriptedServer = serve(lambda exchange, _: exchange.answer(b"{}", status=503))
+    assert "the last time: http_503" in ask(server.url, 0).stderr
+
+
+def test_over_grpc_it_ends_with_the_first_right_answer_too(ask) -> None:
+    def script(context: grpc.ServicerContext, number: int) -> predict_pb2.PredictResponse:
+        if number == 0:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "still loading")
+        return RIGHT_MESSAGE
+
+    server = ScriptedGrpcServer(script)
+    ended = ask(server.url, 60)
+    server.stop()
+    assert (ended.returncode, len(server.bodies)) == (0, 2), ended.stderr

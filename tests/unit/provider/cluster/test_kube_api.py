@@ -1,0 +1,156 @@
+"""Kubernetes' client as it is used here, against a server that fails as a test says."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import provider.cluster.kube_api
+from provider.cluster.api import ClusterError, GoneError
+from provider.cluster.kube_api import Access, KubeApi
+
+SECRET = "s3cr3t-t0ken-0f-the-user"
+
+
+class Api(BaseHTTPRequestHandler):
+    """Answers a request with the next of the server's answers: (status, document), or None to hang up."""
+
+    server: "ScriptedApi"
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.seen.append((self.command, self.path.partition("?")[0], self.headers["Authorization"]))
+        answer = self.server.answers.pop(0)
+        if answer is None:
+            self.close_connection = True
+            return
+        status, document = answer
+        content = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class ScriptedApi(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Api)
+        self.answers: list[tuple[int, Any] | None] = []
+        self.seen: list[tuple[str, str, str]] = []
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedApi]:
+    monkeypatch.setattr(provider.cluster.kube_api, "_AGAIN_AFTER_S", 0.01)
+    server = ScriptedApi()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def kubeconfig(address: str) -> str:
+    return json.dumps(
+        {
+            "clusters": [{"name": "c", "cluster": {"server": address}}],
+            "users": [{"name": "u", "user": {"token": SECRET}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+    )
+
+
+def api(
+    server: ScriptedApi, cancelled: threading.Event | None = None, on_lost: Callable[[float], None] = id
+) -> KubeApi:
+    access = Access(kubeconfig(f"http://127.0.0.1:{server.server_port}"))
+    return KubeApi(access, "ns", cancelled or threading.Event(), on_lost)
+
+
+def refusal(status: int, message: str) -> tuple[int, Any]:
+    return status, {"kind": "Status", "message": message}
+
+
+def test_a_lost_connection_and_a_server_that_starts_are_waited_for(server: ScriptedApi) -> None:
+    server.answers = [None, (503, {}), (429, {}), (500, {}), (200, {"items": [{"metadata": {"name": "p"}}]})]
+    waited: list[float] = []
+    assert api(server, on_lost=waited.append).pods("a=b") == [{"metadata": {"name": "p"}}]
+    assert len(waited) == 4
+    assert set(server.seen) == {("GET", "/api/v1/namespaces/ns/pods", f"Bearer {SECRET}")}
+
+
+def test_a_job_whose_creation_was_not_heard_is_not_made_twice(server: ScriptedApi) -> None:
+    server.answers = [None, refusal(409, "jobs.batch already exists")]
+    api(server).create_job({"metadata": {"name": "load-1"}})
+    assert [method for method, *_ in server.seen] == ["POST", "POST"]
+
+
+def test_a_job_that_is_gone_already_is_deleted(server: ScriptedApi) -> None:
+    server.answers = [refusal(404, "not found")]
+    api(server).delete_job("load-1")
+
+
+def test_what_is_gone_is_told_from_what_is_refused(server: ScriptedApi) -> None:
+    server.answers = [refusal(404, 'pods "p" not found'), refusal(403, "pods is forbidden"), refusal(401, "no")]
+    with pytest.raises(GoneError, match='pods "p" not found'):
+        api(server).log("p", "c", 1)
+    with pytest.raises(ClusterError, match="the cluster refused: pods is forbidden"):
+        api(server).pods("")
+    with pytest.raises(ClusterError, match="does not accept the kubeconfig's credentials; log in again"):
+        api(server).pods("")
+
+
+def test_a_user_who_gave_up_does_not_wait_for_a_cluster_for_long(
+    server: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.cluster.kube_api, "_PATIENCE_WHEN_CANCELLED_S", 0.05)
+    cancelled = threading.Event()
+    cancelled.set()
+    server.answers = [None] * 1000
+    with pytest.raises(ClusterError, match="could not be reached for 0 s") as failure:
+        api(server, cancelled).pods("")
+    assert SECRET not in str(failure.value)
+
+
+def test_commands_trust_the_authorities_that_requests_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's own list would do for Google's certificate, but not behind a proxy that signs for a company."""
+    authorities = tmp_path / "company.crt"
+    authorities.touch()
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    settings = provider.cluster.kube_api._settings(Access(kubeconfig("https://c")))
+    for _ in range(2):
+        settings.get_api_key_with_prefix("BearerToken")  # as before each call
+    assert settings.ssl_ca_cert == str(authorities)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"token: {SECRET}",
+        f"{{{SECRET}",
+        SECRET,
+        "",
+        kubeconfig("https://c").replace('"current-context": "x"', '"current-context": "y"'),
+        kubeconfig("https://c").replace('"token"', '"tokenFile"'),
+    ],
+)
+def test_a_kubeconfig_that_cannot_be_used_is_not_quoted(text: str) -> None:
+    with pytest.raises(ClusterError, match="the kubeconfig cannot be used") as failure:
+        KubeApi(Access(text), "ns", threading.Event(), id)
+    assert SECRET not in str(failure.value)
+    assert failure.value.__suppress_context__
+
+
+def test_an_access_does_not_show_its_kubeconfig() -> None:
+    assert SECRET not in repr(Access(kubeconfig("https://c")))

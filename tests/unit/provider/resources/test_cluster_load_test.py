@@ -1,0 +1,374 @@
+"""A load test in a cluster whose pods are processes: the Job's own commands, real Locust, a real server."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+import provider.cluster.load_job
+import provider.cluster.load_run
+import provider.sampling.pod_sampler
+from analysis.results.counters import requests_by_replica
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
+from loadtest.run import pod as layout
+from provider.cluster.load_job import GENERATOR
+from provider.resource import Operation, ResourceError
+from provider.resources.cluster_load_test import run_in
+from stacks.images import GENERATOR_IMAGES
+from tests.support.pod_processes import IMAGE_ID, PodProcesses
+
+
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider.cluster.load_run, "_LOOK_S", 0.2)
+
+
+def operation(said: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
+    said = [] if said is None else said
+    return Operation(said.append, said.append, cancelled or threading.Event())
+
+
+def only_run(inputs: dict[str, Any]) -> tuple[Manifest, int]:
+    """The manifest, and how many rows are in the store."""
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    parts = list(Path(inputs["results"]).glob("requests/*/*/*.parquet"))
+    return manifest, sum(pq.read_metadata(part).num_rows for part in parts)
+
+
+def fails(cluster: Any, inputs: dict[str, Any], cancelled: threading.Event | None = None) -> tuple[str, Manifest, int]:
+    with pytest.raises(ResourceError) as failure:
+        run_in(cluster, inputs, operation(cancelled=cancelled))
+    assert cluster.jobs("") == [], "the Job is gone"
+    return str(failure.value), *only_run(inputs)
+
+
+def test_a_test_in_the_cluster_brings_all_its_rows_back_and_leaves_nothing(cluster: Any, inputs: Any) -> None:
+    said: list[str] = []
+    cluster.left_behind = ["load-old"]
+    kept = run_in(cluster, inputs, operation(said))
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert kept["runId"] == manifest.run_id
+    assert kept["headline"]["requests"] > 10
+    assert rows > kept["headline"]["requests"]
+    assert manifest.serving.image == "docker.io/tensorflow/serving@sha256:" + "2" * 64
+    assert manifest.software["generator image"] == IMAGE_ID
+    assert not manifest.generator.shares_host_with_server
+    assert any("users," in line for line in said), "progress is shown"
+    assert said[0] == "removing load-old, a load test that an interrupted update left behind"
+    assert cluster.removed == ["load-old", f"load-{manifest.run_id.lower()}"]
+    # It looks every half second, so it may still be there, but the generator may not.
+    assert set(cluster.alive_when_deleted) <= {"keeper"}
+    assert list(Path(inputs["workDir"]).iterdir()) == []
+
+
+def test_what_servers_and_generator_used_comes_back_on_the_time_axis_of_the_rows(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.2)
+    inputs["profile"]["duration_s"] = 3.0
+    cluster.add_server("tf-serving-1")
+    run_in(cluster, inputs | {"replicas": 2}, operation())
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    samples = ResultsStore(inputs["results"]).samples(manifest).to_pandas()
+    servers = ["tf-serving-0", "tf-serving-1"]
+    assert set(samples["subject"]) == {"generator", *servers}
+    rows = pq.read_table(next(Path(inputs["results"]).glob("requests/*/*/*.parquet"))).to_pandas()
+    for server in servers:
+        own = samples[samples["subject"] == server]
+        assert own["at"].min() < rows["start"].min()
+        assert own["at"].max() > rows["start"].max()
+        values = own.groupby("quantity")["value"]
+        assert set(values.groups) == {"cpu_cores", "memory_bytes", "most_cores", "throttled_ratio"}
+        assert values.max()["cpu_cores"] > 0, "it answered"
+        assert values.unique()["most_cores"].tolist() == [1.5]
+        assert values.max()["throttled_ratio"] == 0.25
+        assert values.max()["memory_bytes"] > 1e7
+
+
+class CountingPage(BaseHTTPRequestHandler):
+    """Says, each time that it is asked, that so many more requests were answered."""
+
+    server: "CountingServer"
+
+    def do_GET(self) -> None:
+        self.server.asked += 1
+        count = 1000 + self.server.asked * self.server.more_each_time
+        page = f':tensorflow:serving:request_count{{model_name="resnet",status="OK"}} {count}\n'.encode()
+        self.send_response(200 if self.path == "/monitoring/prometheus/metrics" else 404)
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class CountingServer(ThreadingHTTPServer):
+    asked = 0
+    more_each_time = 0
+
+
+@pytest.fixture
+def counting(cluster: Any) -> Iterator[list[CountingServer]]:
+    """Two replicas, each with a page of what it counts."""
+    cluster.add_server("tf-serving-1")
+    pages = [CountingServer(("127.0.0.1", 0), CountingPage) for _ in range(2)]
+    for at, page in enumerate(pages):
+        threading.Thread(target=page.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        cluster.serve_page(cluster.servers[at], f"10.0.0.{at}", f"http://127.0.0.1:{page.server_port}")
+    yield pages
+    for page in pages:
+        page.shutdown()
+        page.server_close()
+
+
+def test_what_each_replica_counts_is_read_in_the_pod_before_during_and_after_the_test(
+    cluster: Any, inputs: Any, counting: list[CountingServer]
+) -> None:
+    counting[0].more_each_time, counting[1].more_each_time = 10, 30
+    run_in(cluster, inputs | {"replicas": 2}, operation())
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    samples = ResultsStore(inputs["results"]).samples(manifest)
+    readings = samples.filter(pc.equal(samples["quantity"], "requests_ok_total")).to_pandas()
+    rows = pq.read_table(next(Path(inputs["results"]).glob("requests/*/*/*.parquet"))).to_pandas()
+    for page, server in zip(counting, ("tf-serving-0", "tf-serving-1"), strict=True):
+        own = readings[readings["subject"] == server]
+        assert own["value"].min() == 1000 + page.more_each_time, "nobody had asked before"
+        assert own["at"].min() < rows["start"].min()
+        assert own["at"].max() > rows["start"].max()
+        assert len(own) >= 3
+        assert requests_by_replica(samples)[server] == page.more_each_time * (len(own) - 1)
+
+
+def test_a_replica_that_counts_nothing_was_idle_and_the_run_is_not_valid(
+    cluster: Any, inputs: Any, counting: list[CountingServer]
+) -> None:
+    counting[0].more_each_time = 10
+    message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
+    assert "only 1 of 2 replicas answered (tf-serving-0), so the rest were idle" in message
+    assert len(manifest.validity.reasons) == 1
+    assert rows > 0
+
+
+def test_servers_that_cannot_be_sampled_are_measured_all_the_same(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.05)
+    cluster.server.execute = lambda _, command: subprocess.CompletedProcess(command, 126, b"", b"no such file")
+    said: list[str] = []
+    run_in(cluster, inputs, operation(said))
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert set(ResultsStore(inputs["results"]).samples(manifest)["subject"].to_pylist()) == {"generator"}
+    assert said.count("what server tf-serving-0 uses is not sampled: no such file") == 1
+
+
+def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs: Any) -> None:
+    inputs["repeats"] = 2
+    inputs["profile"] |= {"mode": "closed"}
+    said: list[str] = []
+    kept = run_in(cluster, inputs, operation(said))
+    manifests = sorted(ResultsStore(inputs["results"]).scan().manifests, key=lambda manifest: manifest.started_at)
+    assert kept["runIds"] == [manifest.run_id for manifest in manifests]
+    assert kept["runId"] in kept["runIds"]
+    first = manifests[0].run_id
+    assert [manifest.repeat and manifest.repeat.model_dump() for manifest in manifests] == [
+        {"group": first, "index": index, "of": 2} for index in (1, 2)
+    ]
+    assert manifests[0].finished_at <= manifests[1].started_at
+    assert cluster.removed == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
+    assert any(line.startswith("run 2 of 2: ") and "users," in line for line in said), "progress says which"
+
+
+def test_over_grpc_the_pod_makes_its_own_request_and_brings_back_the_same_rows(
+    cluster: Any, inputs: Any, grpc_server_url: str
+) -> None:
+    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"]}
+    inputs["serving"] |= {"protocol": "grpc"}
+    run_in(cluster, inputs, operation())
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert manifest.serving.protocol == "grpc"
+    stored = pq.read_table(next(Path(inputs["results"]).glob("requests/*/*/*.parquet")), columns=["ok", "backend"])
+    assert rows == stored.num_rows > 10
+    assert set(stored["ok"].to_pylist()) == {True}
+    assert set(stored["backend"].to_pylist()) == {grpc_server_url.removeprefix("grpc://")}
+
+
+def test_several_processes_of_one_pod_ask_over_grpc_and_the_rows_of_each_come_back(
+    cluster: Any, inputs: Any, grpc_server_url: str
+) -> None:
+    inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"], "processes": 2}
+    inputs["serving"] |= {"protocol": "grpc"}
+    run_in(cluster, inputs, operation())
+    manifest, _ = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert manifest.generator.processes == 2
+    parts = {part.name: pq.read_table(part, columns=["ok"]) for part in Path(inputs["results"]).rglob("part-*.parquet")}
+    assert parts.keys() == {"part-locust-0.parquet", "part-locust-1.parquet"}
+    assert min(part.num_rows for part in parts.values()) > 5
+    assert all(set(part["ok"].to_pylist()) == {True} for part in parts.values())
+
+
+def test_a_generator_that_is_killed_leaves_its_rows_with_the_keeper(cluster: Any, inputs: Any) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = type(cluster).kill_generator
+    message, manifest, rows = fails(cluster, inputs)
+    assert "the load generator crashed (SIGKILL, OOMKilled)" in message
+    assert manifest.validity.verdict == "invalid"
+    assert rows > 0
+    assert f"{rows} requests" in message
+
+
+def test_a_cancelled_test_ends_the_job_and_keeps_what_was_measured(cluster: Any, inputs: Any) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cancelled = threading.Event()
+    cluster.during = lambda _: cancelled.set()
+    message, manifest, rows = fails(cluster, inputs, cancelled)
+    assert "the test was cancelled before its end" in message
+    assert rows > 0
+    assert not any("Locust counted" in reason for reason in manifest.validity.reasons), "all rows were written"
+
+
+def test_a_pod_that_is_deleted_makes_the_run_invalid(cluster: Any, inputs: Any) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = lambda cluster: cluster.delete_job(cluster.name)
+    message, manifest, rows = fails(cluster, inputs)
+    assert "the load generator was lost before its rows were fetched (its pod was deleted)" in message
+    assert (rows, manifest.validity.verdict) == (0, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("away", "reason"),
+    [
+        ("drain", "was told to leave its node (EvictionByEvictionAPI: Eviction API: evicting)"),
+        ("shut_down", "the test was interrupted (SIGTERM)"),
+    ],
+)
+def test_a_generator_whose_node_is_drained_or_shut_down_hands_over_every_row(
+    cluster: Any, inputs: Any, away: str, reason: str
+) -> None:
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = getattr(type(cluster), away)
+    message, manifest, rows = fails(cluster, inputs)
+    assert reason in message
+    assert manifest.validity.verdict == "invalid"
+    # Rows are compared with what Locust counted.
+    assert not any("Locust counted" in reason or "crashed" in reason for reason in manifest.validity.reasons)
+    assert rows > 0
+
+
+def test_a_generator_that_cannot_end_in_a_drained_pod_is_not_waited_for(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.cluster.load_run, "_TOLD_S", 1.0)
+    inputs["profile"]["duration_s"] = 600.0
+    cluster.during = lambda cluster: (cluster.pod.suspend(GENERATOR), cluster.drain())
+    message, _, rows = fails(cluster, inputs)
+    assert "was told to leave its node" in message
+    assert rows > 0, "those that it had written"
+
+
+def end_servers(cluster: Any) -> None:
+    replaced, restarted = cluster.servers
+    replaced["metadata"]["uid"] = "another"
+    restarted["status"]["containerStatuses"][0]["restartCount"] = 2
+
+
+def test_servers_that_do_not_live_through_the_test_make_it_invalid(cluster: Any, inputs: Any) -> None:
+    cluster.add_server("tf-serving-1")
+    cluster.during = end_servers
+    message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
+    for words in (
+        "server tf-serving-0 was replaced during the test",
+        "server tf-serving-1 restarted during the test (2 times)",
+    ):
+        assert words in message
+        assert words in manifest.validity.reasons
+    assert rows > 0
+
+
+def test_parts_that_come_back_damaged_are_fetched_again(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.cluster.load_run, "_PART_BYTES", 1000)
+    cluster.corrupt_reads = 2
+    cluster.node = "node-a"
+    run_in(cluster, inputs, operation())
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.verdict == "valid"
+    assert rows > 20
+    assert manifest.generator.shares_host_with_server, "it ran on a server's node"
+
+
+def test_rows_that_always_come_back_damaged_are_not_kept(cluster: Any, inputs: Any) -> None:
+    cluster.corrupt_reads = 99
+    with pytest.raises(ResourceError, match="came back from the load generator's pod with other content"):
+        run_in(cluster, inputs, operation())
+    assert ResultsStore(inputs["results"]).scan().manifests == ()
+    assert cluster.jobs("") == []
+
+
+def test_a_pod_that_never_starts_says_what_it_waits_for(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        type(cluster), "pods", lambda cluster, selector: [] if "job-name" in selector else cluster.servers
+    )
+    monkeypatch.setattr(type(cluster), "create_job", lambda *_: None)
+    with pytest.raises(ResourceError, match=r"did not start within .* FailedScheduling: no node for load-"):
+        run_in(cluster, inputs | {"startTimeoutS": 0.3}, operation())
+
+
+def test_a_pod_that_is_evicted_before_its_containers_run_is_not_waited_for(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evicted = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
+    monkeypatch.setattr(PodProcesses, "start", lambda _: None)
+    monkeypatch.setattr(PodProcesses, "status", lambda _: evicted)
+    words = r"lost before it asked anything: its pod ended: Evicted: The node was low on resource: memory"
+    with pytest.raises(ResourceError, match=words):
+        run_in(cluster, inputs | {"startTimeoutS": 600}, operation())
+    assert ResultsStore(inputs["results"]).scan().manifests == ()
+    assert cluster.jobs("") == []
+
+
+def test_nothing_is_asked_of_servers_that_are_not_all_there(cluster: Any, inputs: Any) -> None:
+    with pytest.raises(ResourceError, match="1 of 1 servers are ready, and 2 are declared, so nothing was measured"):
+        run_in(cluster, inputs | {"replicas": 2, "startTimeoutS": 0}, operation())
+    assert cluster.pod is None
+
+
+def test_a_payload_that_is_no_photograph_is_said_before_the_test(cluster: Any, inputs: Any) -> None:
+    with pytest.raises(ResourceError, match=r"could not lay out its request(?s:.)*are not one image"):
+        run_in(cluster, inputs | {"payload": "broken-1"}, operation())
+
+
+def test_a_server_that_the_pod_cannot_reach_is_said_before_anything_is_measured(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.cluster.load_job, "_AVAILABLE_WITHIN_S", 0)
+    with pytest.raises(
+        ResourceError, match=r"does not answer the load generator's pod(?s:.)*127.0.0.1:1 gave no right"
+    ):
+        run_in(cluster, inputs | {"baseUrl": "http://127.0.0.1:1"}, operation())
+    assert ResultsStore(inputs["results"]).scan().manifests == ()
+    assert cluster.jobs("") == []
+
+
+def test_the_pod_gets_all_of_the_generator_laid_out_as_in_the_checkout() -> None:
+    checkout = Path(layout.__file__).parents[2]
+    items = {item["path"]: layout.scripts()[item["key"]] for item in layout.script_items()}
+    in_checkout = [checkout / "loadtest/__init__.py", *(checkout / "loadtest/generator").rglob("*.py")]
+    assert items == {str(path.relative_to(checkout)): path.read_text() for path in in_checkout}
+    assert "loadtest/generator/locustfile.py" in items
+    assert len(items) == len(layout.scripts())

@@ -1,0 +1,119 @@
+"""The local server: which one runs, when it is started again, and what is said when it cannot."""
+
+import socket
+import threading
+
+import pytest
+
+from provider.resource import UNKNOWN, Operation, ResourceError
+from provider.resources.local_serving import LocalServing
+from provider.resources.server_process import ProcessIdentity
+
+INPUTS = {
+    "modelName": "resnet",
+    "modelDigest": "d1",
+    "protocol": "rest",
+    "intraOp": 1,
+    "interOp": 1,
+    "server": "embedded",
+    "startTimeoutS": 60,
+}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def operation():
+    return Operation(say=lambda _: None, show=lambda _: None, cancelled=threading.Event())
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    ports = {"restPort": free_port(), "grpcPort": free_port()}
+    return INPUTS | ports | {"modelPath": str(tmp_path / "model"), "stateDir": str(tmp_path / "state")}
+
+
+@pytest.fixture
+def model_server_on_path(tmp_path, monkeypatch):
+    """A script under the real server's name that only knows how to say its version."""
+    script = tmp_path / "bin" / "tensorflow_model_server"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\necho 'TensorFlow ModelServer: 2.20.0-rc1'\necho 'TensorFlow Library: 2.20.0'\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(script.parent), prepend=":")
+
+
+def test_the_embedded_server_says_its_own_name_and_version(inputs):
+    checked = LocalServing().check(inputs)
+    assert checked["server"] == "shapebench-embedded"
+    assert checked["serverVersion"][0].isdigit()
+
+
+@pytest.mark.usefixtures("model_server_on_path")
+def test_a_real_server_on_path_is_taken(inputs):
+    checked = LocalServing().check(inputs | {"server": "auto"})
+    assert (checked["server"], checked["serverVersion"]) == ("tensorflow_model_server", "2.20.0-rc1")
+
+
+@pytest.mark.usefixtures("model_server_on_path")
+def test_the_embedded_server_can_be_asked_for_all_the_same(inputs):
+    assert LocalServing().check(inputs)["server"] == "shapebench-embedded"
+
+
+def test_a_real_server_that_is_asked_for_but_missing_is_an_error_with_its_mend(inputs, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ResourceError, match=r"shapebench:local\.server is tensorflow_model_server.*set .* to embedded"):
+        LocalServing().check(inputs | {"server": "tensorflow_model_server"})
+
+
+@pytest.mark.parametrize("changed", [{"interOp": 2}, {"intraOp": 2}, {"modelDigest": "d2"}, {"server": "other"}])
+def test_the_fingerprint_follows_what_is_measured(inputs, changed):
+    before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | changed)
+    assert before["fingerprint"] != after["fingerprint"]
+
+
+def test_the_fingerprint_does_not_follow_where_it_runs(inputs):
+    before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | {"restPort": 1234})
+    assert before["fingerprint"] == after["fingerprint"]
+
+
+def test_the_fingerprint_is_unknown_while_the_model_is(inputs):
+    assert LocalServing().preview(inputs | {"modelDigest": UNKNOWN})["fingerprint"] is UNKNOWN
+
+
+def test_a_server_that_died_calls_for_an_update_and_is_gone_to_a_refresh(inputs):
+    state = inputs | {"pid": 2**22 + 1, "startedAs": "another-boot:1"}
+    assert LocalServing().changed(state, inputs) == ["pid"]
+    assert LocalServing().read(state) is None
+
+
+def test_a_port_that_is_taken_is_named_with_its_holder(inputs, operation):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", inputs["restPort"]))
+        holder.listen()
+        with pytest.raises(ResourceError, match=rf"restPort is {inputs['restPort']}, and process \d+ .*restPort \d+"):
+            LocalServing().create(LocalServing().check(inputs), operation)
+
+
+def test_a_model_that_does_not_load_shows_the_log_and_leaves_no_process(inputs, operation, tmp_path, monkeypatch):
+    version = tmp_path / "model" / "1"
+    version.mkdir(parents=True)
+    (version / "saved_model.pb").write_bytes(b"this is no model")
+    started = []
+    stop = ProcessIdentity.stop
+    monkeypatch.setattr(ProcessIdentity, "stop", lambda process: (started.append(process), stop(process)))
+    with pytest.raises(ResourceError, match=r"(?s)Its log \(.*server\.log\) ends:\n.*does not load: "):
+        LocalServing().create(LocalServing().check(inputs), operation)
+    assert started
+    assert not any(process.alive for process in started)
+
+
+def test_a_cancelled_start_leaves_no_process(inputs, operation, tmp_path):
+    operation.cancelled.set()
+    with pytest.raises(ResourceError, match="interrupted"):
+        LocalServing().create(LocalServing().check(inputs), operation)
+    assert not (tmp_path / "state" / "server.json").exists()

@@ -1,0 +1,110 @@
+"""The preflight as a resource: it says the price, asks Google, and stops an update that would fail half-way."""
+
+import pytest
+
+from provider.resource import Operation, ResourceError
+from provider.resources.preflight import Preflight
+from stacks.quota_needs import Need
+from tests.support.google_stand_in import PROJECT, ZONE, GoogleStandIn, serving
+
+COSTS = "until `pulumi destroy` this stack costs about 0.62 USD an hour"
+TOKEN = "very-secret"
+
+
+@pytest.fixture
+def cloud():
+    return GoogleStandIn()
+
+
+@pytest.fixture
+def inputs(cloud, monkeypatch, tmp_path):
+    plugin = tmp_path / "gke-gcloud-auth-plugin"
+    plugin.write_text("#!/bin/sh\n")
+    plugin.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with serving(cloud) as keys:
+        google = keys | {"gcp:project": PROJECT, "gcp:accessToken": TOKEN}
+        yield {"stack": "8cpu-16gb", "zone": ZONE, "project": PROJECT, "google": google, "needs": needs(CPUS=20),
+               "accounts": ["shapebench-8cpu-16gb-nodes"], "costs": COSTS, "ask": True}  # fmt: skip
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def operation(said):
+    return Operation(say=said.append, show=lambda _: None)
+
+
+def needs(**amounts: int) -> list[dict[str, object]]:
+    return [vars(Need(metric, "region", amount)) for metric, amount in amounts.items()]
+
+
+def test_where_all_is_there_it_passes_and_says_the_price_first(cloud, inputs, operation, said):
+    assert Preflight().create(inputs, operation)["needs"] == inputs["needs"]
+    assert said == [COSTS]
+    assert cloud.asked
+
+
+def test_what_it_keeps_holds_no_key_to_google(inputs, operation):
+    assert TOKEN not in repr(Preflight().create(inputs, operation))
+
+
+def test_what_is_missing_stops_the_update_with_one_message(cloud, inputs, operation):
+    cloud.regional["CPUS"] = (8.0, 0.0)
+    cloud.apis.discard("iam.googleapis.com")
+    with pytest.raises(ResourceError, match="2 things are missing for stack 8cpu-16gb") as caught:
+        Preflight().create(inputs, operation)
+    assert TOKEN not in str(caught.value)
+
+
+def test_google_out_of_order_stops_it_and_says_how_to_go_on(cloud, inputs, operation):
+    cloud.answers_first = [(200, b"<html>")]
+    with pytest.raises(ResourceError, match=r"could not be asked .* shapebench:gke.preflight false --stack 8cpu-16gb"):
+        Preflight().create(inputs, operation)
+
+
+def test_one_that_may_not_ask_says_the_price_and_asks_nothing(cloud, inputs, operation, said):
+    Preflight().create(inputs | {"ask": False}, operation)
+    assert said == [COSTS]
+    assert cloud.asked == []
+
+
+def test_a_preview_asks_nothing(cloud, inputs):
+    Preflight().preview(inputs)
+    assert cloud.asked == []
+
+
+@pytest.mark.parametrize(
+    "change", [{"needs": needs(CPUS=24)}, {"project": "other"}, {"zone": "us-central1-b"}], ids=str
+)
+def test_another_shape_or_place_is_asked_about_again(inputs, operation, change):
+    state = Preflight().create(inputs, operation)
+    assert Preflight().changed(state, inputs | change) == [*change]
+
+
+@pytest.mark.parametrize("change", [{"costs": "more"}, {"google": {}}, {"ask": False}, {"accounts": []}], ids=str)
+def test_nothing_else_is_asked_about_again(inputs, operation, change):
+    state = Preflight().create(inputs, operation)
+    assert Preflight().changed(state, inputs | change) == []
+
+
+def test_a_larger_shape_needs_only_what_it_has_not_yet(cloud, inputs, operation):
+    state = Preflight().create(inputs, operation)
+    cloud.things[
+        f"iam/projects/{PROJECT}/serviceAccounts/shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
+    ] = {}
+    cloud.regional["CPUS"] = (24.0, 20.0)
+    Preflight().update(state, inputs | {"needs": needs(CPUS=24)}, operation)
+    with pytest.raises(ResourceError, match="quota CPUS in us-central1: 5 needed, 4 left"):
+        Preflight().update(state, inputs | {"needs": needs(CPUS=25)}, operation)
+
+
+def test_another_zone_needs_all_of_it_anew(cloud, inputs, operation):
+    state = Preflight().create(inputs, operation)
+    cloud.zones["us-central1-b"] = "UP"
+    cloud.regional["CPUS"] = (24.0, 20.0)
+    with pytest.raises(ResourceError, match="20 needed, 4 left"):
+        Preflight().update(state, inputs | {"zone": "us-central1-b"}, operation)

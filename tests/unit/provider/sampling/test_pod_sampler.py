@@ -1,0 +1,90 @@
+import time
+from collections.abc import Callable
+
+import pytest
+
+import provider.sampling.pod_sampler
+from provider.cluster.api import ClusterError
+from provider.sampling.pod_sampler import PodSampler
+
+PRINTED = "== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nusage_usec 5\n"
+
+
+class Scripted:
+    """Answers commands as `answer` says, by the pod's name."""
+
+    def __init__(self, answer: Callable[[str], str]) -> None:
+        self.asked: list[str] = []
+        self._answer = answer
+
+    def execute(self, pod, container, command, patience_s):
+        assert command[0] == "sh"
+        assert patience_s == 0, "it would wait for a lost connection, beside the one who waits already"
+        assert container == "tf-serving"
+        self.asked.append(pod)
+        return self._answer(pod)
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.01)
+
+
+def sampled(answer: Callable[[str], str], enough: Callable[[Scripted], bool]) -> tuple[PodSampler, Scripted, list[str]]:
+    cluster, said = Scripted(answer), []
+    with PodSampler(cluster, ["a", "b"], said.append) as sampler:  # type: ignore[arg-type]
+        deadline = time.monotonic() + 5
+        while not enough(cluster) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    return sampler, cluster, said
+
+
+def test_every_pod_is_read_in_turn_until_the_end() -> None:
+    sampler, cluster, said = sampled(lambda _: PRINTED, lambda cluster: len(cluster.asked) >= 6)
+    assert cluster.asked[:4] == ["a", "b", "a", "b"]
+    assert {len(own) for own in sampler.readings.values()} <= {len(cluster.asked) // 2, len(cluster.asked) // 2 + 1}
+    assert said == []
+    asked = len(cluster.asked)
+    time.sleep(0.05)
+    assert len(cluster.asked) == asked
+
+
+def fails_for_a(pod: str) -> str:
+    if pod == "a":
+        raise ClusterError('exec: "sh": executable file not found in $PATH')
+    return PRINTED
+
+
+@pytest.mark.parametrize("answer", [fails_for_a, lambda pod: "" if pod == "a" else PRINTED])
+def test_a_pod_that_cannot_be_read_is_said_once_and_left_alone(answer: Callable[[str], str]) -> None:
+    sampler, cluster, said = sampled(answer, lambda cluster: cluster.asked.count("b") >= 6)
+    assert cluster.asked.count("a") == 3
+    assert sampler.readings["a"] == []
+    assert len(sampler.readings["b"]) >= 6
+    [line] = said
+    assert line.startswith("what server a uses is not sampled: ")
+
+
+def test_a_pod_that_could_be_read_is_tried_again_after_every_failure() -> None:
+    answers = iter([PRINTED, *["lost"] * 8, *[PRINTED] * 100])
+
+    def answer(pod: str) -> str:
+        if pod == "b" or (said := next(answers)) == PRINTED:
+            return PRINTED
+        raise ClusterError(said)
+
+    sampler, _, said = sampled(answer, lambda cluster: cluster.asked.count("a") >= 11)
+    assert len(sampler.readings["a"]) >= 2
+    assert said == []
+
+
+def test_the_end_of_a_test_does_not_wait_for_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider.sampling.pod_sampler, "_LAST_S", 0.05)
+
+    def hang(_: str) -> str:
+        time.sleep(2)
+        return PRINTED
+
+    began = time.monotonic()
+    sampled(hang, lambda cluster: bool(cluster.asked))
+    assert time.monotonic() - began < 1

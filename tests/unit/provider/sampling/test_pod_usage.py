@@ -1,0 +1,101 @@
+"""Files as containers have them: of version 2 from a pod of Kubernetes 1.34 with a limit, of version 1 the same."""
+
+import subprocess
+
+import pytest
+
+from provider.sampling.pod_usage import COMMAND, usage_in
+
+V2 = """\
+== /proc/uptime
+13937.82 16908.75
+== /sys/fs/cgroup/cpu.stat
+usage_usec 2500000
+user_usec 2000000
+system_usec 500000
+nr_periods 400
+nr_throttled 100
+throttled_usec 90000
+== /sys/fs/cgroup/cpu.max
+150000 100000
+== /sys/fs/cgroup/cpuset.cpus.effective
+0-1
+== /sys/fs/cgroup/memory.current
+300000000
+== /sys/fs/cgroup/memory.stat
+anon 200000000
+inactive_file 60000000
+"""
+V1 = """\
+== /proc/uptime
+13937.82 16908.75
+== /sys/fs/cgroup/cpuacct/cpuacct.usage
+2500000000
+== /sys/fs/cgroup/cpu/cpu.stat
+nr_periods 400
+nr_throttled 100
+throttled_time 90000000
+== /sys/fs/cgroup/cpu/cpu.cfs_quota_us
+150000
+== /sys/fs/cgroup/cpu/cpu.cfs_period_us
+100000
+== /sys/fs/cgroup/cpuset/cpuset.effective_cpus
+0-1
+== /sys/fs/cgroup/memory/memory.usage_in_bytes
+300000000
+== /sys/fs/cgroup/memory/memory.stat
+inactive_file 1
+total_inactive_file 60000000
+"""
+
+
+@pytest.mark.parametrize("printed", [V2, V1], ids=["v2", "v1"])
+def test_both_versions_of_cgroups_say_the_same(printed):
+    usage = usage_in(printed)
+    assert usage.uptime_s == 13937.82
+    assert usage.used.cpu_s == 2.5
+    assert usage.used.periods == (400, 100)
+    assert usage.used.memory_bytes == 240_000_000
+    assert usage.most_cores == 1.5
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        V2.replace("150000 100000", "max 100000").replace("nr_periods 400", "nr_periods 0"),
+        V1.replace("\n150000\n", "\n-1\n").replace("nr_periods 400", "nr_periods 0"),
+    ],
+    ids=["v2", "v1"],
+)
+def test_a_container_without_a_limit_may_use_its_node_and_is_never_stopped(printed):
+    usage = usage_in(printed)
+    assert usage.most_cores == 2
+    assert usage.used.periods is None
+
+
+def test_cores_that_are_not_in_a_row_are_counted():
+    assert usage_in(V2.replace("0-1", "0-2,5,8-9").replace("150000", "max")).most_cores == 6
+
+
+def test_what_a_container_does_not_say_is_not_known_rather_than_nothing():
+    usage = usage_in("== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nusage_usec 5\n")
+    assert (usage.used.memory_bytes, usage.used.periods, usage.most_cores) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("printed", "missing"),
+    [
+        ("", "how long its node is up"),
+        ("== /proc/uptime\n1.0 1.0\n", "what CPU time it used"),
+        ("== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nnr_periods 5\n", "what CPU time it used"),
+    ],
+)
+def test_a_container_that_does_not_say_what_it_used_is_told_from_one_that_used_nothing(printed, missing):
+    with pytest.raises(ValueError, match=missing):
+        usage_in(printed)
+
+
+def test_the_command_needs_nothing_but_a_shell():
+    done = subprocess.run(COMMAND, env={"PATH": "/nowhere"}, executable="/bin/sh", check=True, capture_output=True)
+    assert done.stdout.decode().startswith("== /proc/uptime\n")
+    assert done.stderr == b""

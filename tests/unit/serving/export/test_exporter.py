@@ -1,0 +1,92 @@
+import hashlib
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.export import exporter as exporting
+from serving.export.exporter import tree_digest
+from serving.export.resnet50 import IMAGE_SHAPE, write_saved_model
+from serving.export.weights import SEED, random_value
+from serving.model.model import Model
+
+
+def write_small(version: Path) -> None:
+    (version / "variables").mkdir(parents=True)
+    (version / "saved_model.pb").write_bytes(b"graph")
+    (version / "variables" / "data").write_bytes(b"numbers")
+
+
+def test_the_digest_is_of_names_and_contents_and_of_nothing_else(tmp_path):
+    for name in ("a", "b"):
+        write_small(tmp_path / name)
+    assert tree_digest(tmp_path / "a") == tree_digest(tmp_path / "b")
+    before = tree_digest(tmp_path / "a")
+    (tmp_path / "a/variables/data").write_bytes(b"numberz")
+    assert tree_digest(tmp_path / "a") != before
+    (tmp_path / "b/variables/data").rename(tmp_path / "b/variables/date")
+    assert tree_digest(tmp_path / "b") != before
+
+
+def test_an_interrupted_export_is_never_taken_for_whole(tmp_path):
+    def interrupted(version):
+        write_small(version)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        exporting.cached_export("random", tmp_path, interrupted)
+    assert not list(tmp_path.glob("*/export.json"))
+
+    exported = exporting.cached_export("random", tmp_path, write_small)
+    assert exported["digest"] == tree_digest(Path(exported["path"]))
+    assert sorted(path.name for path in Path(exported["path"]).glob("1/*")) == ["saved_model.pb", "variables"]
+    assert not list(tmp_path.glob(".*.unfinished"))
+
+
+def test_exports_at_the_same_time_write_once(tmp_path):
+    written = []
+
+    def write(version):
+        written.append(version)
+        write_small(version)
+
+    with ThreadPoolExecutor(6) as pool:
+        exports = list(pool.map(lambda _: exporting.cached_export("random", tmp_path, write), range(6)))
+    assert len(written) == 1
+    assert all(exported == exports[0] for exported in exports)
+
+
+def test_an_export_with_other_versions_is_another_one(tmp_path, monkeypatch):
+    first = exporting.cached_export("random", tmp_path, write_small)
+    monkeypatch.setattr(exporting, "version", lambda _: "another")
+    assert exporting.cached_export("random", tmp_path, write_small)["path"] != first["path"]
+
+
+def test_random_values_are_the_same_on_every_machine():
+    kernel = random_value(np.random.default_rng(SEED), "conv1_conv/kernel", (7, 7, 3, 64))
+    assert hashlib.sha256(kernel.tobytes()).hexdigest().startswith("1c3f8cf2e9a429ea")
+
+
+def test_the_command_prints_one_line_that_says_what_was_exported(tmp_path):
+    exported = exporting.cached_export("random", tmp_path, write_small)
+    command = [sys.executable, "-m", "serving.export", "--weights=random", f"--cache={tmp_path}"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert [json.loads(line) for line in ended.stdout.splitlines()] == [exported]
+    assert list(exported) == ["name", "path", "digest", "weights"]
+
+
+def test_random_resnet50_tells_images_apart_without_being_one_hot(tmp_path):
+    write_saved_model("random", tmp_path / "1")
+    model = Model("resnet", 1, tmp_path / "1")
+    images = np.random.default_rng(3).uniform(0, 255, (2, *IMAGE_SHAPE)).astype(np.float32)
+    images[1] = 127
+    answers = model.signature("serving_default").run({"image_input": images})["resnet50"]
+    assert answers.shape == (2, 1000)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-4)
+    assert (answers.max(axis=1) < 0.9).all()
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+    assert model.warm_up(iterations=1) == 1

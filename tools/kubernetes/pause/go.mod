@@ -1,3 +1,0 @@
-module shapebench/tools/kubernetes/pause
-
-go 1.24.0
