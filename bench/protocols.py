@@ -20,8 +20,9 @@ from bench.servers import null_grpc_server, null_server
 from bench.servers import processes as servers
 from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.phases import HOLD
+from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.run.payload import photograph
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 
 _USERS = 8
@@ -60,8 +61,8 @@ def _round(urls: dict[str, str], bodies: dict[str, bytes], first: int) -> dict[s
 def _turn(protocol: str, url: str, body: bytes) -> Turn:
     profile = ClosedLoop(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + _HOLD_S)
     with tempfile.TemporaryDirectory() as folder:
-        spec = LoadTestSpec(profile, protocol, url, "resnet", Path(folder) / "run", body)
-        outcome = run_load_test(spec, lambda _: None, threading.Event())
+        plan = LoadTestPlan(load_plan(profile.model_dump()), protocol, url, "resnet", str(Path(folder) / "run"))
+        outcome = run_load_test(plan, body, lambda _: None, threading.Event())
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD))
     if outcome.reasons or not pc.all(held["ok"]).as_py():
         raise RuntimeError(f"{protocol}: {'; '.join(outcome.reasons) or 'requests failed'}, so the rates mean nothing")

@@ -27,8 +27,9 @@ from bench.figures import Figure, describe_machine, report
 from bench.servers import processes as servers
 from bench.stores.synthetic import make_manifest, write_run
 from loadtest.generator.phases import HOLD
+from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.run.payload import rest_body
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
 
@@ -73,8 +74,8 @@ def _say(what: str) -> None:
 
 def _measured_rows(load: ClosedLoop, url: str, model_name: str) -> pa.Table:
     with tempfile.TemporaryDirectory() as folder:
-        spec = LoadTestSpec(load, "rest", url, model_name, Path(folder) / "run", rest_body())
-        outcome = run_load_test(spec, lambda _: None, threading.Event())
+        plan = LoadTestPlan(load_plan(load.model_dump()), "rest", url, model_name, str(Path(folder) / "run"))
+        outcome = run_load_test(plan, rest_body(), lambda _: None, threading.Event())
     if outcome.reasons:
         print(f"  {load.users} users: not a valid run, because {'; '.join(outcome.reasons)}", file=sys.stderr)
     return outcome.rows

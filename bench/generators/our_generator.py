@@ -13,8 +13,9 @@ import pyarrow.compute as pc
 
 from analysis.results.manifest import Capacity
 from loadtest.generator.phases import HOLD
+from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import Progress
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile
 
 Times = npt.NDArray[np.float64]
@@ -66,8 +67,8 @@ def run(profile: LoadProfile, url: str, body: bytes) -> OurRun:
     """One load test over REST, with its verdict on itself."""
     meter = _Meter()
     with tempfile.TemporaryDirectory() as folder:
-        spec = LoadTestSpec(profile, "rest", url, "resnet", Path(folder) / "run", body)
-        outcome = run_load_test(spec, meter.note, threading.Event())
+        plan = LoadTestPlan(load_plan(profile.model_dump()), "rest", url, "resnet", str(Path(folder) / "run"))
+        outcome = run_load_test(plan, body, meter.note, threading.Event())
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD)).sort_by("intended_start")
     due_s, sent_s = (held[name].cast(pa.int64()).to_numpy() / 1e6 for name in ("intended_start", "start"))
     answered_s = sent_s + held["latency_us"].to_numpy() / 1e6

@@ -1,4 +1,4 @@
-"""The photograph that every user sends."""
+"""The photograph that every request sends."""
 
 from pathlib import Path
 
@@ -18,5 +18,5 @@ def photograph() -> npt.NDArray[np.uint8]:
 
 
 def rest_body(signature: str = "serving_default", batch: int = 1) -> bytes:
-    """The REST request that sends it `batch` times: loadtest.generator.clients.rest_request.rest_body_of."""
+    """The REST request body with the photograph `batch` times: see loadtest.generator.clients.rest_request."""
     return rest_body_of(photograph().tobytes(), batch, signature)

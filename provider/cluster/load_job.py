@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loadtest.generator.plan import PLAN_VARIABLE, Plan
-from loadtest.generator.pod.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
+from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
+from loadtest.generator.pod.prepare import PIXELS_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.run import pod
-from loadtest.run.planning import patience_s
 from stacks.labels import STACK, label_value
 from stacks.serving_names import GENERATOR_LABELS
 
@@ -55,7 +54,7 @@ def job_name(run_id: str) -> str:
     return f"load-{run_id.lower()}"
 
 
-def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
+def job(spec: JobSpec, run_id: str, plan: LoadTestPlan) -> dict[str, Any]:
     """The Job as the API takes it. It runs once: a pod that fails is a test that failed."""
     labels = _labels(spec.stack)
     return {
@@ -71,7 +70,7 @@ def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             # When everything that watches it is gone, it ends and goes away by itself.
-            "activeDeadlineSeconds": round(spec.start_timeout_s + patience_s(plan) + KEPT_FOR_S),
+            "activeDeadlineSeconds": round(spec.start_timeout_s + plan.timeout_s + KEPT_FOR_S),
             "ttlSecondsAfterFinished": KEPT_FOR_S,
             "template": {
                 "metadata": {
@@ -101,7 +100,7 @@ def _labels(stack: str) -> dict[str, str]:
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
 
 
-def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
+def _pod(spec: JobSpec, plan: LoadTestPlan) -> dict[str, Any]:
     return {
         "restartPolicy": "Never",
         "serviceAccountName": spec.service_account,
@@ -122,7 +121,7 @@ def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
                 spec.image,
                 pod.PREPARE_COMMAND,
                 _generator_resources(1),
-                {ORDER_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
+                {PLAN_JSON_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
             ),
             _container(AVAILABLE, spec.image, pod.available_command(_AVAILABLE_WITHIN_S), _KEEPER_RESOURCES),
         ],
@@ -131,7 +130,7 @@ def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
             _container(
                 KEEPER,
                 spec.image,
-                pod.keeper_command("keep", pod.WORK_DIR, round(patience_s(plan) + KEPT_FOR_S)),
+                pod.sidecar_command("keep", pod.WORK_DIR, round(plan.timeout_s + KEPT_FOR_S)),
                 _KEEPER_RESOURCES,
             ),
         ],

@@ -11,7 +11,7 @@ from typing import Any
 
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM, unpacked
 from loadtest.result.outcome import Progress
-from loadtest.result.reasons import EndedFor, Ending
+from loadtest.result.validity.termination import EndedByRunner, Termination
 from loadtest.run import pod as layout
 from provider.clocks import ClockReading, timed
 from provider.cluster.api import PATIENCE_S, Cluster, ClusterError, Json
@@ -66,7 +66,7 @@ class Patience:
 class Brought:
     """What a Job left: how the generator ended, the files it wrote, its log, its pod as it was last seen, its clock."""
 
-    ending: Ending
+    ending: Termination
     files: dict[str, bytes]
     log: str
     pod: Json
@@ -102,7 +102,7 @@ class LoadRun:
             started = self._wait_for_start()
             lost_with, ended_for = self._follow()
             if lost_with:
-                return Brought(Ending(None, None, ended_for, (), lost_with=lost_with), {}, "", started)
+                return Brought(Termination(None, None, ended_for, (), lost_because=lost_with), {}, "", started)
             return self._fetch(self._pod or started, ended_for)
         finally:
             self._clear_away()
@@ -151,10 +151,10 @@ class LoadRun:
         events = self._cluster.events(pod["metadata"]["name"] if pod is not None else self._name)
         return events[-1] if events else "the cluster has not said why"
 
-    def _follow(self) -> tuple[str | None, EndedFor | None]:
+    def _follow(self) -> tuple[str | None, EndedByRunner | None]:
         """Pass on progress until the generator has ended; returns what it was lost with, and why it was ended."""
         deadline = time.monotonic() + self._patience.test_s
-        ended_for: EndedFor | None = None
+        ended_for: EndedByRunner | None = None
         told_at: float | None = None
         while True:
             pod = self._look()
@@ -177,10 +177,10 @@ class LoadRun:
             self._show_progress(said)
             time.sleep(_LOOK_S) if ended_for else self._operation.cancelled.wait(_LOOK_S)
 
-    def _why_to_end(self, deadline: float) -> EndedFor | None:
+    def _why_to_end(self, deadline: float) -> EndedByRunner | None:
         if self._operation.cancelled.is_set():
-            return EndedFor.CANCEL
-        return EndedFor.LATENESS if time.monotonic() > deadline else None
+            return EndedByRunner.CANCELLED
+        return EndedByRunner.TIMED_OUT if time.monotonic() > deadline else None
 
     def _show_progress(self, said: list[dict[str, Any]]) -> None:
         if progress := _last(said, "progress"):
@@ -192,34 +192,39 @@ class LoadRun:
         except ClusterError:
             return ""  # it is only shown; what became of the pod is looked at anyway
 
-    def _fetch(self, pod: Json, ended_for: EndedFor | None) -> Brought:
+    def _fetch(self, pod: Json, ended_for: EndedByRunner | None) -> Brought:
         told = told_to_end(pod)
         try:
             return self._fetched(pod, ended_for, SECONDS_AFTER_TERM if told else PATIENCE_S)
         except ClusterError as error:
             if not told:
                 raise
-            lost = Ending(None, None, ended_for, (), lost_with=f"its pod was told to end, {told}, and {error}")
+            lost = Termination(None, None, ended_for, (), lost_because=f"its pod was told to end, {told}, and {error}")
             return Brought(lost, {}, "", pod)
 
-    def _fetched(self, pod: Json, ended_for: EndedFor | None, patience_s: float) -> Brought:
+    def _fetched(self, pod: Json, ended_for: EndedByRunner | None, patience_s: float) -> Brought:
         name = pod["metadata"]["name"]
         log = self._cluster.log(name, GENERATOR, _LOG_LINES)
         terminated = state_of(pod, GENERATOR).get("terminated")
-        ending = Ending(
+        ending = Termination(
             exit_code=exit_code(terminated) if terminated else None,
             totals=_last(_messages(log), "totals"),
-            ended_for=ended_for,
+            ended_by_runner=ended_for,
             last_log_lines=tuple(_other_lines(log)[-_LOG_LINES_SHOWN:]),
             killed_by=killed_by(terminated) if terminated else None,
-            told_to_end=told_to_end(pod),
+            deletion_reason=told_to_end(pod),
         )
         if state_of(pod, KEEPER).keys() & {"terminated"}:
-            return Brought(Ending(None, None, ended_for, (), lost_with="the keeper of its rows ended"), {}, log, pod)
-        if ending.told_to_end is None:  # else what time there is, is the rows'
+            return Brought(
+                Termination(None, None, ended_for, (), lost_because="the sidecar that keeps its rows ended"),
+                {},
+                log,
+                pod,
+            )
+        if ending.deletion_reason is None:  # else what time there is, is the rows'
             with contextlib.suppress(ClusterError):  # what the servers counted is then known until a little earlier
                 self._cluster.execute(name, KEEPER, layout.COUNTERS_COMMAND, _LATE_S)
-        command = layout.keeper_command("list", layout.WORK_DIR)
+        command = layout.sidecar_command("list", layout.WORK_DIR)
         listed = json.loads(self._cluster.execute(name, KEEPER, command, patience_s))
         rows = {file: listed[file] for file in listed if file.endswith(".csv")}
         files = {file: self._fetch_file(name, file, size, sha256, patience_s) for file, (size, sha256) in rows.items()}
@@ -227,7 +232,7 @@ class LoadRun:
 
     def _clock_of(self, pod: str) -> Iterator[ClockReading]:
         """Readings of the clock that its rows are on; none where it cannot be read, which only costs samples."""
-        command = layout.keeper_command("clock", layout.WORK_DIR)
+        command = layout.sidecar_command("clock", layout.WORK_DIR)
         with contextlib.suppress(ClusterError):
             for _ in range(_CLOCK_READINGS):
                 sent_s, received_s, said = timed(lambda: self._cluster.execute(pod, KEEPER, command, _LATE_S))
@@ -247,7 +252,7 @@ class LoadRun:
         for offset in range(0, size, _PART_BYTES):
             # Not beyond the size that was listed: a generator that could not be ended may still be writing.
             count = min(_PART_BYTES, size - offset)
-            text = self._cluster.execute(pod, KEEPER, layout.keeper_command("read", path, offset, count), patience_s)
+            text = self._cluster.execute(pod, KEEPER, layout.sidecar_command("read", path, offset, count), patience_s)
             with contextlib.suppress(ValueError):  # the digest will not match, and all is read again
                 yield unpacked(text.strip())
 
@@ -255,7 +260,7 @@ class LoadRun:
         try:
             if self._pod is not None and "running" in state_of(self._pod, KEEPER):
                 with contextlib.suppress(ClusterError):  # without it the keeper only ends later
-                    command = layout.keeper_command("release", layout.WORK_DIR)
+                    command = layout.sidecar_command("release", layout.WORK_DIR)
                     self._cluster.execute(self._pod["metadata"]["name"], KEEPER, command, _LATE_S)
             remove(self._cluster, self._name)
         except ClusterError as error:

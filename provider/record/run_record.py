@@ -7,17 +7,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
-from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Batching, Generator, Manifest, Model, Serving, Validity
 from analysis.results.store import ResultsStore
 from analysis.statistics.summary import RunSummary, summarise
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
-from loadtest.result.validity import reasons_of_idleness, reasons_of_sharing
 from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import OneRun
 from provider.resource import Operation, Props, ResourceError
-from stacks.load_profiles import LoadProfile, load_profile
+from stacks.load_profiles import load_profile
 from stacks.shapes import NodeShape
 
 # What `pulumi stack output headline` shows, of the phase that counts.
@@ -61,9 +59,8 @@ def keep(
     Raises ResourceError when the run is not valid, after what was measured has been kept.
     """
     run_id = this.run_id
-    profile = load_profile(inputs["profile"])
-    reasons = (*outcome.reasons, *_against_sharing(outcome, circumstances, profile))
-    manifest = _manifest(this, inputs, outcome, circumstances, reasons)
+    reasons = outcome.reasons
+    manifest = _manifest(this, inputs, outcome, circumstances)
     store = ResultsStore(inputs["results"])
     for worker, rows in _by_worker(outcome.rows).items():
         store.write_rows(manifest.stack, run_id, worker, rows)
@@ -90,14 +87,7 @@ def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
     return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
 
 
-def _against_sharing(outcome: LoadTestOutcome, circumstances: Circumstances, profile: LoadProfile) -> tuple[str, ...]:
-    known_by_rows = reasons_of_sharing(outcome.rows, outcome.counted_phase, circumstances.replicas)
-    return known_by_rows or reasons_of_idleness(requests_by_replica(outcome.samples), circumstances.replicas, profile)
-
-
-def _manifest(
-    this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances, reasons: tuple[str, ...]
-) -> Manifest:
+def _manifest(this: OneRun, inputs: Props, outcome: LoadTestOutcome, circumstances: Circumstances) -> Manifest:
     shape = NodeShape.model_validate(inputs["shape"])
     return Manifest(
         run_id=this.run_id,
@@ -117,7 +107,7 @@ def _manifest(
         finished_at=outcome.finished_at,
         cost=kept_cost(inputs["platform"], shape, inputs["region"]),
         capacity=outcome.capacity,
-        validity=Validity(verdict="invalid" if reasons else "valid", reasons=reasons),
+        validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),
         software=software_versions() | {**circumstances.software, "locust": outcome.locust_version},
         git_commit=git_commit(),
     )

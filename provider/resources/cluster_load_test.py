@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,16 +10,17 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, outcome_of
-from loadtest.result.raw_rows import read_spools
+from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
+from loadtest.result.validity.servers import Servers
 from loadtest.run import pod as layout
-from loadtest.run.planning import Asked, patience_s, plan_of
 from provider.cluster.api import Cluster
 from provider.cluster.load_job import GENERATOR, JobSpec, job, selector_of
 from provider.cluster.load_run import Brought, LoadRun, Patience, remove
 from provider.cluster.pod_status import image_id
-from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
+from provider.cluster.server_pods import ServerPod, image_of, server_pods
 from provider.record.repeats import OneRun, run_all
 from provider.record.run_record import Circumstances, keep, model_name
 from provider.resource import Operation, Props, ResourceError
@@ -72,10 +72,11 @@ def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) ->
     before = _ready_servers(cluster, inputs, operation)
     started_at = datetime.now(UTC)
     with PodSampler(cluster, [server.name for server in before], operation.say) as servers:
-        brought = _bring_back(cluster, this.run_id, inputs, before, operation)
+        plan = _plan(inputs, before)
+        brought = _bring_back(cluster, this.run_id, inputs, plan, operation)
     after = server_pods(cluster.pods(_selector(inputs["selector"])))
-    outcome = _outcome(brought, work_dir, inputs, started_at, reasons_against_servers(before, after))
-    outcome = replace(outcome, samples=pa.concat_tables([outcome.samples, samples_of(servers.readings, brought.clock)]))
+    of_servers = samples_of(servers.readings, brought.clock)
+    outcome = _outcome(brought, work_dir, plan, of_servers, started_at, Servers(inputs["replicas"], before, after))
     kept = keep(this, inputs, outcome, _circumstances(inputs, before, brought), operation)
     shutil.rmtree(work_dir)
     return kept
@@ -115,19 +116,20 @@ def _ready_servers(cluster: Cluster, inputs: Props, operation: Operation) -> lis
         operation.cancelled.wait(_LOOK_S)
 
 
-def _bring_back(
-    cluster: Cluster, run_id: str, inputs: Props, servers: list[ServerPod], operation: Operation
-) -> Brought:
-    asked = Asked(
-        profile=load_profile(inputs["profile"]),
+def _plan(inputs: Props, servers: list[ServerPod]) -> LoadTestPlan:
+    # No parent: the cluster ends it, at the latest when the Job's time is over.
+    return LoadTestPlan(
+        load=load_plan(load_profile(inputs["profile"]).model_dump()),
         protocol=inputs["serving"]["protocol"],
         base_url=inputs["baseUrl"],
         model_name=model_name(inputs),
+        work_dir=str(layout.WORK_DIR),
         processes=int(inputs["processes"]),
-        pages={server.name: server.page for server in servers if server.page},
+        counter_urls={server.name: server.page for server in servers if server.page},
     )
-    # No parent: the cluster ends it, at the latest when the Job's time is over.
-    plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)
+
+
+def _bring_back(cluster: Cluster, run_id: str, inputs: Props, plan: LoadTestPlan, operation: Operation) -> Brought:
     spec = JobSpec(
         namespace=inputs["namespace"],
         stack=inputs["stack"],
@@ -138,25 +140,25 @@ def _bring_back(
         node_selector=inputs["nodeSelector"],
         start_timeout_s=inputs["startTimeoutS"],
     )
-    patience = Patience(start_s=spec.start_timeout_s, test_s=patience_s(plan))
+    patience = Patience(start_s=spec.start_timeout_s, test_s=plan.timeout_s)
     return LoadRun(cluster, operation, job(spec, run_id, plan), patience, reporter(operation)).bring_back()
 
 
 def _outcome(
     brought: Brought,
     work_dir: Path,
-    inputs: Props,
+    plan: LoadTestPlan,
+    of_servers: pa.Table,
     started_at: datetime,
-    against_servers: tuple[str, ...],
+    servers: Servers,
 ) -> LoadTestOutcome:
-    profile, processes = load_profile(inputs["profile"]), int(inputs["processes"])
     work_dir.mkdir(parents=True)
     for name, content in brought.files.items():
         (work_dir / name).write_bytes(content)
     (work_dir / "locust.log").write_text(brought.log)
-    spool = read_spools(work_dir, processes)
-    outcome = outcome_of(brought.ending, spool, profile, started_at, "(unknown)", against_servers)
-    return replace(outcome, processes=processes, samples=read_all_samples(work_dir, processes))
+    samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), of_servers])
+    rows = read_all_raw_rows(work_dir, plan.processes)
+    return outcome_of(plan, brought.ending, rows, samples, servers, started_at)
 
 
 def _circumstances(inputs: Props, servers: list[ServerPod], brought: Brought) -> Circumstances:

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from loadtest.result.validity.servers import NO_SERVERS, Servers, ServerState
 from provider.resources.server_process import ProcessIdentity
 
 
@@ -19,10 +20,10 @@ def listener(url: str) -> ProcessIdentity | None:
     return ProcessIdentity.of(pid) if pid else None
 
 
-def reasons_against_listener(before: ProcessIdentity | None, after: ProcessIdentity | None) -> tuple[str, ...]:
-    """Whether another process answers afterwards; one that is gone has its own reason among those of the load test."""
-    if before is None or after is None or before == after:
-        return ()
-    return (
-        f"the server restarted during the test: process {before.pid} listened before it and process {after.pid} after",
+def servers(before: ProcessIdentity | None, after: ProcessIdentity | None) -> Servers:
+    """For the checks of validity; where one cannot be seen nothing is known, and a server that is gone is a check."""
+    if before is None or after is None:
+        return NO_SERVERS
+    return Servers(
+        1, *((ServerState(f"process {each.pid}", f"{each.pid} {each.started}"),) for each in (before, after))
     )

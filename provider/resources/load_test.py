@@ -1,18 +1,19 @@
 """The load test of a server on this machine, as a resource."""
 
 import shutil
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from analysis.results.samples import SERVER
 from loadtest.generator.clients.protocols import request_body
+from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.run.payload import photograph
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from provider.record.repeats import OneRun, run_all
 from provider.record.run_record import Circumstances, keep, model_name
 from provider.resource import Operation, Props
-from provider.resources.listener import listener, reasons_against_listener
+from provider.resources.listener import listener, servers
 from provider.resources.measurement import Measurement
 from provider.resources.progress import reporter
 from serving.command import PROMETHEUS_PATH
@@ -38,20 +39,22 @@ def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
     work_dir = Path(inputs["workDir"]) / this.run_id
     protocol = inputs["serving"]["protocol"]
     before = listener(inputs["baseUrl"])
-    spec = LoadTestSpec(
-        profile=load_profile(inputs["profile"]),
+    plan = LoadTestPlan(
+        load=load_plan(load_profile(inputs["profile"]).model_dump()),
         protocol=protocol,
         base_url=inputs["baseUrl"],
         model_name=model_name(inputs),
-        work_dir=work_dir,
-        body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
-        server_pid=before.pid if before else None,
+        work_dir=str(work_dir),
         processes=int(inputs["processes"]),
-        page=inputs["restUrl"] + PROMETHEUS_PATH,
+        counter_urls={SERVER: inputs["restUrl"] + PROMETHEUS_PATH},
+        server_pid=before.pid if before else None,
     )
-    outcome = run_load_test(spec, reporter(operation), operation.cancelled)
-    outcome = replace(
-        outcome, reasons=(*outcome.reasons, *reasons_against_listener(before, listener(inputs["baseUrl"])))
+    outcome = run_load_test(
+        plan,
+        request_body(protocol, photograph().tobytes(), model_name(inputs)),
+        reporter(operation),
+        operation.cancelled,
+        lambda: servers(before, listener(inputs["baseUrl"])),
     )
     kept = keep(this, inputs, outcome, _HERE, operation)
     shutil.rmtree(work_dir)

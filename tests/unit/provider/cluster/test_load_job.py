@@ -6,16 +6,22 @@ from typing import Any
 
 import pytest
 
+from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.result.validity.servers import Servers, server_change_reasons
 from loadtest.run import pod as layout
-from loadtest.run.planning import Asked, patience_s, plan_of
 from provider.cluster.load_job import GENERATOR, KEEPER, JobSpec, job, selector_of
 from provider.cluster.pod_status import exit_code, killed_by, loss, obstacles, told_to_end
-from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
+from provider.cluster.server_pods import ServerPod, image_of, server_pods
 from stacks.load_profiles import PROFILES
 
 RUN_ID = "01K0000000000000000000ABCD"
-ASKED = Asked(PROFILES["seed"], "rest", "http://tf-serving-rest.shapebench.svc:8501", "resnet")
-PLAN = plan_of(ASKED, layout.WORK_DIR, None)
+PLAN = LoadTestPlan(
+    load_plan(PROFILES["seed"].model_dump()),
+    "rest",
+    "http://tf-serving-rest.shapebench.svc:8501",
+    "resnet",
+    str(layout.WORK_DIR),
+)
 SPEC = JobSpec(
     namespace="shapebench",
     stack="8CPU_16gb",
@@ -38,7 +44,7 @@ def test_one_run_is_one_pod_that_is_never_started_again() -> None:
 
 
 def test_a_job_that_nobody_watches_any_more_ends_and_goes_away() -> None:
-    assert JOB["spec"]["activeDeadlineSeconds"] > 600 + patience_s(PLAN)
+    assert JOB["spec"]["activeDeadlineSeconds"] > 600 + PLAN.timeout_s
     assert JOB["spec"]["ttlSecondsAfterFinished"] > 0
 
 
@@ -56,8 +62,7 @@ def test_the_pod_runs_where_the_stack_says() -> None:
 
 
 def test_a_generator_of_several_processes_gets_so_much_more_and_one_core_for_the_one_that_leads_them() -> None:
-    asked = plan_of(replace(ASKED, processes=3), layout.WORK_DIR, None)
-    containers = job(SPEC, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
+    containers = job(SPEC, RUN_ID, replace(PLAN, processes=3))["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
@@ -84,12 +89,12 @@ def test_the_pod_is_no_user_of_the_cluster() -> None:
 
 def test_the_keeper_outlives_the_test_by_the_time_a_connection_may_be_away() -> None:
     keeper = next(container for container in POD["containers"] if container["name"] == KEEPER)
-    assert float(keeper["command"][-1]) > patience_s(PLAN) + 600
+    assert float(keeper["command"][-1]) > PLAN.timeout_s + 600
 
 
 def test_the_plan_reaches_the_pod_as_it_is() -> None:
     variables = {variable["name"]: variable["value"] for variable in POD["initContainers"][0]["env"]}
-    assert type(PLAN).from_json(variables["SHAPEBENCH_LOADTEST_ORDER"]) == PLAN
+    assert type(PLAN).from_json(variables["SHAPEBENCH_LOADTEST_PLAN_JSON"]) == PLAN
     assert json.dumps(JOB), "the API takes JSON"
 
 
@@ -134,7 +139,8 @@ def server(name: str = "s0", **changes: Any) -> ServerPod:
 
 
 def test_servers_that_were_there_all_the_time_are_no_reason() -> None:
-    assert reasons_against_servers([server(), server("s1")], [server("s1"), server()]) == ()
+    servers = Servers(2, [server(), server("s1")], [server("s1"), server()])
+    assert server_change_reasons(servers) == ()
 
 
 @pytest.mark.parametrize(
@@ -161,7 +167,7 @@ def test_servers_that_were_there_all_the_time_are_no_reason() -> None:
 def test_what_happened_to_a_server_is_the_only_reason(
     before: list[ServerPod], after: list[ServerPod], reason: str
 ) -> None:
-    assert reasons_against_servers(before, after) == (reason,)
+    assert server_change_reasons(Servers(2, before, after)) == (reason,)
 
 
 def test_a_pod_without_status_serves_nothing_yet_and_one_that_is_deleted_no_more() -> None:

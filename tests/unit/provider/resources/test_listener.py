@@ -3,7 +3,8 @@
 import os
 import socket
 
-from provider.resources.listener import listener, reasons_against_listener
+from loadtest.result.validity.servers import NO_SERVERS, server_change_reasons
+from provider.resources.listener import listener, servers
 from provider.resources.server_process import ProcessIdentity
 
 
@@ -18,12 +19,15 @@ def test_the_process_that_listens_is_known_by_its_port() -> None:
 
 
 def test_another_process_on_the_same_port_is_a_restart() -> None:
-    before, after = ProcessIdentity(7, "boot:100"), ProcessIdentity(7, "boot:200")
-    (reason,) = reasons_against_listener(before, after)
-    assert reason.startswith("the server restarted during the test")
-    assert reasons_against_listener(before, before) == ()
+    before, after = ProcessIdentity(7, "boot:100"), ProcessIdentity(8, "boot:200")
+    assert server_change_reasons(servers(before, after)) == (
+        "server process 7 was replaced during the test by process 8",
+    )
+    assert len(server_change_reasons(servers(before, ProcessIdentity(7, "boot:200")))) == 1, "the pid was given again"
+    assert server_change_reasons(servers(before, before)) == ()
 
 
 def test_what_cannot_be_seen_is_no_reason() -> None:
-    assert reasons_against_listener(None, ProcessIdentity(7, "boot:100")) == ()
-    assert reasons_against_listener(ProcessIdentity(7, "boot:100"), None) == ()
+    assert servers(None, ProcessIdentity(7, "boot:100")) is NO_SERVERS
+    assert servers(ProcessIdentity(7, "boot:100"), None) is NO_SERVERS
+    assert server_change_reasons(NO_SERVERS) == ()
