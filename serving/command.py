@@ -1,12 +1,13 @@
 """The command line that starts a server, the real one or the embedded one, and the two files it points at.
 
-Imports the standard library only: whoever starts a server need not load what the server loads.
+Imports nothing heavy: a process that starts a server need not load what the server loads.
 """
 
 import sys
-from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
+
+from stacks.version import VERSION
 
 if TYPE_CHECKING:
     from analysis.results.manifest import Batching
@@ -17,7 +18,7 @@ PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 
 def server_version() -> str:
     """The embedded server's version, which is the project's."""
-    return version("shapebench")
+    return VERSION
 
 
 def server_command(  # noqa: PLR0913 - one parameter a flag, by keyword
