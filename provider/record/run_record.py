@@ -10,6 +10,7 @@ from analysis.pricing.stack_cost import kept_cost
 from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Batching, Generator, Manifest, Model, Serving, Validity
 from analysis.results.store import ResultsStore
+from analysis.statistics.figures import Shown
 from analysis.statistics.summary import RunSummary, summarise
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
@@ -19,24 +20,6 @@ from provider.record.repeats import OneRun
 from provider.resource import Operation, Props, ResourceError
 from stacks.load_profiles import LoadProfile, load_profile
 from stacks.shapes import NodeShape
-
-# What `pulumi stack output headline` shows, of the phase that counts.
-_HEADLINE = (
-    "capacity_rps",
-    "requests",
-    "error_rate",
-    "throughput_rps",
-    "goodput_rps",
-    "p50_ms",
-    "p90_ms",
-    "p95_ms",
-    "p99_ms",
-    "max_ms",
-    "usd_hourly",
-    "usd_24h",
-    "usd_730h",
-    "usd_per_million_good",
-)
 
 
 @dataclass(frozen=True)
@@ -140,8 +123,7 @@ def _serving(said: Props, circumstances: Circumstances) -> Serving:
 
 def _headline(summary: RunSummary) -> Props:
     """The figures for `pulumi stack output`; what is not known stays out, as Pulumi has no null there."""
-    figures = summary.to_dict()
-    return {name: figures[name] for name in _HEADLINE if figures[name] is not None}
+    return {name: value for name, value in summary.figures(Shown.OUTPUT).items() if value is not None}
 
 
 def _sentence(summary: RunSummary) -> str:
