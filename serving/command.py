@@ -1,13 +1,13 @@
 """The command line that starts a server, the real one or the embedded one, and the two files it points at.
 
-Whoever starts a server need not load what the server loads: TensorFlow stays out of this module.
+Imports nothing heavy: a process that starts a server need not load what the server loads.
 """
 
 import sys
-from importlib.metadata import version
 from pathlib import Path, PurePath
 
 from stacks.serving_variant import Batching, ServingVariant
+from stacks.version import VERSION
 
 SERVER_NAME = "shapebench-embedded"
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
@@ -15,7 +15,7 @@ PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
 
 def server_version() -> str:
     """The embedded server's version, which is the project's."""
-    return version("shapebench")
+    return VERSION
 
 
 def server_command(  # noqa: PLR0913 - one parameter a flag, by keyword
