@@ -10,8 +10,7 @@ import pytest
 
 from serving.export import exporter as exporting
 from serving.export.exporter import tree_digest
-from serving.export.resnet50 import IMAGE_SHAPE, write_saved_model
-from serving.export.weights import SEED, random_value
+from serving.export.resnet50 import IMAGE_SHAPE, SEED, random_value, write_saved_model
 from serving.model.loaded_model import LoadedModel
 
 
