@@ -8,17 +8,18 @@ import pytest
 from tests.support.kubernetes import binaries
 from tests.support.kubernetes.binaries import PROVIDER, SERVERS, bin_folder, ensure_kubernetes, kubernetes_is_installed
 from tests.support.kubernetes.control_plane import ControlPlane
+from tests.support.scripts import write_script
 from tools.console import SetupError
 from tools.pins import ROOT
 from tools.stamps import write_stamp
 
 
 @pytest.fixture
-def installed(checkout: Path, script_at) -> Path:
+def installed(checkout: Path) -> Path:
     """A checkout that has all programs, as far as can be seen."""
     shutil.copytree(ROOT / "tests/support/kubernetes", checkout / "tests/support/kubernetes")
     for name in (*SERVERS, PROVIDER, "etcd"):
-        script_at(bin_folder(checkout) / name, "exit 1")
+        write_script(bin_folder(checkout) / name, "exit 1")
     write_stamp(checkout / ".tools/kubernetes/programs.stamp", {"key": binaries._key(checkout)})
     return checkout
 

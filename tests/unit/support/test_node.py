@@ -9,16 +9,17 @@ import pytest
 
 from tests.support.kubernetes.binaries import bin_folder
 from tests.support.node import cgroups, configuration, obstacles, programs
+from tests.support.scripts import write_script
 from tools.pins import ROOT
 from tools.stamps import write_stamp
 
 
 @pytest.fixture
-def installed(checkout: Path, script_at) -> Path:
+def installed(checkout: Path) -> Path:
     """A checkout that has all programs of a node, as far as can be seen."""
     shutil.copytree(ROOT / "tests/support/kubernetes", checkout / "tests/support/kubernetes")
     for name in programs.PROGRAMS:
-        script_at(bin_folder(checkout) / name, "exit 1")
+        write_script(bin_folder(checkout) / name, "exit 1")
     programs.debian_folder(checkout).mkdir(parents=True)
     write_stamp(checkout / ".tools/kubernetes/node.stamp", {"key": programs._key(checkout)})
     return checkout
@@ -109,10 +110,10 @@ def test_missing_programs_are_named_by_their_packages(monkeypatch: pytest.Monkey
     assert "apt, dpkg, iproute2, util-linux" in reason
 
 
-def test_a_root_that_may_not_make_namespaces_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, script_at, tmp_path):
+def test_a_root_that_may_not_make_namespaces_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     for name in (*obstacles._TOOLS, *obstacles._DEBIAN_TOOLS):
-        script_at(tmp_path / name, "echo 'Operation not permitted' >&2; exit 1")
+        write_script(tmp_path / name, "echo 'Operation not permitted' >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     reason = obstacles.why_no_node_can_run() or ""
     assert "Operation not permitted" in reason

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import write_script
 from tools.pins import ROOT
 
 
 @pytest.fixture
-def take_down(checkout: Path, script_at, tmp_path: Path):
+def take_down(checkout: Path, tmp_path: Path):
     """Runs it with command lines whose `destroy` or `janitor` fails some times first.
 
     Returns its status, what was asked in order, and what it said.
@@ -19,7 +20,7 @@ def take_down(checkout: Path, script_at, tmp_path: Path):
     def failing(program: str, command: str, failures: int, other: str = "exit 0") -> None:
         left = tmp_path / f"{program}-failures"
         left.write_text("x\n" * failures)
-        script_at(
+        write_script(
             checkout / f".tools/bin/{program}",
             f'echo "$*" >> \'{asked}\'\n[ "$1" = {command} ] || {other}\n'
             f"[ -s '{left}' ] || exit 0\nsed -i 1d '{left}'\nexit 1",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import write_script
 from tools.console import SetupError
 from tools.pull_request import run
 
@@ -13,12 +14,12 @@ EMBEDDED, OWN = "file:///embedded", "gs://states"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, script_at, tmp_path: Path) -> Path:
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """What the command line was asked, and in which backend; the stack 8cpu-16gb is there."""
     log = tmp_path / "asked"
     listed = json.dumps([{"name": "acme/shapebench/8cpu-16gb"}])
     event = json.dumps({"summaryEvent": {}})
-    script_at(
+    write_script(
         tmp_path / "bin/pulumi",
         f"echo \"$PULUMI_BACKEND_URL $*\" >> '{log}'\n"
         f"case $1 in stack) [ -z \"$BROKEN\" ] && echo '{listed}' || {{ echo no permission >&2; exit 1; }} ;;\n"
