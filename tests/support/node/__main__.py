@@ -1,4 +1,4 @@
-"""Runs a cluster of one node: `python -m tests.support.node` until Ctrl-C. Needs root and `make setup-node`."""
+"""`python -m tests.support.node` runs a cluster of one node until Ctrl-C. Needs root and `make setup-node`."""
 
 import argparse
 import signal
@@ -11,13 +11,13 @@ from tools.console import SetupError, say
 
 
 def main() -> int:
-    """Run a cluster until this process is told to end."""
+    """Run a cluster until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.node", description=__doc__)
     parser.add_argument(
         "folder", type=Path, nargs="?", default=DEFAULT_FOLDER, help="where its data and logs go; emptied first"
     )
     folder = parser.parse_args().folder
-    # So that SIGTERM, too, is a clean end.
+    # So that SIGTERM, too, stops the cluster first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
     try:

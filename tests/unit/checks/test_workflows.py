@@ -35,7 +35,7 @@ def spoil(tree: Path, name: str, old: str, new: str) -> list[str]:
     return workflows.problems(tree)
 
 
-def test_the_workflows_are_in_step(tree: Path):
+def test_the_committed_workflows_have_no_problems(tree: Path):
     assert workflows.problems(tree) == []
 
 
@@ -50,7 +50,7 @@ def test_the_workflows_are_in_step(tree: Path):
         (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 cannot be used"),
     ],
 )  # fmt: skip
-def test_what_is_out_of_step_is_reported(tree: Path, name: str, old: str, new: str, named: str):
+def test_unlisted_actions_and_other_versions_are_reported(tree: Path, name: str, old: str, new: str, named: str):
     assert any(named in each for each in spoil(tree, name, old, new))
 
 
@@ -61,7 +61,7 @@ def test_a_listed_action_that_nobody_uses_is_reported(tree: Path):
 
 
 @pytest.mark.skipif(not program(ROOT).exists(), reason="actionlint needs Go to be built with, and there is none")
-def test_actionlint_reads_them_too(tree: Path):
+def test_what_actionlint_finds_is_reported(tree: Path):
     program(tree).parent.mkdir(parents=True)
     program(tree).symlink_to(program(ROOT))
     (tree / ".git").mkdir()
@@ -70,7 +70,7 @@ def test_actionlint_reads_them_too(tree: Path):
     assert any("profiel" in each for each in found)
 
 
-def test_a_pull_request_shows_every_stack_that_has_a_file(tmp_path: Path):
+def test_a_pull_request_previews_every_stack_that_has_a_file(tmp_path: Path):
     jobs = yaml.safe_load((ROOT / PREVIEW).read_text())["jobs"]
     script = next(step["run"] for step in jobs["others"]["steps"] if step.get("id") == "named")
     variables = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(tmp_path / "output")}
@@ -80,13 +80,13 @@ def test_a_pull_request_shows_every_stack_that_has_a_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("stack", stack_names())
-def test_only_what_makes_a_cluster_is_measured_and_cleaned_up(stack: str):
+def test_only_stacks_that_create_a_cluster_can_be_measured(stack: str):
     asked = subprocess.run([ROOT / "tools/require_gke_stack", stack], capture_output=True, text=True, check=False)
     assert (asked.returncode == 0) == (load_settings(stack).platform == "gke")
 
 
 @pytest.mark.parametrize("name", ["", "8cpu", "../stacks/Pulumi.8cpu-16gb", "8cpu-16gb; destroy", "$(id)"])
-def test_a_name_that_is_no_stacks_is_refused_with_those_there_are(name: str):
+def test_an_unknown_stack_is_refused_with_the_names_of_those_that_exist(name: str):
     asked = subprocess.run([ROOT / "tools/require_gke_stack", name], capture_output=True, text=True, check=False)
     assert asked.returncode == 1
     assert f"'{name}' is no stack on GKE" in asked.stderr
@@ -104,7 +104,7 @@ def test_no_workflow_runs_a_forks_code_with_an_identity():
     )
 
 
-def test_without_go_it_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_without_go_setup_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     shutil.copytree(ROOT / "tools/lint", tree / "tools/lint")
     shutil.copytree(ROOT / "tools/go", tree / "tools/go")
     monkeypatch.setenv("PATH", str(tree))

@@ -35,7 +35,7 @@ def test_a_pulumi_without_its_python_host_is_not_used(tmp_path: Path):
     assert "pulumi-language-python is missing" in (objection(environment) or "")
 
 
-def test_a_linked_pulumi_is_completed_by_what_lies_beside_its_target(tmp_path: Path):
+def test_the_python_host_is_found_beside_the_target_of_a_linked_pulumi(tmp_path: Path):
     write_pulumi(tmp_path / "opt", "v3.300.0")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/pulumi").symlink_to(tmp_path / "opt/pulumi")
@@ -43,7 +43,7 @@ def test_a_linked_pulumi_is_completed_by_what_lies_beside_its_target(tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["exit 1", "echo hello"])
-def test_a_pulumi_that_does_not_tell_its_version_is_not_used(tmp_path: Path, text: str):
+def test_a_pulumi_that_does_not_print_its_version_is_not_used(tmp_path: Path, text: str):
     environment = write_pulumi(tmp_path, "v3.300.0")
     write_script(tmp_path / "pulumi", text)
     assert "does not tell its version" in (objection(environment) or "")
@@ -92,7 +92,7 @@ def test_a_release_is_installed_once(bare_path, releases, checkout: Path):
     assert not ensure_pulumi(checkout, releases.pins)
 
 
-def test_a_changed_pin_or_a_lost_file_makes_it_install_again(bare_path, releases, checkout: Path):
+def test_pulumi_is_installed_again_after_a_changed_pin_or_a_lost_file(bare_path, releases, checkout: Path):
     releases.publish()
     ensure_pulumi(checkout, releases.pins)
     (checkout / ".tools/bin/pulumi-language-python").unlink()
@@ -102,7 +102,7 @@ def test_a_changed_pin_or_a_lost_file_makes_it_install_again(bare_path, releases
     assert ensure_pulumi(checkout, releases.pins)
 
 
-def test_a_refused_release_leaves_what_was_installed_before(bare_path, releases, checkout: Path):
+def test_a_refused_release_keeps_the_earlier_installation(bare_path, releases, checkout: Path):
     releases.publish()
     ensure_pulumi(checkout, releases.pins)
     with (checkout / "tools/versions.toml").open("a") as file:
@@ -114,14 +114,14 @@ def test_a_refused_release_leaves_what_was_installed_before(bare_path, releases,
     assert not list((checkout / ".tools").glob("unfinished-*"))
 
 
-def test_what_a_killed_run_left_over_is_cleared(bare_path, releases, checkout: Path):
+def test_files_of_a_killed_run_are_removed(bare_path, releases, checkout: Path):
     releases.publish()
     (checkout / ".tools/unfinished-killed").mkdir(parents=True)
     ensure_pulumi(checkout, releases.pins)
     assert not list((checkout / ".tools").glob("unfinished-*"))
 
 
-def test_without_pulumi_release_and_go_the_error_names_the_mend(bare_path, releases, checkout: Path):
+def test_without_pulumi_release_and_go_the_error_names_what_to_install(bare_path, releases, checkout: Path):
     with pytest.raises(SetupError, match=r"Install Pulumi 3\.272\.0 or later .* or Go 1\.\d+\.\d+ or later"):
         ensure_pulumi(checkout, releases.pins)
     assert not (checkout / ".tools/bin").exists()
@@ -140,7 +140,7 @@ def test_a_build_that_fails_shows_its_last_lines_and_installs_nothing(
     assert not (checkout / ".tools/bin").exists()
 
 
-def test_the_users_own_pulumi_displaces_an_outdated_one_of_ours(
+def test_an_outdated_installation_is_removed_where_the_users_own_pulumi_is_good(
     releases, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PATH", write_pulumi(tmp_path / "own", "v3.300.0")["PATH"])

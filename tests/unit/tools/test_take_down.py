@@ -42,27 +42,27 @@ def take_down(checkout: Path, tmp_path: Path):
 ALL = ["cancel", "stack", "janitor", "refresh", "destroy"]
 
 
-def test_a_lock_and_what_was_being_made_are_cleared_before_it_destroys(take_down):
+def test_lock_and_interrupted_creations_are_removed_before_the_destroy(take_down):
     assert take_down(0)[:2] == (0, ALL)
 
 
-def test_nothing_to_cancel_export_or_refresh_does_not_keep_it_from_destroying(take_down):
+def test_a_failing_cancel_export_or_refresh_does_not_prevent_the_destroy(take_down):
     assert take_down(0, "exit 1")[:2] == (0, ALL)
 
 
-def test_a_destroy_that_fails_is_tried_again(take_down):
+def test_a_failing_destroy_is_tried_again(take_down):
     status, asked, said = take_down(2)
     assert (status, asked.count("destroy")) == (0, 3)
     assert "attempt 2 of 6" in said
 
 
-def test_what_was_being_made_and_cannot_be_removed_yet_is_tried_again_and_not_forgotten(take_down):
+def test_pending_creations_stay_in_the_state_until_their_resources_are_removed(take_down):
     status, asked, _ = take_down(0, held=1)
     # The state's notes are cleared by the refresh alone.
     assert (status, asked) == (0, ["cancel", "stack", "janitor", "destroy", "janitor", "refresh", "destroy"])
 
 
-def test_what_cannot_be_destroyed_is_an_error_that_says_what_to_do(take_down):
+def test_a_stack_that_cannot_be_destroyed_is_an_error_with_the_next_command(take_down):
     status, asked, said = take_down(9)
     assert (status, asked.count("destroy")) == (1, 6)
     assert "8cpu-16gb is still there and costs money" in said
