@@ -7,7 +7,6 @@ no node: pods are created and stay pending.
 import argparse
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -18,10 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.support.foreground import run_in_foreground
 from tests.support.kubernetes.api import Api
 from tests.support.kubernetes.binaries import bin_folder, etcd_program
 from tests.support.kubernetes.credentials import kubeconfig, write_private
-from tools.console import SetupError, say
+from tools.console import SetupError
 from tools.pins import ROOT
 
 _START_TIMEOUT_S = 60.0
@@ -276,19 +276,7 @@ def main() -> int:
     """Run a control plane until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.kubernetes.control_plane", description=__doc__)
     parser.add_argument("folder", type=Path, help="where data, credentials and logs go; emptied first")
-    folder = parser.parse_args().folder
-    # So that SIGTERM, too, stops the servers first.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with ControlPlane(folder) as control_plane:
-            say(f"ready at https://{control_plane.address}: export KUBECONFIG={control_plane.kubeconfig}")
-            signal.pause()
-    except SetupError as error:
-        print(f"setup: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
+    return run_in_foreground(ControlPlane(parser.parse_args().folder))
 
 
 if __name__ == "__main__":
