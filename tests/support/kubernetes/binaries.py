@@ -76,7 +76,7 @@ def _require_linux_and_go(root: Path) -> None:
 def build_servers(root: Path, names: Iterable[str], into: Path) -> None:
     """Build these programs of Kubernetes into a folder."""
     module = root / "tests/support/kubernetes/servers"
-    version = gobuild.ask_module(module, _KUBERNETES, "Version")
+    version = gobuild.module_field(module, _KUBERNETES, "Version")
     _, minor, _ = version.split(".")
     facts = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor}
     variables = {f"{package}.{name}": value for package in _VERSION_PACKAGES for name, value in facts.items()}
@@ -88,8 +88,8 @@ def build_servers(root: Path, names: Iterable[str], into: Path) -> None:
 def _build_provider(root: Path, scratch: Path, into: Path) -> None:
     """Build in a copy of our module, with the files beside it that its program embeds."""
     module = root / "tests/support/kubernetes/provider"
-    version = gobuild.ask_module(module, _PROVIDER, "Version").removeprefix("v")
-    carried = Path(gobuild.ask_module(module, _PROVIDER, "Dir"), "cmd", PROVIDER)
+    version = gobuild.module_field(module, _PROVIDER, "Version").removeprefix("v")
+    carried = Path(gobuild.module_field(module, _PROVIDER, "Dir"), "cmd", PROVIDER)
     shutil.copytree(module, scratch)
     schema = json.loads((carried / "schema.json").read_text())
     (scratch / "schema.json").write_text(json.dumps(schema | {"version": version}, separators=(",", ":")))

@@ -89,7 +89,7 @@ def test_only_stacks_that_create_a_cluster_can_be_measured(stack: str):
 def test_an_unknown_stack_is_refused_with_the_names_of_those_that_exist(name: str):
     asked = subprocess.run([ROOT / "tools/require_gke_stack", name], capture_output=True, text=True, check=False)
     assert asked.returncode == 1
-    assert f"'{name}' is no stack on GKE" in asked.stderr
+    assert f"'{name}' is not a GKE stack" in asked.stderr
     assert "    8cpu-64gb\n" in asked.stderr
 
 

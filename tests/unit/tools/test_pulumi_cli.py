@@ -46,7 +46,7 @@ def test_the_python_host_is_found_beside_the_target_of_a_linked_pulumi(tmp_path:
 def test_a_pulumi_that_does_not_print_its_version_is_not_used(tmp_path: Path, text: str):
     environment = write_pulumi(tmp_path, "v3.300.0")
     write_script(tmp_path / "pulumi", text)
-    assert "does not tell its version" in (objection(environment) or "")
+    assert "does not print its version" in (objection(environment) or "")
 
 
 def test_the_checkouts_own_pulumi_does_not_count_as_the_users(tmp_path: Path):

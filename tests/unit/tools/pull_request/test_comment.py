@@ -44,7 +44,7 @@ def test_each_stack_has_its_changes_and_its_cost_in_one_row():
     assert row(text, "local") == ["none", "–", "–"]
     assert text.startswith(MARKER)
     assert "0123456789" in text
-    assert "List prices of 2026-11-24" in text
+    assert "On-demand list prices of 2026-11-24" in text
 
 
 def test_a_stack_without_a_preview_has_a_row_that_says_so():
@@ -54,7 +54,7 @@ def test_a_stack_without_a_preview_has_a_row_that_says_so():
 def test_a_sum_with_an_unpriced_item_is_a_lower_bound_and_names_the_item():
     text = comment(preview(cost={"serving": {"monthlyAtLeast": 5.0}, "test": {}, "unpriced": ["cluster fee"]}))
     assert row(text, "8cpu-16gb")[1] == "≥ 5.00"
-    assert "Without a price, so not in the sums: cluster fee." in text
+    assert "Not in the sums, because they have no price: cluster fee." in text
 
 
 def test_problems_are_shown_unfolded():
@@ -91,4 +91,4 @@ def test_a_comment_is_never_longer_than_github_allows(names: int):
     assert len(text) < 65_536
     assert row(text, "s0")[0] == "200 to create"
     assert ("… and 140 more" in text) == (names == 1)
-    assert (f"[the log]({RUN}) has it" in text) == (names == 100)
+    assert (f"too long for a comment; see [the log]({RUN})" in text) == (names == 100)

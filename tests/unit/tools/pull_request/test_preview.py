@@ -63,7 +63,7 @@ def test_errors_and_policy_violations_are_kept_and_other_messages_are_not():
 def test_an_incomplete_preview_has_failed_even_with_status_0():
     preview = read(step("create"))
     assert preview.failed
-    assert "ended before it was complete" in preview.problems[0]
+    assert "The preview is incomplete; see the log" in preview.problems[0]
 
 
 @pytest.mark.parametrize("line", ["", "a plugin prints this", "[1]", "null", '{"resourcePreEvent": null}'])
