@@ -10,7 +10,7 @@ from tools.pins import ROOT
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small checkout in which nothing is wrong."""
+    """A small checkout without problems."""
     (tmp_path / ".gitignore").write_text("# made by running\n/build/\n__pycache__/\n")
     (tmp_path / "Makefile").write_text("help: ## list\n\ntest test-unit: setup ## tests\n\nbench-%: setup\nsetup:\n")
     for path in ("bench/serving.py", "stacks/Pulumi.local.yaml", "docs/costs.md", "build/made.md"):
@@ -43,7 +43,7 @@ We make nothing up, and shapebench measures.
     [
         ("[a](docs/gone.md)", "docs/gone.md"),
         ("![a picture](docs/pictures/gone.png)", "docs/pictures/gone.png"),
-        ("[a](docs/costs.md#gone)", "a heading that is not there"),
+        ("[a](docs/costs.md#gone)", "a heading that does not exist"),
         ("`stacks/Pulumi.gone.yaml`", "stacks/Pulumi.gone.yaml"),
         ("`stacks/gone-*.yaml`", "stacks/gone-*.yaml"),
         ("`gone.py`", "gone.py"),
@@ -69,7 +69,7 @@ def test_documents_that_git_ignores_are_not_checked(tree: Path):
 
 @pytest.fixture
 def pinned(tmp_path: Path) -> Path:
-    """The real requirement files, in a place of their own."""
+    """A copy of the real requirement files."""
     shutil.copytree(ROOT / "tools/requirements", tmp_path / "tools/requirements")
     return tmp_path
 

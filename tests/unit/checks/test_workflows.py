@@ -1,4 +1,4 @@
-"""What `make check` says of workflows; the real ones, and real ones with one thing spoilt."""
+"""`make check` on the real workflows, and on copies with one mistake each."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SETUP = ".github/actions/setup/action.yml"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The workflows and what they are held to, in a place of their own."""
+    """A copy of the workflows, with the files that they are checked against."""
     shutil.copytree(ROOT / ".github", tmp_path / ".github")
     (tmp_path / "tools").mkdir()
     for name in ("actions.toml", "versions.toml"):
@@ -28,7 +28,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def spoil(tree: Path, name: str, old: str, new: str) -> list[str]:
+def problems_after(tree: Path, name: str, old: str, new: str) -> list[str]:
     text = (tree / name).read_text()
     assert old in text
     (tree / name).write_text(text.replace(old, new, 1))
@@ -42,22 +42,22 @@ def test_the_committed_workflows_have_no_problems(tree: Path):
 @pytest.mark.parametrize(
     ("name", "old", "new", "named"),
     [
-        (PREVIEW, "actions/checkout@3d3c", "actions/checkout@0000", "actions/checkout is not at the commit"),
-        (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at the commit"),
-        (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at the commit"),
+        (PREVIEW, "actions/checkout@3d3c", "actions/checkout@0000", "actions/checkout is not at its listed commit"),
+        (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at its listed commit"),
+        (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at its listed"),
         (MEASURE, "google-github-actions/auth@", "mallory/auth@", "mallory/auth is not listed"),
         (SETUP, "pulumi-version: 3.274.1", "pulumi-version: 3.200.0", "pulumi-version is not 3.274.1"),
-        (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 cannot be used"),
+        (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 is not supported"),
     ],
 )  # fmt: skip
 def test_unlisted_actions_and_other_versions_are_reported(tree: Path, name: str, old: str, new: str, named: str):
-    assert any(named in each for each in spoil(tree, name, old, new))
+    assert any(named in each for each in problems_after(tree, name, old, new))
 
 
 def test_a_listed_action_that_nobody_uses_is_reported(tree: Path):
     with (tree / "tools/actions.toml").open("a") as file:
         file.write('["acme/unused"]\nversion = "v1.0.0"\ncommit = "0"\n')
-    assert workflows.problems(tree) == ["tools/actions.toml: acme/unused is used nowhere; remove it"]
+    assert workflows.problems(tree) == ["tools/actions.toml: no workflow uses acme/unused; remove it"]
 
 
 @pytest.mark.skipif(not program(ROOT).exists(), reason="actionlint needs Go to be built with, and there is none")
@@ -66,7 +66,7 @@ def test_what_actionlint_finds_is_reported(tree: Path):
     program(tree).symlink_to(program(ROOT))
     (tree / ".git").mkdir()
     assert workflows.problems(tree) == []
-    found = spoil(tree, MEASURE, "${{ inputs.profile }}", "${{ inputs.profiel }}")
+    found = problems_after(tree, MEASURE, "${{ inputs.profile }}", "${{ inputs.profiel }}")
     assert any("profiel" in each for each in found)
 
 
