@@ -10,7 +10,7 @@ from tools.pins import ROOT
 
 
 def main() -> int:
-    """Print what is wrong, one line each; returns the exit status."""
+    """Print every problem on a line; returns the exit status."""
     commands = getattr(get_command(app), "commands", {})
     found = [
         *docs.problems(ROOT, commands),

@@ -38,18 +38,18 @@ def _beyond(needs: list[Props], held: list[Props]) -> list[Props]:
 
 def _ask(inputs: Props, needs: list[Props], accounts: list[str]) -> None:
     from google_cloud.access import access_of  # noqa: PLC0415 - most updates ask nothing
-    from google_cloud.preflight import Wanted, explained, missing, skip_command  # noqa: PLC0415
+    from google_cloud.preflight import Requirements, find_problems, problem_report, skip_command  # noqa: PLC0415
     from google_cloud.rest import CloudError  # noqa: PLC0415
     from stacks.quota_needs import Need  # noqa: PLC0415
 
-    wanted = Wanted(inputs["stack"], inputs["zone"], tuple(Need(**need) for need in needs), tuple(accounts))
+    wanted = Requirements(inputs["stack"], inputs["zone"], tuple(Need(**need) for need in needs), tuple(accounts))
     access = access_of(inputs["google"])
     try:
-        found = missing(wanted, access)
+        found = find_problems(wanted, access)
     except CloudError as error:
         raise ResourceError(
             f"nothing was made, because Google Cloud could not be asked what is missing: {error}; try again, or go on"
             f" without asking: {skip_command(wanted.stack)}"
         ) from None
     if found:
-        raise ResourceError(explained(wanted, access, found))
+        raise ResourceError(problem_report(wanted, access, found))

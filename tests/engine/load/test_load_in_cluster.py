@@ -108,7 +108,7 @@ def test_a_connection_that_is_cut_for_twenty_seconds_loses_nothing(
         assert under_way.wait(60)
         control_plane.stop_api_server()
         time.sleep(20)
-        control_plane.come_back()
+        control_plane.restart_api_server()
         created.result()
     (manifest,) = ResultsStore(inputs["results"]).scan().manifests
     assert manifest.validity.reasons == ()

@@ -45,7 +45,7 @@ def needs(**amounts: int) -> list[dict[str, object]]:
 def test_where_all_is_there_it_passes_and_says_the_price_first(cloud, inputs, operation, said):
     assert Preflight().create(inputs, operation)["needs"] == inputs["needs"]
     assert said == [COSTS]
-    assert cloud.asked
+    assert cloud.requests
 
 
 def test_what_it_keeps_holds_no_key_to_google(inputs, operation):
@@ -55,7 +55,7 @@ def test_what_it_keeps_holds_no_key_to_google(inputs, operation):
 def test_what_is_missing_stops_the_update_with_one_message(cloud, inputs, operation):
     cloud.regional["CPUS"] = (8.0, 0.0)
     cloud.apis.discard("iam.googleapis.com")
-    with pytest.raises(ResourceError, match="2 things are missing for stack 8cpu-16gb") as caught:
+    with pytest.raises(ResourceError, match="2 requirements of stack 8cpu-16gb are not met") as caught:
         Preflight().create(inputs, operation)
     assert TOKEN not in str(caught.value)
 
@@ -69,12 +69,12 @@ def test_google_out_of_order_stops_it_and_says_how_to_go_on(cloud, inputs, opera
 def test_one_that_may_not_ask_says_the_price_and_asks_nothing(cloud, inputs, operation, said):
     Preflight().create(inputs | {"ask": False}, operation)
     assert said == [COSTS]
-    assert cloud.asked == []
+    assert cloud.requests == []
 
 
 def test_a_preview_asks_nothing(cloud, inputs):
     Preflight().preview(inputs)
-    assert cloud.asked == []
+    assert cloud.requests == []
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_nothing_else_is_asked_about_again(inputs, operation, change):
 
 def test_a_larger_shape_needs_only_what_it_has_not_yet(cloud, inputs, operation):
     state = Preflight().create(inputs, operation)
-    cloud.things[
+    cloud.resources[
         f"iam/projects/{PROJECT}/serviceAccounts/shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
     ] = {}
     cloud.regional["CPUS"] = (24.0, 20.0)

@@ -1,4 +1,4 @@
-"""Things in a project, as Google's APIs give them: of ours and of others, for the stand-in to list."""
+"""Builds resources in the form of Google's APIs, by service and path, for GoogleStandIn to list."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,8 +64,8 @@ def network(its_labels: dict[str, str], suffix: str = "1a2b3c4", **more: Any) ->
     }
 
 
-def made_by_gke(vpc: str, cluster: str = "gke-cluster-control-plane-1a2b3c4") -> dict[str, Json]:
-    """What GKE makes for this cluster in this network: a rule, a route, a group of machines and a machine."""
+def created_by_gke(vpc: str, cluster: str = "gke-cluster-control-plane-1a2b3c4") -> dict[str, Json]:
+    """What GKE creates for this cluster in this network: firewall rule, route, instance group and instance."""
     path = f"{COMPUTE}/global/networks/{vpc}"
     link = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}/global/networks/{vpc}"
     said = {"network": link, "creationTimestamp": when(5 * DAY), "holds": [path]}
@@ -77,7 +77,7 @@ def made_by_gke(vpc: str, cluster: str = "gke-cluster-control-plane-1a2b3c4") ->
         f"{COMPUTE}/global/firewalls/{rule}": {"name": rule} | said,
         f"{COMPUTE}/global/routes/{route}": {"name": route} | said,
         f"{zone}/instanceGroups/{group}": {"name": group} | said,
-        # Its deletion takes both along.
+        # Deleting it deletes group and instance.
         f"{zone}/instanceGroupManagers/{group}": {
             "name": group,
             "takes": [f"{zone}/instanceGroups/{group}", f"{zone}/instances/{machine}"],
@@ -92,7 +92,7 @@ def account(name: str, its_labels: dict[str, str]) -> dict[str, Json]:
 
 
 def whole_stack(stack: str, left: timedelta) -> dict[str, Json]:
-    """Everything that a stack makes, and the kinds that it could make."""
+    """One resource or more of every kind that a stack creates."""
     its = labels(stack, left)
     suffix = f"{sum(map(ord, stack)):07x}"
     nodes = network(its, suffix)
