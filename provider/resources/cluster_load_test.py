@@ -28,6 +28,7 @@ from provider.resources.measurement import Measurement
 from provider.resources.progress import reporter
 from provider.sampling.pod_sampler import PodSampler
 from provider.sampling.pod_samples import samples_of
+from serving.servers import server_named
 from stacks.load_profiles import load_profile
 
 _LOOK_S = 1.0
@@ -118,13 +119,14 @@ def _ready_servers(cluster: Cluster, inputs: Props, operation: Operation) -> lis
 def _bring_back(
     cluster: Cluster, run_id: str, inputs: Props, servers: list[ServerPod], operation: Operation
 ) -> Brought:
+    counters_path = server_named(inputs["serving"]["server"]).counters_path
     asked = Asked(
         profile=load_profile(inputs["profile"]),
         protocol=inputs["serving"]["protocol"],
         base_url=inputs["baseUrl"],
         model_name=model_name(inputs),
         processes=int(inputs["processes"]),
-        pages={server.name: server.page for server in servers if server.page},
+        pages={server.name: server.rest_url + counters_path for server in servers if server.rest_url},
     )
     # No parent: the cluster ends it, at the latest when the Job's time is over.
     plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)

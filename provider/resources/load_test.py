@@ -15,7 +15,7 @@ from provider.resource import Operation, Props
 from provider.resources.listener import listener, reasons_against_listener
 from provider.resources.measurement import Measurement
 from provider.resources.progress import reporter
-from serving.command import PROMETHEUS_PATH
+from serving.servers import server_named
 from stacks.load_profiles import load_profile
 
 # One process of this machine answers; it is no container, and the generator takes its cores.
@@ -47,7 +47,7 @@ def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
         body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
         server_pid=before.pid if before else None,
         processes=int(inputs["processes"]),
-        page=inputs["restUrl"] + PROMETHEUS_PATH,
+        page=inputs["restUrl"] + server_named(inputs["serving"]["server"]).counters_path,
     )
     outcome = run_load_test(spec, reporter(operation), operation.cancelled)
     outcome = replace(

@@ -1,13 +1,12 @@
 """The local server as a resource: a process on the loopback that outlives the update and is found again by the next."""
 
 import json
-import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,11 +16,10 @@ from pydantic.alias_generators import to_camel
 from loadtest.run.payload import rest_body
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError
 from provider.resources.server_process import ProcessIdentity, last_lines, start_apart
-from serving.command import SERVER_NAME, server_command, write_batching_file, write_monitoring_file
+from serving.servers import installed_server, server_named
 from stacks.serving_variant import ServingVariant, fingerprint
 
 LOOPBACK = "127.0.0.1"
-_REAL_SERVER = "tensorflow_model_server"
 _POLL_S = 0.25
 _FIRST_PREDICTION_TIMEOUT_S = 60.0
 
@@ -40,18 +38,14 @@ class LocalServing(Resource):
 
     def check(self, inputs: Props) -> Props:
         """Settles which server runs and in which version, so that a preview sees a change of either."""
-        executable = shutil.which(_REAL_SERVER)
-        if inputs["server"] == _REAL_SERVER and executable is None:
+        server = installed_server() if inputs["server"] == "auto" else server_named(inputs["server"])
+        executable = server.executable()
+        if executable is None:
             raise ResourceError(
-                f"shapebench:local.server is {_REAL_SERVER}, but there is none on PATH, so nothing would serve;"
+                f"shapebench:local.server is {server.facts.setting}, but there is none on PATH, so nothing would serve;"
                 " install it, or set shapebench:local.server to embedded"
             )
-        real = executable is not None and inputs["server"] not in {"embedded", SERVER_NAME}
-        command = [executable] if real and executable else [sys.executable, "-m", "serving.server"]
-        return inputs | {
-            "server": _REAL_SERVER if real else SERVER_NAME,
-            "serverVersion": _version_of(command),
-        }
+        return inputs | {"server": server.facts.name, "serverVersion": _version_of(executable)}
 
     def changed(self, state: Props, inputs: Props) -> list[str]:
         """Also when the process died since: then it is started again."""
@@ -109,7 +103,7 @@ def _fingerprint(inputs: Props) -> Any:  # noqa: ANN401 - text, or UNKNOWN in a 
 
 
 def _version_of(command: list[str]) -> str:
-    """The last word of the first line that `--version` prints; both servers end it with their version."""
+    """The last word of the first line that `--version` prints; every server ends it with its version."""
     answer = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False, timeout=60)
     lines = (answer.stdout or answer.stderr).splitlines()
     if answer.returncode or not lines:
@@ -118,24 +112,16 @@ def _version_of(command: list[str]) -> str:
 
 
 def _command(inputs: Props) -> list[str]:
-    state_dir = Path(inputs["stateDir"])
-    state_dir.mkdir(parents=True, exist_ok=True)
-    monitoring_file = state_dir / "monitoring.config"
-    write_monitoring_file(monitoring_file)
+    server, state_dir = server_named(inputs["server"]), Path(inputs["stateDir"])
     variant = ServingVariant.model_validate({name: inputs.get(name) for name in _VARIANT})
-    batching_file = None
-    if variant.batching:
-        batching_file = state_dir / "batching.config"
-        write_batching_file(variant.batching, batching_file)
-    return server_command(
-        shutil.which(_REAL_SERVER) if inputs["server"] == _REAL_SERVER else None,
+    server.write_config_files(variant, state_dir)
+    return server.command(
+        variant,
         model_name=inputs["modelName"],
         model_base_path=inputs["modelPath"],
         rest_port=inputs["restPort"],
         grpc_port=inputs["grpcPort"],
-        variant=variant,
-        batching_file=batching_file,
-        monitoring_file=monitoring_file,
+        config_dir=state_dir,
     )
 
 
@@ -168,10 +154,11 @@ def _holder_of(port: int) -> str:
 
 
 def _wait_until_it_serves(inputs: Props, process: ProcessIdentity, log: Path, operation: Operation) -> None:
-    """Until the model is AVAILABLE and has answered one real prediction; raises ResourceError with the log's end."""
-    url = f"{_endpoints(inputs)['restUrl']}/v1/models/{inputs['modelName']}"
+    """Wait until the model is loaded and has answered one real prediction; raises ResourceError with the log's end."""
+    rest_url, model = _endpoints(inputs)["restUrl"], inputs["modelName"]
+    ready_url = rest_url + server_named(inputs["server"]).ready_path(model)
     started = time.monotonic()
-    while not _is_available(url):
+    while not _is_ready(ready_url):
         elapsed_s = time.monotonic() - started
         operation.show(f"waiting for the server to load the model, {elapsed_s:.0f} s")
         if not process.alive:
@@ -183,17 +170,15 @@ def _wait_until_it_serves(inputs: Props, process: ProcessIdentity, log: Path, op
             )
         if operation.cancelled.wait(_POLL_S):
             raise ResourceError("the start of the server was interrupted, and it was ended")
-    _require_a_prediction(f"{url}:predict", log)
+    _require_a_prediction(f"{rest_url}/v1/models/{model}:predict", log)
 
 
-def _is_available(url: str) -> bool:
-    """Whether some version is AVAILABLE: the status page answers 200 whatever the state."""
+def _is_ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http on the loopback, made above
-            versions = json.load(answer).get("model_version_status", [])
-    except (OSError, ValueError):
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
         return False
-    return any(version.get("state") == "AVAILABLE" for version in versions)
 
 
 def _require_a_prediction(url: str, log: Path) -> None:
