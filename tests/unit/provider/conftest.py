@@ -4,16 +4,16 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.servers import processes as servers
 from loadtest.run import pod
 from loadtest.run.payload import photograph
-from provider.cluster.api import ClusterError, GoneError, Json
+from provider.cluster.api import ClusterError, Json, NotFoundError
 from provider.cluster.load_job import GENERATOR
-from provider.resources.listener import listener
+from provider.local.server_process import listening_process
+from provider.resource import Props
 from stacks.serving_names import NAME
 from tests.support.pod_processes import PodProcesses, ServerProcess
 
@@ -105,11 +105,11 @@ class ProcessCluster:
             during(self)
         return text
 
-    def execute(self, pod: str, container: str, command: Sequence[str], patience_s: float = 0) -> str:  # noqa: ARG002
+    def execute(self, pod: str, container: str, command: Sequence[str], retry_s: float = 0) -> str:  # noqa: ARG002
         if container == NAME:
             done = self.server.execute(container, list(command))
         elif not self.name or self.pod is None:
-            raise GoneError("there is no such pod")
+            raise NotFoundError("there is no such pod")
         else:
             done = self.pod.execute(container, list(command))
         if done.returncode:
@@ -152,7 +152,7 @@ class ProcessCluster:
 
 @pytest.fixture
 def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
-    server = listener(server_url)
+    server = listening_process(server_url)
     assert server
     cluster = ProcessCluster(tmp_path, ServerProcess(server.pid, tmp_path / "cgroup"))
     yield cluster
@@ -175,16 +175,12 @@ def grpc_server_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def inputs(server_url: str, tmp_path: Path) -> dict[str, Any]:
-    """What the resource gets, for a test as short as its phases allow."""
+def load_test_inputs(tmp_path: Path) -> Props:
+    """The inputs that both load tests have, for a test as short as its phases allow."""
     return {
         "stack": "kubernetes",
         "platform": "kubernetes",
-        "kubeconfig": None,
-        "namespace": "shapebench",
-        "baseUrl": server_url,
-        "selector": {"app.kubernetes.io/name": "tf-serving"},
-        "replicas": 1,
+        "baseUrl": "http://127.0.0.1:8501",
         "fingerprint": "f",
         "serving": {
             "server": "tensorflow_model_server",
@@ -210,6 +206,18 @@ def inputs(server_url: str, tmp_path: Path) -> dict[str, Any]:
         "rerun": "",
         "results": str(tmp_path / "results"),
         "workDir": str(tmp_path / "runs"),
+    }
+
+
+@pytest.fixture
+def inputs(load_test_inputs: Props, server_url: str) -> Props:
+    """The inputs of a load test in a cluster."""
+    return load_test_inputs | {
+        "kubeconfig": None,
+        "namespace": "shapebench",
+        "baseUrl": server_url,
+        "selector": {"app.kubernetes.io/name": "tf-serving"},
+        "replicas": 1,
         "generatorImage": "locustio/locust:2.46.6",
         "nodeSelector": {"shapebench/pool": "load"},
         "startTimeoutS": 60,

@@ -17,9 +17,9 @@ class Scripted:
         self.asked: list[str] = []
         self._answer = answer
 
-    def execute(self, pod, container, command, patience_s):
+    def execute(self, pod, container, command, retry_s):
         assert command[0] == "sh"
-        assert patience_s == 0, "it would wait for a lost connection, beside the one who waits already"
+        assert retry_s == 0, "it would wait for a lost connection beside the test, which waits already"
         assert container == "tf-serving"
         self.asked.append(pod)
         return self._answer(pod)
@@ -56,13 +56,13 @@ def fails_for_a(pod: str) -> str:
 
 
 @pytest.mark.parametrize("answer", [fails_for_a, lambda pod: "" if pod == "a" else PRINTED])
-def test_a_pod_that_cannot_be_read_is_said_once_and_left_alone(answer: Callable[[str], str]) -> None:
+def test_a_pod_that_cannot_be_read_causes_one_warning_and_is_not_read_any_more(answer: Callable[[str], str]) -> None:
     sampler, cluster, said = sampled(answer, lambda cluster: cluster.asked.count("b") >= 6)
     assert cluster.asked.count("a") == 3
     assert sampler.readings["a"] == []
     assert len(sampler.readings["b"]) >= 6
     [line] = said
-    assert line.startswith("what server a uses is not sampled: ")
+    assert line.startswith("the CPU and memory use of server a is not sampled: ")
 
 
 def test_a_pod_that_could_be_read_is_tried_again_after_every_failure() -> None:
@@ -79,7 +79,7 @@ def test_a_pod_that_could_be_read_is_tried_again_after_every_failure() -> None:
 
 
 def test_the_end_of_a_test_does_not_wait_for_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider.sampling.pod_sampler, "_LAST_S", 0.05)
+    monkeypatch.setattr(provider.sampling.pod_sampler, "_JOIN_S", 0.05)
 
     def hang(_: str) -> str:
         time.sleep(2)
