@@ -1,11 +1,20 @@
 """The inputs that both load tests have, on this machine and in a cluster."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
+from analysis.results.manifest import Model
 from provider.resource import ResourceInputs
 from stacks.load_profiles import LoadProfile
+from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
+
+
+class ServingInputs(ServingVariant):
+    """The serving variant with its server and model: analysis.results.manifest.Serving, but for image and replicas."""
+
+    server: str
+    server_version: str
+    model: Model
 
 
 class LoadTestInputs(ResourceInputs):
@@ -15,7 +24,7 @@ class LoadTestInputs(ResourceInputs):
     platform: Literal["local", "kubernetes", "gke"]
     base_url: str
     fingerprint: str
-    serving: Mapping[str, Any]
+    serving: ServingInputs
     profile: LoadProfile
     shape: NodeShape
     region: str
@@ -24,13 +33,3 @@ class LoadTestInputs(ResourceInputs):
     rerun: str
     results: str
     work_dir: str
-
-    @property
-    def protocol(self) -> str:
-        """What the generator sends."""
-        return str(self.serving["protocol"])
-
-    @property
-    def model_name(self) -> str:
-        """The name under which the server knows the model."""
-        return str(self.serving["model"]["name"])

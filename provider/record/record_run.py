@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.counters import requests_by_replica
-from analysis.results.manifest import Batching, Generator, Manifest, Model, Serving, Validity
+from analysis.results.manifest import Generator, Manifest, Serving, Validity
 from analysis.results.store import ResultsStore
+from analysis.statistics.figures import Shown
 from analysis.statistics.summary import RunSummary, summarise
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
@@ -20,24 +20,6 @@ from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.resource import Operation, Props, ResourceError
 from stacks.load_profiles import LoadProfile
-
-# The figures of `pulumi stack output headline`, of the phase that counts.
-_HEADLINE = (
-    "capacity_rps",
-    "requests",
-    "error_rate",
-    "throughput_rps",
-    "goodput_rps",
-    "p50_ms",
-    "p90_ms",
-    "p95_ms",
-    "p99_ms",
-    "max_ms",
-    "usd_hourly",
-    "usd_24h",
-    "usd_730h",
-    "usd_per_million_good",
-)
 
 
 @dataclass(frozen=True)
@@ -100,7 +82,9 @@ def _manifest(
         stack=inputs.stack,
         platform=inputs.platform,
         shape=inputs.shape,
-        serving=_serving(inputs.serving, environment),
+        serving=Serving.model_validate(
+            {**dict(inputs.serving), "image": environment.image, "replicas": environment.replicas}
+        ),
         load=inputs.profile,
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
@@ -118,25 +102,9 @@ def _manifest(
     )
 
 
-def _serving(served: Mapping[str, Any], environment: RunEnvironment) -> Serving:
-    batching = served.get("batching")
-    return Serving(
-        server=served["server"],
-        server_version=served["server_version"],
-        image=environment.image,
-        protocol=served["protocol"],
-        replicas=environment.replicas,
-        intra_op=served["intra_op"],
-        inter_op=served["inter_op"],
-        batching=Batching(**batching) if batching else None,
-        model=Model(**served["model"]),
-    )
-
-
 def _headline(summary: RunSummary) -> Props:
     """The figures for `pulumi stack output`; unknown ones are left out, because Pulumi has no null there."""
-    figures = summary.to_dict()
-    return {name: figures[name] for name in _HEADLINE if figures[name] is not None}
+    return {name: value for name, value in summary.figures(Shown.OUTPUT).items() if value is not None}
 
 
 def _sentence(run_id: str, headline: Props) -> str:

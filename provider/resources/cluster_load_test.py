@@ -124,9 +124,9 @@ def _run_job(
 ) -> JobResult:
     asked = Asked(
         profile=inputs.profile,
-        protocol=inputs.protocol,
+        protocol=inputs.serving.protocol,
         base_url=inputs.base_url,
-        model_name=inputs.model_name,
+        model_name=inputs.serving.model.name,
         processes=inputs.processes,
         pages={server.name: server.page for server in servers if server.page},
     )

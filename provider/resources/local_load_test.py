@@ -45,11 +45,11 @@ def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation
     before = listening_process(inputs.base_url)
     spec = LoadTestSpec(
         profile=inputs.profile,
-        protocol=inputs.protocol,
+        protocol=inputs.serving.protocol,
         base_url=inputs.base_url,
-        model_name=inputs.model_name,
+        model_name=inputs.serving.model.name,
         work_dir=work_dir,
-        body=request_body(inputs.protocol, photograph().tobytes(), inputs.model_name),
+        body=request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
         server_pid=before.pid if before else None,
         processes=inputs.processes,
         page=inputs.rest_url + PROMETHEUS_PATH,

@@ -1,38 +1,32 @@
 """The local server: a process on the loopback that outlives the update, and that the next update finds again."""
 
-import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic.alias_generators import to_camel
 
-from analysis.results.manifest import Batching
 from provider.local.server_process import ProcessIdentity, start_detached
 from provider.local.startup import LOOPBACK, StartingServer, require_free_port
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
 from serving.command import SERVER_NAME, server_command, write_batching_file, write_monitoring_file
+from stacks.serving_variant import ServingVariant, fingerprint
 
 _REAL_SERVER = "tensorflow_model_server"
 
-# A measurement of another one of these is another measurement; ports, folders and time-outs do not matter.
-_FINGERPRINTED = ("modelDigest", "server", "serverVersion", "protocol", "intraOp", "interOp", "batching")
+# What makes measurements comparable; ports, folders and time-outs do not matter.
+_FINGERPRINTED = ("modelDigest", "server", "serverVersion", *map(to_camel, ServingVariant.model_fields))
 
 
-class LocalServingInputs(ResourceInputs):
+class LocalServingInputs(ResourceInputs, ServingVariant):
     """components.serving.local_serving.LocalServingArgs, as the engine sends it."""
 
     model_name: str
     model_path: str
     model_digest: str
-    protocol: str
-    intra_op: int
-    inter_op: int
-    batching: Mapping[str, int] | None = None
     server: str
     server_version: str | None = None
     """Set by `check`."""
@@ -124,10 +118,11 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
 
 
 def _fingerprint(inputs: LocalServingInputs) -> Any:  # noqa: ANN401 - text, or UNKNOWN in a preview
-    parts = {to_camel(name): value for name, value in inputs if to_camel(name) in _FINGERPRINTED}
-    if UNKNOWN in parts.values():
+    if any(value is UNKNOWN for _, value in inputs):
         return UNKNOWN
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    # The names inside `batching` are snake_case, as in the properties.
+    parts = {to_camel(name): value for name, value in inputs.model_dump().items()}
+    return fingerprint({name: parts[name] for name in _FINGERPRINTED})
 
 
 def _version_of(command: list[str]) -> str:
@@ -148,15 +143,14 @@ def _command(inputs: LocalServingInputs, state_dir: Path) -> list[str]:
     batching_file = None
     if inputs.batching:
         batching_file = state_dir / "batching.config"
-        write_batching_file(Batching(**inputs.batching), batching_file)
+        write_batching_file(inputs.batching, batching_file)
     return server_command(
         shutil.which(_REAL_SERVER) if inputs.server == _REAL_SERVER else None,
         model_name=inputs.model_name,
         model_base_path=inputs.model_path,
         rest_port=inputs.rest_port,
         grpc_port=inputs.grpc_port,
-        intra_op=inputs.intra_op,
-        inter_op=inputs.inter_op,
+        variant=inputs,
         batching_file=batching_file,
         monitoring_file=monitoring_file,
     )

@@ -20,6 +20,7 @@ from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
+from stacks.serving_variant import ServingVariant
 
 KINDS = [
     (ModelExport, ModelExportArgs),
@@ -36,6 +37,8 @@ RESOLVED = {"server_version"}
 @pytest.mark.parametrize(("kind", "args"), KINDS)
 def test_the_plugin_reads_exactly_what_the_program_sends(kind: type[Resource[Any, Any]], args: Any) -> None:
     sent = {field.name: "None" in str(field.type) for field in fields(args)}
+    if sent.pop("variant", None) is not None:  # each field of it is a property
+        sent |= {name: not field.is_required() for name, field in ServingVariant.model_fields.items()}
     read = {name: field for name, field in kind.inputs.model_fields.items() if name not in RESOLVED}
     assert read.keys() == sent.keys()
     # The engine leaves out what is None.
