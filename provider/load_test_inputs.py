@@ -1,6 +1,9 @@
-"""The inputs that both load tests have, on this machine and in a cluster."""
+"""The inputs of the load tests, on this machine and in a cluster."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from analysis.results.manifest import Model
 from provider.resource import ResourceInputs
@@ -18,7 +21,7 @@ class ServingInputs(ServingVariant):
 
 
 class LoadTestInputs(ResourceInputs):
-    """Server, load, and what the run is stored with: components.load_test says what each field is."""
+    """What both have: server, load, and what the run is stored with. components.load_test documents the fields."""
 
     stack: str
     platform: Literal["local", "kubernetes", "gke"]
@@ -33,3 +36,25 @@ class LoadTestInputs(ResourceInputs):
     rerun: str
     results: str
     work_dir: str
+
+
+class LocalLoadTestInputs(LoadTestInputs):
+    """components.load_test.local.LoadTestArgs, as the engine sends it."""
+
+    rest_url: str
+
+
+class ClusterLoadTestInputs(LoadTestInputs):
+    """components.load_test.cluster.ClusterLoadTestRunArgs, as the engine sends it."""
+
+    kubeconfig: Annotated[str | None, Field(repr=False)] = None
+    context: str | None = None
+    namespace: str
+    selector: Mapping[str, str]
+    replicas: int
+    generator_image: str
+    node_selector: Mapping[str, str]
+    start_timeout_s: float
+    scripts: str
+    payload: str
+    service_account: str

@@ -1,7 +1,6 @@
 """The Job of one load test: a pod with Locust in one container and the sidecar in another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from loadtest.generator.plan import PLAN_VARIABLE, Plan
@@ -9,6 +8,7 @@ from loadtest.generator.pod.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
 from loadtest.run import pod
 from loadtest.run.planning import patience_s
 from provider.cluster.server_pods import selector_of
+from provider.load_test_inputs import ClusterLoadTestInputs
 from stacks.labels import STACK, label_value
 from stacks.serving_names import GENERATOR_LABELS
 
@@ -32,20 +32,6 @@ _TERMINATION_GRACE_S = 45
 _SIDECAR_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
 
 
-@dataclass(frozen=True)
-class JobSpec:
-    """What a Job takes from the stack: names of declared resources, and where it runs."""
-
-    namespace: str
-    stack: str
-    image: str
-    service_account: str
-    scripts: str
-    payload: str
-    node_selector: Mapping[str, str]
-    start_timeout_s: float
-
-
 def jobs_selector(stack: str) -> str:
     """Selects every Job of this stack's load tests, whichever update created it."""
     return selector_of(_labels(stack))
@@ -56,15 +42,15 @@ def job_name(run_id: str) -> str:
     return f"load-{run_id.lower()}"
 
 
-def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
+def job(inputs: ClusterLoadTestInputs, run_id: str, plan: Plan) -> dict[str, Any]:
     """The Job as the API takes it. Its pod runs once: when it fails, the test has failed."""
-    labels = _labels(spec.stack)
+    labels = _labels(inputs.stack)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name(run_id),
-            "namespace": spec.namespace,
+            "namespace": inputs.namespace,
             # Kubernetes puts this label on the Job's pods; with it on the Job, too, one selector finds both.
             "labels": labels | {JOB_LABEL: job_name(run_id)},
         },
@@ -72,14 +58,14 @@ def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             # When nobody watches it any more, it ends and is deleted by the cluster.
-            "activeDeadlineSeconds": round(spec.start_timeout_s + patience_s(plan) + _KEEP_S),
+            "activeDeadlineSeconds": round(inputs.start_timeout_s + patience_s(plan) + _KEEP_S),
             "ttlSecondsAfterFinished": _KEEP_S,
             "template": {
                 "metadata": {
                     "labels": labels,
                     "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
                 },
-                "spec": _pod(spec, plan),
+                "spec": _pod(inputs, plan),
             },
         },
     }
@@ -103,13 +89,13 @@ def _labels(stack: str) -> dict[str, str]:
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
 
 
-def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
+def _pod(inputs: ClusterLoadTestInputs, plan: Plan) -> dict[str, Any]:
     return {
         "restartPolicy": "Never",
-        "serviceAccountName": spec.service_account,
+        "serviceAccountName": inputs.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "nodeSelector": dict(spec.node_selector),
+        "nodeSelector": dict(inputs.node_selector),
         "terminationGracePeriodSeconds": _TERMINATION_GRACE_S,
         "securityContext": {
             "runAsNonRoot": True,
@@ -121,25 +107,27 @@ def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
         "initContainers": [
             _container(
                 PREPARE,
-                spec.image,
+                inputs.generator_image,
                 pod.PREPARE_COMMAND,
                 _generator_resources(1),
                 {ORDER_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
             ),
-            _container(AVAILABLE, spec.image, pod.available_command(_AVAILABLE_WITHIN_S), _SIDECAR_RESOURCES),
+            _container(
+                AVAILABLE, inputs.generator_image, pod.available_command(_AVAILABLE_WITHIN_S), _SIDECAR_RESOURCES
+            ),
         ],
         "containers": [
-            _container(GENERATOR, spec.image, pod.LOCUST_COMMAND, _generator_resources(plan.processes)),
+            _container(GENERATOR, inputs.generator_image, pod.LOCUST_COMMAND, _generator_resources(plan.processes)),
             _container(
                 SIDECAR,
-                spec.image,
+                inputs.generator_image,
                 pod.keeper_command("keep", pod.WORK_DIR, round(patience_s(plan) + _KEEP_S)),
                 _SIDECAR_RESOURCES,
             ),
         ],
         "volumes": [
-            {"name": "scripts", "configMap": {"name": spec.scripts, "items": pod.script_items()}},
-            {"name": "payload", "configMap": {"name": spec.payload}},
+            {"name": "scripts", "configMap": {"name": inputs.scripts, "items": pod.script_items()}},
+            {"name": "payload", "configMap": {"name": inputs.payload}},
             {"name": "work", "emptyDir": {}},
         ],
     }

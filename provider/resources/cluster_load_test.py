@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,11 +18,11 @@ from loadtest.run import pod as layout
 from loadtest.run.planning import Asked, patience_s, plan_of
 from provider.cluster.api import REQUIRED_RIGHTS, Cluster
 from provider.cluster.job_result import JobResult
-from provider.cluster.load_job import GENERATOR, JobSpec, job, jobs_selector
+from provider.cluster.load_job import GENERATOR, job, jobs_selector
 from provider.cluster.load_run import Timeouts, delete_and_wait, run_job
 from provider.cluster.pod_status import image_id
 from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, selector_of, server_pods
-from provider.load_test_inputs import LoadTestInputs
+from provider.load_test_inputs import ClusterLoadTestInputs
 from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, ResourceError
@@ -31,22 +31,6 @@ from provider.sampling.pod_sampler import PodSampler
 from provider.sampling.pod_samples import samples_of
 
 _POLL_S = 1.0
-
-
-class ClusterLoadTestInputs(LoadTestInputs):
-    """components.load_test.cluster.ClusterLoadTestRunArgs, as the engine sends it."""
-
-    kubeconfig: str | None = None
-    context: str | None = None
-    namespace: str
-    selector: Mapping[str, str]
-    replicas: int
-    generator_image: str
-    node_selector: Mapping[str, str]
-    start_timeout_s: float
-    scripts: str
-    payload: str
-    service_account: str
 
 
 class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
@@ -132,18 +116,8 @@ def _run_job(
     )
     # No parent process: the cluster ends the generator, at the latest at the Job's deadline.
     plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)
-    spec = JobSpec(
-        namespace=inputs.namespace,
-        stack=inputs.stack,
-        image=inputs.generator_image,
-        service_account=inputs.service_account,
-        scripts=inputs.scripts,
-        payload=inputs.payload,
-        node_selector=inputs.node_selector,
-        start_timeout_s=inputs.start_timeout_s,
-    )
     timeouts = Timeouts(start_s=inputs.start_timeout_s, test_s=patience_s(plan))
-    return run_job(cluster, job(spec, run_id, plan), timeouts, operation, progress_reporter(operation))
+    return run_job(cluster, job(inputs, run_id, plan), timeouts, operation, progress_reporter(operation))
 
 
 def _outcome(

@@ -9,7 +9,7 @@ from typing import ClassVar
 from loadtest.generator.clients.protocols import request_body
 from loadtest.run.payload import photograph
 from loadtest.run.runner import LoadTestSpec, run_load_test
-from provider.load_test_inputs import LoadTestInputs
+from provider.load_test_inputs import LocalLoadTestInputs
 from provider.local.server_process import listening_process, reasons_against_listener
 from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
@@ -19,12 +19,6 @@ from serving.command import PROMETHEUS_PATH
 
 # One process of this machine serves, and the generator uses the same cores.
 _ENVIRONMENT = RunEnvironment(image=None, replicas=1, shares_host_with_server=True)
-
-
-class LocalLoadTestInputs(LoadTestInputs):
-    """components.load_test.local.LoadTestArgs, as the engine sends it."""
-
-    rest_url: str
 
 
 class LocalLoadTest(LoadTest[LocalLoadTestInputs]):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from provider.resource import Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
 from stacks.quota_needs import Need, added
@@ -18,7 +18,7 @@ class PreflightInputs(ResourceInputs):
     stack: str
     zone: str
     project: str | None = None
-    google: Mapping[str, str]
+    google: Annotated[Mapping[str, str], Field(repr=False)]
     needs: _Needs
     accounts: Sequence[str]
     costs: str

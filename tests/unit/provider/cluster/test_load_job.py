@@ -8,25 +8,26 @@ import pytest
 
 from loadtest.run import pod as layout
 from loadtest.run.planning import Asked, patience_s, plan_of
-from provider.cluster.load_job import GENERATOR, SIDECAR, JobSpec, job, jobs_selector
+from provider.cluster.load_job import GENERATOR, SIDECAR, job, jobs_selector
 from provider.cluster.pod_status import exit_code, killed_by, loss_reason, pending_reason, termination_reason
 from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
+from provider.load_test_inputs import ClusterLoadTestInputs
 from stacks.load_profiles import PROFILES
 
 RUN_ID = "01K0000000000000000000ABCD"
 ASKED = Asked(PROFILES["seed"], "rest", "http://tf-serving-rest.shapebench.svc:8501", "resnet")
 PLAN = plan_of(ASKED, layout.WORK_DIR, None)
-SPEC = JobSpec(
+INPUTS = ClusterLoadTestInputs.model_construct(
     namespace="shapebench",
     stack="8CPU_16gb",
-    image="locustio/locust:2.46.6",
+    generator_image="locustio/locust:2.46.6",
     service_account="account-1",
     scripts="scripts-1",
     payload="payload-1",
     node_selector={"shapebench/pool": "load"},
     start_timeout_s=600,
 )
-JOB = job(SPEC, RUN_ID, PLAN)
+JOB = job(INPUTS, RUN_ID, PLAN)
 POD: dict[str, Any] = JOB["spec"]["template"]["spec"]
 CONTAINERS = [*POD["initContainers"], *POD["containers"]]
 
@@ -57,7 +58,7 @@ def test_the_pod_runs_on_the_nodes_of_the_stacks_load_pool() -> None:
 
 def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_master() -> None:
     asked = plan_of(replace(ASKED, processes=3), layout.WORK_DIR, None)
-    containers = job(SPEC, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
+    containers = job(INPUTS, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
