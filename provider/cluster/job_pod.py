@@ -14,6 +14,27 @@ from provider.cluster.load_job import GENERATOR, JOB_LABEL, SIDECAR
 LATE_RETRY_S = 10.0
 
 
+@dataclass(frozen=True)
+class GeneratorLog:
+    """The log of the generator: JSON messages of this project's, and Locust's own lines."""
+
+    text: str
+
+    def last(self, event: str) -> dict[str, Any] | None:
+        """The last message of this kind."""
+        for line in reversed(self.text.splitlines()):
+            with contextlib.suppress(ValueError):
+                message = json.loads(line)
+                if isinstance(message, dict) and message.get("event") == event:
+                    return message
+        return None
+
+    @property
+    def other_lines(self) -> list[str]:
+        """The lines that are no messages."""
+        return [line for line in self.text.splitlines() if line.strip() and not line.startswith('{"event"')]
+
+
 class JobPod:
     """The first pod of a Job; the Job makes no second one."""
 
@@ -45,6 +66,10 @@ class JobPod:
         """The last lines of a container's log."""
         return self.cluster.log(self.name, container, lines)
 
+    def generator_log(self, lines: int) -> GeneratorLog:
+        """The last lines of the generator's log."""
+        return GeneratorLog(self.log(GENERATOR, lines))
+
     def execute(self, container: str, command: Sequence[str], retry_s: float) -> str:
         """The standard output of a command in a container."""
         return self.cluster.execute(self.name, container, command, retry_s)
@@ -52,29 +77,3 @@ class JobPod:
     def sidecar(self, command: str, retry_s: float = RETRY_S, file: str = "", numbers: Sequence[int] = ()) -> str:
         """The answer of the sidecar to one of its commands, about a file or the folder of all."""
         return self.execute(SIDECAR, layout.keeper_command(command, layout.WORK_DIR / file, *numbers), retry_s)
-
-
-@dataclass(frozen=True)
-class GeneratorLog:
-    """The log of the generator: JSON messages of this project's, and Locust's own lines."""
-
-    text: str
-
-    def last(self, event: str) -> dict[str, Any] | None:
-        """The last message of this kind."""
-        for line in reversed(self.text.splitlines()):
-            with contextlib.suppress(ValueError):
-                message = json.loads(line)
-                if isinstance(message, dict) and message.get("event") == event:
-                    return message
-        return None
-
-    @property
-    def other_lines(self) -> list[str]:
-        """The lines that are no messages."""
-        return [line for line in self.text.splitlines() if line.strip() and not line.startswith('{"event"')]
-
-
-def generator_log(pod: JobPod, lines: int) -> GeneratorLog:
-    """The last lines of the generator's log."""
-    return GeneratorLog(pod.log(GENERATOR, lines))

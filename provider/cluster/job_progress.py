@@ -9,7 +9,7 @@ from loadtest.result.outcome import Progress
 from loadtest.result.reasons import EndedFor
 from loadtest.run import pod as layout
 from provider.cluster.api import ClusterError, Json
-from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod, generator_log
+from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod
 from provider.cluster.load_job import GENERATOR
 from provider.cluster.pod_status import container_state, loss_reason, termination_reason
 from provider.resource import Operation
@@ -65,7 +65,7 @@ def _interrupt_reason(operation: Operation, deadline: float) -> EndedFor | None:
 
 def _log(pod: JobPod) -> GeneratorLog:
     try:
-        return generator_log(pod, _LOG_LINES)
+        return pod.generator_log(_LOG_LINES)
     except ClusterError:
         return GeneratorLog("")  # it is for display only; the pod's status tells whether the pod is lost
 

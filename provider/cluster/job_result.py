@@ -11,7 +11,7 @@ from loadtest.result.reasons import EndedFor, Ending
 from loadtest.run import pod as layout
 from provider.cluster.api import RETRY_S, ClusterError, Json
 from provider.cluster.clock_offset import ClockReading, timed_call
-from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod, generator_log
+from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod
 from provider.cluster.load_job import GENERATOR, SIDECAR
 from provider.cluster.pod_status import container_state, exit_code, killed_by, termination_reason
 
@@ -50,11 +50,11 @@ def fetch_result(pod: JobPod, status: Json, ended_for: EndedFor | None) -> JobRe
     except ClusterError as error:
         if not terminating:
             raise
-        return lost_result(status, f"its pod was told to end, {terminating}, and {error}", ended_for)
+        return lost_result(status, f"its pod was terminated ({terminating}), and {error}", ended_for)
 
 
 def _fetch(pod: JobPod, status: Json, ended_for: EndedFor | None, retry_s: float) -> JobResult:
-    log = generator_log(pod, _LOG_LINES)
+    log = pod.generator_log(_LOG_LINES)
     if "terminated" in container_state(status, SIDECAR):
         return lost_result(status, "the sidecar that keeps its rows ended", ended_for, log.text)
     if not termination_reason(status):  # else the time that is left is for the rows

@@ -38,9 +38,7 @@ class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
 
     token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's name for a type
     inputs = ClusterLoadTestInputs
-    triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape", "generatorImage"}
-    )
+    triggers: ClassVar[frozenset[str]] = LoadTest.triggers | {"generatorImage"}
     secrets: ClassVar[frozenset[str]] = frozenset({"kubeconfig"})
 
     def __init__(self, connect: Callable[[ClusterLoadTestInputs, Operation], Cluster] | None = None) -> None:

@@ -3,7 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from loadtest.result.outcome import Progress
 from provider.load_test_inputs import LoadTestInputs
@@ -30,6 +30,9 @@ class LoadTest(Resource[Inputs, LoadTestState]):
     """
 
     state = LoadTestState
+    triggers: ClassVar[frozenset[str]] = frozenset(
+        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape"}
+    )
 
     @abstractmethod
     def prepare(self, inputs: Inputs, operation: Operation) -> RunOnce:

@@ -26,9 +26,6 @@ class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
 
     token: ClassVar[str] = "shapebench:local:LoadTest"  # noqa: S105 - Pulumi's name for a type
     inputs = LocalLoadTestInputs
-    triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape"}
-    )
 
     def prepare(self, inputs: LocalLoadTestInputs, operation: Operation) -> RunOnce:  # noqa: ARG002 - nothing to do
         return partial(_run_once, inputs)

@@ -1,4 +1,4 @@
-"""A cluster that runs the load generator's pods as processes, and a server for them to ask."""
+"""A cluster that runs the generator's pods as processes, and a server for them to test."""
 
 import itertools
 import json
@@ -45,12 +45,12 @@ class ProcessCluster:
     def __init__(self, folder: Path, server: ServerProcess) -> None:
         self._folder = folder
         self.server = server
-        """What answers in each of the servers' pods."""
+        """The process behind each of the servers' pods."""
         self._numbers = itertools.count()
         self.job: Json = {}
         self.pod: PodProcesses | None = None
         self.name = ""
-        self.removed: list[str] = []
+        self.deleted: list[str] = []
         self.servers: list[Json] = [json.loads(json.dumps(SERVER))]
         self.during: Callable[[ProcessCluster], None] | None = None
         self.corrupt_reads = 0
@@ -58,7 +58,7 @@ class ProcessCluster:
         self.left_behind: list[str] = []
         self.disruption: Json | None = None
         self.names: dict[str, str] = {}
-        """What the cluster's network would lead to, and what answers here instead."""
+        """Addresses in the cluster's network, and the addresses here that replace them."""
 
     def create_job(self, job: Json) -> None:
         folder = self._folder / f"pod-{next(self._numbers)}"
@@ -68,7 +68,7 @@ class ProcessCluster:
         self.pod.start()
 
     def delete_job(self, name: str) -> None:
-        self.removed.append(name)
+        self.deleted.append(name)
         self.left_behind = [left for left in self.left_behind if left != name]
         if name == self.name and self.pod:
             self.alive_when_deleted = self.pod.alive
@@ -120,7 +120,7 @@ class ProcessCluster:
         return done.stdout.decode()
 
     def serve_page(self, server: Json, address: str, url: str) -> None:
-        """What this server counts is told at `url`, which is reached as its pod's address."""
+        """The Prometheus page of this server is at `url`; requests to its pod's address go there."""
         server["status"]["podIP"] = address
         self.names[f"http://{address}:8501"] = url
 
@@ -141,7 +141,7 @@ class ProcessCluster:
         self.pod.terminate()
 
     def shut_down(self) -> None:
-        """Let the kubelet end the pod of its own accord, which it tells nobody before it has."""
+        """Terminate the pod as a kubelet does whose node shuts down: its status does not report it."""
         assert self.pod
         self.pod.terminate()
 
@@ -162,7 +162,7 @@ def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """A server that answers every prediction rightly and at once."""
+    """A server that answers every prediction correctly and at once."""
     with servers.null() as (_, url):
         yield url
 

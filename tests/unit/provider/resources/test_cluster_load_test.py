@@ -34,9 +34,9 @@ def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider.cluster.load_run, "_DELETION_POLL_S", 0.05)
 
 
-def operation(said: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
-    said = [] if said is None else said
-    return Operation(said.append, said.append, cancelled or threading.Event())
+def operation(log: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
+    log = [] if log is None else log
+    return Operation(log.append, log.append, cancelled or threading.Event())
 
 
 def run_in(cluster: Any, inputs: Props, operation: Operation) -> Props:
@@ -58,9 +58,9 @@ def fails(cluster: Any, inputs: dict[str, Any], cancelled: threading.Event | Non
 
 
 def test_all_rows_of_a_test_in_the_cluster_are_stored_and_nothing_is_left(cluster: Any, inputs: Any) -> None:
-    said: list[str] = []
+    log: list[str] = []
     cluster.left_behind = ["load-old"]
-    kept = run_in(cluster, inputs, operation(said))
+    kept = run_in(cluster, inputs, operation(log))
     manifest, rows = only_run(inputs)
     assert manifest.validity.reasons == ()
     assert kept["runId"] == manifest.run_id
@@ -69,9 +69,9 @@ def test_all_rows_of_a_test_in_the_cluster_are_stored_and_nothing_is_left(cluste
     assert manifest.serving.image == "docker.io/tensorflow/serving@sha256:" + "2" * 64
     assert manifest.software["generator image"] == IMAGE_ID
     assert not manifest.generator.shares_host_with_server
-    assert any("users," in line for line in said), "progress is shown"
-    assert said[0] == "deleting load-old, a load test that an interrupted update left behind"
-    assert cluster.removed == ["load-old", f"load-{manifest.run_id.lower()}"]
+    assert any("users," in line for line in log), "progress is shown"
+    assert log[0] == "deleting load-old, a load test that an interrupted update left behind"
+    assert cluster.deleted == ["load-old", f"load-{manifest.run_id.lower()}"]
     # The sidecar polls twice a second, so it may still run, but the generator may not.
     assert set(cluster.alive_when_deleted) <= {"sidecar"}
     assert list(Path(inputs["workDir"]).iterdir()) == []
@@ -172,19 +172,19 @@ def test_servers_that_cannot_be_sampled_are_tested_all_the_same(
 ) -> None:
     monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.05)
     cluster.server.execute = lambda _, command: subprocess.CompletedProcess(command, 126, b"", b"no such file")
-    said: list[str] = []
-    run_in(cluster, inputs, operation(said))
+    log: list[str] = []
+    run_in(cluster, inputs, operation(log))
     manifest, _ = only_run(inputs)
     assert manifest.validity.reasons == ()
     assert set(ResultsStore(inputs["results"]).samples(manifest)["subject"].to_pylist()) == {"generator"}
-    assert said.count("the CPU and memory use of server tf-serving-0 is not sampled: no such file") == 1
+    assert log.count("the CPU and memory use of server tf-serving-0 is not sampled: no such file") == 1
 
 
 def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs: Any) -> None:
     inputs["repeats"] = 2
     inputs["profile"] |= {"mode": "closed"}
-    said: list[str] = []
-    kept = run_in(cluster, inputs, operation(said))
+    log: list[str] = []
+    kept = run_in(cluster, inputs, operation(log))
     manifests = sorted(ResultsStore(inputs["results"]).scan().manifests, key=lambda manifest: manifest.started_at)
     assert kept["runIds"] == [manifest.run_id for manifest in manifests]
     assert kept["runId"] in kept["runIds"]
@@ -193,8 +193,8 @@ def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs:
         {"group": first, "index": index, "of": 2} for index in (1, 2)
     ]
     assert manifests[0].finished_at <= manifests[1].started_at
-    assert cluster.removed == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
-    assert any(line.startswith("run 2 of 2: ") and "users," in line for line in said), "progress says which"
+    assert cluster.deleted == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
+    assert any(line.startswith("run 2 of 2: ") and "users," in line for line in log), "progress says which"
 
 
 def test_over_grpc_the_pod_makes_its_own_request_and_all_rows_are_stored(
