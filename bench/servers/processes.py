@@ -12,7 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from serving.command import server_command
+from serving.servers import EmbeddedServer
 from stacks.serving_variant import ServingVariant
 
 BUILD = Path("build/bench")
@@ -32,16 +32,19 @@ class Ports:
 @contextmanager
 def embedded(model: Path, ports: Ports, threads: int) -> Iterator["subprocess.Popen[Any]"]:
     """Run the embedded server with an exported model, with `threads` threads of both kinds; yields its process."""
-    command = server_command(
-        None,
+    variant = ServingVariant(protocol="rest", intra_op=threads, inter_op=threads)
+    server = EmbeddedServer()
+    server.write_config_files(variant, BUILD)
+    command = server.command(
+        variant,
         model_name=model.name,
         model_base_path=model,
         rest_port=ports.rest,
         grpc_port=ports.grpc,
-        variant=ServingVariant(protocol="rest", intra_op=threads, inter_op=threads),
+        config_dir=BUILD,
     )
-    with ready(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log") as server:
-        yield server
+    with ready(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log") as started:
+        yield started
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provider.cluster.api import Json
-from serving.command import PROMETHEUS_PATH
 from stacks.serving_names import REST_PORT
 
 
@@ -24,12 +23,12 @@ class ServerPod:
     address: str | None = None
 
     @property
-    def page(self) -> str | None:
-        """The URL of its Prometheus page; None without an address."""
+    def rest_url(self) -> str | None:
+        """The URL of its REST API; None without an address."""
         if self.address is None:
             return None
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"http://{host}:{REST_PORT}{PROMETHEUS_PATH}"
+        return f"http://{host}:{REST_PORT}"
 
 
 def server_pods(pods: Sequence[Json]) -> list[ServerPod]:

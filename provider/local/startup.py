@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import psutil
@@ -38,16 +39,17 @@ def require_free_port(setting: str, port: int) -> None:
 
 @dataclass(frozen=True)
 class StartingServer:
-    """A server process that may not serve yet. `model_url` is the model's page of its REST API."""
+    """A server process that may not serve yet; `ready_url` answers 200 when it does."""
 
     process: ProcessIdentity
     log: Path
-    model_url: str
+    ready_url: str
+    predict_url: str
 
     def wait_until_serving(self, timeout_s: float, operation: Operation) -> None:
-        """Wait until the model is AVAILABLE and has answered one prediction; raises ResourceError with the log."""
+        """Wait until the model is loaded and has answered one prediction; raises ResourceError with the log."""
         started = time.monotonic()
-        while not self._is_available():
+        while not self._is_ready():
             elapsed_s = time.monotonic() - started
             operation.status(f"waiting for the server to load the model, {elapsed_s:.0f} s")
             if not self.process.alive:
@@ -65,18 +67,16 @@ class StartingServer:
     def _log_tail(self) -> str:
         return f"Its log ({self.log}) ends:\n{log_tail(self.log)}"
 
-    def _is_available(self) -> bool:
-        """Whether a version is AVAILABLE: the status page answers 200 in every state."""
+    def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(self.model_url, timeout=5) as answer:  # noqa: S310 - http on the loopback
-                versions = json.load(answer).get("model_version_status", [])
-        except (OSError, ValueError):
+            with urllib.request.urlopen(self.ready_url, timeout=5) as answer:  # noqa: S310 - http on the loopback
+                return bool(answer.status == HTTPStatus.OK)
+        except OSError:
             return False
-        return any(version.get("state") == "AVAILABLE" for version in versions)
 
     def _require_prediction(self) -> None:
         headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(f"{self.model_url}:predict", rest_body(), headers)  # noqa: S310 - as above
+        request = urllib.request.Request(self.predict_url, rest_body(), headers)  # noqa: S310 - as above
         try:
             with urllib.request.urlopen(request, timeout=_FIRST_PREDICTION_TIMEOUT_S) as answer:  # noqa: S310 - as above
                 predictions = json.load(answer).get("predictions")

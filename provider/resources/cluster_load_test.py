@@ -29,6 +29,7 @@ from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
 from provider.sampling.pod_sampler import PodSampler
 from provider.sampling.pod_samples import samples_of
+from serving.servers import server_named
 
 _POLL_S = 1.0
 
@@ -104,13 +105,14 @@ def _ready_servers(cluster: Cluster, inputs: ClusterLoadTestInputs, operation: O
 def _run_job(
     cluster: Cluster, run_id: str, inputs: ClusterLoadTestInputs, servers: list[ServerPod], operation: Operation
 ) -> JobResult:
+    counters_path = server_named(inputs.serving.server).counters_path
     asked = Asked(
         profile=inputs.profile,
         protocol=inputs.serving.protocol,
         base_url=inputs.base_url,
         model_name=inputs.serving.model.name,
         processes=inputs.processes,
-        pages={server.name: server.page for server in servers if server.page},
+        pages={server.name: server.rest_url + counters_path for server in servers if server.rest_url},
     )
     # No parent process: the cluster ends the generator, at the latest at the Job's deadline.
     plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)

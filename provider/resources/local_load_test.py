@@ -15,7 +15,7 @@ from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation
 from provider.resources.load_test import LoadTest, progress_reporter
-from serving.command import PROMETHEUS_PATH
+from serving.servers import server_named
 
 # One process of this machine serves, and the generator uses the same cores.
 _ENVIRONMENT = RunEnvironment(image=None, replicas=1, shares_host_with_server=True)
@@ -43,7 +43,7 @@ def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation
         body=request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
         server_pid=before.pid if before else None,
         processes=inputs.processes,
-        page=inputs.rest_url + PROMETHEUS_PATH,
+        page=inputs.rest_url + server_named(inputs.serving.server).counters_path,
     )
     outcome = run_load_test(spec, progress_reporter(operation), operation.cancelled)
     against_server = reasons_against_listener(before, listening_process(inputs.base_url))

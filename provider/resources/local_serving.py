@@ -1,9 +1,7 @@
 """The local server: a process on the loopback that outlives the update, and that the next update finds again."""
 
 import json
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,10 +10,8 @@ from pydantic.alias_generators import to_camel
 from provider.local.server_process import ProcessIdentity, start_detached
 from provider.local.startup import LOOPBACK, StartingServer, require_free_port
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
-from serving.command import SERVER_NAME, server_command, write_batching_file, write_monitoring_file
+from serving.servers import installed_server, server_named
 from stacks.serving_variant import ServingVariant, fingerprint
-
-_REAL_SERVER = "tensorflow_model_server"
 
 # What makes measurements comparable; ports, folders and time-outs do not matter.
 _FINGERPRINTED = ("modelDigest", "server", "serverVersion", *map(to_camel, ServingVariant.model_fields))
@@ -64,15 +60,14 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
 
     def resolved_inputs(self, inputs: LocalServingInputs) -> Props:
         """Which server runs, in which version, so that a preview shows a change of either."""
-        executable = shutil.which(_REAL_SERVER)
-        if inputs.server == _REAL_SERVER and executable is None:
+        server = installed_server() if inputs.server == "auto" else server_named(inputs.server)
+        executable = server.executable()
+        if executable is None:
             raise ResourceError(
-                f"shapebench:local.server is {_REAL_SERVER}, but there is none on PATH, so nothing would serve;"
+                f"shapebench:local.server is {server.facts.setting}, but there is none on PATH, so nothing would serve;"
                 " install it, or set shapebench:local.server to embedded"
             )
-        real = executable is not None and inputs.server not in {"embedded", SERVER_NAME}
-        command = [executable] if real and executable else [sys.executable, "-m", "serving.server"]
-        return {"server": _REAL_SERVER if real else SERVER_NAME, "serverVersion": _version_of(command)}
+        return {"server": server.facts.name, "serverVersion": _version_of(executable)}
 
     def stale_outputs(self, state: LocalServingState) -> list[str]:
         """The pid, when the process has ended."""
@@ -92,9 +87,21 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         require_free_port("restPort", inputs.rest_port)
         require_free_port("grpcPort", inputs.grpc_port)
         log = state_dir / "server.log"
-        process = start_detached(_command(inputs, state_dir), log)
+        kind = server_named(inputs.server)
+        kind.write_config_files(inputs, state_dir)
+        command = kind.command(
+            inputs,
+            model_name=inputs.model_name,
+            model_base_path=inputs.model_path,
+            rest_port=inputs.rest_port,
+            grpc_port=inputs.grpc_port,
+            config_dir=state_dir,
+        )
+        process = start_detached(command, log)
         record.write_text(json.dumps({"pid": process.pid, "started": process.started}), encoding="utf-8")
-        server = StartingServer(process, log, f"{inputs.rest_url}/v1/models/{inputs.model_name}")
+        ready_url = inputs.rest_url + kind.ready_path(inputs.model_name)
+        predict_url = f"{inputs.rest_url}/v1/models/{inputs.model_name}:predict"
+        server = StartingServer(process, log, ready_url, predict_url)
         try:
             server.wait_until_serving(inputs.start_timeout_s, operation)
         except BaseException:
@@ -126,7 +133,7 @@ def _fingerprint(inputs: LocalServingInputs) -> Any:  # noqa: ANN401 - text, or 
 
 
 def _version_of(command: list[str]) -> str:
-    """The last word of the first line that `--version` prints; both servers end it with their version."""
+    """The last word of the first line that `--version` prints; every server ends it with its version."""
     answer = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False, timeout=60)
     lines = (answer.stdout or answer.stderr).splitlines()
     if answer.returncode or not lines:
@@ -134,26 +141,6 @@ def _version_of(command: list[str]) -> str:
             f"`{' '.join(command)} --version` failed, so the server's version is not known: {answer.stderr}"
         )
     return lines[0].split()[-1]
-
-
-def _command(inputs: LocalServingInputs, state_dir: Path) -> list[str]:
-    state_dir.mkdir(parents=True, exist_ok=True)
-    monitoring_file = state_dir / "monitoring.config"
-    write_monitoring_file(monitoring_file)
-    batching_file = None
-    if inputs.batching:
-        batching_file = state_dir / "batching.config"
-        write_batching_file(inputs.batching, batching_file)
-    return server_command(
-        shutil.which(_REAL_SERVER) if inputs.server == _REAL_SERVER else None,
-        model_name=inputs.model_name,
-        model_base_path=inputs.model_path,
-        rest_port=inputs.rest_port,
-        grpc_port=inputs.grpc_port,
-        variant=inputs,
-        batching_file=batching_file,
-        monitoring_file=monitoring_file,
-    )
 
 
 def _stop_recorded(record: Path) -> None:

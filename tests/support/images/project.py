@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
-from serving.command import SERVER_NAME, server_version
 from serving.export.exporter import Exported
+from stacks.servers import EMBEDDED
+from stacks.version import VERSION
 from tests.support.images import packages
 from tests.support.images.archive import Image
 from tests.support.images.layer import Entry, Layer, pack
@@ -27,14 +28,8 @@ _SERVER = (
 )  # fmt: skip
 _GENERATOR = ("grpcio", "locust", "protobuf")
 
-# The rooms of this project that the server is made of: its own, and where the words for its settings are.
-_SERVER_MODULES = (
-    "serving/**/*.py",
-    "stacks/*.py",
-    "analysis/__init__.py",
-    "analysis/results/__init__.py",
-    "analysis/results/manifest.py",
-)
+# The server itself, and the types of its settings.
+_SERVER_MODULES = ("serving/**/*.py", "stacks/*.py")
 
 _SERVER_USER, _GENERATOR_USER = 65532, 1000
 # A command as pip makes one, for the image's own Python.
@@ -60,7 +55,7 @@ class ProjectImages:
         ]
         # In a pod nobody asks over the loopback.
         command = [str(PYTHON), "-m", "serving.server", "--bind_address=0.0.0.0"]
-        return Image(f"localhost/{SERVER_NAME}:{server_version()}", layers, command, VARIABLES, _SERVER_USER)
+        return Image(f"localhost/{EMBEDDED.name}:{VERSION}", layers, command, VARIABLES, _SERVER_USER)
 
     def generator(self) -> Image:
         """Locust, with what gRPC takes; the scripts come with the pod."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.command import SERVER_NAME
 from serving.export.exporter import Exported
-from stacks.images import exact_image, server_in
+from stacks.images import exact_image
+from stacks.servers import EMBEDDED, server_in
 from tests.support.images import packages, project
 from tests.support.images.layer import Layer
 from tests.support.images.project import ProjectImages
@@ -41,7 +41,7 @@ def names(layers: list[Layer]) -> set[str]:
 
 def test_each_image_goes_by_its_own_name_and_an_exact_version(images: ProjectImages, model: Exported, small: None):
     server, generator = images.server(model), images.generator()
-    assert server_in(exact_image(server.name))[0] == SERVER_NAME
+    assert server_in(exact_image(server.name))[0] == EMBEDDED.name
     assert exact_image(generator.name).startswith("localhost/shapebench-generator:")
     assert (server.user, generator.user) == (65532, 1000)
 
@@ -52,7 +52,7 @@ def test_the_server_has_its_modules_and_the_model_at_a_path_that_names_it(
     found = names(images.server(model).layers)
     assert f"models/{'d' * 64}/resnet/1/saved_model.pb" in found
     site = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-    assert {f"{site}/serving/server.py", f"{site}/analysis/results/manifest.py", f"{site}/stacks/shapes.py"} <= found
+    assert {f"{site}/serving/server.py", f"{site}/stacks/serving_variant.py", f"{site}/stacks/shapes.py"} <= found
 
 
 def test_both_stand_on_one_layer(images: ProjectImages, model: Exported, small: None):
