@@ -1,8 +1,8 @@
-"""The processes that `bench.serving` times with: bare calls of the model, and lean REST and gRPC clients.
+"""Times calls of the model for `bench.serving`: bare calls, or calls over REST or gRPC with minimal clients.
 
-`python -m bench.servers.bare_calls KIND …` reads one JSON line a task from standard input,
-`{"users": 8, "seconds": 5}`, and answers with one line, where `answer` is
-the last one: `{"elapsed_s": 5.02, "latencies_ms": [61.2, …], "answer": [[…]]}`.
+`python -m bench.generators.timed_calls KIND …` reads one task a line from standard input,
+`{"users": 8, "seconds": 5, "answer": true}`, and prints one line of results, with the last answer of the model if the
+task asks for it: `{"elapsed_s": 5.02, "latencies_ms": [61.2, …], "answer": [[…]]}`.
 """
 
 import http.client
@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-# A call made ready for one user: sends the payload, checks that it was answered, returns what came back.
+# A call of one user: sends the payload, checks the status, returns the answer.
 Call = Callable[[], Any]
 
 
 class Rest:
-    """Calls over one kept connection a user: nothing but the standard library, the body ready as bytes."""
+    """REST calls with the standard library, over one kept connection a user."""
 
     def __init__(self, port: str, body: str) -> None:
         self._port = int(port)
@@ -47,10 +47,10 @@ class Rest:
 
 
 class Grpc:
-    """Calls over one channel a user, the request serialised once and the answer left as bytes."""
+    """gRPC calls over one channel a user. The request is serialised once, and answers stay bytes."""
 
     def __init__(self, port: str, request: str) -> None:
-        import grpc  # noqa: PLC0415 - the other kinds do without
+        import grpc  # noqa: PLC0415 - other kinds do not need it
 
         self._grpc = grpc
         self._port = port
@@ -64,17 +64,17 @@ class Grpc:
 
     @staticmethod
     def predictions(answer: bytes) -> Any:  # noqa: ANN401 - a nested list
-        import tensorflow as tf  # noqa: PLC0415 - after the timing, so that it takes no part in it
+        import tensorflow as tf  # noqa: PLC0415 - imported after the timing
         from tensorflow_serving.apis import predict_pb2  # noqa: PLC0415 - the same
 
         return tf.make_ndarray(predict_pb2.PredictResponse.FromString(answer).outputs["resnet50"]).tolist()
 
 
 class Bare:
-    """Calls of the SavedModel's signature from a thread a user: what any server at least has to do."""
+    """Calls of the SavedModel's signature from one thread a user: the least that any server has to do."""
 
     def __init__(self, version_folder: str, images: str, threads: str) -> None:
-        import tensorflow as tf  # noqa: PLC0415 - the other kinds do without
+        import tensorflow as tf  # noqa: PLC0415 - other kinds do not need it
 
         tf.config.threading.set_intra_op_parallelism_threads(int(threads))
         tf.config.threading.set_inter_op_parallelism_threads(int(threads))
@@ -94,7 +94,7 @@ class Bare:
 
 
 class BareFrozen(Bare):
-    """The same with the variables folded into constants, as the embedded server does when it loads a model."""
+    """The same with the variables as constants, as the embedded server loads a model."""
 
     def __init__(self, version_folder: str, images: str, threads: str) -> None:
         super().__init__(version_folder, images, threads)
@@ -113,7 +113,7 @@ KINDS: dict[str, Callable[..., Any]] = {"rest": Rest, "grpc": Grpc, "bare": Bare
 
 
 def measure(calls: list[Call], seconds: float) -> dict[str, Any]:
-    """Every user calls again and again for `seconds`; a call that fails ends the process."""
+    """Each user repeats its call for `seconds`. Raises the first error of a call."""
     latencies_ms: list[list[float]] = [[] for _ in calls]
     answers: list[Any] = [None] * len(calls)
     failures: list[BaseException] = []
@@ -141,12 +141,12 @@ def measure(calls: list[Call], seconds: float) -> dict[str, Any]:
 
 
 def main(kind: str, arguments: list[str]) -> None:
-    """Answer tasks until standard input ends."""
+    """Run tasks until standard input ends."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     side = KINDS[kind](*arguments)
     for line in sys.stdin:
         task = json.loads(line)
-        # New connections every time: those of the last turn may have idled too long for the server.
+        # New connections for each task: the server may have closed idle ones.
         result = measure([side.user() for _ in range(task["users"])], task["seconds"])
         result["answer"] = side.predictions(result["answer"]) if task["answer"] else None
         print(json.dumps(result), flush=True)
