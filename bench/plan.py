@@ -63,7 +63,7 @@ CASES = (
 
 def main() -> None:
     """Plan each case, simulate the plan, and report; takes about two minutes."""
-    start(argument_parser("plan", __doc__), ["numpy", "duckdb"])
+    start(argument_parser("plan", __doc__), ["numpy", "pyarrow"])
     held = broken = 0
     took_s = []
     for number, case in enumerate(CASES, start=1):

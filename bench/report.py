@@ -48,7 +48,7 @@ def main() -> None:
     """Write the stores, run the report on each in its own process, and report."""
     parser = argument_parser("report", __doc__)
     parser.add_argument("runs", nargs="*", type=int, metavar="RUNS", help=f"numbers of runs; default: {RUNS}")
-    numbers = start(parser, ["duckdb", "pandas", "altair", "vl-convert-python"]).runs or RUNS
+    numbers = start(parser, ["pyarrow", "pandas", "altair", "vl-convert-python"]).runs or RUNS
     figures, run_s = [], {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "results"

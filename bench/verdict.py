@@ -21,7 +21,7 @@ _BAR = "93 .. 97"
 
 def main() -> None:
     """Simulate the stores, estimate, compare with the true values, and report."""
-    start(argument_parser("verdict", __doc__), ["numpy", "scipy", "duckdb"])
+    start(argument_parser("verdict", __doc__), ["numpy", "scipy", "pyarrow"])
     figures = []
     for regime in REGIMES:
         progress(regime.name)
@@ -54,7 +54,7 @@ def coverage(regime: Regime, stores: int) -> list[Figure]:
 
 def _figures(regime: Regime, stores: int) -> Iterator[list[RunFigures]]:
     for runs in regime.stores(stores, _SEED):
-        cells = [cells_of(hold, arrived_us, (_P99,)) for hold, arrived_us in runs]
+        cells = [cells_of(rows, (_P99,)) for rows in runs]
         yield [run_figures("run", each) for each in cells if each is not None]
 
 

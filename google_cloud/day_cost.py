@@ -1,6 +1,7 @@
 """The price of a leftover resource per day, from the newest price list."""
 
-from analysis.pricing.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, node_quantities, priced
+from analysis.pricing.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, priced, serving_nodes
+from analysis.results.manifest import Category
 from google_cloud.inventory import CloudResource, node_pools
 from google_cloud.kinds import ACCOUNT, CLUSTER, DISK, FIREWALL, GRANT, INSTANCE_GROUP, NETWORK, ROUTE, SUBNETWORK
 
@@ -25,9 +26,9 @@ def daily_usd(resource: CloudResource) -> float | None:
 def _quantities(resource: CloudResource) -> tuple[Quantity, ...]:
     if resource.kind == DISK:
         kind = str(resource.document["type"]).rpartition("/")[2]
-        return (Quantity("disk", float(resource.document["sizeGb"]), "GB-month", kind),)
+        return (Quantity("disk", float(resource.document["sizeGb"]), "GB-month", kind, Category.boot_disks),)
     if resource.kind == CLUSTER:
-        return (CLUSTER_FEE, *(item for pool in node_pools(resource.document) for item in node_quantities("", pool)))
+        return (CLUSTER_FEE, *(item for pool in node_pools(resource.document) for item in serving_nodes(pool)))
     return ()
 
 

@@ -5,11 +5,11 @@
 
 import sys
 
-import duckdb
 import pyarrow as pa
 
-from analysis.report.data_tables import ordered_rows, runs_table
-from analysis.results.store import ResultsStore, StoreError
+from analysis.report.data_tables import runs_table
+from analysis.results.columns import RowsError, rows_in_order
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, StoreError
 from shapebench.output import CommandError, note
 
 
@@ -20,11 +20,11 @@ def main(uri: str, run_id: str | None = None) -> int:
             _write_runs(ResultsStore(uri))
         else:
             _write_rows(ResultsStore(uri), run_id)
+    except RowsError as error:
+        note(f"the rows of this run cannot be read: {error}")
+        return 1
     except (CommandError, StoreError, OSError) as error:
         note(str(error))
-        return 1
-    except duckdb.Error as error:
-        note(f"the rows of this run cannot be read: {str(error).splitlines()[0]}")
         return 1
     return 0
 
@@ -42,8 +42,8 @@ def _write_rows(store: ResultsStore, run_id: str) -> None:
     manifest = next((each for each in store.scan().manifests if each.run_id == run_id), None)
     if manifest is None:
         raise CommandError(f"there is no finished run {run_id} in {store.uri}; shapebench.runs() lists those that are")
-    with ordered_rows(store, manifest) as rows:
-        _write(rows.to_arrow_reader())
+    batches = (batch for rows in rows_in_order(store, manifest) for batch in rows.to_batches())
+    _write(pa.RecordBatchReader.from_batches(REQUESTS_SCHEMA, batches))
 
 
 def _write(reader: pa.RecordBatchReader) -> None:
