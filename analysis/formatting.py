@@ -2,10 +2,9 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import Estimate
 
 MISSING = "–"
 _SERVERS = {
@@ -41,17 +40,6 @@ def percent(share: float | None) -> str:
 def count(value: int) -> str:
     """A count with its thousands apart."""
     return _grouped(value, 0)
-
-
-def figure(estimate: Estimate, show: Callable[[float], str]) -> str:
-    """A value with its 95 % interval."""
-    high = show(estimate.high) if math.isfinite(estimate.high) else "no upper bound"
-    return f"{show(estimate.value)} ({show(estimate.low)} to {high})"
-
-
-def change(ratio: Estimate) -> str:
-    """A ratio of two figures as what it adds or takes away, in percent, with its 95 % interval."""
-    return figure(ratio, lambda value: f"{(value - 1) * 100:+.1f}") + " %"
 
 
 def markdown_cell(value: str) -> str:

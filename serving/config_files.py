@@ -11,8 +11,8 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import Message
 
-from analysis.results.manifest import Batching
 from serving.api.errors import StartError
+from stacks.serving_variant import Batching
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "shapebench.config"

@@ -3,11 +3,11 @@
 import socket
 from dataclasses import dataclass
 
-from analysis.results.manifest import Batching
 from serving.api.errors import StartError
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
 from serving.flags import Flags
 from serving.model.versions import ModelVersion, newest_version
+from stacks.serving_variant import Batching
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _commands() -> None:
 @app.command()
 def runs(results: Results = "results", output: OutputFormat = Format.table) -> None:
     """List the finished runs of a store with their figures; name what was skipped."""
-    from shapebench.runs import print_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         print_runs(results, as_json=output is Format.json)
@@ -99,11 +99,11 @@ def price(
     output: OutputFormat = Format.table,
 ) -> None:
     """Say what a shape costs: the line items of one, or all stacks side by side. Needs no account and no network."""
-    from shapebench.price import print_prices  # noqa: PLC0415 - start-up
+    from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         if refresh:
-            from shapebench.refresh import refresh_prices  # noqa: PLC0415 - start-up
+            from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
             refresh_prices()
         print_prices(stack or [], shape, region, usage.value, as_json=output is Format.json)
@@ -122,8 +122,8 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = False,
 ) -> None:
     """Write one HTML file (no network needed) and Markdown about all runs of a store, the verdict first."""
-    from shapebench.report import report_runs  # noqa: PLC0415 - start-up
-    from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
+    from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         report_runs(results, out, parse_objective(p99, errors, budget, objective), seed=seed)
@@ -145,8 +145,8 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = False,
 ) -> None:
     """Write what the report shows for other programs: CSV, Parquet, Markdown, every chart as SVG and PNG."""
-    from shapebench.export import export_runs  # noqa: PLC0415 - start-up
-    from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
+    from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows, seed=seed)
@@ -160,7 +160,7 @@ def preflight(
     ] = None,
 ) -> None:
     """Say what Google Cloud lacks for a GKE stack, and what the stack will cost an hour. `pulumi up` asks it, too."""
-    from shapebench.preflight import preflight as ask  # noqa: PLC0415 - start-up
+    from shapebench.commands.preflight import preflight as ask  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         ask(stack, project)
@@ -181,7 +181,7 @@ def verdict(
 
     Exit code 0: there is a best. 3: nothing keeps the limits. 4: the data cannot tell.
     """
-    from shapebench.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         code = print_verdict(results, parse_objective(p99, errors, budget, objective), output.value)
@@ -212,8 +212,8 @@ def janitor(
 
     Ends with 0 if nothing is left over, 3 if something is, 4 if something could not be removed, 1 on other errors.
     """
-    from shapebench.janitor import Only  # noqa: PLC0415 - start-up
-    from shapebench.janitor import janitor as look  # noqa: PLC0415
+    from shapebench.commands.janitor import Only  # noqa: PLC0415 - start-up
+    from shapebench.commands.janitor import janitor as look  # noqa: PLC0415
 
     with _one_line_errors():
         raise typer.Exit(look(Only(stack, region), project, state, remove=yes, as_json=output is Format.json))
@@ -229,7 +229,7 @@ def plan(
     output: Annotated[Told, typer.Option("--format", help="Text to read, or JSON with full precision.")] = Told.text,
 ) -> None:
     """Say how many nodes of which shape a load takes at a promised latency, and what they cost a month."""
-    from shapebench.plan import print_plan  # noqa: PLC0415 - start-up
+    from shapebench.commands.plan import print_plan  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         print_plan(results, rps, p99, zones, headroom, as_json=output is Told.json)
@@ -238,7 +238,7 @@ def plan(
 @app.command()
 def doctor() -> None:
     """Say what is installed, what is missing, and how to mend it."""
-    from shapebench.doctor import doctor as examine  # noqa: PLC0415 - start-up
+    from shapebench.commands.doctor import doctor as examine  # noqa: PLC0415 - start-up
 
     raise typer.Exit(examine())
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,6 +17,13 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
+_NOTHING = pa.table(
+    {
+        **dict.fromkeys(("due_us", "start_us", "end_us"), pa.array([], pa.int64())),
+        "ok": pa.array([], pa.bool_()),
+        **dict.fromkeys(("phase", "error"), pa.array([], pa.string())),
+    }
+)
 _READ = "SELECT due_us, start_us, end_us, ok, phase, error FROM requests"
 
 
@@ -79,9 +87,13 @@ class RunRows:
 
 
 def read_columns(store: ResultsStore, manifest: Manifest) -> RunRows:
-    """Read what figures are computed from: some 33 bytes a row. Raises duckdb.Error where a page cannot be read."""
-    with open_rows(store, manifest) as (connection, problems):
-        every = from_arrow(connection.sql(_READ).to_arrow_table())
+    """Read what figures are computed from: some 33 bytes a row. Rows that cannot be read are `missing`."""
+    try:
+        with open_rows(store, manifest) as (connection, problems):
+            every = from_arrow(connection.sql(_READ).to_arrow_table())
+    except duckdb.Error as error:
+        nothing = from_arrow(_NOTHING)
+        return RunRows(nothing, nothing, (f"the rows cannot be read: {str(error).splitlines()[0]}",))
     counted = every.where(every.phase.are(manifest.counted_phase))
     return RunRows(every, counted, tuple(f"rows are missing: {problem.path} {problem.why}" for problem in problems))
 

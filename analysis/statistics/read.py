@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import duckdb
-
 from analysis.results.columns import Columns, Integers, RunRows, read_columns
 from analysis.results.manifest import Capacity, Manifest
 from analysis.results.store import ResultsStore
@@ -23,11 +21,7 @@ def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[fl
 
     They are of the hold; of a capacity search, of the capacity that it found.
     """
-    try:
-        rows = read_columns(store, manifest)
-    except duckdb.Error as error:
-        return figures_without_rows(manifest, error)
-    return figures_of(manifest, rows, quantiles)
+    return figures_of(manifest, read_columns(store, manifest), quantiles)
 
 
 def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = QUANTILES) -> Read:
@@ -38,11 +32,6 @@ def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = Q
         return None, [*reasons, "its hold has no two requests, so nothing was measured"]
     figures = run_figures(manifest.run_id, cells)
     return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
-
-
-def figures_without_rows(manifest: Manifest, error: duckdb.Error) -> Read:
-    """The same, of rows that could not be read."""
-    return None, [*_invalid(manifest), f"the rows cannot be read: {str(error).splitlines()[0]}"]
 
 
 def _invalid(manifest: Manifest) -> list[str]:

@@ -14,8 +14,7 @@ from provider.engine.dispatch import ShapebenchProvider
 from provider.engine.log import EngineLog, watch
 from provider.engine.properties import from_plain
 from provider.resource import ResourceError, UnfinishedError
-
-VERSION = "0.1.0"
+from stacks.version import VERSION
 
 Answer = TypeVar("Answer")
 

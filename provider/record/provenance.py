@@ -5,7 +5,9 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGES = ("shapebench", "locust", "tensorflow", "keras", "pulumi")
+from stacks.version import VERSION
+
+_PACKAGES = ("locust", "tensorflow", "keras", "pulumi")
 _CHECKOUT = Path(__file__).parents[2]
 
 
@@ -26,9 +28,8 @@ def git_commit() -> str | None:
 
 def software_versions() -> dict[str, str]:
     """Versions by name: Python, the kernel, and the packages that serve, ask and orchestrate."""
-    return {"python": platform.python_version(), "linux": platform.release()} | {
-        package: version(package) for package in _PACKAGES
-    }
+    versions = {"python": platform.python_version(), "linux": platform.release(), "shapebench": VERSION}
+    return versions | {package: version(package) for package in _PACKAGES}
 
 
 def _git(*arguments: str) -> str | None:

@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.counters import requests_by_replica
-from analysis.results.manifest import Batching, Generator, Manifest, Model, Serving, Validity
+from analysis.results.manifest import Generator, Manifest, Serving, Validity
 from analysis.results.store import ResultsStore
+from analysis.statistics.figures import Shown
 from analysis.statistics.summary import RunSummary, summarise
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
@@ -19,24 +20,6 @@ from provider.record.repeats import OneRun
 from provider.resource import Operation, Props, ResourceError
 from stacks.load_profiles import LoadProfile, load_profile
 from stacks.shapes import NodeShape
-
-# What `pulumi stack output headline` shows, of the phase that counts.
-_HEADLINE = (
-    "capacity_rps",
-    "requests",
-    "error_rate",
-    "throughput_rps",
-    "goodput_rps",
-    "p50_ms",
-    "p90_ms",
-    "p95_ms",
-    "p99_ms",
-    "max_ms",
-    "usd_hourly",
-    "usd_24h",
-    "usd_730h",
-    "usd_per_million_good",
-)
 
 
 @dataclass(frozen=True)
@@ -105,7 +88,9 @@ def _manifest(
         stack=inputs["stack"],
         platform=inputs["platform"],
         shape=shape,
-        serving=_serving(inputs["serving"], circumstances),
+        serving=Serving.model_validate(
+            inputs["serving"] | {"image": circumstances.image, "replicas": circumstances.replicas}
+        ),
         load=load_profile(inputs["profile"]),
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
@@ -123,25 +108,9 @@ def _manifest(
     )
 
 
-def _serving(said: Props, circumstances: Circumstances) -> Serving:
-    batching = said.get("batching")
-    return Serving(
-        server=said["server"],
-        server_version=said["server_version"],
-        image=circumstances.image,
-        protocol=said["protocol"],
-        replicas=circumstances.replicas,
-        intra_op=said["intra_op"],
-        inter_op=said["inter_op"],
-        batching=Batching(**batching) if batching else None,
-        model=Model(**said["model"]),
-    )
-
-
 def _headline(summary: RunSummary) -> Props:
     """The figures for `pulumi stack output`; what is not known stays out, as Pulumi has no null there."""
-    figures = summary.to_dict()
-    return {name: figures[name] for name in _HEADLINE if figures[name] is not None}
+    return {name: value for name, value in summary.figures(Shown.OUTPUT).items() if value is not None}
 
 
 def _sentence(summary: RunSummary) -> str:

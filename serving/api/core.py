@@ -6,12 +6,12 @@ from typing import Any
 from numpy.typing import NDArray
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_pb2
 
-from analysis.results.manifest import Batching
 from serving.api.errors import Code, ServingError, invalid_argument
 from serving.api.metrics import Metrics
 from serving.model.batching import Batcher
 from serving.model.model import Model
 from serving.model.signature import Signature, Tensors
+from stacks.serving_variant import Batching
 
 Run = Callable[[Tensors], dict[str, NDArray[Any]]]
 

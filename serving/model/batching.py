@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.results.manifest import Batching
 from serving.api.errors import Code, ServingError, invalid_argument
 from serving.api.metrics import Metrics
 from serving.model.signature import Tensors
+from stacks.serving_variant import Batching
 
 Outputs = dict[str, NDArray[Any]]
 

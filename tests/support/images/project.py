@@ -5,7 +5,7 @@ Each goes by its own name, because neither is what a stack uses by default: no T
 
 import sys
 from collections.abc import Iterator, Sequence
-from importlib.metadata import distribution, version
+from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
 from serving.command import SERVER_NAME, server_version
@@ -94,10 +94,6 @@ def _server_entries() -> Iterator[Entry]:
     for pattern in _SERVER_MODULES:
         for path in ROOT.glob(pattern):
             yield Entry(f"{SITE}/{path.relative_to(ROOT)}", path)
-    # The server asks it for its own version.
-    ours = distribution("shapebench")
-    described = (ours.read_text("METADATA") or "").encode()
-    yield Entry(f"{SITE}/shapebench-{ours.version}.dist-info/METADATA", content=described)
 
 
 def _model_entries(model: Exported) -> Iterator[Entry]:

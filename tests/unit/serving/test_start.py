@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from analysis.results.manifest import Batching
 from serving.api.errors import StartError
 from serving.command import server_command, write_batching_file, write_monitoring_file
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from serving.prepare import prepare
+from stacks.serving_variant import Batching, ServingVariant
 
 BASE = "--model_base_path=/models/resnet"
 
@@ -173,10 +173,11 @@ def test_the_monitoring_file_turns_the_page_on_and_off(tmp_path):
 
 
 def test_both_servers_get_the_same_flags(tmp_path):
-    arguments = {"model_name": "resnet", "model_base_path": "/m", "rest_port": 1, "grpc_port": 2, "intra_op": 3}
+    arguments = {"model_name": "resnet", "model_base_path": "/m", "rest_port": 1, "grpc_port": 2}
+    arguments["variant"] = ServingVariant(protocol="rest", intra_op=3, inter_op=4)
     files = {"batching_file": tmp_path / "b", "monitoring_file": tmp_path / "m"}
-    real = server_command("/bin/tensorflow_model_server", **arguments, **files, inter_op=4)
-    embedded = server_command(None, **arguments, **files, inter_op=4)
+    real = server_command("/bin/tensorflow_model_server", **arguments, **files)
+    embedded = server_command(None, **arguments, **files)
     assert real[0] == "/bin/tensorflow_model_server"
     assert embedded[:3] == [sys.executable, "-m", "serving.server"]
     assert real[1:] == embedded[3:]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shapebench import doctor
-from shapebench.doctor import Finding, diagnose
+from shapebench.commands import doctor
+from shapebench.commands.doctor import Finding, diagnose
 from tools.pins import ROOT
 
 

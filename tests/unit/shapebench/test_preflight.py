@@ -4,8 +4,8 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from shapebench import preflight
 from shapebench.cli import app
+from shapebench.commands import preflight
 from stacks import files
 from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
 from tests.unit.google_cloud import things

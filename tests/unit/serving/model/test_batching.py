@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.results.manifest import Batching
 from serving.api.errors import Code, ServingError
 from serving.api.metrics import Metrics
 from serving.model.batching import Batcher
+from stacks.serving_variant import Batching
 
 
 class Runs:

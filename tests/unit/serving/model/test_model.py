@@ -10,13 +10,13 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from analysis.results.manifest import Batching
 from serving.api.core import ServerCore
 from serving.api.errors import ServingError
 from serving.api.metrics import Metrics
 from serving.api.rest import RestApi
 from serving.model.model import Model
 from serving.model.signature import InputSpec
+from stacks.serving_variant import Batching
 
 
 @pytest.fixture(scope="module")

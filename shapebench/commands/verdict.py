@@ -4,8 +4,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.formatting import change, count, figure, markdown_cell, money, number
+from analysis.formatting import count, markdown_cell
 from analysis.results.store import ResultsStore
+from analysis.statistics.figures import Shown
+from analysis.statistics.summary import figures
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
 from analysis.verdict.judge import Judgement, judge
@@ -16,7 +18,8 @@ from shapebench.output import CommandError, note, print_json, print_table
 
 # What a script can go by: there is a best, nothing keeps the limits, the data cannot tell.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
-_RANKING = ("variant", "meets", "best or tied", "runs", "requests", "USD/million good", "good, 1/s", "p99, ms")
+_FIGURES = figures(Shown.RANKING)
+_RANKING = ("variant", "meets", "best or tied", "runs", "requests", *(each.title for each in _FIGURES))
 _EFFECTS = ("factor", "change", "from", "to", "cost", "goodput", "p99")
 _CLAIMS = ("claim of the published experiment", "finding", "why")
 
@@ -64,9 +67,7 @@ def _print_tables(judgement: Judgement, table: Callable[[Sequence[str], Rows, in
             "yes" if each.tied_with_best else "",
             str(each.runs),
             count(each.requests),
-            figure(each.usd_per_million, money),
-            figure(each.goodput_rps, number),
-            figure(each.p99_ms, number),
+            *(each.figures[shown.name].text(shown.show) for shown in _FIGURES),
         )
         for each in judgement.ranking
     ]
@@ -83,7 +84,7 @@ def _print_tables(judgement: Judgement, table: Callable[[Sequence[str], Rows, in
                     each.change,
                     each.before.label,
                     each.after.label,
-                    *(change(ratio) for ratio in (each.cost(), each.goodput(), each.p99())),
+                    *(each.ratio(shown.name).change() for shown in _FIGURES),
                 )
                 for each in found
             ],

@@ -2,18 +2,16 @@
 
 from typing import Any
 
-from analysis.formatting import count, money, number, percent, run_names, shape_name
+from analysis.formatting import run_names, shape_name
 from analysis.report.spread import SPREAD_COLUMNS, SPREAD_TITLE, spread_rows
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
+from analysis.statistics.figures import Shown
 from analysis.statistics.spread import Repeats, read_repeats
-from analysis.statistics.summary import RunSummary, summarise
+from analysis.statistics.summary import RunSummary, figures, summarise
 from shapebench.output import note, print_json, print_table
 
-_COLUMNS = (
-    "run", "shape", "verdict", "started, UTC", "sent", "good, 1/s", "errors, %",
-    "p50, ms", "p90, ms", "p95, ms", "p99, ms", "max, ms", "USD/h", "USD/million good",
-)  # fmt: skip
+_COLUMNS = ("run", "shape", "verdict", "started, UTC", *(figure.title for figure in figures(Shown.RUNS)))
 
 
 def print_runs(uri: str, *, as_json: bool) -> None:
@@ -42,18 +40,12 @@ def print_runs(uri: str, *, as_json: bool) -> None:
 
 
 def _row(name: str, manifest: Manifest, summary: RunSummary) -> tuple[str, ...]:
-    latencies = (summary.p50_ms, summary.p90_ms, summary.p95_ms, summary.p99_ms, summary.max_ms)
     return (
         name,
         shape_name(manifest),
         "valid" if summary.valid else "INVALID",
         f"{manifest.started_at:%Y-%m-%d %H:%M}",
-        count(summary.requests),
-        number(summary.goodput_rps),
-        percent(summary.error_rate),
-        *(number(latency) for latency in latencies),
-        number(summary.usd_hourly),
-        money(summary.usd_per_million_good),
+        *(figure.show(getattr(summary, figure.name)) for figure in figures(Shown.RUNS)),
     )
 
 

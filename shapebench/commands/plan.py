@@ -1,6 +1,7 @@
 """`shapebench plan`: how many nodes of which shape a load takes at a promised latency, and what they cost a month."""
 
 import math
+import re
 from typing import Any
 
 from analysis.formatting import MISSING, count, money, number
@@ -11,7 +12,6 @@ from analysis.pricing import cost
 from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
 from shapebench.output import CommandError, note, print_json, print_table
-from shapebench.units import parse_ms, parse_share
 
 _BASIS = {
     "measured": "measured by a capacity search",
@@ -19,6 +19,8 @@ _BASIS = {
     "at least": "at least that much: the run was not loaded enough to show its limit, so fewer nodes may do",
 }
 _MOST_ZONES = 10
+_TIME = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>ms|s)")
+_SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 
 def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> None:
@@ -236,3 +238,19 @@ def _zone_json(lost: LostZone) -> dict[str, Any]:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+def parse_ms(option: str, text: str) -> float:
+    """A time above zero, in milliseconds; raises CommandError that names the option."""
+    match = _TIME.fullmatch(text.strip())
+    if match is None or float(match["amount"]) == 0:
+        raise CommandError(f"{option} {text} is no time above zero with its unit; give one such as 300ms or 1.5s")
+    return float(match["amount"]) * (1000 if match["unit"] == "s" else 1)
+
+
+def parse_share(option: str, text: str) -> float:
+    """A percentage, as a share; raises CommandError that names the option."""
+    match = _SHARE.fullmatch(text.strip())
+    if match is None:
+        raise CommandError(f"{option} {text} is no percentage; give one such as 30%")
+    return float(match["amount"]) / 100
