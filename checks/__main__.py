@@ -10,7 +10,7 @@ from tools.pins import ROOT
 
 
 def main() -> int:
-    """Print what is wrong, one line each; returns the exit status."""
+    """Print every problem on a line; returns the exit status."""
     commands = {
         name: frozenset(option for parameter in command.params for option in parameter.opts)
         for name, command in getattr(get_command(app), "commands", {}).items()
