@@ -5,13 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import Estimate
+from stacks.servers import server_title
 
 MISSING = "–"
-_SERVERS = {
-    "tensorflow_model_server": "TensorFlow Serving",
-    "shapebench-embedded": "shapebench's embedded server",
-}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -43,17 +39,6 @@ def count(value: int) -> str:
     return _grouped(value, 0)
 
 
-def figure(estimate: Estimate, show: Callable[[float], str]) -> str:
-    """A value with its 95 % interval."""
-    high = show(estimate.high) if math.isfinite(estimate.high) else "no upper bound"
-    return f"{show(estimate.value)} ({show(estimate.low)} to {high})"
-
-
-def change(ratio: Estimate) -> str:
-    """A ratio of two figures as what it adds or takes away, in percent, with its 95 % interval."""
-    return figure(ratio, lambda value: f"{(value - 1) * 100:+.1f}") + " %"
-
-
 def markdown_cell(value: str) -> str:
     """Text that stays inside its cell of a Markdown table."""
     return " ".join(value.split()).replace("|", "\\|")
@@ -62,7 +47,7 @@ def markdown_cell(value: str) -> str:
 def server_name(manifest: Manifest) -> str:
     """The server and its version in words; the embedded one is never called TensorFlow Serving."""
     serving = manifest.serving
-    return f"{_SERVERS.get(serving.server, serving.server)} {serving.server_version}"
+    return f"{server_title(serving.server)} {serving.server_version}"
 
 
 def shape_name(manifest: Manifest) -> str:
@@ -70,21 +55,42 @@ def shape_name(manifest: Manifest) -> str:
     return f"{manifest.shape.nodes} × {manifest.shape.machine_type}"
 
 
-def variant_name(manifest: Manifest) -> str:
-    """The settings of a run in the published experiment's manner, such as `2n-8c-16r-interop4-batch`."""
-    shape, serving = manifest.shape, manifest.serving
+def serving_name(manifest: Manifest) -> str:
+    """The serving settings of a run, such as `interop4-batch`."""
+    serving = manifest.serving
     batch = "-batch" if serving.batching else ""
     grpc = "-grpc" if serving.protocol == "grpc" else ""
-    return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-interop{serving.inter_op}{batch}{grpc}"
+    return f"interop{serving.inter_op}{batch}{grpc}"
+
+
+def variant_name(manifest: Manifest) -> str:
+    """Shape and serving settings of a run as the published experiment writes them: `2n-8c-16r-interop4-batch`."""
+    shape = manifest.shape
+    return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-{serving_name(manifest)}"
+
+
+def stack_name(manifest: Manifest) -> str:
+    """The name of the stack."""
+    return manifest.stack
+
+
+def stack_and_serving_name(manifest: Manifest) -> str:
+    """The stack and its serving settings."""
+    return f"{manifest.stack} · {serving_name(manifest)}"
 
 
 def run_names(manifests: Sequence[Manifest]) -> dict[str, str]:
     """The shortest name that tells each run from the others, by run id: stack, then settings, then time."""
+    return shortest_names(manifests, (stack_name, stack_and_serving_name, _stack_and_time))
+
+
+def shortest_names(manifests: Sequence[Manifest], namings: Sequence[Callable[[Manifest], str]]) -> dict[str, str]:
+    """By run id, the first of the names that no other has; the run id where none is."""
     names: dict[str, str] = {}
-    for naming in (_by_stack, _by_settings, _by_time, _by_id):
-        unnamed = [manifest for manifest in manifests if manifest.run_id not in names]
-        counts = Counter(naming(manifest) for manifest in unnamed)
-        names |= {manifest.run_id: naming(manifest) for manifest in unnamed if counts[naming(manifest)] == 1}
+    for naming in (*namings, _run_id):
+        unnamed = {manifest.run_id: naming(manifest) for manifest in manifests if manifest.run_id not in names}
+        counts = Counter(unnamed.values())
+        names |= {run_id: name for run_id, name in unnamed.items() if counts[name] == 1}
     return names
 
 
@@ -92,17 +98,9 @@ def _grouped(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def _by_stack(manifest: Manifest) -> str:
-    return manifest.stack
-
-
-def _by_settings(manifest: Manifest) -> str:
-    return f"{manifest.stack} · {variant_name(manifest).split('r-', 1)[1]}"
-
-
-def _by_time(manifest: Manifest) -> str:
+def _stack_and_time(manifest: Manifest) -> str:
     return f"{manifest.stack} · {manifest.started_at:%d %b %H:%M:%S}"
 
 
-def _by_id(manifest: Manifest) -> str:
+def _run_id(manifest: Manifest) -> str:
     return manifest.run_id

@@ -3,4 +3,4 @@
 from shapebench.cli import app
 
 if __name__ == "__main__":  # processes that the analysis starts import this module, too
-    app()
+    app(prog_name="shapebench")

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-# Commands import what they need when they run: `shapebench --help` needs no DuckDB, pandas or Altair.
+# Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
 
 # As a shell tells it of a program that the signal ended.
 _READER_GONE = 128 + signal.SIGPIPE
@@ -29,15 +29,6 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
-
-
-class Bought(StrEnum):
-    """How machines are bought: analysis.pricing.Usage, which may not be imported here."""
-
-    on_demand = "on-demand"
-    spot = "spot"
-    commit_1y = "commit-1y"
-    commit_3y = "commit-3y"
 
 
 class Told(StrEnum):
@@ -79,7 +70,7 @@ def _commands() -> None:
 @app.command()
 def runs(results: Results = "results", output: OutputFormat = Format.table) -> None:
     """List the finished runs of a store with their figures; name what was skipped."""
-    from shapebench.runs import print_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         print_runs(results, as_json=output is Format.json)
@@ -92,21 +83,20 @@ def price(
         str | None, typer.Option(metavar="NODESxTYPE", help="Price this instead, such as 2xe2-custom-8-16384.")
     ] = None,
     region: Annotated[str | None, typer.Option(help="Price it there. [default: the stack's region]")] = None,
-    usage: Annotated[Bought, typer.Option(help="How vCPUs and memory are bought.")] = Bought.on_demand,
     refresh: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--refresh", help="Ask Google's catalogue first and keep today's prices in the checkout.")
     ] = False,
     output: OutputFormat = Format.table,
 ) -> None:
     """Say what a shape costs: the line items of one, or all stacks side by side. Needs no account and no network."""
-    from shapebench.price import print_prices  # noqa: PLC0415 - start-up
+    from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         if refresh:
-            from shapebench.refresh import refresh_prices  # noqa: PLC0415 - start-up
+            from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
             refresh_prices()
-        print_prices(stack or [], shape, region, usage.value, as_json=output is Format.json)
+        print_prices(stack or [], shape, region, as_json=output is Format.json)
 
 
 @app.command()
@@ -122,8 +112,8 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = False,
 ) -> None:
     """Write one HTML file (no network needed) and Markdown about all runs of a store, the verdict first."""
-    from shapebench.report import report_runs  # noqa: PLC0415 - start-up
-    from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
+    from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         report_runs(results, out, parse_objective(p99, errors, budget, objective), seed=seed)
@@ -145,8 +135,8 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = False,
 ) -> None:
     """Write what the report shows for other programs: CSV, Parquet, Markdown, every chart as SVG and PNG."""
-    from shapebench.export import export_runs  # noqa: PLC0415 - start-up
-    from shapebench.verdict import parse_objective  # noqa: PLC0415 - start-up
+    from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows, seed=seed)
@@ -160,7 +150,7 @@ def preflight(
     ] = None,
 ) -> None:
     """Say what Google Cloud lacks for a GKE stack, and what the stack will cost an hour. `pulumi up` asks it, too."""
-    from shapebench.preflight import preflight as ask  # noqa: PLC0415 - start-up
+    from shapebench.commands.preflight import preflight as ask  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         ask(stack, project)
@@ -181,7 +171,7 @@ def verdict(
 
     Exit code 0: there is a best. 3: nothing keeps the limits. 4: the data cannot tell.
     """
-    from shapebench.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         code = print_verdict(results, parse_objective(p99, errors, budget, objective), output.value)
@@ -212,8 +202,8 @@ def janitor(
 
     Ends with 0 if nothing is left over, 3 if something is, 4 if something could not be removed, 1 on other errors.
     """
-    from shapebench.janitor import Only  # noqa: PLC0415 - start-up
-    from shapebench.janitor import janitor as look  # noqa: PLC0415
+    from shapebench.commands.janitor import Only  # noqa: PLC0415 - start-up
+    from shapebench.commands.janitor import janitor as look  # noqa: PLC0415
 
     with _one_line_errors():
         raise typer.Exit(look(Only(stack, region), project, state, remove=yes, as_json=output is Format.json))
@@ -229,7 +219,7 @@ def plan(
     output: Annotated[Told, typer.Option("--format", help="Text to read, or JSON with full precision.")] = Told.text,
 ) -> None:
     """Say how many nodes of which shape a load takes at a promised latency, and what they cost a month."""
-    from shapebench.plan import print_plan  # noqa: PLC0415 - start-up
+    from shapebench.commands.plan import print_plan  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
         print_plan(results, rps, p99, zones, headroom, as_json=output is Told.json)
@@ -238,7 +228,7 @@ def plan(
 @app.command()
 def doctor() -> None:
     """Say what is installed, what is missing, and how to mend it."""
-    from shapebench.doctor import doctor as examine  # noqa: PLC0415 - start-up
+    from shapebench.commands.doctor import doctor as examine  # noqa: PLC0415 - start-up
 
     raise typer.Exit(examine())
 

@@ -1,6 +1,10 @@
-"""Makes `.venv`: the pinned Python packages of a tier, and this project on top of them. The policy pack has its own."""
+"""Makes `.venv`: the pinned Python packages of a tier, with the checkout on their path. The policy pack has its own.
+
+The checkout is not installed: its packages have names like `tools`, which no other environment should hold.
+"""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,12 +30,20 @@ def ensure_environment(root: Path, pins: Pins, tier: Tier) -> bool:
     """Bring a tier's environment up to its pins; returns whether there was anything to do."""
     venv = environment_folder(root, tier)
     _discard_unusable(root, venv, pins)
-    made = not (venv / "pyvenv.cfg").exists()
-    if made:
+    if not (venv / "pyvenv.cfg").exists():
         _create(root, venv)
     installed = _install_requirements(root, venv, tier)
-    # The engine runs the pack from its folder, so this project is not installed beside it.
-    return (tier != "policy" and _install_project(root, venv, again=made or installed)) or installed
+    # The engine runs the policy pack from its folder, so that environment needs no path to the checkout.
+    return (tier != "policy" and link_checkout(root, venv)) or installed
+
+
+def link_checkout(root: Path, venv: Path) -> bool:
+    """Put the checkout on the environment's path, and `shapebench` among its commands; returns whether it changed."""
+    [packages] = venv.glob("lib/python*/site-packages")
+    # -P: what stands in the working folder cannot be taken for a package of the checkout.
+    start = f'#!/bin/sh\nexec {shlex.quote(str(venv / "bin/python"))} -P -m shapebench "$@"\n'
+    changed = _write(packages / "shapebench.pth", f"{root}\n")
+    return _write(venv / "bin/shapebench", start, mode=0o755) or changed
 
 
 def requirements_are_installed(root: Path, tier: Tier) -> bool:
@@ -125,17 +137,11 @@ def _pip_progress(line: str, total: int) -> str:
     return "unpacking them" if action in {"Installing", "Attempting", "Found", "Successfully"} else line
 
 
-def _install_project(root: Path, venv: Path, *, again: bool) -> bool:
-    key = content_key([root / "pyproject.toml"])
-    stamp = venv / "project.stamp"
-    if not again and read_stamp(stamp).get("key") == key:
+def _write(path: Path, text: str, mode: int = 0o644) -> bool:
+    if path.exists() and path.read_text() == text:
         return False
-    run_step(
-        "installing shapebench from this checkout",
-        [str(venv / "bin/python"), *_PIP, "--no-deps", "--no-build-isolation", "--editable", str(root)],
-        log=root / ".tools/log/project.log",
-        describe=lambda _, line: line,
-        cwd=root,
-    )
-    write_stamp(stamp, {"key": key})
+    # A launcher that pip made may be a link or run at the moment: it is replaced, not written into.
+    path.unlink(missing_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
     return True

@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 
 from analysis.planning.curve import curve_of
@@ -98,10 +97,7 @@ def most_at_once(manifest: Manifest) -> int:
 def read_model(store: ResultsStore, manifest: Manifest) -> Model:
     """Read the rows of a run. Raises NoModelError."""
     balancer = balancer_of(manifest)
-    try:
-        rows = read_columns(store, manifest)
-    except duckdb.Error as error:
-        raise NoModelError(f"the rows cannot be read: {str(error).splitlines()[0]}") from error
+    rows = read_columns(store, manifest)
     if rows.missing:
         raise NoModelError(rows.missing[0])
     curve = curve_of(rows.every, manifest.serving.replicas, balancer)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 
-import duckdb
-
 from analysis.formatting import run_names
 from analysis.parallel import for_each
 from analysis.planning.curve import Curve, curve_of
@@ -14,9 +12,9 @@ from analysis.results.columns import read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import Meanwhile, read_meanwhile
 from analysis.results.store import Problem, ResultsStore
-from analysis.statistics.read import Read, figures_of, figures_without_rows
+from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
-from analysis.statistics.summary import RunSummary, summary_of, summary_without_rows
+from analysis.statistics.summary import RunSummary, summary_of
 from analysis.verdict.judge import P99, Judgement, judgement_of
 from analysis.verdict.objective import Objective
 
@@ -88,14 +86,11 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
 
 
 def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) -> tuple[Run, Read]:
-    name = names[manifest.run_id]
-    try:
-        rows = read_columns(store, manifest)
-    except duckdb.Error as error:
-        return Run(name, manifest, summary_without_rows(manifest, error), None), figures_without_rows(manifest, error)
-    found = summary_of(manifest, rows)
+    name, rows = names[manifest.run_id], read_columns(store, manifest)
+    found, figures = summary_of(manifest, rows), figures_of(manifest, rows, QUANTILES if manifest.repeat else (P99,))
+    if not rows.every.ok.size and rows.missing:
+        return Run(name, manifest, found, None), figures
     series = series_of(rows, manifest)
     meanwhile = read_meanwhile(rows, store, manifest, series.window_s)
     curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if found.valid else None
-    quantiles = QUANTILES if manifest.repeat else (P99,)
-    return Run(name, manifest, found, series, meanwhile, curve), figures_of(manifest, rows, quantiles)
+    return Run(name, manifest, found, series, meanwhile, curve), figures

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.formatting import change, figure, money, number
+from analysis.formatting import money, number
 from analysis.report.charts.breakdown import Breakdown, break_down
 from analysis.report.charts.drawing import BAD, FIRST, INK, MUTED, SECOND, colours, name_axis, rows_height_px, svg
 from analysis.report.charts.front import draw_front
@@ -58,7 +58,7 @@ def compare(judgement: Judgement) -> Comparison:
         tradeoff=draw_front(judgement.ranking, stands) if several else None,
         breakdown=break_down(judgement.ranking) if several else None,
         front=stands if several else {},
-        effects=tuple(EffectRow(each, *map(change, (each.cost(), each.goodput(), each.p99()))) for each in found),
+        effects=tuple(EffectRow(each, *(each.ratio(name).change() for name in each.after.figures)) for each in found),
         claims=claims(found) if several else (),
     )
 
@@ -132,4 +132,4 @@ def _bars(
 
 def ranking_row(each: Ranked) -> tuple[str, str, str]:
     """Cost, goodput and p99 of a row of the ranking, each with its interval."""
-    return figure(each.usd_per_million, money), figure(each.goodput_rps, number), figure(each.p99_ms, number)
+    return each.usd_per_million.text(money), each.goodput_rps.text(number), each.p99_ms.text(number)

@@ -1,6 +1,5 @@
 """Writes what the report shows as files for other programs: tables, rows, Markdown, and every chart as SVG and PNG."""
 
-import json
 import re
 import secrets
 import shutil
@@ -9,18 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from analysis.parallel import for_each
 from analysis.report.charts.still import png, standalone
 from analysis.report.collect import Findings, Run
 from analysis.report.comparison import Comparison
+from analysis.report.data_tables import flatten, run_row
 from analysis.report.folder import make_folder
 from analysis.report.render import contents, fill
 from analysis.report.seed import experiments
-from analysis.results.rows import open_rows
-from analysis.results.store import REQUEST_COLUMNS, ResultsStore
+from analysis.results.columns import RowsError, rows_in_order
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
+
+_CSV = pa_csv.WriteOptions(quoting_style="needed")
 
 
 def write_export(
@@ -49,12 +52,12 @@ def write_export(
 def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, seed: bool) -> None:
     content = contents(findings, seed=seed)
     (folder / "report.md").write_text(fill("report.md", content), encoding="utf-8")
-    _write_table(folder / "runs", [_run_row(run) for run in findings.runs])
+    _write_table(folder / "runs", [run_row(run.name, run.manifest, run.summary) for run in findings.runs])
     comparison: Comparison = content["comparison"]
     _write_table(
         folder / "ranking",
         [
-            _flat(each.to_dict() | ({"front": comparison.front[each.label].value} if comparison.front else {}))
+            flatten(each.to_dict() | ({"front": comparison.front[each.label].value} if comparison.front else {}))
             for each in findings.judgement.ranking
         ],
     )
@@ -74,36 +77,6 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
         table = pd.DataFrame(rows)
         table.to_csv(path.with_suffix(".csv"), index=False)
         table.to_parquet(path.with_suffix(".parquet"), index=False)
-
-
-def _run_row(run: Run) -> dict[str, Any]:
-    manifest = run.manifest
-    made = {
-        "name": run.name,
-        "platform": manifest.platform,
-        "started_at": manifest.started_at.isoformat(),
-        "git_commit": manifest.git_commit,
-        "prices_as_of": manifest.cost.prices_as_of,
-    }
-    told = {
-        "shape": manifest.shape.model_dump(),
-        "serving": manifest.serving.model_dump(),
-        "load": manifest.load.model_dump(),
-    }
-    return _flat(made | run.summary.to_dict() | told)
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """One column for each value, `shape.nodes` for one of a group; what differs in keys from run to run is JSON."""
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict) and name not in {"rows_by_phase", "errors", "batching"}:
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, dict | list | tuple):
-            flat[prefix + name] = json.dumps(value, ensure_ascii=False)
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 def _charts(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -138,15 +111,17 @@ def _write_chart(folder: Path, chart: tuple[str, str]) -> None:
 
 
 def _write_rows(store: ResultsStore, run: Run, folder: Path) -> None:
-    """The contract's columns, in the order of time; DuckDB streams them, so memory stays flat."""
-    columns = ", ".join(REQUEST_COLUMNS)
+    """The columns of the results store, in the order of time, as CSV and as Parquet."""
+    path = folder / run.manifest.run_id
     try:
-        with open_rows(store, run.manifest) as (connection, _):
-            rows = connection.sql(f"SELECT {columns} FROM requests ORDER BY intended_start")  # noqa: S608 - our own names
-            rows.write_csv(str(folder / f"{run.manifest.run_id}.csv"))
-            rows.write_parquet(str(folder / f"{run.manifest.run_id}.parquet"), compression="zstd")
-    except duckdb.Error as error:
-        why = str(error).splitlines()[0]
+        with (
+            pa_csv.CSVWriter(path.with_suffix(".csv"), REQUESTS_SCHEMA, write_options=_CSV) as csv,
+            pq.ParquetWriter(path.with_suffix(".parquet"), REQUESTS_SCHEMA, compression="zstd") as parquet,
+        ):
+            for rows in rows_in_order(store, run.manifest):
+                csv.write(rows)
+                parquet.write(rows)
+    except RowsError as error:
         raise OSError(
-            f"the rows of run {run.manifest.run_id} cannot be read: {why}; export without --rows, or restore them"
+            f"the rows of run {run.manifest.run_id} cannot be read: {error}; export without --rows, or restore them"
         ) from error

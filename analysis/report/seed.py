@@ -10,11 +10,12 @@ from typing import Any
 from analysis.formatting import count, money, number, percent, server_name, variant_name
 from analysis.pricing.cost import HOURS_A_DAY, estimate, nodes_hourly
 from analysis.report.collect import Findings, Run
-from analysis.results.manifest import Batching, Manifest
+from analysis.results.manifest import Manifest
 from analysis.verdict.claims import Claim, Finding, claims
 from analysis.verdict.effects import effects
 from analysis.verdict.judge import Judgement
 from stacks.load_profiles import PROFILES
+from stacks.serving_variant import Batching
 from stacks.shapes import NodeShape, ShapeSettings
 
 COLUMNS = (

@@ -1,11 +1,13 @@
 """The manifest of a run: everything a reader needs to judge it without the stack that made it."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from stacks.load_profiles import LoadProfile
+from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -18,15 +20,6 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Batching(Record):
-    """Server-side batching, in the terms of TF Serving's batching parameter file."""
-
-    max_batch_size: Annotated[int, Field(ge=1)]
-    batch_timeout_micros: Annotated[int, Field(ge=0)]
-    max_enqueued_batches: Annotated[int, Field(ge=1)]
-    num_batch_threads: Annotated[int, Field(ge=1)]
-
-
 class Model(Record):
     """What was served. `digest` is sha256 over the exported files; `weights` is where the numbers came from."""
 
@@ -35,18 +28,20 @@ class Model(Record):
     weights: Literal["imagenet", "random"]
 
 
-class Serving(Record):
+class Serving(ServingVariant):
     """What served it. `server` is `tensorflow_model_server` or `shapebench-embedded`, never one for the other."""
 
     server: str
     server_version: str
     image: str | None
-    protocol: Literal["rest", "grpc"]
     replicas: Annotated[int, Field(ge=1)]
-    intra_op: Annotated[int, Field(ge=1)]
-    inter_op: Annotated[int, Field(ge=1)]
-    batching: Batching | None
     model: Model
+
+    @model_serializer(mode="wrap")
+    def _in_the_order_of_the_contract(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        values: dict[str, object] = dump(self)
+        first = ("server", "server_version", "image", "protocol", "replicas")
+        return {name: values[name] for name in dict.fromkeys((*first, *values)) if name in values}
 
 
 class Generator(Record):
@@ -58,13 +53,37 @@ class Generator(Record):
     shares_host_with_server: bool
 
 
-class LineItem(Record):
-    """One declared thing that costs money. `hourly` and `unit_price` are None where no price is known, never 0.
+class Category(StrEnum):
+    """What a billed resource belongs to."""
 
-    `reason` then says why. `sku_id` is the catalogue's number of the SKU, where the price is from there.
+    serving_nodes = "serving nodes"
+    boot_disks = "boot disks"
+    management_fee = "management fee"
+    network = "network"
+    storage = "storage"
+    load_test = "load test"
+    other = "other"
+
+
+# Manifests without categories have line items of these names alone.
+SERVING_NODES = "serving nodes: "
+_CATEGORY_BY_NAME = (
+    (f"{SERVING_NODES}boot disks", Category.boot_disks),
+    (SERVING_NODES, Category.serving_nodes),
+    ("cluster fee", Category.management_fee),
+    ("NAT gateway: ", Category.network),
+    ("model bucket", Category.storage),
+)
+
+
+class LineItem(Record):
+    """One billed resource. `unit_price` and `hourly` are None where no price is known, never 0; `reason` says why.
+
+    `sku_id` is the catalogue's number of the SKU, where the price is from there.
     """
 
     name: str
+    category: Category
     sku: str | None
     sku_id: str | None = None
     quantity: float
@@ -72,6 +91,21 @@ class LineItem(Record):
     unit_price: float | None
     hourly: float | None
     reason: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """The name without saying that it is the serving nodes', which most line items are."""
+        return self.name.removeprefix(SERVING_NODES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _categorised(cls, item: object) -> object:
+        """Give a line item that was written before there were categories the one of its name."""
+        if not isinstance(item, dict) or "category" in item:
+            return item
+        name = str(item.get("name", ""))
+        found = (category for prefix, category in _CATEGORY_BY_NAME if name.startswith(prefix))
+        return item | {"category": next(found, Category.other)}
 
 
 class Cost(Record):

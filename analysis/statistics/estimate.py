@@ -1,6 +1,7 @@
 """One figure with its 95 % interval."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,15 @@ class Estimate:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, which has no infinity: no bound is None."""
         return {"value": self.value, "low": self.low, "high": self.high if math.isfinite(self.high) else None}
+
+    def text(self, show: Callable[[float], str]) -> str:
+        """The value and its interval, both as `show` writes them."""
+        high = show(self.high) if math.isfinite(self.high) else "no upper bound"
+        return f"{show(self.value)} ({show(self.low)} to {high})"
+
+    def change(self) -> str:
+        """Of a ratio: what it adds or takes away, in percent."""
+        return self.text(lambda value: f"{(value - 1) * 100:+.1f}") + " %"
 
     def times(self, factor: float) -> "Estimate":
         """The same in another unit."""

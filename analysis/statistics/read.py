@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import duckdb
-
-from analysis.results.columns import Columns, Integers, RunRows, read_columns
+from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Capacity, Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.cells import Hold, cells_of
+from analysis.statistics.cells import cells_of
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.within import RunFigures, run_figures
 
@@ -23,26 +21,17 @@ def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[fl
 
     They are of the hold; of a capacity search, of the capacity that it found.
     """
-    try:
-        rows = read_columns(store, manifest)
-    except duckdb.Error as error:
-        return figures_without_rows(manifest, error)
-    return figures_of(manifest, rows, quantiles)
+    return figures_of(manifest, read_columns(store, manifest), quantiles)
 
 
 def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = QUANTILES) -> Read:
     """The same, of rows that were read."""
     reasons = [*_invalid(manifest), *rows.missing]
-    cells = cells_of(_hold(rows.counted), _arrived_us(rows), quantiles)
+    cells = cells_of(rows, quantiles)
     if cells is None:
         return None, [*reasons, "its hold has no two requests, so nothing was measured"]
     figures = run_figures(manifest.run_id, cells)
     return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
-
-
-def figures_without_rows(manifest: Manifest, error: duckdb.Error) -> Read:
-    """The same, of rows that could not be read."""
-    return None, [*_invalid(manifest), f"the rows cannot be read: {str(error).splitlines()[0]}"]
 
 
 def _invalid(manifest: Manifest) -> list[str]:
@@ -70,12 +59,3 @@ def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:
             for quantile, estimate in figures.quantiles_ms.items()
         },
     )
-
-
-def _hold(counted: Columns) -> Hold:
-    return Hold(due_us=counted.due_us, end_us=counted.end_us, ok=counted.ok)
-
-
-def _arrived_us(rows: RunRows) -> Integers:
-    """When good answers came, also those to requests of the ramp."""
-    return rows.every.end_us[rows.every.ok]

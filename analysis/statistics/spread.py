@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Any
@@ -12,7 +12,9 @@ from scipy.special import ndtri
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.figures import Shown
 from analysis.statistics.read import Read, read_figures
+from analysis.statistics.summary import figures
 from analysis.statistics.within import RunFigures
 
 # Those that the spread is said of.
@@ -20,12 +22,6 @@ QUANTILES = (0.5, 0.99)
 
 # Half of a 95 % interval, in standard deviations.
 _HALF_WIDTH = float(ndtri((1 + LEVEL) / 2))
-
-_FIGURES: dict[str, Callable[[RunFigures], Estimate | None]] = {
-    "goodput_rps": lambda figures: figures.goodput_rps,
-    "p50_ms": lambda figures: figures.quantiles_ms.get(0.5),
-    "p99_ms": lambda figures: figures.quantiles_ms.get(0.99),
-}
 
 
 @dataclass(frozen=True)
@@ -71,9 +67,9 @@ def read_repeats(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Re
 def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
     """The same, of runs that were read."""
     groups: dict[str, list[tuple[Manifest, RunFigures]]] = defaultdict(list)
-    for manifest, (figures, reasons) in runs:
-        if manifest.repeat is not None and figures is not None and not reasons:
-            groups[manifest.repeat.group].append((manifest, figures))
+    for manifest, (found, reasons) in runs:
+        if manifest.repeat is not None and found is not None and not reasons:
+            groups[manifest.repeat.group].append((manifest, found))
     return tuple(_repeats(sorted(valid, key=_index)) for valid in groups.values() if len(valid) > 1)
 
 
@@ -94,10 +90,10 @@ def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
 
 def _repeats(valid: Sequence[tuple[Manifest, RunFigures]]) -> Repeats:
     spreads = []
-    for name, of in _FIGURES.items():
-        runs = [estimate for _, figures in valid if (estimate := of(figures)) is not None]
+    for figure in figures(Shown.REPEATS):
+        runs = [estimate for _, run in valid if (estimate := figure.estimate(run)) is not None]
         if len(runs) > 1:
-            spreads.append(spread_of(name, runs))
+            spreads.append(spread_of(figure.name, runs))
     return Repeats(tuple(manifest for manifest, _ in valid), tuple(spreads))
 
 

@@ -1,20 +1,43 @@
-"""The exact figures of one run, of the phase that counts: nothing is binned, rounded or estimated."""
+"""The exact figures of one run, each declared once: nothing is binned, rounded or estimated."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import duckdb
-import numpy as np
-
+from analysis.formatting import count, money, number, percent
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH
-from analysis.results.columns import Columns, Integers, RunRows, quantiles_of, read_columns
+from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
-from analysis.results.store import NOT_SENT, ResultsStore
+from analysis.results.store import ResultsStore
+from analysis.statistics.figures import Better, Figure, Measured, Shown, declared
 
-_QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99, "max_ms": 1.0}
-_DELAYS = {"delay_p50_ms": 0.5, "delay_p99_ms": 0.99, "delay_max_ms": 1.0}
-_MEASURED = ("duration_s", "offered_rps", "throughput_rps", "goodput_rps", *_DELAYS, *_QUANTILES)
 _UNNAMED = "unnamed"
+_FIRST = Shown.TABLES | Shown.RUN
+_MONEY = Shown.REPORT | Shown.OUTPUT
+
+
+def _latency(short: str, quantile: float, shown: Shown = Shown.TABLES, label: str = "") -> Figure:
+    return Figure(
+        short=short,
+        unit="ms",
+        show=number,
+        formula=lambda run: run.response_ms(quantile),
+        better=Better.less,
+        shown=shown,
+        label=label,
+        estimate=lambda figures: figures.quantiles_ms.get(quantile),
+    )
+
+
+def _delay(short: str, quantile: float) -> Figure:
+    return Figure(short, "ms", number, lambda run: run.delay_ms(quantile), Better.less)
+
+
+def _capacity(short: str, which: Literal["value", "low", "high"], shown: Shown = Shown.NOWHERE) -> Figure:
+    def formula(run: Measured) -> float | None:
+        capacity = run.manifest.capacity
+        return capacity.rps.model_dump()[which] if capacity else None
+
+    return Figure(short, "1/s", number, formula, Better.more, shown)
 
 
 @dataclass(frozen=True)
@@ -28,6 +51,8 @@ class RunSummary:
     `duration_s` is from the phase's first send to its last; `throughput_rps` (answers and errors) and `goodput_rps`
     (good answers) count what came back within it, whoever sent it, so that neither edge is counted twice and one
     straggler does not stretch it. `usd_24h` is a month as the published experiment counts it, `usd_730h` a whole one.
+
+    A new figure is one field here: tables, exports and outputs show it where its declaration says.
     """
 
     run_id: str
@@ -35,136 +60,109 @@ class RunSummary:
     valid: bool
     reasons: tuple[str, ...]
     rows_by_phase: dict[str, int]
-    requests: int
-    good: int
+    usd_per_million_good: Annotated[
+        float | None,
+        Figure(
+            short="USD/million good",
+            unit="",
+            show=money,
+            formula=lambda run: run.usd_per_million_good,
+            better=Better.less,
+            shown=_FIRST | Shown.RANKING,
+            label="USD per million good predictions",
+        ),
+    ]
+    goodput_rps: Annotated[
+        float | None,
+        Figure(
+            short="good",
+            unit="1/s",
+            show=number,
+            formula=lambda run: run.goodput_rps,
+            better=Better.more,
+            shown=Shown.ALL,
+            label="good predictions per second",
+            estimate=lambda figures: figures.goodput_rps,
+        ),
+    ]
+    throughput_rps: Annotated[
+        float | None, Figure("answers", "1/s", number, lambda run: run.throughput_rps, Better.more, Shown.OUTPUT)
+    ]
+    error_rate: Annotated[float | None, Figure("errors", "%", percent, lambda run: run.error_rate, Better.less, _FIRST)]
+    requests: Annotated[
+        int, Figure("sent", "", count, lambda run: run.requests, None, _FIRST, label="requests in the hold")
+    ]
+    good: Annotated[int, Figure("good", "", count, lambda run: run.good, Better.more)]
     errors: dict[str, int]
-    error_rate: float | None
-    duration_s: float | None
-    offered_rps: float | None
-    throughput_rps: float | None
-    goodput_rps: float | None
-    delay_p50_ms: float | None
-    delay_p99_ms: float | None
-    delay_max_ms: float | None
-    p50_ms: float | None
-    p90_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
-    capacity_rps: float | None
-    capacity_low_rps: float | None
-    capacity_high_rps: float | None
-    usd_hourly: float | None
-    usd_24h: float | None
-    usd_730h: float | None
-    usd_per_million_good: float | None
+    duration_s: Annotated[float | None, Figure("duration", "s", number, lambda run: run.duration_s)]
+    offered_rps: Annotated[float | None, Figure("offered", "1/s", number, lambda run: run.offered_rps)]
+    delay_p50_ms: Annotated[float | None, _delay("median delay", 0.5)]
+    delay_p99_ms: Annotated[float | None, _delay("p99 delay", 0.99)]
+    delay_max_ms: Annotated[float | None, _delay("longest delay", 1.0)]
+    p50_ms: Annotated[float | None, _latency("p50", 0.5, _FIRST | Shown.REPEATS, "median latency, ms")]
+    p90_ms: Annotated[float | None, _latency("p90", 0.9)]
+    p95_ms: Annotated[float | None, _latency("p95", 0.95)]
+    p99_ms: Annotated[float | None, _latency("p99", 0.99, Shown.ALL, "p99 latency, ms")]
+    max_ms: Annotated[float | None, _latency("max", 1.0)]
+    capacity_rps: Annotated[float | None, _capacity("capacity", "value", Shown.OUTPUT)]
+    capacity_low_rps: Annotated[float | None, _capacity("capacity, low end", "low")]
+    capacity_high_rps: Annotated[float | None, _capacity("capacity, high end", "high")]
+    usd_hourly: Annotated[float | None, Figure("USD/h", "", number, lambda run: run.usd(1), Better.less, Shown.TABLES)]
+    usd_24h: Annotated[
+        float | None, Figure("USD/24 h", "", money, lambda run: run.usd(HOURS_A_DAY), Better.less, _MONEY)
+    ]
+    usd_730h: Annotated[
+        float | None, Figure("USD/730 h", "", money, lambda run: run.usd(HOURS_A_MONTH), Better.less, _MONEY)
+    ]
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON and for a stack's outputs."""
         return asdict(self)
 
+    def figures(self, shown: Shown) -> dict[str, Any]:
+        """The values of the figures that are shown there, by name, in order."""
+        return {each.name: getattr(self, each.name) for each in figures(shown)}
+
+
+FIGURES = {each.name: each for each in declared(RunSummary)}
+
+
+def figures(shown: Shown) -> tuple[Figure, ...]:
+    """The figures that are shown there, in order."""
+    return tuple(each for each in FIGURES.values() if shown in each.shown)
+
 
 def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:
     """Read the run's rows and count; rows that are missing or cannot be read make the run invalid and say so."""
-    try:
-        rows = read_columns(store, manifest)
-    except duckdb.Error as error:
-        return summary_without_rows(manifest, error)
-    return summary_of(manifest, rows)
+    return summary_of(manifest, read_columns(store, manifest))
 
 
 def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
     """The figures of rows that were read."""
-    figures = _rates(rows) | _latencies(rows.counted)
-    if manifest.load.mode != "closed":
-        figures |= _schedule(rows.counted)
-    return _summary(manifest, rows.missing, _counts(rows), figures)
-
-
-def summary_without_rows(manifest: Manifest, error: duckdb.Error) -> RunSummary:
-    """What is known of a run whose rows cannot be read."""
-    nothing = {"rows_by_phase": {}, "requests": 0, "good": 0, "errors": {}, "error_rate": None}
-    return _summary(manifest, (f"the rows cannot be read: {str(error).splitlines()[0]}",), nothing, {})
-
-
-def _summary(
-    manifest: Manifest, problems: tuple[str, ...], counted: dict[str, Any], figures: dict[str, float]
-) -> RunSummary:
-    measured: dict[str, Any] = dict.fromkeys(_MEASURED) | figures
+    measured = Measured(manifest, rows)
     return RunSummary(
         run_id=manifest.run_id,
         stack=manifest.stack,
-        valid=manifest.validity.verdict == "valid" and not problems,
-        reasons=(*manifest.validity.reasons, *problems),
-        **counted,
-        **measured,
-        **_capacity(manifest),
-        **_money(manifest.cost.hourly, measured["goodput_rps"]),
+        valid=manifest.validity.verdict == "valid" and not rows.missing,
+        reasons=(*manifest.validity.reasons, *rows.missing),
+        rows_by_phase=_rows_by_phase(rows),
+        errors=_errors(rows),
+        **{name: figure.formula(measured) for name, figure in FIGURES.items()},
     )
 
 
-def _counts(rows: RunRows) -> dict[str, Any]:
-    every, counted = rows.every, rows.counted
+def _rows_by_phase(rows: RunRows) -> dict[str, int]:
+    """In the order in which the phases began."""
+    every = rows.every
     phases = every.phase.counts()
-    begun_us = {phase: every.start_us[every.phase.are(phase)].min() for phase in phases}
-    failed = counted.where(~counted.ok)
+    began_us = {phase: every.start_us[every.phase.equal(phase)].min() for phase in phases}
+    return {phase: phases[phase] for phase in sorted(phases, key=began_us.__getitem__)}
+
+
+def _errors(rows: RunRows) -> dict[str, int]:
+    """By class of error, the most frequent first."""
+    failed = rows.counted.where(~rows.counted.ok)
     errors = failed.error.counts()
     if unnamed := failed.ok.size - sum(errors.values()):
         errors[_UNNAMED] = errors.get(_UNNAMED, 0) + unnamed
-    requests = counted.ok.size
-    return {
-        "rows_by_phase": {phase: phases[phase] for phase in sorted(phases, key=begun_us.__getitem__)},
-        "requests": requests,
-        "good": requests - failed.ok.size,
-        "errors": dict(sorted(errors.items(), key=lambda each: (-each[1], each[0]))),
-        "error_rate": failed.ok.size / requests if requests else None,
-    }
-
-
-def _rates(rows: RunRows) -> dict[str, float]:
-    start_us = rows.counted.start_us
-    if not start_us.size or (first_us := int(start_us.min())) == (last_us := int(start_us.max())):
-        return {}
-    every = rows.every
-    came = (every.end_us > first_us) & (every.end_us <= last_us)
-    answers, good = np.count_nonzero(came & ~every.error.are(NOT_SENT)), np.count_nonzero(came & every.ok)
-    duration_s = (last_us - first_us) / 1e6
-    return {"duration_s": duration_s, "throughput_rps": answers / duration_s, "goodput_rps": good / duration_s}
-
-
-def _latencies(counted: Columns) -> dict[str, float]:
-    return _quantiles_ms(counted.response_us[counted.ok], _QUANTILES)
-
-
-def _schedule(counted: Columns) -> dict[str, float]:
-    """What an open loop offered, and how late it was."""
-    sent = ~counted.error.are(NOT_SENT)
-    measured = _quantiles_ms((counted.start_us - counted.due_us)[sent], _DELAYS)
-    due = counted.due_us
-    span_us = int(due.max() - due.min()) if due.size else 0
-    return measured | ({"offered_rps": (due.size - 1) / span_us * 1e6} if span_us else {})
-
-
-def _quantiles_ms(us: Integers, quantiles: dict[str, float]) -> dict[str, float]:
-    """By numpy's default method, from the raw microseconds."""
-    if us.size == 0:
-        return {}
-    return dict(zip(quantiles, (quantiles_of(np.sort(us), list(quantiles.values())) / 1000).tolist(), strict=True))
-
-
-def _capacity(manifest: Manifest) -> dict[str, Any]:
-    rps = manifest.capacity.rps if manifest.capacity else None
-    return {
-        "capacity_rps": rps.value if rps else None,
-        "capacity_low_rps": rps.low if rps else None,
-        "capacity_high_rps": rps.high if rps else None,
-    }
-
-
-def _money(hourly: float | None, goodput_rps: float | None) -> dict[str, Any]:
-    return {
-        "usd_hourly": hourly,
-        "usd_24h": None if hourly is None else hourly * HOURS_A_DAY,
-        "usd_730h": None if hourly is None else hourly * HOURS_A_MONTH,
-        "usd_per_million_good": None if hourly is None or not goodput_rps else hourly / (goodput_rps * 3600) * 1e6,
-    }
+    return dict(sorted(errors.items(), key=lambda each: (-each[1], each[0])))

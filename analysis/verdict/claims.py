@@ -50,7 +50,8 @@ def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
     claim = "Fewer and larger machines are better"
     if not pairs:
         return _nothing(claim, "shapes of as many vCPUs and as much memory in all, and with the same settings")
-    ratios = [figure for pair in pairs for figure in (pair.cost(2 * len(pairs)), pair.p99(2 * len(pairs)))]
+    count = 2 * len(pairs)
+    ratios = [pair.ratio(figure, count) for pair in pairs for figure in ("usd_per_million_good", "p99_ms")]
     better, worse = sum(each.high < 1 for each in ratios), sum(each.low > 1 for each in ratios)
     why = (
         f"of {_pairs(pairs)}, looked at for cost and p99, {better} of {len(ratios)} figures are surely better on the"
@@ -82,8 +83,8 @@ def _matters(pairs: Sequence[Effect]) -> tuple[Finding, str]:
     Not to see a difference is not to know that there is none.
     """
     count = 2 * len(pairs)
-    ratios = [(pair.goodput(count), _RATE_MATTERS) for pair in pairs]
-    ratios += [(pair.p99(count), _P99_MATTERS) for pair in pairs]
+    ratios = [(pair.ratio("goodput_rps", count), _RATE_MATTERS) for pair in pairs]
+    ratios += [(pair.ratio("p99_ms", count), _P99_MATTERS) for pair in pairs]
     beyond, within = sum(_beyond(*each) for each in ratios), sum(_within(*each) for each in ratios)
     why = (
         f"of {_pairs(pairs)}, {beyond} of {count} figures differ surely by more than 5 % (goodput) or 10 % (p99), and"

@@ -21,17 +21,9 @@ class Effect:
     before: Ranked
     after: Ranked
 
-    def cost(self, comparisons: int = 1) -> Estimate:
-        """The ratio of cost per million good predictions."""
-        return ratio(self.after.usd_per_million, self.before.usd_per_million, comparisons)
-
-    def goodput(self, comparisons: int = 1) -> Estimate:
-        """The ratio of good predictions a second."""
-        return ratio(self.after.goodput_rps, self.before.goodput_rps, comparisons)
-
-    def p99(self, comparisons: int = 1) -> Estimate:
-        """The ratio of p99."""
-        return ratio(self.after.p99_ms, self.before.p99_ms, comparisons)
+    def ratio(self, figure: str, comparisons: int = 1) -> Estimate:
+        """The ratio of a figure of `Ranked.figures`."""
+        return ratio(self.after.figures[figure], self.before.figures[figure], comparisons)
 
 
 @dataclass(frozen=True)

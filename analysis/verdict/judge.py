@@ -90,9 +90,10 @@ def _ranked(variant: Variant, figures: Mapping[str, RunFigures], objective: Obje
     usd_hourly = variant.newest.cost.hourly
     assert usd_hourly is not None  # a run without a price is excluded
     p99_ms = over_repeats([run.quantiles_ms[P99] for run in runs])
-    limits = [Limit("errors", "%", objective.errors * 100, plain_mean([run.error_share for run in runs]).times(100))]
+    errors = plain_mean([run.error_share for run in runs]).times(100)
+    limits = [Limit.of("error_rate", objective.errors * 100, errors)]
     if objective.p99_ms is not None:
-        limits.insert(0, Limit("p99", "ms", objective.p99_ms, p99_ms))
+        limits.insert(0, Limit.of("p99_ms", objective.p99_ms, p99_ms))
     if objective.budget_usd_hourly is not None:
         known = Estimate(usd_hourly, usd_hourly, usd_hourly)
         limits.append(Limit("cost", "USD an hour", objective.budget_usd_hourly, known))

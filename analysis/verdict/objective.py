@@ -39,6 +39,11 @@ class Objective(Record):
         return "minimise cost" if self.budget_usd_730h is None else "maximise throughput"
 
     @property
+    def decided_by(self) -> str:
+        """The name of the figure that decides among those that meet the limits."""
+        return "usd_per_million_good" if self.budget_usd_730h is None else "goodput_rps"
+
+    @property
     def budget_usd_hourly(self) -> float | None:
         """The budget as the hour that it pays."""
         return None if self.budget_usd_730h is None else self.budget_usd_730h / HOURS_A_MONTH

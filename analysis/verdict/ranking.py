@@ -4,12 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from analysis.statistics.estimate import Estimate
+from analysis.statistics.figures import Better
+from analysis.statistics.summary import FIGURES
 from analysis.verdict.compare import ratio
 from analysis.verdict.objective import Objective
 from analysis.verdict.variants import Variant
+from stacks.serving_variant import ServingVariant
 
 
 class Meets(StrEnum):
@@ -28,6 +31,11 @@ class Limit:
     unit: str
     most: float
     measured: Estimate
+
+    @classmethod
+    def of(cls, figure: str, most: float, measured: Estimate) -> Self:
+        """A limit on a figure of a run, by its name there."""
+        return cls(FIGURES[figure].short, FIGURES[figure].unit, most, measured)
 
     @property
     def kept(self) -> Meets:
@@ -65,6 +73,15 @@ class Ranked:
         return self.goodput_rps.times(3600 / 1e6).divides(self.usd_hourly)
 
     @property
+    def figures(self) -> dict[str, Estimate]:
+        """What variants are ranked and compared by, by the names of `analysis.statistics.summary.FIGURES`."""
+        return {
+            "usd_per_million_good": self.usd_per_million,
+            "goodput_rps": self.goodput_rps,
+            "p99_ms": self.p99_ms,
+        }
+
+    @property
     def meets(self) -> Meets:
         """No if a limit is surely missed, yes if all are surely kept."""
         kept = {limit.kept for limit in self.limits}
@@ -79,7 +96,7 @@ class Ranked:
             "label": self.label,
             "stack": newest.stack,
             "shape": newest.shape.model_dump(),
-            "variant": newest.serving.model_dump(include={"protocol", "intra_op", "inter_op", "batching"}),
+            "variant": newest.serving.model_dump(include=set(ServingVariant.model_fields)),
             "runs": self.runs,
             "requests": self.requests,
             "goodput": self.goodput_rps.to_dict(),
@@ -113,8 +130,9 @@ def rank(variants: Sequence[Ranked], objective: Objective) -> tuple[Ranked, ...]
 
 
 def deciding(each: Ranked, objective: Objective) -> Estimate:
-    """What the goal makes least: cost per million or, for the most throughput, the seconds of a good prediction."""
-    return each.usd_per_million if objective.goal == "minimise cost" else each.goodput_rps.divides(1.0)
+    """The figure that the goal decides by, as something of which less is better: of a rate, its inverse."""
+    figure = each.figures[objective.decided_by]
+    return figure.divides(1.0) if FIGURES[objective.decided_by].better is Better.more else figure
 
 
 def is_worse(each: Ranked, than: Ranked, objective: Objective, comparisons: int = 1) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from analysis.formatting import figure, money, number, percent
+from analysis.formatting import money, number, percent
 from analysis.verdict.compare import ratio, runs_to_settle
 from analysis.verdict.judge import Judgement
 from analysis.verdict.objective import Objective
@@ -105,14 +105,14 @@ def _measured(each: Ranked) -> str:
     cost, goodput, p99 = each.usd_per_million, each.goodput_rps, each.p99_ms
     runs = "one run" if each.runs == 1 else f"{each.runs} runs"
     return (
-        f"{figure(cost, money)} USD per million good predictions, {figure(goodput, number)} of them a second at a p99 "
-        f"of {figure(p99, number)} ms, from {runs}"
+        f"{cost.text(money)} USD per million good predictions, {goodput.text(number)} of them a second at a p99 "
+        f"of {p99.text(number)} ms, from {runs}"
     )
 
 
 def _by_how_much(each: Ranked, than: Ranked, objective: Objective) -> str:
     more = ratio(deciding(each, objective), deciding(than, objective))
-    added = figure(more, lambda value: f"{(value - 1) * 100:.1f}")
+    added = more.text(lambda value: f"{(value - 1) * 100:.1f}")
     return f"{added} % dearer" if objective.budget_usd_730h is None else f"{added} % slower"
 
 
@@ -156,7 +156,7 @@ def _more_runs(limit: Limit, runs: int) -> int | None:
 def _limit(limit: Limit) -> str:
     measured = limit.measured
     show = (lambda value: percent(value / 100)) if limit.unit == "%" else number
-    shown = show(measured.value) if measured.low == measured.high else figure(measured, show)
+    shown = show(measured.value) if measured.low == measured.high else measured.text(show)
     return f"{limit.name} {'are' if limit.name == 'errors' else 'is'} {shown} {limit.unit} against {limit.most:g}"
 
 

@@ -4,24 +4,13 @@ import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from analysis.results.manifest import Batching
-from components.serving.variant import hashed
-from serving.command import batching_text, monitoring_text
 from stacks.serving_names import NAME
-
-BATCHING_FILE = "batching.config"
-MONITORING_FILE = "monitoring.config"
-
-
-def config_files(batching: Batching | None) -> dict[str, str]:
-    """File names and texts."""
-    files = {MONITORING_FILE: monitoring_text()}
-    return files | {BATCHING_FILE: batching_text(batching)} if batching else files
+from stacks.serving_variant import fingerprint
 
 
 def config_map_name(files: dict[str, str]) -> str:
     """Carries the content's hash: other files are another map, so the pods that mount it are replaced with it."""
-    return f"{NAME}-{hashed(files)}"
+    return f"{NAME}-{fingerprint(files)}"
 
 
 def make_config_map(name: str, namespace: str, files: dict[str, str], opts: pulumi.ResourceOptions) -> ConfigMap:

@@ -69,18 +69,15 @@ class Report:
         )
 
     def totals(self, environment: Environment, workers: Sequence[Mapping[str, Any]], stop: Stop | None) -> None:
-        """Write the last line: the number of rows beside Locust's number of requests, and the workers' health.
+        """Write the last line, with Locust's number of requests and the workers' health.
 
-        `workers` are their totals. Where one is missing, Locust's counts are not complete.
+        `workers` are their totals. Where one is missing, Locust's number is not complete.
         """
         peaks = [worker["cpu_peak_percent"] for worker in workers if worker["cpu_peak_percent"] is not None]
         complete = len(workers) == self._plan.processes
         _write(
             event="totals",
-            rows=sum(worker["rows"] for worker in workers),
             counted_requests=environment.stats.total.num_requests if complete else None,
-            counted_failures=environment.stats.total.num_failures if complete else None,
-            failures=sum(worker["failures"] for worker in workers),
             cpu_peak_percent=max(peaks, default=None),
             locust_version=__version__,
             stop=asdict(stop) if stop else None,

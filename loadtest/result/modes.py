@@ -1,5 +1,8 @@
-"""What differs between load modes in the result: one class a mode, by the type of its plan."""
+"""How the result of each load mode is judged."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import pyarrow as pa
@@ -10,65 +13,38 @@ from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadPlan
 from loadtest.result.capacity_figures import capacity_of, search_reason
 
 
+@dataclass(frozen=True)
 class ModeRules:
-    """How runs of a mode are judged; the defaults are those of a schedule with a hold phase.
+    """The rules of a mode; the defaults are those of a schedule with a hold phase.
 
     `has_schedule`: requests are due at times of their own. `holds_steady`: neither latency nor throughput may drift in
-    the phase that counts. `uses_every_user`: all users, and so all their connections, get requests.
+    the phase that counts. `uses_every_user`: all users, and so all their connections, get requests. `requests_due` is
+    the number of rows that the hold phase must have, None where only the test itself decides. `capacity` and
+    `search_reason` read the result of a search from the generator's totals.
     """
 
-    has_schedule = True
-    holds_steady = True
-    uses_every_user = False
-
-    def requests_due(self) -> int | None:
-        """How many rows the hold phase must have; None where only the test itself decides."""
-        return None
-
-    def search_reason(self, search: dict[str, Any]) -> str | None:  # noqa: ARG002 - only of a search
-        """Why the search has no result, by the generator's totals; None where it has one."""
-        return None
-
-    def capacity(self, search: dict[str, Any], rows: pa.Table) -> Capacity | None:  # noqa: ARG002 - only of a search
-        """The capacity that the search found, with the figures of each step from the rows."""
-        return None
+    has_schedule: bool = True
+    holds_steady: bool = True
+    uses_every_user: bool = False
+    requests_due: int | None = None
+    capacity: Callable[[dict[str, Any], pa.Table], Capacity | None] = lambda _search, _rows: None
+    search_reason: Callable[[dict[str, Any]], str | None] = lambda _search: None
 
 
-class _ClosedLoop(ModeRules):
-    has_schedule = False
-    uses_every_user = True
-
-
-class _OpenLoop(ModeRules):
-    def __init__(self, load: OpenLoopPlan) -> None:
-        self._load = load
-
-    def requests_due(self) -> int | None:
-        load = self._load
-        return due_in_hold(load.rate_rps, load.ramp_s, load.hold_s, load.arrivals, load.seed)
-
-
-class _CapacitySearch(ModeRules):
-    # Each step is judged by its own trend.
-    holds_steady = False
-    uses_every_user = True
-
-    def __init__(self, load: CapacitySearchPlan) -> None:
-        self._load = load
-
-    def search_reason(self, search: dict[str, Any]) -> str | None:
-        return search_reason(self._load, search)
-
-    def capacity(self, search: dict[str, Any], rows: pa.Table) -> Capacity | None:
-        return capacity_of(self._load, search, rows)
-
-
+@cache
 def rules_of(load: LoadPlan) -> ModeRules:
     """The rules of the load's mode."""
     match load:
         case ClosedLoopPlan():
-            return _ClosedLoop()
+            return ModeRules(has_schedule=False, uses_every_user=True)
         case OpenLoopPlan():
-            return _OpenLoop(load)
+            due = due_in_hold(load.rate_rps, load.ramp_s, load.hold_s, load.arrivals, load.seed)
+            return ModeRules(requests_due=due)
         case CapacitySearchPlan():
-            return _CapacitySearch(load)
+            # Each step is judged by its own trend.
+            return ModeRules(
+                holds_steady=False,
+                uses_every_user=True,
+                capacity=partial(capacity_of, load),
+                search_reason=partial(search_reason, load),
+            )

@@ -1,18 +1,20 @@
-"""Where a run comes from: the commit of the checkout and the versions of what took part."""
+"""The provenance of a run: the commit of the checkout and the versions of the software."""
 
 import platform
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGES = ("shapebench", "locust", "tensorflow", "keras", "pulumi")
+from stacks.version import VERSION
+
+_PACKAGES = ("locust", "tensorflow", "keras", "pulumi")
 _CHECKOUT = Path(__file__).parents[2]
 
 
 def git_commit() -> str | None:
-    """The commit that is checked out, with `-dirty` when files differ from it; None outside a repository.
+    """The checked-out commit, with `-dirty` when tracked files differ from it; None outside a repository.
 
-    Stack files do not count: what they say is in the manifest, and Pulumi writes its salt into them.
+    Stack files do not count: their settings are in the manifest, and Pulumi writes its salt into them.
     """
     commit = _git("rev-parse", "HEAD")
     if commit is None:
@@ -25,10 +27,9 @@ def git_commit() -> str | None:
 
 
 def software_versions() -> dict[str, str]:
-    """Versions by name: Python, the kernel, and the packages that serve, ask and orchestrate."""
-    return {"python": platform.python_version(), "linux": platform.release()} | {
-        package: version(package) for package in _PACKAGES
-    }
+    """Versions by name: Python, the kernel, and the packages of server, generator and Pulumi."""
+    versions = {"python": platform.python_version(), "linux": platform.release(), "shapebench": VERSION}
+    return versions | {package: version(package) for package in _PACKAGES}
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,8 +1,8 @@
-"""The load test in a cluster, as a resource: nothing but the Kubernetes API is used to run it and to bring it back."""
+"""The load test in a cluster: a Job runs it, and its rows are fetched through the Kubernetes API."""
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,161 +16,129 @@ from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
 from loadtest.result.validity.servers import Servers
 from loadtest.run import pod as layout
-from provider.cluster.api import Cluster
-from provider.cluster.load_job import GENERATOR, JobSpec, job, selector_of
-from provider.cluster.load_run import Brought, LoadRun, Patience, remove
+from provider.cluster.api import REQUIRED_RIGHTS, Cluster
+from provider.cluster.job_result import JobResult
+from provider.cluster.load_job import GENERATOR, job, jobs_selector
+from provider.cluster.load_run import Timeouts, delete_and_wait, run_job
 from provider.cluster.pod_status import image_id
-from provider.cluster.server_pods import ServerPod, image_of, server_pods
-from provider.record.repeats import OneRun, run_all
-from provider.record.run_record import Circumstances, keep, model_name
-from provider.resource import Operation, Props, ResourceError
-from provider.resources.measurement import Measurement
-from provider.resources.progress import reporter
+from provider.cluster.server_pods import ServerPod, image_of, selector_of, server_pods
+from provider.load_test_inputs import ClusterLoadTestInputs
+from provider.record.record_run import RunEnvironment, record_run
+from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
+from provider.resource import Operation, ResourceError
+from provider.resources.load_test import LoadTest, progress_reporter
 from provider.sampling.pod_sampler import PodSampler
 from provider.sampling.pod_samples import samples_of
-from stacks.load_profiles import load_profile
+from serving.servers import server_named
 
-_LOOK_S = 1.0
-
-# What the kubeconfig's user must be allowed to do in the namespace: (verb, resource).
-NEEDED_RIGHTS = (
-    ("create", "jobs"),
-    ("delete", "jobs"),
-    ("list", "jobs"),
-    ("list", "pods"),
-    ("list", "events"),
-    ("get", "pods/log"),
-    ("get", "pods/exec"),
-    ("create", "pods/exec"),
-)
+_POLL_S = 1.0
 
 
-class ClusterLoadTest(Measurement):
-    """Inputs: those of components.load_test.cluster.ClusterLoadTestRunArgs. Outputs: runId, headline and runIds."""
+class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
+    """Run by Locust in a pod of the cluster."""
 
-    token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
-    triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape", "generatorImage"}
-    )
+    token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's name for a type
+    inputs = ClusterLoadTestInputs
+    triggers: ClassVar[frozenset[str]] = LoadTest.triggers | {"generatorImage"}
+    secrets: ClassVar[frozenset[str]] = frozenset({"kubeconfig"})
 
-    unkept: ClassVar[frozenset[str]] = frozenset({"kubeconfig"})
+    def __init__(self, connect: Callable[[ClusterLoadTestInputs, Operation], Cluster] | None = None) -> None:
+        self._connect = connect or _connect
 
-    def measure(self, inputs: Props, operation: Operation) -> Props:
-        return run_in(_cluster(inputs, operation), inputs, operation)
-
-
-def run_in(cluster: Cluster, inputs: Props, operation: Operation) -> Props:
-    """Run the test in this cluster, as often as it shall be, and keep it; returns runId, headline and runIds."""
-    for left in cluster.jobs(selector_of(inputs["stack"])):
-        operation.say(f"removing {left['metadata']['name']}, a load test that an interrupted update left behind")
-        remove(cluster, left["metadata"]["name"])
-    return run_all(inputs, operation, partial(_run, cluster, inputs))
+    def prepare(self, inputs: ClusterLoadTestInputs, operation: Operation) -> RunOnce:
+        cluster = self._connect(inputs, operation)
+        for left in cluster.jobs(jobs_selector(inputs.stack)):
+            name = left["metadata"]["name"]
+            operation.info(f"deleting {name}, a load test that an interrupted update left behind")
+            delete_and_wait(cluster, name)
+        return partial(_run_once, cluster, inputs)
 
 
-def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) -> Props:
-    work_dir = Path(inputs["workDir"]) / this.run_id
-    before = _ready_servers(cluster, inputs, operation)
-    started_at = datetime.now(UTC)
-    with PodSampler(cluster, [server.name for server in before], operation.say) as servers:
-        plan = _plan(inputs, before)
-        brought = _bring_back(cluster, this.run_id, inputs, plan, operation)
-    after = server_pods(cluster.pods(_selector(inputs["selector"])))
-    of_servers = samples_of(servers.readings, brought.clock)
-    outcome = _outcome(brought, work_dir, plan, of_servers, started_at, Servers(inputs["replicas"], before, after))
-    kept = keep(this, inputs, outcome, _circumstances(inputs, before, brought), operation)
-    shutil.rmtree(work_dir)
-    return kept
-
-
-def _cluster(inputs: Props, operation: Operation) -> Cluster:
+def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
     from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
 
-    def on_lost(seconds: float) -> None:
-        operation.show(f"no connection to the cluster's API for {seconds:.0f} s; a test that runs there goes on")
+    def on_connection_lost(seconds: float) -> None:
+        operation.status(f"no connection to the cluster's API for {seconds:.0f} s; a test that runs there goes on")
 
-    access = Access(inputs.get("kubeconfig"), inputs.get("context"))
-    api = KubeApi(access, inputs["namespace"], operation.cancelled, on_lost)
-    if forbidden := api.forbidden(NEEDED_RIGHTS):
+    access = Access(inputs.kubeconfig, inputs.context)
+    api = KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost)
+    if missing := api.missing_rights(REQUIRED_RIGHTS):
         raise ResourceError(
-            f"the kubeconfig's user may not {', '.join(forbidden)} in namespace {inputs['namespace']}, which the load"
-            " test needs to run and to bring back its rows; have a Role with these rights bound to that user"
+            f"the kubeconfig's user may not {', '.join(missing)} in namespace {inputs.namespace}, which the load test"
+            " needs to run and to fetch its rows; bind a Role with these rights to that user"
         )
     return api
 
 
-def _ready_servers(cluster: Cluster, inputs: Props, operation: Operation) -> list[ServerPod]:
-    """All of them, and no other; raises ResourceError where they do not come."""
-    deadline = time.monotonic() + inputs["startTimeoutS"]
+def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
+    work_dir = Path(inputs.work_dir) / run.run_id
+    before = _ready_servers(cluster, inputs, operation)
+    started_at = datetime.now(UTC)
+    plan = _plan(inputs, before)
+    with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
+        timeouts = Timeouts(start_s=inputs.start_timeout_s, test_s=plan.timeout_s)
+        result = run_job(cluster, job(inputs, run.run_id, plan), timeouts, operation, progress_reporter(operation))
+    servers = Servers(inputs.replicas, before, server_pods(cluster.pods(selector_of(inputs.selector))))
+    outcome = _outcome(result, work_dir, plan, samples_of(sampler.readings, result.clock), servers, started_at)
+    finished = record_run(run, inputs, outcome, _environment(inputs, before, result), operation)
+    shutil.rmtree(work_dir)
+    return finished
+
+
+def _ready_servers(cluster: Cluster, inputs: ClusterLoadTestInputs, operation: Operation) -> list[ServerPod]:
+    """The servers once all are ready, and no others exist; raises ResourceError where that takes too long."""
+    deadline = time.monotonic() + inputs.start_timeout_s
     while True:
-        servers = server_pods(cluster.pods(_selector(inputs["selector"])))
+        servers = server_pods(cluster.pods(selector_of(inputs.selector)))
         ready = sum(server.ready for server in servers)
-        if ready == len(servers) == inputs["replicas"]:
+        if ready == len(servers) == inputs.replicas:
             return servers
-        state = f"{ready} of {len(servers)} servers are ready, and {inputs['replicas']} are declared"
+        state = f"{ready} of {len(servers)} servers are ready, and {inputs.replicas} are declared"
         if operation.cancelled.is_set() or time.monotonic() > deadline:
             raise ResourceError(
-                f"{state}, so nothing was measured;"
-                f" `kubectl get pods -n {inputs['namespace']}` shows what they wait for"
+                f"{state}, so nothing was measured; `kubectl get pods -n {inputs.namespace}` shows what they wait for"
             )
-        operation.show(f"waiting for the servers: {state}")
-        operation.cancelled.wait(_LOOK_S)
+        operation.status(f"waiting for the servers: {state}")
+        operation.cancelled.wait(_POLL_S)
 
 
-def _plan(inputs: Props, servers: list[ServerPod]) -> LoadTestPlan:
-    # No parent: the cluster ends it, at the latest when the Job's time is over.
+def _plan(inputs: ClusterLoadTestInputs, servers: list[ServerPod]) -> LoadTestPlan:
+    """Without a parent process: the cluster ends the generator, at the latest at the Job's deadline."""
+    counters_path = server_named(inputs.serving.server).counters_path
     return LoadTestPlan(
-        load=load_plan(load_profile(inputs["profile"]).model_dump()),
-        protocol=inputs["serving"]["protocol"],
-        base_url=inputs["baseUrl"],
-        model_name=model_name(inputs),
+        load=load_plan(inputs.profile.model_dump()),
+        protocol=inputs.serving.protocol,
+        base_url=inputs.base_url,
+        model_name=inputs.serving.model.name,
         work_dir=str(layout.WORK_DIR),
-        processes=int(inputs["processes"]),
-        counter_urls={server.name: server.page for server in servers if server.page},
+        processes=inputs.processes,
+        counter_urls={server.name: server.rest_url + counters_path for server in servers if server.rest_url},
     )
-
-
-def _bring_back(cluster: Cluster, run_id: str, inputs: Props, plan: LoadTestPlan, operation: Operation) -> Brought:
-    spec = JobSpec(
-        namespace=inputs["namespace"],
-        stack=inputs["stack"],
-        image=inputs["generatorImage"],
-        service_account=inputs["serviceAccount"],
-        scripts=inputs["scripts"],
-        payload=inputs["payload"],
-        node_selector=inputs["nodeSelector"],
-        start_timeout_s=inputs["startTimeoutS"],
-    )
-    patience = Patience(start_s=spec.start_timeout_s, test_s=plan.timeout_s)
-    return LoadRun(cluster, operation, job(spec, run_id, plan), patience, reporter(operation)).bring_back()
 
 
 def _outcome(
-    brought: Brought,
+    result: JobResult,
     work_dir: Path,
     plan: LoadTestPlan,
-    of_servers: pa.Table,
-    started_at: datetime,
+    server_samples: pa.Table,
     servers: Servers,
+    started_at: datetime,
 ) -> LoadTestOutcome:
     work_dir.mkdir(parents=True)
-    for name, content in brought.files.items():
+    for name, content in result.files.items():
         (work_dir / name).write_bytes(content)
-    (work_dir / "locust.log").write_text(brought.log)
-    samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), of_servers])
+    (work_dir / "locust.log").write_text(result.log)
     rows = read_all_raw_rows(work_dir, plan.processes)
-    return outcome_of(plan, brought.ending, rows, samples, servers, started_at)
+    samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), server_samples])
+    return outcome_of(plan, result.termination, rows, samples, servers, started_at)
 
 
-def _circumstances(inputs: Props, servers: list[ServerPod], brought: Brought) -> Circumstances:
-    node = brought.pod["spec"].get("nodeName")
-    generator_image = image_id(brought.pod, GENERATOR)
-    return Circumstances(
+def _environment(inputs: ClusterLoadTestInputs, servers: list[ServerPod], result: JobResult) -> RunEnvironment:
+    node = result.pod["spec"].get("nodeName")
+    generator_image = image_id(result.pod, GENERATOR)
+    return RunEnvironment(
         image=image_of(servers),
-        replicas=inputs["replicas"],
+        replicas=inputs.replicas,
         shares_host_with_server=node in {server.node for server in servers},
         software={"generator image": generator_image} if generator_image else {},
     )
-
-
-def _selector(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{name}={value}" for name, value in labels.items())

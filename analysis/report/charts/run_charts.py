@@ -5,7 +5,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.formatting import number
-from analysis.pricing.cost import SERVING_NODES
 from analysis.report.charts.drawing import (
     BAD,
     BAND,
@@ -200,7 +199,7 @@ def cost_by_item(run: Run) -> Markup:
     items = pd.DataFrame(
         [
             {
-                "item": item.name.removeprefix(SERVING_NODES),
+                "item": item.short_name,
                 "hourly": item.hourly or 0.0,
                 "label": "no price" if item.hourly is None else number(item.hourly),
             }

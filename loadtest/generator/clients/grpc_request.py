@@ -9,7 +9,7 @@ from loadtest.generator.clients.rest_request import CHANNELS, SIDE
 INPUT = "image_input"
 
 
-def grpc_body_of(pixels: bytes, model_name: str, batch: int = 1, signature: str = "serving_default") -> bytes:
+def grpc_body_of(pixels: bytes, model_name: str, batch: int = 1) -> bytes:
     """The request with the photograph `batch` times: float32 in `tensor_content`, 0.6 MB per image.
 
     `pixels` is uint8 [224, 224, 3] in row-major order. Raises ValueError where they are not one image.
@@ -17,7 +17,7 @@ def grpc_body_of(pixels: bytes, model_name: str, batch: int = 1, signature: str 
     size = SIDE * SIDE * CHANNELS
     if len(pixels) != size:
         raise ValueError(f"{len(pixels)} bytes are not one image; it takes {SIDE} x {SIDE} x {CHANNELS}")
-    request = PredictRequest(model_spec={"name": model_name, "signature_name": signature})
+    request = PredictRequest(model_spec={"name": model_name, "signature_name": "serving_default"})
     tensor = request.inputs.add(key=INPUT).value
     tensor.dtype = DT_FLOAT
     for length in (batch, SIDE, SIDE, CHANNELS):

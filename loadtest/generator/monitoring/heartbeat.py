@@ -46,8 +46,6 @@ class Heartbeat:
     def totals(self) -> dict[str, Any]:
         """What this worker adds to the totals of the test."""
         return {
-            "rows": self._recorder.rows,
-            "failures": self._recorder.failures,
             "cpu_peak_percent": self._cpu_peak_percent,
             "health": self._health.outcome,
         }

@@ -92,7 +92,7 @@ def _schedule_reasons(counted: pa.Table, rules: ModeRules) -> list[str]:
     if not rules.has_schedule or not counted.num_rows:
         return []
     reasons = []
-    due = rules.requests_due()
+    due = rules.requests_due
     if due is not None and counted.num_rows != due:
         reasons.append(
             f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing"

@@ -9,8 +9,8 @@ from analysis.planning.simulation import Fleet
 from analysis.results.store import ResultsStore
 from bench.stores.simulated_runs import capacity_run
 from shapebench.cli import app
+from shapebench.commands.plan import parse_ms, parse_share
 from shapebench.output import CommandError
-from shapebench.units import parse_ms, parse_share
 
 
 @pytest.fixture(scope="module")

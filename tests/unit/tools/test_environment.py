@@ -1,4 +1,6 @@
+import os
 import shutil
+import subprocess
 import sys
 import venv
 from dataclasses import replace
@@ -9,6 +11,7 @@ import pytest
 from tools.environment import (
     _discard_unusable,
     _requirements_key,
+    link_checkout,
     requirements_are_installed,
     venv_python_version,
 )
@@ -77,3 +80,45 @@ def test_the_policy_packs_environment_is_not_the_projects(made: Path):
     write_stamp(made / "policy/.venv/requirements.stamp", {"key": _requirements_key(made, "policy")})
     assert requirements_are_installed(made, "policy")
     assert not requirements_are_installed(made, "run")
+
+
+@pytest.fixture
+def linked(made: Path) -> Path:
+    """A checkout whose `shapebench` prints its arguments, in an environment that has it on its path."""
+    (made / "shapebench").mkdir()
+    (made / "shapebench/__init__.py").touch()
+    (made / "shapebench/__main__.py").write_text("import sys\nprint(*sys.argv[1:])\n")
+    assert link_checkout(made, made / ".venv")
+    return made
+
+
+def in_environment(root: Path, folder: Path, *command: str) -> str:
+    """What a command of the environment prints, run in a folder."""
+    run = [str(root / ".venv/bin" / command[0]), *command[1:]]
+    # PYTHONPATH would stand in for what the environment itself should know.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(run, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_the_checkout_is_importable_from_any_folder_without_being_installed(linked: Path, tmp_path_factory):
+    code = "import shapebench; print(shapebench.__file__)"
+    found = in_environment(linked, tmp_path_factory.mktemp("elsewhere"), "python", "-c", code)
+    assert found == f"{linked}/shapebench/__init__.py\n"
+    assert not list((linked / ".venv").glob("lib/python*/site-packages/shapebench*.dist-info"))
+
+
+def test_the_command_is_the_checkouts_also_in_a_folder_with_a_package_of_its_name(linked: Path, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("elsewhere")
+    (folder / "shapebench").mkdir()
+    (folder / "shapebench/__main__.py").write_text("print('of this folder')")
+    assert in_environment(linked, folder, "shapebench", "runs", "--results", "a b") == "runs --results a b\n"
+
+
+def test_linking_a_checkout_twice_changes_nothing(linked: Path):
+    assert not link_checkout(linked, linked / ".venv")
+
+
+def test_a_command_that_was_changed_is_written_again(linked: Path):
+    (linked / ".venv/bin/shapebench").write_text("#!/bin/sh\n")
+    assert link_checkout(linked, linked / ".venv")
+    assert in_environment(linked, linked, "shapebench", "price") == "price\n"

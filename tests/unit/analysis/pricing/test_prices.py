@@ -10,8 +10,8 @@ from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatal
 from analysis.pricing import Price, PriceSource, Unpriced, cost
 from analysis.pricing import catalogue as live
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
+from shapebench.commands.refresh import changes, refresh_prices
 from shapebench.output import CommandError
-from shapebench.refresh import changes, refresh_prices
 from stacks.shapes import NodeShape, ShapeSettings
 from tests.unit.analysis.pricing import fake_catalogue as fake
 

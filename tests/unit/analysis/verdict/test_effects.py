@@ -14,8 +14,8 @@ def test_a_pair_that_differs_in_one_factor_shows_what_it_changed(ranked):
     before, after = ranked("a", 50, inter_op=2), ranked("b", 60, inter_op=8)
     [effect] = effects([after, before])
     assert (effect.factor, effect.change) == ("inter_op", "inter_op 2 → inter_op 8")
-    assert effect.goodput().value == pytest.approx(1.2)
-    assert effect.cost().value == pytest.approx(1 / 1.2)
+    assert effect.ratio("goodput_rps").value == pytest.approx(1.2)
+    assert effect.ratio("usd_per_million_good").value == pytest.approx(1 / 1.2)
 
 
 def test_a_pair_that_differs_in_two_factors_shows_nothing(ranked, batching):

@@ -1,0 +1,52 @@
+"""Runs and rows of a store as tables for other programs: a column for each value, at full precision."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.formatting import run_names
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
+from analysis.statistics.summary import RunSummary, summarise
+
+# Their keys differ from run to run, so each is one column of JSON.
+_AS_JSON = {"rows_by_phase", "errors", "batching"}
+
+
+def runs_table(store: ResultsStore, manifests: Sequence[Manifest]) -> pd.DataFrame:
+    """Read runs and return a row for each; `started_at` is a time in UTC."""
+    names = run_names(manifests)
+    table = pd.DataFrame([run_row(names[each.run_id], each, summarise(store, each)) for each in manifests])
+    return table.assign(started_at=pd.to_datetime(table["started_at"], utc=True)) if len(table) else table
+
+
+def run_row(name: str, manifest: Manifest, summary: RunSummary) -> dict[str, Any]:
+    """One run's figures and settings by column name; what could not be measured or priced is None."""
+    origin = {
+        "name": name,
+        "platform": manifest.platform,
+        "started_at": manifest.started_at.isoformat(),
+        "git_commit": manifest.git_commit,
+        "prices_as_of": manifest.cost.prices_as_of,
+    }
+    settings = {
+        "shape": manifest.shape.model_dump(),
+        "serving": manifest.serving.model_dump(),
+        "load": manifest.load.model_dump(),
+    }
+    return flatten(origin | summary.to_dict() | settings)
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """One column for each value, `shape.nodes` for one of a group; lists are JSON."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and name not in _AS_JSON:
+            flat |= flatten(value, f"{prefix}{name}.")
+        elif isinstance(value, dict | list | tuple):
+            flat[prefix + name] = json.dumps(value, ensure_ascii=False)
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,175 @@
+"""What a figure of a run declares: headings, unit, format, formula, direction, and where it is shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum, Flag, auto
+from functools import cached_property
+from typing import Any, get_type_hints
+
+import numpy as np
+
+from analysis.results.columns import Booleans, Integers, RunRows, quantiles_of
+from analysis.results.manifest import Manifest
+from analysis.results.store import NOT_SENT
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.within import RunFigures
+
+
+class Better(Enum):
+    """Which of two values of a figure is the better one."""
+
+    less = "less"
+    more = "more"
+
+
+class Shown(Flag):
+    """Where a figure is shown. All figures are in the JSON of `shapebench runs` and in the export."""
+
+    NOWHERE = 0
+    RUNS = auto()  # the table of `shapebench runs`
+    REPORT = auto()  # the report's table of runs
+    RUN = auto()  # the head of a run's part of the report
+    OUTPUT = auto()  # the stack's output `headline`
+    REPEATS = auto()  # how repeats of a run differ
+    RANKING = auto()  # the ranking of variants, and the effects of factors
+    TABLES = RUNS | REPORT | OUTPUT
+    ALL = TABLES | RUN | REPEATS | RANKING
+
+
+class Measured:
+    """A run as the formulas read it. What several of them need is computed once."""
+
+    def __init__(self, manifest: Manifest, rows: RunRows) -> None:
+        self.manifest = manifest
+        self.rows = rows
+
+    @property
+    def requests(self) -> int:
+        """How many requests were due in the phase that counts."""
+        return int(self.rows.counted.ok.size)
+
+    @property
+    def good(self) -> int:
+        """How many of them were answered correctly."""
+        return int(np.count_nonzero(self.rows.counted.ok))
+
+    @property
+    def error_rate(self) -> float | None:
+        """The share of requests without a good answer."""
+        return (self.requests - self.good) / self.requests if self.requests else None
+
+    def response_ms(self, quantile: float) -> float | None:
+        """Of good answers, from when each was due."""
+        return _quantile_ms(self._response_us, quantile)
+
+    def delay_ms(self, quantile: float) -> float | None:
+        """How late requests of a schedule were sent; None in a closed loop, where each is due when it is sent."""
+        return _quantile_ms(self._delay_us, quantile)
+
+    @property
+    def offered_rps(self) -> float | None:
+        """The rate at which requests were due; None in a closed loop."""
+        due_us = self.rows.counted.due_us
+        if self._is_closed or not due_us.size or not (span_us := int(due_us.max() - due_us.min())):
+            return None
+        return (due_us.size - 1) / span_us * 1e6
+
+    @property
+    def duration_s(self) -> float | None:
+        """From the first send of the phase that counts to the last."""
+        return None if self._span_us is None else (self._span_us[1] - self._span_us[0]) / 1e6
+
+    @property
+    def throughput_rps(self) -> float | None:
+        """Answers and errors per second; a request that was not sent is neither."""
+        return self._rate(~self.rows.every.error.equal(NOT_SENT))
+
+    @property
+    def goodput_rps(self) -> float | None:
+        """Good answers per second."""
+        return self._rate(self.rows.every.ok)
+
+    def usd(self, hours: float) -> float | None:
+        """What the serving side costs in so many hours; None where something has no price."""
+        hourly = self.manifest.cost.hourly
+        return None if hourly is None else hourly * hours
+
+    @property
+    def usd_per_million_good(self) -> float | None:
+        """The hourly price divided by the good predictions of an hour, in millions."""
+        hourly, goodput_rps = self.manifest.cost.hourly, self.goodput_rps
+        return None if hourly is None or not goodput_rps else hourly / (goodput_rps * 3600) * 1e6
+
+    @property
+    def _is_closed(self) -> bool:
+        return self.manifest.load.mode == "closed"
+
+    @cached_property
+    def _span_us(self) -> tuple[int, int] | None:
+        start_us = self.rows.counted.start_us
+        if not start_us.size or (first_us := int(start_us.min())) == (last_us := int(start_us.max())):
+            return None
+        return first_us, last_us
+
+    def _rate(self, counted: Booleans) -> float | None:
+        """Those of these rows that came back within the phase that counts, per second.
+
+        Whichever phase sent them, so that neither edge is counted twice.
+        """
+        if self._span_us is None or self.duration_s is None:
+            return None
+        first_us, last_us = self._span_us
+        end_us = self.rows.every.end_us
+        return int(np.count_nonzero((end_us > first_us) & (end_us <= last_us) & counted)) / self.duration_s
+
+    @cached_property
+    def _response_us(self) -> Integers:
+        counted = self.rows.counted
+        return np.sort(counted.response_us[counted.ok])
+
+    @cached_property
+    def _delay_us(self) -> Integers:
+        counted = self.rows.counted
+        if self._is_closed:
+            return np.zeros(0, dtype=np.int64)
+        return np.sort((counted.start_us - counted.due_us)[~counted.error.equal(NOT_SENT)])
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a run, as the annotation of a field of `RunSummary`.
+
+    `short` is its heading under a heading with the unit, `title` its heading with the unit, `label` its name in full.
+    `show` formats a value; None is shown, too. `estimate` finds the figure with its interval in those of a run.
+    """
+
+    short: str
+    unit: str
+    show: Callable[[Any], str]
+    formula: Callable[[Measured], Any]
+    better: Better | None = None
+    shown: Shown = Shown.NOWHERE
+    name: str = ""
+    label: str = ""
+    estimate: Callable[[RunFigures], Estimate | None] = lambda _: None
+
+    @property
+    def title(self) -> str:
+        """The heading of a column by itself, such as `p99, ms`."""
+        return f"{self.short}, {self.unit}" if self.unit else self.short
+
+
+def declared(record: type) -> tuple[Figure, ...]:
+    """The figures that annotate fields of a class, in their order; `name` is that of the field."""
+    hints = get_type_hints(record, include_extras=True)
+    return tuple(
+        replace(note, name=name, label=note.label or note.title)
+        for name, hint in hints.items()
+        for note in getattr(hint, "__metadata__", ())
+        if isinstance(note, Figure)
+    )
+
+
+def _quantile_ms(ascending_us: Integers, quantile: float) -> float | None:
+    """By numpy's default method, from the raw microseconds."""
+    return float(quantiles_of(ascending_us, [quantile])[0]) / 1000 if ascending_us.size else None

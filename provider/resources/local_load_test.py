@@ -1,0 +1,57 @@
+"""The load test of a server on this machine."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from analysis.results.samples import SERVER
+from loadtest.generator.clients.protocols import request_body
+from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.run.payload import photograph
+from loadtest.run.runner import run_load_test
+from provider.load_test_inputs import LocalLoadTestInputs
+from provider.local.server_process import listening_process, server_processes
+from provider.record.record_run import RunEnvironment, record_run
+from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
+from provider.resource import Operation
+from provider.resources.load_test import LoadTest, progress_reporter
+from serving.servers import server_named
+
+# One process of this machine serves, and the generator uses the same cores.
+_ENVIRONMENT = RunEnvironment(image=None, replicas=1, shares_host_with_server=True)
+
+
+class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
+    """Run by Locust in a subprocess of the plugin."""
+
+    token: ClassVar[str] = "shapebench:local:LoadTest"  # noqa: S105 - Pulumi's name for a type
+    inputs = LocalLoadTestInputs
+
+    def prepare(self, inputs: LocalLoadTestInputs, operation: Operation) -> RunOnce:  # noqa: ARG002 - nothing to do
+        return partial(_run_once, inputs)
+
+
+def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
+    work_dir = Path(inputs.work_dir) / run.run_id
+    before = listening_process(inputs.base_url)
+    plan = LoadTestPlan(
+        load=load_plan(inputs.profile.model_dump()),
+        protocol=inputs.serving.protocol,
+        base_url=inputs.base_url,
+        model_name=inputs.serving.model.name,
+        work_dir=str(work_dir),
+        processes=inputs.processes,
+        counter_urls={SERVER: inputs.rest_url + server_named(inputs.serving.server).counters_path},
+        server_pid=before.pid if before else None,
+    )
+    outcome = run_load_test(
+        plan,
+        request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
+        progress_reporter(operation),
+        operation.cancelled,
+        lambda: server_processes(before, listening_process(inputs.base_url)),
+    )
+    finished = record_run(run, inputs, outcome, _ENVIRONMENT, operation)
+    shutil.rmtree(work_dir)
+    return finished

@@ -1,0 +1,48 @@
+"""Errors of the embedded server: of a request, with a canonical status code, and of the start."""
+
+from enum import Enum
+from http import HTTPStatus
+
+
+class Code(Enum):
+    """A canonical status code: its number in the protocol, and the HTTP status that TF Serving answers with."""
+
+    OK = (0, HTTPStatus.OK)
+    INVALID_ARGUMENT = (3, HTTPStatus.BAD_REQUEST)
+    DEADLINE_EXCEEDED = (4, HTTPStatus.GATEWAY_TIMEOUT)
+    NOT_FOUND = (5, HTTPStatus.NOT_FOUND)
+    RESOURCE_EXHAUSTED = (8, HTTPStatus.TOO_MANY_REQUESTS)
+    FAILED_PRECONDITION = (9, HTTPStatus.BAD_REQUEST)
+    UNIMPLEMENTED = (12, HTTPStatus.NOT_IMPLEMENTED)
+    INTERNAL = (13, HTTPStatus.INTERNAL_SERVER_ERROR)
+    UNAVAILABLE = (14, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    @property
+    def http_status(self) -> HTTPStatus:
+        """The HTTP status for this code."""
+        return self.value[1]
+
+
+class ServingError(Exception):
+    """A request that cannot be answered. The client gets `message` as it is, so it names the problem."""
+
+    def __init__(self, code: Code, message: str, http_status: HTTPStatus | None = None) -> None:
+        """`http_status` is given where HTTP has a more exact status than that of `code`, such as 413."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.http_status = http_status or code.http_status
+
+
+def invalid_argument(message: str) -> ServingError:
+    """The error for a request that is itself wrong."""
+    return ServingError(Code.INVALID_ARGUMENT, message)
+
+
+class StartError(RuntimeError):
+    """The server cannot start; the message says why and how to mend it."""
+
+
+def cannot_bind(flag: str, port: int, reason: object) -> StartError:
+    """The error for a port that the server cannot listen on."""
+    return StartError(f"--{flag}={port} cannot be bound: {reason}; give a free port")

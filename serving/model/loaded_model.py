@@ -1,0 +1,123 @@
+"""A version of a SavedModel, loaded and ready to run. Imports TensorFlow."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from serving.errors import Code, ServingError
+from serving.model.signature import InputSpec, Outputs, Signature, Tensors
+
+DEFAULT_SIGNATURE = "serving_default"
+_WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
+_CODES = {code.value[0]: code for code in Code}
+_log = logging.getLogger(__name__)
+
+
+class LoadedModel:
+    """A loaded version of a model. Construction takes seconds; `warm_up` makes the first request fast."""
+
+    def __init__(self, name: str, version: int, folder: Path) -> None:
+        self.name = name
+        self.version = version
+        self.signature_defs = _signature_defs(folder)
+        self._warmup_file = folder / _WARMUP_FILE
+        # Kept because a function that could not be frozen refers to its variables.
+        self._loaded = tf.saved_model.load(str(folder))
+        self.signatures = {
+            key: _signature(key, function, self.signature_defs[key])
+            for key, function in self._loaded.signatures.items()
+        }
+
+    def signature(self, name: str) -> Signature | None:
+        """The signature called `name`, the default one if `name` is empty, None if there is none."""
+        return self.signatures.get(name or DEFAULT_SIGNATURE)
+
+    def warm_up(self, iterations: int) -> int:
+        """Run each Predict record of the model's warm-up file `iterations` times; returns the number of records.
+
+        Raises ServingError if a record does not fit the model.
+        """
+        # Deferred: only this function needs the stubs, and they are slow to import.
+        from tensorflow_serving.apis import prediction_log_pb2  # noqa: PLC0415 - see above
+
+        if not self._warmup_file.exists():
+            return 0
+        records = 0
+        for record in tf.data.TFRecordDataset([str(self._warmup_file)]):
+            log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
+            request = log.predict_log.request
+            signature = self.signature(request.model_spec.signature_name)
+            if log.WhichOneof("log_type") != "predict_log" or signature is None:
+                raise ServingError(
+                    Code.FAILED_PRECONDITION,
+                    f"record {records} of {self._warmup_file} is not a Predict request to a signature of this model; "
+                    "export the model again, or start the server with --enable_model_warmup=false",
+                )
+            inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            signature.check(inputs)
+            for _ in range(iterations):
+                signature.run(inputs)
+            records += 1
+        return records
+
+
+def _signature_defs(folder: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
+    saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    return dict(saved_model.meta_graphs[0].signature_def)
+
+
+def _signature(
+    key: str, function: tf.types.experimental.ConcreteFunction, definition: meta_graph_pb2.SignatureDef
+) -> Signature:
+    # TensorFlow flattens both dictionaries in order of name, and the frozen function keeps that order.
+    input_names = sorted(function.structured_input_signature[1])
+    output_names = sorted(function.structured_outputs)
+    specs = {
+        name: InputSpec(
+            name,
+            np.dtype(tf.as_dtype(definition.inputs[name].dtype).as_numpy_dtype),
+            _shape(tf.TensorShape(definition.inputs[name].tensor_shape)),
+        )
+        for name in input_names
+    }
+    call = _frozen(key, function, input_names)
+
+    def run(inputs: Tensors) -> Outputs:
+        try:
+            outputs = call([tf.constant(inputs[name]) for name in input_names])
+        except tf.errors.OpError as error:
+            raise ServingError(_CODES.get(error.error_code, Code.INTERNAL), error.message) from error
+        return {name: output.numpy() for name, output in zip(output_names, tf.nest.flatten(outputs), strict=True)}
+
+    return Signature(key, specs, tuple(output_names), run)
+
+
+def _shape(shape: tf.TensorShape) -> tuple[int | None, ...] | None:
+    return None if shape.rank is None else tuple(shape.as_list())
+
+
+def _frozen(
+    key: str, function: tf.types.experimental.ConcreteFunction, input_names: Sequence[str]
+) -> Callable[[list[Any]], Any]:
+    """`function` with its variables as constants, so that TensorFlow folds batch normalisation into convolutions.
+
+    Measured on ResNet50: a call takes a sixth less time. A function that cannot be frozen, for example because it
+    writes to a variable, is called as it is.
+    """
+    try:
+        frozen = convert_variables_to_constants_v2(function)
+    except (ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
+        reason = str(error)
+    else:
+        # Any other resource, such as a lookup table, remains as an additional input.
+        if len(frozen.inputs) == len(input_names):
+            return lambda values: frozen(*values)
+        reason = "it uses resources other than variables"
+    _log.warning("signature %s runs unfrozen, which is slower: %s", key, reason)
+    return lambda values: function(**dict(zip(input_names, values, strict=True)))

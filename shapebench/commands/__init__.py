@@ -1,0 +1,1 @@
+"""One module per command: `cli` reads the options, these modules do the work and print the result."""

@@ -1,0 +1,218 @@
+"""`shapebench price`: what a shape costs, by line item for one and side by side for several."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from analysis.formatting import MISSING, money, number
+from analysis.pricing import ON_DEMAND, Usage, cost
+from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
+from analysis.results.manifest import Cost
+from shapebench.output import CommandError, note, print_json, print_table
+from stacks.explain import SettingsError
+from stacks.files import load_settings, stack_names
+from stacks.settings import Settings
+from stacks.shapes import NodeShape, ShapeSettings, machine_resources
+
+_SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A shape and what it costs on demand. `settings` are those of its stack, where it is one's."""
+
+    shape: NodeShape
+    cost: Cost
+    settings: Settings | None = None
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether the stack runs on this machine and costs nothing itself."""
+        return self.settings is not None and self.settings.platform == "local"
+
+    @property
+    def test(self) -> Cost | None:
+        """What the load test adds, where the stack makes nodes for it."""
+        if self.settings is None or self.settings.platform != "gke":
+            return None
+        return load_cost(self.settings.gke.load_shape, self.cost.region)
+
+    @property
+    def run_usd(self) -> float | None:
+        """What all of it costs while one load runs; None where it is not known or nothing is made for it."""
+        if self.settings is None or self.test is None:
+            return None
+        return run_usd(self.cost, self.test, self.settings.load.total_s)
+
+
+def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as_json: bool) -> None:
+    """Price one shape, or the stacks that were named, or all of them."""
+    if shape is not None and stacks:
+        raise CommandError("--shape and --stack exclude each other, so nothing was priced; give one of them")
+    if shape is not None:
+        priced = [_price_shape(parse_shape(shape), region or cost.DEFAULT_REGION)]
+    elif stacks:
+        priced = [_price_stack(stack, region) for stack in stacks]
+    else:
+        priced = _price_all(region)
+    if as_json:
+        print_json([_json(one) for one in priced])
+    elif len(priced) == 1:
+        _print_line_items(priced[0])
+    else:
+        _print_side_by_side(priced)
+
+
+def parse_shape(text: str) -> NodeShape:
+    """The shape that `<nodes>x<machine type>` says."""
+    match = _SHAPE.fullmatch(text)
+    if match is None:
+        raise CommandError(f"--shape {text} is no <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
+    machine_resources(match["machine_type"])  # says in one sentence if the type is unknown
+    return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
+
+
+def _price_shape(shape: NodeShape, region: str) -> Priced:
+    return Priced(shape, cost.estimate(shape, region))
+
+
+def _price_stack(stack: str, region: str | None) -> Priced:
+    settings = load_settings(stack)
+    shape = settings.node_shape(stack)
+    return Priced(shape, kept_cost(settings.platform, shape, region or settings.region), settings)
+
+
+def _cost_as(usage: Usage, one: Priced) -> Cost:
+    """What it costs with machines bought in another way."""
+    platform = one.settings.platform if one.settings else ""
+    return kept_cost(platform, one.shape, one.cost.region, usage=usage)
+
+
+def _price_all(region: str | None) -> list[Priced]:
+    """Every stack whose file is complete; the others are named, since one unfinished file must not hide the rest."""
+    priced = []
+    for stack in stack_names():
+        try:
+            priced.append(_price_stack(stack, region))
+        except SettingsError as error:
+            note(f"skipped: stack {stack}: {str(error).splitlines()[0]}")
+    return priced
+
+
+def _print_side_by_side(priced: list[Priced]) -> None:
+    others = _other_ways_to_buy(priced)
+    columns = (
+        "stack",
+        "shape",
+        "vCPUs",
+        "memory, GB",
+        "USD/h",
+        "nodes only, USD/24 h",
+        "all, USD/24 h",
+        "all, USD/730 h",
+        "test, USD/h",
+        *(f"all, {usage}, USD/730 h" for usage in others),
+    )
+    rows = [
+        (
+            one.shape.name,
+            _shape(one),
+            str(one.shape.nodes * one.shape.vcpus),
+            f"{one.shape.nodes * one.shape.memory_gb:g}",
+            number(one.cost.hourly),
+            money(_times(cost.nodes_hourly(one.cost), cost.HOURS_A_DAY)),
+            _total(one.cost, cost.HOURS_A_DAY),
+            _total(one.cost, cost.HOURS_A_MONTH),
+            number(one.test.hourly) if one.test else MISSING,
+            *(money(_times(one_other.hourly, cost.HOURS_A_MONTH)) for one_other in costs),
+        )
+        for one, costs in zip(priced, zip(*others.values(), strict=True) if others else [()] * len(priced), strict=True)
+    ]
+    print_table(columns, rows, words=2)
+    note(
+        "\nnodes only: vCPUs and memory, as the published experiment compares shapes. all: and disks, cluster fee, and"
+        " on GKE the NAT gateway and the bucket. test: what is there for the load test only."
+    )
+    _print_notes(priced)
+
+
+def _other_ways_to_buy(priced: list[Priced]) -> dict[Usage, list[Cost]]:
+    """What the same would cost as spot machines or by commitment, for as far as the price list says."""
+    ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
+    costs = {usage: [_cost_as(usage, one) for one in priced] for usage in ways}
+    return {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
+
+
+def _print_line_items(one: Priced) -> None:
+    sums = [(each.name, each.counts, "", "", *_amounts(each.hourly)) for each in cost.sums(one.cost)]
+    _print_items(f"{one.shape.name}: {_shape(one)}, {one.cost.region}", one.cost, sums)
+    if one.test is not None:
+        total = ("total", "gone when the load test is over", "", "", *_amounts(one.test.hourly))
+        _print_items("\nThe load test's own", one.test, [total])
+        _print_run(one)
+    _print_notes([one])
+
+
+def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]]) -> None:
+    items = [
+        (
+            item.name,
+            item.sku or item.reason or MISSING,
+            f"{item.quantity:g} {item.unit.split('-')[0]}",
+            MISSING if item.unit_price is None else f"{item.unit_price:.10g} / {item.unit}",
+            *_amounts(item.hourly),
+        )
+        for item in priced.line_items
+    ]
+    columns = ("item", "what it is", "quantity", "unit price, USD", "USD/h", "USD/24 h", "USD/730 h")
+    print_table(columns, [*items, ("",) * len(columns), *sums], words=2, title=title)
+
+
+def _print_run(one: Priced) -> None:
+    if one.settings is not None and one.run_usd is not None:
+        note(
+            f"\nOne run of {one.settings.load.total_s:g} s costs {number(one.run_usd)} USD, all of the above. What the"
+            " cluster costs while it is made and destroyed comes on top."
+        )
+
+
+def _amounts(hourly: float | None) -> tuple[str, str, str]:
+    return number(hourly), money(_times(hourly, cost.HOURS_A_DAY)), money(_times(hourly, cost.HOURS_A_MONTH))
+
+
+def _print_notes(priced: list[Priced]) -> None:
+    for one in priced:
+        if one.stands_in:
+            note(
+                f"{one.shape.name} runs on this machine and costs nothing; it is priced as the shape it stands in for."
+            )
+        if one.cost.hourly is None:
+            note(f"{one.shape.name}: its total is a lower bound: {cost.why_unpriced(one.cost)}.")
+    note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
+
+
+def _shape(one: Priced) -> str:
+    return f"{one.shape.nodes} × {one.shape.machine_type}"
+
+
+def _total(priced: Cost, hours: int) -> str:
+    return money(priced.hourly * hours) if priced.hourly is not None else f"≥ {money(cost.at_least(priced) * hours)}"
+
+
+def _times(hourly: float | None, hours: int) -> float | None:
+    return None if hourly is None else hourly * hours
+
+
+def _json(one: Priced) -> dict[str, Any]:
+    return {
+        "name": one.shape.name,
+        "shape": one.shape.model_dump(),
+        "usage": ON_DEMAND,
+        "stands_in": one.stands_in,
+        "cost": one.cost.model_dump(),
+        "test": one.test and one.test.model_dump(),
+        "run_usd": one.run_usd,
+        "sums": [asdict(each) for each in cost.sums(one.cost)],
+        "why_unpriced": cost.why_unpriced(one.cost) if one.cost.hourly is None else None,
+    }

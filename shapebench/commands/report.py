@@ -1,0 +1,36 @@
+"""`shapebench report` and `shapebench export`: write what a results store holds, as a report or as data files."""
+
+from pathlib import Path
+
+from analysis.report.collect import Findings, collect
+from analysis.report.export import write_export
+from analysis.report.headline import headline
+from analysis.report.render import write_report
+from analysis.results.store import ResultsStore
+from analysis.verdict.objective import Objective
+from shapebench.output import CommandError, note
+
+
+def report_runs(uri: str, folder: Path, objective: Objective, *, seed: bool = False) -> None:
+    """Write the report and print its headline and paths; raises CommandError if there is no finished run."""
+    findings = _findings(ResultsStore(uri), objective, "report")
+    html, markdown = write_report(findings, folder, seed=seed)
+    top = headline(findings)
+    print(f"{top.claim}\n{top.detail}\n\n{html}\n{markdown}")
+
+
+def export_runs(uri: str, folder: Path, objective: Objective, *, rows: bool, seed: bool) -> None:
+    """Write the folder and print its files; raises CommandError if there is no finished run."""
+    store = ResultsStore(uri)
+    findings = _findings(store, objective, "export")
+    for path in write_export(findings, folder, store if rows else None, seed=seed):
+        print(path)
+
+
+def _findings(store: ResultsStore, objective: Objective, command: str) -> Findings:
+    findings = collect(store, objective)
+    for problem in findings.problems:
+        note(f"skipped: {problem.path} {problem.why}")
+    if not findings.runs:
+        raise CommandError(f"there is no finished run in {store.uri} to {command}; `pulumi up --stack local` makes one")
+    return findings

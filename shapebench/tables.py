@@ -1,0 +1,56 @@
+"""`python -m shapebench.tables`: reads a results store and writes one table to stdout, as an Arrow stream.
+
+`import shapebench` starts it, see there.
+"""
+
+import sys
+
+import pyarrow as pa
+
+from analysis.report.data_tables import runs_table
+from analysis.results.columns import RowsError, rows_in_order
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, StoreError
+from shapebench.output import CommandError, note
+
+
+def main(uri: str, run_id: str | None = None) -> int:
+    """Write the runs of a store, or the rows of one run; returns the exit status."""
+    try:
+        if run_id is None:
+            _write_runs(ResultsStore(uri))
+        else:
+            _write_rows(ResultsStore(uri), run_id)
+    except RowsError as error:
+        note(f"the rows of this run cannot be read: {error}")
+        return 1
+    except (CommandError, StoreError, OSError) as error:
+        note(str(error))
+        return 1
+    return 0
+
+
+def _write_runs(store: ResultsStore) -> None:
+    scan = store.scan()
+    for problem in scan.problems:
+        note(f"skipped: {problem.path} {problem.why}")
+    if not scan.manifests:
+        note(f"there is no finished run in {store.uri}; `pulumi up --stack local` makes one")
+    _write(pa.Table.from_pandas(runs_table(store, scan.manifests), preserve_index=False).to_reader())
+
+
+def _write_rows(store: ResultsStore, run_id: str) -> None:
+    manifest = next((each for each in store.scan().manifests if each.run_id == run_id), None)
+    if manifest is None:
+        raise CommandError(f"there is no finished run {run_id} in {store.uri}; shapebench.runs() lists those that are")
+    batches = (batch for rows in rows_in_order(store, manifest) for batch in rows.to_batches())
+    _write(pa.RecordBatchReader.from_batches(REQUESTS_SCHEMA, batches))
+
+
+def _write(reader: pa.RecordBatchReader) -> None:
+    with pa.ipc.new_stream(sys.stdout.buffer, reader.schema) as stream:
+        for batch in reader:
+            stream.write_batch(batch)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

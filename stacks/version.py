@@ -1,0 +1,3 @@
+"""The project's version: what the embedded server reports and manifests record."""
+
+VERSION = "0.1.0"
