@@ -1,6 +1,10 @@
-"""Load profiles: what the generator sends, in one of three modes, and for how long."""
+"""Load profiles: what the generator sends, in one of three modes, and for how long.
 
-from typing import Annotated, Literal, Self
+Each mode has a `title`, and a `description` for reports. `rate_is_fixed`: the goodput follows from the profile, so that
+repeats of a run differ in their latency.
+"""
+
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -24,6 +28,9 @@ class ClosedLoop(Frozen):
     at `spawn_rate_per_s` (`ramp`) until all `users` run (`hold`). `duration_s` is ramp and hold together, as in the
     published experiment.
     """
+
+    title: ClassVar[str] = "a closed loop"
+    rate_is_fixed: ClassVar[bool] = False
 
     mode: Literal["closed"] = "closed"
     users: Annotated[int, Field(ge=1, le=10_000, description="Number of users. Give 1 to 10000.")]
@@ -59,6 +66,11 @@ class ClosedLoop(Frozen):
         """How long the test takes at most, in seconds."""
         return self.warmup_s + self.duration_s
 
+    @property
+    def description(self) -> str:
+        """The load, for a report."""
+        return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {self.wait_s:g} s wait"
+
 
 class OpenLoop(Frozen):
     """A schedule decides when requests are sent, as independent callers do, who do not wait for each other's answers.
@@ -66,6 +78,9 @@ class OpenLoop(Frozen):
     First one request at a time until the server is warm, for at most `warmup_s` (`warmup`), then the rate grows from 0
     over `ramp_s` (`ramp`) and stays at `rate_rps` (`hold`). `duration_s` is ramp and hold together.
     """
+
+    title: ClassVar[str] = "an open loop"
+    rate_is_fixed: ClassVar[bool] = True
 
     mode: Literal["open"] = "open"
     rate_rps: Annotated[
@@ -102,12 +117,24 @@ class OpenLoop(Frozen):
         """How long the test takes at most, in seconds."""
         return self.warmup_s + self.duration_s
 
+    @property
+    def description(self) -> str:
+        """The load, for a report."""
+        seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
+        return (
+            f"open loop: {self.rate_rps:g} requests per second, {self.arrivals} arrivals{seed}, {self.ramp_s:g} s ramp,"
+            f" at most {self.max_in_flight} in flight"
+        )
+
 
 class CapacitySearch(Frozen):
     """Finds the highest rate at which `quantile` of the requests take at most `latency_ms` and `error_ratio` fail.
 
     An open loop of constant arrivals that changes its rate: each rate is a phase `step-<n>`.
     """
+
+    title: ClassVar[str] = "a capacity search"
+    rate_is_fixed: ClassVar[bool] = False
 
     mode: Literal["capacity"] = "capacity"
     quantile: Annotated[
@@ -147,6 +174,14 @@ class CapacitySearch(Frozen):
     def total_s(self) -> float:
         """How long the test takes at most, in seconds."""
         return self.warmup_s + self.duration_s
+
+    @property
+    def description(self) -> str:
+        """The load, for a report."""
+        return (
+            f"capacity search: highest rate with p{self.quantile * 100:g} within {self.latency_ms:g} ms and at most"
+            f" {self.error_ratio:.2%} errors, at most {self.max_in_flight} in flight"
+        )
 
 
 LoadProfile = Annotated[ClosedLoop | OpenLoop | CapacitySearch, Field(discriminator="mode")]
