@@ -51,19 +51,23 @@ class ClosedLoopPlan(_Timed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenLoopPlan(_Timed):
-    """The profile stacks.load_profiles.OpenLoop; `arrivals` is one of loadtest.generator.loops.arrivals."""
-
-    rate_rps: float
-    arrivals: str
-    seed: int
+class _Scheduled(_Timed):
     max_in_flight: int
-    ramp_s: float
 
     @property
     def users(self) -> int:
         """Each user has one request in flight."""
         return self.max_in_flight
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenLoopPlan(_Scheduled):
+    """The profile stacks.load_profiles.OpenLoop; `arrivals` is one of loadtest.generator.loops.arrivals."""
+
+    rate_rps: float
+    arrivals: str
+    seed: int
+    ramp_s: float
 
     @property
     def hold_s(self) -> float:
@@ -72,7 +76,7 @@ class OpenLoopPlan(_Timed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CapacitySearchPlan(_Timed):
+class CapacitySearchPlan(_Scheduled):
     """The profile stacks.load_profiles.CapacitySearch."""
 
     quantile: float
@@ -81,12 +85,6 @@ class CapacitySearchPlan(_Timed):
     lowest_rps: float
     highest_rps: float
     precision: float
-    max_in_flight: int
-
-    @property
-    def users(self) -> int:
-        """Each user has one request in flight."""
-        return self.max_in_flight
 
     @property
     def latency_s(self) -> float:
@@ -149,20 +147,23 @@ class LoadTestPlan:
     @property
     def body_path(self) -> str:
         """The file with the body that every request sends."""
-        return str(PurePath(self.work_dir) / "request.body")
+        return self._path("request.body")
 
     def rows_path(self, worker: int) -> str:
         """Where a worker writes its rows."""
-        return str(PurePath(self.work_dir) / f"{worker_name(worker)}.csv")
+        return self._path(f"{worker_name(worker)}.csv")
 
     def samples_path(self, worker: int) -> str:
         """Where a worker writes its samples of resource usage."""
-        return str(PurePath(self.work_dir) / f"{worker_name(worker)}.samples.csv")
+        return self._path(f"{worker_name(worker)}.samples.csv")
 
     @property
     def counters_path(self) -> str:
         """Where the servers' counters are written, as samples."""
-        return str(PurePath(self.work_dir) / COUNTERS_FILE)
+        return self._path(COUNTERS_FILE)
+
+    def _path(self, name: str) -> str:
+        return str(PurePath(self.work_dir) / name)
 
     @property
     def timeout_s(self) -> float:

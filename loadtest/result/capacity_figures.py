@@ -14,22 +14,22 @@ _MEETS = {Verdict.MEETS.value: True, Verdict.FAILS.value: False}
 
 
 def capacity_of(load: CapacitySearchPlan, search: dict[str, Any], rows: pa.Table) -> Capacity | None:
-    """The capacity with its interval and every step; None where the search found none."""
-    found = search["found"]
-    if not found:
+    """The capacity with its interval and every step; None where the search has none."""
+    estimate = search["estimate"]
+    if not estimate:
         return None
     return Capacity(
         quantile=load.quantile,
         latency_ms=load.latency_ms,
         error_ratio=load.error_ratio,
-        rps=CapacityRps(value=found["rate_rps"], low=found["low_rps"], high=found["high_rps"]),
+        rps=CapacityRps(value=estimate["rate_rps"], low=estimate["low_rps"], high=estimate["high_rps"]),
         steps=tuple(_step_of(step, rows.filter(pc.equal(rows["phase"], step["phase"]))) for step in search["steps"]),
     )
 
 
 def search_reason(load: CapacitySearchPlan, search: dict[str, Any]) -> str | None:
-    """Why the search found no capacity; None where it did."""
-    if search["found"]:
+    """Why the search has no result; None where it has one."""
+    if search["estimate"]:
         return None
     verdicts = {step["verdict"] for step in search["steps"]}
     if search["out_of_time"]:

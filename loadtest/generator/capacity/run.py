@@ -17,7 +17,8 @@ _JUDGE_S, _JUDGE_FRACTION = 0.25, 20
 def search_capacity(load: CapacitySearchPlan, scheduler: Scheduler, start: ScheduleStart) -> dict[str, Any]:
     """Search for the plan's `duration_s` at most, from the rate that one client reached in the warm-up.
 
-    Returns what the totals report: `steps`, whose figures are in the rows of their phases, `found`, and `out_of_time`.
+    Returns what the totals report: `steps`, whose figures are in the rows of their phases, `estimate` and
+    `out_of_time`.
     """
     start_rps = 1 / start.warm_up.median_s if start.warm_up.median_s else load.lowest_rps
     search = Search(load, start_rps)
@@ -27,7 +28,7 @@ def search_capacity(load: CapacitySearchPlan, scheduler: Scheduler, start: Sched
         if out_of_time := run.is_out_of_time:
             break
         search.record(step, *run.make(step))
-    return {"steps": run.steps, "found": run.result(search), "out_of_time": out_of_time}
+    return {"steps": run.steps, "estimate": run.result(search), "out_of_time": out_of_time}
 
 
 class _SearchRun:

@@ -1,5 +1,7 @@
-"""Load tests that are played beside each other, for each takes seconds and hardly any work."""
+"""Load tests that run at the same time, because each takes seconds and little CPU."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +18,15 @@ from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 
+ROOT = Path(__file__).parents[3]
+
 Scenario = Callable[..., Any]
-"""What is played: it gets what `played` is given, and a folder of its own, and returns what came of it."""
+"""One load test: its arguments are those of `played` and a folder of its own; it returns its result."""
 CameOf = Callable[[Scenario], Any]
 
 
 class Scenarios:
-    """Those of a module: `@scenario` on each, then a fixture that has them `played`, `at_once` at a time."""
+    """The load tests of a module: `@scenario` marks each, and a fixture runs them by `played`, `at_once` at a time."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -34,14 +38,14 @@ class Scenarios:
 
     @contextmanager
     def played(self, folders: pytest.TempPathFactory, *given: Any) -> Iterator[CameOf]:
-        """All begin; what one returned, or the error that it raised, is waited for when it is asked for."""
+        """Start all; a result, or the error that was raised, is waited for when it is used."""
         with ThreadPoolExecutor(self._at_once) as pool:
             futures = {play: pool.submit(play, *given, folders.mktemp(play.__name__)) for play in self._plays}
             yield lambda play: futures[play].result()
 
 
 def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> LoadTestOutcome:
-    """What came of a test whose server, one of a thousand classes, was killed as soon as it had answered."""
+    """The outcome of a test whose server, with a model of a thousand classes, is killed after its first answer."""
     with servers.null() as (server, url):
 
         def kill(progress: Progress) -> None:
@@ -49,6 +53,18 @@ def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> 
                 server.kill()
 
         return run_load_test(replace(plan_at(url), expected_shape=(1, 1000)), body, kill, threading.Event())
+
+
+def started_caller(plan: LoadTestPlan) -> "subprocess.Popen[bytes]":
+    """A process that runs the load test, once it has reported progress."""
+    program = (
+        "import sys, threading; from loadtest.run.runner import *; "
+        "run_load_test(LoadTestPlan.from_json(sys.argv[1]), b'{}', print, threading.Event())"
+    )
+    caller = subprocess.Popen([sys.executable, "-c", program, plan.to_json()], cwd=ROOT, stdout=subprocess.PIPE)
+    assert caller.stdout
+    caller.stdout.readline()
+    return caller
 
 
 def short_closed_loop(protocol: str, url: str, work_dir: Path, limits: Limits, **profile: float) -> LoadTestPlan:

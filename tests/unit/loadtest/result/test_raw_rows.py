@@ -93,7 +93,7 @@ LINES = [
 
 
 @given(st.integers(min_value=0, max_value=sum(map(len, LINES))))
-def test_a_file_that_ends_anywhere_gives_the_rows_that_were_whole(size: int) -> None:
+def test_a_truncated_file_gives_its_complete_rows(size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         path.write_bytes(b"".join(LINES)[:size])
@@ -123,7 +123,7 @@ def test_a_file_that_ends_anywhere_gives_the_rows_that_were_whole(size: int) -> 
         LINES[0][:20] + LINES[1],
     ],
 )
-def test_a_broken_line_in_the_middle_is_left_out_and_named(broken: bytes, tmp_path: Path) -> None:
+def test_a_corrupt_line_is_left_out_and_its_number_reported(broken: bytes, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(LINES[0] + broken + LINES[2])
     raw = read_raw_rows(path, "w")
@@ -132,7 +132,7 @@ def test_a_broken_line_in_the_middle_is_left_out_and_named(broken: bytes, tmp_pa
     assert not raw.torn
 
 
-def test_a_file_that_was_never_made_has_no_rows(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_has_no_rows(tmp_path: Path) -> None:
     raw = read_raw_rows(tmp_path / "none.csv", "w")
     assert raw.rows.num_rows == 0
     assert raw.rows.schema == REQUESTS_SCHEMA
@@ -144,7 +144,7 @@ def test_a_recorder_does_not_add_to_the_rows_of_another_run(tmp_path: Path) -> N
         Recorder(tmp_path / "rows.csv", PhaseMarks(), 0)
 
 
-def test_rows_that_the_disk_does_not_take_are_kept_for_the_next_try(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_written_are_kept_for_the_next_flush(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "rows.csv", PhaseMarks(), 0)
     whole, recorder._file = recorder._file, -1
     recorder._lines.append(LINES[0].decode())

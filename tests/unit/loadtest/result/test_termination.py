@@ -92,7 +92,9 @@ def test_a_run_that_ended_by_itself_with_all_its_rows_is_valid() -> None:
         (ending(counted=2), "Locust counted 2 requests, but 3 rows were read"),
     ],
 )
-def test_how_the_generator_ended_is_the_only_reason_when_its_rows_are_good(how: Termination, words: str) -> None:
+def test_a_generator_that_did_not_end_as_planned_is_the_only_reason_when_its_rows_are_good(
+    how: Termination, words: str
+) -> None:
     (reason,) = reasons(how, raw())
     assert words in reason
 
@@ -113,7 +115,7 @@ def test_how_the_generator_ended_is_the_only_reason_when_its_rows_are_good(how: 
         ),
     ],
 )
-def test_what_is_wrong_with_the_rows_is_the_only_reason_when_the_end_was_good(what: RawRows, words: str) -> None:
+def test_a_fault_of_the_rows_is_the_only_reason_when_the_generator_ended_as_planned(what: RawRows, words: str) -> None:
     (reason,) = reasons(ending(), what)
     assert words in reason
 

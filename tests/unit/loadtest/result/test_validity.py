@@ -321,6 +321,6 @@ def test_an_unknown_or_normal_split_of_requests_is_no_reason(
     assert idle_replica_reasons(requests, replicas, rules_of(load_plan(profile.model_dump()))) == ()
 
 
-def test_the_generator_and_the_analysis_agree_on_what_they_cannot_share() -> None:
+def test_constants_that_the_generator_cannot_import_are_the_same_in_the_analysis() -> None:
     assert health.BUSY_PERCENT == 100 * GENERATOR_BUSY_CORES
     assert client.NOT_SENT == NOT_SENT

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,9 +24,8 @@ from analysis.results.store import REQUESTS_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import run_load_test
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
-ROOT = Path(__file__).parents[4]
 BODY = b'{"instances": [[1, 2, 3]]}'
 
 # Short enough for a test.
@@ -61,17 +58,7 @@ def locust_in(work_dir: Path) -> psutil.Process | None:
 
 @scenario
 def killed_caller(serve: Serve, work_dir: Path) -> psutil.Process:
-    program = (
-        "import sys, threading; from loadtest.run.runner import *; from loadtest.generator.plan import ClosedLoopPlan; "
-        "load = ClosedLoopPlan(mode='closed', users=1, spawn_rate_per_s=1.0, wait_s=0.1, warmup_s=0.0, "
-        "duration_s=600.0); "
-        "plan = LoadTestPlan(load, 'rest', sys.argv[1], 'resnet', sys.argv[2], (1, 3)); "
-        "run_load_test(plan, b'{}', print, threading.Event())"
-    )
-    command = [sys.executable, "-c", program, serve(answer_correctly).url, str(work_dir)]
-    caller = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert caller.stdout
-    caller.stdout.readline()
+    caller = started_caller(plan(serve(answer_correctly).url, work_dir, duration_s=600.0))
     locust = locust_in(work_dir)
     assert locust
     caller.kill()
@@ -135,7 +122,7 @@ def test_generator_server_and_machine_are_sampled_each_second_from_before_the_fi
         assert pc.min(cores["value"]).as_py() >= 0
 
 
-def test_the_phases_follow_one_another_with_their_users(went_well: Any) -> None:
+def test_phases_come_in_order_with_their_numbers_of_users(went_well: Any) -> None:
     rows = went_well.rows.sort_by("start")
     phases = rows["phase"].to_pylist()
     assert phases == sorted(phases, key=["warmup", "ramp", "hold"].index)

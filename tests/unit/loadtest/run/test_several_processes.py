@@ -1,7 +1,5 @@
 """Several generator processes of one test, with real Locust against a real server: its master and its workers."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,9 +19,8 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile, OpenLoop
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
-ROOT = Path(__file__).parents[4]
 BODY = b'{"instances": [[1, 2, 3]]}'
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=5, server_gone_after_s=1, flush_interval_s=0.1)
 WORKERS = ["locust-0", "locust-1"]
@@ -97,7 +94,7 @@ def test_every_request_that_the_server_saw_is_a_row_of_one_worker_and_the_master
     assert workers_of(shared.rows) == WORKERS
 
 
-def test_users_are_shared_out_and_each_keeps_its_connection(shared: Any) -> None:
+def test_users_are_divided_among_workers_and_each_keeps_its_connection(shared: Any) -> None:
     assert len({request.connection for request in shared.server.seen}) == 3
     assert shared.progress[-1].users == 3
     held = shared.rows.filter(pc.equal(shared.rows["phase"], "hold"))
@@ -160,7 +157,7 @@ def scheduled(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(opened(serve(at_once).url, work_dir, on_schedule()))
 
 
-def test_workers_play_one_schedule_together_from_one_instant_on(came_of: CameOf) -> None:
+def test_workers_play_one_schedule_together_from_the_same_start(came_of: CameOf) -> None:
     outcome = came_of(scheduled)
     assert outcome.reasons == ()
     rows = outcome.rows.filter(pc.not_equal(outcome.rows["phase"], "warmup")).sort_by("intended_start")
@@ -241,17 +238,7 @@ def test_a_master_that_is_killed_leaves_its_workers_rows_and_no_worker(came_of: 
 
 @scenario
 def killed_caller(serve: Serve, work_dir: Path) -> list[psutil.Process]:
-    program = (
-        "import sys, threading; from loadtest.run.runner import *; from loadtest.generator.plan import ClosedLoopPlan; "
-        "load = ClosedLoopPlan(mode='closed', users=2, spawn_rate_per_s=2.0, wait_s=0.1, warmup_s=0.0, "
-        "duration_s=600.0); "
-        "plan = LoadTestPlan(load, 'rest', sys.argv[1], 'resnet', sys.argv[2], (1, 3), processes=2); "
-        "run_load_test(plan, b'{}', print, threading.Event())"
-    )
-    command = [sys.executable, "-c", program, serve(at_once).url, str(work_dir)]
-    caller = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert caller.stdout
-    caller.stdout.readline()
+    caller = started_caller(closed(serve(at_once).url, work_dir, duration_s=600.0))
     processes = generators_in(work_dir)
     assert len(processes) == 3
     caller.kill()

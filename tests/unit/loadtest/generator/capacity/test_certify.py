@@ -42,7 +42,7 @@ def test_more_misses_are_never_less_probable(trials: int, share: float) -> None:
 
 @settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 2000), st.sampled_from([0.5, 0.9, 0.99]))
-def test_no_count_both_keeps_and_breaks_a_percentile(missed: int, trials: int, quantile: float) -> None:
+def test_no_count_both_meets_and_fails_a_percentile(missed: int, trials: int, quantile: float) -> None:
     assert not (meets_quantile(missed, trials, quantile) and fails_quantile(missed, trials, quantile))
 
 
@@ -52,7 +52,7 @@ def test_a_server_that_misses_just_too_many_is_hardly_ever_certified() -> None:
     assert certified / 2000 <= 0.01
 
 
-def test_misses_one_by_one_each_count_and_misses_in_bursts_count_once() -> None:
+def test_single_misses_count_each_and_misses_in_a_burst_count_once() -> None:
     generator = random.Random(1)
     singly = [generator.random() < 0.05 for _ in range(2000)]
     bursts = [index % 400 < 20 for index in range(2000)]

@@ -53,7 +53,7 @@ def test_a_machine_that_pauses_now_and_then_is_not_taken_for_a_slower_server(
     assert held >= 19
 
 
-def test_a_server_whose_times_vary_as_a_models_do_is_measured_as_well() -> None:
+def test_a_server_with_varying_service_times_is_measured_correctly() -> None:
     held = 0
     for seed in SEEDS:
         server = SimulatedServer(4, lambda draw: draw.gauss(0.05, 0.005), service_variation=0.01, seed=seed)
@@ -127,7 +127,7 @@ def test_once_a_rate_has_failed_the_best_of_three_steps_decides(verdicts: list[V
 
 
 @given(st.floats(2, 900), st.floats(1.5, 50))
-def test_whatever_the_capacity_is_the_search_ends_beside_it(capacity_rps: float, start_rps: float) -> None:
+def test_the_interval_holds_any_capacity(capacity_rps: float, start_rps: float) -> None:
     search = Search(capacity_search(lowest_rps=1, highest_rps=1000), start_rps)
     while (at := search.next()) is not None:
         good = Verdict.PASSED if at.quick else Verdict.MEETS

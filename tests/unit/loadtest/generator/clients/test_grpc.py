@@ -117,7 +117,7 @@ def misdeeds(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: CameOf) -> None:
+def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(came_of: CameOf) -> None:
     outcome = came_of(misdeeds)
     rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
@@ -133,7 +133,7 @@ def full_server(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_a_server_that_says_it_is_unavailable_is_not_taken_for_one_that_is_gone(
+def test_a_server_that_answers_unavailable_is_not_gone(
     came_of: CameOf,
 ) -> None:
     (reason,) = came_of(full_server).reasons

@@ -33,7 +33,7 @@ def test_a_seed_gives_the_same_schedule_again_and_another_seed_another() -> None
 
 @settings(deadline=None)
 @given(st.floats(0.5, 500), st.just(0.0) | st.floats(0.1, 20), st.floats(0.5, 20), laws, st.integers(0, 2**32))
-def test_a_schedule_ascends_ends_with_its_hold_and_calls_each_request_by_its_phase(
+def test_a_schedule_ascends_and_has_a_ramp_and_then_a_hold(
     rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int
 ) -> None:
     schedule = list(islice(ramp_and_hold(rate_rps, ramp_s, hold_s, law, seed), 20_000))
@@ -52,7 +52,7 @@ def test_the_ramp_climbs_evenly_to_the_rate() -> None:
     assert by_second[10:] == [100] * 5
 
 
-def test_how_many_are_due_in_the_hold_is_known_beforehand() -> None:
+def test_the_number_of_requests_in_the_hold_is_known_before_the_test() -> None:
     assert due_in_hold(50.0, 2.0, 60.0, CONSTANT, 0) == 3000
     drawn = due_in_hold(50.0, 2.0, 60.0, POISSON, 3)
     assert drawn == due_in_hold(50.0, 2.0, 60.0, POISSON, 3)

@@ -47,7 +47,7 @@ PAGE = """\
 """
 
 
-def test_a_page_of_tf_serving_becomes_the_totals_that_readers_know() -> None:
+def test_a_page_of_tf_serving_is_read_into_the_names_of_the_samples() -> None:
     assert counts_in(PAGE, "resnet") == {
         names.REQUESTS_OK: 120,
         names.REQUESTS_FAILED: 7,
@@ -79,7 +79,7 @@ def test_a_page_of_the_embedded_server_is_read_as_well() -> None:
 @pytest.mark.parametrize(
     "page", ["", "<html>Not Found</html>", ":tensorflow:serving:request_count{model_name= x", "\0"]
 )
-def test_what_is_no_such_page_counts_nothing(page: str) -> None:
+def test_other_text_than_a_page_of_counters_has_no_counters(page: str) -> None:
     assert counts_in(page, "resnet") == {}
 
 

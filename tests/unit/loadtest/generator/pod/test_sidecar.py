@@ -34,7 +34,7 @@ def test_a_file_comes_back_part_by_part_as_it_was_listed(tmp_path: Path) -> None
 
 
 @given(st.binary(min_size=1), st.data())
-def test_a_part_that_was_cut_off_is_noticed(content: bytes, data: st.DataObject) -> None:
+def test_an_incomplete_part_is_an_error(content: bytes, data: st.DataObject) -> None:
     packed = base64.b64encode(zlib.compress(content)).decode()
     with pytest.raises(ValueError, match=r".+"):
         unpacked(packed[: data.draw(st.integers(0, len(packed) - 1))])
