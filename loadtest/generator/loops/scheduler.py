@@ -85,8 +85,8 @@ class Scheduler:
         self._marks.enter(arrival.phase, now_us())
         if self._dispatcher.dispatch(arrival):
             return
-        due_s = arrival.intended_start_s
-        report_request(self._environment, self._plan.protocol, Answer(NO_ANSWER, NOT_SENT, 0), due_s, due_s, arrival)
+        at_s = arrival.intended_start_s
+        report_request(self._environment, self._plan.protocol, Answer(NO_ANSWER, NOT_SENT, 0), at_s, at_s, arrival)
         if arrival.on_end:
             arrival.on_end(0.0, False)  # noqa: FBT003 (the signature of a callback)
 

@@ -140,15 +140,15 @@ def drift_reasons(rows: pa.Table, phase: str, rules: ModeRules) -> list[str]:
 def _windows(counted: pa.Table) -> list[tuple[npt.NDArray[np.float64], float]] | None:
     """Response times, and answers per second, of windows of equal length; None where there are too few requests."""
     good = counted.filter(counted["ok"])
-    due_us = _us(good, "intended_start")
-    if good.num_rows < _WINDOWS * _FEWEST_A_WINDOW or (span_us := int(np.ptp(due_us))) < _SHORTEST_S * 1e6:
+    intended_us = _us(good, "intended_start")
+    if good.num_rows < _WINDOWS * _FEWEST_A_WINDOW or (span_us := int(np.ptp(intended_us))) < _SHORTEST_S * 1e6:
         return None
     end_us = _us(good, "start") + _us(good, "latency_us")
-    response_ms = (end_us - due_us) / 1e3
-    edges_us = due_us.min() + np.linspace(0, span_us, _WINDOWS + 1)
+    response_ms = (end_us - intended_us) / 1e3
+    edges_us = intended_us.min() + np.linspace(0, span_us, _WINDOWS + 1)
     windows = []
     for low_us, high_us in pairwise(edges_us):
-        within = response_ms[(due_us >= low_us) & (due_us <= high_us)]
+        within = response_ms[(intended_us >= low_us) & (intended_us <= high_us)]
         if len(within) < _FEWEST_A_WINDOW:
             return None
         answers = int(((end_us >= low_us) & (end_us < high_us)).sum())

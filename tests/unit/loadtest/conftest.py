@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.unit.loadtest.scenarios import CameOf
+from tests.unit.loadtest.scenarios import ResultOf
 
 # The right answer to a model of three classes.
 RIGHT = json.dumps({"predictions": [[0.25, 0.5, 0.25]]}).encode()
@@ -97,9 +97,9 @@ def serve() -> Iterator[Callable[[Script], ScriptedServer]]:
 
 
 @pytest.fixture(scope="module")
-def came_of(
+def result_of(
     request: pytest.FixtureRequest, serve: Callable[[Script], ScriptedServer], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[CameOf]:
-    """What came of each `@scenario` of the module, all of which get `serve`."""
-    with request.module.scenario.played(tmp_path_factory, serve) as came_of:
-        yield came_of
+) -> Iterator[ResultOf]:
+    """The result of each `@scenario` of the module, all of which get `serve`."""
+    with request.module.scenario.played(tmp_path_factory, serve) as result_of:
+        yield result_of

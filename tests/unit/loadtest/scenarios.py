@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 
 Scenario = Callable[..., Any]
 """One load test: its arguments are those of `played` and a folder of its own; it returns its result."""
-CameOf = Callable[[Scenario], Any]
+ResultOf = Callable[[Scenario], Any]
 
 
 class Scenarios:
@@ -37,7 +37,7 @@ class Scenarios:
         return play
 
     @contextmanager
-    def played(self, folders: pytest.TempPathFactory, *given: Any) -> Iterator[CameOf]:
+    def played(self, folders: pytest.TempPathFactory, *given: Any) -> Iterator[ResultOf]:
         """Start all; a result, or the error that was raised, is waited for when it is used."""
         with ThreadPoolExecutor(self._at_once) as pool:
             futures = {play: pool.submit(play, *given, folders.mktemp(play.__name__)) for play in self._plays}

@@ -24,7 +24,7 @@ from analysis.results.store import REQUESTS_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import run_load_test
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop, started_caller
+from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
 BODY = b'{"instances": [[1, 2, 3]]}'
 
@@ -67,8 +67,8 @@ def killed_caller(serve: Serve, work_dir: Path) -> psutil.Process:
     return locust
 
 
-def test_locust_ends_by_itself_when_its_caller_is_killed(came_of: CameOf) -> None:
-    assert not came_of(killed_caller).is_running()
+def test_locust_ends_by_itself_when_its_caller_is_killed(result_of: ResultOf) -> None:
+    assert not result_of(killed_caller).is_running()
 
 
 @scenario
@@ -88,8 +88,8 @@ def good(serve: Serve, work_dir: Path) -> SimpleNamespace:
 
 
 @pytest.fixture
-def went_well(came_of: CameOf) -> Any:
-    return came_of(good)
+def went_well(result_of: ResultOf) -> Any:
+    return result_of(good)
 
 
 def test_a_test_that_goes_well_is_valid(went_well: Any) -> None:
@@ -201,8 +201,8 @@ def misdeeds(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(plan(serve(misbehave).url, work_dir, users=1, wait_s=0.01))
 
 
-def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(came_of: CameOf) -> None:
-    outcome = came_of(misdeeds)
+def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(result_of: ResultOf) -> None:
+    outcome = result_of(misdeeds)
     rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
     assert [row["ok"] for row in rows] == [error is None for error, _, _ in MISDEEDS]
@@ -220,8 +220,8 @@ def late_answers(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(plan(serve(late).url, work_dir, limits, users=1, spawn_rate_per_s=1.0, wait_s=0.0))
 
 
-def test_a_request_in_flight_at_the_end_is_finished_and_counted(came_of: CameOf) -> None:
-    assert came_of(late_answers).rows["ok"].to_pylist() == [True, True, True], "sent at 0, 0.9 and 1.8 s of 2"
+def test_a_request_in_flight_at_the_end_is_finished_and_counted(result_of: ResultOf) -> None:
+    assert result_of(late_answers).rows["ok"].to_pylist() == [True, True, True], "sent at 0, 0.9 and 1.8 s of 2"
 
 
 @scenario
@@ -229,8 +229,8 @@ def killed_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
     return played_until_killed(lambda url: plan(url, work_dir, duration_s=60.0), BODY)
 
 
-def test_a_server_that_is_killed_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
-    outcome = came_of(killed_server)
+def test_a_server_that_is_killed_is_noticed_and_its_rows_are_kept(result_of: ResultOf) -> None:
+    outcome = result_of(killed_server)
     assert outcome.reasons[0].startswith("the server stopped answering")
     assert outcome.rows.num_rows == outcome.counted_requests
     assert pc.any(outcome.rows["ok"]).as_py()
@@ -246,8 +246,8 @@ def absent_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
         return run(plan(url, work_dir, limits=Limits(), duration_s=1.0, spawn_rate_per_s=100.0))
 
 
-def test_a_server_that_is_gone_at_the_end_of_a_short_test_is_a_reason(came_of: CameOf) -> None:
-    stopped, failed, *_ = came_of(absent_server).reasons
+def test_a_server_that_is_gone_at_the_end_of_a_short_test_is_a_reason(result_of: ResultOf) -> None:
+    stopped, failed, *_ = result_of(absent_server).reasons
     assert stopped.startswith("the server stopped answering")
     assert failed.endswith("requests failed, most of them with connection_refused")
 
@@ -266,8 +266,8 @@ def cancelled_test(serve: Serve, work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(outcome=outcome, locust=locust_in(work_dir))
 
 
-def test_a_cancelled_test_ends_at_once_and_keeps_its_rows(came_of: CameOf) -> None:
-    result = came_of(cancelled_test)
+def test_a_cancelled_test_ends_at_once_and_keeps_its_rows(result_of: ResultOf) -> None:
+    result = result_of(cancelled_test)
     assert result.outcome.reasons[0].startswith("the test was cancelled")
     assert result.outcome.rows["error"].to_pylist() == [None, None, None, "unfinished"]
     assert result.outcome.counted_requests == 4
@@ -285,8 +285,8 @@ def killed_generator(serve: Serve, work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(server=server, outcome=run(plan(server.url, work_dir, duration_s=600.0), kill))
 
 
-def test_a_generator_that_is_killed_leaves_its_rows_and_a_reason(came_of: CameOf) -> None:
-    result = came_of(killed_generator)
+def test_a_generator_that_is_killed_leaves_its_rows_and_a_reason(result_of: ResultOf) -> None:
+    result = result_of(killed_generator)
     assert result.outcome.reasons[0].startswith("the load generator crashed (SIGKILL)")
     assert result.outcome.counted_requests is None
     # What is lost is the rows since the last tenth of a second, and the requests under way.
@@ -303,8 +303,8 @@ def failing_caller(serve: Serve, work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(locust=locust_in(work_dir))
 
 
-def test_an_error_of_the_caller_ends_the_generator(came_of: CameOf) -> None:
-    assert came_of(failing_caller).locust is None
+def test_an_error_of_the_caller_ends_the_generator(result_of: ResultOf) -> None:
+    assert result_of(failing_caller).locust is None
 
 
 def test_a_generator_that_cannot_start_says_why(tmp_path: Path) -> None:

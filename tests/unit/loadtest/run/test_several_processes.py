@@ -19,7 +19,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile, OpenLoop
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop, started_caller
+from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
 BODY = b'{"instances": [[1, 2, 3]]}'
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=5, server_gone_after_s=1, flush_interval_s=0.1)
@@ -80,8 +80,8 @@ def uneven_users(serve: Serve, work_dir: Path) -> SimpleNamespace:
 
 
 @pytest.fixture
-def shared(came_of: CameOf) -> Any:
-    return came_of(uneven_users)
+def shared(result_of: ResultOf) -> Any:
+    return result_of(uneven_users)
 
 
 def test_a_test_of_several_processes_that_goes_well_is_valid(shared: Any) -> None:
@@ -157,8 +157,8 @@ def scheduled(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(opened(serve(at_once).url, work_dir, on_schedule()))
 
 
-def test_workers_play_one_schedule_together_from_the_same_start(came_of: CameOf) -> None:
-    outcome = came_of(scheduled)
+def test_workers_play_one_schedule_together_from_the_same_start(result_of: ResultOf) -> None:
+    outcome = result_of(scheduled)
     assert outcome.reasons == ()
     rows = outcome.rows.filter(pc.not_equal(outcome.rows["phase"], "warmup")).sort_by("intended_start")
     arrivals = list(ramp_and_hold(40.0, 1.0, 3.0, "poisson", 7))
@@ -171,15 +171,15 @@ def test_workers_play_one_schedule_together_from_the_same_start(came_of: CameOf)
     assert (us(rows, "start") >= due_us).all()
 
 
-def test_on_a_schedule_the_first_worker_warms_the_server_up(came_of: CameOf) -> None:
-    rows = came_of(scheduled).rows
+def test_on_a_schedule_the_first_worker_warms_the_server_up(result_of: ResultOf) -> None:
+    rows = result_of(scheduled).rows
     warmup = rows.filter(pc.equal(rows["phase"], "warmup"))
     assert workers_of(warmup) == ["locust-0"]
     assert pc.max(warmup["start"]).as_py() < pc.min(rows.filter(pc.not_equal(rows["phase"], "warmup"))["start"]).as_py()
 
 
 def interrupted(serve: Serve, work_dir: Path, interrupt: Callable[[list[psutil.Process]], object]) -> Any:
-    """What came of a long test whose processes, the master first, had this done to them once both workers had asked."""
+    """The result of a long test whose processes, the master first, are passed to `interrupt` in the hold phase."""
     server = serve(slowly)
     seen_in_hold: list[Progress] = []
 
@@ -199,8 +199,8 @@ def killed_worker(serve: Serve, work_dir: Path) -> Any:
     return interrupted(serve, work_dir, lambda processes: processes[-1].kill())
 
 
-def test_a_worker_that_is_killed_ends_the_test_and_all_rows_are_kept(came_of: CameOf) -> None:
-    result = came_of(killed_worker)
+def test_a_worker_that_is_killed_ends_the_test_and_all_rows_are_kept(result_of: ResultOf) -> None:
+    result = result_of(killed_worker)
     (reason,) = result.outcome.reasons
     assert reason.startswith("a process of the load generator was lost (locust-")
     assert reason.endswith("so the load was lower than planned")
@@ -216,8 +216,8 @@ def stopped_worker(serve: Serve, work_dir: Path) -> Any:
     return interrupted(serve, work_dir, lambda processes: processes[-1].suspend())
 
 
-def test_a_worker_that_no_longer_answers_ends_the_test_and_is_ended(came_of: CameOf) -> None:
-    result = came_of(stopped_worker)
+def test_a_worker_that_no_longer_answers_ends_the_test_and_is_ended(result_of: ResultOf) -> None:
+    result = result_of(stopped_worker)
     assert "no longer answers" in result.outcome.reasons[0]
     assert workers_of(result.outcome.rows) == WORKERS
     assert result.left == []
@@ -228,8 +228,8 @@ def killed_master(serve: Serve, work_dir: Path) -> Any:
     return interrupted(serve, work_dir, lambda processes: processes[0].kill())
 
 
-def test_a_master_that_is_killed_leaves_its_workers_rows_and_no_worker(came_of: CameOf) -> None:
-    result = came_of(killed_master)
+def test_a_master_that_is_killed_leaves_its_workers_rows_and_no_worker(result_of: ResultOf) -> None:
+    result = result_of(killed_master)
     assert result.outcome.reasons[0].startswith("the load generator crashed (SIGKILL)")
     assert workers_of(result.outcome.rows) == WORKERS
     assert result.seen - 4 <= result.outcome.rows.num_rows <= result.seen, "but for the requests under way"
@@ -247,8 +247,8 @@ def killed_caller(serve: Serve, work_dir: Path) -> list[psutil.Process]:
     return left
 
 
-def test_master_and_workers_end_by_themselves_when_their_caller_is_killed(came_of: CameOf) -> None:
-    assert came_of(killed_caller) == []
+def test_master_and_workers_end_by_themselves_when_their_caller_is_killed(result_of: ResultOf) -> None:
+    assert result_of(killed_caller) == []
 
 
 @scenario
@@ -270,8 +270,8 @@ def cancelled(serve: Serve, work_dir: Path) -> Any:
     return SimpleNamespace(outcome=outcome, left=generators_in(work_dir))
 
 
-def test_a_cancelled_test_ends_at_once_and_keeps_the_rows_of_all_workers(came_of: CameOf) -> None:
-    result = came_of(cancelled)
+def test_a_cancelled_test_ends_at_once_and_keeps_the_rows_of_all_workers(result_of: ResultOf) -> None:
+    result = result_of(cancelled)
     rows = result.outcome.rows
     assert result.outcome.reasons[0].startswith("the test was cancelled")
     unfinished = rows.filter(pc.equal(rows["error"], "unfinished"))
@@ -289,8 +289,8 @@ def late_answers(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(closed(serve(late).url, work_dir, spawn_rate_per_s=2.0, wait_s=0.0, duration_s=1.5))
 
 
-def test_requests_in_flight_at_the_end_are_finished_and_counted(came_of: CameOf) -> None:
-    outcome = came_of(late_answers)
+def test_requests_in_flight_at_the_end_are_finished_and_counted(result_of: ResultOf) -> None:
+    outcome = result_of(late_answers)
     assert outcome.rows["ok"].to_pylist() == [True, True], "one of each user, longer than the test"
     assert outcome.counted_requests == 2
     assert workers_of(outcome.rows) == WORKERS
@@ -301,8 +301,8 @@ def killed_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
     return played_until_killed(lambda url: closed(url, work_dir, duration_s=60.0), BODY)
 
 
-def test_a_server_that_is_killed_is_noticed_by_a_worker_and_ends_the_test(came_of: CameOf) -> None:
-    outcome = came_of(killed_server)
+def test_a_server_that_is_killed_is_noticed_by_a_worker_and_ends_the_test(result_of: ResultOf) -> None:
+    outcome = result_of(killed_server)
     assert outcome.reasons[0].startswith("the server stopped answering")
     assert outcome.rows.num_rows == outcome.counted_requests
     assert (outcome.finished_at - outcome.started_at).total_seconds() < 30
@@ -313,8 +313,8 @@ def terminated_master(serve: Serve, work_dir: Path) -> Any:
     return interrupted(serve, work_dir, lambda processes: processes[0].terminate())
 
 
-def test_a_master_that_gets_a_sigterm_as_in_a_deleted_pod_keeps_all_rows(came_of: CameOf) -> None:
-    result = came_of(terminated_master)
+def test_a_master_that_gets_a_sigterm_as_in_a_deleted_pod_keeps_all_rows(result_of: ResultOf) -> None:
+    result = result_of(terminated_master)
     assert result.outcome.reasons == ("the test was interrupted (SIGTERM), so later requests are missing",)
     assert result.outcome.counted_requests == result.outcome.rows.num_rows == result.seen
     assert result.left == []

@@ -21,7 +21,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, short_closed_loop
+from tests.unit.loadtest.scenarios import ResultOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
 
 ROOT = Path(__file__).parents[4]
@@ -32,9 +32,9 @@ scenario = Scenarios(at_once=3)
 
 
 @pytest.fixture(scope="module")
-def came_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
-    with scenario.played(tmp_path_factory) as came_of:
-        yield came_of
+def result_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResultOf]:
+    with scenario.played(tmp_path_factory) as result_of:
+        yield result_of
 
 
 def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestOutcome:
@@ -63,8 +63,8 @@ def good(work_dir: Path) -> SimpleNamespace:
     return SimpleNamespace(server=server, outcome=outcome, rows=outcome.rows)
 
 
-def test_every_request_that_the_server_saw_is_a_row_of_the_same_kind(came_of: CameOf) -> None:
-    went_well = came_of(good)
+def test_every_request_that_the_server_saw_is_a_row_of_the_same_kind(result_of: ResultOf) -> None:
+    went_well = result_of(good)
     rows = went_well.rows
     assert went_well.outcome.reasons == ()
     assert rows.num_rows == len(went_well.server.bodies) == went_well.outcome.counted_requests
@@ -79,9 +79,9 @@ def test_every_request_that_the_server_saw_is_a_row_of_the_same_kind(came_of: Ca
 
 
 def test_each_user_has_a_connection_of_its_own_and_users_do_not_wait_for_one_another(
-    came_of: CameOf,
+    result_of: ResultOf,
 ) -> None:
-    went_well = came_of(good)
+    went_well = result_of(good)
     assert len(set(went_well.server.connections)) == 3
     held = went_well.rows.filter(pc.equal(went_well.rows["phase"], "hold"))
     # Three users that need 70 ms a round ask 40 times a second; one after the other they could not ask 20 times.
@@ -89,8 +89,8 @@ def test_each_user_has_a_connection_of_its_own_and_users_do_not_wait_for_one_ano
     assert median_us < 2 * 20_000
 
 
-def test_the_server_got_the_body_as_it_was_given(came_of: CameOf) -> None:
-    assert {body.SerializeToString() for body in came_of(good).server.bodies} == {BODY}
+def test_the_server_got_the_body_as_it_was_given(result_of: ResultOf) -> None:
+    assert {body.SerializeToString() for body in result_of(good).server.bodies} == {BODY}
 
 
 WRONG_SHAPE = predict_pb2.PredictResponse()
@@ -117,8 +117,8 @@ def misdeeds(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(came_of: CameOf) -> None:
-    outcome = came_of(misdeeds)
+def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(result_of: ResultOf) -> None:
+    outcome = result_of(misdeeds)
     rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
     assert outcome.rows.num_rows == outcome.counted_requests
@@ -134,9 +134,9 @@ def full_server(work_dir: Path) -> LoadTestOutcome:
 
 
 def test_a_server_that_answers_unavailable_is_not_gone(
-    came_of: CameOf,
+    result_of: ResultOf,
 ) -> None:
-    (reason,) = came_of(full_server).reasons
+    (reason,) = result_of(full_server).reasons
     assert reason.endswith("requests failed, most of them with grpc_unavailable")
 
 
@@ -147,8 +147,8 @@ def stopped_server(work_dir: Path) -> LoadTestOutcome:
     return run(server.url, work_dir, duration_s=60.0)
 
 
-def test_a_server_that_stops_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
-    outcome = came_of(stopped_server)
+def test_a_server_that_stops_is_noticed_and_its_rows_are_kept(result_of: ResultOf) -> None:
+    outcome = result_of(stopped_server)
     assert outcome.reasons[0].startswith("the server stopped answering")
     assert outcome.rows.num_rows == outcome.counted_requests
     assert pc.any(outcome.rows["ok"]).as_py()
@@ -160,8 +160,8 @@ def unknown_name(work_dir: Path) -> LoadTestOutcome:
     return run("grpc://no-such-server.invalid:8500", work_dir, duration_s=1.0, spawn_rate_per_s=100.0)
 
 
-def test_a_name_that_cannot_be_resolved_is_a_class_of_error(came_of: CameOf) -> None:
-    rows = came_of(unknown_name).rows
+def test_a_name_that_cannot_be_resolved_is_a_class_of_error(result_of: ResultOf) -> None:
+    rows = result_of(unknown_name).rows
     assert set(rows["error"].to_pylist()) == {"name_not_resolved"}
     assert set(rows["status"].to_pylist()) == {-1}
 
@@ -178,8 +178,8 @@ def interrupted_call(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_a_call_in_flight_when_the_test_is_cancelled_is_cut_off_and_recorded(came_of: CameOf) -> None:
-    outcome = came_of(interrupted_call)
+def test_a_call_in_flight_when_the_test_is_cancelled_is_cut_off_and_recorded(result_of: ResultOf) -> None:
+    outcome = result_of(interrupted_call)
     assert outcome.reasons[0].startswith("the test was cancelled")
     assert outcome.rows["error"].to_pylist() == [None, None, None, "unfinished"]
 

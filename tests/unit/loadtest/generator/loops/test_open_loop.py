@@ -15,7 +15,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
-from tests.unit.loadtest.scenarios import CameOf, Scenarios
+from tests.unit.loadtest.scenarios import ResultOf, Scenarios
 
 Serve = Callable[[Callable[[Any, int], None]], Any]
 
@@ -54,22 +54,22 @@ def steady(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(at_once).url, work_dir, open_loop(warmup_s=60.0))
 
 
-def test_every_request_is_due_when_the_schedule_says(came_of: CameOf) -> None:
-    hold = hold_of(came_of(steady))
+def test_every_request_is_due_when_the_schedule_says(result_of: ResultOf) -> None:
+    hold = hold_of(result_of(steady))
     due_us = us(hold, "intended_start")
     assert hold.num_rows == 60
     assert np.abs(np.diff(due_us) - 50_000).max() <= 1, "evenly spaced, to the microsecond"
     assert (us(hold, "start") >= due_us).all()
 
 
-def test_locust_counts_as_many_requests_as_there_are_rows(came_of: CameOf) -> None:
-    outcome = came_of(steady)
+def test_locust_counts_as_many_requests_as_there_are_rows(result_of: ResultOf) -> None:
+    outcome = result_of(steady)
     assert outcome.counted_requests == outcome.rows.num_rows
     assert pc.all(outcome.rows["ok"]).as_py()
 
 
-def test_the_warm_up_ends_when_the_server_is_warm(came_of: CameOf) -> None:
-    rows = came_of(steady).rows
+def test_the_warm_up_ends_when_the_server_is_warm(result_of: ResultOf) -> None:
+    rows = result_of(steady).rows
     warmup = rows.filter(pc.equal(rows["phase"], "warmup"))
     assert warmup.num_rows >= 15
     assert np.ptp(us(warmup, "start")) < 30_000_000, "of a minute that it might have taken"
@@ -89,8 +89,8 @@ def stalling(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(stall).url, work_dir, open_loop(warmup_s=0.0))
 
 
-def test_a_stall_is_seen_by_every_request_that_it_delays(came_of: CameOf) -> None:
-    hold = hold_of(came_of(stalling))
+def test_a_stall_is_seen_by_every_request_that_it_delays(result_of: ResultOf) -> None:
+    hold = hold_of(result_of(stalling))
     response_ms = (us(hold, "start") - us(hold, "intended_start") + us(hold, "latency_us")) / 1e3
     assert hold.num_rows == 60, "nobody waited for an answer before asking"
     # Twenty came during the second, 50 ms apart, and each waited for the rest of it.
@@ -107,8 +107,8 @@ def crowded(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(slowly).url, work_dir, open_loop(max_in_flight=2, warmup_s=0.0))
 
 
-def test_a_request_that_is_due_when_no_user_is_free_is_a_row(came_of: CameOf) -> None:
-    outcome = came_of(crowded)
+def test_a_request_that_is_due_when_no_user_is_free_is_a_row(result_of: ResultOf) -> None:
+    outcome = result_of(crowded)
     hold = hold_of(outcome)
     left = hold.filter(pc.equal(pc.fill_null(hold["error"], ""), "not_sent"))
     assert hold.num_rows == 60, "none is skipped"
@@ -138,8 +138,8 @@ def searching(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(in_turn).url, work_dir, objective)
 
 
-def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(came_of: CameOf) -> None:
-    outcome = came_of(searching)
+def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(result_of: ResultOf) -> None:
+    outcome = result_of(searching)
     assert outcome.reasons == ()
     found = outcome.capacity
     assert found
