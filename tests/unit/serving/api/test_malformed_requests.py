@@ -65,7 +65,7 @@ REST = {
         "Missing named input: image_input",
     ),
     "an unknown signature": ("POST", PREDICT, text({"signature_name": "no", "inputs": 1}), 400, '"no" not found'),
-    "a signature that is no name": ("POST", PREDICT, text({"signature_name": 1}), 400, "must be a string"),
+    "a signature name that is not text": ("POST", PREDICT, text({"signature_name": 1}), 400, "must be a string"),
     "an unknown model": (
         "POST",
         "/v1/models/no:predict",
@@ -74,7 +74,7 @@ REST = {
         "not found for request: Latest(no)",
     ),
     "an unknown version": ("POST", "/v1/models/resnet/versions/7:predict", b"{}", 404, "Specific(resnet, 7)"),
-    "a version that is no number": ("POST", "/v1/models/resnet/versions/x:predict", b"{}", 400, "Malformed request"),
+    "a version that is not a number": ("POST", "/v1/models/resnet/versions/x:predict", b"{}", 400, "Malformed request"),
     "an unknown label": ("POST", "/v1/models/resnet/labels/new:predict", b"{}", 400, "version label: new"),
     "an unknown verb": ("POST", "/v1/models/resnet:guess", b"{}", 400, "Malformed request: POST"),
     "another API": ("POST", "/v1/models/resnet:classify", b"{}", 501, "answers :predict only"),
