@@ -47,16 +47,14 @@ class Problem:
     commands: tuple[str, ...]
 
 
-def find_problems(
-    required: Requirements, access: Access, connect: Callable[[Access], GoogleClient] = GoogleClient
-) -> list[Problem]:
+def find_problems(required: Requirements, access: Access) -> list[Problem]:
     """All requirements that are not met; raises CloudError where Google does not answer."""
     problems = [*_auth_plugin()]
     if access.project is None:
         message = "no project is set, so there is nowhere to create the stack"
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
-        google = connect(access)
+        google = GoogleClient(access)
         return [*problems, *_in_project(google, access.project, required)]
     except NoCredentialsError as error:
         return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
@@ -66,9 +64,7 @@ def find_problems(
         return [*problems, Problem(str(error), (LOGIN,))]
 
 
-def beyond_running_cluster(
-    required: Requirements, access: Access, connect: Callable[[Access], GoogleClient] = GoogleClient
-) -> Requirements:
+def beyond_running_cluster(required: Requirements, access: Access) -> Requirements:
     """What is required beyond what the stack's clusters in the region have already; all of it where none is up.
 
     A stack that is up has its service accounts, too. Where Google does not answer, all of it is required:
@@ -77,7 +73,7 @@ def beyond_running_cluster(
     if access.project is None:
         return required
     try:
-        of_stack = [each for each in clusters(connect(access), access.project) if _is_of_stack(each, required)]
+        of_stack = [each for each in clusters(GoogleClient(access), access.project) if _is_of_stack(each, required)]
         pools = [pool for each in of_stack for pool in node_pools(each.document)]
     except (CloudError, NoCredentialsError, KeyError, TypeError, ValueError):
         return required

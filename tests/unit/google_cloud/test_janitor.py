@@ -10,20 +10,20 @@ from google_cloud.inventory import CloudResource, inventory, labels_of
 from google_cloud.kinds import KINDS
 from google_cloud.leftovers import Why, leftovers
 from google_cloud.removal import Remover
-from google_cloud.rest import CloudError
+from google_cloud.rest import CloudError, GoogleClient
 from stacks.labels import COMMIT, EXPIRES, STACK, as_description, stack_labels
 from tests.support import google_resources
 from tests.support.google_resources import DAY, NOW, labels
 from tests.support.google_stand_in import PROJECT, GoogleStandIn, RefusedError, serving
 from tests.unit.components.gke.gke_program import record_stack
-from tests.unit.google_cloud.conftest import access_to, connect
+from tests.unit.google_cloud.conftest import access_to
 
 THEIRS = {"owner": "somebody", "goog-terraform-provisioned": "true"}
 
 
 @pytest.fixture
 def google(access):
-    return connect(access)
+    return GoogleClient(access)
 
 
 @pytest.fixture
@@ -401,7 +401,7 @@ def is_of_a_network_of_ours(path: str, held: dict) -> bool:
 def test_only_resources_with_a_stacks_labels_are_ever_deleted(held):
     cloud = GoogleStandIn(resources=dict(held))
     with serving(cloud) as keys:
-        google = connect(access_to(keys))
+        google = GoogleClient(access_to(keys))
         found = leftovers(inventory(google, PROJECT, lambda _: None), NOW)
         list(Remover(google, lambda _: None).remove(found))
     taken = {each for path in cloud.deleted for each in held[path].get("takes", ())}
