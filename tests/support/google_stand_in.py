@@ -140,9 +140,9 @@ class GoogleStandIn:
     def _aggregated(self, plural: str, query: Query) -> Json:
         """Resources grouped by zone and region; a page holds some of the groups, an empty one has a warning."""
         scopes: Json = {"zones/empty-a": {"warning": {"code": "NO_RESULTS_ON_PAGE"}}}
-        for path, thing in self.resources.items():
+        for path, resource in self.resources.items():
             if found := re.fullmatch(rf"compute/projects/[^/]+/(.+)/{plural}/[^/]+", path):
-                scopes.setdefault(found[1], {plural: []})[plural].append(thing)
+                scopes.setdefault(found[1], {plural: []})[plural].append(resource)
         pairs = _page([*scopes.items()], "items", query)
         return pairs | {"items": dict(pairs["items"])}
 
@@ -150,16 +150,16 @@ class GoogleStandIn:
         if path not in self.resources:
             raise RefusedError(404, f"The resource '{path}' was not found")
         # A bucket with objects, or anything that another resource names in `holds`.
-        held = [
+        users = [
             each
-            for each, thing in self.resources.items()
-            if path in thing.get("holds", ()) or each.startswith(f"{path}/o/")
+            for each, resource in self.resources.items()
+            if path in resource.get("holds", ()) or each.startswith(f"{path}/o/")
         ]
-        if held:
-            raise RefusedError(400, f"The resource '{path}' is already being used by '{held[0]}'")
+        if users:
+            raise RefusedError(400, f"The resource '{path}' is already being used by '{users[0]}'")
         service = path.partition("/")[0]
         if service not in {"compute", "container"} or self.operation_error is None:
-            for gone in (path, *self.resources[path].get("takes", ())):
+            for gone in (path, *self.resources[path].get("deletes_along", ())):
                 del self.resources[gone]
             self.deleted.append(path)
         if service not in {"compute", "container"}:

@@ -140,10 +140,10 @@ def test_a_missing_permission_is_a_problem_with_the_role_that_has_it(cloud, foun
 def test_a_service_account_that_exists_already_is_a_problem(cloud, found):
     email = "shapebench-8cpu-16gb-nodes@acme.iam.gserviceaccount.com"
     cloud.resources[f"iam/projects/acme/serviceAccounts/{email}"] = {"email": email}
-    said = found("shapebench-8cpu-16gb-nodes")
-    assert "service account shapebench-8cpu-16gb-nodes exists already" in said
-    assert "shapebench janitor --project acme --stack 8cpu-16gb" in said
-    assert f"gcloud iam service-accounts delete {email} --project acme  # if no stack uses it" in said
+    message = found("shapebench-8cpu-16gb-nodes")
+    assert "service account shapebench-8cpu-16gb-nodes exists already" in message
+    assert "shapebench janitor --project acme --stack 8cpu-16gb" in message
+    assert f"gcloud iam service-accounts delete {email} --project acme  # if no stack uses it" in message
 
 
 def test_all_problems_are_in_one_message(cloud, found):

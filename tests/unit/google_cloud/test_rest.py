@@ -78,8 +78,8 @@ def test_a_stack_s_own_keys_come_before_the_environment(monkeypatch):
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "token-of-the-environment")
     assert access_of({}).project == "from-the-environment"
     assert access_of({}).token == "token-of-the-environment"
-    assert access_of({"gcp:project": "said", "gcp:accessToken": "own"}).project == "said"
-    assert access_of({"gcp:project": "said"}, "given").project == "given"
+    assert access_of({"gcp:project": "from-the-stack", "gcp:accessToken": "own"}).project == "from-the-stack"
+    assert access_of({"gcp:project": "from-the-stack"}, "given").project == "given"
 
 
 def test_the_repr_of_an_access_holds_no_secrets():
