@@ -6,17 +6,17 @@ v1, storage v1), lists in pages, and refuses to delete what is in use.
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from google_cloud.preflight import ROLES
 from google_cloud.rest import ENDPOINTS
 from stacks.quota_needs import APIS
+from tests.support.loopback import serve_http
 
 Json = dict[str, Any]
 Query = dict[str, list[str]]
@@ -219,15 +219,5 @@ def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield {
-            f"gcp:{service}CustomEndpoint": f"http://127.0.0.1:{server.server_port}/{service}/" for service in ENDPOINTS
-        }
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serve_http(Handler) as url:
+        yield {f"gcp:{service}CustomEndpoint": f"{url}/{service}/" for service in ENDPOINTS}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.tools.pull_request.fake_github import OURSELVES, TOKEN, fake_github
+from tests.unit.tools.pull_request.fake_github import OWN_LOGIN, TOKEN, fake_github
 from tools.pull_request import __main__ as command
 from tools.pull_request.comment import MARKER
 from tools.pull_request.preview import Preview
@@ -41,7 +41,7 @@ def test_two_pushes_leave_one_comment_that_names_every_stack(folder: Path, monke
         monkeypatch.setenv("PREVIEWED_COMMIT", "fedcba9876543210")
         assert call(monkeypatch, "comment", str(folder), "--number", "7") == 0
         (comment,) = github.comments
-    assert comment["user"]["login"] == OURSELVES
+    assert comment["user"]["login"] == OWN_LOGIN
     assert comment["body"].startswith(MARKER)
     assert "fedcba9876" in comment["body"]
     assert "`8cpu-16gb` | none" in comment["body"]
