@@ -49,13 +49,13 @@ class Problem:
 
 def find_problems(required: Requirements, access: Access) -> list[Problem]:
     """All requirements that are not met; raises CloudError where Google does not answer."""
-    problems = [*_auth_plugin()]
+    problems = [*_plugin_problems()]
     if access.project is None:
         message = "no project is set, so there is nowhere to create the stack"
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
         google = GoogleClient(access)
-        return [*problems, *_in_project(google, access.project, required)]
+        return [*problems, *_project_problems(google, access.project, required)]
     except NoCredentialsError as error:
         return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
     except CloudError as error:
@@ -101,7 +101,7 @@ def skip_command(stack: str) -> str:
     return f"pulumi config set --path shapebench:gke.preflight false --stack {stack}"
 
 
-def _auth_plugin() -> Iterator[Problem]:
+def _plugin_problems() -> Iterator[Problem]:
     if shutil.which(AUTH_PLUGIN) is None:
         yield Problem(
             f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster",
@@ -109,7 +109,7 @@ def _auth_plugin() -> Iterator[Problem]:
         )
 
 
-def _in_project(google: GoogleClient, project: str, required: Requirements) -> list[Problem]:
+def _project_problems(google: GoogleClient, project: str, required: Requirements) -> list[Problem]:
     try:
         disabled = _disabled_apis(google, project)
     except CloudError as error:
@@ -117,16 +117,18 @@ def _in_project(google: GoogleClient, project: str, required: Requirements) -> l
             raise
         return [_unreachable(project, error)]
     checks: dict[str, Callable[[], Iterator[Problem]]] = {
-        "compute.googleapis.com": lambda: chain(_zone(google, project, required), _quotas(google, project, required)),
-        "cloudresourcemanager.googleapis.com": lambda: _permissions(google, project),
-        "iam.googleapis.com": lambda: _accounts(google, project, required),
+        "compute.googleapis.com": lambda: chain(
+            _zone_problems(google, project, required), _quota_problems(google, project, required)
+        ),
+        "cloudresourcemanager.googleapis.com": lambda: _permission_problems(google, project),
+        "iam.googleapis.com": lambda: _account_problems(google, project, required),
     }
     # A disabled API answers no request: it is one problem, not one for each request.
-    found = [_readable(check, project) for api, check in checks.items() if api not in disabled]
-    return [*_enable(disabled, project), *chain.from_iterable(found)]
+    found = [_run_check(check, project) for api, check in checks.items() if api not in disabled]
+    return [*_api_problems(disabled, project), *chain.from_iterable(found)]
 
 
-def _readable(check: Callable[[], Iterator[Problem]], project: str) -> list[Problem]:
+def _run_check(check: Callable[[], Iterator[Problem]], project: str) -> list[Problem]:
     try:
         return [*check()]
     except CloudError as error:
@@ -147,7 +149,7 @@ def _disabled_apis(google: GoogleClient, project: str) -> list[str]:
     return [api for api in APIS if api not in enabled]
 
 
-def _enable(disabled: Sequence[str], project: str) -> Iterator[Problem]:
+def _api_problems(disabled: Sequence[str], project: str) -> Iterator[Problem]:
     if disabled:
         message = f"not enabled: {', '.join(disabled)}, so their resources cannot be created"
         yield Problem(message, (f"gcloud services enable {' '.join(disabled)} --project {project}",))
@@ -160,7 +162,7 @@ def _unreachable(project: str, error: CloudError) -> Problem:
     )
 
 
-def _zone(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+def _zone_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     try:
         state = google.get("compute", f"projects/{project}/zones/{required.zone}").get("status")
     except CloudError as error:
@@ -178,7 +180,7 @@ def _zone(google: GoogleClient, project: str, required: Requirements) -> Iterato
         )
 
 
-def _quotas(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+def _quota_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     for scope, path in (
         ("region", f"projects/{project}/regions/{required.region}"),
         ("project", f"projects/{project}"),
@@ -186,7 +188,7 @@ def _quotas(google: GoogleClient, project: str, required: Requirements) -> Itera
         listed = _listed_quotas(google, path)
         for need in required.needs:
             if need.scope == scope and need.metric in listed:
-                yield from _check_quota(need, listed[need.metric], project, required.region)
+                yield from _quota_problem(need, listed[need.metric], project, required.region)
 
 
 def _listed_quotas(google: GoogleClient, path: str) -> dict[str, Json]:
@@ -199,7 +201,7 @@ def _listed_quotas(google: GoogleClient, path: str) -> dict[str, Json]:
         return {}
 
 
-def _check_quota(need: Need, quota: Json, project: str, region: str) -> Iterator[Problem]:
+def _quota_problem(need: Need, quota: Json, project: str, region: str) -> Iterator[Problem]:
     try:
         limit, used = float(str(quota["limit"])), float(str(quota["usage"]))
     except (KeyError, ValueError):
@@ -227,11 +229,11 @@ def _quota_request(need: Need, value: int, project: str, region: str) -> str:
     )
 
 
-def _permissions(google: GoogleClient, project: str) -> Iterator[Problem]:
+def _permission_problems(google: GoogleClient, project: str) -> Iterator[Problem]:
     answer = google.post("resourceManager", f"projects/{project}:testIamPermissions", {"permissions": [*ROLES]})
-    held = answer.get("permissions", [])
+    granted = answer.get("permissions", [])
     for permission, role in ROLES.items():
-        if permission not in held:
+        if permission not in granted:
             yield Problem(
                 f"these credentials lack the permission {permission}, so Google would refuse a part of the stack",
                 (_grant(project, role),),
@@ -242,7 +244,7 @@ def _grant(project: str, role: str) -> str:
     return f"gcloud projects add-iam-policy-binding {project} --member=user:<you> --role={role}"
 
 
-def _accounts(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+def _account_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     for account in required.accounts:
         email = f"{account}@{project}.iam.gserviceaccount.com"
         if _account_exists(google, f"projects/{project}/serviceAccounts/{email}"):

@@ -37,7 +37,7 @@ class FakeGitHub:
         return [each["body"] for each in self.comments]
 
     def answer(self, method: str, path: str, token: str | None, body: dict[str, Any]) -> tuple[int, Any, str]:
-        """Status, content and the header `Link`."""
+        """The answer: status, content and the header `Link`."""
         self.requests.append(f"{method} {path}")
         if self.failures:
             return self.failures.pop(0), {"message": "as the test wants it"}, ""
@@ -60,7 +60,7 @@ class FakeGitHub:
 
 @contextmanager
 def fake_github() -> Iterator[FakeGitHub]:
-    """Runs until the block is left."""
+    """Serve until the block ends."""
     github = FakeGitHub()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The command as workflows call it, from files to the comment."""
+"""The command as workflows run it, from preview files to the comment."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools.pull_request.preview import Preview
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Previews as `gh run download` lays them out, one of which was cut short."""
+    """Preview files in the folders of `gh run download`, one of them truncated."""
     for stack in ("local", "8cpu-16gb"):
         preview = Preview(stack=stack, failed=False, changes=(), cost=None, problems=())
         (tmp_path / f"preview-{stack}").mkdir()
