@@ -8,7 +8,7 @@ import sys
 import duckdb
 import pyarrow as pa
 
-from analysis.report.data_tables import ordered_rows, runs_table
+from analysis.report.data_tables import ordered_rows, runs_frame
 from analysis.results.store import ResultsStore, StoreError
 from shapebench.output import CommandError, note
 
@@ -35,7 +35,7 @@ def _write_runs(store: ResultsStore) -> None:
         note(f"skipped: {problem.path} {problem.why}")
     if not scan.manifests:
         note(f"there is no finished run in {store.uri}; `pulumi up --stack local` makes one")
-    _write(pa.Table.from_pandas(runs_table(store, scan.manifests), preserve_index=False).to_reader())
+    _write(pa.Table.from_pandas(runs_frame(store, scan.manifests), preserve_index=False).to_reader())
 
 
 def _write_rows(store: ResultsStore, run_id: str) -> None:

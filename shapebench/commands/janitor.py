@@ -1,4 +1,4 @@
-"""`shapebench janitor`: what stacks have left behind in Google Cloud, what it costs, and its removal."""
+"""`shapebench janitor`: lists what stacks left behind in Google Cloud, with its cost, and removes it."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from enum import IntEnum
 from typing import Any, TextIO
 
 from analysis.formatting import MISSING, money
+from analysis.report.tables import Table
 from google_cloud.access import Access, NoCredentialsError, access_of
 from google_cloud.day_cost import usd_a_day
 from google_cloud.interrupted_update import interrupted_names
@@ -35,7 +36,7 @@ class Ending(IntEnum):
 
 @dataclass(frozen=True)
 class Only:
-    """What to look at: a stack, a region; None for all."""
+    """The stack and the region to look at; None for all."""
 
     stack: str | None
     region: str | None
@@ -47,14 +48,14 @@ class Only:
 
 
 def janitor(only: Only, project: str | None, state: TextIO | None, *, remove: bool, as_json: bool) -> Ending:
-    """List what is left over, and remove it if that is wanted; raises CommandError where it cannot be looked for.
+    """List leftovers, and remove them with `remove`; raises CommandError where Google Cloud cannot be read.
 
-    With a stack's `state`, only what a killed update was making, as that state says; where it says nothing, nobody is
-    asked.
+    With the `state` of a stack, only what a killed update was creating; if there is nothing of that kind, Google Cloud
+    is not called.
     """
     interrupted = _interrupted(only.stack, state)
     if state is not None and not interrupted:
-        note(f"no update of stack {only.stack} was killed while Google made something for it.")
+        note(f"no update of stack {only.stack} was killed while it created something in Google Cloud.")
         return Ending.clean
     access = _access(only.stack, project)
     google, project = _connect(access)
@@ -77,7 +78,9 @@ def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
     if state is None:
         return ()
     if stack is None:
-        raise CommandError("--state is of one stack; give --stack, too, so that nothing of another is taken for its")
+        raise CommandError(
+            "--state describes one stack, so resources of another could be mistaken for its own; give --stack, too"
+        )
     return interrupted_names(state.read(), stack)
 
 
@@ -88,47 +91,48 @@ def _access(stack: str | None, project: str | None) -> Access:
 
 def _connect(access: Access) -> tuple[Google, str]:
     if access.project is None:
-        raise CommandError("no project is set, so it is open where to look; give --project, or GOOGLE_PROJECT")
+        raise CommandError("no project is set, so there is nowhere to look; give --project, or set GOOGLE_PROJECT")
     try:
         return Google(access), access.project
     except NoCredentialsError as error:
-        raise CommandError(f"no Google credentials were found ({error}); run `{LOGIN}`") from None
+        raise CommandError(
+            f"no Google credentials were found ({error}), so nothing can be listed; run `{LOGIN}`"
+        ) from None
 
 
 def _left_in(google: Google, project: str, interrupted: Collection[str]) -> list[Leftover]:
     try:
         listed = inventory(google, project, note)
     except CloudError as error:
-        raise CommandError(
-            f"what there is in project {project} could not be listed, so nothing was removed: {error}"
-        ) from None
+        raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}") from None
     if listed.unheard:
-        note(f"no answer from {', '.join(listed.unheard)}: what is there is not listed.")
+        note(f"no answer from {', '.join(listed.unheard)}: their resources are not listed.")
     return leftovers(listed, datetime.now(UTC), interrupted)
 
 
 def _print(found: Sequence[Leftover], outcomes: dict[Leftover, Removed], project: str) -> None:
     if not found:
-        note(f"nothing of a shapebench stack is left over in project {project}.")
+        note(f"no leftovers of a shapebench stack in project {project}.")
         return
-    columns = ("what", "name", "where", "stack", "why", "lease ended", "state", "USD/24 h")
-    print_table(columns, [_row(each, outcomes.get(each)) for each in found], words=7)
+    columns = ("kind", "name", "location", "stack", "reason", "lease ended", "state")
+    rows = [_row(each, outcomes.get(each)) for each in found]
+    print_table(Table.of("Leftovers", columns, ("USD/24 h",), rows))
     left = [each for each in found if not _is_gone(outcomes.get(each))]
     known = [usd for each in left if (usd := usd_a_day(each.found)) is not None]
     unknown = len(left) - len(known)
     if left:
-        note(
-            f"\nWhat is left costs {money(sum(known))} USD a day{f', and {unknown} of unknown price' * bool(unknown)}."
-        )
+        note(f"\nThe leftovers cost {money(sum(known))} USD/day{f', plus {unknown} of unknown price' * bool(unknown)}.")
     if not outcomes and any(each.removable for each in found):
-        note("Nothing was removed. `pulumi destroy` of a stack that still has its state removes it best;")
-        note(f"shapebench janitor --project {project} --yes removes the rest, and asks nothing more.")
+        note("Nothing was removed. If the stack still has its state, use `pulumi destroy`; otherwise")
+        note(f"shapebench janitor --project {project} --yes removes them without further questions.")
     for each in (each.found for each in found if not each.removable):
-        note(f"{each.name} carries no label of ours; if nobody needs it: {_command(each, project)}")
+        note(
+            f"{each.name} has no shapebench label, so it is not removed; if nobody needs it: {_command(each, project)}"
+        )
 
 
 def _command(found: Found, project: str) -> str:
-    """What removes by hand that which carries no label."""
+    """The gcloud command that removes a resource without labels."""
     if found.kind == GRANT:
         member = f"--member='{found.name}' --role={found.location} --all"
         return f"gcloud projects remove-iam-policy-binding {project} {member}"
