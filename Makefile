@@ -1,4 +1,4 @@
-# Everything here is one line of something you could type yourself after `. tools/env.sh`.
+# Each target is a few commands that you can also type yourself after `. tools/env.sh`.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 export PYTHON
@@ -7,47 +7,47 @@ IN_ENV := . tools/env.sh &&
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
 .PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine e2e check format \
-    lock clean
+    lock clean clean-all
 
 help: ## this list
-	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 	@echo "  PYTHON=/path/to/python chooses another Python (3.11 to 3.13)"
 
-setup: ## install what `pulumi up` needs: .venv, Pulumi, the local stack
+setup: ## install what `pulumi up` needs: .venv, Pulumi, the stack `local`
 	@tools/setup
 
-setup-dev: ## install what the checks and tests need, too
+setup-dev: ## also install what the checks and tests need
 	@tools/setup --tier dev
 
-setup-policy: ## install the policy pack's own environment, for `pulumi preview --policy-pack policy`
+setup-policy: ## also install the policy pack's environment, for `pulumi preview --policy-pack policy`
 	@tools/setup --tier policy
 
-setup-kubernetes: setup-dev ## build the Kubernetes that the engine tests start, too (10 minutes, once)
+setup-kubernetes: setup-dev ## also build the Kubernetes that the engine tests start (10 minutes, once)
 	@$(IN_ENV) python -m tests.support.setup kubernetes
 
-setup-node: setup-dev ## build the node that `make e2e` runs containers on, too (5 minutes, once; root on Linux)
+setup-node: setup-dev ## also build the node for the containers of `make e2e` (5 minutes, once; root on Linux)
 	@$(IN_ENV) python -m tests.support.setup node
 
-demo: setup ## serve, load-test and price on this machine, then show the results
+demo: setup ## serve, load-test and price on this machine, then print the runs and write the report
 	@$(IN_ENV) python -m tools.stack local
 	@$(IN_ENV) pulumi up --stack local --yes
 	@$(IN_ENV) shapebench runs
 	@$(IN_ENV) shapebench report
 
-test: ## the two tiers that need no root, quick one first
+test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-unit
 	@$(MAKE) --no-print-directory test-engine
 
-test-unit: setup-dev ## tests that need no engine
+test-unit: setup-dev ## tests that do not run Pulumi
 	@$(IN_ENV) python -m pytest --numprocesses auto --dist loadfile tests/unit
 
-test-engine: setup-kubernetes setup-policy ## tests that drive the real Pulumi command line and a browser
+test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
 	@$(IN_ENV) python -m pytest tests/engine
 
-e2e: setup-node ## tests that run containers on a node of a real Kubernetes, which they start and end
+e2e: setup-node ## tests that run containers on a real Kubernetes node, which they start and stop
 	@$(IN_ENV) python -m pytest tests/kubernetes
 
-check: setup-dev ## format, lint, types, imports, YAML, workflows, documents, stack files, pins, scripts
+check: setup-dev ## check format, lint, types, imports, YAML, workflows, documents, stack files, pins, scripts
 	@$(IN_ENV) ruff format --check .
 	@$(IN_ENV) ruff check .
 	@$(IN_ENV) mypy
@@ -56,14 +56,14 @@ check: setup-dev ## format, lint, types, imports, YAML, workflows, documents, st
 	@$(IN_ENV) zizmor --offline --no-progress --quiet .github
 	@$(IN_ENV) python -m checks
 
-format: setup-dev ## format the sources and mend what lint can
+format: setup-dev ## format the sources and fix what the linter can
 	@$(IN_ENV) ruff format .
 	@$(IN_ENV) ruff check --fix .
 
-bench-%: setup-dev ## measure: serving, recorder, protocols, generator, report, verdict, plan, simulator
+bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, plan, simulator
 	@$(IN_ENV) python -m bench.$*
 
-lock: setup-dev ## pin the requirements anew (what is pinned stays, unless UPGRADE=--upgrade)
+lock: setup-dev ## compile the pinned requirements (pins stay, unless UPGRADE=--upgrade)
 	@$(IN_ENV) cd tools/requirements && for each in $(REQUIREMENTS); do \
 	    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
 	        $$each.in -o $$each.txt || exit 1; \
@@ -71,4 +71,13 @@ lock: setup-dev ## pin the requirements anew (what is pinned stays, unless UPGRA
 	@$(IN_ENV) python -m checks.requirements $(REQUIREMENTS:%=tools/requirements/%.txt)
 
 clean: ## remove what setting up and running made, except results/ and .state/
-	rm -rf .venv policy/.venv .tools .cache build report .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv policy/.venv .tools .cache build report *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+clean-all: ## remove results/ (every run) and .state/ (what Pulumi knows of its stacks), too
+	@up=$$(grep -ls '"urn"' .state/.pulumi/stacks/*/*.json); if [ -n "$$up" ]; then \
+	    echo "these stacks are up, and nothing else knows their resources; destroy them first" \
+	        "(pulumi destroy --stack <stack>):" $$up >&2; exit 1; fi
+	@$(MAKE) --no-print-directory clean
+	rm -rf results .state

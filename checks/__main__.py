@@ -1,10 +1,10 @@
-"""`python -m checks`: documents, stack files, requirement files, scripts and workflows."""
+"""`python -m checks`: documents, stack files, requirement files, scripts, workflows and committed slips."""
 
 import sys
 
 from typer.main import get_command
 
-from checks import docs, requirements, scripts, stacks, workflows
+from checks import committed, docs, requirements, scripts, stacks, workflows
 from shapebench.cli import app
 from tools.pins import ROOT
 
@@ -18,12 +18,11 @@ def main() -> int:
         *requirements.problems(ROOT),
         *scripts.problems(ROOT),
         *workflows.problems(ROOT),
+        *committed.problems(ROOT),
     ]
     for each in found:
         print(each)
-    print(
-        f"documents, stacks, requirements, scripts, workflows: {len(found)} problems" if found else "all checks passed"
-    )
+    print(f"{len(found)} problems" if found else "all checks passed")
     return 1 if found else 0
 
 

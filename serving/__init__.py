@@ -1,1 +1,1 @@
-"""The model export and the embedded server that speaks TensorFlow Serving's API."""
+"""The model export, the embedded server with TensorFlow Serving's API, and the command lines that start a server."""

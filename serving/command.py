@@ -5,12 +5,9 @@ Imports nothing heavy: a process that starts a server need not load what the ser
 
 import sys
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
 
+from stacks.serving_variant import Batching, ServingVariant
 from stacks.version import VERSION
-
-if TYPE_CHECKING:
-    from analysis.results.manifest import Batching
 
 SERVER_NAME = "shapebench-embedded"
 PROMETHEUS_PATH = "/monitoring/prometheus/metrics"
@@ -28,8 +25,7 @@ def server_command(  # noqa: PLR0913 - one parameter a flag, by keyword
     model_base_path: Path | str,
     rest_port: int,
     grpc_port: int,
-    intra_op: int,
-    inter_op: int,
+    variant: ServingVariant,
     batching_file: Path | None = None,
     monitoring_file: Path | None = None,
 ) -> list[str]:
@@ -38,14 +34,17 @@ def server_command(  # noqa: PLR0913 - one parameter a flag, by keyword
         *([executable] if executable else [sys.executable, "-m", "serving.server"]),
         f"--model_name={model_name}",
         f"--model_base_path={model_base_path}",
-        *variant_flags(intra_op, inter_op, batching_file),
+        *variant_flags(variant, batching_file),
         *endpoint_flags(rest_port, grpc_port, monitoring_file),
     ]
 
 
-def variant_flags(intra_op: int, inter_op: int, batching_file: PurePath | None) -> list[str]:
-    """The flags that a variant is made of."""
-    flags = [f"--tensorflow_intra_op_parallelism={intra_op}", f"--tensorflow_inter_op_parallelism={inter_op}"]
+def variant_flags(variant: ServingVariant, batching_file: PurePath | None) -> list[str]:
+    """The flags of a serving variant; `batching_file` holds its batching parameters, if it has any."""
+    flags = [
+        f"--tensorflow_intra_op_parallelism={variant.intra_op}",
+        f"--tensorflow_inter_op_parallelism={variant.inter_op}",
+    ]
     if batching_file is not None:
         flags += ["--enable_batching=true", f"--batching_parameters_file={batching_file}"]
     return flags
@@ -59,7 +58,7 @@ def endpoint_flags(rest_port: int, grpc_port: int, monitoring_file: PurePath | N
     return flags
 
 
-def batching_text(batching: "Batching") -> str:
+def batching_text(batching: Batching) -> str:
     """TF Serving's batching parameter file."""
     return "".join(f"{name} {{ value: {value} }}\n" for name, value in batching.model_dump().items())
 
@@ -69,7 +68,7 @@ def monitoring_text() -> str:
     return f'prometheus_config {{ enable: true path: "{PROMETHEUS_PATH}" }}\n'
 
 
-def write_batching_file(batching: "Batching", path: Path) -> None:
+def write_batching_file(batching: Batching, path: Path) -> None:
     """Write TF Serving's batching parameter file."""
     path.write_text(batching_text(batching))
 

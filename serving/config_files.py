@@ -1,7 +1,7 @@
-"""Reads the two text files that TF Serving's flags point at: batching parameters and monitoring.
+"""Reads TF Serving's two configuration files: batching parameters and monitoring.
 
-They are protocol buffers in text form, but the published stubs lack these two messages: their descriptions are built
-here, with the fields that the embedded server honours. Any other field is an error, not silence.
+They are protocol buffers in text format, but the published stubs lack these two messages. Their descriptors are built
+here, with the fields that the embedded server supports; any other field is an error.
 """
 
 import os
@@ -11,32 +11,32 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from google.protobuf.message import Message
 
-from analysis.results.manifest import Batching
-from serving.api.errors import StartError
+from serving.errors import StartError
+from stacks.serving_variant import Batching
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _PACKAGE = "shapebench.config"
 
 
 def default_batching() -> Batching:
-    """TF Serving's own defaults, for what a parameter file leaves out."""
+    """TF Serving's defaults of the batching parameters."""
     return Batching(
         max_batch_size=1000, batch_timeout_micros=0, max_enqueued_batches=10, num_batch_threads=os.cpu_count() or 1
     )
 
 
 def read_batching_file(path: Path) -> Batching:
-    """The batching parameters in `path`. Raises StartError where it is not what TF Serving would read."""
+    """The batching parameters in `path`. Raises StartError if TF Serving could not read the file."""
     message = _parsed(path, "BatchingParameters")
-    given = {field.name: value.value for field, value in message.ListFields()}
+    values = {field.name: value.value for field, value in message.ListFields()}
     try:
-        return Batching.model_validate(default_batching().model_dump() | given)
+        return Batching.model_validate(default_batching().model_dump() | values)
     except ValueError as error:
-        raise StartError(f"--batching_parameters_file={path} holds a value that cannot work: {error}") from error
+        raise StartError(f"--batching_parameters_file={path} holds an invalid value: {error}") from error
 
 
 def read_monitoring_file(path: Path) -> str | None:
-    """The path of the Prometheus page, None where it is not enabled. Raises StartError."""
+    """The path of the Prometheus page, None if it is not enabled. Raises StartError."""
     message: Any = _parsed(path, "MonitoringConfig")
     if not message.prometheus_config.enable:
         return None
@@ -51,7 +51,7 @@ def _parsed(path: Path, message: str) -> Message:
         return text_format.Parse(path.read_text(), _message_class(message)())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise StartError(
-            f"{path} is no {message} in text form, so the server does not start: {error}; see docs/serving.md"
+            f"{path} is not a {message} in text format, so the server does not start: {error}; see docs/serving.md"
         ) from error
 
 

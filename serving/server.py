@@ -1,7 +1,7 @@
 """The embedded server: `python -m serving.server --model_base_path=… --port=… --rest_api_port=…`.
 
-Takes `tensorflow_model_server`'s flags and speaks its two APIs on the loopback. What it does otherwise than that one:
-docs/serving.md.
+It takes the flags of `tensorflow_model_server` and serves the same REST and gRPC APIs. docs/serving.md lists the
+differences.
 """
 
 import logging
@@ -9,26 +9,26 @@ import os
 import sys
 from collections.abc import Sequence
 
-from serving.api.errors import StartError
 from serving.command import SERVER_NAME, server_version
+from serving.errors import StartError
 from serving.flags import parse_flags
-from serving.prepare import prepare
+from serving.startup import check_startup
 
 _log = logging.getLogger("serving")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until SIGTERM or SIGINT; 0 after a clean end, 1 where the server could not start."""
+    """Serve until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 if the server could not start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("absl").setLevel(logging.WARNING)
     try:
-        prepared = prepare(parse_flags(arguments))
+        startup = check_startup(parse_flags(arguments))
         _log.info("%s %s, process %d", SERVER_NAME, server_version(), os.getpid())
-        # TensorFlow takes seconds to import, and neither --version nor a mistake should wait for it.
+        # TensorFlow takes seconds to import: --version and wrong flags are answered before that.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         from serving.lifecycle import serve  # noqa: PLC0415 - see above
 
-        serve(prepared)
+        serve(startup)
     except StartError as error:
         _log.error("%s", error)
         return 1

@@ -12,64 +12,13 @@ from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.serving_variant import ServingSettings, ServingVariant
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
 # What stands beside a load profile without being a part of it.
 _HOW_IT_RUNS = ("repeats", "processes")
-
-
-class BatchingSettings(Frozen):
-    """Server-side batching, in TF Serving's own terms; leave `batching` out to serve each request by itself."""
-
-    max_batch_size: Annotated[
-        int,
-        Field(ge=1, le=4096, description="A batch that holds nothing serves nothing. Give 1 to 4096; 128 is usual."),
-    ]
-    batch_timeout_micros: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=10_000_000,
-            description="How long a batch waits for company, in µs. Give 0, then try 1000 to 10000.",
-        ),
-    ]
-    max_enqueued_batches: Annotated[
-        int,
-        Field(ge=1, description="A queue of none refuses every request. Give as many as there are batch threads."),
-    ]
-    num_batch_threads: Annotated[
-        int, Field(ge=1, le=1024, description="Without threads no batch runs. Give as many as the shape has vCPUs.")
-    ]
-
-
-class ServingSettings(Frozen):
-    """`shapebench:serving`: the variant that is measured."""
-
-    protocol: Annotated[
-        Literal["rest", "grpc"],
-        Field(description="What the generator speaks; the server answers both whatever this says. Give rest or grpc."),
-    ]
-    intra_op: Annotated[
-        int | None,
-        Field(
-            ge=1,
-            le=256,
-            description="Threads inside one operation. 0 or a negative number would let the server take all"
-            " cores of the host. Leave it out for the shape's vCPUs.",
-        ),
-    ] = None
-    inter_op: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=256,
-            description="Operations that run at once. 0 or a negative number would let the server take all"
-            " cores of the host. Give 2, 4 or 8.",
-        ),
-    ]
-    batching: BatchingSettings | None = None
 
 
 class ModelSettings(Frozen):
@@ -234,9 +183,10 @@ class Settings(Frozen):
         return NodeShape.of(stack, self.shape)
 
     @property
-    def intra_op(self) -> int:
-        """Threads inside one operation: what the stack says, else one for each vCPU of the shape."""
-        return self.serving.intra_op or machine_resources(self.shape.machine_type)[0]
+    def variant(self) -> ServingVariant:
+        """What the stack says about serving, with a thread inside one operation for each vCPU where it says nothing."""
+        vcpus, _ = machine_resources(self.shape.machine_type)
+        return ServingVariant.model_validate({"intra_op": vcpus} | self.serving.model_dump(exclude_none=True))
 
 
 def parse_settings(values: dict[str, Any]) -> Settings:

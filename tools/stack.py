@@ -1,4 +1,4 @@
-"""Makes the `local` stack where it is missing, as `pulumi up --stack local` does not."""
+"""Creates a Pulumi stack where it is missing, which `pulumi up` does not do."""
 
 import re
 import subprocess
@@ -10,50 +10,52 @@ from tools.pins import ROOT
 
 
 def activated_environment(root: Path = ROOT) -> dict[str, str]:
-    """This process's environment as `tools/env.sh` changes it: the rule for backend and passphrase is there only."""
-    asked = subprocess.run(
+    """This process's environment after `tools/env.sh`, the only place that chooses backend and passphrase."""
+    sourced = subprocess.run(
         ["/bin/sh", "-c", ". ./tools/env.sh && env -0"], cwd=root, capture_output=True, text=True, check=False
     )
-    if asked.returncode != 0:
-        raise SetupError(f"tools/env.sh fails, so no tool is found: {asked.stderr.strip()}")
-    return dict(pair.split("=", 1) for pair in asked.stdout.split("\0") if pair)
+    if sourced.returncode != 0:
+        raise SetupError(f"tools/env.sh fails, so no tool is found: {sourced.stderr.strip()}")
+    return dict(pair.split("=", 1) for pair in sourced.stdout.split("\0") if pair)
 
 
 def uses_embedded_backend(environment: dict[str, str]) -> bool:
-    """Whether the state is kept in this checkout, because the user has chosen no backend."""
+    """Whether Pulumi keeps its state in this checkout, because the user has chosen no backend."""
     return environment.get("PULUMI_BACKEND_URL") == environment["SHAPEBENCH_EMBEDDED_BACKEND"]
 
 
 def embedded_stack_file(root: Path, stack: str) -> Path:
-    """Where the embedded backend keeps a stack's state."""
+    """The file in which the embedded backend keeps a stack's state."""
     return root / ".state/.pulumi/stacks/shapebench" / f"{stack}.json"
 
 
 def ensure_stack(root: Path, stack: str) -> bool:
-    """Make the stack if it is missing; returns whether it was."""
-    environment = activated_environment(root)
-    embedded = uses_embedded_backend(environment)
+    """Create the stack if it is missing; returns whether it was."""
+    embedded = uses_embedded_backend(activated_environment(root))
     if embedded and embedded_stack_file(root, stack).exists():
         return False
-    _drop_the_salt_of_another_stack(root, stack)
-    made = subprocess.run(
-        ["pulumi", "stack", "init", stack, "--no-select", "--non-interactive"],  # noqa: S607 (tools/env.sh sets PATH)
+    _remove_salt_of_earlier_stack(root, stack)
+    created = subprocess.run(
+        # In a shell, for the function of that name, which takes the new salt out of the stack's file again.
+        ["/bin/sh", "-c", '. ./tools/env.sh && pulumi stack init "$1" --no-select --non-interactive', "sh", stack],
         cwd=root,
-        env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    if made.returncode == 0:
-        say(f"made the stack {stack} in {'.state' if embedded else 'your backend'}")
+    if created.returncode == 0:
+        say(f"created the stack {stack} in {'.state' if embedded else 'your backend'}")
         return True
-    if "already exists" in made.stderr:
+    if "already exists" in created.stderr:
         return False
-    raise SetupError(f"the stack {stack} cannot be made, so there is nothing to bring up:\n{made.stderr.strip()}")
+    raise SetupError(
+        f"the stack {stack} cannot be created, so `pulumi up` has no stack to update; mend what Pulumi says, then run"
+        f" it again:\n{created.stderr.strip()}"
+    )
 
 
-def _drop_the_salt_of_another_stack(root: Path, stack: str) -> None:
-    """A salt in the file is that of an earlier stack, perhaps in another backend; the new one gets its own."""
+def _remove_salt_of_earlier_stack(root: Path, stack: str) -> None:
+    """A salt in the file belongs to an earlier stack, perhaps in another backend; the new stack gets its own."""
     settings = root / "stacks" / f"Pulumi.{stack}.yaml"
     text = settings.read_text()
     if "secure:" not in text:  # which only the salt at hand could decrypt

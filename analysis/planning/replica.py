@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from analysis.planning.service import Service
-from analysis.results.manifest import Batching
+from stacks.serving_variant import Batching
 
 # Two moments closer than this are one: sums of floats differ in their last digits.
 _SAME_S = 1e-9

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.planning.replica import Replica
 from analysis.planning.service import Service
-from analysis.results.manifest import Batching
+from stacks.serving_variant import Batching
 
 Balancer = Literal["random", "round-robin"]
 _BLOCK = 4096

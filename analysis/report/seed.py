@@ -11,11 +11,12 @@ from analysis.formatting import count, money, number, percent, server_name, vari
 from analysis.pricing.cost import HOURS_A_DAY, estimate, nodes_hourly
 from analysis.report.collect import Findings, Run
 from analysis.report.tables import Column, Table
-from analysis.results.manifest import Batching, Manifest
+from analysis.results.manifest import Manifest
 from analysis.verdict.claims import Claim, Finding, claims
 from analysis.verdict.effects import effects
 from analysis.verdict.judge import Judgement
 from stacks.load_profiles import PROFILES
+from stacks.serving_variant import Batching
 from stacks.shapes import NodeShape, ShapeSettings
 
 _FIGURES = (

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from stacks.load_profiles import LoadProfile
+from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -18,15 +19,6 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Batching(Record):
-    """Server-side batching, in the terms of TF Serving's batching parameter file."""
-
-    max_batch_size: Annotated[int, Field(ge=1)]
-    batch_timeout_micros: Annotated[int, Field(ge=0)]
-    max_enqueued_batches: Annotated[int, Field(ge=1)]
-    num_batch_threads: Annotated[int, Field(ge=1)]
-
-
 class Model(Record):
     """What was served. `digest` is sha256 over the exported files; `weights` is where the numbers came from."""
 
@@ -35,18 +27,20 @@ class Model(Record):
     weights: Literal["imagenet", "random"]
 
 
-class Serving(Record):
+class Serving(ServingVariant):
     """What served it. `server` is `tensorflow_model_server` or `shapebench-embedded`, never one for the other."""
 
     server: str
     server_version: str
     image: str | None
-    protocol: Literal["rest", "grpc"]
     replicas: Annotated[int, Field(ge=1)]
-    intra_op: Annotated[int, Field(ge=1)]
-    inter_op: Annotated[int, Field(ge=1)]
-    batching: Batching | None
     model: Model
+
+    @model_serializer(mode="wrap")
+    def _in_the_order_of_the_contract(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        values: dict[str, object] = dump(self)
+        first = ("server", "server_version", "image", "protocol", "replicas")
+        return {name: values[name] for name in dict.fromkeys((*first, *values)) if name in values}
 
 
 class Generator(Record):

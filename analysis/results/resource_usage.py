@@ -9,7 +9,7 @@ import pyarrow as pa
 from analysis.results.bottleneck import GENERATOR_BUSY_CORES, CpuUse, Limit, limit_of
 from analysis.results.columns import RunRows
 from analysis.results.counters import Counted, read_counted
-from analysis.results.manifest import Manifest, Serving
+from analysis.results.manifest import Manifest
 from analysis.results.samples import CPU_CORES, GENERATOR, MACHINE, MEMORY_BYTES, MOST_CORES, SERVER, THROTTLED_RATIO
 from analysis.results.store import ResultsStore
 
@@ -42,10 +42,13 @@ def read_meanwhile(rows: RunRows, store: ResultsStore, manifest: Manifest, windo
         from_s, to_s = ((edge_us - first_us) / 1e6 for edge_us in span_us)
         counted = within[within["middle_s"].between(from_s, to_s)]
     uses = {str(subject): _use(replicas) for subject, replicas in counted.groupby("subject")}
+    serving = manifest.serving
     return Meanwhile(
         over_time=_over_time(within, window_s),
         window_s=window_s,
-        limit=limit_of(uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), _threads(manifest.serving)),
+        limit=limit_of(
+            uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), serving.replicas * serving.busy_threads
+        ),
         counted=read_counted(rows, table),
     )
 
@@ -103,11 +106,3 @@ def _over_time(samples: pd.DataFrame, window_s: int) -> pd.DataFrame:
     figures = ["cores", "most_cores", "memory_bytes"]
     # A machine has no resident memory of its own: min_count keeps what is not known from becoming 0.
     return of_replicas.groupby(["second", "subject"], as_index=False)[figures].sum(min_count=1)
-
-
-def _threads(serving: Serving) -> int:
-    """How many cores the model can keep busy in all replicas.
-
-    TensorFlow splits one operation among intra_op threads, and runs inter_op operations at a time.
-    """
-    return serving.replicas * max(serving.intra_op, serving.inter_op)

@@ -12,6 +12,7 @@ from analysis.statistics.summary import FIGURES
 from analysis.verdict.compare import ratio
 from analysis.verdict.objective import Objective
 from analysis.verdict.variants import Variant
+from stacks.serving_variant import ServingVariant
 
 
 class Meets(StrEnum):
@@ -95,7 +96,7 @@ class Ranked:
             "label": self.label,
             "stack": newest.stack,
             "shape": newest.shape.model_dump(),
-            "variant": newest.serving.model_dump(include={"protocol", "intra_op", "inter_op", "batching"}),
+            "variant": newest.serving.model_dump(include=set(ServingVariant.model_fields)),
             "runs": self.runs,
             "requests": self.requests,
             "goodput": self.goodput_rps.to_dict(),

@@ -98,9 +98,9 @@ class BareFrozen(Bare):
 
     def __init__(self, version_folder: str, images: str, threads: str) -> None:
         super().__init__(version_folder, images, threads)
-        from serving.model.model import Model  # noqa: PLC0415 - imports TensorFlow
+        from serving.model.loaded_model import LoadedModel  # noqa: PLC0415 - imports TensorFlow
 
-        signature = Model("resnet", 1, Path(version_folder)).signature("")
+        signature = LoadedModel("resnet", 1, Path(version_folder)).signature("")
         if signature is None:
             raise RuntimeError(f"{version_folder} has no default signature")
         self._run = signature.run

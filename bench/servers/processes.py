@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.command import server_command
+from stacks.serving_variant import ServingVariant
 
 BUILD = Path("build/bench")
 _START_TIMEOUT_S = 180
@@ -37,8 +38,7 @@ def embedded(model: Path, ports: Ports, threads: int) -> Iterator["subprocess.Po
         model_base_path=model,
         rest_port=ports.rest,
         grpc_port=ports.grpc,
-        intra_op=threads,
-        inter_op=threads,
+        variant=ServingVariant(protocol="rest", intra_op=threads, inter_op=threads),
     )
     with ready(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log") as server:
         yield server

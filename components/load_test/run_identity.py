@@ -12,14 +12,10 @@ def account_of_serving(
     settings: Settings, server: pulumi.Input[str], version: pulumi.Input[str], model: ModelExport
 ) -> dict[str, object]:
     """The manifest's account of what serves: analysis.results.manifest.Serving, but for image and replicas."""
-    batching = settings.serving.batching
     return {
         "server": server,
         "server_version": version,
-        "protocol": settings.serving.protocol,
-        "intra_op": settings.intra_op,
-        "inter_op": settings.serving.inter_op,
-        "batching": batching.model_dump() if batching else None,
+        **settings.variant.model_dump(),
         "model": {"name": model.model_name, "digest": model.digest, "weights": model.used_weights},
     }
 

@@ -44,15 +44,12 @@ class LocalPlatform(pulumi.ComponentResource):
 
 
 def _serving_args(args: LocalPlatformArgs, model: ModelExport) -> LocalServingArgs:
-    settings, serving = args.settings, args.settings.serving
+    settings = args.settings
     return LocalServingArgs(
         model_name=model.model_name,
         model_path=model.path,
         model_digest=model.digest,
-        protocol=serving.protocol,
-        intra_op=settings.intra_op,
-        inter_op=serving.inter_op,
-        batching=serving.batching.model_dump() if serving.batching else None,
+        variant=settings.variant,
         server=settings.local.server,
         rest_port=settings.local.rest_port,
         grpc_port=settings.local.grpc_port,

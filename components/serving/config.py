@@ -4,10 +4,9 @@ import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from analysis.results.manifest import Batching
-from components.serving.variant import hashed
 from serving.command import batching_text, monitoring_text
 from stacks.serving_names import NAME
+from stacks.serving_variant import Batching, fingerprint
 
 BATCHING_FILE = "batching.config"
 MONITORING_FILE = "monitoring.config"
@@ -21,7 +20,7 @@ def config_files(batching: Batching | None) -> dict[str, str]:
 
 def config_map_name(files: dict[str, str]) -> str:
     """Carries the content's hash: other files are another map, so the pods that mount it are replaced with it."""
-    return f"{NAME}-{hashed(files)}"
+    return f"{NAME}-{fingerprint(files)}"
 
 
 def make_config_map(name: str, namespace: str, files: dict[str, str], opts: pulumi.ResourceOptions) -> ConfigMap:

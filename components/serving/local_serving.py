@@ -1,11 +1,11 @@
 """LocalServing: a TF-Serving-compatible server as a process on this machine's loopback."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 
 from components.plugin_resource import PluginResource
+from stacks.serving_variant import ServingVariant
 
 
 @dataclass
@@ -15,10 +15,7 @@ class LocalServingArgs:
     model_name: pulumi.Input[str]
     model_path: pulumi.Input[str]
     model_digest: pulumi.Input[str]
-    protocol: pulumi.Input[str]
-    intra_op: pulumi.Input[int]
-    inter_op: pulumi.Input[int]
-    batching: pulumi.Input[Mapping[str, int]] | None
+    variant: ServingVariant
     server: pulumi.Input[str]
     """`auto`, `embedded` or `tensorflow_model_server`; the plugin settles what `auto` comes to."""
     rest_port: pulumi.Input[int]

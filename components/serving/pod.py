@@ -102,11 +102,11 @@ def _container(args: TfServingArgs) -> ContainerArgs:
 
 
 def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
-    batching_file = _CONFIG_DIR / BATCHING_FILE if args.batching is not None else None
+    batching_file = _CONFIG_DIR / BATCHING_FILE if args.variant.batching is not None else None
     return [
         pulumi.Output.concat("--model_name=", args.model_name),
         pulumi.Output.concat("--model_base_path=", args.model_uri),
-        *variant_flags(args.intra_op, args.inter_op, batching_file),
+        *variant_flags(args.variant, batching_file),
         f"--rest_api_num_threads={args.request_threads}",
         f"--grpc_max_threads={args.request_threads}",
         *endpoint_flags(REST_PORT, GRPC_PORT, _CONFIG_DIR / MONITORING_FILE),

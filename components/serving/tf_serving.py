@@ -8,7 +8,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from components.serving.config import config_files, config_map_name, make_config_map
 from components.serving.network_policies import make_network_policies
 from components.serving.pod import STARTUP_LIMIT_S, pod_template
-from components.serving.variant import TfServingArgs, fingerprint
+from components.serving.variant import TfServingArgs, fingerprint_of
 from stacks.serving_names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
 
 __all__ = ["TfServing", "TfServingArgs"]
@@ -35,7 +35,7 @@ class TfServing(pulumi.ComponentResource):
         super().__init__("shapebench:kubernetes:TfServing", name, None, opts)
         namespace = _make_namespace(name, args, pulumi.ResourceOptions(parent=self))
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        files = config_files(args.batching_parameters)
+        files = config_files(args.variant.batching)
         before: list[pulumi.Resource] = [
             make_config_map(name, args.namespace, files, inside),
             *make_network_policies(name, args.namespace, on_bucket=args.on_bucket, opts=inside),
@@ -49,7 +49,7 @@ class TfServing(pulumi.ComponentResource):
         self.selector = dict(SERVER_LABELS)
         self.rest_url = serves.apply(lambda _: f"http://{REST_SERVICE}.{args.namespace}.svc:{REST_PORT}")
         self.grpc_address = serves.apply(lambda _: f"{GRPC_SERVICE}.{args.namespace}.svc:{GRPC_PORT}")
-        self.fingerprint = fingerprint(args)
+        self.fingerprint = fingerprint_of(args)
         self.register_outputs({})
 
 

@@ -1,14 +1,12 @@
 """What is deployed to a cluster: the arguments of TfServing, and the fingerprint of what a measurement measures."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pulumi
 
-from analysis.results.manifest import Batching
 from stacks.allocatable import PodResources, pod_resources
+from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
 
 # TF Serving's own default is this many for each CPU that it sees, which are the node's and not the pod's.
@@ -30,10 +28,7 @@ class TfServingArgs:
     model_name: pulumi.Input[str]
     model_digest: pulumi.Input[str]
     """sha256 over the exported files."""
-    intra_op: int
-    inter_op: int
-    batching: Mapping[str, int] | None = None
-    """In the terms of analysis.results.manifest.Batching."""
+    variant: ServingVariant
     service_account_annotations: Mapping[str, pulumi.Input[str]] | None = None
     """Of the Kubernetes service account that reads the bucket; None where the model is not in one."""
     pool: Mapping[str, str] = field(default_factory=dict)
@@ -52,11 +47,6 @@ class TfServingArgs:
         return self.service_account_annotations is not None
 
     @property
-    def batching_parameters(self) -> Batching | None:
-        """The batching parameters, checked."""
-        return Batching(**self.batching) if self.batching is not None else None
-
-    @property
     def pod(self) -> PodResources | None:
         """Requests and limits of a pod; None for neither."""
         return None if self.seed_faithful else self.resources or pod_resources(self.shape)
@@ -72,7 +62,7 @@ class TfServingArgs:
         return _REQUEST_THREADS_A_VCPU * self.shape.vcpus
 
 
-def fingerprint(args: TfServingArgs) -> pulumi.Output[str]:
+def fingerprint_of(args: TfServingArgs) -> pulumi.Output[str]:
     """Changes exactly when a measurement would be one of something else.
 
     Where it runs (namespace, names, pool, bucket) and what it is called do not count; the model's digest does.
@@ -81,16 +71,10 @@ def fingerprint(args: TfServingArgs) -> pulumi.Output[str]:
         "image": args.image,
         "machine": [args.shape.machine_type, args.shape.vcpus, args.shape.memory_gb],
         "replicas": args.replicas,
-        "intra_op": args.intra_op,
-        "inter_op": args.inter_op,
-        "batching": args.batching_parameters.model_dump() if args.batching_parameters else None,
+        # The server answers over both protocols, whichever is measured: the load test has that in its own inputs.
+        **args.variant.model_dump(exclude={"protocol"}),
         "pod": args.pod,
         "spread": args.spread,
         "seed_faithful": args.seed_faithful,
     }
-    return pulumi.Output.from_input(args.model_digest).apply(lambda digest: hashed(parts | {"model": digest}))
-
-
-def hashed(parts: Mapping[str, object]) -> str:
-    """16 hexadecimal digits that are equal for equal parts."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return pulumi.Output.from_input(args.model_digest).apply(lambda digest: fingerprint(parts | {"model": digest}))

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.results.store import NOT_SENT
+from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.capacity.trend import trend_of
 from loadtest.generator.loops.arrivals import due_in_hold
 from loadtest.generator.phases import HOLD
@@ -25,7 +26,7 @@ from stacks.load_profiles import CapacitySearch, ClosedLoop, LoadProfile, OpenLo
 class Thresholds:
     """Shares are of one; see docs/measurement.md for why each is what it is."""
 
-    busy_share: float = 0.1
+    busy_share: float = GENERATOR_BUSY_SHARE
     own_share: float = 0.25
     own_ms: float = 50.0
     rate_off: float = 0.005
@@ -103,8 +104,8 @@ def _of_the_generator(held: pa.Table, profile: LoadProfile, health: dict[str, An
     busy, lag_ms = health.get("busy_share"), health.get("lag_p99_ms")
     if busy is not None and busy > _LIMITS.busy_share:
         reasons.append(
-            f"the load generator used more than 90 % of its core in {busy:.0%} of the seconds that count, so it, and"
-            " not the server, may have been the limit"
+            f"the load generator used more than {100 * GENERATOR_BUSY_CORES:g} % of its core in {busy:.0%} of the"
+            " seconds that count, so it, and not the server, may have been the limit"
         )
     typical_ms = _typical_ms(held)
     if lag_ms is not None and typical_ms is not None and lag_ms > _own_limit_ms(typical_ms):

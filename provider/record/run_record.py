@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.counters import requests_by_replica
-from analysis.results.manifest import Batching, Generator, Manifest, Model, Serving, Validity
+from analysis.results.manifest import Generator, Manifest, Serving, Validity
 from analysis.results.store import ResultsStore
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import RunSummary, summarise
@@ -88,7 +88,9 @@ def _manifest(
         stack=inputs["stack"],
         platform=inputs["platform"],
         shape=shape,
-        serving=_serving(inputs["serving"], circumstances),
+        serving=Serving.model_validate(
+            inputs["serving"] | {"image": circumstances.image, "replicas": circumstances.replicas}
+        ),
         load=load_profile(inputs["profile"]),
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
@@ -103,21 +105,6 @@ def _manifest(
         validity=Validity(verdict="invalid" if reasons else "valid", reasons=reasons),
         software=software_versions() | {**circumstances.software, "locust": outcome.locust_version},
         git_commit=git_commit(),
-    )
-
-
-def _serving(said: Props, circumstances: Circumstances) -> Serving:
-    batching = said.get("batching")
-    return Serving(
-        server=said["server"],
-        server_version=said["server_version"],
-        image=circumstances.image,
-        protocol=said["protocol"],
-        replicas=circumstances.replicas,
-        intra_op=said["intra_op"],
-        inter_op=said["inter_op"],
-        batching=Batching(**batching) if batching else None,
-        model=Model(**said["model"]),
     )
 
 

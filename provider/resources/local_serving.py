@@ -1,6 +1,5 @@
 """The local server as a resource: a process on the loopback that outlives the update and is found again by the next."""
 
-import hashlib
 import json
 import shutil
 import socket
@@ -13,24 +12,26 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import psutil
+from pydantic.alias_generators import to_camel
 
-from analysis.results.manifest import Batching
 from loadtest.run.payload import rest_body
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError
 from provider.resources.server_process import ProcessIdentity, last_lines, start_apart
 from serving.command import SERVER_NAME, server_command, write_batching_file, write_monitoring_file
+from stacks.serving_variant import ServingVariant, fingerprint
 
 LOOPBACK = "127.0.0.1"
 _REAL_SERVER = "tensorflow_model_server"
 _POLL_S = 0.25
 _FIRST_PREDICTION_TIMEOUT_S = 60.0
 
+_VARIANT = tuple(map(to_camel, ServingVariant.model_fields))
 # What makes a measurement of it a different one; where it runs and how long it may take to start do not.
-_FINGERPRINTED = ("modelDigest", "server", "serverVersion", "protocol", "intraOp", "interOp", "batching")
+_FINGERPRINTED = ("modelDigest", "server", "serverVersion", *_VARIANT)
 
 
 class LocalServing(Resource):
-    """Inputs: modelName, modelPath, modelDigest, protocol, intraOp, interOp, batching, server, restPort, grpcPort,
+    """Inputs: modelName, modelPath, modelDigest, the fields of a ServingVariant, server, restPort, grpcPort,
     startTimeoutS, stateDir. Outputs: restUrl, grpcAddress, pid, startedAs, log, serverVersion, fingerprint.
     """  # noqa: D205 - one sentence of names
 
@@ -104,7 +105,7 @@ def _fingerprint(inputs: Props) -> Any:  # noqa: ANN401 - text, or UNKNOWN in a 
     parts = {name: inputs.get(name) for name in _FINGERPRINTED}
     if UNKNOWN in parts.values():
         return UNKNOWN
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+    return fingerprint(parts)
 
 
 def _version_of(command: list[str]) -> str:
@@ -121,18 +122,18 @@ def _command(inputs: Props) -> list[str]:
     state_dir.mkdir(parents=True, exist_ok=True)
     monitoring_file = state_dir / "monitoring.config"
     write_monitoring_file(monitoring_file)
+    variant = ServingVariant.model_validate({name: inputs.get(name) for name in _VARIANT})
     batching_file = None
-    if inputs.get("batching"):
+    if variant.batching:
         batching_file = state_dir / "batching.config"
-        write_batching_file(Batching(**inputs["batching"]), batching_file)
+        write_batching_file(variant.batching, batching_file)
     return server_command(
         shutil.which(_REAL_SERVER) if inputs["server"] == _REAL_SERVER else None,
         model_name=inputs["modelName"],
         model_base_path=inputs["modelPath"],
         rest_port=inputs["restPort"],
         grpc_port=inputs["grpcPort"],
-        intra_op=inputs["intraOp"],
-        inter_op=inputs["interOp"],
+        variant=variant,
         batching_file=batching_file,
         monitoring_file=monitoring_file,
     )

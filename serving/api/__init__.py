@@ -1,1 +1,1 @@
-"""The APIs of the embedded server, REST and gRPC, and what they share."""
+"""The embedded server's REST and gRPC APIs, and what both share."""

@@ -1,4 +1,4 @@
-"""TF Serving's gRPC API: PredictionService, ModelService and, where asked for, the standard health service."""
+"""TF Serving's gRPC API: PredictionService, ModelService and, if a flag asks for it, the standard health service."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +16,11 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.api.core import ServerCore, model_spec
-from serving.api.errors import Code, ServingError, StartError, invalid_argument
+from serving.api.served_model import ServedModel, model_spec, signature_def_map
 from serving.api.tensor_proto import from_proto, to_proto
+from serving.errors import Code, ServingError, cannot_bind, invalid_argument
 from serving.flags import Flags
-from serving.model.model import Model
+from serving.model.loaded_model import LoadedModel
 
 _Request: TypeAlias = (
     predict_pb2.PredictRequest
@@ -30,22 +30,22 @@ _Request: TypeAlias = (
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc] # untyped stubs
-    """Predict and GetModelMetadata; the other calls answer UNIMPLEMENTED, as the stubs' own base class does."""
+    """Predict and GetModelMetadata. The generated base class answers UNIMPLEMENTED to the other calls."""
 
-    def __init__(self, core: ServerCore) -> None:
-        self._core = core
+    def __init__(self, served: ServedModel) -> None:
+        self._served = served
 
     def Predict(  # noqa: N802 - named by the protocol
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
         """Run the model."""
-        with _answering(context), self._core.metrics.predict_request("GRPC"):
-            model = _find_model(self._core, request)
+        with _aborting(context), self._served.metrics.predict_request("GRPC"):
+            model = _find_model(self._served, request)
             name = request.model_spec.signature_name
             if (signature := model.signature(name)) is None:
                 raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
             inputs = {key: from_proto(key, tensor) for key, tensor in request.inputs.items()}
-            outputs = self._core.predict(signature, inputs, list(request.output_filter))
+            outputs = self._served.predict(signature, inputs, list(request.output_filter))
             response = predict_pb2.PredictResponse(model_spec=model_spec(model, signature.name))
             for key, output in outputs.items():
                 response.outputs[key].CopyFrom(to_proto(output))
@@ -54,69 +54,72 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
     def GetModelMetadata(  # noqa: N802 - named by the protocol
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Say what the signatures take and give."""
-        with _answering(context):
+        """Describe the inputs and outputs of the signatures."""
+        with _aborting(context):
             if not request.metadata_field:
                 raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
             for field in request.metadata_field:
                 if field != "signature_def":
                     raise invalid_argument(f"Metadata field {field} is not supported")
-            return self._core.metadata(_find_model(self._core, request))
+            model = _find_model(self._served, request)
+            response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec(model))
+            response.metadata["signature_def"].Pack(signature_def_map(model))
+            return response
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc] # untyped stubs
-    """GetModelStatus; reloading the configuration answers UNIMPLEMENTED."""
+    """GetModelStatus. The generated base class answers UNIMPLEMENTED to HandleReloadConfigRequest."""
 
-    def __init__(self, core: ServerCore) -> None:
-        self._core = core
+    def __init__(self, served: ServedModel) -> None:
+        self._served = served
 
     def GetModelStatus(  # noqa: N802 - named by the protocol
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        """Say which versions there are, and in which state."""
-        with _answering(context):
+        """List the versions and their states."""
+        with _aborting(context):
             spec = _spec(request)
-            return self._core.status(spec.name, _version(spec))
+            return self._served.status(spec.name, _version(spec))
 
 
-def grpc_server(core: ServerCore, flags: Flags) -> grpc.Server:
-    """The server with its services, bound to its port on the loopback, not started.
+def grpc_server(served: ServedModel, flags: Flags) -> grpc.Server:
+    """The server with its services, bound to its address and port, not started.
 
-    Raises StartError where the port is taken.
+    Raises StartError if the port is taken.
     """
     options: list[tuple[str, int | str]] = [
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
-        # Two servers on one port would share its requests, silently.
+        # Otherwise two servers could share one port, and each would get some of the requests.
         ("grpc.so_reuseport", 0),
         *flags.grpc_channel_arguments,
     ]
     server = grpc.server(ThreadPoolExecutor(flags.grpc_max_threads, thread_name_prefix="grpc"), options=options)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(core), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(core), server)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(served), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(served), server)
     if flags.enable_grpc_healthcheck_service:
-        checks = health.HealthServicer()
-        checks.set("", health_pb2.HealthCheckResponse.SERVING)
-        health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+        health_service = health.HealthServicer()
+        health_service.set("", health_pb2.HealthCheckResponse.SERVING)
+        health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
     try:
         server.add_insecure_port(f"{flags.bind_address}:{flags.port}")
     except RuntimeError as error:
-        raise StartError(f"--port={flags.port} cannot be bound: {error}; give a free port") from error
+        raise cannot_bind("port", flags.port, error) from error
     return server
 
 
 @contextmanager
-def _answering(context: grpc.ServicerContext) -> Iterator[None]:
-    """Ends the call with the right code where the block raises; `abort` itself raises to end the handler."""
+def _aborting(context: grpc.ServicerContext) -> Iterator[None]:
+    """Answer a ServingError of the block with its status code. `abort` raises, which ends the handler."""
     try:
         yield
     except ServingError as error:
         context.abort(grpc.StatusCode[error.code.name], error.message)
 
 
-def _find_model(core: ServerCore, request: _Request) -> Model:
+def _find_model(served: ServedModel, request: _Request) -> LoadedModel:
     spec = _spec(request)
-    return core.find_model(spec.name, _version(spec), spec.version_label or None)
+    return served.find(spec.name, _version(spec), spec.version_label or None)
 
 
 def _spec(request: _Request) -> model_pb2.ModelSpec:

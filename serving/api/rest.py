@@ -13,12 +13,11 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from tensorflow_serving.apis import get_model_metadata_pb2
 
-from serving.api.core import ServerCore
-from serving.api.errors import Code, ServingError, invalid_argument
-from serving.api.json_tensor import decode, encode
-from serving.model.model import Model
+from serving.api.json_codec import decode, encode
+from serving.api.served_model import ServedModel, model_spec, signature_def_map
+from serving.errors import Code, ServingError, invalid_argument
+from serving.model.loaded_model import LoadedModel
 from serving.model.signature import Signature
 
 _T = TypeVar("_T")
@@ -26,22 +25,22 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
 class RestApi:
-    """The endpoints. Requests are parsed, run and encoded in `threads` threads; the event loop only moves bytes."""
+    """The endpoints. `threads` threads decode, run and encode requests; the event loop only moves bytes."""
 
-    def __init__(self, core: ServerCore, *, threads: int, timeout_s: float, max_body_bytes: int) -> None:
-        self._core = core
+    def __init__(self, served: ServedModel, *, threads: int, timeout_s: float, max_body_bytes: int) -> None:
+        self._served = served
         self._timeout_s = timeout_s
         self._max_body_bytes = max_body_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
 
     def application(self, prometheus_path: str | None) -> FastAPI:
-        """The ASGI application; `prometheus_path` is None where monitoring is off."""
+        """The ASGI application; `prometheus_path` is None if monitoring is off."""
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
         for version in ("", "/versions/{version:int}", "/labels/{label}"):
             model = "/v1/models/{name}" + version
             app.add_api_route(f"{model}:predict", self.predict, methods=["POST"])
-            app.add_api_route(f"{model}:classify", self.other_api, methods=["POST"])
-            app.add_api_route(f"{model}:regress", self.other_api, methods=["POST"])
+            app.add_api_route(f"{model}:classify", self.unimplemented, methods=["POST"])
+            app.add_api_route(f"{model}:regress", self.unimplemented, methods=["POST"])
             app.add_api_route(f"{model}/metadata", self.metadata, methods=["GET"])
             app.add_api_route(model, self.status, methods=["GET"])
         if prometheus_path is not None:
@@ -49,56 +48,54 @@ class RestApi:
         app.add_api_route("/v1/{rest:path}", self.malformed, methods=_METHODS)
         app.add_exception_handler(ServingError, _answer_error)
         app.add_exception_handler(HTTPException, _answer_error)
-        app.add_exception_handler(ClientDisconnect, _answer_nobody)
-        app.add_exception_handler(Exception, _answer_bug)
+        app.add_exception_handler(ClientDisconnect, _answer_disconnected)
+        app.add_exception_handler(Exception, _answer_internal_error)
         return app
 
     async def predict(self, request: Request) -> Response:
         """`POST …:predict`."""
-        with self._core.metrics.predict_request("REST"):
+        with self._served.metrics.predict_request("REST"):
             body = await self._read_body(request)
             model = self._find_model(request)
             answer = await self._in_thread(lambda: self._predict(model, body))
         return _json(answer)
 
-    async def other_api(self, request: Request) -> Response:
-        """`POST …:classify` and `:regress`, which are for models with signatures of that kind."""
+    async def unimplemented(self, request: Request) -> Response:
+        """`POST …:classify` and `POST …:regress`."""
         raise ServingError(Code.UNIMPLEMENTED, f"The embedded server answers :predict only, not {request.url.path}")
 
     async def metadata(self, request: Request) -> Response:
         """`GET …/metadata`."""
-        response = self._core.metadata(self._find_model(request))
-        # MessageToJson would write the packed map with an "@type", which TF Serving does not.
-        signatures = get_model_metadata_pb2.SignatureDefMap()
-        response.metadata["signature_def"].Unpack(signatures)
+        model = self._find_model(request)
         return _json(
             b'{"model_spec": %b, "metadata": {"signature_def": %b}}'
-            % (_message_json(response.model_spec), _message_json(signatures))
+            % (_message_json(model_spec(model)), _message_json(signature_def_map(model)))
         )
 
     async def status(self, request: Request) -> Response:
-        """`GET` of a model or a version of it."""
-        if request.path_params.get("label"):
+        """`GET` of a model or one of its versions."""
+        parameters = request.path_params
+        if parameters.get("label"):
             self._find_model(request)
-        if ":" in request.path_params["name"]:
+        if ":" in parameters["name"]:
             return await self.malformed(request)
-        return _json(_message_json(self._core.status(request.path_params["name"], request.path_params.get("version"))))
+        return _json(_message_json(self._served.status(parameters["name"], parameters.get("version"))))
 
     async def metrics(self) -> Response:
         """The Prometheus page."""
-        return Response(self._core.metrics.page(), media_type="text/plain")
+        return Response(self._served.metrics.page(), media_type="text/plain")
 
     async def malformed(self, request: Request) -> Response:
-        """Anything else below `/v1/`."""
+        """Any other request below `/v1/`."""
         raise invalid_argument(f"Malformed request: {request.method} {request.url.path}")
 
-    def _find_model(self, request: Request) -> Model:
+    def _find_model(self, request: Request) -> LoadedModel:
         parameters = request.path_params
-        return self._core.find_model(parameters["name"], parameters.get("version"), parameters.get("label"))
+        return self._served.find(parameters["name"], parameters.get("version"), parameters.get("label"))
 
-    def _predict(self, model: Model, body: bytes) -> bytes:
+    def _predict(self, model: LoadedModel, body: bytes) -> bytes:
         request = decode(body, lambda name: _find_signature(model, name))
-        return encode(self._core.predict(request.signature, request.inputs), row=request.row)
+        return encode(self._served.predict(request.signature, request.inputs), row=request.row)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         try:
@@ -114,7 +111,7 @@ class RestApi:
         size = 0
         async for chunk in request.stream():
             size += len(chunk)
-            # Read on for a while without keeping it: a client that is still sending would not see the answer.
+            # Read on without keeping the data: a client that is still sending would not read the answer.
             if size <= self._max_body_bytes:
                 chunks.append(chunk)
             elif size > 2 * self._max_body_bytes:
@@ -144,13 +141,13 @@ class RestApi:
     def _too_large(self) -> ServingError:
         return ServingError(
             Code.INVALID_ARGUMENT,
-            f"The body is larger than {self._max_body_bytes} bytes; send fewer instances a request, or start the "
+            f"The body is larger than {self._max_body_bytes} bytes; send fewer instances per request, or start the "
             "server with a larger --rest_api_max_body_bytes",
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
 
 
-def _find_signature(model: Model, name: str) -> Signature:
+def _find_signature(model: LoadedModel, name: str) -> Signature:
     if (signature := model.signature(name)) is None:
         raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
     return signature
@@ -174,10 +171,10 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     return _json(orjson.dumps({"error": f"{HTTPStatus(status).phrase}: {request.method} {request.url.path}"}), status)
 
 
-async def _answer_nobody(request: Request, error: Exception) -> Response:  # noqa: ARG001 - FastAPI passes both
+async def _answer_disconnected(request: Request, error: Exception) -> Response:  # noqa: ARG001 - FastAPI passes both
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
-async def _answer_bug(request: Request, error: Exception) -> Response:
+async def _answer_internal_error(request: Request, error: Exception) -> Response:
     # uvicorn logs the traceback.
     return _json(orjson.dumps({"error": f"Internal error at {request.url.path}: {error}"}), 500)

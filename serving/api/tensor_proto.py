@@ -1,4 +1,4 @@
-"""Tensors on the gRPC wire: TensorProto to array and back. Imports TensorFlow."""
+"""Converts TensorProto messages to arrays and back. Imports TensorFlow."""
 
 import math
 from typing import Any
@@ -8,11 +8,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2
 
-from serving.api.errors import invalid_argument
+from serving.errors import invalid_argument
 
-# A shape is a few bytes and may promise any size; gRPC's own limit for a message is the same.
+# A few bytes of shape can claim any size. No tensor can be larger than gRPC's own limit of a message.
 _LARGEST_TENSOR_BYTES = 2**31 - 1
-# TF Serving answers in these fields and not in `tensor_content`, and clients read them by name.
+# TF Serving answers in these fields, not in `tensor_content`, and clients read them by name.
 _VALUE_FIELDS = {
     tf.float32: "float_val",
     tf.float64: "double_val",
@@ -29,12 +29,12 @@ _VALUE_FIELDS = {
 
 
 def from_proto(name: str, tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
-    """The array of input `name`. Raises INVALID_ARGUMENT where the message contradicts itself."""
+    """The array of input `name`. Raises INVALID_ARGUMENT if type, shape and values do not match."""
     sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
     try:
         dtype = tf.as_dtype(tensor.dtype)
         if any(size < 0 for size in sizes) or math.prod(sizes) * dtype.size > _LARGEST_TENSOR_BYTES:
-            raise invalid_argument(f"tensor parsing error: {name}: its shape {sizes} is no size that a tensor can have")
+            raise invalid_argument(f"tensor parsing error: {name}: a tensor cannot have the shape {sizes}")
         if dtype == tf.float32 and tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, dtype=np.float32).reshape(sizes)
         return np.asarray(tf.make_ndarray(tensor))
@@ -43,7 +43,7 @@ def from_proto(name: str, tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
 
 
 def to_proto(array: NDArray[Any]) -> tensor_pb2.TensorProto:
-    """The array as TF Serving would answer it."""
+    """The array as TF Serving writes it in a response."""
     dtype = tf.as_dtype(array.dtype)
     if (field := _VALUE_FIELDS.get(dtype)) is None:
         return tf.make_tensor_proto(array)

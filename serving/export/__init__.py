@@ -1,1 +1,1 @@
-"""Exports Keras ResNet50 as the SavedModel that every stack serves."""
+"""Exports Keras ResNet50 as the SavedModel that every stack serves. Nothing here serves it."""

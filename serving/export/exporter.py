@@ -1,4 +1,4 @@
-"""Exports Keras ResNet50 as the SavedModel that every stack serves, into a cache, once.
+"""Exports the model to a cache, unless it is there already.
 
 `python -m serving.export --weights auto|imagenet|random --cache DIR` prints one JSON line on standard output:
 `{"name": "resnet", "path": "<cache>/<key>/resnet", "digest": "<sha256>", "weights": "random"}`.
@@ -16,6 +16,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
@@ -24,8 +25,8 @@ Weights = Literal["imagenet", "random"]
 
 MODEL_NAME = "resnet"
 DEFAULT_CACHE = Path(".cache/models")
-# Raise it when what is exported changes though no version of Keras or TensorFlow did.
-_RECIPE = 1
+# Raise it when the export changes without a new version of Keras or TensorFlow.
+_EXPORT_VERSION = 1
 _IMAGENET_WEIGHTS_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/resnet/resnet50_weights_tf_dim_ordering_tf_kernels.h5"
 )
@@ -34,7 +35,7 @@ _RECORD_FILE = "export.json"
 
 
 class Exported(TypedDict):
-    """What was exported. `digest` is sha256 over the files below `path`."""
+    """An exported model. `digest` is sha256 over the files below `path`."""
 
     name: str
     path: str
@@ -43,25 +44,25 @@ class Exported(TypedDict):
 
 
 class WeightsUnavailableError(RuntimeError):
-    """The pretrained weights were asked for and cannot be downloaded."""
+    """The pretrained weights are required and cannot be downloaded."""
 
 
 def export(weights: Literal["auto", "imagenet", "random"], cache: Path) -> Exported:
-    """The exported model, from the cache where it is there already.
+    """Export the model, or return the export in the cache.
 
-    Raises WeightsUnavailableError where `weights` is `imagenet` and Keras cannot download them.
+    Raises WeightsUnavailableError if `weights` is `imagenet` and Keras cannot download them.
     """
     if weights != "auto":
-        return cached_export(weights, cache, _writer(weights, cache))
-    if (found := _read_record(cache, "imagenet")) is not None:
-        return found
+        return cached_export(weights, cache, partial(_write, weights, cache))
+    if (cached := _read_record(cache, "imagenet")) is not None:
+        return cached
     if not _can_download():
-        _say(f"the pretrained weights cannot be downloaded ({_IMAGENET_WEIGHTS_URL}); using random ones")
+        _print_status(f"the pretrained weights cannot be downloaded ({_IMAGENET_WEIGHTS_URL}); using random ones")
         return export("random", cache)
     try:
         return export("imagenet", cache)
     except WeightsUnavailableError as error:
-        _say(f"{error}; using random ones")
+        _print_status(f"{error}; using random ones")
         return export("random", cache)
 
 
@@ -70,7 +71,7 @@ def tree_digest(folder: Path) -> str:
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix().encode()
-        # Lengths are hashed too, so that no other split into names and contents gives the same digest.
+        # Lengths are hashed too, so that no other names and contents join to the same bytes.
         digest.update(len(name).to_bytes(8, "big") + name + file.stat().st_size.to_bytes(8, "big"))
         with file.open("rb") as stream:
             while chunk := stream.read(1 << 20):
@@ -79,40 +80,36 @@ def tree_digest(folder: Path) -> str:
 
 
 def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) -> Exported:
-    """The export in the cache; where there is none yet, `write` is given the version folder to fill.
+    """The export in the cache. If there is none, `write` writes the model to the version folder it is given.
 
-    Safe against interruption, and against others that export to the same cache.
+    Safe against interruption and against other processes that export to the same cache.
     """
-    if (found := _read_record(cache, weights)) is not None:
-        return found
+    if (cached := _read_record(cache, weights)) is not None:
+        return cached
     key = _key(weights)
     cache.mkdir(parents=True, exist_ok=True)
     with _locked(cache / f".{key}.lock"):
-        if (found := _read_record(cache, weights)) is not None:
-            return found
-        # Only the holder of the lock writes here, so what lies here was left behind by an interrupted export.
+        if (cached := _read_record(cache, weights)) is not None:
+            return cached
+        # Only the holder of the lock writes here, so an existing folder is from an interrupted export.
         unfinished = cache / f".{key}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         model = unfinished / MODEL_NAME
-        _say(f"exporting ResNet50 with {weights} weights to {cache / key}")
+        _print_status(f"exporting ResNet50 with {weights} weights to {cache / key}")
         write(model / "1")
         record = {"digest": tree_digest(model), "weights": weights}
         (unfinished / _RECORD_FILE).write_text(json.dumps(record) + "\n")
         unfinished.rename(cache / key)
-    found = _read_record(cache, weights)
-    if found is None:
+    exported = _read_record(cache, weights)
+    if exported is None:
         raise RuntimeError(f"{cache / key} vanished while it was being exported; export it again")
-    return found
+    return exported
 
 
-def _writer(weights: Weights, cache: Path) -> Callable[[Path], None]:
-    return lambda version_folder: _write(weights, version_folder, cache)
-
-
-def _write(weights: Weights, version_folder: Path, cache: Path) -> None:
-    # TensorFlow takes seconds to import, and a cached export needs none of it.
+def _write(weights: Weights, cache: Path, version_folder: Path) -> None:
+    # TensorFlow takes seconds to import, and a cached export does not need it.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # Keras keeps its downloads in the home directory unless told otherwise; everything of ours stays in the cache.
+    # By default Keras downloads to the home directory.
     os.environ.setdefault("KERAS_HOME", str(cache.absolute() / "keras"))
     from serving.export.resnet50 import write_saved_model  # noqa: PLC0415 - imports TensorFlow
 
@@ -125,8 +122,8 @@ def _write(weights: Weights, version_folder: Path, cache: Path) -> None:
 
 
 def _key(weights: Weights) -> str:
-    made_with = f"recipe {_RECIPE}, keras {version('keras')}, tensorflow {version('tensorflow')}"
-    return f"resnet50-{weights}-{hashlib.sha256(made_with.encode()).hexdigest()[:12]}"
+    versions = f"recipe {_EXPORT_VERSION}, keras {version('keras')}, tensorflow {version('tensorflow')}"
+    return f"resnet50-{weights}-{hashlib.sha256(versions.encode()).hexdigest()[:12]}"
 
 
 def _read_record(cache: Path, weights: Weights) -> Exported | None:
@@ -141,14 +138,14 @@ def _read_record(cache: Path, weights: Weights) -> Exported | None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds the lock file; the kernel lets it go when the process ends, however it ends."""
+    """Hold the lock on `path`. The kernel releases it when the process ends, however it ends."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _can_download() -> bool:
-    """Whether the weights answer in time. In a thread, because no time-out reaches into the look-up of the name."""
+    """Whether the weights can be reached in time. In a thread, because a DNS lookup has no timeout."""
     reached = threading.Event()
     probe = threading.Thread(target=_probe, args=(reached,), daemon=True)
     probe.start()
@@ -165,7 +162,7 @@ def _probe(reached: threading.Event) -> None:
         return
 
 
-def _say(message: str) -> None:
+def _print_status(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
@@ -178,7 +175,7 @@ def main() -> int:
     try:
         exported = export(arguments.weights, arguments.cache)
     except WeightsUnavailableError as error:
-        _say(f"{error}; use --weights=random, or =auto to fall back to them")
+        _print_status(f"{error}; use --weights=random, or =auto to fall back to them")
         return 1
     print(json.dumps(exported))
     return 0

@@ -1,1 +1,1 @@
-"""One SavedModel in memory: its signature, its versions, and batched runs of it."""
+"""The model in memory: a loaded SavedModel, its signatures, and batching. Knows nothing of REST and gRPC."""

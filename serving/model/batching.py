@@ -8,20 +8,16 @@ need one more is refused at once.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.results.manifest import Batching
-from serving.api.errors import Code, ServingError, invalid_argument
-from serving.api.metrics import Metrics
-from serving.model.signature import Tensors
-
-Outputs = dict[str, NDArray[Any]]
+from serving.errors import Code, ServingError, invalid_argument
+from serving.metrics import Metrics
+from serving.model.signature import Outputs, Run, Tensors
+from stacks.serving_variant import Batching
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class _Task:
     inputs: Tensors
     rows: int
     enqueued_s: float
-    done: Future[Outputs] = field(default_factory=Future)
+    outputs: Future[Outputs] = field(default_factory=Future)
 
 
 @dataclass
@@ -39,14 +35,14 @@ class _Batch:
 
 
 class Batcher:
-    """Stands before `run` and calls it with merged inputs from threads of its own, until `close`."""
+    """Calls `run` with the merged inputs of several requests, from its own threads, until `close`."""
 
-    def __init__(self, run: Callable[[Tensors], Outputs], parameters: Batching, metrics: Metrics) -> None:
+    def __init__(self, run: Run, parameters: Batching, metrics: Metrics) -> None:
         self._run = run
         self._parameters = parameters
         self._metrics = metrics
         self._changed = threading.Condition()
-        # Never empty: the last one is open, the others are full and wait for a thread.
+        # Never empty: the last batch is open, the others are full and wait for a thread.
         self._batches = deque([_Batch()])
         self._closed = False
         self._threads = [
@@ -59,14 +55,14 @@ class Batcher:
     def __call__(self, inputs: Tensors) -> Outputs:
         """Run `inputs` as part of a batch and return this request's rows of every output.
 
-        Raises INVALID_ARGUMENT for a request that no batch can hold, UNAVAILABLE where the queue is full.
+        Raises INVALID_ARGUMENT if the request is larger than a batch, UNAVAILABLE if the queue is full.
         """
         task = _Task(inputs, _rows(inputs), time.monotonic())
         self._schedule(task)
-        return task.done.result()
+        return task.outputs.result()
 
     def close(self) -> None:
-        """Run what is waiting, then end the threads."""
+        """Run the waiting batches, then end the threads."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -74,18 +70,18 @@ class Batcher:
             thread.join()
 
     def _schedule(self, task: _Task) -> None:
-        limit, most_batches = self._parameters.max_batch_size, self._parameters.max_enqueued_batches
-        if task.rows > limit:
-            raise invalid_argument(f"Task size {task.rows} is larger than maximum input batch size {limit}")
+        max_rows, max_batches = self._parameters.max_batch_size, self._parameters.max_enqueued_batches
+        if task.rows > max_rows:
+            raise invalid_argument(f"Task size {task.rows} is larger than maximum input batch size {max_rows}")
         with self._changed:
             if self._closed:
                 raise ServingError(Code.UNAVAILABLE, "The server is shutting down")
-            if self._batches[-1].rows + task.rows > limit:
-                if len(self._batches) >= most_batches:
+            if self._batches[-1].rows + task.rows > max_rows:
+                if len(self._batches) >= max_batches:
                     raise ServingError(
                         Code.UNAVAILABLE,
                         "The batch scheduling queue to which this task was submitted is full; currently "
-                        f"{len(self._batches)} batches enqueued and max_enqueued_batches is {most_batches}",
+                        f"{len(self._batches)} batches enqueued and max_enqueued_batches is {max_batches}",
                     )
                 self._batches.append(_Batch())
             self._batches[-1].tasks.append(task)
@@ -98,7 +94,7 @@ class Batcher:
 
     def _next_batch(self) -> _Batch | None:
         with self._changed:
-            while not self._oldest_is_due():
+            while not self._is_due():
                 if self._closed and not self._batches[0].tasks:
                     return None
                 self._changed.wait(self._wait_s())
@@ -107,7 +103,7 @@ class Batcher:
                 self._batches.append(_Batch())
             return batch
 
-    def _oldest_is_due(self) -> bool:
+    def _is_due(self) -> bool:
         batch = self._batches[0]
         if not batch.tasks:
             return False
@@ -129,12 +125,12 @@ class Batcher:
         self._metrics.wrapped_run_count.inc()
         try:
             results = _split(self._run(_merge(batch.tasks)), batch)
-        except Exception as error:  # noqa: BLE001 - it belongs to those who wait, and this thread must live on
+        except Exception as error:  # noqa: BLE001 - each request of the batch raises it, and this thread goes on
             for task in batch.tasks:
-                task.done.set_exception(error)
+                task.outputs.set_exception(error)
         else:
-            for task, result in zip(batch.tasks, results, strict=True):
-                task.done.set_result(result)
+            for task, outputs in zip(batch.tasks, results, strict=True):
+                task.outputs.set_result(outputs)
 
 
 def _rows(inputs: Tensors) -> int:
@@ -152,7 +148,7 @@ def _merge(tasks: Sequence[_Task]) -> Tensors:
         if any(task.inputs[name].shape[1:] != value.shape[1:] for task in tasks):
             raise ServingError(
                 Code.FAILED_PRECONDITION,
-                f"Tensors with name '{name}' from different tasks have different shapes, so they fit no common batch",
+                f"Tensors with name '{name}' from different tasks have different shapes, so they cannot share a batch",
             )
     return {name: np.concatenate([task.inputs[name] for task in tasks]) for name in first}
 
@@ -164,7 +160,7 @@ def _split(outputs: Outputs, batch: _Batch) -> list[Outputs]:
         if not value.ndim or value.shape[0] != batch.rows:
             raise ServingError(
                 Code.FAILED_PRECONDITION,
-                f"Batched output tensor '{name}' has not as many rows as its inputs, so it cannot be shared out",
+                f"Batched output tensor '{name}' does not have as many rows as its inputs, so it cannot be split",
             )
     ends = np.cumsum([task.rows for task in batch.tasks])[:-1]
     parts = {name: np.split(value, ends) for name, value in outputs.items()}

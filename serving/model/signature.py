@@ -1,56 +1,57 @@
-"""What a model's signature takes and gives, and whether a request fits it. Knows nothing of TensorFlow."""
+"""A signature of a model: its inputs and outputs, and the check that a request fits. Does not import TensorFlow."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.api.errors import invalid_argument
+from serving.errors import invalid_argument
 
 Tensors = Mapping[str, NDArray[Any]]
+Outputs = dict[str, NDArray[Any]]
+Run = Callable[[Tensors], Outputs]
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What an input takes. A dimension, or the whole shape, is None where the model leaves it open."""
+    """An input's type and shape. A dimension, or the whole shape, is None if the model accepts any."""
 
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...] | None
 
     def check(self, value: NDArray[Any]) -> None:
-        """Raises INVALID_ARGUMENT, naming this input, where the model could not take `value`."""
+        """Raises INVALID_ARGUMENT, naming this input, if the model cannot take `value`."""
         if value.dtype != self.dtype:
             raise invalid_argument(f"Input '{self.name}' expects {self.dtype.name} but {value.dtype.name} is provided")
         if not self._fits(value.shape):
-            expected = "[" + ",".join("?" if size is None else str(size) for size in self.shape or ()) + "]"
             raise invalid_argument(
-                f"Input '{self.name}' expects shape {expected} but got [{','.join(map(str, value.shape))}]"
+                f"Input '{self.name}' expects shape {shape_text(self.shape or ())} but got {shape_text(value.shape)}"
             )
         if self.dtype.kind == "f" and not np.isfinite(value).all():
-            raise invalid_argument(f"Input '{self.name}' holds NaN or infinite values, which this server refuses")
+            raise invalid_argument(f"Input '{self.name}' contains NaN or infinite values, which this server rejects")
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
         if self.shape is None:
             return True
         return len(shape) == len(self.shape) and all(
-            want is None or want == size for want, size in zip(self.shape, shape, strict=True)
+            expected is None or expected == size for expected, size in zip(self.shape, shape, strict=True)
         )
 
 
 @dataclass(frozen=True)
 class Signature:
-    """One named way to call the model."""
+    """A named function of the model. `run` takes inputs that `check` has passed."""
 
     name: str
     inputs: Mapping[str, InputSpec]
     output_names: tuple[str, ...]
-    run: Callable[[Tensors], dict[str, NDArray[Any]]]
+    run: Run
 
     def check(self, inputs: Tensors) -> None:
-        """Raises INVALID_ARGUMENT, naming the problem, where `inputs` are not exactly what this signature takes."""
+        """Raises INVALID_ARGUMENT, naming the problem, unless `inputs` are exactly what this signature takes."""
         if set(inputs) != set(self.inputs):
             extra, missing = sorted(set(inputs) - set(self.inputs)), sorted(set(self.inputs) - set(inputs))
             raise invalid_argument(
@@ -59,3 +60,8 @@ class Signature:
             )
         for name, value in inputs.items():
             self.inputs[name].check(value)
+
+
+def shape_text(shape: Sequence[int | None]) -> str:
+    """A shape as errors show it, for example `[?,224,224,3]`."""
+    return f"[{','.join('?' if size is None else str(size) for size in shape)}]"

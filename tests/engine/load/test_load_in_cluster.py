@@ -33,7 +33,7 @@ RESOURCE = ClusterLoadTest()
 
 PROGRAM = """
 import json, sys
-from provider.cluster_load_test import ClusterLoadTest
+from provider.resources.cluster_load_test import ClusterLoadTest
 from provider.resource import Operation
 say = lambda line: print(line, flush=True)
 ClusterLoadTest().create(json.load(sys.stdin), Operation(say, say))

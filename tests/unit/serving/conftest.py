@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 
 from serving.command import server_command, write_monitoring_file
+from stacks.serving_variant import ServingVariant
 
 IMAGE_SHAPE = (4, 4, 3)
 MAX_BODY_BYTES = 100_000
@@ -121,7 +122,7 @@ def running_server(base_path: Path, log: Path, *more_flags: str) -> Iterator[Ser
     write_monitoring_file(monitoring)
     command = server_command(
         None, model_name="resnet", model_base_path=base_path, rest_port=rest_port, grpc_port=grpc_port,
-        intra_op=1, inter_op=1, monitoring_file=monitoring,
+        variant=ServingVariant(protocol="rest", intra_op=1, inter_op=1), monitoring_file=monitoring,
     )  # fmt: skip
     with log.open("w") as output:
         process = subprocess.Popen([*command, *more_flags], stdout=output, stderr=subprocess.STDOUT)

@@ -55,6 +55,11 @@ def serving(**changes: object) -> dict[str, object]:
     return {"serving": {"protocol": "rest", "interOp": 2} | changes}
 
 
+def batching(**changes: object) -> dict[str, object]:
+    one = {"maxBatchSize": 1, "batchTimeoutMicros": 0, "maxEnqueuedBatches": 1, "numBatchThreads": 1}
+    return serving(batching=one | changes)
+
+
 def local(**changes: object) -> dict[str, object]:
     return {"local": {"server": "auto", "restPort": 9000, "grpcPort": 9001, "startTimeoutS": 9} | changes}
 
@@ -103,6 +108,10 @@ WRONG = [
         "serving.batching.numBatchThreads is missing",
         "as many as the shape has",
     ),
+    (batching(maxBatchSize=4097), "serving.batching: maxBatchSize is 4097", "give 4096 at most"),
+    (batching(batchTimeoutMicros=10_000_001), "serving.batching: batchTimeoutMicros is 10000001", "10000000 at most"),
+    (batching(numBatchThreads=1025), "serving.batching: numBatchThreads is 1025", "give 1024 at most"),
+    (batching(maxBatchSize=0), "serving.batching.maxBatchSize is 0", "Give 1 to 4096"),
     ({"loda": {}}, "loda is not a setting", "did you mean load?"),
     (smoke(profile="sede"), "load.profile is 'sede'", "give one of seed, laptop, smoke"),
     (smoke(users=0), "load.users is 0", "Give 1 to 10000"),
@@ -168,8 +177,8 @@ def test_a_wrong_load_names_its_own_key_and_no_other_ways(load, said):
 
 
 def test_intra_op_follows_the_shape_unless_the_stack_says_otherwise():
-    assert parse(platform="gke", shape={"machineType": "e2-custom-8-16384", "nodes": 2}).intra_op == 8
-    assert parse(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}).intra_op == 1
+    assert parse(platform="gke", shape={"machineType": "e2-custom-8-16384", "nodes": 2}).variant.intra_op == 8
+    assert parse(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}).variant.intra_op == 1
 
 
 def test_the_seed_profile_is_the_published_experiment():

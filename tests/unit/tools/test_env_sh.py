@@ -101,3 +101,53 @@ def test_outside_a_checkout_it_fails_and_changes_nothing(shell: str, checkout: P
         pytest.skip("this shell knows where the sourced file lies")
     script = f"set +e; . '{checkout}/tools/env.sh' 2>/dev/null; [ $? = 1 ]"
     assert "PULUMI_BACKEND_URL" not in source(shell, checkout, at=tmp_path, script=script)
+
+
+SALT = "encryptionsalt: v1:zg6STAqxsnc=:v1:8RIaZc56wk40cSoG:Wgmq36PYs6Su\n"
+SETTINGS = "config:\n  # Why it is so.\n  shapebench:platform: local\n"
+RUN_PULUMI = ". tools/env.sh && pulumi up --stack local"
+
+
+def pulumi_that_writes(checkout: Path, script_at, text: str) -> Path:
+    """Put a stand-in for the command line in place that appends to the stack's file; returns that file."""
+    stack_file = checkout / "stacks/Pulumi.local.yaml"
+    stack_file.parent.mkdir()
+    stack_file.write_text(SETTINGS)
+    script_at(checkout / ".tools/bin/pulumi", f"printf '%s' '{text}' >> stacks/Pulumi.local.yaml\necho \"$@\" > called")
+    return stack_file
+
+
+def test_a_salt_that_pulumi_writes_is_taken_out_of_the_stack_file_again(shell: str, checkout: Path, script_at):
+    stack_file = pulumi_that_writes(checkout, script_at, SALT)
+    environment = source(shell, checkout, script=RUN_PULUMI)
+    assert (checkout / "called").read_text() == "up --stack local\n"
+    assert stack_file.read_text() == SETTINGS
+    assert environment["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] == "true", "so that Pulumi finds it in the state"
+    assert list(stack_file.parent.iterdir()) == [stack_file]
+
+
+def test_a_setting_that_pulumi_writes_beside_the_salt_stays(shell: str, checkout: Path, script_at):
+    stack_file = pulumi_that_writes(checkout, script_at, "  shapebench:rerun: again\n" + SALT)
+    source(shell, checkout, script=RUN_PULUMI)
+    assert stack_file.read_text() == SETTINGS + "  shapebench:rerun: again\n"
+
+
+def test_a_salt_stays_where_secrets_need_it(shell: str, checkout: Path, script_at):
+    secret = "  shapebench:token:\n    secure: v1:abc\n"
+    stack_file = pulumi_that_writes(checkout, script_at, secret + SALT)
+    source(shell, checkout, script=RUN_PULUMI)
+    assert stack_file.read_text() == SETTINGS + secret + SALT
+
+
+def test_a_salt_stays_in_a_backend_of_the_users_own(shell: str, checkout: Path, script_at):
+    stack_file = pulumi_that_writes(checkout, script_at, SALT)
+    environment = source(shell, checkout, script=RUN_PULUMI, PULUMI_BACKEND_URL="s3://theirs")
+    assert stack_file.read_text() == SETTINGS + SALT
+    assert "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER" not in environment
+
+
+def test_pulumis_exit_status_is_kept(shell: str, checkout: Path, script_at):
+    pulumi_that_writes(checkout, script_at, SALT)
+    script_at(checkout / ".tools/bin/pulumi", "exit 3")
+    script = "set +e; . tools/env.sh; pulumi up; export STATUS=$?"
+    assert source(shell, checkout, script=script)["STATUS"] == "3"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.planning.service import Service, cores_of_its_own
 from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, ZoneLoss, simulate
-from analysis.results.manifest import Batching
+from stacks.serving_variant import Batching
 
 ALWAYS_THE_SAME = np.ones(1)
 
@@ -66,13 +66,14 @@ def test_users_who_never_wait_drive_a_server_to_its_limit(steady):
     threads=st.integers(1, 4),
     balancer=st.sampled_from(["random", "round-robin"]),
     batching=st.none()
-    | st.builds(
-        Batching,
-        max_batch_size=st.integers(1, 4),
-        batch_timeout_micros=st.sampled_from([0, 5_000, 300_000]),
-        max_enqueued_batches=st.integers(1, 3),
-        num_batch_threads=st.integers(1, 3),
-    ),
+    | st.fixed_dictionaries(
+        {
+            "max_batch_size": st.integers(1, 4),
+            "batch_timeout_micros": st.sampled_from([0, 5_000, 300_000]),
+            "max_enqueued_batches": st.integers(1, 3),
+            "num_batch_threads": st.integers(1, 3),
+        }
+    ).map(Batching.model_validate),
     load=st.builds(OpenLoop, rate_rps=st.floats(0.5, 60), duration_s=st.just(10.0))
     | st.builds(ClosedLoop, users=st.integers(1, 20), wait_s=st.sampled_from([0.0, 0.3]), duration_s=st.just(10.0)),
     lost=st.booleans(),

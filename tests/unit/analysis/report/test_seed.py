@@ -5,10 +5,11 @@ import pytest
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.report.seed import EXPERIMENTS, differences, seed_table
-from analysis.results.manifest import Batching, Validity
+from analysis.results.manifest import Validity
 from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
+from stacks.serving_variant import Batching
 
 SEED = PROFILES["seed"]
 FAST, SLOW = Server(capacity_rps=60, service_ms=100), Server(capacity_rps=30, service_ms=200)

@@ -11,6 +11,7 @@ from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
+from stacks.serving_variant import Batching
 
 SMOKE = PROFILES["smoke"]
 SERVER = Server(capacity_rps=30, service_ms=20)
@@ -58,6 +59,21 @@ def test_a_manifest_is_snake_case_on_disk(store, finished):
     content = json.loads(manifest_file(store, finished).read_text())
     assert content["shape"]["machine_type"] == "e2-custom-8-16384"
     assert content["load"]["spawn_rate_per_s"] == SMOKE.spawn_rate_per_s
+
+
+def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_case(store, rows):
+    made = make_manifest(SMOKE)
+    batching = Batching(max_batch_size=8, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
+    manifest = made.model_copy(update={"serving": made.serving.model_copy(update={"batching": batching})})
+    write_run(store, manifest, rows)
+    serving = json.loads(manifest_file(store, manifest).read_text())["serving"]
+    assert list(serving) == [
+        "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "model",
+    ]  # fmt: skip
+    assert list(serving["batching"]) == [
+        "max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads",
+    ]  # fmt: skip
+    assert store.scan().manifests == (manifest,)
 
 
 def test_a_store_that_does_not_exist_yet_is_empty(store):

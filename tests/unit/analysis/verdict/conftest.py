@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from analysis.results.manifest import Batching
 from analysis.statistics.estimate import Estimate
 from analysis.verdict.ranking import Limit, Ranked
 from analysis.verdict.variants import Variant
 from bench.stores.synthetic import make_manifest
 from stacks.load_profiles import PROFILES
+from stacks.serving_variant import Batching
 
 SHAPES = {
     "2cpu-4gb": ("e2-custom-2-4096", 8),

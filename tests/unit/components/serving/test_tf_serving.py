@@ -12,12 +12,12 @@ from pulumi.runtime import mocks
 
 from components.serving.config import config_files, config_map_name
 from components.serving.tf_serving import TfServing, TfServingArgs
-from components.serving.variant import hashed
 from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
 from stacks.files import load_settings
 from stacks.serving_names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
 
 GKE_STACKS = {"2cpu-4gb": (8, 2), "4cpu-8gb": (4, 4), "8cpu-16gb": (2, 8), "8cpu-64gb": (2, 8)}
@@ -31,8 +31,7 @@ BASE = TfServingArgs(
     model_uri="/models/d1/resnet",
     model_name="resnet",
     model_digest="d1",
-    intra_op=2,
-    inter_op=4,
+    variant=ServingVariant(protocol="rest", intra_op=2, inter_op=4),
 )
 
 
@@ -110,15 +109,16 @@ def registered(args: TfServingArgs) -> Registered:
 
 
 def with_(**changes: object) -> TfServingArgs:
-    return dataclasses.replace(BASE, **changes)
+    """The arguments with these changes, of the serving variant or beside it."""
+    of_variant = {name: changes.pop(name) for name in ServingVariant.model_fields if name in changes}
+    variant = ServingVariant.model_validate(BASE.variant.model_dump() | of_variant)
+    return dataclasses.replace(BASE, **({"variant": variant} | changes))
 
 
 def of_stack(stack: str, **changes: object) -> TfServingArgs:
     parsed = load_settings(stack)
     shape = parsed.node_shape(stack)
-    return with_(
-        shape=shape, replicas=shape.nodes, intra_op=parsed.intra_op, inter_op=parsed.serving.inter_op, **changes
-    )
+    return with_(shape=shape, replicas=shape.nodes, variant=parsed.variant, **changes)
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +364,14 @@ def test_every_argument_changes_what_is_registered(base, change):
 def test_every_argument_is_tried_above():
     # The digest is in the fingerprint and, by way of the URI, in the flags.
     tried = {name for change in CHANGES for name in change} | {"model_digest"}
-    assert tried == {field.name for field in dataclasses.fields(TfServingArgs)}
+    beside_the_variant = {field.name for field in dataclasses.fields(TfServingArgs)} - {"variant"}
+    assert tried == beside_the_variant | set(ServingVariant.model_fields) - {"protocol"}
+
+
+def test_the_server_is_deployed_the_same_for_both_protocols(base):
+    over_grpc = registered(with_(protocol="grpc"))
+    assert over_grpc.resources == base.resources
+    assert over_grpc.outputs == base.outputs
 
 
 MEASURED = {
@@ -400,8 +407,8 @@ def test_labels_of_the_stack_cannot_lower_the_pod_security_level():
 
 
 def test_equal_parts_have_equal_hashes_whatever_their_order():
-    assert hashed({"a": 1, "b": 2}) == hashed({"b": 2, "a": 1})
-    assert hashed({"a": 1}) != hashed({"a": "1"})
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": "1"})
 
 
 ANY_ARGS = st.builds(
@@ -417,9 +424,14 @@ ANY_ARGS = st.builds(
     model_uri=st.sampled_from(["/models/d/resnet", "gs://bucket/d/resnet"]),
     model_name=st.just("resnet"),
     model_digest=st.just("d"),
-    intra_op=st.integers(1, 64),
-    inter_op=st.integers(1, 64),
-    batching=st.none() | st.just(BATCHING),
+    variant=st.fixed_dictionaries(
+        {
+            "protocol": st.sampled_from(["rest", "grpc"]),
+            "intra_op": st.integers(1, 64),
+            "inter_op": st.integers(1, 64),
+            "batching": st.none() | st.just(BATCHING),
+        }
+    ).map(ServingVariant.model_validate),
     service_account_annotations=st.none() | st.just({}),
     pool=st.sampled_from([{}, {"shapebench/pool": "serving"}]),
     resources=st.none() | st.builds(PodResources, st.integers(100, 64000), st.integers(512, 65536)),

@@ -10,9 +10,8 @@ import pytest
 
 from serving.export import exporter as exporting
 from serving.export.exporter import tree_digest
-from serving.export.resnet50 import IMAGE_SHAPE, write_saved_model
-from serving.export.weights import SEED, random_value
-from serving.model.model import Model
+from serving.export.resnet50 import IMAGE_SHAPE, SEED, random_value, write_saved_model
+from serving.model.loaded_model import LoadedModel
 
 
 def write_small(version: Path) -> None:
@@ -81,7 +80,7 @@ def test_the_command_prints_one_line_that_says_what_was_exported(tmp_path):
 
 def test_random_resnet50_tells_images_apart_without_being_one_hot(tmp_path):
     write_saved_model("random", tmp_path / "1")
-    model = Model("resnet", 1, tmp_path / "1")
+    model = LoadedModel("resnet", 1, tmp_path / "1")
     images = np.random.default_rng(3).uniform(0, 255, (2, *IMAGE_SHAPE)).astype(np.float32)
     images[1] = 127
     answers = model.signature("serving_default").run({"image_input": images})["resnet50"]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.results.manifest import Batching
-from serving.api.errors import Code, ServingError
-from serving.api.metrics import Metrics
+from serving.errors import Code, ServingError
+from serving.metrics import Metrics
 from serving.model.batching import Batcher
+from stacks.serving_variant import Batching
 
 
 class Runs:
@@ -162,7 +162,7 @@ def test_an_output_that_cannot_be_shared_out_is_an_error_not_a_mix_up():
         runs.may_go.set()
         assert alone.result(20)["y"].item() == 0
         for answer in together:
-            with pytest.raises(ServingError, match="not as many rows as its inputs"):
+            with pytest.raises(ServingError, match="not have as many rows as its inputs"):
                 answer.result(20)
     batcher.close()
 

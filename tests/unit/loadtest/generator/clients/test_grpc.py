@@ -188,8 +188,8 @@ TWO_USERS = """
 from gevent import monkey; monkey.patch_all()
 import json, socket, sys
 from dataclasses import astuple
-from loadtest.grpc_client import grpc_clients
-from loadtest.plan import Plan
+from loadtest.generator.clients.grpc_client import grpc_clients
+from loadtest.generator.plan import Plan
 body, port = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
 socket.getaddrinfo = lambda *_, **__: [(0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)]
 new = grpc_clients(Plan(

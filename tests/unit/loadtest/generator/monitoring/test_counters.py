@@ -15,8 +15,8 @@ from analysis.results import samples as names
 from loadtest.generator.monitoring.counters import Counters, counts_in, note
 from loadtest.generator.plan import Plan
 from loadtest.result.samples import read_samples
-from serving.api.errors import Code, ServingError
-from serving.api.metrics import Metrics
+from serving.errors import Code, ServingError
+from serving.metrics import Metrics
 from tests.unit.loadtest.plans import write_plan
 
 PAGE = """\

@@ -1,4 +1,4 @@
-"""What can go wrong with a request, in the canonical codes that REST and gRPC both map from."""
+"""Errors of the embedded server: of a request, with a canonical status code, and of the start."""
 
 from enum import Enum
 from http import HTTPStatus
@@ -19,15 +19,15 @@ class Code(Enum):
 
     @property
     def http_status(self) -> HTTPStatus:
-        """The HTTP status that stands for this code."""
+        """The HTTP status for this code."""
         return self.value[1]
 
 
 class ServingError(Exception):
-    """A request that cannot be answered; the message names the problem and goes to the client as it is."""
+    """A request that cannot be answered. The client gets `message` as it is, so it names the problem."""
 
     def __init__(self, code: Code, message: str, http_status: HTTPStatus | None = None) -> None:
-        """`http_status` is given where HTTP has a word of its own for the problem, such as 413."""
+        """`http_status` is given where HTTP has a more exact status than that of `code`, such as 413."""
         super().__init__(message)
         self.code = code
         self.message = message
@@ -35,9 +35,14 @@ class ServingError(Exception):
 
 
 def invalid_argument(message: str) -> ServingError:
-    """The client sent something that cannot work."""
+    """The error for a request that is itself wrong."""
     return ServingError(Code.INVALID_ARGUMENT, message)
 
 
 class StartError(RuntimeError):
     """The server cannot start; the message says why and how to mend it."""
+
+
+def cannot_bind(flag: str, port: int, reason: object) -> StartError:
+    """The error for a port that the server cannot listen on."""
+    return StartError(f"--{flag}={port} cannot be bound: {reason}; give a free port")

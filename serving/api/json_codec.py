@@ -1,8 +1,8 @@
-"""Predict requests and responses as JSON: the fast way for the one body that load consists of.
+"""Decodes JSON Predict requests, with a fast path for the usual body, and encodes the responses.
 
-Nearly every request is one nested list of numbers for a float input. simdjson parses that straight into a typed
-buffer; since the buffer is flat, the nesting is checked by itself, on the body's brackets and commas. Whatever is not
-exactly that goes to `serving.api.json_exact`, which is slow, takes all that TF Serving takes, and names what is wrong.
+Nearly every request is one nested list of numbers for a float input. simdjson parses it into a flat typed buffer; the
+nesting is then checked on the brackets and commas of the body. Every other body takes `serving.api.json_slow_path`,
+which accepts all that TF Serving accepts and names what is wrong.
 """
 
 import base64
@@ -18,17 +18,17 @@ import orjson
 import simdjson
 from numpy.typing import NDArray
 
-from serving.api.errors import invalid_argument
-from serving.api.json_exact import LARGEST_RANK, PredictBody, decode_exactly, largest_integer
+from serving.api.json_slow_path import MAX_RANK, PredictBody, decode_slow_path, max_exact_integer
+from serving.errors import invalid_argument
 from serving.model.signature import Signature, Tensors
 
-# All that numbers and the space between them are made of: what is left without it is brackets and commas.
+# The characters of numbers and of the space between them: without these, brackets and commas are left.
 _NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"
 _FAST_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 class _PerThread(threading.local):
-    """A parser reuses its buffers from document to document, and serves one thread at a time."""
+    """A simdjson parser reuses its buffers, and only one thread may use it at a time."""
 
     def __init__(self) -> None:
         self.parser = simdjson.Parser()
@@ -38,15 +38,15 @@ _per_thread = _PerThread()
 
 
 def decode(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody:
-    """Decode a Predict body; `find_signature` raises where the request names none that exists.
+    """Decode a Predict body; `find_signature` raises if the request names an unknown signature.
 
-    Raises INVALID_ARGUMENT, naming the problem and where it is.
+    Raises INVALID_ARGUMENT, naming the problem and its place.
     """
-    return _decode_plain_numbers(body, find_signature) or decode_exactly(body, find_signature)
+    return _decode_fast_path(body, find_signature) or decode_slow_path(body, find_signature)
 
 
 def encode(outputs: Tensors, *, row: bool) -> bytes:
-    """A Predict response: `predictions` for a request in rows, `outputs` for one in columns."""
+    """A Predict response: `predictions` if the request had `instances`, `outputs` if it had `inputs`."""
     values: dict[str, Any] = {name: _jsonable(name, value) for name, value in outputs.items()}
     if not row:
         return _dump({"outputs": values if len(values) > 1 else next(iter(values.values()))})
@@ -54,20 +54,22 @@ def encode(outputs: Tensors, *, row: bool) -> bytes:
         return _dump({"predictions": next(iter(values.values()))})
     sizes = {name: len(value) if value.ndim else None for name, value in outputs.items()}
     if None in sizes.values() or len(set(sizes.values())) > 1:
-        raise invalid_argument(f"the outputs have no batch size in common, so ask for them in columns: {sizes}")
+        raise invalid_argument(
+            f"the outputs have different batch sizes, so they cannot be in rows: {sizes}; send 'inputs'"
+        )
     rows = zip(*values.values(), strict=True)
     return _dump({"predictions": [dict(zip(values, row_values, strict=True)) for row_values in rows]})
 
 
-def _decode_plain_numbers(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody | None:
-    """The one plain case, or None where the body is, or may be, anything else."""
+def _decode_fast_path(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody | None:
+    """The request if its body is one even list of numbers for a float input, else None."""
     try:
         document = _per_thread.parser.parse(body)
     except (ValueError, RuntimeError):
         return None
     if not isinstance(document, simdjson.Object):
         return None
-    keys = set(document.keys())  # items() would turn every number into a Python object
+    keys = set(document.keys())  # items() would make a Python object of every number
     name = document["signature_name"] if "signature_name" in keys else ""
     row = "instances" in keys
     if not isinstance(name, str) or row == ("inputs" in keys):
@@ -85,34 +87,34 @@ def _decode_plain_numbers(body: bytes, find_signature: Callable[[str], Signature
 
 def _typed_array(body: bytes, values: simdjson.Array, dtype: np.dtype[Any]) -> NDArray[Any] | None:
     try:
-        with np.errstate(over="ignore"):  # infinity is caught below
+        with np.errstate(over="ignore"):  # the limit below excludes infinity
             flat = np.frombuffer(values.as_buffer(of_type="d"), dtype=np.float64).astype(dtype)
     except TypeError:  # not only numbers
         return None
     shape = _shape_by_first_items(values)
-    if flat.size == 0 or len(shape) > LARGEST_RANK or math.prod(shape) != flat.size:
+    if flat.size == 0 or len(shape) > MAX_RANK or math.prod(shape) != flat.size:
         return None
-    # The only array of the body, if the test below is to hold: anything else between its ends leaves a trace.
+    # From the body's first bracket to its last: anything but this one array changes what is left.
     start, end = body.find(b"["), body.rfind(b"]") + 1
     brackets = body[start:end].translate(None, _NUMBERS_AND_SPACE)
     if len(brackets) != _bracket_count(shape) or brackets != _brackets(shape[0], shape[1:]):
         return None
-    # Beyond this an integer in JSON could not be kept as it is, and NaN compares false: not the plain case.
-    limit = largest_integer(dtype)
+    # A larger integer might not be exact, so the slow path decides; NaN compares false and takes it too.
+    limit = max_exact_integer(dtype)
     return flat.reshape(shape) if flat.min() >= -limit and flat.max() <= limit else None
 
 
 def _shape_by_first_items(values: simdjson.Array) -> tuple[int, ...]:
     shape: list[int] = []
     item: object = values
-    while isinstance(item, simdjson.Array) and len(shape) <= LARGEST_RANK:
+    while isinstance(item, simdjson.Array) and len(shape) <= MAX_RANK:
         shape.append(len(item))
         item = item[0] if shape[-1] else None
     return tuple(shape)
 
 
 def _bracket_count(shape: tuple[int, ...]) -> int:
-    """How many brackets and commas an array of this shape is written with."""
+    """The number of brackets and commas in an array of this shape."""
     return shape[0] * (_bracket_count(shape[1:]) + 1) + 1 if shape else 0
 
 
@@ -128,7 +130,7 @@ def _brackets_of_item(shape: tuple[int, ...]) -> bytes:
 def _jsonable(name: str, value: NDArray[Any]) -> object:
     if value.dtype.kind != "O":
         return value if value.flags.c_contiguous else value.copy()
-    # TF Serving tells bytes from text by the output's name.
+    # As in TF Serving, the suffix of an output's name says that its values are bytes, not text.
     if name.endswith("_bytes"):
         return np.vectorize(lambda item: {"b64": base64.b64encode(item).decode()}, otypes=[object])(value).tolist()
     return np.vectorize(lambda item: item.decode(errors="replace"), otypes=[object])(value).tolist()
@@ -138,5 +140,5 @@ def _dump(document: dict[str, Any]) -> bytes:
     text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY, default=lambda value: value.tolist())
     if b"null" not in text:
         return text
-    # orjson writes NaN and infinity as null; TF Serving writes NaN and Infinity, and a client can tell them apart.
+    # orjson writes NaN and infinity as null; TF Serving writes NaN and Infinity.
     return json.dumps(document, default=lambda value: value.tolist()).encode()

@@ -1,6 +1,6 @@
-"""Predict requests as JSON, decoded value by value: slow, complete, and exact about what is wrong.
+"""Decodes any JSON Predict request, value by value, with an exact error message. Slow.
 
-Rules and wording follow TF Serving's REST API (`json_tensor.cc`), so that a client's error handling keeps working.
+Rules and error texts follow TF Serving's REST API (`json_tensor.cc`), so that clients can handle its errors alike.
 """
 
 import base64
@@ -14,26 +14,26 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.api.errors import ServingError, invalid_argument
-from serving.model.signature import InputSpec, Signature
+from serving.errors import ServingError, invalid_argument
+from serving.model.signature import InputSpec, Signature, shape_text
 
 # NumPy's own limit is 64, and a list of instances adds one.
-LARGEST_RANK = 63
-_SHOWN_CHARACTERS = 80
+MAX_RANK = 63
+_MAX_SHOWN_CHARACTERS = 80
 _Object = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class PredictBody:
-    """A decoded request. `row` is how it came and how the answer goes: a list of instances, or columns."""
+    """A decoded request. `row` is its format, and that of the response: `instances`, not `inputs`."""
 
     signature: Signature
     inputs: Mapping[str, NDArray[Any]]
     row: bool
 
 
-def decode_exactly(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody:
-    """Decode any Predict body. Raises INVALID_ARGUMENT, naming the problem and where it is."""
+def decode_slow_path(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody:
+    """Decode any Predict body. Raises INVALID_ARGUMENT, naming the problem and its place."""
     document = _parse(body)
     name = document.get("signature_name", "")
     if not isinstance(name, str):
@@ -50,8 +50,8 @@ def decode_exactly(body: bytes, find_signature: Callable[[str], Signature]) -> P
     raise invalid_argument("Missing 'inputs' or 'instances' key")
 
 
-def largest_integer(dtype: np.dtype[Any]) -> int:
-    """Up to here every integer has a floating point number of its own; beyond, a JSON integer would be changed."""
+def max_exact_integer(dtype: np.dtype[Any]) -> int:
+    """The limit, plus or minus, within which `dtype` holds every integer exactly."""
     return (1 << (np.finfo(dtype).nmant + 1)) - 1
 
 
@@ -59,7 +59,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise invalid_argument("JSON Parse error: The document is empty")
     try:
-        # Unlike the fast parsers it takes NaN and Infinity, so that they can be named as what they are.
+        # Unlike the fast parsers, json accepts NaN and Infinity, so that the model's own check can name them.
         document = json.loads(body.decode())
     except json.JSONDecodeError as error:
         raise invalid_argument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
@@ -100,29 +100,31 @@ def _from_instances(instances: object, signature: Signature) -> dict[str, NDArra
 def _instance(value: object, spec: InputSpec, index: int, before: list[NDArray[Any]]) -> NDArray[Any]:
     try:
         tensor = _tensor(value, spec)
+        if before:
+            _require_shape(tensor, before[0].shape)
     except ServingError as error:
         raise invalid_argument(
             f"Failed to process element: {index} key: {spec.name} of 'instances' list. Error: {error.message}"
         ) from error
-    if before and before[0].shape != tensor.shape:
-        raise invalid_argument(
-            f"Failed to process element: {index} key: {spec.name} of 'instances' list. Error: Expecting shape "
-            f"{_shape_text(before[0].shape)} but got: {_shape_text(tensor.shape)}"
-        )
     return tensor
 
 
+def _require_shape(tensor: NDArray[Any], expected: tuple[int, ...]) -> None:
+    if tensor.shape != expected:
+        raise invalid_argument(f"Expecting shape {shape_text(expected)} but got: {shape_text(tensor.shape)}")
+
+
 def _from_columns(inputs: object, signature: Signature) -> dict[str, NDArray[Any]]:
-    if _is_object(inputs):
-        for name in signature.inputs:
-            if name not in inputs:
-                raise invalid_argument(f"Missing named input: {name} in 'inputs' object.")
-        return {name: _tensor(inputs[name], spec) for name, spec in signature.inputs.items()}
-    if len(signature.inputs) > 1:
-        raise invalid_argument(
-            f"inputs is a plain value/list, but expecting an object with the inputs {_names(signature)}"
-        )
-    return {name: _tensor(inputs, spec) for name, spec in signature.inputs.items()}
+    if not _is_object(inputs):
+        if len(signature.inputs) > 1:
+            raise invalid_argument(
+                f"inputs is a plain value/list, but expecting an object with the inputs {_names(signature)}"
+            )
+        inputs = {next(iter(signature.inputs)): inputs}
+    for name in signature.inputs:
+        if name not in inputs:
+            raise invalid_argument(f"Missing named input: {name} in 'inputs' object.")
+    return {name: _tensor(inputs[name], spec) for name, spec in signature.inputs.items()}
 
 
 def _tensor(value: object, spec: InputSpec) -> NDArray[Any]:
@@ -133,8 +135,8 @@ def _tensor(value: object, spec: InputSpec) -> NDArray[Any]:
         if not first:
             break
         first = first[0]
-    if len(shape) > LARGEST_RANK:
-        raise invalid_argument(f"Encountered lists nested deeper than {LARGEST_RANK} levels")
+    if len(shape) > MAX_RANK:
+        raise invalid_argument(f"Encountered lists nested deeper than {MAX_RANK} levels")
     leaves = _flattened(value, shape)
     flat = np.empty(len(leaves), dtype=spec.dtype)
     flat[:] = [_convert(leaf, spec.dtype) for leaf in leaves]
@@ -142,7 +144,7 @@ def _tensor(value: object, spec: InputSpec) -> NDArray[Any]:
 
 
 def _flattened(value: object, shape: list[int]) -> list[object]:
-    """The innermost values in order, once every list has turned out to be as long as its level's first one."""
+    """The innermost values in order. Raises INVALID_ARGUMENT unless all lists of a level are equally long."""
     items: list[Any] = [value]
     for level, size in enumerate(shape):
         for item in items:
@@ -173,7 +175,7 @@ def _convert(value: object, dtype: np.dtype[Any]) -> object:
 def _float(value: object, dtype: np.dtype[Any]) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _type_error(value, dtype)
-    if isinstance(value, int) and abs(value) > largest_integer(dtype):
+    if isinstance(value, int) and abs(value) > max_exact_integer(dtype):
         raise _lossy(value, dtype)
     if isinstance(value, float) and value - value == 0 and abs(value) > float(np.finfo(dtype).max):
         raise _lossy(value, dtype)
@@ -205,7 +207,7 @@ def _bytes(value: object, dtype: np.dtype[Any]) -> bytes:
 
 
 def _is_object(value: object) -> TypeGuard[_Object]:
-    """A set of named tensors, as against one string written in base64."""
+    """Whether it is an object of named tensors, and not one base64 string."""
     return isinstance(value, dict) and not _is_base64(value)
 
 
@@ -215,8 +217,8 @@ def _is_base64(value: object) -> TypeGuard[_Object]:
 
 def _type_error(value: object, dtype: np.dtype[Any]) -> ServingError:
     kind = {bool: "Bool", int: "Number", float: "Number", str: "String", dict: "Object"}.get(type(value), "Null")
-    wanted = "string" if dtype.kind == "O" else dtype.name
-    return invalid_argument(f"JSON Value: {_shown(value)} Type: {kind} is not of expected type: {wanted}")
+    expected = "string" if dtype.kind == "O" else dtype.name
+    return invalid_argument(f"JSON Value: {_shown(value)} Type: {kind} is not of expected type: {expected}")
 
 
 def _lossy(value: float, dtype: np.dtype[Any]) -> ServingError:
@@ -227,13 +229,9 @@ def _names(signature: Signature) -> str:
     return ",".join(sorted(signature.inputs))
 
 
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return f"[{','.join(map(str, shape))}]"
-
-
 def _shown(value: object) -> str:
     if isinstance(value, list):
         return f"an array of {len(value)} items"
     if isinstance(value, dict):
-        return f"an object with the keys {', '.join(value)}"[:_SHOWN_CHARACTERS]
-    return json.dumps(value)[:_SHOWN_CHARACTERS]
+        return f"an object with the keys {', '.join(value)}"[:_MAX_SHOWN_CHARACTERS]
+    return json.dumps(value)[:_MAX_SHOWN_CHARACTERS]

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from analysis.results.manifest import Batching
-from serving.api.errors import StartError
 from serving.command import server_command, write_batching_file, write_monitoring_file
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
+from serving.errors import StartError
 from serving.flags import parse_flags
-from serving.prepare import prepare
+from serving.startup import check_startup
+from stacks.serving_variant import Batching, ServingVariant
 
 BASE = "--model_base_path=/models/resnet"
 
@@ -63,17 +63,20 @@ def test_session_parallelism_sets_both_thread_pools():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--model_bass_path=/x"], "'--model_bass_path=/x' is no flag of the embedded server"),
+        (["--model_bass_path=/x"], "'--model_bass_path=/x' is not a flag of the embedded server"),
         (["--port=1"], "--model_base_path is missing"),
         ([BASE, "--port=0"], "--port=0 leaves the gRPC API without a port"),
-        ([BASE, "--port=65536"], "the highest is 65535"),
-        ([BASE, "--port=1", "--rest_api_port=1"], "need a port each"),
-        ([BASE, "--bind_address=everywhere"], "'everywhere' is no IPv4 address"),
-        ([BASE, "--rest_api_num_threads=0"], "0 would answer nothing"),
+        ([BASE, "--port=65536"], "65536 is not a port; give 0 to 65535"),
+        ([BASE, "--port=1", "--rest_api_port=1"], "needs its own port; give two free ports"),
+        ([BASE, "--bind_address=everywhere"], "'everywhere' is not an IPv4 address"),
+        ([BASE, "--rest_api_num_threads=0"], "0 would answer no request"),
         ([BASE, "--enable_batching=maybe"], "'maybe' is neither true nor false"),
         ([BASE, "--batching_parameters_file=/x"], "no effect without --enable_batching"),
-        ([BASE, "--tensorflow_intra_op_parallelism=two"], "'two' is no number"),
-        ([BASE, "--tensorflow_session_parallelism=2", "--tensorflow_inter_op_parallelism=2"], "either the one or the"),
+        ([BASE, "--tensorflow_intra_op_parallelism=two"], "'two' is not a whole number"),
+        (
+            [BASE, "--tensorflow_session_parallelism=2", "--tensorflow_inter_op_parallelism=2"],
+            "either the first flag or the",
+        ),
         ([BASE, "--grpc_channel_arguments=age"], "not of the form key=value"),
     ],
 )
@@ -110,15 +113,17 @@ def test_a_reserved_port_refuses_connections_until_the_model_is_loaded(tiny_base
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    prepared = prepare(parse_flags([f"--model_base_path={tiny_base_path}", "--port=64998", f"--rest_api_port={port}"]))
-    with prepared.rest_socket, pytest.raises(ConnectionRefusedError):
+    startup = check_startup(
+        parse_flags([f"--model_base_path={tiny_base_path}", "--port=64998", f"--rest_api_port={port}"])
+    )
+    with startup.rest_socket, pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
-    assert prepared.version.number == 12
+    assert startup.version.number == 12
 
 
 def test_a_path_without_a_version_is_told_before_tensorflow_is_loaded(tmp_path):
     (tmp_path / "empty" / "1").mkdir(parents=True)
-    for path, says in ((tmp_path / "none", "is no folder"), (tmp_path / "empty", "holds no model version")):
+    for path, says in ((tmp_path / "none", "is not a folder"), (tmp_path / "empty", "holds no model version")):
         ended = server(f"--model_base_path={path}")
         assert (ended.returncode, says in ended.stderr) == (1, True)
 
@@ -173,10 +178,11 @@ def test_the_monitoring_file_turns_the_page_on_and_off(tmp_path):
 
 
 def test_both_servers_get_the_same_flags(tmp_path):
-    arguments = {"model_name": "resnet", "model_base_path": "/m", "rest_port": 1, "grpc_port": 2, "intra_op": 3}
+    arguments = {"model_name": "resnet", "model_base_path": "/m", "rest_port": 1, "grpc_port": 2}
+    arguments["variant"] = ServingVariant(protocol="rest", intra_op=3, inter_op=4)
     files = {"batching_file": tmp_path / "b", "monitoring_file": tmp_path / "m"}
-    real = server_command("/bin/tensorflow_model_server", **arguments, **files, inter_op=4)
-    embedded = server_command(None, **arguments, **files, inter_op=4)
+    real = server_command("/bin/tensorflow_model_server", **arguments, **files)
+    embedded = server_command(None, **arguments, **files)
     assert real[0] == "/bin/tensorflow_model_server"
     assert embedded[:3] == [sys.executable, "-m", "serving.server"]
     assert real[1:] == embedded[3:]

@@ -10,18 +10,18 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from analysis.results.manifest import Batching
-from serving.api.core import ServerCore
-from serving.api.errors import ServingError
-from serving.api.metrics import Metrics
 from serving.api.rest import RestApi
-from serving.model.model import Model
+from serving.api.served_model import ServedModel
+from serving.errors import ServingError
+from serving.metrics import Metrics
+from serving.model.loaded_model import LoadedModel
 from serving.model.signature import InputSpec
+from stacks.serving_variant import Batching
 
 
 @pytest.fixture(scope="module")
 def model(tiny_base_path):
-    return Model("resnet", 12, tiny_base_path / "0012")
+    return LoadedModel("resnet", 12, tiny_base_path / "0012")
 
 
 def write_warmup_file(version, signature="serving_default", value=0.0):
@@ -50,7 +50,7 @@ def test_freezing_changes_no_answer(model, direct, images):
 def test_batched_requests_get_the_answers_they_get_alone(model, direct, images):
     metrics = Metrics("resnet")
     batching = Batching(max_batch_size=3, batch_timeout_micros=2000, max_enqueued_batches=50, num_batch_threads=2)
-    core = ServerCore(model, batching, metrics)
+    core = ServedModel(model, batching, metrics)
     signature = model.signature("serving_default")
     requests = [images[start : start + size] for start in range(4) for size in (1, 2)] * 3
     with ThreadPoolExecutor(8) as pool:
@@ -63,7 +63,7 @@ def test_batched_requests_get_the_answers_they_get_alone(model, direct, images):
 
 
 def test_a_request_that_takes_too_long_over_rest_is_answered_with_504(model):
-    api = RestApi(ServerCore(model, None, Metrics("resnet")), threads=1, timeout_s=0.01, max_body_bytes=1)
+    api = RestApi(ServedModel(model, None, Metrics("resnet")), threads=1, timeout_s=0.01, max_body_bytes=1)
     answered = threading.Event()
     with pytest.raises(ServingError, match="Timed out after") as late:
         asyncio.run(api._in_thread(lambda: answered.wait(20)))
@@ -73,15 +73,17 @@ def test_a_request_that_takes_too_long_over_rest_is_answered_with_504(model):
 
 def test_the_warm_up_file_is_run_through_the_model(tiny_base_path, tmp_path):
     version = shutil.copytree(tiny_base_path / "7", tmp_path / "7")
-    model = Model("resnet", 7, version)
+    model = LoadedModel("resnet", 7, version)
     assert model.warm_up(iterations=1) == 0
     write_warmup_file(version)
     assert model.warm_up(iterations=3) == 2
 
 
-@pytest.mark.parametrize(("changes", "says"), [({"signature": "no"}, "no Predict request"), ({"value": np.nan}, "NaN")])
+@pytest.mark.parametrize(
+    ("changes", "says"), [({"signature": "no"}, "not a Predict request"), ({"value": np.nan}, "NaN")]
+)
 def test_a_warm_up_file_that_does_not_fit_is_an_error(tiny_base_path, tmp_path, changes, says):
     version = shutil.copytree(tiny_base_path / "7", tmp_path / "7")
     write_warmup_file(version, **changes)
     with pytest.raises(ServingError, match=says):
-        Model("resnet", 7, version).warm_up(iterations=1)
+        LoadedModel("resnet", 7, version).warm_up(iterations=1)

@@ -1,4 +1,4 @@
-"""What the server counts, under TF Serving's names, as a Prometheus page."""
+"""The embedded server's metrics, with TF Serving's names, as a Prometheus page."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 
-from serving.api.errors import Code, ServingError
+from serving.errors import Code, ServingError
 
 Entrypoint = Literal["REST", "GRPC"]
 
@@ -15,7 +15,7 @@ Entrypoint = Literal["REST", "GRPC"]
 disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client leaves it untyped
 
 
-def _exponential(first: float, factor: float, count: int) -> list[float]:
+def _exponential_buckets(first: float, factor: float, count: int) -> list[float]:
     return [first * factor**exponent for exponent in range(count)]
 
 
@@ -25,7 +25,7 @@ class Metrics:
     def __init__(self, model_name: str) -> None:
         self._model_name = model_name
         self._registry = CollectorRegistry()
-        latency_us = _exponential(10, 1.8, 33)
+        latency_us = _exponential_buckets(10, 1.8, 33)
         self._request_count = Counter(
             ":tensorflow:serving:request_count",
             "The total number of requests.",
@@ -49,13 +49,13 @@ class Metrics:
         self.queuing_latency_us = Histogram(
             ":tensorflow:serving:batching_session:queuing_latency",
             "Distribution of wall time spent (in microseconds) in queuing.",
-            buckets=_exponential(100, 1.2, 52),
+            buckets=_exponential_buckets(100, 1.2, 52),
             registry=self._registry,
         )
         self.processed_batch_size = Histogram(
             ":tensorflow:serving:batching_session:processed_batch_size",
             "Distribution of the number of rows in a batch.",
-            buckets=_exponential(1, 2, 11),
+            buckets=_exponential_buckets(1, 2, 11),
             registry=self._registry,
         )
         self.wrapped_run_count = Counter(
@@ -66,7 +66,7 @@ class Metrics:
 
     @contextmanager
     def predict_request(self, entrypoint: Entrypoint) -> Iterator[None]:
-        """Counts one Predict request and times it; whatever leaves the block as an exception is its status."""
+        """Count one Predict request and time it. An exception that leaves the block sets its status."""
         start_s = time.perf_counter()
         code = Code.INTERNAL
         try:
@@ -82,12 +82,12 @@ class Metrics:
 
     @contextmanager
     def runtime(self) -> Iterator[None]:
-        """Times one run of the model, with the wait for its batch where there is batching."""
+        """Time one run of the model, including the wait for its batch when batching is on."""
         start_s = time.perf_counter()
         yield
         self._runtime_latency.observe((time.perf_counter() - start_s) * 1e6)
 
     def page(self) -> bytes:
-        """The metrics in Prometheus' text format."""
+        """The metrics in the Prometheus text format."""
         # The library appends `_total` to every counter; TF Serving's counters end in `_count`.
         return generate_latest(self._registry).replace(b"_count_total", b"_count")

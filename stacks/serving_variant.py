@@ -1,0 +1,93 @@
+"""The serving variant: how a stack serves its model. Stack files, flags, manifests and the report all use this type."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic.alias_generators import to_camel
+
+from stacks.frozen import Frozen
+
+# The embedded server itself takes more, as TF Serving does.
+_MOST_OF_BATCHING = {"max_batch_size": 4096, "batch_timeout_micros": 10_000_000, "num_batch_threads": 1024}
+
+Threads = Annotated[int, Field(ge=1, le=256)]
+
+
+class Batching(Frozen):
+    """Server-side batching, in TF Serving's own terms; leave `batching` out to serve each request by itself."""
+
+    max_batch_size: Annotated[
+        int,
+        Field(ge=1, description="A batch that holds nothing serves nothing. Give 1 to 4096; 128 is usual."),
+    ]
+    batch_timeout_micros: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="How long a batch waits for more requests, in µs. Give 0, then try 1000 to 10000.",
+        ),
+    ]
+    max_enqueued_batches: Annotated[
+        int,
+        Field(ge=1, description="A queue of none refuses every request. Give as many as there are batch threads."),
+    ]
+    num_batch_threads: Annotated[
+        int, Field(ge=1, description="Without threads no batch runs. Give as many as the shape has vCPUs.")
+    ]
+
+
+class ServingSettings(Frozen):
+    """`shapebench:serving` of a stack file: a serving variant whose `intraOp` may be left to the shape."""
+
+    protocol: Annotated[
+        Literal["rest", "grpc"],
+        Field(description="What the generator sends; the server answers both whatever this says. Give rest or grpc."),
+    ]
+    intra_op: Annotated[
+        Threads | None,
+        Field(
+            description="Threads inside one operation. 0 or a negative number would let the server take all"
+            " cores of the host. Leave it out for the shape's vCPUs.",
+        ),
+    ] = None
+    inter_op: Annotated[
+        Threads,
+        Field(
+            description="Operations that run at once. 0 or a negative number would let the server take all"
+            " cores of the host. Give 2, 4 or 8.",
+        ),
+    ]
+    batching: Batching | None = None
+
+    @field_validator("batching")
+    @classmethod
+    def _batching_is_within_what_a_stack_may_ask_for(cls, batching: Batching | None) -> Batching | None:
+        for name, most in _MOST_OF_BATCHING.items():
+            if batching and (value := getattr(batching, name)) > most:
+                raise ValueError(
+                    f"{to_camel(name)} is {value}, so a request would wait for seconds or the server would run out of"
+                    f" memory; give {most} at most"
+                )
+        return batching
+
+
+class ServingVariant(ServingSettings):
+    """Everything that a stack can change about serving; each thread setting is a number."""
+
+    intra_op: Threads
+
+    @property
+    def busy_threads(self) -> int:
+        """How many cores one replica can keep busy.
+
+        TensorFlow splits one operation among intra_op threads, and runs inter_op operations at a time.
+        """
+        return max(self.intra_op, self.inter_op)
+
+
+def fingerprint(parts: Mapping[str, object]) -> str:
+    """16 hexadecimal digits that are equal for equal parts."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
