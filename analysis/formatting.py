@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from analysis.results.manifest import Manifest
 
@@ -58,21 +58,42 @@ def shape_name(manifest: Manifest) -> str:
     return f"{manifest.shape.nodes} × {manifest.shape.machine_type}"
 
 
-def variant_name(manifest: Manifest) -> str:
-    """The settings of a run in the published experiment's manner, such as `2n-8c-16r-interop4-batch`."""
-    shape, serving = manifest.shape, manifest.serving
+def serving_name(manifest: Manifest) -> str:
+    """The serving settings of a run, such as `interop4-batch`."""
+    serving = manifest.serving
     batch = "-batch" if serving.batching else ""
     grpc = "-grpc" if serving.protocol == "grpc" else ""
-    return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-interop{serving.inter_op}{batch}{grpc}"
+    return f"interop{serving.inter_op}{batch}{grpc}"
+
+
+def variant_name(manifest: Manifest) -> str:
+    """Shape and serving settings of a run as the published experiment writes them: `2n-8c-16r-interop4-batch`."""
+    shape = manifest.shape
+    return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-{serving_name(manifest)}"
+
+
+def stack_name(manifest: Manifest) -> str:
+    """The name of the stack."""
+    return manifest.stack
+
+
+def stack_and_serving_name(manifest: Manifest) -> str:
+    """The stack and its serving settings."""
+    return f"{manifest.stack} · {serving_name(manifest)}"
 
 
 def run_names(manifests: Sequence[Manifest]) -> dict[str, str]:
     """The shortest name that tells each run from the others, by run id: stack, then settings, then time."""
+    return shortest_names(manifests, (stack_name, stack_and_serving_name, _stack_and_time))
+
+
+def shortest_names(manifests: Sequence[Manifest], namings: Sequence[Callable[[Manifest], str]]) -> dict[str, str]:
+    """By run id, the first of the names that no other has; the run id where none is."""
     names: dict[str, str] = {}
-    for naming in (_by_stack, _by_settings, _by_time, _by_id):
-        unnamed = [manifest for manifest in manifests if manifest.run_id not in names]
-        counts = Counter(naming(manifest) for manifest in unnamed)
-        names |= {manifest.run_id: naming(manifest) for manifest in unnamed if counts[naming(manifest)] == 1}
+    for naming in (*namings, _run_id):
+        unnamed = {manifest.run_id: naming(manifest) for manifest in manifests if manifest.run_id not in names}
+        counts = Counter(unnamed.values())
+        names |= {run_id: name for run_id, name in unnamed.items() if counts[name] == 1}
     return names
 
 
@@ -80,17 +101,9 @@ def _grouped(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def _by_stack(manifest: Manifest) -> str:
-    return manifest.stack
-
-
-def _by_settings(manifest: Manifest) -> str:
-    return f"{manifest.stack} · {variant_name(manifest).split('r-', 1)[1]}"
-
-
-def _by_time(manifest: Manifest) -> str:
+def _stack_and_time(manifest: Manifest) -> str:
     return f"{manifest.stack} · {manifest.started_at:%d %b %H:%M:%S}"
 
 
-def _by_id(manifest: Manifest) -> str:
+def _run_id(manifest: Manifest) -> str:
     return manifest.run_id

@@ -50,7 +50,7 @@ class Measured:
 def main() -> None:
     """Make the stores, report on each in a process of its own, and print the figures."""
     numbers = tuple(map(int, sys.argv[1:])) or RUNS
-    print(describe_machine(["duckdb", "pandas", "altair", "vl-convert-python"]))
+    print(describe_machine(["pyarrow", "pandas", "altair", "vl-convert-python"]))
     figures, a_run_s = [], {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "results"

@@ -22,7 +22,7 @@ _BAR = "93 .. 97"
 
 def main() -> None:
     """Simulate, estimate, compare, and print a line a regime and figure."""
-    print(describe_machine(["numpy", "scipy", "duckdb"]))
+    print(describe_machine(["numpy", "scipy", "pyarrow"]))
     figures = []
     for regime in REGIMES:
         sys.stderr.write(f"{regime.name}\n")
@@ -55,7 +55,7 @@ def coverage(regime: Regime, stores: int) -> list[Figure]:
 
 def _figures(regime: Regime, stores: int) -> Iterator[list[RunFigures]]:
     for runs in regime.stores(stores, _SEED):
-        cells = [cells_of(hold, arrived_us, (_P99,)) for hold, arrived_us in runs]
+        cells = [cells_of(rows, (_P99,)) for rows in runs]
         yield [run_figures("run", each) for each in cells if each is not None]
 
 

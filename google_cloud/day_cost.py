@@ -1,6 +1,7 @@
 """What a thing that is left over costs a day, as far as the price list and Google's account of it say."""
 
-from analysis.pricing.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, node_quantities, priced
+from analysis.pricing.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, priced, serving_nodes
+from analysis.results.manifest import Category
 from google_cloud.inventory import Found, node_pools
 from google_cloud.kinds import ACCOUNT, CLUSTER, DISK, FIREWALL, GRANT, INSTANCE_GROUP, NETWORK, ROUTE, SUBNETWORK
 
@@ -25,9 +26,9 @@ def usd_a_day(found: Found) -> float | None:
 def _quantities(found: Found) -> tuple[Quantity, ...]:
     if found.kind == DISK:
         kind = str(found.document["type"]).rpartition("/")[2]
-        return (Quantity("disk", float(found.document["sizeGb"]), "GB-month", kind),)
+        return (Quantity("disk", float(found.document["sizeGb"]), "GB-month", kind, Category.boot_disks),)
     if found.kind == CLUSTER:
-        return (CLUSTER_FEE, *(item for pool in node_pools(found.document) for item in node_quantities("", pool)))
+        return (CLUSTER_FEE, *(item for pool in node_pools(found.document) for item in serving_nodes(pool)))
     return ()
 
 

@@ -31,15 +31,6 @@ class Format(StrEnum):
     json = "json"
 
 
-class Bought(StrEnum):
-    """How machines are bought: analysis.pricing.Usage, which may not be imported here."""
-
-    on_demand = "on-demand"
-    spot = "spot"
-    commit_1y = "commit-1y"
-    commit_3y = "commit-3y"
-
-
 class Told(StrEnum):
     """How a command says what it concluded."""
 
@@ -92,7 +83,6 @@ def price(
         str | None, typer.Option(metavar="NODESxTYPE", help="Price this instead, such as 2xe2-custom-8-16384.")
     ] = None,
     region: Annotated[str | None, typer.Option(help="Price it there. [default: the stack's region]")] = None,
-    usage: Annotated[Bought, typer.Option(help="How vCPUs and memory are bought.")] = Bought.on_demand,
     refresh: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--refresh", help="Ask Google's catalogue first and keep today's prices in the checkout.")
     ] = False,
@@ -106,7 +96,7 @@ def price(
             from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
             refresh_prices()
-        print_prices(stack or [], shape, region, usage.value, as_json=output is Format.json)
+        print_prices(stack or [], shape, region, as_json=output is Format.json)
 
 
 @app.command()

@@ -4,12 +4,13 @@
 """
 
 import sys
+from collections.abc import Iterable
 
-import duckdb
 import pyarrow as pa
 
-from analysis.report.data_tables import ordered_rows, runs_frame
-from analysis.results.store import ResultsStore, StoreError
+from analysis.report.data_tables import runs_frame
+from analysis.results.columns import rows_in_order
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, StoreError
 from shapebench.output import CommandError, note
 
 
@@ -23,9 +24,6 @@ def main(uri: str, run_id: str | None = None) -> int:
     except (CommandError, StoreError, OSError) as error:
         note(str(error))
         return 1
-    except duckdb.Error as error:
-        note(f"the rows of this run cannot be read: {str(error).splitlines()[0]}")
-        return 1
     return 0
 
 
@@ -35,21 +33,21 @@ def _write_runs(store: ResultsStore) -> None:
         note(f"skipped: {problem.path} {problem.why}")
     if not scan.manifests:
         note(f"there is no finished run in {store.uri}; `pulumi up --stack local` makes one")
-    _write(pa.Table.from_pandas(runs_frame(store, scan.manifests), preserve_index=False).to_reader())
+    table = pa.Table.from_pandas(runs_frame(store, scan.manifests), preserve_index=False)
+    _write(table.schema, [table])
 
 
 def _write_rows(store: ResultsStore, run_id: str) -> None:
     manifest = next((each for each in store.scan().manifests if each.run_id == run_id), None)
     if manifest is None:
         raise CommandError(f"there is no finished run {run_id} in {store.uri}; shapebench.runs() lists those that are")
-    with ordered_rows(store, manifest) as rows:
-        _write(rows.to_arrow_reader())
+    _write(REQUESTS_SCHEMA, rows_in_order(store, manifest))
 
 
-def _write(reader: pa.RecordBatchReader) -> None:
-    with pa.ipc.new_stream(sys.stdout.buffer, reader.schema) as stream:
-        for batch in reader:
-            stream.write_batch(batch)
+def _write(schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    with pa.ipc.new_stream(sys.stdout.buffer, schema) as stream:
+        for table in tables:
+            stream.write_table(table)
 
 
 if __name__ == "__main__":

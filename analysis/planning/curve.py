@@ -48,7 +48,7 @@ def curve_of(rows: Columns, replicas: int, balancer: Balancer) -> Curve | None:
     presences = _presences(rows.start_us, rows.end_us, replicas, balancer)
     levels: list[Integers] = []
     for phase in sorted(rows.phase.counts()):
-        level = np.flatnonzero(rows.phase.are(phase))
+        level = np.flatnonzero(rows.phase.equal(phase))
         levels += _parts_of_time(level, rows.start_us[level]) if phase == "ramp" else [level]
     answered_us = np.sort(rows.end_us[rows.ok])
     found = [(point, level) for level in levels if (point := _point(rows, level, presences, answered_us, replicas))]

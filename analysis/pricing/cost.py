@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from analysis.pricing import ON_DEMAND, PriceSource, Unpriced, Usage
 from analysis.pricing.snapshot import newest_snapshot
-from analysis.results.manifest import Cost, LineItem
+from analysis.results.manifest import SERVING_NODES, Category, Cost, LineItem
 from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
 from stacks.shapes import NodeShape
 
@@ -14,12 +14,9 @@ DEFAULT_REGION = "us-central1"
 HOURS_A_DAY = 24
 HOURS_A_MONTH = 730
 
-SERVING_NODES = "serving nodes: "
-_CORE_UNIT, _MEMORY_UNIT, _CLUSTER_UNIT = "vCPU-hour", "GB-hour", "cluster-hour"
-
 
 class Quantity(NamedTuple):
-    """Something that is billed: how much of it, in the price list's unit, and its name there.
+    """A billed resource: how much of it in the price list's unit, what it is called there, and what it belongs to.
 
     `discounted` is what spot machines and commitments make cheaper: vCPUs and memory, nothing else.
     """
@@ -28,10 +25,11 @@ class Quantity(NamedTuple):
     quantity: float
     unit: str
     resource: str
+    category: Category
     discounted: bool = False
 
 
-CLUSTER_FEE = Quantity("cluster fee", 1, _CLUSTER_UNIT, "gke-zonal-cluster")
+CLUSTER_FEE = Quantity("cluster fee", 1, "cluster-hour", "gke-zonal-cluster", Category.management_fee)
 
 
 @dataclass(frozen=True)
@@ -50,22 +48,23 @@ def estimate(
 
     What has no price makes the total None (`at_least` sums the rest).
     """
-    return priced((*node_quantities(SERVING_NODES, shape), CLUSTER_FEE), region, source, usage)
+    return priced((*serving_nodes(shape), CLUSTER_FEE), region, source, usage)
 
 
-def node_quantities(prefix: str, shape: NodeShape) -> tuple[Quantity, ...]:
-    """What the nodes of a shape are billed for, but for the cluster around them.
+def serving_nodes(shape: NodeShape) -> tuple[Quantity, ...]:
+    """What nodes that serve are billed for, without the cluster around them."""
+    return node_quantities(SERVING_NODES, shape, Category.serving_nodes, Category.boot_disks)
 
-    Nodes are billed by their machine series; a custom type of a series has SKUs of its own.
-    """
+
+def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Category) -> tuple[Quantity, ...]:
+    """What nodes are billed for: by their machine series, of which a custom type has SKUs of its own."""
     series, kind = shape.machine_type.split("-")[:2]
-    billed_as = f"{series}-custom" if kind == "custom" else series
+    sku = f"{series}-custom" if kind == "custom" else series
+    vcpus, memory_gb, disks_gb = (shape.nodes * each for each in (shape.vcpus, shape.memory_gb, BOOT_DISK_GB))
     return (
-        Quantity(f"{prefix}vCPUs", shape.nodes * shape.vcpus, _CORE_UNIT, f"{billed_as}-core", discounted=True),
-        Quantity(
-            f"{prefix}memory", shape.nodes * shape.memory_gb, _MEMORY_UNIT, f"{billed_as}-memory", discounted=True
-        ),
-        Quantity(f"{prefix}boot disks", shape.nodes * BOOT_DISK_GB, "GB-month", BOOT_DISK_TYPE),
+        Quantity(f"{prefix}vCPUs", vcpus, "vCPU-hour", f"{sku}-core", machines, discounted=True),
+        Quantity(f"{prefix}memory", memory_gb, "GB-hour", f"{sku}-memory", machines, discounted=True),
+        Quantity(f"{prefix}boot disks", disks_gb, "GB-month", BOOT_DISK_TYPE, disks),
     )
 
 
@@ -87,13 +86,12 @@ def priced(
 
 def nodes_hourly(cost: Cost) -> float | None:
     """The serving nodes' vCPUs and memory alone: the figure that the published experiment compares shapes by."""
-    machine = {_CORE_UNIT, _MEMORY_UNIT}
-    return _total(item for item in cost.line_items if item.name.startswith(SERVING_NODES) and item.unit in machine)
+    return _total(item for item in cost.line_items if item.category is Category.serving_nodes)
 
 
 def with_free_tier(cost: Cost) -> float | None:
     """The total without the cluster's fee, which a billing account's monthly credit covers for one zonal cluster."""
-    return _total(item for item in cost.line_items if item.unit != _CLUSTER_UNIT)
+    return _total(item for item in cost.line_items if item.category is not Category.management_fee)
 
 
 def sums(cost: Cost) -> list[Sum]:
@@ -119,11 +117,18 @@ def why_unpriced(cost: Cost) -> str:
 
 
 def _line_item(billed: Quantity, region: str, source: PriceSource, usage: Usage) -> LineItem:
-    name, quantity, unit = billed.name, billed.quantity, billed.unit
+    name, category, quantity, unit = billed.name, billed.category, billed.quantity, billed.unit
     price = source.price(billed.resource, region, usage if billed.discounted else ON_DEMAND)
     if isinstance(price, Unpriced):
         return LineItem(
-            name=name, sku=None, quantity=quantity, unit=unit, unit_price=None, hourly=None, reason=price.reason
+            name=name,
+            category=category,
+            sku=None,
+            quantity=quantity,
+            unit=unit,
+            unit_price=None,
+            hourly=None,
+            reason=price.reason,
         )
     if price.unit != unit:
         raise ValueError(
@@ -132,6 +137,7 @@ def _line_item(billed: Quantity, region: str, source: PriceSource, usage: Usage)
     hours = HOURS_A_MONTH if unit.endswith("-month") else 1
     return LineItem(
         name=name,
+        category=category,
         sku=price.sku,
         sku_id=price.sku_id,
         quantity=quantity,

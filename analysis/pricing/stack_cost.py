@@ -7,16 +7,16 @@ from analysis.pricing.cost import (
     CLUSTER_FEE,
     HOURS_A_DAY,
     HOURS_A_MONTH,
-    SERVING_NODES,
     Quantity,
     at_least,
     estimate,
     node_quantities,
     nodes_hourly,
     priced,
+    serving_nodes,
     with_free_tier,
 )
-from analysis.results.manifest import Cost
+from analysis.results.manifest import Category, Cost
 from stacks.shapes import NodeShape
 
 # An exported ResNet50 with its warm-up requests is 100 MB.
@@ -45,11 +45,11 @@ def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = Non
     """What stays when the test is over: `analysis.pricing.cost.estimate` and the ways in for images and model."""
     return priced(
         (
-            *node_quantities(SERVING_NODES, shape),
+            *serving_nodes(shape),
             CLUSTER_FEE,
-            *_nat(shape.nodes),
-            Quantity("NAT gateway: address", 1, "address-hour", "nat-address"),
-            Quantity("model bucket", MODEL_GB, "GB-month", "standard-storage"),
+            *_nat(shape.nodes, Category.network),
+            Quantity("NAT gateway: address", 1, "address-hour", "nat-address", Category.network),
+            Quantity("model bucket", MODEL_GB, "GB-month", "standard-storage", Category.storage),
         ),
         region,
         source,
@@ -57,9 +57,10 @@ def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = Non
     )
 
 
-def load_cost(load: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND) -> Cost:
+def load_cost(load: NodeShape, region: str, source: PriceSource | None = None) -> Cost:
     """What the load generator's nodes add."""
-    return priced((*node_quantities("load nodes: ", load), *_nat(load.nodes)), region, source, usage)
+    test = Category.load_test
+    return priced((*node_quantities("load nodes: ", load, test, test), *_nat(load.nodes, test)), region, source)
 
 
 def run_usd(serving: Cost, test: Cost, run_s: float) -> float | None:
@@ -100,10 +101,11 @@ def hourly_sentence(serving: Cost, test: Cost) -> str:
     )
 
 
-def _nat(machines: int) -> tuple[Quantity, Quantity]:
+def _nat(machines: int, category: Category) -> tuple[Quantity, Quantity]:
+    billed = min(machines, NAT_MACHINES_AT_MOST)
     return (
-        Quantity("NAT gateway: machines", min(machines, NAT_MACHINES_AT_MOST), "VM-hour", "nat-gateway-vm"),
-        Quantity("NAT gateway: images", machines * PULLED_GB_A_NODE, "GB-month", "nat-data"),
+        Quantity("NAT gateway: machines", billed, "VM-hour", "nat-gateway-vm", category),
+        Quantity("NAT gateway: images", machines * PULLED_GB_A_NODE, "GB-month", "nat-data", category),
     )
 
 

@@ -1,17 +1,14 @@
-"""Runs and rows of a store as tables for other programs: a column for each value, at full precision."""
+"""The runs of a store as a table for other programs: a column for each value, at full precision."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import duckdb
 import pandas as pd
 
 from analysis.formatting import run_names
 from analysis.results.manifest import Manifest
-from analysis.results.rows import open_rows
-from analysis.results.store import REQUEST_COLUMNS, ResultsStore
+from analysis.results.store import ResultsStore
 from analysis.statistics.summary import RunSummary, summarise
 
 # Their keys differ from run to run, so each is one column of JSON.
@@ -53,11 +50,3 @@ def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + name] = value
     return flat
-
-
-@contextmanager
-def ordered_rows(store: ResultsStore, manifest: Manifest) -> Iterator[duckdb.DuckDBPyRelation]:
-    """A run's rows with the store's columns, by `intended_start`; streamed, so memory stays flat."""
-    columns = ", ".join(REQUEST_COLUMNS)
-    with open_rows(store, manifest) as (connection, _):
-        yield connection.sql(f"SELECT {columns} FROM requests ORDER BY intended_start")  # noqa: S608 - our own names

@@ -8,19 +8,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 from markupsafe import Markup
 
 from analysis.parallel import for_each
 from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import Findings, Run
-from analysis.report.data_tables import flatten, ordered_rows, run_row
+from analysis.report.data_tables import flatten, run_row
 from analysis.report.document import Document, document
 from analysis.report.render import fill, make_folder
 from analysis.report.seed import experiments
-from analysis.results.store import ResultsStore
+from analysis.results.columns import RowsError, rows_in_order
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
 from analysis.verdict.front import front
+
+_CSV = pa_csv.WriteOptions(quoting_style="needed")
 
 
 def write_export(
@@ -98,12 +102,17 @@ def _write_chart(folder: Path, chart: tuple[str, Markup]) -> None:
 
 
 def _write_rows(store: ResultsStore, run: Run, folder: Path) -> None:
+    """The columns of the results store, in the order of time, as CSV and as Parquet."""
+    path = folder / run.manifest.run_id
     try:
-        with ordered_rows(store, run.manifest) as rows:
-            rows.write_csv(str(folder / f"{run.manifest.run_id}.csv"))
-            rows.write_parquet(str(folder / f"{run.manifest.run_id}.parquet"), compression="zstd")
-    except duckdb.Error as error:
-        why = str(error).splitlines()[0]
+        with (
+            pa_csv.CSVWriter(path.with_suffix(".csv"), REQUESTS_SCHEMA, write_options=_CSV) as csv,
+            pq.ParquetWriter(path.with_suffix(".parquet"), REQUESTS_SCHEMA, compression="zstd") as parquet,
+        ):
+            for rows in rows_in_order(store, run.manifest):
+                csv.write(rows)
+                parquet.write(rows)
+    except RowsError as error:
         raise OSError(
-            f"the rows of run {run.manifest.run_id} cannot be read: {why}; export without --rows, or restore them"
+            f"the rows of run {run.manifest.run_id} cannot be read: {error}; export without --rows, or restore them"
         ) from error

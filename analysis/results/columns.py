@@ -1,47 +1,52 @@
-"""One run's rows as arrays: read once, and all that a report says of the run is computed from them."""
+"""One run's rows as arrays: read once, and every figure of the run is computed from them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from analysis.results.manifest import Manifest
-from analysis.results.rows import open_rows
-from analysis.results.store import ResultsStore
+from analysis.results.store import REQUEST_COLUMNS, REQUESTS_SCHEMA, ResultsStore
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
-_NOTHING = pa.table(
-    {
-        **dict.fromkeys(("due_us", "start_us", "end_us"), pa.array([], pa.int64())),
-        "ok": pa.array([], pa.bool_()),
-        **dict.fromkeys(("phase", "error"), pa.array([], pa.string())),
-    }
+_LABELS = ("phase", "error")
+_READ = ("intended_start", "start", "latency_us", "ok", *_LABELS)
+_SCHEMA = pa.schema(
+    pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in _LABELS else REQUESTS_SCHEMA.field(name)
+    for name in _READ
 )
-_READ = "SELECT due_us, start_us, end_us, ok, phase, error FROM requests"
+# So many rows are sorted at a time, so that memory does not grow with the run.
+_ROWS_IN_ORDER = 1_000_000
 
 
 @dataclass(frozen=True)
-class Words:
-    """A column of few different words: `code` is each row's place in `words`, -1 where it has none."""
+class Labels:
+    """A column of few different strings: `codes` are indices of `names`, -1 where a row has none."""
 
-    code: npt.NDArray[np.int32]
-    words: tuple[str, ...]
+    codes: npt.NDArray[np.int32]
+    names: tuple[str, ...]
 
-    def are(self, word: str) -> Booleans:
-        """Which rows have this word."""
-        return np.asarray(self.code == (self.words.index(word) if word in self.words else len(self.words)))
+    def equal(self, name: str) -> Booleans:
+        """Which rows have this string."""
+        return np.asarray(self.codes == (self.names.index(name) if name in self.names else len(self.names)))
+
+    def where(self, chosen: Booleans | Integers) -> "Labels":
+        """Those of some of the rows, or of all in another order."""
+        return Labels(self.codes[chosen], self.names)
 
     def counts(self) -> dict[str, int]:
-        """How many rows have each word that there is."""
-        found = np.bincount(self.code + 1, minlength=len(self.words) + 1)[1:]
-        return {word: int(count) for word, count in zip(self.words, found, strict=True) if count}
+        """How many rows have each of the strings that occur."""
+        found = np.bincount(self.codes + 1, minlength=len(self.names) + 1)[1:]
+        return {name: int(count) for name, count in zip(self.names, found, strict=True) if count}
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class Columns:
     start_us: Integers
     end_us: Integers
     ok: Booleans
-    phase: Words
-    error: Words
+    phase: Labels
+    error: Labels
 
     @cached_property
     def response_us(self) -> Integers:
@@ -72,8 +77,8 @@ class Columns:
             self.start_us[chosen],
             self.end_us[chosen],
             self.ok[chosen],
-            Words(self.phase.code[chosen], self.phase.words),
-            Words(self.error.code[chosen], self.error.words),
+            self.phase.where(chosen),
+            self.error.where(chosen),
         )
 
 
@@ -86,28 +91,71 @@ class RunRows:
     missing: tuple[str, ...]
 
 
+class RowsError(OSError):
+    """The rows of a run cannot be read; the message says why."""
+
+
 def read_columns(store: ResultsStore, manifest: Manifest) -> RunRows:
-    """Read what figures are computed from: some 33 bytes a row. Rows that cannot be read are `missing`."""
+    """Read what figures are computed from: 33 bytes a row. Where a part cannot be read, the run has no rows."""
+    parts, problems = store.parts(manifest)
+    missing = tuple(f"rows are missing: {problem.path} {problem.why}" for problem in problems)
     try:
-        with open_rows(store, manifest) as (connection, problems):
-            every = from_arrow(connection.sql(_READ).to_arrow_table())
-    except duckdb.Error as error:
-        nothing = from_arrow(_NOTHING)
-        return RunRows(nothing, nothing, (f"the rows cannot be read: {str(error).splitlines()[0]}",))
-    counted = every.where(every.phase.are(manifest.counted_phase))
-    return RunRows(every, counted, tuple(f"rows are missing: {problem.path} {problem.why}" for problem in problems))
+        every = _read(store, parts)
+    except RowsError as error:
+        every, missing = _read(store, []), (*missing, f"the rows cannot be read: {error}")
+    return RunRows(every, every.where(every.phase.equal(manifest.counted_phase)), missing)
 
 
-def from_arrow(table: pa.Table) -> Columns:
-    """The columns of a table that has them under these names."""
+def rows_in_order(store: ResultsStore, manifest: Manifest) -> Iterator[pa.Table]:
+    """All columns of a run's rows in the order of `intended_start`, a million rows a table. Raises RowsError."""
+    parts, _ = store.parts(manifest)
+    due_us = np.sort(_read(store, parts).due_us)
+    if not due_us.size:
+        return
+    edges_us = np.unique([*due_us[::_ROWS_IN_ORDER], due_us[-1] + 1])
+    for from_us, until_us in pairwise(edges_us.tolist()):
+        within = [REQUESTS_SCHEMA.empty_table()]
+        with _errors_named():
+            for part in parts:
+                with store.filesystem.open(part, "rb") as file:
+                    for batch in pq.ParquetFile(file).iter_batches(columns=list(REQUEST_COLUMNS)):
+                        at_us = batch["intended_start"].cast(pa.int64()).to_numpy()
+                        chosen = batch.filter(pa.array((at_us >= from_us) & (at_us < until_us)))
+                        within.append(pa.Table.from_batches([chosen]).cast(REQUESTS_SCHEMA))
+        rows = pa.concat_tables(within)
+        yield rows.take(np.argsort(rows["intended_start"].cast(pa.int64()).to_numpy(), kind="stable"))
+
+
+def _read(store: ResultsStore, parts: Sequence[str]) -> Columns:
+    tables = [REQUESTS_SCHEMA.empty_table().select(_READ)]
+    with _errors_named():
+        for part in parts:
+            with store.filesystem.open(part, "rb") as file:
+                tables.append(pq.ParquetFile(file, read_dictionary=_LABELS).read(_READ))
+    rows = pa.concat_tables([table.cast(_SCHEMA) for table in tables]).unify_dictionaries()
+    start_us = rows["start"].cast(pa.int64()).to_numpy()
     return Columns(
-        due_us=table["due_us"].to_numpy(),
-        start_us=table["start_us"].to_numpy(),
-        end_us=table["end_us"].to_numpy(),
-        ok=table["ok"].to_numpy(),
-        phase=_words(table["phase"]),
-        error=_words(table["error"]),
+        due_us=rows["intended_start"].cast(pa.int64()).to_numpy(),
+        start_us=start_us,
+        end_us=start_us + rows["latency_us"].to_numpy(),
+        ok=rows["ok"].to_numpy(),
+        phase=_labels(rows["phase"]),
+        error=_labels(rows["error"]),
     )
+
+
+@contextmanager
+def _errors_named() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise RowsError(str(error).splitlines()[0]) from error
+
+
+def _labels(column: pa.ChunkedArray) -> Labels:
+    encoded = column.combine_chunks()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    return Labels(codes, tuple(encoded.dictionary.to_pylist()))
 
 
 def quantiles_of(ascending: Integers, quantiles: Sequence[float] | Floats) -> Floats:
@@ -122,9 +170,3 @@ def _between(low: Integers, high: Integers, share: Floats) -> Floats:
     """Rounded as numpy rounds: from whichever end is the nearer."""
     gap = high - low
     return np.where(share < 0.5, low + gap * share, high - gap * (1 - share))
-
-
-def _words(column: pa.ChunkedArray) -> Words:
-    coded = column.combine_chunks().dictionary_encode()
-    code = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-    return Words(code, tuple(coded.dictionary.to_pylist()))

@@ -60,7 +60,7 @@ def read_counted(rows: RunRows, samples: pa.Table) -> Counted | None:
         whole_run=whole_run,
         outside_ms=_mean_ms(rows.every, int(read_us.min()), int(read_us.max())),
         counted=sum(replica.ok + replica.failed for replica in whole),
-        sent=int((~rows.every.error.are(NOT_SENT)).sum()),
+        sent=int((~rows.every.error.equal(NOT_SENT)).sum()),
     )
 
 

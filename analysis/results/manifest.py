@@ -1,9 +1,10 @@
 """The manifest of a run: everything a reader needs to judge it without the stack that made it."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from stacks.load_profiles import LoadProfile
 from stacks.serving_variant import ServingVariant
@@ -52,13 +53,37 @@ class Generator(Record):
     shares_host_with_server: bool
 
 
-class LineItem(Record):
-    """One declared thing that costs money. `hourly` and `unit_price` are None where no price is known, never 0.
+class Category(StrEnum):
+    """What a billed resource belongs to."""
 
-    `reason` then says why. `sku_id` is the catalogue's number of the SKU, where the price is from there.
+    serving_nodes = "serving nodes"
+    boot_disks = "boot disks"
+    management_fee = "management fee"
+    network = "network"
+    storage = "storage"
+    load_test = "load test"
+    other = "other"
+
+
+# Manifests without categories have line items of these names alone.
+SERVING_NODES = "serving nodes: "
+_CATEGORY_BY_NAME = (
+    (f"{SERVING_NODES}boot disks", Category.boot_disks),
+    (SERVING_NODES, Category.serving_nodes),
+    ("cluster fee", Category.management_fee),
+    ("NAT gateway: ", Category.network),
+    ("model bucket", Category.storage),
+)
+
+
+class LineItem(Record):
+    """One billed resource. `unit_price` and `hourly` are None where no price is known, never 0; `reason` says why.
+
+    `sku_id` is the catalogue's number of the SKU, where the price is from there.
     """
 
     name: str
+    category: Category
     sku: str | None
     sku_id: str | None = None
     quantity: float
@@ -66,6 +91,21 @@ class LineItem(Record):
     unit_price: float | None
     hourly: float | None
     reason: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """The name without saying that it is the serving nodes', which most line items are."""
+        return self.name.removeprefix(SERVING_NODES)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _categorised(cls, item: object) -> object:
+        """Give a line item that was written before there were categories the one of its name."""
+        if not isinstance(item, dict) or "category" in item:
+            return item
+        name = str(item.get("name", ""))
+        found = (category for prefix, category in _CATEGORY_BY_NAME if name.startswith(prefix))
+        return item | {"category": next(found, Category.other)}
 
 
 class Cost(Record):

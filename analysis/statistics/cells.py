@@ -8,28 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from analysis.results.columns import Floats, Integers, quantiles_of
+from analysis.results.columns import Floats, Integers, RunRows, quantiles_of
 
 CELLS = 480
 # The ladder of a tail: rungs evenly apart in the logarithm of the odds, from 20 times as few answers above to 20 times
 # as many; an interval that reaches further has no bound.
 _RUNGS = 161
 _ODDS_TIMES = 20.0
-
-
-@dataclass(frozen=True)
-class Hold:
-    """The rows of one run's hold as arrays of one length, in any order, in microseconds since any moment.
-
-    `due_us` is when the schedule wanted the request sent: in an open loop a stall delays what follows, and time
-    counted from the send would hide that. In a closed loop both are the same.
-    """
-
-    due_us: Integers
-    end_us: Integers
-    ok: npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -63,19 +49,19 @@ class Cells:
         return self.sent - self.good
 
 
-def cells_of(hold: Hold, arrived_us: Integers, quantiles: Sequence[float]) -> Cells | None:
-    """The counts; None where the hold has no two requests at different times, so that it has no rate.
+def cells_of(rows: RunRows, quantiles: Sequence[float]) -> Cells | None:
+    """The counts; None where the phase that counts has no two requests at different times, so that it has no rate.
 
-    `arrived_us` is when each good answer of the run came, whoever sent it: those within the hold are counted, so that
-    neither edge is counted twice.
+    Good answers that came within it are counted whichever phase sent them, so that neither edge is counted twice.
     """
-    if hold.due_us.size == 0 or (first_us := int(hold.due_us.min())) == (last_us := int(hold.due_us.max())):
+    counted, every = rows.counted, rows.every
+    if not counted.due_us.size or (first_us := int(counted.due_us.min())) == (last_us := int(counted.due_us.max())):
         return None
-    cell = _cell(hold.due_us, first_us, last_us)
-    within_us = arrived_us[(arrived_us > first_us) & (arrived_us <= last_us)]
-    response_us = (hold.end_us - hold.due_us)[hold.ok]
+    cell = _cell(counted.due_us, first_us, last_us)
+    within_us = every.end_us[every.ok & (every.end_us > first_us) & (every.end_us <= last_us)]
+    response_us = counted.response_us[counted.ok]
     ascending_us = np.sort(response_us)
-    good_cell = cell[hold.ok]
+    good_cell = cell[counted.ok]
     good = np.bincount(good_cell, minlength=CELLS)
     return Cells(
         duration_s=(last_us - first_us) / 1e6,

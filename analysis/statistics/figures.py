@@ -82,7 +82,7 @@ class Measured:
     @property
     def throughput_rps(self) -> float | None:
         """Answers and errors per second; a request that was not sent is neither."""
-        return self._rate(~self.rows.every.error.are(NOT_SENT))
+        return self._rate(~self.rows.every.error.equal(NOT_SENT))
 
     @property
     def goodput_rps(self) -> float | None:
@@ -132,7 +132,7 @@ class Measured:
         counted = self.rows.counted
         if self._is_closed:
             return np.zeros(0, dtype=np.int64)
-        return np.sort((counted.start_us - counted.due_us)[~counted.error.are(NOT_SENT)])
+        return np.sort((counted.start_us - counted.due_us)[~counted.error.equal(NOT_SENT)])
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from analysis.results.columns import Columns, Integers, RunRows, read_columns
+from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Capacity, Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.cells import Hold, cells_of
+from analysis.statistics.cells import cells_of
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.within import RunFigures, run_figures
 
@@ -27,7 +27,7 @@ def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[fl
 def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = QUANTILES) -> Read:
     """The same, of rows that were read."""
     reasons = [*_invalid(manifest), *rows.missing]
-    cells = cells_of(_hold(rows.counted), _arrived_us(rows), quantiles)
+    cells = cells_of(rows, quantiles)
     if cells is None:
         return None, [*reasons, "its hold has no two requests, so nothing was measured"]
     figures = run_figures(manifest.run_id, cells)
@@ -59,12 +59,3 @@ def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:
             for quantile, estimate in figures.quantiles_ms.items()
         },
     )
-
-
-def _hold(counted: Columns) -> Hold:
-    return Hold(due_us=counted.due_us, end_us=counted.end_us, ok=counted.ok)
-
-
-def _arrived_us(rows: RunRows) -> Integers:
-    """When good answers came, also those to requests of the ramp."""
-    return rows.every.end_us[rows.every.ok]

@@ -155,7 +155,7 @@ def _rows_by_phase(rows: RunRows) -> dict[str, int]:
     """In the order in which the phases began."""
     every = rows.every
     phases = every.phase.counts()
-    began_us = {phase: every.start_us[every.phase.are(phase)].min() for phase in phases}
+    began_us = {phase: every.start_us[every.phase.equal(phase)].min() for phase in phases}
     return {phase: phases[phase] for phase in sorted(phases, key=began_us.__getitem__)}
 
 

@@ -1,10 +1,10 @@
 """Which runs are repeats of one variant, and which variants compare: same load, same model, same kind of machine."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.formatting import server_name, shape_name, variant_name
+from analysis.formatting import server_name, shape_name, shortest_names, stack_and_serving_name, stack_name
 from analysis.results.manifest import Manifest
 
 _MODES = {"closed": "a closed loop", "open": "an open loop", "capacity": "a capacity search"}
@@ -84,23 +84,12 @@ def _by_variant(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
 def variants_of(manifests: Sequence[Manifest]) -> tuple[Variant, ...]:
     """The runs of each variant together, whatever load and model they had."""
     groups = list(_by_variant(manifests).values())
-    labels: dict[int, str] = {}
-    for naming in (_by_stack, _by_settings, _by_everything):
-        unnamed = [at for at in range(len(groups)) if at not in labels]
-        counts = Counter(naming(groups[at][0]) for at in unnamed)
-        labels |= {at: naming(groups[at][0]) for at in unnamed if counts[naming(groups[at][0])] == 1}
-    return tuple(Variant(labels.get(at, groups[at][0].run_id), tuple(groups[at])) for at in range(len(groups)))
+    names = shortest_names([runs[0] for runs in groups], (stack_name, stack_and_serving_name, _all_settings))
+    return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups)
 
 
-def _by_stack(manifest: Manifest) -> str:
-    return manifest.stack
-
-
-def _by_settings(manifest: Manifest) -> str:
-    return f"{manifest.stack} · {variant_name(manifest).split('r-', 1)[1]}"
-
-
-def _by_everything(manifest: Manifest) -> str:
+def _all_settings(manifest: Manifest) -> str:
     serving = manifest.serving
-    batching = "" if serving.batching is None else "-".join(str(value) for _, value in serving.batching)
-    return f"{_by_settings(manifest)} · intraop{serving.intra_op} {batching} {server_name(manifest)}".replace("  ", " ")
+    batching = "" if serving.batching is None else " " + "-".join(str(value) for _, value in serving.batching)
+    named = stack_and_serving_name(manifest)
+    return f"{named} · intraop{serving.intra_op}{batching} {server_name(manifest)}"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from analysis.results.columns import Columns
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
-from analysis.statistics.cells import Hold
 from analysis.verdict.judge import judge
 from analysis.verdict.objective import Objective
 from bench.figures import Figure
@@ -59,14 +59,14 @@ def figures(choice: Choice, stores: int, seed: int) -> list[Figure]:
     ]
 
 
-def _runs(choice: Choice, stores: int, seed: int) -> Iterator[Sequence[Hold]]:
+def _runs(choice: Choice, stores: int, seed: int) -> Iterator[Sequence[Columns]]:
     count = len(choice.speeds) * choice.repeats
     regime = Regime("", saturated(users=16, servers=4), _RATE_RPS, repeats=count, spread=choice.spread)
     for runs in regime.stores(stores, seed):
-        yield [hold for hold, _ in runs]
+        yield [run.counted for run in runs]
 
 
-def _best(folder: Path, choice: Choice, runs: Sequence[Hold]) -> set[int]:
+def _best(folder: Path, choice: Choice, runs: Sequence[Columns]) -> set[int]:
     """Write the runs as a store, and return the inter_op of what the verdict calls best."""
     store = ResultsStore(str(folder))
     for at, hold in enumerate(runs):
@@ -78,7 +78,7 @@ def _best(folder: Path, choice: Choice, runs: Sequence[Hold]) -> set[int]:
     return {each.variant.newest.serving.inter_op for each in judge(store, _OBJECTIVE).best}
 
 
-def _rows(hold: Hold, slower: float) -> pa.Table:
+def _rows(hold: Columns, slower: float) -> pa.Table:
     """The hold's rows, with all times stretched."""
     count = hold.due_us.size
     due_us = np.round(hold.due_us * slower).astype(np.int64)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.results.columns import Integers
-from analysis.statistics.cells import Hold
+from analysis.results.columns import RunRows
+from bench.stores.synthetic import make_columns
 
 Floats = npt.NDArray[np.float64]
-Run = tuple[Hold, Integers]
-
 RATE_RPS = 50.0
 HOLD_S = 300.0
 WARMUP_S = 40.0
@@ -50,8 +48,8 @@ class Regime:
     repeats: int = 1
     spread: float = 0.0
 
-    def stores(self, count: int, seed: int) -> Iterator[list[Run]]:
-        """The runs of each store: the hold's rows, and when good answers came, those to the warm-up among them."""
+    def stores(self, count: int, seed: int) -> Iterator[list[RunRows]]:
+        """The runs of each store, each with its warm-up and its hold."""
         rng = np.random.default_rng(seed)
         for first in range(0, count, _BATCH):
             stores = min(_BATCH, count - first)
@@ -70,12 +68,12 @@ class Regime:
         return float(np.quantile(np.concatenate(counted_s), 0.99)) * 1000
 
 
-def _run(traffic: Traffic, run: int, slower: float) -> Run:
+def _run(traffic: Traffic, run: int, slower: float) -> RunRows:
     due_s, ok = traffic.due_s[run] * slower, traffic.ok[run]
     due_us = np.round(due_s * 1e6).astype(np.int64)
     end_us = due_us + np.round(traffic.response_s[run] * slower * 1e6).astype(np.int64)
-    held = due_s >= WARMUP_S * slower
-    return Hold(due_us[held], end_us[held], ok[held]), end_us[ok]
+    every = make_columns(due_us, end_us, ok)
+    return RunRows(every, every.where(due_s >= WARMUP_S * slower), ())
 
 
 def poisson(rng: np.random.Generator, runs: int) -> Floats:

@@ -1,5 +1,6 @@
 """Synthetic runs: real stores with rows of a known shape, for benchmarks and tests of whatever reads runs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.pricing.cost import estimate
+from analysis.results.columns import Booleans, Columns, Integers, Labels
 from analysis.results.manifest import Generator, Manifest, Model, Serving, Validity
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, new_run_id
 from stacks.load_profiles import ClosedLoop, LoadProfile
@@ -100,6 +102,13 @@ def make_manifest(
         "git_commit": "0123456789abcdef0123456789abcdef01234567",
     }
     return Manifest(**fields | changes)
+
+
+def make_columns(due_us: Integers, end_us: Integers, ok: Booleans, phase: Sequence[str] = ("hold",)) -> Columns:
+    """Rows that were sent when they were due, as arrays; one phase is that of all."""
+    names, codes = np.unique(np.broadcast_to(phase, due_us.size), return_inverse=True)
+    no_error = Labels(np.full(due_us.size, -1, dtype=np.int32), ())
+    return Columns(due_us, due_us, end_us, ok, Labels(codes.astype(np.int32), tuple(names.tolist())), no_error)
 
 
 def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table) -> Manifest:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.formatting import MISSING, money, number
@@ -21,11 +21,10 @@ _SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
 
 @dataclass(frozen=True)
 class Priced:
-    """A shape and its cost, with machines bought as `usage` says; `settings` are those of its stack, if it has one."""
+    """A shape and its on-demand cost; `settings` are those of its stack, if it has one."""
 
     shape: NodeShape
     cost: Cost
-    usage: Usage
     settings: Settings | None = None
 
     @property
@@ -38,7 +37,7 @@ class Priced:
         """The cost of the load test's own nodes, where the stack has some."""
         if self.settings is None or self.settings.platform != "gke":
             return None
-        return load_cost(self.settings.gke.load_shape, self.cost.region, usage=self.usage)
+        return load_cost(self.settings.gke.load_shape, self.cost.region)
 
     @property
     def run_usd(self) -> float | None:
@@ -48,16 +47,16 @@ class Priced:
         return run_usd(self.cost, self.test, self.settings.load.total_s)
 
 
-def print_prices(stacks: list[str], shape: str | None, region: str | None, usage: Usage, *, as_json: bool) -> None:
-    """Price one shape, the named stacks, or all stacks, with machines bought as `usage` says."""
+def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as_json: bool) -> None:
+    """Price one shape, the named stacks, or all stacks."""
     if shape is not None and stacks:
         raise CommandError("--shape and --stack exclude each other, so nothing was priced; give one of them")
     if shape is not None:
-        priced = [_price_shape(parse_shape(shape), region or cost.DEFAULT_REGION, usage)]
+        priced = [_price_shape(parse_shape(shape), region or cost.DEFAULT_REGION)]
     elif stacks:
-        priced = [_price_stack(stack, region, usage) for stack in stacks]
+        priced = [_price_stack(stack, region) for stack in stacks]
     else:
-        priced = _price_all(region, usage)
+        priced = _price_all(region)
     if as_json:
         print_json([_json(one) for one in priced])
     elif len(priced) == 1:
@@ -75,28 +74,28 @@ def parse_shape(text: str) -> NodeShape:
     return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
 
 
-def _price_shape(shape: NodeShape, region: str, usage: Usage) -> Priced:
-    return Priced(shape, cost.estimate(shape, region, usage=usage), usage)
+def _price_shape(shape: NodeShape, region: str) -> Priced:
+    return Priced(shape, cost.estimate(shape, region))
 
 
-def _price_stack(stack: str, region: str | None, usage: Usage) -> Priced:
+def _price_stack(stack: str, region: str | None) -> Priced:
     settings = load_settings(stack)
     shape = settings.node_shape(stack)
-    return Priced(shape, kept_cost(settings.platform, shape, region or settings.region, usage=usage), usage, settings)
+    return Priced(shape, kept_cost(settings.platform, shape, region or settings.region), settings)
 
 
-def _price_again(one: Priced, usage: Usage) -> Priced:
-    """The same shape with machines bought in another way."""
+def _cost_as(usage: Usage, one: Priced) -> Cost:
+    """The cost of the same shape with machines bought in another way."""
     platform = one.settings.platform if one.settings else ""
-    return replace(one, cost=kept_cost(platform, one.shape, one.cost.region, usage=usage), usage=usage)
+    return kept_cost(platform, one.shape, one.cost.region, usage=usage)
 
 
-def _price_all(region: str | None, usage: Usage) -> list[Priced]:
+def _price_all(region: str | None) -> list[Priced]:
     """Price every stack with a valid file, and name the others: one broken file must not hide the rest."""
     priced = []
     for stack in stack_names():
         try:
-            priced.append(_price_stack(stack, region, usage))
+            priced.append(_price_stack(stack, region))
         except SettingsError as error:
             note(f"skipped: stack {stack}: {str(error).splitlines()[0]}")
     return priced
@@ -140,7 +139,7 @@ def _print_side_by_side(priced: list[Priced]) -> None:
 def _other_ways_to_buy(priced: list[Priced]) -> dict[Usage, list[Cost]]:
     """The cost of the same shapes as spot machines or by commitment, for those that the price list has."""
     ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
-    costs = {usage: [_price_again(one, usage).cost for one in priced] for usage in ways if usage != priced[0].usage}
+    costs = {usage: [_cost_as(usage, one) for one in priced] for usage in ways}
     return {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
 
 
@@ -190,9 +189,7 @@ def _print_notes(priced: list[Priced]) -> None:
             )
         if one.cost.hourly is None:
             note(f"{one.shape.name}: the total is a lower bound: {cost.why_unpriced(one.cost)}.")
-    usage = priced[0].usage
-    bought = "on demand" if usage == ON_DEMAND else f"vCPUs and memory as {usage}, the rest on demand"
-    note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, {bought}.")
+    note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
 
 
 def _shape(one: Priced) -> str:
@@ -211,7 +208,7 @@ def _json(one: Priced) -> dict[str, Any]:
     return {
         "name": one.shape.name,
         "shape": one.shape.model_dump(),
-        "usage": one.usage,
+        "usage": ON_DEMAND,
         "stands_in": one.stands_in,
         "cost": one.cost.model_dump(),
         "test": one.test and one.test.model_dump(),

@@ -8,7 +8,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.formatting import money, number
-from analysis.pricing.cost import SERVING_NODES
 from analysis.report.charts.drawing import FIRST, FOURTH, SECOND, THIRD, colours, labelled_bars
 from analysis.report.tables import Column, Table
 from analysis.verdict.ranking import Ranked
@@ -60,7 +59,7 @@ def break_down(ranking: Sequence[Ranked]) -> Breakdown:
 
 def _hourly(each: Ranked) -> dict[str, float]:
     items = each.variant.newest.cost.line_items
-    return {item.name.removeprefix(SERVING_NODES): item.hourly for item in items if item.hourly is not None}
+    return {item.short_name: item.hourly for item in items if item.hourly is not None}
 
 
 def _drawn_as(items: Sequence[str]) -> dict[str, str]:

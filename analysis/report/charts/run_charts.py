@@ -4,7 +4,6 @@ import altair as alt
 import pandas as pd
 
 from analysis.formatting import count, number
-from analysis.pricing.cost import SERVING_NODES
 from analysis.report.charts.drawing import (
     BAD,
     BAND,
@@ -208,7 +207,7 @@ def _cost_by_item(run: Run) -> Chart:
     items = pd.DataFrame(
         [
             {
-                "item": item.name.removeprefix(SERVING_NODES),
+                "item": item.short_name,
                 "value": item.hourly or 0.0,
                 "label": "no price" if item.hourly is None else number(item.hourly),
             }

@@ -67,7 +67,7 @@ def _phases(rows: Columns) -> pd.DataFrame:
     spans_us = {
         phase: (start_us.min(), start_us.max())
         for phase in rows.phase.counts()
-        if (start_us := rows.start_us[rows.phase.are(phase)]).size
+        if (start_us := rows.start_us[rows.phase.equal(phase)]).size
     }
     begin_us = min((first_us for first_us, _ in spans_us.values()), default=0)
     found = [(phase, (first - begin_us) / 1e6, (last - begin_us) / 1e6) for phase, (first, last) in spans_us.items()]
@@ -158,7 +158,7 @@ def _by_users(rows: Columns, manifest: Manifest) -> pd.DataFrame:
     user of the warm-up stays: the ramp's first user is then the second one.
     """
     load = manifest.load
-    ramp_us = rows.start_us[rows.phase.are("ramp")]
+    ramp_us = rows.start_us[rows.phase.equal("ramp")]
     if not isinstance(load, ClosedLoop) or not ramp_us.size:
         return pd.DataFrame({"users": [], "goodput_rps": []})
     already = 1 if load.warmup_s else 0

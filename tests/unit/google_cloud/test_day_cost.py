@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.pricing.cost import estimate, node_quantities, priced
+from analysis.pricing.cost import estimate, priced, serving_nodes
 from google_cloud.day_cost import usd_a_day
 from google_cloud.inventory import Found
 from google_cloud.kinds import ACCOUNT, ADDRESS, BUCKET, CLUSTER, DISK, NETWORK, ROUTER, SUBNETWORK
@@ -21,7 +21,7 @@ def of(thing: dict) -> dict:
 
 def test_a_cluster_costs_its_fee_and_its_nodes():
     settings = load_settings("8cpu-16gb")
-    load = priced(node_quantities("", settings.gke.load_shape), "us-central1").hourly
+    load = priced(serving_nodes(settings.gke.load_shape), "us-central1").hourly
     expected = (estimate(settings.node_shape("8cpu-16gb"), "us-central1").hourly + load) * 24
     assert usd_a_day(found(CLUSTER, of(things.cluster("a", labels())))) == pytest.approx(expected)
 

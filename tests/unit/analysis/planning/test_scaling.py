@@ -5,7 +5,8 @@ from analysis.planning.curve import curve_of
 from analysis.planning.scaling import Point, fit
 from analysis.planning.service import Service, cores_of_its_own, spread_of
 from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, Simulated, simulate
-from analysis.results.columns import Columns, Words
+from analysis.results.columns import Columns
+from bench.stores.synthetic import make_columns
 
 LOGNORMAL = spread_of(np.random.default_rng(3).lognormal(0, 0.29, 100_000))
 
@@ -77,14 +78,6 @@ def test_a_part_of_the_way_up_with_too_few_requests_is_one_with_the_next():
     assert min(point.requests for point in points) >= 10
 
 
-def columns(start_us, end_us, ok, phase) -> Columns:
-    """Rows that were sent when they were due."""
-    names, code = np.unique(phase, return_inverse=True)
-    nothing = Words(np.full(len(start_us), -1, dtype=np.int32), ())
-    words = Words(code.astype(np.int32), tuple(names.tolist()))
-    return Columns(start_us, start_us, end_us, np.asarray(ok), words, nothing)
-
-
 def rows_of(phases: dict[str, Simulated]) -> Columns:
     """In another order than that of time, as the files of several generators have it."""
     began_s, start_us, latency_us, ok, names = 0.0, [], [], [], []
@@ -95,7 +88,7 @@ def rows_of(phases: dict[str, Simulated]) -> Columns:
         names += [phase] * run.start_s.size
         began_s += run.duration_s + 60
     starts_us = np.concatenate(start_us)
-    rows = columns(starts_us, starts_us + np.concatenate(latency_us), np.concatenate(ok), names)
+    rows = make_columns(starts_us, starts_us + np.concatenate(latency_us), np.concatenate(ok), names)
     return rows.where(np.random.default_rng(5).permutation(starts_us.size))
 
 
@@ -137,7 +130,7 @@ def test_the_limit_of_a_replica_follows_from_a_closed_loop_too():
 def test_how_many_are_in_a_replica_is_counted_from_the_rows():
     # Every second one request of 2.5 s: after the start there are three for one half of the time and two for the other.
     start_us = np.arange(1001) * 1_000_000
-    rows = columns(start_us, start_us + 2_500_000, [True] * 1001, ["hold"] * 1001)
+    rows = make_columns(start_us, start_us + 2_500_000, np.ones(1001, dtype=bool))
     [point] = curve_of(rows, 1, "random").points
     assert point.present[2:] == pytest.approx([0.5, 0.5], abs=0.002)
     assert point.latency_ms == 2500
@@ -162,5 +155,5 @@ def test_an_overloaded_step_shows_what_was_finished_and_not_what_was_sent():
 
 def test_a_phase_with_hardly_a_good_answer_is_no_point():
     start_us = np.arange(100) * 1_000_000
-    rows = columns(start_us, start_us + 10, [True] * 19 + [False] * 81, ["hold"] * 100)
+    rows = make_columns(start_us, start_us + 10, np.arange(100) < 19)
     assert curve_of(rows, 1, "random") is None

@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from analysis.pricing import Price, cost
 from analysis.pricing.snapshot import Billed, Snapshot, newest_snapshot
+from analysis.pricing.stack_cost import serving_cost
+from analysis.results.manifest import Category, LineItem
 from stacks.shapes import NodeShape, ShapeSettings
 
 NODES = st.integers(min_value=1, max_value=64)
@@ -110,3 +112,11 @@ def test_a_price_in_another_unit_is_an_error_and_no_figure():
     mixed = Snapshot(full.name, full.as_of, full.currency, {**full.prices, Billed("e2-core", "us-central1"): wrong})
     with pytest.raises(ValueError, match="vCPU-second"):
         cost.estimate(shape("e2-highmem-8"), source=mixed)
+
+
+def test_a_line_item_that_was_written_without_a_category_has_that_of_today():
+    for item in serving_cost(shape("e2-highmem-8", 2), "us-central1").line_items:
+        written_before = item.model_dump(exclude={"category"})
+        assert LineItem.model_validate(written_before) == item
+        assert item.category is not Category.other
+    assert LineItem.model_validate(written_before | {"name": "something else"}).category is Category.other

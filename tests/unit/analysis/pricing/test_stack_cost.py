@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from analysis.pricing.cost import at_least, estimate
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from analysis.pricing.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost, run_usd, serving_cost
+from analysis.results.manifest import Category
 from stacks.files import load_shape
 from stacks.shapes import NodeShape, ShapeSettings
 
@@ -49,6 +50,7 @@ def test_the_test_adds_nodes_of_its_own_and_their_way_out():
         "NAT gateway: machines": 1,
         "NAT gateway: images": 1,
     }
+    assert {item.category for item in load_cost(LOAD, REGION).line_items} == {Category.load_test}
 
 
 def test_what_the_load_nodes_are_changes_nothing_about_serving():

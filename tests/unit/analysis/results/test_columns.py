@@ -29,7 +29,7 @@ def test_every_row_of_every_file_is_read(store):
     assert read.every.start_us.tolist() == start_us.tolist()
     assert read.every.end_us.tolist() == (start_us + rows["latency_us"].to_numpy()).tolist()
     assert read.every.ok.tolist() == rows["ok"].to_pylist()
-    assert [read.every.phase.words[code] for code in read.every.phase.code] == rows["phase"].to_pylist()
+    assert [read.every.phase.names[code] for code in read.every.phase.codes] == rows["phase"].to_pylist()
     held = np.array(rows["phase"].to_pylist()) == "hold"
     assert read.counted.start_us.tolist() == start_us[held].tolist()
     assert read.every.error.counts() == {"unavailable": rows["ok"].to_pylist().count(False)}
@@ -48,12 +48,12 @@ def test_a_file_that_is_missing_is_named(store, row, table):
     assert read_columns(store, unwritten).every.ok.size == 0
 
 
-def test_a_word_that_no_row_has_is_no_rows(store, row, table):
+def test_a_label_that_no_row_has_matches_no_row(store, row, table):
     rows = [row(0), row(1, ok=False), row(2, ok=False, error=None)]
     read = read_columns(store, write_run(store, make_manifest(SMOKE), table(rows))).every
-    assert read.error.are("unavailable").tolist() == [False, True, False]
-    assert not read.error.are("timeout").any()
-    assert not read.phase.are("ramp").any()
+    assert read.error.equal("unavailable").tolist() == [False, True, False]
+    assert not read.error.equal("timeout").any()
+    assert not read.phase.equal("ramp").any()
     assert read.error.counts() == {"unavailable": 1}
 
 
@@ -62,4 +62,4 @@ def test_a_span_reaches_from_the_first_that_was_due_to_the_last_answer(store, ro
     read = read_columns(store, write_run(store, make_manifest(SMOKE), table(rows)))
     first_us, last_us = read.every.span_us
     assert (first_us, last_us - first_us) == (round(STARTED_AT.timestamp() * 1e6), 4_100_000)
-    assert read.every.where(read.every.phase.are("none")).span_us is None
+    assert read.every.where(read.every.phase.equal("none")).span_us is None

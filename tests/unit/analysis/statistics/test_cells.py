@@ -3,18 +3,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.statistics.cells import CELLS, Cells, Hold, Tail, cells_of
+from analysis.results.columns import RunRows
+from analysis.statistics.cells import CELLS, Cells, Tail, cells_of
 from analysis.statistics.within import run_figures
+from bench.stores.synthetic import make_columns
 
 
 def hold(due_s, latency_s, ok=None):
     due_us = np.array(np.array(due_s) * 1e6, dtype=np.int64)
     end_us = due_us + np.array(np.array(latency_s) * 1e6, dtype=np.int64)
-    return Hold(due_us, end_us, np.ones(len(due_us), dtype=bool) if ok is None else np.array(ok))
+    return make_columns(due_us, end_us, np.ones(len(due_us), dtype=bool) if ok is None else np.array(ok, dtype=bool))
 
 
 def counted(rows, quantiles=(0.99,)):
-    return cells_of(rows, rows.end_us[rows.ok], quantiles)
+    return cells_of(RunRows(rows, rows, ()), quantiles)
 
 
 OUTCOMES = st.lists(
@@ -90,8 +92,8 @@ def test_intervals_are_those_of_the_plain_definitions(seed):
 
 def test_answers_count_where_they_came_if_that_is_in_the_hold():
     rows = hold([0, 480], [5.5, 1])
-    from_the_ramp_us = np.array([-1_000_000, 500_000])
-    cells = cells_of(rows, np.concatenate([from_the_ramp_us, rows.end_us]), (0.99,))
+    every = hold([-2, -1, 0, 480], [1, 1.5, 5.5, 1])
+    cells = cells_of(RunRows(every, rows, ()), (0.99,))
     assert cells.duration_s == 480
     assert np.flatnonzero(cells.arrived).tolist() == [0, 5]
 
@@ -100,8 +102,7 @@ def test_a_stalled_schedule_is_seen_by_every_request_that_it_delayed():
     # Due once a second; the server stalls for 4 s, and what waited is answered at once.
     due_s = np.arange(100.0)
     end_s = np.where((due_s >= 50) & (due_s < 54), 54.0, due_s + 0.1)
-    rows = Hold((due_s * 1e6).astype(np.int64), (end_s * 1e6).astype(np.int64), np.ones(100, dtype=bool))
-    cells = counted(rows, (0.98,))
+    cells = counted(hold(due_s, end_s - due_s), (0.98,))
     assert cells.tails[0.98].value_ms > 1900
 
 

@@ -3,9 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.cells import Hold, cells_of
+from analysis.results.columns import RunRows
+from analysis.statistics.cells import cells_of
 from analysis.statistics.within import run_figures
 from bench.stores.regimes import REGIMES
+from bench.stores.synthetic import make_columns
 
 BY_NAME = {regime.name: regime for regime in REGIMES}
 
@@ -14,8 +16,8 @@ def figures(due_s, response_s, ok=None):
     due_us = np.round(np.asarray(due_s) * 1e6).astype(np.int64)
     end_us = due_us + np.round(np.asarray(response_s) * 1e6).astype(np.int64)
     good = np.ones(due_us.size, dtype=bool) if ok is None else np.asarray(ok)
-    cells = cells_of(Hold(due_us, end_us, good), end_us[good], (0.5, 0.99))
-    return run_figures("run", cells)
+    rows = make_columns(due_us, end_us, good)
+    return run_figures("run", cells_of(RunRows(rows, rows, ()), (0.5, 0.99)))
 
 
 def a_run(requests=5000, seed=1, rate_rps=50.0, **changes):
@@ -29,8 +31,8 @@ def test_intervals_hold_the_truth_in_about_95_of_100_runs(name):
     regime, runs = BY_NAME[name], 100
     p99_ms = regime.true_p99_ms()
     held = {"goodput": 0, "p99": 0}
-    for [(hold, arrived_us)] in regime.stores(runs, seed=11):
-        found = run_figures("run", cells_of(hold, arrived_us, (0.99,)))
+    for [rows] in regime.stores(runs, seed=11):
+        found = run_figures("run", cells_of(rows, (0.99,)))
         held["goodput"] += found.goodput_rps.low <= regime.goodput_rps <= found.goodput_rps.high
         held["p99"] += found.quantiles_ms[0.99].low <= p99_ms <= found.quantiles_ms[0.99].high
     # Of 100 runs, fewer than 89 would be a chance of one in a hundred for an interval that holds 95 %.
