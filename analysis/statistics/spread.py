@@ -10,10 +10,9 @@ from typing import Any
 from scipy.special import ndtri
 
 from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import LEVEL, Estimate
 from analysis.statistics.figures import Shown
-from analysis.statistics.read import Read, read_figures
+from analysis.statistics.read import Read
 from analysis.statistics.summary import figures
 from analysis.statistics.within import RunFigures
 
@@ -58,14 +57,8 @@ class Repeats:
     spreads: tuple[Spread, ...]
 
 
-def read_repeats(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Repeats, ...]:
-    """Every group of which two valid runs or more are there; other runs are no repeats."""
-    repeated = [manifest for manifest in manifests if manifest.repeat is not None]
-    return repeats_of((manifest, read_figures(store, manifest, QUANTILES)) for manifest in repeated)
-
-
 def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
-    """The same, of runs that were read."""
+    """Every group of which two valid runs or more are there; other runs are no repeats."""
     groups: dict[str, list[tuple[Manifest, RunFigures]]] = defaultdict(list)
     for manifest, (found, reasons) in runs:
         if manifest.repeat is not None and found is not None and not reasons:

@@ -140,7 +140,7 @@ def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
     write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
     write_run(store, make_manifest(load), make_rows(load, FAST))
     findings = collect(store, Objective(p99_ms=20, errors=0.05))
-    assert headline(findings).claim == "Nothing keeps the limits"
+    assert headline(findings).claim == "No variant meets the objective"
     html, _ = write_report(findings, tmp_path / "report")
     assert "A line stands at the limit of 20 ms" in html.read_text()
     assert Page(html.read_text()).text.count("misses") >= 2
@@ -243,7 +243,7 @@ def test_invalid_runs_alone_give_no_claim(tmp_path):
     a_run(store, validity=Validity(verdict="invalid", reasons=("all requests failed",)))
     findings = collect(store, ASKED)
     assert findings.ranked == ()
-    assert headline(findings).claim == "No run can be compared yet"
+    assert headline(findings).claim == "No run can be ranked yet"
     html, _ = rendered(store, tmp_path / "report")
     assert "all requests failed" in html
 
