@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-# Commands import what they need when they run: `shapebench --help` needs no DuckDB, pandas or Altair.
+# Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
 
 # The exit code of a shell for a program that this signal ended.
 _BROKEN_PIPE = 128 + signal.SIGPIPE

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from analysis.report.data_tables import runs_frame
-from analysis.results.columns import rows_in_order
+from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, StoreError
 from shapebench.output import CommandError, note
 
@@ -21,6 +21,9 @@ def main(uri: str, run_id: str | None = None) -> int:
             _write_runs(ResultsStore(uri))
         else:
             _write_rows(ResultsStore(uri), run_id)
+    except RowsError as error:
+        note(f"the rows of this run cannot be read: {error}")
+        return 1
     except (CommandError, StoreError, OSError) as error:
         note(str(error))
         return 1

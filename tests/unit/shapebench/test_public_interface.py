@@ -17,7 +17,7 @@ from stacks.load_profiles import PROFILES
 from tools.pins import ROOT
 
 SMOKE = PROFILES["smoke"]
-HEAVY = {"altair", "analysis", "duckdb", "numpy", "pandas", "pyarrow", "stacks", "tools"}
+HEAVY = {"altair", "analysis", "numpy", "pandas", "pyarrow", "stacks", "tools"}
 
 
 @pytest.fixture(scope="module")
