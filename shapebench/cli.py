@@ -213,11 +213,13 @@ def janitor(
 
     Exit code 0: no leftovers. 3: there are some. 4: something could not be removed. 1: another error.
     """
-    from shapebench.commands.janitor import Only  # noqa: PLC0415 - start-up
+    from shapebench.commands.janitor import Selection  # noqa: PLC0415 - start-up
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415
 
     with _one_line_errors():
-        raise typer.Exit(clean(Only(stack, region), project, state, remove=yes, as_json=output is TableFormat.json))
+        raise typer.Exit(
+            clean(Selection(stack, region), project, state, remove=yes, as_json=output is TableFormat.json)
+        )
 
 
 @app.command()

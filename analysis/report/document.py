@@ -34,7 +34,7 @@ from analysis.statistics.summary import figures
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
 from analysis.verdict.front import front
-from analysis.verdict.text import asked
+from analysis.verdict.text import objective_text
 
 METHOD = """\
 Each request is one row with its latency in microseconds. Figures are computed from all rows, without sampling, bins \
@@ -138,11 +138,12 @@ def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
 
 
 def _compared(findings: Findings) -> Iterator[Section]:
-    judgement = findings.judgement
-    ranking = judgement.ranking
+    verdict = findings.verdict
+    ranking = verdict.ranking
     if not ranking:
         return
-    intro = f"Objective: {asked(judgement.objective)}. Variants that meet it come first, then those that may meet it."
+    objective = objective_text(verdict.objective)
+    intro = f"Objective: {objective}. Variants that meet it come first, then those that may meet it."
     if len(ranking) == 1:
         yield Section("ranking", "Ranking", intro, tables=(ranking_table(ranking, {}),))
         return
@@ -151,7 +152,7 @@ def _compared(findings: Findings) -> Iterator[Section]:
         "ranking",
         "Ranking",
         intro,
-        (*ranking_charts(judgement, stands), _breakdown_chart(parts)),
+        (*ranking_charts(verdict, stands), _breakdown_chart(parts)),
         (ranking_table(ranking, stands),),
         (Fold("Cost by line item", (parts.table(ranking[0].variant.newest.cost.currency),)),),
     )
@@ -197,7 +198,7 @@ def _page(run: Run) -> RunPage:
         run=run,
         subtitle=f"{shape_name(manifest)} · {variant_name(manifest)} · {server_name(manifest)}",
         figures=tuple((figure.label, figure.show(value)) for figure, value in shown),
-        sentences=(usage.limit.sentence, " ".join(server_counters.sentences(usage.counted))) if usage else (),
+        sentences=(usage.bottleneck.sentence, " ".join(server_counters.sentences(usage.counted))) if usage else (),
         charts=run_charts(run),
         folds=tuple(_folds(run)),
         facts=provenance(run),

@@ -2,7 +2,7 @@
 
 from analysis.formatting import count, number, percent
 from analysis.report.tables import Table
-from analysis.results.counters import Counted
+from analysis.results.counters import ServerCounters
 
 UNKNOWN = "Server counters: none, since the servers have no metrics page or it could not be read."
 _NUMBERS = (
@@ -11,14 +11,14 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-def sentences(counted: Counted | None) -> list[str]:
+def sentences(counted: ServerCounters | None) -> list[str]:
     """Compare the counters with what the generator recorded."""
     if counted is None:
         return [UNKNOWN]
     return [_requests(counted), *_idle(counted), *_latency(counted), *_batches(counted)]
 
 
-def counters_table(name: str, counted: Counted) -> Table:
+def counters_table(name: str, counted: ServerCounters) -> Table:
     """The counters of a run, a row for each replica."""
     total = sum(replica.ok + replica.failed for replica in counted.replicas)
     rows = (
@@ -38,7 +38,7 @@ def counters_table(name: str, counted: Counted) -> Table:
     return Table.of(f"Server counters of {name}", ("replica",), _NUMBERS, rows, caption)
 
 
-def _requests(counted: Counted) -> str:
+def _requests(counted: ServerCounters) -> str:
     servers = "The server" if len(counted.replicas) == 1 else f"The {len(counted.replicas)} replicas"
     both = f"{servers} counted {count(counted.counted)} requests in the whole run, the generator sent"
     more = counted.counted - counted.sent
@@ -52,16 +52,16 @@ def _requests(counted: Counted) -> str:
     return f"{both} as many."
 
 
-def _period(counted: Counted) -> str:
+def _period(counted: ServerCounters) -> str:
     return "the whole run, warm-up included" if counted.whole_run else "the phase that counts"
 
 
-def _idle(counted: Counted) -> list[str]:
+def _idle(counted: ServerCounters) -> list[str]:
     idle = [replica.name for replica in counted.replicas if not replica.ok + replica.failed]
     return [f"{', '.join(idle)} answered no request in {_period(counted)}."] if idle else []
 
 
-def _latency(counted: Counted) -> list[str]:
+def _latency(counted: ServerCounters) -> list[str]:
     inside_ms = _mean([(replica.latency_ms, replica.ok) for replica in counted.replicas])
     if inside_ms is None or counted.outside_ms is None:
         return []
@@ -69,7 +69,7 @@ def _latency(counted: Counted) -> list[str]:
     return [f"Mean latency of a request: {inside} ms inside the server, {outside} ms from send to last byte."]
 
 
-def _batches(counted: Counted) -> list[str]:
+def _batches(counted: ServerCounters) -> list[str]:
     queued_ms = _mean([(replica.queued_ms, replica.ok) for replica in counted.replicas])
     at_once = _mean([(replica.requests_a_batch, replica.ok) for replica in counted.replicas])
     if queued_ms is None or at_once is None:

@@ -1,4 +1,4 @@
-"""The ratio of two figures with its interval, and how many runs more would make an interval narrow enough."""
+"""The ratio of two figures with its interval, and how many more runs would make an interval narrow enough."""
 
 import math
 
@@ -11,10 +11,10 @@ _FEWEST_RUNS, _MOST_RUNS = 3, 50
 
 
 def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
-    """How many times as large `of` is as `to`.
+    """`of` divided by `to`.
 
-    The half-widths of both intervals, on a logarithmic scale, add up as squares (Zou and Donner 2008). With several
-    `comparisons` at once all of their intervals hold together at 95 % (Bonferroni).
+    The squares of both half-widths, on a logarithmic scale, add up (Zou and Donner 2008). The intervals of several
+    `comparisons` hold together at 95 % (Bonferroni).
     """
     wider = float(ndtri(1 - (1 - LEVEL) / 2 / comparisons)) / _Z
     centre = of.value / to.value
@@ -24,9 +24,9 @@ def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
 
 
 def runs_to_settle(half_width: float, runs: int, gap: float) -> int | None:
-    """How many runs more it takes until the half-width (in logarithms) is below the gap; None if more than 50.
+    """How many more runs make the half-width (in logarithms) smaller than the gap; None if more than 50.
 
-    A guess, as good as the spread is known: with one run it is the spread within it, and runs may differ by more.
+    An estimate from the spread so far: that of one run is the spread within it, and runs may differ by more.
     """
     if not math.isfinite(half_width):
         return max(1, _FEWEST_RUNS - runs)

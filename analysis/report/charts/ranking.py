@@ -24,8 +24,8 @@ from analysis.report.comparison import MEETS
 from analysis.statistics.figures import Figure
 from analysis.statistics.summary import FIGURES
 from analysis.verdict.front import Front
-from analysis.verdict.judge import Judgement
 from analysis.verdict.ranking import Ranked
+from analysis.verdict.verdict import Verdict
 
 # An interval without an upper bound is drawn as far as the others reach, and open at its end.
 _OPEN_END = "▸"
@@ -34,9 +34,9 @@ _SHADES = {Front.on: FIRST, Front.near: SECOND, Front.off: MUTED}
 _MOST_NAMES = 5
 
 
-def ranking_charts(judgement: Judgement, front: Mapping[str, Front]) -> tuple[Chart, ...]:
+def ranking_charts(verdict: Verdict, front: Mapping[str, Front]) -> tuple[Chart, ...]:
     """Cost and p99 with their intervals, then cost against p99."""
-    ranking, limit_ms = judgement.ranking, judgement.objective.p99_ms
+    ranking, limit_ms = verdict.ranking, verdict.objective.p99_ms
     dashed = "" if limit_ms is None else " Dashed: the limit."
     return (
         Chart(

@@ -8,21 +8,21 @@ from analysis.report.charts.drawing import INK, MUTED, Chart, svg
 from analysis.report.charts.series import Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
 from analysis.report.tables import Table
-from analysis.results.resource_usage import Meanwhile
+from analysis.results.resource_usage import ResourceUsage
 from analysis.results.samples import GENERATOR, MACHINE, SERVER
 
 _NAMES = {SERVER: "server", GENERATOR: "generator", MACHINE: "all programs"}
 _MB = 1e6
 
 
-def usage_charts(name: str, usage: Meanwhile, series: Series) -> list[Chart]:
+def usage_charts(name: str, usage: ResourceUsage, series: Series) -> list[Chart]:
     """Cores in use and memory, on the time axis of the latency; none where nothing was sampled."""
     if not len(usage.over_time):
         return []
     return [_cores_over_time(name, usage, series), _memory_over_time(name, usage, series)]
 
 
-def usage_table(name: str, usage: Meanwhile) -> Table:
+def usage_table(name: str, usage: ResourceUsage) -> Table:
     """The numbers behind both charts, in order of time."""
     frame = usage.over_time
     names, memory_mb = frame["subject"].map(_NAMES), frame["memory_bytes"] / _MB
@@ -38,7 +38,7 @@ def usage_table(name: str, usage: Meanwhile) -> Table:
     )
 
 
-def _cores_over_time(name: str, usage: Meanwhile, series: Series) -> Chart:
+def _cores_over_time(name: str, usage: ResourceUsage, series: Series) -> Chart:
     frame = usage.over_time
     lines = _by_subject(frame["cores"], frame, series)
     most = float(frame["most_cores"].max())
@@ -64,7 +64,7 @@ def _cores_over_time(name: str, usage: Meanwhile, series: Series) -> Chart:
     return Chart("Cores in use", f"Mean of {series.window_s} s, on the time axis of the latency.", drawing)
 
 
-def _memory_over_time(name: str, usage: Meanwhile, series: Series) -> Chart:
+def _memory_over_time(name: str, usage: ResourceUsage, series: Series) -> Chart:
     frame = usage.over_time.dropna(subset=["memory_bytes"])
     lines = _by_subject(frame["memory_bytes"] / _MB, frame, series)
     drawing = svg(

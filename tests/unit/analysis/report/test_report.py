@@ -92,7 +92,7 @@ def test_the_verdict_comes_first_and_is_the_commands(mixed):
     findings, html, markdown = mixed
     top = headline(findings)
     assert top.claim == "8cpu-16gb is the cheapest of 2 variants"
-    assert top.detail == paragraph(findings.judgement)
+    assert top.detail == paragraph(findings.verdict)
     first, _, _ = Page(html).text.partition("Ranking")
     for text in (first, markdown.partition("## ")[0]):
         assert top.claim in text
@@ -101,7 +101,7 @@ def test_the_verdict_comes_first_and_is_the_commands(mixed):
 
 def test_the_ranking_has_an_interval_for_every_figure(mixed):
     findings, html, markdown = mixed
-    for each in findings.judgement.ranking:
+    for each in findings.verdict.ranking:
         cost = each.usd_per_million
         shown = f"{cost.value:.2f} ({cost.low:.2f} to {cost.high:.2f})"
         assert shown in Page(html).text
@@ -111,7 +111,7 @@ def test_the_ranking_has_an_interval_for_every_figure(mixed):
 def test_what_an_open_interval_reaches_is_not_invented(mixed):
     findings, html, _ = mixed
     # The smoke profile has too few answers to bound a p99 from above.
-    assert all(math.isinf(each.p99_ms.high) for each in findings.judgement.ranking)
+    assert all(math.isinf(each.p99_ms.high) for each in findings.verdict.ranking)
     assert "no upper bound" in Page(html).text
     assert "▸" in Page(html).text
     assert "inf" not in Page(html).text.lower().split()
@@ -119,7 +119,7 @@ def test_what_an_open_interval_reaches_is_not_invented(mixed):
 
 def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
     findings, html, markdown = mixed
-    [pair] = effects(findings.judgement.ranking)
+    [pair] = effects(findings.verdict.ranking)
     assert pair.change == "8 × 2 vCPUs → 2 × 8 vCPUs"
     for text in (Page(html).text, markdown):
         assert pair.change in text
@@ -131,7 +131,7 @@ def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
 def test_runs_that_are_not_compared_say_why(mixed):
     _, html, markdown = mixed
     for text in (Page(html).text, markdown):
-        assert "measured on this machine, which says nothing of a cluster" in text
+        assert "ran on this machine, so it does not compare with runs on a cluster" in text
 
 
 def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
@@ -337,7 +337,7 @@ def test_neighbouring_windows_of_the_heat_map_that_look_alike_are_drawn_as_one(s
 
 def test_the_front_of_cost_and_latency_is_drawn_and_told(mixed):
     findings, html, markdown = mixed
-    on = [each.label for each in findings.judgement.ranking]
+    on = [each.label for each in findings.verdict.ranking]
     assert f"No variant is both cheaper and faster than {on[0]}" in html
     row = next(line for line in markdown.splitlines() if line.startswith("| 8cpu-16gb | best"))
     assert "| on the front |" in row
@@ -377,8 +377,8 @@ def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, t
     a_run(store, stack="older")
     html, markdown = rendered(store, tmp_path / "report")
     for text in (Page(html).text, markdown):
-        assert "The server was the limit: it used 7.90 of 8 cores." in text
-        assert "Where the limit was is not known: no CPU samples of server and generator" in text
+        assert "The server was the bottleneck: it used 7.90 of 8 cores." in text
+        assert "The bottleneck is not known: there are no CPU samples of server and generator" in text
         assert "The server counted 30 requests in the whole run" in text
         assert "Mean latency of a request: 18.0 ms inside the server" in text
         assert "Server counters: none, since the servers have no metrics page" in text
