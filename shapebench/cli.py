@@ -23,6 +23,10 @@ app = typer.Typer(
 )
 
 
+Project = Annotated[
+    str | None,
+    typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
+]
 Results = Annotated[
     str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
 ]
@@ -43,6 +47,7 @@ Budget = Annotated[
         metavar="USD", help="Highest cost of 730 h; the highest throughput is then best, not the lowest cost."
     ),
 ]
+Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")]
 ObjectiveFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="YAML with p99, errors and budget; options override it.")
 ]
@@ -90,9 +95,7 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     errors: Errors = None,
     budget: Budget = None,
     objective: ObjectiveFile = None,
-    seed: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")
-    ] = False,
+    seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write a report of all runs of a results store, as one HTML file that needs no network, and as Markdown."""
     from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
@@ -113,9 +116,7 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     rows: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--rows", help="Add every request of every run, as CSV and Parquet.")
     ] = False,
-    seed: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")
-    ] = False,
+    seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write the content of the report as data files: CSV, Parquet, Markdown, and every chart as SVG and PNG."""
     from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
@@ -128,10 +129,7 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
 @app.command()
 def preflight(
     stack: Annotated[str, typer.Option(help="The stack to check.")],
-    project: Annotated[
-        str | None,
-        typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
-    ] = None,
+    project: Project = None,
 ) -> None:
     """Check quotas, APIs and permissions for a GKE stack, and print its hourly price. `pulumi up` checks them, too."""
     from shapebench.commands.preflight import preflight as check  # noqa: PLC0415 - start-up
@@ -167,10 +165,7 @@ def verdict(
 def janitor(
     stack: Annotated[str | None, typer.Option(help="Only leftovers of this stack. (default: of every stack)")] = None,
     region: Annotated[str | None, typer.Option(help="Only leftovers in this region. (default: everywhere)")] = None,
-    project: Annotated[
-        str | None,
-        typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
-    ] = None,
+    project: Project = None,
     state: Annotated[
         typer.FileText | None,
         typer.Option(
