@@ -132,8 +132,8 @@ def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
         "p50_ms": run.summary.p50_ms if run else None,
         "p99_ms": run.summary.p99_ms if run else None,
         "error_rate": run.summary.error_rate if run else None,
-        "nodes_usd_24h": _a_day(nodes_hourly(cost)),
-        "usd_24h": _a_day(cost.hourly),
+        "nodes_usd_24h": _daily(nodes_hourly(cost)),
+        "usd_24h": _daily(cost.hourly),
         "differs": "; ".join(differences(run.manifest)) if run else None,
     }
 
@@ -156,7 +156,7 @@ def _row(experiment: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
     )
 
 
-def _a_day(hourly: float | None) -> float | None:
+def _daily(hourly: float | None) -> float | None:
     return None if hourly is None else hourly * HOURS_A_DAY
 
 
@@ -191,7 +191,7 @@ def _best(verdict: Verdict) -> Claim:
         return Claim(claim, Finding.undecided, f"{_BEST} is not ranked here")
     best = [each.label for each in verdict.best]
     if theirs[0].label not in best:
-        why = f"best here is {', '.join(best)}" if best else "no variant surely meets the objective"
+        why = f"best here is {', '.join(best)}" if best else "no variant certainly meets the objective"
         return Claim(claim, Finding.refuted if best else Finding.undecided, why)
     if len(best) == 1:
         measured = len(verdict.ranking)
