@@ -12,7 +12,6 @@ from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 # The node image, the serving image and a 100 MB model take about 8 GB; the rest is room for logs and one more image.
 # The same on every shape, so that it changes no comparison, and small, so that eight of them fit the usual quota.
 BOOT_DISK_GB = 20
-BOOT_DISK_TYPE = "pd-balanced"
 
 _WIDEST_PREFIX = 8
 

@@ -33,10 +33,13 @@ from pulumi_gcp.container import (
 from pulumi_gcp.container.cluster import Cluster
 
 from components.gke.network import PODS_RANGE, SERVICES_RANGE, Network
-from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
+from stacks.gke import BOOT_DISK_GB
+from stacks.shapes import machine_series
 
 # Of the default pool, which exists only while the cluster is made, and of versions, which the release channel raises.
 _CHANGED_BY_GKE = ["initialNodeCount", "minMasterVersion", "nodeConfig", "nodePools", "nodeVersion"]
+
+_DEFAULT_POOL_MACHINE_TYPE = "e2-medium"
 
 
 @dataclass
@@ -148,9 +151,9 @@ def _maintenance(args: ControlPlaneArgs) -> ClusterMaintenancePolicyArgs:
 def _default_pool(node_account: pulumi.Input[str]) -> ClusterNodeConfigArgs:
     """GKE makes a pool with every cluster; until it is removed it is no less private and hardened than the others."""
     return ClusterNodeConfigArgs(
-        machine_type="e2-medium",
+        machine_type=_DEFAULT_POOL_MACHINE_TYPE,
         disk_size_gb=BOOT_DISK_GB,
-        disk_type=BOOT_DISK_TYPE,
+        disk_type=machine_series(_DEFAULT_POOL_MACHINE_TYPE).boot_disk_type,
         service_account=node_account,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
         metadata={"disable-legacy-endpoints": "true"},

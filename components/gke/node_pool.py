@@ -17,7 +17,8 @@ from pulumi_gcp.container import (
 from pulumi_gcp.container.cluster import Cluster
 from pulumi_gcp.container.node_pool import NodePool
 
-from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
+from stacks.gke import BOOT_DISK_GB
+from stacks.shapes import machine_series
 
 POOL_LABEL = "shapebench/pool"
 SERVING_POOL, LOAD_POOL = {POOL_LABEL: "serving"}, {POOL_LABEL: "load"}
@@ -60,7 +61,7 @@ def _node_config(args: PoolArgs) -> NodePoolNodeConfigArgs:
         machine_type=args.machine_type,
         image_type="COS_CONTAINERD",
         disk_size_gb=BOOT_DISK_GB,
-        disk_type=BOOT_DISK_TYPE,
+        disk_type=machine_series(args.machine_type).boot_disk_type,
         service_account=args.service_account,
         # What the nodes may do is the account's roles; a narrower scope would only hide why something is refused.
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
