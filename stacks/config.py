@@ -5,8 +5,7 @@ import json
 from pulumi.runtime.config import get_config_env
 
 from stacks.explain import PREFIX
-from stacks.files import with_defaults
-from stacks.google import google_keys, zone_of
+from stacks.files import google_keys, with_defaults, zone_of
 from stacks.settings import Settings, parse_settings
 
 # Scalars among the keys; all others are objects, which Pulumi hands over as JSON.

@@ -1,5 +1,6 @@
-"""Reads stack files without Pulumi, for whoever wants to know what a stack says: the CLI, the checks, the tests."""
+"""Reads stack files without Pulumi: for the commands, the checks and the tests."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from stacks.shapes import NodeShape
 
 STACKS_DIR = Path(__file__).parent
 PROJECT_FILE = STACKS_DIR.parent / "Pulumi.yaml"
+
+GOOGLE_PREFIX = "gcp:"
+_ZONE_KEY = f"{GOOGLE_PREFIX}zone"
 
 
 def stack_names() -> list[str]:
@@ -58,6 +62,30 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and isinstance(defaults.get(key), dict)
     }
     return defaults | values | sections
+
+
+def google_keys(config: Mapping[str, object]) -> dict[str, str]:
+    """The keys of the Google provider that are plain text; in a stack file, a secret is not."""
+    return {key: value for key, value in config.items() if key.startswith(GOOGLE_PREFIX) and isinstance(value, str)}
+
+
+def zone_of(config: Mapping[str, object], settings: Settings) -> str:
+    """The zone in `gcp:zone`; raises SettingsError where it is missing or not in the stack's region.
+
+    It is the Google provider's own key, so that every resource of the stack is created in the same zone.
+    """
+    zone = google_keys(config).get(_ZONE_KEY)
+    if zone is None:
+        raise SettingsError(
+            f"{_ZONE_KEY} is not set, so the cluster has no zone; run"
+            f" `pulumi config set {_ZONE_KEY} {settings.region}-a`"
+        )
+    if zone.rpartition("-")[0] != settings.region:
+        raise SettingsError(
+            f"{_ZONE_KEY} is {zone!r}, which is not in shapebench:region {settings.region}, so the cluster would be"
+            " priced for another region than it runs in; give a zone and its region"
+        )
+    return zone
 
 
 def _own_values(config: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pulumi_gcp.compute.router import Router
 from pulumi_gcp.compute.router_nat import RouterNat
 from pulumi_gcp.compute.subnetwork import Subnetwork
 
-from stacks.labels import as_description
+from stacks.names import as_description
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import pulumi
 from pulumi_gcp.serviceaccount.account import Account
 
-from stacks.account_names import account_id
-from stacks.labels import as_description
+from stacks.names import account_id, as_description
 
 
 def make_service_account(

@@ -11,7 +11,7 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from components.plugin_resource import PluginResource
 from loadtest.run import pod
 from loadtest.run.payload import photograph
-from stacks.serving_names import GENERATOR_LABELS
+from stacks.names import GENERATOR_LABELS
 
 
 @dataclass(kw_only=True)

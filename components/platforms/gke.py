@@ -20,10 +20,8 @@ from components.load_test.cluster import ClusterLoadTest
 from components.load_test.cluster_args import InCluster, load_test_args
 from components.serving.model_export import ModelExport, ModelExportArgs
 from components.serving.tf_serving import TfServing, TfServingArgs
-from stacks.account_names import account_names
-from stacks.labels import stack_labels
+from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
 from stacks.quota_needs import needs
-from stacks.serving_names import SERVICE_ACCOUNT
 from stacks.settings import Settings
 
 # Nothing else is in the cluster, so its name needs to tell it from nothing.

@@ -4,7 +4,7 @@ import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from stacks.serving_names import NAME
+from stacks.names import NAME
 from stacks.serving_variant import fingerprint
 
 

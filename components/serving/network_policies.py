@@ -14,7 +14,7 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from stacks.serving_names import GENERATOR_LABELS, GRPC_PORT, REST_PORT, SERVER_LABELS
+from stacks.names import GENERATOR_LABELS, GRPC_PORT, REST_PORT, SERVER_LABELS
 
 # Where a pod on GKE gets its tokens: the first with Dataplane V2, the second without. Source: "Restrict traffic with
 # network policies" of https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy.

@@ -29,7 +29,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components.serving.variant import TfServingArgs
 from stacks.allocatable import PodResources
-from stacks.serving_names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 _NOBODY = 65532

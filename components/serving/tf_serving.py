@@ -9,7 +9,7 @@ from components.serving.config import config_map_name, make_config_map
 from components.serving.network_policies import make_network_policies
 from components.serving.pod import STARTUP_LIMIT_S, pod_template
 from components.serving.variant import TfServingArgs, fingerprint_of
-from stacks.serving_names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
 
 __all__ = ["TfServing", "TfServingArgs"]
 
