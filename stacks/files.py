@@ -18,7 +18,7 @@ _ZONE_KEY = f"{GOOGLE_PREFIX}zone"
 
 
 def stack_names() -> list[str]:
-    """The stacks that have a file, by name."""
+    """The names of all stacks that have a file."""
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in STACKS_DIR.glob("Pulumi.*.yaml"))
 
 
@@ -28,11 +28,11 @@ def load_settings(stack: str) -> Settings:
 
 
 def load_config(stack: str) -> dict[str, Any]:
-    """What a stack's file says, by full key, other packages' keys among them; raises SettingsError."""
+    """The configuration in a stack's file by full key, with the keys of other packages; raises SettingsError."""
     path = STACKS_DIR / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         raise SettingsError(
-            f"there is no stack '{stack}', for {path.name} is missing; there are {', '.join(stack_names())}"
+            f"there is no stack '{stack}', because {path.name} is missing; the stacks are {', '.join(stack_names())}"
         )
     config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})
     return config
@@ -44,16 +44,16 @@ def load_shape(stack: str) -> NodeShape:
 
 
 def project_defaults() -> dict[str, Any]:
-    """The defaults that `Pulumi.yaml` declares, by key without prefix. They live there and nowhere else."""
+    """The defaults in `Pulumi.yaml`, by key without prefix. There are no others."""
     declared = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["config"]
     return {key: item["default"] for key, item in declared.items() if "default" in item}
 
 
 def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """What a stack says, and the project's default for every key that it leaves out, also inside a section.
+    """A stack's values, with the project's default for every key that is missing, inside sections too.
 
-    Pulumi itself takes a section from the stack or from the project, whole; a stack that sets one key of a section
-    would have to repeat all others.
+    Pulumi takes a whole section from the stack or from the project: a stack that sets one key of a section would have
+    to repeat all others.
     """
     defaults = project_defaults()
     sections = {

@@ -1,4 +1,4 @@
-"""What a GKE stack takes from the project's quotas: counted from its settings, before anything is asked."""
+"""What a GKE stack takes of the project's quotas, counted from its settings."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from typing import Literal
 from stacks.gke import BOOT_DISK_GB
 from stacks.shapes import NodeShape
 
-# Google's names of the APIs whose resources a stack declares.
+# The Google Cloud APIs whose resources a stack declares.
 APIS = (
     "compute.googleapis.com",
     "container.googleapis.com",
@@ -22,7 +22,7 @@ Scope = Literal["region", "project"]
 
 @dataclass(frozen=True)
 class Need:
-    """How much of one quota; `metric` is Google's name of it, such as CPUS."""
+    """An amount of one quota; `metric` is Google's name of the quota, such as CPUS."""
 
     metric: str
     scope: Scope
@@ -30,7 +30,7 @@ class Need:
 
 
 def needs(*pools: NodeShape) -> tuple[Need, ...]:
-    """What a stack with these node pools takes of every quota that is known to run out.
+    """What a stack with these node pools takes of each quota that can run out.
 
     Nodes have no addresses of their own; one is the NAT gateway's, which counts as in use and as static
     (https://cloud.google.com/nat/quota). A series' vCPUs count as CPUS or under a quota of their own: both are here,
@@ -53,7 +53,7 @@ def needs(*pools: NodeShape) -> tuple[Need, ...]:
 
 
 def added(wanted: Iterable[Need], held: Iterable[Need]) -> tuple[Need, ...]:
-    """What is wanted beyond what is held already."""
+    """The amounts of `wanted` beyond those of `held`."""
     have = {(need.metric, need.scope): need.amount for need in held}
     more = (Need(need.metric, need.scope, need.amount - have.get((need.metric, need.scope), 0)) for need in wanted)
     return tuple(need for need in more if need.amount > 0)

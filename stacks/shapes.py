@@ -12,7 +12,7 @@ from stacks.frozen import Frozen
 
 @dataclass(frozen=True)
 class MachineSeries:
-    """A machine series of Compute Engine, with everything that sizing, quotas and pricing need to know of it."""
+    """A machine series of Compute Engine: the facts that sizing, quotas and pricing need."""
 
     name: str
     """How the names of its machine types begin. A custom type is `<name>-custom-<vCPUs>-<MiB>`."""
@@ -66,7 +66,7 @@ def machine_series(machine_type: str) -> MachineSeries:
 
 
 def machine_resources(machine_type: str) -> tuple[int, float]:
-    """How many vCPUs and how much memory in GB one machine has.
+    """The vCPUs and the memory in GB of one machine.
 
     Raises UnknownMachineTypeError, which says where a machine type is added.
     """
@@ -91,7 +91,7 @@ class ShapeSettings(Frozen):
     machine_type: Annotated[
         str, Field(description="The GCE machine type of a serving node, such as e2-custom-8-16384.")
     ]
-    nodes: Annotated[int, Field(ge=1, le=64, description="How many of them serve. Give 1 to 64.")]
+    nodes: Annotated[int, Field(ge=1, le=64, description="The number of serving nodes. Give 1 to 64.")]
 
     @model_validator(mode="after")
     def _machine_type_is_known(self) -> Self:
@@ -100,7 +100,7 @@ class ShapeSettings(Frozen):
 
 
 class NodeShape(Frozen):
-    """One node shape and how many nodes of it serve the model."""
+    """A machine type with its vCPUs and memory, and the number of serving nodes."""
 
     name: str
     machine_type: str
@@ -110,7 +110,7 @@ class NodeShape(Frozen):
 
     @classmethod
     def of(cls, name: str, settings: ShapeSettings) -> Self:
-        """The shape called `name`; vCPUs and memory follow from the machine type."""
+        """The shape with this name; vCPUs and memory follow from the machine type."""
         vcpus, memory_gb = machine_resources(settings.machine_type)
         return cls(
             name=name, machine_type=settings.machine_type, vcpus=vcpus, memory_gb=memory_gb, nodes=settings.nodes
