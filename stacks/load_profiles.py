@@ -180,7 +180,7 @@ class CapacitySearch(Frozen):
         """The load, for a report."""
         return (
             f"capacity search: highest rate with p{self.quantile * 100:g} within {self.latency_ms:g} ms and at most"
-            f" {self.error_ratio:.2%} errors, at most {self.max_in_flight} in flight"
+            f" {100 * self.error_ratio:.2f} % errors, at most {self.max_in_flight} in flight"
         )
 
 
