@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from analysis.results.samples import SAMPLES_SCHEMA
 from bench import protocols
 from bench.stores.synthetic import request_rows
 from loadtest.result.outcome import LoadTestOutcome
@@ -13,7 +14,18 @@ def outcome(*, failed: int, reasons: tuple[str, ...]) -> LoadTestOutcome:
     start_us = np.linspace(0, 10e6, 100, dtype=np.int64)
     rows = request_rows(start_us, np.full(100, 2000), "hold", np.arange(100) >= failed)
     now = datetime.now(UTC)
-    return LoadTestOutcome(rows, now, now, 100, 99.0, "2.0", None, reasons)
+    return LoadTestOutcome(
+        rows=rows,
+        samples=SAMPLES_SCHEMA.empty_table(),
+        started_at=now,
+        finished_at=now,
+        processes=1,
+        counted_requests=100,
+        cpu_peak_percent=99.0,
+        locust_version="2.0",
+        capacity=None,
+        reasons=reasons,
+    )
 
 
 def test_a_turn_is_measured_though_the_generator_used_its_whole_core(monkeypatch: pytest.MonkeyPatch) -> None:
