@@ -35,7 +35,7 @@ def for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Re
 @cache
 def _workers(processes: int) -> ProcessPoolExecutor:
     """They stay until this process ends: what they imported and compiled serves the next who asks, too."""
-    # Spawned, not forked: DuckDB and the drawing of charts have threads, whose locks a fork would copy as they are.
+    # Spawned, not forked: Arrow and the drawing of charts have threads, whose locks a fork would copy as they are.
     return ProcessPoolExecutor(processes, get_context("spawn"), _begin)
 
 

@@ -1,15 +1,23 @@
-"""Checks that the links, paths, make targets and commands in documents exist."""
+"""Checks that what documents name exists: links, paths, make targets, commands, options, settings, modules, ADRs."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from checks.tree import own_files
+from stacks.explain import PREFIX
+from stacks.settings import Settings
 
 _FENCED = re.compile(r"^(?:```.*?^```|(?: {4}|\t).*?$)", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)")
+# A command up to its comment, to the next command of a pipe, or to the end of the line.
+_COMMAND = re.compile(r"(?<![\w/:.-])shapebench ([a-z][\w-]*)([^\n|#]*)")
+# A resource type such as shapebench:local:LoadTest is not a setting.
+_SETTING = re.compile(rf"\b{PREFIX}([a-zA-Z]+(?:\.[a-zA-Z]+)*)(?![\w:])")
 _PATH = re.compile(r"[\w.-]+(?:/[\w.*-]+)+/?|[\w-]+\.(?:py|ya?ml|toml|md|sh)")
 
 
@@ -20,7 +28,8 @@ class Known:
     root: Path
     files: frozenset[Path]
     targets: frozenset[str]
-    commands: frozenset[str]
+    commands: Mapping[str, frozenset[str]]
+    """The commands of `shapebench`, each with its options."""
 
 
 def make_targets(root: Path) -> frozenset[str]:
@@ -31,13 +40,43 @@ def make_targets(root: Path) -> frozenset[str]:
     return frozenset(named | benchmarks)
 
 
-def problems(root: Path, commands: Iterable[str]) -> list[str]:
-    """What documents name and what does not exist."""
-    known = Known(root, frozenset(own_files(root)), make_targets(root), frozenset(commands))
+@cache
+def setting_keys() -> frozenset[str]:
+    """Every key of a stack file without its prefix, such as `load` and `load.rateRps`."""
+    schema = Settings.model_json_schema(by_alias=True)
+    return frozenset(_keys(schema, schema.get("$defs", {}))) | {"load.profile"}
+
+
+def _keys(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[str]:
+    """The properties of a JSON schema and of its parts; where there are alternatives, those of each."""
+    if "$ref" in schema:
+        yield from _keys(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    for alternative in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _keys(alternative, definitions)
+    for key, part in schema.get("properties", {}).items():
+        yield key
+        yield from (f"{key}.{inner}" for inner in _keys(part, definitions))
+
+
+def problems(root: Path, commands: Mapping[str, frozenset[str]]) -> list[str]:
+    """What documents name and what does not exist, and the pages that the index does not list."""
+    known = Known(root, frozenset(own_files(root)), make_targets(root), commands)
     documents = [path for path in known.files if path.suffix == ".md"]
     return [
-        f"{path.relative_to(root)}: {each}" for path in sorted(documents) for each in document_problems(path, known)
+        *(f"{path.relative_to(root)}: {each}" for path in sorted(documents) for each in document_problems(path, known)),
+        *_index_problems(root),
     ]
+
+
+def _index_problems(root: Path) -> Iterator[str]:
+    """The pages of docs/ that docs/README.md does not link to."""
+    index = root / "docs/README.md"
+    if not index.exists():
+        return
+    linked = {(index.parent / target).resolve() for target in _LINK.findall(index.read_text())}
+    for page in sorted(index.parent.rglob("*.md")):
+        if page != index and page.resolve() not in linked:
+            yield f"docs/README.md: the page {page.relative_to(index.parent)} is not in this index; add a line for it"
 
 
 def document_problems(document: Path, known: Known) -> Iterator[str]:
@@ -52,10 +91,37 @@ def document_problems(document: Path, known: Known) -> Iterator[str]:
             yield f"there is no file `{name}`; correct the name or add the file"
     for block in _FENCED.findall(text):
         code += "\n" + block
+    yield from _code_problems(code, known)
+    for number in sorted(set(re.findall(r"\bADR (\d+)", text)), key=int):
+        if not any((known.root / "docs/adr").glob(f"{int(number):04}-*.md")):
+            yield f"there is no ADR {number} in docs/adr; correct the number"
+
+
+def _code_problems(code: str, known: Known) -> Iterator[str]:
+    """What the commands in a document name and what does not exist."""
     for target in sorted(set(re.findall(r"\bmake ([a-z][\w-]*)", code)) - known.targets):
         yield f"there is no target `make {target}`; `make help` lists the targets"
-    for command in sorted(set(re.findall(r"(?<![\w/:.-])shapebench ([a-z][\w-]*)", code)) - known.commands):
-        yield f"there is no command `shapebench {command}`; `shapebench --help` lists the commands"
+    used: dict[str, set[str]] = {}
+    for command, rest in _COMMAND.findall(code):
+        used.setdefault(command, set()).update(re.findall(r"--[a-z][\w-]*", rest))
+    for command, options in sorted(used.items()):
+        if command not in known.commands:
+            yield f"there is no command `shapebench {command}`; `shapebench --help` lists the commands"
+            continue
+        for option in sorted(options - known.commands[command]):
+            yield f"`shapebench {command}` has no option {option}; `shapebench {command} --help` lists the options"
+    for key in sorted(set(_SETTING.findall(code)) - setting_keys()):
+        yield f"there is no setting `{PREFIX}{key}`; Pulumi.yaml and stacks/ declare the settings"
+    for module in sorted(set(re.findall(r"\bpython -m ([a-z_][\w.]*)", code))):
+        if not _is_module(module, known):
+            yield f"there is no module `{module}` for `python -m`; correct the name"
+
+
+def _is_module(name: str, known: Known) -> bool:
+    """Whether `python -m` finds a module. Modules outside the checkout's own packages count as found."""
+    path = known.root / name.replace(".", "/")
+    ours = (known.root / name.partition(".")[0]).is_dir()
+    return not ours or path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
 
 
 def _link_problems(document: Path, target: str) -> Iterator[str]:

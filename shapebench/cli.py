@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-# Commands import what they need when they run: `shapebench --help` needs no DuckDB, pandas or Altair.
+# Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
 
 # As a shell tells it of a program that the signal ended.
 _READER_GONE = 128 + signal.SIGPIPE

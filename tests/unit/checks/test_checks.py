@@ -21,7 +21,7 @@ def tree(tmp_path: Path) -> Path:
 
 def problems(tree: Path, text: str) -> list[str]:
     (tree / "README.md").write_text(text)
-    return docs.problems(tree, ["report", "doctor"])
+    return docs.problems(tree, {"report": frozenset({"--p99", "--out"}), "doctor": frozenset()})
 
 
 def test_a_document_that_names_only_existing_things_has_no_problems(tree: Path):
@@ -30,7 +30,10 @@ def test_a_document_that_names_only_existing_things_has_no_problems(tree: Path):
 `stacks/Pulumi.local.yaml`, `stacks/Pulumi.*.yaml`, `serving.py`, `bench/`, `application/json`, `make test-unit`
 
     make bench-serving
-    shapebench report
+    shapebench report --p99 400ms | sort --reverse    # not --gone
+    python -m bench.serving && python -m pytest
+    pulumi config set --path shapebench:load.rateRps 8; pulumi config set shapebench:rerun again
+    shapebench:local:LoadTest is a resource type
 
 # End
 We make nothing up, and shapebench measures.
@@ -52,6 +55,12 @@ We make nothing up, and shapebench measures.
         ("    make bench-gone\n", "make bench-gone"),
         ("```\nmake gone\n```", "make gone"),
         ("`shapebench gone --format json`", "shapebench gone"),
+        ("`shapebench report --p99 400ms --gone`", "no option --gone"),
+        ("    shapebench doctor --p99 400ms\n", "`shapebench doctor` has no option --p99"),
+        ("`shapebench:load.gone`", "shapebench:load.gone"),
+        ("    pulumi config set --path shapebench:servings.interOp 4\n", "shapebench:servings.interOp"),
+        ("`python -m bench.gone`", "bench.gone"),
+        ("As ADR 7 says.", "ADR 7"),
     ],
 )
 def test_a_name_of_something_missing_is_reported_with_its_document(tree: Path, text: str, named: str):
@@ -59,6 +68,15 @@ def test_a_name_of_something_missing_is_reported_with_its_document(tree: Path, t
     assert len(found) == 1
     assert found[0].startswith("README.md: ")
     assert named in found[0]
+
+
+def test_a_page_that_the_index_does_not_list_is_reported(tree: Path):
+    (tree / "docs/adr").mkdir()
+    (tree / "docs/adr/0007-a-decision.md").write_text("# 7. A decision\n")
+    (tree / "docs/README.md").write_text("[costs](costs.md)")
+    (found,) = problems(tree, "As ADR 7 says.")
+    assert found.startswith("docs/README.md: ")
+    assert "adr/0007-a-decision.md is not in this index" in found
 
 
 def test_documents_that_git_ignores_are_not_checked(tree: Path):

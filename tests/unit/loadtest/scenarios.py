@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bench.servers import processes as servers
-from loadtest.generator.plan import Limits
+from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, Progress
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 
 Scenario = Callable[..., Any]
@@ -40,7 +40,7 @@ class Scenarios:
             yield lambda play: futures[play].result()
 
 
-def played_until_killed(load_at: Callable[[str], LoadTestSpec]) -> LoadTestOutcome:
+def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> LoadTestOutcome:
     """What came of a test whose server, one of a thousand classes, was killed as soon as it had answered."""
     with servers.null() as (server, url):
 
@@ -48,21 +48,11 @@ def played_until_killed(load_at: Callable[[str], LoadTestSpec]) -> LoadTestOutco
             if progress.requests:
                 server.kill()
 
-        return run_load_test(replace(load_at(url), expected_shape=(1, 1000)), kill, threading.Event())
+        return run_load_test(replace(plan_at(url), expected_shape=(1, 1000)), body, kill, threading.Event())
 
 
-def short_closed_loop(
-    protocol: str, url: str, work_dir: Path, body: bytes, limits: Limits, **profile: float
-) -> LoadTestSpec:
-    """Two users for two seconds, who ask a model of three classes; `profile` says what is otherwise."""
+def short_closed_loop(protocol: str, url: str, work_dir: Path, limits: Limits, **profile: float) -> LoadTestPlan:
+    """Two users for two seconds, and a model of three classes; `profile` changes fields of the load profile."""
     fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
-    return LoadTestSpec(
-        profile=ClosedLoop(**fields | profile),
-        protocol=protocol,
-        base_url=url,
-        model_name="resnet",
-        work_dir=work_dir,
-        body=body,
-        expected_shape=(1, 3),
-        limits=limits,
-    )
+    load = load_plan(ClosedLoop(**fields | profile).model_dump())
+    return LoadTestPlan(load, protocol, url, "resnet", str(work_dir), expected_shape=(1, 3), limits=limits)

@@ -26,7 +26,7 @@ def connected(url: str) -> Iterator[Callable[[], tuple[int, bytes]]]:
     connection, request = RestConnection(url, LIMITS), post_of(f"{url}{PATH}", BODY)
 
     def ask() -> tuple[int, bytes]:
-        response, content = connection.ask(request)
+        response, content = connection.send(request)
         return response.status_code, content
 
     yield ask
