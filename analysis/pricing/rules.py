@@ -1,8 +1,8 @@
-"""Which SKUs of Google's catalogue price which resource: a table, read from top to bottom by nobody but a person.
+"""Rules that map each billed resource to SKUs of Google's catalogue.
 
-A SKU is chosen by the service it is listed under, its usage type, and the whole of its description: descriptions share
-words ("Spot Preemptible E2 …", "Committed Use Discount Premium for E2 Custom …"). There is no rule that prices a custom
-type by the plain SKU: what has no SKU of its own has no price.
+A rule matches the service, the usage type and the whole description, since descriptions share words ("Spot Preemptible
+E2 …", "Committed Use Discount Premium for E2 Custom …"). No rule prices a custom type by the SKU of predefined types: a
+resource without a SKU of its own has no price.
 """
 
 import re
@@ -19,7 +19,7 @@ _RAM = "(?:Ram|RAM)"
 
 @dataclass(frozen=True)
 class Part:
-    """One SKU: where it is listed, its usage type, and a pattern of its whole description."""
+    """One SKU: its service, its usage type, and a pattern of its whole description."""
 
     service: str
     usage_type: str
@@ -31,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Rule:
-    """What prices a resource: one SKU, or several added up. `usage_unit` is the catalogue's word for `unit`."""
+    """The price of a resource: one SKU, or the sum of several. `usage_unit` is the catalogue's name of `unit`."""
 
     resource: str
     usage: Usage
@@ -52,21 +52,23 @@ def _machine(resource: str, usage: Usage, *parts: Part) -> Rule:
     return Rule(resource, usage, parts, usage_unit, unit)
 
 
-def _committed(resource: str, word: str, years: int) -> Rule:
-    """A commitment is bought for plain vCPUs and memory; a custom type pays a premium on top of it."""
+def _committed(resource: str, component: str, years: int) -> Rule:
+    """A commitment is for predefined vCPUs and memory; a custom type pays a premium as well."""
     usage: Usage = "commit-1y" if years == 1 else "commit-3y"
-    what = "Cpu" if word == "Core" else _RAM
+    what = "Cpu" if component == "Core" else _RAM
     commitment = _part(COMPUTE, rf"Commitment v1: E2 {what} in .+ for {years} Years?", f"Commit{years}Yr")
-    premium = _part(COMPUTE, f"Committed Use Discount Premium for E2 Custom Instance {word}{_PLACE}", "CmtCudPremium")
+    premium = _part(
+        COMPUTE, f"Committed Use Discount Premium for E2 Custom Instance {component}{_PLACE}", "CmtCudPremium"
+    )
     return _machine(resource, usage, *((commitment, premium) if "custom" in resource else (commitment,)))
 
 
-def _machine_rules(resource: str, words: str, word: str) -> tuple[Rule, ...]:
+def _machine_rules(resource: str, family: str, component: str) -> tuple[Rule, ...]:
     return (
-        _machine(resource, ON_DEMAND, _part(COMPUTE, f"{words} {word}{_PLACE}")),
-        _machine(resource, "spot", _part(COMPUTE, f"Spot Preemptible {words} {word}{_PLACE}", "Preemptible")),
-        _committed(resource, word, 1),
-        _committed(resource, word, 3),
+        _machine(resource, ON_DEMAND, _part(COMPUTE, f"{family} {component}{_PLACE}")),
+        _machine(resource, "spot", _part(COMPUTE, f"Spot Preemptible {family} {component}{_PLACE}", "Preemptible")),
+        _committed(resource, component, 1),
+        _committed(resource, component, 3),
     )
 
 

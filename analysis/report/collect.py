@@ -10,13 +10,13 @@ from analysis.planning.model import balancer_of
 from analysis.report.charts.series import Series, series_of
 from analysis.results.columns import read_columns
 from analysis.results.manifest import Manifest
-from analysis.results.resource_usage import Meanwhile, read_meanwhile
+from analysis.results.resource_usage import ResourceUsage, read_resource_usage
 from analysis.results.store import Problem, ResultsStore
 from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, summary_of
-from analysis.verdict.judge import P99, Judgement, judgement_of
 from analysis.verdict.objective import Objective
+from analysis.verdict.verdict import P99, Verdict, verdict_of
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Run:
     manifest: Manifest
     summary: RunSummary
     series: Series | None
-    meanwhile: Meanwhile | None = None
+    meanwhile: ResourceUsage | None = None
     curve: Curve | None = None
 
 
@@ -45,7 +45,7 @@ class Findings:
     """
 
     store_uri: str
-    judgement: Judgement
+    judgement: Verdict
     ranked: tuple[Run, ...]
     unranked: tuple[Run, ...]
     invalid: tuple[Run, ...]
@@ -69,7 +69,7 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
     names = run_names(scan.manifests)
     read = for_each(partial(_read_run, store, names), scan.manifests)
     told = [(run.manifest, found) for run, found in read]
-    judgement = judgement_of(told, objective)
+    judgement = verdict_of(told, objective)
     runs = {run.manifest.run_id: run for run, _ in read}
     ranked = [manifest.run_id for each in judgement.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
@@ -91,6 +91,6 @@ def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) ->
     if not rows.every.ok.size and rows.missing:
         return Run(name, manifest, found, None), figures
     series = series_of(rows, manifest)
-    meanwhile = read_meanwhile(rows, store, manifest, series.window_s)
+    meanwhile = read_resource_usage(rows, store, manifest, series.window_s)
     curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if found.valid else None
     return Run(name, manifest, found, series, meanwhile, curve), figures

@@ -16,8 +16,8 @@ from analysis.statistics.estimate import Estimate
 from analysis.verdict.claims import Claim, claims
 from analysis.verdict.effects import Effect, effects
 from analysis.verdict.front import Front, front
-from analysis.verdict.judge import Judgement
 from analysis.verdict.ranking import Meets, Ranked
+from analysis.verdict.verdict import Verdict
 
 _MEETS = {Meets.yes: "meets", Meets.unsure: "unsure", Meets.no: "misses"}
 # An interval without an upper bound is drawn as far as the others reach, and open at its end.
@@ -47,7 +47,7 @@ class Comparison:
     claims: tuple[Claim, ...]
 
 
-def compare(judgement: Judgement) -> Comparison:
+def compare(judgement: Verdict) -> Comparison:
     """Drawings only where there is something to compare."""
     found = effects(judgement.ranking)
     several = len(judgement.ranking) > 1

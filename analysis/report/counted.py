@@ -1,7 +1,7 @@
 """The part of a run's report that says what the servers themselves counted."""
 
 from analysis.formatting import count, number, percent
-from analysis.results.counters import Counted
+from analysis.results.counters import ServerCounters
 
 COLUMNS = (
     "Replica",
@@ -16,14 +16,14 @@ COLUMNS = (
 UNKNOWN = "What the servers themselves counted is not known: they have no page of counters, or it could not be read."
 
 
-def sentences(counted: Counted | None) -> list[str]:
+def sentences(counted: ServerCounters | None) -> list[str]:
     """What their counters say beside what the generator saw, in plain words."""
     if counted is None:
         return [UNKNOWN]
     return [_of_counts(counted), *_of_idle_ones(counted), *_of_latency(counted), *_of_batches(counted)]
 
 
-def rows(counted: Counted) -> list[tuple[str, ...]]:
+def rows(counted: ServerCounters) -> list[tuple[str, ...]]:
     """The table's rows, in the order of COLUMNS."""
     total = sum(replica.ok + replica.failed for replica in counted.replicas)
     return [
@@ -41,13 +41,13 @@ def rows(counted: Counted) -> list[tuple[str, ...]]:
     ]
 
 
-def caption(counted: Counted) -> str:
+def caption(counted: ServerCounters) -> str:
     """Of which part of the run the table is."""
     when = "the whole run, warm-up included" if counted.whole_run else "the phase that counts"
     return f"What the servers themselves counted, from the first to the last reading in {when}; means of the successes"
 
 
-def _of_counts(counted: Counted) -> str:
+def _of_counts(counted: ServerCounters) -> str:
     who = "The server" if len(counted.replicas) == 1 else f"The {len(counted.replicas)} replicas"
     said = f"{who} counted {count(counted.counted)} requests in the whole run, and {count(counted.sent)} were sent"
     more = counted.counted - counted.sent
@@ -58,12 +58,12 @@ def _of_counts(counted: Counted) -> str:
     return f"{said}: every one of them."
 
 
-def _of_idle_ones(counted: Counted) -> list[str]:
+def _of_idle_ones(counted: ServerCounters) -> list[str]:
     idle = [replica.name for replica in counted.replicas if not replica.ok + replica.failed]
     return [f"{', '.join(idle)} answered nothing in that time."] if idle else []
 
 
-def _of_latency(counted: Counted) -> list[str]:
+def _of_latency(counted: ServerCounters) -> list[str]:
     inside_ms = _mean([(replica.latency_ms, replica.ok) for replica in counted.replicas])
     if inside_ms is None or counted.outside_ms is None:
         return []
@@ -73,7 +73,7 @@ def _of_latency(counted: Counted) -> list[str]:
     ]
 
 
-def _of_batches(counted: Counted) -> list[str]:
+def _of_batches(counted: ServerCounters) -> list[str]:
     queued_ms = _mean([(replica.queued_ms, replica.ok) for replica in counted.replicas])
     at_once = _mean([(replica.requests_a_batch, replica.ok) for replica in counted.replicas])
     if queued_ms is None or at_once is None:

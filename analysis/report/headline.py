@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from analysis.formatting import shape_name
 from analysis.report.collect import Findings
-from analysis.verdict.judge import Judgement
 from analysis.verdict.ranking import Meets
-from analysis.verdict.text import names, paragraph
+from analysis.verdict.text import list_names, paragraph
+from analysis.verdict.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ def headline(findings: Findings) -> Headline:
     return Headline(_claim(judgement), paragraph(judgement), tuple(_caveats(findings)))
 
 
-def _claim(judgement: Judgement) -> str:
+def _claim(judgement: Verdict) -> str:
     if not judgement.best:
         return "Nothing keeps the limits" if judgement.outcome is Meets.no else "The data cannot tell yet"
     if len(judgement.best) > 1:
-        return f"{names(judgement.best)} are tied"
+        return f"{list_names(judgement.best)} are tied"
     if len(judgement.ranking) == 1:
         return f"One variant so far: {judgement.best[0].label}"
     goal = "is the cheapest" if judgement.objective.budget_usd_730h is None else "serves the most"
@@ -68,5 +68,5 @@ def _caveats(findings: Findings) -> list[str]:
     return caveats
 
 
-def _is_local(judgement: Judgement) -> bool:
+def _is_local(judgement: Verdict) -> bool:
     return judgement.ranking[0].variant.newest.platform == "local"

@@ -23,7 +23,7 @@ from analysis.report.headline import headline
 from analysis.report.provenance import provenance
 from analysis.report.seed import seed_table
 from analysis.report.spread import SPREAD_COLUMNS, SPREAD_EXPLAINED, SPREAD_TITLE, spread_rows
-from analysis.verdict.text import asked
+from analysis.verdict.text import objective_text
 from stacks.load_profiles import ClosedLoop
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -89,7 +89,7 @@ def contents(findings: Findings, *, seed: bool = False) -> dict[str, Any]:
         "findings": findings,
         "headline": headline(findings),
         "comparison": compare(findings.judgement),
-        "asked": asked(findings.judgement.objective),
+        "asked": objective_text(findings.judgement.objective),
         "growths": growths(findings.ranked + findings.unranked),
         "pages": for_each(_page, findings.runs),
         "method": METHOD,

@@ -13,7 +13,7 @@ from analysis.report.collect import Findings, Run
 from analysis.results.manifest import Manifest
 from analysis.verdict.claims import Claim, Finding, claims
 from analysis.verdict.effects import effects
-from analysis.verdict.judge import Judgement
+from analysis.verdict.verdict import Verdict
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 from stacks.shapes import NodeShape, ShapeSettings
@@ -159,7 +159,7 @@ def _ramp_counted_in_rps(run: Run) -> float | None:
     return (rows.get("ramp", 0) + rows.get("hold", 0)) / load.duration_s if load.mode == "closed" else None
 
 
-def _claims(judgement: Judgement) -> tuple[Claim, ...]:
+def _claims(judgement: Verdict) -> tuple[Claim, ...]:
     return (_best(judgement), *claims(effects(judgement.ranking)), *_NOT_EXAMINED)
 
 
@@ -177,7 +177,7 @@ _NOT_EXAMINED = (
 )
 
 
-def _best(judgement: Judgement) -> Claim:
+def _best(judgement: Verdict) -> Claim:
     """Its text says inter_op 8, its repository 4; the text is what is judged."""
     claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
     theirs = [each for each in judgement.ranking if variant_name(each.variant.newest) == _BEST]

@@ -7,7 +7,7 @@ from typing import Any
 from analysis.formatting import MISSING, count, money, number
 from analysis.planning.capacity import NodeCapacity
 from analysis.planning.model import Model
-from analysis.planning.plan import Asked, Candidate, LostZone, Plan, make_plan
+from analysis.planning.plan import Candidate, LostZone, Plan, Requirement, make_plan
 from analysis.pricing import cost
 from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
@@ -37,23 +37,23 @@ def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_
             note(f"not planned with: {run_id}: {why}")
 
 
-def _asked(rps: float, p99: str, zones: int, headroom: str) -> Asked:
+def _asked(rps: float, p99: str, zones: int, headroom: str) -> Requirement:
     if not 0 < rps < math.inf:
         raise CommandError(f"--rps {rps:g} is no load to plan for; give requests a second above 0")
     if not 1 <= zones <= _MOST_ZONES:
         raise CommandError(f"--zones {zones} is no number of zones that a region has; give 1 to {_MOST_ZONES}")
-    return Asked(rps, parse_ms("--p99", p99), zones, parse_share("--headroom", headroom))
+    return Requirement(rps, parse_ms("--p99", p99), zones, parse_share("--headroom", headroom))
 
 
 def _why_none(uri: str, made: Plan) -> str:
     if not made.excluded:
         return f"there is no finished run in {uri}, so nothing can be planned; `pulumi up --stack local` makes one"
     reasons = "; ".join(f"{run_id} {why}" for run_id, why in made.excluded)
-    return f"no run in {uri} allows a plan for a p99 of {made.asked.p99_ms:g} ms: {reasons}"
+    return f"no run in {uri} allows a plan for a p99 of {made.requirement.p99_ms:g} ms: {reasons}"
 
 
 def _print_text(made: Plan) -> None:
-    best, asked = made.candidates[0], made.asked
+    best, asked = made.candidates[0], made.requirement
     print(_headline(best, asked) + "\n")
     print_table(
         ("variant", "basis", "a node bears, 1/s", "nodes", "range", "USD/month", "p99 simulated, ms", "zone lost"),
@@ -68,7 +68,7 @@ def _print_text(made: Plan) -> None:
     print("\n" + "\n".join(_findings(best, asked)))
 
 
-def _headline(best: Candidate, asked: Asked) -> str:
+def _headline(best: Candidate, asked: Requirement) -> str:
     machine = best.model.manifest.shape.machine_type
     room = f" with {asked.headroom:.0%} of headroom" if asked.headroom else ""
     return (
@@ -91,7 +91,7 @@ def _row(each: Candidate) -> tuple[str, ...]:
     )
 
 
-def _findings(best: Candidate, asked: Asked) -> list[str]:
+def _findings(best: Candidate, asked: Requirement) -> list[str]:
     found = [
         f"What a node bears: {number(best.capacity.value_rps)} requests a second, {_BASIS[best.capacity.basis]}.",
         _range(best),
@@ -144,7 +144,7 @@ def _scaling(model: Model) -> str:
     )
 
 
-def _zone(lost: LostZone, asked: Asked) -> str:
+def _zone(lost: LostZone, asked: Requirement) -> str:
     fails = (
         f"A lost zone takes {_nodes(lost.nodes_lost)}; until that is noticed (about 50 s with Kubernetes' defaults)"
         f" {lost.error_ratio_until_noticed:.0%} of the requests fail, then the p99 is {_tail(lost.p99_ms)} ms"
@@ -175,7 +175,7 @@ def _amounts(hourly: float | None) -> tuple[str, str]:
 
 
 def _json(made: Plan) -> dict[str, Any]:
-    asked = made.asked
+    asked = made.requirement
     return {
         "asked": {"rps": asked.rps, "p99_ms": asked.p99_ms, "zones": asked.zones, "headroom": asked.headroom},
         "best": made.candidates[0].label,

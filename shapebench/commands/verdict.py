@@ -10,10 +10,10 @@ from analysis.statistics.figures import Shown
 from analysis.statistics.summary import figures
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
-from analysis.verdict.judge import Judgement, judge
 from analysis.verdict.objective import Objective, ObjectiveError, objective
 from analysis.verdict.ranking import Meets
 from analysis.verdict.text import paragraph
+from analysis.verdict.verdict import Verdict, read_verdict
 from shapebench.output import CommandError, note, print_json, print_table
 
 # What a script can go by: there is a best, nothing keeps the limits, the data cannot tell.
@@ -36,30 +36,30 @@ def parse_objective(p99: str | None, errors: str | None, budget: str | None, fil
 
 def print_verdict(uri: str, asked: Objective, output: str) -> int:
     """Print the verdict as text, JSON or Markdown, and return the exit code that says the same."""
-    judgement = judge(ResultsStore(uri), asked)
+    verdict = read_verdict(ResultsStore(uri), asked)
     if output == "json":
-        print_json(to_dict(judgement))
+        print_json(to_dict(verdict))
     else:
-        print(f"{paragraph(judgement)}\n")
+        print(f"{paragraph(verdict)}\n")
         table = _markdown if output == "markdown" else _text
-        _print_tables(judgement, table)
-        for each in judgement.excluded:
+        _print_tables(verdict, table)
+        for each in verdict.excluded:
             note(f"left out: {each.manifest.run_id} of {each.manifest.stack}: {'; '.join(each.reasons)}")
-    return EXIT_CODES[judgement.outcome]
+    return EXIT_CODES[verdict.outcome]
 
 
-def to_dict(judgement: Judgement) -> dict[str, object]:
+def to_dict(verdict: Verdict) -> dict[str, object]:
     """The verdict as plain values."""
     return {
-        "objective": judgement.objective.to_dict(),
-        "best": [each.label for each in judgement.best],
-        "verdict": paragraph(judgement),
-        "ranking": [each.to_dict() for each in judgement.ranking],
-        "excluded": [{"run_id": each.manifest.run_id, "reasons": list(each.reasons)} for each in judgement.excluded],
+        "objective": verdict.objective.to_dict(),
+        "best": [each.label for each in verdict.best],
+        "verdict": paragraph(verdict),
+        "ranking": [each.to_dict() for each in verdict.ranking],
+        "excluded": [{"run_id": each.manifest.run_id, "reasons": list(each.reasons)} for each in verdict.excluded],
     }
 
 
-def _print_tables(judgement: Judgement, table: Callable[[Sequence[str], Rows, int], None]) -> None:
+def _print_tables(verdict: Verdict, table: Callable[[Sequence[str], Rows, int], None]) -> None:
     ranking: Rows = [
         (
             each.label,
@@ -69,12 +69,12 @@ def _print_tables(judgement: Judgement, table: Callable[[Sequence[str], Rows, in
             count(each.requests),
             *(each.figures[shown.name].text(shown.show) for shown in _FIGURES),
         )
-        for each in judgement.ranking
+        for each in verdict.ranking
     ]
     if not ranking:
         return
     table(_RANKING, ranking, 3)
-    found = effects(judgement.ranking)
+    found = effects(verdict.ranking)
     if found:
         table(
             _EFFECTS,

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from analysis.report.charts.drawing import FIRST, INK, MUTED, SECOND, THIRD, colours, svg
 from analysis.report.charts.series import Series
 from analysis.report.charts.time_axis import phase_bands, seconds_axis
-from analysis.results.resource_usage import Meanwhile
+from analysis.results.resource_usage import ResourceUsage
 from analysis.results.samples import GENERATOR, MACHINE, SERVER
 
 _NAMES = {SERVER: "server", GENERATOR: "generator", MACHINE: "all programs"}
@@ -16,7 +16,7 @@ _DASHES: dict[str, list[float]] = {SERVER: [1, 0], GENERATOR: [5, 3], MACHINE: [
 _MB = 1e6
 
 
-def cores_over_time(name: str, meanwhile: Meanwhile, series: Series) -> Markup:
+def cores_over_time(name: str, meanwhile: ResourceUsage, series: Series) -> Markup:
     """Cores in use, on the time axis of the latency, and a line at the cores that the server may use."""
     frame = meanwhile.over_time
     most = float(frame["most_cores"].max())
@@ -40,7 +40,7 @@ def cores_over_time(name: str, meanwhile: Meanwhile, series: Series) -> Markup:
     )
 
 
-def memory_over_time(name: str, meanwhile: Meanwhile, series: Series) -> Markup:
+def memory_over_time(name: str, meanwhile: ResourceUsage, series: Series) -> Markup:
     """Resident memory, on the time axis of the latency."""
     frame = meanwhile.over_time.dropna(subset=["memory_bytes"])
     frame = frame.assign(memory_mb=frame["memory_bytes"] / _MB)
@@ -52,7 +52,7 @@ def memory_over_time(name: str, meanwhile: Meanwhile, series: Series) -> Markup:
     )
 
 
-def rows(meanwhile: Meanwhile) -> list[tuple[float, str, float, float]]:
+def rows(meanwhile: ResourceUsage) -> list[tuple[float, str, float, float]]:
     """From (s), whose, cores, memory in MB (NaN where there is none): the numbers behind both charts, by time."""
     frame = meanwhile.over_time
     names, memory_mb = frame["subject"].map(_NAMES), frame["memory_bytes"] / _MB

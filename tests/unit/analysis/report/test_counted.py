@@ -1,11 +1,11 @@
 from dataclasses import replace
 
 from analysis.report.counted import COLUMNS, UNKNOWN, caption, rows, sentences
-from analysis.results.counters import Counted, Replica
+from analysis.results.counters import ReplicaCounters, ServerCounters
 
-A = Replica("serving-a", ok=30, failed=0, latency_ms=100, runtime_ms=80, queued_ms=None, requests_a_batch=None)
-B = Replica("serving-b", ok=8, failed=2, latency_ms=200, runtime_ms=90, queued_ms=None, requests_a_batch=None)
-PAIR = Counted((A, B), whole_run=False, outside_ms=130, counted=50, sent=50)
+A = ReplicaCounters("serving-a", ok=30, failed=0, latency_ms=100, runtime_ms=80, queued_ms=None, requests_a_batch=None)
+B = ReplicaCounters("serving-b", ok=8, failed=2, latency_ms=200, runtime_ms=90, queued_ms=None, requests_a_batch=None)
+PAIR = ServerCounters((A, B), whole_run=False, outside_ms=130, counted=50, sent=50)
 
 
 def said(counted):

@@ -131,7 +131,7 @@ def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
 def test_runs_that_are_not_compared_say_why(mixed):
     _, html, markdown = mixed
     for text in (Page(html).text, markdown):
-        assert "measured on this machine, which says nothing of a cluster" in text
+        assert "ran on this machine, so it does not compare with runs on a cluster" in text
 
 
 def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
@@ -377,8 +377,8 @@ def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, t
     a_run(store, stack="older")
     html, markdown = rendered(store, tmp_path / "report")
     for text in (Page(html).text, markdown):
-        assert "The server was the limit: it used 7.90 of 8 cores." in text
-        assert "Where the limit was is not known: no CPU samples of server and generator" in text
+        assert "The server was the bottleneck: it used 7.90 of 8 cores." in text
+        assert "The bottleneck is not known: there are no CPU samples of server and generator" in text
         assert "The server counted 30 requests in the whole run" in text
         assert "a request took 18.0 ms inside the server" in text
         assert "What the servers themselves counted is not known" in text

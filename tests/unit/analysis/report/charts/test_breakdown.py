@@ -7,8 +7,8 @@ from analysis.pricing.stack_cost import serving_cost
 from analysis.report.charts.breakdown import break_down
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.verdict.judge import judge
 from analysis.verdict.objective import Objective
+from analysis.verdict.verdict import read_verdict
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
@@ -25,7 +25,7 @@ def two(store):
 
 
 def test_the_parts_of_a_variant_come_to_what_it_is_ranked_by(two):
-    judgement = judge(two, ASKED)
+    judgement = read_verdict(two, ASKED)
     made = break_down(judgement.ranking)
     assert made.names == ("vCPUs", "memory", "boot disks", "cluster fee")
     for row, each in zip(made.rows, judgement.ranking, strict=True):
@@ -54,7 +54,7 @@ def test_items_beyond_the_colours_are_one_part_of_the_bar_and_each_a_column(stor
         manifest = make_manifest(SMOKE, f"n{nodes}", nodes=nodes)
         cost = serving_cost(manifest.shape, "us-central1")
         write_run(store, manifest.model_copy(update={"cost": cost}), make_rows(SMOKE, Server(40, 20)))
-    made = break_down(judge(store, ASKED).ranking)
+    made = break_down(read_verdict(store, ASKED).ranking)
     assert len(made.names) == len(cost.line_items) > 4
     assert made.drawing.count(">other<") == 1
     assert made.drawing.count(">cluster fee<") == 0
