@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome, outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
@@ -29,7 +29,6 @@ from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
 from provider.sampling.pod_sampler import PodSampler
 from provider.sampling.pod_samples import samples_of
-from serving.servers import server_named
 
 _POLL_S = 1.0
 
@@ -74,7 +73,9 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     work_dir = Path(inputs.work_dir) / run.run_id
     before = _ready_servers(cluster, inputs, operation)
     started_at = datetime.now(UTC)
-    plan = _plan(inputs, before)
+    rest_urls = {server.name: server.rest_url for server in before if server.rest_url}
+    # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
+    plan = inputs.plan(layout.WORK_DIR, rest_urls)
     with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
         timeouts = Timeouts(start_s=inputs.start_timeout_s, test_s=plan.timeout_s)
         result = run_job(cluster, job(inputs, run.run_id, plan), timeouts, operation, progress_reporter(operation))
@@ -100,20 +101,6 @@ def _ready_servers(cluster: Cluster, inputs: ClusterLoadTestInputs, operation: O
             )
         operation.status(f"waiting for the servers: {state}")
         operation.cancelled.wait(_POLL_S)
-
-
-def _plan(inputs: ClusterLoadTestInputs, servers: list[ServerPod]) -> LoadTestPlan:
-    """Without a parent process: the cluster ends the generator, at the latest at the Job's deadline."""
-    counters_path = server_named(inputs.serving.server).counters_path
-    return LoadTestPlan(
-        load=load_plan(inputs.profile.model_dump()),
-        protocol=inputs.serving.protocol,
-        base_url=inputs.base_url,
-        model_name=inputs.serving.model.name,
-        work_dir=str(layout.WORK_DIR),
-        processes=inputs.processes,
-        counter_urls={server.name: server.rest_url + counters_path for server in servers if server.rest_url},
-    )
 
 
 def _outcome(

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from analysis.results.samples import SERVER
 from loadtest.generator.clients.protocols import request_body
-from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.run.payload import photograph
 from loadtest.run.runner import run_load_test
 from provider.load_test_inputs import LocalLoadTestInputs
@@ -16,7 +15,6 @@ from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation
 from provider.resources.load_test import LoadTest, progress_reporter
-from serving.servers import server_named
 
 # One process of this machine serves, and the generator uses the same cores.
 _ENVIRONMENT = RunEnvironment(image=None, replicas=1, shares_host_with_server=True)
@@ -35,16 +33,7 @@ class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
 def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     work_dir = Path(inputs.work_dir) / run.run_id
     before = listening_process(inputs.base_url)
-    plan = LoadTestPlan(
-        load=load_plan(inputs.profile.model_dump()),
-        protocol=inputs.serving.protocol,
-        base_url=inputs.base_url,
-        model_name=inputs.serving.model.name,
-        work_dir=str(work_dir),
-        processes=inputs.processes,
-        counter_urls={SERVER: inputs.rest_url + server_named(inputs.serving.server).counters_path},
-        server_pid=before.pid if before else None,
-    )
+    plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, before.pid if before else None)
     outcome = run_load_test(
         plan,
         request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
