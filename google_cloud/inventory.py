@@ -20,7 +20,7 @@ from google_cloud.kinds import (
     Kind,
 )
 from google_cloud.rest import FORBIDDEN, CloudError, GoogleClient, Json, entries
-from stacks.labels import STACK, as_description, expiry, from_description
+from stacks.names import STACK, as_description, expiry, from_description
 from stacks.shapes import NodeShape, ShapeSettings
 
 # The label that GKE gives to the disks of a cluster's volumes and to its machines.

@@ -8,7 +8,7 @@ from itertools import chain
 from google_cloud.access import Access, NoCredentialsError
 from google_cloud.inventory import CloudResource, clusters, node_pools
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
-from stacks.labels import label_value
+from stacks.names import label_value
 from stacks.quota_needs import APIS, Need, added, needs
 
 AUTH_PLUGIN = "gke-gcloud-auth-plugin"

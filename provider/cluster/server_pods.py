@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from loadtest.result.validity.servers import ServerState
 from provider.cluster.api import Json
-from stacks.serving_names import REST_PORT
+from stacks.names import REST_PORT
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stacks.labels import as_description, stack_labels
+from stacks.names import as_description, stack_labels
 from tests.support.google_stand_in import PROJECT, REGION, ZONE
 
 Json = dict[str, Any]

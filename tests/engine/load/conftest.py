@@ -11,7 +11,7 @@ from kubernetes import client
 from loadtest.run import pod
 from loadtest.run.payload import photograph
 from provider.local.server_process import listening_process
-from stacks.serving_names import SERVER_LABELS
+from stacks.names import SERVER_LABELS
 from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
 from tests.engine.process_pods import ProcessPods

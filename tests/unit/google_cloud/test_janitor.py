@@ -11,7 +11,7 @@ from google_cloud.kinds import KINDS
 from google_cloud.leftovers import Why, leftovers
 from google_cloud.removal import Remover
 from google_cloud.rest import CloudError, GoogleClient
-from stacks.labels import COMMIT, EXPIRES, STACK, as_description, stack_labels
+from stacks.names import COMMIT, EXPIRES, STACK, as_description, stack_labels
 from tests.support import google_resources
 from tests.support.google_resources import DAY, NOW, labels
 from tests.support.google_stand_in import PROJECT, GoogleStandIn, RefusedError, serving
