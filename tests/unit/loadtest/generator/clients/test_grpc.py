@@ -24,7 +24,7 @@ from stacks.load_profiles import ClosedLoop
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 BODY = predict_pb2.PredictRequest(model_spec={"name": "resnet"}).SerializeToString()
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=1, server_gone_after_s=1, flush_interval_s=0.1)
 
