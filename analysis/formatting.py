@@ -1,4 +1,4 @@
-"""Numbers and names as a reader meets them: how many digits, which unit, and what stands where nothing was measured."""
+"""Formats numbers and names for tables and messages."""
 
 import math
 from collections import Counter
@@ -11,7 +11,7 @@ MISSING = "–"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """At least `digits` significant digits, thousands apart by a thin space, and never an exponent."""
+    """At least `digits` significant digits, a thin space between thousands, and no exponent."""
     if value is None or math.isnan(value):
         return MISSING
     magnitude = math.floor(math.log10(abs(value))) if value else 0
@@ -19,7 +19,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def money(value: float | None) -> str:
-    """An amount with cents, or with four decimals below ten cents, where cents would say too little."""
+    """An amount with two decimals, or with four below ten cents."""
     if value is None:
         return MISSING
     return _grouped(value, 2 if abs(value) >= 0.1 or not value else 4)
@@ -35,7 +35,7 @@ def percent(share: float | None) -> str:
 
 
 def count(value: int) -> str:
-    """A count with its thousands apart."""
+    """A count, with a thin space between thousands."""
     return _grouped(value, 0)
 
 
@@ -45,13 +45,13 @@ def markdown_cell(value: str) -> str:
 
 
 def server_name(manifest: Manifest) -> str:
-    """The server and its version in words; the embedded one is never called TensorFlow Serving."""
+    """The server and its version; the embedded server is never called TensorFlow Serving."""
     serving = manifest.serving
     return f"{server_title(serving.server)} {serving.server_version}"
 
 
 def shape_name(manifest: Manifest) -> str:
-    """How many nodes of which machine type."""
+    """The number of nodes and their machine type."""
     return f"{manifest.shape.nodes} × {manifest.shape.machine_type}"
 
 

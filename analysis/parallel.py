@@ -1,4 +1,4 @@
-"""Does the same for each of many runs, in as many processes as there are cores: runs do not depend on each other."""
+"""Maps a function over many runs, in as many processes as there are cores."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ _FEWEST = 8
 
 
 def for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-    """`do` for each item, in order. `do` is importable and what it takes and returns can be pickled.
+    """Call `do` with each item and return the results in order. `do`, items and results are pickled.
 
-    Few items are done here, since it takes a while until other processes are ready.
+    With few items all calls are in this process, since other processes take time to start.
     """
     cores = os.cpu_count() or 1
     if len(items) < _FEWEST or cores < 2:
@@ -34,14 +34,14 @@ def for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Re
 
 @cache
 def _workers(processes: int) -> ProcessPoolExecutor:
-    """They stay until this process ends: what they imported and compiled serves the next who asks, too."""
-    # Spawned, not forked: Arrow and the drawing of charts have threads, whose locks a fork would copy as they are.
+    """The processes stay until this process ends, so that the next call need not import and compile again."""
+    # Spawned, not forked: pyarrow and the drawing of charts have threads, whose locks a fork would copy as they are.
     return ProcessPoolExecutor(processes, get_context("spawn"), _begin)
 
 
 def _begin() -> None:
     """Before a worker imports what it needs."""
-    # Ctrl-C reaches the whole group; the parent ends it, and the others need not say so, too.
+    # Ctrl-C reaches all processes of the group; the parent ends the others, so they print no traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Every core has its worker: threads of numpy's in each would wait for each other, busily.
+    # There is a worker per core: numpy's threads in each would compete for the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

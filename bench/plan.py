@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.planning.plan import Asked, make_plan
+from analysis.planning.plan import Requirement, make_plan
 from analysis.planning.service import Service, cores_of_its_own, spread_of
 from analysis.planning.simulation import Balancer, Fleet
 from analysis.planning.tail import fleet_p99_ms
@@ -81,7 +81,7 @@ def main() -> None:
         "plan",
         [
             Figure("plans whose promised p99 holds at the planned size", held, "of 10", ">= 10"),
-            Figure("plans whose promised p99 breaks at 80 % of it", broken, "of 10", ">= 10"),
+            Figure("plans whose promised p99 breaks at 80 % of that size", broken, "of 10", ">= 10"),
             Figure("longest time to measure and plan one", max(took_s), "s"),
         ],
     )
@@ -96,7 +96,7 @@ def _planned_nodes(case: Case, seed: int) -> int:
         else:
             load = ClosedLoop(users=case.users, spawn_rate_per_s=0.5, wait_s=0.5, warmup_s=60, duration_s=300)
             closed_loop_run(store, fleet, load, seed)
-        planned = make_plan(store, Asked(case.rps, case.p99_ms), lambda _: None)
+        planned = make_plan(store, Requirement(case.rps, case.p99_ms), lambda _: None)
         if not planned.candidates:
             raise RuntimeError(f"{case.name} cannot be planned: {planned.excluded}")
         return planned.candidates[0].nodes

@@ -47,7 +47,7 @@ class CloudResource:
         return self.network.labels if self.network else labels_of(self.kind, self.name, self.document)
 
     @property
-    def deleted_at(self) -> str:
+    def delete_path(self) -> str:
         """The path for a DELETE."""
         *parent, plural, name = self.path.rsplit("/", 2)
         return "/".join([*parent, self.kind.deleted_as or plural, name])

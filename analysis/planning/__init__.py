@@ -1,1 +1,1 @@
-"""From measured capacity to a fleet of another size: a scaling model, a simulation, and the plan that rests on both."""
+"""Plans for a load: a scaling law and a simulation of fleets, fitted to measured runs, and the plan from both."""

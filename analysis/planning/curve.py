@@ -1,4 +1,4 @@
-"""The throughput-latency curve of a run: one point for each level of load that its rows show."""
+"""The throughput-latency curve of a run: one point for each level of load."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,21 +11,21 @@ from analysis.planning.service import spread_of
 from analysis.planning.simulation import Balancer
 from analysis.results.columns import Columns, Integers
 
-# The way up is cut into so many parts; a user or two more in each do not blur a point.
+# The ramp is divided into so many parts, in each of which the load hardly changes.
 _RAMP_PARTS = 12
-# Fewer requests say little about a mean.
+# With fewer requests a mean is too uncertain.
 _FEWEST_REQUESTS = 20
 
-# As many requests under the lightest load show how service times vary, their slowest per cent included.
+# So many requests under the lightest load show the spread of service times up to p99.
 _ENOUGH_FOR_A_SPREAD = 300
-# A variance of the number present that is this much larger than its mean is no accident.
+# From this ratio of variance to mean on, the number of requests is overdispersed.
 _OVERDISPERSED = 1.1
-# Later than everything; the same before it is earlier.
+# Later than all times; its negative is earlier.
 _NEVER_US = 2**62
 
 
 class _Presence(NamedTuple):
-    """From each moment of `at_us` to the next, `present` requests were there; nobody before all and after all."""
+    """`present[i]` requests were in the system from `at_us[i]` to `at_us[i + 1]`; before and after all times, none."""
 
     at_us: Integers
     present: Integers
@@ -42,7 +42,7 @@ class Curve:
 def curve_of(rows: Columns, replicas: int, balancer: Balancer) -> Curve | None:
     """A point for each phase of a run, several for the ramp; None without any.
 
-    How many requests were at one replica is counted from the rows, as if the balancer had been perfectly what it is.
+    The number of requests in one replica is estimated from all rows, as if the balancer were ideal.
     """
     rows = _by_start(rows)
     presences = _presences(rows.start_us, rows.end_us, replicas, balancer)
@@ -59,10 +59,7 @@ def curve_of(rows: Columns, replicas: int, balancer: Balancer) -> Curve | None:
 
 
 def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
-    """Equal parts of the time, so that the light loads of the way up are as many levels as the heavy ones.
-
-    A part with too few requests for a point is one with the next.
-    """
+    """Equal parts of the time of a ramp; one with too few requests for a point is joined with the next."""
     edges_us = np.linspace(start_us[0], start_us[-1], _RAMP_PARTS + 1)[1:-1]
     parts: list[Integers] = [level[:0]]
     for part in np.split(level, np.searchsorted(start_us, edges_us)):
@@ -80,7 +77,7 @@ def _by_start(rows: Columns) -> Columns:
 
 
 def _spread(rows: Columns, levels: list[Integers]) -> NDArray[np.float64]:
-    """From the lightest levels that together have enough good answers, each by its own mean."""
+    """From the lightest levels that together have enough good answers, each relative to its mean."""
     chosen: list[NDArray[np.float64]] = []
     for level in levels:
         good = level[rows.ok[level]]
@@ -92,13 +89,13 @@ def _spread(rows: Columns, levels: list[Integers]) -> NDArray[np.float64]:
 
 
 def _presences(start_us: Integers, end_us: Integers, replicas: int, balancer: Balancer) -> list[_Presence]:
-    """Of each replica where they take turns, so that it is known whose a request is; else of all together."""
+    """One for each replica with a round-robin balancer, whose choices are known; else one for all replicas."""
     streams = replicas if balancer == "round-robin" else 1
     return [_presence(start_us[first::streams], end_us[first::streams]) for first in range(streams)]
 
 
 def _presence(start_us: Integers, end_us: Integers) -> _Presence:
-    """A moment is sorted as twice its time, and one more where something ends: so starts come before ends."""
+    """Starts are sorted as twice their time and ends as twice plus one, so that a start comes before an end."""
     moments = np.concatenate([2 * start_us, 2 * end_us + 1])
     moments.sort()
     present = np.zeros(moments.size + 1, dtype=np.int64)
@@ -109,9 +106,9 @@ def _presence(start_us: Integers, end_us: Integers) -> _Presence:
 def _point(
     rows: Columns, level: Integers, presences: list[_Presence], answered_us: Integers, replicas: int
 ) -> Point | None:
-    """What went on between the first and the last request of a level that was sent. `answered_us` is sorted.
+    """Between the first and the last request that a level sent. `answered_us` is sorted.
 
-    Finished is what was answered well within it, whenever it was sent: under overload less than what was sent.
+    Its throughput counts good answers in that time, whenever they were sent: under overload, fewer than were sent.
     """
     good = level[rows.ok[level]]
     if good.size < _FEWEST_REQUESTS or rows.start_us[level[0]] == rows.start_us[level[-1]]:
@@ -121,10 +118,10 @@ def _point(
     before, until = np.searchsorted(answered_us, [from_us, until_us], side="right")
     finished = int(until - before)
     if not finished:
-        # All of them were sent at once, as at the very beginning: that is no rate.
+        # All requests were sent at once, as at the start of a run, so there is no rate.
         return None
     return Point(
-        present=shares if len(presences) == replicas else _at_one_of(replicas, shares),
+        present=shares if len(presences) == replicas else _in_one_of(replicas, shares),
         latency_ms=float((rows.end_us[good] - rows.start_us[good]).mean()) / 1000,
         rps=finished / (until_us - from_us) * 1e6 / replicas,
         requests=finished,
@@ -132,7 +129,7 @@ def _point(
 
 
 def _shares_of_time(presences: list[_Presence], from_us: int, until_us: int) -> NDArray[np.float64]:
-    """By the number of requests that are there, the share of the time in which so many were."""
+    """For each number of requests, the share of the time with so many in the system."""
     each_us = [_time_us(presence, from_us, until_us) for presence in presences]
     time_us = np.zeros(max(one_us.size for one_us in each_us))
     for one_us in each_us:
@@ -147,12 +144,11 @@ def _time_us(presence: _Presence, from_us: int, until_us: int) -> NDArray[np.flo
     return np.bincount(presence.present[first - 1 : last], weights=np.diff(edges_us)).astype(np.float64, copy=False)
 
 
-def _at_one_of(replicas: int, everywhere: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How many are at one replica, from how many are at all of them, when each request goes to any of them by chance.
+def _in_one_of(replicas: int, everywhere: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The distribution of requests in one replica, from that in all, with a random balancer.
 
-    Queues of their own make the sum vary, too: where it varies more than requests that come singly would, each replica
-    has its share of mean and variance (a negative binomial). Where it does not, as with users who wait, every request
-    that is there is at this replica with the same chance (a binomial of the sum).
+    Where the sum is overdispersed, because replicas have queues, each replica has its share of mean and variance (a
+    negative binomial). Else each request is in this replica with the same probability (a binomial of the sum).
     """
     n = np.arange(everywhere.size)
     mean = float(everywhere @ n)
@@ -168,9 +164,9 @@ def _at_one_of(replicas: int, everywhere: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def _thinned(everywhere: NDArray[np.float64], chosen: float) -> NDArray[np.float64]:
-    """How many are left where each of those who are there is chosen with this chance: by Horner's rule.
+    """The distribution of what is left where each request is chosen with this probability.
 
-    Of the generating function, the sum of everywhere[n] (1 - chosen + chosen x)^n: its coefficients are the answer.
+    Its generating function is the sum of everywhere[n] (1 - chosen + chosen x)^n; Horner's rule gives the coefficients.
     """
     left = np.zeros(everywhere.size)
     for size, share in enumerate(everywhere[::-1]):

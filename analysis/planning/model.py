@@ -1,4 +1,4 @@
-"""What a run says about one replica: how it serves, how it scales, and how well a simulation of the run agrees."""
+"""The model of one replica from a run: service times, scaling law, and how well a simulation agrees with the run."""
 
 import math
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from analysis.results.store import ResultsStore
 
 # TensorFlow Serving's default of --rest_api_num_threads and --grpc_max_threads (docs/serving.md).
 _THREADS_A_VCPU = 4
-# Two laws whose errors are so close are told apart by which one has the run's tail.
+# Of laws whose errors are this close, the one whose simulated p99 is closer to the run's is taken.
 _AS_GOOD = 0.03
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """The run beside its own simulation, at its heaviest steady level."""
+    """The p99 of the run and of its simulation, at the highest steady load of the run."""
 
     level: str
     measured_p99_ms: float
@@ -30,18 +30,18 @@ class Agreement:
 
     @property
     def underestimate(self) -> float:
-        """By how much the simulated tail must be stretched to be no shorter than the measured one; 1 or more."""
+        """The factor by which simulated p99s are corrected where the simulation underestimates; 1 or more."""
         return max(1.0, self.measured_p99_ms / self.simulated_p99_ms)
 
     @property
-    def off(self) -> float:
-        """How many times too long or too short the simulated tail is, as a logarithm."""
+    def log_error(self) -> float:
+        """The absolute error of the simulated p99, in logarithms."""
         return abs(math.log(self.measured_p99_ms / self.simulated_p99_ms))
 
 
 @dataclass(frozen=True)
 class Model:
-    """One run, ready to be planned with. `agreement` is None where no level was steady."""
+    """The model of one run. `agreement` is None where no level of load was steady."""
 
     manifest: Manifest
     points: tuple[Point, ...]
@@ -51,29 +51,28 @@ class Model:
     agreement: Agreement | None
 
     @property
-    def most_seen_rps(self) -> float:
-        """The most that one replica was seen to finish, in good answers a second."""
+    def most_measured_rps(self) -> float:
+        """The highest goodput that was measured of one replica."""
         return max(point.rps for point in self.points)
 
     def p99_ms(self, replicas: int, rate_rps: float, seed: int = 1, requests: int = QUICK_REQUESTS) -> float:
-        """What the simulation gives for an open loop on so many replicas, stretched by what it missed in the run."""
-        tail_ms = fleet_p99_ms(self.service, self.balancer, replicas, rate_rps, seed, requests)
-        return tail_ms * self.underestimate
+        """The simulated p99 of an open loop on so many replicas, corrected by `underestimate`."""
+        return self.underestimate * fleet_p99_ms(self.service, self.balancer, replicas, rate_rps, seed, requests)
 
     def after_zone_loss(self, replicas: int, zones: int, rate_rps: float) -> AfterLoss:
-        """What the loss of the largest zone does, its tail stretched in the same way."""
+        """The simulated loss of the largest zone, its p99 corrected by `underestimate`."""
         after = after_zone_loss(self.service, self.balancer, replicas, zones, rate_rps)
         return AfterLoss(after.error_ratio, after.p99_ms * self.underestimate)
 
     @property
     def underestimate(self) -> float:
-        """See `Agreement`; 1 where nothing could be compared."""
+        """See `Agreement`; 1 without one."""
         return self.agreement.underestimate if self.agreement else 1.0
 
 
 @dataclass(frozen=True)
 class _MeasuredTail:
-    """The p99 of the heaviest steady level, and the load that it was under."""
+    """The p99 of the highest steady load, and that load."""
 
     level: str
     p99_ms: float
@@ -81,16 +80,16 @@ class _MeasuredTail:
 
 
 class NoModelError(ValueError):
-    """The rows of a run do not say how it scales; the message says why."""
+    """The rows of a run do not show how it scales; the message says why."""
 
 
 def balancer_of(manifest: Manifest) -> Balancer:
-    """What stands before the replicas: a gRPC client that takes turns, or a ClusterIP that chooses by chance."""
+    """What distributes requests: a gRPC client in round-robin order, or a ClusterIP at random."""
     return "round-robin" if manifest.serving.protocol == "grpc" else "random"
 
 
 def most_at_once(manifest: Manifest) -> int:
-    """How many requests a replica serves at once; what is more waits outside."""
+    """How many requests a replica serves at once; others wait outside."""
     return _THREADS_A_VCPU * manifest.shape.vcpus
 
 
@@ -103,24 +102,24 @@ def read_model(store: ResultsStore, manifest: Manifest) -> Model:
     curve = curve_of(rows.every, manifest.serving.replicas, balancer)
     laws = fit(curve.points, most_at_once(manifest)) if curve else ()
     if curve is None or not laws:
-        raise NoModelError("its rows show one level of load at most, which does not say what another would do")
+        raise NoModelError("its rows show only one level of load at most, so how it scales is not known")
     measured = _measured_tail(rows.counted, manifest)
-    likely = [law for law in laws if law.error <= laws[0].error + _AS_GOOD]
+    close = [law for law in laws if law.error <= laws[0].error + _AS_GOOD]
     models = []
-    for law in likely:
+    for law in close:
         service = Service(law.alone_ms, curve.spread, law.speeds(most_at_once(manifest)))
         fleet = Fleet(manifest.serving.replicas, service, balancer)
         tail_ms = steady(simulate(fleet, measured.load)).quantile_ms(TAIL) if measured else 0.0
         agreement = Agreement(measured.level, measured.p99_ms, tail_ms) if measured else None
         models.append(Model(manifest, curve.points, law, service, balancer, agreement))
-    return min(models, key=lambda model: model.agreement.off if model.agreement else 0.0)
+    return min(models, key=lambda model: model.agreement.log_error if model.agreement else 0.0)
 
 
 def _measured_tail(counted: Columns, manifest: Manifest) -> _MeasuredTail | None:
-    """At the highest rate that a capacity search kept, above which the queue only grows; else in the hold."""
+    """At the highest rate of a capacity search that met its objective, above which queues grow; else in the hold."""
     if manifest.capacity is not None:
-        kept = [step for step in manifest.capacity.steps if step.meets]
-        best = max(kept, key=lambda step: (step.rate_rps, step.requests), default=None)
+        met = [step for step in manifest.capacity.steps if step.meets]
+        best = max(met, key=lambda step: (step.rate_rps, step.requests), default=None)
         if best is None or best.p99_ms is None or best.achieved_rps is None:
             return None
         return _MeasuredTail(f"the step of {best.rate_rps:.4g} requests/s", best.p99_ms, _open(best.achieved_rps))
@@ -135,5 +134,5 @@ def _measured_tail(counted: Columns, manifest: Manifest) -> _MeasuredTail | None
 
 
 def _open(rate_rps: float) -> OpenLoop:
-    """For as long as it takes for the tail to be made of hundreds."""
+    """For so long that hundreds of requests are above the p99."""
     return OpenLoop(rate_rps, QUICK_REQUESTS / rate_rps)

@@ -1,4 +1,4 @@
-"""From a load and a promise to a fleet: how many nodes of which shape, what they cost, and what a lost zone does."""
+"""Plans a fleet for a load and a p99: how many nodes of which shape, their cost, and the effect of a lost zone."""
 
 import math
 from collections import defaultdict
@@ -16,17 +16,17 @@ from analysis.results.store import ResultsStore
 from analysis.statistics.summary import RunSummary, summarise
 from stacks.shapes import NodeShape
 
-# How often the fleet may grow, by a twentieth, where its simulated tail does not keep the promise.
+# How often a fleet grows, by a twentieth, while its simulated p99 is above the limit.
 _GROWTHS = 12
 _GROWTH = 1.05
 _CHECK_REQUESTS = 120_000
-# A run that fails more says nothing of a server that keeps up.
+# Latencies of a run with more errors are not those of a server that keeps up.
 _MOST_ERRORS = 0.01
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The load, the promise, and what must be left over. `headroom` is a share of the load; `zones` 1 or more."""
+class Requirement:
+    """The load, the p99 limit, the number of zones (1 or more), and the headroom as a share of the load."""
 
     rps: float
     p99_ms: float
@@ -36,7 +36,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class LostZone:
-    """What the fleet does while its largest zone is gone, and how many nodes would keep the promise even then."""
+    """The fleet without its largest zone, and how many nodes would keep the p99 limit even then."""
 
     nodes_lost: int
     error_ratio_until_noticed: float
@@ -48,7 +48,7 @@ class LostZone:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One variant, sized. `nodes` rests on the low end of what a node bears; `fewest` on the high end, if known."""
+    """The fleet of one variant. `nodes` follows from the low end of the node's capacity, `fewest` from the high end."""
 
     label: str
     run_ids: tuple[str, ...]
@@ -63,15 +63,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Plan:
-    """The candidates, cheapest first, and the runs that allow none, each with its reason."""
+    """The candidates, cheapest first, and the runs that were not used, each with its reason."""
 
-    asked: Asked
+    requirement: Requirement
     candidates: tuple[Candidate, ...]
     excluded: tuple[tuple[str, str], ...]
 
 
-def make_plan(store: ResultsStore, asked: Asked, on_progress: Callable[[str], None]) -> Plan:
-    """Plan with every valid run of the store; runs of one variant are planned with together."""
+def make_plan(store: ResultsStore, requirement: Requirement, on_progress: Callable[[str], None]) -> Plan:
+    """Plan with every valid run of the store; the runs of one variant give one candidate."""
     scan = store.scan()
     excluded: list[tuple[str, str]] = []
     variants: dict[tuple[str, str], list[tuple[Model, NodeCapacity]]] = defaultdict(list)
@@ -80,23 +80,23 @@ def make_plan(store: ResultsStore, asked: Asked, on_progress: Callable[[str], No
         try:
             _check(summarise(store, manifest))
             model = read_model(store, manifest)
-            run = model, node_capacity(model, asked.p99_ms)
+            run = model, node_capacity(model, requirement.p99_ms)
             variants[_variant(manifest)].append(run)
         except (NoModelError, NoCapacityError) as error:
             excluded.append((manifest.run_id, str(error)))
     candidates = []
     for runs in variants.values():
-        on_progress(f"sizing a fleet of {variant_name(runs[0][0].manifest)}")
+        on_progress(f"planning with {variant_name(runs[0][0].manifest)}")
         try:
-            candidates.append(_candidate(runs, asked))
+            candidates.append(_candidate(runs, requirement))
         except NoCapacityError as error:
             excluded += [(model.manifest.run_id, str(error)) for model, _ in runs]
     candidates.sort(key=lambda each: (each.cost.hourly is None, at_least(each.cost)))
-    return Plan(asked, tuple(candidates), tuple(excluded))
+    return Plan(requirement, tuple(candidates), tuple(excluded))
 
 
 def _comparable(manifests: Iterable[Manifest], excluded: list[tuple[str, str]]) -> list[Manifest]:
-    """The valid runs; of those only the ones on a cluster, as soon as there is one."""
+    """The valid runs; if any of them ran on a cluster, only those that did."""
     valid = []
     for manifest in manifests:
         if manifest.validity.verdict == "valid":
@@ -105,7 +105,7 @@ def _comparable(manifests: Iterable[Manifest], excluded: list[tuple[str, str]]) 
             excluded.append((manifest.run_id, f"is invalid: {'; '.join(manifest.validity.reasons)}"))
     if all(manifest.platform == "local" for manifest in valid):
         return valid
-    why = "ran on this machine, whose speed is not that of the shape it stands in for"
+    why = "ran on this machine, whose speed is not that of the shape it is priced as"
     excluded += [(manifest.run_id, why) for manifest in valid if manifest.platform == "local"]
     return [manifest for manifest in valid if manifest.platform != "local"]
 
@@ -120,17 +120,17 @@ def _check(summary: RunSummary) -> None:
 
 
 def _variant(manifest: Manifest) -> tuple[str, str]:
-    """What runs have in common that are repeats of each other."""
+    """A key that the runs of one variant share."""
     shape, serving = manifest.shape, manifest.serving
     return f"{shape.nodes} {shape.machine_type}", serving.model_dump_json()
 
 
-def _candidate(runs: list[tuple[Model, NodeCapacity]], asked: Asked) -> Candidate:
-    capacity = _together([each for _, each in runs])
+def _candidate(runs: list[tuple[Model, NodeCapacity]], requirement: Requirement) -> Candidate:
+    capacity = _combined([each for _, each in runs])
     model = min(runs, key=lambda run: abs(run[1].value_rps - capacity.value_rps))[0]
-    needed_rps = asked.rps * (1 + asked.headroom)
+    needed_rps = requirement.rps * (1 + requirement.headroom)
     nodes = math.ceil(needed_rps / capacity.low_rps)
-    nodes, p99_ms = _grown(model, nodes, asked)
+    nodes, p99_ms = _size_for_p99(model, nodes, requirement)
     shape, region = model.manifest.shape, model.manifest.cost.region
     return Candidate(
         label=variant_name(model.manifest),
@@ -141,12 +141,12 @@ def _candidate(runs: list[tuple[Model, NodeCapacity]], asked: Asked) -> Candidat
         fewest=None if capacity.high_rps is None else min(nodes, math.ceil(needed_rps / capacity.high_rps)),
         cost=_cost(shape, nodes, region),
         p99_ms=p99_ms,
-        lost_zone=_lost_zone(model, capacity, nodes, asked),
+        lost_zone=_lost_zone(model, capacity, nodes, requirement),
     )
 
 
-def _together(capacities: list[NodeCapacity]) -> NodeCapacity:
-    """Of repeats: the median, and all of what they allow for. It is worth what its weakest is worth."""
+def _combined(capacities: list[NodeCapacity]) -> NodeCapacity:
+    """The median of several runs, the widest interval, and the weakest basis."""
     highs = [each.high_rps for each in capacities if each.high_rps is not None]
     bases = {each.basis for each in capacities}
     return NodeCapacity(
@@ -157,17 +157,17 @@ def _together(capacities: list[NodeCapacity]) -> NodeCapacity:
     )
 
 
-def _grown(model: Model, nodes: int, asked: Asked) -> tuple[int, float]:
-    """The first size, from `nodes` on, whose simulated tail keeps the promise, and that tail."""
-    tail_ms = math.inf
+def _size_for_p99(model: Model, nodes: int, requirement: Requirement) -> tuple[int, float]:
+    """The first size, from `nodes` on, whose simulated p99 is within the limit, and that p99."""
+    p99_ms = math.inf
     for _ in range(_GROWTHS):
-        tail_ms = _p99_ms(model, nodes, asked.rps)
-        if tail_ms <= asked.p99_ms:
-            return nodes, tail_ms
+        p99_ms = _p99_ms(model, nodes, requirement.rps)
+        if p99_ms <= requirement.p99_ms:
+            return nodes, p99_ms
         nodes = max(nodes + 1, math.ceil(nodes * _GROWTH))
     raise NoCapacityError(
-        f"with {nodes} nodes of {model.manifest.shape.machine_type} its simulated p99 is still {tail_ms:.0f} ms, so the"
-        f" promise of {asked.p99_ms:g} ms cannot be kept by adding nodes"
+        f"with {nodes} nodes of {model.manifest.shape.machine_type} its simulated p99 is still {p99_ms:.0f} ms, so"
+        f" more nodes do not bring it to {requirement.p99_ms:g} ms; plan for a higher p99"
     )
 
 
@@ -179,26 +179,26 @@ def _replicas(model: Model, nodes: int) -> int:
     return max(1, round(nodes * model.manifest.serving.replicas / model.manifest.shape.nodes))
 
 
-def _lost_zone(model: Model, capacity: NodeCapacity, nodes: int, asked: Asked) -> LostZone | None:
-    if asked.zones == 1:
+def _lost_zone(model: Model, capacity: NodeCapacity, nodes: int, requirement: Requirement) -> LostZone | None:
+    if requirement.zones == 1:
         return None
-    lost = math.ceil(nodes / asked.zones)
+    lost = math.ceil(nodes / requirement.zones)
     if nodes == lost:
         error_ratio, p99_ms = 1.0, math.inf
     else:
-        after = model.after_zone_loss(_replicas(model, nodes), asked.zones, asked.rps)
+        after = model.after_zone_loss(_replicas(model, nodes), requirement.zones, requirement.rps)
         error_ratio, p99_ms = after.error_ratio, after.p99_ms
-    holds = p99_ms <= asked.p99_ms
-    to_hold = nodes if holds else max(nodes, _that_survive(capacity, asked))
+    holds = p99_ms <= requirement.p99_ms
+    to_hold = nodes if holds else max(nodes, _nodes_to_survive(capacity, requirement))
     cost = _cost(model.manifest.shape, to_hold, model.manifest.cost.region)
     return LostZone(lost, error_ratio, p99_ms, holds, to_hold, cost)
 
 
-def _that_survive(capacity: NodeCapacity, asked: Asked) -> int:
-    """The smallest fleet that bears the load without its largest zone; headroom is for such days, so none is added."""
-    needed = math.ceil(asked.rps / capacity.low_rps)
-    nodes = math.ceil(needed * asked.zones / (asked.zones - 1))
-    while nodes - math.ceil(nodes / asked.zones) < needed:
+def _nodes_to_survive(capacity: NodeCapacity, requirement: Requirement) -> int:
+    """The smallest fleet that serves the load without its largest zone; headroom is for that, so none is added."""
+    needed = math.ceil(requirement.rps / capacity.low_rps)
+    nodes = math.ceil(needed * requirement.zones / (requirement.zones - 1))
+    while nodes - math.ceil(nodes / requirement.zones) < needed:
         nodes += 1
     return nodes
 

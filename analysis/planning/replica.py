@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from analysis.planning.service import Service
 from stacks.serving_variant import Batching
 
-# Two moments closer than this are one: sums of floats differ in their last digits.
+# Times closer than this are the same: sums of floats differ in their last digits.
 _SAME_S = 1e-9
 
 
 @dataclass(slots=True)
 class _Work:
-    """What is served as one: a request, or the requests of a batch."""
+    """A unit of work: a request, or the requests of a batch."""
 
     requests: list[int]
     alone_s: float
@@ -22,12 +22,12 @@ class _Work:
 
 
 class Replica:
-    """Serves requests, which are numbers; whoever drives it calls `advance` when `next_s` has come.
+    """Serves requests, which are numbers; the simulation calls `advance` at `next_s`.
 
-    Each request has an amount of work, in seconds that it would take alone. All that is in service progresses at
-    the same speed, which depends on how many requests are (`Service.speeds`); so one clock, of work done since
-    the replica was last idle, tells when each will be finished. A batch is done when its slowest request would be:
-    it has the work of one draw, and counts with all its requests in the speed.
+    Each request has an amount of work, in seconds that it takes alone. All requests in service progress at the same
+    speed, which depends on their number (`Service.speeds`). So one clock, of the work done since the replica was last
+    idle, says when each is finished. A batch has the work of one request, and counts in the speed with all of its
+    requests.
     """
 
     def __init__(self, service: Service, batching: Batching | None = None) -> None:
@@ -43,7 +43,7 @@ class Replica:
         self.next_s = math.inf
 
     def offer(self, request: int, alone_s: float, now_s: float) -> bool:
-        """Take a request in; False where the queue of batches is full and it is refused."""
+        """Accept a request; False where the queue of batches is full, so that it is refused."""
         self._pass_time(now_s)
         if not self._enqueue(request, alone_s, now_s):
             return False
@@ -51,7 +51,7 @@ class Replica:
         return True
 
     def advance(self, now_s: float) -> list[int]:
-        """What is finished by now, in the order in which it was."""
+        """The requests that are finished by now, in order."""
         self._pass_time(now_s)
         finished: list[int] = []
         while self._running and self._running[0][0] <= self._clock_s + _SAME_S:
@@ -62,7 +62,7 @@ class Replica:
         return finished
 
     def fail(self) -> list[int]:
-        """Drop everything that waits or is in service, and return it."""
+        """Drop all requests that wait or are in service, and return them."""
         lost = [request for _, _, work in self._running for request in work.requests]
         lost += [request for work in self._waiting for request in work.requests]
         self._running.clear()
@@ -90,10 +90,10 @@ class Replica:
         return True
 
     def _start(self) -> None:
-        """Begin whatever may begin, and say when the replica must be looked at again."""
+        """Start all work that can start, and set `next_s`."""
         while self._waiting and len(self._running) < self._slots and self._is_due(self._waiting[0]):
             work = self._waiting.popleft()
-            # The request's number decides between two that are finished at the same moment.
+            # Of two that are finished at the same time, the one with the lower number is first.
             heapq.heappush(self._running, (self._clock_s + work.alone_s, work.requests[0], work))
             self._in_service += len(work.requests)
         self.next_s = math.inf
@@ -103,6 +103,6 @@ class Replica:
             self.next_s = min(self.next_s, self._waiting[0].opened_s + self._timeout_s)
 
     def _is_due(self, work: _Work) -> bool:
-        """As serving.model.batching does: a batch starts when it is full or its oldest request has waited enough."""
+        """As in serving.model.batching: a batch starts when it is full or its oldest request has waited long enough."""
         full = self._batching is None or len(work.requests) >= self._batching.max_batch_size
         return full or work.opened_s + self._timeout_s <= self._now_s + _SAME_S

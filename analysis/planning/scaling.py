@@ -1,7 +1,7 @@
 """Scaling laws of one replica, fitted to a throughput-latency curve: the Universal Scalability Law, and plain threads.
 
-A law says how many requests a second a replica finishes while n are in it. Over time n changes, and what is finished is
-the mean over it: that is the relation that is fitted (rate conservation), so it does not matter how requests arrived.
+A law gives a replica's throughput while n requests are in it. Over time n changes, and the throughput is the mean of
+the law over it (rate conservation). That mean is fitted, so it does not matter how requests arrived.
 """
 
 from collections.abc import Sequence
@@ -12,20 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MOST_THREADS = 64
-# One level of load says how much is finished there, not how that changes.
+# One level of load does not show how throughput changes.
 _FEWEST_POINTS = 2
-# No law is exact: a point of ever so many requests is not to be met more closely than this.
+# No law is exact: a point of very many requests does not weigh more than one that is known to this share.
 _LAW_ERROR = 0.02
 _BETTER_BY = 0.01
 # The search for the two coefficients of the USL: a grid, then finer ones around what was best.
 _GRID, _ROUNDS = 15, 8
-# With nobody there the USL's divisor may be 0 or less; what is divided is 0, too.
+# At n = 0 the USL's divisor may be 0 or less; the dividend is 0, too.
 _NO_LESS = 1e-9
 
 
 @dataclass(frozen=True)
 class Point:
-    """One level of load on a replica. `present[n]` is the share of the time in which n requests were in it."""
+    """One level of load on a replica. `present[n]` is the share of the time with n requests in it."""
 
     present: NDArray[np.float64]
     latency_ms: float
@@ -34,19 +34,17 @@ class Point:
 
     @property
     def in_system(self) -> float:
-        """How many requests were in the replica on average."""
+        """The mean number of requests in the replica."""
         return float(self.present @ np.arange(self.present.size))
 
 
 @dataclass(frozen=True)
 class Scaling:
-    """A fitted law. `error` is the root mean square of the relative errors of its throughput over the points.
+    """A fitted law. `error` is the root mean square of its relative errors of throughput, weighted by requests.
 
-    A point of many requests counts more.
-
-    `usl` (N. Gunther, Guerrilla Capacity Planning, 2007): n requests are finished at a rate of
+    `usl` (N. Gunther, Guerrilla Capacity Planning, 2007): the throughput with n requests is
     n / (alone (1 + contention (n - 1) + coherency n (n - 1))). `threads`: as many requests as there are threads do not
-    slow each other down, and what is more waits.
+    slow each other down, and the others wait.
     """
 
     law: Literal["usl", "threads"]
@@ -58,13 +56,13 @@ class Scaling:
     threads: int | None = None
 
     def speeds(self, most_at_once: int) -> tuple[float, ...]:
-        """The speeds of `Service`, for a server that serves at most so many requests at once."""
+        """`Service.speeds` of a server that serves at most so many requests at once."""
         if self.threads is not None:
             return (1.0,) * min(self.threads, most_at_once)
         return tuple((1 / _slower(np.arange(1.0, most_at_once + 1), self.contention, self.coherency)).tolist())
 
     def rps(self, point: Point, most_at_once: int) -> float:
-        """What a replica finishes by this law while as many are in it as were at this level of load."""
+        """The throughput of a replica by this law, with the requests in it of this level of load."""
         n = np.minimum(np.arange(point.present.size, dtype=np.float64), most_at_once)
         if self.threads is not None:
             side_by_side = np.minimum(n, self.threads)
@@ -74,10 +72,10 @@ class Scaling:
 
 
 def fit(points: Sequence[Point], most_at_once: int) -> tuple[Scaling, ...]:
-    """Both laws, the better one first; none where there are too few points to tell how throughput grows.
+    """Both laws, the better one first; none where there are too few points to fit them.
 
-    Better is threads, which have one coefficient less, unless the other errs less by more than chance makes it. What is
-    more than `most_at_once` waits outside and slows nobody down.
+    `threads`, which has one coefficient less, is the better one unless the error of the other is clearly smaller.
+    Requests beyond `most_at_once` wait outside and slow none down.
     """
     if len({point.in_system for point in points}) < _FEWEST_POINTS:
         return ()
@@ -104,7 +102,7 @@ class _Measured:
     weights: NDArray[np.float64]
 
     def alone_s_and_error(self, side_by_side: NDArray[np.float64]) -> tuple[float, float]:
-        """The service time that fits best, given how many go on as if alone while n are there; and the error left."""
+        """The best service time, and its error, where n requests are as fast as `side_by_side[n]` requests alone."""
         relative = self.present @ side_by_side / self.rps
         alone_s = float((self.weights * relative**2).sum() / (self.weights * relative).sum())
         errors = relative / alone_s - 1
@@ -141,5 +139,5 @@ def _fit_usl(measured: _Measured) -> Scaling:
 
 
 def _slower(n: NDArray[np.float64], contention: float, coherency: float) -> NDArray[np.float64]:
-    """How many times longer than alone a request takes while n are there."""
+    """The time of one of n requests as a multiple of that of a request alone."""
     return 1 + contention * (n - 1) + coherency * n * (n - 1)

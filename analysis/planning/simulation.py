@@ -31,7 +31,7 @@ class Fleet:
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """Requests come when they come (a Poisson process), however long answers take."""
+    """Requests arrive as a Poisson process, however long answers take."""
 
     rate_rps: float
     duration_s: float
@@ -39,7 +39,7 @@ class OpenLoop:
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """`users` ask, wait for the answer, pause `wait_s`, and ask again; they arrive over the first `ramp_s`."""
+    """`users` send, wait for the answer, pause `wait_s`, and send again; they start over the first `ramp_s`."""
 
     users: int
     wait_s: float
@@ -49,7 +49,7 @@ class ClosedLoop:
 
 @dataclass(frozen=True)
 class ZoneLoss:
-    """Zone 0 is gone from `at_s` on; for `noticed_after_s` more the balancer still sends its share there."""
+    """Zone 0 is lost at `at_s`; for `noticed_after_s` more the balancer still sends its share there."""
 
     at_s: float
     noticed_after_s: float
@@ -57,7 +57,7 @@ class ZoneLoss:
 
 @dataclass(frozen=True)
 class Simulated:
-    """One row a request, by the time it was sent; `latency_s` of a request that failed is until it failed."""
+    """One row per request, by the time it was sent; `latency_s` of a failed request is the time until it failed."""
 
     start_s: NDArray[np.float64]
     latency_s: NDArray[np.float64]
@@ -77,22 +77,22 @@ class Simulated:
 
     @property
     def throughput_rps(self) -> float:
-        """Good answers a second, of what was sent."""
+        """Good answers per second, of the requests that were sent."""
         return int(self.ok.sum()) / self.duration_s
 
     @property
     def error_ratio(self) -> float:
-        """The share of what was sent that failed."""
+        """The share of requests that failed."""
         return 1 - float(self.ok.mean()) if self.ok.size else 0.0
 
 
 def simulate(fleet: Fleet, load: OpenLoop | ClosedLoop, seed: int = 1, loss: ZoneLoss | None = None) -> Simulated:
-    """Run `load` against `fleet`; what was sent before the end is answered, however long that takes."""
-    return _Run(fleet, load, np.random.default_rng(seed), loss).to_the_end()
+    """Run `load` against `fleet`; requests that were sent before the end are answered, however long that takes."""
+    return _Run(fleet, load, np.random.default_rng(seed), loss).simulate()
 
 
 class _Kind(IntEnum):
-    """What happens; of two things at the same moment the first one here comes first."""
+    """Kinds of events, in the order of events at the same time."""
 
     REPLICA = 0
     ZONE_LOST = 1
@@ -127,15 +127,15 @@ class _Run:
             self._events.append((loss.at_s + loss.noticed_after_s, _Kind.LOSS_NOTICED, 0))
             heapq.heapify(self._events)
 
-    def to_the_end(self) -> Simulated:
-        """Let happen what happens, in the order of time."""
+    def simulate(self) -> Simulated:
+        """Handle all events, in the order of time."""
         while self._events:
             now_s, kind, which = heapq.heappop(self._events)
             match kind:
                 case _Kind.ARRIVAL:
                     self._arrive(which, now_s)
                 case _Kind.REPLICA:
-                    self._look_at(which, now_s)
+                    self._advance(which, now_s)
                 case _Kind.ZONE_LOST:
                     self._lose_zone(now_s)
                 case _Kind.LOSS_NOTICED:
@@ -167,14 +167,14 @@ class _Run:
         self._schedule(replica)
 
     def _choose(self) -> int:
-        """Where the balancer sends the next request; nowhere else than to a lost replica where all are."""
+        """The replica that the balancer sends the next request to, which may be a lost one."""
         if self._chances is not None:
             return self._balanced[int(next(self._chances) * len(self._balanced))]
         self._turn = (self._turn + 1) % len(self._balanced)
         return self._balanced[self._turn]
 
-    def _look_at(self, replica: int, now_s: float) -> None:
-        # An entry that was overtaken by a newer one for the same replica says nothing any more.
+    def _advance(self, replica: int, now_s: float) -> None:
+        # An older event of the replica, which a newer one has replaced, is ignored.
         if now_s == self._scheduled_s[replica]:
             for request in self._replicas[replica].advance(now_s):
                 self._end(request, now_s, ok=True)
@@ -191,7 +191,7 @@ class _Run:
         self._latency_s[request] = now_s - self._start_s[request]
         self._ok[request] = ok
         if isinstance(self._load, ClosedLoop):
-            # Whoever is refused at once and never pauses would ask again at the same moment, for ever.
+            # A user who is refused at once and never pauses would send again at the same moment, endlessly.
             pause_s = self._load.wait_s if ok else max(self._load.wait_s, 1e-3)
             heapq.heappush(self._events, (now_s + pause_s, _Kind.ARRIVAL, self._users[request]))
 
@@ -202,9 +202,7 @@ class _Run:
                 self._end(request, now_s, ok=False)
             self._schedule(replica)
         if len(self._lost) == len(self._replicas):
-            raise ValueError(
-                "a fleet in one zone is all lost with it, so there is nothing to simulate; give more zones"
-            )
+            raise ValueError("a fleet in one zone is lost with it, so there is nothing to simulate; give more zones")
 
 
 def _draws(rng: np.random.Generator, table: NDArray[np.float64]) -> Iterator[float]:

@@ -1,4 +1,4 @@
-"""What the simulation says of a fleet of another size: its tail, and what a lost zone does to it."""
+"""Simulates a fleet of any size: its p99, and the loss of a zone."""
 
 import math
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from analysis.planning.service import Service
 from analysis.planning.simulation import Balancer, Fleet, OpenLoop, Simulated, ZoneLoss, simulate
 
 TAIL = 0.99
-# A tail of one in a hundred is then made of hundreds.
+# Hundreds of these are above the p99.
 QUICK_REQUESTS = 40_000
-# What a simulation leaves out at its start, as a share of its length: an empty fleet is not the steady one.
+# The share of a simulation that is left out at its start, when the fleet is emptier than in its steady state.
 _WARM_UP = 0.15
-# Of more replicas so many are simulated, with their share of the load: a balancer that does not look at them makes none
-# depend on another.
+# Of larger fleets so many replicas are simulated, with their share of the load: the balancer does not look at the
+# replicas, so they do not depend on each other.
 _MOST_SIMULATED = 12
 
 
 @dataclass(frozen=True)
 class AfterLoss:
-    """`error_ratio` of all requests until the loss is noticed, and the tail of those sent after."""
+    """`error_ratio` of all requests until the loss is noticed, and the p99 of those sent after that."""
 
     error_ratio: float
     p99_ms: float
@@ -27,7 +27,7 @@ class AfterLoss:
 def fleet_p99_ms(
     service: Service, balancer: Balancer, replicas: int, rate_rps: float, seed: int = 1, requests: int = QUICK_REQUESTS
 ) -> float:
-    """The tail of an open loop; infinite where the fleet cannot keep up, so that the queue only grows."""
+    """The p99 of an open loop; infinite where the fleet cannot keep up, so that its queue grows without end."""
     if rate_rps >= replicas * service.limit_rps:
         return math.inf
     simulated = min(replicas, _MOST_SIMULATED)
@@ -37,7 +37,7 @@ def fleet_p99_ms(
 
 
 def after_zone_loss(service: Service, balancer: Balancer, replicas: int, zones: int, rate_rps: float) -> AfterLoss:
-    """Play the loss of the largest zone: a steady fleet, then one whose balancer does not know, then one that does."""
+    """Simulate the loss of the largest zone: before it, until the balancer notices it, and after that."""
     simulated = min(replicas, zones * _MOST_SIMULATED)
     share_rps = rate_rps * simulated / replicas
     part_s = QUICK_REQUESTS / 4 / share_rps
@@ -49,5 +49,5 @@ def after_zone_loss(service: Service, balancer: Balancer, replicas: int, zones: 
 
 
 def steady(answered: Simulated) -> Simulated:
-    """Without the start, when the fleet was empty."""
+    """Without the start, when the fleet was emptier than in its steady state."""
     return answered.between(_WARM_UP * answered.duration_s)

@@ -1,4 +1,4 @@
-"""What a unit of a cloud resource costs: the question (PriceSource), and the sources that answer it."""
+"""Prices: price sources (PriceSource), price lists as files, Google's catalogue, and the cost of shapes and stacks."""
 
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -11,8 +11,8 @@ ON_DEMAND: Usage = "on-demand"
 class Price:
     """The price of one unit. `unit` is `<what>-hour` or `<what>-month`, a month being 730 hours.
 
-    Traffic is priced by the GB that passes in a month. `sku_id`, `rule` (what chose this SKU) and `effective_at` (since
-    when it has been this much) are known where a catalogue was asked, and None where a person wrote the price down.
+    Traffic is priced per GB in a month. `sku_id`, `rule` (which rule chose this SKU) and `effective_at` (since when the
+    price is valid) are from a catalogue; they are None where the price was written by hand.
     """
 
     sku: str
@@ -25,17 +25,17 @@ class Price:
 
 @dataclass(frozen=True)
 class Unpriced:
-    """No price, and why. No reader may count it as free."""
+    """No price, and the reason. It must never count as free."""
 
     reason: str
 
 
 class PriceSource(Protocol):
-    """A price list: where it is from, the day it was true, and a price for each resource it knows in a region.
+    """A price list: its source, its date, and prices by resource and region.
 
     Resources are named as they are billed: `e2-core`, `e2-memory`, `e2-custom-core`, `e2-custom-memory`,
     `pd-balanced`, `gke-zonal-cluster`, `nat-gateway-vm`, `nat-address`, `nat-data`, `standard-storage`. Only vCPUs and
-    memory have prices for another usage than on demand.
+    memory have prices other than on demand.
     """
 
     @property

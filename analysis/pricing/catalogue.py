@@ -1,4 +1,4 @@
-"""The live price source: Google's Cloud Billing Catalog, read whole, matched by rule, kept as a snapshot.
+"""Reads Google's Cloud Billing Catalog: every SKU that a rule matches, as a price list.
 
 https://docs.cloud.google.com/billing/v1/how-tos/catalog-api
 """
@@ -27,8 +27,8 @@ _GLOBAL = "global"
 _CURRENCY = "USD"
 _PAGE = 5000
 
-# The service says when it is asked too often or has a bad minute; both pass.
-_PASSING = (
+# Errors that pass: too many requests, and short outages of the service.
+_TRANSIENT = (
     api.TooManyRequests,
     api.InternalServerError,
     api.BadGateway,
@@ -37,7 +37,7 @@ _PASSING = (
     requests.ConnectionError,
     requests.Timeout,
 )
-PATIENT = Retry(predicate=if_exception_type(*_PASSING), initial=1.0, maximum=20.0, timeout=120.0)
+RETRY = Retry(predicate=if_exception_type(*_TRANSIENT), initial=1.0, maximum=20.0, timeout=120.0)
 
 
 class CatalogueError(Exception):
@@ -45,39 +45,40 @@ class CatalogueError(Exception):
 
 
 def connect() -> CloudCatalogTransport:
-    """To Google, with the credentials that the environment has; raises CatalogueError where it has none."""
+    """A connection with the credentials of the environment; raises CatalogueError without any."""
     try:
         credentials, _ = google.auth.default(scopes=CloudCatalogTransport.AUTH_SCOPES)
     except GoogleAuthError as error:
         raise CatalogueError(
-            "the catalogue answers only to Google credentials, and none were found, so prices stay as they are; "
+            "there are no Google credentials, which the catalogue requires, so prices stay as they are; "
             f"run `gcloud auth application-default login` ({error})"
         ) from None
     return CloudCatalogRestTransport(credentials=credentials)
 
 
 def read_catalogue(
-    transport: CloudCatalogTransport, say: Callable[[str], None], today: str | None = None, retry: Retry = PATIENT
+    transport: CloudCatalogTransport, on_progress: Callable[[str], None], today: str | None = None, retry: Retry = RETRY
 ) -> Snapshot:
     """Every price that a rule finds, in every region of the catalogue; raises CatalogueError when it cannot be read.
 
-    `say` hears each service as it is read.
+    `on_progress` is called with a message for each service.
     """
     client = CloudCatalogClient(transport=transport)
     try:
-        skus = [*_skus_that_matter(client, say, retry)]
+        skus = [*_matched_skus(client, on_progress, retry)]
     except (api.GoogleAPIError, GoogleAuthError, requests.RequestException, ParseError) as error:
         raise CatalogueError(_why(error)) from None
     if not any(candidates for _, candidates in skus):
         raise CatalogueError(
-            "no SKU of the catalogue matches any rule of analysis/pricing/rules.py; nothing was written"
+            "no SKU of the catalogue matches a rule of analysis/pricing/rules.py, so no price list was written; "
+            "correct the rules"
         )
     return _snapshot(dict(skus), today or datetime.now(UTC).date().isoformat())
 
 
 @dataclass(frozen=True)
 class _Rate:
-    """What a SKU costs, or why that cannot be read."""
+    """The price of a SKU, or why it has none."""
 
     sku: Sku
     usd: float | None
@@ -86,8 +87,8 @@ class _Rate:
     why_not: str | None
 
 
-def _skus_that_matter(
-    client: CloudCatalogClient, say: Callable[[str], None], retry: Retry
+def _matched_skus(
+    client: CloudCatalogClient, on_progress: Callable[[str], None], retry: Retry
 ) -> Iterator[tuple[Part, list[_Rate]]]:
     parts = {part for rule in RULES for part in rule.parts}
     services = {
@@ -97,10 +98,10 @@ def _skus_that_matter(
     for name in sorted({part.service for part in parts}):
         if name not in services:
             raise CatalogueError(
-                f"the catalogue lists no service called {name}, so nothing under it can be priced; "
-                "see what it is called now and mend analysis/pricing/rules.py"
+                f"the catalogue has no service {name}, so its SKUs have no prices; "
+                "find its new name and correct analysis/pricing/rules.py"
             )
-        say(f"reading the prices of {name}")
+        on_progress(f"reading the prices of {name}")
         request = ListSkusRequest(parent=services[name], page_size=_PAGE, currency_code=_CURRENCY)
         listed = [*client.list_skus(request, retry=retry)]
         for part in (part for part in parts if part.service == name):
@@ -112,7 +113,7 @@ def _matches(part: Part, sku: Sku) -> bool:
 
 
 def _rate(sku: Sku) -> _Rate:
-    """The newest price of a SKU. Of several tiers it is the first that costs something: free amounts are no price."""
+    """The newest price of a SKU: of its tiers, the first that is not free."""
     if not sku.pricing_info:
         return _Rate(sku, None, "", None, "it lists no price")
     newest = sku.pricing_info[-1]
@@ -135,17 +136,17 @@ def _snapshot(candidates: dict[Part, list[_Rate]], today: str) -> Snapshot:
     prices: dict[Billed, Price] = {}
     unpriced: dict[Billed, str] = {}
     for rule, region in itertools.product(RULES, regions):
-        found = _price(rule, region, candidates)
+        price = _price(rule, region, candidates)
         billed = Billed(rule.resource, region, rule.usage)
-        if isinstance(found, Price):
-            prices[billed] = found
+        if isinstance(price, Price):
+            prices[billed] = price
         else:
-            unpriced[billed] = found
+            unpriced[billed] = price
     return Snapshot(NAME, today, _CURRENCY, prices, unpriced)
 
 
 def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Price | str:
-    """The price by this rule in this region, or why there is none."""
+    """The price by a rule in a region, or why there is none."""
     chosen = []
     for part in rule.parts:
         rate = _only_one(part, [rate for rate in candidates[part] if _sold_in(rate.sku, region)])
@@ -169,7 +170,7 @@ def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Pric
 
 
 def _only_one(part: Part, rates: list[_Rate]) -> _Rate | str:
-    """The one candidate. Several that cost the same are one; several that differ are a question for a person."""
+    """The only candidate, or one of several with the same price; else the reason why there is no price."""
     if not rates:
         return f"no SKU is {part}"
     if len({(rate.usd, rate.usage_unit) for rate in rates}) > 1:

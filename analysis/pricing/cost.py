@@ -1,4 +1,4 @@
-"""What a shape costs an hour, as line items: one for each thing that is declared and billed."""
+"""The hourly price of a shape as line items, one for each billed resource."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ CLUSTER_FEE = Quantity("cluster fee", 1, "cluster-hour", "gke-zonal-cluster", Ca
 
 @dataclass(frozen=True)
 class Sum:
-    """A sum of line items and what it counts."""
+    """A sum of line items, and which ones."""
 
     name: str
     counts: str
@@ -44,20 +44,20 @@ class Sum:
 def estimate(
     shape: NodeShape, region: str = DEFAULT_REGION, source: PriceSource | None = None, usage: Usage = ON_DEMAND
 ) -> Cost:
-    """The serving side of a stack of this shape: its nodes' vCPUs, memory and boot disks, and the cluster's fee.
+    """The cost of serving on this shape: vCPUs, memory and boot disks of the nodes, and the cluster fee.
 
-    What has no price makes the total None (`at_least` sums the rest).
+    With a line item that has no price the total is None; `at_least` sums the others.
     """
     return priced((*serving_nodes(shape), CLUSTER_FEE), region, source, usage)
 
 
 def serving_nodes(shape: NodeShape) -> tuple[Quantity, ...]:
-    """What nodes that serve are billed for, without the cluster around them."""
+    """The billed resources of serving nodes, without the cluster fee."""
     return node_quantities(SERVING_NODES, shape, Category.serving_nodes, Category.boot_disks)
 
 
 def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Category) -> tuple[Quantity, ...]:
-    """What nodes are billed for: by their machine series, of which a custom type has SKUs of its own."""
+    """The billed resources of nodes. vCPUs and memory have SKUs by machine series, and others for custom types."""
     series, kind = shape.machine_type.split("-")[:2]
     sku = f"{series}-custom" if kind == "custom" else series
     vcpus, memory_gb, disks_gb = (shape.nodes * each for each in (shape.vcpus, shape.memory_gb, BOOT_DISK_GB))
@@ -71,7 +71,7 @@ def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Ca
 def priced(
     quantities: Iterable[Quantity], region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND
 ) -> Cost:
-    """The quantities at a region's prices, a line item each; `usage` is how the machines are bought."""
+    """A line item for each quantity, at the prices of a region; `usage` is how the machines are bought."""
     source = source or newest_snapshot()
     items = tuple(_line_item(quantity, region, source, usage) for quantity in quantities)
     return Cost(
@@ -85,17 +85,17 @@ def priced(
 
 
 def nodes_hourly(cost: Cost) -> float | None:
-    """The serving nodes' vCPUs and memory alone: the figure that the published experiment compares shapes by."""
+    """The vCPUs and memory of the serving nodes, by which the published experiment compares shapes."""
     return _total(item for item in cost.line_items if item.category is Category.serving_nodes)
 
 
 def with_free_tier(cost: Cost) -> float | None:
-    """The total without the cluster's fee, which a billing account's monthly credit covers for one zonal cluster."""
+    """The total without the cluster fee, which the monthly credit of a billing account covers for one zonal cluster."""
     return _total(item for item in cost.line_items if item.category is not Category.management_fee)
 
 
 def sums(cost: Cost) -> list[Sum]:
-    """The total, and the other sums that people compare; or what it costs at least, where something has no price."""
+    """The total and the other sums that are compared; with a line item that has no price, only the lower bound."""
     if cost.hourly is None:
         return [Sum("at least", why_unpriced(cost), at_least(cost))]
     return [
@@ -106,12 +106,12 @@ def sums(cost: Cost) -> list[Sum]:
 
 
 def at_least(cost: Cost) -> float:
-    """What the priced line items come to an hour: the total if all have a price, a lower bound if not."""
+    """The sum of the line items that have a price, per hour: a lower bound of the total."""
     return sum(item.hourly for item in cost.line_items if item.hourly is not None)
 
 
 def why_unpriced(cost: Cost) -> str:
-    """What has no price, in one line; each line item says why in its `reason`."""
+    """The names of the line items without a price; each has a `reason`."""
     names = ", ".join(item.name for item in cost.line_items if item.hourly is None)
     return f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of} for {names}"
 

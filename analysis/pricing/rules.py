@@ -1,8 +1,8 @@
-"""Which SKUs of Google's catalogue price which resource: a table, read from top to bottom by nobody but a person.
+"""Rules that map each billed resource to SKUs of Google's catalogue.
 
-A SKU is chosen by the service it is listed under, its usage type, and the whole of its description: descriptions share
-words ("Spot Preemptible E2 …", "Committed Use Discount Premium for E2 Custom …"). There is no rule that prices a custom
-type by the plain SKU: what has no SKU of its own has no price.
+A rule matches the service, the usage type and the whole description, since descriptions share words ("Spot Preemptible
+E2 …", "Committed Use Discount Premium for E2 Custom …"). No rule prices a custom type by the SKU of predefined types: a
+resource without a SKU of its own has no price.
 """
 
 import re
@@ -20,7 +20,7 @@ _RAM = "(?:Ram|RAM)"
 
 @dataclass(frozen=True)
 class Part:
-    """One SKU: where it is listed, its usage type, and a pattern of its whole description."""
+    """One SKU: its service, its usage type, and a pattern of its whole description."""
 
     service: str
     usage_type: str
@@ -32,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Rule:
-    """What prices a resource: one SKU, or several added up. `usage_unit` is the catalogue's word for `unit`."""
+    """The price of a resource: one SKU, or the sum of several. `usage_unit` is the catalogue's name of `unit`."""
 
     resource: str
     usage: Usage

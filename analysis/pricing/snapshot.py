@@ -1,4 +1,4 @@
-"""Price lists as files: dated, in the checkout, so that pricing needs no account and no network."""
+"""Price lists as dated files in the checkout, so that pricing needs no account and no network."""
 
 import functools
 import tomllib
@@ -16,7 +16,7 @@ FOLDER = Path(__file__).with_name("snapshots")
 
 @dataclass(frozen=True, order=True)
 class Billed:
-    """What a price is for."""
+    """What a price is of: resource, region and usage."""
 
     resource: str
     region: str
@@ -25,7 +25,7 @@ class Billed:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Prices as they were listed on one day. `unpriced` says why something that was looked for has none."""
+    """The prices of one day. `unpriced` has the reason for each resource that has none."""
 
     name: str
     as_of: str
@@ -34,7 +34,7 @@ class Snapshot:
     unpriced: Mapping[Billed, str] = field(default_factory=dict)
 
     def price(self, resource: str, region: str, usage: Usage = ON_DEMAND) -> Price | Unpriced:
-        """The listed price, or why there is none."""
+        """The price, or why there is none."""
         billed = Billed(resource, region, usage)
         if billed in self.prices:
             return self.prices[billed]
@@ -45,11 +45,11 @@ class Snapshot:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Every region that something is priced in, in order."""
+        """Every region with a price, in order."""
         return tuple(sorted({billed.region for billed in self.prices}))
 
     def to_toml(self) -> str:
-        """The list as `from_toml` reads it, in an order that makes two of them comparable line by line."""
+        """The list as `from_toml` reads it, sorted, so that two lists can be compared line by line."""
         head = {"as_of": date.fromisoformat(self.as_of), "source": self.name, "currency": self.currency}
         prices = [_known(asdict(billed) | asdict(self.prices[billed])) for billed in sorted(self.prices)]
         missing = [asdict(billed) | {"reason": self.unpriced[billed]} for billed in sorted(self.unpriced)]
@@ -57,7 +57,7 @@ class Snapshot:
 
     @classmethod
     def from_toml(cls, text: str) -> "Snapshot":
-        """The list that a file holds; raises KeyError, TypeError or ValueError where it is none."""
+        """The list in the text of a file; raises KeyError, TypeError or ValueError where that is not one."""
         content = tomllib.loads(text)
         prices = {_billed(row): Price(**row) for row in content["price"]}
         unpriced = {_billed(row): str(row["reason"]) for row in content.get("unpriced", [])}
@@ -66,14 +66,14 @@ class Snapshot:
 
 @functools.cache
 def newest_snapshot() -> Snapshot:
-    """The newest list in the checkout: files are named by their day, and of one day the catalogue's comes last."""
+    """The newest list in the checkout: file names start with the date, and of one day the catalogue's sorts last."""
     newest = max(FOLDER.glob("*.toml"), key=lambda path: path.name)
     return Snapshot.from_toml(newest.read_text(encoding="utf-8"))
 
 
 def _billed(row: dict[str, str]) -> Billed:
-    """Take what a price is for out of its row."""
-    usage: Usage = row.pop("usage", ON_DEMAND)  # type: ignore[assignment]  # a wrong one is found by nobody
+    """Remove resource, region and usage from a row."""
+    usage: Usage = row.pop("usage", ON_DEMAND)  # type: ignore[assignment]  # no price is looked up by another one
     return Billed(row.pop("resource"), row.pop("region"), usage)
 
 

@@ -1,4 +1,4 @@
-"""What a stack costs: what a production deployment would keep and, apart from it, what only the test needs."""
+"""The cost of a stack: serving, which a production deployment has too, and the load test."""
 
 from typing import Any
 
@@ -21,20 +21,20 @@ from stacks.shapes import NodeShape
 
 # An exported ResNet50 with its warm-up requests is 100 MB.
 MODEL_GB = 0.1
-# What a node fetches from the internet: the server's or the generator's image, with room for another one. Images of
-# GKE's own and the model come from Google's network, past the NAT gateway.
+# What a node downloads from the internet: the image of the server or the generator, with room for another one. GKE's
+# own images and the model come from Google's network and do not pass the NAT gateway.
 PULLED_GB_A_NODE = 1
-# A gateway is billed for each machine that uses it, for this many at most.
+# A gateway is billed for each machine that uses it, up to this number.
 NAT_MACHINES_AT_MOST = 32
 
 
 def kept_cost(
     platform: str, shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND
 ) -> Cost:
-    """The serving side's cost, by the one rule that previews, `shapebench price` and runs go by: what stays.
+    """The cost of serving in previews, in `shapebench price` and in runs.
 
-    On `gke` that is all that the stack declares for serving. Elsewhere the stack declares no machine, and is priced as
-    the shape that it stands in for.
+    On `gke` it has all resources that the stack declares for serving. On other platforms the stack declares no machine,
+    and is priced as its shape.
     """
     if platform == "gke":
         return serving_cost(shape, region, source, usage)
@@ -42,7 +42,7 @@ def kept_cost(
 
 
 def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND) -> Cost:
-    """What stays when the test is over: `analysis.pricing.cost.estimate` and the ways in for images and model."""
+    """The cost without the load test: `analysis.pricing.cost.estimate`, the NAT gateway and the model bucket."""
     return priced(
         (
             *serving_nodes(shape),
@@ -58,15 +58,15 @@ def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = Non
 
 
 def load_cost(load: NodeShape, region: str, source: PriceSource | None = None) -> Cost:
-    """What the load generator's nodes add."""
+    """The cost of the load generator's nodes."""
     test = Category.load_test
     return priced((*node_quantities("load nodes: ", load, test, test), *_nat(load.nodes, test)), region, source)
 
 
 def run_usd(serving: Cost, test: Cost, run_s: float) -> float | None:
-    """What everything costs while a load of `run_s` seconds runs; None where something has no price.
+    """The cost of serving and test during a load of `run_s` seconds; None where a line item has no price.
 
-    A cluster costs as much while it is made and destroyed, which takes GKE longer than most loads.
+    Creating and destroying the cluster, which take GKE longer than most loads, are not included.
     """
     if serving.hourly is None or test.hourly is None:
         return None
@@ -74,7 +74,7 @@ def run_usd(serving: Cost, test: Cost, run_s: float) -> float | None:
 
 
 def cost_output(serving: Cost, test: Cost, run_s: float) -> dict[str, Any]:
-    """Both as a stack's output: plain values, USD. What has no price is named, and its sum says `AtLeast`."""
+    """The output `cost` of a stack, in USD. Line items without a price are named; sums without them are `AtLeast`."""
     return {
         "currency": serving.currency,
         "region": serving.region,
@@ -90,7 +90,7 @@ def cost_output(serving: Cost, test: Cost, run_s: float) -> dict[str, Any]:
 
 
 def hourly_sentence(serving: Cost, test: Cost) -> str:
-    """What both cost an hour, for whoever is about to spend it."""
+    """A sentence with the hourly price of serving and test."""
     unpriced = [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None]
     bound, unknown = ("at least", f"; no price is known for {', '.join(unpriced)}") if unpriced else ("about", "")
     kept, added = at_least(serving), at_least(test)

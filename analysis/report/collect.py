@@ -1,4 +1,4 @@
-"""Reads a store into what the report says: the verdict, every run, and which runs count."""
+"""Reads a results store into what the report shows: the verdict, and every run with the data of its charts."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -10,42 +10,42 @@ from analysis.planning.model import balancer_of
 from analysis.report.charts.series import Series, series_of
 from analysis.results.columns import read_columns
 from analysis.results.manifest import Manifest
-from analysis.results.resource_usage import Meanwhile, read_meanwhile
+from analysis.results.resource_usage import ResourceUsage, read_resource_usage
 from analysis.results.store import Problem, ResultsStore
 from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, summary_of
-from analysis.verdict.judge import P99, Judgement, judgement_of
 from analysis.verdict.objective import Objective
+from analysis.verdict.verdict import P99, Verdict, verdict_of
 
 
 @dataclass(frozen=True)
 class Run:
     """One finished run.
 
-    `series` and `meanwhile` are None where its rows cannot be read, `curve` also where no level of load counts.
+    `series` and `resource_usage` are None where its rows cannot be read, `curve` also where no level of load counts.
     """
 
     name: str
     manifest: Manifest
     summary: RunSummary
     series: Series | None
-    meanwhile: Meanwhile | None = None
+    resource_usage: ResourceUsage | None = None
     curve: Curve | None = None
 
 
 @dataclass(frozen=True)
 class Findings:
-    """A store as the report tells it.
+    """All that the report shows of a store.
 
     `ranked`: the runs of the ranked variants, in the order of the ranking.
-    `unranked`: valid runs that are not compared, since they were measured otherwise or lack a figure.
-    `invalid`: runs that must not be compared, each with its reasons.
-    `repeats`: how the runs of one update spread.
+    `unranked`: valid runs that are not ranked, since they were measured in another way or lack a figure.
+    `invalid`: runs that may not be ranked, each with its reasons.
+    `repeats`: how the repeats of one update differ.
     """
 
     store_uri: str
-    judgement: Judgement
+    verdict: Verdict
     ranked: tuple[Run, ...]
     unranked: tuple[Run, ...]
     invalid: tuple[Run, ...]
@@ -59,8 +59,8 @@ class Findings:
         return self.ranked + self.unranked + self.invalid
 
     def why_left_out(self, run: Run) -> tuple[str, ...]:
-        """Why a run has no place in the ranking."""
-        return next(each.reasons for each in self.judgement.excluded if each.manifest.run_id == run.summary.run_id)
+        """Why a run is not ranked."""
+        return next(each.reasons for each in self.verdict.excluded if each.manifest.run_id == run.summary.run_id)
 
 
 def collect(store: ResultsStore, objective: Objective) -> Findings:
@@ -68,20 +68,20 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
     scan = store.scan()
     names = run_names(scan.manifests)
     read = for_each(partial(_read_run, store, names), scan.manifests)
-    told = [(run.manifest, found) for run, found in read]
-    judgement = judgement_of(told, objective)
+    figures = [(run.manifest, found) for run, found in read]
+    verdict = verdict_of(figures, objective)
     runs = {run.manifest.run_id: run for run, _ in read}
-    ranked = [manifest.run_id for each in judgement.ranking for manifest in each.variant.manifests]
+    ranked = [manifest.run_id for each in verdict.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
     return Findings(
         store_uri=store.uri,
-        judgement=judgement,
+        verdict=verdict,
         ranked=tuple(runs[run_id] for run_id in ranked),
         unranked=tuple(run for run in left_out if run.summary.valid),
         invalid=tuple(run for run in left_out if not run.summary.valid),
         problems=scan.problems,
         unfinished=scan.unfinished,
-        repeats=repeats_of(told),
+        repeats=repeats_of(figures),
     )
 
 
@@ -91,6 +91,6 @@ def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) ->
     if not rows.every.ok.size and rows.missing:
         return Run(name, manifest, found, None), figures
     series = series_of(rows, manifest)
-    meanwhile = read_meanwhile(rows, store, manifest, series.window_s)
+    meanwhile = read_resource_usage(rows, store, manifest, series.window_s)
     curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if found.valid else None
     return Run(name, manifest, found, series, meanwhile, curve), figures

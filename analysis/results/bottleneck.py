@@ -1,30 +1,30 @@
-"""Where the limit of a run was: server, generator, the machine that they share, or none of them."""
+"""The bottleneck of a run: the server, the generator, the machine that they share, or none of them."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-# So much of what a subject may use counts as all of it. By Erlang's formula for independent arrivals, a request on two
-# cores at 85 % takes 1 / (1 - 0.85²) = 3.6 times what it needs: most of its latency is waiting for a core.
-FULL = 0.85
+from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
+
+# From this share of its cores on, a server counts as saturated. By Erlang's formula for independent arrivals, a request
+# on two cores at 85 % takes 1 / (1 - 0.85²) = 3.6 times its service time: most of its latency is waiting for a core.
+SATURATED = 0.85
 # With a thread ready for every core a kernel leaves none idle; a tick lost at both ends of a second is 2 % of a core.
-MACHINE_FULL = 0.95
-# Each process of the generator asks with one thread. Both are limits of the check that makes a run invalid, too: see
-# loadtest.result.validity.
-GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE = 0.9, 0.1
-# A request that wants a core in a period in which the limit stops the server waits for the next one. With a tenth of
-# the periods, at least a tenth of the requests do, so p90 and all above are the limit's. (The alert CPUThrottlingHigh
-# of kubernetes-mixin, which is about what is paid for and not about latency, fires at 25 %.)
+MACHINE_SATURATED = 0.95
+# A request that wants a core in a throttled period waits for the next one. With a tenth of the periods throttled, at
+# least a tenth of the requests wait, so p90 and above are due to the CPU limit. (The alert CPUThrottlingHigh of
+# kubernetes-mixin, which is about cost and not about latency, fires at 25 %.)
 _THROTTLED = 0.1
-_WORTH_A_WORD = 0.005
+# Less throttling than this is not mentioned.
+_NEGLIGIBLE = 0.005
 
 
 @dataclass(frozen=True)
 class CpuUse:
-    """One subject in the phase that counts: its cores on average, and the most that it may use.
+    """CPU of the server, the generator or the machine in the phase that counts: mean cores, and cores available.
 
-    `busy_share` is in what share of the seconds it used more than GENERATOR_BUSY_CORES; `throttled_ratio` in what share
-    of the periods of its CPU limit it was stopped, None where it has none. Of several replicas, cores are those of all,
-    and it is the ratio of the one that was stopped most; of processes of the generator, the busiest counts.
+    `busy_share` is the share of seconds with more than GENERATOR_BUSY_CORES in use. `throttled_ratio` is the share of
+    the periods of the CPU limit that were throttled, None without a limit. Of several replicas the cores are the sum,
+    the throttled ratio is the highest; of several processes of the generator the busy share is the highest.
     """
 
     cores: float
@@ -34,78 +34,77 @@ class CpuUse:
     replicas: int = 1
 
 
-class Where(Enum):
-    """What was the limit; the text begins the sentence about it."""
+class Part(Enum):
+    """What can be the bottleneck."""
 
-    server = "The server was the limit"
-    generator = "The load generator was the limit"
-    machine = "The machine was the limit"
-    none = "Nothing was at its limit"
-    unknown = "Where the limit was is not known"
+    server = "The server was the bottleneck"
+    generator = "The load generator was the bottleneck"
+    machine = "The machine was the bottleneck"
+    none = "There was no bottleneck"
+    unknown = "The bottleneck is not known"
 
 
 @dataclass(frozen=True)
-class Limit:
-    """Where the limit was, and the sentence that says so with its figures."""
+class Bottleneck:
+    """The bottleneck, and the figures that show it."""
 
-    where: Where
-    why: str
+    part: Part
+    reason: str
 
     @property
     def sentence(self) -> str:
-        """In plain words."""
-        return f"{self.where.value}: {self.why}."
+        """Both as a sentence."""
+        return f"{self.part.value}: {self.reason}."
 
 
-def limit_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuUse | None, threads: int) -> Limit:
-    """The first of these that was used up: generator, server, machine.
+def bottleneck_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuUse | None, threads: int) -> Bottleneck:
+    """The first of these that was saturated: generator, server, machine.
 
-    `machine` is the one that server and generator share, None where they do not. `threads` is how many the server has
-    for the model: it cannot keep more cores busy with it.
+    `machine` is the one that server and generator share, None where they do not. `threads` is the number of threads
+    that the server has for the model: more cores than that it cannot use.
     """
     if generator is not None and generator.busy_share > GENERATOR_BUSY_SHARE:
-        who = "it" if generator.replicas == 1 else f"one of its {generator.replicas} processes"
-        busy = f"{who} used more than 90 % of its core in {generator.busy_share:.0%} of the seconds that count"
-        return Limit(Where.generator, busy)
+        process = "it" if generator.replicas == 1 else f"one of its {generator.replicas} processes"
+        busy = f"used more than {100 * GENERATOR_BUSY_CORES:g} % of a core"
+        return Bottleneck(Part.generator, f"{process} {busy} in {generator.busy_share:.0%} of the seconds that count")
     if server is None or generator is None:
         missing = " and ".join(name for name, use in (("server", server), ("generator", generator)) if use is None)
-        return Limit(Where.unknown, f"no CPU samples of {missing} cover the phase that counts")
+        return Bottleneck(Part.unknown, f"there are no CPU samples of {missing} in the phase that counts")
     if server.throttled_ratio is not None and server.throttled_ratio > _THROTTLED:
-        return Limit(Where.server, _stopped(server, server.throttled_ratio))
-    if server.cores >= FULL * min(server.most_cores, threads):
-        return Limit(Where.server, _saturated(server, threads))
-    if machine is not None and machine.cores >= MACHINE_FULL * machine.most_cores:
+        return Bottleneck(Part.server, _throttled(server, server.throttled_ratio))
+    if server.cores >= SATURATED * min(server.most_cores, threads):
+        return Bottleneck(Part.server, _saturated(server, threads))
+    if machine is not None and machine.cores >= MACHINE_SATURATED * machine.most_cores:
         others = max(0.0, machine.cores - server.cores - generator.cores)
         shared = (
             f"of its {_cores(machine.most_cores)} the server used {server.cores:.2f}, the generator"
             f" {generator.cores:.2f} and other programs {others:.2f}"
         )
-        return Limit(Where.machine, shared)
-    has = "one" if generator.replicas == 1 else str(generator.replicas)
+        return Bottleneck(Part.machine, shared)
+    of = "1" if generator.replicas == 1 else str(generator.replicas)
     spare = (
-        f"the server used {server.cores:.2f} of {_cores(server.most_cores)}{_stopped_now_and_then(server)} and the"
-        f" generator {generator.cores:.2f} of its {has}, so the load was below what the server bears, unless it waited"
-        " for something that is not a core"
+        f"the server used {server.cores:.2f} of {_cores(server.most_cores)}{_some_throttling(server)} and the"
+        f" generator {generator.cores:.2f} of {of}, so the load was below the server's capacity, unless the server"
+        " waited for something other than a core"
     )
-    return Limit(Where.none, spare)
+    return Bottleneck(Part.none, spare)
 
 
 def _saturated(server: CpuUse, threads: int) -> str:
-    used = f"it used {server.cores:.2f} of {_cores(server.most_cores)}{_stopped_now_and_then(server)}"
+    used = f"it used {server.cores:.2f} of {_cores(server.most_cores)}{_some_throttling(server)}"
     return used if threads >= server.most_cores else f"{used}, with {_threads(threads)} for the model"
 
 
-def _stopped_now_and_then(server: CpuUse) -> str:
+def _some_throttling(server: CpuUse) -> str:
     ratio = server.throttled_ratio or 0.0
-    return f" ({_stopped(server, ratio)})" if ratio >= _WORTH_A_WORD else ""
+    return f" ({_throttled(server, ratio)})" if ratio >= _NEGLIGIBLE else ""
 
 
-def _stopped(server: CpuUse, ratio: float) -> str:
-    of_all = f"{ratio:.0%} of all periods"
+def _throttled(server: CpuUse, ratio: float) -> str:
     if server.replicas == 1:
-        return f"its CPU limit of {_cores(server.most_cores)} stopped it in {of_all}"
+        return f"its CPU limit of {_cores(server.most_cores)} throttled it in {ratio:.0%} of all periods"
     each = _cores(server.most_cores / server.replicas)
-    return f"the CPU limit of {each} stopped one of {server.replicas} replicas in {of_all}"
+    return f"the CPU limit of {each} throttled one of {server.replicas} replicas in {ratio:.0%} of all periods"
 
 
 def _cores(number: float) -> str:

@@ -40,7 +40,7 @@ class Labels:
         return np.asarray(self.codes == (self.names.index(name) if name in self.names else len(self.names)))
 
     def where(self, chosen: Booleans | Integers) -> "Labels":
-        """Those of some of the rows, or of all in another order."""
+        """The labels of some of the rows, or of all of them in another order."""
         return Labels(self.codes[chosen], self.names)
 
     def counts(self) -> dict[str, int]:
@@ -62,16 +62,16 @@ class Columns:
 
     @cached_property
     def response_us(self) -> Integers:
-        """From when each request was due until it was answered."""
+        """From when each request was due to the end of its answer."""
         return self.end_us - self.due_us
 
     @property
     def span_us(self) -> tuple[int, int] | None:
-        """From when the first was due to when the last was answered; None where there is no row."""
+        """From when the first request was due to the end of the last answer; None without rows."""
         return (int(self.due_us.min()), int(self.end_us.max())) if self.due_us.size else None
 
     def where(self, chosen: Booleans | Integers) -> "Columns":
-        """Some of the rows, or all in another order."""
+        """Some of the rows, or all of them in another order."""
         return Columns(
             self.due_us[chosen],
             self.start_us[chosen],
@@ -84,7 +84,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class RunRows:
-    """All rows of a run, those of the phase that counts, and why some are missing."""
+    """All rows of a run, the rows of the phase that counts, and why rows are missing, if any are."""
 
     every: Columns
     counted: Columns
@@ -96,7 +96,7 @@ class RowsError(OSError):
 
 
 def read_columns(store: ResultsStore, manifest: Manifest) -> RunRows:
-    """Read what figures are computed from: 33 bytes a row. Where a part cannot be read, the run has no rows."""
+    """Read what figures are computed from, 33 bytes per row. If a part cannot be read, there are no rows."""
     parts, problems = store.parts(manifest)
     missing = tuple(f"rows are missing: {problem.path} {problem.why}" for problem in problems)
     try:
@@ -159,7 +159,7 @@ def _labels(column: pa.ChunkedArray) -> Labels:
 
 
 def quantiles_of(ascending: Integers, quantiles: Sequence[float] | Floats) -> Floats:
-    """What numpy.quantile gives, of numbers that are sorted already: it would look for their order once more."""
+    """The same as numpy.quantile, of sorted numbers, without sorting them again."""
     exact = np.asarray(quantiles, dtype=np.float64) * (ascending.size - 1)
     below = np.floor(exact).astype(np.int64)
     above = np.minimum(below + 1, ascending.size - 1)
@@ -167,6 +167,6 @@ def quantiles_of(ascending: Integers, quantiles: Sequence[float] | Floats) -> Fl
 
 
 def _between(low: Integers, high: Integers, share: Floats) -> Floats:
-    """Rounded as numpy rounds: from whichever end is the nearer."""
+    """Interpolate as numpy does, from the nearer end, so that rounding is the same."""
     gap = high - low
     return np.where(share < 0.5, low + gap * share, high - gap * (1 - share))

@@ -1,4 +1,4 @@
-"""What each replica says it did while a run was measured, by its own counters, beside what the generator saw."""
+"""The servers' own counters during a run, beside what the generator measured."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from analysis.results.store import NOT_SENT
 
 
 @dataclass(frozen=True)
-class Replica:
-    """What one counted. Means are None where nothing was; those of batches also where it makes none.
+class ReplicaCounters:
+    """What one replica counted. A mean of nothing is None; so are the figures of batches without batching.
 
-    `latency_ms` is from a request's arrival to its answer inside the server, `runtime_ms` the part of it in TensorFlow,
-    with the wait for a batch, `queued_ms` that wait; `requests_a_batch` is how many were answered at once.
+    `latency_ms` is the mean time of a request inside the server, `runtime_ms` the part of it in TensorFlow, including
+    `queued_ms`, the wait for a batch. `requests_a_batch` is the mean size of a batch.
     """
 
     name: str
@@ -29,23 +29,23 @@ class Replica:
 
 
 @dataclass(frozen=True)
-class Counted:
-    """`replicas`: from the first to the last reading in the phase that counts, or in the run where there are no two.
+class ServerCounters:
+    """`replicas` counted from the first to the last reading of the phase that counts.
 
-    `whole_run` says which. `outside_ms` is the mean latency, sent to last byte, of the good answers that came between
-    the same two readings. `counted` is how many requests all replicas counted from the first reading to the last of
-    all, and `sent` how many the generator sent.
+    Where that phase has fewer than two readings of each replica they are of the whole run, and `whole_run` is True.
+    `outside_ms` is the mean latency, as the generator measured it, of the good answers between the same readings.
+    `counted` is the number of requests that all replicas counted in the whole run, `sent` the number that were sent.
     """
 
-    replicas: tuple[Replica, ...]
+    replicas: tuple[ReplicaCounters, ...]
     whole_run: bool
     outside_ms: float | None
     counted: int
     sent: int
 
 
-def read_counted(rows: RunRows, samples: pa.Table) -> Counted | None:
-    """From a run's samples beside its rows; None where no server has told what it counts."""
+def read_server_counters(rows: RunRows, samples: pa.Table) -> ServerCounters | None:
+    """The counters in a run's samples; None where there are no two readings of any server."""
     readings = _readings(samples)
     whole = _replicas(readings)
     if not whole:
@@ -55,7 +55,7 @@ def read_counted(rows: RunRows, samples: pa.Table) -> Counted | None:
     counted = _replicas(within)
     whole_run = len(counted) < len(whole)
     read_us = readings["at_us"] if whole_run else within["at_us"]
-    return Counted(
+    return ServerCounters(
         replicas=whole if whole_run else counted,
         whole_run=whole_run,
         outside_ms=_mean_ms(rows.every, int(read_us.min()), int(read_us.max())),
@@ -65,18 +65,18 @@ def read_counted(rows: RunRows, samples: pa.Table) -> Counted | None:
 
 
 def _mean_ms(rows: Columns, from_us: int, to_us: int) -> float | None:
-    """From being sent to the last byte, of the good answers that came in this time."""
+    """Mean latency of the good answers that came in this time."""
     came = rows.where(rows.ok & (rows.end_us >= from_us) & (rows.end_us <= to_us))
     return float((came.end_us - came.start_us).mean()) / 1e3 if came.ok.size else None
 
 
 def requests_by_replica(samples: pa.Table) -> dict[str, int]:
-    """How many requests each replica counted in the whole run; empty where none told."""
+    """How many requests each replica counted in the whole run; empty without counters."""
     return {replica.name: replica.ok + replica.failed for replica in _replicas(_readings(samples))}
 
 
 def _readings(samples: pa.Table) -> pd.DataFrame:
-    """A row for each replica and reading, with all totals as columns; one that a server does not have is 0."""
+    """A row for each replica and reading, a column for each counter; a counter that a server lacks is 0."""
     frame = samples.to_pandas().assign(at_us=samples["at"].cast(pa.int64()).to_numpy())
     totals = frame[frame["quantity"].isin(names.TOTALS)]
     wide = totals.pivot_table(index=["at_us", "subject"], columns="quantity", values="value")
@@ -84,17 +84,17 @@ def _readings(samples: pa.Table) -> pd.DataFrame:
     return readings
 
 
-def _replicas(readings: pd.DataFrame) -> tuple[Replica, ...]:
+def _replicas(readings: pd.DataFrame) -> tuple[ReplicaCounters, ...]:
     return tuple(_replicas_of(readings))
 
 
-def _replicas_of(readings: pd.DataFrame) -> Iterator[Replica]:
+def _replicas_of(readings: pd.DataFrame) -> Iterator[ReplicaCounters]:
     for name, own in readings.groupby("subject"):
         in_order = own.sort_values("at_us")[list(names.TOTALS)]
         more = in_order.iloc[-1] - in_order.iloc[0]
         if len(own) < 2 or (more < 0).any():
-            continue  # one reading says nothing, and counters that fell are those of two processes
-        yield Replica(
+            continue  # one reading has no difference, and a counter that fell belongs to a new process
+        yield ReplicaCounters(
             name=str(name),
             ok=round(more[names.REQUESTS_OK]),
             failed=round(more[names.REQUESTS_FAILED]),

@@ -1,4 +1,4 @@
-"""The manifest of a run: everything a reader needs to judge it without the stack that made it."""
+"""The manifest of a run: all that a reader needs to know about it, without the stack that made it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,13 +15,13 @@ HOLD = "hold"
 
 
 class Record(BaseModel):
-    """A part of a manifest: snake_case on disk, frozen, and closed to keys the contract does not name."""
+    """A part of a manifest: snake_case in the file, frozen, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Model(Record):
-    """What was served. `digest` is sha256 over the exported files; `weights` is where the numbers came from."""
+    """The model. `digest` is sha256 of the exported files; `weights` says where its weights are from."""
 
     name: str
     digest: str
@@ -29,7 +29,7 @@ class Model(Record):
 
 
 class Serving(ServingVariant):
-    """What served it. `server` is `tensorflow_model_server` or `shapebench-embedded`, never one for the other."""
+    """How the model was served. `server` is `tensorflow_model_server` or `shapebench-embedded`."""
 
     server: str
     server_version: str
@@ -45,7 +45,7 @@ class Serving(ServingVariant):
 
 
 class Generator(Record):
-    """What asked. `cpu_peak_percent` is of one core, of the busiest generator process; None when it was not sampled."""
+    """The generator. `cpu_peak_percent` is that of the busiest process, in percent of a core; None without samples."""
 
     kind: str
     processes: Annotated[int, Field(ge=1)]
@@ -94,13 +94,13 @@ class LineItem(Record):
 
     @property
     def short_name(self) -> str:
-        """The name without saying that it is the serving nodes', which most line items are."""
+        """The name without `serving nodes: `, with which most names begin."""
         return self.name.removeprefix(SERVING_NODES)
 
     @model_validator(mode="before")
     @classmethod
     def _categorised(cls, item: object) -> object:
-        """Give a line item that was written before there were categories the one of its name."""
+        """Add the category to a line item that was written before there were categories."""
         if not isinstance(item, dict) or "category" in item:
             return item
         name = str(item.get("name", ""))
@@ -109,7 +109,7 @@ class LineItem(Record):
 
 
 class Cost(Record):
-    """What the serving side costs an hour. `hourly` is None when any line item has no price."""
+    """The hourly price of serving. `hourly` is None when a line item has no price."""
 
     currency: str
     region: str
@@ -120,7 +120,7 @@ class Cost(Record):
 
 
 class Validity(Record):
-    """Whether the run may be ranked; every failed check is a reason in plain words."""
+    """Whether the run may be ranked, and the reason of each failed check."""
 
     verdict: Literal["valid", "invalid"]
     reasons: tuple[str, ...]
@@ -135,7 +135,7 @@ class Repeat(Record):
 
 
 class CapacityRps(Record):
-    """Requests a second: the highest rate that was certified, and the 95 % interval that holds the capacity."""
+    """Requests per second: the highest rate that was certified, and the 95 % interval of the capacity."""
 
     value: float
     low: float
@@ -143,10 +143,10 @@ class CapacityRps(Record):
 
 
 class CapacityStep(Record):
-    """One rate that was tried, as phase `step-<n>`, n counting from 1 in the order of the steps.
+    """One rate of the search, in phase `step-<n>`, n counting from 1 in the order of the steps.
 
-    Latencies are of good answers, from when they were due; None where there was none. `meets` is None where a step was
-    left before it could tell, as on the way up.
+    Latencies are response times of good answers; None without any. `meets` is None where a step was ended before the
+    result was certain, as while the rate rises.
     """
 
     rate_rps: float
@@ -159,7 +159,7 @@ class CapacityStep(Record):
 
 
 class Capacity(Record):
-    """The highest rate at which `quantile` of the answers came within `latency_ms` and `error_ratio` failed at most."""
+    """The highest rate with `quantile` of the answers within `latency_ms` and at most a share `error_ratio` failed."""
 
     quantile: float
     latency_ms: float
@@ -169,13 +169,13 @@ class Capacity(Record):
 
     @property
     def phase(self) -> str:
-        """The phase of the step at the capacity: what the run's figures are of."""
+        """The phase of the step at the capacity, which the figures of the run are of."""
         last = max(n for n, step in enumerate(self.steps, 1) if step.meets and step.rate_rps == self.rps.value)
         return f"step-{last}"
 
 
 class Manifest(Record):
-    """One finished run. Written last: a run without one did not finish and no reader counts it."""
+    """One finished run. It is written last, so a run without a manifest is not finished and not read."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
@@ -196,5 +196,5 @@ class Manifest(Record):
 
     @property
     def counted_phase(self) -> str:
-        """The phase that the run's figures are of: its hold, or the step at the capacity that a search found."""
+        """The phase that the figures of the run are of: its hold, or the step at the capacity of a search."""
         return self.capacity.phase if self.capacity else HOLD

@@ -1,4 +1,4 @@
-"""What server and generator used while a run was measured, on the time axis of its rows, and where its limit was."""
+"""CPU and memory of server, generator and machine during a run, on the time axis of its rows, and its bottleneck."""
 
 from dataclasses import dataclass
 
@@ -6,34 +6,34 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis.results.bottleneck import GENERATOR_BUSY_CORES, CpuUse, Limit, limit_of
+from analysis.results.bottleneck import Bottleneck, CpuUse, bottleneck_of
 from analysis.results.columns import RunRows
-from analysis.results.counters import Counted, read_counted
+from analysis.results.counters import ServerCounters, read_server_counters
 from analysis.results.manifest import Manifest
 from analysis.results.samples import CPU_CORES, GENERATOR, MACHINE, MEMORY_BYTES, MOST_CORES, SERVER, THROTTLED_RATIO
 from analysis.results.store import ResultsStore
+from analysis.results.thresholds import GENERATOR_BUSY_CORES
 
-# What is before the first sample of a subject that has but one: the generator notes one a second.
+# A sample is of the time since the one before. The first is of as long as usual; the generator takes one a second.
 _USUAL_S = 1.0
 
 
 @dataclass(frozen=True)
-class Meanwhile:
+class ResourceUsage:
     """`over_time`: second, subject, cores, most_cores, memory_bytes (the highest), in windows of `window_s`.
 
-    `subject` is server, generator or machine; replicas are added up as `server`, the processes that asked
-    as `generator`. No rows where nothing was sampled.
-    `counted` is what the servers themselves counted, None where they do not say.
+    `subject` is server, generator or machine; `server` is the sum of all replicas, `generator` that of all its
+    processes. There are no rows without samples. `counted` is None where the servers have no counters.
     """
 
     over_time: pd.DataFrame
     window_s: int
-    limit: Limit
-    counted: Counted | None
+    bottleneck: Bottleneck
+    counted: ServerCounters | None
 
 
-def read_meanwhile(rows: RunRows, store: ResultsStore, manifest: Manifest, window_s: int) -> Meanwhile:
-    """The samples of a run beside its rows; seconds count from when the first was due."""
+def read_resource_usage(rows: RunRows, store: ResultsStore, manifest: Manifest, window_s: int) -> ResourceUsage:
+    """Read the samples of a run; seconds count from when its first request was due."""
     table = store.samples(manifest)
     first_us, last_us = rows.every.span_us or (0, 0)
     within = _each_second(_by_replica(table, first_us), (last_us - first_us) / 1e6)
@@ -43,13 +43,13 @@ def read_meanwhile(rows: RunRows, store: ResultsStore, manifest: Manifest, windo
         counted = within[within["middle_s"].between(from_s, to_s)]
     uses = {str(subject): _use(replicas) for subject, replicas in counted.groupby("subject")}
     serving = manifest.serving
-    return Meanwhile(
+    return ResourceUsage(
         over_time=_over_time(within, window_s),
         window_s=window_s,
-        limit=limit_of(
+        bottleneck=bottleneck_of(
             uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), serving.replicas * serving.busy_threads
         ),
-        counted=read_counted(rows, table),
+        counted=read_server_counters(rows, table),
     )
 
 
@@ -69,10 +69,10 @@ def _by_replica(table: pa.Table, first_us: int) -> pd.DataFrame:
 
 
 def _each_second(samples: pd.DataFrame, end_s: float) -> pd.DataFrame:
-    """A row for each second of the run, by its `middle_s`, and each replica of which a sample covers it.
+    """A row for each second of the run, by its `middle_s`, and each replica with a sample of that second.
 
-    A sample is of the time since the one before, which is a second for a process and some for a pod, at other moments
-    for each: only of equal seconds can they be added up.
+    Samples are of the time since the one before: one second for a process, several for a pod, and each replica has its
+    own moments. Only figures of the same second can be added up.
     """
     seconds = pd.DataFrame({"middle_s": np.arange(0.5, end_s, 1.0)})
     covered = [samples.iloc[:0].assign(middle_s=0.0)]
@@ -86,7 +86,7 @@ def _each_second(samples: pd.DataFrame, end_s: float) -> pd.DataFrame:
 
 
 def _use(samples: pd.DataFrame) -> CpuUse:
-    """Of all replicas together; busy and throttled as the one that was so most."""
+    """Cores of all replicas together; busy share and throttled ratio of the worst one."""
     each = samples.groupby("replica")
     throttled = each[THROTTLED_RATIO].mean().max()
     return CpuUse(
@@ -104,5 +104,5 @@ def _over_time(samples: pd.DataFrame, window_s: int) -> pd.DataFrame:
         cores=(CPU_CORES, "mean"), most_cores=(MOST_CORES, "mean"), memory_bytes=(MEMORY_BYTES, "max")
     )
     figures = ["cores", "most_cores", "memory_bytes"]
-    # A machine has no resident memory of its own: min_count keeps what is not known from becoming 0.
+    # A machine has no resident memory: without min_count the sum of no values would be 0.
     return of_replicas.groupby(["second", "subject"], as_index=False)[figures].sum(min_count=1)

@@ -1,4 +1,4 @@
-"""The results store: rows first, manifest last, nothing overwritten, and what cannot be read is named and skipped."""
+"""The results store: writes rows first and the manifest last, overwrites nothing, and skips unreadable files."""
 
 import posixpath
 import re
@@ -21,7 +21,7 @@ from analysis.results.samples import SAMPLES_SCHEMA
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 
-# One row for each request that was due. Meaning of each column: DESIGN, "Contract: the results store".
+# One row for each request that was due.
 REQUESTS_SCHEMA: pa.Schema = pa.schema(
     [
         pa.field("intended_start", _TIMESTAMP, nullable=False),
@@ -38,7 +38,7 @@ REQUESTS_SCHEMA: pa.Schema = pa.schema(
     ]
 )
 REQUEST_COLUMNS: tuple[str, ...] = tuple(REQUESTS_SCHEMA.names)
-# The `error` of a request that was due when no client was free: nothing was sent, so no server can have counted it.
+# The `error` of a request that was due when no client was free: it was not sent, so no server counted it.
 NOT_SENT = "not_sent"
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -51,16 +51,16 @@ _HALF_WRITTEN = ".half-written"
 
 
 class StoreError(ValueError):
-    """The store cannot be used as asked; the message says why and what to do."""
+    """The store cannot be opened or written; the message says why and what to do."""
 
 
 class RunExistsError(StoreError):
-    """Something of this run is there already, and the store never overwrites."""
+    """A file of this run exists already, and the store never overwrites."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that was skipped: its path inside the store, and why. It is left as it is."""
+    """A file that was skipped, by its path in the store, and why. The file is left as it is."""
 
     path: str
     why: str
@@ -68,7 +68,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Scan:
-    """All that is in a store. `unfinished` are the folders of runs with rows and no manifest: no reader counts them."""
+    """The content of a store. `unfinished` are the folders of runs that have rows and no manifest."""
 
     manifests: tuple[Manifest, ...]
     problems: tuple[Problem, ...]
@@ -76,12 +76,12 @@ class Scan:
 
 
 def new_run_id() -> str:
-    """A ULID: unique without asking anyone, and sorted by time."""
+    """A ULID: unique without coordination, and sorted by time."""
     return str(ULID())
 
 
 class ResultsStore:
-    """Runs under one fsspec URI (a folder, `gs://bucket/prefix`, …), in the layout that DESIGN fixes."""
+    """Runs under one fsspec URI, such as a folder or `gs://bucket/prefix`."""
 
     def __init__(self, uri: str) -> None:
         """Open a store that may not exist yet; raises StoreError if no file system is known for `uri`."""
@@ -92,7 +92,7 @@ class ResultsStore:
             raise StoreError(f"the results store '{uri}' cannot be opened: {error}") from error
 
     def write_rows(self, stack: str, run_id: str, worker: str, rows: pa.Table | pa.RecordBatchReader) -> int:
-        """Write what one generator process recorded and return the number of rows.
+        """Write the rows of one process of the generator and return their number.
 
         Raises RunExistsError if this worker's rows or the run's manifest are there already, and ValueError (from
         pyarrow) if the columns are not those of REQUESTS_SCHEMA.
@@ -100,7 +100,9 @@ class ResultsStore:
         for name in (stack, run_id, worker):
             _check_name(name)
         if self.filesystem.exists(self._path(_manifest_path(stack, run_id))):
-            raise RunExistsError(f"run {run_id} is finished: its manifest is written, so no rows can join it")
+            raise RunExistsError(
+                f"run {run_id} is finished: its manifest is written, so no rows can be added; use a new run id"
+            )
         reader = rows.to_reader() if isinstance(rows, pa.Table) else rows
         count = 0
         with (
@@ -114,7 +116,7 @@ class ResultsStore:
         return count
 
     def write_samples(self, stack: str, run_id: str, samples: pa.Table) -> None:
-        """Write what went on meanwhile, in SAMPLES_SCHEMA, before the manifest; a run without any has no such file.
+        """Write the samples of a run, in SAMPLES_SCHEMA, before its manifest; without samples there is no file.
 
         Raises RunExistsError if the run has its samples.
         """
@@ -125,7 +127,7 @@ class ResultsStore:
                 pq.write_table(samples.cast(SAMPLES_SCHEMA), file, compression="zstd")
 
     def samples(self, manifest: Manifest) -> pa.Table:
-        """What went on while a run was measured; without rows where nothing was sampled, or it cannot be read."""
+        """The samples of a run; an empty table where there are none or they cannot be read."""
         path = _samples_path(manifest.stack, manifest.run_id)
         if not self.filesystem.exists(self._path(path)) or self._problem_with_samples(path):
             return SAMPLES_SCHEMA.empty_table()
@@ -140,29 +142,29 @@ class ResultsStore:
         return self._path(path)
 
     def scan(self) -> Scan:
-        """Read every manifest and look at every file; nothing that is wrong with a file is fatal."""
+        """Read every manifest and check every file; a file that is wrong is a problem and no error."""
         self.filesystem.invalidate_cache()
         manifests: list[Manifest] = []
         problems: list[Problem] = []
         manifest_files = self._files("runs")
         for path in manifest_files:
-            found = self._read_manifest(path)
-            if isinstance(found, Manifest):
-                manifests.append(found)
+            manifest = self._read_manifest(path)
+            if isinstance(manifest, Manifest):
+                manifests.append(manifest)
             else:
-                problems.append(found)
+                problems.append(manifest)
         parts = self._files("requests")
         problems += [problem for path in parts if (problem := self._problem_with(path))]
         problems += [problem for path in self._files("samples") if (problem := self._problem_with_samples(path))]
-        begun = {posixpath.dirname(path) for path in parts if _PART.fullmatch(path)}
+        started = {posixpath.dirname(path) for path in parts if _PART.fullmatch(path)}
         finished = {
             _rows_folder(**match.groupdict()) for path in manifest_files if (match := _MANIFEST.fullmatch(path))
         }
         manifests.sort(key=lambda manifest: manifest.run_id)
-        return Scan(tuple(manifests), tuple(problems), tuple(sorted(begun - finished)))
+        return Scan(tuple(manifests), tuple(problems), tuple(sorted(started - finished)))
 
     def parts(self, manifest: Manifest) -> tuple[list[str], list[Problem]]:
-        """The readable row files of a run, as paths of this file system, and what is wrong with the others."""
+        """The readable row files of a run, as paths of the file system, and the problems of the others."""
         paths = self._files(_rows_folder(manifest.stack, manifest.run_id))
         problems = [problem for path in paths if (problem := self._problem_with(path))]
         unreadable = {problem.path for problem in problems}
@@ -178,9 +180,9 @@ class ResultsStore:
 
     @contextmanager
     def _new_file(self, path: str) -> Iterator[IO[bytes]]:
-        """Open a file that must not exist yet; on a disk it appears under its name only when it is whole.
+        """Open a file that must not exist yet; on a disk it gets its name only when it is complete.
 
-        An object store shows an object only when its upload is complete, so there the name is written directly.
+        An object store shows an object only when its upload is complete, so there the name is used directly.
         """
         target = self._path(path)
         if self.filesystem.exists(target):
@@ -207,15 +209,15 @@ class ResultsStore:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            return Problem(path, f"is no manifest of this version: {where + ': ' if where else ''}{first['msg']}")
+            return Problem(path, f"is not a manifest of this version: {where + ': ' if where else ''}{first['msg']}")
         except OSError as error:
             return Problem(path, f"cannot be read: {error}")
         if (manifest.stack, manifest.run_id) != (name["stack"], name["run_id"]):
-            return Problem(path, f"says inside that it is run {manifest.run_id} of stack {manifest.stack}")
+            return Problem(path, f"contains the manifest of run {manifest.run_id} of stack {manifest.stack}")
         return manifest
 
     def _problem_with(self, path: str) -> Problem | None:
-        """What is wrong with a row file, from its name and its footer; the pages are read only when they are needed."""
+        """What is wrong with the name or the footer of a row file; its pages are not read."""
         if _PART.fullmatch(path) is None:
             return _misplaced(path, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet")
         return self._problem_with_columns(path, REQUESTS_SCHEMA)
@@ -230,13 +232,9 @@ class ResultsStore:
             with self.filesystem.open(self._path(path), "rb") as file:
                 schema = pq.read_schema(file)
         except (OSError, pa.ArrowException) as error:
-            return Problem(path, f"is no readable Parquet file: {str(error).splitlines()[0]}")
+            return Problem(path, f"is not a readable Parquet file: {str(error).splitlines()[0]}")
         wrong = [field.name for field in wanted if not _has(schema, field)]
-        return (
-            Problem(path, f"lacks columns of the contract, or has them in other types: {', '.join(wrong)}")
-            if wrong
-            else None
-        )
+        return Problem(path, f"lacks columns, or has other types for them: {', '.join(wrong)}") if wrong else None
 
 
 def _check_name(name: str) -> None:
@@ -258,8 +256,8 @@ def _samples_path(stack: str, run_id: str) -> str:
 
 def _misplaced(path: str, layout: str) -> Problem:
     if path.endswith(_HALF_WRITTEN):
-        return Problem(path, "is half-written: its writer was stopped")
-    return Problem(path, f"is no file of this store, whose layout is {layout}")
+        return Problem(path, "is incomplete: its writer was stopped")
+    return Problem(path, f"is not in the layout of the store, {layout}")
 
 
 def _has(schema: pa.Schema, field: pa.Field) -> bool:

@@ -1,7 +1,7 @@
-"""Reduces the rows of a run's hold to counts in cells of equal time: all that its intervals are computed from.
+"""Counts the rows of a run's hold in cells of equal time: its intervals are computed from these counts.
 
-An interval needs to know how counts vary along the run, not each row: some hundred cells keep that, and make a run of
-a million rows as small as one of a thousand.
+An interval needs to know how counts vary along the run, not each row. Some hundred cells keep that, and a run of a
+million rows is as small as one of a thousand.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,18 @@ import numpy as np
 from analysis.results.columns import Floats, Integers, RunRows, quantiles_of
 
 CELLS = 480
-# The ladder of a tail: rungs evenly apart in the logarithm of the odds, from 20 times as few answers above to 20 times
-# as many; an interval that reaches further has no bound.
-_RUNGS = 161
+# Quantiles around that of a tail, evenly spaced in log odds, from a twentieth of the answers above it to 20 times as
+# many. An interval that reaches further has no bound.
+_LEVELS = 161
 _ODDS_TIMES = 20.0
 
 
 @dataclass(frozen=True)
 class Tail:
-    """One quantile of the response time of good answers, and what is needed to see how it varies.
+    """One quantile of the response time of good answers, and what its interval is computed from.
 
-    `excess` is, for each cell, how many of its answers took longer than the quantile, less the expected share of them.
-    `levels` and `values_ms` are the quantiles around it, as a ladder.
+    `excess` is, for each cell, the number of its answers above the quantile minus the expected number. `values_ms` are
+    the quantiles at `levels` around it.
     """
 
     quantile: float
@@ -35,7 +35,7 @@ class Tail:
 
 @dataclass(frozen=True)
 class Cells:
-    """Counts in cells of equal time: requests by when they were due, `arrived` (good answers) by when they came."""
+    """Counts in cells of equal time: requests by when they were due, `arrived` (good answers) by when they arrived."""
 
     duration_s: float
     sent: Integers
@@ -52,7 +52,7 @@ class Cells:
 def cells_of(rows: RunRows, quantiles: Sequence[float]) -> Cells | None:
     """The counts; None where the phase that counts has no two requests at different times, so that it has no rate.
 
-    Good answers that came within it are counted whichever phase sent them, so that neither edge is counted twice.
+    `arrived` counts good answers of all phases that arrived within it, so that neither edge is counted twice.
     """
     counted, every = rows.counted, rows.every
     if not counted.due_us.size or (first_us := int(counted.due_us.min())) == (last_us := int(counted.due_us.max())):
@@ -78,7 +78,7 @@ def cells_of(rows: RunRows, quantiles: Sequence[float]) -> Cells | None:
 
 @dataclass(frozen=True)
 class _Good:
-    """Good answers: how long each took, the same in ascending order, the cell of each, and how many a cell has."""
+    """Good answers: their response times, the same in ascending order, their cells, and the number in each cell."""
 
     response_us: Integers
     ascending_us: Integers
@@ -87,12 +87,12 @@ class _Good:
 
 
 def _cell(times_us: Integers, first_us: int, last_us: int) -> Integers:
-    """The cell of each time between the first and the last, in whole numbers: an edge is where it is."""
+    """The cell of each time between the first and the last, in integers, so that edges are exact."""
     return np.minimum((times_us - first_us) * CELLS // (last_us - first_us), CELLS - 1)
 
 
 def _tail(quantile: float, good: _Good) -> Tail:
-    odds = (1 - quantile) / quantile * np.geomspace(_ODDS_TIMES, 1 / _ODDS_TIMES, _RUNGS)
+    odds = (1 - quantile) / quantile * np.geomspace(_ODDS_TIMES, 1 / _ODDS_TIMES, _LEVELS)
     levels = 1 / (1 + odds)
     value_us, *values_us = quantiles_of(good.ascending_us, [quantile, *levels])
     above = np.bincount(good.cell[good.response_us > value_us], minlength=CELLS)

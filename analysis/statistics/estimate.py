@@ -1,16 +1,26 @@
-"""One figure with its 95 % interval."""
+"""One figure with its 95 % interval, and what such intervals are computed with."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.special import ndtri, stdtrit
+
 LEVEL = 0.95
+# The probability beyond each end of an interval, and half of an interval in standard deviations.
+TAIL = (1 - LEVEL) / 2
+Z = float(ndtri((1 + LEVEL) / 2))
+
+
+def student_t(degrees_of_freedom: float) -> float:
+    """Half of an interval in standard deviations that are estimated with so many degrees of freedom."""
+    return -float(stdtrit(degrees_of_freedom, TAIL))
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and what it may be; `high` is infinite where the data sets no upper bound, `low` 0 where no lower one."""
+    """A value with its 95 % interval; `high` is infinite without an upper bound, `low` is 0 without a lower one."""
 
     value: float
     low: float
@@ -21,20 +31,20 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high if math.isfinite(self.high) else None}
 
     def text(self, show: Callable[[float], str]) -> str:
-        """The value and its interval, both as `show` writes them."""
+        """The value and its interval, formatted by `show`."""
         high = show(self.high) if math.isfinite(self.high) else "no upper bound"
         return f"{show(self.value)} ({show(self.low)} to {high})"
 
     def change(self) -> str:
-        """Of a ratio: what it adds or takes away, in percent."""
+        """A ratio as a change in percent."""
         return self.text(lambda value: f"{(value - 1) * 100:+.1f}") + " %"
 
     def times(self, factor: float) -> "Estimate":
-        """The same in another unit."""
+        """The estimate in another unit."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
     def divides(self, amount: float) -> "Estimate":
-        """`amount` divided by this, such as the cost of an hour by the good predictions of an hour."""
+        """`amount` divided by this estimate, such as the hourly price by the good predictions of an hour."""
         return Estimate(
             amount / self.value if self.value else math.inf,
             amount / self.high,

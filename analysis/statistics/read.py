@@ -1,4 +1,4 @@
-"""Reads one run's figures with their intervals from the store."""
+"""Reads the figures of one run, with their intervals, from the store."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,24 +12,21 @@ from analysis.statistics.within import RunFigures, run_figures
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
-# The figures, None where a run's hold has no rate, and why the run must not be ranked on them, if so.
+# The figures, None where the run's hold has no rate, and the reasons why the run may not be ranked, if there are any.
 Read = tuple[RunFigures | None, list[str]]
 
 
 def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[float] = QUANTILES) -> Read:
-    """The figures, and why the run must not be ranked on them, if so; None where its hold has no rate.
-
-    They are of the hold; of a capacity search, of the capacity that it found.
-    """
+    """Read the figures of the hold or, after a capacity search, at the capacity that it found."""
     return figures_of(manifest, read_columns(store, manifest), quantiles)
 
 
 def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = QUANTILES) -> Read:
-    """The same, of rows that were read."""
+    """The figures of rows that were read."""
     reasons = [*_invalid(manifest), *rows.missing]
     cells = cells_of(rows, quantiles)
     if cells is None:
-        return None, [*reasons, "its hold has no two requests, so nothing was measured"]
+        return None, [*reasons, "its hold has fewer than two requests, so nothing was measured"]
     figures = run_figures(manifest.run_id, cells)
     return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
 
@@ -42,10 +39,10 @@ def _invalid(manifest: Manifest) -> list[str]:
 
 
 def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:
-    """The figures of the step at the capacity, with what the search knows from all of its steps.
+    """The figures of the step at the capacity, with the results of the whole search.
 
-    Goodput is the rate that the search found, with its interval, less the step's errors. The search certified that
-    its quantile is at most its limit there (at 99 %), so no quantile up to that one reaches further.
+    Goodput is the capacity with its interval, minus the errors of the step. The search certified (at 99 %) that its
+    quantile is within its latency limit there, so the intervals of quantiles up to that one end at the limit.
     """
     rps = capacity.rps
     most_ms = capacity.latency_ms

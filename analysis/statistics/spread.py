@@ -1,4 +1,4 @@
-"""How much a figure differs from run to run of one update's repeats, beside what one run says of its own doubt."""
+"""How much figures differ between repeats, compared with the interval of each run."""
 
 import math
 from collections import defaultdict
@@ -7,29 +7,23 @@ from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Any
 
-from scipy.special import ndtri
-
 from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
-from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.estimate import Estimate, Z
 from analysis.statistics.figures import Shown
-from analysis.statistics.read import Read, read_figures
+from analysis.statistics.read import Read
 from analysis.statistics.summary import figures
 from analysis.statistics.within import RunFigures
 
-# Those that the spread is said of.
+# Of the latencies whose spread is computed.
 QUANTILES = (0.5, 0.99)
-
-# Half of a 95 % interval, in standard deviations.
-_HALF_WIDTH = float(ndtri((1 + LEVEL) / 2))
 
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure over all repeats. Both shares are standard deviations as shares of the mean, so they compare.
+    """One figure over all repeats. `between` and `within` are standard deviations as shares of the mean.
 
-    `between` is of the runs' values; `within` is what the runs' own intervals stand for, None where one has no bound.
-    Where runs differ by no more than what is within them, both are about alike.
+    `between` is that of the runs' values. `within` is that of the runs' own intervals, None where one has no bound.
+    Both are about the same where runs do not differ by more than their intervals.
     """
 
     figure: str
@@ -40,7 +34,7 @@ class Spread:
     within: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON, by names that say what they are."""
+        """Plain values for JSON."""
         return {
             "lowest": self.lowest,
             "median": self.middle,
@@ -52,20 +46,14 @@ class Spread:
 
 @dataclass(frozen=True)
 class Repeats:
-    """The valid runs of one group in their order, and how they spread."""
+    """The valid runs of one group in their order, and the spread of their figures."""
 
     manifests: tuple[Manifest, ...]
     spreads: tuple[Spread, ...]
 
 
-def read_repeats(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Repeats, ...]:
-    """Every group of which two valid runs or more are there; other runs are no repeats."""
-    repeated = [manifest for manifest in manifests if manifest.repeat is not None]
-    return repeats_of((manifest, read_figures(store, manifest, QUANTILES)) for manifest in repeated)
-
-
 def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
-    """The same, of runs that were read."""
+    """Every group with at least two valid runs."""
     groups: dict[str, list[tuple[Manifest, RunFigures]]] = defaultdict(list)
     for manifest, (found, reasons) in runs:
         if manifest.repeat is not None and found is not None and not reasons:
@@ -74,10 +62,10 @@ def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
 
 
 def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
-    """The spread of a figure over two runs or more."""
+    """The spread of a figure over at least two runs."""
     values = [run.value for run in runs]
     mean = fmean(values)
-    within = math.sqrt(fmean(((run.high - run.low) / 2 / _HALF_WIDTH) ** 2 for run in runs))
+    within = math.sqrt(fmean(((run.high - run.low) / 2 / Z) ** 2 for run in runs))
     return Spread(
         figure=figure,
         lowest=min(values),

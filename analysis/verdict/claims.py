@@ -1,4 +1,4 @@
-"""The published experiment's three claims, each confirmed, refuted or undecided by the pairs of variants at hand."""
+"""The published experiment's three claims, each confirmed, refuted or undecided by pairs of variants."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from enum import StrEnum
 from analysis.statistics.estimate import Estimate
 from analysis.verdict.effects import INTER_OP, MEMORY, SHAPE, Effect
 
-# A change below this is no reason to choose anything: for goodput and cost, and for p99, which varies more.
+# A smaller change does not matter: in goodput and cost, and in p99, which varies more.
 _RATE_MATTERS, _P99_MATTERS = 1.05, 1.10
 
 
@@ -28,7 +28,7 @@ _OPPOSITE = {
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, what the data says of it, and the pairs that say so."""
+    """A claim, the finding, and the pairs of variants behind it."""
 
     claim: str
     finding: Finding
@@ -36,7 +36,7 @@ class Claim:
 
 
 def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
-    """All three, whether or not there are pairs to judge them by."""
+    """All three; a claim without pairs is undecided."""
     by_factor = {factor: [each for each in effects if each.factor == factor] for factor in (SHAPE, MEMORY, INTER_OP)}
     return (
         _fewer_and_larger(by_factor[SHAPE]),
@@ -46,16 +46,16 @@ def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
 
 
 def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
-    """Better: cheaper or of a lower p99, and nowhere the other way round."""
+    """Better means cheaper or with a lower p99, and never the opposite."""
     claim = "Fewer and larger machines are better"
     if not pairs:
-        return _nothing(claim, "shapes of as many vCPUs and as much memory in all, and with the same settings")
+        return _no_pair(claim, "in the size of nodes alone, with the same vCPUs and memory in all")
     count = 2 * len(pairs)
     ratios = [pair.ratio(figure, count) for pair in pairs for figure in ("usd_per_million_good", "p99_ms")]
     better, worse = sum(each.high < 1 for each in ratios), sum(each.low > 1 for each in ratios)
     why = (
-        f"of {_pairs(pairs)}, looked at for cost and p99, {better} of {len(ratios)} figures are surely better on the"
-        f" larger machines and {worse} surely worse"
+        f"in {_pairs(pairs)}, {better} of {len(ratios)} figures (cost and p99 of each pair) are certainly better on the"
+        f" larger machines and {worse} certainly worse"
     )
     if better and not worse:
         return Claim(claim, Finding.confirmed, why)
@@ -65,7 +65,7 @@ def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
 def _memory_does_not_matter(pairs: Sequence[Effect]) -> Claim:
     claim = "Memory does not matter"
     if not pairs:
-        return _nothing(claim, "shapes that differ in memory alone")
+        return _no_pair(claim, "in memory alone")
     matters, why = _matters(pairs)
     return Claim(claim, _OPPOSITE[matters], why)
 
@@ -73,22 +73,22 @@ def _memory_does_not_matter(pairs: Sequence[Effect]) -> Claim:
 def _inter_op_needs_tuning(pairs: Sequence[Effect]) -> Claim:
     claim = "inter_op needs tuning"
     if not pairs:
-        return _nothing(claim, "variants that differ in inter_op alone")
+        return _no_pair(claim, "in inter_op alone")
     return Claim(claim, *_matters(pairs))
 
 
 def _matters(pairs: Sequence[Effect]) -> tuple[Finding, str]:
-    """Whether the factor of these pairs does: yes if one figure surely differs by what matters, no if none may.
+    """Whether the factor of these pairs matters: yes if a figure certainly differs by enough, no if none can.
 
-    Not to see a difference is not to know that there is none.
+    Not seeing a difference does not prove that there is none.
     """
     count = 2 * len(pairs)
     ratios = [(pair.ratio("goodput_rps", count), _RATE_MATTERS) for pair in pairs]
     ratios += [(pair.ratio("p99_ms", count), _P99_MATTERS) for pair in pairs]
     beyond, within = sum(_beyond(*each) for each in ratios), sum(_within(*each) for each in ratios)
     why = (
-        f"of {_pairs(pairs)}, {beyond} of {count} figures differ surely by more than 5 % (goodput) or 10 % (p99), and"
-        f" {within} surely by less"
+        f"in {_pairs(pairs)}, {beyond} of {count} figures certainly differ by more than 5 % (goodput) or 10 % (p99),"
+        f" and {within} certainly by less"
     )
     if beyond:
         return Finding.confirmed, why
@@ -104,10 +104,10 @@ def _beyond(ratio: Estimate, matters: float) -> bool:
 
 
 def _pairs(pairs: Sequence[Effect]) -> str:
-    said = "one pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    count = "one pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
     single = any(each.runs == 1 for pair in pairs for each in (pair.before, pair.after))
-    return f"{said} (some measured by one run, so without what changes from run to run)" if single else said
+    return f"{count} (some with one run, which does not show how much runs differ)" if single else count
 
 
-def _nothing(claim: str, needed: str) -> Claim:
-    return Claim(claim, Finding.undecided, f"there are no two {needed}")
+def _no_pair(claim: str, difference: str) -> Claim:
+    return Claim(claim, Finding.undecided, f"no two variants differ {difference}")

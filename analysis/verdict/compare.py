@@ -1,22 +1,21 @@
-"""The ratio of two figures with its interval, and how many runs more would make an interval narrow enough."""
+"""The ratio of two figures with its interval, and how many more runs would make an interval narrow enough."""
 
 import math
 
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
-from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.estimate import TAIL, Estimate, Z, student_t
 
-_Z = float(ndtri((1 + LEVEL) / 2))
 _FEWEST_RUNS, _MOST_RUNS = 3, 50
 
 
 def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
-    """How many times as large `of` is as `to`.
+    """`of` divided by `to`.
 
-    The half-widths of both intervals, on a logarithmic scale, add up as squares (Zou and Donner 2008). With several
-    `comparisons` at once all of their intervals hold together at 95 % (Bonferroni).
+    The squares of both half-widths, on a logarithmic scale, add up (Zou and Donner 2008). The intervals of several
+    `comparisons` hold together at 95 % (Bonferroni).
     """
-    wider = float(ndtri(1 - (1 - LEVEL) / 2 / comparisons)) / _Z
+    wider = float(ndtri(1 - TAIL / comparisons)) / Z
     centre = of.value / to.value
     below = wider * math.hypot(_below(of), _above(to))
     above = wider * math.hypot(_above(of), _below(to))
@@ -24,15 +23,15 @@ def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
 
 
 def runs_to_settle(half_width: float, runs: int, gap: float) -> int | None:
-    """How many runs more it takes until the half-width (in logarithms) is below the gap; None if more than 50.
+    """How many more runs make the half-width (in logarithms) smaller than the gap; None if more than 50.
 
-    A guess, as good as the spread is known: with one run it is the spread within it, and runs may differ by more.
+    An estimate from the spread so far: that of one run is the spread within it, and runs may differ by more.
     """
     if not math.isfinite(half_width):
         return max(1, _FEWEST_RUNS - runs)
-    spread = half_width * math.sqrt(runs) / (_student_t(runs) if runs > 1 else _Z)
+    spread = half_width * math.sqrt(runs) / (student_t(runs - 1) if runs > 1 else Z)
     for total in range(max(_FEWEST_RUNS, runs + 1), _MOST_RUNS + 1):
-        if _student_t(total) * spread / math.sqrt(total) < gap:
+        if student_t(total - 1) * spread / math.sqrt(total) < gap:
             return total - runs
     return None
 
@@ -43,7 +42,3 @@ def _below(figure: Estimate) -> float:
 
 def _above(figure: Estimate) -> float:
     return math.log(figure.high / figure.value) if math.isfinite(figure.high) else math.inf
-
-
-def _student_t(runs: int) -> float:
-    return -float(stdtrit(runs - 1, (1 - LEVEL) / 2))

@@ -1,4 +1,4 @@
-"""What each factor changed: pairs of variants that differ in that factor alone, and the ratios of their figures."""
+"""The effect of each factor: pairs of variants that differ in that factor alone, and the ratios of their figures."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Effect:
-    """From one variant to another that differs in one factor: figures of the second as multiples of the first's."""
+    """Two variants that differ in one factor."""
 
     factor: str
     change: str
@@ -22,17 +22,20 @@ class Effect:
     after: Ranked
 
     def ratio(self, figure: str, comparisons: int = 1) -> Estimate:
-        """The ratio of a figure of `Ranked.figures`."""
+        """A figure of `Ranked.figures`, after divided by before."""
         return ratio(self.after.figures[figure], self.before.figures[figure], comparisons)
 
 
 @dataclass(frozen=True)
 class Factor:
-    """A factor: which settings it may change, how a value of it is written, and in which order values stand."""
+    """A factor: the settings that it may change, the text of its value, and what its values are sorted by.
+
+    Two variants are a pair only where `also_equal` is the same.
+    """
 
     name: str
     settings: frozenset[str]
-    written: Callable[[Settings], str]
+    text: Callable[[Settings], str]
     order: Callable[[Settings], Any]
     also_equal: Callable[[Settings], Any] = lambda _: None
 
@@ -43,7 +46,7 @@ FACTORS = (
         SHAPE,
         frozenset({"nodes", "replicas", "vcpus", "memory_gb", "intra_op"}),
         lambda s: f"{s['nodes']} × {s['vcpus']} vCPUs",
-        # From many small nodes to few large ones: as many vCPUs and as much memory in all, and as many threads a vCPU.
+        # From many small nodes to few large ones, with the same vCPUs and memory in all and the same threads per vCPU.
         lambda s: -s["nodes"],
         lambda s: (s["nodes"] * s["vcpus"], s["nodes"] * s["memory_gb"], s["intra_op"] / s["vcpus"]),
     ),
@@ -58,7 +61,7 @@ FACTORS = (
 
 
 def effects(ranking: Sequence[Ranked]) -> tuple[Effect, ...]:
-    """Every pair that differs in one factor alone, factor by factor."""
+    """Every pair of variants that differs in one factor alone, by factor."""
     settings = [(each, _settings(each)) for each in ranking]
     return tuple(
         effect
@@ -75,7 +78,7 @@ def _effect(factor: Factor, before: tuple[Ranked, Settings], after: tuple[Ranked
         return None
     if factor.also_equal(one) != factor.also_equal(other):
         return None
-    return Effect(factor.name, f"{factor.written(one)} → {factor.written(other)}", before[0], after[0])
+    return Effect(factor.name, f"{factor.text(one)} → {factor.text(other)}", before[0], after[0])
 
 
 def _settings(each: Ranked) -> Settings:

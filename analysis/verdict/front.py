@@ -1,4 +1,4 @@
-"""The Pareto front of cost against latency: what nothing else beats in both at once."""
+"""The Pareto front of cost and latency: variants that no other beats in both."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -8,7 +8,7 @@ from analysis.verdict.ranking import Meets, Ranked
 
 
 class Front(StrEnum):
-    """Where a variant stands to the front, by what was measured and by how sure that is."""
+    """Whether a variant is on the front, and how certain that is."""
 
     on = "on the front"
     near = "may be on it"
@@ -16,24 +16,24 @@ class Front(StrEnum):
 
 
 def front(ranking: Sequence[Ranked]) -> dict[str, Front]:
-    """By label. Variants that surely fail more often than the limit are none that anybody could choose: `off`.
+    """By label. A variant that certainly has more errors than the objective allows is `off`.
 
-    On the front is what no other variant beats in cost and p99 alike, or in one at the same of the other. What another
-    beats in both stays `near` it where the data cannot tell the two apart in at least one.
+    `on` the front are those that no other variant beats in cost and p99, or in one with the other equal. Those that
+    another beats are `near` where the data cannot tell the two apart in cost or in p99.
     """
-    eligible = [each for each in ranking if not _fails_too_often(each)]
+    eligible = [each for each in ranking if not _has_too_many_errors(each)]
     stands = dict.fromkeys((each.label for each in ranking), Front.off)
     for each in eligible:
         better = [other for other in eligible if _beats(other, each)]
         if not better:
             stands[each.label] = Front.on
-        elif not any(_surely_beats(other, each) for other in better):
+        elif not any(_certainly_beats(other, each) for other in better):
             stands[each.label] = Front.near
     return stands
 
 
-def _fails_too_often(each: Ranked) -> bool:
-    return any(limit.name == "errors" and limit.kept is Meets.no for limit in each.limits)
+def _has_too_many_errors(each: Ranked) -> bool:
+    return any(limit.name == "errors" and limit.met is Meets.no for limit in each.limits)
 
 
 def _beats(other: Ranked, each: Ranked) -> bool:
@@ -42,6 +42,6 @@ def _beats(other: Ranked, each: Ranked) -> bool:
     return other_cost <= cost and other_p99_ms <= p99_ms and (other_cost, other_p99_ms) != (cost, p99_ms)
 
 
-def _surely_beats(other: Ranked, each: Ranked) -> bool:
-    """In both, each at 95 % of both comparisons together."""
+def _certainly_beats(other: Ranked, each: Ranked) -> bool:
+    """In both figures; the two comparisons hold together at 95 %."""
     return ratio(each.usd_per_million, other.usd_per_million, 2).low > 1 and ratio(each.p99_ms, other.p99_ms, 2).low > 1

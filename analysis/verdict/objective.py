@@ -1,4 +1,4 @@
-"""What is asked of a variant: limits to keep, and what to make least or most of. From flags, a file, or both."""
+"""The objective of a verdict: limits, and the goal among variants that meet them. From options or a file."""
 
 import re
 from pathlib import Path
@@ -19,14 +19,14 @@ _KEYS = ("p99", "errors", "budget")
 
 
 class ObjectiveError(ValueError):
-    """The objective cannot be understood; the message says what to give."""
+    """The objective is invalid; the message says what to give."""
 
 
 class Objective(Record):
     """Limits and a goal. `p99_ms` None means that latency has no limit.
 
-    With a budget (USD a month of 730 h) the most good predictions a second win, without one the lowest cost per
-    million of them.
+    The goal is the lowest cost per million good predictions; with a budget (USD per 730 h), the most good predictions
+    per second.
     """
 
     p99_ms: Annotated[float, Field(gt=0)] | None = None
@@ -35,7 +35,7 @@ class Objective(Record):
 
     @property
     def goal(self) -> Literal["minimise cost", "maximise throughput"]:
-        """What decides among those that keep the limits."""
+        """What decides among variants that meet the limits."""
         return "minimise cost" if self.budget_usd_730h is None else "maximise throughput"
 
     @property
@@ -45,7 +45,7 @@ class Objective(Record):
 
     @property
     def budget_usd_hourly(self) -> float | None:
-        """The budget as the hour that it pays."""
+        """The budget per hour."""
         return None if self.budget_usd_730h is None else self.budget_usd_730h / HOURS_A_MONTH
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,18 +56,18 @@ class Objective(Record):
 def objective(
     p99: str | None = None, errors: str | None = None, budget: str | None = None, file: Path | None = None
 ) -> Objective:
-    """The objective that flags say, and where they are silent the file, and where that is, too, the defaults."""
-    said = _read(file) if file else {}
-    said |= {key: value for key, value in zip(_KEYS, (p99, errors, budget), strict=True) if value is not None}
+    """The objective of options, else of the file, else of the defaults. Raises ObjectiveError."""
+    given = _read(file) if file else {}
+    given |= {key: value for key, value in zip(_KEYS, (p99, errors, budget), strict=True) if value is not None}
     try:
         return Objective(
-            p99_ms=_latency_ms(said["p99"]) if "p99" in said else None,
-            errors=_share(said.get("errors", DEFAULT_ERRORS)),
-            budget_usd_730h=_money(said["budget"]) if "budget" in said else None,
+            p99_ms=_latency_ms(given["p99"]) if "p99" in given else None,
+            errors=_share(given.get("errors", DEFAULT_ERRORS)),
+            budget_usd_730h=_money(given["budget"]) if "budget" in given else None,
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise ObjectiveError(f"the objective's {first['loc'][0]} cannot be kept: {first['msg'].lower()}") from None
+        raise ObjectiveError(f"the objective's {first['loc'][0]} is invalid: {first['msg'].lower()}") from None
 
 
 def _read(file: Path) -> dict[str, str]:
@@ -76,17 +76,19 @@ def _read(file: Path) -> dict[str, str]:
     except OSError as error:
         raise ObjectiveError(f"the objective {file} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise ObjectiveError(f"the objective {file} is no YAML; give lines such as `p99: 400ms`") from None
+        raise ObjectiveError(f"the objective {file} is not YAML; give lines such as `p99: 400ms`") from None
     if not isinstance(found, dict) or not found.keys() <= set(_KEYS):
         unknown = ", ".join(map(str, found.keys() - set(_KEYS))) if isinstance(found, dict) else "no keys"
-        raise ObjectiveError(f"the objective {file} has {unknown}, which means nothing here; give {', '.join(_KEYS)}")
+        raise ObjectiveError(
+            f"the objective {file} has {unknown}, so no limit can be read from it; give {', '.join(_KEYS)}"
+        )
     return {key: str(value) for key, value in found.items()}
 
 
 def _latency_ms(text: str) -> float:
     match = _LATENCY.fullmatch(text.strip())
     if match is None:
-        raise ObjectiveError(f"p99 '{text}' is no latency with its unit; give one such as 400ms or 0.4s")
+        raise ObjectiveError(f"p99 '{text}' is not a latency with a unit; give one such as 400ms or 0.4s")
     return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
 
 
@@ -94,12 +96,14 @@ def _share(text: str) -> float:
     match = _SHARE.fullmatch(text.strip())
     share = float(match["number"]) / (100 if match["percent"] else 1) if match else 2.0
     if share > 1:
-        raise ObjectiveError(f"errors '{text}' is no share of the requests; give one such as 0.1% or 0.001")
+        raise ObjectiveError(f"errors '{text}' is not a share of the requests; give one such as 0.1% or 0.001")
     return share
 
 
 def _money(text: str) -> float:
     match = _MONEY.fullmatch(text.strip())
     if match is None:
-        raise ObjectiveError(f"budget '{text}' is no amount; give USD for a month of {HOURS_A_MONTH} h, such as 1200")
+        raise ObjectiveError(
+            f"budget '{text}' is not an amount; give USD for a month of {HOURS_A_MONTH} h, such as 1200"
+        )
     return float(match["number"])

@@ -1,4 +1,4 @@
-"""Ranks variants for an objective: which keep its limits, which is best, and which the data cannot tell from it."""
+"""Ranks variants for an objective: which meet it, which is best, and which are tied with the best."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from stacks.serving_variant import ServingVariant
 
 
 class Meets(StrEnum):
-    """Whether a variant keeps the limits, in the order of the ranking."""
+    """Whether a variant meets the objective, in the order of the ranking."""
 
     yes = "yes"
     unsure = "unsure"
@@ -25,7 +25,7 @@ class Meets(StrEnum):
 
 @dataclass(frozen=True)
 class Limit:
-    """One limit of the objective beside what was measured, both in `unit`."""
+    """One limit of the objective and the measured figure, both in `unit`."""
 
     name: str
     unit: str
@@ -38,7 +38,7 @@ class Limit:
         return cls(FIGURES[figure].short, FIGURES[figure].unit, most, measured)
 
     @property
-    def kept(self) -> Meets:
+    def met(self) -> Meets:
         """Unsure where the limit lies within the interval."""
         if self.measured.high <= self.most:
             return Meets.yes
@@ -47,7 +47,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Ranked:
-    """A variant with its figures over all of its runs, and how it stands to the objective."""
+    """A variant with its figures over all of its runs, and whether it meets the objective."""
 
     variant: Variant
     requests: int
@@ -64,12 +64,12 @@ class Ranked:
 
     @property
     def runs(self) -> int:
-        """How many runs the figures are of."""
+        """How many runs the figures are from."""
         return len(self.variant.manifests)
 
     @property
     def usd_per_million(self) -> Estimate:
-        """The hour's cost divided by the good predictions of an hour, in millions."""
+        """The hourly price divided by the good predictions of an hour, in millions."""
         return self.goodput_rps.times(3600 / 1e6).divides(self.usd_hourly)
 
     @property
@@ -83,11 +83,11 @@ class Ranked:
 
     @property
     def meets(self) -> Meets:
-        """No if a limit is surely missed, yes if all are surely kept."""
-        kept = {limit.kept for limit in self.limits}
-        if Meets.no in kept:
+        """No if a limit is certainly missed, yes if all are certainly met."""
+        met = {limit.met for limit in self.limits}
+        if Meets.no in met:
             return Meets.no
-        return Meets.unsure if Meets.unsure in kept else Meets.yes
+        return Meets.unsure if Meets.unsure in met else Meets.yes
 
     def to_dict(self) -> dict[str, Any]:
         """The entry of the ranking, as `shapebench verdict --format json` prints it."""
@@ -108,40 +108,42 @@ class Ranked:
 
 
 def rank(variants: Sequence[Ranked], objective: Objective) -> tuple[Ranked, ...]:
-    """Those that keep the limits first, then the unsure, then the others; within each the best for the goal first.
+    """Variants that meet the objective first, then the unsure ones, then the others; each group by the goal's figure.
 
-    Tied with the best are those that keep the limits and that the data does not tell from the first of them; of all
-    such comparisons together at 95 %, so that the true best is seldom left out, however many rivals it has.
+    Tied with the best are those that meet the objective and are not certainly worse than the first. All comparisons
+    hold together at 95 %, so that the true best is seldom left out, however many variants there are.
     """
     order = list(Meets)
-    ordered = sorted(variants, key=lambda each: (order.index(each.meets), deciding(each, objective).value, each.label))
+    ordered = sorted(
+        variants, key=lambda each: (order.index(each.meets), deciding_figure(each, objective).value, each.label)
+    )
     if not ordered or ordered[0].meets is not Meets.yes:
         return tuple(ordered)
-    leader = ordered[0]
-    rivals = sum(each.meets is Meets.yes for each in ordered) - 1
+    first = ordered[0]
+    comparisons = sum(each.meets is Meets.yes for each in ordered) - 1
     return tuple(
         replace(
             each,
             tied_with_best=each.meets is Meets.yes
-            and (each is leader or not is_worse(each, leader, objective, rivals)),
+            and (each is first or not is_worse(each, first, objective, comparisons)),
         )
         for each in ordered
     )
 
 
-def deciding(each: Ranked, objective: Objective) -> Estimate:
+def deciding_figure(each: Ranked, objective: Objective) -> Estimate:
     """The figure that the goal decides by, as something of which less is better: of a rate, its inverse."""
     figure = each.figures[objective.decided_by]
     return figure.divides(1.0) if FIGURES[objective.decided_by].better is Better.more else figure
 
 
 def is_worse(each: Ranked, than: Ranked, objective: Objective, comparisons: int = 1) -> bool:
-    """Whether the data says so; with several comparisons, whether it does of all of them together."""
-    return ratio(deciding(each, objective), deciding(than, objective), comparisons).low > 1
+    """Whether one variant is certainly worse than another; several comparisons hold together at 95 %."""
+    return ratio(deciding_figure(each, objective), deciding_figure(than, objective), comparisons).low > 1
 
 
 def half_width(each: Estimate, limit: float) -> float:
-    """How far the interval reaches from the value towards the limit, in logarithms."""
+    """The distance, in logarithms, from the value to the end of the interval that is on the limit's side."""
     if limit >= each.value:
         return math.log(each.high / each.value) if math.isfinite(each.high) else math.inf
     return math.log(each.value / each.low) if each.low > 0 else math.inf

@@ -1,4 +1,4 @@
-"""Which runs are repeats of one variant, and which variants compare: same load, same model, same kind of machine."""
+"""Which runs are of one variant, and which variants can be compared: same load, same model, same kind of machine."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,68 +12,68 @@ _MODES = {"closed": "a closed loop", "open": "an open loop", "capacity": "a capa
 
 @dataclass(frozen=True)
 class Variant:
-    """The runs of one variant, in the order of time, and the shortest name that tells it from the others."""
+    """The runs of one variant, in the order of time, and the shortest name that no other variant has."""
 
     label: str
     manifests: tuple[Manifest, ...]
 
     @property
     def newest(self) -> Manifest:
-        """The run whose prices count."""
+        """The newest run, whose prices are the variant's."""
         return self.manifests[-1]
 
 
 @dataclass(frozen=True)
 class Comparable:
-    """Variants that compare, and the runs that do not compare with them, with the reason."""
+    """Variants that can be compared, and the runs that cannot be compared with them, each with the reason."""
 
     variants: tuple[Variant, ...]
-    others: tuple[tuple[Manifest, str], ...]
+    excluded: tuple[tuple[Manifest, str], ...]
 
 
 def comparable(manifests: Iterable[Manifest]) -> Comparable:
-    """The largest set of variants measured alike, of several equally large ones the newest.
+    """The largest set of variants measured in the same way; of equally large sets the newest.
 
-    Runs on a cluster go before runs on this machine, however many those are: what a laptop measures says nothing of
-    the shape that it stands in for.
+    Runs on a cluster take precedence over any number of runs on this machine, which do not measure the shape that they
+    are priced as.
     """
-    alike: dict[tuple[bool, str, str], list[Manifest]] = defaultdict(list)
+    groups: dict[tuple[bool, str, str], list[Manifest]] = defaultdict(list)
     for manifest in manifests:
-        alike[_measured_alike(manifest)].append(manifest)
-    if not alike:
+        groups[_conditions(manifest)].append(manifest)
+    if not groups:
         return Comparable((), ())
-    chosen = max(alike, key=lambda key: (key[0], len(_by_variant(alike[key])), alike[key][-1].run_id))
-    others = [
-        (each, _why_not(each, alike[chosen][-1])) for key, runs in alike.items() if key != chosen for each in runs
+    chosen = max(groups, key=lambda key: (key[0], len(_by_variant(groups[key])), groups[key][-1].run_id))
+    excluded = [
+        (each, _why_not(each, groups[chosen][-1])) for key, runs in groups.items() if key != chosen for each in runs
     ]
-    return Comparable(variants_of(alike[chosen]), tuple(sorted(others, key=lambda other: other[0].run_id)))
+    return Comparable(variants_of(groups[chosen]), tuple(sorted(excluded, key=lambda each: each[0].run_id)))
 
 
 def load_name(manifest: Manifest) -> str:
-    """The load in words."""
+    """The mode and the settings of a load."""
     settings = manifest.load.model_dump(exclude_none=True)
     mode = _MODES[settings.pop("mode")]
     return f"{mode} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
 
-def _measured_alike(manifest: Manifest) -> tuple[bool, str, str]:
+def _conditions(manifest: Manifest) -> tuple[bool, str, str]:
     return manifest.platform != "local", manifest.load.model_dump_json(), manifest.serving.model.name
 
 
 def _why_not(manifest: Manifest, chosen: Manifest) -> str:
-    on_cluster, load, _ = _measured_alike(manifest)
+    on_cluster, load, _ = _conditions(manifest)
     if not on_cluster and chosen.platform != "local":
-        return "it was measured on this machine, which says nothing of a cluster"
+        return "it ran on this machine, so it does not compare with runs on a cluster"
     if load != chosen.load.model_dump_json():
         return (
-            f"it was measured under another load, {load_name(manifest)}, and the verdict compares {load_name(chosen)}; "
-            "only what was asked alike compares"
+            f"it ran under another load, {load_name(manifest)}, and the verdict compares runs under {load_name(chosen)}"
         )
-    return f"it served the model {manifest.serving.model.name}, and the verdict compares {chosen.serving.model.name}"
+    model, other = manifest.serving.model.name, chosen.serving.model.name
+    return f"it served the model {model}, and the verdict compares runs that served {other}"
 
 
 def _by_variant(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
-    """Runs by all that a variant is: the same settings on the same shape by the same server."""
+    """Runs with the same settings on the same shape and server, by a key of all of these."""
     runs = defaultdict(list)
     for manifest in manifests:
         serving = manifest.serving.model_dump_json(exclude={"model", "image"})
@@ -82,7 +82,7 @@ def _by_variant(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
 
 
 def variants_of(manifests: Sequence[Manifest]) -> tuple[Variant, ...]:
-    """The runs of each variant together, whatever load and model they had."""
+    """The runs of each variant, whatever their load and model."""
     groups = list(_by_variant(manifests).values())
     names = shortest_names([runs[0] for runs in groups], (stack_name, stack_and_serving_name, _all_settings))
     return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups)

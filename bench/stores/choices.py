@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from analysis.results.columns import Columns
 from analysis.results.store import ResultsStore
-from analysis.verdict.judge import judge
 from analysis.verdict.objective import Objective
+from analysis.verdict.verdict import read_verdict
 from bench.figures import Figure
 from bench.stores.regimes import Regime, saturated
 from bench.stores.synthetic import make_manifest, request_rows, write_run
@@ -74,7 +74,7 @@ def _best(folder: Path, choice: Choice, runs: Sequence[Columns]) -> set[int]:
         serving = manifest.serving.model_copy(update={"inter_op": _INTER_OPS[variant]})
         rows = _rows(hold, 1 / choice.speeds[variant])
         write_run(store, manifest.model_copy(update={"serving": serving}), rows)
-    return {each.variant.newest.serving.inter_op for each in judge(store, _OBJECTIVE).best}
+    return {each.variant.newest.serving.inter_op for each in read_verdict(store, _OBJECTIVE).best}
 
 
 def _rows(hold: Columns, stretch: float) -> pa.Table:

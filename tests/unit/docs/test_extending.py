@@ -1,4 +1,4 @@
-"""docs/extending.md: its files exist, and its recipes for a shape and a profile work in a copy of the checkout."""
+"""docs/extending.md: its files exist, and its recipes for a shape, a profile and a metric work in a copy."""
 
 import json
 import os
@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.results.store import ResultsStore
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from checks.tree import own_files
+from stacks.load_profiles import PROFILES
 from tools.pins import ROOT
 
 _HEADINGS = {
@@ -113,3 +116,24 @@ def test_the_recipe_for_a_profile_makes_one_that_a_stack_can_name(checkout: Path
     printed = run_in(checkout, "-c", "from stacks.files import load_settings; print(load_settings('local').load)")
     assert "users=8 " in printed
     assert "duration_s=3600.0" in printed
+
+
+def test_the_recipe_for_a_metric_shows_it_in_every_table_by_one_file(checkout: Path, tmp_path_factory):
+    summary, *_ = files_of("Add a metric of the report")
+    source = checkout / summary
+    text, count = re.subn(
+        r"^    p99_ms: .*\n",
+        lambda match: match[0] + code_of("Add a metric of the report"),
+        source.read_text(),
+        flags=re.MULTILINE,
+    )
+    assert count == 1
+    source.write_text(text)
+    folder = tmp_path_factory.mktemp("metric")
+    store = ResultsStore(str(folder / "results"))
+    smoke = PROFILES["smoke"]
+    write_run(store, make_manifest(smoke), make_rows(smoke, Server(capacity_rps=30, service_ms=20)))
+    assert "p99.9, ms" in run_in(checkout, "-m", "shapebench", "runs", "--results", store.uri)
+    run_in(checkout, "-m", "shapebench", "export", "--results", store.uri, "--out", str(folder / "export"))
+    assert "p99.9, ms" in (folder / "export/report.md").read_text()
+    assert "p999_ms" in (folder / "export/runs.csv").read_text()

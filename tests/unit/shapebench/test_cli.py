@@ -66,7 +66,7 @@ def repeated(store):
 def test_runs_shows_how_repeats_differ_beside_what_one_run_knows_of_itself(repeated):
     store, ids = repeated
     shown = invoke("runs", "--results", store.uri).stdout
-    assert "run to run, %" in shown
+    assert "between runs, %" in shown
     assert "within a run, %" in shown
     found = json.loads(invoke("runs", "--results", store.uri, "--format", "json").stdout)
     (group,) = found["repeats"]
@@ -80,7 +80,7 @@ def test_the_report_shows_it_too(repeated, tmp_path):
     invoke("report", "--results", store.uri, "--out", str(tmp_path / "report"))
     for name in ("report.html", "report.md"):
         written = (tmp_path / "report" / name).read_text()
-        assert "From run to run, and within a run" in written
+        assert "Variation between repeats" in written
         assert "good, 1/s" in written
 
 
@@ -221,10 +221,10 @@ def test_verdict_as_json_keeps_its_contract(store):
     ("asked", "code", "said"),
     [
         (("--errors", "5%"), 0, "is best"),
-        (("--p99", "1ms"), 3, "Nothing that was measured"),
+        (("--p99", "1ms"), 3, "No variant gives"),
         (("--errors", "0.0001%"), 4, "cannot tell"),
         (("--errors", "5%", "--budget", "1"), 3, "cost is 0."),
-        (("--errors", "5%", "--budget", "1000"), 0, "the most good predictions a second"),
+        (("--errors", "5%", "--budget", "1000"), 0, "the most good predictions per second"),
     ],
 )
 def test_the_exit_code_says_what_the_verdict_says(store, asked, code, said):
@@ -283,6 +283,11 @@ def test_every_command_explains_itself():
         result = invoke(command, "--help")
         assert result.exit_code == 0
         assert "Usage" in result.stdout
+
+
+def test_help_shows_the_defaults_that_depend_on_something():
+    for command, default in (("verdict", "no limit"), ("price", "all"), ("janitor", "everywhere")):
+        assert f"(default: {default})" in " ".join(invoke(command, "--help").stdout.replace("│", " ").split())
 
 
 def test_starting_the_command_imports_nothing_heavy():

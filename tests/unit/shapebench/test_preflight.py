@@ -50,7 +50,7 @@ def test_a_stack_that_is_up_is_not_counted_a_second_time(cloud):
     cloud.resources = google_resources.whole_stack("8cpu-16gb", google_resources.DAY)
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 0, done.output
-    assert "stack 8cpu-16gb is up already, so only what it lacks is counted" in done.output
+    assert "stack 8cpu-16gb exists already, so only what it still needs is checked" in done.output
     (cluster,) = (each for path, each in cloud.resources.items() if "/clusters/" in path)
     cluster["nodePools"] = cluster["nodePools"][1:]
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
@@ -70,7 +70,7 @@ def test_google_out_of_order_ends_it_with_1_and_without_a_traceback(cloud):
     cloud.answers_first = [(200, b"<html>")] * 2
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 1
-    assert "could not be asked" in done.output
+    assert "Google Cloud could not be checked" in done.output
 
 
 @pytest.mark.parametrize("stack", ["local", "kubernetes"])

@@ -8,7 +8,7 @@ from analysis.planning import plan as plan_module
 from analysis.planning import tail
 from analysis.planning.capacity import NoCapacityError, node_capacity
 from analysis.planning.model import NoModelError, read_model
-from analysis.planning.plan import Asked, make_plan
+from analysis.planning.plan import Requirement, make_plan
 from analysis.planning.service import Service, cores_of_its_own, spread_of
 from analysis.planning.simulation import Fleet
 from analysis.pricing.stack_cost import serving_cost
@@ -33,7 +33,7 @@ def quick(monkeypatch):
 
 
 def planned(store: ResultsStore, **asked):
-    return make_plan(store, Asked(**{"rps": 500, "p99_ms": 300} | asked), lambda _: None)
+    return make_plan(store, Requirement(**{"rps": 500, "p99_ms": 300} | asked), lambda _: None)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def closed(tmp_path_factory):
     return store, closed_loop_run(store, FLEET, BUSY, seed=4)
 
 
-def test_a_search_for_this_latency_is_taken_by_the_node(searched):
+def test_the_capacity_of_a_node_is_its_share_of_a_search_with_the_same_limit(searched):
     store, manifest = searched
     found = node_capacity(read_model(store, manifest), 300)
     assert found.basis == "measured"
@@ -56,7 +56,7 @@ def test_a_search_for_this_latency_is_taken_by_the_node(searched):
     assert 0.6 * SERVICE.limit_rps < found.low_rps < SERVICE.limit_rps
 
 
-def test_a_search_for_another_latency_is_judged_anew_by_its_steps(searched):
+def test_of_a_search_with_another_limit_the_steps_give_the_capacity(searched):
     store, manifest = searched
     model = read_model(store, manifest)
     stricter, looser = node_capacity(model, 150), node_capacity(model, 5_000)
@@ -82,12 +82,12 @@ def test_a_closed_loop_that_was_idle_says_at_least(store):
     assert candidate.fewest is None
 
 
-def test_a_promise_that_one_request_alone_breaks_cannot_be_modelled(closed):
+def test_a_p99_below_that_of_a_request_alone_has_no_capacity(closed):
     with pytest.raises(NoCapacityError, match="alone takes"):
         node_capacity(read_model(*closed), 60)
 
 
-def test_nodes_follow_from_the_low_end_of_what_one_bears(searched):
+def test_nodes_follow_from_the_low_end_of_the_capacity_of_one(searched):
     store, manifest = searched
     [candidate] = planned(store).candidates
     assert candidate.nodes >= math.ceil(500 / (manifest.capacity.rps.low / 2))
@@ -107,7 +107,7 @@ def test_the_bill_is_that_of_a_stack_with_so_many_nodes(searched):
     assert len(candidate.cost.line_items) > 4
 
 
-def test_a_lost_zone_breaks_a_tight_promise_and_what_would_hold_does(searched):
+def test_a_lost_zone_breaks_a_tight_limit_and_more_nodes_keep_it(searched):
     store, _ = searched
     [candidate] = planned(store, zones=3).candidates
     lost = candidate.lost_zone
@@ -119,7 +119,7 @@ def test_a_lost_zone_breaks_a_tight_promise_and_what_would_hold_does(searched):
     assert lost.cost_to_hold.hourly > candidate.cost.hourly
 
 
-def test_headroom_enough_for_a_zone_outlives_it(searched):
+def test_with_enough_headroom_a_lost_zone_breaks_nothing(searched):
     store, _ = searched
     [candidate] = planned(store, zones=3, headroom=0.6).candidates
     assert candidate.lost_zone.holds
@@ -133,7 +133,7 @@ def test_the_only_node_is_all_lost_with_its_zone(searched):
     assert candidate.lost_zone.nodes_to_hold == 2
 
 
-def test_the_tail_is_stretched_by_what_the_simulation_missed(searched):
+def test_a_simulated_p99_is_corrected_by_the_error_of_the_simulation(searched):
     store, manifest = searched
     steps = tuple(step.model_copy(update={"p99_ms": 2 * step.p99_ms}) for step in manifest.capacity.steps)
     slower = manifest.model_copy(update={"capacity": manifest.capacity.model_copy(update={"steps": steps})})
@@ -146,11 +146,11 @@ def test_the_tail_is_stretched_by_what_the_simulation_missed(searched):
     )
 
 
-def test_of_two_laws_the_one_is_taken_that_has_the_runs_tail(closed):
+def test_of_two_close_laws_the_one_with_the_p99_of_the_run_is_taken(closed):
     # A closed loop never shows many requests at once; the other law fits it as well and then breaks down beyond.
     model = read_model(*closed)
     assert (model.scaling.law, model.scaling.threads) == ("threads", 2)
-    assert model.agreement.off < 0.3
+    assert model.agreement.log_error < 0.3
 
 
 def test_repeats_of_a_variant_are_planned_with_together(store):
@@ -169,7 +169,7 @@ def test_the_cheapest_fleet_comes_first(store):
     assert first.cost.hourly < second.cost.hourly
 
 
-def test_runs_that_allow_no_plan_say_why(store):
+def test_runs_that_are_not_used_for_a_plan_say_why(store):
     invalid = Validity(verdict="invalid", reasons=("the server died",))
     steady = make_rows(PROFILES["smoke"], Server(capacity_rps=30, service_ms=20))
     failing = make_rows(PROFILES["smoke"], Server(capacity_rps=30, service_ms=20, error_share=0.2))

@@ -148,5 +148,5 @@ def test_a_fleet_in_one_zone_cannot_outlive_it(steady):
 
 @pytest.mark.parametrize("changes", [{"alone_ms": 0}, {"speeds": ()}, {"speeds": (1.0, 0.0)}])
 def test_what_is_no_service_is_refused(steady, changes):
-    with pytest.raises(ValueError, match="a service"):
+    with pytest.raises(ValueError, match="alone_ms and all speeds must be above 0 and spread must not be empty"):
         replace(steady, **changes)

@@ -16,8 +16,8 @@ from stacks.shapes import NodeShape, ShapeSettings
 from tests.unit.analysis.pricing import fake_catalogue as fake
 
 REGION = "us-central1"
-QUICK = Retry(predicate=live.PATIENT._predicate, initial=0.01, maximum=0.02, timeout=10)
-IMPATIENT = QUICK.with_timeout(0.1)
+QUICK = Retry(predicate=live.RETRY._predicate, initial=0.01, maximum=0.02, timeout=10)
+SHORT = QUICK.with_timeout(0.1)
 SHAPES = (("e2-custom-2-4096", 8), ("e2-custom-4-8192", 4), ("e2-custom-8-16384", 2), ("e2-highmem-8", 2))
 
 
@@ -180,7 +180,7 @@ def test_a_bad_minute_of_the_service_passes(catalogue, transport, code):
 def test_a_catalogue_that_cannot_be_read_is_one_error_with_its_mend(catalogue, transport, codes, mend):
     catalogue.answers_first = codes
     with pytest.raises(live.CatalogueError, match=mend):
-        read(transport, IMPATIENT)
+        read(transport, SHORT)
 
 
 def test_an_answer_that_is_no_catalogue_is_one_error(catalogue, transport):

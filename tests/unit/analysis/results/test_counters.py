@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.results.columns import read_columns
-from analysis.results.counters import read_counted, requests_by_replica
+from analysis.results.counters import read_server_counters, requests_by_replica
 from analysis.results.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_manifest
 from stacks.load_profiles import PROFILES
@@ -28,7 +28,7 @@ def counted(store, table, row, *readings, rows=None):
     rows = rows or [row(second / 2, phase="ramp" if second < 8 else "hold") for second in range(24)]
     store.write_rows(manifest.stack, manifest.run_id, "w0", table(rows))
     store.write_manifest(manifest)
-    return read_counted(read_columns(store, manifest), table_of(*readings))
+    return read_server_counters(read_columns(store, manifest), table_of(*readings))
 
 
 def ok(second, subject, count, **more):
@@ -84,7 +84,7 @@ def test_what_was_not_counted_has_no_mean(store, table, row):
     assert (replica.latency_ms, replica.runtime_ms, replica.queued_ms, replica.requests_a_batch) == (None,) * 4
 
 
-def test_ours_outside_is_of_the_answers_that_came_between_the_same_readings(store, table, row):
+def test_the_latency_of_the_generator_is_of_answers_between_the_same_readings(store, table, row):
     rows = [row(second, phase="hold", latency_ms=100 if 4 <= second < 8 else 900) for second in range(12)]
     assert counted(store, table, row, ok(4, "a", 0), ok(8, "a", 4), rows=rows).outside_ms == 100
 

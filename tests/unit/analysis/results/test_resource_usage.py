@@ -3,9 +3,9 @@ from datetime import timedelta
 import pyarrow as pa
 import pytest
 
-from analysis.results.bottleneck import Where
+from analysis.results.bottleneck import Part
 from analysis.results.columns import read_columns
-from analysis.results.resource_usage import read_meanwhile
+from analysis.results.resource_usage import read_resource_usage
 from analysis.results.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_manifest
 from stacks.load_profiles import PROFILES
@@ -40,7 +40,7 @@ def sampled(subject, cores_at, most_cores=8.0, memory_bytes=100 * MB):
 
 
 def read(store, manifest, window_s=1):
-    return read_meanwhile(read_columns(store, manifest), store, manifest, window_s)
+    return read_resource_usage(read_columns(store, manifest), store, manifest, window_s)
 
 
 def test_samples_lie_on_the_time_axis_of_the_rows(store, table, row):
@@ -57,12 +57,12 @@ def test_a_window_has_the_average_of_its_cores(store, table, row):
     assert found.over_time["cores"].tolist() == [2, 7, 10.5]
 
 
-def test_the_limit_is_that_of_the_phase_that_counts(store, table, row):
+def test_the_bottleneck_is_that_of_the_phase_that_counts(store, table, row):
     """Idle in the ramp, and saturated in the hold."""
     samples = sampled("server", lambda second: 7.9 if 4 <= second < 12 else 0) + sampled("generator", lambda _: 0.1)
-    assert read(store, a_run(store, table, row, samples)).limit.where is Where.server
+    assert read(store, a_run(store, table, row, samples)).bottleneck.part is Part.server
     turned = sampled("server", lambda second: 0 if 4 <= second < 12 else 7.9) + sampled("generator", lambda _: 0.1)
-    assert read(store, a_run(store, table, row, turned)).limit.where is Where.none
+    assert read(store, a_run(store, table, row, turned)).bottleneck.part is Part.none
 
 
 def test_the_cores_of_replicas_add_up(store, table, row):
@@ -74,8 +74,8 @@ def test_the_cores_of_replicas_add_up(store, table, row):
     assert server["cores"].tolist() == pytest.approx([15.6] * len(server))
     assert server["most_cores"].tolist() == [16.0] * len(server)
     assert server["memory_bytes"].tolist() == [200 * MB] * len(server)
-    assert found.limit.where is Where.server
-    assert "15.60 of 16 cores" in found.limit.sentence
+    assert found.bottleneck.part is Part.server
+    assert "15.60 of 16 cores" in found.bottleneck.sentence
 
 
 def test_the_processes_that_asked_add_up_as_the_generator_and_the_busiest_is_told(store, table, row):
@@ -85,8 +85,8 @@ def test_the_processes_that_asked_add_up_as_the_generator_and_the_busiest_is_tol
     generator = found.over_time[found.over_time["subject"] == "generator"]
     assert generator["cores"].tolist() == pytest.approx([1.15] * len(generator))
     assert found.over_time[found.over_time["subject"] == "server"]["cores"].max() == pytest.approx(0.4)
-    assert found.limit.where is Where.generator
-    assert "one of its 2 processes used more than 90 % of its core in 100% of the seconds" in found.limit.sentence
+    assert found.bottleneck.part is Part.generator
+    assert "one of its 2 processes used more than 90 % of a core in 100% of the seconds" in found.bottleneck.sentence
 
 
 def every(step_s, subject, cores_at, first_s=0, throttled=None):
@@ -108,7 +108,7 @@ def test_replicas_that_are_sampled_at_other_moments_add_up_in_every_second(store
 
 
 def test_a_sample_tells_of_all_the_time_since_the_one_before(store, table, row):
-    """A lost connection leaves no hole: what was used meanwhile is in the next sample."""
+    """A lost connection leaves no hole: what was used in that time is in the next sample."""
     sparse = [each for each in every(2, "serving-a", lambda at: at) if each["at"].second not in {4, 6}]
     found = read(store, a_run(store, table, row, sparse))
     assert found.over_time["cores"].tolist() == [2, 2, 8, 8, 8, 8, 8, 8, 10, 10, 12, 12]
@@ -119,15 +119,15 @@ def test_seconds_that_no_sample_covers_are_left_out(store, table, row):
     assert found.over_time["second"].tolist() == list(range(4, 12))
 
 
-def test_the_limit_of_a_pod_that_is_stopped_is_told_as_the_limit_of_the_run(store, table, row):
+def test_a_throttled_pod_is_the_bottleneck_of_the_run(store, table, row):
     samples = (
         every(5, "serving-a", lambda _: 0.4, throttled=0.5)
         + every(5, "serving-b", lambda _: 0.4, throttled=0.02)
         + sampled("generator", lambda _: 0.1)
     )
     found = read(store, a_run(store, table, row, samples))
-    assert found.limit.where is Where.server
-    assert "the CPU limit of 2 cores stopped one of 2 replicas in 50% of all periods" in found.limit.sentence
+    assert found.bottleneck.part is Part.server
+    assert "the CPU limit of 2 cores throttled one of 2 replicas in 50% of all periods" in found.bottleneck.sentence
 
 
 def test_a_machine_has_no_memory_rather_than_none_in_use(store, table, row):
@@ -140,7 +140,7 @@ def test_a_machine_has_no_memory_rather_than_none_in_use(store, table, row):
 def test_an_older_run_without_samples_says_that_nothing_is_known(store, table, row):
     found = read(store, a_run(store, table, row, []))
     assert len(found.over_time) == 0
-    assert found.limit.where is Where.unknown
+    assert found.bottleneck.part is Part.unknown
 
 
 def test_samples_without_rows_are_no_trouble(store, table, row):
@@ -149,4 +149,4 @@ def test_samples_without_rows_are_no_trouble(store, table, row):
     samples = pa.Table.from_pylist(sampled("server", lambda _: 1), schema=SAMPLES_SCHEMA)
     store.write_samples(manifest.stack, manifest.run_id, samples)
     store.write_manifest(manifest)
-    assert read(store, manifest).limit.where is Where.unknown
+    assert read(store, manifest).bottleneck.part is Part.unknown

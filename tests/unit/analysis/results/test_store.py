@@ -175,9 +175,9 @@ def test_a_worker_whose_name_is_no_file_name_is_refused(store, rows, worker):
 
 
 DAMAGE = {
-    "not JSON": (manifest_file, lambda content: b"{" + content, "is no manifest"),
-    "cut off": (manifest_file, lambda content: content[: len(content) // 2], "is no manifest"),
-    "not text": (manifest_file, lambda _: b"\xff\xfe\x00", "is no manifest"),
+    "not JSON": (manifest_file, lambda content: b"{" + content, "is not a manifest"),
+    "cut off": (manifest_file, lambda content: content[: len(content) // 2], "is not a manifest"),
+    "not text": (manifest_file, lambda _: b"\xff\xfe\x00", "is not a manifest"),
     "a field that is not in the contract": (
         manifest_file,
         lambda content: json.dumps(json.loads(content) | {"colour": "red"}).encode(),
@@ -191,11 +191,11 @@ DAMAGE = {
     "another run's": (
         manifest_file,
         lambda content: json.dumps(json.loads(content) | {"stack": "other"}).encode(),
-        "says inside that it is run",
+        "contains the manifest of run",
     ),
-    "rows without a footer": (part_file, lambda content: content[: len(content) // 2], "no readable Parquet"),
-    "rows that are empty": (part_file, lambda _: b"", "no readable Parquet"),
-    "rows that are no Parquet": (part_file, lambda _: b"time,latency\n1,2\n", "no readable Parquet"),
+    "rows without a footer": (part_file, lambda content: content[: len(content) // 2], "not a readable Parquet"),
+    "rows that are empty": (part_file, lambda _: b"", "not a readable Parquet"),
+    "rows that are no Parquet": (part_file, lambda _: b"time,latency\n1,2\n", "not a readable Parquet"),
 }
 
 
@@ -247,7 +247,7 @@ def test_a_half_written_file_of_a_killed_writer_is_called_that(store, finished):
     leftover = part_file(store, finished).with_name("part-w1.parquet.1a2b3c4d.half-written")
     leftover.write_bytes(b"PAR1")
     [problem] = store.scan().problems
-    assert "half-written" in problem.why
+    assert "is incomplete" in problem.why
     assert store.scan().manifests == (finished,)
 
 

@@ -13,11 +13,11 @@ def test_errors_are_a_percentage_or_a_share(text, share):
     assert objective(errors=text).errors == pytest.approx(share)
 
 
-def test_without_a_word_latency_has_no_limit_and_cost_decides():
-    silent = objective()
-    assert silent.p99_ms is None
-    assert silent.errors == 0.05
-    assert silent.goal == "minimise cost"
+def test_without_options_latency_has_no_limit_and_cost_decides():
+    default = objective()
+    assert default.p99_ms is None
+    assert default.errors == 0.05
+    assert default.goal == "minimise cost"
 
 
 def test_a_budget_makes_throughput_decide():
@@ -45,15 +45,15 @@ def test_options_go_before_the_file(tmp_path):
         ({"budget": "0"}, "budget"),
     ],
 )
-def test_what_cannot_be_understood_is_named(given, named):
+def test_an_invalid_option_is_named(given, named):
     with pytest.raises(ObjectiveError, match=named):
         objective(**given)
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("p99: [", "no YAML"), ("400ms", "no keys"), ("p95: 400ms", "p95"), (None, "cannot be read")]
+    ("text", "named"), [("p99: [", "not YAML"), ("400ms", "no keys"), ("p95: 400ms", "p95"), (None, "cannot be read")]
 )
-def test_a_file_that_says_nothing_known_is_an_error(tmp_path, text, named):
+def test_a_file_without_known_keys_is_an_error(tmp_path, text, named):
     file = tmp_path / "objective.yaml"
     if text is not None:
         file.write_text(text)

@@ -13,7 +13,7 @@ CHEAPEST = Objective(p99_ms=400, errors=0.001)
 FASTEST = Objective(p99_ms=400, errors=0.001, budget_usd_730h=1000)
 
 
-def test_the_cheapest_that_keeps_the_limits_is_first_and_what_is_surely_dearer_is_not_tied(ranked):
+def test_the_cheapest_that_meets_the_objective_is_first_and_what_certainly_costs_more_is_not_tied(ranked):
     dear, cheap = ranked("dear", goodput=40), ranked("cheap", goodput=50)
     best, other = rank([dear, cheap], CHEAPEST)
     assert (best.label, best.tied_with_best) == ("cheap", True)
@@ -40,7 +40,7 @@ def test_a_cheaper_one_that_misses_or_may_miss_a_limit_comes_after_and_is_never_
     ]
 
 
-def test_nothing_is_best_where_nothing_surely_keeps_the_limits(ranked, known_to):
+def test_nothing_is_best_where_nothing_certainly_meets_the_objective(ranked, known_to):
     assert not any(each.tied_with_best for each in rank([ranked(p99=known_to(395, 0.05))], CHEAPEST))
 
 
@@ -49,7 +49,7 @@ def test_a_p99_without_an_upper_bound_can_miss_a_limit_and_never_keep_it(ranked)
     assert ranked(p99=Estimate(900, 800, math.inf)).meets is Meets.no
 
 
-def test_one_limit_that_is_surely_missed_decides(ranked, known_to):
+def test_one_limit_that_is_certainly_missed_decides(ranked, known_to):
     assert ranked(p99=known_to(395, 0.05), errors=Estimate(2, 1.5, 2.5)).meets is Meets.no
 
 
@@ -77,14 +77,14 @@ def test_more_rivals_need_a_clearer_difference(ranked):
     assert rank([leader, rival, *others], CHEAPEST)[1].tied_with_best
 
 
-def test_a_ratio_is_as_unsure_as_both_figures_together(known_to):
+def test_the_half_widths_of_a_ratio_add_up_as_squares(known_to):
     found = ratio(known_to(110, 0.03), known_to(100, 0.04))
     assert found.value == pytest.approx(1.1)
     assert math.log(found.high / found.value) == pytest.approx(0.05)
     assert math.log(found.value / found.low) == pytest.approx(0.05)
 
 
-def test_runs_needed_grow_with_the_square_of_what_is_asked():
+def test_the_runs_needed_grow_with_the_inverse_square_of_the_gap():
     few, many = (20 + runs_to_settle(0.05, 20, gap) for gap in (0.048, 0.036))
     assert many / few == pytest.approx((0.048 / 0.036) ** 2, rel=0.1)
     assert runs_to_settle(0.1, 10, 0.001) is None

@@ -33,10 +33,10 @@ def test_a_repeat_is_a_repeat_whatever_its_model_was_exported_as(manifest):
     assert len(labels([run, manifest(model=other)])) == 1
 
 
-def test_only_what_was_asked_alike_compares_and_the_others_say_so(manifest):
+def test_only_runs_under_the_same_load_compare_and_the_others_are_excluded_with_a_reason(manifest):
     chosen = comparable([manifest(load="seed"), manifest("2cpu-4gb", load="seed"), manifest(load="smoke")])
     assert [variant.label for variant in chosen.variants] == ["8cpu-16gb", "2cpu-4gb"]
-    [(_, why)] = chosen.others
+    [(_, why)] = chosen.excluded
     assert "another load" in why
     assert "users 150" in why
     assert "users 4" in why
@@ -51,14 +51,14 @@ def test_this_machine_never_compares_with_a_cluster(manifest):
     local = [manifest(inter_op=inter_op).model_copy(update={"platform": "local"}) for inter_op in (2, 4, 8)]
     chosen = comparable([*local, manifest()])
     assert len(chosen.variants) == 1
-    assert all("says nothing of a cluster" in why for _, why in chosen.others)
+    assert all("does not compare with runs on a cluster" in why for _, why in chosen.excluded)
     assert len(comparable(local).variants) == 3
 
 
 def test_another_model_does_not_compare(manifest):
     run = manifest("2cpu-4gb")
     other = manifest(model=run.serving.model.model_copy(update={"name": "bert"}))
-    [(_, why)] = comparable([other, run]).others
+    [(_, why)] = comparable([other, run]).excluded
     assert "bert" in why
 
 

@@ -7,8 +7,8 @@ from analysis.pricing.stack_cost import serving_cost
 from analysis.report.charts.breakdown import break_down
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.verdict.judge import judge
 from analysis.verdict.objective import Objective
+from analysis.verdict.verdict import read_verdict
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
@@ -25,10 +25,10 @@ def two(store):
 
 
 def test_the_parts_of_a_variant_come_to_what_it_is_ranked_by(two):
-    judgement = judge(two, ASKED)
-    made = break_down(judgement.ranking)
+    verdict = read_verdict(two, ASKED)
+    made = break_down(verdict.ranking)
     assert made.names == ("vCPUs", "memory", "boot disks", "cluster fee")
-    for row, each in zip(made.rows, judgement.ranking, strict=True):
+    for row, each in zip(made.rows, verdict.ranking, strict=True):
         assert (row.label, row.total) == (each.label, each.usd_per_million.value)
         assert sum(row.parts) == pytest.approx(row.total)
     large, small = (dict(zip(made.names, row.parts, strict=True)) for row in made.rows)
@@ -40,7 +40,7 @@ def test_the_parts_of_a_variant_come_to_what_it_is_ranked_by(two):
 def test_a_part_is_told_as_number_and_as_bar_in_every_form_of_the_report(two, tmp_path):
     findings = collect(two, ASKED)
     html, markdown = (path.read_text() for path in write_report(findings, tmp_path / "report"))
-    made = break_down(findings.judgement.ranking)
+    made = break_down(findings.verdict.ranking)
     assert str(made.drawing) in html
     assert "by line item (vCPUs, memory, boot disks, cluster fee)" in made.drawing
     for row in made.rows:
@@ -54,7 +54,7 @@ def test_items_beyond_the_colours_are_one_part_of_the_bar_and_each_a_column(stor
         manifest = make_manifest(SMOKE, f"n{nodes}", nodes=nodes)
         cost = serving_cost(manifest.shape, "us-central1")
         write_run(store, manifest.model_copy(update={"cost": cost}), make_rows(SMOKE, Server(40, 20)))
-    made = break_down(judge(store, ASKED).ranking)
+    made = break_down(read_verdict(store, ASKED).ranking)
     assert len(made.names) == len(cost.line_items) > 4
     assert made.drawing.count(">other<") == 1
     assert made.drawing.count(">cluster fee<") == 0
@@ -65,5 +65,5 @@ def test_items_beyond_the_colours_are_one_part_of_the_bar_and_each_a_column(stor
 def test_one_variant_has_nothing_to_be_compared_with(store, tmp_path):
     write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(40, 20)))
     html, markdown = write_report(collect(store, ASKED), tmp_path / "report")
-    assert "What the cost is made of" not in html.read_text()
-    assert "by line item:" not in markdown.read_text()
+    assert "Cost by line item" not in html.read_text()
+    assert "by line item" not in markdown.read_text()

@@ -1,4 +1,4 @@
-"""Reads a store into a verdict: figures of every run, which of them compare, and how they rank for an objective."""
+"""The verdict on a store: reads every run, ranks the comparable variants for an objective, names what is excluded."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,15 +20,15 @@ P99 = 0.99
 
 @dataclass(frozen=True)
 class Excluded:
-    """A run that has no place in the ranking, and why."""
+    """A run that is not ranked, and why."""
 
     manifest: Manifest
     reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """The ranking for an objective, and the runs that have no place in it."""
+class Verdict:
+    """The ranking for an objective, and the runs that are not ranked."""
 
     objective: Objective
     ranking: tuple[Ranked, ...]
@@ -36,36 +36,36 @@ class Judgement:
 
     @property
     def best(self) -> tuple[Ranked, ...]:
-        """The best and what cannot be told from it; empty where nothing surely keeps the limits."""
+        """The best variant and those tied with it; empty where none certainly meets the objective."""
         return tuple(each for each in self.ranking if each.tied_with_best)
 
     @property
     def outcome(self) -> Meets:
-        """Yes if there is a best, no if nothing keeps the limits, unsure if the data cannot tell."""
-        return next((kept for kept in Meets if any(each.meets is kept for each in self.ranking)), Meets.unsure)
+        """Yes if a variant certainly meets the objective, no if all certainly miss it, else unsure."""
+        return next((meets for meets in Meets if any(each.meets is meets for each in self.ranking)), Meets.unsure)
 
 
-def judge(store: ResultsStore, objective: Objective) -> Judgement:
-    """Read all finished runs of a store and rank what compares."""
+def read_verdict(store: ResultsStore, objective: Objective) -> Verdict:
+    """Read all finished runs of a store and rank the comparable variants."""
     manifests = store.scan().manifests
-    return judgement_of(zip(manifests, for_each(partial(_figures, store), manifests), strict=True), objective)
+    return verdict_of(zip(manifests, for_each(partial(_figures, store), manifests), strict=True), objective)
 
 
-def judgement_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> Judgement:
-    """The same, of runs that were read."""
+def verdict_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> Verdict:
+    """The verdict on runs that were read."""
     figures: dict[str, RunFigures] = {}
     excluded: list[Excluded] = []
-    sound: list[Manifest] = []
-    for manifest, (found, why) in runs:
-        reasons = [*why, *_unrankable(manifest, found)]
-        if found is None or reasons:
+    rankable: list[Manifest] = []
+    for manifest, (run, invalid) in runs:
+        reasons = [*invalid, *_unrankable(manifest, run)]
+        if run is None or reasons:
             excluded.append(Excluded(manifest, tuple(reasons)))
         else:
-            figures[manifest.run_id] = found
-            sound.append(manifest)
-    compared = comparable(sound)
-    excluded += [Excluded(manifest, (why,)) for manifest, why in compared.others]
-    return Judgement(
+            figures[manifest.run_id] = run
+            rankable.append(manifest)
+    compared = comparable(rankable)
+    excluded += [Excluded(manifest, (reason,)) for manifest, reason in compared.excluded]
+    return Verdict(
         objective,
         rank([_ranked(variant, figures, objective) for variant in compared.variants], objective),
         tuple(sorted(excluded, key=lambda each: each.manifest.run_id)),
@@ -79,9 +79,9 @@ def _figures(store: ResultsStore, manifest: Manifest) -> Read:
 def _unrankable(manifest: Manifest, figures: RunFigures | None) -> list[str]:
     reasons = []
     if figures is not None and not (figures.quantiles_ms and figures.goodput_rps.value):
-        reasons.append("no good answer came within its hold, so it has no latency or no cost")
+        reasons.append("its hold has no good answer, so it has no latency or no cost")
     if manifest.cost.hourly is None:
-        reasons.append("something that it uses has no price, so it has no cost")
+        reasons.append("a line item has no price, so its cost is not known")
     return reasons
 
 
