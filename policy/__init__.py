@@ -1,1 +1,1 @@
-"""The policy pack: what no stack of this project may do, checked by the engine before it is done."""
+"""The policy pack: rules that every resource of a stack must keep, checked by the engine before it acts."""

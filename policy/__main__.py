@@ -1,7 +1,7 @@
-"""What the engine starts: the rules as a policy pack, each of them mandatory.
+"""The policy pack that the engine starts: all rules, each mandatory.
 
-The engine runs this folder with the Python of its own environment, which holds Pulumi's policy SDK and what the
-project's plan-time facts need. The checkout is put on the path, so that rules read the same facts as the program.
+The engine runs this folder in an environment of its own, with Pulumi's policy SDK and the packages that stacks/ needs.
+The checkout is put on the path, so that rules read the same facts as the program.
 """
 
 import sys
@@ -26,7 +26,7 @@ from policy.rules import RULES
 
 
 def policy_of(rule: Rule) -> ResourceValidationPolicy:
-    """A rule as the SDK takes it."""
+    """A rule as a policy of the SDK."""
 
     def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
         for message in rule.violations(resource_of(args)):
@@ -36,14 +36,14 @@ def policy_of(rule: Rule) -> ResourceValidationPolicy:
 
 
 def resource_of(args: ResourceValidationArgs) -> Resource:
-    """The SDK's account of a resource as plain values."""
+    """The SDK's resource as plain values."""
     stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
     inputs = {key: _member(args.props, key) for key in args.props}
     return Resource(args.resource_type, args.name, stack, inputs)
 
 
 def _known(value: object) -> object:
-    """Plain values all the way down. The SDK raises where something is unknown, and would skip the whole rule."""
+    """The value with plain values inside. The SDK raises on unknown values, which would skip the whole rule."""
     if isinstance(value, Mapping):
         return {key: _member(value, key) for key in value}
     if isinstance(value, str) or not hasattr(value, "__len__"):

@@ -1,14 +1,14 @@
-"""The types that rules look at, by the tokens that the engine knows them by, and where some of them keep things."""
+"""The types of resources that rules check, and where pods and node pools are in their inputs."""
 
 from policy.resource import UNKNOWN, Resource, at, each_in
 
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 
-# As components.gke.node_pool labels its pools.
+# The labels of components.gke.node_pool.
 _POOL_LABEL, _LOAD_POOL = "shapebench/pool", "load"
 
-# Where a pod's specification lies in each kind that makes pods. `apps/v1` and `batch/v1` share the deeper path.
+# The path of the pod specification in each kind that creates pods.
 _POD_SPEC = {
     "Pod": "spec",
     "CronJob": "spec.jobTemplate.spec.template.spec",
@@ -19,23 +19,23 @@ _POD_SPEC = {
 
 
 def is_serving_pool(resource: Resource) -> bool:
-    """Whether it is a node pool that may serve: every one that is not marked as the load generator's."""
+    """Whether it is a node pool that may serve: any that is not labelled as the load generator's."""
     labels = resource.get("nodeConfig.labels")
     return resource.kind == NODE_POOL and labels is not UNKNOWN and at(labels, _POOL_LABEL) not in (_LOAD_POOL, UNKNOWN)
 
 
 def pod_spec(resource: Resource) -> object:
-    """The specification of the pods that a Kubernetes resource makes; None for one that makes none."""
+    """The pod specification of a Kubernetes resource; None where it creates no pods."""
     path = _POD_SPEC.get(resource.type_name) if resource.package == "kubernetes" else None
     return resource.get(path) if path else None
 
 
 def containers(resource: Resource) -> list[object]:
-    """Every container of those pods, those that only start first among them."""
+    """All containers of those pods, init containers included."""
     spec = pod_spec(resource)
     return [each for key in ("initContainers", "containers") for each in each_in(at(spec, key))]
 
 
 def container_name(container: object) -> str:
-    """What a message calls a container."""
+    """The name of a container in messages."""
     return f"container {at(container, 'name')}"

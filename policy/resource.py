@@ -1,4 +1,4 @@
-"""A resource as a rule sees it: what it is, whose it is, and its inputs, of which a preview does not know all."""
+"""A resource as a rule sees it: type, name, stack and inputs, some of which a preview does not know."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any, Final
 
 
 class _Unknown(Enum):
-    UNKNOWN = "not known before it is made"
+    UNKNOWN = "not known before it is created"
 
 
 UNKNOWN: Final = _Unknown.UNKNOWN
-"""An input that is the output of something that is not there yet. It breaks no rule: `pulumi up` looks again."""
+"""An input that is an output of a resource that does not exist yet. It breaks no rule: `pulumi up` checks again."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """What the engine is about to make or change."""
+    """A resource that the engine is about to create or change."""
 
     kind: str
     """The type's token, such as `gcp:container/cluster:Cluster`."""
@@ -26,7 +26,7 @@ class Resource:
 
     @property
     def package(self) -> str:
-        """What the type belongs to: `gcp`, `kubernetes`, `shapebench` and so on."""
+        """The package of the type: `gcp`, `kubernetes`, `shapebench` and so on."""
         return self.kind.partition(":")[0]
 
     @property
@@ -35,7 +35,7 @@ class Resource:
         return self.kind.rpartition(":")[2]
 
     def get(self, path: str) -> object:
-        """The input at a path such as `nodeConfig.labels`: None where there is none, UNKNOWN where nobody knows yet."""
+        """The input at a path such as `nodeConfig.labels`; None and UNKNOWN as in `at`."""
         return at(self.inputs, path)
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Resource:
 
 
 def at(value: object, path: str) -> object:
-    """What lies at a path of keys: None where there is nothing, UNKNOWN where nobody knows yet."""
+    """The value at a path of keys: None where there is none, UNKNOWN where it is not known yet."""
     for key in path.split("."):
         if value is UNKNOWN:
             return UNKNOWN

@@ -1,4 +1,4 @@
-"""A rule: a name, a sentence, and a pure function that finds what breaks it."""
+"""A rule: its name, its sentence, and the pure function that checks a resource."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from policy.resource import Resource
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing that no resource may do."""
+    """A rule that every resource must keep."""
 
     name: str
     """In kebab-case."""
     description: str
-    """What has to be so, in one sentence."""
+    """The rule in one sentence."""
     check: Callable[[Resource], Iterable[str]]
-    """What is wrong with a resource: each says what is so, what follows from it, and the mend."""
+    """The problems of a resource: each message names the fact, the consequence and the mend."""
 
     def violations(self, resource: Resource) -> list[str]:
-        """What is wrong with a resource, each with its name."""
+        """The problems of a resource, each message with the resource's name."""
         return [f"{resource}: {each}" for each in self.check(resource)]

@@ -80,6 +80,11 @@ class ServingVariant(ServingSettings):
     intra_op: Threads
 
     @property
+    def thread_settings(self) -> str:
+        """The thread settings as text."""
+        return f"intra_op {self.intra_op}, inter_op {self.inter_op}"
+
+    @property
     def busy_threads(self) -> int:
         """How many cores one replica can keep busy.
 

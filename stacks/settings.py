@@ -73,9 +73,7 @@ class Settings(Frozen):
     shape: Annotated[
         ShapeSettings, Field(description="The node shape that is measured and priced: machineType and nodes.")
     ]
-    serving: Annotated[
-        ServingSettings, Field(description="The serving variant: protocol, interOp, and optionally intraOp, batching.")
-    ]
+    serving: Annotated[ServingSettings, Field(description="The serving variant: protocol, threads and batching.")]
     load: Annotated[
         LoadProfile,
         Field(description=f"A load profile by name ({', '.join(PROFILES)}), with the settings that differ from it."),

@@ -18,11 +18,10 @@ def provenance(run: Run) -> Facts:
 def _served(manifest: Manifest) -> Facts:
     serving, batching = manifest.serving, manifest.serving.batching
     stands_in = ", which this machine stands in for" if manifest.platform == "local" else ""
-    threads = f"intra_op {serving.intra_op}, inter_op {serving.inter_op}"
     return (
         ("Platform", f"{manifest.platform}; priced as {shape_name(manifest)}{stands_in}"),
         ("Server", server_name(manifest) + (f", image {serving.image}" if serving.image else "")),
-        ("Settings", f"{serving.protocol}, {serving.replicas} × {threads}"),
+        ("Settings", f"{serving.protocol}, {serving.replicas} × {serving.thread_settings}"),
         ("Batching", "off" if batching is None else ", ".join(f"{name} {value}" for name, value in batching)),
         ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
     )

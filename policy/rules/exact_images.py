@@ -1,4 +1,4 @@
-"""Images have an exact version or a digest, so that tomorrow's measurement is of the same server."""
+"""Images have an exact version or a digest, so that later runs measure the same server."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from stacks.images import exact_image
 def _check(resource: Resource) -> Iterator[str]:
     named = [(container_name(each), at(each, "image")) for each in containers(resource)]
     if resource.package == "shapebench":
-        # The load test's pods are made by this project's own plugin, which is told their image.
+        # The plugin creates the load test's pods, and has their image as an input.
         named += [(key, value) for key, value in resource.inputs.items() if key.endswith("Image") and value is not None]
     for what, image in named:
         if image is not UNKNOWN:
@@ -21,4 +21,4 @@ def _check(resource: Resource) -> Iterator[str]:
                 yield f"{what}: {error}"
 
 
-RULE = Rule("exact-images", "Every image is named by an exact version or a digest.", _check)
+RULE = Rule("exact-images", "Every image has an exact version or a digest.", _check)

@@ -1,4 +1,4 @@
-"""What serves has a fixed size: an autoscaler would change what is measured while it is measured."""
+"""The serving pool has a fixed size: an autoscaler would change the shape during a run."""
 
 from collections.abc import Iterator
 
@@ -22,12 +22,12 @@ def _check(resource: Resource) -> Iterator[str]:
 def _pool(resource: Resource) -> Iterator[str]:
     if resource.get("autoscaling") not in (None, UNKNOWN):
         yield (
-            "it is a serving pool and has autoscaling, so a run measures several sizes at once and its price is that of"
-            " none; remove autoscaling and set shapebench:shape.nodes"
+            "it is a serving pool and has autoscaling, so a run measures several sizes at once, and its price is of"
+            " none of them; remove autoscaling and set shapebench:shape.nodes"
         )
     elif resource.get("nodeCount") is None:
         yield (
-            "it is a serving pool and has no nodeCount, so Google decides how many nodes are measured and paid for; set"
+            "it is a serving pool and has no nodeCount, so Google decides how many nodes are measured and billed; set"
             " it to shapebench:shape.nodes"
         )
 

@@ -1,4 +1,4 @@
-"""Everything says whose it is and when it may go, so that what is left over is found again and never anything else."""
+"""Every resource has the labels of its stack and its expiry, so that the janitor finds leftovers and nothing else."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from stacks.names import COMMIT, EXPIRES, STACK, expiry, from_description
 
 _NEEDED = (STACK, COMMIT, EXPIRES)
 
-# Where the labels are. Networks, routers and accounts carry none: their description holds them as text.
+# Where the labels are. Networks, routers and accounts have none; their description holds the labels as text.
 _LABELS_AT = {
     "gcp:container/cluster:Cluster": "resourceLabels",
     "gcp:container/nodePool:NodePool": "nodeConfig.resourceLabels",
@@ -20,7 +20,7 @@ _DESCRIBED = {
     "gcp:compute/router:Router",
     "gcp:serviceaccount/account:Account",
 }
-# These can carry neither, and go with what they belong to.
+# These can have neither, and are deleted with the resource that they belong to.
 _UNLABELLED = {
     "gcp:compute/routerNat:RouterNat",
     "gcp:projects/iAMMember:IAMMember",
@@ -35,7 +35,7 @@ def _check(resource: Resource) -> Iterator[str]:
         labels = resource.get("metadata.labels")
         if labels is not UNKNOWN and not at(labels, STACK):
             yield (
-                f"its metadata.labels have no {STACK}, so whose it is cannot be told in a cluster that others use; give"
+                f"its metadata.labels have no {STACK}, so in a shared cluster nobody can tell whose it is; give"
                 " it the labels of the stack (stacks/names.py)"
             )
     elif resource.package == "gcp" and resource.kind not in _UNLABELLED:
@@ -50,13 +50,13 @@ def _on_google(resource: Resource) -> Iterator[str]:
     missing = [key for key in _NEEDED if not labels.get(key)]
     if missing:
         yield (
-            f"its {where} has no {', '.join(missing)}, so it is not found again when the stack is gone, and is paid for"
-            " until somebody notices; give it the labels of the stack (stacks/names.py). If its kind can carry"
-            " none, say so in policy/rules/labels_and_expiry.py"
+            f"its {where} has no {', '.join(missing)}, so the janitor does not find it when the stack is gone, and is"
+            " billed until somebody notices; give it the labels of the stack (stacks/names.py). If its kind can have"
+            " none, add it to policy/rules/labels_and_expiry.py"
         )
     elif labels[EXPIRES] is not UNKNOWN and expiry(labels) is None:
         yield (
-            f"its {EXPIRES} is {labels[EXPIRES]!r}, which is no moment, so it never counts as expired; take it from"
+            f"its {EXPIRES} is {labels[EXPIRES]!r}, which is no time, so it never expires; take it from"
             " the stack's lease (components/gke/lease.py)"
         )
 
@@ -70,4 +70,6 @@ def _labels(value: object) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) else {}
 
 
-RULE = Rule("labels-and-expiry", "Everything carries the stack, the commit and the end of its lease.", _check)
+RULE = Rule(
+    "labels-and-expiry", "Every resource has labels with its stack, its commit and the end of its lease.", _check
+)

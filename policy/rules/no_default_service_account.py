@@ -1,4 +1,4 @@
-"""Nodes and pods run as accounts made for them, not as the default ones."""
+"""Nodes and pods have service accounts of their own, not the default ones."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _DEFAULT_OF_COMPUTE_ENGINE = re.compile(r"default|\d+-compute@developer\.gservic
 
 
 def _check(resource: Resource) -> Iterator[str]:
-    # A cluster whose default pool is removed needs no account once it is there, but has nodes until then.
+    # Also the cluster: its default pool has nodes until it is deleted.
     if resource.kind in (CLUSTER, NODE_POOL):
         account = resource.get("nodeConfig.serviceAccount")
         if account is not UNKNOWN and (not account or _DEFAULT_OF_COMPUTE_ENGINE.fullmatch(str(account))):
@@ -28,9 +28,10 @@ def _pod(spec: object) -> Iterator[str]:
     account, mounted = at(spec, "serviceAccountName"), at(spec, "automountServiceAccountToken")
     if account in (None, "", "default") and mounted not in (False, UNKNOWN):
         yield (
-            "its pods carry a token of the namespace's default service account, which may do whatever anybody grants"
-            " that account; name a serviceAccountName of their own, or set automountServiceAccountToken to false"
+            "its pods have a token of the namespace's default service account, which has all permissions that anybody"
+            " grants that account; give them a serviceAccountName of their own, or set automountServiceAccountToken to"
+            " false"
         )
 
 
-RULE = Rule("no-default-service-account", "Nodes and pods run as accounts made for them.", _check)
+RULE = Rule("no-default-service-account", "Nodes and pods have service accounts of their own.", _check)

@@ -1,4 +1,4 @@
-"""Nothing that serves can be reached from the internet, and the control plane only by whom the stack names."""
+"""No server is reachable from the internet, and the control plane only from the networks that the stack names."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from policy.kinds import CLUSTER
 from policy.resource import UNKNOWN, Resource, at, each_in
 from policy.rule import Rule
 
-# What publishes by its very existence, on Kubernetes and on Google Cloud.
+# Kinds that always publish something, of Kubernetes and of Google Cloud.
 _PUBLISHING = {"Ingress", "Gateway", "ForwardingRule", "GlobalForwardingRule"}
 _PUBLIC_SERVICE_TYPES = {"LoadBalancer", "NodePort"}
 _MEND = "reach it by ClusterIP from inside the cluster, as the load generator does"
-# As stacks.gke admits them: a wider range than a /8 is the internet.
+# The limit of stacks.gke: a range wider than a /8 is as good as the internet.
 _WIDEST_PREFIX = 8
 
 
@@ -48,15 +48,15 @@ def _control_plane(resource: Resource) -> Iterator[str]:
         return
     if not networks:
         yield (
-            "its control plane answers on a public address and names no authorised networks, so the whole internet may"
-            " knock; list them in shapebench:gke.authorizedNetworks, or leave that empty for the DNS-based endpoint,"
+            "its control plane answers on a public address and names no authorised networks, so the whole internet can"
+            " connect; list them in shapebench:gke.authorizedNetworks, or leave that empty for the DNS-based endpoint,"
             " which IAM protects"
         )
     for network in each_in(networks):
         if _is_everywhere(at(network, "cidrBlock")):
             yield (
                 f"its control plane admits {at(network, 'cidrBlock')}, which is the internet; give the ranges that you"
-                " come from in shapebench:gke.authorizedNetworks"
+                " connect from in shapebench:gke.authorizedNetworks"
             )
     if resource.get("masterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled") is True:
         yield (

@@ -1,4 +1,4 @@
-"""No node has an address on the internet."""
+"""Nodes have no public addresses."""
 
 from collections.abc import Iterator
 
@@ -16,9 +16,9 @@ def _check(resource: Resource) -> Iterator[str]:
     switch = _SWITCH.get(resource.kind)
     if switch and resource.get(switch) not in (True, UNKNOWN):
         yield (
-            f"its {switch} is not true, so every node gets an address on the internet, where it can be scanned and"
-            f" takes one of the few addresses of the quota; set {switch} to true and let nodes out by NAT"
+            f"its {switch} is not true, so every node gets a public address, which can be scanned and counts"
+            f" against a small quota; set {switch} to true, and let nodes reach the internet by NAT"
         )
 
 
-RULE = Rule("private-nodes", "Nodes have no address on the internet.", _check)
+RULE = Rule("private-nodes", "Nodes have no public addresses.", _check)

@@ -1,4 +1,4 @@
-"""Every container says how much CPU and memory it gets."""
+"""Every container has requests and limits for CPU and memory."""
 
 from collections.abc import Iterator
 
@@ -14,9 +14,9 @@ def _check(resource: Resource) -> Iterator[str]:
         missing = [each for each in _NEEDED if at(container, f"resources.{each}") in (None, "")]
         if missing:
             yield (
-                f"{container_name(container)} sets no {', '.join(missing)}, so two servers may share a node and take"
-                " each other's cores, and what is measured is the neighbour; set resources to what a node has to give"
-                " (stacks/allocatable.py). A stack with seedFaithful leaves them out on purpose and cannot pass"
+                f"{container_name(container)} sets no {', '.join(missing)}, so two servers may share a node and"
+                " slow each other down; set resources to what a node can give (stacks/allocatable.py). A stack with"
+                " seedFaithful has none on purpose and cannot pass"
             )
 
 

@@ -1,4 +1,4 @@
-"""A stack that is called after a shape serves on that shape: its name is what reports and bills are read by."""
+"""A stack that is named after a shape has that shape, because reports and bills go by its name."""
 
 import re
 from collections.abc import Iterator
@@ -19,18 +19,18 @@ def _check(resource: Resource) -> Iterator[str]:
     promised = int(named["vcpus"]), float(named["memory_gb"])
     if _e2_resources(machine_type) != promised:
         yield (
-            f"its nodes are {machine_type}, but the stack is called {resource.stack}, so every report and bill would"
-            f" name another shape than was measured; use an E2 type with {promised[0]} vCPUs and {promised[1]:g} GB in"
+            f"its nodes are {machine_type}, but the stack is called {resource.stack}, so reports and bills would name"
+            f" another shape than was measured; use an E2 type with {promised[0]} vCPUs and {promised[1]:g} GB in"
             " shapebench:shape.machineType, or give the stack another name"
         )
 
 
 def _e2_resources(machine_type: object) -> tuple[int, float] | None:
-    """Its vCPUs and its memory in GB; None for what is no E2 type with cores of its own."""
+    """VCPUs and memory in GB; None for a machine type that is not E2 or shares its cores."""
     try:
         return machine_resources(str(machine_type)) if str(machine_type).startswith("e2-") else None
     except UnknownMachineTypeError:
         return None
 
 
-RULE = Rule("shape-matches-stack", "A stack that is called after a shape serves on E2 nodes of that shape.", _check)
+RULE = Rule("shape-matches-stack", "A stack that is named after a shape has E2 nodes of that shape.", _check)

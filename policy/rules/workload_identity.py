@@ -1,4 +1,4 @@
-"""Pods prove who they are by Workload Identity, and no key of a service account lies about."""
+"""Pods authenticate with Workload Identity, and no keys of service accounts exist."""
 
 from collections.abc import Iterator
 
@@ -12,8 +12,8 @@ _METADATA_MODE = "nodeConfig.workloadMetadataConfig.mode"
 def _check(resource: Resource) -> Iterator[str]:
     if resource.kind == CLUSTER and not resource.get("workloadIdentityConfig.workloadPool"):
         yield (
-            "it has no workloadIdentityConfig.workloadPool, so pods could read the model only as the node they run on;"
-            " set it to <project>.svc.id.goog"
+            "it has no workloadIdentityConfig.workloadPool, so pods could read the model only with the node's"
+            " credentials; set it to <project>.svc.id.goog"
         )
     if resource.kind == NODE_POOL and resource.get(_METADATA_MODE) not in ("GKE_METADATA", UNKNOWN):
         yield (
@@ -22,7 +22,7 @@ def _check(resource: Resource) -> Iterator[str]:
         )
     if resource.kind == "gcp:serviceaccount/key:Key":
         yield (
-            "it exports the key of a service account, which never expires and ends up in the state; remove it and let"
+            "it exports the key of a service account, which never expires and is stored in the state; remove it and let"
             " the Kubernetes service account act as that account (components/gke/model_store.py)"
         )
 

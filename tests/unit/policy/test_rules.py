@@ -31,7 +31,7 @@ def test_a_green_resource_keeps_its_rule(rule: Rule, fixture: Fixture):
 
 
 @pytest.mark.parametrize(("rule", "fixture"), cases("red"))
-def test_a_red_resource_breaks_its_rule_and_hears_who_why_and_what_to_do(rule: Rule, fixture: Fixture):
+def test_a_red_resource_breaks_its_rule_with_a_message_that_names_it_and_the_problem(rule: Rule, fixture: Fixture):
     (message,) = rule.violations(fixture.resource)
     assert message.startswith(f"{fixture.resource.type_name} {fixture.resource.name}: ")
     assert fixture.says is not None
@@ -42,7 +42,7 @@ def test_a_red_resource_breaks_its_rule_and_hears_who_why_and_what_to_do(rule: R
 
 
 @pytest.mark.parametrize(("rule", "fixture"), cases("green"))
-def test_what_nobody_knows_before_it_is_made_breaks_no_rule(rule: Rule, fixture: Fixture):
+def test_an_unknown_input_breaks_no_rule(rule: Rule, fixture: Fixture):
     resource = fixture.resource
     for inputs in with_one_unknown(resource.inputs):
         assert rule.violations(Resource(resource.kind, resource.name, resource.stack, inputs)) == []
@@ -55,7 +55,7 @@ def test_a_pool_whose_scaling_is_not_known_yet_is_not_called_autoscaled():
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_no_rule_trips_over_the_resources_of_another(rule: Rule):
+def test_no_rule_fails_on_resources_of_other_kinds(rule: Rule):
     for each in BY_NAME:
         for colour in ("green", "red"):
             for fixture in fixtures(each, colour):

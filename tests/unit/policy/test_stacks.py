@@ -25,7 +25,7 @@ def test_a_gke_stack_keeps_every_rule(stack: str):
     assert broken(record_stack(stack), stack) == []
 
 
-def test_the_stacks_that_make_no_cluster_keep_every_rule():
+def test_stacks_without_a_cluster_of_their_own_keep_every_rule():
     settings, checkout = load_settings("kubernetes"), Path("/checkout")
     platform = KubernetesPlatformArgs("kubernetes", settings, checkout)
     assert broken(record(lambda: KubernetesPlatform("k", platform), stack="kubernetes"), "kubernetes") == []
@@ -37,13 +37,13 @@ def test_a_control_plane_reached_by_address_from_one_network_keeps_every_rule():
     assert broken(record_gke(settings_with({"authorizedNetworks": ["203.0.113.0/24"]})), "8cpu-16gb") == []
 
 
-def test_a_stack_that_copies_the_published_experiment_breaks_one_rule_and_hears_that_it_must():
+def test_a_seed_faithful_stack_breaks_one_rule_whose_message_says_that_it_must():
     (violation,) = broken(record_gke(settings_with({"seedFaithful": True})), "8cpu-16gb")
     assert violation.startswith("requests-and-limits: Deployment gke-serving-deployment: ")
     assert "seedFaithful" in violation
 
 
-def test_a_shape_under_another_shapes_name_is_noticed():
+def test_a_stack_named_after_another_shape_breaks_a_rule():
     settings = settings_with(shape={"machineType": "e2-custom-8-16384", "nodes": 2})
     (violation,) = broken(record_gke(settings, "8cpu-64gb"), "8cpu-64gb")
     assert violation.startswith("shape-matches-stack: NodePool gke-cluster-serving: ")

@@ -35,19 +35,19 @@ def test_a_section_that_sets_one_key_keeps_the_projects_other_defaults(config):
     assert settings_of_this_stack().gke == load_settings("8cpu-16gb").gke.model_copy(update={"protect": True})
 
 
-def test_the_zone_is_the_google_providers(config):
+def test_the_zone_is_the_one_of_the_google_provider(config):
     config(**{"gcp:zone": "us-central1-f"})
     assert zone_of_this_stack(settings_of_this_stack()) == "us-central1-f"
 
 
-def test_a_missing_zone_is_said_with_the_command_that_sets_it(config):
+def test_a_missing_zone_is_an_error_with_the_command_that_sets_it(config):
     config()
     with pytest.raises(SettingsError, match="pulumi config set gcp:zone us-central1-a"):
         zone_of_this_stack(settings_of_this_stack())
 
 
 @pytest.mark.parametrize("zone", ["europe-west4-a", "us-central1", "us-central12-a"])
-def test_a_zone_of_another_region_than_the_prices_is_refused(config, zone):
+def test_a_zone_of_another_region_is_refused(config, zone):
     config(**{"gcp:zone": zone})
     with pytest.raises(SettingsError, match=f"'{zone}'.*us-central1.*priced"):
         zone_of_this_stack(settings_of_this_stack())

@@ -40,5 +40,5 @@ def test_anything_else_is_refused_with_the_mend(image):
 
 
 @pytest.mark.parametrize("image", GENERATOR_IMAGES.values())
-def test_what_asks_in_a_pod_is_the_locust_that_is_tested_here(image: str):
+def test_the_generator_images_have_the_locust_version_of_this_environment(image: str):
     assert image.rpartition(":")[2] == version("locust")

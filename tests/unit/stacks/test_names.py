@@ -13,7 +13,7 @@ KUBERNETES_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 
 
 @given(st.text(max_size=200))
-def test_every_text_becomes_a_value_that_google_and_kubernetes_accept(text):
+def test_every_text_becomes_a_label_value_that_google_and_kubernetes_accept(text):
     value = label_value(text)
     assert GOOGLE_VALUE.fullmatch(value)
     assert KUBERNETES_VALUE.fullmatch(value)
@@ -21,7 +21,7 @@ def test_every_text_becomes_a_value_that_google_and_kubernetes_accept(text):
 
 
 @pytest.mark.parametrize("text", ["a" * 64, "a" * 62 + "-b", "-_A.b/ü_-", "", "---"])
-def test_what_is_too_long_or_odd_is_cut_to_an_accepted_value(text):
+def test_a_long_or_unusual_text_becomes_an_accepted_value(text):
     assert len(label_value(text)) <= 63
     assert KUBERNETES_VALUE.fullmatch(label_value(text))
 

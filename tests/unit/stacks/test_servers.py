@@ -23,7 +23,7 @@ def test_an_image_holds_tf_serving_unless_its_name_says_another_server(image, ho
     assert server_in(image) == holds
 
 
-def test_every_server_that_a_stack_can_name_can_be_started_and_every_other_way_round():
+def test_the_servers_that_a_stack_can_name_are_those_that_can_be_started():
     assert {server.facts for server in SERVERS} == set(ALL_SERVERS)
 
 

@@ -72,13 +72,13 @@ def shape(machine_type: str, nodes: int) -> dict[str, object]:
     return {"shape": {"machineType": machine_type, "nodes": nodes}}
 
 
-def test_repeats_belong_to_the_load_and_are_no_part_of_what_a_run_measures():
+def test_repeats_are_not_part_of_the_load_profile():
     once, often = parse(), parse(**smoke(repeats=5))
     assert (once.repeats, often.repeats) == (1, 5)
     assert often.load == parse(**smoke()).load
 
 
-def test_the_generators_processes_belong_to_the_load_and_are_no_part_of_what_a_run_measures():
+def test_processes_are_not_part_of_the_load_profile():
     one, several = parse(), parse(**smoke(processes=2))
     assert (one.processes, several.processes) == (1, 2)
     assert several.load == parse(**smoke()).load
@@ -148,7 +148,7 @@ def test_a_load_can_be_spelt_out_without_a_profile():
 
 
 @pytest.mark.parametrize(("profile", "mode"), [("seed", "closed"), ("open", "open"), ("capacity", "capacity")])
-def test_each_way_to_ask_has_a_profile(profile, mode):
+def test_each_load_mode_has_a_profile(profile, mode):
     assert parse(load={"profile": profile}).load.mode == mode
 
 
@@ -174,13 +174,13 @@ def test_each_way_to_ask_has_a_profile(profile, mode):
         ({"users": 3}, "shapebench:load.mode is missing, so the other settings have no meaning; name a"),
     ],
 )
-def test_a_wrong_load_names_its_own_key_and_no_other_ways(load, said):
+def test_a_wrong_load_names_the_key_of_its_own_mode(load, said):
     with pytest.raises(SettingsError) as caught:
         parse(load=load)
     assert str(caught.value).startswith(said)
 
 
-def test_intra_op_follows_the_shape_unless_the_stack_says_otherwise():
+def test_intra_op_defaults_to_the_vcpus_of_the_shape():
     assert parse(platform="gke", shape={"machineType": "e2-custom-8-16384", "nodes": 2}).variant.intra_op == 8
     assert parse(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}).variant.intra_op == 1
 
@@ -195,6 +195,6 @@ def test_the_seed_profile_is_the_published_experiment():
         st.text(min_size=1), st.none() | st.integers() | st.text() | st.dictionaries(st.text(), st.integers())
     )
 )
-def test_whatever_a_stack_says_it_parses_or_a_settings_error_explains(values):
+def test_any_values_are_parsed_or_explained_by_a_settings_error(values):
     with contextlib.suppress(SettingsError):
         parse_settings(project_defaults() | GOOD | values)

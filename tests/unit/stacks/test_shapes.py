@@ -32,11 +32,11 @@ def test_every_predefined_type_of_a_series_is_found_under_its_full_name(series):
         assert machine_resources(f"{series.name}-{kind}") == resources
 
 
-def test_a_type_of_an_unknown_series_is_refused_with_the_place_to_add_one():
+def test_a_type_of_an_unknown_series_is_refused_with_the_file_to_add_it_to():
     with pytest.raises(UnknownMachineTypeError, match=r"n2-standard-4.*so nothing.*add it to stacks/shapes\.py"):
         machine_series("n2-standard-4")
 
 
-def test_a_shared_core_type_is_refused_with_the_place_to_add_one():
+def test_a_shared_core_type_is_refused_with_the_file_to_add_it_to():
     with pytest.raises(UnknownMachineTypeError, match=r"e2-medium.*stacks/shapes\.py"):
         machine_resources("e2-medium")

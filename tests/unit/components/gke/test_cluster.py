@@ -31,7 +31,7 @@ def test_the_cluster_is_zonal_and_can_be_destroyed():
     assert inputs["deletionProtection"] is False
 
 
-def test_the_default_pool_goes_and_what_gke_changes_is_no_difference():
+def test_the_default_pool_is_deleted_and_fields_that_gke_changes_are_ignored():
     inputs = cluster().inputs
     assert (inputs["removeDefaultNodePool"], inputs["initialNodeCount"]) == (True, 1)
     assert "nodePools" not in inputs
@@ -48,7 +48,7 @@ def test_the_cluster_is_hardened():
     assert inputs["privateClusterConfig"] == {"enablePrivateNodes": True}
 
 
-def test_nothing_upgrades_the_cluster_while_it_is_leased():
+def test_the_cluster_is_not_upgraded_before_its_lease_ends():
     inputs = cluster().inputs
     assert inputs["releaseChannel"] == {"channel": "REGULAR"}
     (exclusion,) = inputs["maintenancePolicy"]["maintenanceExclusions"]
@@ -56,7 +56,7 @@ def test_nothing_upgrades_the_cluster_while_it_is_leased():
     assert exclusion["exclusionOptions"] == {"scope": "NO_UPGRADES"}
 
 
-def test_without_authorized_networks_the_control_plane_has_no_address():
+def test_without_authorized_networks_the_control_plane_has_no_ip_endpoint():
     inputs = cluster().inputs
     endpoints = inputs["controlPlaneEndpointsConfig"]
     assert endpoints["ipEndpointsConfig"] == {"enabled": False}
@@ -66,7 +66,7 @@ def test_without_authorized_networks_the_control_plane_has_no_address():
     assert used["cluster"] == {"server": f"https://{DNS_ENDPOINT}"}
 
 
-def test_authorized_networks_open_the_address_to_them_and_close_the_name():
+def test_authorized_networks_enable_the_ip_endpoint_and_disable_the_dns_endpoint():
     recording = record_gke(settings_with({"authorizedNetworks": ["203.0.113.0/24"]}))
     inputs = recording.one("cluster:Cluster").inputs
     endpoints = inputs["controlPlaneEndpointsConfig"]
@@ -87,7 +87,7 @@ def test_the_kubeconfig_is_secret_and_holds_no_credential():
     assert set(user["user"]) == {"exec"}
 
 
-def test_a_kubeconfig_asks_the_auth_plugin_and_says_how_to_get_it():
+def test_a_kubeconfig_uses_the_auth_plugin_and_says_how_to_install_it():
     config = json.loads(exec_kubeconfig("gke.example", None))
     (user,) = config["users"]
     plugin = user["user"]["exec"]
@@ -100,7 +100,7 @@ def test_a_kubeconfig_asks_the_auth_plugin_and_says_how_to_get_it():
 
 
 @pytest.mark.parametrize("stack", SHAPES)
-def test_the_serving_pool_is_the_shape_and_stays_that_size(stack):
+def test_the_serving_pool_has_the_shape_and_a_fixed_size(stack):
     inputs = pool("serving", stack).inputs
     machine_type, _, nodes = SHAPES[stack]
     assert inputs["nodeConfig"]["machineType"] == machine_type
@@ -108,20 +108,20 @@ def test_the_serving_pool_is_the_shape_and_stays_that_size(stack):
     assert "autoscaling" not in inputs
 
 
-def test_only_what_serves_lands_on_the_serving_pool():
+def test_only_server_pods_are_scheduled_on_the_serving_pool():
     config = pool("serving").inputs["nodeConfig"]
     assert config["labels"] == {"shapebench/pool": "serving"}
     assert config["taints"] == [{"key": "shapebench/pool", "value": "serving", "effect": "NO_SCHEDULE"}]
 
 
-def test_the_load_pool_takes_the_system_pods_too():
+def test_the_load_pool_also_runs_the_systems_own_pods():
     config = pool("load").inputs["nodeConfig"]
     assert config["labels"] == {"shapebench/pool": "load"}
     assert "taints" not in config
 
 
 @pytest.mark.parametrize("role", ["serving", "load"])
-def test_nodes_are_private_shielded_and_small_of_disk(role):
+def test_nodes_are_private_and_shielded_and_have_small_disks(role):
     inputs = pool(role).inputs
     config = inputs["nodeConfig"]
     assert inputs["networkConfig"] == {"enablePrivateNodes": True}
@@ -141,18 +141,18 @@ def test_every_node_has_the_account_that_may_only_log_measure_and_pull():
     )
 
 
-def test_gke_is_asked_for_one_thing_at_a_time():
+def test_gke_gets_one_operation_at_a_time():
     load, serving = pool("load"), pool("serving")
     assert cluster().urn in load.depends_on
     assert load.urn in serving.depends_on
 
 
-def test_the_old_pool_goes_first_since_quota_is_for_one():
+def test_a_replaced_pool_is_deleted_first_because_quota_is_for_one():
     assert pool("serving").delete_before_replace
     assert pool("load").delete_before_replace
 
 
-def test_what_runs_on_the_nodes_comes_after_them_and_goes_before_them():
+def test_resources_in_the_cluster_are_created_after_the_nodes_and_deleted_before_them():
     recording = record_stack("8cpu-16gb")
     provider = recording.one("providers:kubernetes")
     assert {pool("load").urn, pool("serving").urn} <= provider.depends_on

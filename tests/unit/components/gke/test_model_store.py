@@ -13,7 +13,7 @@ def recording():
     return record_stack("8cpu-16gb")
 
 
-def test_the_bucket_is_closed_and_goes_away_with_what_is_in_it(recording):
+def test_the_bucket_is_private_and_is_deleted_with_its_objects(recording):
     inputs = recording.one("bucket:Bucket").inputs
     assert inputs["uniformBucketLevelAccess"] is True
     assert inputs["publicAccessPrevention"] == "enforced"
@@ -22,7 +22,7 @@ def test_the_bucket_is_closed_and_goes_away_with_what_is_in_it(recording):
     assert inputs["softDeletePolicy"] == {"retentionDurationSeconds": 0}
 
 
-def test_every_file_of_the_model_is_below_its_digest(recording):
+def test_every_file_of_the_model_is_at_a_path_with_its_digest(recording):
     objects = {each.inputs["name"]: each.inputs["source"].path for each in recording.of("bucketObject:BucketObject")}
     assert objects == {f"d1/resnet/{file}": f"/models/resnet/{file}" for file in MODEL_FILES}
 
@@ -41,7 +41,7 @@ def test_only_the_reader_may_read_and_only_this_bucket(recording):
     assert grant.inputs["member"] == f"serviceAccount:shapebench-8cpu-16gb-model@{PROJECT}.iam.gserviceaccount.com"
 
 
-def test_only_the_servers_account_in_the_cluster_acts_as_the_reader(recording):
+def test_only_the_servers_kubernetes_account_acts_as_the_reader(recording):
     (binding,) = recording.of("serviceaccount/iAMMember:IAMMember")
     account = recording.one("core/v1:ServiceAccount", "serving-account").inputs["metadata"]
     assert binding.inputs["role"] == "roles/iam.workloadIdentityUser"
@@ -52,7 +52,7 @@ def test_only_the_servers_account_in_the_cluster_acts_as_the_reader(recording):
     assert account["annotations"] == {"iam.gke.io/gcp-service-account": email}
 
 
-def test_the_server_is_told_where_the_model_is_only_once_it_may_read_it(recording):
+def test_the_model_uri_is_known_only_once_the_server_may_read_it(recording):
     deployment = recording.one("apps/v1:Deployment")
     (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
     bucket = f"{recording.one('bucket:Bucket').name}-1a2b3c4"

@@ -23,14 +23,14 @@ def test_ranges_are_private_and_do_not_overlap():
     assert not any(a.overlaps(b) for a, b in ((nodes, pods), (nodes, services), (pods, services)))
 
 
-def test_there_are_addresses_for_the_largest_stack():
+def test_the_ranges_have_addresses_for_the_largest_stack():
     pool = record_stack("2cpu-4gb").one("nodePool:NodePool", "serving").inputs
     block = 2 * pool["maxPodsPerNode"]
     assert ranges()["pods"].num_addresses / block >= 64 + 16 + 1
     assert ranges()["nodes"].num_addresses >= 64 + 16 + 1
 
 
-def test_google_is_reached_without_nat_and_the_rest_of_the_internet_by_it():
+def test_google_apis_are_reached_without_nat_and_the_internet_through_it():
     recording = record_stack("2cpu-4gb")
     assert recording.one("subnetwork:Subnetwork").inputs["privateIpGoogleAccess"] is True
     nat = recording.one("routerNat:RouterNat").inputs
@@ -38,7 +38,7 @@ def test_google_is_reached_without_nat_and_the_rest_of_the_internet_by_it():
     assert [each["sourceIpRangesToNats"] for each in nat["subnetworks"]] == [["ALL_IP_RANGES"]]
 
 
-def test_a_renewed_lease_does_not_replace_what_cannot_change_its_description():
+def test_a_renewed_lease_does_not_replace_the_network():
     recording = record_stack("2cpu-4gb")
     for typ in ("network:Network", "subnetwork:Subnetwork", "router:Router"):
         for each in recording.of(typ):
@@ -46,6 +46,6 @@ def test_a_renewed_lease_does_not_replace_what_cannot_change_its_description():
                 assert each.ignore_changes == ("description",)
 
 
-def test_nodes_have_their_way_out_before_they_come_and_until_they_are_gone():
+def test_nat_exists_before_the_nodes_and_until_they_are_deleted():
     recording = record_stack("2cpu-4gb")
     assert recording.one("routerNat:RouterNat").urn in recording.one("cluster:Cluster").depends_on

@@ -49,22 +49,22 @@ def recorded(*, preview: bool = False, **changes: Any) -> Recording:
     return record(program, preview=preview)
 
 
-def test_the_pod_gets_every_script_it_needs_and_none_that_it_does_not() -> None:
+def test_the_pod_gets_exactly_the_scripts_of_the_generator() -> None:
     assert recorded().one("ConfigMap", "-scripts").inputs["data"] == pod.scripts()
 
 
-def test_the_pod_makes_the_very_request_that_is_sent_on_this_machine_of_the_pixels_it_gets() -> None:
+def test_the_pod_builds_the_same_request_as_this_machine_from_the_pixels() -> None:
     (pixels,) = recorded().one("ConfigMap", "-payload").inputs["binaryData"].values()
     assert base64.b64decode(pixels) == photograph().tobytes()
     assert rest_body_of(base64.b64decode(pixels)) == rest_body()
 
 
-def test_both_fit_into_a_config_map_with_room_to_spare() -> None:
+def test_scripts_and_pixels_fit_into_config_maps() -> None:
     for config_map in recorded().of("ConfigMap"):
         assert len(str(config_map.inputs)) < MIB / 2
 
 
-def test_what_a_run_read_cannot_change_under_it_and_a_new_version_gets_a_new_name() -> None:
+def test_config_maps_are_immutable_and_a_new_version_gets_a_new_name() -> None:
     for config_map in recorded().of("ConfigMap"):
         assert config_map.inputs["immutable"] is True
         assert "name" not in config_map.inputs["metadata"]
@@ -74,7 +74,7 @@ def test_the_generators_account_has_no_token() -> None:
     assert recorded().one("ServiceAccount").inputs["automountServiceAccountToken"] is False
 
 
-def test_the_kubeconfig_is_a_secret_to_the_engine() -> None:
+def test_the_kubeconfig_is_secret() -> None:
     heard = recorded().one(RUN).inputs["kubeconfig"]
     assert heard == {
         pulumi.runtime.rpc._special_sig_key: pulumi.runtime.rpc._special_secret_sig,
@@ -88,7 +88,7 @@ def test_the_users_own_kubeconfig_is_not_kept() -> None:
     assert inputs["context"] == "mine"
 
 
-def test_the_run_gets_what_its_provider_reads() -> None:
+def test_the_run_gets_every_input_that_the_plugin_reads() -> None:
     inputs = recorded().one(RUN).inputs
     assert inputs["generatorImage"] == "locustio/locust:2.46.6"
     assert inputs["nodeSelector"] == {"shapebench/pool": "load"}
@@ -96,6 +96,6 @@ def test_the_run_gets_what_its_provider_reads() -> None:
     assert (inputs["replicas"], inputs["startTimeoutS"], inputs["workDir"]) == (2, 600, "/runs")
 
 
-def test_a_preview_declares_all_of_it_before_there_is_a_cluster() -> None:
+def test_a_preview_is_complete_before_there_is_a_cluster() -> None:
     declared = {each.name for each in recorded(preview=True).resources}
     assert {"load-scripts", "load-payload", "load-account", "load-run"} <= declared

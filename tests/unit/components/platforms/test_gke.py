@@ -101,7 +101,7 @@ def platform_cost(stack: str, parsed: Settings) -> dict[str, Any]:
     ("stack", "nodes_only_24h"),
     [("2cpu-4gb", 11.15), ("4cpu-8gb", 11.15), ("8cpu-16gb", 11.15), ("8cpu-64gb", 17.36)],
 )
-def test_a_stack_is_its_shape(stack, nodes_only_24h):
+def test_each_stack_has_the_nodes_of_its_shape(stack, nodes_only_24h):
     recording = record_stack(stack)
     machine_type, vcpus, nodes = SHAPES[stack]
     pool = recording.one("nodePool:NodePool", "serving").inputs
@@ -113,7 +113,7 @@ def test_a_stack_is_its_shape(stack, nodes_only_24h):
     assert platform_cost(stack, load_settings(stack))["serving"]["nodesOnly24h"] == nodes_only_24h
 
 
-def test_a_fifth_shape_is_one_stack_file(tmp_path, monkeypatch):
+def test_a_new_shape_takes_one_stack_file(tmp_path, monkeypatch):
     text = (files.STACKS_DIR / "Pulumi.8cpu-16gb.yaml").read_text()
     (tmp_path / "Pulumi.4cpu-16gb.yaml").write_text(
         text.replace("e2-custom-8-16384", "e2-standard-4").replace("nodes: 2", "nodes: 5")
@@ -126,7 +126,7 @@ def test_a_fifth_shape_is_one_stack_file(tmp_path, monkeypatch):
     assert platform_cost("4cpu-16gb", load_settings("4cpu-16gb"))["unpriced"] == []
 
 
-def test_stacks_differ_in_nothing_but_the_shape_and_what_follows_from_it():
+def test_stacks_differ_only_in_the_shape_and_what_follows_from_it():
     def rest(stack: str) -> dict[str, str]:
         return {
             name: inputs.replace(stack, "STACK")
@@ -139,7 +139,7 @@ def test_stacks_differ_in_nothing_but_the_shape_and_what_follows_from_it():
 
 @settings(deadline=None, max_examples=8)
 @given(gke=ANY_GKE, stack=st.sampled_from(list(SHAPES)))
-def test_whatever_is_set_a_stack_is_labelled_closed_and_16_vcpus(gke, stack):
+def test_with_any_settings_a_stack_is_labelled_private_and_has_16_vcpus(gke, stack):
     machine_type, vcpus, nodes = SHAPES[stack]
     recording = record_gke(settings_with(gke, shape={"machineType": machine_type, "nodes": nodes}), stack)
     serving = recording.one("nodePool:NodePool", "serving").inputs
@@ -204,7 +204,7 @@ def test_every_other_setting_reaches_a_resource(base, changes):
     assert record_gke(settings_with(**changes)).described != base.described
 
 
-def test_whatever_google_makes_comes_after_the_preflight(base):
+def test_google_cloud_resources_are_created_after_the_preflight(base):
     after = {base.one("gke:Preflight").urn}
     for each in base.resources:
         if each.depends_on & after:
@@ -213,7 +213,7 @@ def test_whatever_google_makes_comes_after_the_preflight(base):
     assert base.one("gke:Preflight").depends_on == frozenset()
 
 
-def test_a_preflight_asks_for_what_the_stack_registers(base):
+def test_a_preflight_checks_for_what_the_stack_registers(base):
     asked = base.one("gke:Preflight").inputs
     needs = {each["metric"]: each["amount"] for each in asked["needs"]}
     assert needs["INSTANCES"] == sum(pool.inputs["nodeCount"] for pool in base.of("nodePool:NodePool"))
@@ -223,7 +223,7 @@ def test_a_preflight_asks_for_what_the_stack_registers(base):
     assert sorted(asked["accounts"]) == sorted(each.inputs["accountId"] for each in base.of("account:Account"))
 
 
-def test_the_keys_to_google_are_secret():
+def test_the_google_keys_are_secret():
     args = GkePlatformArgs(
         "8cpu-16gb", settings_with(), "us-central1-a", Path("/checkout"), {"gcp:accessToken": "very-secret"}
     )
@@ -232,7 +232,7 @@ def test_the_keys_to_google_are_secret():
     assert "very-secret" not in json.dumps(asked)
 
 
-def test_protect_keeps_network_cluster_and_bucket_and_lets_the_rest_go():
+def test_protect_protects_network_cluster_and_bucket_and_nothing_else():
     recording = record_gke(settings_with({"protect": True}))
     kept = {each.typ for each in recording.resources if each.protect}
     assert {"gcp:compute/network:Network", "gcp:container/cluster:Cluster", "gcp:storage/bucket:Bucket"} <= kept
@@ -240,7 +240,7 @@ def test_protect_keeps_network_cluster_and_bucket_and_lets_the_rest_go():
     assert not any(each.protect for each in record_stack("8cpu-16gb").resources)
 
 
-def test_a_program_asks_google_nothing():
+def test_the_program_calls_no_google_functions():
     assert record_gke(settings_with(), preview=True).calls == []
     assert record_gke(settings_with()).calls == []
 
@@ -267,7 +267,7 @@ def test_labels_name_stack_commit_and_expiry(base):
     }
 
 
-def test_the_load_test_asks_this_server_from_the_load_pool_once_it_serves(base):
+def test_the_load_test_runs_on_the_load_pool_once_the_server_is_ready(base):
     test, deployment = base.one("kubernetes:LoadTest"), base.one("apps/v1:Deployment")
     assert deployment.urn in test.depends_on
     assert test.inputs["baseUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
@@ -280,19 +280,19 @@ def test_the_load_test_asks_this_server_from_the_load_pool_once_it_serves(base):
     assert test.inputs["serving"]["server_version"] == "2.20.0"
 
 
-def test_the_load_test_reaches_the_cluster_as_the_stack_does_and_the_way_in_is_secret(base):
+def test_the_load_test_uses_the_stacks_kubeconfig_which_is_secret(base):
     used = base.one("kubernetes:LoadTest").inputs["kubeconfig"]
     assert rpc.is_rpc_secret(used)
     assert used == base.one("providers:kubernetes").inputs["kubeconfig"]
 
 
-def test_over_grpc_the_load_test_asks_every_pod_with_an_image_that_can():
+def test_over_grpc_the_load_test_reaches_every_pod_with_an_image_that_has_grpc():
     test = record_gke(settings_with(serving={"protocol": "grpc", "interOp": 8})).one("kubernetes:LoadTest").inputs
     assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"
     assert test["generatorImage"] == GENERATOR_IMAGES["grpc"]
 
 
-def test_what_is_in_the_cluster_goes_with_it(base):
+def test_resources_in_the_cluster_are_deleted_with_it(base):
     by_urn = {each.urn: each for each in base.resources}
 
     def goes_with(each: Registration) -> str:
@@ -306,7 +306,7 @@ def test_what_is_in_the_cluster_goes_with_it(base):
     assert not any(goes_with(each) for each in base.resources if each.typ.startswith("gcp:"))
 
 
-def test_the_cost_is_a_plain_value_that_a_preview_knows():
+def test_the_cost_is_known_in_a_preview():
     cost = platform_cost("8cpu-16gb", load_settings("8cpu-16gb"))
     assert json.loads(json.dumps(cost)) == cost
     assert cost["serving"]["monthly"] > cost["serving"]["monthlyWithFreeTier"] > 0

@@ -71,13 +71,13 @@ def pod_of(recorder: Recorder) -> dict:
     return recorder.inputs["cluster-serving-deployment"]["spec"]["template"]["spec"]
 
 
-def test_the_server_is_told_the_path_of_the_model_that_the_manifest_names(base):
+def test_the_servers_model_path_has_the_digest_of_the_manifest(base):
     (container,) = pod_of(base)["containers"]
     assert "--model_base_path=/models/d1/resnet" in container["args"]
     assert "--model_name=resnet" in container["args"]
 
 
-def test_everything_in_the_cluster_goes_through_the_context_that_was_given():
+def test_every_resource_uses_the_context_of_the_settings():
     recorder = recorded(cluster_with(context="kind-lab"))
     assert recorder.inputs["cluster-cluster"]["context"] == "kind-lab"
     inside = [
@@ -97,7 +97,7 @@ def test_a_preview_is_complete_before_the_model_is_exported(base):
     assert {flag.split("=")[0] for flag in known - told} == {"--model_base_path", "--model_name"}
 
 
-def test_the_load_test_asks_this_server_through_the_same_context():
+def test_the_load_test_uses_the_same_context():
     recorder = recorded(cluster_with(context="kind-lab"))
     test = recorder.inputs["cluster-load-test-run"]
     assert test["context"] == "kind-lab"
@@ -113,42 +113,42 @@ def test_the_load_test_asks_this_server_through_the_same_context():
     assert test["results"] == "/checkout/results"
 
 
-def test_over_grpc_the_load_test_asks_all_pods_by_the_headless_service_with_an_image_that_can():
+def test_over_grpc_the_load_test_uses_the_headless_service_and_an_image_that_has_grpc():
     test = recorded(settings_with(serving={"protocol": "grpc", "interOp": 2})).inputs["cluster-load-test-run"]
     assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"
     assert test["serving"]["protocol"] == "grpc"
     assert test["generatorImage"].startswith("locustio/locust-otel:")
 
 
-def test_an_image_of_the_users_own_is_taken_whatever_the_protocol():
+def test_a_generator_image_of_the_settings_is_used_with_every_protocol():
     settings = settings_with(
         serving={"protocol": "grpc", "interOp": 2}, kubernetes=CLUSTER | {"generatorImage": "example.org/locust:1.2"}
     )
     assert recorded(settings).inputs["cluster-load-test-run"]["generatorImage"] == "example.org/locust:1.2"
 
 
-def test_a_replica_a_node(base):
+def test_there_is_one_replica_for_each_node(base):
     assert base.inputs["cluster-serving-deployment"]["spec"]["replicas"] == 2
 
 
-def test_the_namespace_says_whose_it_is(base):
+def test_the_namespace_has_the_stacks_label(base):
     labels = base.inputs["cluster-serving-namespace"]["metadata"]["labels"]
     assert labels["shapebench-stack"] == "kubernetes"
 
 
-def test_a_pod_can_be_given_other_resources_than_a_gke_node_would_leave():
+def test_a_pod_can_have_other_resources_than_those_of_a_gke_node():
     recorder = recorded(cluster_with(pod={"cpuMillis": 700, "memoryMib": 1500}))
     (container,) = pod_of(recorder)["containers"]
     assert container["resources"]["limits"] == {"cpu": "700m", "memory": "1500Mi"}
 
 
-def test_a_bucket_without_workload_identity_gets_an_account_and_a_way_out():
+def test_a_server_on_a_bucket_has_an_account_and_egress_without_workload_identity_too():
     recorder = recorded(cluster_with(modelUri="gs://bucket/{digest}/resnet"))
     assert pod_of(recorder)["serviceAccountName"] == "tf-serving"
     assert recorder.inputs["cluster-serving-server"]["spec"]["egress"]
 
 
-def test_the_digest_takes_its_place_in_the_path():
+def test_the_digest_replaces_its_placeholder_in_the_path():
     assert uri_of_digest("gs://bucket/{digest}/resnet", "abc") == "gs://bucket/abc/resnet"
 
 
@@ -185,7 +185,7 @@ def test_every_setting_reaches_a_resource(base, settings):
     assert recorded(settings).inputs != base.inputs
 
 
-def test_the_accounts_annotations_reach_it():
+def test_the_service_account_gets_its_annotations():
     annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
     recorder = recorded(cluster_with(modelUri="gs://b/{digest}/r", serviceAccountAnnotations=annotations))
     assert recorder.inputs["cluster-serving-account"]["metadata"]["annotations"] == annotations

@@ -86,7 +86,7 @@ def test_the_server_gets_the_exported_model_and_explicit_threads(base):
     assert (serving["intraOp"], serving["interOp"]) == (2, 2)
 
 
-def test_the_load_test_asks_the_server_that_really_runs(base):
+def test_the_load_test_records_the_server_that_runs(base):
     test = base["LoadTest"]
     assert test["baseUrl"] == "http://127.0.0.1:8501"
     assert test["fingerprint"] == "f1"
@@ -94,7 +94,7 @@ def test_the_load_test_asks_the_server_that_really_runs(base):
     assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random"}
 
 
-def test_over_grpc_the_load_test_asks_at_the_other_port_and_says_so(base):
+def test_over_grpc_the_load_test_uses_the_grpc_port_and_records_the_protocol(base):
     test = registered(settings_with(serving={"protocol": "grpc", "interOp": 2}))["LoadTest"]
     assert test["baseUrl"] == "grpc://127.0.0.1:8500"
     assert test["serving"]["protocol"] == "grpc"
@@ -106,12 +106,12 @@ def test_results_and_state_stay_in_the_checkout(base):
     assert base["LocalServing"]["stateDir"].startswith("/checkout/")
 
 
-def test_a_store_that_is_a_uri_is_left_as_it_is():
+def test_a_results_uri_is_not_changed():
     assert store_uri("gs://bucket/prefix", Path("/checkout")) == "gs://bucket/prefix"
     assert store_uri("/elsewhere", Path("/checkout")) == "/elsewhere"
 
 
-def test_more_processes_of_the_generator_than_this_machine_has_cores_are_refused(monkeypatch):
+def test_more_generator_processes_than_cores_are_refused(monkeypatch):
     monkeypatch.setattr("components.platforms.local.os.cpu_count", lambda: 2)
     registered(settings_with(load={"profile": "smoke", "processes": 2}))
     with pytest.raises(SettingsError, match=r"load\.processes is 3, but this machine has 2 cores.*give 2 at most"):

@@ -138,7 +138,7 @@ def seed() -> Registered:
 
 
 @pytest.mark.parametrize("stack", GKE_STACKS)
-def test_each_shape_gets_a_pod_a_node_its_threads_and_what_the_node_leaves(stack):
+def test_each_shape_has_one_pod_a_node_with_its_threads_and_allocatable_resources(stack):
     nodes, vcpus = GKE_STACKS[stack]
     args = of_stack(stack)
     made = registered(args)
@@ -150,7 +150,7 @@ def test_each_shape_gets_a_pod_a_node_its_threads_and_what_the_node_leaves(stack
     assert made.flags["rest_api_num_threads"] == made.flags["grpc_max_threads"] == str(4 * vcpus)
 
 
-def test_the_embedded_server_understands_what_the_pod_passes():
+def test_the_embedded_server_parses_the_pods_flags():
     container = registered(with_(batching=BATCHING)).container
     flags = parse_flags(container["args"])
     assert (flags.intra_op_threads, flags.inter_op_threads) == (2, 4)
@@ -160,12 +160,12 @@ def test_the_embedded_server_understands_what_the_pod_passes():
     assert flags.enable_grpc_healthcheck_service
 
 
-def test_the_bucket_is_not_listed_while_somebody_measures(on_bucket):
+def test_the_server_looks_for_model_versions_at_the_start_only(on_bucket):
     assert on_bucket.flags["file_system_poll_wait_seconds"] == "0"
     assert on_bucket.flags["model_base_path"] == "gs://bucket/d1/resnet"
 
 
-def test_the_files_are_where_the_flags_point_and_say_what_was_asked_for(tmp_path):
+def test_the_config_files_are_where_the_flags_point_and_hold_the_settings(tmp_path):
     made = registered(with_(batching=BATCHING))
     (config_map,) = made.of("ConfigMap")
     (mount,) = (mount for mount in made.container["volumeMounts"] if mount["name"] == "config")
@@ -200,7 +200,7 @@ def test_two_variants_never_run_at_once(base):
     assert base.deployment["strategy"] == {"type": "Recreate"}
 
 
-def test_the_fence_stands_before_the_first_pod(base):
+def test_network_policies_exist_before_the_first_pod(base):
     awaited = {urn.rsplit("::", 1)[-1] for urn in base.requests["serving-deployment"].dependencies}
     assert {"serving-default-deny", "serving-server", "serving-config", "serving-namespace"} <= awaited
 
@@ -211,7 +211,7 @@ def test_two_pods_never_share_a_node(base):
     assert term["labelSelector"]["matchLabels"] == SERVER_LABELS
 
 
-def test_a_pod_lands_on_its_pool_only_and_tolerates_its_taint():
+def test_a_pod_is_scheduled_on_its_pool_only_and_tolerates_its_taint():
     pod = registered(with_(pool={"shapebench/pool": "serving"})).pod
     assert pod["nodeSelector"] == {"shapebench/pool": "serving"}
     assert pod["tolerations"] == [
@@ -233,7 +233,7 @@ def test_a_deployment_waits_longer_than_a_pod_may_take_to_start(base):
     assert base.deployment["progressDeadlineSeconds"] > 600
 
 
-def test_a_pod_is_admitted_at_the_restricted_level(base):
+def test_a_pod_keeps_the_restricted_pod_security_level(base):
     (namespace,) = base.of("Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     assert base.pod["securityContext"]["runAsNonRoot"]
@@ -258,7 +258,7 @@ def test_no_pod_has_a_token_and_only_a_bucket_needs_an_account(base, on_bucket):
     assert account["automountServiceAccountToken"] is False
 
 
-def test_a_bucket_without_an_annotation_has_an_account_all_the_same():
+def test_a_server_on_a_bucket_has_an_account_without_annotations_too():
     made = registered(with_(model_uri="gs://bucket/d1/resnet", service_account_annotations={}))
     assert made.pod["serviceAccountName"] == SERVICE_ACCOUNT
     assert len(made.policy("server")["egress"]) > 0
@@ -296,13 +296,13 @@ def test_only_the_load_generator_reaches_the_server(base, on_bucket):
         assert {port["port"] for port in rule["ports"]} == {8500, 8501}
 
 
-def test_a_server_whose_model_is_in_its_image_reaches_nobody(base):
+def test_a_server_whose_model_is_in_its_image_has_no_egress(base):
     policy = base.policy("server")
     assert "Egress" in policy["policyTypes"]
     assert policy.get("egress", []) == []
 
 
-def test_a_server_whose_model_is_in_a_bucket_reaches_dns_its_identity_and_google(on_bucket):
+def test_a_server_whose_model_is_in_a_bucket_reaches_dns_metadata_and_google_apis(on_bucket):
     rules = on_bucket.policy("server")["egress"]
     assert {port["port"] for rule in rules for port in rule["ports"]} == {53, 80, 988, 443}
     for rule in rules:
@@ -316,7 +316,7 @@ def test_a_server_whose_model_is_in_a_bucket_reaches_dns_its_identity_and_google
             assert all(block["cidr"].startswith("169.254.") for block in addresses)
 
 
-def test_the_load_generator_reaches_names_servers_and_its_own_kind(base):
+def test_the_load_generator_reaches_dns_servers_and_other_generators(base):
     policy = base.policy("load-generator")
     assert policy["podSelector"]["matchLabels"] == GENERATOR_LABELS
     assert peers(policy["ingress"], "from") == [{"podSelector": {"matchLabels": GENERATOR_LABELS}}]
@@ -325,7 +325,7 @@ def test_the_load_generator_reaches_names_servers_and_its_own_kind(base):
     assert GENERATOR_LABELS in pods
 
 
-def test_the_seeds_manifests_and_the_corrected_ones_differ_in_this_and_nothing_else(base, seed):
+def test_seed_faithful_changes_resources_probes_and_affinity_only(base, seed):
     assert {key for key in base.container if base.container[key] != seed.container.get(key)} == {
         "resources",
         "startupProbe",
@@ -393,7 +393,7 @@ def test_the_fingerprint_changes_exactly_when_what_is_measured_does(base, change
     assert (other != base.outputs["fingerprint"]) == (next(iter(change)) in MEASURED | {"model_digest"})
 
 
-def test_labels_of_the_stack_reach_the_namespace_and_roll_no_pod(base):
+def test_stack_labels_are_on_the_namespace_and_do_not_replace_pods(base):
     made = registered(with_(labels={"shapebench-commit": "abc"}))
     (namespace,) = made.of("Namespace")
     assert namespace["metadata"]["labels"]["shapebench-commit"] == "abc"
@@ -453,7 +453,7 @@ def values_of(tree: object, key: str) -> list[object]:
 
 @settings(max_examples=40, deadline=None)
 @given(ANY_ARGS)
-def test_whatever_is_asked_for_nothing_is_public_and_requests_equal_limits(args):
+def test_with_any_arguments_nothing_is_public_and_requests_equal_limits(args):
     made = registered(args)
     assert {service["spec"]["type"] for service in made.of("Service")} == {"ClusterIP"}
     for forbidden in ("nodePort", "hostPort", "hostNetwork", "externalIPs", "hostPath", "privileged"):
