@@ -5,12 +5,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from analysis.results.manifest import Manifest
+from stacks.servers import server_title
 
 MISSING = "–"
-_SERVERS = {
-    "tensorflow_model_server": "TensorFlow Serving",
-    "shapebench-embedded": "shapebench's embedded server",
-}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -50,7 +47,7 @@ def markdown_cell(value: str) -> str:
 def server_name(manifest: Manifest) -> str:
     """The server and its version; the embedded server is never called TensorFlow Serving."""
     serving = manifest.serving
-    return f"{_SERVERS.get(serving.server, serving.server)} {serving.server_version}"
+    return f"{server_title(serving.server)} {serving.server_version}"
 
 
 def shape_name(manifest: Manifest) -> str:

@@ -1,1 +1,1 @@
-"""Benchmarks: each runs both sides in one go, prints one line a figure and writes build/bench/<name>.json."""
+"""Benchmarks. Each measures both sides in one run, prints one line a figure and writes build/bench/<name>.json."""

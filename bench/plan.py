@@ -1,12 +1,11 @@
-"""Whether a plan keeps its promise: fleets whose truth is known are measured, planned for, and simulated at that size.
+"""Whether planned fleets are large enough and no larger, for ten simulated services.
 
-For each of ten: a few nodes are put through a load test or a capacity search, `shapebench plan`'s own code plans a
-larger fleet from the rows, and the true service is simulated at the planned size, where the promised p99 must hold,
-and at 80 % of it, where it must not.
+For each service, a load test or a capacity search of a few nodes is simulated, and the code of `shapebench plan` plans
+a larger fleet from its rows. The service is then simulated at the planned size, where the p99 limit must hold, and at
+80 % of that size, where it must not.
 """
 
 import math
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -18,16 +17,16 @@ from analysis.planning.service import Service, cores_of_its_own, spread_of
 from analysis.planning.simulation import Balancer, Fleet
 from analysis.planning.tail import fleet_p99_ms
 from analysis.results.store import ResultsStore
-from bench.figures import Figure, describe_machine, report
+from bench.figures import Figure, argument_parser, progress, report, start
 from bench.stores.simulated_runs import capacity_run, closed_loop_run
 from stacks.load_profiles import ClosedLoop
 
-_JUDGED_REQUESTS = 250_000
+_SIMULATED_REQUESTS = 250_000
 _RNG = np.random.default_rng(7)
 _STEADY = np.ones(1)
 _NARROW = spread_of(_RNG.lognormal(0, 0.15, 100_000))
 _WIDE = spread_of(_RNG.lognormal(0, 0.5, 100_000))
-# One in twenty takes three times as long, as with a pause of the runtime.
+# One request in twenty takes three times as long, as with a pause of the runtime.
 _TWO_KINDS = spread_of(np.where(_RNG.random(100_000) < 0.05, 3.0, 1.0) * _RNG.lognormal(0, 0.1, 100_000))
 
 
@@ -37,7 +36,7 @@ def _usl(contention: float, coherency: float) -> tuple[float, ...]:
 
 @dataclass(frozen=True)
 class Case:
-    """A true service, how it is measured, and what is planned for. `users` None: by a capacity search."""
+    """A service, how it is measured, and what is planned for. `users` is None for a capacity search."""
 
     name: str
     service: Service
@@ -63,9 +62,9 @@ CASES = (
 
 
 def main() -> None:
-    """Plan for every case and judge; about two minutes."""
-    print(describe_machine(["numpy", "pyarrow"]))
-    held = failed = 0
+    """Plan each case, simulate the plan, and report; takes about two minutes."""
+    start(argument_parser("plan", __doc__), ["numpy", "pyarrow"])
+    held = broken = 0
     took_s = []
     for number, case in enumerate(CASES, start=1):
         began_s = time.perf_counter()
@@ -73,18 +72,16 @@ def main() -> None:
         took_s.append(time.perf_counter() - began_s)
         at_size, at_less = (_true_p99_ms(case, size) for size in (nodes, max(1, math.floor(0.8 * nodes))))
         held += at_size <= case.p99_ms
-        failed += at_less > case.p99_ms
-        print(
+        broken += at_less > case.p99_ms
+        progress(
             f"  {case.name:<36} {nodes:>4} nodes: p99 {at_size:7.0f} ms; at 80 % {at_less:9.0f} ms;"
-            f" promised {case.p99_ms:.0f} ms",
-            file=sys.stderr,
-            flush=True,
+            f" promised {case.p99_ms:.0f} ms"
         )
     report(
         "plan",
         [
             Figure("plans whose promised p99 holds at the planned size", held, "of 10", ">= 10"),
-            Figure("plans whose promised p99 breaks at 80 % of it", failed, "of 10", ">= 10"),
+            Figure("plans whose promised p99 breaks at 80 % of it", broken, "of 10", ">= 10"),
             Figure("longest time to measure and plan one", max(took_s), "s"),
         ],
     )
@@ -106,7 +103,7 @@ def _planned_nodes(case: Case, seed: int) -> int:
 
 
 def _true_p99_ms(case: Case, nodes: int) -> float:
-    return fleet_p99_ms(case.service, case.balancer, nodes, case.rps, seed=99, requests=_JUDGED_REQUESTS)
+    return fleet_p99_ms(case.service, case.balancer, nodes, case.rps, seed=99, requests=_SIMULATED_REQUESTS)
 
 
 if __name__ == "__main__":

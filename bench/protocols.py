@@ -1,27 +1,25 @@
-"""What the generator itself can ask for, REST beside gRPC, against servers that do nothing: its ceiling, not theirs.
+"""The generator's highest rate over REST and over gRPC, against null servers.
 
-Each round gives every protocol one turn, the first one changing, so that what else the machine does befalls both; the
-ratio is of one round, and the median over the rounds is reported. A server's own difference between the protocols is
-another question: `make bench-serving`.
+The rate is the generator's limit, not the server's: it uses a whole core, for which a load test would be invalid. In
+each round both protocols take a turn, each first in every second round, so that other load on the machine affects both.
+The ratio is of one round, and the median over the rounds is reported. `make bench-serving` compares the protocols of a
+server.
 """
 
 import statistics
-import tempfile
-import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.figures import Figure, describe_machine, report
+from bench.figures import Figure, argument_parser, report, start
+from bench.generators.our_generator import load_test
 from bench.servers import null_grpc_server, null_server
 from bench.servers import processes as servers
 from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.phases import HOLD
 from loadtest.run.payload import photograph
-from loadtest.run.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import ClosedLoop
 
 _USERS = 8
@@ -32,7 +30,7 @@ _ANSWERS = {"rest": null_server.prediction, "grpc": null_grpc_server.prediction}
 
 @dataclass(frozen=True)
 class Turn:
-    """What one protocol came to in one turn, in its hold phase; CPU is the generator's, of one core."""
+    """The hold phase of one protocol in one round. The CPU is the generator's, in percent of a core."""
 
     rps: float
     p50_ms: float
@@ -40,8 +38,8 @@ class Turn:
 
 
 def main() -> None:
-    """Measure and report; the whole takes about a minute and a half."""
-    print(describe_machine(["locust", "gevent", "geventhttpclient", "grpcio", "protobuf"]))
+    """Measure and report; takes about a minute and a half."""
+    start(argument_parser("protocols", __doc__), ["locust", "gevent", "geventhttpclient", "grpcio", "protobuf"])
     bodies = {protocol: request_body(protocol, photograph().tobytes(), "resnet") for protocol in _ANSWERS}
     for protocol, body in bodies.items():
         print(f"{protocol}: request {len(body)} bytes, answer {len(_ANSWERS[protocol]())} bytes")
@@ -59,12 +57,13 @@ def _round(urls: dict[str, str], bodies: dict[str, bytes], first: int) -> dict[s
 
 def _turn(protocol: str, url: str, body: bytes) -> Turn:
     profile = ClosedLoop(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + _HOLD_S)
-    with tempfile.TemporaryDirectory() as folder:
-        spec = LoadTestSpec(profile, protocol, url, "resnet", Path(folder) / "run", body)
-        outcome = run_load_test(spec, lambda _: None, threading.Event())
+    outcome = load_test(protocol, profile, url, body, protocol)
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD))
-    if outcome.reasons or not pc.all(held["ok"]).as_py():
-        raise RuntimeError(f"{protocol}: {'; '.join(outcome.reasons) or 'requests failed'}, so the rates mean nothing")
+    good = pc.sum(held["ok"]).as_py() or 0
+    if not good or good < held.num_rows:
+        raise RuntimeError(
+            f"{held.num_rows - good} of {held.num_rows} {protocol} requests failed, so the rates mean nothing"
+        )
     start_us = held["start"].cast(pa.int64())
     seconds = (pc.max(start_us).as_py() - pc.min(start_us).as_py()) / 1e6
     median_ms = pc.quantile(held["latency_us"], 0.5)[0].as_py() / 1e3
@@ -75,14 +74,11 @@ def _figures(rounds: list[dict[str, Turn]]) -> list[Figure]:
     figures = []
     for protocol in _ANSWERS:
         turns = [each[protocol] for each in rounds]
+        cpu_percent = statistics.median(turn.cpu_peak_percent for turn in turns)
         figures += [
             Figure(f"{protocol}: requests a second", statistics.median(turn.rps for turn in turns), "1/s"),
             Figure(f"{protocol}: median latency", statistics.median(turn.p50_ms for turn in turns), "ms"),
-            Figure(
-                f"{protocol}: generator's CPU, peak",
-                statistics.median(t.cpu_peak_percent for t in turns),
-                "% of a core",
-            ),
+            Figure(f"{protocol}: generator's CPU, peak", cpu_percent, "% of a core"),
         ]
     ratio = statistics.median(each["grpc"].rps / each["rest"].rps for each in rounds)
     return [*figures, Figure("grpc against rest: requests a second", ratio, "×")]

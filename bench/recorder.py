@@ -1,8 +1,8 @@
-"""What the recorder costs: Locust alone, with the recorder, and as it ships, against a server that does nothing.
+"""The cost of the recorder: Locust alone, with the recorder, and the whole generator, against a null server.
 
-Bar: recording costs at most 5 % of Locust's requests a second, with the real body. The arms take turns of one second
-within one Locust process, so that what else the machine does befalls all of them; each ratio is of one round of turns,
-and the median over the rounds is reported.
+The bar is that recording costs at most 5 % of Locust's requests per second, with the real body. The three arms take
+turns of one second within one Locust process, so that other load on the machine affects all of them. A ratio is of one
+round of turns, and the median over the rounds is reported.
 """
 
 import json
@@ -16,14 +16,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.figures import Figure, describe_machine, report
+from bench.figures import Figure, argument_parser, report, start
 from bench.servers import processes as servers
 from bench.servers.null_server import prediction
 from loadtest.generator.clients.rest_check import RestCheck
 from loadtest.generator.plan import PLAN_VARIABLE, Plan
 from loadtest.run.payload import rest_body
 
-_ARMS = ("bare", "recorder", "generator")
+# Locust alone; with every request recorded; with every answer checked and progress reported, as in a load test.
+ARMS = ("bare", "recorder", "generator")
 _ROUNDS = 25
 _USERS = 8
 _LOCUSTFILE = Path(__file__).with_name("generators") / "recorder_locustfile.py"
@@ -33,8 +34,8 @@ Turn = dict[str, float]
 
 
 def main() -> None:
-    """Measure and report; the whole takes about a minute and a half."""
-    print(describe_machine(["locust", "gevent", "geventhttpclient"]))
+    """Measure and report; takes about a minute and a half."""
+    start(argument_parser("recorder", __doc__), ["locust", "gevent", "geventhttpclient"])
     body = rest_body()
     print(f"body {len(body)} bytes, answer {len(prediction())} bytes, {_USERS} users, {_ROUNDS} rounds of 3 s")
     with servers.null() as (_, url):
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def _run(url: str, body: bytes) -> list[dict[str, Turn]]:
-    """The rounds, each with one turn of every arm."""
+    """The rounds, each with one turn of each arm."""
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
         (work_dir / "request.body").write_bytes(body)
@@ -84,22 +85,22 @@ def _plan(work_dir: Path, url: str) -> Plan:
 
 def _figures(rounds: list[dict[str, Turn]]) -> list[Figure]:
     figures = []
-    for arm in _ARMS:
-        figures.append(
-            Figure(f"{arm}: requests a second", statistics.median(_rate(turns[arm]) for turns in rounds), "1/s")
+    for arm in ARMS:
+        rate_rps = statistics.median(_rate_rps(turns[arm]) for turns in rounds)
+        cpu_us = statistics.median(_cpu_us(turns[arm]) for turns in rounds)
+        figures.append(Figure(f"{arm}: requests a second", rate_rps, "1/s"))
+        figures.append(Figure(f"{arm}: CPU a request", cpu_us, "µs"))
+    for arm in ARMS[1:]:
+        lost_percent = statistics.median(
+            100 * (1 - _rate_rps(turns[arm]) / _rate_rps(turns["bare"])) for turns in rounds
         )
-        figures.append(
-            Figure(f"{arm}: CPU a request", statistics.median(_cpu_us(turns[arm]) for turns in rounds), "µs")
-        )
-    for arm in _ARMS[1:]:
-        lost = statistics.median(100 * (1 - _rate(turns[arm]) / _rate(turns["bare"])) for turns in rounds)
-        more = statistics.median(100 * (_cpu_us(turns[arm]) / _cpu_us(turns["bare"]) - 1) for turns in rounds)
-        figures.append(Figure(f"{arm}: requests a second lost against bare", lost, "%", "<= 5"))
-        figures.append(Figure(f"{arm}: CPU a request added to bare", more, "%"))
+        added_percent = statistics.median(100 * (_cpu_us(turns[arm]) / _cpu_us(turns["bare"]) - 1) for turns in rounds)
+        figures.append(Figure(f"{arm}: requests a second lost against bare", lost_percent, "%", "<= 5"))
+        figures.append(Figure(f"{arm}: CPU a request added to bare", added_percent, "%"))
     return figures
 
 
-def _rate(turn: Turn) -> float:
+def _rate_rps(turn: Turn) -> float:
     return turn["requests"] / turn["seconds"]
 
 
@@ -108,24 +109,24 @@ def _cpu_us(turn: Turn) -> float:
 
 
 def _check_figures(times: int = 2000) -> list[Figure]:
-    """What judging one answer costs: in full, and when the same bytes have passed before."""
+    """The cost of checking one answer: a new one, and one with the same bytes as before."""
     answers = [prediction() + b" " * number for number in range(2)]
-    known = RestCheck((1, 1000))
-    known.error_of(200, answers[0])
+    check = RestCheck((1, 1000))
+    check.error_of(200, answers[0])
 
-    def in_full() -> None:
+    def check_new() -> None:
         RestCheck((1, 1000)).error_of(200, answers[1])
 
-    def again() -> None:
-        known.error_of(200, bytes(bytearray(answers[0])))
+    def check_same() -> None:
+        check.error_of(200, bytes(bytearray(answers[0])))
 
     return [
-        Figure("check: an answer seen for the first time", _each_us(in_full, times), "µs"),
-        Figure("check: the same answer again", _each_us(again, times), "µs"),
+        Figure("check: an answer seen for the first time", _mean_us(check_new, times), "µs"),
+        Figure("check: the same answer again", _mean_us(check_same, times), "µs"),
     ]
 
 
-def _each_us(work: Callable[[], None], times: int) -> float:
+def _mean_us(work: Callable[[], None], times: int) -> float:
     began = time.perf_counter()
     for _ in range(times):
         work()

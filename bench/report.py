@@ -1,7 +1,4 @@
-"""How long `shapebench report` takes, and in how much memory, for 1, 10 and 100 runs of a million rows each.
-
-`python -m bench.report 1 10` measures those numbers of runs alone.
-"""
+"""Time and memory of `shapebench report` for 1, 10 and 100 runs of a million rows each."""
 
 import os
 import subprocess
@@ -18,28 +15,28 @@ import psutil
 
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from bench.figures import Figure, describe_machine, report
+from bench.figures import Figure, argument_parser, report, start
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import ClosedLoop
 
 ROWS = 1_000_000
 RUNS = (1, 10, 100)
-# 500 users who never wait, and a server that answers some 5,000 requests a second for 210 s.
+# 500 users without pauses, and a server that answers about 5,000 requests per second for 210 s.
 _LOAD = ClosedLoop(users=500, spawn_rate_per_s=25, wait_s=0, warmup_s=0, duration_s=210)
 _SHAPES = (
     ("2cpu-4gb", "e2-custom-2-4096", 8),
     ("4cpu-8gb", "e2-custom-4-8192", 4),
     ("8cpu-16gb", "e2-custom-8-16384", 2),
 )
-# Ten variants; runs beyond those repeat them.
+# Ten variants; further runs repeat them.
 _VARIANTS = tuple(product(_SHAPES, (1, 2, 4, 8)))[:10]
 _PART = "requests/stack={stack}/run_id={run_id}/part-w0.parquet"
-_ASK_EVERY_S = 0.1
+_MEMORY_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One report: how long it took, the CPU time and the most memory at once of it and the processes it started."""
+class ReportCost:
+    """The cost of one report. CPU time and peak memory include the processes that it started."""
 
     elapsed_s: float
     cpu_s: float
@@ -48,34 +45,35 @@ class Measured:
 
 
 def main() -> None:
-    """Make the stores, report on each in a process of its own, and print the figures."""
-    numbers = tuple(map(int, sys.argv[1:])) or RUNS
-    print(describe_machine(["pyarrow", "pandas", "altair", "vl-convert-python"]))
-    figures, a_run_s = [], {}
+    """Write the stores, run the report on each in its own process, and report."""
+    parser = argument_parser("report", __doc__)
+    parser.add_argument("runs", nargs="*", type=int, metavar="RUNS", help=f"numbers of runs; default: {RUNS}")
+    numbers = start(parser, ["pyarrow", "pandas", "altair", "vl-convert-python"]).runs or RUNS
+    figures, run_s = [], {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "results"
         manifests: list[Manifest] = []
         for runs in sorted(numbers):
-            manifests = _make(ResultsStore(str(store)), store, manifests, runs)
-            measured = _measure(store, Path(folder))
-            a_run_s[runs] = measured.elapsed_s / runs
+            manifests = _write_missing(ResultsStore(str(store)), store, manifests, runs)
+            cost = _measure(store, Path(folder))
+            run_s[runs] = cost.elapsed_s / runs
             name = f"{runs} run{'' if runs == 1 else 's'} of {ROWS:,} rows"
             figures += [
-                Figure(f"{name}: wall time", measured.elapsed_s, "s", {1: "<= 10", 100: "<= 60"}.get(runs)),
-                Figure(f"{name}: wall time a run", a_run_s[runs], "s"),
-                Figure(f"{name}: CPU time of all processes", measured.cpu_s, "s"),
-                Figure(f"{name}: peak memory of all processes", measured.peak_mib, "MiB", "<= 2048"),
-                Figure(f"{name}: size of the HTML file", measured.html_mb, "MB"),
+                Figure(f"{name}: wall time", cost.elapsed_s, "s", {1: "<= 10", 100: "<= 60"}.get(runs)),
+                Figure(f"{name}: wall time a run", run_s[runs], "s"),
+                Figure(f"{name}: CPU time of all processes", cost.cpu_s, "s"),
+                Figure(f"{name}: peak memory of all processes", cost.peak_mib, "MiB", "<= 2048"),
+                Figure(f"{name}: size of the HTML file", cost.html_mb, "MB"),
             ]
-    if 10 in a_run_s and 100 in a_run_s:
-        figures.append(Figure("time a run takes, of 100 against of 10", a_run_s[100] / a_run_s[10], "times", "<= 1.1"))
+    if 10 in run_s and 100 in run_s:
+        figures.append(Figure("time a run takes, of 100 against of 10", run_s[100] / run_s[10], "times", "<= 1.1"))
     report("report", figures)
 
 
-def _make(store: ResultsStore, folder: Path, made: Sequence[Manifest], runs: int) -> list[Manifest]:
-    """The runs that are missing: rows of its own for each variant, which its repeats share on the disk."""
-    manifests = list(made)
-    for at in range(len(made), runs):
+def _write_missing(store: ResultsStore, folder: Path, written: Sequence[Manifest], runs: int) -> list[Manifest]:
+    """Write runs until there are `runs`. Each variant has its own rows, which its repeats share on the disk."""
+    manifests = list(written)
+    for at in range(len(written), runs):
         shape, inter_op = _VARIANTS[at % len(_VARIANTS)]
         manifest = make_manifest(_LOAD, *shape)
         manifest = manifest.model_copy(update={"serving": manifest.serving.model_copy(update={"inter_op": inter_op})})
@@ -92,36 +90,36 @@ def _make(store: ResultsStore, folder: Path, made: Sequence[Manifest], runs: int
     return manifests
 
 
-def _measure(store: Path, out: Path) -> Measured:
+def _measure(store: Path, out: Path) -> ReportCost:
     command = [sys.executable, "-m", "shapebench", "report", "--results", str(store), "--out", str(out)]
     began_s, began_cpu_s, peak_bytes = time.perf_counter(), _cpu_s_of_children(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            peak_bytes = max(peak_bytes, _held_bytes(process.pid))
-            time.sleep(_ASK_EVERY_S)
+            peak_bytes = max(peak_bytes, _memory_bytes(process.pid))
+            time.sleep(_MEMORY_INTERVAL_S)
     elapsed_s = time.perf_counter() - began_s
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Measured(
+    return ReportCost(
         elapsed_s, _cpu_s_of_children() - began_cpu_s, peak_bytes / 2**20, (out / "report.html").stat().st_size / 1e6
     )
 
 
 def _cpu_s_of_children() -> float:
-    """Of all that have ended, and of theirs that they waited for."""
+    """CPU time of the ended child processes and of their own children."""
     used = os.times()
     return used.children_user + used.children_system
 
 
-def _held_bytes(pid: int) -> int:
-    """Of the process and all that it started; a page that several of them share counts once."""
-    held = 0
+def _memory_bytes(pid: int) -> int:
+    """Memory of the process and its children; a page that several of them share counts once."""
+    total = 0
     with suppress(psutil.NoSuchProcess):
         parent = psutil.Process(pid)
         for process in (parent, *parent.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
-                held += process.memory_full_info().pss
-    return held
+                total += process.memory_full_info().pss
+    return total
 
 
 if __name__ == "__main__":

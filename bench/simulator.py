@@ -1,14 +1,12 @@
-"""The simulation beside a real server: what it predicts of three loads, and what they come to when they are measured.
+"""What the simulation predicts for three loads of the embedded server, compared with measurements.
 
-One load test of the embedded server on this machine gives the law of how it scales, by the code that `shapebench plan`
-uses: the first of the laws, which meets the throughput best (a plan, which is about tails, may prefer another). Each of
-three other loads is then simulated by it, and put on the same server. The generator shares the cores, in all of them.
+A load test of the embedded server on this machine is fitted to scaling laws by the code of `shapebench plan`. The law
+that fits the throughput best then predicts three other loads, which are also measured on the same server. (A plan is
+about tails and may choose another law.) The generator shares the server's cores in all load tests.
 """
 
 import os
-import sys
 import tempfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,18 +21,18 @@ from analysis.planning.service import Service
 from analysis.planning.tail import steady
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
-from bench.figures import Figure, describe_machine, report
+from bench.figures import Figure, argument_parser, progress, report, start
+from bench.generators.our_generator import load_test
 from bench.servers import processes as servers
 from bench.stores.synthetic import make_manifest, write_run
 from loadtest.generator.phases import HOLD
 from loadtest.run.payload import rest_body
-from loadtest.run.runner import LoadTestSpec, run_load_test
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
 
-# From one user to 32, who ask more than two cores answer: slowly all of the way up, and some of the top.
-_OF_THE_MODEL = ClosedLoop(users=32, spawn_rate_per_s=0.2, wait_s=0.5, warmup_s=15, duration_s=190)
-# A fifth and a half of what two cores answer, and more than that.
+# Slowly up to 32 users, who send more than two cores can answer, and some time with all of them.
+_FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.2, wait_s=0.5, warmup_s=15, duration_s=190)
+# A fifth and a half of the capacity of two cores, and more than that.
 _USERS = (4, 12, 40)
 _HOLD_S = 40
 _SIMULATED_S = 600
@@ -43,50 +41,42 @@ _BAR = "-15 .. 15"
 
 @dataclass(frozen=True)
 class Level:
-    """What a load came to, in its hold phase."""
+    """The hold phase of a load."""
 
     rps: float
     p50_ms: float
 
 
 def main() -> None:
-    """Measure the model's run and the three loads, and report; the whole takes about six minutes."""
-    print(describe_machine(["tensorflow", "locust", "numpy"]))
+    """Measure the fitted load and the three others, and report; takes about six minutes."""
+    start(argument_parser("simulator", __doc__), ["tensorflow", "locust", "numpy"])
     exported = export("auto", DEFAULT_CACHE)
-    ports = servers.Ports(servers.free_port(), servers.free_port())
-    with servers.embedded(Path(exported["path"]), ports, threads=os.cpu_count() or 1):
+    with servers.embedded(Path(exported["path"]), threads=os.cpu_count() or 1) as ports:
         url = f"http://127.0.0.1:{ports.rest}"
-        _say(f"the model's run: up to {_OF_THE_MODEL.users} users")
-        law, service = _model_of(_measured_rows(_OF_THE_MODEL, url, exported["name"]))
+        progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
+        law, service = _fitted(_measured_rows(_FITTED_LOAD, url))
         figures = [Figure(f"the model: {law.law}, {law.alone_ms:.1f} ms alone, relative error", law.error, "")]
         for users in _USERS:
             load = ClosedLoop(users=users, spawn_rate_per_s=8, wait_s=0.5, warmup_s=5, duration_s=users / 8 + _HOLD_S)
             predicted = _predicted(service, load)
-            _say(f"{users} users: {predicted.rps:.1f}/s and {predicted.p50_ms:.0f} ms predicted; measuring")
-            figures += _beside(users, predicted, _level(_measured_rows(load, url, exported["name"]), load))
+            progress(f"{users} users: {predicted.rps:.1f}/s and {predicted.p50_ms:.0f} ms predicted; measuring ...")
+            figures += _compare(users, predicted, _level(_measured_rows(load, url), load))
     report("simulator", figures)
 
 
-def _say(what: str) -> None:
-    print(f"{what} ...", file=sys.stderr, flush=True)
+def _measured_rows(load: ClosedLoop, url: str) -> pa.Table:
+    return load_test(f"{load.users} users", load, url, rest_body()).rows
 
 
-def _measured_rows(load: ClosedLoop, url: str, model_name: str) -> pa.Table:
-    with tempfile.TemporaryDirectory() as folder:
-        spec = LoadTestSpec(load, "rest", url, model_name, Path(folder) / "run", rest_body())
-        outcome = run_load_test(spec, lambda _: None, threading.Event())
-    if outcome.reasons:
-        print(f"  {load.users} users: not a valid run, because {'; '.join(outcome.reasons)}", file=sys.stderr)
-    return outcome.rows
-
-
-def _model_of(rows: pa.Table) -> tuple[Scaling, Service]:
-    manifest = make_manifest(_OF_THE_MODEL, stack="local", machine_type="e2-custom-2-4096", nodes=1)
+def _fitted(rows: pa.Table) -> tuple[Scaling, Service]:
+    manifest = make_manifest(_FITTED_LOAD, stack="local", machine_type="e2-custom-2-4096", nodes=1)
     with tempfile.TemporaryDirectory() as folder:
         store = ResultsStore(folder)
         curve = curve_of(read_columns(store, write_run(store, manifest, rows)).every, replicas=1, balancer="random")
     if curve is None:
-        raise RuntimeError("the model's run has no level of load with enough requests; its server hardly answered")
+        raise RuntimeError(
+            "the fitted load has no level with enough requests: the server hardly answered; run it on an idle machine"
+        )
     law, *_ = fit(curve.points, most_at_once(manifest))
     return law, Service(law.alone_ms, curve.spread, law.speeds(most_at_once(manifest)))
 
@@ -102,7 +92,7 @@ def _level(rows: pa.Table, load: ClosedLoop) -> Level:
     return Level(good.num_rows / load.hold_s, pc.quantile(good["latency_us"], 0.5)[0].as_py() / 1000)
 
 
-def _beside(users: int, predicted: Level, measured: Level) -> list[Figure]:
+def _compare(users: int, predicted: Level, measured: Level) -> list[Figure]:
     return [
         Figure(f"{users} users: throughput measured", measured.rps, "requests/s"),
         Figure(f"{users} users: throughput predicted, off by", _off_percent(predicted.rps, measured.rps), "%", _BAR),

@@ -1,6 +1,5 @@
-"""How often intervals hold the truth and the verdict names the best, over synthetic stores whose truth is known."""
+"""How often intervals hold the true value, and how often the verdict names the best variant, over simulated stores."""
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 
@@ -8,27 +7,27 @@ from analysis.statistics.cells import cells_of
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.repeats import over_repeats
 from analysis.statistics.within import RunFigures, run_figures
-from bench.figures import Figure, describe_machine, report
+from bench.figures import Figure, argument_parser, progress, report, start
 from bench.stores import choices
 from bench.stores.regimes import REGIMES, Regime
 
 STORES = 400
 _SEED = 7
 _P99 = 0.99
-# What an hour costs changes nothing here: the interval of the cost is that of the goodput, turned round.
+# Any price will do: the interval of the cost is the inverse of that of the goodput.
 _USD_HOURLY = 1.0
 _BAR = "93 .. 97"
 
 
 def main() -> None:
-    """Simulate, estimate, compare, and print a line a regime and figure."""
-    print(describe_machine(["numpy", "scipy", "pyarrow"]))
+    """Simulate the stores, estimate, compare with the true values, and report."""
+    start(argument_parser("verdict", __doc__), ["numpy", "scipy", "pyarrow"])
     figures = []
     for regime in REGIMES:
-        sys.stderr.write(f"{regime.name}\n")
+        progress(regime.name)
         figures += coverage(regime, STORES)
     for choice in choices.CHOICES:
-        sys.stderr.write(f"{choice.name}\n")
+        progress(choice.name)
         figures += choices.figures(choice, STORES, _SEED)
     report("verdict", figures)
 

@@ -1,1 +1,1 @@
-"""What `make check` looks at besides formatting, lint and types. Each module's `problems` lists what is wrong."""
+"""The project's own checks in `make check`, beside the linters. Each module's `problems` returns a line for each."""

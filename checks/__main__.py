@@ -10,8 +10,11 @@ from tools.pins import ROOT
 
 
 def main() -> int:
-    """Print what is wrong, one line each; returns the exit status."""
-    commands = getattr(get_command(app), "commands", {})
+    """Print every problem on a line; returns the exit status."""
+    commands = {
+        name: frozenset(option for parameter in command.params for option in parameter.opts)
+        for name, command in getattr(get_command(app), "commands", {}).items()
+    }
     found = [
         *docs.problems(ROOT, commands),
         *stacks.problems(),

@@ -1,4 +1,4 @@
-"""Checks that no file holds what must not be committed: merge-conflict markers, the salt of a stack's passphrase."""
+"""Checks that no file holds what must not be committed: merge-conflict markers, or the salt of a passphrase."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from checks.tree import own_files
 
-# Not the line of equals signs between the two sides: Markdown underlines headings with it.
+# Without the line of equals signs between the sides: Markdown underlines headings with it.
 _CONFLICT = re.compile(rb"^(?:<{7}|\|{7}|>{7})(?: .*)?$", re.MULTILINE)
 
 
@@ -28,7 +28,7 @@ def _conflicts(root: Path) -> Iterator[str]:
 
 
 def _salts(root: Path) -> list[str]:
-    """Salts in what git has staged; in the working tree Pulumi puts them back at each update."""
+    """Salts in what git has staged; in the working tree Pulumi writes one at each update."""
     return [
         f"{path}: `encryptionsalt` is committed, so Pulumi asks whoever has another backend or passphrase for the one"
         " that fits it; delete the line and commit the file again"

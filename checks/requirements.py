@@ -1,4 +1,4 @@
-"""Whether the pinned requirement files still come from what they were compiled from, and agree with each other."""
+"""Checks that the pinned requirement files match the files that they were compiled from, and each other."""
 
 import re
 import sys
@@ -7,19 +7,19 @@ from pathlib import Path
 from tools.pins import ROOT
 from tools.stamps import content_key
 
-_MARK = "# compiled from: "
+_HASH_LINE = "# compiled from: "
 _PIN = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
 
 
 def inputs_key(source: Path) -> str:
-    """A hash of a `.in` file and of those that it includes."""
+    """A hash of a `.in` file and of the files that it includes."""
     return content_key(_with_included(source))
 
 
 def record_inputs(compiled: Path) -> None:
-    """Write down in a compiled file what it was compiled from."""
-    lines = [line for line in compiled.read_text().splitlines() if not line.startswith(_MARK)]
-    compiled.write_text("\n".join([f"{_MARK}{inputs_key(compiled.with_suffix('.in'))}", *lines]) + "\n")
+    """Write the hash of its inputs into a compiled file."""
+    lines = [line for line in compiled.read_text().splitlines() if not line.startswith(_HASH_LINE)]
+    compiled.write_text("\n".join([f"{_HASH_LINE}{inputs_key(compiled.with_suffix('.in'))}", *lines]) + "\n")
 
 
 def problems(root: Path) -> list[str]:
@@ -32,17 +32,19 @@ def problems(root: Path) -> list[str]:
             found.append(f"{where} is missing, so nothing can be installed from {source.name}; run `make lock`")
             continue
         text = compiled.read_text()
-        if f"{_MARK}{inputs_key(source)}\n" not in text:
-            found.append(f"{where} was compiled from another {source.name} than this; run `make lock`")
+        if f"{_HASH_LINE}{inputs_key(source)}\n" not in text:
+            found.append(
+                f"{where} was compiled from another {source.name}, so it installs outdated versions; run `make lock`"
+            )
         if re.search(r"^\s*(?:--?(?:extra-)?index-url|-i|--find-links|-f)\b", text, re.MULTILINE):
-            found.append(f"{where} names a package index, which is the user's to choose; run `make lock`")
+            found.append(f"{where} names a package index, which each user has to choose; run `make lock`")
         for base in _with_included(source)[1:]:
             found += _contradictions(root, compiled, base.with_suffix(".txt"))
     return found
 
 
 def _contradictions(root: Path, compiled: Path, base: Path) -> list[str]:
-    """Where a tier pins another version than the tier below it, which shares its environment."""
+    """Packages that a tier pins to another version than the tier that it includes."""
     pins, below = (dict(_PIN.findall(path.read_text())) for path in (compiled, base))
     return [
         f"{compiled.relative_to(root)} pins {name} {pins.get(name)}, but {base.name} pins {version}: what is tested is "

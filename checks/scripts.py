@@ -1,4 +1,4 @@
-"""Whether shell scripts parse, in the shells that will run them, and Go sources are formatted."""
+"""Checks that shell scripts parse in the shells that run them, and that Go sources are formatted."""
 
 import re
 import shutil
@@ -11,7 +11,7 @@ _SHEBANG = re.compile(r"#!.*\b(dash|bash|sh)\b")
 
 
 def problems(root: Path) -> list[str]:
-    """What does not parse or is not formatted."""
+    """Scripts that do not parse, and Go files that are not formatted."""
     found: list[str] = []
     for path in own_files(root):
         shell = _shell_of(path)
@@ -28,7 +28,7 @@ def problems(root: Path) -> list[str]:
 
 
 def _shell_of(path: Path) -> str | None:
-    """The shell that runs a script; `sh` for what is sourced and has no first line to say so."""
+    """The shell of a script's first line; `sh` for sourced files, which have none."""
     with path.open("rb") as file:
         first = file.readline(80).decode(errors="replace")
     named = _SHEBANG.match(first)

@@ -1,4 +1,4 @@
-"""The files of the checkout that are its own: neither installed nor made by running it."""
+"""Lists the files of a checkout that `.gitignore` does not exclude."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def own_files(root: Path) -> Iterator[Path]:
-    """Every file that `.gitignore` does not exclude, whether or not git knows it yet."""
+    """Every file that `.gitignore` does not exclude, tracked by git or not."""
     patterns = [line for line in (root / ".gitignore").read_text().splitlines() if line and not line.startswith("#")]
     at_root = {pattern.strip("/") for pattern in patterns if pattern.startswith("/")} | {".git"}
     anywhere = [pattern.strip("/") for pattern in patterns if not pattern.startswith("/")]

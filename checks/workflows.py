@@ -1,4 +1,4 @@
-"""Whether the workflows use only listed actions at their commits, and the pinned versions."""
+"""Checks that workflows use only listed actions at their commits, and the pinned versions of Python and Pulumi."""
 
 import re
 import subprocess
@@ -13,15 +13,15 @@ _USES = re.compile(r"^\s*(?:-\s+)?uses:\s*(?P<what>\S+)(?:\s+#\s*(?P<version>\S+
 
 
 def problems(root: Path) -> list[str]:
-    """Everything that is wrong with the workflows and the actions of this checkout."""
+    """The problems of this checkout's workflows and actions."""
     files = sorted((root / ".github").rglob("*.yml"))
     allowed = tomllib.loads((root / "tools/actions.toml").read_text())
     found = [f"{path.relative_to(root)}: {each}" for path in files for each in _unpinned(path.read_text(), allowed)]
     found += [
-        f"tools/actions.toml: {name} is used nowhere; remove it"
+        f"tools/actions.toml: no workflow uses {name}; remove it"
         for name in sorted(allowed.keys() - _used(path.read_text() for path in files))
     ]
-    return [*found, *_other_versions(root), *_actionlint(root)]
+    return [*found, *_unsupported_versions(root), *_actionlint(root)]
 
 
 def _used(texts: Iterable[str]) -> set[str]:
@@ -35,26 +35,26 @@ def _unpinned(text: str, allowed: dict[str, dict[str, str]]) -> Iterator[str]:
             continue
         pin = allowed.get(name)
         if pin is None:
-            yield f"{name} is not listed in tools/actions.toml, so nobody has looked at its code; list it or do without"
+            yield f"{name} is not listed in tools/actions.toml, so nobody has reviewed it; list it or remove it"
         elif (commit, match["version"]) != (pin["commit"], pin["version"]):
-            yield f"{name} is not at the commit that is listed; write {name}@{pin['commit']} # {pin['version']}"
+            yield f"{name} is not at its listed commit; write {name}@{pin['commit']} # {pin['version']}"
 
 
-def _other_versions(root: Path) -> Iterator[str]:
+def _unsupported_versions(root: Path) -> Iterator[str]:
     pins = load_pins(root)
     text = (root / ".github/actions/setup/action.yml").read_text()
     if f"pulumi-version: {pins.pulumi}\n" not in text:
-        yield f".github/actions/setup/action.yml: pulumi-version is not {pins.pulumi}, which tools/versions.toml pins"
+        yield f".github/actions/setup/action.yml: pulumi-version is not {pins.pulumi}, as in tools/versions.toml"
     for path in sorted((root / ".github").rglob("*.yml")):
         for written in re.findall(r"python-version: \"?([\d.]+)", path.read_text()):
             version = parse_version(written)
             if version is None or not pins.python_oldest <= version < pins.python_before:
                 usable = f"from {show_version(pins.python_oldest)} and before {show_version(pins.python_before)}"
-                yield f"{path.relative_to(root)}: Python {written} cannot be used; give one {usable}"
+                yield f"{path.relative_to(root)}: Python {written} is not supported; give one {usable}"
 
 
 def _actionlint(root: Path) -> Iterator[str]:
-    """What actionlint says; nothing where it could not be built. Its helpers are left out: not everybody has them."""
+    """The errors of actionlint; none where it is not built. Without shellcheck and pyflakes, which not all have."""
     if not program(root).exists():
         return
     done = subprocess.run(

@@ -1,1 +1,1 @@
-"""Google Cloud as the user's own credentials see it: what a stack lacks before it is made, and what one left behind."""
+"""Google Cloud's REST APIs with the user's credentials: the preflight before a stack exists, the janitor after it."""

@@ -1,6 +1,6 @@
-"""Which project, whose credentials and which endpoints: what a stack's `gcp:*` keys and the environment say.
+"""Project, credentials and endpoints, from a stack's `gcp:*` keys or from environment variables.
 
-The keys and variables are those of Pulumi's Google provider, in its order, so that both act as the same user.
+Keys, variables and their order are those of Pulumi's Google provider, so that both act as the same user.
 https://www.pulumi.com/registry/packages/gcp/installation-configuration/
 """
 
@@ -30,37 +30,37 @@ _IMPERSONATE_VARIABLES = ("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",)
 
 
 class NoCredentialsError(Exception):
-    """There are no credentials, or they cannot be used; the message says which were looked at."""
+    """There are no usable credentials; the message says why."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """How Google is asked. Tokens and keys are secret, and stay out of its text."""
+    """A project, and the credentials and endpoints for it. Its `repr` leaves out the secret ones, tokens and keys."""
 
     project: str | None
     endpoints: Mapping[str, str] = field(default_factory=dict)
-    """By service, as in google_cloud.rest.ENDPOINTS, where the stack names others than Google's own."""
+    """URL by service, where it is not Google's own: google_cloud.rest.ENDPOINTS."""
     token: str | None = field(default=None, repr=False)
     key: str | None = field(default=None, repr=False)
-    """A credentials file's content or path."""
+    """The content of a credentials file, or its path."""
     impersonate: str | None = None
 
 
 def access_of(google: Mapping[str, str], project: str | None = None) -> Access:
-    """What a stack's `gcp:*` keys say (stacks.google.google_keys); the environment where they say nothing."""
-    said = {key.removeprefix(PREFIX): value for key, value in google.items()}
+    """The access that a stack's `gcp:*` keys give (stacks.google.google_keys); unset ones come from the environment."""
+    configured = {key.removeprefix(PREFIX): value for key, value in google.items()}
     return Access(
-        project=project or said.get("project") or _variable(_PROJECT_VARIABLES),
+        project=project or configured.get("project") or _variable(_PROJECT_VARIABLES),
         endpoints=_endpoints_of_environment()
-        | {key.removesuffix(_ENDPOINT): url for key, url in said.items() if key.endswith(_ENDPOINT)},
-        token=said.get("accessToken") or _variable(_TOKEN_VARIABLES),
-        key=said.get("credentials") or _variable(_KEY_VARIABLES),
-        impersonate=said.get("impersonateServiceAccount") or _variable(_IMPERSONATE_VARIABLES),
+        | {key.removesuffix(_ENDPOINT): url for key, url in configured.items() if key.endswith(_ENDPOINT)},
+        token=configured.get("accessToken") or _variable(_TOKEN_VARIABLES),
+        key=configured.get("credentials") or _variable(_KEY_VARIABLES),
+        impersonate=configured.get("impersonateServiceAccount") or _variable(_IMPERSONATE_VARIABLES),
     )
 
 
 def credentials_of(access: Access) -> Credentials:
-    """The user's own: a token, a key, or what `gcloud auth application-default login` left.
+    """The user's credentials: a token, a key, or those of `gcloud auth application-default login`.
 
     Raises NoCredentialsError.
     """
@@ -81,23 +81,23 @@ def _source(access: Access) -> Credentials:
     if access.key:
         text = access.key if access.key.lstrip().startswith("{") else Path(access.key).read_text(encoding="utf-8")
         with warnings.catch_warnings():
-            # It warns of keys that come from somebody else; this one is the user's own, of whichever kind.
+            # The warning is about keys from an untrusted source; this one is the user's own.
             warnings.simplefilter("ignore", DeprecationWarning)
-            found: tuple[Credentials, str | None] = google.auth.load_credentials_from_dict(
+            loaded: tuple[Credentials, str | None] = google.auth.load_credentials_from_dict(
                 json.loads(text), scopes=_SCOPES
             )
-        return found[0]
+        return loaded[0]
     return google.auth.default(scopes=_SCOPES)[0]
 
 
 def _endpoints_of_environment() -> dict[str, str]:
-    """Such as GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT, by service."""
-    found = (_ENDPOINT_VARIABLE.fullmatch(name) for name in os.environ)
-    return {_camel(each[1]): url for each in found if each and (url := os.environ[each[0]])}
+    """URL by service, from variables such as GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT."""
+    names = (_ENDPOINT_VARIABLE.fullmatch(name) for name in os.environ)
+    return {_camel_case(each[1]): url for each in names if each and (url := os.environ[each[0]])}
 
 
-def _camel(words: str) -> str:
-    first, *others = words.lower().split("_")
+def _camel_case(snake_case: str) -> str:
+    first, *others = snake_case.lower().split("_")
     return first + "".join(map(str.capitalize, others))
 
 

@@ -1,30 +1,30 @@
-"""What a project grants to service accounts: read from its policy, and taken from one account alone."""
+"""Roles that a project's IAM policy grants to service accounts: reads them, and removes those of one account."""
 
 import re
 from collections.abc import Iterator
 
-from google_cloud.rest import Google, Json, entries
+from google_cloud.rest import GoogleClient, Json, entries
 
-# So Google shows an account that is gone: https://cloud.google.com/iam/docs/troubleshoot-policies
-_GONE = r"deleted:serviceAccount:shapebench-[a-z0-9-]+@{}\.iam\.gserviceaccount\.com\?uid=\d+"
+# How Google shows a deleted account: https://cloud.google.com/iam/docs/troubleshoot-policies
+_DELETED = r"deleted:serviceAccount:shapebench-[a-z0-9-]+@{}\.iam\.gserviceaccount\.com\?uid=\d+"
 
-# Below it, a policy is shown without its conditions, and written so it would lose them.
+# The policy version with conditions. A lower one omits them, and writing it back would delete them.
 _WITH_CONDITIONS = 3
 
 
-def grants_to_the_gone(google: Google, project: str) -> Iterator[tuple[str, str, Json]]:
-    """Member, role and binding of every grant to an account that was named as ours are, and is gone."""
-    gone = re.compile(_GONE.format(re.escape(project)))
+def grants_to_deleted_accounts(google: GoogleClient, project: str) -> Iterator[tuple[str, str, Json]]:
+    """Member, role and binding of every grant to a deleted account with a name of the form that stacks use."""
+    deleted = re.compile(_DELETED.format(re.escape(project)))
     for binding in entries(_policy(google, project), "bindings"):
         for member in binding.get("members", ()):
-            if gone.fullmatch(str(member)):
+            if deleted.fullmatch(str(member)):
                 yield str(member), str(binding.get("role")), binding
 
 
-def take_back(google: Google, project: str, email: str) -> None:
-    """Take from this account whatever the project grants it; nothing is written where that is nothing.
+def remove_grants(google: GoogleClient, project: str, email: str) -> None:
+    """Remove every role that the project grants this account; writes nothing where there is none.
 
-    The policy carries a mark of its version, by which Google refuses what would undo somebody else's change.
+    The policy carries an etag, so Google refuses a write that would undo a concurrent change.
     """
     policy, member = _policy(google, project), f"serviceAccount:{email}"
     bindings = entries(policy, "bindings")
@@ -35,6 +35,6 @@ def take_back(google: Google, project: str, email: str) -> None:
     google.post("resourceManager", f"projects/{project}:setIamPolicy", {"policy": policy})
 
 
-def _policy(google: Google, project: str) -> Json:
+def _policy(google: GoogleClient, project: str) -> Json:
     options = {"options": {"requestedPolicyVersion": _WITH_CONDITIONS}}
     return google.post("resourceManager", f"projects/{project}:getIamPolicy", options)

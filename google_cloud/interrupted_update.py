@@ -1,4 +1,4 @@
-"""What a killed update was making, as far as the stack's state tells: `pulumi stack export`, read."""
+"""The resources that a killed update was creating, read from the stack's state (`pulumi stack export`)."""
 
 import json
 from typing import Any
@@ -9,29 +9,30 @@ _CREATING = "creating"
 
 
 def interrupted_names(export: str, stack: str) -> frozenset[str]:
-    """The names of what was asked of Google and never heard of again; none where no creation was interrupted.
+    """The names of Google Cloud resources whose creation was interrupted; empty where there was none.
 
-    Raises SettingsError where `export` is no state, or that of another stack.
+    Raises SettingsError where `export` is not a state, or is that of another stack.
     """
     try:
         pending = json.loads(export)["deployment"].get("pending_operations") or []
         creations = [each["resource"] for each in pending if each["type"] == _CREATING]
-        of = {each["urn"].split(":")[2] for each in creations}
+        stacks = {each["urn"].split(":")[2] for each in creations}
         names = {name for each in creations if (name := _name(each))}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SettingsError(
-            f"this is no state of a stack; give what `pulumi stack export --stack {stack}` prints"
+            f"this is not the state of a stack, so what was interrupted is not known; give the output of"
+            f" `pulumi stack export --stack {stack}`"
         ) from None
-    if of - {stack}:
+    if stacks - {stack}:
         raise SettingsError(
-            f"this is the state of {', '.join(sorted(of - {stack}))}, and what is left of {stack} is asked for;"
-            f" give what `pulumi stack export --stack {stack}` prints"
+            f"this is the state of {', '.join(sorted(stacks - {stack}))}, so it says nothing about {stack}; give the"
+            f" output of `pulumi stack export --stack {stack}`"
         )
     return frozenset(names)
 
 
 def _name(resource: dict[str, Any]) -> str | None:
-    """What Google calls it; a service account's name is the first part of its address."""
+    """The name in Google Cloud; that of a service account is the part of its address before the `@`."""
     if not resource["type"].startswith("gcp:"):
         return None
     inputs = resource.get("inputs") or {}

@@ -1,11 +1,11 @@
-"""What there is of ours in a project: everything that carries a stack's labels, as Google lists it."""
+"""Lists the resources of a project that carry a stack's labels, or that GKE created for a stack's cluster."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import quote
 
-from google_cloud.grants import grants_to_the_gone
+from google_cloud.grants import grants_to_deleted_accounts
 from google_cloud.kinds import (
     ACCOUNT,
     AGGREGATED,
@@ -19,38 +19,38 @@ from google_cloud.kinds import (
     NETWORK,
     Kind,
 )
-from google_cloud.rest import FORBIDDEN, CloudError, Google, Json, entries
+from google_cloud.rest import FORBIDDEN, CloudError, GoogleClient, Json, entries
 from stacks.labels import STACK, as_description, expiry, from_description
 from stacks.shapes import NodeShape, ShapeSettings
 
-# The label that GKE gives to what it makes for a cluster: the disks of its volumes, its machines.
+# The label that GKE gives to the disks of a cluster's volumes and to its machines.
 _CLUSTER_OF = "goog-k8s-cluster-name"
 
 
 @dataclass(frozen=True)
-class Found:
-    """One thing in the project. `document` is Google's account of it."""
+class CloudResource:
+    """One resource of the project. `document` is Google's JSON of it."""
 
     kind: Kind
     name: str
     location: str
     """A zone, a region or `global`."""
     path: str
-    """Where the service has it."""
+    """Its path in the service's REST API."""
     document: Json = field(compare=False)
-    network: "Found | None" = field(default=None, compare=False)
-    """The network of ours that it is in, where it has its labels from that."""
+    network: "CloudResource | None" = field(default=None, compare=False)
+    """The stack's network that it is in, where it takes its labels from that."""
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Those of ours; none where it is not."""
+        """The stack's labels; none where it carries none."""
         return self.network.labels if self.network else labels_of(self.kind, self.name, self.document)
 
     @property
     def deleted_at(self) -> str:
-        """Where the service deletes it."""
-        *place, plural, name = self.path.rsplit("/", 2)
-        return "/".join([*place, self.kind.deleted_as or plural, name])
+        """The path for a DELETE."""
+        *parent, plural, name = self.path.rsplit("/", 2)
+        return "/".join([*parent, self.kind.deleted_as or plural, name])
 
     @property
     def stack(self) -> str:
@@ -58,27 +58,28 @@ class Found:
 
     @property
     def cluster_of_volume(self) -> str | None:
-        """The cluster, named as ours are, whose volume this disk was; None where it is no such disk."""
+        """The cluster whose volume this disk was; None where it is not a disk of a stack's cluster."""
         cluster = (_mapping(self.document.get("labels")) if self.kind == DISK else {}).get(_CLUSTER_OF, "")
         return cluster if CLUSTER_NAME.fullmatch(cluster) else None
 
     @property
-    def made_at(self) -> datetime | None:
-        """None where Google does not say."""
-        said = next((self.document[key] for key in _MADE_AT if key in self.document), None)
+    def created_at(self) -> datetime | None:
+        """None where Google gives no time."""
+        created = next((self.document[key] for key in _CREATED_AT if key in self.document), None)
         try:
-            return datetime.fromisoformat(str(said))
+            return datetime.fromisoformat(str(created))
         except ValueError:
             return None
 
 
-_MADE_AT = ("creationTimestamp", "createTime", "timeCreated")
+_CREATED_AT = ("creationTimestamp", "createTime", "timeCreated")
 
 
 def labels_of(kind: Kind, name: str, document: Json) -> Mapping[str, str]:
-    """The labels of ours that a thing carries: whole, readable, and in the place that its kind has for them; or none.
+    """The stack's labels of a resource, from the field that its kind has for them; none where one is unreadable.
 
-    A description counts only where it is ours to the letter: who writes about our labels does not carry them.
+    A description counts only where it holds the labels and nothing else, so that text about labels is not taken for
+    them.
     """
     if kind.of_network or not kind.named.fullmatch(name):
         return {}
@@ -92,61 +93,61 @@ def labels_of(kind: Kind, name: str, document: Json) -> Mapping[str, str]:
     return labels if labels.get(STACK) and expiry(labels) else {}
 
 
-def is_in(network: Found, kind: Kind, name: str, document: Json) -> bool:
-    """Whether GKE made a thing in this network for a cluster that is named as ours are."""
-    marked = _mapping(document.get("labels")).get(_CLUSTER_OF, "") if kind == INSTANCE else None
-    if not kind.named.fullmatch(name) or (marked is not None and not CLUSTER_NAME.fullmatch(marked)):
+def is_in(network: CloudResource, kind: Kind, name: str, document: Json) -> bool:
+    """Whether GKE created a resource in this network for a stack's cluster."""
+    cluster = _mapping(document.get("labels")).get(_CLUSTER_OF, "") if kind == INSTANCE else None
+    if not kind.named.fullmatch(name) or (cluster is not None and not CLUSTER_NAME.fullmatch(cluster)):
         return False
-    cards = document.get("networkInterfaces", [document])
-    # A link to it, whose beginning depends on who asked.
-    return any(str(card.get("network")).endswith(f"/{network.path}") for card in cards)
+    interfaces = document.get("networkInterfaces", [document])
+    # A link to the network, whose host depends on the endpoint that was asked.
+    return any(str(each.get("network")).endswith(f"/{network.path}") for each in interfaces)
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Everything that is or may be ours, and every cluster of the project. `unheard` could not be asked."""
+    """The resources that are or may be a stack's, and all clusters of the project; `unlisted` places did not answer."""
 
-    things: tuple[Found, ...]
-    clusters: tuple[Found, ...]
-    unheard: tuple[str, ...]
+    resources: tuple[CloudResource, ...]
+    clusters: tuple[CloudResource, ...]
+    unlisted: tuple[str, ...]
 
 
-def inventory(google: Google, project: str, say: Callable[[str], None]) -> Inventory:
-    """Everything that carries labels of ours, and the disks of volumes of clusters like ours.
+def inventory(google: GoogleClient, project: str, say: Callable[[str], None]) -> Inventory:
+    """List everything that carries a stack's labels, and the disks that volumes of a stack's cluster had.
 
-    Raises CloudError where something cannot be listed. Zones whose clusters are unknown count as that: what a living
-    cluster needs would look as if it were left over.
+    Raises CloudError where something cannot be listed, also where the clusters of one zone cannot: what a living
+    cluster uses would look like a leftover.
     """
-    unheard: set[str] = set()
+    unlisted: set[str] = set()
     say("listing clusters")
     every_cluster = [*clusters(google, project)]
-    listed: list[Iterator[Found]] = [iter(every_cluster)]
-    listed += [_aggregated(google, project, kind, unheard) for kind in AGGREGATED]
+    listed: list[Iterator[CloudResource]] = [iter(every_cluster)]
+    listed += [_aggregated(google, project, kind, unlisted) for kind in AGGREGATED]
     listed += [_of_project(google, project, kind) for kind in GLOBAL]
-    listed += [_buckets(google, project), _accounts(google, project), _grants(google, project, unheard)]
+    listed += [_buckets(google, project), _accounts(google, project), _grants(google, project, unlisted)]
     say("listing machines, disks, addresses, networks and what is in them, buckets and service accounts")
-    things = [each for several in listed for each in several]
-    networks = [each for each in things if each.kind == NETWORK and each.labels]
-    things = [_in_its_network(each, networks) if each.kind.of_network else each for each in things]
-    ours = tuple(each for each in things if each.labels or each.cluster_of_volume or each.kind == GRANT)
-    return Inventory(ours, tuple(every_cluster), tuple(sorted(unheard)))
+    resources = [each for several in listed for each in several]
+    networks = [each for each in resources if each.kind == NETWORK and each.labels]
+    resources = [_in_its_network(each, networks) if each.kind.of_network else each for each in resources]
+    of_stacks = tuple(each for each in resources if each.labels or each.cluster_of_volume or each.kind == GRANT)
+    return Inventory(of_stacks, tuple(every_cluster), tuple(sorted(unlisted)))
 
 
-def clusters(google: Google, project: str) -> Iterator[Found]:
-    """All of the project's; raises CloudError where some zone's are not known."""
+def clusters(google: GoogleClient, project: str) -> Iterator[CloudResource]:
+    """All clusters of the project; raises CloudError where those of a zone cannot be listed."""
     answer = google.get("container", f"projects/{project}/locations/-/clusters")
-    if silent := answer.get("missingZones"):
-        raise CloudError(f"the clusters of {', '.join(silent)} could not be listed, so what they need is not known")
+    if unlisted := answer.get("missingZones"):
+        raise CloudError(f"the clusters of {', '.join(unlisted)} cannot be listed, so what they use is not known")
     for each in entries(answer, "clusters"):
         location = _text(each, "location")
         path = f"projects/{project}/locations/{location}/clusters"
-        yield Found(CLUSTER, _text(each, "name"), location, f"{path}/{_text(each, 'name')}", each)
+        yield CloudResource(CLUSTER, _text(each, "name"), location, f"{path}/{_text(each, 'name')}", each)
 
 
 def node_pools(cluster: Json) -> list[NodeShape]:
-    """Those of a cluster, as Google accounts for it, each of a fixed size.
+    """The node pools in Google's JSON of a cluster, each of a fixed size.
 
-    Raises KeyError or ValueError where it is in no form that is known, such as an unknown machine type.
+    Raises KeyError or ValueError where the JSON has another form, or names an unknown machine type.
     """
     return [
         NodeShape.of(
@@ -157,53 +158,53 @@ def node_pools(cluster: Json) -> list[NodeShape]:
     ]
 
 
-def _aggregated(google: Google, project: str, kind: Kind, unheard: set[str]) -> Iterator[Found]:
-    """Those of all zones and regions; `unheard` gets the names of those that did not answer."""
+def _aggregated(google: GoogleClient, project: str, kind: Kind, unlisted: set[str]) -> Iterator[CloudResource]:
+    """The resources of a kind in all zones and regions; adds those that do not answer to `unlisted`."""
     pages = google.pages("compute", f"projects/{project}/aggregated/{kind.plural}", returnPartialSuccess="true")
     for page in pages:
-        unheard.update(str(each).rpartition("/")[2] for each in page.get("unreachables", ()))
+        unlisted.update(str(each).rpartition("/")[2] for each in page.get("unreachables", ()))
         scopes = page.get("items", {})
         if not isinstance(scopes, dict):
-            raise CloudError(f"the list of {kind.plural} is in no form that is known, so what it lists is not known")
+            raise CloudError(f"the list of {kind.plural} has an unknown form, so what it lists is not known")
         for scope, listed in scopes.items():
             for each in entries(listed, kind.plural):
-                name, place = _text(each, "name"), scope.rpartition("/")[2]
-                yield Found(kind, name, place, f"projects/{project}/{scope}/{kind.plural}/{name}", each)
+                name, location = _text(each, "name"), scope.rpartition("/")[2]
+                yield CloudResource(kind, name, location, f"projects/{project}/{scope}/{kind.plural}/{name}", each)
 
 
-def _of_project(google: Google, project: str, kind: Kind) -> Iterator[Found]:
+def _of_project(google: GoogleClient, project: str, kind: Kind) -> Iterator[CloudResource]:
     path = f"projects/{project}/global/{kind.plural}"
     for each in _all(google.pages("compute", path), "items"):
-        yield Found(kind, _text(each, "name"), "global", f"{path}/{_text(each, 'name')}", each)
+        yield CloudResource(kind, _text(each, "name"), "global", f"{path}/{_text(each, 'name')}", each)
 
 
-def _in_its_network(found: Found, networks: Iterable[Found]) -> Found:
-    its = (each for each in networks if is_in(each, found.kind, found.name, found.document))
-    return replace(found, network=next(its, None))
+def _in_its_network(resource: CloudResource, networks: Iterable[CloudResource]) -> CloudResource:
+    its_networks = (each for each in networks if is_in(each, resource.kind, resource.name, resource.document))
+    return replace(resource, network=next(its_networks, None))
 
 
-def _buckets(google: Google, project: str) -> Iterator[Found]:
+def _buckets(google: GoogleClient, project: str) -> Iterator[CloudResource]:
     for each in _all(google.pages("storage", BUCKET.plural, project=project), "items"):
         name = _text(each, "name")
-        yield Found(BUCKET, name, str(each.get("location", "")).lower(), f"b/{quote(name, safe='')}", each)
+        yield CloudResource(BUCKET, name, str(each.get("location", "")).lower(), f"b/{quote(name, safe='')}", each)
 
 
-def _accounts(google: Google, project: str) -> Iterator[Found]:
+def _accounts(google: GoogleClient, project: str) -> Iterator[CloudResource]:
     path = f"projects/{project}/{ACCOUNT.plural}"
     for each in _all(google.pages("iam", path), "accounts"):
         email = _text(each, "email")
-        yield Found(ACCOUNT, email, "global", f"{path}/{email}", each)
+        yield CloudResource(ACCOUNT, email, "global", f"{path}/{email}", each)
 
 
-def _grants(google: Google, project: str, unheard: set[str]) -> Iterator[Found]:
-    """Those to accounts that are gone: nobody can use them, and nothing proves whose they were."""
+def _grants(google: GoogleClient, project: str, unlisted: set[str]) -> Iterator[CloudResource]:
+    """Grants to deleted accounts. Nobody can use them, and nothing proves which stack they were for."""
     try:
-        for member, role, binding in grants_to_the_gone(google, project):
-            yield Found(GRANT, member, role, "", binding)
+        for member, role, binding in grants_to_deleted_accounts(google, project):
+            yield CloudResource(GRANT, member, role, "", binding)
     except CloudError as error:
         if error.status != FORBIDDEN:
             raise
-        unheard.add("the project's policy")
+        unlisted.add("the project's IAM policy")
 
 
 def _all(pages: Iterable[Json], key: str) -> Iterator[Json]:
@@ -214,7 +215,7 @@ def _all(pages: Iterable[Json], key: str) -> Iterator[Json]:
 def _text(document: Json, key: str) -> str:
     value = document.get(key)
     if not isinstance(value, str) or not value:
-        raise CloudError(f"an answer lists something without `{key}`, so it is not known what that is")
+        raise CloudError(f"an answer lists an entry without `{key}`, so it cannot be identified")
     return value
 
 

@@ -1,29 +1,29 @@
-"""The kinds of things that a stack has in Google Cloud: what ours are called, and what carries labels."""
+"""The kinds of Google Cloud resources that a stack has: how they are named, and where they carry labels."""
 
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-# The names that Pulumi gives to the clusters of our stacks.
+# The names that Pulumi gives to the stacks' clusters.
 CLUSTER_NAME = re.compile(r"gke-cluster-control-plane-[0-9a-f]{7}")
 _OF_CLUSTER = re.compile(rf"gke-{CLUSTER_NAME.pattern}-[0-9a-f]{{8}}-.+")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing in Google Cloud, and where its REST API has it."""
+    """A kind of resource, and its place in Google's REST API."""
 
     name: str
     service: Literal["compute", "container", "iam", "storage"]
     plural: str
     named: re.Pattern[str] = re.compile(r".*")
-    """What every one of ours is called, beside what it carries."""
+    """The form of the names that stacks give; needed in addition to the labels."""
     described: bool = False
-    """Whether the labels are in its description, for it can carry none."""
+    """Whether the labels are in its description, because the kind has no labels."""
     of_network: bool = False
-    """Whether GKE makes it for a cluster, in the cluster's network; the labels are that network's."""
+    """Whether GKE creates it for a cluster, in the cluster's network; it counts as labelled like that network."""
     deleted_as: str | None = None
-    """The plural under which it is deleted, where that is another."""
+    """The plural in the path of a DELETE, where it is another."""
 
 
 CLUSTER = Kind("cluster", "container", "clusters")
@@ -31,8 +31,8 @@ FORWARDING_RULE = Kind("forwarding rule", "compute", "forwardingRules")
 ADDRESS = Kind("address", "compute", "addresses")
 DISK = Kind("disk", "compute", "disks")
 BUCKET = Kind("bucket", "storage", "b")
-# https://cloud.google.com/kubernetes-engine/docs/concepts/firewall-rules: gke-<cluster>-<hash>-<what for>. The names of
-# machines and their groups have the cluster's cut short.
+# https://cloud.google.com/kubernetes-engine/docs/concepts/firewall-rules: gke-<cluster>-<hash>-<purpose>. The names of
+# machines and instance groups hold only the beginning of the cluster's.
 INSTANCE_GROUP = Kind("instance group", "compute", "instanceGroups", re.compile(r"gke-gke-cluster-.+-grp"),
                       of_network=True, deleted_as="instanceGroupManagers")  # fmt: skip
 INSTANCE = Kind("machine", "compute", "instances", re.compile(r"gke-gke-cluster-.+"), of_network=True)
@@ -42,14 +42,14 @@ ROUTER = Kind("router", "compute", "routers", re.compile(r"gke-network-router-.+
 SUBNETWORK = Kind("subnetwork", "compute", "subnetworks", re.compile(r"gke-network-subnet-.+"), described=True)
 NETWORK = Kind("network", "compute", "networks", re.compile(r"gke-network-vpc-.+"), described=True)
 ACCOUNT = Kind("service account", "iam", "serviceAccounts", re.compile(r"shapebench-.+"), described=True)
-# It is no thing of its own, but a line in the project's policy.
+# Not a resource of its own, but an entry of the project's IAM policy.
 GRANT = Kind("grant", "iam", "")
 
 KINDS = (CLUSTER, INSTANCE_GROUP, INSTANCE, FORWARDING_RULE, ADDRESS, DISK, BUCKET, FIREWALL, ROUTE, ROUTER, SUBNETWORK,
          NETWORK, ACCOUNT, GRANT)  # fmt: skip
-"""In the order in which they can be removed: whatever holds another comes before it."""
+"""In the order in which they can be deleted: what uses a resource comes before that resource."""
 
 AGGREGATED = (FORWARDING_RULE, ADDRESS, DISK, ROUTER, SUBNETWORK, INSTANCE_GROUP, INSTANCE)
-"""Those that are listed for all zones and regions at once."""
+"""Kinds that are listed for all zones and regions at once."""
 GLOBAL = (NETWORK, FIREWALL, ROUTE)
-"""Those that are in no zone or region."""
+"""Kinds that are in no zone or region."""

@@ -1,18 +1,20 @@
-"""What a GKE stack lacks before it is made: everything at once, each with the command that mends it."""
+"""Checks what a GKE stack requires before it is created, and names every problem with the commands that solve it."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from google_cloud.access import Access, NoCredentialsError
-from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, Google, Json, entries
-from stacks.quota_needs import APIS, Need
+from google_cloud.inventory import CloudResource, clusters, node_pools
+from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
+from stacks.labels import label_value
+from stacks.quota_needs import APIS, Need, added, needs
 
 AUTH_PLUGIN = "gke-gcloud-auth-plugin"
 LOGIN = "gcloud auth application-default login"
 
-# One permission for each kind of thing that a stack makes, and the narrowest of Google's roles that has it.
+# One permission for each kind of resource that a stack creates, and the narrowest predefined role that has it.
 ROLES = {
     "container.clusters.create": "roles/container.admin",
     "compute.networks.create": "roles/compute.networkAdmin",
@@ -24,8 +26,8 @@ ROLES = {
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be made, and where. `accounts` are the service accounts whose names have to be free."""
+class Requirements:
+    """What a stack requires of Google Cloud. `accounts` are names of service accounts that must not exist yet."""
 
     stack: str
     zone: str
@@ -38,132 +40,161 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Missing:
-    """One thing that is not there: what follows from it, and the commands that mend it."""
+class Problem:
+    """A requirement that is not met, with the consequence in `message`, and the commands that solve it."""
 
-    what: str
-    mend: tuple[str, ...]
+    message: str
+    commands: tuple[str, ...]
 
 
-def missing(wanted: Wanted, access: Access, connect: Callable[[Access], Google] = Google) -> list[Missing]:
-    """Everything that can be seen to be missing; raises CloudError where Google does not answer at all."""
-    found = [*_auth_plugin()]
+def find_problems(
+    required: Requirements, access: Access, connect: Callable[[Access], GoogleClient] = GoogleClient
+) -> list[Problem]:
+    """All requirements that are not met; raises CloudError where Google does not answer."""
+    problems = [*_auth_plugin()]
     if access.project is None:
-        why = "no project is set, so it is open who would pay"
-        return [*found, Missing(why, (f"pulumi config set gcp:project <project> --stack {wanted.stack}",))]
+        message = "no project is set, so there is nowhere to create the stack"
+        return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
         google = connect(access)
-        return [*found, *_seen_in(google, access.project, wanted)]
+        return [*problems, *_in_project(google, access.project, required)]
     except NoCredentialsError as error:
-        return [*found, Missing(f"no Google credentials were found ({error})", (LOGIN,))]
+        return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
     except CloudError as error:
         if error.status != UNAUTHORIZED:
             raise
-        return [*found, Missing(str(error), (LOGIN,))]
+        return [*problems, Problem(str(error), (LOGIN,))]
 
 
-def explained(wanted: Wanted, access: Access, found: Sequence[Missing]) -> str:
-    """All of it as one message."""
-    things = "one thing is" if len(found) == 1 else f"{len(found)} things are"
-    place = f"project {access.project or '(none)'}, zone {wanted.zone}"
-    lines = [f"nothing was made, because {things} missing for stack {wanted.stack} in {place}:"]
-    for number, each in enumerate(found, start=1):
-        lines += [f"{number}. {each.what}", *(f"     {command}" for command in each.mend)]
-    return "\n".join([*lines, f"Then run it again. To go on without asking: {skip_command(wanted.stack)}"])
+def beyond_running_cluster(
+    required: Requirements, access: Access, connect: Callable[[Access], GoogleClient] = GoogleClient
+) -> Requirements:
+    """What is required beyond what the stack's clusters in the region have already; all of it where none is up.
+
+    A stack that is up has its service accounts, too. Where Google does not answer, all of it is required:
+    `find_problems` then reports the same error, with the command that solves it.
+    """
+    if access.project is None:
+        return required
+    try:
+        of_stack = [each for each in clusters(connect(access), access.project) if _is_of_stack(each, required)]
+        pools = [pool for each in of_stack for pool in node_pools(each.document)]
+    except (CloudError, NoCredentialsError, KeyError, TypeError, ValueError):
+        return required
+    return replace(required, needs=added(required.needs, needs(*pools)), accounts=()) if of_stack else required
+
+
+def _is_of_stack(cluster: CloudResource, required: Requirements) -> bool:
+    region = {cluster.location, cluster.location.rpartition("-")[0]}
+    return cluster.stack == label_value(required.stack) and required.region in region
+
+
+def problem_report(required: Requirements, access: Access, problems: Sequence[Problem]) -> str:
+    """All problems as one message."""
+    count = "one requirement" if len(problems) == 1 else f"{len(problems)} requirements"
+    are = "is" if len(problems) == 1 else "are"
+    place = f"project {access.project or '(none)'}, zone {required.zone}"
+    lines = [f"nothing was created, because {count} of stack {required.stack} {are} not met in {place}:"]
+    for number, each in enumerate(problems, start=1):
+        lines += [f"{number}. {each.message}", *(f"     {command}" for command in each.commands)]
+    return "\n".join([*lines, f"Then run it again. To skip this check: {skip_command(required.stack)}"])
 
 
 def skip_command(stack: str) -> str:
-    """How a stack is made without asking first."""
+    """The command after which a stack is created without this check."""
     return f"pulumi config set --path shapebench:gke.preflight false --stack {stack}"
 
 
-def _auth_plugin() -> Iterator[Missing]:
+def _auth_plugin() -> Iterator[Problem]:
     if shutil.which(AUTH_PLUGIN) is None:
-        yield Missing(
-            f"{AUTH_PLUGIN} is not on PATH, so nothing could be deployed to the cluster",
+        yield Problem(
+            f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster",
             (f"gcloud components install {AUTH_PLUGIN}",),
         )
 
 
-def _seen_in(google: Google, project: str, wanted: Wanted) -> list[Missing]:
+def _in_project(google: GoogleClient, project: str, required: Requirements) -> list[Problem]:
     try:
-        off = _disabled_apis(google, project)
+        disabled = _disabled_apis(google, project)
     except CloudError as error:
         if error.status not in {FORBIDDEN, NOT_FOUND}:
             raise
         return [_unreachable(project, error)]
-    checks: dict[str, Callable[[], Iterator[Missing]]] = {
-        "compute.googleapis.com": lambda: chain(_zone(google, project, wanted), _quotas(google, project, wanted)),
+    checks: dict[str, Callable[[], Iterator[Problem]]] = {
+        "compute.googleapis.com": lambda: chain(_zone(google, project, required), _quotas(google, project, required)),
         "cloudresourcemanager.googleapis.com": lambda: _permissions(google, project),
-        "iam.googleapis.com": lambda: _accounts(google, project, wanted),
+        "iam.googleapis.com": lambda: _accounts(google, project, required),
     }
-    # What is not enabled answers nothing, and is one finding and not many.
-    asked = [_readable(check, project) for api, check in checks.items() if api not in off]
-    return [*_enable(off, project), *chain.from_iterable(asked)]
+    # A disabled API answers no request: it is one problem, not one for each request.
+    found = [_readable(check, project) for api, check in checks.items() if api not in disabled]
+    return [*_enable(disabled, project), *chain.from_iterable(found)]
 
 
-def _readable(check: Callable[[], Iterator[Missing]], project: str) -> list[Missing]:
+def _readable(check: Callable[[], Iterator[Problem]], project: str) -> list[Problem]:
     try:
         return [*check()]
     except CloudError as error:
         if error.status != FORBIDDEN:
             raise
-        return [Missing(f"what there is in the project may not be read ({error})", (_grant(project, "roles/viewer"),))]
+        message = f"these credentials may not read the project ({error}), so not everything was checked"
+        return [Problem(message, (_grant(project, "roles/viewer"),))]
 
 
-def _disabled_apis(google: Google, project: str) -> list[str]:
+def _disabled_apis(google: GoogleClient, project: str) -> list[str]:
     names = [f"projects/{project}/services/{api}" for api in APIS]
     answer = google.get("serviceUsage", f"projects/{project}/services:batchGet", names=names)
-    on = {
+    enabled = {
         str(each.get("name")).rpartition("/")[2]
         for each in entries(answer, "services")
         if each.get("state") == "ENABLED"
     }
-    return [api for api in APIS if api not in on]
+    return [api for api in APIS if api not in enabled]
 
 
-def _enable(off: Sequence[str], project: str) -> Iterator[Missing]:
-    if off:
-        are = "is not enabled, so nothing of it" if len(off) == 1 else "are not enabled, so nothing of theirs"
-        why = f"{', '.join(off)} {are} can be made"
-        yield Missing(why, (f"gcloud services enable {' '.join(off)} --project {project}",))
+def _enable(disabled: Sequence[str], project: str) -> Iterator[Problem]:
+    if disabled:
+        message = f"not enabled: {', '.join(disabled)}, so their resources cannot be created"
+        yield Problem(message, (f"gcloud services enable {' '.join(disabled)} --project {project}",))
 
 
-def _unreachable(project: str, error: CloudError) -> Missing:
-    return Missing(
-        f"project {project} is not there, or these credentials may not see it ({error})",
+def _unreachable(project: str, error: CloudError) -> Problem:
+    return Problem(
+        f"project {project} does not exist, or these credentials may not see it ({error})",
         ("gcloud projects list", LOGIN, f"gcloud auth application-default set-quota-project {project}"),
     )
 
 
-def _zone(google: Google, project: str, wanted: Wanted) -> Iterator[Missing]:
+def _zone(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     try:
-        state = google.get("compute", f"projects/{project}/zones/{wanted.zone}").get("status")
+        state = google.get("compute", f"projects/{project}/zones/{required.zone}").get("status")
     except CloudError as error:
         if error.status != NOT_FOUND:
             raise
         state = None
     if state != "UP":
-        why = f"zone {wanted.zone} is {'not there' if state is None else state}, so no node could be made in it"
-        yield Missing(
-            why,
+        status = "does not exist" if state is None else f"is {state}"
+        yield Problem(
+            f"zone {required.zone} {status}, so no node can be created in it",
             (
                 f"gcloud compute zones list --project {project}",
-                f"pulumi config set gcp:zone <zone> --stack {wanted.stack}",
+                f"pulumi config set gcp:zone <zone> --stack {required.stack}",
             ),
         )
 
 
-def _quotas(google: Google, project: str, wanted: Wanted) -> Iterator[Missing]:
-    for scope, path in (("region", f"projects/{project}/regions/{wanted.region}"), ("project", f"projects/{project}")):
-        listed = _listed(google, path)
-        for need in wanted.needs:
+def _quotas(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+    for scope, path in (
+        ("region", f"projects/{project}/regions/{required.region}"),
+        ("project", f"projects/{project}"),
+    ):
+        listed = _listed_quotas(google, path)
+        for need in required.needs:
             if need.scope == scope and need.metric in listed:
-                yield from _short(need, listed[need.metric], project, wanted.region)
+                yield from _check_quota(need, listed[need.metric], project, required.region)
 
 
-def _listed(google: Google, path: str) -> dict[str, Json]:
-    """The quotas there, by metric. A region that does not exist has none: its zone is a finding already."""
+def _listed_quotas(google: GoogleClient, path: str) -> dict[str, Json]:
+    """Google's quotas of a region or project, by metric. A missing region has none: its zone is a problem already."""
     try:
         return {str(each.get("metric")): each for each in entries(google.get("compute", path), "quotas")}
     except CloudError as error:
@@ -172,24 +203,24 @@ def _listed(google: Google, path: str) -> dict[str, Json]:
         return {}
 
 
-def _short(need: Need, quota: Json, project: str, region: str) -> Iterator[Missing]:
+def _check_quota(need: Need, quota: Json, project: str, region: str) -> Iterator[Problem]:
     try:
         limit, used = float(str(quota["limit"])), float(str(quota["usage"]))
     except (KeyError, ValueError):
         raise CloudError(
-            f"an answer's quota {need.metric} has no limit and usage, so what is left is not known"
+            f"quota {need.metric} has no limit and usage in Google's answer, so what is left is not known"
         ) from None
     if limit - used >= need.amount:
         return
     where = f"in {region}" if need.scope == "region" else "in all regions together"
-    yield Missing(
+    yield Problem(
         f"quota {need.metric} {where}: {need.amount} needed, {max(limit - used, 0):g} left"
-        f" ({used:g} of {limit:g} are used)",
-        (_ask_for(need, round(used + need.amount), project, region),),
+        f" ({used:g} of {limit:g} are used), so Google would refuse a part of the stack",
+        (_quota_request(need, round(used + need.amount), project, region),),
     )
 
 
-def _ask_for(need: Need, value: int, project: str, region: str) -> str:
+def _quota_request(need: Need, value: int, project: str, region: str) -> str:
     identity = f"{need.metric.replace('_', '-')}-per-project"
     place = ""
     if need.scope == "region":
@@ -200,32 +231,35 @@ def _ask_for(need: Need, value: int, project: str, region: str) -> str:
     )
 
 
-def _permissions(google: Google, project: str) -> Iterator[Missing]:
+def _permissions(google: GoogleClient, project: str) -> Iterator[Problem]:
     answer = google.post("resourceManager", f"projects/{project}:testIamPermissions", {"permissions": [*ROLES]})
     held = answer.get("permissions", [])
     for permission, role in ROLES.items():
         if permission not in held:
-            yield Missing(f"these credentials lack {permission} in the project", (_grant(project, role),))
+            yield Problem(
+                f"these credentials lack the permission {permission}, so Google would refuse a part of the stack",
+                (_grant(project, role),),
+            )
 
 
 def _grant(project: str, role: str) -> str:
     return f"gcloud projects add-iam-policy-binding {project} --member=user:<you> --role={role}"
 
 
-def _accounts(google: Google, project: str, wanted: Wanted) -> Iterator[Missing]:
-    for account in wanted.accounts:
+def _accounts(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+    for account in required.accounts:
         email = f"{account}@{project}.iam.gserviceaccount.com"
-        if _is_there(google, f"projects/{project}/serviceAccounts/{email}"):
-            yield Missing(
-                f"service account {account} is there already: a stack of this name is up somewhere, or left it behind",
+        if _account_exists(google, f"projects/{project}/serviceAccounts/{email}"):
+            yield Problem(
+                f"service account {account} exists already: another stack of this name is up, or left it behind",
                 (
-                    f"shapebench janitor --project {project} --stack {wanted.stack}",
+                    f"shapebench janitor --project {project} --stack {required.stack}",
                     f"gcloud iam service-accounts delete {email} --project {project}  # if no stack uses it",
                 ),
             )
 
 
-def _is_there(google: Google, path: str) -> bool:
+def _account_exists(google: GoogleClient, path: str) -> bool:
     try:
         google.get("iam", path)
     except CloudError as error:

@@ -1,1 +1,1 @@
-"""The Pulumi resource plugin: what runs on the machine of whoever runs `pulumi up`. Started by the engine."""
+"""The Pulumi resource plugin. The engine starts it on the machine that runs `pulumi up`."""

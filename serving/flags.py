@@ -8,8 +8,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import NoReturn
 
-from serving.command import SERVER_NAME, server_version
 from serving.errors import StartError
+from stacks.servers import EMBEDDED
+from stacks.version import VERSION
 
 _MIB = 1 << 20
 
@@ -64,7 +65,7 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
 def _parser() -> _Parser:
     threads = 4 * (os.cpu_count() or 1)
     parser = _Parser(prog="python -m serving.server", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"{SERVER_NAME} {server_version()}")
+    parser.add_argument("--version", action="version", version=f"{EMBEDDED.name} {VERSION}")
     add = parser.add_argument
     add(
         "--bind_address",

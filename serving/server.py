@@ -9,10 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from serving.command import SERVER_NAME, server_version
 from serving.errors import StartError
 from serving.flags import parse_flags
 from serving.startup import check_startup
+from stacks.servers import EMBEDDED
+from stacks.version import VERSION
 
 _log = logging.getLogger("serving")
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("absl").setLevel(logging.WARNING)
     try:
         startup = check_startup(parse_flags(arguments))
-        _log.info("%s %s, process %d", SERVER_NAME, server_version(), os.getpid())
+        _log.info("%s %s, process %d", EMBEDDED.name, VERSION, os.getpid())
         # TensorFlow takes seconds to import: --version and wrong flags are answered before that.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         from serving.lifecycle import serve  # noqa: PLC0415 - see above

@@ -1,48 +1,46 @@
-"""Prints what commands found: tables for people, JSON for programs, notes on stderr so that neither is disturbed."""
+"""Prints results: tables for people, JSON for programs. Notes go to stderr, so that output can be piped."""
 
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
+import rich.table
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-# A table that is piped has no terminal to fit into, and must not lose columns to one that it does not have.
+from analysis.report.tables import Table
+
+# A piped table has no terminal to fit into, so its columns are not cut.
 _PIPED_WIDTH = 240
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which ends alike whatever was printed; rich would end the program with 1."""
+        """Leave it to the command line, which handles every broken pipe; rich would exit with 1."""
         raise  # noqa: PLE0704 - called where the error is handled
 
 
 class CommandError(Exception):
-    """A command cannot do what was asked; the message says why, and what to do."""
+    """A command cannot do its work; the message says why, and how to mend it."""
 
 
-def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
+def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
     """Write `value` as JSON."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1, title: str | None = None
-) -> None:
-    """Write a table whose first `words` columns are text and whose others are numbers."""
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(
-            escape(column), justify="left" if index < words else "right", overflow="fold", header_style="dim"
-        )
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+def print_table(table: Table, title: str | None = None) -> None:
+    """Write a table, with numbers at the right."""
+    printed = rich.table.Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
+    for column in table.columns:
+        side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
+        printed.add_column(escape(column.title), justify=side, overflow="fold", header_style="dim")
+    for row in (*table.rows, *table.totals):
+        printed.add_row(*(escape(cell) for cell in row))
     console = _Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
-    console.print(table)
+    console.print(printed)
 
 
 def note(text: str) -> None:
-    """Write a line beside the result, on stderr."""
+    """Write a line to stderr."""
     sys.stderr.write(text + "\n")

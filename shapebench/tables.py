@@ -4,10 +4,11 @@
 """
 
 import sys
+from collections.abc import Iterable
 
 import pyarrow as pa
 
-from analysis.report.data_tables import runs_table
+from analysis.report.data_tables import runs_frame
 from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, StoreError
 from shapebench.output import CommandError, note
@@ -35,21 +36,21 @@ def _write_runs(store: ResultsStore) -> None:
         note(f"skipped: {problem.path} {problem.why}")
     if not scan.manifests:
         note(f"there is no finished run in {store.uri}; `pulumi up --stack local` makes one")
-    _write(pa.Table.from_pandas(runs_table(store, scan.manifests), preserve_index=False).to_reader())
+    table = pa.Table.from_pandas(runs_frame(store, scan.manifests), preserve_index=False)
+    _write(table.schema, [table])
 
 
 def _write_rows(store: ResultsStore, run_id: str) -> None:
     manifest = next((each for each in store.scan().manifests if each.run_id == run_id), None)
     if manifest is None:
         raise CommandError(f"there is no finished run {run_id} in {store.uri}; shapebench.runs() lists those that are")
-    batches = (batch for rows in rows_in_order(store, manifest) for batch in rows.to_batches())
-    _write(pa.RecordBatchReader.from_batches(REQUESTS_SCHEMA, batches))
+    _write(REQUESTS_SCHEMA, rows_in_order(store, manifest))
 
 
-def _write(reader: pa.RecordBatchReader) -> None:
-    with pa.ipc.new_stream(sys.stdout.buffer, reader.schema) as stream:
-        for batch in reader:
-            stream.write_batch(batch)
+def _write(schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    with pa.ipc.new_stream(sys.stdout.buffer, schema) as stream:
+        for table in tables:
+            stream.write_table(table)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a container image may be called in a stack, something that is still the same tomorrow, and what it holds."""
+"""Container images: exact names that mean the same image tomorrow, and the generator's own images."""
 
 import re
 from typing import Annotated
@@ -7,9 +7,6 @@ from pydantic import AfterValidator, Field
 
 # What asks over which protocol. The second is the first with OpenTelemetry's packages, so with grpcio and protobuf.
 GENERATOR_IMAGES = {"rest": "locustio/locust:2.46.6", "grpc": "locustio/locust-otel:2.46.6"}
-
-# The embedded server's own name: serving.command.SERVER_NAME, which a test compares.
-EMBEDDED = "shapebench-embedded"
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _TAG = re.compile(r":(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$")
@@ -39,13 +36,3 @@ GeneratorImage = Annotated[
         " Leave it out for Locust's own of the protocol."
     ),
 ]
-
-
-def server_in(image: str) -> tuple[str, str]:
-    """Which server an image holds, and in which version, as far as its name says.
-
-    Only the embedded server goes by its own name; every other image is some build of TF Serving.
-    """
-    name, _, digest = image.partition("@")
-    name, _, tag = name.rpartition("/")[2].partition(":")
-    return (EMBEDDED if name.startswith(EMBEDDED) else "tensorflow_model_server"), tag or digest

@@ -5,13 +5,14 @@ A field's description says what a wrong value would lead to and what to give ins
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from stacks.explain import SettingsError, explain
 from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.servers import known_server
 from stacks.serving_variant import ServingSettings, ServingVariant
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
@@ -37,7 +38,8 @@ class LocalSettings(Frozen):
     """`shapebench:local`: how the server runs on this machine, for the platform `local` only."""
 
     server: Annotated[
-        Literal["auto", "embedded", "tensorflow_model_server"],
+        str,
+        AfterValidator(known_server),
         Field(description="auto takes tensorflow_model_server where it is on PATH, else the embedded server."),
     ]
     rest_port: Annotated[Port, Field(description="A free port from 1024 on; TF Serving's own is 8501.")]

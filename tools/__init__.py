@@ -1,1 +1,4 @@
-"""What a fresh machine needs. Standard library only, as it runs before anything is installed."""
+"""Sets up a checkout: Python environments, Pulumi, stacks. Standard library only, because nothing is installed yet.
+
+`pull_request/` is the exception: it runs in workflows, after the set-up.
+"""

@@ -1,4 +1,4 @@
-"""Builds actionlint, which reads the workflows, from the Go module that `tools/lint/go.sum` pins."""
+"""Builds actionlint, the linter of the workflows, from the Go module that `tools/lint/go.sum` pins."""
 
 import os
 from pathlib import Path
@@ -11,12 +11,12 @@ _PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
 
 
 def program(root: Path) -> Path:
-    """Where it is, if it has been built."""
+    """The path of the program, which exists if it has been built."""
     return root / ".tools/bin/actionlint"
 
 
 def ensure_actionlint(root: Path) -> bool:
-    """Have it where there is a Go to build it with; returns whether there was anything to do."""
+    """Build actionlint if it is missing or outdated and Go can build it; returns whether it was built."""
     stamp, key = root / ".tools/actionlint.stamp", content_key((root / "tools/lint").iterdir())
     if os.access(program(root), os.X_OK) and read_stamp(stamp).get("key") == key:
         return False

@@ -1,4 +1,4 @@
-"""Shows what setting up is doing: one line a step on a terminal, a line now and then in a log."""
+"""Prints the progress of the set-up: one line for each step on a terminal, a line now and then in a log."""
 
 import subprocess
 import sys
@@ -17,43 +17,43 @@ _TAIL_LINES = 15
 
 
 class SetupError(Exception):
-    """Setting up cannot go on. The message says what is wrong, what follows, and the mend."""
+    """The set-up cannot go on. The message says what is wrong, what follows, and how to solve it."""
 
 
 def say(text: str) -> None:
-    """A line of progress."""
+    """Print a line of progress."""
     print(f"setup: {text}", flush=True)
 
 
 class Progress:
-    """A step that takes a while: redrawn in place on a terminal, told every 15 s elsewhere."""
+    """A context manager for a long step: redraws one line on a terminal, prints a line every 15 s elsewhere."""
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._detail = "starting"
         self._started = time.monotonic()
         self._terminal = sys.stdout.isatty()
-        self._over = threading.Event()
-        # A thread, so that a step that says nothing for a minute is still seen to be alive.
-        self._teller = threading.Thread(target=self._tell, daemon=True)
+        self._ended = threading.Event()
+        # A thread, so that the elapsed time goes on during a step without output.
+        self._printer = threading.Thread(target=self._print, daemon=True)
 
     def __enter__(self) -> Self:
         say(f"{self._title} …")
-        self._teller.start()
+        self._printer.start()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._over.set()
-        self._teller.join()
+        self._ended.set()
+        self._printer.join()
         if kind is None:
             say(f"{self._title}: done in {self._elapsed()}")
 
     def update(self, detail: str) -> None:
-        """Say how far the step has come."""
+        """Set the text that says how far the step is."""
         self._detail = detail
 
-    def _tell(self) -> None:
-        while not self._over.wait(_REDRAW_INTERVAL_S if self._terminal else _LOG_INTERVAL_S):
+    def _print(self) -> None:
+        while not self._ended.wait(_REDRAW_INTERVAL_S if self._terminal else _LOG_INTERVAL_S):
             if self._terminal:
                 print(f"{_CLEAR_LINE}  {self._elapsed()}  {self._detail}"[:_WIDTH], end="", flush=True)
             else:
@@ -75,9 +75,10 @@ def run_step(
     cwd: Path,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a command to its end, its output in `log`, its progress on the console.
+    """Run a command until it ends; its output goes to `log`, its progress to the console.
 
-    `describe` makes a short text of the number of lines so far and the newest one. A failure carries the last lines.
+    `describe` returns a short text for the number of lines so far and the newest line. A SetupError holds the last
+    lines.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     tail: deque[str] = deque(maxlen=_TAIL_LINES)
@@ -93,6 +94,6 @@ def run_step(
                 progress.update(describe(count, line.strip()))
         if process.returncode != 0:
             raise SetupError(
-                f"{title} failed (status {process.returncode}), so the toolchain is incomplete. "
-                f"Mend what the last lines name, then run it again; all of it is in {log}.\n\n{''.join(tail)}"
+                f"{title} failed (status {process.returncode}), so the set-up is incomplete. "
+                f"Solve what the last lines name, then run it again; all output is in {log}.\n\n{''.join(tail)}"
             )

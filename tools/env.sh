@@ -1,7 +1,7 @@
-# Source this in the checkout (. tools/env.sh): the tools come first on PATH, and Pulumi keeps its state in .state/
-# unless you have chosen a backend of your own. For sh, dash, bash and zsh; safe to source twice.
+# Source this in the checkout (. tools/env.sh): it puts the installed programs first on PATH, and makes Pulumi keep its
+# state in .state/ unless you have chosen a backend. For sh, dash, bash and zsh; safe to source twice.
 
-# Only bash and zsh tell a sourced file where it lies; elsewhere the checkout is the first folder upwards that has it.
+# Only bash and zsh tell a sourced file its path; in other shells the checkout is the nearest folder upwards with it.
 if [ -n "${BASH_VERSION:-}" ]; then
     _shapebench_root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE:-$0}")/.." && pwd)
 elif [ -n "${ZSH_VERSION:-}" ]; then
@@ -21,7 +21,7 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
     export PATH
     export PULUMI_SKIP_UPDATE_CHECK="${PULUMI_SKIP_UPDATE_CHECK:-true}"
 
-    # A backend that an earlier sourcing set (perhaps in another checkout) is not the user's choice.
+    # A backend that sourcing this file set earlier, perhaps in another checkout, is not the user's choice.
     if [ -n "${SHAPEBENCH_EMBEDDED_BACKEND:-}" ] && [ "${PULUMI_BACKEND_URL:-}" = "$SHAPEBENCH_EMBEDDED_BACKEND" ]; then
         unset PULUMI_BACKEND_URL
     fi
@@ -32,7 +32,7 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
         ! grep -Eqs '"current"[[:space:]]*:[[:space:]]*"[^"]' "$_shapebench_logins"; then
         mkdir -p "$_shapebench_root/.state"
         export PULUMI_BACKEND_URL="$SHAPEBENCH_EMBEDDED_BACKEND"
-        # Nothing secret is kept there, so it needs no passphrase; one of your own is used if you set it.
+        # The state there holds no secrets, so the passphrase is empty unless you set one.
         if [ -z "${PULUMI_CONFIG_PASSPHRASE_FILE:-}" ]; then
             export PULUMI_CONFIG_PASSPHRASE="${PULUMI_CONFIG_PASSPHRASE:-}"
         fi
@@ -40,8 +40,8 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
         export PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
     fi
     unset _shapebench_logins _shapebench_root
-    # Pulumi writes that salt into the stack's file at every update, whatever is set, and so changes a file that git
-    # tracks. A file with secrets keeps it: they cannot be read without.
+    # Pulumi also writes the salt into the stack's file at every update and has no setting against it, so git would show
+    # the file as changed. The salt stays in a file with secrets, which cannot be decrypted without it.
     pulumi() {
         _shapebench_status=0
         command pulumi "$@" || _shapebench_status=$?

@@ -14,64 +14,64 @@ from tools.pins import Pins, Version, parse_version, show_version
 _CLI = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _VERSION_VARIABLE = f"{_SDK}/go/common/version.Version"
-# Scripts that the SDK's module carries as they are.
+# Scripts that are copied from the SDK's module.
 _SCRIPTS = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
-# Since this version Go fetches the newer one that a module asks for, unless it is told not to.
+# Since this version Go downloads the newer Go that a module requires, unless GOTOOLCHAIN forbids it.
 _SELF_UPGRADING: Version = (1, 21, 0)
 
 
 def sources(root: Path) -> list[Path]:
-    """What the build depends on."""
+    """All files that the build of Pulumi depends on."""
     return [path for path in (root / "tools/go").rglob("*") if path.is_file()]
 
 
 def go_needed(root: Path) -> Version:
-    """The Go version that the pinned modules ask for."""
+    """The Go version that the pinned modules require."""
     version = parse_version(re.search(r"^go \S+$", (root / "tools/go/go.mod").read_text(), re.MULTILINE)[0])  # type: ignore[index]  # go.mod always has it
     assert version is not None
     return version
 
 
 def why_go_cannot(root: Path) -> str | None:
-    """Why the Go on PATH cannot build; None if it can."""
+    """Why the Go on PATH cannot build them; None if it can."""
     needed = show_version(go_needed(root))
     if shutil.which("go") is None:
-        return f"there is no Go on PATH to build it with ({needed} or later)"
-    asked = subprocess.run(
+        return f"there is no Go on PATH ({needed} or later)"
+    printed = subprocess.run(
         ["go", "env", "GOVERSION", "GOTOOLCHAIN"],  # noqa: S607 (the Go that PATH names is meant)
         cwd=root,
         capture_output=True,
         text=True,
         check=False,
     )
-    found, _, toolchain = asked.stdout.strip().partition("\n")
+    found, _, toolchain = printed.stdout.strip().partition("\n")
     version = parse_version(found)
     if version is None:
-        return f"`go env` fails: {asked.stderr.strip()}"
+        return f"`go env` fails: {printed.stderr.strip()}"
     if version >= go_needed(root) or (version >= _SELF_UPGRADING and not toolchain.startswith("local")):
         return None
-    return f"the Go on PATH is {show_version(version)}, and building it needs {needed} or later"
+    return f"the Go on PATH is {show_version(version)}, and the build needs {needed} or later"
 
 
 def build(root: Path, pins: Pins, into: Path) -> None:
-    """Build the command line and its Python host into a folder. The modules' checksums are verified by Go."""
+    """Build the Pulumi command line and its Python host into a folder. Go verifies the modules' checksums."""
     module = root / "tools/go"
     for name, package in (("pulumi", _CLI), ("pulumi-language-python", "./language-python")):
         title = f"building {name} {pins.pulumi} with Go" + (", which takes some minutes" if package == _CLI else "")
         compile_package(title, package, module=module, variables={_VERSION_VARIABLE: f"v{pins.pulumi}"},
                         into=into / name, log=root / f".tools/log/build-{name}.log")  # fmt: skip
-    sdk = Path(ask_module(module, _SDK, "Dir"))
+    sdk = Path(module_field(module, _SDK, "Dir"))
     for script in _SCRIPTS:
         target = into / Path(script).name
         target.write_bytes((sdk / script).read_bytes())
         target.chmod(0o755)
-    _check(into / "pulumi", pins)
+    _check_version(into / "pulumi", pins)
 
 
 def compile_package(
     title: str, package: str, *, module: Path, variables: Mapping[str, str], into: Path, log: Path
 ) -> None:
-    """Build one program of a module, with some of its string variables set, into a file."""
+    """Build one program of a module into a file, with these string variables set."""
     link = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in variables.items())])
     run_step(
         title,
@@ -83,9 +83,9 @@ def compile_package(
     )
 
 
-def ask_module(module: Path, requirement: str, field: str) -> str:
-    """A field (`Dir`, `Version`) of what a module requires; fetched if it is not in Go's cache."""
-    asked = subprocess.run(
+def module_field(module: Path, requirement: str, field: str) -> str:
+    """A field (`Dir`, `Version`) of a module's requirement, which Go downloads if it is not in its cache."""
+    downloaded = subprocess.run(
         ["go", "mod", "download", "-json", requirement],  # noqa: S607 (the Go that PATH names is meant)
         cwd=module,
         env=_environment(),
@@ -93,14 +93,17 @@ def ask_module(module: Path, requirement: str, field: str) -> str:
         text=True,
         check=False,
     )
-    if asked.returncode != 0:
-        raise SetupError(f"Go cannot fetch {requirement}, so nothing is built from it:\n{asked.stdout}{asked.stderr}")
-    return str(json.loads(asked.stdout)[field])
+    if downloaded.returncode != 0:
+        raise SetupError(
+            f"Go cannot download {requirement}, so nothing is built from it; solve what it says, then run it again:\n"
+            f"{downloaded.stdout}{downloaded.stderr}"
+        )
+    return str(json.loads(downloaded.stdout)[field])
 
 
 def _environment() -> dict[str, str]:
     return os.environ | {
-        "CGO_ENABLED": "0",  # as the official releases, and no C compiler is needed
+        "CGO_ENABLED": "0",  # like the official releases, and without a C compiler
         "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false",
         "GOWORK": "off",
     }
@@ -112,10 +115,10 @@ def _build_progress(count: int, line: str) -> str:
     return f"{count} packages compiled, now {line}"
 
 
-def _check(binary: Path, pins: Pins) -> None:
-    said = subprocess.run([str(binary), "version"], capture_output=True, text=True, check=False).stdout.strip()
-    if said != f"v{pins.pulumi}":
+def _check_version(binary: Path, pins: Pins) -> None:
+    printed = subprocess.run([str(binary), "version"], capture_output=True, text=True, check=False).stdout.strip()
+    if printed != f"v{pins.pulumi}":
         raise SetupError(
-            f"the built command line calls itself {said!r}, not v{pins.pulumi}: tools/go/go.mod and "
-            "tools/versions.toml do not name the same version, so bring them in step"
+            f"the built Pulumi prints version {printed!r} and not v{pins.pulumi}: tools/go/go.mod and "
+            "tools/versions.toml name different versions; give both the same"
         )

@@ -1,4 +1,4 @@
-"""Reads `tools/versions.toml`, the one place where versions are pinned."""
+"""Reads `tools/versions.toml`, which pins the versions of everything but Python packages and Go modules."""
 
 import re
 import tomllib
@@ -12,7 +12,7 @@ Version = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Pins:
-    """What is installed, and what of the user's own is good enough."""
+    """The versions that are installed, and those of the user's own programs that are accepted."""
 
     python_oldest: Version
     python_before: Version
@@ -23,7 +23,7 @@ class Pins:
 
 
 def parse_version(text: str) -> Version | None:
-    """The first version in a text such as `v3.274.1`, `Python 3.11.7` or `go1.26`; None where there is none."""
+    """The first version in a text such as `v3.274.1`, `Python 3.11.7` or `go1.26`; None without one."""
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
     return None if found is None else (int(found[1]), int(found[2]), int(found[3] or 0))
 
@@ -36,7 +36,7 @@ def show_version(version: Version) -> str:
 def _required(text: str) -> Version:
     version = parse_version(text)
     if version is None:
-        raise ValueError(f"tools/versions.toml: {text!r} is not a version, so nothing can be compared with it")
+        raise ValueError(f"tools/versions.toml: {text!r} is not a version; give one such as 3.11")
     return version
 
 

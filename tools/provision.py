@@ -1,4 +1,4 @@
-"""`make setup`: the Python environments, Pulumi and the local stack, each only if it is missing or outdated."""
+"""`make setup` sets up the Python environments, Pulumi and the stack `local`, each if it is missing or outdated."""
 
 import argparse
 import sys
@@ -16,7 +16,7 @@ _INTERRUPTED = 130
 
 
 def main() -> int:
-    """Set up; returns the exit status."""
+    """Set up a tier; returns the exit status."""
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     parser.add_argument(
         "--tier",
@@ -29,14 +29,14 @@ def main() -> int:
     try:
         with exclusively(ROOT / ".tools/lock"):
             pins = load_pins()
-            # First, as this is what can be impossible; pip's minutes would have been for nothing.
+            # First, because it can fail, and pip takes minutes.
             changed = ensure_pulumi(ROOT, pins)
             changed |= ensure_environment(ROOT, pins, "dev" if tier == "dev" else "run")
             if tier == "dev":
                 changed |= ensure_actionlint(ROOT)
             if tier == "policy":
                 changed |= ensure_environment(ROOT, pins, "policy")
-            # In a backend of the user's own nothing is made before it is asked for.
+            # In a backend of the user's own, no stack is created before the user asks for one.
             if uses_embedded_backend(activated_environment()):
                 changed |= ensure_stack(ROOT, "local")
     except SetupError as error:

@@ -12,12 +12,12 @@ from tools.console import SetupError, say
 from tools.pins import Pins, parse_version, show_version
 from tools.stamps import content_key, read_stamp, unfinished_folder, write_stamp
 
-_ASK_TIMEOUT_S = 20.0
+_VERSION_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
 class PulumiOnPath:
-    """The user's own command line, and why it is not used; None if it is good."""
+    """The user's own Pulumi; `objection` is why it is not used, None if it is."""
 
     path: str
     version: str
@@ -25,7 +25,7 @@ class PulumiOnPath:
 
 
 def ensure_pulumi(root: Path, pins: Pins) -> bool:
-    """Have a Pulumi that runs Python programs; returns whether there was anything to do."""
+    """Install a Pulumi that runs Python programs if there is none; returns whether one was installed."""
     if installed_source(root) is not None:
         return False
     found = pulumi_on_path(root, pins, os.environ)
@@ -41,14 +41,14 @@ def ensure_pulumi(root: Path, pins: Pins) -> bool:
 
 
 def installed_source(root: Path) -> str | None:
-    """Where the command line in `.tools/bin` came from (`release` or `build`); None unless it is whole and current."""
+    """The source of the Pulumi in `.tools/bin` (`release` or `build`); None unless it is complete and current."""
     stamp = read_stamp(_stamp(root))
-    whole = all(os.access(root / ".tools/bin" / name, os.X_OK) for name in release.RELEASE_FILES)
-    return stamp.get("source") if whole and stamp.get("key") == _key(root) else None
+    complete = all(os.access(root / ".tools/bin" / name, os.X_OK) for name in release.RELEASE_FILES)
+    return stamp.get("source") if complete and stamp.get("key") == _key(root) else None
 
 
 def pulumi_on_path(root: Path, pins: Pins, environment: Mapping[str, str]) -> PulumiOnPath | None:
-    """The Pulumi that the user has, not counting this checkout's own; None if there is none."""
+    """The first Pulumi on PATH that is not this checkout's; None if there is none."""
     own = root / ".tools/bin"
     folders = [each for each in environment.get("PATH", "").split(os.pathsep) if each and Path(each) != own]
     search = os.pathsep.join(folders)
@@ -56,20 +56,20 @@ def pulumi_on_path(root: Path, pins: Pins, environment: Mapping[str, str]) -> Pu
     if path is None:
         return None
     try:
-        asked = subprocess.run(
+        done = subprocess.run(
             [path, "version"], env={**environment, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-            capture_output=True, text=True, check=False, timeout=_ASK_TIMEOUT_S,
+            capture_output=True, text=True, check=False, timeout=_VERSION_TIMEOUT_S,
         )  # fmt: skip
-        said = asked.stdout.strip()
+        printed = done.stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        said = ""
-    return PulumiOnPath(path, said, _objection(path, said, search, pins))
+        printed = ""
+    return PulumiOnPath(path, printed, _objection(path, printed, search, pins))
 
 
-def _objection(path: str, said: str, search: str, pins: Pins) -> str | None:
-    version = parse_version(said)
+def _objection(path: str, printed: str, search: str, pins: Pins) -> str | None:
+    version = parse_version(printed)
     if version is None:
-        return f"it does not tell its version (it said {said!r})"
+        return f"it does not print its version (but {printed!r})"
     if version < pins.pulumi_oldest_on_path:
         return f"it is {show_version(version)}, older than {show_version(pins.pulumi_oldest_on_path)}"
     beside = f"{Path(path).resolve().parent}{os.pathsep}{search}"
@@ -88,7 +88,7 @@ def _obtain(root: Path, pins: Pins, into: Path) -> str:
     obstacle = gobuild.why_go_cannot(root)
     if obstacle is not None:
         raise SetupError(
-            f"Pulumi is missing: none recent is on PATH, its release {pins.pulumi} cannot be reached, and {obstacle}. "
+            f"Pulumi is missing: PATH has no recent one, release {pins.pulumi} cannot be reached, and {obstacle}. "
             f"Install Pulumi {show_version(pins.pulumi_oldest_on_path)} or later "
             f"(https://www.pulumi.com/docs/install/) or Go {show_version(gobuild.go_needed(root))} or later "
             "(https://go.dev/dl/), then run it again."
@@ -107,7 +107,7 @@ def _install(root: Path, scratch: Path, source: str) -> None:
 
 
 def _remove_outdated(root: Path) -> None:
-    """The user's own command line counts from now on; an outdated one of ours would come first on PATH."""
+    """Remove an outdated Pulumi from `.tools/bin`, which comes before the user's own on PATH."""
     for name in release.RELEASE_FILES:
         (root / ".tools/bin" / name).unlink(missing_ok=True)
 

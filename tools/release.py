@@ -1,4 +1,4 @@
-"""Installs Pulumi from its official release, checked against the checksums that the release publishes."""
+"""Installs Pulumi from its official release, after checking it against the release's checksums."""
 
 import hashlib
 import platform
@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.console import Progress, SetupError, say
 from tools.pins import Pins
 
-# What a Python program needs of the release; the other languages' hosts are left out.
+# The files that Python programs need; hosts of other languages are left out.
 RELEASE_FILES = (
     "pulumi",
     "pulumi-language-python",
@@ -32,35 +32,35 @@ def archive_name(pins: Pins) -> str | None:
 
 
 def published_checksum(pins: Pins, archive: str) -> str | None:
-    """The archive's SHA-256 from the release's checksum file; None when that does not answer within seconds."""
+    """The archive's SHA-256 from the release's checksum file; None if the server does not answer within seconds."""
     url = f"{pins.pulumi_releases}/v{pins.pulumi}/pulumi-{pins.pulumi}-checksums.txt"
     answer: list[str] = []
-    obstacle = [f"no answer in {pins.probe_timeout_s:g} s"]
+    errors = [f"no answer in {pins.probe_timeout_s:g} s"]
 
     def fetch() -> None:
         try:
             with urllib.request.urlopen(url, timeout=pins.probe_timeout_s) as response:  # noqa: S310 (a pinned address)
                 answer.append(response.read().decode())
         except (OSError, ValueError) as error:
-            obstacle.append(str(error))
+            errors.append(str(error))
 
-    # In a thread, as a name look-up has no time-out of its own.
+    # In a thread, because a DNS look-up has no timeout.
     prober = threading.Thread(target=fetch, daemon=True)
     prober.start()
     prober.join(pins.probe_timeout_s)
     if not answer:
-        say(f"{url} is out of reach: {obstacle[-1]}")
+        say(f"{url} cannot be reached: {errors[-1]}")
         return None
     found = re.search(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(archive)}$", answer[0], re.MULTILINE)
     if found is None:
         raise SetupError(
-            f"{url} does not name {archive}, so that download could not be checked; install Pulumi yourself"
+            f"{url} has no checksum of {archive}, so the download cannot be checked; install Pulumi yourself"
         )
     return found[1]
 
 
 def install_release(pins: Pins, archive: str, sha256: str, into: Path) -> None:
-    """Download the archive, refuse it unless its checksum is right, and put the files of interest into a folder."""
+    """Download the archive, check it, and unpack the needed files into a folder; raises SetupError."""
     url = f"{pins.pulumi_releases}/v{pins.pulumi}/{archive}"
     download = into / archive
     try:
@@ -81,7 +81,7 @@ def _download(url: str, target: Path) -> None:
                     progress.update(f"{file.tell() / 1e6:.0f} of {total_mb:.0f} MB")
         except OSError as error:
             raise SetupError(
-                f"downloading {url} broke off ({error}), so Pulumi is not installed; run it again"
+                f"the download of {url} failed ({error}), so Pulumi is not installed; run it again"
             ) from error
 
 
@@ -90,13 +90,13 @@ def _verify(path: Path, url: str, sha256: str) -> None:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != sha256:
         raise SetupError(
-            f"{url} has the SHA-256 {actual}, but its release says {sha256}: it was damaged or replaced on "
-            "the way, and nothing of it is kept. Run it again; if this stays so, do not use that file."
+            f"{url} has SHA-256 {actual}, and its release publishes {sha256}: the download is damaged or "
+            "replaced, so it is not installed. Run it again; if that does not help, do not use this file."
         )
 
 
 def _unpack(archive: Path, into: Path) -> None:
-    """Read the wanted files by name; no path of the archive is ever used as a path here."""
+    """Extract the needed files by name, so that no path in the archive becomes a path here."""
     with tarfile.open(archive) as content:
         for name in RELEASE_FILES:
             try:
@@ -105,7 +105,7 @@ def _unpack(archive: Path, into: Path) -> None:
                 member = None
             if member is None:
                 raise SetupError(
-                    f"{archive.name} holds no {name}, so Python programs cannot run; install Pulumi yourself"
+                    f"{archive.name} does not hold {name}, so Python programs cannot run; install Pulumi yourself"
                 )
             target = into / name
             target.write_bytes(member.read())

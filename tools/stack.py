@@ -36,7 +36,7 @@ def ensure_stack(root: Path, stack: str) -> bool:
         return False
     _remove_salt_of_earlier_stack(root, stack)
     created = subprocess.run(
-        # In a shell, for the function of that name, which takes the new salt out of the stack's file again.
+        # Through the shell function of tools/env.sh, which removes the new salt from the stack's file.
         ["/bin/sh", "-c", '. ./tools/env.sh && pulumi stack init "$1" --no-select --non-interactive', "sh", stack],
         cwd=root,
         capture_output=True,

@@ -1,6 +1,6 @@
-"""Remembers what was installed from which content, so that a second run has nothing to do.
+"""Stamps record what was installed from which files, so that a second run has nothing to do.
 
-A stamp is written last, under a temporary name first: an interrupted step leaves none, and is done again.
+A step writes its stamp last and atomically, so an interrupted step leaves none and runs again.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from tools.console import say
 
 
 def content_key(files: Iterable[Path], *facts: str) -> str:
-    """A hash of the files' names and contents and of some facts, in any order of files."""
+    """A hash of the files' names and contents and of the facts; the order of the files does not matter."""
     digest = hashlib.sha256()
     for path in sorted(files):
         content = path.read_bytes()
@@ -29,7 +29,7 @@ def content_key(files: Iterable[Path], *facts: str) -> str:
 
 
 def read_stamp(path: Path) -> dict[str, str]:
-    """A stamp's fields; empty where it is missing or damaged, which both mean: do the step again."""
+    """A stamp's fields; empty where it is missing or damaged, so that the step runs again."""
     try:
         content = json.loads(path.read_text())
     except (OSError, ValueError):
@@ -38,7 +38,7 @@ def read_stamp(path: Path) -> dict[str, str]:
 
 
 def write_stamp(path: Path, fields: Mapping[str, str]) -> None:
-    """Write a stamp so that it is either whole or not there."""
+    """Write a stamp atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")
     temporary.write_text(json.dumps(fields, indent=2) + "\n")
@@ -47,18 +47,18 @@ def write_stamp(path: Path, fields: Mapping[str, str]) -> None:
 
 @contextmanager
 def unfinished_folder(root: Path) -> Iterator[Path]:
-    """A folder to prepare an installation in, on the disk where it goes; what killed runs left is removed."""
+    """A temporary folder on the disk of `.tools`, to prepare an installation in; removes those of killed runs."""
     parent = root / ".tools"
     parent.mkdir(exist_ok=True)
-    for left_over in parent.glob("unfinished-*"):
-        shutil.rmtree(left_over)
+    for leftover in parent.glob("unfinished-*"):
+        shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=parent) as folder:
         yield Path(folder)
 
 
 @contextmanager
 def exclusively(path: Path) -> Iterator[None]:
-    """Hold the lock of a checkout's toolchain; a second run waits for the first. It ends with its process."""
+    """Hold the lock of a checkout's set-up; a second run waits for the first. A killed process releases it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:

@@ -1,4 +1,4 @@
-"""Reads a store into what the report says: the verdict, every run, and which runs count."""
+"""Reads a results store into what the report shows: the verdict, and every run with the data of its charts."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -23,25 +23,25 @@ from analysis.verdict.verdict import P99, Verdict, verdict_of
 class Run:
     """One finished run.
 
-    `series` and `meanwhile` are None where its rows cannot be read, `curve` also where no level of load counts.
+    `series` and `resource_usage` are None where its rows cannot be read, `curve` also where no level of load counts.
     """
 
     name: str
     manifest: Manifest
     summary: RunSummary
     series: Series | None
-    meanwhile: ResourceUsage | None = None
+    resource_usage: ResourceUsage | None = None
     curve: Curve | None = None
 
 
 @dataclass(frozen=True)
 class Findings:
-    """A store as the report tells it.
+    """All that the report shows of a store.
 
     `ranked`: the runs of the ranked variants, in the order of the ranking.
-    `unranked`: valid runs that are not compared, since they were measured otherwise or lack a figure.
-    `invalid`: runs that must not be compared, each with its reasons.
-    `repeats`: how the runs of one update spread.
+    `unranked`: valid runs that are not ranked, since they were measured in another way or lack a figure.
+    `invalid`: runs that may not be ranked, each with its reasons.
+    `repeats`: how the repeats of one update differ.
     """
 
     store_uri: str
@@ -59,7 +59,7 @@ class Findings:
         return self.ranked + self.unranked + self.invalid
 
     def why_left_out(self, run: Run) -> tuple[str, ...]:
-        """Why a run has no place in the ranking."""
+        """Why a run is not ranked."""
         return next(each.reasons for each in self.judgement.excluded if each.manifest.run_id == run.summary.run_id)
 
 
@@ -68,8 +68,8 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
     scan = store.scan()
     names = run_names(scan.manifests)
     read = for_each(partial(_read_run, store, names), scan.manifests)
-    told = [(run.manifest, found) for run, found in read]
-    judgement = verdict_of(told, objective)
+    figures = [(run.manifest, found) for run, found in read]
+    judgement = verdict_of(figures, objective)
     runs = {run.manifest.run_id: run for run, _ in read}
     ranked = [manifest.run_id for each in judgement.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
@@ -81,7 +81,7 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
         invalid=tuple(run for run in left_out if not run.summary.valid),
         problems=scan.problems,
         unfinished=scan.unfinished,
-        repeats=repeats_of(told),
+        repeats=repeats_of(figures),
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs and rows of a store as tables for other programs: a column for each value, at full precision."""
+"""The runs of a store as a table for other programs: a column for each value, at full precision."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from analysis.statistics.summary import RunSummary, summarise
 _AS_JSON = {"rows_by_phase", "errors", "batching"}
 
 
-def runs_table(store: ResultsStore, manifests: Sequence[Manifest]) -> pd.DataFrame:
+def runs_frame(store: ResultsStore, manifests: Sequence[Manifest]) -> pd.DataFrame:
     """Read runs and return a row for each; `started_at` is a time in UTC."""
     names = run_names(manifests)
     table = pd.DataFrame([run_row(names[each.run_id], each, summarise(store, each)) for each in manifests])

@@ -11,17 +11,18 @@ from typing import Any
 import pandas as pd
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from markupsafe import Markup
 
 from analysis.parallel import for_each
-from analysis.report.charts.still import png, standalone
+from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import Findings, Run
-from analysis.report.comparison import Comparison
 from analysis.report.data_tables import flatten, run_row
-from analysis.report.folder import make_folder
-from analysis.report.render import contents, fill
+from analysis.report.document import Document, document
+from analysis.report.render import fill, make_folder
 from analysis.report.seed import experiments
 from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
+from analysis.verdict.front import front
 
 _CSV = pa_csv.WriteOptions(quoting_style="needed")
 
@@ -31,8 +32,8 @@ def write_export(
 ) -> list[Path]:
     """Write a folder that must not exist yet; returns its files. With `rows_of` every run's rows are among them.
 
-    `seed`: with the runs laid over the published experiment's, in Markdown and as a table.
-    It appears under its name only when it is whole. Raises FileExistsError, and OSError where it cannot be made.
+    `seed` adds the comparison with the published experiment, in Markdown and as a table. The folder appears under its
+    name when it is whole. Raises FileExistsError, and OSError where it cannot be made.
     """
     if folder.exists() or folder.is_symlink():
         raise FileExistsError(
@@ -50,21 +51,19 @@ def write_export(
 
 
 def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, seed: bool) -> None:
-    content = contents(findings, seed=seed)
-    (folder / "report.md").write_text(fill("report.md", content), encoding="utf-8")
+    report = document(findings, seed=seed)
+    (folder / "report.md").write_text(fill("report.md", report, findings.store_uri), encoding="utf-8")
     _write_table(folder / "runs", [run_row(run.name, run.manifest, run.summary) for run in findings.runs])
-    comparison: Comparison = content["comparison"]
+    ranking = findings.judgement.ranking
+    stands = front(ranking) if len(ranking) > 1 else {}
     _write_table(
         folder / "ranking",
-        [
-            flatten(each.to_dict() | ({"front": comparison.front[each.label].value} if comparison.front else {}))
-            for each in findings.judgement.ranking
-        ],
+        [flatten(each.to_dict() | ({"front": stands[each.label].value} if stands else {})) for each in ranking],
     )
     if seed:
         _write_table(folder / "seed", experiments(findings))
     (folder / "charts").mkdir()
-    for_each(partial(_write_chart, folder / "charts"), list(_charts(content)))
+    for_each(partial(_write_chart, folder / "charts"), list(_charts(report)))
     if rows_of is not None:
         (folder / "rows").mkdir()
         for run in findings.runs:
@@ -72,42 +71,34 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
-    """As CSV and as Parquet; nothing where there is no row, since then there are no columns either."""
+    """Write CSV and Parquet; nothing without rows, since then there are no columns."""
     if rows:
         table = pd.DataFrame(rows)
         table.to_csv(path.with_suffix(".csv"), index=False)
         table.to_parquet(path.with_suffix(".parquet"), index=False)
 
 
-def _charts(content: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _charts(report: Document) -> Iterator[tuple[str, Markup]]:
     """The name of each drawing's files, and the drawing."""
-    comparison: Comparison = content["comparison"]
-    compared = {
-        "cost": comparison.cost,
-        "p99": comparison.p99,
-        "cost-against-latency": comparison.tradeoff,
-        "cost-by-item": comparison.breakdown.drawing if comparison.breakdown else None,
-    }
-    for name, drawing in compared.items():
-        if drawing:
-            yield f"ranking-{name}", drawing
-    for number, growth in enumerate(content["growths"], 1):
-        if growth.drawing:
-            yield f"throughput-latency-{number}-{_file_name(growth.label)}", growth.drawing
-    for page in content["pages"]:
+    for section in report.sections:
+        for chart in section.charts:
+            if chart.svg:
+                yield _file_name(chart.file), chart.svg
+    for page in report.pages:
         for chart in page.charts:
-            yield f"{page.run.manifest.run_id}-{_file_name(chart.title)}", chart.svg
+            if chart.svg:
+                yield f"{page.run.manifest.run_id}-{_file_name(chart.title)}", chart.svg
 
 
-def _file_name(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+def _file_name(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def _write_chart(folder: Path, chart: tuple[str, str]) -> None:
+def _write_chart(folder: Path, chart: tuple[str, Markup]) -> None:
     name, drawing = chart
-    still = standalone(drawing)
-    (folder / f"{name}.svg").write_text(still, encoding="utf-8")
-    (folder / f"{name}.png").write_bytes(png(still))
+    svg_file = standalone(drawing)
+    (folder / f"{name}.svg").write_text(svg_file, encoding="utf-8")
+    (folder / f"{name}.png").write_bytes(png(svg_file))
 
 
 def _write_rows(store: ResultsStore, run: Run, folder: Path) -> None:

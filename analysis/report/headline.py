@@ -1,4 +1,4 @@
-"""The words at the top of a report: the verdict, and what must not be concluded from it."""
+"""The top of a report: the verdict, and the caveats."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from analysis.verdict.verdict import Verdict
 
 @dataclass(frozen=True)
 class Headline:
-    """One sentence to remember, the sentences behind it, and what must not be concluded from them."""
+    """The verdict in one sentence and in detail, and what must not be concluded from it."""
 
     claim: str
     detail: str
@@ -19,10 +19,10 @@ class Headline:
 
 
 def headline(findings: Findings) -> Headline:
-    """What the verdict says, in the words of `shapebench verdict`."""
+    """The verdict, with the paragraph of `shapebench verdict`."""
     judgement = findings.judgement
     if not judgement.ranking:
-        return Headline("No run can be compared yet", _why_nothing_is_ranked(findings), ())
+        return Headline("No run can be ranked yet", _why_nothing_is_ranked(findings), ())
     if _is_local(judgement):
         shape = shape_name(judgement.ranking[0].variant.newest)
         detail = f"Priced as the {shape} it stands in for: {paragraph(judgement)}"
@@ -32,7 +32,7 @@ def headline(findings: Findings) -> Headline:
 
 def _claim(judgement: Verdict) -> str:
     if not judgement.best:
-        return "Nothing keeps the limits" if judgement.outcome is Meets.no else "The data cannot tell yet"
+        return "No variant meets the objective" if judgement.outcome is Meets.no else "The data cannot tell yet"
     if len(judgement.best) > 1:
         return f"{list_names(judgement.best)} are tied"
     if len(judgement.ranking) == 1:
@@ -45,25 +45,25 @@ def _why_nothing_is_ranked(findings: Findings) -> str:
     if findings.invalid and not findings.unranked:
         count = len(findings.invalid)
         return (
-            "The only run is invalid; its reasons are below."
+            "The only run is invalid; the reasons are below."
             if count == 1
-            else f"All {count} runs are invalid; their reasons are below."
+            else f"All {count} runs are invalid; the reasons are below."
         )
-    return "No valid run has both a price and good answers in its hold phase; what each lacks is below."
+    return "No valid run has both a price and good answers in its hold phase; the reasons are below."
 
 
 def _caveats(findings: Findings) -> list[str]:
     caveats = []
     if _is_local(findings.judgement):
         caveats.append(
-            "Server and load generator shared this machine's cores, so throughput is lower and latency higher than the "
-            "server alone would give, and no network lay between them. What it shows: that everything works, and how "
-            "two runs on this same machine differ. What it does not show: which cloud shape is cheapest, or what load "
-            "it would bear."
+            "Server and load generator shared the cores of this machine, so throughput is lower and latency higher "
+            "than with a generator on another machine, and there was no network between them. This report shows that "
+            "everything works, and how two runs on this machine differ. It does not show which cloud shape is cheapest "
+            "or what its capacity is."
         )
     if any(run.manifest.serving.model.weights == "random" for run in findings.ranked):
         caveats.append(
-            "The model had random weights: the same arithmetic, so the same speed, but its predictions mean nothing."
+            "The model has random weights: it computes the same at the same speed, but its predictions mean nothing."
         )
     return caveats
 

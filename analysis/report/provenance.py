@@ -1,4 +1,4 @@
-"""Where a run's figures come from, as named facts: what served, what asked, what was counted, and at which prices."""
+"""The origin of a run's figures, as named facts: server, load, rows, prices and software."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ Facts = tuple[tuple[str, str], ...]
 
 def provenance(run: Run) -> Facts:
     """Names and values, in the order of the report."""
-    return _served(run.manifest) + _asked(run.manifest) + _counted(run.summary) + _recorded(run.manifest)
+    return _served(run.manifest) + _load(run.manifest) + _counted(run.summary) + _recorded(run.manifest)
 
 
 def _served(manifest: Manifest) -> Facts:
@@ -29,10 +29,10 @@ def _served(manifest: Manifest) -> Facts:
     )
 
 
-def _asked(manifest: Manifest) -> Facts:
+def _load(manifest: Manifest) -> Facts:
     load = manifest.load
     return (
-        ("Load", f"{_loop(load)}; {load.warmup_s:g} s warm-up at most, then {load.duration_s:g} s"),
+        ("Load", f"{_loop(load)}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
         ("Generator", _generator(manifest.generator)),
     )
 
@@ -40,24 +40,26 @@ def _asked(manifest: Manifest) -> Facts:
 def _loop(load: LoadProfile) -> str:
     match load:
         case ClosedLoop():
-            return f"closed loop: {load.users} users, {load.spawn_rate_per_s:g} a second, each waits {load.wait_s:g} s"
+            return (
+                f"closed loop: {load.users} users, {load.spawn_rate_per_s:g} started per second, {load.wait_s:g} s wait"
+            )
         case OpenLoop():
             seed = f" (seed {load.seed})" if load.arrivals == "poisson" else ""
             return (
-                f"open loop: {load.rate_rps:g} requests a second, {load.arrivals} arrivals{seed}, {load.ramp_s:g} s"
-                f" ramp, {load.max_in_flight} in flight at most"
+                f"open loop: {load.rate_rps:g} requests per second, {load.arrivals} arrivals{seed}, {load.ramp_s:g} s"
+                f" ramp, at most {load.max_in_flight} in flight"
             )
         case CapacitySearch():
             return (
-                f"search for the highest rate with p{load.quantile * 100:g} within {load.latency_ms:g} ms and"
-                f" {percent(load.error_ratio)} % errors, {load.max_in_flight} in flight at most"
+                f"capacity search: highest rate with p{load.quantile * 100:g} within {load.latency_ms:g} ms and at most"
+                f" {percent(load.error_ratio)} % errors, at most {load.max_in_flight} in flight"
             )
 
 
 def _generator(generator: Generator) -> str:
     peak = "not sampled" if generator.cpu_peak_percent is None else f"{number(generator.cpu_peak_percent)} % of a core"
     processes = "1 process" if generator.processes == 1 else f"{generator.processes} processes"
-    where = ", on the server's own machine" if generator.shares_host_with_server else ""
+    where = ", on the machine of the server" if generator.shares_host_with_server else ""
     return f"{generator.kind}, {processes}, CPU peak {peak}{where}"
 
 
@@ -70,12 +72,12 @@ def _counted(summary: RunSummary) -> Facts:
     )
     if summary.offered_rps is None:
         return facts
-    late = (
-        f"{number(summary.offered_rps)} requests a second were due; sent {number(summary.delay_p50_ms)} ms late at the"
-        f" median, {number(summary.delay_p99_ms)} ms at p99, {number(summary.delay_max_ms)} ms at most; latency counts"
-        f" from when each was due"
+    schedule = (
+        f"{number(summary.offered_rps)} requests per second due; delay before sending: median"
+        f" {number(summary.delay_p50_ms)} ms, p99 {number(summary.delay_p99_ms)} ms, longest"
+        f" {number(summary.delay_max_ms)} ms; latency counts from when each was due"
     )
-    return (*facts, ("Schedule", late))
+    return (*facts, ("Schedule", schedule))
 
 
 def _recorded(manifest: Manifest) -> Facts:

@@ -1,6 +1,6 @@
-"""Our runs laid over the published experiment's fifteen, in its own labels, with its claims and what differs in method.
+"""Compares runs with the fifteen published experiments, by their labels, with the claims and what differs in method.
 
-Of its figures only the claims are at hand (its charts and prices are pictures), so nothing of it is filled in.
+Of the published results only the claims are text (charts and prices are pictures), so no published figure is shown.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import Any
 from analysis.formatting import count, money, number, percent, server_name, variant_name
 from analysis.pricing.cost import HOURS_A_DAY, estimate, nodes_hourly
 from analysis.report.collect import Findings, Run
+from analysis.report.tables import Column, Table
 from analysis.results.manifest import Manifest
 from analysis.verdict.claims import Claim, Finding, claims
 from analysis.verdict.effects import effects
@@ -18,15 +19,14 @@ from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 from stacks.shapes import NodeShape, ShapeSettings
 
-COLUMNS = (
-    "experiment", "run", "good, 1/s", "requests, 1/s, ramp counted in", "p50, ms", "p99, ms", "errors, %",
-    "nodes only, USD/24 h", "all, USD/24 h", "what differs",
+_FIGURES = (
+    "good, 1/s", "requests, 1/s, with ramp", "p50, ms", "p99, ms", "errors, %", "nodes only, USD/24 h", "all, USD/24 h",
 )  # fmt: skip
 NOTE = """\
-The twelve experiments without batching and the three with it. Its own figures are pictures and are not at hand, so \
-none are shown. 24 h is what it calls a month. It averages ramp and plateau together: the column that counts the ramp \
-in is made its way, all others are of the plateau. Beyond what the last column names, all our runs differ from it in \
-that percentiles are exact, answers are checked, the generator is watched, and probes and limits are set.\
+Twelve experiments without batching and three with it. Their figures were published as pictures only, so none are \
+shown. 24 h is what the experiment calls a month. It averages ramp and plateau together; the column "with ramp" does \
+the same, all others are of the plateau. The last column lists differences. These apply to all runs here: percentiles \
+are exact, answers are checked, the generator's CPU is checked, and probes and limits are set.\
 """
 
 _SHAPES = (("e2-custom-2-4096", 8), ("e2-custom-4-8192", 4), ("e2-custom-8-16384", 2), ("e2-highmem-8", 2))
@@ -51,13 +51,13 @@ class Experiment:
 
     @property
     def label(self) -> str:
-        """As it names itself."""
+        """Its published name."""
         shape = self.shape
         batch = "-batch" if self.batching else ""
         return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-interop{self.inter_op}{batch}"
 
     def is_of(self, manifest: Manifest) -> bool:
-        """Whether a run measured this: same nodes, same threads, same batching, over REST."""
+        """Whether a run measured this: the same nodes, threads and batching, over REST."""
         shape, serving = manifest.shape, manifest.serving
         return (
             (shape.machine_type, shape.nodes, serving.intra_op) == (self.machine_type, self.nodes, shape.vcpus)
@@ -73,32 +73,38 @@ EXPERIMENTS = (
 
 @dataclass(frozen=True)
 class SeedTable:
-    """The table, a row an experiment, and the claims with our verdict on each."""
+    """The table, a row for each experiment, and the claims with our finding on each."""
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    table: Table
     claims: tuple[Claim, ...]
     note: str
 
 
 def seed_table(findings: Findings) -> SeedTable:
-    """Every experiment, whether or not a valid run measured it; of several runs the newest."""
+    """Every experiment with the newest valid run that measured it, or none."""
+    columns = (
+        Column("experiment", "text"),
+        Column("run", "text"),
+        *map(Column, _FIGURES),
+        Column("differences", "wrap"),
+    )
     rows = tuple(_row(each, runs) for each, runs in _measured(findings))
-    return SeedTable(COLUMNS, rows, _claims(findings.judgement), NOTE)
+    table = Table("The fifteen published experiments, as measured here", columns, rows)
+    return SeedTable(table, _claims(findings.judgement), NOTE)
 
 
 def experiments(findings: Findings) -> list[dict[str, Any]]:
-    """The same table with full precision, for programs; what was not measured is None. Costs are in USD."""
+    """The same table at full precision, for programs; what was not measured is None. Costs are in USD."""
     return [{"experiment": each.label} | _figures(each, _newest(runs)) for each, runs in _measured(findings)]
 
 
 def differences(manifest: Manifest) -> list[str]:
-    """What a run did otherwise than the published experiment, apart from what all our runs do."""
+    """How a run differs from the published experiment, apart from what NOTE says of all runs."""
     serving, found = manifest.serving, []
     if manifest.load.model_copy(update={"warmup_s": 0.0}) != PROFILES["seed"]:
-        found.append("other load than 150 users, one a second, who wait 1 s, for 300 s")
+        found.append("other load than 150 users, started 1/s, waiting 1 s, for 300 s")
     if manifest.platform != "gke":
-        found.append("this machine stands in for the nodes" if manifest.platform == "local" else "not on GKE")
+        found.append("this machine instead of the nodes" if manifest.platform == "local" else "not on GKE")
     if serving.server != "tensorflow_model_server":
         found.append(f"served by {server_name(manifest)}")
     if serving.model.weights != "imagenet":
@@ -117,12 +123,12 @@ def _newest(runs: Sequence[Run]) -> Run | None:
 
 
 def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
-    """Where no run measured it, its costs are at today's prices."""
+    """Figures of a run; without a run, only the costs, at today's prices."""
     cost = run.manifest.cost if run else estimate(experiment.shape)
     return {
         "run_id": run.manifest.run_id if run else None,
         "goodput_rps": run.summary.goodput_rps if run else None,
-        "ramp_counted_in_rps": _ramp_counted_in_rps(run) if run else None,
+        "ramp_counted_in_rps": _with_ramp_rps(run) if run else None,
         "p50_ms": run.summary.p50_ms if run else None,
         "p99_ms": run.summary.p99_ms if run else None,
         "error_rate": run.summary.error_rate if run else None,
@@ -135,10 +141,10 @@ def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
 def _row(experiment: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
     run = _newest(runs)
     figures = _figures(experiment, run)
-    named, differs = "no run here", ""
+    named, differs = "no run", ""
     if run:
         named = run.name + (f" (newest of {count(len(runs))})" if len(runs) > 1 else "")
-        differs = figures["differs"] or "nothing else"
+        differs = figures["differs"] or "none"
     return (
         experiment.label,
         named,
@@ -154,7 +160,7 @@ def _a_day(hourly: float | None) -> float | None:
     return None if hourly is None else hourly * HOURS_A_DAY
 
 
-def _ramp_counted_in_rps(run: Run) -> float | None:
+def _with_ramp_rps(run: Run) -> float | None:
     load, rows = run.manifest.load, run.summary.rows_by_phase
     return (rows.get("ramp", 0) + rows.get("hold", 0)) / load.duration_s if load.mode == "closed" else None
 
@@ -167,29 +173,29 @@ _NOT_EXAMINED = (
     Claim(
         "TensorFlow Serving favours reliability over throughput",
         Finding.undecided,
-        "no run compares it with another server",
+        "no run measures another server",
     ),
     Claim(
         "Its throughput is close to that of a FastAPI server of the same model",
         Finding.undecided,
-        "no run serves the model that way",
+        "no run serves the model with FastAPI",
     ),
 )
 
 
 def _best(judgement: Verdict) -> Claim:
-    """Its text says inter_op 8, its repository 4; the text is what is judged."""
+    """The published text says inter_op 8, its repository 4; the text is judged."""
     claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
     theirs = [each for each in judgement.ranking if variant_name(each.variant.newest) == _BEST]
     if not theirs:
-        return Claim(claim, Finding.undecided, f"{_BEST} is not among what was ranked")
+        return Claim(claim, Finding.undecided, f"{_BEST} is not ranked here")
     best = [each.label for each in judgement.best]
     if theirs[0].label not in best:
-        why = f"best here is {', '.join(best)}" if best else "nothing surely keeps the objective"
+        why = f"best here is {', '.join(best)}" if best else "no variant surely meets the objective"
         return Claim(claim, Finding.refuted if best else Finding.undecided, why)
     if len(best) == 1:
         measured = len(judgement.ranking)
         enough = measured >= len(EXPERIMENTS) - len(_INTER_OPS)
-        why = f"it is the best of {count(measured)} variants" + ("" if enough else ", too few to say it of the twelve")
+        why = f"it is the best of {count(measured)} variants" + ("" if enough else ", too few to judge all twelve")
         return Claim(claim, Finding.confirmed if enough else Finding.undecided, why)
     return Claim(claim, Finding.undecided, f"the data cannot tell it from {', '.join(set(best) - {theirs[0].label})}")

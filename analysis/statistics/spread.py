@@ -8,10 +8,9 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import Estimate, Z
 from analysis.statistics.figures import Shown
-from analysis.statistics.read import Read, read_figures
+from analysis.statistics.read import Read
 from analysis.statistics.summary import figures
 from analysis.statistics.within import RunFigures
 
@@ -51,12 +50,6 @@ class Repeats:
 
     manifests: tuple[Manifest, ...]
     spreads: tuple[Spread, ...]
-
-
-def read_repeats(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Repeats, ...]:
-    """Read every group with at least two valid runs."""
-    repeated = [manifest for manifest in manifests if manifest.repeat is not None]
-    return repeats_of((manifest, read_figures(store, manifest, QUANTILES)) for manifest in repeated)
 
 
 def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:

@@ -1,1 +1,1 @@
-"""Load generators that benchmarks compare."""
+"""What benchmarks send requests with: our generator, others, and plain clients."""

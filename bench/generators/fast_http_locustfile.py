@@ -1,4 +1,4 @@
-"""Locust's own FastHttpUser with the real body, paced or as fast as it can: what the generator is compared with."""
+"""Locust's own FastHttpUser with the real body, at a given rate or without pauses."""
 
 import json
 import os
@@ -11,19 +11,19 @@ from locust.env import Environment
 
 _SETTLE_S = 2.0
 _BODY = Path(os.environ["SHAPEBENCH_BENCH_BODY"]).read_bytes()
-# How often each user asks, in requests a second; 0 for as often as it can.
+# Requests per second of each user; 0 means without pauses.
 _PACE_RPS = float(os.environ["SHAPEBENCH_BENCH_PACE"])
 
 
-class Caller(FastHttpUser):
-    """Sends, reads the answer, and sends again."""
+class PacedUser(FastHttpUser):
+    """Sends a request, reads the answer, and pauses if it has a rate."""
 
     wait_time = constant_throughput(_PACE_RPS) if _PACE_RPS else constant(0)
     concurrency = 1
 
     @task
     def predict(self) -> None:
-        """One request."""
+        """Send one request."""
         self.client.post(
             os.environ["SHAPEBENCH_BENCH_PATH"],
             name="predict",

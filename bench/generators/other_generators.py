@@ -1,4 +1,4 @@
-"""The generators beside ours: wrk, the plain reference_open_loop, and Locust's own FastHttpUser."""
+"""Runs the generators that ours is compared with: wrk, bench.generators.reference_open_loop, Locust's FastHttpUser."""
 
 import json
 import os
@@ -21,7 +21,7 @@ Values = Sequence[float] | npt.NDArray[np.float64]
 
 _THREADS = 256
 
-# wrk reports what it counted on its standard error, as JSON; its own report goes to standard output.
+# The script prints its counts as JSON to standard error; wrk prints its own report to standard output.
 _WRK_SCRIPT = """
 local file = io.open(os.getenv("SHAPEBENCH_BENCH_BODY"), "rb")
 wrk.method, wrk.body = "POST", file:read("*a")
@@ -43,11 +43,11 @@ def at_quantiles(values: Values) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a generator came to.
+class GeneratorRun:
+    """One run of a generator.
 
-    `latency_s` is what it says at QUANTILES, and `first_due_s` when its schedule began, in seconds of the epoch; both
-    are empty where they do not matter.
+    `latency_s` is what the generator reports at QUANTILES, and `first_due_s` when its schedule began, in seconds of the
+    epoch; both are left at their defaults if they are not needed.
     """
 
     requests: int
@@ -58,17 +58,17 @@ class Ran:
 
     @property
     def rps(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
     @property
     def rps_per_core(self) -> float:
-        """Requests a second of one core's time: what a generator whose core is its limit can send."""
+        """Requests per second of CPU time: the highest rate of a generator that is limited by one core."""
         return self.requests / self.cpu_s
 
 
-def wrk(port: int, body: bytes, connections: int, seconds: int) -> Ran | None:
-    """A closed loop in C; None where wrk is not on PATH."""
+def wrk(port: int, body: bytes, connections: int, seconds: int) -> GeneratorRun | None:
+    """A closed loop in C; None if wrk is not on PATH."""
     if not (program := shutil.which("wrk")):
         return None
     with tempfile.TemporaryDirectory() as folder:
@@ -77,34 +77,36 @@ def wrk(port: int, body: bytes, connections: int, seconds: int) -> Ran | None:
         body_path.write_bytes(body)
         command = [program, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script)]
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        ended = subprocess.run(
+        process = subprocess.run(
             [*command, f"http://127.0.0.1:{port}{PATH}"],
             env=os.environ | {"SHAPEBENCH_BENCH_BODY": str(body_path)},
             check=True, capture_output=True, text=True, timeout=seconds + 60,
         )  # fmt: skip
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = json.loads(ended.stderr)
-    _require_no_failures("wrk", said["failures"])
+    counts = json.loads(process.stderr)
+    _require_no_failures("wrk", counts["failures"])
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Ran(said["requests"], said["seconds"], cpu_s, tuple(us / 1e6 for us in said["latency_us"]))
+    return GeneratorRun(counts["requests"], counts["seconds"], cpu_s, tuple(us / 1e6 for us in counts["latency_us"]))
 
 
-def reference(port: int, body: bytes, rate_rps: float, seconds: float) -> Ran:
-    """The plain open loop."""
+def reference_open_loop(port: int, body: bytes, rate_rps: float, seconds: float) -> GeneratorRun:
+    """An open loop with evenly spaced requests."""
     with tempfile.NamedTemporaryFile() as body_file:
         body_file.write(body)
         body_file.flush()
         command = [sys.executable, "-m", "bench.generators.reference_open_loop", str(port), PATH, body_file.name]
         command += [str(rate_rps), str(seconds), str(_THREADS)]
-        ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 60)
-    said = json.loads(ended.stdout)
-    due_s, _, answered_s = np.array(said["times"]).T
+        process = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 60)
+    counts = json.loads(process.stdout)
+    due_s, _, answered_s = np.array(counts["times"]).T
     _require_no_failures("the reference", round(rate_rps * seconds) - len(due_s))
-    return Ran(len(due_s), float(np.ptp(answered_s)), said["cpu_s"], at_quantiles(answered_s - due_s), float(due_s[0]))
+    return GeneratorRun(
+        len(due_s), float(np.ptp(answered_s)), counts["cpu_s"], at_quantiles(answered_s - due_s), float(due_s[0])
+    )
 
 
-def fast_http_user(port: int, body: bytes, users: int, seconds: float, rate_rps: float = 0.0) -> Ran:
-    """Locust's own, in a closed loop: without pauses, or paced so that all users together come to `rate_rps`."""
+def fast_http_user(port: int, body: bytes, users: int, seconds: float, rate_rps: float = 0.0) -> GeneratorRun:
+    """Locust's own client in a closed loop, without pauses or, with `rate_rps`, at that rate of all users together."""
     with tempfile.TemporaryDirectory() as folder:
         meter, body_path = Path(folder) / "meter.json", Path(folder) / "body"
         body_path.write_bytes(body)
@@ -119,9 +121,9 @@ def fast_http_user(port: int, body: bytes, users: int, seconds: float, rate_rps:
             "SHAPEBENCH_BENCH_PACE": str(rate_rps / users),
         }
         subprocess.run(command, env=os.environ | variables, cwd=folder, check=True, capture_output=True, timeout=300)
-        said = json.loads(meter.read_text())
-    _require_no_failures("FastHttpUser", said["failures"])
-    return Ran(said["requests"], said["seconds"], said["cpu_s"])
+        counts = json.loads(meter.read_text())
+    _require_no_failures("FastHttpUser", counts["failures"])
+    return GeneratorRun(counts["requests"], counts["seconds"], counts["cpu_s"])
 
 
 def _require_no_failures(name: str, failures: int) -> None:

@@ -1,7 +1,8 @@
-"""Our generator, run as a stack runs it, and what a benchmark wants to know of the run."""
+"""Runs our generator as a stack runs it."""
 
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.results.manifest import Capacity
+from bench.figures import progress
 from loadtest.generator.phases import HOLD
-from loadtest.result.outcome import Progress
+from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import LoadTestSpec, run_load_test
 from stacks.load_profiles import LoadProfile
 
@@ -22,17 +24,20 @@ Times = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class OurRun:
-    """Times of the hold in seconds, in the order of the schedule; `reasons` are those against the run."""
+    """The hold phase of a load test: times in seconds, in the order of the schedule.
+
+    `valid` says whether the run is valid, and `rps_per_core` is requests per second of the generator's CPU time.
+    """
 
     due_s: Times
     sent_s: Times
     answered_s: Times
-    reasons: tuple[str, ...]
+    valid: bool
     capacity: Capacity | None
     rps_per_core: float | None
 
     @property
-    def responses_s(self) -> Times:
+    def response_times_s(self) -> Times:
         """From due to answered."""
         return self.answered_s - self.due_s
 
@@ -43,32 +48,47 @@ class OurRun:
 
 
 @dataclass
-class _Meter:
-    """The generator's own CPU time in the hold, beside the requests that came back meanwhile."""
+class _CpuMeter:
+    """Measures the generator's CPU time in the hold phase, and the requests answered in that time."""
 
-    marks: list[tuple[int, float]] = field(default_factory=list)
+    readings: list[tuple[int, float]] = field(default_factory=list)
 
-    def note(self, progress: Progress) -> None:
+    def on_progress(self, progress: Progress) -> None:
         """Called once a second."""
         if progress.phase == HOLD:
             times = [child.cpu_times() for child in psutil.Process().children() if "locust" in child.cmdline()]
-            self.marks.append((progress.requests, sum(each.user + each.system for each in times)))
+            self.readings.append((progress.requests, sum(each.user + each.system for each in times)))
 
     @property
     def rps_per_core(self) -> float | None:
-        if len(self.marks) < 2:
+        if len(self.readings) < 2:
             return None
-        (requests, cpu_s), (later_requests, later_cpu_s) = self.marks[0], self.marks[-1]
-        return (later_requests - requests) / (later_cpu_s - cpu_s)
+        (first_requests, first_cpu_s), (last_requests, last_cpu_s) = self.readings[0], self.readings[-1]
+        return (last_requests - first_requests) / (last_cpu_s - first_cpu_s)
 
 
-def run(profile: LoadProfile, url: str, body: bytes) -> OurRun:
-    """One load test over REST, with its verdict on itself."""
-    meter = _Meter()
+def load_test(
+    name: str,
+    profile: LoadProfile,
+    url: str,
+    body: bytes,
+    protocol: str = "rest",
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> LoadTestOutcome:
+    """Run one load test of the model `resnet`. Reasons why the run is invalid are printed to standard error."""
     with tempfile.TemporaryDirectory() as folder:
-        spec = LoadTestSpec(profile, "rest", url, "resnet", Path(folder) / "run", body)
-        outcome = run_load_test(spec, meter.note, threading.Event())
+        spec = LoadTestSpec(profile, protocol, url, "resnet", Path(folder) / "run", body)
+        outcome = run_load_test(spec, on_progress, threading.Event())
+    for reason in outcome.reasons:
+        progress(f"  {name}: {reason}")
+    return outcome
+
+
+def run(name: str, profile: LoadProfile, url: str, body: bytes) -> OurRun:
+    """Run one load test over REST, and measure the generator's CPU time."""
+    meter = _CpuMeter()
+    outcome = load_test(name, profile, url, body, on_progress=meter.on_progress)
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD)).sort_by("intended_start")
-    due_s, sent_s = (held[name].cast(pa.int64()).to_numpy() / 1e6 for name in ("intended_start", "start"))
+    due_s, sent_s = (held[column].cast(pa.int64()).to_numpy() / 1e6 for column in ("intended_start", "start"))
     answered_s = sent_s + held["latency_us"].to_numpy() / 1e6
-    return OurRun(due_s, sent_s, answered_s, outcome.reasons, outcome.capacity, meter.rps_per_core)
+    return OurRun(due_s, sent_s, answered_s, not outcome.reasons, outcome.capacity, meter.rps_per_core)

@@ -1,4 +1,4 @@
-"""What `bench.recorder` runs in Locust: users that change, all at once and every second, how they send."""
+"""The Locust part of `bench.recorder`: every second, all users switch to the next arm."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import gevent
 from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
 
+from bench.recorder import ARMS
 from loadtest.generator.clients.client import Answer
 from loadtest.generator.clients.protocols import clients
 from loadtest.generator.loops.closed_loop import ClosedLoopUser
@@ -27,17 +28,14 @@ RECORDER = Recorder(Path(PLAN.spool_path(0)), MARKS, request_bytes=len(BODY))
 PULSE = Pulse(RECORDER, MARKS, Health(MARKS))
 REPORT = Report(PLAN)
 
-# Locust as it is; with every request recorded; and with every answer checked and progress shown, as it ships.
-ARMS = ("bare", "recorder", "generator")
-
 _SETTLE_S = 2.0
 _SEGMENT_S = 1.0
 
 
 class ArmsUser(FastHttpUser, ClosedLoopUser):
-    """One user for all arms, so that they share the process and whatever else the machine does.
+    """A user of all arms, so that they share the process, and other load on the machine affects all of them.
 
-    Locust's own client and ours have a connection each.
+    Locust's own client and ours each have a connection.
     """
 
     host = PLAN.base_url
@@ -50,7 +48,7 @@ class ArmsUser(FastHttpUser, ClosedLoopUser):
 
     @task
     def predict(self) -> None:
-        """One request, as the arm whose turn it is sends it."""
+        """Send one request in the way of the current arm."""
         if self.arm == "generator":
             self.send()
         else:
@@ -67,7 +65,7 @@ def _measure(environment: Environment, rounds: int) -> None:
     MARKS.enter(HOLD, 0)
     PULSE.begin()
     REPORT.begin()
-    # Each round starts with another arm, so that none is always the first.
+    # Each round starts with another arm, so that no arm is always the first.
     segments = [_segment(environment, ARMS[(turn + first) % 3]) for first in range(rounds) for turn in range(3)]
     stats = environment.stats.total
     totals = {"segments": segments, "failures": stats.num_failures}

@@ -1,7 +1,7 @@
-"""An open loop written as plainly as possible, to check the real generator by: it shares no code with loadtest/.
+"""A minimal open loop to check our generator against. It shares no code with loadtest/.
 
 `python -m bench.generators.reference_open_loop PORT PATH BODY_FILE RATE_RPS SECONDS THREADS` prints when each request
-was due, sent and answered, in seconds of the epoch, and the CPU seconds that all of it took.
+was due, sent and answered, in seconds of the epoch, and the CPU time of the whole run in seconds.
 """
 
 import json
@@ -15,8 +15,8 @@ from pathlib import Path
 Times = tuple[float, float, float]
 
 
-def ask(port: int, path: str, body: bytes, due: "queue.SimpleQueue[float | None]", done: list[Times]) -> None:
-    """One thread: a connection, and whatever is due next."""
+def send_due(port: int, path: str, body: bytes, due: "queue.SimpleQueue[float | None]", done: list[Times]) -> None:
+    """Send due requests over one connection until None is due."""
     connection = HTTPConnection("127.0.0.1", port)
     while (due_s := due.get()) is not None:
         sent_s = time.time()
@@ -30,21 +30,21 @@ def ask(port: int, path: str, body: bytes, due: "queue.SimpleQueue[float | None]
 
 
 def main(port: int, path: str, body: bytes, rate_rps: float, seconds: float, threads: int) -> None:
-    """Send `rate_rps` requests a second, evenly spaced, whatever becomes of them."""
+    """Send `rate_rps` evenly spaced requests per second, without waiting for answers."""
     due: queue.SimpleQueue[float | None] = queue.SimpleQueue()
     done: list[Times] = []
-    askers = [threading.Thread(target=ask, args=(port, path, body, due, done)) for _ in range(threads)]
-    for asker in askers:
-        asker.start()
+    senders = [threading.Thread(target=send_due, args=(port, path, body, due, done)) for _ in range(threads)]
+    for sender in senders:
+        sender.start()
     began_cpu_s, began_s = time.process_time(), time.time()
     for number in range(round(rate_rps * seconds)):
         due_s = began_s + number / rate_rps
         time.sleep(max(0.0, due_s - time.time()))
         due.put(due_s)
-    for _ in askers:
+    for _ in senders:
         due.put(None)
-    for asker in askers:
-        asker.join()
+    for sender in senders:
+        sender.join()
     print(json.dumps({"times": sorted(done), "cpu_s": time.process_time() - began_cpu_s}))
 
 

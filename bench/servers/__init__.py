@@ -1,1 +1,1 @@
-"""Servers that benchmarks measure against."""
+"""Servers that benchmarks send requests to, and how they are started and ended."""

@@ -1,4 +1,4 @@
-"""KServe's V1 server with our model, as its users run it. Run by KServe's own Python, without our packages."""
+"""KServe's V1 server with our model. It runs in KServe's own Python environment, without our packages."""
 
 import os
 import sys
@@ -30,7 +30,7 @@ def main(path: str, port: int, threads: int) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     configure = uvicorn.Config.__init__
 
-    # KServe listens on every interface and has no option against it.
+    # KServe listens on every interface and has no option to change that.
     def configure_on_loopback(self: uvicorn.Config, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - theirs
         configure(self, *arguments, **{**options, "host": "127.0.0.1"})
 

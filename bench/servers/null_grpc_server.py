@@ -1,4 +1,4 @@
-"""A gRPC server that does nothing: it takes a call and answers a prediction of real size at once."""
+"""A null gRPC server: it answers each call at once with a prediction of real size."""
 
 import os
 import sys
@@ -6,28 +6,27 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
+from bench.servers.null_server import CLASSES, PROBABILITIES
 from loadtest.generator.clients.grpc_messages import DT_FLOAT, PredictResponse
 
-_CLASSES = 1000
-
-# More than the users of any benchmark here, or their calls would wait for one another.
+# More threads than users in any benchmark, so that no call waits for another.
 _THREADS = 16
 
 
 def prediction(batch: int = 1) -> bytes:
-    """A right answer as ResNet50 gives it: probabilities as float32."""
+    """A correct answer of ResNet50: probabilities as float32."""
     response = PredictResponse()
     tensor = response.outputs.add(key="resnet50").value
     tensor.dtype = DT_FLOAT
-    for size in (batch, _CLASSES):
+    for size in (batch, CLASSES):
         tensor.tensor_shape.dim.add(size=size)
-    tensor.float_val.extend([(1 + index) / 500500 for index in range(_CLASSES)] * batch)
+    tensor.float_val.extend(PROBABILITIES * batch)
     serialised: bytes = response.SerializeToString()
     return serialised
 
 
 class _Null(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc leaves it without types
-    """Answers every method the same, and looks at no request."""
+    """Answers every method alike, without reading the request."""
 
     def __init__(self) -> None:
         answer = prediction()
@@ -42,7 +41,7 @@ def _serve() -> None:
     server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[_Null()], options=options)
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     server.start()
-    # Ends with whoever started it: its standard input closes then.
+    # The parent closes standard input, or ends, to stop the server.
     sys.stdin.read()
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""Servers that benchmarks run beside themselves: ready when they are entered, ended when they are left."""
+"""Starts the servers of benchmarks as processes; each ends with its block."""
 
 import socket
 import subprocess
@@ -12,10 +12,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from serving.command import server_command
+from bench.figures import BUILD
+from serving.servers import EmbeddedServer
 from stacks.serving_variant import ServingVariant
 
-BUILD = Path("build/bench")
 _START_TIMEOUT_S = 180
 _ROOT = Path(__file__).parents[2]
 _NULL = {"rest": ("bench.servers.null_server", "http"), "grpc": ("bench.servers.null_grpc_server", "grpc")}
@@ -23,30 +23,34 @@ _NULL = {"rest": ("bench.servers.null_server", "http"), "grpc": ("bench.servers.
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a server listens."""
+    """The ports of a server."""
 
     rest: int
     grpc: int
 
 
 @contextmanager
-def embedded(model: Path, ports: Ports, threads: int) -> Iterator["subprocess.Popen[Any]"]:
-    """Run the embedded server with an exported model, with `threads` threads of both kinds; yields its process."""
-    command = server_command(
-        None,
+def embedded(model: Path, threads: int) -> Iterator[Ports]:
+    """Run the embedded server with an exported model, `threads` intra-op and as many inter-op threads."""
+    ports = Ports(free_port(), free_port())
+    variant = ServingVariant(protocol="rest", intra_op=threads, inter_op=threads)
+    server = EmbeddedServer()
+    server.write_config_files(variant, BUILD)
+    command = server.command(
+        variant,
         model_name=model.name,
         model_base_path=model,
         rest_port=ports.rest,
         grpc_port=ports.grpc,
-        variant=ServingVariant(protocol="rest", intra_op=threads, inter_op=threads),
+        config_dir=BUILD,
     )
-    with ready(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log") as server:
-        yield server
+    with ready(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log"):
+        yield ports
 
 
 @contextmanager
 def null(protocol: str = "rest") -> Iterator[tuple["subprocess.Popen[Any]", str]]:
-    """A server that answers every prediction of that protocol rightly and at once: its process, and where it is."""
+    """Run a null server, which answers each prediction correctly and at once: its process and its URL."""
     module, scheme = _NULL[protocol]
     with process([sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=_ROOT) as server:
         assert server.stdout is not None
@@ -54,22 +58,22 @@ def null(protocol: str = "rest") -> Iterator[tuple["subprocess.Popen[Any]", str]
 
 
 @contextmanager
-def ready(command: list[str], status_url: str, log_name: str) -> Iterator["subprocess.Popen[Any]"]:
-    """A server whose `status_url` answers; raises RuntimeError, with where its log is, where that does not come."""
+def ready(command: list[str], status_url: str, log_name: str) -> Iterator[None]:
+    """Run a server and wait until `status_url` answers 200. Raises RuntimeError, naming the log, if it does not."""
     BUILD.mkdir(parents=True, exist_ok=True)
     log = BUILD / log_name
     with log.open("w") as output, process(command, stdout=output, stderr=subprocess.STDOUT) as server:
         deadline_s = time.monotonic() + _START_TIMEOUT_S
         while not _answers(status_url):
             if server.poll() is not None or time.monotonic() > deadline_s:
-                raise RuntimeError(f"{command[1:4]} did not get ready; its log is {log}")
+                raise RuntimeError(f"{command[1:4]} is not ready; see its log: {log}")
             time.sleep(0.2)
-        yield server
+        yield
 
 
 @contextmanager
 def process(command: list[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:  # noqa: ANN401 - Popen's own
-    """A process that does not outlive the block."""
+    """Run a process until the end of the block."""
     with subprocess.Popen(command, **options) as started:
         try:
             yield started
@@ -82,7 +86,7 @@ def process(command: list[str], **options: Any) -> Iterator["subprocess.Popen[An
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
+    """A port of the loopback on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""A null server with a queue: c workers, a service time and programmed stalls; it knows what it did, and tells."""
+"""A null server with a queue: workers, a service time and a programmed stall. It logs the time each request takes."""
 
 import asyncio
 import json
@@ -16,13 +16,13 @@ from typing import cast
 from bench.servers.null_server import NullProtocol, http_answer
 from bench.servers.queueing import Queue, Stall
 
-# Between CLOCK_MONOTONIC and seconds of the epoch, in which the generators record.
+# The server works by the monotonic clock; generators record seconds of the epoch.
 _EPOCH_MINUS_MONOTONIC_S = time.time() - time.monotonic()
 
 
 @dataclass(frozen=True)
-class Serving:
-    """How it serves. The stall, if it lasts at all, begins so long after the first request arrived."""
+class QueueSettings:
+    """How the server serves. The stall begins `stall_after_s` after the first request arrived; 0 s means no stall."""
 
     workers: int = 1
     service_s: float = 0.0
@@ -31,43 +31,49 @@ class Serving:
 
 
 @dataclass
-class Running:
-    """A server of its own process; `told` is there when it has ended."""
+class QueueServer:
+    """A server in its own process. Its `log` can be read when it has ended."""
 
     port: int
-    told: "Told | None" = None
+    log_when_ended: "ServerLog | None" = None
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> "ServerLog":
+        """What the server did."""
+        assert self.log_when_ended, "the server still runs"
+        return self.log_when_ended
 
 
 @dataclass
-class Told:
-    """What the server says of itself: its stalls in seconds of the epoch, and how long each request took in it."""
+class ServerLog:
+    """The server's stalls, in seconds of the epoch, and how long each request took in the server."""
 
     stalls: list[Stall] = field(default_factory=list)
     took_s: list[float] = field(default_factory=list)
 
 
 @contextmanager
-def running(serving: Serving) -> Iterator[Running]:
-    """A server that ends with the block, and tells then."""
-    command = [sys.executable, "-m", "bench.servers.queue_server", json.dumps(vars(serving))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        here = Running(int(server.stdout.readline()))
+def queue_server(settings: QueueSettings) -> Iterator[QueueServer]:
+    """A server that ends with the block."""
+    command = [sys.executable, "-m", "bench.servers.queue_server", json.dumps(vars(settings))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        server = QueueServer(int(process.stdout.readline()))
         try:
-            yield here
+            yield server
         finally:
-            told = json.loads(server.communicate()[0])
-        here.told = Told([Stall(**stall) for stall in told["stalls"]], told["took_s"])
+            log = json.loads(process.communicate()[0])
+        server.log_when_ended = ServerLog([Stall(**stall) for stall in log["stalls"]], log["took_s"])
 
 
 class _Server:
-    def __init__(self, serving: Serving) -> None:
-        self._serving = serving
+    def __init__(self, settings: QueueSettings) -> None:
+        self._settings = settings
         self._answer = http_answer()
         self._queue: Queue | None = None
         self._stalls: list[Stall] = []
@@ -82,37 +88,37 @@ class _Server:
         else:
             self._send(transport, arrived_s)
 
-    def told(self) -> Told:
+    def log(self) -> ServerLog:
         stalls = [Stall(each.began_s + _EPOCH_MINUS_MONOTONIC_S, each.lasts_s) for each in self._stalls]
-        return Told(stalls, self._took_s)
+        return ServerLog(stalls, self._took_s)
 
     def _begin(self, first_s: float) -> Queue:
-        if self._serving.stall_s:
-            self._stalls = [Stall(first_s + self._serving.stall_after_s, self._serving.stall_s)]
-        return Queue(self._serving.workers, self._serving.service_s, self._stalls)
+        if self._settings.stall_s:
+            self._stalls = [Stall(first_s + self._settings.stall_after_s, self._settings.stall_s)]
+        return Queue(self._settings.workers, self._settings.service_s, self._stalls)
 
     def _send(self, transport: asyncio.Transport, arrived_s: float) -> None:
         self._took_s.append(time.monotonic() - arrived_s)
         transport.write(self._answer)
 
 
-async def _serve(serving: Serving) -> None:
+async def _serve(settings: QueueSettings) -> None:
     loop = asyncio.get_running_loop()
-    server = _Server(serving)
+    server = _Server(settings)
     listening = await loop.create_server(partial(NullProtocol, server.on_request), "127.0.0.1", 0)
     print(listening.sockets[0].getsockname()[1], flush=True)
-    # Ends with whoever started it: its standard input closes then.
+    # The parent closes standard input, or ends, to stop the server.
     await loop.run_in_executor(None, sys.stdin.read)
-    told = server.told()
-    print(json.dumps({"stalls": [vars(stall) for stall in told.stalls], "took_s": told.took_s}), flush=True)
+    log = server.log()
+    print(json.dumps({"stalls": [vars(stall) for stall in log.stalls], "took_s": log.took_s}), flush=True)
     os._exit(0)
 
 
 def _precise_loop() -> asyncio.AbstractEventLoop:
-    """Of the selectors only select(2) waits to the microsecond; epoll and uvloop count in milliseconds."""
+    """A loop with select(2), which waits to the microsecond; epoll and uvloop round to milliseconds."""
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=_precise_loop) as runner:
-        runner.run(_serve(Serving(**cast("dict[str, float]", json.loads(sys.argv[1])))))  # type: ignore[arg-type]
+        runner.run(_serve(QueueSettings(**cast("dict[str, float]", json.loads(sys.argv[1])))))  # type: ignore[arg-type]

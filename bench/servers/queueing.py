@@ -1,4 +1,4 @@
-"""The truth about a queue: c workers, one service time, programmed stalls. Pure; the queue server serves by it."""
+"""An exact queue: c workers, one service time, programmed stalls. Pure; the queue server uses it."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stall:
-    """From `began_s` on nothing is worked at for `lasts_s`, as in a pause of a garbage collector."""
+    """From `began_s` on no worker works for `lasts_s`, as in a pause of a garbage collector."""
 
     began_s: float
     lasts_s: float
@@ -19,19 +19,19 @@ class Queue:
     def __init__(self, workers: int, service_s: float, stalls: Sequence[Stall] = ()) -> None:
         self._service_s = service_s
         self._stalls = stalls
-        # When each worker is free, on a clock that stands still while the server does.
+        # When each worker is free, on a clock that stops during stalls.
         self._free = [float("-inf")] * workers
 
     def end_s(self, arrived_s: float) -> float:
-        """When the request that arrives now is answered; arrivals ascend."""
-        worked_s = max(self._worked(arrived_s), heapq.heappop(self._free)) + self._service_s
+        """When the request that arrives at `arrived_s` is answered. Call it in order of arrival."""
+        worked_s = max(self._working_clock(arrived_s), heapq.heappop(self._free)) + self._service_s
         heapq.heappush(self._free, worked_s)
-        return self._clock(worked_s)
+        return self._wall_clock(worked_s)
 
-    def _worked(self, clock_s: float) -> float:
+    def _working_clock(self, clock_s: float) -> float:
         return clock_s - sum(min(max(0.0, clock_s - stall.began_s), stall.lasts_s) for stall in self._stalls)
 
-    def _clock(self, worked_s: float) -> float:
+    def _wall_clock(self, worked_s: float) -> float:
         clock_s = worked_s
         for stall in self._stalls:
             if clock_s >= stall.began_s:
@@ -39,6 +39,6 @@ class Queue:
         return clock_s
 
 
-def responses_s(due_s: Iterable[float], queue: Queue) -> list[float]:
-    """How long each caller of a schedule waits for its answer, from when it is due, if asking itself took no time."""
+def response_times_s(due_s: Iterable[float], queue: Queue) -> list[float]:
+    """The response time of each request of a schedule, from when it is due, if sending takes no time."""
     return [queue.end_s(at_s) - at_s for at_s in due_s]

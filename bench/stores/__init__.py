@@ -1,1 +1,1 @@
-"""Results stores whose truth is known, made by simulation."""
+"""Results stores with known true values, made by simulation."""

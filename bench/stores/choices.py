@@ -1,4 +1,4 @@
-"""How often the verdict names the true best, and how often it calls equal variants tied, over stores on disk."""
+"""How often the verdict names the best variant, and how often it calls equal variants tied, over stores on disk."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,24 +9,23 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.results.columns import Columns
-from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
+from analysis.results.store import ResultsStore
 from analysis.verdict.objective import Objective
 from analysis.verdict.verdict import read_verdict
 from bench.figures import Figure
 from bench.stores.regimes import Regime, saturated
-from bench.stores.synthetic import STARTED_AT, make_manifest, write_run
+from bench.stores.synthetic import make_manifest, request_rows, write_run
 from stacks.load_profiles import PROFILES
 
 _RATE_RPS = 50.0
 _INTER_OPS = (2, 4, 8)
-# A limit that all keep, so that cost decides.
+# A limit that all variants keep, so that cost decides.
 _OBJECTIVE = Objective(p99_ms=5000, errors=0.01)
-_EPOCH_US = int(STARTED_AT.timestamp() * 1e6)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Variants on one shape by how fast each is, with their repeats and the spread from run to run."""
+    """Variants of one shape by their relative speed, with the number of repeats and the spread between runs."""
 
     name: str
     speeds: tuple[float, ...]
@@ -43,18 +42,18 @@ CHOICES = (
 
 
 def figures(choice: Choice, stores: int, seed: int) -> list[Figure]:
-    """The share of stores in which the true best is among the best, or all of the equals are; in percent."""
+    """The percentage of stores in which the best variant is among those named, or in which all equal ones are named."""
     equal = len(set(choice.speeds)) == 1
-    found, alone = 0, 0
+    correct, alone = 0, 0
     for runs in _runs(choice, stores, seed):
         with tempfile.TemporaryDirectory() as folder:
             best = _best(Path(folder), choice, runs)
-        found += best == set(_INTER_OPS[: len(choice.speeds)]) if equal else _INTER_OPS[0] in best
+        correct += best == set(_INTER_OPS[: len(choice.speeds)]) if equal else _INTER_OPS[0] in best
         alone += len(best) == 1
     if equal:
-        return [Figure(f"{choice.name}: tied", found / stores * 100, "% of stores", ">= 90")]
+        return [Figure(f"{choice.name}: tied", correct / stores * 100, "% of stores", ">= 90")]
     return [
-        Figure(f"{choice.name}: true best among best", found / stores * 100, "% of stores", ">= 95"),
+        Figure(f"{choice.name}: true best among best", correct / stores * 100, "% of stores", ">= 95"),
         Figure(f"{choice.name}: best is alone", alone / stores * 100, "% of stores"),
     ]
 
@@ -67,7 +66,7 @@ def _runs(choice: Choice, stores: int, seed: int) -> Iterator[Sequence[Columns]]
 
 
 def _best(folder: Path, choice: Choice, runs: Sequence[Columns]) -> set[int]:
-    """Write the runs as a store, and return the inter_op of what the verdict calls best."""
+    """Write the runs to a store, and return the inter_op of the variants that the verdict calls best."""
     store = ResultsStore(str(folder))
     for at, hold in enumerate(runs):
         variant = at % len(choice.speeds)
@@ -78,25 +77,8 @@ def _best(folder: Path, choice: Choice, runs: Sequence[Columns]) -> set[int]:
     return {each.variant.newest.serving.inter_op for each in read_verdict(store, _OBJECTIVE).best}
 
 
-def _rows(hold: Columns, slower: float) -> pa.Table:
-    """The hold's rows, with all times stretched."""
-    count = hold.due_us.size
-    due_us = np.round(hold.due_us * slower).astype(np.int64)
-    latency_us = np.round((hold.end_us - hold.due_us) * slower).astype(np.int64)
-    start = pa.array(due_us + _EPOCH_US).cast(REQUESTS_SCHEMA.field("start").type)
-    return pa.table(
-        {
-            "intended_start": start,
-            "start": start,
-            "latency_us": latency_us,
-            "phase": pa.repeat("hold", count),
-            "ok": hold.ok,
-            "status": pa.repeat(pa.scalar(200, pa.int16()), count),
-            "error": pa.nulls(count, pa.string()),
-            "request_bytes": pa.repeat(790_000, count),
-            "response_bytes": pa.repeat(11_500, count),
-            "worker": pa.repeat("w0", count),
-            "backend": pa.nulls(count, pa.string()),
-        },
-        schema=REQUESTS_SCHEMA,
-    )
+def _rows(hold: Columns, stretch: float) -> pa.Table:
+    """The rows of the hold phase, with all times multiplied by `stretch`."""
+    due_us = np.round(hold.due_us * stretch).astype(np.int64)
+    latency_us = np.round((hold.end_us - hold.due_us) * stretch).astype(np.int64)
+    return request_rows(due_us, latency_us, "hold", hold.ok)

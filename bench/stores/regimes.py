@@ -1,6 +1,6 @@
-"""Servers whose true goodput and p99 are known, and many independent runs of each: what intervals have to cover.
+"""Simulates servers with known goodput and p99, in many independent runs, to test confidence intervals.
 
-A regime simulates its runs side by side: one step is one request of every run, so numpy does the work.
+The runs of a regime are simulated together, one request of each run at a time, in NumPy arrays.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,15 +17,15 @@ RATE_RPS = 50.0
 HOLD_S = 300.0
 WARMUP_S = 40.0
 _REQUESTS = int(RATE_RPS * (HOLD_S + WARMUP_S))
-# Runs at a time, which fit in memory.
+# Runs that are simulated together; more would not fit in memory.
 _BATCH = 100
-# The truth where no formula gives it: 14 million requests.
+# Runs that give the true p99: 14 million requests.
 _TRUTH_RUNS = 800
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Requests, one row a run: when each was due and how long its answer took, in seconds, and whether it was good."""
+    """Requests, one row a run: when due, response time, whether the answer was good. Times in seconds."""
 
     due_s: Floats
     response_s: Floats
@@ -37,9 +37,9 @@ Simulate = Callable[[np.random.Generator, int], Traffic]
 
 @dataclass(frozen=True)
 class Regime:
-    """A server under a load, and its true rate of good answers.
+    """A server under a load, with its true goodput.
 
-    `repeats` runs make one store, and `spread` is by how much their speed differs: one standard deviation, as a share.
+    A store has `repeats` runs; `spread` is the relative standard deviation of their speed.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Regime:
     spread: float = 0.0
 
     def stores(self, count: int, seed: int) -> Iterator[list[RunRows]]:
-        """The runs of each store, each with its warm-up and its hold."""
+        """The runs of each store: the hold phase, and when good answers came, including those of the warm-up."""
         rng = np.random.default_rng(seed)
         for first in range(0, count, _BATCH):
             stores = min(_BATCH, count - first)
@@ -59,7 +59,7 @@ class Regime:
             yield from (runs[at : at + self.repeats] for at in range(0, len(runs), self.repeats))
 
     def true_p99_ms(self) -> float:
-        """Of the good answers, from a simulation so long that its own error does not matter."""
+        """The p99 of good answers, from a simulation long enough to neglect its error."""
         rng = np.random.default_rng(20261124)
         counted_s = []
         for _ in range(0, _TRUTH_RUNS, _BATCH):
@@ -77,27 +77,27 @@ def _run(traffic: Traffic, run: int, slower: float) -> RunRows:
 
 
 def poisson(rng: np.random.Generator, runs: int) -> Floats:
-    """Gaps between requests that come at random."""
+    """Gaps of Poisson arrivals."""
     return rng.exponential(1 / RATE_RPS, (runs, _REQUESTS))
 
 
 def constant(_: np.random.Generator, runs: int) -> Floats:
-    """Gaps between requests that come like a clock."""
+    """Constant gaps."""
     return np.full((runs, _REQUESTS), 1 / RATE_RPS)
 
 
 def exponential(rng: np.random.Generator, runs: int, mean_s: float) -> Floats:
-    """Service times without memory."""
+    """Exponential service times."""
     return rng.exponential(mean_s, (runs, _REQUESTS))
 
 
 def fixed(_: np.random.Generator, runs: int, mean_s: float) -> Floats:
-    """Service times that are all the same, as those of a neural network nearly are."""
+    """Constant service times, nearly as those of a neural network."""
     return np.full((runs, _REQUESTS), mean_s)
 
 
 def queue(arrivals: Callable[..., Floats], service: Callable[..., Floats], servers: int, busy: float) -> Simulate:
-    """First come, first served by `servers` that are busy this share of their time (Kiefer and Wolfowitz 1955)."""
+    """A first-come, first-served queue with utilisation `busy`, by the Kiefer-Wolfowitz recursion (1955)."""
 
     def simulate(rng: np.random.Generator, runs: int) -> Traffic:
         gaps_s = arrivals(rng, runs)
@@ -115,7 +115,7 @@ def queue(arrivals: Callable[..., Floats], service: Callable[..., Floats], serve
 
 
 def autoregressive(memory: float, spread: float, mean_s: float = 0.1) -> Simulate:
-    """Latencies whose logarithm remembers this share of the one before: slow drift that no queue explains."""
+    """Latencies whose logarithm is a first-order autoregressive process: slow drift without a queue."""
 
     def simulate(rng: np.random.Generator, runs: int) -> Traffic:
         gaps_s = constant(rng, runs)
@@ -131,7 +131,7 @@ def autoregressive(memory: float, spread: float, mean_s: float = 0.1) -> Simulat
 
 
 def slow_spells(every_s: float, lasts_s: float, times_slower: float = 4) -> Simulate:
-    """A neighbour takes the cores now and then: spells that begin at random, in which all answers are slower."""
+    """Spells that begin at random, in which all answers are slower, as when a neighbour takes the cores."""
 
     def simulate(rng: np.random.Generator, runs: int) -> Traffic:
         gaps_s = poisson(rng, runs)
@@ -164,7 +164,7 @@ def pareto(shape: float) -> Simulate:
 
 
 def saturated(users: int, servers: int) -> Simulate:
-    """A closed loop of users who never wait: each completion sends the next request, and the servers never rest."""
+    """A closed loop without pauses: each answer triggers the next request, and all servers are always busy."""
 
     def simulate(rng: np.random.Generator, runs: int) -> Traffic:
         services_s = exponential(rng, runs, servers / RATE_RPS)
@@ -174,7 +174,7 @@ def saturated(users: int, servers: int) -> Simulate:
             began_s[:, request] = free_s[:, 0]
             free_s[:, 0] += services_s[:, request]
             free_s.sort(axis=1)
-        # A request is sent when an answer comes, which frees a server for the one that has waited longest.
+        # An answer triggers a request and frees a server for the request that has waited longest.
         waiting = users - servers
         sent_s = np.concatenate([np.zeros((runs, waiting)), began_s[:, :-waiting]], axis=1)
         return Traffic(sent_s, began_s + services_s - sent_s, np.ones(sent_s.shape, dtype=bool))
@@ -183,11 +183,11 @@ def saturated(users: int, servers: int) -> Simulate:
 
 
 def _spells(rng: np.random.Generator, due_s: Floats, every_s: float, lasts_s: float) -> npt.NDArray[np.bool_]:
-    """Whether each request falls in a spell; spells last `lasts_s` on average and are `every_s` apart."""
+    """Whether each request is due in a spell; spells last `lasts_s` and are `every_s` apart, on average."""
     within = np.zeros(due_s.shape, dtype=bool)
-    most = int(4 * due_s.max() / every_s) + 20
+    max_spells = int(4 * due_s.max() / every_s) + 20
     for run in range(due_s.shape[0]):
-        edges_s = rng.exponential([[every_s, lasts_s]], (most, 2)).ravel().cumsum()
+        edges_s = rng.exponential([[every_s, lasts_s]], (max_spells, 2)).ravel().cumsum()
         within[run] = np.searchsorted(edges_s, due_s[run]) % 2 == 1
     return within
 

@@ -1,4 +1,4 @@
-"""Synthetic runs: real stores with rows of a known shape, for benchmarks and tests of whatever reads runs."""
+"""Writes synthetic runs to real results stores, for benchmarks and tests of what reads runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from analysis.pricing.cost import estimate
@@ -22,7 +23,7 @@ _RESPONSE_BYTES = 11_500
 
 @dataclass(frozen=True)
 class Server:
-    """A made-up server: flat latency up to its capacity, then a queue that grows with every user."""
+    """A simple server model: constant latency up to its capacity, then a queue that grows with each user."""
 
     capacity_rps: float
     service_ms: float
@@ -30,7 +31,7 @@ class Server:
 
 
 def make_rows(load: ClosedLoop, server: Server, seed: int = 1) -> pa.Table:
-    """Rows of a closed loop against `server`, with log-normal latencies around what its queue gives."""
+    """Rows of a closed loop against `server`, with log-normal noise on its latency."""
     rng = np.random.default_rng(seed)
     step_s = 0.01
     time_s = np.arange(0, load.warmup_s + load.duration_s, step_s)
@@ -45,21 +46,30 @@ def make_rows(load: ClosedLoop, server: Server, seed: int = 1) -> pa.Table:
     phase = np.select(
         [start_s < load.warmup_s, start_s < load.warmup_s + load.ramp_s], ["warmup", "ramp"], default="hold"
     )
-    failed = rng.uniform(0, 1, count) < server.error_share
-    start = pa.array((start_s * 1e6).astype("int64") + int(STARTED_AT.timestamp() * 1e6)).cast(
-        REQUESTS_SCHEMA.field("start").type
-    )
+    ok = rng.uniform(0, 1, count) >= server.error_share
+    return request_rows((start_s * 1e6).astype("int64"), latency_us.astype("int64"), phase, ok)
+
+
+def request_rows(
+    start_us: npt.NDArray[np.int64],
+    latency_us: npt.NDArray[np.int64],
+    phase: str | npt.NDArray[np.str_],
+    ok: npt.NDArray[np.bool_],
+) -> pa.Table:
+    """Rows in REQUESTS_SCHEMA of requests that were sent when due, `start_us` after STARTED_AT."""
+    count = start_us.size
+    start = pa.array(start_us + int(STARTED_AT.timestamp() * 1e6)).cast(REQUESTS_SCHEMA.field("start").type)
     return pa.table(
         {
             "intended_start": start,
             "start": start,
-            "latency_us": latency_us.astype("int64"),
-            "phase": phase,
-            "ok": ~failed,
-            "status": np.where(failed, 503, 200).astype("int16"),
-            "error": pa.array(np.where(failed, "unavailable", ""), mask=~failed),
+            "latency_us": latency_us,
+            "phase": np.full(count, phase),
+            "ok": ok,
+            "status": np.where(ok, 200, 503).astype("int16"),
+            "error": pa.array(np.where(ok, "", "unavailable"), mask=ok),
             "request_bytes": np.full(count, _REQUEST_BYTES),
-            "response_bytes": np.where(failed, 60, _RESPONSE_BYTES),
+            "response_bytes": np.where(ok, _RESPONSE_BYTES, 60),
             "worker": pa.array(["w0"] * count),
             "backend": pa.nulls(count, pa.string()),
         },
@@ -74,7 +84,7 @@ def make_manifest(
     nodes: int = 2,
     **changes: Any,  # noqa: ANN401 - any field of the manifest
 ) -> Manifest:
-    """A valid run of `load` on GKE; `changes` are fields of the manifest to say otherwise."""
+    """The manifest of a valid run of `load` on GKE; `changes` are fields that differ."""
     shape = NodeShape.of(stack, ShapeSettings(machine_type=machine_type, nodes=nodes))
     fields: dict[str, Any] = {
         "run_id": new_run_id(),
@@ -112,7 +122,7 @@ def make_columns(due_us: Integers, end_us: Integers, ok: Booleans, phase: Sequen
 
 
 def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table) -> Manifest:
-    """Rows first, manifest last, as every writer does."""
+    """Write rows and manifest in the order of the results store contract."""
     store.write_rows(manifest.stack, manifest.run_id, "w0", rows)
     store.write_manifest(manifest)
     return manifest

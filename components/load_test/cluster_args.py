@@ -11,7 +11,8 @@ from components.load_test.local import base_url
 from components.load_test.run_identity import account_of_serving, store_uri
 from components.serving.model_export import ModelExport
 from components.serving.tf_serving import TfServing
-from stacks.images import GENERATOR_IMAGES, server_in
+from stacks.images import GENERATOR_IMAGES
+from stacks.servers import server_in
 from stacks.settings import Settings
 
 

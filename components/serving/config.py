@@ -4,18 +4,8 @@ import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from serving.command import batching_text, monitoring_text
 from stacks.serving_names import NAME
-from stacks.serving_variant import Batching, fingerprint
-
-BATCHING_FILE = "batching.config"
-MONITORING_FILE = "monitoring.config"
-
-
-def config_files(batching: Batching | None) -> dict[str, str]:
-    """File names and texts."""
-    files = {MONITORING_FILE: monitoring_text()}
-    return files | {BATCHING_FILE: batching_text(batching)} if batching else files
+from stacks.serving_variant import fingerprint
 
 
 def config_map_name(files: dict[str, str]) -> str:

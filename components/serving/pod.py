@@ -27,9 +27,7 @@ from pulumi_kubernetes.core.v1 import (
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from components.serving.config import BATCHING_FILE, MONITORING_FILE
 from components.serving.variant import TfServingArgs
-from serving.command import endpoint_flags, variant_flags
 from stacks.allocatable import PodResources
 from stacks.serving_names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
 
@@ -102,24 +100,25 @@ def _container(args: TfServingArgs) -> ContainerArgs:
 
 
 def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
-    batching_file = _CONFIG_DIR / BATCHING_FILE if args.variant.batching is not None else None
+    model_flags = args.server.model_flags(args.model_name, args.model_uri)
     return [
-        pulumi.Output.concat("--model_name=", args.model_name),
-        pulumi.Output.concat("--model_base_path=", args.model_uri),
-        *variant_flags(args.variant, batching_file),
-        f"--rest_api_num_threads={args.request_threads}",
-        f"--grpc_max_threads={args.request_threads}",
-        *endpoint_flags(REST_PORT, GRPC_PORT, _CONFIG_DIR / MONITORING_FILE),
-        # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
-        "--file_system_poll_wait_seconds=0",
+        *(pulumi.Output.concat(flag, "=", value) for flag, value in model_flags.items()),
+        *args.server.flags(
+            args.variant,
+            rest_port=REST_PORT,
+            grpc_port=GRPC_PORT,
+            config_dir=_CONFIG_DIR,
+            request_threads=args.request_threads,
+        ),
+        *args.server.load_once_flags,
     ]
 
 
 def _startup_probe(args: TfServingArgs) -> ProbeArgs:
-    """Answers 200 only when the model is AVAILABLE: it needs a handle on the model, the status page does not."""
+    """Succeeds once the model can answer requests."""
     return ProbeArgs(
         http_get=HTTPGetActionArgs(
-            path=pulumi.Output.concat("/v1/models/", args.model_name, "/metadata"),
+            path=pulumi.Output.from_input(args.model_name).apply(args.server.ready_path),
             port=REST_PORT,
         ),
         period_seconds=_STARTUP_PERIOD_S,

@@ -5,7 +5,7 @@ from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, Deployment
 from pulumi_kubernetes.core.v1 import Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from components.serving.config import config_files, config_map_name, make_config_map
+from components.serving.config import config_map_name, make_config_map
 from components.serving.network_policies import make_network_policies
 from components.serving.pod import STARTUP_LIMIT_S, pod_template
 from components.serving.variant import TfServingArgs, fingerprint_of
@@ -35,7 +35,7 @@ class TfServing(pulumi.ComponentResource):
         super().__init__("shapebench:kubernetes:TfServing", name, None, opts)
         namespace = _make_namespace(name, args, pulumi.ResourceOptions(parent=self))
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        files = config_files(args.variant.batching)
+        files = args.server.config_files(args.variant)
         before: list[pulumi.Resource] = [
             make_config_map(name, args.namespace, files, inside),
             *make_network_policies(name, args.namespace, on_bucket=args.on_bucket, opts=inside),

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 import pulumi
 
+from serving.servers import Server, server_named
 from stacks.allocatable import PodResources, pod_resources
+from stacks.servers import server_in
 from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
 
@@ -45,6 +47,11 @@ class TfServingArgs:
     def on_bucket(self) -> bool:
         """Whether the server reads the model from Cloud Storage, so needs an identity and a way out."""
         return self.service_account_annotations is not None
+
+    @property
+    def server(self) -> Server:
+        """The server that the image holds."""
+        return server_named(server_in(self.image)[0])
 
     @property
     def pod(self) -> PodResources | None:

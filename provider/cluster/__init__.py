@@ -1,1 +1,1 @@
-"""The Kubernetes API as a load test in a cluster needs it: its Job, its pods, their states."""
+"""The load test in a cluster: its Job, from creation to deletion, through the Kubernetes API."""

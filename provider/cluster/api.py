@@ -1,4 +1,4 @@
-"""What a load test needs of a cluster: seven calls, in the API's own JSON, and the error when they fail."""
+"""The calls to a cluster that a load test needs, in the API's own JSON, with their rights and errors."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -7,26 +7,38 @@ from provider.resource import ResourceError
 
 Json = dict[str, Any]
 
-# How long a cluster may stay away, in seconds: it is upgraded, or a laptop changes its network.
-PATIENCE_S = 600.0
+# How long calls are retried while the cluster is unreachable: it is upgraded, or a laptop changes its network.
+RETRY_S = 600.0
+
+# What the kubeconfig's user must be allowed to do in the namespace: (verb, resource).
+REQUIRED_RIGHTS = (
+    ("create", "jobs"),
+    ("delete", "jobs"),
+    ("list", "jobs"),
+    ("list", "pods"),
+    ("list", "events"),
+    ("get", "pods/log"),
+    ("get", "pods/exec"),
+    ("create", "pods/exec"),
+)
 
 
 class ClusterError(ResourceError):
-    """The cluster refused, or could not be reached for longer than is waited for."""
+    """The cluster rejected a call, or was unreachable for longer than calls are retried."""
 
 
-class GoneError(ClusterError):
-    """What was asked about does not exist (any more)."""
+class NotFoundError(ClusterError):
+    """The object of the call does not exist (any more)."""
 
 
 class Cluster(Protocol):
-    """One namespace of a cluster. Every call survives a lost connection, and raises ClusterError at last."""
+    """One namespace of a cluster. Every call is retried while the connection is lost, and raises ClusterError then."""
 
     def create_job(self, job: Json) -> None:
-        """Create it; one that exists under its name already is that one, sent by a connection that was then lost."""
+        """Create it. One that exists under its name is taken for it: an earlier attempt whose answer was lost."""
 
     def delete_job(self, name: str) -> None:
-        """Have it and its pods deleted, if it exists; returns before they are gone."""
+        """Delete it and its pods, if it exists; returns before they are gone."""
 
     def jobs(self, selector: str) -> list[Json]:
         """The Jobs with these labels."""
@@ -35,14 +47,14 @@ class Cluster(Protocol):
         """The pods with these labels."""
 
     def events(self, name: str) -> list[str]:
-        """What the cluster says happened to the object of this name, oldest first."""
+        """The events of the object of this name, oldest first."""
 
     def log(self, pod: str, container: str, lines: int) -> str:
         """The last lines of a container's log."""
 
-    def execute(self, pod: str, container: str, command: Sequence[str], patience_s: float = PATIENCE_S) -> str:
-        """What a command writes that is run in a container; the command may be run more than once.
+    def execute(self, pod: str, container: str, command: Sequence[str], retry_s: float = RETRY_S) -> str:
+        """The standard output of a command that runs in a container; it may run more than once.
 
-        The API does not tell a container that has ended from a node that cannot be reached just now, so a command that
-        may come too late is given less patience. Raises ClusterError where it fails.
+        The API does not distinguish a container that has ended from a node that is unreachable, so a command that may
+        come too late is retried for less time. Raises ClusterError where it fails.
         """

@@ -1,17 +1,18 @@
-"""The Job that is one load test: a pod of the load pool with Locust in one container and the keeper in another."""
+"""The Job of one load test: a pod with Locust in one container and the sidecar in another."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from loadtest.generator.plan import PLAN_VARIABLE, Plan
 from loadtest.generator.pod.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
 from loadtest.run import pod
 from loadtest.run.planning import patience_s
+from provider.cluster.server_pods import selector_of
+from provider.load_test_inputs import ClusterLoadTestInputs
 from stacks.labels import STACK, label_value
 from stacks.serving_names import GENERATOR_LABELS
 
-GENERATOR, KEEPER, PREPARE, AVAILABLE = "locust", "keeper", "prepare", "available"
+GENERATOR, SIDECAR, PREPARE, AVAILABLE = "locust", "sidecar", "prepare", "available"
 
 # What Kubernetes calls the Job of a pod.
 JOB_LABEL = "batch.kubernetes.io/job-name"
@@ -19,35 +20,21 @@ JOB_LABEL = "batch.kubernetes.io/job-name"
 # The official image's own user.
 _USER = 1000
 
-# How long rows wait for whoever fetches them, in seconds, so how long the API may be away at the end of a test.
-KEPT_FOR_S = 1800
+# How long the sidecar keeps the rows for whoever fetches them, so how long the API may be unreachable after a test.
+_KEEP_S = 1800
 
-# How long the server may take to be reached from the generator's node, and to answer once, in seconds.
+# How long the server may take until it answers a request from the generator's pod, in seconds.
 _AVAILABLE_WITHIN_S = 120
 
-# Longer than the keeper keeps after a SIGTERM.
-_GRACE_S = 45
+# Longer than the sidecar keeps the rows after a SIGTERM.
+_TERMINATION_GRACE_S = 45
 
-_KEEPER_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
-
-
-@dataclass(frozen=True)
-class JobSpec:
-    """What a Job takes from the stack: names of what is declared there, and where it shall run."""
-
-    namespace: str
-    stack: str
-    image: str
-    service_account: str
-    scripts: str
-    payload: str
-    node_selector: Mapping[str, str]
-    start_timeout_s: float
+_SIDECAR_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
 
 
-def selector_of(stack: str) -> str:
-    """Selects every Job of this stack's load tests, whichever update made it."""
-    return ",".join(f"{name}={value}" for name, value in _labels(stack).items())
+def jobs_selector(stack: str) -> str:
+    """Selects every Job of this stack's load tests, whichever update created it."""
+    return selector_of(_labels(stack))
 
 
 def job_name(run_id: str) -> str:
@@ -55,40 +42,41 @@ def job_name(run_id: str) -> str:
     return f"load-{run_id.lower()}"
 
 
-def job(spec: JobSpec, run_id: str, plan: Plan) -> dict[str, Any]:
-    """The Job as the API takes it. It runs once: a pod that fails is a test that failed."""
-    labels = _labels(spec.stack)
+def job(inputs: ClusterLoadTestInputs, run_id: str, plan: Plan) -> dict[str, Any]:
+    """The Job as the API takes it. Its pod runs once: when it fails, the test has failed."""
+    labels = _labels(inputs.stack)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name(run_id),
-            "namespace": spec.namespace,
-            # Kubernetes gives its pods this label; with it on the Job, one selector finds whatever is left of a run.
+            "namespace": inputs.namespace,
+            # Kubernetes puts this label on the Job's pods; with it on the Job, too, one selector finds both.
             "labels": labels | {JOB_LABEL: job_name(run_id)},
         },
         "spec": {
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
-            # When everything that watches it is gone, it ends and goes away by itself.
-            "activeDeadlineSeconds": round(spec.start_timeout_s + patience_s(plan) + KEPT_FOR_S),
-            "ttlSecondsAfterFinished": KEPT_FOR_S,
+            # When nobody watches it any more, it ends and is deleted by the cluster.
+            "activeDeadlineSeconds": round(inputs.start_timeout_s + patience_s(plan) + _KEEP_S),
+            "ttlSecondsAfterFinished": _KEEP_S,
             "template": {
                 "metadata": {
                     "labels": labels,
                     "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
                 },
-                "spec": _pod(spec, plan),
+                "spec": _pod(inputs, plan),
             },
         },
     }
 
 
 def _generator_resources(processes: int) -> dict[str, Any]:
-    """Of what asks: as a rule a thread that hardly works, for a core of it asks a hundred times what servers answer.
+    """Requests and limits of the generator's container.
 
-    Several are asked for where a core is not enough; that there is one for each is seen to while planning. Request and
-    limit are of one process more: of the one that leads them, and so that nothing ever waits for its quota.
+    The requests are low, because one core of a generator sends a hundred times what a server of one core answers. The
+    limit has a core for each process and one for the master, so no process is ever throttled; settings are checked to
+    leave the node that many.
     """
     return {
         "requests": {"cpu": f"{250 * (processes + 1)}m", "memory": f"{256 * processes}Mi"},
@@ -101,14 +89,14 @@ def _labels(stack: str) -> dict[str, str]:
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
 
 
-def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
+def _pod(inputs: ClusterLoadTestInputs, plan: Plan) -> dict[str, Any]:
     return {
         "restartPolicy": "Never",
-        "serviceAccountName": spec.service_account,
+        "serviceAccountName": inputs.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "nodeSelector": dict(spec.node_selector),
-        "terminationGracePeriodSeconds": _GRACE_S,
+        "nodeSelector": dict(inputs.node_selector),
+        "terminationGracePeriodSeconds": _TERMINATION_GRACE_S,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER,
@@ -119,25 +107,27 @@ def _pod(spec: JobSpec, plan: Plan) -> dict[str, Any]:
         "initContainers": [
             _container(
                 PREPARE,
-                spec.image,
+                inputs.generator_image,
                 pod.PREPARE_COMMAND,
                 _generator_resources(1),
                 {ORDER_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
             ),
-            _container(AVAILABLE, spec.image, pod.available_command(_AVAILABLE_WITHIN_S), _KEEPER_RESOURCES),
+            _container(
+                AVAILABLE, inputs.generator_image, pod.available_command(_AVAILABLE_WITHIN_S), _SIDECAR_RESOURCES
+            ),
         ],
         "containers": [
-            _container(GENERATOR, spec.image, pod.LOCUST_COMMAND, _generator_resources(plan.processes)),
+            _container(GENERATOR, inputs.generator_image, pod.LOCUST_COMMAND, _generator_resources(plan.processes)),
             _container(
-                KEEPER,
-                spec.image,
-                pod.keeper_command("keep", pod.WORK_DIR, round(patience_s(plan) + KEPT_FOR_S)),
-                _KEEPER_RESOURCES,
+                SIDECAR,
+                inputs.generator_image,
+                pod.keeper_command("keep", pod.WORK_DIR, round(patience_s(plan) + _KEEP_S)),
+                _SIDECAR_RESOURCES,
             ),
         ],
         "volumes": [
-            {"name": "scripts", "configMap": {"name": spec.scripts, "items": pod.script_items()}},
-            {"name": "payload", "configMap": {"name": spec.payload}},
+            {"name": "scripts", "configMap": {"name": inputs.scripts, "items": pod.script_items()}},
+            {"name": "payload", "configMap": {"name": inputs.payload}},
             {"name": "work", "emptyDir": {}},
         ],
     }
@@ -163,7 +153,7 @@ def _container(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": list(command),
-        # Locust reads settings from where it is started; there are none here.
+        # Locust reads settings from its working folder; there are none in this one.
         "workingDir": str(pod.WORK_DIR),
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "resources": resources,

@@ -1,18 +1,17 @@
-"""The servers under test as the cluster sees them: were they there before and after, and on which nodes and images."""
+"""The pods of the servers under test: their state, and whether they are the same after the test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provider.cluster.api import Json
-from serving.command import PROMETHEUS_PATH
 from stacks.serving_names import REST_PORT
 
 
 @dataclass(frozen=True)
 class ServerPod:
-    """A pod that serves, at one moment. `image` is what runs, by digest where the container runtime says it.
+    """A server's pod at one moment. `image` is by digest where the container runtime reports it.
 
-    `address` is its own in the cluster's network, by which each replica is told from the others.
+    `address` is the pod's own in the cluster's network: it identifies the replica.
     """
 
     name: str
@@ -24,17 +23,22 @@ class ServerPod:
     address: str | None = None
 
     @property
-    def page(self) -> str | None:
-        """Where this one says what it counts."""
+    def rest_url(self) -> str | None:
+        """The URL of its REST API; None without an address."""
         if self.address is None:
             return None
         host = f"[{self.address}]" if ":" in self.address else self.address
-        return f"http://{host}:{REST_PORT}{PROMETHEUS_PATH}"
+        return f"http://{host}:{REST_PORT}"
 
 
 def server_pods(pods: Sequence[Json]) -> list[ServerPod]:
-    """From the API's answer; pods that are being deleted do not serve."""
+    """From the API's answer, without pods that are being deleted: they do not serve."""
     return [_server_pod(pod) for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+
+
+def selector_of(labels: Mapping[str, str]) -> str:
+    """The label selector, as the API takes it."""
+    return ",".join(f"{name}={value}" for name, value in labels.items())
 
 
 def _server_pod(pod: Json) -> ServerPod:
@@ -52,7 +56,7 @@ def _server_pod(pod: Json) -> ServerPod:
 
 
 def reasons_against_servers(before: Sequence[ServerPod], after: Sequence[ServerPod]) -> tuple[str, ...]:
-    """Every reason why those that were measured are not those that began; none when they are."""
+    """Every reason why the servers after the test are not those before it; none when they are."""
     reasons = []
     later = {pod.uid: pod for pod in after}
     for pod in before:
@@ -68,6 +72,6 @@ def reasons_against_servers(before: Sequence[ServerPod], after: Sequence[ServerP
 
 
 def image_of(pods: Sequence[ServerPod]) -> str | None:
-    """The image that serves; None where no pod says, or they differ."""
+    """The image of the servers; None where it is unknown or differs."""
     images = {pod.image for pod in pods}
     return images.pop() if len(images) == 1 else None

@@ -1,4 +1,4 @@
-"""Hands each of the engine's requests to the kind of resource it is about, in plain values."""
+"""Passes each of the engine's requests to its kind of resource, in plain values."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pulumi.provider.experimental.provider as sdk
 
@@ -15,25 +15,31 @@ from provider.engine.properties import from_plain, to_plain
 from provider.resource import Operation, Resource, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
 from provider.resources.lease import Lease
-from provider.resources.load_test import LoadTest
+from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
 
-_KINDS: dict[str, Resource] = {
-    kind.token: kind for kind in (ModelExport(), LocalServing(), LoadTest(), ClusterLoadTest(), Lease(), Preflight())
-}
+_KINDS: tuple[Resource[Any, Any], ...] = (
+    ModelExport(),
+    LocalServing(),
+    LocalLoadTest(),
+    ClusterLoadTest(),
+    Lease(),
+    Preflight(),
+)
+_BY_TOKEN = {kind.token: kind for kind in _KINDS}
 
 Result = TypeVar("Result")
 
 
-def _kind(type_chain: str) -> Resource:
-    """The kind behind a URN's type, which starts with the types of the components around it."""
-    return _KINDS[type_chain.rpartition("$")[2]]
+def _kind(type_chain: str) -> Resource[Any, Any]:
+    """The kind of a URN's type, which starts with the types of the parent components."""
+    return _BY_TOKEN[type_chain.rpartition("$")[2]]
 
 
 class ShapebenchProvider(sdk.Provider):
-    """Translates the engine's requests. Work runs in threads, so that a cancellation is heard while it goes on."""
+    """The engine's requests. Each operation runs in a thread, so that a cancellation is received during it."""
 
     def __init__(self, log: EngineLog) -> None:
         self._log = log
@@ -62,14 +68,14 @@ class ShapebenchProvider(sdk.Provider):
         kind, inputs = _kind(request.type), to_plain(request.properties)
         if request.preview:
             return sdk.CreateResponse(resource_id="", properties=from_plain(kind.preview(inputs)))
-        outputs = await self._work(request.urn, partial(kind.create, inputs))
+        outputs = await self._run(request.urn, partial(kind.create, inputs))
         return sdk.CreateResponse(resource_id=request.name, properties=from_plain(outputs))
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
         kind, inputs = _kind(request.type), to_plain(request.news)
         if request.preview:
             return sdk.UpdateResponse(properties=from_plain(kind.preview(inputs)))
-        outputs = await self._work(request.urn, partial(kind.update, to_plain(request.olds), inputs))
+        outputs = await self._run(request.urn, partial(kind.update, to_plain(request.olds), inputs))
         return sdk.UpdateResponse(properties=from_plain(outputs))
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
@@ -79,27 +85,27 @@ class ShapebenchProvider(sdk.Provider):
         return sdk.ReadResponse(request.resource_id, from_plain(outputs), request.inputs)
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
-        await self._work(request.urn, partial(_kind(request.type).delete, to_plain(request.properties)))
+        await self._run(request.urn, partial(_kind(request.type).delete, to_plain(request.properties)))
 
     async def cancel(self) -> None:
         self._cancelled.set()
 
-    def engine_is_gone(self) -> None:
-        """Stop what runs, keep what it measured, and end: nobody is left to answer."""
+    def stop_after_engine(self) -> None:
+        """Cancel the operations, wait until they have stored what they measured, and exit."""
         self._cancelled.set()
         while self._running:
             time.sleep(0.1)
         os._exit(1)
 
-    async def _work(self, urn: str, work: Callable[[Operation], Result]) -> Result:
-        operation = Operation(partial(self._log.say, urn), partial(self._log.show, urn), self._cancelled)
+    async def _run(self, urn: str, run: Callable[[Operation], Result]) -> Result:
+        operation = Operation(partial(self._log.info, urn), partial(self._log.status, urn), self._cancelled)
 
-        def counted() -> Result:
-            # Counted in the thread: an engine that dies cancels the coroutine at once, but the work goes on.
+        def registered() -> Result:
+            # Registered in the thread: the end of the engine cancels the coroutine at once, but the thread goes on.
             self._running.add(urn)
             try:
-                return work(operation)
+                return run(operation)
             finally:
                 self._running.discard(urn)
 
-        return await asyncio.to_thread(counted)
+        return await asyncio.to_thread(registered)

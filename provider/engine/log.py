@@ -1,4 +1,4 @@
-"""The engine that started this plugin: telling it what happens, and noticing when it is gone."""
+"""The engine that started this plugin: writes to its display, and detects its end."""
 
 import socket
 import threading
@@ -12,17 +12,17 @@ _CONNECT_TIMEOUT_S = 2.0
 
 
 class EngineLog:
-    """Writes lines beside a resource in the engine's display."""
+    """Writes messages about a resource to the engine's display."""
 
     def __init__(self, address: str) -> None:
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
 
-    def say(self, urn: str, message: str) -> None:
-        """A line that stays."""
+    def info(self, urn: str, message: str) -> None:
+        """Log a line."""
         self._log(urn, message, ephemeral=False)
 
-    def show(self, urn: str, message: str) -> None:
-        """A line that the next one replaces; a display that is no terminal leaves it out."""
+    def status(self, urn: str, message: str) -> None:
+        """Show a line that the next one replaces; only a terminal shows it."""
         self._log(urn, message, ephemeral=True)
 
     def _log(self, urn: str, message: str, *, ephemeral: bool) -> None:
@@ -30,26 +30,26 @@ class EngineLog:
         try:
             self._engine.Log(request, timeout=_CONNECT_TIMEOUT_S)
         except grpc.RpcError:
-            # Progress that nobody can read any more is no reason to lose a measurement.
+            # A lost message is no reason to lose a measurement.
             return
 
 
-def watch(address: str, when_gone: Callable[[], None]) -> None:
-    """Call `when_gone` once, from a thread of its own, when nothing listens at the engine's address any more.
+def watch_engine(address: str, on_end: Callable[[], None]) -> None:
+    """Call `on_end` once, from a thread of its own, when nothing listens at the engine's address any more.
 
-    A killed engine does not stop its plugins, and their parent may be a shell that lives on, so the address is asked.
+    A killed engine does not stop its plugins, and their parent process may be a shell that goes on.
     """
     host, port = address.rsplit(":", 1)
 
-    def ask() -> None:
+    def poll() -> None:
         pause = threading.Event()
         while not pause.wait(_WATCH_INTERVAL_S):
             try:
                 socket.create_connection((host, int(port)), timeout=_CONNECT_TIMEOUT_S).close()
             except ConnectionRefusedError:
-                when_gone()
+                on_end()
                 return
             except OSError:
                 continue
 
-    threading.Thread(target=ask, name="watch-engine", daemon=True).start()
+    threading.Thread(target=poll, name="watch-engine", daemon=True).start()

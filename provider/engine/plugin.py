@@ -1,4 +1,4 @@
-"""The plugin's main: serves the engine over gRPC until the engine ends it."""
+"""The plugin's main program: serves the engine over gRPC until the engine ends it."""
 
 import asyncio
 import sys
@@ -11,43 +11,43 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
 from provider.engine.dispatch import ShapebenchProvider
-from provider.engine.log import EngineLog, watch
+from provider.engine.log import EngineLog, watch_engine
 from provider.engine.properties import from_plain
-from provider.resource import ResourceError, UnfinishedError
+from provider.resource import PartialFailureError, ResourceError
 from stacks.version import VERSION
 
 Answer = TypeVar("Answer")
 
 
 class _Servicer(ProviderServicer):
-    """The SDK's servicer, but an error that the user can act on arrives as its sentence, without a traceback."""
+    """The SDK's servicer, but a ResourceError reaches the user as its message, without a traceback."""
 
     async def Create(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _sentences(super().Create(request, context), request, context)
+        return await _without_traceback(super().Create(request, context), request, context)
 
     async def Update(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _sentences(super().Update(request, context), request, context)
+        return await _without_traceback(super().Update(request, context), request, context)
 
     async def Delete(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _sentences(super().Delete(request, context), request, context)
+        return await _without_traceback(super().Delete(request, context), request, context)
 
 
-async def _sentences(answer: Awaitable[Answer], request: Any, context: Any) -> Answer:  # noqa: ANN401 - gRPC's types
+async def _without_traceback(answer: Awaitable[Answer], request: Any, context: Any) -> Answer:  # noqa: ANN401 - gRPC's types
     try:
         return await answer
     except Exception as error:
-        # The SDK raises a new exception whose text ends in the traceback; ours is the one it was handling.
-        told = error.__context__
-        if isinstance(told, UnfinishedError):
-            details = (("grpc-status-details-bin", _partial_failure(request.id, told)),)
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(told), details)
-        if isinstance(told, ResourceError):
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(told))
+        # The SDK raises a new exception whose text ends in the traceback; its context is the original one.
+        original = error.__context__
+        if isinstance(original, PartialFailureError):
+            details = (("grpc-status-details-bin", _partial_failure(request.id, original)),)
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original), details)
+        if isinstance(original, ResourceError):
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original))
         raise
 
 
-def _partial_failure(identity: str, error: UnfinishedError) -> bytes:
-    """What makes the engine write the state down, mark it, and update the resource next time in any case."""
+def _partial_failure(identity: str, error: PartialFailureError) -> bytes:
+    """The detail that makes the engine store the state, mark it as failed, and update the resource next time."""
     properties = PropertyValue.marshal_map(from_plain(error.state))
     failure = provider_pb2.ErrorResourceInitFailed(id=identity, properties=properties, reasons=[str(error)])
     status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message=str(error))
@@ -57,13 +57,13 @@ def _partial_failure(identity: str, error: UnfinishedError) -> bytes:
 
 async def _serve(engine_address: str) -> None:
     provider = ShapebenchProvider(EngineLog(engine_address))
-    watch(engine_address, provider.engine_is_gone)
+    watch_engine(engine_address, provider.stop_after_engine)
     server = grpc.aio.server()
     servicer = _Servicer([], VERSION, provider, engine_address)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
-    # The engine reads the port from the first line, and shows whatever comes after it.
+    # The engine reads the port from the first line, and shows all later ones.
     print(port, flush=True)
     await server.wait_for_termination()
 

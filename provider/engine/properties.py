@@ -1,4 +1,4 @@
-"""Between the SDK's property values and plain Python ones."""
+"""Converts between the SDK's property values and plain Python values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from provider.resource import UNKNOWN, Props
 
 
 def to_plain(values: Mapping[str, PropertyValue]) -> Props:
-    """Properties as plain values. Pulumi knows only one kind of number; a whole one comes back as an int."""
+    """Properties as plain values. Pulumi has one type of number; a whole number becomes an int."""
     return {name: _plain(value) for name, value in values.items()}
 
 

@@ -1,1 +1,1 @@
-"""What is kept of a load test: rows and manifest in the results store, headline figures in the state."""
+"""Stores the runs of a load test in the results store, and their headline figures in the state."""

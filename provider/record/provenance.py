@@ -1,4 +1,4 @@
-"""Where a run comes from: the commit of the checkout and the versions of what took part."""
+"""The provenance of a run: the commit of the checkout and the versions of the software."""
 
 import platform
 import subprocess
@@ -12,9 +12,9 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 def git_commit() -> str | None:
-    """The commit that is checked out, with `-dirty` when files differ from it; None outside a repository.
+    """The checked-out commit, with `-dirty` when tracked files differ from it; None outside a repository.
 
-    Stack files do not count: what they say is in the manifest, and Pulumi writes its salt into them.
+    Stack files do not count: their settings are in the manifest, and Pulumi writes its salt into them.
     """
     commit = _git("rev-parse", "HEAD")
     if commit is None:
@@ -27,7 +27,7 @@ def git_commit() -> str | None:
 
 
 def software_versions() -> dict[str, str]:
-    """Versions by name: Python, the kernel, and the packages that serve, ask and orchestrate."""
+    """Versions by name: Python, the kernel, and the packages of server, generator and Pulumi."""
     versions = {"python": platform.python_version(), "linux": platform.release(), "shapebench": VERSION}
     return versions | {package: version(package) for package in _PACKAGES}
 

@@ -1,6 +1,6 @@
-"""Several runs in one update: one after the other, each kept when it is done, and the middle one's figures shown."""
+"""The repeats of one update: one run after another, each stored when it is finished."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.results.manifest import Repeat
@@ -9,61 +9,68 @@ from provider.resource import Operation, Props, ResourceError
 
 
 @dataclass(frozen=True)
-class OneRun:
+class PlannedRun:
     """One run of an update: its id, and its place among the repeats, None where it is the only one."""
 
     run_id: str
     repeat: Repeat | None = None
 
 
-def run_all(inputs: Props, operation: Operation, run: Callable[[OneRun, Operation], Props]) -> Props:
-    """Run the test as often as `repeats` says; returns runId and headline of the middle run, and all runIds in order.
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run in the results store, with its figures for `pulumi stack output headline`."""
 
-    `run` returns runId and headline of one. Raises ResourceError where one fails or the user gives up; those before it
-    are kept, and the message names them.
+    run_id: str
+    headline: Props
+
+
+RunOnce = Callable[[PlannedRun, Operation], FinishedRun]
+
+
+def run_repeats(count: int, operation: Operation, run_once: RunOnce) -> list[FinishedRun]:
+    """Run the test `count` times; returns the runs in their order.
+
+    Raises ResourceError where one fails or the update is cancelled; the message names the runs before it, which are
+    stored.
     """
-    count = int(inputs["repeats"])
     if count == 1:
-        kept = run(OneRun(new_run_id()), operation)
-        return kept | {"runIds": [kept["runId"]]}
+        return [run_once(PlannedRun(new_run_id()), operation)]
     group = new_run_id()
-    done: list[Props] = []
+    finished: list[FinishedRun] = []
     for index in range(1, count + 1):
-        if done and operation.cancelled.is_set():
-            raise ResourceError(f"the load test was cancelled before run {index} of {count}{_those_before(done)}")
-        this = OneRun(new_run_id() if done else group, Repeat(group=group, index=index, of=count))
+        if finished and operation.cancelled.is_set():
+            raise ResourceError(f"the load test was cancelled before run {index} of {count}{_stored(finished)}")
+        planned = PlannedRun(new_run_id() if finished else group, Repeat(group=group, index=index, of=count))
         try:
-            done.append(run(this, _numbered(operation, index, count)))
+            finished.append(run_once(planned, _prefixed(operation, f"run {index} of {count}: ")))
         except ResourceError as error:
-            raise ResourceError(f"run {index} of {count}: {error}{_those_before(done)}") from error
-    return middle(done, inputs["profile"]["mode"]) | {"runIds": [kept["runId"] for kept in done]}
+            raise ResourceError(f"run {index} of {count}: {error}{_stored(finished)}") from error
+    return finished
 
 
-def middle(done: list[Props], mode: str) -> Props:
-    """The run in the middle by good predictions a second; where the schedule sets those, in an open loop, by p99.
+def median_run(runs: Sequence[FinishedRun], mode: str) -> FinishedRun:
+    """The median run by goodput; in an open loop, where the schedule decides the goodput, by p99.
 
     Of an even number, the worse of the two in the middle. A run without the figure counts as the worst.
     """
     figure, sign = ("p99_ms", -1.0) if mode == "open" else ("goodput_rps", 1.0)
 
-    def quality(kept: Props) -> float:
-        value = kept["headline"].get(figure)
+    def quality(run: FinishedRun) -> float:
+        value = run.headline.get(figure)
         return float("-inf") if value is None else sign * value
 
-    return sorted(done, key=quality)[(len(done) - 1) // 2]
+    return sorted(runs, key=quality)[(len(runs) - 1) // 2]
 
 
-def _numbered(operation: Operation, index: int, count: int) -> Operation:
-    where = f"run {index} of {count}: "
+def _prefixed(operation: Operation, prefix: str) -> Operation:
     return replace(
         operation,
-        say=lambda text: operation.say(where + text),
-        show=lambda text: operation.show(where + text),
+        info=lambda text: operation.info(prefix + text),
+        status=lambda text: operation.status(prefix + text),
     )
 
 
-def _those_before(done: list[Props]) -> str:
-    if not done:
+def _stored(finished: Sequence[FinishedRun]) -> str:
+    if not finished:
         return ""
-    names = ", ".join(kept["runId"] for kept in done)
-    return f". Finished before it, valid and kept: {names}"
+    return f". Finished before it, valid and stored: {', '.join(run.run_id for run in finished)}"

@@ -1,1 +1,1 @@
-"""One kind of resource a module: what the plugin creates, updates, reads and deletes."""
+"""The kinds of resources, one a module: typed inputs, and what create, update, read and delete do."""

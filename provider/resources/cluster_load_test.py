@@ -1,8 +1,8 @@
-"""The load test in a cluster, as a resource: nothing but the Kubernetes API is used to run it and to bring it back."""
+"""The load test in a cluster: a Job runs it, and its rows are fetched through the Kubernetes API."""
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,159 +16,132 @@ from loadtest.result.raw_rows import read_spools
 from loadtest.result.samples import read_all_samples
 from loadtest.run import pod as layout
 from loadtest.run.planning import Asked, patience_s, plan_of
-from provider.cluster.api import Cluster
-from provider.cluster.load_job import GENERATOR, JobSpec, job, selector_of
-from provider.cluster.load_run import Brought, LoadRun, Patience, remove
+from provider.cluster.api import REQUIRED_RIGHTS, Cluster
+from provider.cluster.job_result import JobResult
+from provider.cluster.load_job import GENERATOR, job, jobs_selector
+from provider.cluster.load_run import Timeouts, delete_and_wait, run_job
 from provider.cluster.pod_status import image_id
-from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
-from provider.record.repeats import OneRun, run_all
-from provider.record.run_record import Circumstances, keep, model_name
-from provider.resource import Operation, Props, ResourceError
-from provider.resources.measurement import Measurement
-from provider.resources.progress import reporter
+from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, selector_of, server_pods
+from provider.load_test_inputs import ClusterLoadTestInputs
+from provider.record.record_run import RunEnvironment, record_run
+from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
+from provider.resource import Operation, ResourceError
+from provider.resources.load_test import LoadTest, progress_reporter
 from provider.sampling.pod_sampler import PodSampler
 from provider.sampling.pod_samples import samples_of
-from stacks.load_profiles import load_profile
+from serving.servers import server_named
 
-_LOOK_S = 1.0
-
-# What the kubeconfig's user must be allowed to do in the namespace: (verb, resource).
-NEEDED_RIGHTS = (
-    ("create", "jobs"),
-    ("delete", "jobs"),
-    ("list", "jobs"),
-    ("list", "pods"),
-    ("list", "events"),
-    ("get", "pods/log"),
-    ("get", "pods/exec"),
-    ("create", "pods/exec"),
-)
+_POLL_S = 1.0
 
 
-class ClusterLoadTest(Measurement):
-    """Inputs: those of components.load_test.cluster.ClusterLoadTestRunArgs. Outputs: runId, headline and runIds."""
+class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
+    """Run by Locust in a pod of the cluster."""
 
-    token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
-    triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape", "generatorImage"}
-    )
+    token: ClassVar[str] = "shapebench:kubernetes:LoadTest"  # noqa: S105 - Pulumi's name for a type
+    inputs = ClusterLoadTestInputs
+    triggers: ClassVar[frozenset[str]] = LoadTest.triggers | {"generatorImage"}
+    secrets: ClassVar[frozenset[str]] = frozenset({"kubeconfig"})
 
-    unkept: ClassVar[frozenset[str]] = frozenset({"kubeconfig"})
+    def __init__(self, connect: Callable[[ClusterLoadTestInputs, Operation], Cluster] | None = None) -> None:
+        self._connect = connect or _connect
 
-    def measure(self, inputs: Props, operation: Operation) -> Props:
-        return run_in(_cluster(inputs, operation), inputs, operation)
-
-
-def run_in(cluster: Cluster, inputs: Props, operation: Operation) -> Props:
-    """Run the test in this cluster, as often as it shall be, and keep it; returns runId, headline and runIds."""
-    for left in cluster.jobs(selector_of(inputs["stack"])):
-        operation.say(f"removing {left['metadata']['name']}, a load test that an interrupted update left behind")
-        remove(cluster, left["metadata"]["name"])
-    return run_all(inputs, operation, partial(_run, cluster, inputs))
+    def prepare(self, inputs: ClusterLoadTestInputs, operation: Operation) -> RunOnce:
+        cluster = self._connect(inputs, operation)
+        for left in cluster.jobs(jobs_selector(inputs.stack)):
+            name = left["metadata"]["name"]
+            operation.info(f"deleting {name}, a load test that an interrupted update left behind")
+            delete_and_wait(cluster, name)
+        return partial(_run_once, cluster, inputs)
 
 
-def _run(cluster: Cluster, inputs: Props, this: OneRun, operation: Operation) -> Props:
-    work_dir = Path(inputs["workDir"]) / this.run_id
-    before = _ready_servers(cluster, inputs, operation)
-    started_at = datetime.now(UTC)
-    with PodSampler(cluster, [server.name for server in before], operation.say) as servers:
-        brought = _bring_back(cluster, this.run_id, inputs, before, operation)
-    after = server_pods(cluster.pods(_selector(inputs["selector"])))
-    outcome = _outcome(brought, work_dir, inputs, started_at, reasons_against_servers(before, after))
-    outcome = replace(outcome, samples=pa.concat_tables([outcome.samples, samples_of(servers.readings, brought.clock)]))
-    kept = keep(this, inputs, outcome, _circumstances(inputs, before, brought), operation)
-    shutil.rmtree(work_dir)
-    return kept
-
-
-def _cluster(inputs: Props, operation: Operation) -> Cluster:
+def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
     from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
 
-    def on_lost(seconds: float) -> None:
-        operation.show(f"no connection to the cluster's API for {seconds:.0f} s; a test that runs there goes on")
+    def on_connection_lost(seconds: float) -> None:
+        operation.status(f"no connection to the cluster's API for {seconds:.0f} s; a test that runs there goes on")
 
-    access = Access(inputs.get("kubeconfig"), inputs.get("context"))
-    api = KubeApi(access, inputs["namespace"], operation.cancelled, on_lost)
-    if forbidden := api.forbidden(NEEDED_RIGHTS):
+    access = Access(inputs.kubeconfig, inputs.context)
+    api = KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost)
+    if missing := api.missing_rights(REQUIRED_RIGHTS):
         raise ResourceError(
-            f"the kubeconfig's user may not {', '.join(forbidden)} in namespace {inputs['namespace']}, which the load"
-            " test needs to run and to bring back its rows; have a Role with these rights bound to that user"
+            f"the kubeconfig's user may not {', '.join(missing)} in namespace {inputs.namespace}, which the load test"
+            " needs to run and to fetch its rows; bind a Role with these rights to that user"
         )
     return api
 
 
-def _ready_servers(cluster: Cluster, inputs: Props, operation: Operation) -> list[ServerPod]:
-    """All of them, and no other; raises ResourceError where they do not come."""
-    deadline = time.monotonic() + inputs["startTimeoutS"]
+def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
+    work_dir = Path(inputs.work_dir) / run.run_id
+    before = _ready_servers(cluster, inputs, operation)
+    started_at = datetime.now(UTC)
+    with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
+        result = _run_job(cluster, run.run_id, inputs, before, operation)
+    after = server_pods(cluster.pods(selector_of(inputs.selector)))
+    outcome = _outcome(result, work_dir, inputs, started_at, reasons_against_servers(before, after))
+    server_samples = samples_of(sampler.readings, result.clock)
+    outcome = replace(outcome, samples=pa.concat_tables([outcome.samples, server_samples]))
+    finished = record_run(run, inputs, outcome, _environment(inputs, before, result), operation)
+    shutil.rmtree(work_dir)
+    return finished
+
+
+def _ready_servers(cluster: Cluster, inputs: ClusterLoadTestInputs, operation: Operation) -> list[ServerPod]:
+    """The servers once all are ready, and no others exist; raises ResourceError where that takes too long."""
+    deadline = time.monotonic() + inputs.start_timeout_s
     while True:
-        servers = server_pods(cluster.pods(_selector(inputs["selector"])))
+        servers = server_pods(cluster.pods(selector_of(inputs.selector)))
         ready = sum(server.ready for server in servers)
-        if ready == len(servers) == inputs["replicas"]:
+        if ready == len(servers) == inputs.replicas:
             return servers
-        state = f"{ready} of {len(servers)} servers are ready, and {inputs['replicas']} are declared"
+        state = f"{ready} of {len(servers)} servers are ready, and {inputs.replicas} are declared"
         if operation.cancelled.is_set() or time.monotonic() > deadline:
             raise ResourceError(
-                f"{state}, so nothing was measured;"
-                f" `kubectl get pods -n {inputs['namespace']}` shows what they wait for"
+                f"{state}, so nothing was measured; `kubectl get pods -n {inputs.namespace}` shows what they wait for"
             )
-        operation.show(f"waiting for the servers: {state}")
-        operation.cancelled.wait(_LOOK_S)
+        operation.status(f"waiting for the servers: {state}")
+        operation.cancelled.wait(_POLL_S)
 
 
-def _bring_back(
-    cluster: Cluster, run_id: str, inputs: Props, servers: list[ServerPod], operation: Operation
-) -> Brought:
+def _run_job(
+    cluster: Cluster, run_id: str, inputs: ClusterLoadTestInputs, servers: list[ServerPod], operation: Operation
+) -> JobResult:
+    counters_path = server_named(inputs.serving.server).counters_path
     asked = Asked(
-        profile=load_profile(inputs["profile"]),
-        protocol=inputs["serving"]["protocol"],
-        base_url=inputs["baseUrl"],
-        model_name=model_name(inputs),
-        processes=int(inputs["processes"]),
-        pages={server.name: server.page for server in servers if server.page},
+        profile=inputs.profile,
+        protocol=inputs.serving.protocol,
+        base_url=inputs.base_url,
+        model_name=inputs.serving.model.name,
+        processes=inputs.processes,
+        pages={server.name: server.rest_url + counters_path for server in servers if server.rest_url},
     )
-    # No parent: the cluster ends it, at the latest when the Job's time is over.
+    # No parent process: the cluster ends the generator, at the latest at the Job's deadline.
     plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)
-    spec = JobSpec(
-        namespace=inputs["namespace"],
-        stack=inputs["stack"],
-        image=inputs["generatorImage"],
-        service_account=inputs["serviceAccount"],
-        scripts=inputs["scripts"],
-        payload=inputs["payload"],
-        node_selector=inputs["nodeSelector"],
-        start_timeout_s=inputs["startTimeoutS"],
-    )
-    patience = Patience(start_s=spec.start_timeout_s, test_s=patience_s(plan))
-    return LoadRun(cluster, operation, job(spec, run_id, plan), patience, reporter(operation)).bring_back()
+    timeouts = Timeouts(start_s=inputs.start_timeout_s, test_s=patience_s(plan))
+    return run_job(cluster, job(inputs, run_id, plan), timeouts, operation, progress_reporter(operation))
 
 
 def _outcome(
-    brought: Brought,
+    result: JobResult,
     work_dir: Path,
-    inputs: Props,
+    inputs: ClusterLoadTestInputs,
     started_at: datetime,
     against_servers: tuple[str, ...],
 ) -> LoadTestOutcome:
-    profile, processes = load_profile(inputs["profile"]), int(inputs["processes"])
     work_dir.mkdir(parents=True)
-    for name, content in brought.files.items():
+    for name, content in result.files.items():
         (work_dir / name).write_bytes(content)
-    (work_dir / "locust.log").write_text(brought.log)
-    spool = read_spools(work_dir, processes)
-    outcome = outcome_of(brought.ending, spool, profile, started_at, "(unknown)", against_servers)
-    return replace(outcome, processes=processes, samples=read_all_samples(work_dir, processes))
+    (work_dir / "locust.log").write_text(result.log)
+    spool = read_spools(work_dir, inputs.processes)
+    outcome = outcome_of(result.ending, spool, inputs.profile, started_at, "(unknown)", against_servers)
+    return replace(outcome, processes=inputs.processes, samples=read_all_samples(work_dir, inputs.processes))
 
 
-def _circumstances(inputs: Props, servers: list[ServerPod], brought: Brought) -> Circumstances:
-    node = brought.pod["spec"].get("nodeName")
-    generator_image = image_id(brought.pod, GENERATOR)
-    return Circumstances(
+def _environment(inputs: ClusterLoadTestInputs, servers: list[ServerPod], result: JobResult) -> RunEnvironment:
+    node = result.pod["spec"].get("nodeName")
+    generator_image = image_id(result.pod, GENERATOR)
+    return RunEnvironment(
         image=image_of(servers),
-        replicas=inputs["replicas"],
+        replicas=inputs.replicas,
         shares_host_with_server=node in {server.node for server in servers},
         software={"generator image": generator_image} if generator_image else {},
     )
-
-
-def _selector(labels: Mapping[str, str]) -> str:
-    return ",".join(f"{name}={value}" for name, value in labels.items())

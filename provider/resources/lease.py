@@ -1,54 +1,61 @@
-"""How long a stack may live, as a resource: fixed when it is made, so that an hour later nothing has changed."""
+"""A stack's lease: when it starts and ends is fixed when it is created, so that a later update changes nothing."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from provider.record.provenance import git_commit
-from provider.resource import Operation, Props, Resource
+from provider.resource import Operation, Props, Resource, ResourceInputs, ResourceState
 
 _HOUR = timedelta(hours=1)
+
+
+class LeaseInputs(ResourceInputs):
+    """components.gke.lease.LeaseArgs, as the engine sends it."""
+
+    hours: int
+
+
+class LeaseState(ResourceState):
+    """The end of the lease, in RFC 3339."""
+
+    expires_at: str
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Lease(Resource):
-    """Inputs: hours. Outputs: startsAt and expiresAt (RFC 3339, full hours, UTC), and the commit it was made from.
+class Lease(Resource[LeaseInputs, LeaseState]):
+    """Outputs: startsAt and expiresAt (RFC 3339, full hours, UTC), and the commit that created it.
 
     A new number of hours renews it, and so does any update after it has expired.
     """
 
-    token: ClassVar[str] = "shapebench:gke:Lease"  # noqa: S105 - Pulumi's word for a type's name
+    token: ClassVar[str] = "shapebench:gke:Lease"  # noqa: S105 - Pulumi's name for a type
+    inputs = LeaseInputs
+    state = LeaseState
     triggers: ClassVar[frozenset[str]] = frozenset({"hours"})
 
     def __init__(self, now: Callable[[], datetime] = _now) -> None:
         self._now = now
 
-    def changed(self, state: Props, inputs: Props) -> list[str]:
-        changed = super().changed(state, inputs)
-        return [*changed, "expiresAt"] if datetime.fromisoformat(state["expiresAt"]) <= self._now() else changed
+    def stale_outputs(self, state: LeaseState) -> list[str]:
+        return ["expiresAt"] if datetime.fromisoformat(state.expires_at) <= self._now() else []
 
-    def preview(self, inputs: Props) -> Props:
-        """The lease as it would be now, so that a preview shows every label; it may be an hour off by the update."""
-        return self._made(inputs)
-
-    def create(self, inputs: Props, operation: Operation) -> Props:  # noqa: ARG002 - there is nothing to do
-        return self._made(inputs)
-
-    def update(self, state: Props, inputs: Props, operation: Operation) -> Props:  # noqa: ARG002 - there is nothing to do
-        return self._made(inputs)
-
-    def _made(self, inputs: Props) -> Props:
+    def known_outputs(self, inputs: LeaseInputs) -> Props:
+        """The lease if it were created now, so that a preview shows every label; the update may be an hour later."""
         starts_at = self._now().replace(minute=0, second=0, microsecond=0)
-        # Rounded up: what was promised is kept.
-        expires_at = starts_at + timedelta(hours=inputs["hours"]) + _HOUR
-        return inputs | {
+        # An hour more, because the start was rounded down: no lease is shorter than its hours.
+        expires_at = starts_at + timedelta(hours=inputs.hours) + _HOUR
+        return {
             "startsAt": _rfc3339(starts_at),
             "expiresAt": _rfc3339(expires_at),
             "commit": git_commit() or "unknown",
         }
+
+    def run_create(self, inputs: LeaseInputs, operation: Operation) -> Props:  # noqa: ARG002 - nothing is created
+        return self.known_outputs(inputs)
 
 
 def _rfc3339(moment: datetime) -> str:

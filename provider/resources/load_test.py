@@ -1,58 +1,78 @@
-"""The load test of a server on this machine, as a resource."""
+"""The base of both load tests: what the state holds after a failed one, and its progress in the engine's display."""
 
-import shutil
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import ClassVar
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
 
-from loadtest.generator.clients.protocols import request_body
-from loadtest.run.payload import photograph
-from loadtest.run.runner import LoadTestSpec, run_load_test
-from provider.record.repeats import OneRun, run_all
-from provider.record.run_record import Circumstances, keep, model_name
-from provider.resource import Operation, Props
-from provider.resources.listener import listener, reasons_against_listener
-from provider.resources.measurement import Measurement
-from provider.resources.progress import reporter
-from serving.command import PROMETHEUS_PATH
-from stacks.load_profiles import load_profile
+from loadtest.result.outcome import Progress
+from provider.load_test_inputs import LoadTestInputs
+from provider.record.repeats import RunOnce, median_run, run_repeats
+from provider.resource import Operation, PartialFailureError, Props, Resource, ResourceError, ResourceState
 
-# One process of this machine answers; it is no container, and the generator takes its cores.
-_HERE = Circumstances(image=None, replicas=1, shares_host_with_server=True)
+_INFO_INTERVAL_S = 10.0
 
 
-class LoadTest(Measurement):
-    """Inputs: those of components.load_test.local.LoadTestArgs. Outputs: runId, headline and runIds."""
+class LoadTestState(ResourceState):
+    """The finished run; a load test that failed has none."""
 
-    token: ClassVar[str] = "shapebench:local:LoadTest"  # noqa: S105 - Pulumi's word for a type's name
+    run_id: str | None = None
+
+
+Inputs = TypeVar("Inputs", bound=LoadTestInputs)
+
+
+class LoadTest(Resource[Inputs, LoadTestState]):
+    """Outputs: runId and headline of the median run, and runIds of all.
+
+    After a failed update the server may be another, so neither the earlier run nor the new one holds. The state then
+    has the new inputs and no run, and the next update runs the test again, whatever its settings.
+    """
+
+    state = LoadTestState
     triggers: ClassVar[frozenset[str]] = frozenset(
         {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape"}
     )
 
-    def measure(self, inputs: Props, operation: Operation) -> Props:
-        return run_all(inputs, operation, partial(_run, inputs))
+    @abstractmethod
+    def prepare(self, inputs: Inputs, operation: Operation) -> RunOnce:
+        """Prepare the test; returns the function that runs it once, stores the run and raises where it failed."""
+
+    def stale_outputs(self, state: LoadTestState) -> list[str]:
+        """The run, where there is none."""
+        return [] if state.run_id else ["runId"]
+
+    def update(self, state: Props, inputs: Props, operation: Operation) -> Props:
+        try:
+            return super().update(state, inputs, operation)
+        except ResourceError as error:
+            raise PartialFailureError(str(error), self.stored_inputs(inputs)) from error
+
+    def run_create(self, inputs: Inputs, operation: Operation) -> Props:
+        runs = run_repeats(inputs.repeats, operation, self.prepare(inputs, operation))
+        shown = median_run(runs, inputs.profile.mode)
+        return {"runId": shown.run_id, "headline": shown.headline, "runIds": [run.run_id for run in runs]}
 
 
-def _run(inputs: Props, this: OneRun, operation: Operation) -> Props:
-    work_dir = Path(inputs["workDir"]) / this.run_id
-    protocol = inputs["serving"]["protocol"]
-    before = listener(inputs["baseUrl"])
-    spec = LoadTestSpec(
-        profile=load_profile(inputs["profile"]),
-        protocol=protocol,
-        base_url=inputs["baseUrl"],
-        model_name=model_name(inputs),
-        work_dir=work_dir,
-        body=request_body(protocol, photograph().tobytes(), model_name(inputs)),
-        server_pid=before.pid if before else None,
-        processes=int(inputs["processes"]),
-        page=inputs["restUrl"] + PROMETHEUS_PATH,
+def progress_reporter(operation: Operation) -> Callable[[Progress], None]:
+    """Shows every report as the status, and logs one in ten seconds."""
+    last_info_s = time.monotonic()
+
+    def report(progress: Progress) -> None:
+        nonlocal last_info_s
+        line = _progress_line(progress)
+        operation.status(line)
+        if time.monotonic() - last_info_s >= _INFO_INTERVAL_S:
+            last_info_s = time.monotonic()
+            operation.info(line)
+
+    return report
+
+
+def _progress_line(progress: Progress) -> str:
+    p50 = "no answer yet" if progress.p50_ms is None else f"p50 {progress.p50_ms:.0f} ms"
+    return (
+        f"{progress.elapsed_s:.0f} s of {progress.total_s:.0f} s, {progress.phase or 'starting'}:"
+        f" {progress.users} users, {progress.rps:.1f} requests/s, {p50},"
+        f" {progress.errors} of {progress.requests} failed"
     )
-    outcome = run_load_test(spec, reporter(operation), operation.cancelled)
-    outcome = replace(
-        outcome, reasons=(*outcome.reasons, *reasons_against_listener(before, listener(inputs["baseUrl"])))
-    )
-    kept = keep(this, inputs, outcome, _HERE, operation)
-    shutil.rmtree(work_dir)
-    return kept

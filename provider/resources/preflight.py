@@ -1,55 +1,78 @@
-"""What Google Cloud lacks for a stack, as a resource: asked before anything is made, and again when more is needed."""
+"""The preflight of a GKE stack: checks quotas, APIs and permissions before anything is created."""
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar
 
-from provider.resource import Operation, Props, Resource, ResourceError
+from pydantic import BeforeValidator, Field, TypeAdapter
+
+from provider.resource import Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
+from stacks.quota_needs import Need, added
+
+# From the engine they come as mappings.
+_Needs = Sequence[Annotated[Need, BeforeValidator(TypeAdapter(Need).validate_python)]]
 
 
-class Preflight(Resource):
-    """Inputs: those of components.gke.preflight.PreflightArgs. Outputs: the same, without the keys to Google."""
+class PreflightInputs(ResourceInputs):
+    """components.gke.preflight.PreflightArgs, as the engine sends it."""
 
-    token: ClassVar[str] = "shapebench:gke:Preflight"  # noqa: S105 - Pulumi's word for a type's name
+    stack: str
+    zone: str
+    project: str | None = None
+    google: Annotated[Mapping[str, str], Field(repr=False)]
+    needs: _Needs
+    accounts: Sequence[str]
+    costs: str
+    ask: bool
+
+
+class PreflightState(ResourceState):
+    """What the stack has already."""
+
+    zone: str
+    project: str | None = None
+    needs: _Needs
+
+
+class Preflight(Resource[PreflightInputs, PreflightState]):
+    """Outputs: nothing beyond the inputs. A change of the needs or the place is checked before the update goes on."""
+
+    token: ClassVar[str] = "shapebench:gke:Preflight"  # noqa: S105 - Pulumi's name for a type
+    inputs = PreflightInputs
+    state = PreflightState
     triggers: ClassVar[frozenset[str]] = frozenset({"project", "zone", "needs"})
+    secrets: ClassVar[frozenset[str]] = frozenset({"google"})
 
-    def create(self, inputs: Props, operation: Operation) -> Props:
-        return self._passed(inputs, inputs["needs"], inputs["accounts"], operation)
+    def run_create(self, inputs: PreflightInputs, operation: Operation) -> Props:
+        return _check(inputs, inputs.needs, inputs.accounts, operation)
 
-    def update(self, state: Props, inputs: Props, operation: Operation) -> Props:
-        moved = any(state.get(place) != inputs.get(place) for place in ("project", "zone"))
-        # What the stack has it need not find a second time, its service accounts among it.
-        held = [] if moved else state["needs"]
-        accounts = inputs["accounts"] if state.get("project") != inputs.get("project") else []
-        return self._passed(inputs, _beyond(inputs["needs"], held), accounts, operation)
-
-    def _passed(self, inputs: Props, needs: list[Props], accounts: list[str], operation: Operation) -> Props:
-        operation.say(inputs["costs"])
-        if inputs["ask"]:
-            operation.show("asking Google Cloud whether all is there that the stack needs")
-            _ask(inputs, needs, accounts)
-        return {name: value for name, value in inputs.items() if name != "google"}
+    def run_update(self, state: PreflightState, inputs: PreflightInputs, operation: Operation) -> Props:
+        # What the stack has already, service accounts included, need not be available a second time.
+        same_project = state.project == inputs.project
+        needs = added(inputs.needs, state.needs) if same_project and state.zone == inputs.zone else inputs.needs
+        return _check(inputs, needs, [] if same_project else inputs.accounts, operation)
 
 
-def _beyond(needs: list[Props], held: list[Props]) -> list[Props]:
-    from stacks.quota_needs import Need, added  # noqa: PLC0415 - most updates ask nothing
+def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[str], operation: Operation) -> Props:
+    operation.info(inputs.costs)
+    if inputs.ask:
+        operation.status("checking Google Cloud's quotas, APIs and permissions")
+        _require_nothing_missing(inputs, needs, accounts)
+    return {}
 
-    more = added([Need(**need) for need in needs], [Need(**need) for need in held])
-    return [vars(need) for need in more]
 
-
-def _ask(inputs: Props, needs: list[Props], accounts: list[str]) -> None:
-    from google_cloud.access import access_of  # noqa: PLC0415 - most updates ask nothing
-    from google_cloud.preflight import Wanted, explained, missing, skip_command  # noqa: PLC0415
+def _require_nothing_missing(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[str]) -> None:
+    from google_cloud.access import access_of  # noqa: PLC0415 - most updates check nothing
+    from google_cloud.preflight import Requirements, find_problems, problem_report, skip_command  # noqa: PLC0415
     from google_cloud.rest import CloudError  # noqa: PLC0415
-    from stacks.quota_needs import Need  # noqa: PLC0415
 
-    wanted = Wanted(inputs["stack"], inputs["zone"], tuple(Need(**need) for need in needs), tuple(accounts))
-    access = access_of(inputs["google"])
+    wanted = Requirements(inputs.stack, inputs.zone, tuple(needs), tuple(accounts))
+    access = access_of(inputs.google)
     try:
-        found = missing(wanted, access)
+        found = find_problems(wanted, access)
     except CloudError as error:
         raise ResourceError(
-            f"nothing was made, because Google Cloud could not be asked what is missing: {error}; try again, or go on"
-            f" without asking: {skip_command(wanted.stack)}"
+            f"Google Cloud could not be asked what is missing, so nothing was created: {error}; try again, or skip the"
+            f" check: {skip_command(wanted.stack)}"
         ) from None
     if found:
-        raise ResourceError(explained(wanted, access, found))
+        raise ResourceError(problem_report(wanted, access, found))

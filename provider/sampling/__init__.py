@@ -1,1 +1,1 @@
-"""CPU and memory of the server pods, sampled while a load test runs."""
+"""Samples the CPU and memory use of server pods while a load test runs."""

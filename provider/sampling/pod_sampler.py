@@ -1,41 +1,41 @@
-"""Reads what each server's pod uses while a test runs, beside the test: what goes wrong here costs samples only."""
+"""Reads the CPU and memory use of each server's pod while a test runs. Its errors cost samples only."""
 
 import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from provider.clocks import ClockReading, timed
 from provider.cluster.api import Cluster, ClusterError
+from provider.cluster.clock_offset import ClockReading, timed_call
 from provider.sampling.pod_samples import PodReading
-from provider.sampling.pod_usage import COMMAND, usage_in
+from provider.sampling.pod_usage import COMMAND, parse_usage
 from stacks.serving_names import NAME
 
-# A command in a container is a process there, which takes some hundredths of a second of its CPU time: at this distance
-# an idle server used 0.005 cores in all. Counters only grow, so nothing between two readings is missed.
+# A command takes some hundredths of a second of the container's CPU time: at this interval, 0.005 cores of an idle
+# server. Counters only grow, so nothing between two readings is missed.
 _INTERVAL_S = 5.0
 
-# A pod that cannot be read so often, from the first time on, will not be.
-_TRIES = 3
+# After this many failures, and no success before them, a pod is not read any more.
+_ATTEMPTS = 3
 
-# How long a command that is under way may keep the end of a test waiting, in seconds.
-_LAST_S = 5.0
+# How long the end of a test waits for a command that still runs, in seconds.
+_JOIN_S = 5.0
 
 
 class PodSampler:
-    """A context manager: inside of it a thread reads the pods, one after the other, so one command runs at a time.
+    """A context manager: inside it a thread reads one pod after another, so one command runs at a time.
 
-    `readings` are those of each pod, in their order; complete after the block.
+    `readings` are those of each pod, in their order; they are complete after the block.
     """
 
-    def __init__(self, cluster: Cluster, pods: Sequence[str], say: Callable[[str], None]) -> None:
-        """`say` hears of a pod that cannot be read, once."""
+    def __init__(self, cluster: Cluster, pods: Sequence[str], warn: Callable[[str], None]) -> None:
+        """`warn` gets one message for each pod that cannot be read."""
         self._cluster = cluster
-        self._say = say
+        self._warn = warn
         self._failures = dict.fromkeys(pods, 0)
-        self._over = threading.Event()
-        # It may wait for a lost connection: nobody waits for it.
-        self._thread = threading.Thread(target=self._read_often, name="pod sampler", daemon=True)
+        self._stopped = threading.Event()
+        # A daemon: it may be waiting for a lost connection when the plugin ends.
+        self._thread = threading.Thread(target=self._run, name="pod sampler", daemon=True)
         self.readings: dict[str, list[PodReading]] = {pod: [] for pod in pods}
 
     def __enter__(self) -> Self:
@@ -45,26 +45,26 @@ class PodSampler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
-        self._thread.join(_LAST_S)
+        self._stopped.set()
+        self._thread.join(_JOIN_S)
 
-    def _read_often(self) -> None:
+    def _run(self) -> None:
         while True:
             for pod in self._failures:
-                if not self._over.is_set() and self._failures[pod] < _TRIES:
+                if not self._stopped.is_set() and self._failures[pod] < _ATTEMPTS:
                     self._read(pod)
-            if self._over.wait(_INTERVAL_S):
+            if self._stopped.wait(_INTERVAL_S):
                 return
 
     def _read(self, pod: str) -> None:
         try:
-            sent_s, received_s, printed = timed(lambda: self._cluster.execute(pod, NAME, COMMAND, patience_s=0))
-            usage = usage_in(printed)
+            sent_s, received_s, printed = timed_call(lambda: self._cluster.execute(pod, NAME, COMMAND, retry_s=0))
+            usage = parse_usage(printed)
         except (ClusterError, ValueError) as error:
             if self.readings[pod]:
-                return  # it could be read before, and will be again
+                return  # it was read before, so the failure passes
             self._failures[pod] += 1
-            if self._failures[pod] == _TRIES:
-                self._say(f"what server {pod} uses is not sampled: {error}")
+            if self._failures[pod] == _ATTEMPTS:
+                self._warn(f"the CPU and memory use of server {pod} is not sampled: {error}")
         else:
             self.readings[pod].append(PodReading(ClockReading(sent_s, received_s, usage.uptime_s), usage))

@@ -1,4 +1,4 @@
-"""What the kernel says a container has used, read from its own control group in it, of either version of cgroups."""
+"""A container's CPU and memory use, read inside it from its control group, of either version of cgroups."""
 
 import re
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _FILES = (
     f"{_V2}memory/memory.usage_in_bytes",
     f"{_V2}memory/memory.stat",
 )
-# A shell and nothing else, so that an image needs no programs, and one process that starts no other.
+# The shell alone, so that the image needs no programs, and only one process is started.
 _PRINT = (
     'for file in "$@"; do [ -r "$file" ] || continue; echo "== $file";'
     ' while read -r line; do echo "$line"; done < "$file"; done'
@@ -31,10 +31,10 @@ COMMAND = ("sh", "-c", _PRINT, "sh", *_FILES)
 
 
 @dataclass(frozen=True)
-class Usage:
-    """`uptime_s` is the node's, at the moment of reading; `used.memory_bytes` is what Kubernetes calls the working set.
+class ContainerUsage:
+    """CPU time and memory at the node's `uptime_s`; `used.memory_bytes` is the working set, as Kubernetes defines it.
 
-    `most_cores` is what the container may use: those of its node, or less by its CPU limit; None where nobody says.
+    `most_cores` is what the container may use: its node's cores, or its CPU limit if that is less; None if unknown.
     """
 
     uptime_s: float
@@ -42,12 +42,12 @@ class Usage:
     most_cores: float | None
 
 
-def usage_in(printed: str) -> Usage:
-    """From what COMMAND printed; raises ValueError where the container has no files that say what it used."""
+def parse_usage(printed: str) -> ContainerUsage:
+    """Parse the output of COMMAND; raises ValueError where the uptime or the CPU time is missing."""
     files = _files_in(printed)
     if _UPTIME not in files:
-        raise ValueError("it does not say how long its node is up")
-    return Usage(
+        raise ValueError("/proc/uptime is missing from its files")
+    return ContainerUsage(
         uptime_s=float(files[_UPTIME].split()[0]),
         used=Reading(cpu_s=_cpu_s(files), memory_bytes=_working_set(files), periods=_periods(files)),
         most_cores=_most_cores(files),
@@ -60,15 +60,15 @@ def _files_in(printed: str) -> dict[str, str]:
 
 
 def _cpu_s(files: dict[str, str]) -> float:
-    if (both := _counts(files, "cpu.stat")) and "usage_usec" in both:
-        return both["usage_usec"] / 1e6
+    if (microseconds := _counts(files, "cpu.stat").get("usage_usec")) is not None:
+        return microseconds / 1e6
     if nanoseconds := files.get(f"{_V2}cpuacct/cpuacct.usage"):
         return int(nanoseconds) / 1e9
-    raise ValueError("its control group does not say what CPU time it used")
+    raise ValueError("its control group reports no CPU time")
 
 
 def _working_set(files: dict[str, str]) -> int | None:
-    """All memory that is charged to it, without the pages of files that nobody used lately: they go when asked for."""
+    """The memory charged to the container, without inactive file pages, which the kernel frees when it needs memory."""
     for current, stat, idle in (
         ("memory.current", "memory.stat", "inactive_file"),
         ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
@@ -84,7 +84,7 @@ def _periods(files: dict[str, str]) -> tuple[int, int] | None:
 
 
 def _most_cores(files: dict[str, str]) -> float | None:
-    known = [cores for cores in (_quota_cores(files), _cores_of_the_node(files)) if cores is not None]
+    known = [cores for cores in (_quota_cores(files), _node_cores(files)) if cores is not None]
     return min(known) if known else None
 
 
@@ -95,7 +95,7 @@ def _quota_cores(files: dict[str, str]) -> float | None:
     return quota_cores(quota, period)
 
 
-def _cores_of_the_node(files: dict[str, str]) -> float | None:
+def _node_cores(files: dict[str, str]) -> float | None:
     listed = files.get(f"{_V2}cpuset.cpus.effective") or files.get(f"{_V2}cpuset/cpuset.effective_cpus") or ""
     ranges = [part.split("-") for part in listed.strip().split(",") if part]
     return float(sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges)) or None

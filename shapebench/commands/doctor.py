@@ -1,4 +1,4 @@
-"""`shapebench doctor`: what is installed, in which version and from where, what is missing, and how to mend it."""
+"""`shapebench doctor`: checks what is installed, in which version, what is missing, and how to mend it."""
 
 import json
 import os
@@ -27,12 +27,12 @@ from tools.stack import activated_environment, uses_embedded_backend
 State = Literal["ok", "missing", "optional", "note"]
 _COLOURS: dict[State, str] = {"ok": "green", "missing": "bold red", "optional": "dim", "note": "yellow"}
 _SERVERS = ("serving.server", "tensorflow_model_server")
-_ASK_TIMEOUT_S = 20.0
+_VERSION_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `missing` is needed and not there; `optional` is not there and not needed."""
+    """The result of one check. `missing` is needed and absent; `optional` is absent and not needed."""
 
     what: str
     state: State
@@ -52,7 +52,7 @@ def doctor(root: Path = ROOT) -> int:
 
 
 def diagnose(root: Path = ROOT) -> list[Finding]:
-    """Look at everything that setting up and running need."""
+    """Check everything that the set-up and a stack need."""
     try:
         environment = activated_environment(root)
     except SetupError as error:
@@ -80,13 +80,13 @@ def _packages(root: Path) -> Finding:
         return Finding("Python packages", "ok", "as pinned, with those for checks and tests")
     if requirements_are_installed(root, "run"):
         return Finding("Python packages", "ok", "as pinned (make setup-dev adds those for checks and tests)")
-    return Finding("Python packages", "missing", "not those that tools/requirements pins", "make setup")
+    return Finding("Python packages", "missing", "not those pinned in tools/requirements", "make setup")
 
 
 def _policy_pack(root: Path) -> Finding:
     if requirements_are_installed(root, "policy"):
         return Finding("policy pack", "ok", "as pinned, for --policy-pack policy")
-    return Finding("policy pack", "optional", "its environment is not that which is pinned", "make setup-policy")
+    return Finding("policy pack", "optional", "its environment does not match the pins", "make setup-policy")
 
 
 def _pulumi(root: Path, environment: dict[str, str]) -> Finding:
@@ -115,7 +115,7 @@ def _backend(environment: dict[str, str]) -> Finding:
         return Finding("backend", "ok", f".state/ in this checkout, {'your' if own else 'an empty'} passphrase")
     url = environment.get("PULUMI_BACKEND_URL", "")
     if url:
-        # User names and tokens can stand before the host and after the question mark.
+        # User names and tokens can be before the host and after the question mark.
         return Finding("backend", "ok", f"yours, {re.sub(r'//[^/@]*@', '//', url).partition('?')[0]}")
     by_token = bool(environment.get("PULUMI_ACCESS_TOKEN"))
     return Finding("backend", "ok", "yours, by PULUMI_ACCESS_TOKEN" if by_token else "yours, by pulumi login")
@@ -128,7 +128,7 @@ def _stacks(root: Path, environment: dict[str, str]) -> list[Finding]:
     states = sorted(folder.glob("*.json"))
     locked = {path.parent.name for path in (root / ".state/.pulumi/locks").rglob("*.json")}
     if not states:
-        return [Finding("stack local", "missing", "not made yet", "make setup")]
+        return [Finding("stack local", "missing", "not created yet", "make setup")]
     return [_stack(path, locked=path.stem in locked) for path in states]
 
 
@@ -144,7 +144,7 @@ def _stack(path: Path, *, locked: bool) -> Finding:
     if checkpoint.get("pending_operations"):
         mend = f"pulumi refresh --clear-pending-creates --stack {path.stem}"
         return Finding(name, "note", "an update was interrupted", mend)
-    # The stack itself is a resource of its own.
+    # The stack itself counts as a resource.
     count = max(len(checkpoint.get("resources") or []) - 1, 0)
     return Finding(name, "ok", f"{count} resources" if count else "nothing brought up")
 
@@ -153,7 +153,7 @@ def _go(root: Path) -> Finding:
     obstacle = gobuild.why_go_cannot(root)
     if obstacle is None:
         return Finding("Go", "ok", _version_of("go", "version"))
-    mend = "only needed to build Pulumi where its release is out of reach: https://go.dev/dl/"
+    mend = "only needed to build Pulumi where its release cannot be downloaded: https://go.dev/dl/"
     return Finding("Go", "optional", obstacle, mend)
 
 
@@ -197,6 +197,8 @@ def _process(pid: int | None) -> str:
 
 
 def _version_of(*command: str) -> str:
-    asked = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=_ASK_TIMEOUT_S)
-    version = parse_version(asked.stdout + asked.stderr)
+    done = subprocess.run(
+        command, env=os.environ, capture_output=True, text=True, check=False, timeout=_VERSION_TIMEOUT_S
+    )
+    version = parse_version(done.stdout + done.stderr)
     return show_version(version) if version else "version unknown"

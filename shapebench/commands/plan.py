@@ -1,4 +1,4 @@
-"""`shapebench plan`: how many nodes of which shape a load takes at a promised latency, and what they cost a month."""
+"""`shapebench plan`: how many nodes of which shape a load needs at a promised latency, and their monthly cost."""
 
 import math
 import re
@@ -9,14 +9,15 @@ from analysis.planning.capacity import NodeCapacity
 from analysis.planning.model import Model
 from analysis.planning.plan import Candidate, LostZone, Plan, Requirement, make_plan
 from analysis.pricing import cost
+from analysis.report.tables import Table
 from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
 from shapebench.output import CommandError, note, print_json, print_table
 
 _BASIS = {
     "measured": "measured by a capacity search",
-    "modelled": "modelled from a closed loop (Little's law on its rows), which is weaker than a capacity search",
-    "at least": "at least that much: the run was not loaded enough to show its limit, so fewer nodes may do",
+    "modelled": "modelled from a closed loop (Little's law on its rows), less certain than a capacity search",
+    "at least": "a lower bound: the load of the run was too low to reach the limit, so fewer nodes may suffice",
 }
 _MOST_ZONES = 10
 _TIME = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>ms|s)")
@@ -24,7 +25,7 @@ _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 
 def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> None:
-    """Plan with the runs of a store and print the cheapest fleet, the others beside it; raises CommandError."""
+    """Print the cheapest plan and the others for the runs of a store; raises CommandError."""
     asked = _asked(rps, p99, zones, headroom)
     made = make_plan(ResultsStore(uri), asked, note)
     if not made.candidates:
@@ -34,20 +35,24 @@ def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_
     else:
         _print_text(made)
         for run_id, why in made.excluded:
-            note(f"not planned with: {run_id}: {why}")
+            note(f"not used for the plan: {run_id}: {why}")
 
 
 def _asked(rps: float, p99: str, zones: int, headroom: str) -> Requirement:
     if not 0 < rps < math.inf:
-        raise CommandError(f"--rps {rps:g} is no load to plan for; give requests a second above 0")
+        raise CommandError(f"--rps {rps:g} is not a load to plan for; give requests per second above 0")
     if not 1 <= zones <= _MOST_ZONES:
-        raise CommandError(f"--zones {zones} is no number of zones that a region has; give 1 to {_MOST_ZONES}")
+        raise CommandError(
+            f"--zones {zones} must be 1 to {_MOST_ZONES}, since no region has more zones; give such a number"
+        )
     return Requirement(rps, parse_ms("--p99", p99), zones, parse_share("--headroom", headroom))
 
 
 def _why_none(uri: str, made: Plan) -> str:
     if not made.excluded:
-        return f"there is no finished run in {uri}, so nothing can be planned; `pulumi up --stack local` makes one"
+        return (
+            f"there is no finished run in {uri}, so there is nothing to plan with; `pulumi up --stack local` makes one"
+        )
     reasons = "; ".join(f"{run_id} {why}" for run_id, why in made.excluded)
     return f"no run in {uri} allows a plan for a p99 of {made.requirement.p99_ms:g} ms: {reasons}"
 
@@ -55,16 +60,13 @@ def _why_none(uri: str, made: Plan) -> str:
 def _print_text(made: Plan) -> None:
     best, asked = made.candidates[0], made.requirement
     print(_headline(best, asked) + "\n")
-    print_table(
-        ("variant", "basis", "a node bears, 1/s", "nodes", "range", "USD/month", "p99 simulated, ms", "zone lost"),
-        [_row(each) for each in made.candidates],
-        words=2,
-    )
+    numbers = ("capacity per node, 1/s", "nodes", "range", "USD/month", "simulated p99, ms", "p99 with a zone lost")
+    print_table(Table.of("Plans", ("variant", "basis"), numbers, map(_row, made.candidates)))
     print()
-    items = [(item.name, item.sku or item.reason or MISSING, *_amounts(item.hourly)) for item in best.cost.line_items]
-    sums = [(each.name, each.counts, *_amounts(each.hourly)) for each in cost.sums(best.cost)]
-    title = f"A month of {best.nodes} × {best.model.manifest.shape.machine_type}, {best.cost.region}"
-    print_table(("item", "what it is", "USD/h", "USD/730 h"), [*items, *sums], words=2, title=title)
+    items = [(item.name, item.sku or item.reason or MISSING, *_usd(item.hourly)) for item in best.cost.line_items]
+    sums = [(each.name, each.counts, *_usd(each.hourly)) for each in cost.sums(best.cost)]
+    title = f"Monthly cost of {best.nodes} × {best.model.manifest.shape.machine_type}, {best.cost.region}"
+    print_table(Table.of(title, ("item", "SKU"), ("USD/h", "USD/730 h"), [*items, *sums]), title)
     print("\n" + "\n".join(_findings(best, asked)))
 
 
@@ -72,8 +74,8 @@ def _headline(best: Candidate, asked: Requirement) -> str:
     machine = best.model.manifest.shape.machine_type
     room = f" with {asked.headroom:.0%} of headroom" if asked.headroom else ""
     return (
-        f"{asked.rps:g} requests a second{room} at a p99 of {asked.p99_ms:g} ms take {_nodes(best.nodes)} of {machine}"
-        f" ({best.label}): {_month(best.cost)} USD a month."
+        f"{asked.rps:g} requests per second{room} at a p99 of {asked.p99_ms:g} ms need {_nodes(best.nodes)} of"
+        f" {machine} ({best.label}): {_month(best.cost)} USD/month."
     )
 
 
@@ -93,40 +95,42 @@ def _row(each: Candidate) -> tuple[str, ...]:
 
 def _findings(best: Candidate, asked: Requirement) -> list[str]:
     found = [
-        f"What a node bears: {number(best.capacity.value_rps)} requests a second, {_BASIS[best.capacity.basis]}.",
+        f"Capacity per node: {number(best.capacity.value_rps)} requests/s, {_BASIS[best.capacity.basis]}.",
         _range(best),
-        f"Simulated at that size: a p99 of {_tail(best.p99_ms)} ms. {_agreement(best.model)}",
+        f"Simulated p99 with these nodes: {_tail(best.p99_ms)} ms. {_agreement(best.model)}",
         _scaling(best.model),
     ]
     if best.lost_zone:
         found.append(_zone(best.lost_zone, asked))
     if asked.zones > 1:
-        found.append("Not in the bill: traffic between zones.")
+        found.append("Not included: traffic between zones.")
     return found
 
 
 def _range(best: Candidate) -> str:
     if best.fewest is None:
-        return f"Range: {_nodes(best.nodes)} or fewer; how many fewer, a run at higher load would say."
+        return f"Range: {_nodes(best.nodes)} or fewer; a run at higher load would show how many fewer."
     if best.fewest == best.nodes:
         return "Range: the uncertainty of the measurement does not change the number of nodes."
     fewest = best.cost.model_copy()
     scale = best.fewest / best.nodes
     low = cost.at_least(fewest) * cost.HOURS_A_MONTH * scale
     return (
-        f"Range: {count(best.fewest)} nodes (about {money(low)} USD a month) if a node bears what it may at best,"
-        f" {count(best.nodes)} if only what it bears for certain; the plan takes those."
+        f"Range: {count(best.fewest)} nodes (about {money(low)} USD/month) at the upper end of the capacity's interval,"
+        f" {count(best.nodes)} at its lower end, which the plan uses."
     )
 
 
 def _agreement(model: Model) -> str:
     if (agreement := model.agreement) is None:
-        return "No level of the run was steady enough to compare the simulation with."
+        return "No level of load was steady enough to check the simulation against."
     stretched = (
-        "" if agreement.underestimate == 1 else f"; tails are stretched by {agreement.underestimate - 1:.0%} for that"
+        ""
+        if agreement.underestimate == 1
+        else f"; simulated tails are stretched by {agreement.underestimate - 1:.0%} to correct for it"
     )
     return (
-        f"Of {agreement.level} it gives {number(agreement.simulated_p99_ms)} ms, measured were"
+        f"Check against {agreement.level}: simulated {number(agreement.simulated_p99_ms)} ms, measured"
         f" {number(agreement.measured_p99_ms)} ms{stretched}."
     )
 
@@ -134,26 +138,26 @@ def _agreement(model: Model) -> str:
 def _scaling(model: Model) -> str:
     law = model.scaling
     what = (
-        f"{law.threads} threads, the others wait"
+        f"{law.threads} requests in parallel, others wait"
         if law.threads is not None
-        else f"requests share cores: contention {law.contention:.3f}, coherency {law.coherency:.4f}"
+        else f"requests share the cores: contention {law.contention:.3f}, coherency {law.coherency:.4f}"
     )
     return (
-        f"How a replica scales: {law.alone_ms:.1f} ms alone, {what}; throughput of {law.points} levels of load is met"
-        f" to {law.error:.1%} (root mean square)."
+        f"Scaling of a replica: {law.alone_ms:.1f} ms without load, {what}; throughput error {law.error:.1%} (root mean"
+        f" square over {law.points} levels of load)."
     )
 
 
 def _zone(lost: LostZone, asked: Requirement) -> str:
     fails = (
-        f"A lost zone takes {_nodes(lost.nodes_lost)}; until that is noticed (about 50 s with Kubernetes' defaults)"
-        f" {lost.error_ratio_until_noticed:.0%} of the requests fail, then the p99 is {_tail(lost.p99_ms)} ms"
+        f"Loss of a zone: {_nodes(lost.nodes_lost)} fail. Until Kubernetes notices (about 50 s by default),"
+        f" {lost.error_ratio_until_noticed:.0%} of the requests fail; after that the p99 is {_tail(lost.p99_ms)} ms"
     )
     if lost.holds:
-        return f"{fails}: the promise holds."
+        return f"{fails}: the promised p99 is kept."
     return (
-        f"{fails}: the promise of {asked.p99_ms:g} ms breaks. {count(lost.nodes_to_hold)} nodes would keep it,"
-        f" for {_month(lost.cost_to_hold)} USD a month."
+        f"{fails}: the promised {asked.p99_ms:g} ms is not kept. {count(lost.nodes_to_hold)} nodes would keep it,"
+        f" for {_month(lost.cost_to_hold)} USD/month."
     )
 
 
@@ -162,7 +166,7 @@ def _nodes(nodes: int) -> str:
 
 
 def _tail(p99_ms: float) -> str:
-    return "ever growing" if math.isinf(p99_ms) else number(p99_ms)
+    return "unbounded" if math.isinf(p99_ms) else number(p99_ms)
 
 
 def _month(priced: Cost) -> str:
@@ -170,7 +174,7 @@ def _month(priced: Cost) -> str:
     return f"at least {amount}" if priced.hourly is None else amount
 
 
-def _amounts(hourly: float | None) -> tuple[str, str]:
+def _usd(hourly: float | None) -> tuple[str, str]:
     return number(hourly), money(None if hourly is None else hourly * cost.HOURS_A_MONTH)
 
 
@@ -244,7 +248,7 @@ def parse_ms(option: str, text: str) -> float:
     """A time above zero, in milliseconds; raises CommandError that names the option."""
     match = _TIME.fullmatch(text.strip())
     if match is None or float(match["amount"]) == 0:
-        raise CommandError(f"{option} {text} is no time above zero with its unit; give one such as 300ms or 1.5s")
+        raise CommandError(f"{option} {text} is not a time above zero with a unit; give one such as 300ms or 1.5s")
     return float(match["amount"]) * (1000 if match["unit"] == "s" else 1)
 
 
@@ -252,5 +256,5 @@ def parse_share(option: str, text: str) -> float:
     """A percentage, as a share; raises CommandError that names the option."""
     match = _SHARE.fullmatch(text.strip())
     if match is None:
-        raise CommandError(f"{option} {text} is no percentage; give one such as 30%")
+        raise CommandError(f"{option} {text} is not a percentage; give one such as 30%")
     return float(match["amount"]) / 100

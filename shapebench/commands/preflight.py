@@ -1,10 +1,9 @@
-"""`shapebench preflight`: what Google Cloud lacks for a stack, asked by hand and before anything is paid for."""
+"""`shapebench preflight`: checks quotas, APIs and permissions of a GKE stack before anything is created."""
 
 from analysis.pricing.stack_cost import hourly_sentence, kept_cost, load_cost
 from google_cloud.access import access_of
-from google_cloud.preflight import Wanted, explained, missing
+from google_cloud.preflight import Requirements, beyond_running_cluster, find_problems, problem_report
 from google_cloud.rest import CloudError
-from google_cloud.running import beyond_running
 from shapebench.output import CommandError, note
 from stacks.account_names import account_names
 from stacks.files import load_config, load_settings
@@ -13,25 +12,25 @@ from stacks.quota_needs import needs
 
 
 def preflight(stack: str, project: str | None) -> None:
-    """Say that nothing is missing, and what the stack costs; raises CommandError that names all that is missing."""
+    """Print that the checks pass, and the stack's cost; raises CommandError that names all that is missing."""
     config, settings = load_config(stack), load_settings(stack)
     if settings.platform != "gke":
         raise CommandError(
-            f"stack {stack} is on the platform {settings.platform}, which Google Cloud has nothing to do with;"
-            " `shapebench doctor` looks at this machine"
+            f"stack {stack} is on the platform {settings.platform}, so there is nothing to check in Google Cloud;"
+            " `shapebench doctor` checks this machine"
         )
     shape, load = settings.node_shape(stack), settings.gke.load_shape
-    wanted = Wanted(stack, zone_of(config, settings), needs(shape, load), tuple(account_names(stack)))
+    wanted = Requirements(stack, zone_of(config, settings), needs(shape, load), tuple(account_names(stack)))
     access = access_of(google_keys(config), project)
-    lacking = beyond_running(wanted, access)
+    lacking = beyond_running_cluster(wanted, access)
     if lacking != wanted:
-        note(f"stack {stack} is up already, so only what it lacks is counted.")
+        note(f"stack {stack} exists already, so only what it still needs is checked.")
     try:
-        found = missing(lacking, access)
+        found = find_problems(lacking, access)
     except CloudError as error:
-        raise CommandError(f"Google Cloud could not be asked what is missing: {error}; try again") from None
+        raise CommandError(f"Google Cloud could not be checked: {error}; try again") from None
     if found:
-        raise CommandError(explained(lacking, access, found))
+        raise CommandError(problem_report(lacking, access, found))
     serving, test = kept_cost(settings.platform, shape, settings.region), load_cost(load, settings.region)
     note(f"nothing is missing for stack {stack} in project {access.project}, zone {wanted.zone}.")
     note(f"From `pulumi up` {hourly_sentence(serving, test)}.")

@@ -1,4 +1,4 @@
-"""`shapebench price`: what a shape costs, by line item for one and side by side for several."""
+"""`shapebench price`: the cost of node shapes, by line item for one and side by side for several."""
 
 import re
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from typing import Any
 from analysis.formatting import MISSING, money, number
 from analysis.pricing import ON_DEMAND, Usage, cost
 from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
+from analysis.report.tables import Table
 from analysis.results.manifest import Cost
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError
@@ -20,7 +21,7 @@ _SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
 
 @dataclass(frozen=True)
 class Priced:
-    """A shape and what it costs on demand. `settings` are those of its stack, where it is one's."""
+    """A shape and its on-demand cost; `settings` are those of its stack, if it has one."""
 
     shape: NodeShape
     cost: Cost
@@ -28,26 +29,26 @@ class Priced:
 
     @property
     def stands_in(self) -> bool:
-        """Whether the stack runs on this machine and costs nothing itself."""
+        """Whether the stack runs on this machine, which costs nothing."""
         return self.settings is not None and self.settings.platform == "local"
 
     @property
     def test(self) -> Cost | None:
-        """What the load test adds, where the stack makes nodes for it."""
+        """The cost of the load test's own nodes, where the stack has some."""
         if self.settings is None or self.settings.platform != "gke":
             return None
         return load_cost(self.settings.gke.load_shape, self.cost.region)
 
     @property
     def run_usd(self) -> float | None:
-        """What all of it costs while one load runs; None where it is not known or nothing is made for it."""
+        """The total cost during one load test; None where a price is unknown or the stack creates nothing for it."""
         if self.settings is None or self.test is None:
             return None
         return run_usd(self.cost, self.test, self.settings.load.total_s)
 
 
 def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as_json: bool) -> None:
-    """Price one shape, or the stacks that were named, or all of them."""
+    """Price one shape, the named stacks, or all stacks."""
     if shape is not None and stacks:
         raise CommandError("--shape and --stack exclude each other, so nothing was priced; give one of them")
     if shape is not None:
@@ -65,11 +66,11 @@ def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as
 
 
 def parse_shape(text: str) -> NodeShape:
-    """The shape that `<nodes>x<machine type>` says."""
+    """The shape of `<nodes>x<machine type>`."""
     match = _SHAPE.fullmatch(text)
     if match is None:
-        raise CommandError(f"--shape {text} is no <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
-    machine_resources(match["machine_type"])  # says in one sentence if the type is unknown
+        raise CommandError(f"--shape {text} is not <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
+    machine_resources(match["machine_type"])  # raises a one-line error for an unknown type
     return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
 
 
@@ -84,13 +85,13 @@ def _price_stack(stack: str, region: str | None) -> Priced:
 
 
 def _cost_as(usage: Usage, one: Priced) -> Cost:
-    """What it costs with machines bought in another way."""
+    """The cost of the same shape with machines bought in another way."""
     platform = one.settings.platform if one.settings else ""
     return kept_cost(platform, one.shape, one.cost.region, usage=usage)
 
 
 def _price_all(region: str | None) -> list[Priced]:
-    """Every stack whose file is complete; the others are named, since one unfinished file must not hide the rest."""
+    """Price every stack with a valid file, and name the others: one broken file must not hide the rest."""
     priced = []
     for stack in stack_names():
         try:
@@ -102,9 +103,7 @@ def _price_all(region: str | None) -> list[Priced]:
 
 def _print_side_by_side(priced: list[Priced]) -> None:
     others = _other_ways_to_buy(priced)
-    columns = (
-        "stack",
-        "shape",
+    numbers = (
         "vCPUs",
         "memory, GB",
         "USD/h",
@@ -129,27 +128,27 @@ def _print_side_by_side(priced: list[Priced]) -> None:
         )
         for one, costs in zip(priced, zip(*others.values(), strict=True) if others else [()] * len(priced), strict=True)
     ]
-    print_table(columns, rows, words=2)
+    print_table(Table.of("Prices", ("stack", "shape"), numbers, rows))
     note(
-        "\nnodes only: vCPUs and memory, as the published experiment compares shapes. all: and disks, cluster fee, and"
-        " on GKE the NAT gateway and the bucket. test: what is there for the load test only."
+        "\nnodes only: vCPUs and memory, as the published experiment compares shapes. all: with disks, cluster fee, and"
+        " on GKE the NAT gateway and the bucket. test: what only the load test needs."
     )
     _print_notes(priced)
 
 
 def _other_ways_to_buy(priced: list[Priced]) -> dict[Usage, list[Cost]]:
-    """What the same would cost as spot machines or by commitment, for as far as the price list says."""
+    """The cost of the same shapes as spot machines or by commitment, for those that the price list has."""
     ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
     costs = {usage: [_cost_as(usage, one) for one in priced] for usage in ways}
     return {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
 
 
 def _print_line_items(one: Priced) -> None:
-    sums = [(each.name, each.counts, "", "", *_amounts(each.hourly)) for each in cost.sums(one.cost)]
+    sums = [(each.name, each.counts, "", "", *_usd(each.hourly)) for each in cost.sums(one.cost)]
     _print_items(f"{one.shape.name}: {_shape(one)}, {one.cost.region}", one.cost, sums)
     if one.test is not None:
-        total = ("total", "gone when the load test is over", "", "", *_amounts(one.test.hourly))
-        _print_items("\nThe load test's own", one.test, [total])
+        total = ("total", "deleted after the load test", "", "", *_usd(one.test.hourly))
+        _print_items("\nFor the load test only", one.test, [total])
         _print_run(one)
     _print_notes([one])
 
@@ -161,23 +160,24 @@ def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]]) -> N
             item.sku or item.reason or MISSING,
             f"{item.quantity:g} {item.unit.split('-')[0]}",
             MISSING if item.unit_price is None else f"{item.unit_price:.10g} / {item.unit}",
-            *_amounts(item.hourly),
+            *_usd(item.hourly),
         )
         for item in priced.line_items
     ]
-    columns = ("item", "what it is", "quantity", "unit price, USD", "USD/h", "USD/24 h", "USD/730 h")
-    print_table(columns, [*items, ("",) * len(columns), *sums], words=2, title=title)
+    numbers = ("quantity", "unit price, USD", "USD/h", "USD/24 h", "USD/730 h")
+    blank = ("",) * (2 + len(numbers))
+    print_table(Table.of(title, ("item", "SKU"), numbers, [*items, blank, *sums]), title)
 
 
 def _print_run(one: Priced) -> None:
     if one.settings is not None and one.run_usd is not None:
         note(
-            f"\nOne run of {one.settings.load.total_s:g} s costs {number(one.run_usd)} USD, all of the above. What the"
-            " cluster costs while it is made and destroyed comes on top."
+            f"\nOne run of {one.settings.load.total_s:g} s costs {number(one.run_usd)} USD, all of the above. The time"
+            " to create and destroy the cluster is not included."
         )
 
 
-def _amounts(hourly: float | None) -> tuple[str, str, str]:
+def _usd(hourly: float | None) -> tuple[str, str, str]:
     return number(hourly), money(_times(hourly, cost.HOURS_A_DAY)), money(_times(hourly, cost.HOURS_A_MONTH))
 
 
@@ -185,10 +185,10 @@ def _print_notes(priced: list[Priced]) -> None:
     for one in priced:
         if one.stands_in:
             note(
-                f"{one.shape.name} runs on this machine and costs nothing; it is priced as the shape it stands in for."
+                f"{one.shape.name} runs on this machine and costs nothing; the price is of the shape it stands in for."
             )
         if one.cost.hourly is None:
-            note(f"{one.shape.name}: its total is a lower bound: {cost.why_unpriced(one.cost)}.")
+            note(f"{one.shape.name}: the total is a lower bound: {cost.why_unpriced(one.cost)}.")
     note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
 
 

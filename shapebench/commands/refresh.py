@@ -1,4 +1,4 @@
-"""`shapebench price --refresh`: today's prices from Google's catalogue, as a new list in the checkout."""
+"""`shapebench price --refresh`: writes today's prices of Google's catalogue as a new price list."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from analysis.pricing.rules import RULES
 from analysis.pricing.snapshot import FOLDER, Snapshot, newest_snapshot
 from shapebench.output import CommandError, note
 
-# Where the stacks stand whose price changes are worth a line each.
+# Price changes in this region are printed, a line each.
 _SHOWN = DEFAULT_REGION
 
 
 def refresh_prices(transport: CloudCatalogTransport | None = None, folder: Path = FOLDER) -> Path:
-    """Write the new list and say what changed; raises CommandError, and writes nothing, when it cannot be had."""
+    """Write the new list and print what changed; raises CommandError, and writes nothing, if the catalogue fails."""
     before = newest_snapshot()
     try:
         after = read_catalogue(transport or connect(), note)
@@ -32,7 +32,7 @@ def refresh_prices(transport: CloudCatalogTransport | None = None, folder: Path 
 
 
 def changes(before: Snapshot, after: Snapshot, region: str = _SHOWN) -> list[str]:
-    """A line for each price of a region that came, went or changed."""
+    """A line for each price of a region that was added, removed or changed."""
     lines = []
     for rule in RULES:
         old, new = (each.price(rule.resource, region, rule.usage) for each in (before, after))
@@ -52,7 +52,7 @@ def _shown(price: Price) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all: half a list would price half of a stack."""
+    """Replace the file in one step: half a list would price half of a stack."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)

@@ -3,40 +3,53 @@
 from typing import Any
 
 from analysis.formatting import run_names, shape_name
-from analysis.report.spread import SPREAD_COLUMNS, SPREAD_TITLE, spread_rows
+from analysis.report.run_tables import REPEATS, repeats_table
+from analysis.report.tables import Table
+from analysis.results.columns import read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.figures import Shown
-from analysis.statistics.spread import Repeats, read_repeats
-from analysis.statistics.summary import RunSummary, figures, summarise
+from analysis.statistics.read import Read, figures_of
+from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
+from analysis.statistics.summary import RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
 
-_COLUMNS = ("run", "shape", "verdict", "started, UTC", *(figure.title for figure in figures(Shown.RUNS)))
+_TEXT = ("run", "shape", "validity", "started, UTC")
+_FIGURES = figures(Shown.RUNS)
 
 
 def print_runs(uri: str, *, as_json: bool) -> None:
-    """Print every finished run in the order of time, and name on stderr what was skipped."""
+    """Print every finished run in order of time, and what was skipped on stderr."""
     store = ResultsStore(uri)
     scan = store.scan()
-    runs = [(manifest, summarise(store, manifest)) for manifest in scan.manifests]
-    repeats = read_repeats(store, scan.manifests)
+    read = [(manifest, *_read(store, manifest)) for manifest in scan.manifests]
+    runs = [(manifest, summary) for manifest, summary, _ in read]
+    repeats = repeats_of((manifest, figures) for manifest, _, figures in read if figures)
     if as_json:
         print_json(_json(scan, runs, repeats))
         return
     if runs:
         names = run_names(scan.manifests)
-        print_table(_COLUMNS, [_row(names[m.run_id], m, summary) for m, summary in runs], words=4)
+        rows = [_row(names[manifest.run_id], manifest, summary) for manifest, summary in runs]
+        print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], rows))
         if repeats:
-            print_table(SPREAD_COLUMNS, spread_rows(repeats, names), words=2, title=f"\n{SPREAD_TITLE}")
+            print_table(repeats_table(repeats, names), title=f"\n{REPEATS}")
     else:
-        note(f"There is no finished run in {uri}; `pulumi up --stack local` makes one.")
+        note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one.")
     for _, summary in runs:
         for reason in summary.reasons:
             note(f"invalid: {summary.run_id}: {reason}")
     for problem in scan.problems:
         note(f"skipped: {problem.path} {problem.why}")
     for folder in scan.unfinished:
-        note(f"unfinished: {folder} has rows and no manifest, so it counts nowhere")
+        note(f"unfinished: {folder} has rows and no manifest, so no figure counts it")
+
+
+def _read(store: ResultsStore, manifest: Manifest) -> tuple[RunSummary, Read | None]:
+    """A run's summary and, of a repeat, its figures with their intervals."""
+    rows = read_columns(store, manifest)
+    figures = figures_of(manifest, rows, QUANTILES) if manifest.repeat else None
+    return summary_of(manifest, rows), figures
 
 
 def _row(name: str, manifest: Manifest, summary: RunSummary) -> tuple[str, ...]:
@@ -45,7 +58,7 @@ def _row(name: str, manifest: Manifest, summary: RunSummary) -> tuple[str, ...]:
         shape_name(manifest),
         "valid" if summary.valid else "INVALID",
         f"{manifest.started_at:%Y-%m-%d %H:%M}",
-        *(figure.show(getattr(summary, figure.name)) for figure in figures(Shown.RUNS)),
+        *(figure.show(getattr(summary, figure.name)) for figure in _FIGURES),
     )
 
 

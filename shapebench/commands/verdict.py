@@ -1,105 +1,84 @@
-"""`shapebench verdict`: which variant is best for an objective, as a paragraph and a ranking."""
+"""`shapebench verdict`: which variant is best for an objective, as a paragraph and tables."""
 
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from analysis.formatting import count, markdown_cell
+from analysis.formatting import count
+from analysis.report.comparison import claims_table, effects_table
+from analysis.report.tables import Table
 from analysis.results.store import ResultsStore
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import figures
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
-from analysis.verdict.objective import Objective, ObjectiveError, objective
+from analysis.verdict.objective import Objective, ObjectiveError
+from analysis.verdict.objective import objective as objective_of
 from analysis.verdict.ranking import Meets
 from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
 from shapebench.output import CommandError, note, print_json, print_table
 
-# What a script can go by: there is a best, nothing keeps the limits, the data cannot tell.
+# For scripts: there is a best variant, none meets the objective, the data cannot tell.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
 _FIGURES = figures(Shown.RANKING)
-_RANKING = ("variant", "meets", "best or tied", "runs", "requests", *(each.title for each in _FIGURES))
-_EFFECTS = ("factor", "change", "from", "to", "cost", "goodput", "p99")
-_CLAIMS = ("claim of the published experiment", "finding", "why")
-
-Rows = list[tuple[str, ...]]
 
 
 def parse_objective(p99: str | None, errors: str | None, budget: str | None, file: Path | None) -> Objective:
-    """The objective of options and file; raises CommandError where it cannot be understood."""
+    """The objective from options and file; raises CommandError where it cannot be read."""
     try:
-        return objective(p99, errors, budget, file)
+        return objective_of(p99, errors, budget, file)
     except ObjectiveError as error:
         raise CommandError(str(error)) from None
 
 
-def print_verdict(uri: str, asked: Objective, output: str) -> int:
-    """Print the verdict as text, JSON or Markdown, and return the exit code that says the same."""
-    verdict = read_verdict(ResultsStore(uri), asked)
+def print_verdict(uri: str, objective: Objective, output: str) -> int:
+    """Print the verdict as text, JSON or Markdown, and return the exit code for its outcome."""
+    judgement = read_verdict(ResultsStore(uri), objective)
     if output == "json":
-        print_json(to_dict(verdict))
+        print_json(to_dict(judgement))
     else:
-        print(f"{paragraph(verdict)}\n")
-        table = _markdown if output == "markdown" else _text
-        _print_tables(verdict, table)
-        for each in verdict.excluded:
+        print(f"{paragraph(judgement)}\n")
+        for table in _tables(judgement):
+            if output == "markdown":
+                sys.stdout.write(f"{table.markdown()}\n")
+            else:
+                print_table(table)
+                print()
+        for each in judgement.excluded:
             note(f"left out: {each.manifest.run_id} of {each.manifest.stack}: {'; '.join(each.reasons)}")
-    return EXIT_CODES[verdict.outcome]
+    return EXIT_CODES[judgement.outcome]
 
 
-def to_dict(verdict: Verdict) -> dict[str, object]:
+def to_dict(judgement: Verdict) -> dict[str, object]:
     """The verdict as plain values."""
     return {
-        "objective": verdict.objective.to_dict(),
-        "best": [each.label for each in verdict.best],
-        "verdict": paragraph(verdict),
-        "ranking": [each.to_dict() for each in verdict.ranking],
-        "excluded": [{"run_id": each.manifest.run_id, "reasons": list(each.reasons)} for each in verdict.excluded],
+        "objective": judgement.objective.to_dict(),
+        "best": [each.label for each in judgement.best],
+        "verdict": paragraph(judgement),
+        "ranking": [each.to_dict() for each in judgement.ranking],
+        "excluded": [{"run_id": each.manifest.run_id, "reasons": list(each.reasons)} for each in judgement.excluded],
     }
 
 
-def _print_tables(verdict: Verdict, table: Callable[[Sequence[str], Rows, int], None]) -> None:
-    ranking: Rows = [
+def _tables(judgement: Verdict) -> list[Table]:
+    """The ranking, the effects of factors and the claims; nothing where nothing is ranked."""
+    if not judgement.ranking:
+        return []
+    ranking = Table.of(
+        "Ranking of variants",
+        ("variant", "meets", "best or tied"),
+        ("runs", "requests", *(figure.title for figure in _FIGURES)),
         (
-            each.label,
-            each.meets.value,
-            "yes" if each.tied_with_best else "",
-            str(each.runs),
-            count(each.requests),
-            *(each.figures[shown.name].text(shown.show) for shown in _FIGURES),
-        )
-        for each in verdict.ranking
-    ]
-    if not ranking:
-        return
-    table(_RANKING, ranking, 3)
-    found = effects(verdict.ranking)
-    if found:
-        table(
-            _EFFECTS,
-            [
-                (
-                    each.factor,
-                    each.change,
-                    each.before.label,
-                    each.after.label,
-                    *(each.ratio(shown.name).change() for shown in _FIGURES),
-                )
-                for each in found
-            ],
-            4,
-        )
-    table(_CLAIMS, [(each.claim, each.finding.value, each.why) for each in claims(found)], 3)
-
-
-def _text(columns: Sequence[str], rows: Rows, words: int) -> None:
-    print_table(columns, rows, words=words)
-    print()
-
-
-def _markdown(columns: Sequence[str], rows: Rows, words: int) -> None:
-    rule = ["---" if at < words else "--:" for at in range(len(columns))]
-    for cells in (columns, rule, *rows):
-        sys.stdout.write(f"| {' | '.join(markdown_cell(cell) for cell in cells)} |\n")
-    sys.stdout.write("\n")
+            (
+                each.label,
+                each.meets.value,
+                "yes" if each.tied_with_best else "",
+                str(each.runs),
+                count(each.requests),
+                *(each.figures[figure.name].text(figure.show) for figure in _FIGURES),
+            )
+            for each in judgement.ranking
+        ),
+    )
+    found = effects(judgement.ranking)
+    return [ranking, *([effects_table(found)] if found else []), claims_table(claims(found))]

@@ -18,11 +18,19 @@ from tests.support.kubernetes.binaries import kubernetes_is_installed
 from tests.support.kubernetes.control_plane import ControlPlane
 from tools.pins import ROOT
 
+# Run first, as each takes minutes: the shorter modules then fill the other worker.
+_LONGEST = ("test_faults", "test_stacks", "test_load_in_cluster", "test_lifecycle", "test_failures")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.engine)
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in ours:
+        item.add_marker(pytest.mark.engine)
+    items.sort(key=lambda item: _place(item.path.stem) if item in ours else -1)
+
+
+def _place(module: str) -> int:
+    return _LONGEST.index(module) if module in _LONGEST else len(_LONGEST)
 
 
 @pytest.fixture(scope="module")

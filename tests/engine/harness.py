@@ -19,7 +19,8 @@ from loadtest.generator.plan import PLAN_VARIABLE
 
 CHECKOUT = Path(__file__).parents[2]
 WORK_DIR = CHECKOUT / ".state/runs"
-SMOKE = {"profile": "smoke"}
+# A second of ramp and two of hold: enough for every assertion, and there are some fifty of them.
+SMOKE = {"profile": "smoke", "durationS": 3}
 # The commands that read a stack's configuration, and so take a file in another place.
 _READ_CONFIG = {"up", "preview", "refresh", "destroy"}
 LONG = {"profile": "smoke", "durationS": 120}
@@ -128,15 +129,16 @@ class Stack:
         return exported["deployment"].get("resources") or []
 
 
-def generators() -> list[psutil.Process]:
-    """Every Locust process that runs a load test of this checkout's plugin."""
-    return [process for process in psutil.process_iter() if _plan_of(process).startswith(str(WORK_DIR))]
+def generators(stack: Stack) -> list[psutil.Process]:
+    """Every Locust process that sends this stack's server load."""
+    server = f"127.0.0.1:{stack.config['local']['restPort']}"
+    return [process for process in psutil.process_iter() if server in _plan_of(process)]
 
 
 def _plan_of(process: psutil.Process) -> str:
     try:
-        return process.environ().get(PLAN_VARIABLE, "")
-    except psutil.Error:
+        return Path(process.environ()[PLAN_VARIABLE]).read_text()
+    except (psutil.Error, KeyError, OSError):
         return ""
 
 

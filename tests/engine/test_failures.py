@@ -12,7 +12,7 @@ from tests.engine.harness import LONG, SMOKE, WORK_DIR, eventually, generators, 
 
 def wait_for_load(stack):
     """Until the generator of this stack's update asks; returns the server's process."""
-    eventually(generators, "a generator runs", within_s=120)
+    eventually(lambda: generators(stack), "a generator runs", within_s=120)
     time.sleep(4)
     (server,) = servers_on(stack.config["local"]["restPort"])
     return server
@@ -77,7 +77,7 @@ def test_a_server_killed_mid_test_fails_the_update_within_15_s_and_keeps_the_row
     assert run.validity.verdict == "invalid"
     assert run.validity.reasons
     assert list(stack.results.glob(f"requests/stack=*/run_id={run.run_id}/*.parquet"))
-    assert generators() == []
+    assert generators(stack) == []
 
 
 def test_the_next_up_recovers_by_itself(stack):
@@ -93,7 +93,7 @@ def test_an_interrupt_ends_the_generator_and_keeps_what_was_measured(stack):
     os.kill(update.pid, signal.SIGINT)
     output, _ = update.communicate(timeout=60)
     assert update.returncode != 0
-    assert generators() == []
+    assert generators(stack) == []
     run = stack.runs()[-1]
     assert run.validity.verdict == "invalid"
     assert "cancelled" in " ".join(run.validity.reasons)
@@ -118,7 +118,7 @@ def test_a_killed_engine_takes_the_generator_with_it_and_the_rows_are_kept(stack
     wait_for_load(stack)
     os.kill(update.pid, signal.SIGKILL)
     update.communicate(timeout=60)
-    eventually(lambda: not generators(), "the generator is gone", within_s=20)
+    eventually(lambda: not generators(stack), "the generator is gone", within_s=20)
     eventually(lambda: len(stack.runs()) == before + 1, "the run is kept", within_s=20)
     assert stack.runs()[-1].validity.verdict == "invalid"
 

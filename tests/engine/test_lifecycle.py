@@ -84,7 +84,7 @@ def test_the_servers_own_counters_say_that_it_answered_just_what_was_sent(stack)
 
 
 def test_no_generator_outlives_the_update(stack):
-    assert generators() == []
+    assert generators(stack) == []
 
 
 def test_the_server_outlives_the_update(stack):
@@ -137,7 +137,7 @@ def test_malformed_requests_beside_a_test_cost_it_no_row(stack):
     stack.config["rerun"] = "beside malformed requests"
     before = answered_ok(port)
     update = stack.start("up", "--yes", "--skip-preview")
-    eventually(generators, "a generator runs", within_s=120)
+    eventually(lambda: generators(stack), "a generator runs", within_s=120)
     codes = [post(port, b'{"instances": [[[[1.0, 2.0' + b"]" * number) for number in range(30)]
     output, _ = update.communicate(timeout=120)
     assert update.returncode == 0, output

@@ -1,1 +1,1 @@
-"""What only tests need: Kubernetes and node builders, image packer, stand-ins."""
+"""What tests of more than one room or tier need: stand-ins, a real Kubernetes and node, images. No tests."""

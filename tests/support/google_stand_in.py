@@ -1,6 +1,6 @@
-"""Stands in for Google Cloud's REST APIs, over real HTTP: a project with quotas, rights and whatever a test puts there.
+"""A stand-in for Google Cloud's REST APIs over real HTTP: a project with quotas, permissions and a test's resources.
 
-It answers in the form of Google's references (compute v1, container v1, iam v1, cloudresourcemanager v1, serviceusage
+It answers as Google's references say (compute v1, container v1, iam v1, cloudresourcemanager v1, serviceusage
 v1, storage v1), lists in pages, and refuses to delete what is in use.
 """
 
@@ -23,7 +23,7 @@ Query = dict[str, list[str]]
 PROJECT, REGION, ZONE = "acme", "us-central1", "us-central1-a"
 
 _LARGE = (1000.0, 0.0)
-# More than one page of most lists, so that a reader who takes only the first is found out.
+# Small, so that most lists have several pages and a reader of only the first page fails.
 _PAGE = 2
 _CLUSTERS = r"container/projects/[^/]+/locations/[^/]+/clusters/[^/]+"
 _REGIONAL = ("CPUS", "E2_CPUS", "INSTANCES", "SSD_TOTAL_GB", "IN_USE_ADDRESSES", "STATIC_ADDRESSES")
@@ -31,7 +31,7 @@ _OF_PROJECT = ("CPUS_ALL_REGIONS", "NETWORKS", "SUBNETWORKS", "ROUTERS")
 
 
 class RefusedError(Exception):
-    """An answer that is an error."""
+    """Makes the stand-in answer with an error."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 @dataclass
 class GoogleStandIn:
-    """One project. `answers_first` are answers in place of the next ones: a status, and a body or None for Google's."""
+    """One project. `answers_first` replace the next answers: a status, and a body or None for Google's error format."""
 
     project: str = PROJECT
     apis: set[str] = field(default_factory=lambda: set(APIS))
@@ -49,21 +49,21 @@ class GoogleStandIn:
     global_: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_OF_PROJECT, _LARGE))
     permissions: set[str] = field(default_factory=lambda: set(ROLES))
     policy: Json = field(default_factory=lambda: {"etag": "1", "version": 3, "bindings": []})
-    things: dict[str, Json] = field(default_factory=dict)
-    """What there is, by service and path: `iam/projects/acme/serviceAccounts/<email>`."""
+    resources: dict[str, Json] = field(default_factory=dict)
+    """By service and path: `iam/projects/acme/serviceAccounts/<email>`."""
     deleted: list[str] = field(default_factory=list)
-    """What was deleted, in the same form, in order."""
-    looks: int = 1
-    """How often a deletion is said to go on before it is done."""
+    """Paths that were deleted, in order."""
+    polls: int = 1
+    """How often a deletion counts as running before it is done."""
     operation_error: Json | None = None
-    _going_on: dict[str, int] = field(default_factory=dict)
+    _running: dict[str, int] = field(default_factory=dict)
     answers_first: list[tuple[int, bytes | None]] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     def answer(self, method: str, target: str, body: Json) -> tuple[int, bytes]:
         url = urlsplit(target)
         path = unquote(url.path).lstrip("/")
-        self.asked.append(f"{method} {path}")
+        self.requests.append(f"{method} {path}")
         if self.answers_first:
             code, content = self.answers_first.pop(0)
             return code, _error(code, "made to answer so") if content is None else content
@@ -100,8 +100,8 @@ class GoogleStandIn:
         for pattern, answer in answers.items():
             if found := re.fullmatch(pattern, short):
                 return answer(found[1])
-        if path in self.things:
-            return self.things[path]
+        if path in self.resources:
+            return self.resources[path]
         raise RefusedError(404, f"The resource '{path}' was not found")
 
     def _services(self, names: list[str]) -> Json:
@@ -112,7 +112,7 @@ class GoogleStandIn:
         return {"permissions": [each for each in permissions if each in self.permissions]}
 
     def _policy(self, body: Json) -> Json:
-        """Without its conditions for whoever does not say that he knows of them."""
+        """The policy, without conditions where the request does not name their version, as Google answers."""
         if body.get("options", {}).get("requestedPolicyVersion") == 3:
             return self.policy
         bindings = [{key: binding[key] for key in ("role", "members")} for binding in self.policy["bindings"]]
@@ -135,44 +135,44 @@ class GoogleStandIn:
         return {"name": region, "quotas": _quotas(self.regional)}
 
     def _below(self, pattern: str) -> list[Json]:
-        return [each for path, each in self.things.items() if re.fullmatch(pattern, path)]
+        return [each for path, each in self.resources.items() if re.fullmatch(pattern, path)]
 
     def _aggregated(self, plural: str, query: Query) -> Json:
-        """By zone and region, as Google groups them; a page holds a few scopes, empty ones with a warning."""
+        """Resources grouped by zone and region; a page holds some of the groups, an empty one has a warning."""
         scopes: Json = {"zones/empty-a": {"warning": {"code": "NO_RESULTS_ON_PAGE"}}}
-        for path, thing in self.things.items():
+        for path, thing in self.resources.items():
             if found := re.fullmatch(rf"compute/projects/[^/]+/(.+)/{plural}/[^/]+", path):
                 scopes.setdefault(found[1], {plural: []})[plural].append(thing)
         pairs = _page([*scopes.items()], "items", query)
         return pairs | {"items": dict(pairs["items"])}
 
     def _delete(self, path: str) -> Json:
-        if path not in self.things:
+        if path not in self.resources:
             raise RefusedError(404, f"The resource '{path}' was not found")
-        # A bucket with objects, a network with a subnetwork, a subnetwork with a cluster: whatever names it.
+        # A bucket with objects, or anything that another resource names in `holds`.
         held = [
             each
-            for each, thing in self.things.items()
+            for each, thing in self.resources.items()
             if path in thing.get("holds", ()) or each.startswith(f"{path}/o/")
         ]
         if held:
             raise RefusedError(400, f"The resource '{path}' is already being used by '{held[0]}'")
         service = path.partition("/")[0]
         if service not in {"compute", "container"} or self.operation_error is None:
-            for gone in (path, *self.things[path].get("takes", ())):
-                del self.things[gone]
+            for gone in (path, *self.resources[path].get("takes", ())):
+                del self.resources[gone]
             self.deleted.append(path)
         if service not in {"compute", "container"}:
             return {}
-        name = f"operation-{len(self._going_on) + 1}"
-        self._going_on[name] = self.looks
+        name = f"operation-{len(self._running) + 1}"
+        self._running[name] = self.polls
         return {"name": name, "status": "RUNNING"}
 
     def _operation(self, name: str) -> Json:
-        if name not in self._going_on:
+        if name not in self._running:
             raise RefusedError(404, f"there is no operation {name}")
-        self._going_on[name] -= 1
-        if self._going_on[name] > 0:
+        self._running[name] -= 1
+        if self._running[name] > 0:
             return {"name": name, "status": "RUNNING"}
         return {"name": name, "status": "DONE"} | ({"error": self.operation_error} if self.operation_error else {})
 
@@ -193,15 +193,15 @@ def _error(code: int, message: str) -> bytes:
 
 @contextmanager
 def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
-    """Answers on the loopback; yields the `gcp:*` keys that lead there."""
+    """Serve on the loopback; yields the `gcp:*` keys with its endpoints."""
 
     class Handler(BaseHTTPRequestHandler):
-        # Head and body in one packet: two would wait for each other.
+        # One packet for head and body; two would add a delay (Nagle, delayed ACK).
         wbufsize = -1
         protocol_version = "HTTP/1.1"
 
         def __getattr__(self, name: str) -> Callable[[], None]:
-            # The server looks for do_GET, do_POST and do_DELETE, which are all one here.
+            # do_GET, do_POST and do_DELETE are the same here.
             if name.startswith("do_"):
                 return self._answer
             raise AttributeError(name)
@@ -217,7 +217,7 @@ def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

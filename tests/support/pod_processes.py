@@ -1,7 +1,7 @@
-"""Runs a pod of the load generator as processes of this machine: its commands, variables, volumes and exit codes.
+"""Runs a pod of the load generator as processes of this machine, with its commands, variables, volumes and exit codes.
 
-What is missing is what a container adds: namespaces, limits, an image. The official image is stood in for by this
-environment's packages; only the keeper gets a Python without any, as it promises to need none.
+A container's namespaces, limits and image are missing. This environment's packages replace the official image's; the
+sidecar gets a Python without packages, because it needs none.
 """
 
 import os
@@ -18,7 +18,7 @@ from loadtest.run.pod import ROOT
 Json = dict[str, Any]
 Files = dict[str, bytes]
 
-# What a container finds there of its own control group.
+# Where a container finds its own control group.
 _CGROUP = "/sys/fs/cgroup"
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -27,9 +27,9 @@ IMAGE_ID = "docker.io/locustio/locust@sha256:" + "1" * 64
 
 
 class PodProcesses:
-    """One pod, from `start` to `stop`. Volumes are folders below `folder`; mount paths become paths there.
+    """One pod, from `start` to `stop`. Volumes are folders below `folder`, and mount paths become paths there.
 
-    `names` are those that a cluster's DNS would resolve, and what answers here instead.
+    `names` maps names that a cluster's DNS resolves to the addresses that answer here.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class PodProcesses:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._codes: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
-        self._said_last: Json | None = None
+        self._last_status: Json | None = None
         self._stopped = threading.Event()
         self._containers = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -71,7 +71,7 @@ class PodProcesses:
         if not self._stopped.is_set():
             for container in self._spec["containers"]:
                 self._start(container)
-            # The kernel ends what this thread started when the thread ends, so also when the tests are killed.
+            # The kernel ends the containers when this thread ends, also if the tests are killed.
             self._stopped.wait()
 
     def _start(self, container: Json) -> subprocess.Popen[bytes]:
@@ -89,27 +89,27 @@ class PodProcesses:
         return process
 
     def pid(self, container: str) -> int:
-        """Of the process that has the number 1 there."""
+        """The process id of the container's main process, which has id 1 in a real container."""
         return self._running[container].pid
 
     def kill(self, container: str, reason: str = "OOMKilled") -> None:
-        """End a container as the kernel does, whose reason the cluster then tells."""
+        """Kill a container, as the kernel does; its status then gives the reason."""
         self._reasons[container] = reason
         os.killpg(self._running[container].pid, signal.SIGKILL)
 
     def suspend(self, container: str) -> None:
-        """Let a container neither go on nor end."""
+        """Suspend a container."""
         os.killpg(self._running[container].pid, signal.SIGSTOP)
 
     def terminate(self) -> None:
-        """Have every container end in its own time; until all have, nothing new is reported, as a kubelet does it."""
-        self._said_last = self.status()
+        """Send SIGTERM to every container. Until all have ended the status stays as it was, as a kubelet reports it."""
+        self._last_status = self.status()
         for process in self._running.values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
 
     def stop(self) -> None:
-        """End the pod at once."""
+        """Kill the pod."""
         self._stopped.set()
         for process in list(self._running.values()):
             if process.poll() is None:
@@ -121,9 +121,9 @@ class PodProcesses:
         return [name for name, process in self._running.items() if process.poll() is None]
 
     def status(self) -> Json:
-        """What the kubelet would report."""
-        if self._said_last and self.alive:
-            return self._said_last
+        """The status that a kubelet would report."""
+        if self._last_status and self.alive:
+            return self._last_status
         init, main = self._spec["initContainers"], self._spec["containers"]
         codes = {name: process.poll() for name, process in self._running.items()}
         ended = [codes.get(each["name"]) for each in main]
@@ -160,7 +160,7 @@ class PodProcesses:
         return "\n".join(text.splitlines()[-lines:]) if lines else text
 
     def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:
-        """Run a command beside a container's process, which has the number 1 there."""
+        """Run a command in a container, whose main process has id 1 there."""
         process = self._running.get(container)
         if process is None or process.poll() is not None:
             return subprocess.CompletedProcess(command, 1, b"", b"container not running")
@@ -177,7 +177,7 @@ class PodProcesses:
         program, *arguments = (self._here(part) for part in command)
         if program == "locust":
             return [sys.executable, "-m", "locust", *arguments]
-        # The keeper without site-packages: what is no part of the standard library is not found.
+        # The sidecar runs without site-packages, so that it can import the standard library only.
         bare = ["-S"] if "loadtest.generator.pod.sidecar" in arguments else []
         return [sys.executable, *bare, *arguments] if program == "python" else [program, *arguments]
 
@@ -192,9 +192,9 @@ class PodProcesses:
 
 
 class ServerProcess:
-    """A server's pod: a process of this machine, and the files of its control group as a container would find them.
+    """A server's pod: a process of this machine, with the files of a control group as a container finds them.
 
-    Written from what the kernel says of the process, before each command; stopped by its limit in a quarter of the
+    The files are written before each command, from the kernel's figures of the process, throttled in a quarter of the
     periods.
     """
 
@@ -204,7 +204,7 @@ class ServerProcess:
         self.commands = 0
 
     def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:  # noqa: ARG002 - it has one
-        """Run a command in it."""
+        """Run a command in the pod."""
         self.commands += 1
         self._write()
         here = [part.replace(_CGROUP, str(self._folder)) for part in command]

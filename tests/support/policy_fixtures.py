@@ -1,4 +1,4 @@
-"""The fixtures of the policy pack's rules: resources that keep each rule, and resources that break it."""
+"""Reads the fixtures of the policy rules: resources that keep each rule, and resources that break it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ _STACK = "8cpu-16gb"
 
 @dataclass(frozen=True)
 class Fixture:
-    """One resource, and what a rule says of it: nothing, if it is green."""
+    """One resource, and the violation that a rule reports; None if it is green."""
 
     resource: Resource
     says: str | None
@@ -30,7 +30,7 @@ def fixtures(rule: str, colour: str) -> list[Fixture]:
 
 
 def names() -> set[str]:
-    """The rules that have fixtures."""
+    """The names of the rules that have fixtures."""
     return {path.stem for path in _FOLDER.glob("*.yaml")}
 
 

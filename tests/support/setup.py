@@ -1,6 +1,6 @@
-"""`python -m tests.support.setup kubernetes|node`: builds the programs that some tests start, where missing.
+"""`python -m tests.support.setup kubernetes|node` builds the programs that some tests run, where they are missing.
 
-After `make setup-dev`. `kubernetes` is a control plane and Pulumi's provider for it; `node` adds what runs containers.
+It needs `make setup-dev`. `kubernetes` is a control plane and Pulumi's provider for it; `node` adds a node's programs.
 """
 
 import sys
@@ -16,7 +16,7 @@ _INTERRUPTED = 130
 
 
 def main(tier: str) -> int:
-    """Build; returns the exit status."""
+    """Build the tier's programs; returns the exit status."""
     try:
         with exclusively(ROOT / ".tools/lock"):
             ensure_kubernetes(ROOT)

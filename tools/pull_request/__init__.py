@@ -1,1 +1,1 @@
-"""What a pull request is told: each stack previewed, and one comment over all of them, edited in place."""
+"""Previews every stack for a pull request, and keeps one comment with all previews on it."""

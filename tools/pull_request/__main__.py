@@ -1,4 +1,4 @@
-"""`python -m tools.pull_request`: preview a stack into a file, show such files, or put them on a pull request."""
+"""`python -m tools.pull_request` previews a stack into a file, prints such files, or puts them on a pull request."""
 
 import argparse
 import os
@@ -16,7 +16,7 @@ from tools.pull_request.run import preview
 
 
 def main() -> int:
-    """Do what the arguments say; returns the exit status."""
+    """Run one of the three actions; returns the exit status."""
     arguments = _parser().parse_args()
     try:
         if arguments.action == "preview":
@@ -36,15 +36,15 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.pull_request", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
-    one = actions.add_parser("preview", help="preview a stack under the policy pack; fails if the preview does")
+    one = actions.add_parser("preview", help="preview a stack under the policy pack; fails if the preview fails")
     one.add_argument("stack", choices=stack_names())
-    one.add_argument("--into", type=Path, required=True, help="the folder that gets <stack>.json")
-    show = actions.add_parser("show", help="print previews as the comment would have them")
-    put = actions.add_parser("comment", help="edit or make the comment; reads GITHUB_TOKEN and what a runner sets")
+    one.add_argument("--into", type=Path, required=True, help="the folder for <stack>.json")
+    show = actions.add_parser("show", help="print previews in the form of the comment")
+    put = actions.add_parser("comment", help="create or edit the comment; reads GITHUB_TOKEN and a runner's variables")
     for each in (show, put):
-        each.add_argument("folder", type=Path, help="where <stack>.json are, at any depth")
-        each.add_argument("stacks", nargs="*", help="the stacks that were asked for; all by default")
-    put.add_argument("--number", type=int, required=True, help="the pull request")
+        each.add_argument("folder", type=Path, help="the folder with <stack>.json, at any depth")
+        each.add_argument("stacks", nargs="*", help="the expected stacks; all by default")
+    put.add_argument("--number", type=int, required=True, help="the number of the pull request")
     return parser
 
 
@@ -58,13 +58,13 @@ def _preview(stack: str, into: Path) -> int:
 
 
 def _compose(folder: Path, stacks: list[str]) -> str:
-    # A job that broke off leaves no file or half of one, and its stack is named as missing.
+    # A failed job leaves no file or an incomplete one; the comment then says that its stack has no preview.
     previews = []
     for path in sorted(folder.rglob("*.json")):
         try:
             previews.append(Preview.model_validate_json(path.read_text()))
         except ValidationError as error:
-            print(f"{path} is no preview, so it is left out: {error}", file=sys.stderr)
+            print(f"{path} is not a preview, so it is left out: {error}", file=sys.stderr)
     server, repository = os.environ.get("GITHUB_SERVER_URL", "https://github.com"), _variable("GITHUB_REPOSITORY")
     run_url = f"{server}/{repository}/actions/runs/{_variable('GITHUB_RUN_ID')}"
     return compose(previews, stacks, _variable("PREVIEWED_COMMIT"), run_url)
@@ -79,7 +79,7 @@ def _variable(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
         raise SetupError(
-            f"{name} is not set, so it is not known what to comment on; .github/workflows/preview.yml sets it"
+            f"{name} is not set, so there is nothing to comment on; set it as .github/workflows/preview.yml does"
         )
     return value
 

@@ -1,4 +1,4 @@
-"""The comment: a table of all stacks, then what would change in each, as Markdown that nobody's error can break."""
+"""Writes the comment as Markdown: a table of all stacks, then the changes of each."""
 
 import re
 from collections import Counter
@@ -8,9 +8,9 @@ from typing import Any
 from tools.pull_request.preview import Change, Preview
 
 MARKER = "<!-- shapebench: preview of all stacks -->"
-"""By which the comment is found again."""
+"""The first line of the comment, by which it is found again."""
 
-# GitHub refuses 65,536 characters and more; the last lines say that something was left out.
+# GitHub refuses 65,536 characters and more.
 _LIMIT = 60_000
 _CHANGES_SHOWN = 60
 _PROBLEM_LIMIT = 4_000
@@ -18,7 +18,7 @@ _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±"}
 
 
 def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, run_url: str) -> str:
-    """The whole comment. A stack that was expected and has no preview is named."""
+    """The whole comment. An expected stack without a preview has a row that says so."""
     found = {preview.stack: preview for preview in previews}
     rows = [_row(stack, found.get(stack)) for stack in expected]
     parts = [
@@ -37,12 +37,12 @@ def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, r
     text = "\n\n".join(part for part in parts if part)
     if len(text) <= _LIMIT:
         return text
-    return "\n\n".join([*parts[:3], f"What would change is too long for a comment: [the log]({run_url}) has it."])
+    return "\n\n".join([*parts[:3], f"The changes are too long for a comment; see [the log]({run_url})."])
 
 
 def _row(stack: str, preview: Preview | None) -> str:
     if preview is None:
-        return f"| `{stack}` | **no preview**: its job ended before it had one | – | – |"
+        return f"| `{stack}` | **no preview**: its job ended without one | – | – |"
     cost = preview.cost or {}
     serving, test = cost.get("serving") or {}, cost.get("test") or {}
     return f"| `{stack}` | {_changes(preview)} | {_figure(serving, 'monthly')} | {_figure(test, 'hourly')} |"
@@ -79,7 +79,7 @@ def _details(preview: Preview) -> str:
     if not inside:
         return ""
     attribute = " open" if preview.failed else ""
-    summary = f"<summary>{preview.stack}: {'what is wrong' if preview.failed else 'what would change'}</summary>"
+    summary = f"<summary>{preview.stack}: {'problems' if preview.failed else 'changes'}</summary>"
     return "\n\n".join([f"<details{attribute}>{summary}", *inside, "</details>"])
 
 
@@ -88,7 +88,7 @@ def _line(change: Change) -> str:
 
 
 def _fenced(text: str, language: str = "") -> str:
-    """The text as a block that it cannot end by itself, whatever backticks it has; nobody is mentioned in there."""
+    """The text in a code block whose fence is longer than any run of backticks in it. Names in it mention nobody."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
@@ -100,12 +100,11 @@ def _notes(previews: Iterable[Preview], run_url: str) -> str:
     if costs:
         dates = ", ".join(sorted({str(cost.get("pricesAsOf")) for cost in costs}))
         notes.append(
-            f"List prices of {dates}, on demand, 730 hours; in brackets with a billing account's credit of one zonal"
-            " cluster."
+            f"On-demand list prices of {dates}, 730 hours a month; in brackets with the free credit for one cluster."
         )
     unpriced = sorted({name for cost in costs for name in cost.get("unpriced") or ()})
     if unpriced:
-        notes.append(f"Without a price, so not in the sums: {', '.join(unpriced)}.")
-    notes.append("– makes nothing on Google Cloud.")
-    notes.append(f"[The run]({run_url})")
+        notes.append(f"Not in the sums, because they have no price: {', '.join(unpriced)}.")
+    notes.append("– has no resources on Google Cloud.")
+    notes.append(f"[The workflow run]({run_url})")
     return " ".join(notes)

@@ -1,4 +1,4 @@
-"""One comment on a pull request through GitHub's REST API: found by its mark and edited, or made."""
+"""Creates one comment on a pull request through GitHub's REST API, or edits it where it exists."""
 
 import json
 import re
@@ -12,12 +12,12 @@ from typing import Any
 _TIMEOUT_S = 30.0
 _TRIES = 4
 _RETRIED = {429, 500, 502, 503, 504}
-# Whoever this workflow's token belongs to. Anybody can write our mark into a comment of their own.
-_OURSELVES = "github-actions[bot]"
+# The user of a workflow's token. Other users can write the marker into their comments, too.
+_OWN_LOGIN = "github-actions[bot]"
 
 
 class GitHubError(Exception):
-    """GitHub did not do what it was asked. The message says what follows and the mend."""
+    """A request to GitHub failed. The message says what follows and what to do."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,22 @@ class PullRequest:
     """One pull request, and the token that may comment on it."""
 
     api_url: str
-    """`https://api.github.com`, or that of an enterprise's own server."""
+    """`https://api.github.com`, or the API of an enterprise server."""
     repository: str
     """`owner/name`."""
     number: int
     token: str
     pause_s: float = 2.0
-    """Before the first repetition of what failed in passing; doubled each time."""
+    """Pause before the first retry; it doubles with each."""
 
-    def put_comment(self, mark: str, body: str) -> str:
-        """Edit our comment that holds the mark, or make it; returns its address."""
-        known = next((each for each in self._comments() if _is_ours(each, mark)), None)
+    def put_comment(self, marker: str, body: str) -> str:
+        """Edit this workflow's comment with the marker, or create it; returns its URL."""
+        known = next((each for each in self._comments() if _is_own(each, marker)), None)
         if known is None:
-            made, _ = self._ask("POST", f"{self._issue}/comments", {"body": body})
+            written, _ = self._send("POST", f"{self._issue}/comments", {"body": body})
         else:
-            made, _ = self._ask("PATCH", f"{self._repository}/issues/comments/{known['id']}", {"body": body})
-        return str(made["html_url"])
+            written, _ = self._send("PATCH", f"{self._repository}/issues/comments/{known['id']}", {"body": body})
+        return str(written["html_url"])
 
     @property
     def _repository(self) -> str:
@@ -53,12 +53,12 @@ class PullRequest:
     def _comments(self) -> Iterator[dict[str, Any]]:
         url: str | None = f"{self._issue}/comments?per_page=100"
         while url:
-            page, following = self._ask("GET", url)
+            page, following = self._send("GET", url)
             yield from page
             url = following
 
-    def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> tuple[Any, str | None]:
-        """The answer, and the address of the next page if there is one."""
+    def _send(self, method: str, url: str, body: dict[str, Any] | None = None) -> tuple[Any, str | None]:
+        """The answer, and the URL of the next page if there is one."""
         request = urllib.request.Request(  # noqa: S310 (GitHub's own address, from the runner)
             url,
             method=method,
@@ -81,21 +81,21 @@ class PullRequest:
             except OSError as error:
                 if attempt == _TRIES - 1:
                     raise GitHubError(
-                        f"{method} {url}: {error}, so the comment is as it was; run the job again"
+                        f"{method} {url}: {error}, so the comment is unchanged; run the job again"
                     ) from error
             time.sleep(self.pause_s * 2**attempt)
         raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _is_ours(comment: dict[str, Any], mark: str) -> bool:
-    return (comment.get("user") or {}).get("login") == _OURSELVES and mark in (comment.get("body") or "")
+def _is_own(comment: dict[str, Any], marker: str) -> bool:
+    return (comment.get("user") or {}).get("login") == _OWN_LOGIN and marker in (comment.get("body") or "")
 
 
 def _explained(method: str, url: str, error: urllib.error.HTTPError) -> str:
-    said = error.read().decode(errors="replace")[:500]
-    mend = (
+    answer = error.read().decode(errors="replace")[:500]
+    remedy = (
         "; the job needs `permissions: pull-requests: write`, which a pull request from a fork never gets"
         if error.code in {401, 403, 404}
         else "; run the job again"
     )
-    return f"{method} {url} was answered with {error.code}: {said}, so the comment is as it was{mend}"
+    return f"{method} {url} was answered with {error.code}: {answer}, so the comment is unchanged{remedy}"

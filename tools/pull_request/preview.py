@@ -1,4 +1,4 @@
-"""What a preview of one stack came to, read from the engine's own events."""
+"""The result of previewing one stack, read from the engine's events."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,40 +15,40 @@ class _Value(BaseModel):
 
 
 class Change(_Value):
-    """One resource that would not stay as it is."""
+    """One resource that an update would change."""
 
     op: str
-    """`create`, `update`, `delete`, `replace` and what the engine makes of that."""
+    """The engine's operation: `create`, `update`, `delete`, `replace` and others."""
     kind: str
     name: str
 
 
 class Preview(_Value):
-    """One stack, previewed."""
+    """The preview of one stack."""
 
     stack: str
     failed: bool
     changes: tuple[Change, ...]
     cost: dict[str, Any] | None
-    """The stack's output of that name, analysis.pricing.stack_cost.cost_output; None where it has none."""
+    """The stack's output `cost`, from analysis.pricing.stack_cost.cost_output; None where it has none."""
     problems: tuple[str, ...]
-    """Errors and violations of policies."""
+    """Errors and policy violations."""
 
 
 def read_events(stack: str, lines: Iterable[str], status: int) -> Preview:
-    """The preview from `pulumi preview --json` as a stream of events, and from its exit status."""
+    """Read a preview from the event stream of `pulumi preview --json` and its exit status."""
     changes: dict[str, Change] = {}
     cost, problems, finished = None, list[str](), False
     for event in _events(lines):
         step = _part(event, "resourcePreEvent").get("metadata")
         if step and step["op"] not in _SAME and step["type"] != _STACK_TYPE:
-            # A replacement comes as several steps of one resource; the first says so, too.
+            # A replacement is several steps of one resource; the first one says that it is a replacement.
             changes.setdefault(step["urn"], _change(step))
         cost = _cost(_part(event, "resOutputsEvent").get("metadata")) or cost
         problems += _problems(event)
         finished = finished or "summaryEvent" in event
     if not finished:
-        problems.append("The preview ended before it was complete; the log of its job says more.")
+        problems.append("The preview is incomplete; see the log of its job.")
     return Preview(
         stack=stack,
         failed=status != 0 or not finished,
@@ -63,7 +63,7 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         try:
             event = json.loads(line)
         except ValueError:
-            continue  # what a plugin printed in between
+            continue  # printed by a plugin
         if isinstance(event, dict):
             yield event
 

@@ -1,4 +1,4 @@
-"""Previews one stack with the real command line, against what is up or, where nothing is, against nothing."""
+"""Previews one stack with the Pulumi command line, against its state in the user's backend if it is there."""
 
 import json
 import os
@@ -9,18 +9,18 @@ from tools.pins import ROOT
 from tools.pull_request.preview import Preview, read_events
 from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
 
-# Chosen by whoever set the repository up; without them tools/env.sh takes the embedded backend.
-_CHOICES_OF_BACKEND = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
+# The user's choice of a backend; without them tools/env.sh takes the embedded one.
+_BACKEND_VARIABLES = ("PULUMI_BACKEND_URL", "PULUMI_ACCESS_TOKEN")
 
 
 def preview(stack: str) -> Preview:
-    """Preview a stack under the policy pack. What the preview finds wrong is in it; SetupError if there is none."""
+    """Preview a stack under the policy pack. Its problems are in the result; raises SetupError if it cannot start."""
     environment = _environment(stack)
     say(f"previewing {stack}")
     done = subprocess.run(
         ["pulumi", "preview", "--json", "--non-interactive", "--stack", stack, "--policy-pack", "policy"],  # noqa: S607 (tools/env.sh sets PATH)
         cwd=ROOT,
-        # As events, one a line: only they carry the stack's outputs and what policies say.
+        # As events, one per line: only they hold the stack's outputs and policy violations.
         env=environment | {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
         stdout=subprocess.PIPE,
         text=True,
@@ -32,9 +32,9 @@ def preview(stack: str) -> Preview:
 def _environment(stack: str) -> dict[str, str]:
     environment = activated_environment()
     if not uses_embedded_backend(environment) and stack not in _stacks_in(environment):
-        # Making it there would need more than the read-only identity of a pull request.
-        say(f"{stack} is not in your backend, so all of it counts as new")
-        for name in _CHOICES_OF_BACKEND:
+        # Creating it there would need more than the read-only identity of a pull request.
+        say(f"{stack} is not in your backend, so all of its resources are new")
+        for name in _BACKEND_VARIABLES:
             os.environ.pop(name, None)
         environment = activated_environment()
     if uses_embedded_backend(environment):
@@ -53,7 +53,7 @@ def _stacks_in(environment: dict[str, str]) -> set[str]:
     )
     if listed.returncode != 0:
         raise SetupError(
-            "your backend does not list its stacks, so there is nothing to compare with; check PULUMI_BACKEND_URL and"
-            f" that the identity may read it:\n{listed.stderr.strip()}"
+            "your backend does not list its stacks, so there is nothing to compare with; check PULUMI_BACKEND_URL, and"
+            f" that this identity may read it:\n{listed.stderr.strip()}"
         )
     return {each["name"].rpartition("/")[2] for each in json.loads(listed.stdout)}

@@ -1,4 +1,4 @@
-"""What a million good predictions of each variant is made of: one stacked bar a variant, a part for each line item."""
+"""Cost per million good predictions by line item: a stacked bar for each variant, and the same as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ import altair as alt
 import pandas as pd
 from markupsafe import Markup
 
-from analysis.formatting import money
-from analysis.report.charts.drawing import FIRST, FOURTH, INK, SECOND, THIRD, colours, name_axis, rows_height_px, svg
+from analysis.formatting import money, number
+from analysis.report.charts.drawing import FIRST, FOURTH, SECOND, THIRD, colours, labelled_bars
+from analysis.report.tables import Column, Table
 from analysis.verdict.ranking import Ranked
 
 _SHADES = (FIRST, SECOND, THIRD, FOURTH)
@@ -16,8 +17,8 @@ _OTHER = "other"
 
 
 @dataclass(frozen=True)
-class Made:
-    """A variant's cost per million good predictions: of each item in the order of `Breakdown.names`, and in all."""
+class Parts:
+    """A variant's cost per million good predictions: of each item in the order of `Breakdown.names`, and in total."""
 
     label: str
     parts: tuple[float, ...]
@@ -30,19 +31,29 @@ class Breakdown:
     """All variants in the order of the ranking."""
 
     names: tuple[str, ...]
-    rows: tuple[Made, ...]
+    rows: tuple[Parts, ...]
     drawing: Markup
+
+    def table(self, currency: str) -> Table:
+        """The same as numbers."""
+        items = (*map(Column, self.names), Column("total", bold=True), Column(f"{currency}/h"))
+        return Table(
+            "Cost of each variant by line item",
+            (Column("variant", "text"), *items),
+            tuple((row.label, *map(money, row.parts), money(row.total), number(row.usd_hourly)) for row in self.rows),
+            f"{currency} per million good predictions, by line item, at the prices of the variant's newest run.",
+        )
 
 
 def break_down(ranking: Sequence[Ranked]) -> Breakdown:
-    """Of each variant the prices of its newest run, which are those that it is ranked by."""
+    """Divide the cost of each variant at the prices of its newest run, by which it is ranked."""
     hourly = [_hourly(each) for each in ranking]
     items = tuple(dict.fromkeys(item for parts in hourly for item in parts))
     rows = []
     for each, parts in zip(ranking, hourly, strict=True):
         total = each.usd_per_million.value
         shares = (parts.get(item, 0.0) / each.usd_hourly for item in items)
-        rows.append(Made(each.label, tuple(total * share for share in shares), total, each.usd_hourly))
+        rows.append(Parts(each.label, tuple(total * share for share in shares), total, each.usd_hourly))
     return Breakdown(items, tuple(rows), _draw(items, rows))
 
 
@@ -52,35 +63,29 @@ def _hourly(each: Ranked) -> dict[str, float]:
 
 
 def _drawn_as(items: Sequence[str]) -> dict[str, str]:
-    """As many as there are colours; of more the last ones together, which are the smallest of a cluster."""
+    """The name in the legend of each item; the last ones, which are the smallest, share one where colours run out."""
     alone = items if len(items) <= len(_SHADES) else items[: len(_SHADES) - 1]
     return {item: item if item in alone else _OTHER for item in items}
 
 
-def _draw(items: Sequence[str], rows: Sequence[Made]) -> Markup:
+def _draw(items: Sequence[str], rows: Sequence[Parts]) -> Markup:
     drawn_as = _drawn_as(items)
     names = list(dict.fromkeys(drawn_as.values()))
     parts = pd.DataFrame(
         [
-            {"variant": row.label, "item": drawn_as[item], "usd": usd, "at": names.index(drawn_as[item])}
+            {"variant": row.label, "item": drawn_as[item], "value": usd, "at": names.index(drawn_as[item])}
             for row in rows
             for item, usd in zip(items, row.parts, strict=True)
         ]
     )
-    totals = pd.DataFrame([{"variant": row.label, "usd": row.total, "label": money(row.total)} for row in rows])
-    # Room at the right for the longest label, which stands outside its bar.
-    scale = alt.Scale(domain=[0, float(totals["usd"].max()) * 1.18], nice=False)
-    x = alt.X("usd:Q", title="USD per million good predictions", axis=alt.Axis(tickCount=4), scale=scale)
-    y = alt.Y("variant:N", sort=None, title=None, axis=name_axis())
-    bars = (
-        alt.Chart(parts)
-        .mark_bar(height=alt.RelativeBandSize(0.62))
-        .encode(x=x, y=y, color=colours("item", names, list(_SHADES[: len(names)]), "square"), order="at:Q")
-    )
-    labels = alt.Chart(totals).mark_text(align="left", dx=5, color=INK, fontSize=12)
-    return svg(
-        alt.layer(bars, labels.encode(x=x, y=y, text=alt.Text("label:N"))),
+    totals = pd.DataFrame([{"variant": row.label, "value": row.total, "label": money(row.total)} for row in rows])
+    return labelled_bars(
+        totals,
+        "variant",
+        "USD per million good predictions",
         f"Cost per million good predictions of each variant by line item ({', '.join(items)}), in the order of the "
         "ranking; the numbers are in the table.",
-        height_px=rows_height_px(len(rows)) + 24,
+        parts=alt.Chart(parts).encode(
+            color=colours("item", names, list(_SHADES[: len(names)]), "square"), order="at:Q"
+        ),
     )

@@ -1,8 +1,11 @@
-"""Turns a chart into an SVG element in the page's own colours, so that one drawing serves light, dark and print."""
+"""Turns a chart into an SVG element in the page's colours, light, dark and in print, or into a file of its own."""
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
 
 import altair as alt
+import pandas as pd
 import vl_convert
 from altair.utils import schemapi
 from markupsafe import Markup
@@ -13,6 +16,9 @@ schemapi.DEBUG_MODE = False
 
 _WIDTH_PX = 440
 _HEIGHT_PX = 230
+_STYLE = Path(__file__).parents[1] / "templates" / "style.css"
+# Screens with many dots show a picture at half its size.
+_PNG_SCALE = 2.0
 # The page's style sheet gives these their values, once for light and once for dark.
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--grid)"
 FIRST, SECOND, THIRD, FOURTH, BAD, BAND = (
@@ -42,6 +48,20 @@ _LOOK = alt.Config(
 _TAG = re.compile(r"<[^>]+>")
 _NAMING = re.compile(r' (?:role|class|aria-[a-z]+|pointer-events)="[^"]*"')
 _LONG = re.compile(r"\d+\.\d{3,}")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with its title and a caption; `file` is what an export calls it, where that is not its title.
+
+    The caption of a `finding` says what the drawing alone does not.
+    """
+
+    title: str
+    caption: str
+    svg: Markup | None
+    file: str = ""
+    finding: bool = False
 
 
 def name_axis() -> alt.Axis:
@@ -101,6 +121,51 @@ def svg(chart: alt.LayerChart | alt.FacetChart, description: str, height_px: int
     view_box = head.split('viewBox="')[1].split('"')[0]
     element = Markup('<svg role="img" aria-label="{}" viewBox="{}">{}')
     return element.format(description, view_box, Markup(_TAG.sub(_lean, body)))  # noqa: S704 - drawn above; its texts are escaped there
+
+
+def labelled_bars(
+    frame: pd.DataFrame, name: str, title: str, description: str, parts: alt.Chart | None = None
+) -> Markup:
+    """A horizontal bar for each row, from the columns `name`, `value` and `label`.
+
+    `parts` has a `value` for each part of a bar, and says how they are drawn.
+    """
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=name_axis())
+    # Room at the right for the longest label, which stands outside its bar.
+    scale = alt.Scale(domain=[0, float(frame["value"].max()) * 1.18 or 1.0], nice=False)
+    x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4), scale=scale)
+    bars = alt.Chart(frame).encode(color=alt.value(FIRST)) if parts is None else parts
+    labels = alt.Chart(frame).mark_text(align="left", dx=5, color=INK, fontSize=12)
+    layers = alt.layer(
+        bars.mark_bar(height=alt.RelativeBandSize(0.62)).encode(x=x, y=y),
+        labels.encode(x=x, y=y, text=alt.Text("label:N")),
+    )
+    legend_px = 0 if parts is None else 24
+    return svg(layers, description, height_px=rows_height_px(len(frame)) + legend_px)
+
+
+def standalone(drawing: str) -> str:
+    """The drawing as an SVG file, in the page's light colours on its background."""
+    colours = _light_colours()
+    # Plain text: what is put into markup would be escaped.
+    head, body = str(drawing).split(">", 1)
+    view_box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
+    assert view_box  # every drawing has one, see svg
+    width, height = view_box.groups()
+    sized = head.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" ', 1)
+    background = f'<rect width="100%" height="100%" fill="{colours["--page"]}"/>'
+    return re.sub(r"var\((--[\w-]+)\)", lambda name: colours[name[1]], f"{sized}>{background}{body}")
+
+
+def png(svg_file: str) -> bytes:
+    """A picture of an SVG file, at twice its size."""
+    picture: bytes = vl_convert.svg_to_png(svg_file, scale=_PNG_SCALE)
+    return picture
+
+
+def _light_colours() -> dict[str, str]:
+    light, _, _ = _STYLE.read_text(encoding="utf-8").partition("@media")
+    return dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", light))
 
 
 def _lean(tag: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""How latency grows with throughput, variant by variant: every level of load, and the law fitted to them."""
+"""Latency against throughput of each variant: every level of load that was measured, and the law fitted to them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,21 +14,25 @@ from analysis.parallel import for_each
 from analysis.planning.model import most_at_once
 from analysis.planning.scaling import Point, Scaling, fit
 from analysis.planning.service import Service
-from analysis.report.charts.drawing import FIRST, SECOND, colours, svg
+from analysis.report.charts.drawing import FIRST, SECOND, Chart, colours, svg
 from analysis.report.collect import Run
+from analysis.report.tables import Table
 from analysis.verdict.variants import variants_of
 
-# The Universal Scalability Law has three coefficients: through three levels it always goes, right or wrong.
+# The Universal Scalability Law has three coefficients, so it fits any three levels, right or wrong.
 _FEWEST_LEVELS = 4
-# A law that errs by more says nothing beyond what was measured.
+# A law with a larger error is not used beyond what was measured.
 _MOST_ERROR = 0.1
 
 
 @dataclass(frozen=True)
 class Level:
-    """One level of load, of all replicas together, beside what the law says of it; None without a law."""
+    """One level of load, of all replicas together, and what the fitted law gives for it; None without a law.
 
-    at_once: float
+    `concurrency` is the mean number of requests in the servers.
+    """
+
+    concurrency: float
     rps: float
     latency_ms: float
     law_rps: float | None
@@ -37,16 +41,20 @@ class Level:
 
 @dataclass(frozen=True)
 class Growth:
-    """A variant's levels from the lightest to the heaviest, and the law in words, or why there is none."""
+    """A variant's levels from the lightest to the heaviest; `law` describes the law, or says why none is fitted."""
 
     label: str
     levels: tuple[Level, ...]
-    words: str
+    law: str
     drawing: Markup | None
+
+    def chart(self, place: int) -> Chart:
+        """The drawing under the variant's name, with the law as its caption; `place` is its number in the report."""
+        return Chart(self.label, self.law, self.drawing, f"throughput-latency-{place}-{self.label}", finding=True)
 
 
 def growths(runs: Sequence[Run]) -> list[Growth]:
-    """One for each variant, in the order of the runs; runs at several loads tell of one variant together."""
+    """Fit one law per variant, over all of its runs, in the order of the runs."""
     by_model = defaultdict(list)
     for run in runs:
         by_model[run.manifest.serving.model.name].append(run.manifest)
@@ -54,6 +62,20 @@ def growths(runs: Sequence[Run]) -> list[Growth]:
     variants = [each for manifests in by_model.values() for each in variants_of(manifests)]
     measured = [(each.label, tuple(by_id[manifest.run_id] for manifest in each.manifests)) for each in variants]
     return for_each(_growth, measured)
+
+
+def levels_table(growths: Sequence[Growth]) -> Table:
+    """Every level of load of every variant."""
+    return Table.of(
+        "Throughput and latency at every level of load",
+        ("variant",),
+        ("concurrency", "good, 1/s", "fitted, 1/s", "mean latency, ms", "fitted, ms"),
+        (
+            (growth.label, *map(number, (level.concurrency, level.rps, level.law_rps, level.latency_ms, level.law_ms)))
+            for growth in growths
+            for level in growth.levels
+        ),
+    )
 
 
 def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
@@ -65,15 +87,15 @@ def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     laws = fit(points, most) if len(points) >= _FEWEST_LEVELS else ()
     law = laws[0] if laws else None
     levels = tuple(_level(point, law, most, replicas) for point in points)
-    words = _in_words(law, levels, _limit_rps(law, most) * replicas) if law else _why_no_law(points)
-    return Growth(label, levels, words, _draw(label, levels) if levels else None)
+    text = _describe(law, levels, _limit_rps(law, most) * replicas) if law else _why_no_law(points)
+    return Growth(label, levels, text, _draw(label, levels) if levels else None)
 
 
 def _level(point: Point, law: Scaling | None, most: int, replicas: int) -> Level:
     """Little's law gives the latency that goes with the law's throughput."""
     law_rps = law.rps(point, most) if law else None
     return Level(
-        at_once=point.in_system * replicas,
+        concurrency=point.in_system * replicas,
         rps=point.rps * replicas,
         latency_ms=point.latency_ms,
         law_rps=law_rps * replicas if law_rps else None,
@@ -85,27 +107,27 @@ def _limit_rps(law: Scaling, most: int) -> float:
     return Service(law.alone_ms, np.ones(1), law.speeds(most)).limit_rps
 
 
-def _in_words(law: Scaling, levels: Sequence[Level], limit: float) -> str:
+def _describe(law: Scaling, levels: Sequence[Level], limit: float) -> str:
     fitted = (
-        f"Law of threads: {law.threads} side by side on each replica, {number(law.alone_ms)} ms each, the others wait"
+        f"Thread law: {law.threads} requests in parallel on each replica, {number(law.alone_ms)} ms each, others wait"
         if law.law == "threads"
-        else f"Universal Scalability Law: {number(law.alone_ms)} ms alone, contention {number(law.contention)}, "
+        else f"Universal Scalability Law: {number(law.alone_ms)} ms without load, contention {number(law.contention)}, "
         f"coherency {number(law.coherency)}"
     )
-    error = f"Its throughput errs by {percent(law.error)} % (root mean square over {law.points} levels)"
-    seen = f"Most that was seen: {number(max(level.rps for level in levels))} good a second"
+    error = f"Throughput error {percent(law.error)} % (root mean square over {law.points} levels)"
+    highest = f"Highest goodput measured: {number(max(level.rps for level in levels))}/s"
     if law.error > _MOST_ERROR:
-        return f"{fitted}. {error}, so it says nothing beyond what was measured. {seen}."
-    return f"{fitted}. {error}. {seen}; by the law {number(limit)}."
+        return f"{fitted}. {error}, too large to extrapolate. {highest}."
+    return f"{fitted}. {error}. {highest}; limit by the law: {number(limit)}/s."
 
 
 def _why_no_law(points: Sequence[Point]) -> str:
     if not points:
-        return "No level of load has the 20 good answers that it takes to say how quick it was."
+        return "No level of load has the 20 good answers that a mean latency needs."
     levels = "one level of load was" if len(points) == 1 else f"{len(points)} levels of load were"
     return (
-        f"No law is fitted: {levels} measured, and it takes {_FEWEST_LEVELS} that differ. A slower or longer ramp, "
-        "runs at other loads or a capacity search would show more."
+        f"No law is fitted: {levels} measured, and a fit needs {_FEWEST_LEVELS} different ones. A slower or longer"
+        " ramp, runs at other loads or a capacity search give more."
     )
 
 
@@ -122,7 +144,7 @@ def _draw(label: str, levels: Sequence[Level]) -> Markup:
     ]
     if len(law):
         line = alt.Chart(law.assign(series="law")).mark_line(strokeDash=[5, 3], strokeWidth=1.6)
-        layers.insert(0, line.encode(x="law_rps:Q", y="law_ms:Q", color=colour, order="at_once:Q"))
+        layers.insert(0, line.encode(x="law_rps:Q", y="law_ms:Q", color=colour, order="concurrency:Q"))
     return svg(
         alt.layer(*layers),
         f"Mean latency of {label} against its throughput at {len(levels)} levels of load"

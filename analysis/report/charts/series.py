@@ -1,4 +1,4 @@
-"""What the charts of one run draw: a few dozen points, however many rows the run has."""
+"""The data of one run's charts: a few dozen points, however many rows the run has."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ _WINDOW_WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800)
 _LATENCY_BINS = 40
 _MAX_USER_LEVELS = 30
 _HEAT_BINS = 24
-# From these shares of a window's answers on, a cell of the heat map is a shade darker.
+# At each of these shares of a window's answers, a cell of the heat map gets a shade darker.
 HEAT_SHARES = (0.0, 0.01, 0.05, 0.2, 0.5)
 _NO_SHADE = -1
-# Of a bin, in logarithms, where all answers took as long.
+# The width of a bin in logarithms where all answers took the same time.
 _NARROWEST = 1e-4
 
 _Windows = npt.NDArray[np.uint16]
@@ -28,7 +28,7 @@ _Windows = npt.NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Series:
-    """What is drawn of a run, as tables.
+    """The data of the charts, as tables.
 
     `over_time`: second, p50_ms, p95_ms, max_ms (of good answers; NaN without any), requests, errors
     `phases`: phase, start_s, end_s
@@ -126,7 +126,7 @@ def _heat(rows: Columns, window: _Windows, window_s: int) -> pd.DataFrame:
     cells = [
         (first * window_s, end * window_s, edges_ms[at], edges_ms[at + 1], shade)
         for at in range(_HEAT_BINS)
-        for first, end, shade in _alike(shades[:, at])
+        for first, end, shade in _stretches(shades[:, at])
     ]
     cells.sort(key=lambda cell: (cell[0], cell[2]))
     return pd.DataFrame(cells, columns=["start_s", "end_s", "low_ms", "high_ms", "shade"])
@@ -143,7 +143,7 @@ def _binned(response_us: Integers, bins: int) -> tuple[Integers, Floats]:
     return np.minimum((logs - low) / width, bins - 1).astype(np.int64), edges_ms
 
 
-def _alike(shades: Integers) -> Iterator[tuple[int, int, int]]:
+def _stretches(shades: Integers) -> Iterator[tuple[int, int, int]]:
     """First, end and shade of each stretch of windows that have the same one."""
     edges = np.flatnonzero(np.diff(shades, prepend=_NO_SHADE, append=_NO_SHADE))
     for first, end in pairwise(edges.tolist()):
@@ -152,7 +152,7 @@ def _alike(shades: Integers) -> Iterator[tuple[int, int, int]]:
 
 
 def _by_users(rows: Columns, manifest: Manifest) -> pd.DataFrame:
-    """Good answers a second at each number of users on the way up, from the profile's spawn rate.
+    """Goodput at each number of users during the ramp, by the profile's spawn rate.
 
     Neighbouring numbers share a point where there are many of them. The last, partly filled point is left out. The
     user of the warm-up stays: the ramp's first user is then the second one.

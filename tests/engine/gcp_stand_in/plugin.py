@@ -15,7 +15,7 @@ from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from provider.engine.log import watch
+from provider.engine.log import watch_engine
 from tests.engine.gcp_stand_in.cloud import (
     UNKNOWN,
     Cloud,
@@ -160,7 +160,7 @@ def _struct(values: dict[str, Any]) -> struct_pb2.Struct:
 def main() -> None:
     """Serve the engine whose address is the first argument."""
     print("this is the stand-in for the gcp plugin, of shapebench's tests", file=sys.stderr)
-    watch(sys.argv[1], lambda: os._exit(1))
+    watch_engine(sys.argv[1], lambda: os._exit(1))
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=64))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(Memory(Path(os.environ[VARIABLE]))), server)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -79,7 +79,7 @@ def test_a_run_outlives_a_connection_that_is_cut_for_twenty_seconds(stack: Stack
     try:
         time.sleep(20)
     finally:
-        world.control_plane.come_back()
+        world.control_plane.restart_api_server()
     said, _ = update.communicate(timeout=180)
     assert update.returncode == 0, said
     assert len(stack.runs()) == runs + 1
@@ -92,7 +92,7 @@ def test_a_destroy_needs_no_api_server_for_the_cluster_takes_along_what_is_in_it
     try:
         stack.must("destroy", "--yes", "--skip-preview")
     finally:
-        world.control_plane.come_back()
+        world.control_plane.restart_api_server()
     must_be_gone(stack, world)
 
 
@@ -127,7 +127,7 @@ def test_a_stack_whose_cluster_is_gone_already_is_destroyed_like_any_other(stack
                 del resources[key]
         stack.must("destroy", "--yes", "--skip-preview")
     finally:
-        world.control_plane.come_back()
+        world.control_plane.restart_api_server()
     must_be_gone(stack, world)
 
 

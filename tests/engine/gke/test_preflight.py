@@ -16,7 +16,7 @@ def test_too_little_quota_and_an_api_that_is_off_end_the_update_before_anything_
     world.cloud.apis.discard("storage.googleapis.com")
     failed = stack.up()
     assert failed.returncode != 0
-    assert "2 things are missing for stack 8cpu-64gb in project shapebench-tests" in failed.stdout
+    assert "2 requirements of stack 8cpu-64gb are not met in project shapebench-tests" in failed.stdout
     assert "quota CPUS in us-central1: 20 needed, 16 left (8 of 24 are used)" in failed.stdout
     assert "gcloud services enable storage.googleapis.com --project shapebench-tests" in failed.stdout
     assert "USD an hour" in failed.stdout
@@ -27,15 +27,15 @@ def test_too_little_quota_and_an_api_that_is_off_end_the_update_before_anything_
 
 
 def test_a_preview_asks_google_nothing(stack: Stack, world: World):
-    asked = len(world.cloud.asked)
+    asked = len(world.cloud.requests)
     stack.must("preview")
-    assert len(world.cloud.asked) == asked
+    assert len(world.cloud.requests) == asked
 
 
 def test_an_update_that_may_not_ask_goes_on(stack: Stack, world: World):
     stack.config["gke"] = {"preflight": False}
-    asked = len(world.cloud.asked)
+    asked = len(world.cloud.requests)
     stack.must_up()
-    assert len(world.cloud.asked) == asked
+    assert len(world.cloud.requests) == asked
     stack.must("destroy", "--yes", "--skip-preview")
     assert world.google() == []

@@ -107,7 +107,7 @@ def test_an_unreachable_api_server_fails_a_destroy_that_a_second_one_completes(s
     try:
         failed = small.run("destroy", "--yes", "--skip-preview")
     finally:
-        world.control_plane.come_back()
+        world.control_plane.restart_api_server()
     assert failed.returncode != 0
     assert "unreachable" in failed.stdout
     small.must("destroy", "--yes", "--skip-preview")

@@ -94,7 +94,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.home / "google")
-        self.cloud = GoogleStandIn(project=PROJECT, things=RememberedClusters(self.memory))
+        self.cloud = GoogleStandIn(project=PROJECT, resources=RememberedClusters(self.memory))
         plane = self.control_plane
         self.memory.hand_out(plane.address, plane.ca_certificate, plane.token)
         self._kubelet = StandInKubelet(self.api, self.memory, self.pods)

@@ -10,7 +10,7 @@ from kubernetes import client
 
 from loadtest.run import pod
 from loadtest.run.payload import photograph
-from provider.resources.listener import listener
+from provider.local.server_process import listening_process
 from stacks.load_profiles import ClosedLoop
 from stacks.serving_names import SERVER_LABELS
 from tests.engine.harness import eventually
@@ -27,7 +27,7 @@ def kubelet(
     api: client.ApiClient, pods: ProcessPods, server_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ProcessKubelet]:
     core = client.CoreV1Api(api)
-    server = listener(server_url)
+    server = listening_process(server_url)
     assert server
     pods.server = ServerProcess(server.pid, tmp_path_factory.mktemp("cgroup"))
     with ProcessKubelet(api, pods) as kubelet:

@@ -20,9 +20,10 @@ from kubernetes import client
 
 import provider.sampling.pod_sampler
 from analysis.results.store import ResultsStore
+from provider.cluster.api import REQUIRED_RIGHTS
 from provider.cluster.load_job import GENERATOR
 from provider.resource import Operation, ResourceError
-from provider.resources.cluster_load_test import NEEDED_RIGHTS, ClusterLoadTest
+from provider.resources.cluster_load_test import ClusterLoadTest
 from tests.engine.load.process_kubelet import ProcessKubelet
 from tests.support.kubernetes.control_plane import ControlPlane
 from tools.pins import ROOT
@@ -108,7 +109,7 @@ def test_a_connection_that_is_cut_for_twenty_seconds_loses_nothing(
         assert under_way.wait(60)
         control_plane.stop_api_server()
         time.sleep(20)
-        control_plane.come_back()
+        control_plane.restart_api_server()
         created.result()
     (manifest,) = ResultsStore(inputs["results"]).scan().manifests
     assert manifest.validity.reasons == ()
@@ -208,7 +209,7 @@ def test_a_user_without_the_rights_is_told_which_before_anything_is_made(
 def test_the_rights_that_are_asked_for_are_enough(inputs: Any, api: client.ApiClient) -> None:
     """A user with exactly these rights, in this namespace, runs a load test."""
     rules: dict[tuple[str, str], list[str]] = {}
-    for verb, resource in NEEDED_RIGHTS:
+    for verb, resource in REQUIRED_RIGHTS:
         rules.setdefault(("batch" if resource == "jobs" else "", resource), []).append(verb)
     namespace, authorization = inputs["namespace"], client.RbacAuthorizationV1Api(api)
     granted = [{"apiGroups": [group], "resources": [kind], "verbs": verbs} for (group, kind), verbs in rules.items()]

@@ -1,1 +1,1 @@
-"""Packs this project into container images without a container engine, for a node that imports them."""
+"""Builds container images of this project without a container engine, for tests on a real node."""

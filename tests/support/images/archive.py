@@ -1,4 +1,4 @@
-"""Images as one archive in Docker's format, which `ctr images import` reads; layers that they share are in it once."""
+"""Writes images into one archive in Docker's format, for `ctr images import`. Shared layers are in it once."""
 
 import hashlib
 import json
@@ -11,13 +11,13 @@ from typing import IO, Any
 
 from tests.support.images.layer import Layer
 
-# What the image format calls the processors that Python names otherwise.
+# The image format's names of processor architectures, by Python's.
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True)
 class Image:
-    """An image: its name with a tag, its layers from the lowest up, and what its containers start with, as whom."""
+    """An image: name with tag, layers from the lowest up, entry point, environment and user id."""
 
     name: str
     layers: Sequence[Layer]
@@ -27,7 +27,7 @@ class Image:
 
     @property
     def config(self) -> bytes:
-        """The image's own description, whose digest is its identity."""
+        """The image's config JSON, whose digest is the image's id."""
         content: dict[str, Any] = {
             "architecture": _ARCHITECTURES.get(platform.machine(), platform.machine()),
             "os": "linux",

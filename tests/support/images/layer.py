@@ -1,4 +1,4 @@
-"""A layer of an image: a tar file that is the same, byte by byte, whenever it is packed from the same content."""
+"""Packs a layer of an image: a reproducible tar file, the same bytes for the same content."""
 
 import hashlib
 import tarfile
@@ -12,17 +12,17 @@ _EXECUTABLE, _READABLE = 0o755, 0o644
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """One path of a layer, from the root without a leading slash. With neither source nor target it is a folder."""
+    """One path of a layer, without a leading slash: a file, a symbolic link, or a folder if it has neither."""
 
     name: str
     source: Path | None = None
-    """The file whose content it has."""
+    """The file with the content."""
     content: bytes | None = None
     """The content itself."""
     target: str | None = None
-    """Where a symbolic link leads."""
+    """The target of a symbolic link."""
     mode: int | None = None
-    """Where it is not that of a file that everybody may read, and run if its owner may."""
+    """Default: everybody may read it, and execute it if the owner of `source` may."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Layer:
 
 
 def pack(entries: Iterable[Entry], into: Path) -> Layer:
-    """Write a layer; of two entries of a name the later counts. Folders that are not named are made by the runtime."""
+    """Write a layer. Of two entries with one name the later counts; the runtime creates folders that are not named."""
     last = {entry.name: entry for entry in entries}
     into.parent.mkdir(parents=True, exist_ok=True)
     unfinished = into.with_name(into.name + ".new")
@@ -48,7 +48,7 @@ def pack(entries: Iterable[Entry], into: Path) -> Layer:
 
 
 def _add(tar: tarfile.TarFile, entry: Entry) -> None:
-    # Neither owner nor time: both are of the machine that packs.
+    # Neither owner nor time, which differ between machines.
     member = tarfile.TarInfo(entry.name)
     member.mode = _EXECUTABLE if entry.mode is None else entry.mode
     if entry.target is not None:

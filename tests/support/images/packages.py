@@ -1,4 +1,4 @@
-"""Python packages that are installed in this checkout, with all that they require, as entries of an image."""
+"""Collects installed Python packages and everything that they require, as entries of an image."""
 
 from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, distribution
@@ -15,7 +15,7 @@ _LEFT_OUT = ("tensorflow/include/",)
 
 
 def with_requirements(names: Iterable[str]) -> list[Distribution]:
-    """These distributions and all that they require here, in order of name.
+    """These distributions and all that they require on this machine, sorted by name.
 
     Raises importlib.metadata.PackageNotFoundError where one is not installed.
     """
@@ -24,10 +24,10 @@ def with_requirements(names: Iterable[str]) -> list[Distribution]:
     waiting = [Requirement(name) for name in names]
     while waiting:
         requirement = waiting.pop()
-        asked = f"{canonicalize_name(requirement.name)}[{','.join(sorted(requirement.extras))}]"
-        if asked in seen:
+        key = f"{canonicalize_name(requirement.name)}[{','.join(sorted(requirement.extras))}]"
+        if key in seen:
             continue
-        seen.add(asked)
+        seen.add(key)
         one = distribution(requirement.name)
         found[canonicalize_name(requirement.name)] = one
         waiting += _required_by(one, requirement.extras)
@@ -35,12 +35,12 @@ def with_requirements(names: Iterable[str]) -> list[Distribution]:
 
 
 def record_of(one: Distribution) -> str:
-    """The list of a distribution's files with their digests: the same for the same content."""
+    """A distribution's RECORD: its files with their digests, so the same for the same content."""
     return one.read_text("RECORD") or ""
 
 
 def entries_of(one: Distribution) -> Iterator[Entry]:
-    """Its modules and data; not its commands, which name the Python of this checkout."""
+    """A distribution's modules and data, without its commands, which name the Python of this checkout."""
     for file in one.files or ():
         outside = file.parts[0] == ".." or "__pycache__" in file.parts
         if not outside and not file.as_posix().startswith(_LEFT_OUT):

@@ -1,6 +1,6 @@
-"""The two images that this project can be made of: the embedded server with a model, and the load generator.
+"""Builds two images of this project: the embedded server with a model, and the load generator.
 
-Each goes by its own name, because neither is what a stack uses by default: no TF Serving, and not Locust's own image.
+They have names of their own, because by default stacks use the official images of TensorFlow Serving and Locust.
 """
 
 import sys
@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 
-from serving.command import SERVER_NAME, server_version
 from serving.export.exporter import Exported
+from stacks.servers import EMBEDDED
+from stacks.version import VERSION
 from tests.support.images import packages
 from tests.support.images.archive import Image
 from tests.support.images.layer import Entry, Layer, pack
@@ -20,29 +21,23 @@ from tools.stamps import content_key, read_stamp, write_stamp
 
 CACHE = ROOT / ".cache/images"
 
-# What serving/ and loadtest/ import; the rest follows from these.
+# What serving/ and loadtest/ import; their requirements are added.
 _SERVER = (
     "fastapi", "grpcio", "grpcio-health-checking", "httptools", "numpy", "orjson", "prometheus-client", "protobuf",
     "pydantic", "pysimdjson", "tensorflow", "tensorflow-serving-api", "uvicorn", "uvloop",
 )  # fmt: skip
 _GENERATOR = ("grpcio", "locust", "protobuf")
 
-# The rooms of this project that the server is made of: its own, and where the words for its settings are.
-_SERVER_MODULES = (
-    "serving/**/*.py",
-    "stacks/*.py",
-    "analysis/__init__.py",
-    "analysis/results/__init__.py",
-    "analysis/results/manifest.py",
-)
+# The server itself, and the types of its settings.
+_SERVER_MODULES = ("serving/**/*.py", "stacks/*.py")
 
 _SERVER_USER, _GENERATOR_USER = 65532, 1000
-# A command as pip makes one, for the image's own Python.
+# A command as pip writes it, for the image's Python.
 _LOCUST = f"#!{PYTHON}\nimport sys\nfrom locust.main import main\nsys.exit(main())\n"
 
 
 class ProjectImages:
-    """Packs the images. Layers are kept in a folder; that of the packages is packed again only where they changed."""
+    """Packs the images. Layers stay in a folder; the layer of packages is packed again only when they change."""
 
     def __init__(self, folder: Path = CACHE) -> None:
         self._folder = folder
@@ -58,12 +53,12 @@ class ProjectImages:
             pack(_model_entries(model), self._folder / "model.tar"),
             pack(_server_entries(), self._folder / "server.tar"),
         ]
-        # In a pod nobody asks over the loopback.
+        # In a pod, requests do not come over the loopback.
         command = [str(PYTHON), "-m", "serving.server", "--bind_address=0.0.0.0"]
-        return Image(f"localhost/{SERVER_NAME}:{server_version()}", layers, command, VARIABLES, _SERVER_USER)
+        return Image(f"localhost/{EMBEDDED.name}:{VERSION}", layers, command, VARIABLES, _SERVER_USER)
 
     def generator(self) -> Image:
-        """Locust, with what gRPC takes; the scripts come with the pod."""
+        """Locust and gRPC; a pod adds the scripts."""
         command = pack(
             [Entry(f"{PYTHON.parent}/locust".lstrip("/"), content=_LOCUST.encode(), mode=0o755)],
             self._folder / "generator.tar",
@@ -84,7 +79,7 @@ class ProjectImages:
         entries = [entry for one in wanted for entry in packages.entries_of(one)]
         linked = [entry.source for entry in entries if entry.source and is_extension(entry.source)]
         libraries = libraries_of(linked, Path(sys.prefix))
-        # Two halves of one C library would not go together, so what the lower layer has is not packed again.
+        # Libraries of the lower layer are not packed again: parts of two C libraries would not fit together.
         layer = pack([*entries, *(libraries[name] for name in libraries.keys() - self._below)], tar)
         write_stamp(stamp, {"key": key, "digest": layer.digest})
         return layer

@@ -1,4 +1,4 @@
-"""This checkout's Python as entries of an image, with a shell and a few names beside it: what both images stand on."""
+"""The base of both images, as entries: this checkout's Python, a shell, and the files with user and host names."""
 
 import shutil
 import sys
@@ -17,16 +17,16 @@ VARIABLES = {"PATH": f"{PYTHON.parent}:/bin", "LANG": "C.UTF-8", "PYTHONUNBUFFER
 _STANDARD = f"{_PREFIX}/lib/{_VERSION}".lstrip("/")
 SITE = f"{_STANDARD}/site-packages"
 
-# Not what a server or a generator imports, or what belongs to the machine.
+# Neither server nor generator imports these, or they belong to the machine.
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "idlelib", "tkinter", "turtledemo", "ensurepip", "lib2to3"}
 _TOOLKIT = "_tkinter."
 
-# Users by number, as the pods name them; some libraries want to know one's name and home.
+# User ids that the pods use. Some libraries look up name and home of their user.
 USERS = {0: "root", 1000: "locust", 65532: "nobody"}
 
 
 def python_entries() -> list[Entry]:
-    """Interpreter, standard library and shell, with the libraries that they are linked with."""
+    """Interpreter, standard library and shell, with the shared libraries that they are linked with."""
     executable = Path(sys.executable).resolve()
     shell = Path(shutil.which("sh") or "/bin/sh").resolve()
     standard = list(_standard_library(Path(sysconfig.get_path("stdlib"))))
@@ -37,15 +37,15 @@ def python_entries() -> list[Entry]:
         Entry("bin/sh", shell),
         *standard,
         *libraries_of([executable, shell, *linked], Path(sysconfig.get_path("stdlib"))).values(),
-        *_names(),
+        *_name_files(),
     ]
 
 
 def module_entries(source: Path, name: str) -> Iterator[Entry]:
-    """A file, and what it was compiled to where it is a module."""
+    """A file, and its compiled form if it is a module."""
     yield Entry(name, source)
-    if source.suffix == ".py" and (beside := compiled(source, name)):
-        yield beside
+    if source.suffix == ".py" and (bytecode := compiled(source, name)):
+        yield bytecode
 
 
 def _standard_library(folder: Path) -> Iterator[Entry]:
@@ -57,7 +57,7 @@ def _standard_library(folder: Path) -> Iterator[Entry]:
             yield from module_entries(path, f"{_STANDARD}/{relative}")
 
 
-def _names() -> Iterator[Entry]:
+def _name_files() -> Iterator[Entry]:
     users = "".join(f"{name}:x:{number}:{number}::/:/bin/sh\n" for number, name in USERS.items())
     groups = "".join(f"{name}:x:{number}:\n" for number, name in USERS.items())
     yield Entry("etc/passwd", content=users.encode())

@@ -1,1 +1,1 @@
-"""A Kubernetes of real programs on this machine, for the tiers of tests that need one. Linux only."""
+"""Builds and runs a real Kubernetes control plane on this machine. Linux only."""

@@ -23,28 +23,28 @@ _DEBIAN_ETCD = "etcd-server"
 
 
 def bin_folder(root: Path) -> Path:
-    """Where the programs are. It is on no PATH by default, so that they serve tests only."""
+    """The folder of the programs. It is not on PATH, so that only tests use them."""
     return root / ".tools/kubernetes/bin"
 
 
 def kubernetes_is_installed(root: Path) -> bool:
-    """Whether every program is there and was built from the modules as they are now."""
+    """Whether every program exists and was built from the current modules."""
     whole = all(os.access(bin_folder(root) / name, os.X_OK) for name in (*SERVERS, PROVIDER))
     return whole and etcd_program(root) is not None and read_stamp(_stamp(root)).get("key") == _key(root)
 
 
 def etcd_program(root: Path) -> str | None:
-    """The etcd to start: this checkout's, else the one on PATH."""
+    """The etcd to start: this checkout's, or the one on PATH."""
     return shutil.which("etcd", path=f"{bin_folder(root)}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
 
 
 def ensure_kubernetes(root: Path) -> bool:
-    """Have every program; returns whether there was anything to do."""
+    """Build or fetch what is missing or outdated; returns whether anything was."""
     if kubernetes_is_installed(root):
         return False
-    _refuse_impossible(root)
+    _require_linux_and_go(root)
     with unfinished_folder(root) as scratch:
-        # The quick one first, as it can be impossible.
+        # First what takes seconds and can fail.
         programs = [] if etcd_program(root) else [_extract_etcd(root, scratch)]
         built = scratch / "bin"
         built.mkdir()
@@ -59,7 +59,7 @@ def ensure_kubernetes(root: Path) -> bool:
     return True
 
 
-def _refuse_impossible(root: Path) -> None:
+def _require_linux_and_go(root: Path) -> None:
     if platform.system() != "Linux":
         raise SetupError(
             f"Kubernetes' servers run on Linux only, and this is {platform.system()}, so the tests against a real API "
@@ -74,9 +74,9 @@ def _refuse_impossible(root: Path) -> None:
 
 
 def build_servers(root: Path, names: Iterable[str], into: Path) -> None:
-    """Build some of Kubernetes' programs into a folder."""
+    """Build these programs of Kubernetes into a folder."""
     module = root / "tests/support/kubernetes/servers"
-    version = gobuild.ask_module(module, _KUBERNETES, "Version")
+    version = gobuild.module_field(module, _KUBERNETES, "Version")
     _, minor, _ = version.split(".")
     facts = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor}
     variables = {f"{package}.{name}": value for package in _VERSION_PACKAGES for name, value in facts.items()}
@@ -88,8 +88,8 @@ def build_servers(root: Path, names: Iterable[str], into: Path) -> None:
 def _build_provider(root: Path, scratch: Path, into: Path) -> None:
     """Build in a copy of our module, with the files beside it that its program embeds."""
     module = root / "tests/support/kubernetes/provider"
-    version = gobuild.ask_module(module, _PROVIDER, "Version").removeprefix("v")
-    carried = Path(gobuild.ask_module(module, _PROVIDER, "Dir"), "cmd", PROVIDER)
+    version = gobuild.module_field(module, _PROVIDER, "Version").removeprefix("v")
+    carried = Path(gobuild.module_field(module, _PROVIDER, "Dir"), "cmd", PROVIDER)
     shutil.copytree(module, scratch)
     schema = json.loads((carried / "schema.json").read_text())
     (scratch / "schema.json").write_text(json.dumps(schema | {"version": version}, separators=(",", ":")))

@@ -1,14 +1,12 @@
-"""Runs etcd and Kubernetes' servers on the loopback until Ctrl-C.
+"""`python -m tests.support.kubernetes.control_plane FOLDER` runs a Kubernetes control plane until Ctrl-C.
 
-`python -m tests.support.kubernetes.control_plane FOLDER` starts them.
-
-They end with the process that started them, however it ends. No node belongs to it: pods are made and stay pending.
+etcd, API server, controllers and scheduler listen on the loopback and end with the process that started them. There is
+no node: pods are created and stay pending.
 """
 
 import argparse
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -19,16 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.support.foreground import run_in_foreground
 from tests.support.kubernetes.api import Api
 from tests.support.kubernetes.binaries import bin_folder, etcd_program
 from tests.support.kubernetes.credentials import kubeconfig, write_private
-from tools.console import SetupError, say
+from tools.console import SetupError
 from tools.pins import ROOT
 
 _START_TIMEOUT_S = 60.0
 _POLL_INTERVAL_S = 0.1
 _LOG_TAIL_CHARS = 2000
-# Who may speak to the API server: the name that RBAC's own roles are bound to, and its groups.
+# Users of the API server: the name that RBAC's own roles are bound to, and groups.
 _USERS = {
     "admin": ("admin", "system:masters"),
     "kube-controller-manager": ("system:kube-controller-manager", ""),
@@ -38,19 +37,19 @@ _USERS = {
 
 @dataclass(frozen=True)
 class Site:
-    """Where a control plane runs, and for whom."""
+    """The network that a control plane runs in, and its additional users and flags."""
 
     address: str = "127.0.0.1"
-    """What the API server listens on."""
+    """The address that the API server listens on."""
     entering: tuple[str, ...] = ()
-    """The command that starts another one in the network that has this address."""
+    """The command prefix that starts a program in the network with this address."""
     users: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Who else may speak to the API server: by user, the name and the groups that RBAC knows."""
+    """More users of the API server: name and groups for RBAC, by user."""
     api_server_flags: tuple[str, ...] = ()
 
 
 class ControlPlane:
-    """A control plane whose data, credentials and logs are in one folder, which is emptied first."""
+    """A context manager: a control plane with data, credentials and logs in one folder, which is emptied first."""
 
     def __init__(self, folder: Path, root: Path = ROOT, site: Site = Site()) -> None:
         self.folder = folder.resolve()
@@ -69,27 +68,27 @@ class ControlPlane:
 
     @property
     def ca_file(self) -> Path:
-        """What the API server's certificate is verified with; it makes both itself."""
+        """The CA certificate of the API server, which creates its certificates itself."""
         return self.folder / "certificates/apiserver.crt"
 
     @property
     def ca_certificate(self) -> str:
-        """The same in base64, as clusters publish it."""
+        """The CA certificate in base64, as clusters publish it."""
         return b64encode(self.ca_file.read_bytes()).decode()
 
     @property
     def api(self) -> Api:
-        """For the user who may do everything, once the API server has been started."""
+        """The API as the admin, once the API server has started."""
         return Api(self.address, self.ca_file, self.token)
 
     @property
     def token(self) -> str:
-        """The token of a user who may do everything."""
+        """The token of the admin, who may do everything."""
         return self._tokens["admin"]
 
     @property
     def kubeconfig(self) -> Path:
-        """The same user's kubeconfig."""
+        """The kubeconfig of the admin."""
         return self.kubeconfig_of("admin")
 
     def __enter__(self) -> Self:
@@ -104,7 +103,7 @@ class ControlPlane:
         self.stop()
 
     def start(self) -> None:
-        """Start everything, and wait until the API server answers and the controllers act.
+        """Start all servers, and wait until the API server answers and the controllers act.
 
         Call it from the main thread: the servers end with the thread that started them.
         """
@@ -126,7 +125,7 @@ class ControlPlane:
         for user in self._users:
             self._write_kubeconfig(user)
         self._start_controllers()
-        # Made by a controller, and needed by every pod.
+        # A controller creates it, and every pod needs it.
         self._wait_for(lambda: self.api.get("/api/v1/namespaces/default/serviceaccounts/default"), "the controllers")
 
     def _start_controllers(self) -> None:
@@ -138,7 +137,7 @@ class ControlPlane:
             "--use-service-account-credentials",
             "--leader-elect=false",
             "--secure-port=0",
-            # Whoever plays the nodes here sends no heartbeats.
+            # Stand-ins for nodes send no heartbeats.
             "--node-monitor-grace-period=24h",
         )
         self._spawn(
@@ -155,7 +154,7 @@ class ControlPlane:
             f"--etcd-servers={self._etcd_url}",
             f"--bind-address={self._site.address}",
             f"--advertise-address={self._site.address}",
-            # A loopback address cannot be the endpoint of the service `kubernetes`, and no pod runs that would use it.
+            # A loopback address cannot be an endpoint of the service `kubernetes`; no pod here uses that service.
             "--endpoint-reconciler-type=none",
             f"--secure-port={self._port}",
             f"--cert-dir={self.ca_file.parent}",
@@ -171,14 +170,14 @@ class ControlPlane:
         self._wait_for(lambda: self.api.get("/readyz"), "the API server")
 
     def stop_api_server(self) -> None:
-        """End the API server alone, as if the cluster were out of reach."""
+        """Stop the API server alone, as if the cluster were out of reach."""
         self._end("kube-apiserver")
 
-    def come_back(self) -> None:
-        """Start it again after `stop_api_server`: address, certificate, tokens and data are the same.
+    def restart_api_server(self) -> None:
+        """Start the API server again after `stop_api_server`: same address, certificate, tokens and data.
 
-        The controllers are started anew with it, as they are with a control plane that is upgraded: those that were
-        cut off wait longer after each try, and would act only a minute or two later.
+        The controllers restart with it, as in an upgrade of a control plane: otherwise their backoff lets them act
+        only a minute or two later.
         """
         self._start_api_server()
         for controller in ("kube-scheduler", "kube-controller-manager"):
@@ -186,7 +185,7 @@ class ControlPlane:
         self._start_controllers()
 
     def stop(self) -> None:
-        """End everything that was started, the last first."""
+        """Stop all servers, the last started first."""
         for name in reversed(list(self._running)):
             self._end(name)
 
@@ -210,7 +209,7 @@ class ControlPlane:
         if self.folder.exists():
             if any(self.folder.iterdir()) and not self._token_file.exists():
                 raise SetupError(
-                    f"{self.folder} holds something else than a control plane, so it is not emptied for one"
+                    f"{self.folder} is not empty and not a control plane's, so it is not used; give another folder"
                 )
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
@@ -231,21 +230,21 @@ class ControlPlane:
     def _spawn(self, program: str | Path, *arguments: str) -> None:
         name = Path(program).name
         with self._log(name).open("ab") as log:
-            # The kernel ends it when this process is gone, even one that was killed.
+            # The kernel ends it when this process ends, even by SIGKILL.
             self._running[name] = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *self._site.entering, str(program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                # A Ctrl-C is for the one who started them, who then ends them.
+                # Ctrl-C goes to this process alone, which then stops the servers.
                 start_new_session=True,
             )
 
     def _end(self, name: str) -> None:
         process = self._running.pop(name, None)
         if process is not None:
-            # Asked politely, an API server waits 20 s for its clients; what etcd was told it has written down.
+            # On SIGTERM an API server waits 20 s for its clients; etcd has written its data to disk already.
             process.kill()
             process.wait()
 
@@ -274,22 +273,10 @@ def _free_ports(count: int) -> list[int]:
 
 
 def main() -> int:
-    """Run a control plane until this process is told to end."""
+    """Run a control plane until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.kubernetes.control_plane", description=__doc__)
     parser.add_argument("folder", type=Path, help="where data, credentials and logs go; emptied first")
-    folder = parser.parse_args().folder
-    # So that SIGTERM, too, ends the servers before this process.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with ControlPlane(folder) as control_plane:
-            say(f"ready at https://{control_plane.address}: export KUBECONFIG={control_plane.kubeconfig}")
-            signal.pause()
-    except SetupError as error:
-        print(f"setup: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        pass
-    return 0
+    return run_in_foreground(ControlPlane(parser.parse_args().folder))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The files with which a program shows a cluster who it is."""
+"""Writes kubeconfigs and other private files."""
 
 import json
 from pathlib import Path
 
 
 def kubeconfig(server: str, ca_certificate: str, user: str, token: str) -> str:
-    """A kubeconfig of one user; the certificate is in base64."""
+    """A kubeconfig for one user, as JSON; `ca_certificate` is in base64."""
     content = {
         "apiVersion": "v1",
         "kind": "Config",

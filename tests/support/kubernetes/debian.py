@@ -1,4 +1,4 @@
-"""Takes programs out of Debian's packages without installing those, which would start services of their own."""
+"""Extracts programs from Debian packages without installing the packages, which would start services."""
 
 import os
 import pwd
@@ -9,9 +9,9 @@ from pathlib import Path
 
 
 def extract(packages: Sequence[str], into: Path, log: Path) -> bool:
-    """Unpack the newest versions, which apt verifies, into a folder; False where they cannot be fetched (see the log).
+    """Unpack the newest versions, verified by apt, into a folder; False where they cannot be fetched (see the log).
 
-    Names without what they depend on: give those, too.
+    Dependencies are not added: name them, too.
     """
     into.mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def extract(packages: Sequence[str], into: Path, log: Path) -> bool:
 
 
 def _fetch(packages: Sequence[str], into: Path, log: int) -> bool:
-    # As root apt would drop to a user who may not write here.
+    # As root, apt would switch to a user who may not write here.
     user = pwd.getpwuid(os.geteuid()).pw_name
     download = ["apt-get", "--option", f"APT::Sandbox::User={user}", "download", *packages]
 

@@ -1,1 +1,1 @@
-"""A real node of a real Kubernetes on this machine, in namespaces of its own: real containers. Linux and root only."""
+"""Builds and runs a Kubernetes cluster of one real node in namespaces of its own. Linux and root only."""

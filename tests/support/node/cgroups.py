@@ -1,4 +1,4 @@
-"""The control groups of a node: made below one group of its own, and removed when nothing runs in them."""
+"""Creates the control group of a node, and removes it with the groups below it."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ HIERARCHIES = Path("/sys/fs/cgroup")
 
 
 def hierarchies(mount: Path = HIERARCHIES) -> list[Path]:
-    """The root of every hierarchy that a kubelet looks at: one in version 2, one a controller in version 1."""
+    """The roots of the hierarchies that a kubelet uses: one in version 2, one for each controller in version 1."""
     if (mount / "cgroup.controllers").exists():
         return [mount]
     return [
@@ -20,23 +20,23 @@ def hierarchies(mount: Path = HIERARCHIES) -> list[Path]:
 
 
 def group_of(starter: int) -> str:
-    """The group of the node that this process started."""
+    """The name of the group of the node that this process started."""
     return f"{PREFIX}{starter}"
 
 
 def make(group: str, mount: Path = HIERARCHIES) -> None:
-    """Make the group in every hierarchy, as a kubelet wants its own root to be."""
+    """Create the group in every hierarchy, as a kubelet requires of its root group."""
     for hierarchy in hierarchies(mount):
         folder = hierarchy / group
         folder.mkdir(exist_ok=True)
         for setting in ("cpuset.cpus", "cpuset.mems"):
-            # In version 1 a group takes no process before it has both.
+            # In version 1 a group accepts processes only after both are set.
             if (hierarchy / setting).exists():
                 (folder / setting).write_text((hierarchy / setting).read_text())
 
 
 def remove(group: str, mount: Path = HIERARCHIES) -> None:
-    """Remove a group with those below it, as far as nothing runs in them."""
+    """Remove a group and the groups below it; those in which something runs stay."""
     for hierarchy in hierarchies(mount):
         for folder, _, _ in os.walk(hierarchy / group, topdown=False):
             with contextlib.suppress(OSError):
@@ -44,7 +44,7 @@ def remove(group: str, mount: Path = HIERARCHIES) -> None:
 
 
 def remove_abandoned(mount: Path = HIERARCHIES) -> None:
-    """Remove what nodes left behind whose starter is gone."""
+    """Remove the groups of nodes whose starting process has ended."""
     for hierarchy in hierarchies(mount):
         for folder in hierarchy.glob(f"{PREFIX}*"):
             if not Path("/proc", folder.name.removeprefix(PREFIX)).exists():

@@ -1,4 +1,4 @@
-"""What a node's programs are told. Each setting that is not usual says why; all paths are those inside the sandbox."""
+"""Configuration files of a node's programs. Unusual settings say why; paths are those inside the sandbox."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ _DEBIAN = TOOLCHAIN / "debian"
 
 
 def environment(libraries: str) -> dict[str, str]:
-    """Variables of every program inside, whose own libraries are in this folder of the unpacked packages."""
+    """Environment variables of every program inside; `libraries` is the library folder in the unpacked packages."""
     return {
         "PATH": f"{TOOLCHAIN}/bin:{_DEBIAN}/usr/sbin:{_DEBIAN}/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LD_LIBRARY_PATH": f"{_DEBIAN}/{libraries}",
@@ -24,7 +24,7 @@ def environment(libraries: str) -> dict[str, str]:
 
 
 def containerd() -> str:
-    """The TOML of containerd."""
+    """containerd's configuration, as TOML."""
     return f"""version = 2
 root = "{FOLDER}/containerd"
 state = "/run/containerd"
@@ -34,7 +34,7 @@ state = "/run/containerd"
 
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{SANDBOX_IMAGE}"
-  # Nothing on this machine may lower a process's score, so no sandbox would start.
+  # Nothing here may lower a process's OOM score, so otherwise no sandbox starts.
   restrict_oom_score_adj = true
   # The node ends at once, with all that is in it.
   disable_tcp_service = true
@@ -52,17 +52,17 @@ state = "/run/containerd"
 
 
 def pod_network() -> str:
-    """A network in which every pod has a cable of its own to the node.
+    """A CNI network in which every pod has its own veth pair to the node.
 
-    On a bridge, an answer from pod to pod would pass by the rules that had turned a service's address into a pod's.
+    On a bridge, an answer from pod to pod would bypass the NAT rules that turned a service's address into a pod's.
     """
     addresses = {"type": "host-local", "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}]}
-    return _shown({"cniVersion": "0.3.1", "name": "pods", "plugins": [{"type": "ptp", "ipam": addresses}]})
+    return _as_json({"cniVersion": "0.3.1", "name": "pods", "plugins": [{"type": "ptp", "ipam": addresses}]})
 
 
 def kubelet(address: str, group: str) -> str:
-    """The KubeletConfiguration of the node with this address, whose pods are below this control group."""
-    return _shown(
+    """The KubeletConfiguration of the node with this address; its pods are below this control group."""
+    return _as_json(
         {
             "kind": "KubeletConfiguration",
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
@@ -72,11 +72,11 @@ def kubelet(address: str, group: str) -> str:
             "cgroupRoot": f"/{group}",
             "failCgroupV1": False,
             "failSwapOn": False,
-            # The machine's other processes are none of its business.
+            # The kubelet does not limit the machine's other processes.
             "enforceNodeAllocatable": [],
             "evictionHard": {},
             "imageGCHighThresholdPercent": 100,
-            # It would look for the file system of its own folders below the machine's root, which it does not see.
+            # The kubelet would look for the file system of its folders below the machine's root, which it cannot see.
             "localStorageCapacityIsolation": False,
             "podLogsDir": f"{FOLDER}/pods",
             "clusterDNS": [address],
@@ -94,7 +94,7 @@ def kubelet(address: str, group: str) -> str:
 
 def kube_proxy(address: str, kubeconfig: str) -> str:
     """The KubeProxyConfiguration."""
-    return _shown(
+    return _as_json(
         {
             "kind": "KubeProxyConfiguration",
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
@@ -105,14 +105,14 @@ def kube_proxy(address: str, kubeconfig: str) -> str:
             "metricsBindAddress": "127.0.0.1:10249",
             "clientConnection": {"kubeconfig": kubeconfig},
             "clusterCIDR": PODS,
-            # These are limits of the whole machine's.
+            # These limits would apply to the whole machine.
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
         }
     )
 
 
 def corefile(address: str, kubeconfig: str) -> str:
-    """CoreDNS's settings: it knows the cluster and nothing else."""
+    """CoreDNS's configuration: it resolves names of the cluster and no others."""
     return f""".:53 {{
     bind {address}
     errors
@@ -126,5 +126,5 @@ def corefile(address: str, kubeconfig: str) -> str:
 """
 
 
-def _shown(content: dict[str, Any]) -> str:
+def _as_json(content: dict[str, Any]) -> str:
     return json.dumps(content, indent=2)

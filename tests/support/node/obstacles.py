@@ -1,4 +1,4 @@
-"""Why no node can run on this machine, said before anything is built for one or started."""
+"""Finds out why no node can run on this machine, before one is built or started."""
 
 import os
 import platform
@@ -12,14 +12,14 @@ _DEBIAN_TOOLS = {"apt-get": "apt", "dpkg-deb": "dpkg"}
 
 
 def why_no_node_can_run() -> str | None:
-    """The reason and its mend; None if one can."""
+    """The reason and what to do about it; None if a node can run."""
     if platform.system() != "Linux":
-        return f"containers are Linux's, and this is {platform.system()}; use a Linux machine"
+        return f"containers need Linux, and this is {platform.system()}; use a Linux machine"
     if os.geteuid() != 0:
-        return "only root may make namespaces with a network in them, and this is another user; run it as root"
+        return "only root may create network namespaces, and this is another user; run it as root"
     missing = [package for tool, package in (_TOOLS | _DEBIAN_TOOLS).items() if shutil.which(tool) is None]
     if missing:
-        return f"programs are missing that Debian's packages {', '.join(sorted(set(missing)))} have; install those"
+        return f"programs are missing; install Debian's packages {', '.join(sorted(set(missing)))}"
     tried = subprocess.run(
         ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--mount-proc", "true"],
         capture_output=True,
@@ -27,7 +27,7 @@ def why_no_node_can_run() -> str | None:
         check=False,
     )
     if tried.returncode != 0:
-        return f"this root may not make namespaces ({tried.stderr.strip()}); in a container, make that one privileged"
+        return f"root may not create namespaces here ({tried.stderr.strip()}); a container has to be privileged"
     return _why_no_control_groups()
 
 
@@ -36,7 +36,7 @@ def _why_no_control_groups() -> str | None:
     try:
         cgroups.make(group)
     except OSError as error:
-        return f"control groups cannot be made ({error}); in a container, make that one privileged"
+        return f"control groups cannot be created ({error}); a container has to be privileged"
     finally:
         cgroups.remove(group)
     return None

@@ -1,4 +1,4 @@
-"""Builds what a node runs from the pinned Go modules, and takes the container runtime out of Debian's packages."""
+"""Builds a node's programs from pinned Go modules, and extracts the container runtime from Debian packages."""
 
 import os
 import shutil
@@ -10,10 +10,10 @@ from tools import gobuild
 from tools.console import SetupError, say
 from tools.stamps import content_key, read_stamp, unfinished_folder, write_stamp
 
-# From tests/support/kubernetes/servers, and each from a module of ours beside it.
+# Built from tests/support/kubernetes/servers, and each from a module of this project beside it.
 _SERVERS = ("kubelet", "kube-proxy")
-_OURS = {"coredns": "dns", "pause": "pause"}
-PROGRAMS = (*_SERVERS, *_OURS)
+_OWN_MODULES = {"coredns": "dns", "pause": "pause"}
+PROGRAMS = (*_SERVERS, *_OWN_MODULES)
 
 _PACKAGES = (
     "containerd",
@@ -34,27 +34,27 @@ _PACKAGES = (
 
 
 def debian_folder(root: Path) -> Path:
-    """Where Debian's packages are unpacked."""
+    """The folder of the unpacked Debian packages."""
     return root / ".tools/kubernetes/debian"
 
 
 def node_is_installed(root: Path) -> bool:
-    """Whether every program is there and was built from the modules as they are now."""
+    """Whether every program exists and was built from the current modules."""
     whole = all(os.access(bin_folder(root) / name, os.X_OK) for name in PROGRAMS)
     return whole and debian_folder(root).is_dir() and read_stamp(_stamp(root)).get("key") == _key(root)
 
 
 def ensure_node(root: Path) -> bool:
-    """Have every program, beside those of a control plane; returns whether there was anything to do."""
+    """Build or fetch what is missing or outdated, except the control plane; returns whether anything was."""
     if node_is_installed(root):
         return False
     with unfinished_folder(root) as scratch:
-        # The quick one first, as it can be impossible.
+        # First what takes seconds and can fail.
         _unpack_runtime(root, scratch / "debian")
         built = scratch / "bin"
         built.mkdir()
         build_servers(root, _SERVERS, built)
-        for name, module in _OURS.items():
+        for name, module in _OWN_MODULES.items():
             gobuild.compile_package(
                 f"building {name} with Go",
                 ".",
@@ -80,7 +80,7 @@ def _unpack_runtime(root: Path, into: Path) -> None:
             f"Debian's packages of the container runtime cannot be fetched with apt-get (see {log}), so no node can be "
             "set up. Run `apt-get update` as root, then run it again; on another distribution use a Debian container."
         )
-    # Installing the package would have linked these.
+    # Installing the package would create these links.
     for name in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
             (into / "usr/sbin" / (name + suffix)).symlink_to("xtables-nft-multi")
@@ -91,5 +91,5 @@ def _stamp(root: Path) -> Path:
 
 
 def _key(root: Path) -> str:
-    modules = [root / "tests/support/kubernetes" / name for name in ("servers", *_OURS.values())]
+    modules = [root / "tests/support/kubernetes" / name for name in ("servers", *_OWN_MODULES.values())]
     return content_key((path for module in modules for path in module.iterdir()), *PROGRAMS, *_PACKAGES)

@@ -1,7 +1,7 @@
-"""The namespaces that a node is in: its network, mounts and processes are its own, and end with whoever started it.
+"""The namespaces of a node, with its own network, mounts and processes. They end with the process that started them.
 
-The first process in them is one that only waits. When it ends the kernel ends all others, unmounts what they mounted
-and removes their network, so nothing has to be remembered or searched for.
+The first process in them only waits. When it ends, the kernel ends all others, unmounts what they mounted and removes
+their network, so there is nothing to clean up.
 """
 
 import contextlib
@@ -12,14 +12,14 @@ from typing import Self
 
 from tools.console import SetupError
 
-# Where the node's folder and its programs are inside: short, as the path of a socket has 107 characters at most.
+# The node's folder and its programs, as seen inside. Short, because the path of a socket has at most 107 characters.
 FOLDER, TOOLCHAIN = Path("/run/node"), Path("/run/toolchain")
 _TIMEOUT_S = 10.0
 _POLL_INTERVAL_S = 0.02
-# Two addresses each, of a network that RFC 2544 keeps for tests of this kind, so that nobody's is hidden.
+# Of the network that RFC 2544 reserves for tests, so that they hide no real address.
 _NETWORKS = [f"198.18.{third}" for third in range(256)]
 
-# Programs write to some places of the machine whatever they are told; these are empty folders of the node's own.
+# Programs write to some folders of the machine whatever their settings are; the node gets empty ones there.
 _MOUNTS = f"""
 set -e
 mount --bind "$1" /mnt
@@ -33,7 +33,7 @@ mount -t tmpfs -o mode=755 tmpfs /var/log
 
 
 class Sandbox:
-    """A context manager: inside of it there are namespaces, joined to the machine by one virtual cable."""
+    """A context manager: namespaces, connected to the machine by a veth pair."""
 
     def __init__(self, folder: Path, toolchain: Path) -> None:
         self._folder = folder
@@ -41,7 +41,7 @@ class Sandbox:
         self._starter: subprocess.Popen[bytes] | None = None
         self._first = 0
         self.address = ""
-        """The node's, reachable from this machine and from nowhere else."""
+        """The node's address, reachable from this machine only."""
 
     def __enter__(self) -> Self:
         try:
@@ -56,22 +56,22 @@ class Sandbox:
 
     @property
     def network(self) -> tuple[str, ...]:
-        """The command that starts another one in the network alone."""
+        """The command prefix that runs a program in the network namespace only."""
         return ("nsenter", f"--net=/proc/{self._first}/ns/net")
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """The command that starts another one in all of the namespaces; killing it kills that other one too late."""
+        """The command prefix that runs a program in all namespaces. Killing it does not end that program at once."""
         return ("nsenter", f"--target={self._first}", "--mount", "--net", "--pid", "--ipc", "--uts")
 
     def run(self, *command: str) -> None:
-        """Run a command inside to its end; raises SetupError with what it says where it fails."""
+        """Run a command inside until it ends; raises SetupError with its output where it fails."""
         _run(*self.inside, *command)
 
     def _start(self) -> None:
         pause = self._toolchain / "bin/pause"
         self._starter = subprocess.Popen(
-            # The kernel ends it when this process is gone, even one that was killed, and it ends the first process.
+            # The kernel ends it when this process ends, even by SIGKILL, and it ends the first process.
             ["setpriv", "--pdeathsig", "KILL",
              "unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child=KILL", "--mount-proc",
              str(pause)],
@@ -94,23 +94,23 @@ class Sandbox:
             time.sleep(_POLL_INTERVAL_S)
         starter.kill()
         assert starter.stderr
-        raise SetupError(f"namespaces for a node cannot be made: {starter.stderr.read().decode().strip()}")
+        raise SetupError(f"the namespaces of a node cannot be created: {starter.stderr.read().decode().strip()}")
 
     def _connect(self) -> None:
         self.run("ip", "link", "set", "lo", "up")
         for number, network in enumerate(_NETWORKS):
-            ours, address = f"{network}.1", f"{network}.2"
+            host, address = f"{network}.1", f"{network}.2"
             if _is_taken(network):
                 continue
-            cable = f"shapebench{number}"
+            link = f"shapebench{number}"
             with contextlib.suppress(SetupError):  # another node has just taken it
-                _run("ip", "link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", str(self._first))
-                _run("ip", "address", "add", f"{ours}/30", "dev", cable)
-                _run("ip", "link", "set", cable, "up")
+                _run("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", str(self._first))
+                _run("ip", "address", "add", f"{host}/30", "dev", link)
+                _run("ip", "link", "set", link, "up")
                 self.run("ip", "address", "add", f"{address}/30", "dev", "eth0")
                 self.run("ip", "link", "set", "eth0", "up")
-                # A service's address is one behind this route until kube-proxy's rules turn it into a pod's.
-                self.run("ip", "route", "add", "default", "via", ours)
+                # Packets to a service take this route until kube-proxy's rules turn its address into a pod's.
+                self.run("ip", "route", "add", "default", "via", host)
                 self.address = address
                 return
         raise SetupError("no network for a node is free: all of 198.18.0.0/16 is in use on this machine")
@@ -128,7 +128,7 @@ def _is_taken(network: str) -> bool:
 
 
 def _wait_until_gone(process: int) -> None:
-    """Its parent is gone, so nobody can wait for it; the kernel has ended all others when it is no more."""
+    """Poll until a process of no parent is gone; by then the kernel has ended all others in its namespaces."""
     deadline = time.monotonic() + _TIMEOUT_S
     while process and Path(f"/proc/{process}").exists():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""A whole cluster of one node: control plane, container runtime, kubelet, kube-proxy and DNS, until it is left."""
+"""A cluster of one node: control plane, container runtime, kubelet, kube-proxy and DNS."""
 
 import fcntl
 import json
@@ -46,35 +46,35 @@ _LOG_TAIL_CHARS = 2000
 
 
 class SingleNode:
-    """A context manager: inside of it there is a cluster whose one node runs containers.
+    """A context manager: a cluster whose one node runs containers.
 
-    Its folder is emptied first and, but for the logs, last. All of it ends with the thread that started it, even where
-    the process is killed.
+    Its folder is emptied at the start and, except for the logs, at the end. All programs end with the thread that
+    started them, even if the process is killed.
     """
 
     def __init__(self, folder: Path = DEFAULT_FOLDER, root: Path = ROOT) -> None:
         self.folder = folder.resolve()
         self._root = root
         self._toolchain = bin_folder(root).parent
-        self._until_left = ExitStack()
+        self._open = ExitStack()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             self._start(opening)
-            self._until_left = opening.pop_all()
+            self._open = opening.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._until_left.close()
+        self._open.close()
 
     @property
     def kubeconfig(self) -> Path:
-        """Of a user who may do everything."""
+        """The kubeconfig of a user who may do everything."""
         return self._control_plane.kubeconfig
 
     def import_images(self, images: Sequence[Image]) -> None:
-        """Have the node know images, so that pods can name them."""
+        """Import images into the node, so that pods can use them."""
         command = [*self._sandbox.inside, "ctr", "--address", configuration.CONTAINERD, "--namespace", "k8s.io"]
         with self._log("import").open("ab") as log:
             importing = subprocess.Popen(
@@ -85,12 +85,12 @@ class SingleNode:
                 write_archive(images, importing.stdin)
                 importing.stdin.close()
             except BrokenPipeError:
-                pass  # it says why in its log
+                pass  # the reason is in its log
             if importing.wait() != 0:
                 raise SetupError(f"the images cannot be imported: {self._tail('import')}")
 
     def _start(self, opening: ExitStack) -> None:
-        self._refuse_impossible()
+        self._require_node()
         opening.enter_context(self._own_folder())
         opening.callback(_remove_all_but_logs, self.folder)
         cgroups.remove_abandoned()
@@ -105,18 +105,20 @@ class SingleNode:
         )
         self._start_node(group)
 
-    def _refuse_impossible(self) -> None:
+    def _require_node(self) -> None:
         if (obstacle := why_no_node_can_run()) is not None:
             raise SetupError(f"no node can run here: {obstacle}")
         if not (node_is_installed(self._root) and kubernetes_is_installed(self._root)):
             raise SetupError("the node's programs are missing or outdated; run `make setup-node`")
 
     def _own_folder(self) -> ExitStack:
-        """Empty the folder, and keep every other node out of it as long as this one is there."""
+        """Empty the folder, and lock it while this node runs."""
         owned = ExitStack()
         marker = self.folder / _LOCK
         if self.folder.exists() and any(self.folder.iterdir()) and not marker.exists():
-            raise SetupError(f"{self.folder} holds something else than a node, so it is not emptied for one")
+            raise SetupError(
+                f"{self.folder} holds something else than a node, so it is not emptied for one; give another"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = owned.enter_context(marker.open("a"))
         try:
@@ -151,7 +153,7 @@ class SingleNode:
             api_server_flags=(
                 f"--kubelet-client-certificate={certificate}",
                 f"--kubelet-client-key={key}",
-                # Nobody here knows the node by its name.
+                # The node's name does not resolve here.
                 "--kubelet-preferred-address-types=InternalIP",
             ),
         )
@@ -196,7 +198,7 @@ class SingleNode:
             },
         )
         self._spawn("coredns", f"-conf={FOLDER}/Corefile")
-        self._wait_for(lambda: _takes_pods(api.get(f"/api/v1/nodes/{NODE}")), "kubelet")
+        self._wait_for(lambda: _is_ready(api.get(f"/api/v1/nodes/{NODE}")), "kubelet")
         self._wait_for(lambda: _answers(f"http://{address}:{configuration.DNS_READY_PORT}/ready"), "coredns")
 
     def _write(self, name: str, text: str) -> None:
@@ -212,12 +214,12 @@ class SingleNode:
                 stdout=log,
                 stderr=log,
                 env=self._variables,
-                # A Ctrl-C is for the one who started them, who then ends them.
+                # Ctrl-C goes to this process alone, which then stops the programs.
                 start_new_session=True,
             )
 
     def _end(self) -> None:
-        """Called when the sandbox still stands; what runs inside ends with that."""
+        """End the commands that entered the sandbox; the programs inside end with the sandbox."""
         for process in self._running.values():
             process.kill()
             process.wait()
@@ -248,7 +250,7 @@ def _remove_all_but_logs(folder: Path) -> None:
             each.unlink()
 
 
-def _takes_pods(answer: bytes | None) -> bool:
+def _is_ready(answer: bytes | None) -> bool:
     if answer is None:
         return False
     node = json.loads(answer)

@@ -10,7 +10,7 @@ from tools.pins import ROOT
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A small checkout in which nothing is wrong."""
+    """A small checkout without problems."""
     (tmp_path / ".gitignore").write_text("# made by running\n/build/\n__pycache__/\n")
     (tmp_path / "Makefile").write_text("help: ## list\n\ntest test-unit: setup ## tests\n\nbench-%: setup\nsetup:\n")
     for path in ("bench/serving.py", "stacks/Pulumi.local.yaml", "docs/costs.md", "build/made.md"):
@@ -21,16 +21,19 @@ def tree(tmp_path: Path) -> Path:
 
 def problems(tree: Path, text: str) -> list[str]:
     (tree / "README.md").write_text(text)
-    return docs.problems(tree, ["report", "doctor"])
+    return docs.problems(tree, {"report": frozenset({"--p99", "--out"}), "doctor": frozenset()})
 
 
-def test_what_is_there_may_be_named(tree: Path):
+def test_a_document_that_names_only_existing_things_has_no_problems(tree: Path):
     text = """
 [costs](docs/costs.md), [its heading](docs/costs.md#costs-and-prices), [a site](https://example.org/x), [below](#end)
 `stacks/Pulumi.local.yaml`, `stacks/Pulumi.*.yaml`, `serving.py`, `bench/`, `application/json`, `make test-unit`
 
     make bench-serving
-    shapebench report
+    shapebench report --p99 400ms | sort --reverse    # not --gone
+    python -m bench.serving && python -m pytest
+    pulumi config set --path shapebench:load.rateRps 8; pulumi config set shapebench:rerun again
+    shapebench:local:LoadTest is a resource type
 
 # End
 We make nothing up, and shapebench measures.
@@ -43,7 +46,7 @@ We make nothing up, and shapebench measures.
     [
         ("[a](docs/gone.md)", "docs/gone.md"),
         ("![a picture](docs/pictures/gone.png)", "docs/pictures/gone.png"),
-        ("[a](docs/costs.md#gone)", "a heading that is not there"),
+        ("[a](docs/costs.md#gone)", "a heading that does not exist"),
         ("`stacks/Pulumi.gone.yaml`", "stacks/Pulumi.gone.yaml"),
         ("`stacks/gone-*.yaml`", "stacks/gone-*.yaml"),
         ("`gone.py`", "gone.py"),
@@ -52,16 +55,31 @@ We make nothing up, and shapebench measures.
         ("    make bench-gone\n", "make bench-gone"),
         ("```\nmake gone\n```", "make gone"),
         ("`shapebench gone --format json`", "shapebench gone"),
+        ("`shapebench report --p99 400ms --gone`", "no option --gone"),
+        ("    shapebench doctor --p99 400ms\n", "`shapebench doctor` has no option --p99"),
+        ("`shapebench:load.gone`", "shapebench:load.gone"),
+        ("    pulumi config set --path shapebench:servings.interOp 4\n", "shapebench:servings.interOp"),
+        ("`python -m bench.gone`", "bench.gone"),
+        ("As ADR 7 says.", "ADR 7"),
     ],
 )
-def test_what_is_not_there_is_reported_with_its_document(tree: Path, text: str, named: str):
+def test_a_name_of_something_missing_is_reported_with_its_document(tree: Path, text: str, named: str):
     found = problems(tree, text)
     assert len(found) == 1
     assert found[0].startswith("README.md: ")
     assert named in found[0]
 
 
-def test_documents_that_were_made_by_running_are_not_read(tree: Path):
+def test_a_page_that_the_index_does_not_list_is_reported(tree: Path):
+    (tree / "docs/adr").mkdir()
+    (tree / "docs/adr/0007-a-decision.md").write_text("# 7. A decision\n")
+    (tree / "docs/README.md").write_text("[costs](costs.md)")
+    (found,) = problems(tree, "As ADR 7 says.")
+    assert found.startswith("docs/README.md: ")
+    assert "adr/0007-a-decision.md is not in this index" in found
+
+
+def test_documents_that_git_ignores_are_not_checked(tree: Path):
     (tree / "build/made.md").write_text("[a](gone.md)")
     assert problems(tree, "nothing") == []
     assert tree / "build/made.md" not in set(own_files(tree))
@@ -69,12 +87,12 @@ def test_documents_that_were_made_by_running_are_not_read(tree: Path):
 
 @pytest.fixture
 def pinned(tmp_path: Path) -> Path:
-    """The real requirement files, in a place of their own."""
+    """A copy of the real requirement files."""
     shutil.copytree(ROOT / "tools/requirements", tmp_path / "tools/requirements")
     return tmp_path
 
 
-def test_the_committed_pins_are_in_step(pinned: Path):
+def test_the_committed_pins_have_no_problems(pinned: Path):
     assert requirements.problems(pinned) == []
 
 
@@ -85,7 +103,7 @@ def test_a_requirement_added_without_pinning_it_is_reported(pinned: Path, source
     assert any("dev.txt was compiled from another dev.in" in each for each in requirements.problems(pinned))
 
 
-def test_recording_what_was_compiled_settles_it(pinned: Path):
+def test_a_compiled_file_with_the_hash_of_its_inputs_has_no_problems(pinned: Path):
     with (pinned / "tools/requirements/dev.in").open("a") as file:
         file.write("requests\n")
     requirements.record_inputs(pinned / "tools/requirements/dev.txt")

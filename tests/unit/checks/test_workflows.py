@@ -1,4 +1,4 @@
-"""What `make check` says of workflows; the real ones, and real ones with one thing spoilt."""
+"""`make check` on the real workflows, and on copies with one mistake each."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SETUP = ".github/actions/setup/action.yml"
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """The workflows and what they are held to, in a place of their own."""
+    """A copy of the workflows, with the files that they are checked against."""
     shutil.copytree(ROOT / ".github", tmp_path / ".github")
     (tmp_path / "tools").mkdir()
     for name in ("actions.toml", "versions.toml"):
@@ -28,49 +28,49 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def spoil(tree: Path, name: str, old: str, new: str) -> list[str]:
+def problems_after(tree: Path, name: str, old: str, new: str) -> list[str]:
     text = (tree / name).read_text()
     assert old in text
     (tree / name).write_text(text.replace(old, new, 1))
     return workflows.problems(tree)
 
 
-def test_the_workflows_are_in_step(tree: Path):
+def test_the_committed_workflows_have_no_problems(tree: Path):
     assert workflows.problems(tree) == []
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "named"),
     [
-        (PREVIEW, "actions/checkout@3d3c", "actions/checkout@0000", "actions/checkout is not at the commit"),
-        (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at the commit"),
-        (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at the commit"),
+        (PREVIEW, "actions/checkout@3d3c", "actions/checkout@0000", "actions/checkout is not at its listed commit"),
+        (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at its listed commit"),
+        (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at its listed"),
         (MEASURE, "google-github-actions/auth@", "mallory/auth@", "mallory/auth is not listed"),
         (SETUP, "pulumi-version: 3.274.1", "pulumi-version: 3.200.0", "pulumi-version is not 3.274.1"),
-        (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 cannot be used"),
+        (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 is not supported"),
     ],
 )  # fmt: skip
-def test_what_is_out_of_step_is_reported(tree: Path, name: str, old: str, new: str, named: str):
-    assert any(named in each for each in spoil(tree, name, old, new))
+def test_unlisted_actions_and_other_versions_are_reported(tree: Path, name: str, old: str, new: str, named: str):
+    assert any(named in each for each in problems_after(tree, name, old, new))
 
 
 def test_a_listed_action_that_nobody_uses_is_reported(tree: Path):
     with (tree / "tools/actions.toml").open("a") as file:
         file.write('["acme/unused"]\nversion = "v1.0.0"\ncommit = "0"\n')
-    assert workflows.problems(tree) == ["tools/actions.toml: acme/unused is used nowhere; remove it"]
+    assert workflows.problems(tree) == ["tools/actions.toml: no workflow uses acme/unused; remove it"]
 
 
 @pytest.mark.skipif(not program(ROOT).exists(), reason="actionlint needs Go to be built with, and there is none")
-def test_actionlint_reads_them_too(tree: Path):
+def test_what_actionlint_finds_is_reported(tree: Path):
     program(tree).parent.mkdir(parents=True)
     program(tree).symlink_to(program(ROOT))
     (tree / ".git").mkdir()
     assert workflows.problems(tree) == []
-    found = spoil(tree, MEASURE, "${{ inputs.profile }}", "${{ inputs.profiel }}")
+    found = problems_after(tree, MEASURE, "${{ inputs.profile }}", "${{ inputs.profiel }}")
     assert any("profiel" in each for each in found)
 
 
-def test_a_pull_request_shows_every_stack_that_has_a_file(tmp_path: Path):
+def test_a_pull_request_previews_every_stack_that_has_a_file(tmp_path: Path):
     jobs = yaml.safe_load((ROOT / PREVIEW).read_text())["jobs"]
     script = next(step["run"] for step in jobs["others"]["steps"] if step.get("id") == "named")
     variables = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(tmp_path / "output")}
@@ -80,16 +80,16 @@ def test_a_pull_request_shows_every_stack_that_has_a_file(tmp_path: Path):
 
 
 @pytest.mark.parametrize("stack", stack_names())
-def test_only_what_makes_a_cluster_is_measured_and_cleaned_up(stack: str):
+def test_only_stacks_that_create_a_cluster_can_be_measured(stack: str):
     asked = subprocess.run([ROOT / "tools/require_gke_stack", stack], capture_output=True, text=True, check=False)
     assert (asked.returncode == 0) == (load_settings(stack).platform == "gke")
 
 
 @pytest.mark.parametrize("name", ["", "8cpu", "../stacks/Pulumi.8cpu-16gb", "8cpu-16gb; destroy", "$(id)"])
-def test_a_name_that_is_no_stacks_is_refused_with_those_there_are(name: str):
+def test_an_unknown_stack_is_refused_with_the_names_of_those_that_exist(name: str):
     asked = subprocess.run([ROOT / "tools/require_gke_stack", name], capture_output=True, text=True, check=False)
     assert asked.returncode == 1
-    assert f"'{name}' is no stack on GKE" in asked.stderr
+    assert f"'{name}' is not a GKE stack" in asked.stderr
     assert "    8cpu-64gb\n" in asked.stderr
 
 
@@ -104,7 +104,7 @@ def test_no_workflow_runs_a_forks_code_with_an_identity():
     )
 
 
-def test_without_go_it_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_without_go_setup_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     shutil.copytree(ROOT / "tools/lint", tree / "tools/lint")
     shutil.copytree(ROOT / "tools/go", tree / "tools/go")
     monkeypatch.setenv("PATH", str(tree))

@@ -1,4 +1,4 @@
-"""A project of Google Cloud's that stands in, and the way there."""
+"""Fixtures: a stand-in for Google Cloud with one project, and access to it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from urllib3.util import Retry
 
 from google_cloud.access import Access, access_of
-from google_cloud.rest import PATIENT, Google
+from google_cloud.rest import RETRIES, GoogleClient
 from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
 
 
@@ -23,19 +23,19 @@ def access(cloud: GoogleStandIn, no_environment: None) -> Iterator[Access]:
 
 
 def access_to(keys: dict[str, str]) -> Access:
-    """To the stand-in whose endpoints these are."""
+    """Access to the stand-in with these endpoints."""
     return access_of(keys | {"gcp:project": PROJECT, "gcp:accessToken": "a-token"})
 
 
 @pytest.fixture(autouse=True)
-def in_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deletion that goes on is looked at again at once."""
-    monkeypatch.setattr("google_cloud.removal._LOOK_S", 0)
+def poll_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask at once again whether a deletion is done."""
+    monkeypatch.setattr("google_cloud.removal._POLL_INTERVAL_S", 0)
 
 
 @pytest.fixture
 def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials but those that a test gives, and every program that a stack needs on PATH."""
+    """Remove all credentials but those that a test gives, and put the programs that a stack needs on PATH."""
     for name in ("GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_PROJECT",
                  "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
@@ -48,10 +48,10 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(plugin.parent))
 
 
-def hasty() -> Retry:
-    """As often as otherwise, without waiting."""
-    return PATIENT.new(backoff_factor=0)
+def retry_without_waiting() -> Retry:
+    """The usual number of retries, without waiting."""
+    return RETRIES.new(backoff_factor=0)
 
 
-def connect(access: Access) -> Google:
-    return Google(access, hasty())
+def connect(access: Access) -> GoogleClient:
+    return GoogleClient(access, retry_without_waiting())

@@ -1,4 +1,4 @@
-"""What a killed update was making is read from the stack's state, and from no other's."""
+"""What a killed update was creating is read from the state of its stack, and of no other."""
 
 import json
 
@@ -24,7 +24,7 @@ def export(*pending: tuple[str, str, dict[str, str]], stack: str = STACK) -> str
 CLUSTER = "gcp:container/cluster:Cluster"
 
 
-def test_what_was_being_created_in_google_cloud_is_named_as_google_names_it():
+def test_interrupted_creations_in_google_cloud_are_named_as_google_names_them():
     state = export(
         ("creating", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c4"}),
         ("creating", "gcp:serviceaccount/account:Account", {"accountId": "shapebench-nodes-0a1b2c3"}),
@@ -32,7 +32,7 @@ def test_what_was_being_created_in_google_cloud_is_named_as_google_names_it():
     assert interrupted_names(state, STACK) == {"gke-cluster-control-plane-1a2b3c4", "shapebench-nodes-0a1b2c3"}
 
 
-def test_what_was_being_changed_or_made_elsewhere_is_not_among_it():
+def test_updates_deletions_and_other_providers_are_not_interrupted_creations():
     state = export(
         ("updating", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c4"}),
         ("deleting", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c5"}),
@@ -42,19 +42,19 @@ def test_what_was_being_changed_or_made_elsewhere_is_not_among_it():
     assert interrupted_names(state, STACK) == frozenset()
 
 
-def test_a_stack_that_nothing_happened_to_has_none():
+def test_a_state_without_pending_operations_has_no_interrupted_creations():
     assert interrupted_names(json.dumps({"version": 3, "deployment": {"manifest": {}}}), STACK) == frozenset()
 
 
 def test_the_state_of_another_stack_is_refused():
     state = export(("creating", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c4"}), stack="2cpu-4gb")
-    with pytest.raises(SettingsError, match="the state of 2cpu-4gb, and what is left of 8cpu-16gb is asked for"):
+    with pytest.raises(SettingsError, match="the state of 2cpu-4gb, so it says nothing about 8cpu-16gb"):
         interrupted_names(state, STACK)
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"deployment": null}', '{"deployment": {"pending_operations": [1]}}']
 )
-def test_what_is_no_state_is_refused_with_the_command_that_prints_one(text):
+def test_a_text_that_is_not_a_state_is_an_error_with_the_command_that_prints_one(text):
     with pytest.raises(SettingsError, match="pulumi stack export --stack 8cpu-16gb"):
         interrupted_names(text, STACK)

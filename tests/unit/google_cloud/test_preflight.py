@@ -1,11 +1,11 @@
-"""Before a stack is made: each missing thing is named with what follows and the command that mends it."""
+"""The preflight names each requirement that is not met, with the consequence and the command that solves it."""
 
 import json
 
 import pytest
 
 from google_cloud.access import access_of
-from google_cloud.preflight import ROLES, Wanted, explained, missing
+from google_cloud.preflight import ROLES, Requirements, find_problems, problem_report
 from google_cloud.rest import CloudError
 from stacks.files import load_settings
 from stacks.quota_needs import APIS, Need, needs
@@ -13,52 +13,54 @@ from tests.support.google_stand_in import PROJECT, ZONE
 from tests.unit.google_cloud.conftest import connect
 
 
-def wanted(*accounts: str) -> Wanted:
+def wanted(*accounts: str) -> Requirements:
     settings = load_settings("8cpu-16gb")
-    return Wanted("8cpu-16gb", ZONE, needs(settings.node_shape("8cpu-16gb"), settings.gke.load_shape), accounts)
+    return Requirements("8cpu-16gb", ZONE, needs(settings.node_shape("8cpu-16gb"), settings.gke.load_shape), accounts)
 
 
 @pytest.fixture
 def found(access):
-    """What is missing, as one text."""
-    return lambda *accounts: explained(wanted(*accounts), access, missing(wanted(*accounts), access, connect))
+    """All problems as one message."""
+    return lambda *accounts: problem_report(
+        wanted(*accounts), access, find_problems(wanted(*accounts), access, connect)
+    )
 
 
 @pytest.fixture
 def count(access):
-    return lambda *accounts: len(missing(wanted(*accounts), access, connect))
+    return lambda *accounts: len(find_problems(wanted(*accounts), access, connect))
 
 
-def test_where_all_is_there_nothing_is_missing(access):
-    assert missing(wanted("shapebench-8cpu-16gb-nodes"), access, connect) == []
+def test_where_all_requirements_are_met_there_are_no_problems(access):
+    assert find_problems(wanted("shapebench-8cpu-16gb-nodes"), access, connect) == []
 
 
-def test_no_project_is_said_with_the_command(no_environment):
+def test_a_missing_project_is_a_problem_with_its_command(no_environment):
     access = access_of({"gcp:accessToken": "t"})
-    (only,) = missing(wanted(), access, connect)
-    assert only.mend == ("pulumi config set gcp:project <project> --stack 8cpu-16gb",)
+    (only,) = find_problems(wanted(), access, connect)
+    assert only.commands == ("pulumi config set gcp:project <project> --stack 8cpu-16gb",)
 
 
-def test_no_credentials_are_said_with_the_command(no_environment):
-    (only,) = missing(wanted(), access_of({"gcp:project": PROJECT}), connect)
-    assert "no Google credentials were found" in only.what
-    assert only.mend == ("gcloud auth application-default login",)
+def test_missing_credentials_are_a_problem_with_the_login_command(no_environment):
+    (only,) = find_problems(wanted(), access_of({"gcp:project": PROJECT}), connect)
+    assert "no usable Google credentials" in only.message
+    assert only.commands == ("gcloud auth application-default login",)
 
 
-def test_credentials_that_are_not_accepted_are_said_with_the_command(cloud, access):
+def test_refused_credentials_are_a_problem_with_the_login_command(cloud, access):
     cloud.answers_first = [(401, None)] * 3
-    (only,) = missing(wanted(), access, connect)
-    assert only.mend == ("gcloud auth application-default login",)
+    (only,) = find_problems(wanted(), access, connect)
+    assert only.commands == ("gcloud auth application-default login",)
 
 
-def test_a_project_that_may_not_be_seen_is_one_finding(cloud, count, found):
+def test_a_project_that_may_not_be_seen_is_one_problem(cloud, count, found):
     cloud.project = "another"
     assert count() == 1
-    assert "project acme is not there, or these credentials may not see it" in found()
+    assert "project acme does not exist, or these credentials may not see it" in found()
     assert "gcloud auth application-default set-quota-project acme" in found()
 
 
-def test_a_missing_auth_plugin_is_said_beside_all_else(cloud, found, count, monkeypatch):
+def test_a_missing_auth_plugin_is_reported_with_the_other_problems(cloud, found, count, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     cloud.apis.discard("container.googleapis.com")
     assert count() == 2
@@ -66,7 +68,7 @@ def test_a_missing_auth_plugin_is_said_beside_all_else(cloud, found, count, monk
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_an_api_that_is_not_enabled_is_one_finding_with_one_command(cloud, found, count, api):
+def test_a_disabled_api_is_one_problem_with_one_command(cloud, found, count, api):
     cloud.apis.discard(api)
     assert count() == 1
     assert f"gcloud services enable {api} --project acme" in found()
@@ -78,20 +80,20 @@ def test_several_apis_are_enabled_by_one_command(cloud, found, count):
     assert "services enable compute.googleapis.com container.googleapis.com iam.googleapis.com" in found()
 
 
-def test_a_zone_and_region_that_do_not_exist_are_one_finding(cloud, found, count):
+def test_a_zone_and_region_that_do_not_exist_are_one_problem(cloud, found, count):
     cloud.zones.clear()
     assert count() == 1
-    assert "zone us-central1-a is not there" in found()
+    assert "zone us-central1-a does not exist" in found()
     assert "pulumi config set gcp:zone <zone> --stack 8cpu-16gb" in found()
 
 
-def test_a_zone_that_is_down_is_said(cloud, found):
+def test_a_zone_that_is_down_is_a_problem(cloud, found):
     cloud.zones[ZONE] = "DOWN"
     assert "zone us-central1-a is DOWN" in found()
 
 
 @pytest.mark.parametrize("need", [need for need in wanted().needs if need.scope == "region"], ids=lambda n: n.metric)
-def test_a_region_s_quota_one_short_is_said_with_what_to_ask_for(cloud, found, count, need):
+def test_a_regional_quota_one_too_small_is_a_problem_with_the_value_to_request(cloud, found, count, need):
     cloud.regional[need.metric] = (need.amount + 6.0, 7.0)
     assert count() == 1
     assert f"quota {need.metric} in us-central1: {need.amount} needed, {need.amount - 1} left" in found()
@@ -100,14 +102,14 @@ def test_a_region_s_quota_one_short_is_said_with_what_to_ask_for(cloud, found, c
 
 
 @pytest.mark.parametrize("need", [need for need in wanted().needs if need.scope == "project"], ids=lambda n: n.metric)
-def test_a_project_s_quota_one_short_is_said_with_what_to_ask_for(cloud, found, count, need):
+def test_a_project_quota_one_too_small_is_a_problem_with_the_value_to_request(cloud, found, count, need):
     cloud.global_[need.metric] = (need.amount + 6.0, 7.0)
     assert count() == 1
     assert f"--quota-id={need.metric.replace('_', '-')}-per-project --preferred-value={need.amount + 7}" in found()
 
 
 @pytest.mark.parametrize("need", wanted().needs, ids=lambda need: need.metric)
-def test_a_quota_that_is_just_enough_is_enough(cloud, count, need):
+def test_a_quota_of_exactly_what_is_needed_is_enough(cloud, count, need):
     quotas = cloud.regional if need.scope == "region" else cloud.global_
     quotas[need.metric] = (need.amount + 3.0, 3.0)
     assert count() == 0
@@ -118,61 +120,61 @@ def test_a_quota_that_a_region_does_not_list_is_not_compared(cloud, count):
     assert count() == 0
 
 
-def test_a_usage_above_the_limit_leaves_nothing_and_not_less(cloud, found):
+def test_a_usage_above_the_limit_leaves_0_and_not_less(cloud, found):
     cloud.regional["CPUS"] = (8.0, 12.0)
     assert "0 left" in found()
 
 
-def test_a_quota_without_figures_is_an_error_and_not_enough(cloud, access):
+def test_a_quota_without_limit_and_usage_is_an_error(cloud, access):
     cloud.answers_first = []
     cloud.regional["CPUS"] = (None, None)
     with pytest.raises(CloudError, match="quota CPUS"):
-        missing(wanted(), access, connect)
+        find_problems(wanted(), access, connect)
 
 
 @pytest.mark.parametrize("permission", ROLES)
-def test_a_missing_right_is_said_with_the_role_that_has_it(cloud, found, count, permission):
+def test_a_missing_permission_is_a_problem_with_the_role_that_has_it(cloud, found, count, permission):
     cloud.permissions.discard(permission)
     assert count() == 1
-    assert f"these credentials lack {permission}" in found()
+    assert f"these credentials lack the permission {permission}" in found()
     assert f"add-iam-policy-binding acme --member=user:<you> --role={ROLES[permission]}" in found()
 
 
-def test_a_service_account_that_is_there_already_is_said(cloud, found):
+def test_a_service_account_that_exists_already_is_a_problem(cloud, found):
     email = "shapebench-8cpu-16gb-nodes@acme.iam.gserviceaccount.com"
-    cloud.things[f"iam/projects/acme/serviceAccounts/{email}"] = {"email": email}
+    cloud.resources[f"iam/projects/acme/serviceAccounts/{email}"] = {"email": email}
     said = found("shapebench-8cpu-16gb-nodes")
-    assert "service account shapebench-8cpu-16gb-nodes is there already" in said
+    assert "service account shapebench-8cpu-16gb-nodes exists already" in said
     assert "shapebench janitor --project acme --stack 8cpu-16gb" in said
     assert f"gcloud iam service-accounts delete {email} --project acme  # if no stack uses it" in said
 
 
-def test_everything_that_is_missing_is_in_one_message(cloud, found):
+def test_all_problems_are_in_one_message(cloud, found):
     cloud.apis.discard("storage.googleapis.com")
     cloud.regional["CPUS"] = (8.0, 0.0)
     cloud.regional["SSD_TOTAL_GB"] = (10.0, 0.0)
     cloud.permissions.clear()
     text = found()
-    assert text.startswith(f"nothing was made, because {3 + len(ROLES)} things are missing for stack 8cpu-16gb")
+    assert text.startswith(f"nothing was created, because {3 + len(ROLES)} requirements of stack 8cpu-16gb are not met")
     assert "pulumi config set --path shapebench:gke.preflight false --stack 8cpu-16gb" in text
 
 
-def test_what_may_not_be_read_is_said_and_the_rest_still_looked_at(cloud, access):
+def test_what_may_not_be_read_is_a_problem_and_the_rest_is_still_checked(cloud, access):
     # The second question is for the zone.
     enabled = [{"name": f"projects/acme/services/{api}", "state": "ENABLED"} for api in APIS]
     cloud.answers_first = [(200, json.dumps({"services": enabled}).encode()), (403, None)]
     cloud.permissions.discard("storage.buckets.create")
-    found = missing(wanted(), access, connect)
-    assert [each.what.split(" (")[0] for each in found] == [
-        "what there is in the project may not be read",
-        "these credentials lack storage.buckets.create in the project",
+    found = find_problems(wanted(), access, connect)
+    assert [each.message.split(" (")[0] for each in found] == [
+        "these credentials may not read the project",
+        "these credentials lack the permission storage.buckets.create, so Google would refuse a part of the stack",
     ]
 
 
-def test_google_out_of_order_is_an_error_and_no_finding(cloud, access):
+def test_an_outage_of_google_is_an_error_and_not_a_problem(cloud, access):
     cloud.answers_first = [(500, None)] * 5
     with pytest.raises(CloudError, match="answered 500"):
-        missing(wanted(), access, connect)
+        find_problems(wanted(), access, connect)
 
 
 def test_needs_count_both_pools():

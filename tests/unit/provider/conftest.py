@@ -1,19 +1,19 @@
-"""A cluster that runs the load generator's pods as processes, and a server for them to ask."""
+"""A cluster that runs the generator's pods as processes, and a server for them to test."""
 
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bench.servers import processes as servers
 from loadtest.run import pod
 from loadtest.run.payload import photograph
-from provider.cluster.api import ClusterError, GoneError, Json
+from provider.cluster.api import ClusterError, Json, NotFoundError
 from provider.cluster.load_job import GENERATOR
-from provider.resources.listener import listener
+from provider.local.server_process import listening_process
+from provider.resource import Props
 from stacks.serving_names import NAME
 from tests.support.pod_processes import PodProcesses, ServerProcess
 
@@ -45,12 +45,12 @@ class ProcessCluster:
     def __init__(self, folder: Path, server: ServerProcess) -> None:
         self._folder = folder
         self.server = server
-        """What answers in each of the servers' pods."""
+        """The process behind each of the servers' pods."""
         self._numbers = itertools.count()
         self.job: Json = {}
         self.pod: PodProcesses | None = None
         self.name = ""
-        self.removed: list[str] = []
+        self.deleted: list[str] = []
         self.servers: list[Json] = [json.loads(json.dumps(SERVER))]
         self.during: Callable[[ProcessCluster], None] | None = None
         self.corrupt_reads = 0
@@ -58,7 +58,7 @@ class ProcessCluster:
         self.left_behind: list[str] = []
         self.disruption: Json | None = None
         self.names: dict[str, str] = {}
-        """What the cluster's network would lead to, and what answers here instead."""
+        """Addresses in the cluster's network, and the addresses here that replace them."""
 
     def create_job(self, job: Json) -> None:
         folder = self._folder / f"pod-{next(self._numbers)}"
@@ -68,7 +68,7 @@ class ProcessCluster:
         self.pod.start()
 
     def delete_job(self, name: str) -> None:
-        self.removed.append(name)
+        self.deleted.append(name)
         self.left_behind = [left for left in self.left_behind if left != name]
         if name == self.name and self.pod:
             self.alive_when_deleted = self.pod.alive
@@ -105,11 +105,11 @@ class ProcessCluster:
             during(self)
         return text
 
-    def execute(self, pod: str, container: str, command: Sequence[str], patience_s: float = 0) -> str:  # noqa: ARG002
+    def execute(self, pod: str, container: str, command: Sequence[str], retry_s: float = 0) -> str:  # noqa: ARG002
         if container == NAME:
             done = self.server.execute(container, list(command))
         elif not self.name or self.pod is None:
-            raise GoneError("there is no such pod")
+            raise NotFoundError("there is no such pod")
         else:
             done = self.pod.execute(container, list(command))
         if done.returncode:
@@ -120,7 +120,7 @@ class ProcessCluster:
         return done.stdout.decode()
 
     def serve_page(self, server: Json, address: str, url: str) -> None:
-        """What this server counts is told at `url`, which is reached as its pod's address."""
+        """The Prometheus page of this server is at `url`; requests to its pod's address go there."""
         server["status"]["podIP"] = address
         self.names[f"http://{address}:8501"] = url
 
@@ -141,7 +141,7 @@ class ProcessCluster:
         self.pod.terminate()
 
     def shut_down(self) -> None:
-        """Let the kubelet end the pod of its own accord, which it tells nobody before it has."""
+        """Terminate the pod as a kubelet does whose node shuts down: its status does not report it."""
         assert self.pod
         self.pod.terminate()
 
@@ -152,7 +152,7 @@ class ProcessCluster:
 
 @pytest.fixture
 def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
-    server = listener(server_url)
+    server = listening_process(server_url)
     assert server
     cluster = ProcessCluster(tmp_path, ServerProcess(server.pid, tmp_path / "cgroup"))
     yield cluster
@@ -162,7 +162,7 @@ def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """A server that answers every prediction rightly and at once."""
+    """A server that answers every prediction correctly and at once."""
     with servers.null() as (_, url):
         yield url
 
@@ -175,16 +175,12 @@ def grpc_server_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def inputs(server_url: str, tmp_path: Path) -> dict[str, Any]:
-    """What the resource gets, for a test as short as its phases allow."""
+def load_test_inputs(tmp_path: Path) -> Props:
+    """The inputs that both load tests have, for a test as short as its phases allow."""
     return {
         "stack": "kubernetes",
         "platform": "kubernetes",
-        "kubeconfig": None,
-        "namespace": "shapebench",
-        "baseUrl": server_url,
-        "selector": {"app.kubernetes.io/name": "tf-serving"},
-        "replicas": 1,
+        "baseUrl": "http://127.0.0.1:8501",
         "fingerprint": "f",
         "serving": {
             "server": "tensorflow_model_server",
@@ -210,6 +206,18 @@ def inputs(server_url: str, tmp_path: Path) -> dict[str, Any]:
         "rerun": "",
         "results": str(tmp_path / "results"),
         "workDir": str(tmp_path / "runs"),
+    }
+
+
+@pytest.fixture
+def inputs(load_test_inputs: Props, server_url: str) -> Props:
+    """The inputs of a load test in a cluster."""
+    return load_test_inputs | {
+        "kubeconfig": None,
+        "namespace": "shapebench",
+        "baseUrl": server_url,
+        "selector": {"app.kubernetes.io/name": "tf-serving"},
+        "replicas": 1,
         "generatorImage": "locustio/locust:2.46.6",
         "nodeSelector": {"shapebench/pool": "load"},
         "startTimeoutS": 60,

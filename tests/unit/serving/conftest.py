@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.command import server_command, write_monitoring_file
+from serving.servers import EmbeddedServer
 from stacks.serving_variant import ServingVariant
 
 IMAGE_SHAPE = (4, 4, 3)
@@ -118,11 +118,11 @@ def direct(tiny_base_path):
 @contextmanager
 def running_server(base_path: Path, log: Path, *more_flags: str) -> Iterator[Server]:
     rest_port, grpc_port = free_port(), free_port()
-    monitoring = log.with_name("monitoring.txt")
-    write_monitoring_file(monitoring)
-    command = server_command(
-        None, model_name="resnet", model_base_path=base_path, rest_port=rest_port, grpc_port=grpc_port,
-        variant=ServingVariant(protocol="rest", intra_op=1, inter_op=1), monitoring_file=monitoring,
+    variant = ServingVariant(protocol="rest", intra_op=1, inter_op=1)
+    EmbeddedServer().write_config_files(variant, log.parent)
+    command = EmbeddedServer().command(
+        variant, model_name="resnet", model_base_path=base_path, rest_port=rest_port, grpc_port=grpc_port,
+        config_dir=log.parent,
     )  # fmt: skip
     with log.open("w") as output:
         process = subprocess.Popen([*command, *more_flags], stdout=output, stderr=subprocess.STDOUT)

@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.command import PROMETHEUS_PATH
+from serving.servers import EmbeddedServer
 
 AVAILABLE = {"version": "12", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
 
@@ -130,7 +130,7 @@ def test_the_standard_health_service_says_serving(channel):
 
 def test_the_prometheus_page_counts_under_tf_servings_names(server, predict, images):
     def counted():
-        page = server.request("GET", PROMETHEUS_PATH).body.decode()
+        page = server.request("GET", EmbeddedServer.counters_path).body.decode()
         samples = [line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#")]
         return defaultdict(float, {name: float(value) for name, value in samples})
 

@@ -6,14 +6,15 @@ import sys
 
 import pytest
 
-from serving.command import server_command, write_batching_file, write_monitoring_file
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
 from serving.errors import StartError
 from serving.flags import parse_flags
+from serving.servers import EmbeddedServer, TensorFlowServing
 from serving.startup import check_startup
 from stacks.serving_variant import Batching, ServingVariant
 
 BASE = "--model_base_path=/models/resnet"
+VARIANT = ServingVariant(protocol="rest", intra_op=3, inter_op=4)
 
 
 def server(*arguments):
@@ -140,8 +141,8 @@ def test_a_model_that_does_not_load_ends_the_server_with_the_reason(tmp_path):
 
 def test_the_batching_file_is_read_as_it_was_written(tmp_path):
     batching = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=3)
-    write_batching_file(batching, tmp_path / "batching.txt")
-    assert read_batching_file(tmp_path / "batching.txt") == batching
+    EmbeddedServer().write_config_files(VARIANT.model_copy(update={"batching": batching}), tmp_path)
+    assert read_batching_file(tmp_path / "batching.config") == batching
 
 
 def test_what_a_batching_file_leaves_out_is_tf_servings_default(tmp_path):
@@ -168,8 +169,8 @@ def test_a_batching_file_that_would_not_do_what_it_says_is_refused(tmp_path, con
 
 
 def test_the_monitoring_file_turns_the_page_on_and_off(tmp_path):
-    file = tmp_path / "monitoring.txt"
-    write_monitoring_file(file)
+    EmbeddedServer().write_config_files(VARIANT, tmp_path)
+    file = tmp_path / "monitoring.config"
     assert read_monitoring_file(file) == "/monitoring/prometheus/metrics"
     file.write_text('prometheus_config { enable: true path: "/metrics" }')
     assert read_monitoring_file(file) == "/metrics"
@@ -177,15 +178,18 @@ def test_the_monitoring_file_turns_the_page_on_and_off(tmp_path):
     assert read_monitoring_file(file) is None
 
 
-def test_both_servers_get_the_same_flags(tmp_path):
-    arguments = {"model_name": "resnet", "model_base_path": "/m", "rest_port": 1, "grpc_port": 2}
-    arguments["variant"] = ServingVariant(protocol="rest", intra_op=3, inter_op=4)
-    files = {"batching_file": tmp_path / "b", "monitoring_file": tmp_path / "m"}
-    real = server_command("/bin/tensorflow_model_server", **arguments, **files)
-    embedded = server_command(None, **arguments, **files)
-    assert real[0] == "/bin/tensorflow_model_server"
+def test_both_servers_get_the_same_flags(tmp_path, monkeypatch):
+    real_server = tmp_path / "tensorflow_model_server"
+    real_server.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    batching = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=3)
+    arguments = {"variant": VARIANT.model_copy(update={"batching": batching}), "config_dir": tmp_path}
+    arguments |= {"model_name": "resnet", "model_base_path": "/m", "rest_port": 1, "grpc_port": 2}
+    real, embedded = TensorFlowServing().command(**arguments), EmbeddedServer().command(**arguments)
+    assert real[0] == str(real_server)
     assert embedded[:3] == [sys.executable, "-m", "serving.server"]
     assert real[1:] == embedded[3:]
     flags = parse_flags(embedded[3:])
     assert (flags.intra_op_threads, flags.inter_op_threads, flags.port, flags.rest_api_port) == (3, 4, 2, 1)
     assert flags.enable_batching
+    assert (flags.model_name, str(flags.model_base_path)) == ("resnet", "/m")

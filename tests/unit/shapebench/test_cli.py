@@ -66,7 +66,7 @@ def repeated(store):
 def test_runs_shows_how_repeats_differ_beside_what_one_run_knows_of_itself(repeated):
     store, ids = repeated
     shown = invoke("runs", "--results", store.uri).stdout
-    assert "run to run, %" in shown
+    assert "between runs, %" in shown
     assert "within a run, %" in shown
     found = json.loads(invoke("runs", "--results", store.uri, "--format", "json").stdout)
     (group,) = found["repeats"]
@@ -80,7 +80,7 @@ def test_the_report_shows_it_too(repeated, tmp_path):
     invoke("report", "--results", store.uri, "--out", str(tmp_path / "report"))
     for name in ("report.html", "report.md"):
         written = (tmp_path / "report" / name).read_text()
-        assert "From run to run, and within a run" in written
+        assert "Variation between repeats" in written
         assert "good, 1/s" in written
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from shapebench.commands import doctor
 from shapebench.commands.doctor import Finding, diagnose
+from tests.support.scripts import write_pulumi
 from tools.pins import ROOT
 
 
@@ -40,9 +41,9 @@ def test_what_a_fresh_checkout_lacks_is_named_with_the_command_that_mends_it(not
 
 
 def test_a_pulumi_of_the_users_own_is_found_with_its_version(
-    nothing_installed: Path, tmp_path: Path, pulumi_at, monkeypatch: pytest.MonkeyPatch
+    nothing_installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("PATH", pulumi_at(tmp_path / "own", "v3.300.0")["PATH"])
+    monkeypatch.setenv("PATH", write_pulumi(tmp_path / "own", "v3.300.0")["PATH"])
     findings = found(nothing_installed)
     assert findings["pulumi"] == Finding("pulumi", "ok", f"3.300.0, your own ({tmp_path}/own/pulumi)")
     assert findings["Python language host"].state == "ok"

@@ -7,20 +7,20 @@ from typer.testing import CliRunner
 
 from google_cloud import rest
 from shapebench.cli import app
+from tests.support import google_resources
+from tests.support.google_resources import DAY, labels
 from tests.support.google_stand_in import PROJECT, REGION, GoogleStandIn, serving
-from tests.unit.google_cloud import things
-from tests.unit.google_cloud.things import DAY, labels
 
 
 @pytest.fixture
 def cloud(monkeypatch):
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a-token")
     monkeypatch.setenv("GOOGLE_PROJECT", PROJECT)
-    cloud = GoogleStandIn(looks=0)
+    cloud = GoogleStandIn(polls=0)
     with serving(cloud) as keys:
         here = {service: keys[f"gcp:{service}CustomEndpoint"] for service in rest.ENDPOINTS}
         monkeypatch.setattr(rest, "ENDPOINTS", here)
-        monkeypatch.setattr("google_cloud.removal._LOOK_S", 0)
+        monkeypatch.setattr("google_cloud.removal._POLL_INTERVAL_S", 0)
         yield cloud
 
 
@@ -33,34 +33,34 @@ def listed(*arguments: str) -> dict[str, dict]:
 
 
 def test_nothing_left_over_ends_with_0(cloud):
-    cloud.things = things.whole_stack("8cpu-16gb", DAY)
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", DAY)
     done = run()
     assert done.exit_code == 0
-    assert "nothing of a shapebench stack is left over in project acme" in done.stderr
+    assert "no leftovers of a shapebench stack in project acme" in done.stderr
 
 
 def test_what_is_left_over_is_listed_with_its_price_and_ends_with_3(cloud):
-    cloud.things = things.whole_stack("8cpu-16gb", -DAY)
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
     done = run()
     assert done.exit_code == 3
     assert "gke-cluster-control-plane" in done.stdout
     assert "expired" in done.stdout
-    assert "USD a day" in done.stderr
+    assert "USD/day" in done.stderr
     assert "shapebench janitor --project acme --yes" in done.stderr
     assert cloud.deleted == []
-    assert not any(each.startswith("DELETE") for each in cloud.asked)
+    assert not any(each.startswith("DELETE") for each in cloud.requests)
 
 
 def test_with_yes_it_is_removed_and_ends_with_0(cloud):
-    cloud.things = things.whole_stack("8cpu-16gb", -DAY)
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
     done = run("--yes")
     assert done.exit_code == 0, done.output
-    assert cloud.things == {}
+    assert cloud.resources == {}
     assert "removed" in done.stdout
 
 
 def test_what_could_not_be_removed_is_named_and_ends_with_4(cloud):
-    cloud.things = things.disk("d", labels())
+    cloud.resources = google_resources.disk("d", labels())
     cloud.operation_error = {"errors": [{"message": "it is stuck"}]}
     done = run("--yes")
     assert done.exit_code == 4
@@ -68,7 +68,7 @@ def test_what_could_not_be_removed_is_named_and_ends_with_4(cloud):
 
 
 def test_a_volume_without_a_label_of_ours_is_shown_with_the_command_and_stays(cloud):
-    cloud.things = things.disk("pvc-1", {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"})
+    cloud.resources = google_resources.disk("pvc-1", {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"})
     done = run("--yes")
     assert done.exit_code == 3
     assert "gcloud compute disks delete pvc-1 --zone us-central1-a --project acme" in done.stderr
@@ -76,19 +76,19 @@ def test_a_volume_without_a_label_of_ours_is_shown_with_the_command_and_stays(cl
 
 
 def test_one_stack_or_region_is_looked_at_and_cleaned_alone(cloud):
-    other = things.whole_stack("2cpu-4gb", -DAY)
-    cloud.things = things.whole_stack("8cpu-16gb", -DAY) | other
+    other = google_resources.whole_stack("2cpu-4gb", -DAY)
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY) | other
     assert {each["stack"] for each in listed("--stack", "2cpu-4gb").values()} == {"2cpu-4gb"}
     # A region's own things, and its zones'; not the global ones.
     assert {each["kind"] for each in listed("--region", REGION).values()} == {
         "cluster", "address", "disk", "bucket", "router", "subnetwork"}  # fmt: skip
     assert listed("--region", "europe-west4") == {}
     assert run("--stack", "8cpu-16gb", "--yes").exit_code == 0
-    assert cloud.things == other
+    assert cloud.resources == other
 
 
 def test_as_json_it_says_all_that_is_known(cloud):
-    cloud.things = things.disk("d", labels())
+    cloud.resources = google_resources.disk("d", labels())
     found = listed()["d"]
     assert found["stack"] == "8cpu-16gb"
     assert found["commit"] == "876bcdc"
@@ -98,7 +98,7 @@ def test_as_json_it_says_all_that_is_known(cloud):
 
 
 def test_google_out_of_order_ends_with_1_and_removes_nothing(cloud):
-    cloud.things = things.disk("d", labels())
+    cloud.resources = google_resources.disk("d", labels())
     cloud.answers_first = [(200, b"{}"), (403, None)]
     done = run("--yes")
     assert done.exit_code == 1
@@ -117,8 +117,8 @@ def test_without_a_project_it_ends_with_1(cloud, monkeypatch):
 def test_what_a_stacks_state_says_was_being_made_is_removed_and_its_other_things_stay(cloud, tmp_path):
     orphan = "gke-cluster-control-plane-1a2b3c4"
     # Its other things may have expired; they are not what was asked for.
-    whole = things.whole_stack("8cpu-16gb", DAY) | things.disk("d", labels("8cpu-16gb", -30 * DAY))
-    cloud.things = whole | things.cluster(orphan, labels(left=DAY))
+    whole = google_resources.whole_stack("8cpu-16gb", DAY) | google_resources.disk("d", labels("8cpu-16gb", -30 * DAY))
+    cloud.resources = whole | google_resources.cluster(orphan, labels(left=DAY))
     urn = "urn:pulumi:8cpu-16gb::shapebench::gcp:container/cluster:Cluster::gke-cluster-control-plane"
     resource = {"urn": urn, "type": "gcp:container/cluster:Cluster", "inputs": {"name": orphan}}
     state = tmp_path / "state.json"
@@ -127,17 +127,17 @@ def test_what_a_stacks_state_says_was_being_made_is_removed_and_its_other_things
     assert (shown.exit_code, orphan in shown.stdout, "interrupted" in shown.stdout) == (3, True, True)
     done = run("--stack", "8cpu-16gb", "--state", str(state), "--yes")
     assert done.exit_code == 0, done.output
-    assert cloud.things == whole
+    assert cloud.resources == whole
 
 
 def test_a_state_that_names_nothing_asks_nobody_and_ends_with_0(cloud, monkeypatch, tmp_path):
     monkeypatch.delenv("GOOGLE_PROJECT")
-    cloud.things = things.whole_stack("8cpu-16gb", -DAY)
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
     state = tmp_path / "state.json"
     state.write_text('{"deployment": {"resources": []}}')
     done = run("--stack", "8cpu-16gb", "--state", str(state), "--yes")
-    assert (done.exit_code, cloud.asked) == (0, [])
-    assert "no update of stack 8cpu-16gb was killed while Google made something" in done.stderr
+    assert (done.exit_code, cloud.requests) == (0, [])
+    assert "no update of stack 8cpu-16gb was killed while it created something" in done.stderr
 
 
 def test_a_state_without_its_stack_is_refused(cloud, tmp_path):

@@ -29,15 +29,15 @@ def test_a_plan_says_nodes_bill_range_and_what_a_lost_zone_does(results):
     result = invoke("--rps", "200", "--p99", "300ms", "--zones", "3", "--headroom", "10%", "--results", results)
     assert result.exit_code == 0, result.stderr
     for said in (
-        "200 requests a second with 10% of headroom at a p99 of 300 ms take",
+        "200 requests per second with 10% of headroom at a p99 of 300 ms need",
         "e2-custom-8-16384",
         "serving nodes: vCPUs",
         "cluster fee",
         "NAT gateway: machines",
         "measured by a capacity search",
         "Range: ",
-        "A lost zone takes",
-        "2 threads, the others wait",
+        "Loss of a zone: ",
+        "2 requests in parallel, others wait",
         "traffic between zones",
     ):
         assert said in result.stdout, said

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 from shapebench.cli import app
 from shapebench.commands import preflight
 from stacks import files
+from tests.support import google_resources
 from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
-from tests.unit.google_cloud import things
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_what_is_missing_ends_it_with_1(cloud):
 def test_a_stack_that_is_up_is_not_counted_a_second_time(cloud):
     """Of its 20 vCPUs none are left, and its accounts are there; a larger load pool would lack 4."""
     cloud.regional["CPUS"] = (20.0, 20.0)
-    cloud.things = things.whole_stack("8cpu-16gb", things.DAY)
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", google_resources.DAY)
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 0, done.output
-    assert "stack 8cpu-16gb is up already, so only what it lacks is counted" in done.output
-    (cluster,) = (each for path, each in cloud.things.items() if "/clusters/" in path)
+    assert "stack 8cpu-16gb exists already, so only what it still needs is checked" in done.output
+    (cluster,) = (each for path, each in cloud.resources.items() if "/clusters/" in path)
     cluster["nodePools"] = cluster["nodePools"][1:]
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 1
@@ -60,7 +60,7 @@ def test_a_stack_that_is_up_is_not_counted_a_second_time(cloud):
 
 def test_another_stacks_cluster_is_not_taken_for_its(cloud):
     cloud.regional["CPUS"] = (20.0, 20.0)
-    cloud.things = things.whole_stack("4cpu-8gb", things.DAY)
+    cloud.resources = google_resources.whole_stack("4cpu-8gb", google_resources.DAY)
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 1
     assert "quota CPUS in us-central1: 20 needed, 0 left" in done.output
@@ -70,7 +70,7 @@ def test_google_out_of_order_ends_it_with_1_and_without_a_traceback(cloud):
     cloud.answers_first = [(200, b"<html>")] * 2
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 1
-    assert "could not be asked" in done.output
+    assert "Google Cloud could not be checked" in done.output
 
 
 @pytest.mark.parametrize("stack", ["local", "kubernetes"])

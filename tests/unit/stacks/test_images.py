@@ -4,8 +4,7 @@ from importlib.metadata import version
 
 import pytest
 
-from serving.command import SERVER_NAME
-from stacks.images import EMBEDDED, GENERATOR_IMAGES, exact_image, server_in
+from stacks.images import GENERATOR_IMAGES, exact_image
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -38,22 +37,6 @@ def test_a_version_or_a_digest_is_exact(image):
 def test_anything_else_is_refused_with_the_mend(image):
     with pytest.raises(ValueError, match=r"tensorflow/serving:2\.20\.0, or a digest"):
         exact_image(image)
-
-
-@pytest.mark.parametrize(
-    ("image", "holds"),
-    [
-        ("tensorflow/serving:2.20.0", ("tensorflow_model_server", "2.20.0")),
-        ("registry.example:5000/mine:2.20.0-mkl", ("tensorflow_model_server", "2.20.0-mkl")),
-        (f"tensorflow/serving:2.20.0@{DIGEST}", ("tensorflow_model_server", "2.20.0")),
-        (f"tensorflow/serving@{DIGEST}", ("tensorflow_model_server", DIGEST)),
-        ("shapebench-embedded:0.1.0", (EMBEDDED, "0.1.0")),
-        ("registry.example:5000/lab/shapebench-embedded-resnet:0.1.0", (EMBEDDED, "0.1.0")),
-    ],
-)
-def test_the_embedded_server_never_goes_by_the_real_ones_name(image, holds):
-    assert server_in(image) == holds
-    assert EMBEDDED == SERVER_NAME
 
 
 @pytest.mark.parametrize("image", GENERATOR_IMAGES.values())

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import write_script
+
 # `sh` is dash on Debian; `bash` and `zsh` are taken where they are installed.
 SHELLS = [shell for shell in ("sh", "bash", "zsh") if shutil.which(shell)]
 pytestmark = pytest.mark.parametrize("shell", SHELLS)
@@ -32,7 +34,7 @@ def log_in(checkout: Path, current: str, folder: str = "home/.pulumi") -> Path:
     return credentials.parent
 
 
-def test_where_nothing_was_chosen_state_is_kept_in_the_checkout(shell: str, checkout: Path):
+def test_without_a_choice_of_backend_the_state_is_in_the_checkout(shell: str, checkout: Path):
     environment = source(shell, checkout)
     assert environment["PULUMI_BACKEND_URL"] == f"file://{checkout}/.state"
     assert environment["PULUMI_CONFIG_PASSPHRASE"] == ""
@@ -40,30 +42,30 @@ def test_where_nothing_was_chosen_state_is_kept_in_the_checkout(shell: str, chec
     assert environment["PATH"] == f"{checkout}/.tools/bin:{checkout}/.venv/bin:/usr/bin:/bin"
 
 
-def test_a_chosen_backend_is_kept_and_gets_no_passphrase_of_ours(shell: str, checkout: Path):
+def test_a_chosen_backend_is_kept_and_no_passphrase_is_set_for_it(shell: str, checkout: Path):
     environment = source(shell, checkout, PULUMI_BACKEND_URL="s3://theirs")
     assert environment["PULUMI_BACKEND_URL"] == "s3://theirs"
     assert "PULUMI_CONFIG_PASSPHRASE" not in environment
     assert not (checkout / ".state").exists()
 
 
-def test_an_access_token_is_a_choice(shell: str, checkout: Path):
+def test_an_access_token_is_a_choice_of_backend(shell: str, checkout: Path):
     environment = source(shell, checkout, PULUMI_ACCESS_TOKEN="token")
     assert "PULUMI_BACKEND_URL" not in environment
     assert "PULUMI_CONFIG_PASSPHRASE" not in environment
 
 
-def test_a_login_is_a_choice(shell: str, checkout: Path):
+def test_a_login_is_a_choice_of_backend(shell: str, checkout: Path):
     log_in(checkout, "https://api.pulumi.com")
     assert "PULUMI_BACKEND_URL" not in source(shell, checkout)
 
 
-def test_a_login_in_another_pulumi_home_is_a_choice(shell: str, checkout: Path):
+def test_a_login_in_another_pulumi_home_is_a_choice_of_backend(shell: str, checkout: Path):
     home = log_in(checkout, "https://api.pulumi.com", "elsewhere")
     assert "PULUMI_BACKEND_URL" not in source(shell, checkout, PULUMI_HOME=str(home))
 
 
-def test_credentials_after_a_logout_are_no_choice(shell: str, checkout: Path):
+def test_credentials_after_a_logout_are_no_choice_of_backend(shell: str, checkout: Path):
     log_in(checkout, "")
     assert source(shell, checkout)["PULUMI_BACKEND_URL"] == f"file://{checkout}/.state"
 
@@ -72,7 +74,7 @@ def test_a_passphrase_of_the_users_own_is_kept(shell: str, checkout: Path):
     assert source(shell, checkout, PULUMI_CONFIG_PASSPHRASE="theirs")["PULUMI_CONFIG_PASSPHRASE"] == "theirs"
 
 
-def test_a_passphrase_file_of_the_users_own_is_not_overruled(shell: str, checkout: Path):
+def test_with_a_passphrase_file_of_the_users_own_no_passphrase_is_set(shell: str, checkout: Path):
     environment = source(shell, checkout, PULUMI_CONFIG_PASSPHRASE_FILE="/their/file")
     assert "PULUMI_CONFIG_PASSPHRASE" not in environment
 
@@ -88,7 +90,7 @@ def test_sourced_from_a_subfolder_it_finds_its_checkout(shell: str, checkout: Pa
     assert environment["SHAPEBENCH_EMBEDDED_BACKEND"] == f"file://{checkout}/.state"
 
 
-def test_another_checkouts_embedded_backend_is_not_taken_over(shell: str, checkout: Path, tmp_path: Path):
+def test_the_embedded_backend_of_another_checkout_is_replaced(shell: str, checkout: Path, tmp_path: Path):
     other = tmp_path / "other"
     shutil.copytree(checkout, other)
     first = source(shell, checkout)
@@ -96,7 +98,7 @@ def test_another_checkouts_embedded_backend_is_not_taken_over(shell: str, checko
     assert second["PULUMI_BACKEND_URL"] == f"file://{other}/.state"
 
 
-def test_outside_a_checkout_it_fails_and_changes_nothing(shell: str, checkout: Path, tmp_path: Path):
+def test_sourced_outside_a_checkout_it_fails_and_changes_nothing(shell: str, checkout: Path, tmp_path: Path):
     if shell != "sh":
         pytest.skip("this shell knows where the sourced file lies")
     script = f"set +e; . '{checkout}/tools/env.sh' 2>/dev/null; [ $? = 1 ]"
@@ -108,17 +110,19 @@ SETTINGS = "config:\n  # Why it is so.\n  shapebench:platform: local\n"
 RUN_PULUMI = ". tools/env.sh && pulumi up --stack local"
 
 
-def pulumi_that_writes(checkout: Path, script_at, text: str) -> Path:
+def pulumi_that_writes(checkout: Path, text: str) -> Path:
     """Put a stand-in for the command line in place that appends to the stack's file; returns that file."""
     stack_file = checkout / "stacks/Pulumi.local.yaml"
     stack_file.parent.mkdir()
     stack_file.write_text(SETTINGS)
-    script_at(checkout / ".tools/bin/pulumi", f"printf '%s' '{text}' >> stacks/Pulumi.local.yaml\necho \"$@\" > called")
+    write_script(
+        checkout / ".tools/bin/pulumi", f"printf '%s' '{text}' >> stacks/Pulumi.local.yaml\necho \"$@\" > called"
+    )
     return stack_file
 
 
-def test_a_salt_that_pulumi_writes_is_taken_out_of_the_stack_file_again(shell: str, checkout: Path, script_at):
-    stack_file = pulumi_that_writes(checkout, script_at, SALT)
+def test_a_salt_that_pulumi_writes_into_a_stack_file_is_removed(shell: str, checkout: Path):
+    stack_file = pulumi_that_writes(checkout, SALT)
     environment = source(shell, checkout, script=RUN_PULUMI)
     assert (checkout / "called").read_text() == "up --stack local\n"
     assert stack_file.read_text() == SETTINGS
@@ -126,28 +130,28 @@ def test_a_salt_that_pulumi_writes_is_taken_out_of_the_stack_file_again(shell: s
     assert list(stack_file.parent.iterdir()) == [stack_file]
 
 
-def test_a_setting_that_pulumi_writes_beside_the_salt_stays(shell: str, checkout: Path, script_at):
-    stack_file = pulumi_that_writes(checkout, script_at, "  shapebench:rerun: again\n" + SALT)
+def test_a_setting_that_pulumi_writes_beside_the_salt_stays(shell: str, checkout: Path):
+    stack_file = pulumi_that_writes(checkout, "  shapebench:rerun: again\n" + SALT)
     source(shell, checkout, script=RUN_PULUMI)
     assert stack_file.read_text() == SETTINGS + "  shapebench:rerun: again\n"
 
 
-def test_a_salt_stays_where_secrets_need_it(shell: str, checkout: Path, script_at):
+def test_a_salt_stays_where_secrets_need_it(shell: str, checkout: Path):
     secret = "  shapebench:token:\n    secure: v1:abc\n"
-    stack_file = pulumi_that_writes(checkout, script_at, secret + SALT)
+    stack_file = pulumi_that_writes(checkout, secret + SALT)
     source(shell, checkout, script=RUN_PULUMI)
     assert stack_file.read_text() == SETTINGS + secret + SALT
 
 
-def test_a_salt_stays_in_a_backend_of_the_users_own(shell: str, checkout: Path, script_at):
-    stack_file = pulumi_that_writes(checkout, script_at, SALT)
+def test_a_salt_stays_in_a_backend_of_the_users_own(shell: str, checkout: Path):
+    stack_file = pulumi_that_writes(checkout, SALT)
     environment = source(shell, checkout, script=RUN_PULUMI, PULUMI_BACKEND_URL="s3://theirs")
     assert stack_file.read_text() == SETTINGS + SALT
     assert "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER" not in environment
 
 
-def test_pulumis_exit_status_is_kept(shell: str, checkout: Path, script_at):
-    pulumi_that_writes(checkout, script_at, SALT)
-    script_at(checkout / ".tools/bin/pulumi", "exit 3")
+def test_pulumis_exit_status_is_kept(shell: str, checkout: Path):
+    pulumi_that_writes(checkout, SALT)
+    write_script(checkout / ".tools/bin/pulumi", "exit 3")
     script = "set +e; . tools/env.sh; pulumi up; export STATUS=$?"
     assert source(shell, checkout, script=script)["STATUS"] == "3"

@@ -14,7 +14,7 @@ parts = st.integers(min_value=0, max_value=9999)
 
 
 @given(parts, parts, parts)
-def test_a_version_survives_being_shown_and_parsed(major, minor, patch):
+def test_a_version_is_the_same_after_showing_and_parsing_it(major, minor, patch):
     assert parse_version(f"v{show_version((major, minor, patch))}-dev") == (major, minor, patch)
 
 
@@ -29,7 +29,7 @@ def test_a_version_survives_being_shown_and_parsed(major, minor, patch):
         ("", None),
     ],
 )
-def test_versions_are_found_in_what_programs_say(text, expected):
+def test_versions_are_found_in_the_output_of_programs(text, expected):
     assert parse_version(text) == expected
 
 
@@ -63,7 +63,7 @@ def test_a_key_changes_with_content_name_and_facts_but_not_with_order(tmp_path: 
     assert content_key([one, two], "fact") != key
 
 
-def test_a_damaged_stamp_counts_as_none(tmp_path: Path):
+def test_a_damaged_stamp_counts_as_missing(tmp_path: Path):
     stamp = tmp_path / "stamp"
     assert read_stamp(stamp) == {}
     write_stamp(stamp, {"key": "k"})

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import write_pulumi, write_script
 from tools import gobuild
 from tools.console import SetupError
 from tools.pins import ROOT, load_pins
@@ -16,59 +17,59 @@ def objection(environment: dict[str, str], root: Path = ROOT) -> str | None:
     return found.objection
 
 
-def test_a_recent_and_complete_pulumi_on_path_is_used(pulumi_at, tmp_path: Path):
-    assert objection(pulumi_at(tmp_path, "v3.300.0")) is None
+def test_a_recent_and_complete_pulumi_on_path_is_used(tmp_path: Path):
+    assert objection(write_pulumi(tmp_path, "v3.300.0")) is None
 
 
-def test_the_oldest_accepted_version_is_accepted(pulumi_at, tmp_path: Path):
-    assert objection(pulumi_at(tmp_path, "v3.272.0")) is None
+def test_the_oldest_accepted_version_is_accepted(tmp_path: Path):
+    assert objection(write_pulumi(tmp_path, "v3.272.0")) is None
 
 
-def test_a_pulumi_on_path_that_is_too_old_is_not_used(pulumi_at, tmp_path: Path):
-    assert "older than 3.272.0" in (objection(pulumi_at(tmp_path, "v3.271.9")) or "")
+def test_a_pulumi_on_path_that_is_too_old_is_not_used(tmp_path: Path):
+    assert "older than 3.272.0" in (objection(write_pulumi(tmp_path, "v3.271.9")) or "")
 
 
-def test_a_pulumi_without_its_python_host_is_not_used(pulumi_at, tmp_path: Path):
-    environment = pulumi_at(tmp_path, "v3.300.0")
+def test_a_pulumi_without_its_python_host_is_not_used(tmp_path: Path):
+    environment = write_pulumi(tmp_path, "v3.300.0")
     (tmp_path / "pulumi-language-python").unlink()
     assert "pulumi-language-python is missing" in (objection(environment) or "")
 
 
-def test_a_linked_pulumi_is_completed_by_what_lies_beside_its_target(pulumi_at, tmp_path: Path):
-    pulumi_at(tmp_path / "opt", "v3.300.0")
+def test_the_python_host_is_found_beside_the_target_of_a_linked_pulumi(tmp_path: Path):
+    write_pulumi(tmp_path / "opt", "v3.300.0")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/pulumi").symlink_to(tmp_path / "opt/pulumi")
     assert objection({"PATH": str(tmp_path / "bin")}) is None
 
 
 @pytest.mark.parametrize("text", ["exit 1", "echo hello"])
-def test_a_pulumi_that_does_not_tell_its_version_is_not_used(pulumi_at, script_at, tmp_path: Path, text: str):
-    environment = pulumi_at(tmp_path, "v3.300.0")
-    script_at(tmp_path / "pulumi", text)
-    assert "does not tell its version" in (objection(environment) or "")
+def test_a_pulumi_that_does_not_print_its_version_is_not_used(tmp_path: Path, text: str):
+    environment = write_pulumi(tmp_path, "v3.300.0")
+    write_script(tmp_path / "pulumi", text)
+    assert "does not print its version" in (objection(environment) or "")
 
 
-def test_the_checkouts_own_pulumi_does_not_count_as_the_users(pulumi_at, tmp_path: Path):
-    environment = pulumi_at(tmp_path / ".tools/bin", "v3.300.0")
+def test_the_checkouts_own_pulumi_does_not_count_as_the_users(tmp_path: Path):
+    environment = write_pulumi(tmp_path / ".tools/bin", "v3.300.0")
     environment["PATH"] = str(tmp_path / ".tools/bin")
     assert pulumi_on_path(tmp_path, load_pins(), environment) is None
 
 
-def test_files_without_a_stamp_are_not_an_installation(script_at, tmp_path: Path):
+def test_files_without_a_stamp_are_not_an_installation(tmp_path: Path):
     (tmp_path / "tools/go").mkdir(parents=True)
     (tmp_path / "tools/versions.toml").touch()
     for name in RELEASE_FILES:
-        script_at(tmp_path / ".tools/bin" / name, "exit 0")
+        write_script(tmp_path / ".tools/bin" / name, "exit 0")
     assert installed_source(tmp_path) is None
 
 
-def test_an_old_go_that_may_not_upgrade_itself_cannot_build(script_at, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    script_at(tmp_path / "go", "printf 'go1.25.1\\nlocal\\n'")
+def test_an_old_go_that_may_not_upgrade_itself_cannot_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_script(tmp_path / "go", "printf 'go1.25.1\\nlocal\\n'")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert "the Go on PATH is 1.25.1" in (gobuild.why_go_cannot(ROOT) or "")
-    script_at(tmp_path / "go", "printf 'go1.25.1\\nauto\\n'")
+    write_script(tmp_path / "go", "printf 'go1.25.1\\nauto\\n'")
     assert gobuild.why_go_cannot(ROOT) is None
-    script_at(tmp_path / "go", "printf 'go1.20.3\\nauto\\n'")
+    write_script(tmp_path / "go", "printf 'go1.20.3\\nauto\\n'")
     assert "the Go on PATH is 1.20.3" in (gobuild.why_go_cannot(ROOT) or "")
 
 
@@ -91,7 +92,7 @@ def test_a_release_is_installed_once(bare_path, releases, checkout: Path):
     assert not ensure_pulumi(checkout, releases.pins)
 
 
-def test_a_changed_pin_or_a_lost_file_makes_it_install_again(bare_path, releases, checkout: Path):
+def test_pulumi_is_installed_again_after_a_changed_pin_or_a_lost_file(bare_path, releases, checkout: Path):
     releases.publish()
     ensure_pulumi(checkout, releases.pins)
     (checkout / ".tools/bin/pulumi-language-python").unlink()
@@ -101,7 +102,7 @@ def test_a_changed_pin_or_a_lost_file_makes_it_install_again(bare_path, releases
     assert ensure_pulumi(checkout, releases.pins)
 
 
-def test_a_refused_release_leaves_what_was_installed_before(bare_path, releases, checkout: Path):
+def test_a_refused_release_keeps_the_earlier_installation(bare_path, releases, checkout: Path):
     releases.publish()
     ensure_pulumi(checkout, releases.pins)
     with (checkout / "tools/versions.toml").open("a") as file:
@@ -113,23 +114,23 @@ def test_a_refused_release_leaves_what_was_installed_before(bare_path, releases,
     assert not list((checkout / ".tools").glob("unfinished-*"))
 
 
-def test_what_a_killed_run_left_over_is_cleared(bare_path, releases, checkout: Path):
+def test_files_of_a_killed_run_are_removed(bare_path, releases, checkout: Path):
     releases.publish()
     (checkout / ".tools/unfinished-killed").mkdir(parents=True)
     ensure_pulumi(checkout, releases.pins)
     assert not list((checkout / ".tools").glob("unfinished-*"))
 
 
-def test_without_pulumi_release_and_go_the_error_names_the_mend(bare_path, releases, checkout: Path):
+def test_without_pulumi_release_and_go_the_error_names_what_to_install(bare_path, releases, checkout: Path):
     with pytest.raises(SetupError, match=r"Install Pulumi 3\.272\.0 or later .* or Go 1\.\d+\.\d+ or later"):
         ensure_pulumi(checkout, releases.pins)
     assert not (checkout / ".tools/bin").exists()
 
 
 def test_a_build_that_fails_shows_its_last_lines_and_installs_nothing(
-    bare_path, releases, checkout: Path, tmp_path: Path, script_at, monkeypatch: pytest.MonkeyPatch
+    bare_path, releases, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    script_at(
+    write_script(
         tmp_path / "bin/go", 'if [ "$1" = env ]; then printf "go1.99.0\\nlocal\\n"; else echo no space left; exit 1; fi'
     )
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
@@ -139,10 +140,10 @@ def test_a_build_that_fails_shows_its_last_lines_and_installs_nothing(
     assert not (checkout / ".tools/bin").exists()
 
 
-def test_the_users_own_pulumi_displaces_an_outdated_one_of_ours(
-    releases, checkout: Path, tmp_path: Path, pulumi_at, monkeypatch: pytest.MonkeyPatch
+def test_an_outdated_installation_is_removed_where_the_users_own_pulumi_is_good(
+    releases, checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("PATH", pulumi_at(tmp_path / "own", "v3.300.0")["PATH"])
-    pulumi_at(checkout / ".tools/bin", "v3.1.0")
+    monkeypatch.setenv("PATH", write_pulumi(tmp_path / "own", "v3.300.0")["PATH"])
+    write_pulumi(checkout / ".tools/bin", "v3.1.0")
     assert not ensure_pulumi(checkout, releases.pins)
     assert not (checkout / ".tools/bin/pulumi").exists()

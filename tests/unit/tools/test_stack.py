@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import write_script
 from tools.console import SetupError
 from tools.pins import ROOT
 from tools.stack import ensure_stack
@@ -24,57 +25,53 @@ def add_line(root: Path, line: str) -> None:
         file.write(line)
 
 
-def pulumi_that(root: Path, script_at, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def pulumi_that(root: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a stand-in for the command line first on PATH, and no backend of the user's."""
-    script_at(root / ".tools/bin/pulumi", text)
+    write_script(root / ".tools/bin/pulumi", text)
     for name in [each for each in os.environ if each.startswith("PULUMI_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(root / "no-home"))
 
 
-def test_a_missing_stack_is_created_without_the_salt_of_an_earlier_one(
-    checkout: Path, script_at, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_missing_stack_is_created_without_the_salt_of_an_earlier_one(checkout: Path, monkeypatch: pytest.MonkeyPatch):
     add_line(checkout, SALT)
-    pulumi_that(checkout, script_at, f'echo "$@" >> calls; cat {STACK_FILE} > seen', monkeypatch)
+    pulumi_that(checkout, f'echo "$@" >> calls; cat {STACK_FILE} > seen', monkeypatch)
     assert ensure_stack(checkout, "local")
     assert (checkout / "calls").read_text() == "stack init local --no-select --non-interactive\n"
     assert "encryptionsalt" not in (checkout / "seen").read_text()
 
 
 def test_the_salt_of_a_new_stack_in_the_embedded_backend_is_not_left_in_its_file(
-    checkout: Path, script_at, monkeypatch: pytest.MonkeyPatch
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    pulumi_that(checkout, script_at, f"echo '{SALT.strip()}' >> {STACK_FILE}", monkeypatch)
+    pulumi_that(checkout, f"echo '{SALT.strip()}' >> {STACK_FILE}", monkeypatch)
     assert ensure_stack(checkout, "local")
     assert (checkout / STACK_FILE).read_text() == (ROOT / STACK_FILE).read_text()
 
 
 def test_the_salt_of_a_new_stack_in_the_users_own_backend_stays_in_its_file(
-    checkout: Path, script_at, monkeypatch: pytest.MonkeyPatch
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    pulumi_that(checkout, script_at, f"echo '{SALT.strip()}' >> {STACK_FILE}", monkeypatch)
+    pulumi_that(checkout, f"echo '{SALT.strip()}' >> {STACK_FILE}", monkeypatch)
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://theirs")
     assert ensure_stack(checkout, "local")
     assert (checkout / STACK_FILE).read_text() == (ROOT / STACK_FILE).read_text() + SALT
 
 
-def test_a_stack_that_the_embedded_backend_has_is_left_alone(
-    checkout: Path, script_at, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_stack_that_the_embedded_backend_has_is_left_alone(checkout: Path, monkeypatch: pytest.MonkeyPatch):
     state = checkout / ".state/.pulumi/stacks/shapebench/local.json"
     state.parent.mkdir(parents=True)
     state.write_text("{}")
     add_line(checkout, SALT)
-    pulumi_that(checkout, script_at, "touch called", monkeypatch)
+    pulumi_that(checkout, "touch called", monkeypatch)
     assert not ensure_stack(checkout, "local")
     assert not (checkout / "called").exists()
     assert (checkout / STACK_FILE).read_text().endswith(SALT)
 
 
 def test_a_stack_that_cannot_be_created_is_an_error_with_what_pulumi_says(
-    checkout: Path, script_at, monkeypatch: pytest.MonkeyPatch
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    pulumi_that(checkout, script_at, "echo error: no such bucket >&2; exit 255", monkeypatch)
+    pulumi_that(checkout, "echo error: no such bucket >&2; exit 255", monkeypatch)
     with pytest.raises(SetupError, match=r"(?s)local cannot be created, so `pulumi up` has no stack.*no such bucket"):
         ensure_stack(checkout, "local")

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import write_script
 from tools.pins import ROOT
 
 
 @pytest.fixture
-def take_down(checkout: Path, script_at, tmp_path: Path):
+def take_down(checkout: Path, tmp_path: Path):
     """Runs it with command lines whose `destroy` or `janitor` fails some times first.
 
     Returns its status, what was asked in order, and what it said.
@@ -19,7 +20,7 @@ def take_down(checkout: Path, script_at, tmp_path: Path):
     def failing(program: str, command: str, failures: int, other: str = "exit 0") -> None:
         left = tmp_path / f"{program}-failures"
         left.write_text("x\n" * failures)
-        script_at(
+        write_script(
             checkout / f".tools/bin/{program}",
             f'echo "$*" >> \'{asked}\'\n[ "$1" = {command} ] || {other}\n'
             f"[ -s '{left}' ] || exit 0\nsed -i 1d '{left}'\nexit 1",
@@ -41,28 +42,28 @@ def take_down(checkout: Path, script_at, tmp_path: Path):
 ALL = ["cancel", "stack", "janitor", "refresh", "destroy"]
 
 
-def test_a_lock_and_what_was_being_made_are_cleared_before_it_destroys(take_down):
+def test_lock_and_interrupted_creations_are_removed_before_the_destroy(take_down):
     assert take_down(0)[:2] == (0, ALL)
 
 
-def test_nothing_to_cancel_export_or_refresh_does_not_keep_it_from_destroying(take_down):
+def test_a_failing_cancel_export_or_refresh_does_not_prevent_the_destroy(take_down):
     assert take_down(0, "exit 1")[:2] == (0, ALL)
 
 
-def test_a_destroy_that_fails_is_tried_again(take_down):
+def test_a_failing_destroy_is_tried_again(take_down):
     status, asked, said = take_down(2)
     assert (status, asked.count("destroy")) == (0, 3)
     assert "attempt 2 of 6" in said
 
 
-def test_what_was_being_made_and_cannot_be_removed_yet_is_tried_again_and_not_forgotten(take_down):
+def test_pending_creations_stay_in_the_state_until_their_resources_are_removed(take_down):
     status, asked, _ = take_down(0, held=1)
     # The state's notes are cleared by the refresh alone.
     assert (status, asked) == (0, ["cancel", "stack", "janitor", "destroy", "janitor", "refresh", "destroy"])
 
 
-def test_what_cannot_be_destroyed_is_an_error_that_says_what_to_do(take_down):
+def test_a_stack_that_cannot_be_destroyed_is_an_error_with_the_next_command(take_down):
     status, asked, said = take_down(9)
     assert (status, asked.count("destroy")) == (1, 6)
-    assert "8cpu-16gb is still there and costs money" in said
+    assert "8cpu-16gb still exists and costs money" in said
     assert "shapebench janitor --stack 8cpu-16gb --yes" in said

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from analysis.report import export as export_module
-from analysis.report.charts.still import png, standalone
+from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import collect
 from analysis.report.export import write_export
 from analysis.results.manifest import Validity
@@ -122,7 +122,7 @@ def test_an_export_overwrites_nothing(exported, tmp_path):
     (tmp_path / "file").write_text("hello")
     with pytest.raises(FileExistsError):
         write_export(findings, tmp_path / "file")
-    with pytest.raises(NotADirectoryError, match="file is no folder, so nothing can be written into"):
+    with pytest.raises(NotADirectoryError, match="file is not a folder, so nothing can be written into"):
         write_export(findings, tmp_path / "file" / "export")
 
 
@@ -151,9 +151,9 @@ def test_rows_that_cannot_be_read_name_the_run(store, tmp_path):
 def test_the_published_experiments_are_a_table_only_when_asked(exported, tmp_path):
     findings, without, _ = exported
     assert not (without / "seed.csv").exists()
-    assert "Beside the published experiment" not in (without / "report.md").read_text()
+    assert "Comparison with the published experiment" not in (without / "report.md").read_text()
     write_export(findings, tmp_path / "with", seed=True)
-    assert "Beside the published experiment" in (tmp_path / "with" / "report.md").read_text()
+    assert "Comparison with the published experiment" in (tmp_path / "with" / "report.md").read_text()
     measured = next(run for run in findings.ranked if run.manifest.stack == "8cpu-16gb")
     for table in (pd.read_csv(tmp_path / "with" / "seed.csv"), pd.read_parquet(tmp_path / "with" / "seed.parquet")):
         assert len(table) == 15

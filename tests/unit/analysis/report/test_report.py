@@ -90,13 +90,13 @@ def test_runs_on_a_cluster_are_ranked_by_cost_and_nothing_else_is(mixed):
 
 def test_the_verdict_comes_first_and_is_the_commands(mixed):
     findings, html, markdown = mixed
-    words = headline(findings)
-    assert words.claim == "8cpu-16gb is the cheapest of 2 variants"
-    assert words.detail == paragraph(findings.judgement)
+    top = headline(findings)
+    assert top.claim == "8cpu-16gb is the cheapest of 2 variants"
+    assert top.detail == paragraph(findings.judgement)
     first, _, _ = Page(html).text.partition("Ranking")
     for text in (first, markdown.partition("## ")[0]):
-        assert words.claim in text
-        assert words.detail in text
+        assert top.claim in text
+        assert top.detail in text
 
 
 def test_the_ranking_has_an_interval_for_every_figure(mixed):
@@ -140,7 +140,7 @@ def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
     write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
     write_run(store, make_manifest(load), make_rows(load, FAST))
     findings = collect(store, Objective(p99_ms=20, errors=0.05))
-    assert headline(findings).claim == "Nothing keeps the limits"
+    assert headline(findings).claim == "No variant meets the objective"
     html, _ = write_report(findings, tmp_path / "report")
     assert "A line stands at the limit of 20 ms" in html.read_text()
     assert Page(html.read_text()).text.count("misses") >= 2
@@ -218,18 +218,18 @@ def test_a_report_takes_the_place_of_an_older_one_and_of_nothing_else(mixed, tmp
         write_report(mixed[0], tmp_path / "report")
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.md"]
     (tmp_path / "file").write_text("hello")
-    with pytest.raises(NotADirectoryError, match="file is no folder, so nothing can be written into"):
+    with pytest.raises(NotADirectoryError, match="file is not a folder, so nothing can be written into"):
         write_report(mixed[0], tmp_path / "file" / "report")
 
 
 def test_a_store_of_local_runs_is_called_a_rehearsal_and_says_what_it_does_not_show(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_local_run(store)
-    words = headline(collect(store, ASKED))
-    assert "rehearsal" in words.claim
-    assert "1 × e2-custom-2-4096 it stands in for" in words.detail
-    assert "does not show" in " ".join(words.caveats)
-    assert "random weights" in " ".join(words.caveats)
+    top = headline(collect(store, ASKED))
+    assert "rehearsal" in top.claim
+    assert "1 × e2-custom-2-4096 it stands in for" in top.detail
+    assert "does not show" in " ".join(top.caveats)
+    assert "random weights" in " ".join(top.caveats)
 
 
 def test_a_single_run_is_not_called_the_cheapest(tmp_path):
@@ -243,7 +243,7 @@ def test_invalid_runs_alone_give_no_claim(tmp_path):
     a_run(store, validity=Validity(verdict="invalid", reasons=("all requests failed",)))
     findings = collect(store, ASKED)
     assert findings.ranked == ()
-    assert headline(findings).claim == "No run can be compared yet"
+    assert headline(findings).claim == "No run can be ranked yet"
     html, _ = rendered(store, tmp_path / "report")
     assert "all requests failed" in html
 
@@ -338,7 +338,7 @@ def test_neighbouring_windows_of_the_heat_map_that_look_alike_are_drawn_as_one(s
 def test_the_front_of_cost_and_latency_is_drawn_and_told(mixed):
     findings, html, markdown = mixed
     on = [each.label for each in findings.judgement.ranking]
-    assert f"Nothing is both cheaper and quicker than {on[0]}" in html
+    assert f"No variant is both cheaper and faster than {on[0]}" in html
     row = next(line for line in markdown.splitlines() if line.startswith("| 8cpu-16gb | best"))
     assert "| on the front |" in row
     assert Page(html).text.count("on the front") >= 2
@@ -380,11 +380,11 @@ def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, t
         assert "The server was the bottleneck: it used 7.90 of 8 cores." in text
         assert "The bottleneck is not known: there are no CPU samples of server and generator" in text
         assert "The server counted 30 requests in the whole run" in text
-        assert "a request took 18.0 ms inside the server" in text
-        assert "What the servers themselves counted is not known" in text
-    assert "What the servers themselves counted, from the first to the last reading" in Page(html).text
-    drawings = [label for svg in Page(html).all("svg") if "while" in (label := svg["aria-label"])]
-    assert [label.partition(" while")[0] for label in drawings] == ["Cores in use", "Resident memory"]
-    assert "The server may use 8." in drawings[0]
+        assert "Mean latency of a request: 18.0 ms inside the server" in text
+        assert "Server counters: none, since the servers have no metrics page" in text
+    assert "From the first to the last reading in" in Page(html).text
+    drawings = [label for svg in Page(html).all("svg") if " during " in (label := svg["aria-label"])]
+    assert [label.partition(" during ")[0] for label in drawings] == ["Cores in use", "Resident memory"]
+    assert "The server has 8 available." in drawings[0]
     assert "2\N{NARROW NO-BREAK SPACE}500" in Page(html).text
     assert "NaN" not in html

@@ -1,6 +1,7 @@
 """What repeats say that one run cannot."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.results.manifest import Repeat, Validity
+from analysis.results.manifest import Manifest, Repeat, Validity
 from analysis.results.store import ResultsStore, new_run_id
 from analysis.statistics.estimate import Estimate
-from analysis.statistics.spread import read_repeats, spread_of
+from analysis.statistics.read import read_figures
+from analysis.statistics.spread import QUANTILES, Repeats, repeats_of, spread_of
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
@@ -30,6 +32,10 @@ def write_group(store: ResultsStore, capacities: list[float], **changes: Any) ->
         manifest = make_manifest(LOAD, run_id=run_id, repeat=Repeat(group=ids[0], index=index, of=3), **changes)
         write_run(store, manifest, make_rows(LOAD, Server(capacity_rps=capacity, service_ms=60), seed=index))
     return ids
+
+
+def repeats_in(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Repeats, ...]:
+    return repeats_of((manifest, read_figures(store, manifest, QUANTILES)) for manifest in manifests)
 
 
 def test_both_shares_are_standard_deviations_so_they_compare() -> None:
@@ -65,7 +71,7 @@ def test_another_unit_changes_no_share(values: list[float], factor: float) -> No
 def test_a_group_is_read_in_its_order_and_other_runs_are_no_repeats(store: ResultsStore) -> None:
     write_run(store, make_manifest(LOAD), make_rows(LOAD, Server(capacity_rps=10, service_ms=60)))
     ids = write_group(store, [10.0, 14.0, 12.0])
-    (group,) = read_repeats(store, reversed(store.scan().manifests))
+    (group,) = repeats_in(store, reversed(store.scan().manifests))
     assert [manifest.run_id for manifest in group.manifests] == ids
     goodput, p50, p99 = group.spreads
     assert (goodput.figure, p50.figure, p99.figure) == ("goodput_rps", "p50_ms", "p99_ms")
@@ -79,4 +85,4 @@ def test_a_group_is_read_in_its_order_and_other_runs_are_no_repeats(store: Resul
 def test_an_invalid_run_is_no_part_of_the_spread_and_a_group_of_one_has_none(store: ResultsStore) -> None:
     write_group(store, [10.0, 12.0], validity=Validity(verdict="invalid", reasons=("the server stopped answering",)))
     write_group(store, [10.0])
-    assert read_repeats(store, store.scan().manifests) == ()
+    assert repeats_in(store, store.scan().manifests) == ()

@@ -5,10 +5,10 @@ from http.client import HTTPConnection
 
 import pytest
 
-from bench.servers.queue_server import Running, Serving, running
+from bench.servers.queue_server import QueueServer, QueueSettings, queue_server
 
 
-def ask(server: Running) -> float:
+def ask(server: QueueServer) -> float:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     began_s = time.perf_counter()
     connection.request("POST", "/v1/models/resnet:predict", b"x" * 200_000)
@@ -18,26 +18,23 @@ def ask(server: Running) -> float:
 
 
 def test_it_takes_its_service_time_and_pauses_when_it_was_told_to() -> None:
-    with running(Serving(workers=1, service_s=0.05, stall_after_s=0.3, stall_s=0.4)) as server:
+    with queue_server(QueueSettings(workers=1, service_s=0.05, stall_after_s=0.3, stall_s=0.4)) as server:
         began_s = time.time()
         first_s = ask(server)
         time.sleep(max(0.0, began_s + 0.4 + first_s - time.time()))
         second_s = ask(server)
         answered_s = time.time()
-    assert server.told
-    (stall,) = server.told.stalls
+    (stall,) = server.log.stalls
     assert began_s + 0.3 <= stall.began_s <= began_s + 0.3 + first_s
-    assert first_s >= server.told.took_s[0] >= 0.05
-    assert second_s >= server.told.took_s[1] >= 0.05
+    assert first_s >= server.log.took_s[0] >= 0.05
+    assert second_s >= server.log.took_s[1] >= 0.05
     assert answered_s >= stall.began_s + stall.lasts_s + 0.05, "nothing is answered before the pause is over"
 
 
 def test_without_a_service_time_it_answers_at_once_and_without_a_request_it_tells_nothing() -> None:
-    with running(Serving()) as server:
+    with queue_server(QueueSettings()) as server:
         pass
-    assert server.told
-    assert (server.told.stalls, server.told.took_s) == ([], [])
-    with running(Serving()) as server:
+    assert (server.log.stalls, server.log.took_s) == ([], [])
+    with queue_server(QueueSettings()) as server:
         ask(server)
-    assert server.told
-    assert server.told.took_s == pytest.approx([0.0], abs=0.05)
+    assert server.log.took_s == pytest.approx([0.0], abs=0.05)

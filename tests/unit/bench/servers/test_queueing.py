@@ -5,33 +5,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.servers.queueing import Queue, Stall, responses_s
+from bench.servers.queueing import Queue, Stall, response_times_s
 
 
 def test_with_a_worker_free_a_request_takes_the_service_time() -> None:
-    assert responses_s([0.0, 0.1, 0.2], Queue(2, 0.05)) == pytest.approx([0.05] * 3)
+    assert response_times_s([0.0, 0.1, 0.2], Queue(2, 0.05)) == pytest.approx([0.05] * 3)
 
 
 def test_who_finds_no_worker_free_waits_for_the_first() -> None:
-    assert responses_s([0.0, 0.0, 0.0, 0.01], Queue(2, 0.05)) == pytest.approx([0.05, 0.05, 0.10, 0.09])
+    assert response_times_s([0.0, 0.0, 0.0, 0.01], Queue(2, 0.05)) == pytest.approx([0.05, 0.05, 0.10, 0.09])
 
 
 def test_a_pause_is_seen_by_everyone_who_comes_while_it_lasts() -> None:
-    seen = responses_s([0.9, 1.5, 2.5, 3.2], Queue(4, 0.02, [Stall(1.0, 2.0)]))
+    seen = response_times_s([0.9, 1.5, 2.5, 3.2], Queue(4, 0.02, [Stall(1.0, 2.0)]))
     assert seen == pytest.approx([0.02, 1.52, 0.52, 0.02])
 
 
 def test_a_pause_interrupts_what_is_being_served() -> None:
-    assert responses_s([0.99], Queue(1, 0.02, [Stall(1.0, 2.0)])) == pytest.approx([2.02])
+    assert response_times_s([0.99], Queue(1, 0.02, [Stall(1.0, 2.0)])) == pytest.approx([2.02])
 
 
 def test_a_server_that_takes_no_time_still_pauses() -> None:
-    assert responses_s([0.5, 1.5, 3.5], Queue(1, 0.0, [Stall(1.0, 2.0)])) == pytest.approx([0.0, 1.5, 0.0])
+    assert response_times_s([0.5, 1.5, 3.5], Queue(1, 0.0, [Stall(1.0, 2.0)])) == pytest.approx([0.0, 1.5, 0.0])
 
 
 def test_a_backlog_is_worked_off_at_the_rate_of_all_workers() -> None:
     due_s = np.arange(0, 10, 0.1).tolist()
-    seen = responses_s(due_s, Queue(2, 0.1, [Stall(1.0, 1.0)]))
+    seen = response_times_s(due_s, Queue(2, 0.1, [Stall(1.0, 1.0)]))
     late = [round(at_s, 1) for at_s, took_s in zip(due_s, seen, strict=True) if took_s > 0.11]
     # Ten wait at 2.0, and two workers gain ten a second on those who come: the last pair comes just before 3.0.
     assert late[-1] == 2.8
@@ -48,4 +48,4 @@ def test_what_is_asked_for_more_than_c_over_s_is_answered_at_c_over_s(
 
 
 def test_several_pauses_add_up() -> None:
-    assert responses_s([0.9], Queue(1, 1.0, [Stall(1.0, 2.0), Stall(3.5, 1.0)])) == pytest.approx([4.0])
+    assert response_times_s([0.9], Queue(1, 1.0, [Stall(1.0, 2.0), Stall(3.5, 1.0)])) == pytest.approx([4.0])

@@ -15,8 +15,7 @@ from loadtest.result.raw_rows import Spool
 from loadtest.result.reasons import Ending
 from loadtest.result.validity import reasons_of_idleness, reasons_of_sharing
 from provider.cluster.server_pods import ServerPod, reasons_against_servers
-from provider.resources.listener import reasons_against_listener
-from provider.resources.server_process import ProcessIdentity
+from provider.local.server_process import ProcessIdentity, reasons_against_listener
 from stacks.load_profiles import ClosedLoop, LoadProfile, OpenLoop
 
 BEGAN_US = 1_790_000_000_000_000

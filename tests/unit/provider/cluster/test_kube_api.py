@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import provider.cluster.kube_api
-from provider.cluster.api import ClusterError, GoneError
+from provider.cluster.api import ClusterError, NotFoundError
 from provider.cluster.kube_api import Access, KubeApi
 
 SECRET = "s3cr3t-t0ken-0f-the-user"
@@ -52,7 +52,7 @@ class ScriptedApi(ThreadingHTTPServer):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedApi]:
-    monkeypatch.setattr(provider.cluster.kube_api, "_AGAIN_AFTER_S", 0.01)
+    monkeypatch.setattr(provider.cluster.kube_api, "_RETRY_INTERVAL_S", 0.01)
     server = ScriptedApi()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield server
@@ -72,38 +72,38 @@ def kubeconfig(address: str) -> str:
 
 
 def api(
-    server: ScriptedApi, cancelled: threading.Event | None = None, on_lost: Callable[[float], None] = id
+    server: ScriptedApi, cancelled: threading.Event | None = None, on_connection_lost: Callable[[float], None] = id
 ) -> KubeApi:
     access = Access(kubeconfig(f"http://127.0.0.1:{server.server_port}"))
-    return KubeApi(access, "ns", cancelled or threading.Event(), on_lost)
+    return KubeApi(access, "ns", cancelled or threading.Event(), on_connection_lost)
 
 
 def refusal(status: int, message: str) -> tuple[int, Any]:
     return status, {"kind": "Status", "message": message}
 
 
-def test_a_lost_connection_and_a_server_that_starts_are_waited_for(server: ScriptedApi) -> None:
+def test_calls_are_retried_while_the_connection_is_lost_or_the_server_starts(server: ScriptedApi) -> None:
     server.answers = [None, (503, {}), (429, {}), (500, {}), (200, {"items": [{"metadata": {"name": "p"}}]})]
     waited: list[float] = []
-    assert api(server, on_lost=waited.append).pods("a=b") == [{"metadata": {"name": "p"}}]
+    assert api(server, on_connection_lost=waited.append).pods("a=b") == [{"metadata": {"name": "p"}}]
     assert len(waited) == 4
     assert set(server.seen) == {("GET", "/api/v1/namespaces/ns/pods", f"Bearer {SECRET}")}
 
 
-def test_a_job_whose_creation_was_not_heard_is_not_made_twice(server: ScriptedApi) -> None:
+def test_a_job_whose_creation_was_not_confirmed_is_not_created_twice(server: ScriptedApi) -> None:
     server.answers = [None, refusal(409, "jobs.batch already exists")]
     api(server).create_job({"metadata": {"name": "load-1"}})
     assert [method for method, *_ in server.seen] == ["POST", "POST"]
 
 
-def test_a_job_that_is_gone_already_is_deleted(server: ScriptedApi) -> None:
+def test_deleting_a_job_that_is_gone_is_no_error(server: ScriptedApi) -> None:
     server.answers = [refusal(404, "not found")]
     api(server).delete_job("load-1")
 
 
-def test_what_is_gone_is_told_from_what_is_refused(server: ScriptedApi) -> None:
+def test_a_missing_object_and_a_refused_call_are_different_errors(server: ScriptedApi) -> None:
     server.answers = [refusal(404, 'pods "p" not found'), refusal(403, "pods is forbidden"), refusal(401, "no")]
-    with pytest.raises(GoneError, match='pods "p" not found'):
+    with pytest.raises(NotFoundError, match='pods "p" not found'):
         api(server).log("p", "c", 1)
     with pytest.raises(ClusterError, match="the cluster refused: pods is forbidden"):
         api(server).pods("")
@@ -111,10 +111,8 @@ def test_what_is_gone_is_told_from_what_is_refused(server: ScriptedApi) -> None:
         api(server).pods("")
 
 
-def test_a_user_who_gave_up_does_not_wait_for_a_cluster_for_long(
-    server: ScriptedApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provider.cluster.kube_api, "_PATIENCE_WHEN_CANCELLED_S", 0.05)
+def test_a_cancelled_update_retries_for_a_short_time_only(server: ScriptedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider.cluster.kube_api, "_RETRY_WHEN_CANCELLED_S", 0.05)
     cancelled = threading.Event()
     cancelled.set()
     server.answers = [None] * 1000
@@ -123,8 +121,8 @@ def test_a_user_who_gave_up_does_not_wait_for_a_cluster_for_long(
     assert SECRET not in str(failure.value)
 
 
-def test_commands_trust_the_authorities_that_requests_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client's own list would do for Google's certificate, but not behind a proxy that signs for a company."""
+def test_commands_use_the_trust_store_of_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's own list has Google's authority, but not that of a company's proxy."""
     authorities = tmp_path / "company.crt"
     authorities.touch()
     monkeypatch.setenv("SSL_CERT_FILE", str(authorities))

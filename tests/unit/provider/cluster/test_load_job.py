@@ -1,4 +1,4 @@
-"""What the Job of a load test asks of the cluster, and what a pod's status is read as."""
+"""The Job of a load test, and how the status of its pod is read."""
 
 import json
 from dataclasses import replace
@@ -8,56 +8,57 @@ import pytest
 
 from loadtest.run import pod as layout
 from loadtest.run.planning import Asked, patience_s, plan_of
-from provider.cluster.load_job import GENERATOR, KEEPER, JobSpec, job, selector_of
-from provider.cluster.pod_status import exit_code, killed_by, loss, obstacles, told_to_end
+from provider.cluster.load_job import GENERATOR, SIDECAR, job, jobs_selector
+from provider.cluster.pod_status import exit_code, killed_by, loss_reason, pending_reason, termination_reason
 from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
+from provider.load_test_inputs import ClusterLoadTestInputs
 from stacks.load_profiles import PROFILES
 
 RUN_ID = "01K0000000000000000000ABCD"
 ASKED = Asked(PROFILES["seed"], "rest", "http://tf-serving-rest.shapebench.svc:8501", "resnet")
 PLAN = plan_of(ASKED, layout.WORK_DIR, None)
-SPEC = JobSpec(
+INPUTS = ClusterLoadTestInputs.model_construct(
     namespace="shapebench",
     stack="8CPU_16gb",
-    image="locustio/locust:2.46.6",
+    generator_image="locustio/locust:2.46.6",
     service_account="account-1",
     scripts="scripts-1",
     payload="payload-1",
     node_selector={"shapebench/pool": "load"},
     start_timeout_s=600,
 )
-JOB = job(SPEC, RUN_ID, PLAN)
+JOB = job(INPUTS, RUN_ID, PLAN)
 POD: dict[str, Any] = JOB["spec"]["template"]["spec"]
 CONTAINERS = [*POD["initContainers"], *POD["containers"]]
 
 
-def test_one_run_is_one_pod_that_is_never_started_again() -> None:
+def test_one_run_is_one_pod_that_is_never_restarted() -> None:
     assert JOB["metadata"]["name"] == "load-01k0000000000000000000abcd"
     assert JOB["spec"]["backoffLimit"] == 0
     assert POD["restartPolicy"] == "Never"
 
 
-def test_a_job_that_nobody_watches_any_more_ends_and_goes_away() -> None:
+def test_a_job_that_nobody_watches_any_more_ends_and_is_deleted() -> None:
     assert JOB["spec"]["activeDeadlineSeconds"] > 600 + patience_s(PLAN)
     assert JOB["spec"]["ttlSecondsAfterFinished"] > 0
 
 
-def test_the_pod_carries_the_label_that_the_server_admits_and_its_stacks() -> None:
+def test_the_pod_has_the_label_that_the_server_admits_and_its_stacks() -> None:
     labels = JOB["spec"]["template"]["metadata"]["labels"]
     assert labels["app.kubernetes.io/component"] == "load-generator"
     assert labels["shapebench-stack"] == "8cpu_16gb"
-    assert selector_of("8CPU_16gb") == ",".join(f"{name}={value}" for name, value in labels.items())
+    assert jobs_selector("8CPU_16gb") == ",".join(f"{name}={value}" for name, value in labels.items())
     # So that one selector finds the Job and its pods, and a removal waits for both.
     assert JOB["metadata"]["labels"] == labels | {"batch.kubernetes.io/job-name": JOB["metadata"]["name"]}
 
 
-def test_the_pod_runs_where_the_stack_says() -> None:
+def test_the_pod_runs_on_the_nodes_of_the_stacks_load_pool() -> None:
     assert POD["nodeSelector"] == {"shapebench/pool": "load"}
 
 
-def test_a_generator_of_several_processes_gets_so_much_more_and_one_core_for_the_one_that_leads_them() -> None:
+def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_master() -> None:
     asked = plan_of(replace(ASKED, processes=3), layout.WORK_DIR, None)
-    containers = job(SPEC, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
+    containers = job(INPUTS, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
@@ -76,18 +77,18 @@ def test_every_container_keeps_to_the_restricted_pod_security_level(container: d
     assert container["image"] == "locustio/locust:2.46.6"
 
 
-def test_the_pod_is_no_user_of_the_cluster() -> None:
+def test_the_pod_has_no_credentials_for_the_cluster() -> None:
     assert POD["automountServiceAccountToken"] is False
     assert POD["securityContext"]["runAsNonRoot"] is True
     assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
-def test_the_keeper_outlives_the_test_by_the_time_a_connection_may_be_away() -> None:
-    keeper = next(container for container in POD["containers"] if container["name"] == KEEPER)
-    assert float(keeper["command"][-1]) > patience_s(PLAN) + 600
+def test_the_sidecar_outlives_the_test_by_the_time_a_connection_may_be_lost() -> None:
+    sidecar = next(container for container in POD["containers"] if container["name"] == SIDECAR)
+    assert float(sidecar["command"][-1]) > patience_s(PLAN) + 600
 
 
-def test_the_plan_reaches_the_pod_as_it_is() -> None:
+def test_the_plan_reaches_the_pod_unchanged() -> None:
     variables = {variable["name"]: variable["value"] for variable in POD["initContainers"][0]["env"]}
     assert type(PLAN).from_json(variables["SHAPEBENCH_LOADTEST_ORDER"]) == PLAN
     assert json.dumps(JOB), "the API takes JSON"
@@ -98,34 +99,37 @@ def test_an_exit_code_is_read_as_a_processs(code: int, meant: int) -> None:
     assert exit_code({"exitCode": code}) == meant
 
 
-def test_only_an_unusual_end_has_somebody_to_blame() -> None:
+def test_only_a_reason_beyond_the_exit_code_is_reported() -> None:
     assert killed_by({"exitCode": 137, "reason": "OOMKilled"}) == "OOMKilled"
     assert killed_by({"exitCode": 1, "reason": "Error"}) is None
     assert killed_by({"exitCode": 1}) is None
 
 
-def test_an_evicted_pod_is_lost_and_a_failed_container_is_not() -> None:
+def test_an_evicted_pod_is_lost_and_one_whose_container_failed_is_not() -> None:
     evicted = {"status": {"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory."}}
-    assert loss(evicted) == "its pod ended: Evicted: The node was low on memory."
-    assert loss({"status": {"phase": "Failed"}}) is None
-    assert loss(None) == "its pod was deleted"
+    assert loss_reason(evicted) == "its pod ended: Evicted: The node was low on memory."
+    assert loss_reason({"status": {"phase": "Failed"}}) is None
+    assert loss_reason(None) == "its pod was deleted"
 
 
-def test_a_pod_that_is_told_to_end_says_why() -> None:
+def test_a_terminating_pod_has_a_reason() -> None:
     evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "evicting"}
     deleted = {"deletionTimestamp": "now"}
-    assert told_to_end({"metadata": {}, "status": {"conditions": [evicted]}}) is None
-    assert told_to_end({"metadata": deleted}) == "it was deleted"
-    assert told_to_end({"metadata": deleted, "status": {"conditions": [evicted]}}) == "EvictionByEvictionAPI: evicting"
+    assert termination_reason({"metadata": {}, "status": {"conditions": [evicted]}}) is None
+    assert termination_reason({"metadata": deleted}) == "it was deleted"
+    assert (
+        termination_reason({"metadata": deleted, "status": {"conditions": [evicted]}})
+        == "EvictionByEvictionAPI: evicting"
+    )
 
 
-def test_a_pod_waits_for_its_image_before_it_waits_for_a_node() -> None:
+def test_a_pending_image_is_reported_before_a_pending_node() -> None:
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}
     waiting = {"name": GENERATOR, "state": {"waiting": {"reason": "ErrImagePull", "message": "not found"}}}
-    assert obstacles({"status": {"conditions": [unscheduled]}}) == "Unschedulable: 0/3 nodes"
+    assert pending_reason({"status": {"conditions": [unscheduled]}}) == "Unschedulable: 0/3 nodes"
     both = {"status": {"conditions": [unscheduled], "containerStatuses": [waiting]}}
-    assert obstacles(both) == "ErrImagePull: not found"
-    assert obstacles({}) == ""
+    assert pending_reason(both) == "ErrImagePull: not found"
+    assert pending_reason({}) == ""
 
 
 def server(name: str = "s0", **changes: Any) -> ServerPod:
@@ -133,7 +137,7 @@ def server(name: str = "s0", **changes: Any) -> ServerPod:
     return ServerPod(name, **fields | changes)
 
 
-def test_servers_that_were_there_all_the_time_are_no_reason() -> None:
+def test_the_same_servers_before_and_after_are_no_reason() -> None:
     assert reasons_against_servers([server(), server("s1")], [server("s1"), server()]) == ()
 
 
@@ -158,13 +162,11 @@ def test_servers_that_were_there_all_the_time_are_no_reason() -> None:
         ),
     ],
 )
-def test_what_happened_to_a_server_is_the_only_reason(
-    before: list[ServerPod], after: list[ServerPod], reason: str
-) -> None:
+def test_each_change_of_a_server_is_a_reason(before: list[ServerPod], after: list[ServerPod], reason: str) -> None:
     assert reasons_against_servers(before, after) == (reason,)
 
 
-def test_a_pod_without_status_serves_nothing_yet_and_one_that_is_deleted_no_more() -> None:
+def test_a_pod_without_status_is_not_ready_and_a_deleted_one_is_left_out() -> None:
     new = {"metadata": {"name": "a", "uid": "1"}, "spec": {}}
     old = {"metadata": {"name": "b", "uid": "2", "deletionTimestamp": "now"}, "spec": {}}
     assert server_pods([new, old]) == [ServerPod("a", "1", ready=False, restarts=0, node=None, image=None)]

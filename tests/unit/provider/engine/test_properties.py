@@ -1,4 +1,4 @@
-"""Plain values survive the way to the engine and back."""
+"""Properties to plain values and back."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,14 +18,14 @@ values = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st
 
 
 @given(st.dictionaries(st.text(min_size=1), values))
-def test_plain_values_come_back_as_they_went(props):
+def test_plain_values_are_the_same_after_a_round_trip(props):
     assert to_plain(from_plain(props)) == props
 
 
-def test_what_a_preview_cannot_know_stays_unknown():
+def test_a_computed_value_is_unknown_after_a_round_trip():
     assert to_plain({"digest": PropertyValue.computed()}) == {"digest": UNKNOWN}
     assert to_plain(from_plain({"digest": [UNKNOWN]})) == {"digest": [UNKNOWN]}
 
 
-def test_whole_numbers_come_back_whole():
+def test_a_whole_number_becomes_an_int():
     assert isinstance(to_plain({"port": PropertyValue(8501.0)})["port"], int)

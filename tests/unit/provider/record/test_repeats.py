@@ -1,121 +1,116 @@
-"""Several runs in one update: what is kept, what is shown, and what happens when one of them fails."""
+"""Several runs in one update: what is stored, what is shown, and what happens when one of them fails."""
 
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider.record.repeats import OneRun, middle, run_all
-from provider.resource import Operation, Props, ResourceError
-
-Run = Callable[[OneRun, Operation], Props]
+from provider.record.repeats import FinishedRun, PlannedRun, RunOnce, median_run, run_repeats
+from provider.resource import Operation, ResourceError
 
 
-def inputs(repeats: int) -> Props:
-    # A number comes from the engine as a float.
-    return {"repeats": float(repeats), "profile": {"mode": "closed"}}
+def operation(log: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
+    log = [] if log is None else log
+    return Operation(log.append, log.append, cancelled or threading.Event())
 
 
-def operation(said: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
-    said = [] if said is None else said
-    return Operation(said.append, said.append, cancelled or threading.Event())
-
-
-def with_goodputs(*goodputs: float, seen: list[OneRun] | None = None) -> Run:
-    """Runs that find these rates, one after the other."""
+def runs_with_goodputs(*goodputs: float, seen: list[PlannedRun] | None = None) -> RunOnce:
+    """Runs that measure these rates, one after the other."""
     rates = iter(goodputs)
 
-    def run(this: OneRun, operation: Operation) -> Props:
+    def run_once(run: PlannedRun, operation: Operation) -> FinishedRun:
         if seen is not None:
-            seen.append(this)
-        operation.say("holding")
-        return {"runId": this.run_id, "headline": {"goodput_rps": next(rates)}}
+            seen.append(run)
+        operation.info("holding")
+        return FinishedRun(run.run_id, {"goodput_rps": next(rates)})
 
-    return run
+    return run_once
+
+
+def finished(*headlines: dict[str, float]) -> list[FinishedRun]:
+    return [FinishedRun(f"id-{index}", headline) for index, headline in enumerate(headlines, start=1)]
 
 
 def test_one_run_is_no_repeat() -> None:
-    seen: list[OneRun] = []
-    said: list[str] = []
-    kept = run_all(inputs(1), operation(said), with_goodputs(10.0, seen=seen))
-    assert [this.repeat for this in seen] == [None]
-    assert kept["runIds"] == [kept["runId"]] == [seen[0].run_id]
-    assert said == ["holding"]
+    seen: list[PlannedRun] = []
+    log: list[str] = []
+    (run,) = run_repeats(1, operation(log), runs_with_goodputs(10.0, seen=seen))
+    assert [planned.repeat for planned in seen] == [None]
+    assert run.run_id == seen[0].run_id
+    assert log == ["holding"]
 
 
 def test_each_repeat_is_a_run_of_its_own_that_knows_its_place() -> None:
-    seen: list[OneRun] = []
-    kept = run_all(inputs(3), operation(), with_goodputs(10.0, 30.0, 20.0, seen=seen))
-    assert kept["runIds"] == [this.run_id for this in seen]
-    assert len(set(kept["runIds"])) == 3
-    assert [this.repeat and (this.repeat.group, this.repeat.index, this.repeat.of) for this in seen] == [
-        (seen[0].run_id, index, 3) for index in (1, 2, 3)
-    ]
+    seen: list[PlannedRun] = []
+    runs = run_repeats(3, operation(), runs_with_goodputs(10.0, 30.0, 20.0, seen=seen))
+    assert [run.run_id for run in runs] == [planned.run_id for planned in seen]
+    assert len({run.run_id for run in runs}) == 3
+    places = [planned.repeat and (planned.repeat.group, planned.repeat.index, planned.repeat.of) for planned in seen]
+    assert places == [(seen[0].run_id, index, 3) for index in (1, 2, 3)]
 
 
-def test_the_figures_shown_are_those_of_the_run_in_the_middle() -> None:
-    kept = run_all(inputs(3), operation(), with_goodputs(10.0, 30.0, 20.0))
-    assert kept["headline"] == {"goodput_rps": 20.0}
-    assert kept["runId"] == kept["runIds"][2]
+def test_the_headline_is_the_median_runs() -> None:
+    runs = run_repeats(3, operation(), runs_with_goodputs(10.0, 30.0, 20.0))
+    assert median_run(runs, "closed") is runs[2]
+    assert runs[2].headline == {"goodput_rps": 20.0}
 
 
-def test_what_is_said_says_which_run_it_is_about() -> None:
-    said: list[str] = []
-    run_all(inputs(2), operation(said), with_goodputs(1.0, 1.0))
-    assert said == ["run 1 of 2: holding", "run 2 of 2: holding"]
+def test_a_message_names_its_run() -> None:
+    log: list[str] = []
+    run_repeats(2, operation(log), runs_with_goodputs(1.0, 1.0))
+    assert log == ["run 1 of 2: holding", "run 2 of 2: holding"]
 
 
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=1, max_size=9))
 def test_at_most_half_of_the_others_are_worse_and_at_most_half_are_better(goodputs: list[float]) -> None:
-    shown = middle([{"headline": {"goodput_rps": goodput}} for goodput in goodputs], "closed")["headline"][
-        "goodput_rps"
-    ]
+    runs = finished(*({"goodput_rps": goodput} for goodput in goodputs))
+    shown = median_run(runs, "closed").headline["goodput_rps"]
     assert sum(goodput < shown for goodput in goodputs) <= (len(goodputs) - 1) // 2
     assert sum(goodput > shown for goodput in goodputs) <= len(goodputs) // 2
 
 
 def test_of_an_even_number_the_worse_of_the_two_in_the_middle_is_shown() -> None:
-    assert middle([{"headline": {"goodput_rps": rate}} for rate in (1.0, 2.0, 3.0, 4.0)], "closed") == {
-        "headline": {"goodput_rps": 2.0}
-    }
+    runs = finished(*({"goodput_rps": rate} for rate in (1.0, 2.0, 3.0, 4.0)))
+    assert median_run(runs, "closed").headline == {"goodput_rps": 2.0}
 
 
-def test_in_an_open_loop_whose_rate_is_given_the_middle_is_by_latency() -> None:
-    done: list[Props] = [{"headline": {"goodput_rps": 50.0, "p99_ms": p99}} for p99 in (90.0, 70.0, 80.0, 60.0)]
-    assert middle(done, "open")["headline"]["p99_ms"] == 80.0
+def test_in_an_open_loop_whose_rate_is_given_the_median_is_by_latency() -> None:
+    runs = finished(*({"goodput_rps": 50.0, "p99_ms": p99} for p99 in (90.0, 70.0, 80.0, 60.0)))
+    assert median_run(runs, "open").headline["p99_ms"] == 80.0
 
 
 def test_a_run_without_a_single_good_answer_counts_as_the_worst() -> None:
-    done: list[Props] = [{"headline": {}}, {"headline": {"goodput_rps": 3.0}}, {"headline": {"goodput_rps": 4.0}}]
-    assert middle(done, "closed")["headline"] == {"goodput_rps": 3.0}
+    runs = finished({}, {"goodput_rps": 3.0}, {"goodput_rps": 4.0})
+    assert median_run(runs, "closed").headline == {"goodput_rps": 3.0}
 
 
-def test_a_run_that_fails_ends_the_update_and_names_those_that_are_kept() -> None:
-    def run(this: OneRun, _: Operation) -> Props:
-        assert this.repeat
-        if this.repeat.index == 3:
+def test_a_run_that_fails_ends_the_update_and_names_those_that_are_stored() -> None:
+    def run_once(run: PlannedRun, _: Operation) -> FinishedRun:
+        assert run.repeat
+        if run.repeat.index == 3:
             raise ResourceError("the load test failed: the server stopped answering")
-        return {"runId": f"id-{this.repeat.index}", "headline": {}}
+        return FinishedRun(f"id-{run.repeat.index}", {})
 
     with pytest.raises(ResourceError) as failure:
-        run_all(inputs(5), operation(), run)
+        run_repeats(5, operation(), run_once)
     assert str(failure.value) == (
-        "run 3 of 5: the load test failed: the server stopped answering. Finished before it, valid and kept: id-1, id-2"
+        "run 3 of 5: the load test failed: the server stopped answering."
+        " Finished before it, valid and stored: id-1, id-2"
     )
 
 
-def test_a_user_who_gives_up_between_two_runs_starts_no_further_one() -> None:
+def test_a_cancellation_between_two_runs_starts_no_further_one() -> None:
     cancelled = threading.Event()
-    begun: list[Any] = []
+    started: list[PlannedRun] = []
 
-    def run(this: OneRun, _: Operation) -> Props:
-        begun.append(this)
+    def run_once(run: PlannedRun, _: Operation) -> FinishedRun:
+        started.append(run)
         cancelled.set()
-        return {"runId": "id-1", "headline": {}}
+        return FinishedRun("id-1", {})
 
-    with pytest.raises(ResourceError, match=r"cancelled before run 2 of 5\. Finished before it, valid and kept: id-1"):
-        run_all(inputs(5), operation(cancelled=cancelled), run)
-    assert len(begun) == 1
+    with pytest.raises(
+        ResourceError, match=r"cancelled before run 2 of 5\. Finished before it, valid and stored: id-1"
+    ):
+        run_repeats(5, operation(cancelled=cancelled), run_once)
+    assert len(started) == 1

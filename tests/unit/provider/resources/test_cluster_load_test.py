@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+import provider.cluster.job_progress
+import provider.cluster.job_result
 import provider.cluster.load_job
 import provider.cluster.load_run
 import provider.sampling.pod_sampler
@@ -18,21 +20,27 @@ from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from loadtest.run import pod as layout
+from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import GENERATOR
-from provider.resource import Operation, ResourceError
-from provider.resources.cluster_load_test import run_in
+from provider.resource import Operation, Props, ResourceError
+from provider.resources.cluster_load_test import ClusterLoadTest
 from stacks.images import GENERATOR_IMAGES
 from tests.support.pod_processes import IMAGE_ID, PodProcesses
 
 
 @pytest.fixture(autouse=True)
-def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(provider.cluster.load_run, "_LOOK_S", 0.2)
+def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(JobPod, "poll_s", 0.2)
+    monkeypatch.setattr(provider.cluster.load_run, "_DELETION_POLL_S", 0.05)
 
 
-def operation(said: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
-    said = [] if said is None else said
-    return Operation(said.append, said.append, cancelled or threading.Event())
+def operation(log: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
+    log = [] if log is None else log
+    return Operation(log.append, log.append, cancelled or threading.Event())
+
+
+def run_in(cluster: Any, inputs: Props, operation: Operation) -> Props:
+    return ClusterLoadTest(lambda *_: cluster).create(inputs, operation)
 
 
 def only_run(inputs: dict[str, Any]) -> tuple[Manifest, int]:
@@ -49,10 +57,10 @@ def fails(cluster: Any, inputs: dict[str, Any], cancelled: threading.Event | Non
     return str(failure.value), *only_run(inputs)
 
 
-def test_a_test_in_the_cluster_brings_all_its_rows_back_and_leaves_nothing(cluster: Any, inputs: Any) -> None:
-    said: list[str] = []
+def test_all_rows_of_a_test_in_the_cluster_are_stored_and_nothing_is_left(cluster: Any, inputs: Any) -> None:
+    log: list[str] = []
     cluster.left_behind = ["load-old"]
-    kept = run_in(cluster, inputs, operation(said))
+    kept = run_in(cluster, inputs, operation(log))
     manifest, rows = only_run(inputs)
     assert manifest.validity.reasons == ()
     assert kept["runId"] == manifest.run_id
@@ -61,15 +69,15 @@ def test_a_test_in_the_cluster_brings_all_its_rows_back_and_leaves_nothing(clust
     assert manifest.serving.image == "docker.io/tensorflow/serving@sha256:" + "2" * 64
     assert manifest.software["generator image"] == IMAGE_ID
     assert not manifest.generator.shares_host_with_server
-    assert any("users," in line for line in said), "progress is shown"
-    assert said[0] == "removing load-old, a load test that an interrupted update left behind"
-    assert cluster.removed == ["load-old", f"load-{manifest.run_id.lower()}"]
-    # It looks every half second, so it may still be there, but the generator may not.
-    assert set(cluster.alive_when_deleted) <= {"keeper"}
+    assert any("users," in line for line in log), "progress is shown"
+    assert log[0] == "deleting load-old, a load test that an interrupted update left behind"
+    assert cluster.deleted == ["load-old", f"load-{manifest.run_id.lower()}"]
+    # The sidecar polls twice a second, so it may still run, but the generator may not.
+    assert set(cluster.alive_when_deleted) <= {"sidecar"}
     assert list(Path(inputs["workDir"]).iterdir()) == []
 
 
-def test_what_servers_and_generator_used_comes_back_on_the_time_axis_of_the_rows(
+def test_the_resource_usage_of_servers_and_generator_is_on_the_time_axis_of_the_rows(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.2)
@@ -95,7 +103,7 @@ def test_what_servers_and_generator_used_comes_back_on_the_time_axis_of_the_rows
 
 
 class CountingPage(BaseHTTPRequestHandler):
-    """Says, each time that it is asked, that so many more requests were answered."""
+    """A Prometheus page whose count grows with every request for it."""
 
     server: "CountingServer"
 
@@ -118,7 +126,7 @@ class CountingServer(ThreadingHTTPServer):
 
 @pytest.fixture
 def counting(cluster: Any) -> Iterator[list[CountingServer]]:
-    """Two replicas, each with a page of what it counts."""
+    """The Prometheus pages of two replicas."""
     cluster.add_server("tf-serving-1")
     pages = [CountingServer(("127.0.0.1", 0), CountingPage) for _ in range(2)]
     for at, page in enumerate(pages):
@@ -130,7 +138,7 @@ def counting(cluster: Any) -> Iterator[list[CountingServer]]:
         page.server_close()
 
 
-def test_what_each_replica_counts_is_read_in_the_pod_before_during_and_after_the_test(
+def test_the_counters_of_each_replica_are_read_in_the_pod_before_during_and_after_the_test(
     cluster: Any, inputs: Any, counting: list[CountingServer]
 ) -> None:
     counting[0].more_each_time, counting[1].more_each_time = 10, 30
@@ -149,7 +157,7 @@ def test_what_each_replica_counts_is_read_in_the_pod_before_during_and_after_the
         assert requests_by_replica(samples)[server] == page.more_each_time * (len(own) - 1)
 
 
-def test_a_replica_that_counts_nothing_was_idle_and_the_run_is_not_valid(
+def test_a_replica_that_counts_no_request_was_idle_and_the_run_is_invalid(
     cluster: Any, inputs: Any, counting: list[CountingServer]
 ) -> None:
     counting[0].more_each_time = 10
@@ -159,24 +167,24 @@ def test_a_replica_that_counts_nothing_was_idle_and_the_run_is_not_valid(
     assert rows > 0
 
 
-def test_servers_that_cannot_be_sampled_are_measured_all_the_same(
+def test_servers_that_cannot_be_sampled_are_tested_all_the_same(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.05)
     cluster.server.execute = lambda _, command: subprocess.CompletedProcess(command, 126, b"", b"no such file")
-    said: list[str] = []
-    run_in(cluster, inputs, operation(said))
+    log: list[str] = []
+    run_in(cluster, inputs, operation(log))
     manifest, _ = only_run(inputs)
     assert manifest.validity.reasons == ()
     assert set(ResultsStore(inputs["results"]).samples(manifest)["subject"].to_pylist()) == {"generator"}
-    assert said.count("what server tf-serving-0 uses is not sampled: no such file") == 1
+    assert log.count("the CPU and memory use of server tf-serving-0 is not sampled: no such file") == 1
 
 
 def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs: Any) -> None:
     inputs["repeats"] = 2
     inputs["profile"] |= {"mode": "closed"}
-    said: list[str] = []
-    kept = run_in(cluster, inputs, operation(said))
+    log: list[str] = []
+    kept = run_in(cluster, inputs, operation(log))
     manifests = sorted(ResultsStore(inputs["results"]).scan().manifests, key=lambda manifest: manifest.started_at)
     assert kept["runIds"] == [manifest.run_id for manifest in manifests]
     assert kept["runId"] in kept["runIds"]
@@ -185,11 +193,11 @@ def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs:
         {"group": first, "index": index, "of": 2} for index in (1, 2)
     ]
     assert manifests[0].finished_at <= manifests[1].started_at
-    assert cluster.removed == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
-    assert any(line.startswith("run 2 of 2: ") and "users," in line for line in said), "progress says which"
+    assert cluster.deleted == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
+    assert any(line.startswith("run 2 of 2: ") and "users," in line for line in log), "progress says which"
 
 
-def test_over_grpc_the_pod_makes_its_own_request_and_brings_back_the_same_rows(
+def test_over_grpc_the_pod_makes_its_own_request_and_all_rows_are_stored(
     cluster: Any, inputs: Any, grpc_server_url: str
 ) -> None:
     inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"]}
@@ -204,7 +212,7 @@ def test_over_grpc_the_pod_makes_its_own_request_and_brings_back_the_same_rows(
     assert set(stored["backend"].to_pylist()) == {grpc_server_url.removeprefix("grpc://")}
 
 
-def test_several_processes_of_one_pod_ask_over_grpc_and_the_rows_of_each_come_back(
+def test_several_workers_of_one_pod_send_over_grpc_and_the_rows_of_each_are_stored(
     cluster: Any, inputs: Any, grpc_server_url: str
 ) -> None:
     inputs |= {"baseUrl": grpc_server_url, "generatorImage": GENERATOR_IMAGES["grpc"], "processes": 2}
@@ -219,7 +227,7 @@ def test_several_processes_of_one_pod_ask_over_grpc_and_the_rows_of_each_come_ba
     assert all(set(part["ok"].to_pylist()) == {True} for part in parts.values())
 
 
-def test_a_generator_that_is_killed_leaves_its_rows_with_the_keeper(cluster: Any, inputs: Any) -> None:
+def test_a_generator_that_is_killed_leaves_its_rows_in_the_sidecar(cluster: Any, inputs: Any) -> None:
     inputs["profile"]["duration_s"] = 600.0
     cluster.during = type(cluster).kill_generator
     message, manifest, rows = fails(cluster, inputs)
@@ -229,7 +237,7 @@ def test_a_generator_that_is_killed_leaves_its_rows_with_the_keeper(cluster: Any
     assert f"{rows} requests" in message
 
 
-def test_a_cancelled_test_ends_the_job_and_keeps_what_was_measured(cluster: Any, inputs: Any) -> None:
+def test_a_cancelled_test_ends_the_job_and_its_rows_are_stored(cluster: Any, inputs: Any) -> None:
     inputs["profile"]["duration_s"] = 600.0
     cancelled = threading.Event()
     cluster.during = lambda _: cancelled.set()
@@ -254,7 +262,7 @@ def test_a_pod_that_is_deleted_makes_the_run_invalid(cluster: Any, inputs: Any) 
         ("shut_down", "the test was interrupted (SIGTERM)"),
     ],
 )
-def test_a_generator_whose_node_is_drained_or_shut_down_hands_over_every_row(
+def test_every_row_of_a_generator_whose_node_is_drained_or_shut_down_is_stored(
     cluster: Any, inputs: Any, away: str, reason: str
 ) -> None:
     inputs["profile"]["duration_s"] = 600.0
@@ -270,7 +278,7 @@ def test_a_generator_whose_node_is_drained_or_shut_down_hands_over_every_row(
 def test_a_generator_that_cannot_end_in_a_drained_pod_is_not_waited_for(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.cluster.load_run, "_TOLD_S", 1.0)
+    monkeypatch.setattr(provider.cluster.job_progress, "_TERMINATION_LIMIT_S", 1.0)
     inputs["profile"]["duration_s"] = 600.0
     cluster.during = lambda cluster: (cluster.pod.suspend(GENERATOR), cluster.drain())
     message, _, rows = fails(cluster, inputs)
@@ -284,7 +292,7 @@ def end_servers(cluster: Any) -> None:
     restarted["status"]["containerStatuses"][0]["restartCount"] = 2
 
 
-def test_servers_that_do_not_live_through_the_test_make_it_invalid(cluster: Any, inputs: Any) -> None:
+def test_servers_that_are_replaced_or_restarted_make_the_run_invalid(cluster: Any, inputs: Any) -> None:
     cluster.add_server("tf-serving-1")
     cluster.during = end_servers
     message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
@@ -297,10 +305,8 @@ def test_servers_that_do_not_live_through_the_test_make_it_invalid(cluster: Any,
     assert rows > 0
 
 
-def test_parts_that_come_back_damaged_are_fetched_again(
-    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provider.cluster.load_run, "_PART_BYTES", 1000)
+def test_damaged_parts_are_fetched_again(cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider.cluster.job_result, "_PART_BYTES", 1000)
     cluster.corrupt_reads = 2
     cluster.node = "node-a"
     run_in(cluster, inputs, operation())
@@ -310,15 +316,15 @@ def test_parts_that_come_back_damaged_are_fetched_again(
     assert manifest.generator.shares_host_with_server, "it ran on a server's node"
 
 
-def test_rows_that_always_come_back_damaged_are_not_kept(cluster: Any, inputs: Any) -> None:
+def test_rows_that_are_always_damaged_are_not_stored(cluster: Any, inputs: Any) -> None:
     cluster.corrupt_reads = 99
-    with pytest.raises(ResourceError, match="came back from the load generator's pod with other content"):
+    with pytest.raises(ResourceError, match="was fetched from the load generator's pod 3 times with other content"):
         run_in(cluster, inputs, operation())
     assert ResultsStore(inputs["results"]).scan().manifests == ()
     assert cluster.jobs("") == []
 
 
-def test_a_pod_that_never_starts_says_what_it_waits_for(
+def test_a_pod_that_never_starts_is_an_error_with_what_it_waits_for(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -335,25 +341,25 @@ def test_a_pod_that_is_evicted_before_its_containers_run_is_not_waited_for(
     evicted = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
     monkeypatch.setattr(PodProcesses, "start", lambda _: None)
     monkeypatch.setattr(PodProcesses, "status", lambda _: evicted)
-    words = r"lost before it asked anything: its pod ended: Evicted: The node was low on resource: memory"
+    words = r"lost before it sent a request: its pod ended: Evicted: The node was low on resource: memory"
     with pytest.raises(ResourceError, match=words):
         run_in(cluster, inputs | {"startTimeoutS": 600}, operation())
     assert ResultsStore(inputs["results"]).scan().manifests == ()
     assert cluster.jobs("") == []
 
 
-def test_nothing_is_asked_of_servers_that_are_not_all_there(cluster: Any, inputs: Any) -> None:
+def test_servers_that_are_not_all_ready_are_not_tested(cluster: Any, inputs: Any) -> None:
     with pytest.raises(ResourceError, match="1 of 1 servers are ready, and 2 are declared, so nothing was measured"):
         run_in(cluster, inputs | {"replicas": 2, "startTimeoutS": 0}, operation())
     assert cluster.pod is None
 
 
-def test_a_payload_that_is_no_photograph_is_said_before_the_test(cluster: Any, inputs: Any) -> None:
-    with pytest.raises(ResourceError, match=r"could not lay out its request(?s:.)*are not one image"):
+def test_a_payload_that_is_no_photograph_is_an_error_before_the_test(cluster: Any, inputs: Any) -> None:
+    with pytest.raises(ResourceError, match=r"could not write its request(?s:.)*are not one image"):
         run_in(cluster, inputs | {"payload": "broken-1"}, operation())
 
 
-def test_a_server_that_the_pod_cannot_reach_is_said_before_anything_is_measured(
+def test_a_server_that_the_pod_cannot_reach_is_an_error_before_the_test(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider.cluster.load_job, "_AVAILABLE_WITHIN_S", 0)
@@ -365,7 +371,7 @@ def test_a_server_that_the_pod_cannot_reach_is_said_before_anything_is_measured(
     assert cluster.jobs("") == []
 
 
-def test_the_pod_gets_all_of_the_generator_laid_out_as_in_the_checkout() -> None:
+def test_the_pod_gets_all_of_the_generator_in_the_folders_of_the_checkout() -> None:
     checkout = Path(layout.__file__).parents[2]
     items = {item["path"]: layout.scripts()[item["key"]] for item in layout.script_items()}
     in_checkout = [checkout / "loadtest/__init__.py", *(checkout / "loadtest/generator").rglob("*.py")]

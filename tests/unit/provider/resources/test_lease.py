@@ -1,4 +1,4 @@
-"""The lease: fixed once made, so that a later preview shows nothing, and renewed when asked for or expired."""
+"""A lease is fixed once created, so a later preview shows no change; new hours or its end renew it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ from provider.resource import Operation
 from provider.resources.lease import Lease
 
 MADE = datetime(2026, 11, 25, 1, 10, 7, tzinfo=UTC)
-NOTHING = Operation(say=print, show=print)
+NOTHING = Operation(info=print, status=print)
 
 
 def lease_at(moment: datetime) -> Lease:

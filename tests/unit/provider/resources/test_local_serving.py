@@ -1,13 +1,13 @@
-"""The local server: which one runs, when it is started again, and what is said when it cannot."""
+"""The local server: which one runs, when it is started again, and the errors when it cannot start."""
 
 import socket
 import threading
 
 import pytest
 
+from provider.local.server_process import ProcessIdentity
 from provider.resource import UNKNOWN, Operation, ResourceError
 from provider.resources.local_serving import LocalServing
-from provider.resources.server_process import ProcessIdentity
 
 INPUTS = {
     "modelName": "resnet",
@@ -28,7 +28,7 @@ def free_port():
 
 @pytest.fixture
 def operation():
-    return Operation(say=lambda _: None, show=lambda _: None, cancelled=threading.Event())
+    return Operation(info=lambda _: None, status=lambda _: None, cancelled=threading.Event())
 
 
 @pytest.fixture
@@ -47,36 +47,36 @@ def model_server_on_path(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(script.parent), prepend=":")
 
 
-def test_the_embedded_server_says_its_own_name_and_version(inputs):
+def test_the_embedded_server_has_its_own_name_and_version(inputs):
     checked = LocalServing().check(inputs)
     assert checked["server"] == "shapebench-embedded"
     assert checked["serverVersion"][0].isdigit()
 
 
 @pytest.mark.usefixtures("model_server_on_path")
-def test_a_real_server_on_path_is_taken(inputs):
+def test_auto_takes_a_real_server_on_path(inputs):
     checked = LocalServing().check(inputs | {"server": "auto"})
     assert (checked["server"], checked["serverVersion"]) == ("tensorflow_model_server", "2.20.0-rc1")
 
 
 @pytest.mark.usefixtures("model_server_on_path")
-def test_the_embedded_server_can_be_asked_for_all_the_same(inputs):
+def test_the_embedded_server_can_be_chosen_although_a_real_one_is_on_path(inputs):
     assert LocalServing().check(inputs)["server"] == "shapebench-embedded"
 
 
-def test_a_real_server_that_is_asked_for_but_missing_is_an_error_with_its_mend(inputs, monkeypatch):
+def test_a_missing_real_server_is_an_error_that_says_how_to_mend_it(inputs, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ResourceError, match=r"shapebench:local\.server is tensorflow_model_server.*set .* to embedded"):
         LocalServing().check(inputs | {"server": "tensorflow_model_server"})
 
 
 @pytest.mark.parametrize("changed", [{"interOp": 2}, {"intraOp": 2}, {"modelDigest": "d2"}, {"server": "other"}])
-def test_the_fingerprint_follows_what_is_measured(inputs, changed):
+def test_the_fingerprint_changes_with_what_is_measured(inputs, changed):
     before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | changed)
     assert before["fingerprint"] != after["fingerprint"]
 
 
-def test_the_fingerprint_does_not_follow_where_it_runs(inputs):
+def test_the_fingerprint_does_not_change_with_the_port(inputs):
     before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | {"restPort": 1234})
     assert before["fingerprint"] == after["fingerprint"]
 
@@ -85,13 +85,13 @@ def test_the_fingerprint_is_unknown_while_the_model_is(inputs):
     assert LocalServing().preview(inputs | {"modelDigest": UNKNOWN})["fingerprint"] is UNKNOWN
 
 
-def test_a_server_that_died_calls_for_an_update_and_is_gone_to_a_refresh(inputs):
+def test_a_server_that_died_causes_an_update_and_is_gone_for_a_refresh(inputs):
     state = inputs | {"pid": 2**22 + 1, "startedAs": "another-boot:1"}
     assert LocalServing().changed(state, inputs) == ["pid"]
     assert LocalServing().read(state) is None
 
 
-def test_a_port_that_is_taken_is_named_with_its_holder(inputs, operation):
+def test_a_port_in_use_is_an_error_that_names_the_process(inputs, operation):
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", inputs["restPort"]))
         holder.listen()
@@ -114,6 +114,6 @@ def test_a_model_that_does_not_load_shows_the_log_and_leaves_no_process(inputs, 
 
 def test_a_cancelled_start_leaves_no_process(inputs, operation, tmp_path):
     operation.cancelled.set()
-    with pytest.raises(ResourceError, match="interrupted"):
+    with pytest.raises(ResourceError, match="the update was cancelled while the server started"):
         LocalServing().create(LocalServing().check(inputs), operation)
     assert not (tmp_path / "state" / "server.json").exists()

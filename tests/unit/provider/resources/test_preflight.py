@@ -1,4 +1,4 @@
-"""The preflight as a resource: it says the price, asks Google, and stops an update that would fail half-way."""
+"""The preflight prints the price, checks Google Cloud, and stops an update that would fail half-way."""
 
 import pytest
 
@@ -29,71 +29,71 @@ def inputs(cloud, monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def said():
+def log():
     return []
 
 
 @pytest.fixture
-def operation(said):
-    return Operation(say=said.append, show=lambda _: None)
+def operation(log):
+    return Operation(info=log.append, status=lambda _: None)
 
 
 def needs(**amounts: int) -> list[dict[str, object]]:
     return [vars(Need(metric, "region", amount)) for metric, amount in amounts.items()]
 
 
-def test_where_all_is_there_it_passes_and_says_the_price_first(cloud, inputs, operation, said):
+def test_a_stack_with_enough_of_everything_passes_after_the_price_is_printed(cloud, inputs, operation, log):
     assert Preflight().create(inputs, operation)["needs"] == inputs["needs"]
-    assert said == [COSTS]
-    assert cloud.asked
+    assert log == [COSTS]
+    assert cloud.requests
 
 
-def test_what_it_keeps_holds_no_key_to_google(inputs, operation):
+def test_the_state_holds_no_credentials(inputs, operation):
     assert TOKEN not in repr(Preflight().create(inputs, operation))
 
 
-def test_what_is_missing_stops_the_update_with_one_message(cloud, inputs, operation):
+def test_all_that_is_missing_is_in_one_error(cloud, inputs, operation):
     cloud.regional["CPUS"] = (8.0, 0.0)
     cloud.apis.discard("iam.googleapis.com")
-    with pytest.raises(ResourceError, match="2 things are missing for stack 8cpu-16gb") as caught:
+    with pytest.raises(ResourceError, match="2 requirements of stack 8cpu-16gb are not met") as caught:
         Preflight().create(inputs, operation)
     assert TOKEN not in str(caught.value)
 
 
-def test_google_out_of_order_stops_it_and_says_how_to_go_on(cloud, inputs, operation):
+def test_an_error_of_google_stops_the_update_and_names_the_setting_that_skips_the_check(cloud, inputs, operation):
     cloud.answers_first = [(200, b"<html>")]
     with pytest.raises(ResourceError, match=r"could not be asked .* shapebench:gke.preflight false --stack 8cpu-16gb"):
         Preflight().create(inputs, operation)
 
 
-def test_one_that_may_not_ask_says_the_price_and_asks_nothing(cloud, inputs, operation, said):
+def test_a_skipped_check_prints_the_price_and_sends_no_request(cloud, inputs, operation, log):
     Preflight().create(inputs | {"ask": False}, operation)
-    assert said == [COSTS]
-    assert cloud.asked == []
+    assert log == [COSTS]
+    assert cloud.requests == []
 
 
-def test_a_preview_asks_nothing(cloud, inputs):
+def test_a_preview_sends_no_request(cloud, inputs):
     Preflight().preview(inputs)
-    assert cloud.asked == []
+    assert cloud.requests == []
 
 
 @pytest.mark.parametrize(
     "change", [{"needs": needs(CPUS=24)}, {"project": "other"}, {"zone": "us-central1-b"}], ids=str
 )
-def test_another_shape_or_place_is_asked_about_again(inputs, operation, change):
+def test_another_shape_or_place_is_checked_again(inputs, operation, change):
     state = Preflight().create(inputs, operation)
     assert Preflight().changed(state, inputs | change) == [*change]
 
 
 @pytest.mark.parametrize("change", [{"costs": "more"}, {"google": {}}, {"ask": False}, {"accounts": []}], ids=str)
-def test_nothing_else_is_asked_about_again(inputs, operation, change):
+def test_no_other_change_is_checked_again(inputs, operation, change):
     state = Preflight().create(inputs, operation)
     assert Preflight().changed(state, inputs | change) == []
 
 
-def test_a_larger_shape_needs_only_what_it_has_not_yet(cloud, inputs, operation):
+def test_a_larger_shape_needs_only_the_difference(cloud, inputs, operation):
     state = Preflight().create(inputs, operation)
-    cloud.things[
+    cloud.resources[
         f"iam/projects/{PROJECT}/serviceAccounts/shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
     ] = {}
     cloud.regional["CPUS"] = (24.0, 20.0)
@@ -102,7 +102,7 @@ def test_a_larger_shape_needs_only_what_it_has_not_yet(cloud, inputs, operation)
         Preflight().update(state, inputs | {"needs": needs(CPUS=25)}, operation)
 
 
-def test_another_zone_needs_all_of_it_anew(cloud, inputs, operation):
+def test_another_zone_needs_the_whole_shape(cloud, inputs, operation):
     state = Preflight().create(inputs, operation)
     cloud.zones["us-central1-b"] = "UP"
     cloud.regional["CPUS"] = (24.0, 20.0)

@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from loadtest.generator.monitoring.process_meter import Reading
-from provider.clocks import ClockReading
+from provider.cluster.clock_offset import ClockReading
 from provider.sampling.pod_samples import PodReading, samples_of
-from provider.sampling.pod_usage import Usage
+from provider.sampling.pod_usage import ContainerUsage
 
 # The rows' clock shows 1,700,000,000 when ours shows 0; the node is up since 500 s before that.
 ROWS_CLOCK = [ClockReading(0.0, 0.0, 1.7e9)]
@@ -13,7 +13,7 @@ ROWS_CLOCK = [ClockReading(0.0, 0.0, 1.7e9)]
 
 def reading(at_s, cpu_s, periods=None, late_s=0.0):
     uptime_s = 500.0 + at_s
-    usage = Usage(uptime_s, Reading(cpu_s, 100, periods), most_cores=2.0)
+    usage = ContainerUsage(uptime_s, Reading(cpu_s, 100, periods), most_cores=2.0)
     return PodReading(ClockReading(at_s - 0.01, at_s + 0.01 + late_s, uptime_s), usage)
 
 
@@ -21,7 +21,7 @@ def values(samples, quantity):
     return [each["value"] for each in samples.to_pylist() if each["quantity"] == quantity]
 
 
-def test_a_sample_is_of_the_time_between_two_readings_on_the_clock_of_the_rows():
+def test_a_sample_covers_the_time_between_two_readings_on_the_clock_of_the_rows():
     readings = {"a": [reading(0, 1.0, (0, 0)), reading(5, 6.0, (50, 10)), reading(10, 6.5, (100, 10))]}
     samples = samples_of(readings, ROWS_CLOCK)
     assert values(samples, "cpu_cores") == pytest.approx([1.0, 0.1])
@@ -44,10 +44,10 @@ def test_a_lost_connection_costs_detail_and_no_cpu_time():
     assert values(samples, "cpu_cores") == pytest.approx([1.0, 0.5])
 
 
-def test_a_container_that_began_anew_is_not_counted_backwards():
+def test_a_restarted_container_gives_no_negative_use():
     samples = samples_of({"a": [reading(0, 50), reading(5, 1), reading(10, 6)]}, ROWS_CLOCK)
     assert values(samples, "cpu_cores") == pytest.approx([1.0])
-    rebooted = replace(reading(5, 60), usage=Usage(3.0, Reading(60.0), None))
+    rebooted = replace(reading(5, 60), usage=ContainerUsage(3.0, Reading(60.0), None))
     assert samples_of({"a": [reading(0, 50), rebooted]}, ROWS_CLOCK).num_rows == 0
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from provider.sampling.pod_usage import COMMAND, usage_in
+from provider.sampling.pod_usage import COMMAND, parse_usage
 
 V2 = """\
 == /proc/uptime
@@ -50,8 +50,8 @@ total_inactive_file 60000000
 
 
 @pytest.mark.parametrize("printed", [V2, V1], ids=["v2", "v1"])
-def test_both_versions_of_cgroups_say_the_same(printed):
-    usage = usage_in(printed)
+def test_both_versions_of_cgroups_give_the_same_usage(printed):
+    usage = parse_usage(printed)
     assert usage.uptime_s == 13937.82
     assert usage.used.cpu_s == 2.5
     assert usage.used.periods == (400, 100)
@@ -67,32 +67,32 @@ def test_both_versions_of_cgroups_say_the_same(printed):
     ],
     ids=["v2", "v1"],
 )
-def test_a_container_without_a_limit_may_use_its_node_and_is_never_stopped(printed):
-    usage = usage_in(printed)
+def test_a_container_without_a_limit_may_use_its_node_and_is_never_throttled(printed):
+    usage = parse_usage(printed)
     assert usage.most_cores == 2
     assert usage.used.periods is None
 
 
-def test_cores_that_are_not_in_a_row_are_counted():
-    assert usage_in(V2.replace("0-1", "0-2,5,8-9").replace("150000", "max")).most_cores == 6
+def test_cores_that_are_not_consecutive_are_counted():
+    assert parse_usage(V2.replace("0-1", "0-2,5,8-9").replace("150000", "max")).most_cores == 6
 
 
-def test_what_a_container_does_not_say_is_not_known_rather_than_nothing():
-    usage = usage_in("== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nusage_usec 5\n")
+def test_what_a_container_does_not_report_is_unknown_and_not_zero():
+    usage = parse_usage("== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nusage_usec 5\n")
     assert (usage.used.memory_bytes, usage.used.periods, usage.most_cores) == (None, None, None)
 
 
 @pytest.mark.parametrize(
     ("printed", "missing"),
     [
-        ("", "how long its node is up"),
-        ("== /proc/uptime\n1.0 1.0\n", "what CPU time it used"),
-        ("== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nnr_periods 5\n", "what CPU time it used"),
+        ("", "/proc/uptime is missing"),
+        ("== /proc/uptime\n1.0 1.0\n", "reports no CPU time"),
+        ("== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nnr_periods 5\n", "reports no CPU time"),
     ],
 )
-def test_a_container_that_does_not_say_what_it_used_is_told_from_one_that_used_nothing(printed, missing):
+def test_a_container_that_reports_no_usage_is_an_error_and_not_zero(printed, missing):
     with pytest.raises(ValueError, match=missing):
-        usage_in(printed)
+        parse_usage(printed)
 
 
 def test_the_command_needs_nothing_but_a_shell():

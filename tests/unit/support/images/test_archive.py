@@ -23,7 +23,7 @@ def members(layer: Layer) -> dict[str, tarfile.TarInfo]:
         return {member.name: member for member in tar}
 
 
-def test_a_layer_is_the_same_whenever_and_by_whomever_it_is_packed(tmp_path: Path, program: Path):
+def test_a_layer_is_the_same_for_any_time_and_owner_of_its_files(tmp_path: Path, program: Path):
     entries = [Entry("bin/program", program), Entry("etc/name", content=b"x"), Entry("bin/sh", target="program")]
     first = pack(entries, tmp_path / "first.tar")
     os.utime(program, (1, 1))
@@ -32,14 +32,14 @@ def test_a_layer_is_the_same_whenever_and_by_whomever_it_is_packed(tmp_path: Pat
     assert first.path.read_bytes() == second.path.read_bytes()
 
 
-def test_its_files_can_be_read_and_run_by_any_user_of_a_container(tmp_path: Path, program: Path):
+def test_every_user_of_a_container_can_read_and_execute_the_files_of_a_layer(tmp_path: Path, program: Path):
     layer = pack([Entry("bin/program", program), Entry("etc/name", content=b"x")], tmp_path / "layer.tar")
     found = members(layer)
     assert (found["bin/program"].mode, found["etc/name"].mode) == (0o755, 0o644)
     assert {member.uid for member in found.values()} == {0}
 
 
-def test_of_two_entries_of_a_name_the_later_counts(tmp_path: Path):
+def test_of_two_entries_with_one_name_the_later_counts(tmp_path: Path):
     layer = pack([Entry("a", content=b"first"), Entry("a", content=b"later")], tmp_path / "layer.tar")
     with tarfile.open(layer.path) as tar:
         assert tar.extractfile("a").read() == b"later"

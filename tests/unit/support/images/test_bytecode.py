@@ -17,7 +17,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_compiled_module_is_valid_whatever_time_its_source_has(source: Path, tmp_path: Path):
+def test_a_compiled_module_is_valid_for_any_modification_time_of_its_source(source: Path, tmp_path: Path):
     entry = compiled(source, "lib/module.py")
     assert entry.name == f"lib/__pycache__/module.{sys.implementation.cache_tag}.pyc"
     unpacked = tmp_path / "image" / entry.name
@@ -33,11 +33,11 @@ def test_a_compiled_module_is_valid_whatever_time_its_source_has(source: Path, t
     assert said.stdout == b"42\n"
 
 
-def test_what_was_compiled_from_another_source_is_left_out(source: Path):
+def test_an_outdated_compiled_module_is_left_out(source: Path):
     source.write_text("ANSWER = 43, and longer\n")
     assert compiled(source, "lib/module.py") is None
 
 
-def test_a_source_that_was_never_compiled_has_nothing_beside_it(tmp_path: Path):
+def test_a_source_without_a_compiled_module_has_none_in_the_image(tmp_path: Path):
     (tmp_path / "other.py").write_text("")
     assert compiled(tmp_path / "other.py", "lib/other.py") is None

@@ -9,16 +9,16 @@ def names(*wanted: str) -> set[str]:
     return {one.metadata["Name"].lower().replace("_", "-") for one in with_requirements(wanted)}
 
 
-def test_a_package_brings_what_it_requires_and_what_that_requires():
+def test_a_package_comes_with_its_direct_and_indirect_requirements():
     assert names("locust") >= {"locust", "gevent", "greenlet", "flask", "jinja2", "markupsafe"}
 
 
-def test_it_brings_nothing_else():
+def test_a_package_comes_with_nothing_but_its_requirements():
     assert names("protobuf") == {"protobuf"}
     assert "tensorflow" not in names("locust", "grpcio", "protobuf")
 
 
-def test_a_package_that_is_not_installed_is_named():
+def test_a_package_that_is_not_installed_is_an_error_with_its_name():
     with pytest.raises(PackageNotFoundError, match="no-such-package"):
         with_requirements(["no-such-package"])
 
@@ -33,6 +33,6 @@ def test_modules_and_data_are_packed_and_commands_are_not():
     assert all("/site-packages/" in name for name in found)
 
 
-def test_a_record_tells_one_content_from_another():
+def test_records_of_different_packages_differ():
     one, other = (with_requirements([name])[0] for name in ("protobuf", "grpcio"))
     assert record_of(one) != record_of(other) != ""

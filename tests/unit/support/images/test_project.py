@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from serving.command import SERVER_NAME
 from serving.export.exporter import Exported
-from stacks.images import exact_image, server_in
+from stacks.images import exact_image
+from stacks.servers import EMBEDDED, server_in
 from tests.support.images import packages, project
 from tests.support.images.layer import Layer
 from tests.support.images.project import ProjectImages
@@ -39,27 +39,25 @@ def names(layers: list[Layer]) -> set[str]:
     return found
 
 
-def test_each_image_goes_by_its_own_name_and_an_exact_version(images: ProjectImages, model: Exported, small: None):
+def test_each_image_has_a_name_of_its_own_and_an_exact_version(images: ProjectImages, model: Exported, small: None):
     server, generator = images.server(model), images.generator()
-    assert server_in(exact_image(server.name))[0] == SERVER_NAME
+    assert server_in(exact_image(server.name))[0] == EMBEDDED.name
     assert exact_image(generator.name).startswith("localhost/shapebench-generator:")
     assert (server.user, generator.user) == (65532, 1000)
 
 
-def test_the_server_has_its_modules_and_the_model_at_a_path_that_names_it(
-    images: ProjectImages, model: Exported, small: None
-):
+def test_the_server_image_holds_its_modules_and_the_model(images: ProjectImages, model: Exported, small: None):
     found = names(images.server(model).layers)
     assert f"models/{'d' * 64}/resnet/1/saved_model.pb" in found
     site = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
-    assert {f"{site}/serving/server.py", f"{site}/analysis/results/manifest.py", f"{site}/stacks/shapes.py"} <= found
+    assert {f"{site}/serving/server.py", f"{site}/stacks/serving_variant.py", f"{site}/stacks/shapes.py"} <= found
 
 
-def test_both_stand_on_one_layer(images: ProjectImages, model: Exported, small: None):
+def test_both_images_share_the_base_layer(images: ProjectImages, model: Exported, small: None):
     assert images.server(model).layers[0] == images.generator().layers[0]
 
 
-def test_packages_are_packed_again_only_where_they_changed(images: ProjectImages, monkeypatch: pytest.MonkeyPatch):
+def test_packages_are_packed_again_only_when_they_changed(images: ProjectImages, monkeypatch: pytest.MonkeyPatch):
     first = images.generator().layers[1]
     written = first.path.stat().st_mtime_ns
     assert images.generator().layers[1] == first
@@ -69,7 +67,7 @@ def test_packages_are_packed_again_only_where_they_changed(images: ProjectImages
     assert first.path.stat().st_mtime_ns > written
 
 
-def test_no_library_of_the_lower_layer_is_packed_again(images: ProjectImages):
+def test_libraries_of_the_base_layer_are_not_packed_again(images: ProjectImages):
     below, above = (names([layer]) for layer in images.generator().layers[:2])
     assert not {Path(name).name for name in below if name.startswith("lib/")} & {
         Path(name).name for name in above if name.startswith("lib/")

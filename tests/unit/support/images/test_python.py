@@ -17,37 +17,37 @@ def entries() -> dict[str, Entry]:
     return {entry.name: entry for entry in python_entries()}
 
 
-def test_interpreter_shell_and_loader_are_where_they_are_looked_for(entries: dict[str, Entry]):
+def test_interpreter_shell_and_loader_are_at_their_usual_paths(entries: dict[str, Entry]):
     assert {str(PYTHON).lstrip("/"), "opt/python/bin/python", "bin/sh", "lib/libc.so.6"} <= entries.keys()
     assert any(Path(name).name.startswith("ld-") for name in entries), "programs name their loader with its full path"
 
 
-def test_nothing_leads_to_this_machine(entries: dict[str, Entry]):
+def test_no_entry_names_a_path_of_this_machine(entries: dict[str, Entry]):
     assert not any(name.startswith("/") or ".." in Path(name).parts for name in entries)
     assert not any(str(Path(sys.prefix)).lstrip("/") in name for name in entries)
 
 
-def test_neither_installed_packages_nor_tests_are_in_it(entries: dict[str, Entry]):
+def test_installed_packages_and_tests_are_left_out(entries: dict[str, Entry]):
     assert not any(name.startswith((SITE, f"{Path(SITE).parent}/test/")) for name in entries)
 
 
-def test_libraries_below_the_root_come_with_their_packages_and_are_not_taken_twice(tmp_path: Path):
+def test_libraries_below_the_root_are_left_out(tmp_path: Path):
     found = libraries_of([Path(sys.executable).resolve()], Path("/"))
     assert found == {}
 
 
-def test_a_file_that_loads_nothing_hides_no_other(tmp_path: Path):
+def test_a_file_without_libraries_does_not_hide_those_of_others(tmp_path: Path):
     (tmp_path / "script").write_text("#!/bin/sh\n")
     found = libraries_of([tmp_path / "script", Path(sys.executable).resolve()], tmp_path)
     assert found["libc.so.6"].name == "lib/libc.so.6"
 
 
 @pytest.mark.parametrize(("name", "so"), [("x.so", True), ("libz.so.1.2", True), ("x.py", False), ("also.txt", False)])
-def test_a_shared_library_is_known_by_its_name(name: str, *, so: bool):
+def test_shared_libraries_are_recognised_by_name(name: str, *, so: bool):
     assert is_extension(Path(name)) is so
 
 
-def test_it_runs_with_no_other_file_than_its_own(entries: dict[str, Entry], tmp_path: Path):
+def test_python_runs_in_a_root_that_holds_only_these_files(entries: dict[str, Entry], tmp_path: Path):
     unshare = ["unshare", "--user", "--map-root-user", "--root", str(tmp_path)]
     layer = pack(entries.values(), tmp_path.parent / "python.tar")
     with tarfile.open(layer.path) as tar:

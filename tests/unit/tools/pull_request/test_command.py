@@ -48,7 +48,7 @@ def test_two_pushes_leave_one_comment_that_names_every_stack(folder: Path, monke
     assert "`2cpu-4gb` | **no preview**" in comment["body"]
 
 
-def test_a_fork_is_shown_what_it_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):
+def test_show_prints_the_preview_of_the_stacks_that_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys):
     monkeypatch.delenv("GITHUB_TOKEN")
     assert call(monkeypatch, "show", str(folder), "local") == 0
     shown = capsys.readouterr().out
@@ -56,7 +56,7 @@ def test_a_fork_is_shown_what_it_asked_for(folder: Path, monkeypatch: pytest.Mon
     assert "8cpu" not in shown
 
 
-def test_what_a_runner_would_have_set_is_named_when_it_is_missing(folder: Path, monkeypatch, capsys):
+def test_a_missing_runner_variable_is_an_error_with_its_name(folder: Path, monkeypatch, capsys):
     monkeypatch.delenv("GITHUB_REPOSITORY")
     assert call(monkeypatch, "show", str(folder)) == 1
     assert "GITHUB_REPOSITORY is not set" in capsys.readouterr().err

@@ -44,27 +44,27 @@ def test_each_stack_has_its_changes_and_its_cost_in_one_row():
     assert row(text, "local") == ["none", "–", "–"]
     assert text.startswith(MARKER)
     assert "0123456789" in text
-    assert "List prices of 2026-11-24" in text
+    assert "On-demand list prices of 2026-11-24" in text
 
 
-def test_a_stack_without_a_preview_is_named_and_not_passed_over():
+def test_a_stack_without_a_preview_has_a_row_that_says_so():
     assert "no preview" in row(comment(preview(), expected=["8cpu-16gb", "2cpu-4gb"]), "2cpu-4gb")[0]
 
 
-def test_a_sum_that_lacks_a_price_is_a_lower_bound_and_says_what_it_lacks():
+def test_a_sum_with_an_unpriced_item_is_a_lower_bound_and_names_the_item():
     text = comment(preview(cost={"serving": {"monthlyAtLeast": 5.0}, "test": {}, "unpriced": ["cluster fee"]}))
     assert row(text, "8cpu-16gb")[1] == "≥ 5.00"
-    assert "Without a price, so not in the sums: cluster fee." in text
+    assert "Not in the sums, because they have no price: cluster fee." in text
 
 
-def test_what_is_wrong_is_shown_open():
+def test_problems_are_shown_unfolded():
     text = comment(preview(failed=True, problems=("[mandatory] exact-images: Pod x",)))
     assert row(text, "8cpu-16gb")[0] == "**failed**"
     assert "<details open>" in text
     assert "[mandatory] exact-images: Pod x" in text
 
 
-def test_changes_are_coloured_by_what_they_do():
+def test_changes_are_a_diff_block_with_a_sign_for_each_operation():
     lines = comment(preview()).splitlines()
     assert "+ create Cluster one" in lines
     assert "- delete Pod two" in lines
@@ -73,7 +73,7 @@ def test_changes_are_coloured_by_what_they_do():
 @example("a\n```\nb")
 @example("`````")
 @given(st.text(alphabet="`\n@<>x ", max_size=60))
-def test_no_error_text_ends_the_block_that_it_is_in(problem: str):
+def test_backticks_in_an_error_do_not_end_its_block(problem: str):
     text = comment(preview(failed=True, problems=(problem,), changes=()))
     opening = re.search(r"</summary>\n\n(`{3,})\n", text)
     assert opening is not None
@@ -84,11 +84,11 @@ def test_no_error_text_ends_the_block_that_it_is_in(problem: str):
 
 
 @pytest.mark.parametrize("names", [1, 100])
-def test_a_comment_is_never_longer_than_github_takes(names: int):
+def test_a_comment_is_never_longer_than_github_allows(names: int):
     changes = tuple(Change(op="create", kind="K" * 400, name=f"{number}") for number in range(200))
     stacks = [preview(f"s{number}", changes=changes, problems=("x" * 9000,)) for number in range(names)]
     text = comment(*stacks)
     assert len(text) < 65_536
     assert row(text, "s0")[0] == "200 to create"
     assert ("… and 140 more" in text) == (names == 1)
-    assert (f"[the log]({RUN}) has it" in text) == (names == 100)
+    assert (f"too long for a comment; see [the log]({RUN})" in text) == (names == 100)

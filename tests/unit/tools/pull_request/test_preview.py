@@ -27,7 +27,7 @@ def read(*events: dict[str, Any], status: int = 0) -> Preview:
     return read_events("8cpu-16gb", [json.dumps(event) for event in events], status)
 
 
-def test_what_would_change_is_listed_and_what_stays_is_not():
+def test_changed_resources_are_listed_and_unchanged_ones_are_not():
     preview = read(step("same", name="a"), step("create", name="b"), step("delete", name="c"), SUMMARY)
     assert preview.changes == (
         Change(op="create", kind="Bucket", name="b"),
@@ -36,21 +36,21 @@ def test_what_would_change_is_listed_and_what_stays_is_not():
     assert not preview.failed
 
 
-def test_the_stack_itself_is_no_change():
+def test_the_stack_resource_itself_is_not_a_change():
     assert read(step("create", STACK_TYPE), SUMMARY).changes == ()
 
 
-def test_a_replacement_counts_once_whatever_steps_it_takes():
+def test_a_replacement_of_several_steps_counts_once():
     preview = read(step("delete-replaced"), step("replace"), step("create-replacement"), SUMMARY)
     assert preview.changes == (Change(op="replace", kind="Bucket", name="models"),)
 
 
-def test_the_cost_is_the_stacks_own_output():
+def test_the_cost_is_read_from_the_stacks_output():
     assert read(outputs({}), outputs({"cost": COST}), SUMMARY).cost == COST
     assert read(outputs({"cost": COST}, "gcp:storage/bucket:Bucket"), SUMMARY).cost is None
 
 
-def test_errors_and_violations_are_kept_and_chatter_is_not():
+def test_errors_and_policy_violations_are_kept_and_other_messages_are_not():
     policy = {"enforcementLevel": "mandatory", "policyName": "exact-images", "message": "Pod x: no version\n"}
     preview = read(
         said("debug", "registering"), said("warning", "old"), said("error", "preview failed\n"),
@@ -60,19 +60,19 @@ def test_errors_and_violations_are_kept_and_chatter_is_not():
     assert preview.failed
 
 
-def test_a_preview_that_broke_off_has_failed_even_with_status_0():
+def test_an_incomplete_preview_has_failed_even_with_status_0():
     preview = read(step("create"))
     assert preview.failed
-    assert "ended before it was complete" in preview.problems[0]
+    assert "The preview is incomplete; see the log" in preview.problems[0]
 
 
 @pytest.mark.parametrize("line", ["", "a plugin prints this", "[1]", "null", '{"resourcePreEvent": null}'])
-def test_lines_that_are_no_events_are_passed_over(line: str):
+def test_lines_that_are_not_events_are_ignored(line: str):
     preview = read_events("s", [line, json.dumps(step("create")), json.dumps(SUMMARY)], 0)
     assert len(preview.changes) == 1
     assert not preview.failed
 
 
-def test_a_preview_survives_the_way_through_a_file():
+def test_a_preview_is_the_same_after_writing_and_reading_it():
     preview = read(step("create"), outputs({"cost": COST}), said("error", "x"), SUMMARY, status=1)
     assert Preview.model_validate_json(preview.model_dump_json()) == preview

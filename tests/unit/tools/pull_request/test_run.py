@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.scripts import write_script
 from tools.console import SetupError
 from tools.pull_request import run
 
@@ -13,12 +14,12 @@ EMBEDDED, OWN = "file:///embedded", "gs://states"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, script_at, tmp_path: Path) -> Path:
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """What the command line was asked, and in which backend; the stack 8cpu-16gb is there."""
     log = tmp_path / "asked"
     listed = json.dumps([{"name": "acme/shapebench/8cpu-16gb"}])
     event = json.dumps({"summaryEvent": {}})
-    script_at(
+    write_script(
         tmp_path / "bin/pulumi",
         f"echo \"$PULUMI_BACKEND_URL $*\" >> '{log}'\n"
         f"case $1 in stack) [ -z \"$BROKEN\" ] && echo '{listed}' || {{ echo no permission >&2; exit 1; }} ;;\n"
@@ -37,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, script_at, tmp_path: Path) -> Path:
     return log
 
 
-def test_a_stack_that_is_up_is_compared_with_what_is_up(asked: Path):
+def test_a_stack_that_the_backend_has_is_compared_with_its_state_there(asked: Path):
     assert not run.preview("8cpu-16gb").failed
     ls, preview = asked.read_text().splitlines()
     assert ls.startswith(f"{OWN} stack ls")
@@ -45,20 +46,20 @@ def test_a_stack_that_is_up_is_compared_with_what_is_up(asked: Path):
     assert "--policy-pack policy" in preview
 
 
-def test_a_stack_that_is_nowhere_is_compared_with_nothing_and_not_made_in_the_backend(asked: Path):
+def test_a_stack_that_the_backend_lacks_is_new_and_not_created_there(asked: Path):
     assert not run.preview("2cpu-4gb").failed
     _, made, preview = asked.read_text().splitlines()
     assert made == "made 2cpu-4gb"
     assert preview.startswith(f"{EMBEDDED} preview --json")
 
 
-def test_without_a_backend_of_ones_own_nothing_is_asked_of_one(asked: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_backend_of_the_users_own_no_stacks_are_listed(asked: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("PULUMI_BACKEND_URL")
     run.preview("local")
     assert asked.read_text().splitlines()[0] == "made local"
 
 
-def test_a_backend_that_does_not_answer_is_an_error_and_not_an_empty_one(asked: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_backend_that_does_not_answer_is_an_error(asked: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BROKEN", "yes")
     with pytest.raises(SetupError, match=r"(?s)does not list its stacks.*no permission"):
         run.preview("8cpu-16gb")

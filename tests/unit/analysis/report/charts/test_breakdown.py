@@ -65,5 +65,5 @@ def test_items_beyond_the_colours_are_one_part_of_the_bar_and_each_a_column(stor
 def test_one_variant_has_nothing_to_be_compared_with(store, tmp_path):
     write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(40, 20)))
     html, markdown = write_report(collect(store, ASKED), tmp_path / "report")
-    assert "What the cost is made of" not in html.read_text()
-    assert "by line item:" not in markdown.read_text()
+    assert "Cost by line item" not in html.read_text()
+    assert "by line item" not in markdown.read_text()

@@ -36,14 +36,16 @@ def test_the_law_of_a_loaded_server_shows_its_error_and_its_limit(store, run):
     else:
         capacity_run(store, FLEET, 300, seed=4)
     [growth] = grown(store)
-    error, limit = map(float, re.search(r"errs by ([\d.]+) % .* by the law ([\d.]+)\.", growth.words).groups())
+    error, limit = map(
+        float, re.search(r"Throughput error ([\d.]+) % .* limit by the law: ([\d.]+)/s\.", growth.law).groups()
+    )
     assert error < 8
     assert limit == pytest.approx(2 * SERVICE.limit_rps, rel=0.1)
     assert growth.levels[0].latency_ms < 1.3 * SERVICE.alone_ms
-    assert [level.at_once for level in growth.levels] == sorted(level.at_once for level in growth.levels)
+    assert [level.concurrency for level in growth.levels] == sorted(level.concurrency for level in growth.levels)
     for level in growth.levels:
         # Little's law holds of what the law says, too.
-        assert level.law_rps * level.law_ms / 1000 == pytest.approx(level.at_once)
+        assert level.law_rps * level.law_ms / 1000 == pytest.approx(level.concurrency)
     assert "with the fitted law as a line" in growth.drawing
 
 
@@ -54,17 +56,17 @@ def test_runs_at_several_loads_are_levels_of_one_variant(store):
     [growth] = grown(store)
     assert len(growth.levels) == 4
     assert growth.levels[-1].latency_ms > 4 * growth.levels[0].latency_ms
-    assert "over 4 levels" in growth.words
+    assert "over 4 levels" in growth.law
 
 
 def test_too_few_levels_have_no_law_and_say_what_would_give_one(store, tmp_path):
     closed_loop_run(store, FLEET, IDLE, seed=1)
     [growth] = grown(store)
-    assert growth.words.startswith("No law is fitted: one level of load was measured")
-    assert "capacity search" in growth.words
+    assert growth.law.startswith("No law is fitted: one level of load was measured")
+    assert "capacity search" in growth.law
     assert [(level.law_rps, level.law_ms) for level in growth.levels] == [(None, None)]
     for path in write_report(collect(store, ASKED), tmp_path / "report"):
-        assert growth.words in path.read_text()
+        assert growth.law in path.read_text()
 
 
 def test_a_law_that_errs_much_is_given_no_limit(store):
@@ -75,8 +77,8 @@ def test_a_law_that_errs_much_is_given_no_limit(store):
     )
     closed_loop_run(store, FLEET, BUSY, seed=4)
     [growth] = grown(store)
-    assert "so it says nothing beyond what was measured" in growth.words
-    assert "by the law" not in growth.words
+    assert "too large to extrapolate" in growth.law
+    assert "limit by the law" not in growth.law
 
 
 def test_invalid_runs_and_runs_without_answers_are_no_levels(store, table, row):
@@ -86,4 +88,4 @@ def test_invalid_runs_and_runs_without_answers_are_no_levels(store, table, row):
     [growth] = grown(store)
     assert growth.label == "4cpu-8gb"
     assert (growth.levels, growth.drawing) == ((), None)
-    assert "20 good answers" in growth.words
+    assert "20 good answers" in growth.law

@@ -1,0 +1,261 @@
+"""What the report says, in order: sections of charts and tables, then each run. The templates only lay it out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from analysis.formatting import MISSING, number, server_name, shape_name, variant_name
+from analysis.parallel import for_each
+from analysis.pricing import cost
+from analysis.report import server_counters
+from analysis.report.charts.breakdown import Breakdown, break_down
+from analysis.report.charts.drawing import Chart
+from analysis.report.charts.growth import growths, levels_table
+from analysis.report.charts.ranking import ranking_charts
+from analysis.report.charts.resource_usage import usage_table
+from analysis.report.charts.run_charts import run_charts
+from analysis.report.charts.series import Series
+from analysis.report.collect import Findings, Run
+from analysis.report.comparison import claims_table, effects_table, ranking_table
+from analysis.report.headline import Headline, headline
+from analysis.report.provenance import Facts, provenance
+from analysis.report.run_tables import (
+    REPEATS,
+    REPEATS_EXPLAINED,
+    figures_table,
+    left_out_table,
+    repeats_table,
+    skipped_table,
+)
+from analysis.report.seed import seed_table
+from analysis.report.tables import Column, Table
+from analysis.statistics.figures import Shown
+from analysis.statistics.summary import figures
+from analysis.verdict.claims import claims
+from analysis.verdict.effects import effects
+from analysis.verdict.front import front
+from analysis.verdict.text import objective_text
+
+METHOD = """\
+Each request is one row with its latency in microseconds. Figures are computed from all rows, without sampling, bins \
+or rounding; quantiles interpolate linearly between the two nearest rows.
+Figures are of the hold phase, in which the whole load is there, or of the step at the capacity of a capacity search. \
+Warm-up and ramp are drawn, and no figure counts them.
+Latency counts from when a request was due. In a closed loop that is when it was sent. In an open loop, a request that \
+was delayed counts with its wait, and a request for which no user was free is an error: not_sent.
+An answer is good if its status, shape and content were checked and are correct. Latency is of good answers only, \
+because a refusal is quick and a time-out is set by the client. Read latency together with errors.
+Good predictions per second are those that arrived between the first and the last request of the hold, divided by that \
+time.
+Cost per million good predictions is the hourly price divided by good predictions per hour, times a million. The \
+hourly price covers the serving nodes (vCPUs, memory, boot disks) and the cluster fee, at on-demand list prices.
+Intervals are 95 % confidence intervals, from resampled blocks of time within each run and from the differences \
+between repeats. They do not cover other zones, days, models or prices. Variants that the data cannot tell apart are \
+tied.
+24 h is what the published experiment calls a month; 730 h is a calendar month. – means not measured or not priced; it \
+never means zero.\
+""".splitlines()
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Tables that the page shows on demand, under a title."""
+
+    title: str
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report about several runs."""
+
+    anchor: str
+    title: str
+    intro: str = ""
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+    folds: tuple[Fold, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """The part of the report about one run. `sentences` are about its bottleneck and server counters."""
+
+    run: Run
+    subtitle: str
+    figures: tuple[tuple[str, str], ...]
+    sentences: tuple[str, ...]
+    charts: tuple[Chart, ...]
+    folds: tuple[Fold, ...]
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Document:
+    """The whole report."""
+
+    headline: Headline
+    sections: tuple[Section, ...]
+    pages: tuple[RunPage, ...]
+    method: tuple[str, ...]
+    origin: str
+
+
+def document(findings: Findings, *, seed: bool = False) -> Document:
+    """Draw and describe a store; `seed` adds the comparison with the published experiment."""
+    runs = "1 finished run" if len(findings.runs) == 1 else f"{len(findings.runs)} finished runs"
+    return Document(
+        headline=headline(findings),
+        sections=tuple(_sections(findings, seed=seed)),
+        pages=tuple(for_each(_page, findings.runs)),
+        method=tuple(METHOD),
+        origin=f"{runs}. Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
+    yield from _compared(findings)
+    if drawn := growths(findings.ranked + findings.unranked):
+        yield Section(
+            "growth",
+            "Latency against throughput",
+            "One point per level of load in the rows: the warm-up, parts of the ramp, the hold, the steps of a capacity"
+            " search, over all valid runs of a variant. Means of good answers, timed from when they were sent.",
+            tuple(each.chart(number) for number, each in enumerate(drawn, 1)),
+            folds=(Fold("Every level of load", (levels_table(drawn),)),),
+        )
+    if findings.ranked:
+        title = "Ranked runs" if len(findings.ranked) > 1 else "The run"
+        yield Section("runs", title, tables=(figures_table(findings.ranked),))
+    if seed:
+        beside = seed_table(findings)
+        table, found = beside.table, claims_table(beside.claims)
+        yield Section("seed", "Comparison with the published experiment", beside.note, tables=(table, found))
+    if findings.repeats:
+        names = {run.manifest.run_id: run.name for run in findings.runs}
+        yield Section("repeats", REPEATS, REPEATS_EXPLAINED, tables=(repeats_table(findings.repeats, names),))
+    yield from _left_out(findings)
+
+
+def _compared(findings: Findings) -> Iterator[Section]:
+    judgement = findings.judgement
+    ranking = judgement.ranking
+    if not ranking:
+        return
+    objective = objective_text(judgement.objective)
+    intro = f"Objective: {objective}. Variants that meet it come first, then those that may meet it."
+    if len(ranking) == 1:
+        yield Section("ranking", "Ranking", intro, tables=(ranking_table(ranking, {}),))
+        return
+    stands, parts = front(ranking), break_down(ranking)
+    yield Section(
+        "ranking",
+        "Ranking",
+        intro,
+        (*ranking_charts(judgement, stands), _breakdown_chart(parts)),
+        (ranking_table(ranking, stands),),
+        (Fold("Cost by line item", (parts.table(ranking[0].variant.newest.cost.currency),)),),
+    )
+    pairs = effects(ranking)
+    yield Section(
+        "factors",
+        "Effect of each factor",
+        "The claims of the published experiment, judged by all pairs of variants that differ in one factor only.",
+        tables=(claims_table(claims(pairs)),),
+        folds=(Fold("Every pair", (effects_table(pairs),)),) if pairs else (),
+    )
+
+
+def _breakdown_chart(parts: Breakdown) -> Chart:
+    return Chart("Cost by line item", "Per million good predictions.", parts.drawing, "ranking-cost-by-item")
+
+
+def _left_out(findings: Findings) -> Iterator[Section]:
+    for anchor, title, intro, runs in (
+        ("unranked", "Valid runs that are not ranked", "", findings.unranked),
+        (
+            "invalid",
+            "Invalid runs",
+            "Something went wrong during these runs, so their figures cannot be compared and they are not ranked.",
+            findings.invalid,
+        ),
+    ):
+        if runs:
+            yield Section(anchor, title, intro, tables=(left_out_table(title, runs, findings.why_left_out),))
+    if findings.problems or findings.unfinished:
+        yield Section(
+            "skipped",
+            "Files skipped in the results store",
+            "No figure counts these files. They are left as they are.",
+            tables=(skipped_table(findings),),
+        )
+
+
+def _page(run: Run) -> RunPage:
+    manifest, usage = run.manifest, run.resource_usage
+    shown = zip(figures(Shown.RUN), run.summary.figures(Shown.RUN).values(), strict=True)
+    return RunPage(
+        run=run,
+        subtitle=f"{shape_name(manifest)} · {variant_name(manifest)} · {server_name(manifest)}",
+        figures=tuple((figure.label, figure.show(value)) for figure, value in shown),
+        sentences=(usage.bottleneck.sentence, " ".join(server_counters.sentences(usage.counted))) if usage else (),
+        charts=run_charts(run),
+        folds=tuple(_folds(run)),
+        facts=provenance(run),
+    )
+
+
+def _folds(run: Run) -> Iterator[Fold]:
+    usage, series = run.resource_usage, run.series
+    if usage and usage.counted:
+        yield Fold("Server counters by replica", (server_counters.counters_table(run.name, usage.counted),))
+    yield Fold("Line items", (_line_items_table(run),))
+    if series:
+        used = (usage_table(run.name, usage),) if usage and len(usage.over_time) else ()
+        yield Fold("Data of the charts", (_latency_table(run, series), *used, _users_table(run, series)))
+
+
+def _latency_table(run: Run, series: Series) -> Table:
+    counts, latencies = ("second", "requests", "errors"), ("p50_ms", "p95_ms", "max_ms")
+    return Table.of(
+        f"Latency over time of {run.name}",
+        ("from, s",),
+        ("requests", "errors", "median, ms", "p95, ms", "slowest, ms"),
+        (
+            (*(str(row[name]) for name in counts), *(number(row[name]) for name in latencies))
+            for row in series.over_time.to_dict("records")
+        ),
+        f"Latency of good answers by when they were due, in windows of {series.window_s} s.",
+    )
+
+
+def _users_table(run: Run, series: Series) -> Table:
+    rows = ((f"{row['users']:g}", number(row["goodput_rps"])) for row in series.by_users.to_dict("records"))
+    caption = "Good predictions per second during the ramp."
+    return Table.of(f"Throughput against users of {run.name}", ("users",), ("good, 1/s",), rows, caption)
+
+
+def _line_items_table(run: Run) -> Table:
+    priced = run.manifest.cost
+    return Table(
+        f"Line items of {run.name}",
+        (
+            *(Column(title, "text") for title in ("item", "SKU")),
+            Column("quantity"),
+            Column("unit", "text"),
+            Column(f"unit price, {priced.currency}"),
+            Column(f"{priced.currency}/h"),
+        ),
+        tuple(
+            (
+                item.name,
+                item.sku or item.reason or cost.why_unpriced(priced),
+                f"{item.quantity:g}",
+                item.unit,
+                MISSING if item.unit_price is None else f"{item.unit_price:.10g}",
+                number(item.hourly),
+            )
+            for item in priced.line_items
+        ),
+        totals=tuple((each.name, each.counts, "", "", "", number(each.hourly)) for each in cost.sums(priced)),
+    )

@@ -1,0 +1,83 @@
+"""Follows a running load test in its pod to its end, and interrupts it when it must end early."""
+
+import contextlib
+import time
+from collections.abc import Callable
+
+from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM
+from loadtest.result.outcome import Progress
+from loadtest.result.reasons import EndedFor
+from loadtest.run import pod as layout
+from provider.cluster.api import ClusterError, Json
+from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod
+from provider.cluster.load_job import GENERATOR
+from provider.cluster.pod_status import container_state, loss_reason, termination_reason
+from provider.resource import Operation
+
+_LOG_LINES = 20
+
+# How long an interrupted generator has to write its rows and to end, in seconds.
+_INTERRUPT_LIMIT_S = 30.0
+
+# How long to wait for the generator in a pod that is being terminated, in seconds; the other half of the sidecar's
+# time is for fetching the rows.
+_TERMINATION_LIMIT_S = SECONDS_AFTER_TERM / 2
+
+
+def follow(
+    pod: JobPod, operation: Operation, on_progress: Callable[[Progress], None], test_s: float
+) -> tuple[str | None, EndedFor | None]:
+    """Report progress until the generator has ended or must end.
+
+    Returns why the pod was lost, and why the test was interrupted; None for what did not happen.
+    """
+    deadline = time.monotonic() + test_s
+    ended_for: EndedFor | None = None
+    terminating_since: float | None = None
+    while True:
+        status = pod.read()
+        if lost := loss_reason(status):
+            return lost, ended_for
+        if status is None or "terminated" in container_state(status, GENERATOR):
+            return None, ended_for
+        if ended_for and time.monotonic() > deadline:
+            return None, ended_for
+        log = _log(pod)
+        if termination_reason(status):
+            terminating_since = terminating_since or time.monotonic()
+        late = terminating_since and time.monotonic() - terminating_since > _TERMINATION_LIMIT_S
+        if late or _has_written_rows(status, log):
+            return None, ended_for
+        if not ended_for and (ended_for := _interrupt_reason(operation, deadline)):
+            deadline = time.monotonic() + _INTERRUPT_LIMIT_S
+            with contextlib.suppress(ClusterError):  # it has ended by itself
+                pod.execute(GENERATOR, layout.INTERRUPT_COMMAND, LATE_RETRY_S)
+        if progress := log.last("progress"):
+            on_progress(Progress(**{name: value for name, value in progress.items() if name != "event"}))
+        time.sleep(pod.poll_s) if ended_for else operation.cancelled.wait(pod.poll_s)
+
+
+def _interrupt_reason(operation: Operation, deadline: float) -> EndedFor | None:
+    if operation.cancelled.is_set():
+        return EndedFor.CANCEL
+    return EndedFor.LATENESS if time.monotonic() > deadline else None
+
+
+def _log(pod: JobPod) -> GeneratorLog:
+    try:
+        return pod.generator_log(_LOG_LINES)
+    except ClusterError:
+        return GeneratorLog("")  # it is for display only; the pod's status tells whether the pod is lost
+
+
+def _has_written_rows(status: Json, log: GeneratorLog) -> bool:
+    """Whether a generator that was interrupted from outside has written its rows.
+
+    Its end is not reported then: a kubelet that terminates a pod reports no container before all have ended, the
+    sidecar included (SyncTerminatingPod). A kubelet that does so on its own does not even report the termination.
+    """
+    totals = log.last("totals")
+    if totals is None:
+        return False
+    stop = totals["stop"]
+    return termination_reason(status) is not None or (stop is not None and stop["cause"] == "interrupted")

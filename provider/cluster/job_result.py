@@ -1,0 +1,105 @@
+"""Fetches what a load test left in its pod: rows, log, how the generator ended, and the offset of its clock."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM, unpacked
+from loadtest.result.reasons import EndedFor, Ending
+from loadtest.run import pod as layout
+from provider.cluster.api import RETRY_S, ClusterError, Json
+from provider.cluster.clock_offset import ClockReading, timed_call
+from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod
+from provider.cluster.load_job import GENERATOR, SIDECAR
+from provider.cluster.pod_status import container_state, exit_code, killed_by, termination_reason
+
+_LOG_LINES = 500
+_LOG_LINES_SHOWN = 5
+
+# A file is read in parts of this size: a lost connection then costs little.
+_PART_BYTES = 4 * 2**20
+_ATTEMPTS = 3
+
+# How often the pod's clock is read: the quickest reading gives the best offset.
+_CLOCK_READINGS = 3
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How the generator ended, the files it wrote, its log, its pod as last seen, and readings of the pod's clock."""
+
+    ending: Ending
+    files: dict[str, bytes]
+    log: str
+    pod: Json
+    clock: tuple[ClockReading, ...] = ()
+
+
+def lost_result(pod: Json, lost_because: str, ended_for: EndedFor | None, log: str = "") -> JobResult:
+    """The result of a generator whose rows are lost."""
+    return JobResult(Ending(None, None, ended_for, (), lost_with=lost_because), {}, log, pod)
+
+
+def fetch_result(pod: JobPod, status: Json, ended_for: EndedFor | None) -> JobResult:
+    """Fetch it from the pod, whose `status` was read last. Raises ClusterError where the cluster is unreachable."""
+    terminating = termination_reason(status)
+    try:
+        return _fetch(pod, status, ended_for, SECONDS_AFTER_TERM if terminating else RETRY_S)
+    except ClusterError as error:
+        if not terminating:
+            raise
+        return lost_result(status, f"its pod was terminated ({terminating}), and {error}", ended_for)
+
+
+def _fetch(pod: JobPod, status: Json, ended_for: EndedFor | None, retry_s: float) -> JobResult:
+    log = pod.generator_log(_LOG_LINES)
+    if "terminated" in container_state(status, SIDECAR):
+        return lost_result(status, "the sidecar that keeps its rows ended", ended_for, log.text)
+    if not termination_reason(status):  # else the time that is left is for the rows
+        with contextlib.suppress(ClusterError):  # then the last counters of the servers are some seconds old
+            pod.execute(SIDECAR, layout.COUNTERS_COMMAND, LATE_RETRY_S)
+    listed = json.loads(pod.sidecar("list", retry_s))
+    rows = {file: listed[file] for file in listed if file.endswith(".csv")}
+    files = {file: _fetch_file(pod, file, size, sha256, retry_s) for file, (size, sha256) in rows.items()}
+    return JobResult(_ending(status, log, ended_for), files, log.text, status, tuple(_clock_readings(pod)))
+
+
+def _ending(status: Json, log: GeneratorLog, ended_for: EndedFor | None) -> Ending:
+    terminated = container_state(status, GENERATOR).get("terminated")
+    return Ending(
+        exit_code=exit_code(terminated) if terminated else None,
+        totals=log.last("totals"),
+        ended_for=ended_for,
+        last_log_lines=tuple(log.other_lines[-_LOG_LINES_SHOWN:]),
+        killed_by=killed_by(terminated) if terminated else None,
+        told_to_end=termination_reason(status),
+    )
+
+
+def _clock_readings(pod: JobPod) -> Iterator[ClockReading]:
+    """Readings of the clock that the rows are on; none where it cannot be read, which costs samples only."""
+    with contextlib.suppress(ClusterError):
+        for _ in range(_CLOCK_READINGS):
+            sent_s, received_s, answer = timed_call(lambda: pod.sidecar("clock", LATE_RETRY_S))
+            yield ClockReading(sent_s, received_s, float(answer))
+
+
+def _fetch_file(pod: JobPod, file: str, size: int, sha256: str, retry_s: float) -> bytes:
+    for _ in range(_ATTEMPTS):
+        fetched = b"".join(_parts(pod, file, size, retry_s))
+        if len(fetched) == size and hashlib.sha256(fetched).hexdigest() == sha256:
+            return fetched
+    raise ClusterError(
+        f"{file} was fetched from the load generator's pod {_ATTEMPTS} times with other content than it has there, so"
+        " the run is not stored; run `pulumi up` again"
+    )
+
+
+def _parts(pod: JobPod, file: str, size: int, retry_s: float) -> Iterator[bytes]:
+    for offset in range(0, size, _PART_BYTES):
+        # Not beyond the listed size: a generator that could not be ended may still be writing.
+        text = pod.sidecar("read", retry_s, file, (offset, min(_PART_BYTES, size - offset)))
+        with contextlib.suppress(ValueError):  # the digest will not match, and the file is read again
+            yield unpacked(text.strip())

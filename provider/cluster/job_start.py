@@ -1,0 +1,59 @@
+"""Waits until the generator runs in its pod, or explains why it does not start."""
+
+import time
+
+from provider.cluster.api import Json
+from provider.cluster.job_pod import JobPod
+from provider.cluster.load_job import AVAILABLE, GENERATOR, PREPARE
+from provider.cluster.pod_status import container_state, loss_reason, pending_reason, waiting_reasons
+from provider.resource import Operation, ResourceError
+
+# Reasons for which a container waits until somebody changes something; a registry may recover within the time below.
+_BLOCKING_REASONS = {"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
+_BLOCKED_LIMIT_S = 60.0
+
+# What the failure of an init container means.
+_INIT_FAILURES = {
+    PREPARE: "the load generator's pod could not write its request and its plan",
+    AVAILABLE: "the server does not answer the load generator's pod, so nothing was measured",
+}
+_LOG_LINES = 20
+
+
+def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
+    """The pod once the generator's container runs; raises ResourceError where it cannot, or the wait is cancelled."""
+    began = time.monotonic()
+    blocked_since: float | None = None
+    while True:
+        status = pod.read()
+        if status is not None and container_state(status, GENERATOR).keys() & {"running", "terminated"}:
+            return status
+        if status is not None:
+            _require_init_containers(pod, status)
+            if lost := loss_reason(status):
+                raise ResourceError(f"the load generator was lost before it sent a request: {lost}")
+        now = time.monotonic()
+        blocked = status is not None and bool(waiting_reasons(status) & _BLOCKING_REASONS)
+        blocked_since = (blocked_since or now) if blocked else None
+        if now - began > timeout_s or (blocked_since and now - blocked_since > _BLOCKED_LIMIT_S):
+            raise ResourceError(
+                f"the load generator's pod did not start within {now - began:.0f} s, so nothing was measured:"
+                f" {_pending_reason(pod, status)}"
+            )
+        operation.status(f"waiting for the load generator's pod: {_pending_reason(pod, status)}")
+        if operation.cancelled.wait(pod.poll_s):
+            raise ResourceError("the load test was cancelled before it started, so nothing was measured")
+
+
+def _require_init_containers(pod: JobPod, status: Json) -> None:
+    for container, failure in _INIT_FAILURES.items():
+        terminated = container_state(status, container).get("terminated")
+        if terminated and terminated["exitCode"] != 0:
+            raise ResourceError(f"{failure}:\n{pod.log(container, _LOG_LINES)}")
+
+
+def _pending_reason(pod: JobPod, status: Json | None) -> str:
+    if status is not None and (reason := pending_reason(status)):
+        return reason
+    events = pod.cluster.events(pod.name if status is not None else pod.job_name)
+    return events[-1] if events else "the cluster gives no reason"

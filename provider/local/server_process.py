@@ -1,0 +1,114 @@
+"""A server process on this machine: start it detached, identify it later, stop it and no other."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+_TERMINATION_GRACE_S = 10.0
+_POLL_S = 0.05
+
+# Not passed on to a process that does not need it: others of the same user can read its environment.
+_SECRETS = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG", "GOOGLE_CREDENTIALS", "GOOGLE_OAUTH")
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A process by more than its pid, which the kernel uses again: boot and start time identify it."""
+
+    pid: int
+    started: str
+    """`<boot id>:<start time in clock ticks since boot>`, from /proc."""
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessIdentity | None":
+        """The process that has this pid now; None when there is none, or only a zombie."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return None
+        # The command's name stands in parentheses and may hold anything; state is field 3, start time field 22.
+        fields = stat.rpartition(")")[2].split()
+        if fields[0] in {"Z", "X"}:
+            return None
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        return cls(pid, f"{boot_id}:{fields[19]}")
+
+    @property
+    def alive(self) -> bool:
+        """Whether this process still runs."""
+        return ProcessIdentity.of(self.pid) == self
+
+    def stop(self) -> None:
+        """Send SIGTERM to the process and its group, and SIGKILL after a grace period. No other process is stopped."""
+        for stop_signal in (signal.SIGTERM, signal.SIGKILL):
+            if not self.alive:
+                return
+            try:
+                os.killpg(self.pid, stop_signal)
+            except ProcessLookupError:
+                return
+            deadline = time.monotonic() + _TERMINATION_GRACE_S
+            while self.alive and time.monotonic() < deadline:
+                time.sleep(_POLL_S)
+
+
+def start_detached(command: Sequence[str], log: Path) -> ProcessIdentity:
+    """Start a process that outlives this one: a session of its own, no input, output to `log`, no secrets.
+
+    Raises OSError when the command cannot be started.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    # A process that ended already has no identity; it gets one that matches no process, so it is not alive.
+    return ProcessIdentity.of(process.pid) or ProcessIdentity(process.pid, "ended")
+
+
+def log_tail(log: Path, count: int = 12) -> str:
+    """The last lines of a log, for an error message."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "(no log was written)"
+    return "\n".join(f"  {line}" for line in lines[-count:]) or "  (the log is empty)"
+
+
+def listening_pid(port: int) -> int | None:
+    """The process that listens on this TCP port; None where there is none, or it cannot be seen."""
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return None
+    listening = (each for each in connections if each.status == psutil.CONN_LISTEN and each.pid)
+    return min((each.pid for each in listening if each.laddr and each.laddr.port == port and each.pid), default=None)
+
+
+def listening_process(url: str) -> ProcessIdentity | None:
+    """The process that listens on the port of `url`; None where there is none, or it cannot be seen."""
+    port = urlsplit(url if "//" in url else f"//{url}").port
+    pid = listening_pid(port) if port else None
+    return ProcessIdentity.of(pid) if pid else None
+
+
+def reasons_against_listener(before: ProcessIdentity | None, after: ProcessIdentity | None) -> tuple[str, ...]:
+    """Why a run is invalid when another process listens after it; a server that is gone has a reason of its own."""
+    if before is None or after is None or before == after:
+        return ()
+    return (
+        f"the server restarted during the test: process {before.pid} listened before it and process {after.pid} after",
+    )

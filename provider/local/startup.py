@@ -1,0 +1,91 @@
+"""The start of the local server: its ports must be free, and it has started when it answers a real prediction."""
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import psutil
+
+from loadtest.run.payload import rest_body
+from provider.local.server_process import ProcessIdentity, listening_pid, log_tail
+from provider.resource import Operation, ResourceError
+
+LOOPBACK = "127.0.0.1"
+_POLL_S = 0.25
+_FIRST_PREDICTION_TIMEOUT_S = 60.0
+
+
+def require_free_port(setting: str, port: int) -> None:
+    """Raises ResourceError, which names the process, where something listens on the port."""
+    with socket.socket() as probe:
+        # As the servers themselves do: a port in TIME_WAIT is free, one that is listened on is not.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            pid = listening_pid(port)
+            holder = f"process {pid} ({psutil.Process(pid).name()})" if pid else "another process"
+            raise ResourceError(
+                f"shapebench:local.{setting} is {port}, and {holder} listens there already, so the server cannot start;"
+                f" stop that process, or choose another port: pulumi config set --path shapebench:local.{setting}"
+                f" {port + 10}"
+            ) from None
+
+
+@dataclass(frozen=True)
+class StartingServer:
+    """A server process that may not serve yet; `ready_url` answers 200 when it does."""
+
+    process: ProcessIdentity
+    log: Path
+    ready_url: str
+    predict_url: str
+
+    def wait_until_serving(self, timeout_s: float, operation: Operation) -> None:
+        """Wait until the model is loaded and has answered one prediction; raises ResourceError with the log."""
+        started = time.monotonic()
+        while not self._is_ready():
+            elapsed_s = time.monotonic() - started
+            operation.status(f"waiting for the server to load the model, {elapsed_s:.0f} s")
+            if not self.process.alive:
+                raise ResourceError(f"the server ended before it served the model. {self._log_tail}")
+            if elapsed_s > timeout_s:
+                raise ResourceError(
+                    f"the server did not serve within shapebench:local.startTimeoutS ({timeout_s:g} s) and was stopped;"
+                    f" give it longer, or find the cause in its log. {self._log_tail}"
+                )
+            if operation.cancelled.wait(_POLL_S):
+                raise ResourceError("the update was cancelled while the server started, so the server was stopped")
+        self._require_prediction()
+
+    @property
+    def _log_tail(self) -> str:
+        return f"Its log ({self.log}) ends:\n{log_tail(self.log)}"
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.ready_url, timeout=5) as answer:  # noqa: S310 - http on the loopback
+                return bool(answer.status == HTTPStatus.OK)
+        except OSError:
+            return False
+
+    def _require_prediction(self) -> None:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(self.predict_url, rest_body(), headers)  # noqa: S310 - as above
+        try:
+            with urllib.request.urlopen(request, timeout=_FIRST_PREDICTION_TIMEOUT_S) as answer:  # noqa: S310 - as above
+                predictions = json.load(answer).get("predictions")
+        except urllib.error.HTTPError as error:
+            detail = error.read().decode(errors="replace")[:500]
+            raise ResourceError(f"the server rejects its first prediction request ({error.code}): {detail}") from None
+        except OSError as error:
+            raise ResourceError(
+                f"the server did not answer its first prediction request ({error}). {self._log_tail}"
+            ) from None
+        if not predictions:
+            raise ResourceError("the server answered its first prediction request without predictions")

@@ -1,0 +1,118 @@
+"""Stores a finished run: rows, samples and manifest in the results store, headline figures in the state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.pricing.stack_cost import kept_cost
+from analysis.results.counters import requests_by_replica
+from analysis.results.manifest import Generator, Manifest, Serving, Validity
+from analysis.results.store import ResultsStore
+from analysis.statistics.figures import Shown
+from analysis.statistics.summary import RunSummary, summarise
+from loadtest.generator.plan import worker_name
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.result.validity import reasons_of_idleness, reasons_of_sharing
+from provider.load_test_inputs import LoadTestInputs
+from provider.record.provenance import git_commit, software_versions
+from provider.record.repeats import FinishedRun, PlannedRun
+from provider.resource import Operation, Props, ResourceError
+from stacks.load_profiles import LoadProfile
+
+
+@dataclass(frozen=True)
+class RunEnvironment:
+    """What only the platform knows about a run.
+
+    `image` is the server's, by digest, None where the server is no container; `software` are versions by name, beside
+    those of this machine.
+    """
+
+    image: str | None
+    replicas: int
+    shares_host_with_server: bool
+    software: Mapping[str, str] = field(default_factory=dict)
+
+
+def record_run(
+    run: PlannedRun, inputs: LoadTestInputs, outcome: LoadTestOutcome, environment: RunEnvironment, operation: Operation
+) -> FinishedRun:
+    """Write the run to the results store. Raises ResourceError when the run is invalid, after it is stored."""
+    run_id = run.run_id
+    reasons = (*outcome.reasons, *_replica_reasons(outcome, environment, inputs.profile))
+    manifest = _manifest(run, inputs, outcome, environment, reasons)
+    store = ResultsStore(inputs.results)
+    for worker, rows in _by_worker(outcome.rows).items():
+        store.write_rows(manifest.stack, run_id, worker, rows)
+    store.write_samples(manifest.stack, run_id, outcome.samples)
+    store.write_manifest(manifest)
+    if reasons:
+        raise ResourceError(
+            f"the load test failed: {'; '.join(reasons)}. What it measured ({outcome.rows.num_rows} requests) is stored"
+            f" as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
+        )
+    summary = summarise(store, manifest)
+    headline = _headline(summary)
+    operation.info(_sentence(run_id, headline))
+    return FinishedRun(run_id, headline)
+
+
+def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
+    workers = pc.unique(rows["worker"]).to_pylist() or [worker_name(0)]
+    return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
+
+
+def _replica_reasons(outcome: LoadTestOutcome, environment: RunEnvironment, profile: LoadProfile) -> tuple[str, ...]:
+    by_rows = reasons_of_sharing(outcome.rows, outcome.counted_phase, environment.replicas)
+    return by_rows or reasons_of_idleness(requests_by_replica(outcome.samples), environment.replicas, profile)
+
+
+def _manifest(
+    run: PlannedRun,
+    inputs: LoadTestInputs,
+    outcome: LoadTestOutcome,
+    environment: RunEnvironment,
+    reasons: tuple[str, ...],
+) -> Manifest:
+    return Manifest(
+        run_id=run.run_id,
+        repeat=run.repeat,
+        stack=inputs.stack,
+        platform=inputs.platform,
+        shape=inputs.shape,
+        serving=Serving.model_validate(
+            {**dict(inputs.serving), "image": environment.image, "replicas": environment.replicas}
+        ),
+        load=inputs.profile,
+        generator=Generator(
+            kind=f"locust {outcome.locust_version}",
+            processes=outcome.processes,
+            cpu_peak_percent=outcome.cpu_peak_percent,
+            shares_host_with_server=environment.shares_host_with_server,
+        ),
+        started_at=outcome.started_at,
+        finished_at=outcome.finished_at,
+        cost=kept_cost(inputs.platform, inputs.shape, inputs.region),
+        capacity=outcome.capacity,
+        validity=Validity(verdict="invalid" if reasons else "valid", reasons=reasons),
+        software=software_versions() | {**environment.software, "locust": outcome.locust_version},
+        git_commit=git_commit(),
+    )
+
+
+def _headline(summary: RunSummary) -> Props:
+    """The figures for `pulumi stack output`; unknown ones are left out, because Pulumi has no null there."""
+    return {name: value for name, value in summary.figures(Shown.OUTPUT).items() if value is not None}
+
+
+def _sentence(run_id: str, headline: Props) -> str:
+    if "p99_ms" not in headline:
+        return f"run {run_id}: no request was answered correctly in the phase that counts"
+    usd = headline.get("usd_per_million_good")
+    cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
+    return (
+        f"run {run_id}: {headline['goodput_rps']:.1f} good predictions/s, p50 {headline['p50_ms']:.0f} ms,"
+        f" p99 {headline['p99_ms']:.0f} ms over {headline['requests']} requests, {cost}"
+    )

@@ -1,0 +1,161 @@
+"""The servers that can be measured, and all that differs between them: command, flags, config files, paths.
+
+A server takes a SavedModel and speaks TensorFlow Serving's REST and gRPC APIs, with gRPC's standard health service.
+Whoever starts one need not load what it loads: TensorFlow stays out of this module.
+"""
+
+import shutil
+import sys
+from abc import ABC, abstractmethod
+from pathlib import Path, PurePath
+from typing import ClassVar, TypeVar
+
+from stacks.servers import EMBEDDED, TENSORFLOW_SERVING, ServerFacts
+from stacks.serving_variant import Batching, ServingVariant
+
+_Text = TypeVar("_Text")
+
+_BATCHING_FILE = "batching.config"
+_MONITORING_FILE = "monitoring.config"
+
+
+class Server(ABC):
+    """One kind of server. Its image's entrypoint, too, takes the flags that are given here."""
+
+    facts: ClassVar[ServerFacts]
+    counters_path: ClassVar[str]
+    """Of the REST port's Prometheus page, whose counters loadtest/generator/monitoring/counters.py reads."""
+    load_once_flags: ClassVar[tuple[str, ...]]
+    """Make it look for the model at the start only."""
+
+    @abstractmethod
+    def executable(self) -> list[str] | None:
+        """How its command line begins on this machine; None where it is not installed."""
+
+    @abstractmethod
+    def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
+        """Flags and values that name the model and the folder above its versions, as text or as outputs."""
+
+    @abstractmethod
+    def flags(
+        self,
+        variant: ServingVariant,
+        *,
+        rest_port: int,
+        grpc_port: int,
+        config_dir: PurePath,
+        request_threads: int | None = None,
+    ) -> list[str]:
+        """The flags of a serving variant and of the endpoints; `config_dir` holds the config files.
+
+        `request_threads` take requests, of each API; None for the server's default.
+        """
+
+    @abstractmethod
+    def config_files(self, variant: ServingVariant) -> dict[str, str]:
+        """Names and texts of the files that the flags point at."""
+
+    @abstractmethod
+    def ready_path(self, model_name: str) -> str:
+        """Of the REST port; answers 200 when the model can answer requests, and not before."""
+
+    def write_config_files(self, variant: ServingVariant, folder: Path) -> None:
+        """Write the config files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in self.config_files(variant).items():
+            (folder / name).write_text(text, encoding="utf-8")
+
+    def command(
+        self,
+        variant: ServingVariant,
+        *,
+        model_name: str,
+        model_base_path: Path | str,
+        rest_port: int,
+        grpc_port: int,
+        config_dir: Path,
+    ) -> list[str]:
+        """The command line that starts it on this machine."""
+        model_flags = self.model_flags(model_name, str(model_base_path))
+        return [
+            *(self.executable() or [self.facts.name]),
+            *(f"{flag}={value}" for flag, value in model_flags.items()),
+            *self.flags(variant, rest_port=rest_port, grpc_port=grpc_port, config_dir=config_dir),
+        ]
+
+
+class TensorFlowServing(Server):
+    """`tensorflow_model_server`. Flags: https://github.com/tensorflow/serving, model_servers/main.cc."""
+
+    facts: ClassVar[ServerFacts] = TENSORFLOW_SERVING
+    counters_path: ClassVar[str] = "/monitoring/prometheus/metrics"
+    # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
+    load_once_flags: ClassVar[tuple[str, ...]] = ("--file_system_poll_wait_seconds=0",)
+
+    def executable(self) -> list[str] | None:
+        path = shutil.which(self.facts.name)
+        return [path] if path else None
+
+    def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
+        return {"--model_name": name, "--model_base_path": base_path}
+
+    def flags(
+        self,
+        variant: ServingVariant,
+        *,
+        rest_port: int,
+        grpc_port: int,
+        config_dir: PurePath,
+        request_threads: int | None = None,
+    ) -> list[str]:
+        flags = [
+            f"--tensorflow_intra_op_parallelism={variant.intra_op}",
+            f"--tensorflow_inter_op_parallelism={variant.inter_op}",
+        ]
+        if variant.batching:
+            flags += ["--enable_batching=true", f"--batching_parameters_file={config_dir / _BATCHING_FILE}"]
+        if request_threads is not None:
+            flags += [f"--rest_api_num_threads={request_threads}", f"--grpc_max_threads={request_threads}"]
+        return [
+            *flags,
+            f"--rest_api_port={rest_port}",
+            f"--port={grpc_port}",
+            "--enable_grpc_healthcheck_service=true",
+            f"--monitoring_config_file={config_dir / _MONITORING_FILE}",
+        ]
+
+    def config_files(self, variant: ServingVariant) -> dict[str, str]:
+        files = {_MONITORING_FILE: f'prometheus_config {{ enable: true path: "{self.counters_path}" }}\n'}
+        return files | {_BATCHING_FILE: _batching_text(variant.batching)} if variant.batching else files
+
+    def ready_path(self, model_name: str) -> str:
+        # The status page answers 200 in whatever state the model is; this one needs a handle on the model.
+        return f"/v1/models/{model_name}/metadata"
+
+
+class EmbeddedServer(TensorFlowServing):
+    """This project's own server, `python -m serving.server`: it takes TensorFlow Serving's flags and files."""
+
+    facts: ClassVar[ServerFacts] = EMBEDDED
+
+    def executable(self) -> list[str]:
+        return [sys.executable, "-m", "serving.server"]
+
+
+# In the order in which `auto` looks for one.
+SERVERS: tuple[Server, ...] = (TensorFlowServing(), EmbeddedServer())
+
+
+def server_named(name: str) -> Server:
+    """The server with this name or setting; raises KeyError where there is none."""
+    servers = {key: server for server in SERVERS for key in (server.facts.setting, server.facts.name)}
+    return servers[name]
+
+
+def installed_server() -> Server:
+    """The first server that is installed on this machine; the embedded one always is."""
+    return next(server for server in SERVERS if server.executable())
+
+
+def _batching_text(batching: Batching) -> str:
+    return "".join(f"{name} {{ value: {value} }}\n" for name, value in batching.model_dump().items())

@@ -1,0 +1,44 @@
+"""The servers that a stack can name, and which of them a container image holds. How each runs: serving/servers.py."""
+
+from typing import NamedTuple
+
+
+class ServerFacts(NamedTuple):
+    """What a server is called in which place."""
+
+    name: str
+    """In manifests and in the state."""
+    setting: str
+    """In `shapebench:local.server`."""
+    title: str
+    """In reports."""
+    image_prefix: str = ""
+    """How the last part of its images' names begins."""
+
+
+EMBEDDED = ServerFacts("shapebench-embedded", "embedded", "shapebench's embedded server", "shapebench-embedded")
+# Whoever builds TF Serving names the image as they like, so every image that names no other server is of this one.
+TENSORFLOW_SERVING = ServerFacts("tensorflow_model_server", "tensorflow_model_server", "TensorFlow Serving")
+
+ALL_SERVERS = (EMBEDDED, TENSORFLOW_SERVING)
+
+
+def server_in(image: str) -> tuple[str, str]:
+    """The name of the server in an image, and its version: the tag, or the digest where there is no tag."""
+    repository, _, digest = image.partition("@")
+    name, _, tag = repository.rpartition("/")[2].partition(":")
+    server = next(server for server in ALL_SERVERS if name.startswith(server.image_prefix))
+    return server.name, tag or digest
+
+
+def server_title(name: str) -> str:
+    """What reports call the server of this name."""
+    return next((server.title for server in ALL_SERVERS if server.name == name), name)
+
+
+def known_server(setting: str) -> str:
+    """The setting, if it is `auto` or names a server; raises ValueError otherwise."""
+    settings = ["auto", *(server.setting for server in ALL_SERVERS)]
+    if setting not in settings:
+        raise ValueError(f"{setting!r} is no server that shapebench can start; give {', '.join(settings)}")
+    return setting

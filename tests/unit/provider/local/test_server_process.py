@@ -1,0 +1,118 @@
+"""A server process is identified by more than its pid, and no other process is stopped."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from provider.local.server_process import (
+    ProcessIdentity,
+    listening_process,
+    log_tail,
+    reasons_against_listener,
+    start_detached,
+)
+
+SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
+IGNORES_SIGTERM = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ignoring', flush=True); time.sleep(60)",
+]
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "folder" / "server.log"
+
+
+@pytest.fixture
+def started(log):
+    process = start_detached(SLEEP, log)
+    yield process
+    process.stop()
+
+
+def wait_for(log, text):
+    deadline = time.monotonic() + 20
+    while text not in log_tail(log):
+        assert time.monotonic() < deadline, f"{text!r} never came"
+        time.sleep(0.02)
+
+
+def test_it_runs_in_a_session_of_its_own(started):
+    assert started.alive
+    assert os.getsid(started.pid) == started.pid
+
+
+def test_stopping_it_ends_it(started):
+    started.stop()
+    assert not started.alive
+
+
+def test_a_process_that_ignores_sigterm_is_killed(log, monkeypatch):
+    monkeypatch.setattr("provider.local.server_process._TERMINATION_GRACE_S", 0.2)
+    process = start_detached(IGNORES_SIGTERM, log)
+    wait_for(log, "ignoring")
+    process.stop()
+    assert not process.alive
+
+
+def test_another_process_under_the_same_pid_is_left_alone(started):
+    earlier = replace(started, started="another-boot:1")
+    assert not earlier.alive
+    earlier.stop()
+    assert started.alive
+
+
+def test_a_killed_process_counts_as_dead_even_before_it_is_reaped(started):
+    os.kill(started.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while started.alive:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert ProcessIdentity.of(started.pid) is None
+
+
+def test_it_inherits_no_secret(log, monkeypatch):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
+    monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "hunter2")
+    monkeypatch.setenv("HARMLESS", "kept")
+    command = [sys.executable, "-c", "import os; print(sorted(os.environ.items()), 'end', flush=True)"]
+    start_detached(command, log)
+    wait_for(log, "end")
+    assert "hunter2" not in log.read_text()
+    assert "HARMLESS" in log.read_text()
+
+
+def test_the_log_tail_are_the_end_of_the_log(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("".join(f"line {number}\n" for number in range(100)))
+    assert log_tail(log, 2) == "  line 98\n  line 99"
+    assert "no log" in log_tail(tmp_path / "none")
+
+
+def test_the_listening_process_is_found_by_its_port() -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        this_process = ProcessIdentity.of(os.getpid())
+        assert listening_process(f"http://{address}") == listening_process(address) == this_process
+    assert listening_process(f"http://{address}") is None
+
+
+def test_another_process_on_the_same_port_is_a_restart() -> None:
+    before, after = ProcessIdentity(7, "boot:100"), ProcessIdentity(7, "boot:200")
+    (reason,) = reasons_against_listener(before, after)
+    assert reason.startswith("the server restarted during the test")
+    assert reasons_against_listener(before, before) == ()
+
+
+def test_a_process_that_cannot_be_seen_is_no_reason() -> None:
+    assert reasons_against_listener(None, ProcessIdentity(7, "boot:100")) == ()
+    assert reasons_against_listener(ProcessIdentity(7, "boot:100"), None) == ()

@@ -1,0 +1,80 @@
+"""The properties at the plugin's boundary: the program's arguments, previews, and states of earlier versions."""
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from pydantic.alias_generators import to_camel
+
+from components.gke.lease import LeaseArgs
+from components.gke.preflight import PreflightArgs
+from components.load_test.cluster import ClusterLoadTestRunArgs
+from components.load_test.local import LoadTestArgs
+from components.serving.local_serving import LocalServingArgs
+from components.serving.model_export import ModelExportArgs
+from provider.resource import UNKNOWN, Props, Resource, ResourceError
+from provider.resources.cluster_load_test import ClusterLoadTest
+from provider.resources.lease import Lease
+from provider.resources.load_test import LoadTestState
+from provider.resources.local_load_test import LocalLoadTest
+from provider.resources.local_serving import LocalServing
+from provider.resources.model_export import ModelExport
+from provider.resources.preflight import Preflight
+from stacks.serving_variant import ServingVariant
+
+KINDS = [
+    (ModelExport, ModelExportArgs),
+    (LocalServing, LocalServingArgs),
+    (LocalLoadTest, LoadTestArgs),
+    (ClusterLoadTest, ClusterLoadTestRunArgs),
+    (Lease, LeaseArgs),
+    (Preflight, PreflightArgs),
+]
+# Not of the program: `check` sets them.
+RESOLVED = {"server_version"}
+
+
+@pytest.mark.parametrize(("kind", "args"), KINDS)
+def test_the_plugin_reads_exactly_what_the_program_sends(kind: type[Resource[Any, Any]], args: Any) -> None:
+    sent = {field.name: "None" in str(field.type) for field in fields(args)}
+    if sent.pop("variant", None) is not None:  # each field of it is a property
+        sent |= {name: not field.is_required() for name, field in ServingVariant.model_fields.items()}
+    read = {name: field for name, field in kind.inputs.model_fields.items() if name not in RESOLVED}
+    assert read.keys() == sent.keys()
+    # The engine leaves out what is None.
+    assert {name for name, field in read.items() if not field.is_required()} == {name for name in sent if sent[name]}
+    assert {field.alias for field in read.values()} == {to_camel(name) for name in sent}
+
+
+@pytest.mark.parametrize(("kind", "_"), KINDS)
+def test_every_trigger_is_an_input(kind: type[Resource[Any, Any]], _: Any) -> None:
+    assert {*kind.triggers, *kind.secrets} <= {field.alias for field in kind.inputs.model_fields.values()}
+
+
+def test_wrong_inputs_are_one_error_that_names_each_and_quotes_none(load_test_inputs: Props) -> None:
+    shape = load_test_inputs["shape"] | {"nodes": "two"}
+    wrong = load_test_inputs | {"repeats": "s3cr3t", "shape": shape, "colour": "red", "restUrl": "http://x"}
+    with pytest.raises(ResourceError) as failure:
+        LocalLoadTest().check(wrong)
+    message = str(failure.value)
+    assert message.startswith("LocalLoadTestInputs does not accept ")
+    for name in ("repeats: ", "shape.nodes: ", "colour: "):
+        assert name in message
+    assert message.endswith("so nothing was done; run both from the same checkout")
+    assert "s3cr3t" not in message
+
+
+def test_a_preview_accepts_inputs_that_are_not_known_yet(load_test_inputs: Props) -> None:
+    serving = load_test_inputs["serving"] | {"model": {"name": UNKNOWN, "digest": UNKNOWN, "weights": UNKNOWN}}
+    unknown = load_test_inputs | {"restUrl": UNKNOWN, "baseUrl": UNKNOWN, "serving": serving}
+    assert LocalLoadTest().check(unknown) == unknown
+    assert LocalLoadTest().preview(unknown) == unknown
+
+
+def test_a_preview_shows_no_secret(inputs: Props) -> None:
+    assert "kubeconfig" not in ClusterLoadTest().preview(inputs | {"kubeconfig": "secret"})
+
+
+def test_a_state_may_hold_what_an_earlier_version_stored(load_test_inputs: Props) -> None:
+    state = load_test_inputs | {"runId": "id-1", "headline": {}, "removedLater": 1}
+    assert LoadTestState.parse(state).run_id == "id-1"
