@@ -7,7 +7,7 @@ import pytest
 from google.api_core.retry import Retry
 from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
 
-from analysis.pricing import Price, PriceSource, Unpriced, cost
+from analysis.pricing import Price, Unpriced, cost
 from analysis.pricing import catalogue as live
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from shapebench.commands.refresh import changes, refresh_prices
@@ -37,7 +37,7 @@ def read(transport: CloudCatalogTransport, retry: Retry = QUICK) -> Snapshot:
 
 
 @pytest.fixture(params=["the list in the checkout", "the catalogue", "the catalogue, written and read again"])
-def source(request: pytest.FixtureRequest, transport: CloudCatalogTransport) -> PriceSource:
+def source(request: pytest.FixtureRequest, transport: CloudCatalogTransport) -> Snapshot:
     if request.param == "the list in the checkout":
         return newest_snapshot()
     fresh = read(transport)
