@@ -5,9 +5,8 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,39 +23,23 @@ app = typer.Typer(
 )
 
 
-class TableFormat(StrEnum):
-    """A table or JSON."""
-
-    table = "table"
-    json = "json"
-
-
-class TextFormat(StrEnum):
-    """Text or JSON."""
-
-    text = "text"
-    json = "json"
-
-
-class DocumentFormat(StrEnum):
-    """Text, JSON, or Markdown for a document."""
-
-    text = "text"
-    json = "json"
-    markdown = "markdown"
-
-
+Project = Annotated[
+    str | None,
+    typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
+]
 Results = Annotated[
     str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
 ]
-OutputFormat = Annotated[TableFormat, typer.Option("--format", help="A table to read, or JSON with full precision.")]
+TableFormat = Annotated[
+    Literal["table", "json"], typer.Option("--format", help="A table to read, or JSON with full precision.")
+]
 
 P99 = Annotated[
     str | None,
-    typer.Option(metavar="LATENCY", help="Highest p99 that meets the objective, such as 400ms. [default: no limit]"),
+    typer.Option(metavar="LATENCY", help="Highest p99 that meets the objective, such as 400ms. (default: no limit)"),
 ]
 Errors = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="Highest share of errors that meets it, such as 0.1%. [default: 5%]")
+    str | None, typer.Option(metavar="SHARE", help="Highest share of errors that meets it, such as 0.1%. (default: 5%)")
 ]
 Budget = Annotated[
     str | None,
@@ -64,36 +47,32 @@ Budget = Annotated[
         metavar="USD", help="Highest cost of 730 h; the highest throughput is then best, not the lowest cost."
     ),
 ]
+Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")]
 ObjectiveFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="YAML with p99, errors and budget; options override it.")
 ]
 
 
-@app.callback()
-def _commands() -> None:
-    """Keep `shapebench` a group of commands."""
-
-
 @app.command()
-def runs(results: Results = "results", output: OutputFormat = TableFormat.table) -> None:
+def runs(results: Results = "results", output: TableFormat = "table") -> None:
     """List the finished runs of a results store with their figures, and what was skipped."""
     from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        print_runs(results, as_json=output is TableFormat.json)
+        print_runs(results, as_json=output == "json")
 
 
 @app.command()
 def price(
-    stack: Annotated[list[str] | None, typer.Option(help="A stack to price; repeat for more. [default: all]")] = None,
+    stack: Annotated[list[str] | None, typer.Option(help="A stack to price; repeat for more. (default: all)")] = None,
     shape: Annotated[
         str | None, typer.Option(metavar="NODESxTYPE", help="A shape to price instead, such as 2xe2-custom-8-16384.")
     ] = None,
-    region: Annotated[str | None, typer.Option(help="The region of the prices. [default: the stack's region]")] = None,
+    region: Annotated[str | None, typer.Option(help="The region of the prices. (default: the stack's region)")] = None,
     refresh: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--refresh", help="First write today's prices of Google's catalogue into the checkout.")
     ] = False,
-    output: OutputFormat = TableFormat.table,
+    output: TableFormat = "table",
 ) -> None:
     """Print the cost of a shape by line item, or of all stacks side by side. Needs no account and no network."""
     from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
@@ -103,7 +82,7 @@ def price(
             from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
             refresh_prices()
-        print_prices(stack or [], shape, region, as_json=output is TableFormat.json)
+        print_prices(stack or [], shape, region, as_json=output == "json")
 
 
 @app.command()
@@ -116,9 +95,7 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     errors: Errors = None,
     budget: Budget = None,
     objective: ObjectiveFile = None,
-    seed: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")
-    ] = False,
+    seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write a report of all runs of a results store, as one HTML file that needs no network, and as Markdown."""
     from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
@@ -139,9 +116,7 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     rows: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--rows", help="Add every request of every run, as CSV and Parquet.")
     ] = False,
-    seed: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")
-    ] = False,
+    seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write the content of the report as data files: CSV, Parquet, Markdown, and every chart as SVG and PNG."""
     from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
@@ -154,10 +129,7 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
 @app.command()
 def preflight(
     stack: Annotated[str, typer.Option(help="The stack to check.")],
-    project: Annotated[
-        str | None,
-        typer.Option(help="The Google Cloud project. [default: the stack's gcp:project, or the environment's]"),
-    ] = None,
+    project: Project = None,
 ) -> None:
     """Check quotas, APIs and permissions for a GKE stack, and print its hourly price. `pulumi up` checks them, too."""
     from shapebench.commands.preflight import preflight as check  # noqa: PLC0415 - start-up
@@ -174,8 +146,9 @@ def verdict(
     budget: Budget = None,
     objective: ObjectiveFile = None,
     output: Annotated[
-        DocumentFormat, typer.Option("--format", help="Text, JSON with full precision, or Markdown.")
-    ] = DocumentFormat.text,
+        Literal["text", "json", "markdown"],
+        typer.Option("--format", help="Text, JSON with full precision, or Markdown."),
+    ] = "text",
 ) -> None:
     """Print which variant is best for an objective, and how certain that is.
 
@@ -184,18 +157,15 @@ def verdict(
     from shapebench.commands.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        code = print_verdict(results, parse_objective(p99, errors, budget, objective), output.value)
+        code = print_verdict(results, parse_objective(p99, errors, budget, objective), output)
     raise typer.Exit(code)
 
 
 @app.command()
 def janitor(
-    stack: Annotated[str | None, typer.Option(help="Only leftovers of this stack. [default: of every stack]")] = None,
-    region: Annotated[str | None, typer.Option(help="Only leftovers in this region. [default: everywhere]")] = None,
-    project: Annotated[
-        str | None,
-        typer.Option(help="The Google Cloud project. [default: the stack's gcp:project, or the environment's]"),
-    ] = None,
+    stack: Annotated[str | None, typer.Option(help="Only leftovers of this stack. (default: of every stack)")] = None,
+    region: Annotated[str | None, typer.Option(help="Only leftovers in this region. (default: everywhere)")] = None,
+    project: Project = None,
     state: Annotated[
         typer.FileText | None,
         typer.Option(
@@ -207,17 +177,17 @@ def janitor(
     yes: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--yes", help="Remove what is listed as removable. This cannot be undone.")
     ] = False,
-    output: OutputFormat = TableFormat.table,
+    output: TableFormat = "table",
 ) -> None:
     """List what stacks left behind in Google Cloud, expired or orphaned; remove it with --yes.
 
     Exit code 0: no leftovers. 3: there are some. 4: something could not be removed. 1: another error.
     """
-    from shapebench.commands.janitor import Only  # noqa: PLC0415 - start-up
+    from shapebench.commands.janitor import Selection  # noqa: PLC0415 - start-up
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415
 
     with _one_line_errors():
-        raise typer.Exit(clean(Only(stack, region), project, state, remove=yes, as_json=output is TableFormat.json))
+        raise typer.Exit(clean(Selection(stack, region), project, state, remove=yes, as_json=output == "json"))
 
 
 @app.command()
@@ -230,14 +200,14 @@ def plan(
     headroom: Annotated[str, typer.Option(metavar="SHARE", help="Additional load to plan for, such as 30%.")] = "0%",
     results: Results = "results",
     output: Annotated[
-        TextFormat, typer.Option("--format", help="Text to read, or JSON with full precision.")
-    ] = TextFormat.text,
+        Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
+    ] = "text",
 ) -> None:
     """Print how many nodes of which shape a load needs at a promised latency, and their monthly cost."""
     from shapebench.commands.plan import print_plan  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        print_plan(results, rps, p99, zones, headroom, as_json=output is TextFormat.json)
+        print_plan(results, rps, p99, zones, headroom, as_json=output == "json")
 
 
 @app.command()

@@ -45,7 +45,7 @@ class Findings:
     """
 
     store_uri: str
-    judgement: Verdict
+    verdict: Verdict
     ranked: tuple[Run, ...]
     unranked: tuple[Run, ...]
     invalid: tuple[Run, ...]
@@ -60,7 +60,7 @@ class Findings:
 
     def why_left_out(self, run: Run) -> tuple[str, ...]:
         """Why a run is not ranked."""
-        return next(each.reasons for each in self.judgement.excluded if each.manifest.run_id == run.summary.run_id)
+        return next(each.reasons for each in self.verdict.excluded if each.manifest.run_id == run.summary.run_id)
 
 
 def collect(store: ResultsStore, objective: Objective) -> Findings:
@@ -69,13 +69,13 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
     names = run_names(scan.manifests)
     read = for_each(partial(_read_run, store, names), scan.manifests)
     figures = [(run.manifest, found) for run, found in read]
-    judgement = verdict_of(figures, objective)
+    verdict = verdict_of(figures, objective)
     runs = {run.manifest.run_id: run for run, _ in read}
-    ranked = [manifest.run_id for each in judgement.ranking for manifest in each.variant.manifests]
+    ranked = [manifest.run_id for each in verdict.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
     return Findings(
         store_uri=store.uri,
-        judgement=judgement,
+        verdict=verdict,
         ranked=tuple(runs[run_id] for run_id in ranked),
         unranked=tuple(run for run in left_out if run.summary.valid),
         invalid=tuple(run for run in left_out if not run.summary.valid),

@@ -138,11 +138,11 @@ def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
 
 
 def _compared(findings: Findings) -> Iterator[Section]:
-    judgement = findings.judgement
-    ranking = judgement.ranking
+    verdict = findings.verdict
+    ranking = verdict.ranking
     if not ranking:
         return
-    objective = objective_text(judgement.objective)
+    objective = objective_text(verdict.objective)
     intro = f"Objective: {objective}. Variants that meet it come first, then those that may meet it."
     if len(ranking) == 1:
         yield Section("ranking", "Ranking", intro, tables=(ranking_table(ranking, {}),))
@@ -152,7 +152,7 @@ def _compared(findings: Findings) -> Iterator[Section]:
         "ranking",
         "Ranking",
         intro,
-        (*ranking_charts(judgement, stands), _breakdown_chart(parts)),
+        (*ranking_charts(verdict, stands), _breakdown_chart(parts)),
         (ranking_table(ranking, stands),),
         (Fold("Cost by line item", (parts.table(ranking[0].variant.newest.cost.currency),)),),
     )

@@ -54,7 +54,7 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
     report = document(findings, seed=seed)
     (folder / "report.md").write_text(fill("report.md", report, findings.store_uri), encoding="utf-8")
     _write_table(folder / "runs", [run_row(run.name, run.manifest, run.summary) for run in findings.runs])
-    ranking = findings.judgement.ranking
+    ranking = findings.verdict.ranking
     stands = front(ranking) if len(ranking) > 1 else {}
     _write_table(
         folder / "ranking",

@@ -20,25 +20,25 @@ class Headline:
 
 def headline(findings: Findings) -> Headline:
     """The verdict, with the paragraph of `shapebench verdict`."""
-    judgement = findings.judgement
-    if not judgement.ranking:
+    verdict = findings.verdict
+    if not verdict.ranking:
         return Headline("No run can be ranked yet", _why_nothing_is_ranked(findings), ())
-    if _is_local(judgement):
-        shape = shape_name(judgement.ranking[0].variant.newest)
-        detail = f"Priced as the {shape} it stands in for: {paragraph(judgement)}"
+    if _is_local(verdict):
+        shape = shape_name(verdict.ranking[0].variant.newest)
+        detail = f"Priced as the {shape} it stands in for: {paragraph(verdict)}"
         return Headline("A rehearsal on one machine, not a verdict about shapes", detail, tuple(_caveats(findings)))
-    return Headline(_claim(judgement), paragraph(judgement), tuple(_caveats(findings)))
+    return Headline(_claim(verdict), paragraph(verdict), tuple(_caveats(findings)))
 
 
-def _claim(judgement: Verdict) -> str:
-    if not judgement.best:
-        return "No variant meets the objective" if judgement.outcome is Meets.no else "The data cannot tell yet"
-    if len(judgement.best) > 1:
-        return f"{list_names(judgement.best)} are tied"
-    if len(judgement.ranking) == 1:
-        return f"One variant so far: {judgement.best[0].label}"
-    goal = "is the cheapest" if judgement.objective.budget_usd_730h is None else "serves the most"
-    return f"{judgement.best[0].label} {goal} of {len(judgement.ranking)} variants"
+def _claim(verdict: Verdict) -> str:
+    if not verdict.best:
+        return "No variant meets the objective" if verdict.outcome is Meets.no else "The data cannot tell yet"
+    if len(verdict.best) > 1:
+        return f"{list_names(verdict.best)} are tied"
+    if len(verdict.ranking) == 1:
+        return f"One variant so far: {verdict.best[0].label}"
+    goal = "is the cheapest" if verdict.objective.budget_usd_730h is None else "serves the most"
+    return f"{verdict.best[0].label} {goal} of {len(verdict.ranking)} variants"
 
 
 def _why_nothing_is_ranked(findings: Findings) -> str:
@@ -54,7 +54,7 @@ def _why_nothing_is_ranked(findings: Findings) -> str:
 
 def _caveats(findings: Findings) -> list[str]:
     caveats = []
-    if _is_local(findings.judgement):
+    if _is_local(findings.verdict):
         caveats.append(
             "Server and load generator shared the cores of this machine, so throughput is lower and latency higher "
             "than with a generator on another machine, and there was no network between them. This report shows that "
@@ -68,5 +68,5 @@ def _caveats(findings: Findings) -> list[str]:
     return caveats
 
 
-def _is_local(judgement: Verdict) -> bool:
-    return judgement.ranking[0].variant.newest.platform == "local"
+def _is_local(verdict: Verdict) -> bool:
+    return verdict.ranking[0].variant.newest.platform == "local"

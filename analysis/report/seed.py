@@ -90,7 +90,7 @@ def seed_table(findings: Findings) -> SeedTable:
     )
     rows = tuple(_row(each, runs) for each, runs in _measured(findings))
     table = Table("The fifteen published experiments, as measured here", columns, rows)
-    return SeedTable(table, _claims(findings.judgement), NOTE)
+    return SeedTable(table, _claims(findings.verdict), NOTE)
 
 
 def experiments(findings: Findings) -> list[dict[str, Any]]:
@@ -132,8 +132,8 @@ def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
         "p50_ms": run.summary.p50_ms if run else None,
         "p99_ms": run.summary.p99_ms if run else None,
         "error_rate": run.summary.error_rate if run else None,
-        "nodes_usd_24h": _a_day(nodes_hourly(cost)),
-        "usd_24h": _a_day(cost.hourly),
+        "nodes_usd_24h": _daily(nodes_hourly(cost)),
+        "usd_24h": _daily(cost.hourly),
         "differs": "; ".join(differences(run.manifest)) if run else None,
     }
 
@@ -156,7 +156,7 @@ def _row(experiment: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
     )
 
 
-def _a_day(hourly: float | None) -> float | None:
+def _daily(hourly: float | None) -> float | None:
     return None if hourly is None else hourly * HOURS_A_DAY
 
 
@@ -165,8 +165,8 @@ def _with_ramp_rps(run: Run) -> float | None:
     return (rows.get("ramp", 0) + rows.get("hold", 0)) / load.duration_s if load.mode == "closed" else None
 
 
-def _claims(judgement: Verdict) -> tuple[Claim, ...]:
-    return (_best(judgement), *claims(effects(judgement.ranking)), *_NOT_EXAMINED)
+def _claims(verdict: Verdict) -> tuple[Claim, ...]:
+    return (_best(verdict), *claims(effects(verdict.ranking)), *_NOT_EXAMINED)
 
 
 _NOT_EXAMINED = (
@@ -183,18 +183,18 @@ _NOT_EXAMINED = (
 )
 
 
-def _best(judgement: Verdict) -> Claim:
+def _best(verdict: Verdict) -> Claim:
     """The published text says inter_op 8, its repository 4; the text is judged."""
     claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
-    theirs = [each for each in judgement.ranking if variant_name(each.variant.newest) == _BEST]
+    theirs = [each for each in verdict.ranking if variant_name(each.variant.newest) == _BEST]
     if not theirs:
         return Claim(claim, Finding.undecided, f"{_BEST} is not ranked here")
-    best = [each.label for each in judgement.best]
+    best = [each.label for each in verdict.best]
     if theirs[0].label not in best:
-        why = f"best here is {', '.join(best)}" if best else "no variant surely meets the objective"
+        why = f"best here is {', '.join(best)}" if best else "no variant certainly meets the objective"
         return Claim(claim, Finding.refuted if best else Finding.undecided, why)
     if len(best) == 1:
-        measured = len(judgement.ranking)
+        measured = len(verdict.ranking)
         enough = measured >= len(EXPERIMENTS) - len(_INTER_OPS)
         why = f"it is the best of {count(measured)} variants" + ("" if enough else ", too few to judge all twelve")
         return Claim(claim, Finding.confirmed if enough else Finding.undecided, why)

@@ -18,60 +18,61 @@ from google_cloud.preflight import LOGIN
 from google_cloud.removal import Removal, Remover
 from google_cloud.rest import CloudError, GoogleClient
 from shapebench.output import CommandError, note, print_json, print_table
-from stacks.files import load_config, stack_names
-from stacks.google import google_keys
-from stacks.labels import COMMIT, expiry, label_value
+from stacks.files import google_keys, load_config, stack_names
+from stacks.names import COMMIT, expiry, label_value
 
 
-class Ending(IntEnum):
+class ExitCode(IntEnum):
     """The command's exit code."""
 
     clean = 0
     """Nothing is left over, or all of it was removed."""
-    found = 3
+    leftovers = 3
     """Something is left over."""
     not_all_removed = 4
     """Something could not be removed."""
 
 
 @dataclass(frozen=True)
-class Only:
+class Selection:
     """The stack and the region to look at; None for all."""
 
     stack: str | None
     region: str | None
 
-    def admits(self, leftover: Leftover) -> bool:
+    def includes(self, leftover: Leftover) -> bool:
         of_stack = self.stack is None or leftover.resource.stack == label_value(self.stack)
         place = leftover.resource.location
         return of_stack and (self.region is None or place == self.region or place.rpartition("-")[0] == self.region)
 
 
-def janitor(only: Only, project: str | None, state: TextIO | None, *, remove: bool, as_json: bool) -> Ending:
+def janitor(
+    selection: Selection, project: str | None, state: TextIO | None, *, remove: bool, as_json: bool
+) -> ExitCode:
     """List leftovers, and remove them with `remove`; raises CommandError where Google Cloud cannot be read.
 
     With the `state` of a stack, only what a killed update was creating; if there is nothing of that kind, Google Cloud
     is not called.
     """
-    interrupted = _interrupted(only.stack, state)
+    interrupted = _interrupted(selection.stack, state)
     if state is not None and not interrupted:
-        note(f"no update of stack {only.stack} was killed while it created something in Google Cloud.")
-        return Ending.clean
-    access = _access(only.stack, project)
+        note(f"no update of stack {selection.stack} was killed while it created something in Google Cloud.")
+        return ExitCode.clean
+    access = _access(selection.stack, project)
     google, project = _connect(access)
-    left = _left_in(google, project, interrupted)
-    found = [each for each in left if only.admits(each) and (state is None or each.why is Why.interrupted)]
+    listed = _leftovers_in(google, project, interrupted)
+    selected = [each for each in listed if selection.includes(each) and (state is None or each.why is Why.interrupted)]
     outcomes: dict[Leftover, Removal] = {}
     if remove:
-        for done in Remover(google, note).remove(each for each in found if each.removable):
+        for done in Remover(google, note).remove(each for each in selected if each.removable):
             outcomes[done.leftover] = done
             if done.failure is not None:
                 note(f"not removed: {done.leftover.resource.kind.name} {done.leftover.resource.name}: {done.failure}")
     if as_json:
-        print_json([_json(each, outcomes.get(each)) for each in found])
+        print_json([_json(each, outcomes.get(each)) for each in selected])
     else:
-        _print(found, outcomes, project)
-    return _ending(found, outcomes)
+        _print(selected, outcomes, project)
+    return _exit_code(selected, outcomes)
 
 
 def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
@@ -100,7 +101,7 @@ def _connect(access: Access) -> tuple[GoogleClient, str]:
         ) from None
 
 
-def _left_in(google: GoogleClient, project: str, interrupted: Collection[str]) -> list[Leftover]:
+def _leftovers_in(google: GoogleClient, project: str, interrupted: Collection[str]) -> list[Leftover]:
     try:
         listed = inventory(google, project, note)
     except CloudError as error:
@@ -110,73 +111,73 @@ def _left_in(google: GoogleClient, project: str, interrupted: Collection[str]) -
     return leftovers(listed, datetime.now(UTC), interrupted)
 
 
-def _print(found: Sequence[Leftover], outcomes: dict[Leftover, Removal], project: str) -> None:
-    if not found:
+def _print(selected: Sequence[Leftover], outcomes: dict[Leftover, Removal], project: str) -> None:
+    if not selected:
         note(f"no leftovers of a shapebench stack in project {project}.")
         return
     columns = ("kind", "name", "location", "stack", "reason", "lease ended", "state")
-    rows = [_row(each, outcomes.get(each)) for each in found]
+    rows = [_row(each, outcomes.get(each)) for each in selected]
     print_table(Table.of("Leftovers", columns, ("USD/24 h",), rows))
-    left = [each for each in found if not _is_gone(outcomes.get(each))]
+    left = [each for each in selected if not _is_removed(outcomes.get(each))]
     known = [usd for each in left if (usd := daily_usd(each.resource)) is not None]
     unknown = len(left) - len(known)
     if left:
         note(f"\nThe leftovers cost {money(sum(known))} USD/day{f', plus {unknown} of unknown price' * bool(unknown)}.")
-    if not outcomes and any(each.removable for each in found):
+    if not outcomes and any(each.removable for each in selected):
         note("Nothing was removed. If the stack still has its state, use `pulumi destroy`; otherwise")
         note(f"shapebench janitor --project {project} --yes removes them without further questions.")
-    for each in (each.resource for each in found if not each.removable):
+    for each in (each.resource for each in selected if not each.removable):
         note(
             f"{each.name} has no shapebench label, so it is not removed; if nobody needs it: {_command(each, project)}"
         )
 
 
-def _command(found: CloudResource, project: str) -> str:
+def _command(resource: CloudResource, project: str) -> str:
     """The gcloud command that removes a resource without labels."""
-    if found.kind == GRANT:
-        member = f"--member='{found.name}' --role={found.location} --all"
+    if resource.kind == GRANT:
+        member = f"--member='{resource.name}' --role={resource.location} --all"
         return f"gcloud projects remove-iam-policy-binding {project} {member}"
-    return f"gcloud compute disks delete {found.name} --zone {found.location} --project {project}"
+    return f"gcloud compute disks delete {resource.name} --zone {resource.location} --project {project}"
 
 
 def _row(leftover: Leftover, outcome: Removal | None) -> tuple[str, ...]:
-    found, usd = leftover.resource, daily_usd(leftover.resource)
+    resource, usd = leftover.resource, daily_usd(leftover.resource)
     state = "left" if outcome is None else "removed" if outcome.failure is None else "not removed"
     return (
-        found.kind.name,
-        found.name,
-        found.location,
-        found.stack or MISSING,
+        resource.kind.name,
+        resource.name,
+        resource.location,
+        resource.stack or MISSING,
         leftover.why,
-        expiry(found.labels) or MISSING,
+        expiry(resource.labels) or MISSING,
         state,
         MISSING if usd is None else money(usd),
     )
 
 
 def _json(leftover: Leftover, outcome: Removal | None) -> dict[str, Any]:
-    found = leftover.resource
+    resource = leftover.resource
     return {
-        "kind": found.kind.name,
-        "name": found.name,
-        "location": found.location,
-        "stack": found.stack or None,
-        "commit": found.labels.get(COMMIT),
-        "expires_at": expiry(found.labels),
-        "made_at": found.created_at.isoformat() if found.created_at else None,
+        "kind": resource.kind.name,
+        "name": resource.name,
+        "location": resource.location,
+        "stack": resource.stack or None,
+        "commit": resource.labels.get(COMMIT),
+        "expires_at": expiry(resource.labels),
+        "made_at": resource.created_at.isoformat() if resource.created_at else None,
         "why": leftover.why.value,
         "removable": leftover.removable,
-        "usd_a_day": daily_usd(found),
-        "removed": _is_gone(outcome),
+        "usd_a_day": daily_usd(resource),
+        "removed": _is_removed(outcome),
         "failure": outcome.failure if outcome else None,
     }
 
 
-def _is_gone(outcome: Removal | None) -> bool:
+def _is_removed(outcome: Removal | None) -> bool:
     return outcome is not None and outcome.failure is None
 
 
-def _ending(found: Sequence[Leftover], outcomes: dict[Leftover, Removal]) -> Ending:
+def _exit_code(selected: Sequence[Leftover], outcomes: dict[Leftover, Removal]) -> ExitCode:
     if any(outcome.failure is not None for outcome in outcomes.values()):
-        return Ending.not_all_removed
-    return Ending.found if any(each not in outcomes for each in found) else Ending.clean
+        return ExitCode.not_all_removed
+    return ExitCode.leftovers if any(each not in outcomes for each in selected) else ExitCode.clean

@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import asdict
 from typing import Any
 
 from analysis.formatting import MISSING, count, money, number
@@ -26,19 +27,19 @@ _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> None:
     """Print the cheapest plan and the others for the runs of a store; raises CommandError."""
-    asked = _asked(rps, p99, zones, headroom)
-    made = make_plan(ResultsStore(uri), asked, note)
-    if not made.candidates:
-        raise CommandError(_why_none(uri, made))
+    requirement = _requirement(rps, p99, zones, headroom)
+    plan = make_plan(ResultsStore(uri), requirement, note)
+    if not plan.candidates:
+        raise CommandError(_why_none(uri, plan))
     if as_json:
-        print_json(_json(made))
+        print_json(_json(plan))
     else:
-        _print_text(made)
-        for run_id, why in made.excluded:
+        _print_text(plan)
+        for run_id, why in plan.excluded:
             note(f"not used for the plan: {run_id}: {why}")
 
 
-def _asked(rps: float, p99: str, zones: int, headroom: str) -> Requirement:
+def _requirement(rps: float, p99: str, zones: int, headroom: str) -> Requirement:
     if not 0 < rps < math.inf:
         raise CommandError(f"--rps {rps:g} is not a load to plan for; give requests per second above 0")
     if not 1 <= zones <= _MOST_ZONES:
@@ -48,34 +49,34 @@ def _asked(rps: float, p99: str, zones: int, headroom: str) -> Requirement:
     return Requirement(rps, parse_ms("--p99", p99), zones, parse_share("--headroom", headroom))
 
 
-def _why_none(uri: str, made: Plan) -> str:
-    if not made.excluded:
+def _why_none(uri: str, plan: Plan) -> str:
+    if not plan.excluded:
         return (
             f"there is no finished run in {uri}, so there is nothing to plan with; `pulumi up --stack local` makes one"
         )
-    reasons = "; ".join(f"{run_id} {why}" for run_id, why in made.excluded)
-    return f"no run in {uri} allows a plan for a p99 of {made.requirement.p99_ms:g} ms: {reasons}"
+    reasons = "; ".join(f"{run_id} {why}" for run_id, why in plan.excluded)
+    return f"no run in {uri} allows a plan for a p99 of {plan.requirement.p99_ms:g} ms: {reasons}"
 
 
-def _print_text(made: Plan) -> None:
-    best, asked = made.candidates[0], made.requirement
-    print(_headline(best, asked) + "\n")
+def _print_text(plan: Plan) -> None:
+    best, requirement = plan.candidates[0], plan.requirement
+    print(_headline(best, requirement) + "\n")
     numbers = ("capacity per node, 1/s", "nodes", "range", "USD/month", "simulated p99, ms", "p99 with a zone lost")
-    print_table(Table.of("Plans", ("variant", "basis"), numbers, map(_row, made.candidates)))
+    print_table(Table.of("Plans", ("variant", "basis"), numbers, map(_row, plan.candidates)))
     print()
     items = [(item.name, item.sku or item.reason or MISSING, *_usd(item.hourly)) for item in best.cost.line_items]
     sums = [(each.name, each.counts, *_usd(each.hourly)) for each in cost.sums(best.cost)]
     title = f"Monthly cost of {best.nodes} × {best.model.manifest.shape.machine_type}, {best.cost.region}"
     print_table(Table.of(title, ("item", "SKU"), ("USD/h", "USD/730 h"), [*items, *sums]), title)
-    print("\n" + "\n".join(_findings(best, asked)))
+    print("\n" + "\n".join(_findings(best, requirement)))
 
 
-def _headline(best: Candidate, asked: Requirement) -> str:
+def _headline(best: Candidate, requirement: Requirement) -> str:
     machine = best.model.manifest.shape.machine_type
-    room = f" with {asked.headroom:.0%} of headroom" if asked.headroom else ""
+    room = f" with {requirement.headroom:.0%} of headroom" if requirement.headroom else ""
     return (
-        f"{asked.rps:g} requests per second{room} at a p99 of {asked.p99_ms:g} ms need {_nodes(best.nodes)} of"
-        f" {machine} ({best.label}): {_month(best.cost)} USD/month."
+        f"{requirement.rps:g} requests per second{room} at a p99 of {requirement.p99_ms:g} ms need"
+        f" {_nodes(best.nodes)} of {machine} ({best.label}): {_month(best.cost)} USD/month."
     )
 
 
@@ -93,7 +94,7 @@ def _row(each: Candidate) -> tuple[str, ...]:
     )
 
 
-def _findings(best: Candidate, asked: Requirement) -> list[str]:
+def _findings(best: Candidate, requirement: Requirement) -> list[str]:
     found = [
         f"Capacity per node: {number(best.capacity.value_rps)} requests/s, {_BASIS[best.capacity.basis]}.",
         _range(best),
@@ -101,8 +102,8 @@ def _findings(best: Candidate, asked: Requirement) -> list[str]:
         _scaling(best.model),
     ]
     if best.lost_zone:
-        found.append(_zone(best.lost_zone, asked))
-    if asked.zones > 1:
+        found.append(_zone(best.lost_zone, requirement))
+    if requirement.zones > 1:
         found.append("Not included: traffic between zones.")
     return found
 
@@ -148,7 +149,7 @@ def _scaling(model: Model) -> str:
     )
 
 
-def _zone(lost: LostZone, asked: Requirement) -> str:
+def _zone(lost: LostZone, requirement: Requirement) -> str:
     fails = (
         f"Loss of a zone: {_nodes(lost.nodes_lost)} fail. Until Kubernetes notices (about 50 s by default),"
         f" {lost.error_ratio_until_noticed:.0%} of the requests fail; after that the p99 is {_tail(lost.p99_ms)} ms"
@@ -156,7 +157,7 @@ def _zone(lost: LostZone, asked: Requirement) -> str:
     if lost.holds:
         return f"{fails}: the promised p99 is kept."
     return (
-        f"{fails}: the promised {asked.p99_ms:g} ms is not kept. {count(lost.nodes_to_hold)} nodes would keep it,"
+        f"{fails}: the promised {requirement.p99_ms:g} ms is not kept. {count(lost.nodes_to_hold)} nodes would keep it,"
         f" for {_month(lost.cost_to_hold)} USD/month."
     )
 
@@ -178,13 +179,12 @@ def _usd(hourly: float | None) -> tuple[str, str]:
     return number(hourly), money(None if hourly is None else hourly * cost.HOURS_A_MONTH)
 
 
-def _json(made: Plan) -> dict[str, Any]:
-    asked = made.requirement
+def _json(plan: Plan) -> dict[str, Any]:
     return {
-        "asked": {"rps": asked.rps, "p99_ms": asked.p99_ms, "zones": asked.zones, "headroom": asked.headroom},
-        "best": made.candidates[0].label,
-        "candidates": [_candidate_json(each) for each in made.candidates],
-        "excluded": [{"run_id": run_id, "reason": why} for run_id, why in made.excluded],
+        "asked": asdict(plan.requirement),
+        "best": plan.candidates[0].label,
+        "candidates": [_candidate_json(each) for each in plan.candidates],
+        "excluded": [{"run_id": run_id, "reason": why} for run_id, why in plan.excluded],
     }
 
 

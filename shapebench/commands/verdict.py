@@ -33,36 +33,36 @@ def parse_objective(p99: str | None, errors: str | None, budget: str | None, fil
 
 def print_verdict(uri: str, objective: Objective, output: str) -> int:
     """Print the verdict as text, JSON or Markdown, and return the exit code for its outcome."""
-    judgement = read_verdict(ResultsStore(uri), objective)
+    verdict = read_verdict(ResultsStore(uri), objective)
     if output == "json":
-        print_json(to_dict(judgement))
+        print_json(to_dict(verdict))
     else:
-        print(f"{paragraph(judgement)}\n")
-        for table in _tables(judgement):
+        print(f"{paragraph(verdict)}\n")
+        for table in _tables(verdict):
             if output == "markdown":
                 sys.stdout.write(f"{table.markdown()}\n")
             else:
                 print_table(table)
                 print()
-        for each in judgement.excluded:
+        for each in verdict.excluded:
             note(f"left out: {each.manifest.run_id} of {each.manifest.stack}: {'; '.join(each.reasons)}")
-    return EXIT_CODES[judgement.outcome]
+    return EXIT_CODES[verdict.outcome]
 
 
-def to_dict(judgement: Verdict) -> dict[str, object]:
+def to_dict(verdict: Verdict) -> dict[str, object]:
     """The verdict as plain values."""
     return {
-        "objective": judgement.objective.to_dict(),
-        "best": [each.label for each in judgement.best],
-        "verdict": paragraph(judgement),
-        "ranking": [each.to_dict() for each in judgement.ranking],
-        "excluded": [{"run_id": each.manifest.run_id, "reasons": list(each.reasons)} for each in judgement.excluded],
+        "objective": verdict.objective.to_dict(),
+        "best": [each.label for each in verdict.best],
+        "verdict": paragraph(verdict),
+        "ranking": [each.to_dict() for each in verdict.ranking],
+        "excluded": [{"run_id": each.manifest.run_id, "reasons": list(each.reasons)} for each in verdict.excluded],
     }
 
 
-def _tables(judgement: Verdict) -> list[Table]:
+def _tables(verdict: Verdict) -> list[Table]:
     """The ranking, the effects of factors and the claims; nothing where nothing is ranked."""
-    if not judgement.ranking:
+    if not verdict.ranking:
         return []
     ranking = Table.of(
         "Ranking of variants",
@@ -77,8 +77,8 @@ def _tables(judgement: Verdict) -> list[Table]:
                 count(each.requests),
                 *(each.figures[figure.name].text(figure.show) for figure in _FIGURES),
             )
-            for each in judgement.ranking
+            for each in verdict.ranking
         ),
     )
-    found = effects(judgement.ranking)
+    found = effects(verdict.ranking)
     return [ranking, *([effects_table(found)] if found else []), claims_table(claims(found))]

@@ -136,7 +136,7 @@ def _draw(label: str, levels: Sequence[Level]) -> Markup:
     law = frame.dropna(subset=["law_rps"])
     used = ["measured", *(["law"] if len(law) else [])]
     colour = colours("series", used, [FIRST, SECOND][: len(used)], symbol="circle")
-    x_title, y_title = "good predictions a second", "mean latency, ms"
+    x_title, y_title = "good predictions per second", "mean latency, ms"
     layers = [
         alt.Chart(frame.assign(series="measured"))
         .mark_point(filled=True, size=45, opacity=0.9)

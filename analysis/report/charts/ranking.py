@@ -34,9 +34,9 @@ _SHADES = {Front.on: FIRST, Front.near: SECOND, Front.off: MUTED}
 _MOST_NAMES = 5
 
 
-def ranking_charts(judgement: Verdict, front: Mapping[str, Front]) -> tuple[Chart, ...]:
+def ranking_charts(verdict: Verdict, front: Mapping[str, Front]) -> tuple[Chart, ...]:
     """Cost and p99 with their intervals, then cost against p99."""
-    ranking, limit_ms = judgement.ranking, judgement.objective.p99_ms
+    ranking, limit_ms = verdict.ranking, verdict.objective.p99_ms
     dashed = "" if limit_ms is None else " Dashed: the limit."
     return (
         Chart(

@@ -285,6 +285,11 @@ def test_every_command_explains_itself():
         assert "Usage" in result.stdout
 
 
+def test_help_shows_the_defaults_that_depend_on_something():
+    for command, default in (("verdict", "no limit"), ("price", "all"), ("janitor", "everywhere")):
+        assert f"(default: {default})" in " ".join(invoke(command, "--help").stdout.replace("│", " ").split())
+
+
 def test_starting_the_command_imports_nothing_heavy():
     code = "import sys, shapebench.cli; print(*sys.modules)"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

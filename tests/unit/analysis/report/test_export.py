@@ -57,10 +57,8 @@ def test_every_run_is_a_row_of_the_same_table_as_csv_and_as_parquet(exported):
 def test_the_ranking_has_its_intervals_and_the_front(exported):
     findings, folder, _ = exported
     for table in (pd.read_csv(folder / "ranking.csv"), pd.read_parquet(folder / "ranking.parquet")):
-        assert table["label"].tolist() == [each.label for each in findings.judgement.ranking]
-        assert table["usd_per_million.low"].tolist() == [
-            each.usd_per_million.low for each in findings.judgement.ranking
-        ]
+        assert table["label"].tolist() == [each.label for each in findings.verdict.ranking]
+        assert table["usd_per_million.low"].tolist() == [each.usd_per_million.low for each in findings.verdict.ranking]
         assert table["front"].iloc[0] == "on the front"
 
 

@@ -92,7 +92,7 @@ def test_the_verdict_comes_first_and_is_the_commands(mixed):
     findings, html, markdown = mixed
     top = headline(findings)
     assert top.claim == "8cpu-16gb is the cheapest of 2 variants"
-    assert top.detail == paragraph(findings.judgement)
+    assert top.detail == paragraph(findings.verdict)
     first, _, _ = Page(html).text.partition("Ranking")
     for text in (first, markdown.partition("## ")[0]):
         assert top.claim in text
@@ -101,7 +101,7 @@ def test_the_verdict_comes_first_and_is_the_commands(mixed):
 
 def test_the_ranking_has_an_interval_for_every_figure(mixed):
     findings, html, markdown = mixed
-    for each in findings.judgement.ranking:
+    for each in findings.verdict.ranking:
         cost = each.usd_per_million
         shown = f"{cost.value:.2f} ({cost.low:.2f} to {cost.high:.2f})"
         assert shown in Page(html).text
@@ -111,7 +111,7 @@ def test_the_ranking_has_an_interval_for_every_figure(mixed):
 def test_what_an_open_interval_reaches_is_not_invented(mixed):
     findings, html, _ = mixed
     # The smoke profile has too few answers to bound a p99 from above.
-    assert all(math.isinf(each.p99_ms.high) for each in findings.judgement.ranking)
+    assert all(math.isinf(each.p99_ms.high) for each in findings.verdict.ranking)
     assert "no upper bound" in Page(html).text
     assert "▸" in Page(html).text
     assert "inf" not in Page(html).text.lower().split()
@@ -119,7 +119,7 @@ def test_what_an_open_interval_reaches_is_not_invented(mixed):
 
 def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
     findings, html, markdown = mixed
-    [pair] = effects(findings.judgement.ranking)
+    [pair] = effects(findings.verdict.ranking)
     assert pair.change == "8 × 2 vCPUs → 2 × 8 vCPUs"
     for text in (Page(html).text, markdown):
         assert pair.change in text
@@ -337,7 +337,7 @@ def test_neighbouring_windows_of_the_heat_map_that_look_alike_are_drawn_as_one(s
 
 def test_the_front_of_cost_and_latency_is_drawn_and_told(mixed):
     findings, html, markdown = mixed
-    on = [each.label for each in findings.judgement.ranking]
+    on = [each.label for each in findings.verdict.ranking]
     assert f"No variant is both cheaper and faster than {on[0]}" in html
     row = next(line for line in markdown.splitlines() if line.startswith("| 8cpu-16gb | best"))
     assert "| on the front |" in row

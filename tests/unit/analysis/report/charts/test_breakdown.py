@@ -25,10 +25,10 @@ def two(store):
 
 
 def test_the_parts_of_a_variant_come_to_what_it_is_ranked_by(two):
-    judgement = read_verdict(two, ASKED)
-    made = break_down(judgement.ranking)
+    verdict = read_verdict(two, ASKED)
+    made = break_down(verdict.ranking)
     assert made.names == ("vCPUs", "memory", "boot disks", "cluster fee")
-    for row, each in zip(made.rows, judgement.ranking, strict=True):
+    for row, each in zip(made.rows, verdict.ranking, strict=True):
         assert (row.label, row.total) == (each.label, each.usd_per_million.value)
         assert sum(row.parts) == pytest.approx(row.total)
     large, small = (dict(zip(made.names, row.parts, strict=True)) for row in made.rows)
@@ -40,7 +40,7 @@ def test_the_parts_of_a_variant_come_to_what_it_is_ranked_by(two):
 def test_a_part_is_told_as_number_and_as_bar_in_every_form_of_the_report(two, tmp_path):
     findings = collect(two, ASKED)
     html, markdown = (path.read_text() for path in write_report(findings, tmp_path / "report"))
-    made = break_down(findings.judgement.ranking)
+    made = break_down(findings.verdict.ranking)
     assert str(made.drawing) in html
     assert "by line item (vCPUs, memory, boot disks, cluster fee)" in made.drawing
     for row in made.rows:
