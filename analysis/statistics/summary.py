@@ -49,7 +49,7 @@ class RunSummary:
     and a time-out is the client's choice, so both count as errors and in no percentile. In a closed loop a request is
     due when it is sent. Of an open one, `offered_rps` is the rate that was due and `delay_…_ms` how late it was sent.
     `duration_s` is from the phase's first send to its last; `throughput_rps` (answers and errors) and `goodput_rps`
-    (good answers) count what came back within it, whoever sent it, so that neither edge is counted twice and one
+    (good answers) count what came back within it from any phase, so that neither edge is counted twice and one
     straggler does not stretch it. `usd_24h` is a month as the published experiment counts it, `usd_730h` a whole one.
 
     A new figure is one field here: tables, exports and outputs show it where its declaration says.

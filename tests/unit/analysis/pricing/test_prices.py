@@ -74,7 +74,7 @@ class TestEverySource:
         here = cost.estimate(shape, REGION, source)
         assert here.hourly == pytest.approx(cost.estimate(shape, REGION, newest_snapshot()).hourly)
 
-    def test_what_is_not_listed_has_no_price_and_a_reason(self, source):
+    def test_a_resource_that_is_not_listed_has_a_reason_and_no_price(self, source):
         missing = source.price("e2-core", "mars-north1")
         assert isinstance(missing, Unpriced)
         assert "mars-north1" in missing.reason
@@ -97,7 +97,7 @@ def test_regions_that_spell_it_otherwise_are_priced_too(transport):
     assert read(transport).price("e2-memory", "northamerica-northeast1").sku == "E2 Instance RAM in Montreal"
 
 
-def test_what_is_sold_globally_is_priced_in_every_region(transport):
+def test_a_global_sku_is_priced_in_every_region(transport):
     prices = read(transport)
     for region in (REGION, "northamerica-northeast1"):
         assert prices.price("gke-zonal-cluster", region).unit_price == 0.1

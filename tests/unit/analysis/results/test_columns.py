@@ -15,7 +15,7 @@ INTEGERS = st.lists(st.integers(min_value=-(2**40), max_value=2**40), min_size=1
 
 
 @given(INTEGERS, st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=20))
-def test_quantiles_of_what_is_sorted_are_numpys_to_the_last_bit(numbers, quantiles):
+def test_quantiles_of_sorted_numbers_are_numpys_to_the_last_bit(numbers, quantiles):
     ascending = np.sort(np.array(numbers, dtype=np.int64))
     quantiles += [0.0, 0.5, 0.99, 1.0]
     assert quantiles_of(ascending, quantiles).tolist() == np.quantile(np.array(numbers), quantiles).tolist()
