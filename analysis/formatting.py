@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 
 from analysis.results.manifest import Manifest
 from stacks.servers import server_title
@@ -69,11 +70,6 @@ def variant_name(manifest: Manifest) -> str:
     return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-{serving_name(manifest)}"
 
 
-def stack_name(manifest: Manifest) -> str:
-    """The name of the stack."""
-    return manifest.stack
-
-
 def stack_and_serving_name(manifest: Manifest) -> str:
     """The stack and its serving settings."""
     return f"{manifest.stack} · {serving_name(manifest)}"
@@ -81,13 +77,14 @@ def stack_and_serving_name(manifest: Manifest) -> str:
 
 def run_names(manifests: Sequence[Manifest]) -> dict[str, str]:
     """The shortest name that tells each run from the others, by run id: stack, then settings, then time."""
-    return shortest_names(manifests, (stack_name, stack_and_serving_name, _stack_and_time))
+    return shortest_names(manifests, (attrgetter("stack"), stack_and_serving_name, _stack_and_time))
 
 
 def shortest_names(manifests: Sequence[Manifest], namings: Sequence[Callable[[Manifest], str]]) -> dict[str, str]:
     """By run id, the first of the names that no other has; the run id where none is."""
     names: dict[str, str] = {}
-    for naming in (*namings, _run_id):
+    every_naming: tuple[Callable[[Manifest], str], ...] = (*namings, attrgetter("run_id"))
+    for naming in every_naming:
         unnamed = {manifest.run_id: naming(manifest) for manifest in manifests if manifest.run_id not in names}
         counts = Counter(unnamed.values())
         names |= {run_id: name for run_id, name in unnamed.items() if counts[name] == 1}
@@ -100,7 +97,3 @@ def _grouped(value: float, decimals: int) -> str:
 
 def _stack_and_time(manifest: Manifest) -> str:
     return f"{manifest.stack} · {manifest.started_at:%d %b %H:%M:%S}"
-
-
-def _run_id(manifest: Manifest) -> str:
-    return manifest.run_id

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.planning.plan import Requirement, make_plan
-from analysis.planning.service import Service, cores_of_its_own, spread_of
+from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import Balancer, Fleet
 from analysis.planning.tail import fleet_p99_ms
 from analysis.results.store import ResultsStore
 from bench.figures import Figure, argument_parser, progress, report, start
-from bench.stores.simulated_runs import capacity_run, closed_loop_run
+from bench.stores.simulated_runs import capacity_run, closed_loop_run, cores_of_its_own
 from stacks.load_profiles import ClosedLoop
 
 _SIMULATED_REQUESTS = 250_000

@@ -46,8 +46,3 @@ def spread_of(latencies: ArrayLike) -> NDArray[np.float64]:
         raise ValueError("there are no measured times above 0, so they have no spread")
     table: NDArray[np.float64] = np.quantile(measured, (np.arange(_TABLE_SIZE) + 0.5) / _TABLE_SIZE)
     return np.asarray(table / table.mean())
-
-
-def cores_of_its_own(threads: int) -> tuple[float, ...]:
-    """The speeds of a replica with a core for each thread: requests do not slow each other down."""
-    return (1.0,) * threads

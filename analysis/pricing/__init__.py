@@ -1,7 +1,7 @@
-"""Prices: price sources (PriceSource), price lists as files, Google's catalogue, and the cost of shapes and stacks."""
+"""Prices: price lists as files, Google's catalogue, and the cost of shapes and stacks."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 Usage = Literal["on-demand", "spot", "commit-1y", "commit-3y"]
 ON_DEMAND: Usage = "on-demand"
@@ -28,23 +28,3 @@ class Unpriced:
     """No price, and the reason. It must never count as free."""
 
     reason: str
-
-
-class PriceSource(Protocol):
-    """A price list: its source, its date, and prices by resource and region.
-
-    Resources are named as they are billed: `e2-core`, `e2-memory`, `e2-custom-core`, `e2-custom-memory`,
-    `pd-balanced`, `gke-zonal-cluster`, `nat-gateway-vm`, `nat-address`, `nat-data`, `standard-storage`. Only vCPUs and
-    memory have prices other than on demand.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def as_of(self) -> str: ...
-
-    @property
-    def currency(self) -> str: ...
-
-    def price(self, resource: str, region: str, usage: Usage = ON_DEMAND) -> Price | Unpriced: ...

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from analysis.pricing import ON_DEMAND, PriceSource, Unpriced, Usage
-from analysis.pricing.snapshot import newest_snapshot
+from analysis.pricing import ON_DEMAND, Unpriced, Usage
+from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from analysis.results.manifest import SERVING_NODES, Category, Cost, LineItem
 from stacks.gke import BOOT_DISK_GB
 from stacks.shapes import NodeShape
@@ -42,7 +42,7 @@ class Sum:
 
 
 def estimate(
-    shape: NodeShape, region: str = DEFAULT_REGION, source: PriceSource | None = None, usage: Usage = ON_DEMAND
+    shape: NodeShape, region: str = DEFAULT_REGION, source: Snapshot | None = None, usage: Usage = ON_DEMAND
 ) -> Cost:
     """The cost of serving on this shape: vCPUs, memory and boot disks of the nodes, and the cluster fee.
 
@@ -69,7 +69,7 @@ def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Ca
 
 
 def priced(
-    quantities: Iterable[Quantity], region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND
+    quantities: Iterable[Quantity], region: str, source: Snapshot | None = None, usage: Usage = ON_DEMAND
 ) -> Cost:
     """A line item for each quantity, at the prices of a region; `usage` is how the machines are bought."""
     source = source or newest_snapshot()
@@ -116,20 +116,11 @@ def why_unpriced(cost: Cost) -> str:
     return f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of} for {names}"
 
 
-def _line_item(billed: Quantity, region: str, source: PriceSource, usage: Usage) -> LineItem:
+def _line_item(billed: Quantity, region: str, source: Snapshot, usage: Usage) -> LineItem:
     name, category, quantity, unit = billed.name, billed.category, billed.quantity, billed.unit
     price = source.price(billed.resource, region, usage if billed.discounted else ON_DEMAND)
     if isinstance(price, Unpriced):
-        return LineItem(
-            name=name,
-            category=category,
-            sku=None,
-            quantity=quantity,
-            unit=unit,
-            unit_price=None,
-            hourly=None,
-            reason=price.reason,
-        )
+        return LineItem(name=name, category=category, quantity=quantity, unit=unit, reason=price.reason)
     if price.unit != unit:
         raise ValueError(
             f"{source.name} prices {billed.resource} by the {price.unit}, so {quantity} {unit} cannot be priced"

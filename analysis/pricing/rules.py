@@ -53,12 +53,12 @@ def _machine(resource: str, usage: Usage, *parts: Part) -> Rule:
     return Rule(resource, usage, parts, usage_unit, unit)
 
 
-def _committed(series: str, resource: str, word: str, years: int) -> Rule:
-    """A commitment is bought for plain vCPUs and memory; a custom type pays a premium on top of it."""
+def _committed(series: str, resource: str, component: str, years: int) -> Rule:
+    """A commitment is for predefined vCPUs and memory; a custom type pays a premium as well."""
     usage: Usage = "commit-1y" if years == 1 else "commit-3y"
-    what = "Cpu" if word == "Core" else _RAM
+    what = "Cpu" if component == "Core" else _RAM
     commitment = _part(COMPUTE, rf"Commitment v1: {series} {what} in .+ for {years} Years?", f"Commit{years}Yr")
-    custom = f"Committed Use Discount Premium for {series} Custom Instance {word}{_PLACE}"
+    custom = f"Committed Use Discount Premium for {series} Custom Instance {component}{_PLACE}"
     premium = _part(COMPUTE, custom, "CmtCudPremium")
     return _machine(resource, usage, *((commitment, premium) if "custom" in resource else (commitment,)))
 
@@ -73,13 +73,13 @@ def _series_rules(series: MachineSeries) -> tuple[Rule, ...]:
     )
 
 
-def _machine_rules(resource: str, sku_name: str, word: str) -> tuple[Rule, ...]:
-    words, series = f"{sku_name} Instance", sku_name.removesuffix(" Custom")
+def _machine_rules(resource: str, sku_name: str, component: str) -> tuple[Rule, ...]:
+    instance, series = f"{sku_name} Instance", sku_name.removesuffix(" Custom")
     return (
-        _machine(resource, ON_DEMAND, _part(COMPUTE, f"{words} {word}{_PLACE}")),
-        _machine(resource, "spot", _part(COMPUTE, f"Spot Preemptible {words} {word}{_PLACE}", "Preemptible")),
-        _committed(series, resource, word, 1),
-        _committed(series, resource, word, 3),
+        _machine(resource, ON_DEMAND, _part(COMPUTE, f"{instance} {component}{_PLACE}")),
+        _machine(resource, "spot", _part(COMPUTE, f"Spot Preemptible {instance} {component}{_PLACE}", "Preemptible")),
+        _committed(series, resource, component, 1),
+        _committed(series, resource, component, 3),
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from analysis.pricing import ON_DEMAND, PriceSource, Usage
+from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.cost import (
     CLUSTER_FEE,
     HOURS_A_DAY,
@@ -16,6 +16,7 @@ from analysis.pricing.cost import (
     serving_nodes,
     with_free_tier,
 )
+from analysis.pricing.snapshot import Snapshot
 from analysis.results.manifest import Category, Cost
 from stacks.shapes import NodeShape
 
@@ -29,7 +30,7 @@ NAT_MACHINES_AT_MOST = 32
 
 
 def kept_cost(
-    platform: str, shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND
+    platform: str, shape: NodeShape, region: str, source: Snapshot | None = None, usage: Usage = ON_DEMAND
 ) -> Cost:
     """The cost of serving in previews, in `shapebench price` and in runs.
 
@@ -41,7 +42,7 @@ def kept_cost(
     return estimate(shape, region, source, usage)
 
 
-def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = None, usage: Usage = ON_DEMAND) -> Cost:
+def serving_cost(shape: NodeShape, region: str, source: Snapshot | None = None, usage: Usage = ON_DEMAND) -> Cost:
     """The cost without the load test: `analysis.pricing.cost.estimate`, the NAT gateway and the model bucket."""
     return priced(
         (
@@ -57,7 +58,7 @@ def serving_cost(shape: NodeShape, region: str, source: PriceSource | None = Non
     )
 
 
-def load_cost(load: NodeShape, region: str, source: PriceSource | None = None) -> Cost:
+def load_cost(load: NodeShape, region: str, source: Snapshot | None = None) -> Cost:
     """The cost of the load generator's nodes."""
     test = Category.load_test
     return priced((*node_quantities("load nodes: ", load, test, test), *_nat(load.nodes, test)), region, source)

@@ -84,12 +84,12 @@ class LineItem(Record):
 
     name: str
     category: Category
-    sku: str | None
+    sku: str | None = None
     sku_id: str | None = None
     quantity: float
     unit: str
-    unit_price: float | None
-    hourly: float | None
+    unit_price: float | None = None
+    hourly: float | None = None
     reason: str | None = None
 
     @property

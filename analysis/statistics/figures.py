@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, Flag, auto
 from functools import cached_property
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 import numpy as np
 
@@ -100,6 +100,11 @@ class Measured:
         hourly, goodput_rps = self.manifest.cost.hourly, self.goodput_rps
         return None if hourly is None or not goodput_rps else hourly / (goodput_rps * 3600) * 1e6
 
+    def capacity(self, which: Literal["value", "low", "high"]) -> float | None:
+        """The capacity that a search found, or an end of its interval."""
+        capacity = self.manifest.capacity
+        return capacity.rps.model_dump()[which] if capacity else None
+
     @property
     def _is_closed(self) -> bool:
         return self.manifest.load.mode == "closed"
@@ -140,23 +145,28 @@ class Figure:
     """One figure of a run, as the annotation of a field of `RunSummary`.
 
     `short` is its heading under a heading with the unit, `title` its heading with the unit, `label` its name in full.
-    `show` formats a value; None is shown, too. `estimate` finds the figure with its interval in those of a run.
+    `show` formats a value; None is shown, too. `formula` is by default the property of `Measured` of the same name.
+    `estimate` finds the figure with its interval in those of a run.
     """
 
     short: str
     unit: str
     show: Callable[[Any], str]
-    formula: Callable[[Measured], Any]
     better: Better | None = None
     shown: Shown = Shown.NOWHERE
-    name: str = ""
     label: str = ""
+    formula: Callable[[Measured], Any] | None = None
     estimate: Callable[[RunFigures], Estimate | None] = lambda _: None
+    name: str = ""
 
     @property
     def title(self) -> str:
         """The heading of a column by itself, such as `p99, ms`."""
         return f"{self.short}, {self.unit}" if self.unit else self.short
+
+    def of(self, run: Measured) -> Any:  # noqa: ANN401 - a count or a number, or None
+        """The value of the figure."""
+        return self.formula(run) if self.formula else getattr(run, self.name)
 
 
 def declared(record: type) -> tuple[Figure, ...]:

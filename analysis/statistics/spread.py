@@ -53,7 +53,7 @@ class Repeats:
 
 
 def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
-    """Every group with at least two valid runs."""
+    """Every group with at least two valid runs, from runs that were read."""
     groups: dict[str, list[tuple[Manifest, RunFigures]]] = defaultdict(list)
     for manifest, (found, reasons) in runs:
         if manifest.repeat is not None and found is not None and not reasons:

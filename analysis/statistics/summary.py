@@ -1,5 +1,6 @@
 """The exact figures of one run, each declared once: nothing is binned, rounded or estimated."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
@@ -13,31 +14,30 @@ from analysis.statistics.figures import Better, Figure, Measured, Shown, declare
 _UNNAMED = "unnamed"
 _FIRST = Shown.TABLES | Shown.RUN
 _MONEY = Shown.REPORT | Shown.OUTPUT
+_Known = float | None
+_COST = Figure("USD/million good", "", money, Better.less, _FIRST | Shown.RANKING, "USD per million good predictions")
+_GOODPUT = Figure(
+    "good", "1/s", number, Better.more, Shown.ALL, "good predictions per second", estimate=lambda run: run.goodput_rps
+)
 
 
 def _latency(short: str, quantile: float, shown: Shown = Shown.TABLES, label: str = "") -> Figure:
-    return Figure(
-        short=short,
-        unit="ms",
-        show=number,
-        formula=lambda run: run.response_ms(quantile),
-        better=Better.less,
-        shown=shown,
-        label=label,
-        estimate=lambda figures: figures.quantiles_ms.get(quantile),
-    )
+    def formula(run: Measured) -> float | None:
+        return run.response_ms(quantile)
+
+    return Figure(short, "ms", number, Better.less, shown, label, formula, lambda run: run.quantiles_ms.get(quantile))
 
 
 def _delay(short: str, quantile: float) -> Figure:
-    return Figure(short, "ms", number, lambda run: run.delay_ms(quantile), Better.less)
+    return Figure(short, "ms", number, Better.less, formula=lambda run: run.delay_ms(quantile))
 
 
 def _capacity(short: str, which: Literal["value", "low", "high"], shown: Shown = Shown.NOWHERE) -> Figure:
-    def formula(run: Measured) -> float | None:
-        capacity = run.manifest.capacity
-        return capacity.rps.model_dump()[which] if capacity else None
+    return Figure(short, "1/s", number, Better.more, shown, formula=lambda run: run.capacity(which))
 
-    return Figure(short, "1/s", number, formula, Better.more, shown)
+
+def _usd(short: str, hours: int, show: Callable[[float | None], str], shown: Shown) -> Figure:
+    return Figure(short, "", show, Better.less, shown, formula=lambda run: run.usd(hours))
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class RunSummary:
     and a time-out is the client's choice, so both count as errors and in no percentile. In a closed loop a request is
     due when it is sent. Of an open one, `offered_rps` is the rate that was due and `delay_…_ms` how late it was sent.
     `duration_s` is from the phase's first send to its last; `throughput_rps` (answers and errors) and `goodput_rps`
-    (good answers) count what came back within it, whoever sent it, so that neither edge is counted twice and one
+    (good answers) count what came back within it from any phase, so that neither edge is counted twice and one
     straggler does not stretch it. `usd_24h` is a month as the published experiment counts it, `usd_730h` a whole one.
 
     A new figure is one field here: tables, exports and outputs show it where its declaration says.
@@ -60,60 +60,29 @@ class RunSummary:
     valid: bool
     reasons: tuple[str, ...]
     rows_by_phase: dict[str, int]
-    usd_per_million_good: Annotated[
-        float | None,
-        Figure(
-            short="USD/million good",
-            unit="",
-            show=money,
-            formula=lambda run: run.usd_per_million_good,
-            better=Better.less,
-            shown=_FIRST | Shown.RANKING,
-            label="USD per million good predictions",
-        ),
-    ]
-    goodput_rps: Annotated[
-        float | None,
-        Figure(
-            short="good",
-            unit="1/s",
-            show=number,
-            formula=lambda run: run.goodput_rps,
-            better=Better.more,
-            shown=Shown.ALL,
-            label="good predictions per second",
-            estimate=lambda figures: figures.goodput_rps,
-        ),
-    ]
-    throughput_rps: Annotated[
-        float | None, Figure("answers", "1/s", number, lambda run: run.throughput_rps, Better.more, Shown.OUTPUT)
-    ]
-    error_rate: Annotated[float | None, Figure("errors", "%", percent, lambda run: run.error_rate, Better.less, _FIRST)]
-    requests: Annotated[
-        int, Figure("sent", "", count, lambda run: run.requests, None, _FIRST, label="requests in the hold")
-    ]
-    good: Annotated[int, Figure("good", "", count, lambda run: run.good, Better.more)]
+    usd_per_million_good: Annotated[_Known, _COST]
+    goodput_rps: Annotated[_Known, _GOODPUT]
+    throughput_rps: Annotated[_Known, Figure("answers", "1/s", number, Better.more, Shown.OUTPUT)]
+    error_rate: Annotated[_Known, Figure("errors", "%", percent, Better.less, _FIRST)]
+    requests: Annotated[int, Figure("sent", "", count, None, _FIRST, "requests in the hold")]
+    good: Annotated[int, Figure("good", "", count, Better.more)]
     errors: dict[str, int]
-    duration_s: Annotated[float | None, Figure("duration", "s", number, lambda run: run.duration_s)]
-    offered_rps: Annotated[float | None, Figure("offered", "1/s", number, lambda run: run.offered_rps)]
-    delay_p50_ms: Annotated[float | None, _delay("median delay", 0.5)]
-    delay_p99_ms: Annotated[float | None, _delay("p99 delay", 0.99)]
-    delay_max_ms: Annotated[float | None, _delay("longest delay", 1.0)]
-    p50_ms: Annotated[float | None, _latency("p50", 0.5, _FIRST | Shown.REPEATS, "median latency, ms")]
-    p90_ms: Annotated[float | None, _latency("p90", 0.9)]
-    p95_ms: Annotated[float | None, _latency("p95", 0.95)]
-    p99_ms: Annotated[float | None, _latency("p99", 0.99, Shown.ALL, "p99 latency, ms")]
-    max_ms: Annotated[float | None, _latency("max", 1.0)]
-    capacity_rps: Annotated[float | None, _capacity("capacity", "value", Shown.OUTPUT)]
-    capacity_low_rps: Annotated[float | None, _capacity("capacity, low end", "low")]
-    capacity_high_rps: Annotated[float | None, _capacity("capacity, high end", "high")]
-    usd_hourly: Annotated[float | None, Figure("USD/h", "", number, lambda run: run.usd(1), Better.less, Shown.TABLES)]
-    usd_24h: Annotated[
-        float | None, Figure("USD/24 h", "", money, lambda run: run.usd(HOURS_A_DAY), Better.less, _MONEY)
-    ]
-    usd_730h: Annotated[
-        float | None, Figure("USD/730 h", "", money, lambda run: run.usd(HOURS_A_MONTH), Better.less, _MONEY)
-    ]
+    duration_s: Annotated[_Known, Figure("duration", "s", number)]
+    offered_rps: Annotated[_Known, Figure("offered", "1/s", number)]
+    delay_p50_ms: Annotated[_Known, _delay("median delay", 0.5)]
+    delay_p99_ms: Annotated[_Known, _delay("p99 delay", 0.99)]
+    delay_max_ms: Annotated[_Known, _delay("longest delay", 1.0)]
+    p50_ms: Annotated[_Known, _latency("p50", 0.5, _FIRST | Shown.REPEATS, "median latency, ms")]
+    p90_ms: Annotated[_Known, _latency("p90", 0.9)]
+    p95_ms: Annotated[_Known, _latency("p95", 0.95)]
+    p99_ms: Annotated[_Known, _latency("p99", 0.99, Shown.ALL, "p99 latency, ms")]
+    max_ms: Annotated[_Known, _latency("max", 1.0)]
+    capacity_rps: Annotated[_Known, _capacity("capacity", "value", Shown.OUTPUT)]
+    capacity_low_rps: Annotated[_Known, _capacity("capacity, low end", "low")]
+    capacity_high_rps: Annotated[_Known, _capacity("capacity, high end", "high")]
+    usd_hourly: Annotated[_Known, _usd("USD/h", 1, number, Shown.TABLES)]
+    usd_24h: Annotated[_Known, _usd("USD/24 h", HOURS_A_DAY, money, _MONEY)]
+    usd_730h: Annotated[_Known, _usd("USD/730 h", HOURS_A_MONTH, money, _MONEY)]
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain values, for JSON and for a stack's outputs."""
@@ -147,7 +116,7 @@ def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
         reasons=(*manifest.validity.reasons, *rows.missing),
         rows_by_phase=_rows_by_phase(rows),
         errors=_errors(rows),
-        **{name: figure.formula(measured) for name, figure in FIGURES.items()},
+        **{name: figure.of(measured) for name, figure in FIGURES.items()},
     )
 
 

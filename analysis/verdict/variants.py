@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from analysis.formatting import server_name, shape_name, shortest_names, stack_and_serving_name, stack_name
+from analysis.formatting import server_name, shape_name, shortest_names, stack_and_serving_name
 from analysis.results.manifest import Manifest
 
 
@@ -81,7 +82,7 @@ def _by_variant(manifests: Iterable[Manifest]) -> dict[str, list[Manifest]]:
 def variants_of(manifests: Sequence[Manifest]) -> tuple[Variant, ...]:
     """The runs of each variant, whatever their load and model."""
     groups = list(_by_variant(manifests).values())
-    names = shortest_names([runs[0] for runs in groups], (stack_name, stack_and_serving_name, _all_settings))
+    names = shortest_names([runs[0] for runs in groups], (attrgetter("stack"), stack_and_serving_name, _all_settings))
     return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups)
 
 

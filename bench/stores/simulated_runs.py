@@ -91,3 +91,8 @@ def _manifest(fleet: Fleet, load: profiles.LoadProfile, changes: dict[str, Any])
     protocol = "grpc" if fleet.balancer == "round-robin" else "rest"
     serving = manifest.serving.model_copy(update={"protocol": protocol, "batching": fleet.batching})
     return manifest.model_copy(update={"serving": serving})
+
+
+def cores_of_its_own(threads: int) -> tuple[float, ...]:
+    """The speeds of a replica with a core for each thread: requests do not slow each other down."""
+    return (1.0,) * threads

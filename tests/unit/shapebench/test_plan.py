@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from analysis.planning.service import Service, cores_of_its_own
+from analysis.planning.service import Service
 from analysis.planning.simulation import Fleet
 from analysis.results.store import ResultsStore
-from bench.stores.simulated_runs import capacity_run
+from bench.stores.simulated_runs import capacity_run, cores_of_its_own
 from shapebench.cli import app
 from shapebench.commands.plan import parse_ms, parse_share
 from shapebench.output import CommandError

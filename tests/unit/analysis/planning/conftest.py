@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.planning.service import Service, cores_of_its_own, spread_of
+from analysis.planning.service import Service, spread_of
+from bench.stores.simulated_runs import cores_of_its_own
 
 ALWAYS_THE_SAME = np.ones(1)
 EXPONENTIAL = spread_of(np.random.default_rng(5).exponential(1.0, 200_000))

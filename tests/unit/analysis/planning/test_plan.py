@@ -9,12 +9,12 @@ from analysis.planning import tail
 from analysis.planning.capacity import NoCapacityError, node_capacity
 from analysis.planning.model import NoModelError, read_model
 from analysis.planning.plan import Requirement, make_plan
-from analysis.planning.service import Service, cores_of_its_own, spread_of
+from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import Fleet
 from analysis.pricing.stack_cost import serving_cost
 from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
-from bench.stores.simulated_runs import capacity_run, closed_loop_run
+from bench.stores.simulated_runs import capacity_run, closed_loop_run, cores_of_its_own
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES, ClosedLoop
 

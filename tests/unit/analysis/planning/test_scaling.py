@@ -3,9 +3,10 @@ import pytest
 
 from analysis.planning.curve import curve_of
 from analysis.planning.scaling import Point, fit
-from analysis.planning.service import Service, cores_of_its_own, spread_of
+from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, Simulated, simulate
 from analysis.results.columns import Columns
+from bench.stores.simulated_runs import cores_of_its_own
 from bench.stores.synthetic import make_columns
 
 LOGNORMAL = spread_of(np.random.default_rng(3).lognormal(0, 0.29, 100_000))
@@ -30,7 +31,7 @@ def test_usl_recovers_what_the_points_were_made_of():
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_threads_are_told_from_a_shared_core(threads):
+def test_threads_are_distinguished_from_a_shared_core(threads):
     law, *_ = fit([always(n, 60 * max(1, n / threads)) for n in (1, 2, 4, 8, 16)], 32)
     assert (law.law, law.threads, law.alone_ms) == ("threads", threads, pytest.approx(60))
     assert law.speeds(9) == (1.0,) * threads

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.planning.service import Service, cores_of_its_own
+from analysis.planning.service import Service
 from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, ZoneLoss, simulate
+from bench.stores.simulated_runs import cores_of_its_own
 from stacks.serving_variant import Batching
 
 ALWAYS_THE_SAME = np.ones(1)
@@ -99,7 +100,7 @@ BATCHING = Batching(max_batch_size=4, batch_timeout_micros=50_000, max_enqueued_
 HALF_PRICE = Service(100, ALWAYS_THE_SAME, (1.0, 1 / 1.333, 1 / 1.667, 0.5))
 
 
-def test_a_lonely_request_waits_for_company_as_long_as_it_was_told():
+def test_a_single_request_waits_for_the_batch_timeout():
     answered = simulate(Fleet(1, HALF_PRICE, "random", BATCHING), ClosedLoop(users=1, wait_s=1, duration_s=60))
     assert answered.latency_s == pytest.approx(0.150)
 
@@ -147,6 +148,6 @@ def test_a_fleet_in_one_zone_cannot_outlive_it(steady):
 
 
 @pytest.mark.parametrize("changes", [{"alone_ms": 0}, {"speeds": ()}, {"speeds": (1.0, 0.0)}])
-def test_what_is_no_service_is_refused(steady, changes):
+def test_an_impossible_service_is_refused(steady, changes):
     with pytest.raises(ValueError, match="alone_ms and all speeds must be above 0 and spread must not be empty"):
         replace(steady, **changes)

@@ -7,7 +7,7 @@ import pytest
 from google.api_core.retry import Retry
 from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
 
-from analysis.pricing import Price, PriceSource, Unpriced, cost
+from analysis.pricing import Price, Unpriced, cost
 from analysis.pricing import catalogue as live
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from shapebench.commands.refresh import changes, refresh_prices
@@ -37,7 +37,7 @@ def read(transport: CloudCatalogTransport, retry: Retry = QUICK) -> Snapshot:
 
 
 @pytest.fixture(params=["the list in the checkout", "the catalogue", "the catalogue, written and read again"])
-def source(request: pytest.FixtureRequest, transport: CloudCatalogTransport) -> PriceSource:
+def source(request: pytest.FixtureRequest, transport: CloudCatalogTransport) -> Snapshot:
     if request.param == "the list in the checkout":
         return newest_snapshot()
     fresh = read(transport)
@@ -74,7 +74,7 @@ class TestEverySource:
         here = cost.estimate(shape, REGION, source)
         assert here.hourly == pytest.approx(cost.estimate(shape, REGION, newest_snapshot()).hourly)
 
-    def test_what_is_not_listed_has_no_price_and_a_reason(self, source):
+    def test_a_resource_that_is_not_listed_has_a_reason_and_no_price(self, source):
         missing = source.price("e2-core", "mars-north1")
         assert isinstance(missing, Unpriced)
         assert "mars-north1" in missing.reason
@@ -97,7 +97,7 @@ def test_regions_that_spell_it_otherwise_are_priced_too(transport):
     assert read(transport).price("e2-memory", "northamerica-northeast1").sku == "E2 Instance RAM in Montreal"
 
 
-def test_what_is_sold_globally_is_priced_in_every_region(transport):
+def test_a_global_sku_is_priced_in_every_region(transport):
     prices = read(transport)
     for region in (REGION, "northamerica-northeast1"):
         assert prices.price("gke-zonal-cluster", region).unit_price == 0.1

@@ -1,9 +1,11 @@
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.results.columns import quantiles_of, read_columns
+from analysis.results import columns
+from analysis.results.columns import RowsError, quantiles_of, read_columns, rows_in_order
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
@@ -13,7 +15,7 @@ INTEGERS = st.lists(st.integers(min_value=-(2**40), max_value=2**40), min_size=1
 
 
 @given(INTEGERS, st.lists(st.floats(min_value=0, max_value=1), min_size=1, max_size=20))
-def test_quantiles_of_what_is_sorted_are_numpys_to_the_last_bit(numbers, quantiles):
+def test_quantiles_of_sorted_numbers_are_numpys_to_the_last_bit(numbers, quantiles):
     ascending = np.sort(np.array(numbers, dtype=np.int64))
     quantiles += [0.0, 0.5, 0.99, 1.0]
     assert quantiles_of(ascending, quantiles).tolist() == np.quantile(np.array(numbers), quantiles).tolist()
@@ -63,3 +65,33 @@ def test_a_span_reaches_from_the_first_that_was_due_to_the_last_answer(store, ro
     first_us, last_us = read.every.span_us
     assert (first_us, last_us - first_us) == (round(STARTED_AT.timestamp() * 1e6), 4_100_000)
     assert read.every.where(read.every.phase.equal("none")).span_us is None
+
+
+def test_rows_of_all_files_come_in_the_order_in_which_they_were_due(store, monkeypatch):
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=40))
+    manifest = make_manifest(SMOKE)
+    shuffled = np.random.default_rng(1).permutation(rows.num_rows)
+    for worker, part in enumerate(np.array_split(shuffled, 3)):
+        store.write_rows(manifest.stack, manifest.run_id, f"w{worker}", rows.take(pa.array(part)))
+    monkeypatch.setattr(columns, "_ROWS_IN_ORDER", 50)
+    tables = list(rows_in_order(store, manifest))
+    assert len(tables) == -(-rows.num_rows // 50)
+    assert pa.concat_tables(tables).sort_by("start") == rows.cast(tables[0].schema).sort_by("start")
+    due_us = np.concatenate([table["intended_start"].cast(pa.int64()).to_numpy() for table in tables])
+    assert (np.diff(due_us) >= 0).all()
+
+
+def test_rows_that_cannot_be_read_in_order_are_an_error(store, row, table):
+    manifest = write_run(store, make_manifest(SMOKE), table([row(second / 10) for second in range(200)]))
+    [part], _ = store.parts(manifest)
+    with open(part, "r+b") as file:  # noqa: PTH123 - the store hands out names
+        file.seek(8)
+        file.write(b"\xaa" * 400)
+    with pytest.raises(RowsError):
+        list(rows_in_order(store, manifest))
+    assert "the rows cannot be read" in read_columns(store, manifest).missing[0]
+
+
+def test_a_run_without_rows_has_none_in_order(store):
+    store.write_manifest(manifest := make_manifest(SMOKE))
+    assert list(rows_in_order(store, manifest)) == []

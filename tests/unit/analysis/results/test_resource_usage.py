@@ -78,7 +78,7 @@ def test_the_cores_of_replicas_add_up(store, table, row):
     assert "15.60 of 16 cores" in found.bottleneck.sentence
 
 
-def test_the_processes_that_asked_add_up_as_the_generator_and_the_busiest_is_told(store, table, row):
+def test_processes_of_the_generator_are_added_up_and_the_busiest_is_reported(store, table, row):
     samples = sampled("server", lambda _: 0.4)
     samples += sampled("generator", lambda _: 0.2, most_cores=2) + sampled("generator-1", lambda _: 0.95, most_cores=2)
     found = read(store, a_run(store, table, row, samples))
@@ -107,7 +107,7 @@ def test_replicas_that_are_sampled_at_other_moments_add_up_in_every_second(store
     assert found.over_time["most_cores"].tolist() == [4.0] * len(SECONDS)
 
 
-def test_a_sample_tells_of_all_the_time_since_the_one_before(store, table, row):
+def test_a_sample_covers_the_time_since_the_one_before(store, table, row):
     """A lost connection leaves no hole: what was used in that time is in the next sample."""
     sparse = [each for each in every(2, "serving-a", lambda at: at) if each["at"].second not in {4, 6}]
     found = read(store, a_run(store, table, row, sparse))

@@ -51,7 +51,7 @@ def test_runs_that_only_vary_as_each_of_them_does_within_have_two_shares_alike()
     assert spread.between == pytest.approx(spread.within, rel=0.05)
 
 
-def test_a_run_that_sets_no_upper_bound_says_nothing_of_what_is_within_it() -> None:
+def test_a_run_without_an_upper_bound_has_no_spread_within() -> None:
     spread = spread_of("p99_ms", [estimate(100, 5), replace(estimate(110, 5), high=math.inf)])
     assert spread.within is None
     assert spread.to_dict()["within_a_run"] is None

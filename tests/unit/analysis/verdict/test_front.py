@@ -40,10 +40,10 @@ def test_as_cheap_and_slower_is_beaten_and_the_same_twice_is_not():
 
 
 @pytest.mark.parametrize("doubtful", [{"spread": 1.5}, {"high_ms": math.inf, "spread": 1.1}])
-def test_what_is_beaten_within_the_doubt_may_be_on_the_front(doubtful):
+def test_a_variant_that_is_beaten_with_uncertainty_may_be_on_the_front(doubtful):
     assert front([CHEAP, ranked("doubtful", 39, 310, **doubtful)])["doubtful"] is Front.near
 
 
-def test_what_fails_too_often_is_no_choice_and_beats_nobody():
+def test_a_variant_with_too_many_errors_is_off_and_beats_none():
     broken = ranked("broken", 100, 10, errors=30.0)
     assert front([CHEAP, broken]) == {"cheap": Front.on, "broken": Front.off}
