@@ -189,6 +189,14 @@ def test_identifiers_are_unique_and_links_lead_somewhere(mixed):
     assert targets <= set(identifiers)
 
 
+def test_every_region_of_the_page_has_a_name_of_its_own(mixed):
+    page = Page(mixed[1])
+    headings = dict(re.findall(r'<h[23] id="([^"]+)">([^<]+)</h', mixed[1]))
+    names = [headings[section["aria-labelledby"]] for section in page.all("section")]
+    names += [region["aria-label"] for region in page.all("div") if region.get("role") == "region"]
+    assert len(names) == len(set(names))
+
+
 def test_text_from_a_manifest_cannot_become_markup(mixed):
     _, html, markdown = mixed
     assert "<script" not in html
