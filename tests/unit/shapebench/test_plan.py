@@ -37,7 +37,7 @@ def test_a_plan_says_nodes_bill_range_and_what_a_lost_zone_does(results):
         "measured by a capacity search",
         "Range: ",
         "Loss of a zone: ",
-        "2 requests in parallel, others wait",
+        "2 in parallel, other requests wait",
         "traffic between zones",
     ):
         assert said in result.stdout, said
