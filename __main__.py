@@ -1,4 +1,4 @@
-"""The whole story of a stack: its settings, the platform they ask for, what serves, what measures, what comes out."""
+"""The Pulumi program of a stack: reads its settings, declares its platform, and exports the outputs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from components.load_test.cluster import ClusterLoadTest
     from components.load_test.local import LoadTest
 
-# Each platform imports only its own providers' packages, which take seconds: what does not run need not load.
+# Each platform imports the packages of its own providers, which take seconds to load.
 # ruff: noqa: PLC0415
 
 STACK, CHECKOUT = pulumi.get_stack(), Path(__file__).parent.resolve()
@@ -38,7 +38,7 @@ def local(settings: Settings) -> Outputs:
 
 
 def kubernetes(settings: Settings) -> Outputs:
-    """A cluster that exists already."""
+    """An existing cluster."""
     from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs
 
     platform = KubernetesPlatform("kubernetes", KubernetesPlatformArgs(STACK, settings, CHECKOUT))
@@ -50,7 +50,7 @@ def kubernetes(settings: Settings) -> Outputs:
 
 
 def gke(settings: Settings) -> Outputs:
-    """A cluster that the stack makes; what it costs is known before anything is made."""
+    """A cluster that the stack creates. Its hourly price is known in previews."""
     from components.platforms.gke import GkePlatform, GkePlatformArgs
 
     google = google_config_of_this_stack()
@@ -67,7 +67,7 @@ def gke(settings: Settings) -> Outputs:
 
 
 def measured(load_test: "LoadTest | ClusterLoadTest") -> Outputs:
-    """What every stack ends in."""
+    """The outputs of the load test, which every stack has."""
     return {"runId": load_test.run_id, "runIds": load_test.run_ids, "headline": load_test.headline}
 
 

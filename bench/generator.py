@@ -86,10 +86,10 @@ def _stall() -> list[Figure]:
     figures = []
     for at in (1, 3):
         quantile = _QUANTILE_NAMES[at]
-        figures.append(Figure(f"stall: {quantile}, truth of the schedule", 1e3 * true_s[at], "ms"))
+        figures.append(Figure(f"stall: {quantile}, true latency of the schedule", 1e3 * true_s[at], "ms"))
         figures += [Figure(f"stall: {quantile}, {each.name}", 1e3 * each.reported_s[at], "ms") for each in every]
         error_percent = abs(ours.error_percent(at))
-        figures.append(Figure(f"stall: {quantile} of our open loop, off the truth", error_percent, "%", "<= 3"))
+        figures.append(Figure(f"stall: {quantile} of our open loop, error", error_percent, "%", "<= 3"))
     for each in every:
         for at, quantile in enumerate(_QUANTILE_NAMES[:-1]):
             error_ms = 1e3 * (each.reported_s[at] - each.true_s[at])
@@ -148,7 +148,7 @@ def _rate() -> list[Figure]:
     achieved_rps = (len(run.sent_s) - 1) / float(np.ptp(run.sent_s))
     return [
         Figure("rate: achieved at 300 requests a second", achieved_rps, "1/s"),
-        Figure("rate: off the intended one", abs(100 * (achieved_rps / _RATE_RPS - 1)), "%", "<= 0.5"),
+        Figure("rate: deviation from the intended rate", abs(100 * (achieved_rps / _RATE_RPS - 1)), "%", "<= 0.5"),
         Figure("rate: median schedule delay", 1e3 * float(np.median(run.delays_s)), "ms", "<= 2"),
         Figure("rate: p99 of the schedule delay", 1e3 * float(np.quantile(run.delays_s, 0.99)), "ms"),
         Figure("rate: the generator's CPU", 100 * _RATE_RPS / (run.rps_per_core or np.nan), "% of a core"),
@@ -185,14 +185,14 @@ def _ceiling() -> list[Figure]:
         figures.append(Figure(f"ceiling: {name}, closed loop at full speed", best_rps, "1/s"))
     ours_per_core = rps_per_core[ours_rps] if ours_rps else 0.0
     per_core = {name: statistics.mean(turn[name].rps_per_core for turn in closed) for name in closed[0]}
-    figures.append(Figure("ceiling: ours at that rate, a core's second", ours_per_core, "requests"))
-    figures += [Figure(f"ceiling: {name}, a core's second", value, "requests") for name, value in per_core.items()]
+    figures.append(Figure("ceiling: ours at that rate, per CPU second", ours_per_core, "requests"))
+    figures += [Figure(f"ceiling: {name}, per CPU second", value, "requests") for name, value in per_core.items()]
     at_full_speed, at_our_rate = ours_per_core / per_core["FastHttpUser"], ours_per_core / paced.rps_per_core
     return [
         *figures,
-        Figure("ceiling: FastHttpUser asked for our rate, achieved", paced.rps, "1/s"),
-        Figure("ceiling: FastHttpUser asked for our rate, a core's second", paced.rps_per_core, "requests"),
-        Figure("ceiling: reference at 300/s, a core's second", reference.rps_per_core, "requests"),
+        Figure("ceiling: FastHttpUser paced at our rate, achieved", paced.rps, "1/s"),
+        Figure("ceiling: FastHttpUser paced at our rate, per CPU second", paced.rps_per_core, "requests"),
+        Figure("ceiling: reference at 300/s, per CPU second", reference.rps_per_core, "requests"),
         Figure("ceiling: ours against FastHttpUser at full speed, per core", at_full_speed, "×", ">= 1"),
         Figure("ceiling: ours against FastHttpUser at our rate, per core", at_our_rate, "×", ">= 1"),
     ]
@@ -221,11 +221,11 @@ def _capacity() -> list[Figure]:
         true_rps, rps = workers / service_s, run.capacity and run.capacity.rps
         error_percent = abs(100 * (rps.value / true_rps - 1)) if rps else np.inf
         figures += [
-            Figure(f"{name}: truth", true_rps, "1/s"),
+            Figure(f"{name}: true capacity", true_rps, "1/s"),
             Figure(f"{name}: found", rps.value if rps else np.nan, "1/s"),
             Figure(f"{name}: low end of the interval", rps.low if rps else np.nan, "1/s"),
             Figure(f"{name}: high end of the interval", rps.high if rps else np.nan, "1/s"),
-            Figure(f"{name}: off the truth", error_percent, "%", "<= 3"),
+            Figure(f"{name}: error", error_percent, "%", "<= 3"),
             Figure(f"{name}: took", took_s, "s", "<= 180"),
         ]
     return figures

@@ -81,7 +81,7 @@ def main() -> None:
         "plan",
         [
             Figure("plans whose promised p99 holds at the planned size", held, "of 10", ">= 10"),
-            Figure("plans whose promised p99 breaks at 80 % of it", broken, "of 10", ">= 10"),
+            Figure("plans whose promised p99 breaks at 80 % of that size", broken, "of 10", ">= 10"),
             Figure("longest time to measure and plan one", max(took_s), "s"),
         ],
     )

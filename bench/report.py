@@ -66,7 +66,7 @@ def main() -> None:
                 Figure(f"{name}: size of the HTML file", cost.html_mb, "MB"),
             ]
     if 10 in run_s and 100 in run_s:
-        figures.append(Figure("time a run takes, of 100 against of 10", run_s[100] / run_s[10], "times", "<= 1.1"))
+        figures.append(Figure("wall time a run: 100 runs against 10", run_s[100] / run_s[10], "times", "<= 1.1"))
     report("report", figures)
 
 

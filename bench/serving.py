@@ -7,20 +7,21 @@ medians over the rounds. Each side is a process with the same thread pools, and 
 import hashlib
 import json
 import os
-import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
 from bench.servers import processes as servers
-from loadtest.run.payload import photograph, rest_body
+from loadtest.generator.clients.protocols import request_body
+from loadtest.run.payload import photograph
 from serving.export.exporter import DEFAULT_CACHE, export
 
 _REQUIREMENTS = Path("tools/requirements/bench.txt")
@@ -68,7 +69,7 @@ class Side:
         """Measure one turn."""
         result = self._run({"users": users, "seconds": seconds, "answer": False})
         latencies_ms = result["latencies_ms"]
-        return Turn(statistics.median(latencies_ms), len(latencies_ms) / result["elapsed_s"])
+        return Turn(median(latencies_ms), len(latencies_ms) / result["elapsed_s"])
 
     def answer(self) -> Any:  # noqa: ANN401 - a nested list
         """The model's answer to the payload."""
@@ -124,32 +125,26 @@ def _rounds(sides: dict[str, Side], users: int, rounds: int, seconds: float) -> 
 
 def _figures(alone: Rounds, saturated: Rounds) -> list[Figure]:
     figures = []
-    for name in alone:
+    at_saturation = f"throughput, {_SATURATING_USERS} users"
+    for name, turns in alone.items():
+        saturated_rps = median(turn.throughput_rps for turn in saturated[name])
         figures += [
-            Figure(f"{name}: p50, 1 user", _median(run.p50_ms for run in alone[name]), "ms"),
-            Figure(f"{name}: throughput, 1 user", _median(run.throughput_rps for run in alone[name]), "requests/s"),
-            Figure(
-                f"{name}: throughput, {_SATURATING_USERS} users",
-                _median(run.throughput_rps for run in saturated[name]),
-                "requests/s",
-            ),
+            Figure(f"{name}: p50, 1 user", median(turn.p50_ms for turn in turns), "ms"),
+            Figure(f"{name}: throughput, 1 user", median(turn.throughput_rps for turn in turns), "requests/s"),
+            Figure(f"{name}: {at_saturation}", saturated_rps, "requests/s"),
         ]
     for (name, base), (p50_bar, throughput_bar) in _RATIOS.items():
         if name in alone:
-            p50s = [run.p50_ms / other.p50_ms for run, other in zip(alone[name], alone[base], strict=True)]
+            p50s = [turn.p50_ms / other.p50_ms for turn, other in zip(alone[name], alone[base], strict=True)]
             rates = [
-                run.throughput_rps / other.throughput_rps
-                for run, other in zip(saturated[name], saturated[base], strict=True)
+                turn.throughput_rps / other.throughput_rps
+                for turn, other in zip(saturated[name], saturated[base], strict=True)
             ]
             figures += [
-                Figure(f"{name} / {base}: p50, 1 user", _median(p50s), "x", p50_bar),
-                Figure(f"{name} / {base}: throughput, {_SATURATING_USERS} users", _median(rates), "x", throughput_bar),
+                Figure(f"{name} / {base}: p50, 1 user", median(p50s), "x", p50_bar),
+                Figure(f"{name} / {base}: {at_saturation}", median(rates), "x", throughput_bar),
             ]
     return figures
-
-
-def _median(values: Iterable[float]) -> float:
-    return statistics.median(values)
 
 
 def _check_agreement(sides: dict[str, Side], batch: int) -> None:
@@ -162,22 +157,12 @@ def _check_agreement(sides: dict[str, Side], batch: int) -> None:
 
 
 def _payload(batch: int) -> Payload:
-    # Imported late: only the stubs are needed, and only here.
-    from tensorflow_serving.apis import predict_pb2  # noqa: PLC0415 - see above
-
-    images = np.stack([photograph()] * batch).astype(np.float32)
-    request = predict_pb2.PredictRequest()
-    request.model_spec.name = "resnet"
-    tensor = request.inputs["image_input"]
-    tensor.dtype = 1  # DT_FLOAT
-    for size in images.shape:
-        tensor.tensor_shape.dim.add(size=size)
-    tensor.tensor_content = images.tobytes()
+    pixels = photograph()
     BUILD.mkdir(parents=True, exist_ok=True)
     payload = Payload(*(BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb")))
-    np.save(payload.images, images)
-    payload.rest.write_bytes(rest_body(batch=batch))
-    payload.grpc.write_bytes(request.SerializeToString())
+    np.save(payload.images, np.stack([pixels] * batch).astype(np.float32))
+    payload.rest.write_bytes(request_body("rest", pixels.tobytes(), "resnet", batch))
+    payload.grpc.write_bytes(request_body("grpc", pixels.tobytes(), "resnet", batch))
     return payload
 
 

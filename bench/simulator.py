@@ -55,7 +55,7 @@ def main() -> None:
         url = f"http://127.0.0.1:{ports.rest}"
         progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
         law, service = _fitted(_measured_rows(_FITTED_LOAD, url))
-        figures = [Figure(f"the model: {law.law}, {law.alone_ms:.1f} ms alone, relative error", law.error, "")]
+        figures = [Figure(f"fitted law: {law.law}, {law.alone_ms:.1f} ms alone, relative error", law.error, "")]
         for users in _USERS:
             load = ClosedLoop(users=users, spawn_rate_per_s=8, wait_s=0.5, warmup_s=5, duration_s=users / 8 + _HOLD_S)
             predicted = _predicted(service, load)
@@ -94,14 +94,14 @@ def _level(rows: pa.Table, load: ClosedLoop) -> Level:
 
 def _compare(users: int, predicted: Level, measured: Level) -> list[Figure]:
     return [
-        Figure(f"{users} users: throughput measured", measured.rps, "requests/s"),
-        Figure(f"{users} users: throughput predicted, off by", _off_percent(predicted.rps, measured.rps), "%", _BAR),
-        Figure(f"{users} users: p50 measured", measured.p50_ms, "ms"),
-        Figure(f"{users} users: p50 predicted, off by", _off_percent(predicted.p50_ms, measured.p50_ms), "%", _BAR),
+        Figure(f"{users} users: measured throughput", measured.rps, "requests/s"),
+        Figure(f"{users} users: predicted throughput, error", _error_percent(predicted.rps, measured.rps), "%", _BAR),
+        Figure(f"{users} users: measured p50", measured.p50_ms, "ms"),
+        Figure(f"{users} users: predicted p50, error", _error_percent(predicted.p50_ms, measured.p50_ms), "%", _BAR),
     ]
 
 
-def _off_percent(predicted: float, measured: float) -> float:
+def _error_percent(predicted: float, measured: float) -> float:
     return 100 * (predicted / measured - 1)
 
 

@@ -1,1 +1,1 @@
-"""Deploy-time: one component or resource a file, composed by the program."""
+"""The components and resources that the Pulumi program declares, one a file. Plan-time facts belong in stacks/."""

@@ -1,4 +1,4 @@
-"""The base of the resources that this project's own plugin makes: typed args in, annotated outputs out."""
+"""The base class of the resources of this project's plugin: typed arguments in, annotated outputs out."""
 
 from dataclasses import fields
 from inspect import get_annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class PluginResource(pulumi.CustomResource):
     """A resource of the plugin in `provider/`. A subclass's annotations are its outputs.
 
-    The engine sees the properties' own names in camelCase; what is inside a property keeps the names it has. Each
-    field of a serving variant is a property.
+    To the engine, the names of properties are camelCase; names inside a property stay as they are. Each field of a
+    serving variant is a property of its own.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from google.auth import impersonated_credentials
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 
-from stacks.google import PREFIX
+from stacks.files import GOOGLE_PREFIX
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _ENDPOINT = "CustomEndpoint"
@@ -47,8 +47,8 @@ class Access:
 
 
 def access_of(google: Mapping[str, str], project: str | None = None) -> Access:
-    """The access that a stack's `gcp:*` keys give (stacks.google.google_keys); unset ones come from the environment."""
-    configured = {key.removeprefix(PREFIX): value for key, value in google.items()}
+    """The access that a stack's `gcp:*` keys give (stacks.files.google_keys); unset ones come from the environment."""
+    configured = {key.removeprefix(GOOGLE_PREFIX): value for key, value in google.items()}
     return Access(
         project=project or configured.get("project") or _variable(_PROJECT_VARIABLES),
         endpoints=_endpoints_of_environment()

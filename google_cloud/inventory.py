@@ -20,7 +20,7 @@ from google_cloud.kinds import (
     Kind,
 )
 from google_cloud.rest import FORBIDDEN, CloudError, GoogleClient, Json, entries
-from stacks.labels import STACK, as_description, expiry, from_description
+from stacks.names import STACK, as_description, expiry, from_description
 from stacks.shapes import NodeShape, ShapeSettings
 
 # The label that GKE gives to the disks of a cluster's volumes and to its machines.
@@ -47,7 +47,7 @@ class CloudResource:
         return self.network.labels if self.network else labels_of(self.kind, self.name, self.document)
 
     @property
-    def deleted_at(self) -> str:
+    def delete_path(self) -> str:
         """The path for a DELETE."""
         *parent, plural, name = self.path.rsplit("/", 2)
         return "/".join([*parent, self.kind.deleted_as or plural, name])

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from google_cloud.inventory import CloudResource, Inventory
 from google_cloud.kinds import ADDRESS, DISK, GRANT, KINDS
-from stacks.labels import expiry
+from stacks.names import expiry
 
 # A stack's network and bucket exist before its cluster, which takes GKE ten minutes to create.
 YOUNG = timedelta(hours=2)

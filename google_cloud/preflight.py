@@ -8,7 +8,7 @@ from itertools import chain
 from google_cloud.access import Access, NoCredentialsError
 from google_cloud.inventory import CloudResource, clusters, node_pools
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
-from stacks.labels import label_value
+from stacks.names import label_value
 from stacks.quota_needs import APIS, Need, added, needs
 
 AUTH_PLUGIN = "gke-gcloud-auth-plugin"
@@ -47,17 +47,15 @@ class Problem:
     commands: tuple[str, ...]
 
 
-def find_problems(
-    required: Requirements, access: Access, connect: Callable[[Access], GoogleClient] = GoogleClient
-) -> list[Problem]:
+def find_problems(required: Requirements, access: Access) -> list[Problem]:
     """All requirements that are not met; raises CloudError where Google does not answer."""
-    problems = [*_auth_plugin()]
+    problems = [*_plugin_problems()]
     if access.project is None:
         message = "no project is set, so there is nowhere to create the stack"
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
-        google = connect(access)
-        return [*problems, *_in_project(google, access.project, required)]
+        google = GoogleClient(access)
+        return [*problems, *_project_problems(google, access.project, required)]
     except NoCredentialsError as error:
         return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
     except CloudError as error:
@@ -66,9 +64,7 @@ def find_problems(
         return [*problems, Problem(str(error), (LOGIN,))]
 
 
-def beyond_running_cluster(
-    required: Requirements, access: Access, connect: Callable[[Access], GoogleClient] = GoogleClient
-) -> Requirements:
+def beyond_running_cluster(required: Requirements, access: Access) -> Requirements:
     """What is required beyond what the stack's clusters in the region have already; all of it where none is up.
 
     A stack that is up has its service accounts, too. Where Google does not answer, all of it is required:
@@ -77,7 +73,7 @@ def beyond_running_cluster(
     if access.project is None:
         return required
     try:
-        of_stack = [each for each in clusters(connect(access), access.project) if _is_of_stack(each, required)]
+        of_stack = [each for each in clusters(GoogleClient(access), access.project) if _is_of_stack(each, required)]
         pools = [pool for each in of_stack for pool in node_pools(each.document)]
     except (CloudError, NoCredentialsError, KeyError, TypeError, ValueError):
         return required
@@ -105,7 +101,7 @@ def skip_command(stack: str) -> str:
     return f"pulumi config set --path shapebench:gke.preflight false --stack {stack}"
 
 
-def _auth_plugin() -> Iterator[Problem]:
+def _plugin_problems() -> Iterator[Problem]:
     if shutil.which(AUTH_PLUGIN) is None:
         yield Problem(
             f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster",
@@ -113,7 +109,7 @@ def _auth_plugin() -> Iterator[Problem]:
         )
 
 
-def _in_project(google: GoogleClient, project: str, required: Requirements) -> list[Problem]:
+def _project_problems(google: GoogleClient, project: str, required: Requirements) -> list[Problem]:
     try:
         disabled = _disabled_apis(google, project)
     except CloudError as error:
@@ -121,16 +117,18 @@ def _in_project(google: GoogleClient, project: str, required: Requirements) -> l
             raise
         return [_unreachable(project, error)]
     checks: dict[str, Callable[[], Iterator[Problem]]] = {
-        "compute.googleapis.com": lambda: chain(_zone(google, project, required), _quotas(google, project, required)),
-        "cloudresourcemanager.googleapis.com": lambda: _permissions(google, project),
-        "iam.googleapis.com": lambda: _accounts(google, project, required),
+        "compute.googleapis.com": lambda: chain(
+            _zone_problems(google, project, required), _quota_problems(google, project, required)
+        ),
+        "cloudresourcemanager.googleapis.com": lambda: _permission_problems(google, project),
+        "iam.googleapis.com": lambda: _account_problems(google, project, required),
     }
     # A disabled API answers no request: it is one problem, not one for each request.
-    found = [_readable(check, project) for api, check in checks.items() if api not in disabled]
-    return [*_enable(disabled, project), *chain.from_iterable(found)]
+    found = [_run_check(check, project) for api, check in checks.items() if api not in disabled]
+    return [*_api_problems(disabled, project), *chain.from_iterable(found)]
 
 
-def _readable(check: Callable[[], Iterator[Problem]], project: str) -> list[Problem]:
+def _run_check(check: Callable[[], Iterator[Problem]], project: str) -> list[Problem]:
     try:
         return [*check()]
     except CloudError as error:
@@ -151,7 +149,7 @@ def _disabled_apis(google: GoogleClient, project: str) -> list[str]:
     return [api for api in APIS if api not in enabled]
 
 
-def _enable(disabled: Sequence[str], project: str) -> Iterator[Problem]:
+def _api_problems(disabled: Sequence[str], project: str) -> Iterator[Problem]:
     if disabled:
         message = f"not enabled: {', '.join(disabled)}, so their resources cannot be created"
         yield Problem(message, (f"gcloud services enable {' '.join(disabled)} --project {project}",))
@@ -164,7 +162,7 @@ def _unreachable(project: str, error: CloudError) -> Problem:
     )
 
 
-def _zone(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+def _zone_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     try:
         state = google.get("compute", f"projects/{project}/zones/{required.zone}").get("status")
     except CloudError as error:
@@ -182,7 +180,7 @@ def _zone(google: GoogleClient, project: str, required: Requirements) -> Iterato
         )
 
 
-def _quotas(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+def _quota_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     for scope, path in (
         ("region", f"projects/{project}/regions/{required.region}"),
         ("project", f"projects/{project}"),
@@ -190,7 +188,7 @@ def _quotas(google: GoogleClient, project: str, required: Requirements) -> Itera
         listed = _listed_quotas(google, path)
         for need in required.needs:
             if need.scope == scope and need.metric in listed:
-                yield from _check_quota(need, listed[need.metric], project, required.region)
+                yield from _quota_problem(need, listed[need.metric], project, required.region)
 
 
 def _listed_quotas(google: GoogleClient, path: str) -> dict[str, Json]:
@@ -203,7 +201,7 @@ def _listed_quotas(google: GoogleClient, path: str) -> dict[str, Json]:
         return {}
 
 
-def _check_quota(need: Need, quota: Json, project: str, region: str) -> Iterator[Problem]:
+def _quota_problem(need: Need, quota: Json, project: str, region: str) -> Iterator[Problem]:
     try:
         limit, used = float(str(quota["limit"])), float(str(quota["usage"]))
     except (KeyError, ValueError):
@@ -231,11 +229,11 @@ def _quota_request(need: Need, value: int, project: str, region: str) -> str:
     )
 
 
-def _permissions(google: GoogleClient, project: str) -> Iterator[Problem]:
+def _permission_problems(google: GoogleClient, project: str) -> Iterator[Problem]:
     answer = google.post("resourceManager", f"projects/{project}:testIamPermissions", {"permissions": [*ROLES]})
-    held = answer.get("permissions", [])
+    granted = answer.get("permissions", [])
     for permission, role in ROLES.items():
-        if permission not in held:
+        if permission not in granted:
             yield Problem(
                 f"these credentials lack the permission {permission}, so Google would refuse a part of the stack",
                 (_grant(project, role),),
@@ -246,7 +244,7 @@ def _grant(project: str, role: str) -> str:
     return f"gcloud projects add-iam-policy-binding {project} --member=user:<you> --role={role}"
 
 
-def _accounts(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+def _account_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     for account in required.accounts:
         email = f"{account}@{project}.iam.gserviceaccount.com"
         if _account_exists(google, f"projects/{project}/serviceAccounts/{email}"):

@@ -51,7 +51,7 @@ class Remover:
             self._empty(resource)
         if resource.kind == ACCOUNT:
             remove_grants(self._google, resource.path.split("/")[1], resource.name)
-        self._wait(resource, self._google.delete(resource.kind.service, resource.deleted_at))
+        self._wait(resource, self._google.delete(resource.kind.service, resource.delete_path))
         return None
 
     def _has_same_labels(self, resource: CloudResource) -> bool:

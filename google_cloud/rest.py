@@ -46,12 +46,12 @@ class CloudError(Exception):
 class GoogleClient:
     """Sends requests to all services of one `Access`. Every method raises CloudError."""
 
-    def __init__(self, access: Access, retry: Retry = RETRIES) -> None:
+    def __init__(self, access: Access) -> None:
         """Raises NoCredentialsError; sends nothing yet."""
         self._endpoints = ENDPOINTS | dict(access.endpoints)
         self._session = AuthorizedSession(credentials_of(access))
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self._session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
 
     def get(self, service: str, path: str, **query: str | Sequence[str]) -> Json:
         """GET a path of the service, such as `projects/acme/regions/us-central1`."""

@@ -1,1 +1,4 @@
-"""Plan-time facts: the stack files and the strict frozen models that read them. No resources, no I/O."""
+"""Plan-time facts: stack files, the settings they are parsed into, and names, shapes and quotas that follow from them.
+
+Nothing here creates a resource or opens a connection; what does belongs in components/, provider/ or google_cloud/.
+"""

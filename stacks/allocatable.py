@@ -1,4 +1,4 @@
-"""What a GKE node leaves to pods, and what a serving pod may ask for so that it fits beside GKE's daemons."""
+"""Allocatable CPU and memory of a GKE node, and what a serving pod can request beside GKE's own DaemonSets."""
 
 import math
 from typing import NamedTuple
@@ -7,21 +7,21 @@ from stacks.shapes import NodeShape
 
 
 class Allocatable(NamedTuple):
-    """What the kubelet offers to all pods of a node together."""
+    """CPU and memory for all pods of a node together."""
 
     cpu_millis: int
     memory_mib: int
 
 
 class PodResources(NamedTuple):
-    """What one serving pod requests, and is limited to."""
+    """Requests and limits of one serving pod."""
 
     cpu_millis: int
     memory_mib: int
 
 
 class ShapeTooSmallError(ValueError):
-    """A node of this shape has no room for a serving pod beside what GKE runs on it."""
+    """A node of this shape has no room for a serving pod beside GKE's own pods."""
 
 
 # GKE's reserve in tiers: (size of the tier, share of it that is reserved), the last one without an end. Source:
@@ -30,9 +30,9 @@ _CPU_TIERS = ((1, 0.06), (1, 0.01), (2, 0.005), (math.inf, 0.0025))
 _MEMORY_TIERS_GB = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
 _EVICTION_MIB = 100
 
-# What the kernel keeps of the machine's memory before the kubelet sees any of it; the published rules do not say.
-# Seen: 164 of 4096 MiB (e2-medium, GKE 1.23: capacity 4025932Ki) and 388 of 16384 MiB (n2-standard-4, GKE 1.36:
-# 16380004Ki). A share and a constant a little above both.
+# Memory that the kernel takes before the kubelet counts; GKE's rules do not give it. Observed: 164 of 4096 MiB
+# (e2-medium, GKE 1.23: capacity 4025932Ki) and 388 of 16384 MiB (n2-standard-4, GKE 1.36: 16380004Ki). This share and
+# this constant are a little above both.
 _KERNEL_SHARE = 0.02
 _KERNEL_MIB = 100
 
@@ -51,11 +51,11 @@ DAEMON_REQUESTS: dict[str, tuple[int, int]] = {
     "netd": (8, 65),
     "node-local-dns": (30, 50),
     "pdcsi-node": (10, 20),
-    # Only with shapebench:gke.managedPrometheus; counted always, so that the setting does not change what is measured.
+    # Only with shapebench:gke.managedPrometheus; counted always, so that the setting does not change the pods.
     # 5m and 36M in several public listings.
     "gmp-system/collector": (5, 35),
 }
-# GKE raises these requests now and then (fluentbit: 100m to 105m); a pod that no longer fits stays Pending.
+# GKE raises these requests from time to time (fluentbit: 100m to 105m), and a pod that no longer fits stays Pending.
 _MARGIN_CPU_MILLIS = 50
 _MARGIN_MEMORY_MIB = 64
 
@@ -64,7 +64,7 @@ LEAST_MEMORY_MIB = 512
 
 
 def allocatable(vcpus: int, memory_gb: float) -> Allocatable:
-    """What is left after GKE's published reserve of CPU and memory and the eviction threshold; rounded down."""
+    """What GKE's reserved resources and the eviction threshold leave of a node, rounded down."""
     memory_gb_left = memory_gb - _reserved(memory_gb, _MEMORY_TIERS_GB)
     return Allocatable(
         cpu_millis=_floor(1000 * (vcpus - _reserved(vcpus, _CPU_TIERS))),
@@ -73,9 +73,9 @@ def allocatable(vcpus: int, memory_gb: float) -> Allocatable:
 
 
 def pod_resources(shape: NodeShape) -> PodResources:
-    """The most that one pod a node can ask for on this shape, with a margin.
+    """The most that one pod can request on a node of this shape, less a margin.
 
-    Raises ShapeTooSmallError where that is too little to serve from.
+    Raises ShapeTooSmallError where that is too little to load a model.
     """
     node = allocatable(shape.vcpus, shape.memory_gb)
     kernel_mib = math.ceil(_KERNEL_SHARE * 1024 * shape.memory_gb) + _KERNEL_MIB
@@ -103,5 +103,5 @@ def _reserved(amount: float, tiers: tuple[tuple[float, float], ...]) -> float:
 
 
 def _floor(value: float) -> int:
-    # 1000 * 1.93 is 1929.9999… in binary; what the tiers come to has four decimals at most.
+    # 1000 * 1.93 is 1929.9999… in binary; the sum of the tiers has four decimals at most.
     return math.floor(round(value, 6))

@@ -1,23 +1,21 @@
-"""Reads the running Pulumi program's configuration into settings: the only place that does."""
+"""Reads the configuration of the running Pulumi program."""
 
 import json
 
 from pulumi.runtime.config import get_config_env
 
 from stacks.explain import PREFIX
-from stacks.files import with_defaults
-from stacks.google import google_keys, zone_of
+from stacks.files import google_keys, with_defaults, zone_of
 from stacks.settings import Settings, parse_settings
 
-# Scalars among the keys; all others are objects, which Pulumi hands over as JSON.
+# All other keys are objects, which Pulumi passes as JSON.
 _TEXT_KEYS = frozenset({"platform", "results", "region", "rerun"})
 
 
 def settings_of_this_stack() -> Settings:
     """The settings of the stack that is being previewed or updated.
 
-    Raises SettingsError for a wrong, missing or unknown key. Every key of ours is read, not only those we know:
-    a misspelt one would otherwise silently change nothing.
+    Raises SettingsError for a wrong, missing or unknown key: a misspelt one would otherwise change nothing.
     """
     values = {}
     for key, value in get_config_env().items():
@@ -28,12 +26,12 @@ def settings_of_this_stack() -> Settings:
 
 
 def zone_of_this_stack(settings: Settings) -> str:
-    """The zone that the stack's `gcp:zone` names; raises SettingsError where it names none of the region's."""
+    """The zone in the stack's `gcp:zone`; raises SettingsError where it is missing or not in the stack's region."""
     return zone_of(get_config_env(), settings)
 
 
 def google_config_of_this_stack() -> dict[str, str]:
-    """The Google provider's own keys, secrets among them, by full key such as `gcp:project`."""
+    """The keys of the Google provider, secrets included, by full key such as `gcp:project`."""
     return google_keys(get_config_env())
 
 

@@ -1,4 +1,4 @@
-"""Turns what pydantic found wrong into sentences a user can act on: the key, what follows, and the mend."""
+"""Turns pydantic's validation errors into sentences that name the key, the consequence and the mend."""
 
 import difflib
 import types
@@ -13,7 +13,7 @@ PREFIX = "shapebench:"
 
 
 class SettingsError(ValueError):
-    """A stack's configuration is wrong; the message names each key, the consequence and the mend."""
+    """A stack's configuration is wrong. The message names each key, the consequence and the mend."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
@@ -25,9 +25,9 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
     path, owner = _resolve(details["loc"], model)
     key = PREFIX + ".".join(path)
     if details["type"] == "value_error":
-        # Raised by a validator of ours, which says everything itself; those of a part do not know where it stands.
-        said = str(details["ctx"]["error"])
-        return said if said.startswith(PREFIX) or not path else f"{key}: {said}"
+        # From one of our validators, whose message is complete. Validators of a section do not know the section's key.
+        message = str(details["ctx"]["error"])
+        return message if message.startswith(PREFIX) or not path else f"{key}: {message}"
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return _wrong_tag(key, details)
     if details["type"] == "extra_forbidden":
@@ -39,18 +39,18 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _wrong_tag(key: str, details: ErrorDetails) -> str:
-    """Of alternatives that a field such as `mode` tells apart, none is meant."""
+    """A field such as `mode`, which decides between alternatives, is missing or names none of them."""
     by = details["ctx"]["discriminator"].strip("'")
     expected = details["ctx"].get("expected_tags")
     if expected is None:
-        return f"{key}.{by} is missing, so nobody knows what the rest means; name a profile or give {key}.{by}"
+        return f"{key}.{by} is missing, so the other settings have no meaning; name a profile or give {key}.{by}"
     return f"{key}.{by} is {details['ctx']['tag']!r}, and there is no such {by}; give one of {expected}"
 
 
 def _resolve(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
-    """The keys as in a stack file, and the model that the last one belongs to.
+    """The keys as in a stack file, and the model that has the last one.
 
-    Which alternative it took pydantic names, too, as if that were a key; it is left out.
+    Pydantic's location also names the alternative of a union, which is no key and is left out.
     """
     keys: list[str] = []
     owner = inside = model
@@ -79,7 +79,7 @@ def _description(key: str, owner: type[BaseModel]) -> str:
 
 
 def _fields(owner: type) -> dict[str, FieldInfo]:
-    """By the names of a stack file; none where it is no model."""
+    """The fields of a model, by their names in a stack file; empty for a type that is no model."""
     fields = owner.model_fields if isinstance(owner, type) and issubclass(owner, BaseModel) else {}
     return {field.alias or name: field for name, field in fields.items()}
 

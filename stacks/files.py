@@ -1,5 +1,6 @@
-"""Reads stack files without Pulumi, for whoever wants to know what a stack says: the CLI, the checks, the tests."""
+"""Reads stack files without Pulumi: for the commands, the checks and the tests."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from stacks.shapes import NodeShape
 STACKS_DIR = Path(__file__).parent
 PROJECT_FILE = STACKS_DIR.parent / "Pulumi.yaml"
 
+GOOGLE_PREFIX = "gcp:"
+_ZONE_KEY = f"{GOOGLE_PREFIX}zone"
+
 
 def stack_names() -> list[str]:
-    """The stacks that have a file, by name."""
+    """The names of all stacks that have a file."""
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in STACKS_DIR.glob("Pulumi.*.yaml"))
 
 
@@ -24,11 +28,11 @@ def load_settings(stack: str) -> Settings:
 
 
 def load_config(stack: str) -> dict[str, Any]:
-    """What a stack's file says, by full key, other packages' keys among them; raises SettingsError."""
+    """The configuration in a stack's file by full key, with the keys of other packages; raises SettingsError."""
     path = STACKS_DIR / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         raise SettingsError(
-            f"there is no stack '{stack}', for {path.name} is missing; there are {', '.join(stack_names())}"
+            f"there is no stack '{stack}', because {path.name} is missing; the stacks are {', '.join(stack_names())}"
         )
     config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})
     return config
@@ -40,16 +44,16 @@ def load_shape(stack: str) -> NodeShape:
 
 
 def project_defaults() -> dict[str, Any]:
-    """The defaults that `Pulumi.yaml` declares, by key without prefix. They live there and nowhere else."""
+    """The defaults in `Pulumi.yaml`, by key without prefix. There are no others."""
     declared = yaml.safe_load(PROJECT_FILE.read_text(encoding="utf-8"))["config"]
     return {key: item["default"] for key, item in declared.items() if "default" in item}
 
 
 def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """What a stack says, and the project's default for every key that it leaves out, also inside a section.
+    """A stack's values, with the project's default for every key that is missing, inside sections too.
 
-    Pulumi itself takes a section from the stack or from the project, whole; a stack that sets one key of a section
-    would have to repeat all others.
+    Pulumi takes a whole section from the stack or from the project: a stack that sets one key of a section would have
+    to repeat all others.
     """
     defaults = project_defaults()
     sections = {
@@ -58,6 +62,30 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and isinstance(defaults.get(key), dict)
     }
     return defaults | values | sections
+
+
+def google_keys(config: Mapping[str, object]) -> dict[str, str]:
+    """The keys of the Google provider that are plain text; in a stack file, a secret is not."""
+    return {key: value for key, value in config.items() if key.startswith(GOOGLE_PREFIX) and isinstance(value, str)}
+
+
+def zone_of(config: Mapping[str, object], settings: Settings) -> str:
+    """The zone in `gcp:zone`; raises SettingsError where it is missing or not in the stack's region.
+
+    It is the Google provider's own key, so that every resource of the stack is created in the same zone.
+    """
+    zone = google_keys(config).get(_ZONE_KEY)
+    if zone is None:
+        raise SettingsError(
+            f"{_ZONE_KEY} is not set, so the cluster has no zone; run"
+            f" `pulumi config set {_ZONE_KEY} {settings.region}-a`"
+        )
+    if zone.rpartition("-")[0] != settings.region:
+        raise SettingsError(
+            f"{_ZONE_KEY} is {zone!r}, which is not in shapebench:region {settings.region}, so the cluster would be"
+            " priced for another region than it runs in; give a zone and its region"
+        )
+    return zone
 
 
 def _own_values(config: dict[str, Any]) -> dict[str, Any]:

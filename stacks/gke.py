@@ -1,4 +1,4 @@
-"""`shapebench:gke`: how the cluster of a GKE stack is made, and the facts about its nodes that pricing reads, too."""
+"""`shapebench:gke`: how a GKE stack creates its cluster, and the size of its boot disks, which pricing reads too."""
 
 import ipaddress
 from typing import Annotated
@@ -9,10 +9,9 @@ from stacks.frozen import Frozen
 from stacks.images import GeneratorImage, ServingImage
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
-# The node image, the serving image and a 100 MB model take about 8 GB; the rest is room for logs and one more image.
-# The same on every shape, so that it changes no comparison, and small, so that eight of them fit the usual quota.
+# The node image, the serving image and a 100 MB model take about 8 GB; the rest is for logs and one more image. All
+# shapes have the same size, so that disks change no comparison; eight disks fit the usual quota.
 BOOT_DISK_GB = 20
-BOOT_DISK_TYPE = "pd-balanced"
 
 _WIDEST_PREFIX = 8
 
@@ -22,71 +21,69 @@ def _known_machine_type(machine_type: str) -> str:
     return machine_type
 
 
-def _some_network(cidr: str) -> str:
+def _limited_network(cidr: str) -> str:
     try:
         network = ipaddress.IPv4Network(cidr)
     except ValueError as error:
-        raise ValueError(f"{error}, so it would admit nobody; give an IPv4 range such as 203.0.113.0/24") from None
+        raise ValueError(f"{error}, so it authorizes nobody; give an IPv4 range such as 203.0.113.0/24") from None
     if network.prefixlen < _WIDEST_PREFIX:
         raise ValueError(
-            f"{cidr} would open the control plane to the internet; give the ranges that you come from, or leave"
-            " authorizedNetworks out: the DNS-based endpoint asks IAM who you are, wherever you are"
+            f"{cidr} would open the control plane to the internet; give the ranges that you connect from, or leave"
+            " authorizedNetworks out: the DNS-based endpoint is protected by IAM"
         )
     return cidr
 
 
 class GkeSettings(Frozen):
-    """For the platform `gke` only. Defaults are in `Pulumi.yaml`."""
+    """Settings of the platform `gke`. Defaults are in `Pulumi.yaml`."""
 
     serving_image: ServingImage
     generator_image: GeneratorImage = None
     load_machine_type: Annotated[
         str,
         AfterValidator(_known_machine_type),
-        Field(description="The machine type of the nodes that host Locust and the system's pods."),
+        Field(description="The machine type of the nodes for the load generator and GKE's own pods."),
     ]
     load_nodes: Annotated[
         int,
-        Field(ge=1, le=16, description="Without a node there is nowhere for Locust to run. Give 1 to 16."),
+        Field(ge=1, le=16, description="Nodes for the load generator. With 0 it could not run. Give 1 to 16."),
     ]
     authorized_networks: Annotated[
-        tuple[Annotated[str, AfterValidator(_some_network)], ...],
+        tuple[Annotated[str, AfterValidator(_limited_network)], ...],
         Field(
             strict=False,
-            description="IPv4 ranges that may reach the control plane by its address. Give [] for the DNS-based"
-            " endpoint instead, which IAM protects.",
+            description="IPv4 ranges that may connect to the control plane's IP address. Give [] for the DNS-based"
+            " endpoint, which IAM protects.",
         ),
     ]
     protect: Annotated[
-        bool, Field(description="true makes `pulumi destroy` and replacements refuse the network, cluster and bucket.")
+        bool, Field(description="true protects network, cluster and bucket from `pulumi destroy` and from replacement.")
     ]
     expires_after_h: Annotated[
         int,
         Field(
             ge=1,
             le=336,
-            description="Hours until what is left over may be removed; upgrades are kept away that long, too, which"
-            " GKE grants for a while only. Give 1 to 336.",
+            description="Hours until the stack's lease ends: then the janitor may remove leftovers, and GKE may upgrade"
+            " the cluster. Give 1 to 336.",
         ),
     ]
     binary_authorization: Annotated[
-        bool, Field(description="true admits only images that the project's Binary Authorization policy admits.")
+        bool, Field(description="true runs only images that the project's Binary Authorization policy allows.")
     ]
     cost_allocation: Annotated[bool, Field(description="true splits the cluster's bill by namespace and label.")]
     managed_prometheus: Annotated[
-        bool, Field(description="true collects metrics; its collectors take CPU from the serving nodes.")
+        bool, Field(description="true runs Managed Prometheus, whose collectors take CPU from the serving nodes.")
     ]
     preflight: Annotated[
         bool,
-        Field(
-            description="false makes the stack without asking Google first whether APIs, rights and quotas are there."
-        ),
+        Field(description="false creates the stack without the check of quotas, APIs and permissions."),
     ]
     seed_faithful: Annotated[
-        bool, Field(description="true deploys as the published experiment did: no requests, no probes.")
+        bool, Field(description="true deploys as the published experiment did, without requests, limits and probes.")
     ]
 
     @property
     def load_shape(self) -> NodeShape:
-        """The load pool's nodes."""
+        """The nodes of the load generator's pool."""
         return NodeShape.of("load", ShapeSettings(machine_type=self.load_machine_type, nodes=self.load_nodes))

@@ -1,4 +1,4 @@
-"""`shapebench:kubernetes`: how the server runs in a cluster that exists already."""
+"""`shapebench:kubernetes`: how the server runs in an existing cluster."""
 
 from typing import Annotated, Self
 
@@ -12,36 +12,35 @@ DIGEST_PLACE = "{digest}"
 
 
 class PodSettings(Frozen):
-    """What one serving pod gets, where that is not what a GKE node of the shape leaves."""
+    """CPU and memory of one serving pod, where they are not those of a pod on a GKE node of the shape."""
 
     cpu_millis: Annotated[
-        int, Field(ge=100, description="Without CPU nothing is served. Give millicores, such as 1500.")
+        int, Field(ge=100, description="Millicores. Less than 100 would serve next to nothing. Give for example 1500.")
     ]
     memory_mib: Annotated[
         int,
         Field(
             ge=LEAST_MEMORY_MIB,
-            description=f"TensorFlow with ResNet50 would not fit in less. Give {LEAST_MEMORY_MIB} or more.",
+            description=f"MiB. TensorFlow with ResNet50 does not fit in less. Give {LEAST_MEMORY_MIB} or more.",
         ),
     ]
 
 
 class KubernetesSettings(Frozen):
-    """For the platform `kubernetes` only."""
+    """Settings of the platform `kubernetes`."""
 
     context: Annotated[
         str | None,
         Field(
             min_length=1,
-            description="The kubeconfig context to deploy to. Leave it out for the current one, which changes"
-            " whenever you change it.",
+            description="The kubeconfig context to deploy to. Leave it out for the current context of each update.",
         ),
     ] = None
     namespace: Annotated[
         str,
         Field(
             pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
-            description="The namespace that is made and removed by this stack: lower-case letters, digits and dashes.",
+            description="The namespace that this stack creates and deletes: lower-case letters, digits and dashes.",
         ),
     ] = "shapebench"
     serving_image: ServingImage
@@ -49,40 +48,41 @@ class KubernetesSettings(Frozen):
         str,
         Field(
             pattern=r"^(gs:/)?/.+$",
-            description="Where the server finds the model: an absolute path in its image, or gs://….",
+            description="Where the server loads the model from: an absolute path in its image, or gs://….",
         ),
     ]
     service_account_annotations: Annotated[
         dict[str, str] | None,
-        Field(description="For Workload Identity: annotations of the service account that reads the bucket."),
+        Field(description="Annotations of the service account that reads the bucket, for Workload Identity."),
     ] = None
     pool: Annotated[
         dict[str, str],
         Field(
-            description="Labels of the nodes that serve, which may be taints of the same name. Give {} for any node."
+            description="Labels of the serving nodes. Taints with the same keys and values are tolerated."
+            " Give {} for any node."
         ),
     ] = Field(default_factory=dict)
     generator_image: GeneratorImage = None
     generator_pool: Annotated[
         dict[str, str],
-        Field(description="Labels of the nodes that ask. Give others than serve, or they share what is measured."),
+        Field(description="Labels of the load generator's nodes. On serving nodes it would take the server's CPU."),
     ] = Field(default_factory=dict)
     pod: Annotated[
-        PodSettings | None, Field(description="cpuMillis and memoryMib of a pod, where the shape's would not fit.")
+        PodSettings | None, Field(description="cpuMillis and memoryMib of a pod, where those of the shape do not fit.")
     ] = None
     one_a_node: Annotated[
         bool,
-        Field(description="Whether each pod has a node to itself. Give false only to try things out on one node."),
+        Field(description="Whether each pod has a node of its own. Give false only for a trial on one node."),
     ] = True
     seed_faithful: Annotated[
-        bool, Field(description="true deploys as the published experiment did: no requests, no probes.")
+        bool, Field(description="true deploys as the published experiment did, without requests, limits and probes.")
     ] = False
 
     @model_validator(mode="after")
     def _the_model_is_named_by_its_digest(self) -> Self:
         if DIGEST_PLACE not in self.model_uri:
             raise ValueError(
-                f"modelUri is {self.model_uri!r}, which could hold another model than the run's manifest names;"
+                f"modelUri is {self.model_uri!r}, where another model than the manifest's could be served;"
                 f" put {DIGEST_PLACE} into the path, such as /models/{DIGEST_PLACE}/resnet"
             )
         return self

@@ -1,13 +1,14 @@
-"""What a GKE stack takes from the project's quotas: counted from its settings, before anything is asked."""
+"""What a GKE stack takes of the project's quotas, counted from its settings."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from stacks.gke import BOOT_DISK_GB
 from stacks.shapes import NodeShape
 
-# Google's names of the APIs whose resources a stack declares.
+# The Google Cloud APIs whose resources a stack declares.
 APIS = (
     "compute.googleapis.com",
     "container.googleapis.com",
@@ -21,7 +22,7 @@ Scope = Literal["region", "project"]
 
 @dataclass(frozen=True)
 class Need:
-    """How much of one quota; `metric` is Google's name of it, such as CPUS."""
+    """An amount of one quota; `metric` is Google's name of the quota, such as CPUS."""
 
     metric: str
     scope: Scope
@@ -29,23 +30,19 @@ class Need:
 
 
 def needs(*pools: NodeShape) -> tuple[Need, ...]:
-    """What a stack with these node pools takes of every quota that is known to run out.
+    """What a stack with these node pools takes of each quota that can run out.
 
     Nodes have no addresses of their own; one is the NAT gateway's, which counts as in use and as static
-    (https://cloud.google.com/nat/quota). pd-balanced counts as SSD. Google's documents do not settle whether
-    E2's vCPUs count as E2_CPUS or as CPUS, so both are here, and what a region lists is compared: ADR 28.
-    The pool that GKE makes with a cluster is smaller than both of ours, and gone before they are made.
+    (https://cloud.google.com/nat/quota). A series' vCPUs count as CPUS or under a quota of their own: both are here,
+    and only those that a region lists are compared (ADR 28). GKE's first node pool is smaller than both of ours, and
+    deleted before they are created.
     """
-    vcpus, nodes = _vcpus(pools), sum(pool.nodes for pool in pools)
-    by_series = (
-        Need(f"{series.upper()}_CPUS", "region", _vcpus(pool for pool in pools if _series(pool) == series))
-        for series in sorted({_series(pool) for pool in pools})
-    )
+    vcpus, nodes = sum(map(_vcpus, pools)), sum(pool.nodes for pool in pools)
     return (
         Need("CPUS", "region", vcpus),
-        *by_series,
+        *_by_quota((pool.series.cpu_quota, _vcpus(pool)) for pool in pools),
         Need("INSTANCES", "region", nodes),
-        Need("SSD_TOTAL_GB", "region", nodes * BOOT_DISK_GB),
+        *_by_quota((pool.series.disk_quota, pool.nodes * BOOT_DISK_GB) for pool in pools),
         Need("IN_USE_ADDRESSES", "region", 1),
         Need("STATIC_ADDRESSES", "region", 1),
         Need("CPUS_ALL_REGIONS", "project", vcpus),
@@ -56,15 +53,18 @@ def needs(*pools: NodeShape) -> tuple[Need, ...]:
 
 
 def added(wanted: Iterable[Need], held: Iterable[Need]) -> tuple[Need, ...]:
-    """What is wanted beyond what is held already."""
+    """The amounts of `wanted` beyond those of `held`."""
     have = {(need.metric, need.scope): need.amount for need in held}
     more = (Need(need.metric, need.scope, need.amount - have.get((need.metric, need.scope), 0)) for need in wanted)
     return tuple(need for need in more if need.amount > 0)
 
 
-def _vcpus(pools: Iterable[NodeShape]) -> int:
-    return sum(pool.nodes * pool.vcpus for pool in pools)
+def _vcpus(pool: NodeShape) -> int:
+    return pool.nodes * pool.vcpus
 
 
-def _series(pool: NodeShape) -> str:
-    return pool.machine_type.partition("-")[0]
+def _by_quota(amounts: Iterable[tuple[str, int]]) -> Iterator[Need]:
+    total: Counter[str] = Counter()
+    for metric, amount in amounts:
+        total[metric] += amount
+    return (Need(metric, "region", amount) for metric, amount in sorted(total.items()))

@@ -17,11 +17,11 @@ Threads = Annotated[int, Field(ge=1, le=256)]
 
 
 class Batching(Frozen):
-    """Server-side batching, in TF Serving's own terms; leave `batching` out to serve each request by itself."""
+    """Server-side batching, with the names of TF Serving's batching parameter file. Units are in the names."""
 
     max_batch_size: Annotated[
         int,
-        Field(ge=1, description="A batch that holds nothing serves nothing. Give 1 to 4096; 128 is usual."),
+        Field(ge=1, description="The most requests in a batch. 0 would serve nothing. Give 1 to 4096; 128 is usual."),
     ]
     batch_timeout_micros: Annotated[
         int,
@@ -32,10 +32,10 @@ class Batching(Frozen):
     ]
     max_enqueued_batches: Annotated[
         int,
-        Field(ge=1, description="A queue of none refuses every request. Give as many as there are batch threads."),
+        Field(ge=1, description="Batches that may wait. 0 refuses every request. Give as many as numBatchThreads."),
     ]
     num_batch_threads: Annotated[
-        int, Field(ge=1, description="Without threads no batch runs. Give as many as the shape has vCPUs.")
+        int, Field(ge=1, description="Batches that run at once. 0 would run none. Give as many as the shape has vCPUs.")
     ]
 
 

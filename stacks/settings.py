@@ -1,6 +1,6 @@
-"""One stack's settings: the model that the whole program reads, parsed once from the stack's configuration.
+"""The settings of a stack, parsed once from its configuration into one frozen model.
 
-A field's description says what a wrong value would lead to and what to give instead; error messages quote it.
+Error messages quote a field's description: it says what a wrong value leads to, and what to give instead.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -18,62 +18,67 @@ from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
-# What stands beside a load profile without being a part of it.
-_HOW_IT_RUNS = ("repeats", "processes")
+# Keys of `shapebench:load` that are not part of the load profile.
+_RUN_KEYS = ("repeats", "processes")
 
 
 class ModelSettings(Frozen):
-    """`shapebench:model`: what is served."""
+    """`shapebench:model`: the model that is served."""
 
     weights: Annotated[
         Literal["auto", "imagenet", "random"],
         Field(
-            description="Where the numbers come from: imagenet (Keras downloads them), random (a fixed seed, same"
-            " arithmetic, no meaning), or auto (imagenet where it can be downloaded)."
+            description="Where the weights come from: imagenet (Keras downloads them), random (a fixed seed: the same"
+            " computation, meaningless answers), or auto (imagenet where it can be downloaded)."
         ),
     ]
 
 
 class LocalSettings(Frozen):
-    """`shapebench:local`: how the server runs on this machine, for the platform `local` only."""
+    """`shapebench:local`: how the server runs on this machine. For the platform `local` only."""
 
     server: Annotated[
         str,
         AfterValidator(known_server),
-        Field(description="auto takes tensorflow_model_server where it is on PATH, else the embedded server."),
+        Field(description="auto is tensorflow_model_server where it is on PATH, else the embedded server."),
     ]
-    rest_port: Annotated[Port, Field(description="A free port from 1024 on; TF Serving's own is 8501.")]
+    rest_port: Annotated[Port, Field(description="The REST port. Give a free one from 1024 on, such as 8501.")]
     grpc_port: Annotated[
-        Port, Field(description="A free port from 1024 on, another than REST; TF Serving's own is 8500.")
+        Port, Field(description="The gRPC port. Give a free one from 1024 on, such as 8500, but not the REST port.")
     ]
     start_timeout_s: Annotated[
         float,
-        Field(gt=0, le=3600, description="How long the server may take until it answers; loading takes 10 to 60 s."),
+        Field(gt=0, le=3600, description="Seconds until the server must be ready. Loading the model takes 10 to 60 s."),
     ]
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:
         if self.rest_port == self.grpc_port:
-            raise ValueError("restPort and grpcPort are the same, so only one of them could listen; give two ports")
+            raise ValueError(
+                "restPort and grpcPort are the same, so only one of the two APIs could listen; give two ports"
+            )
         return self
 
 
 class Settings(Frozen):
-    """Everything a stack says, checked. Keys are those of the stack file without their `shapebench:` prefix."""
+    """All settings of a stack, validated. Keys are those of the stack file without `shapebench:`."""
 
     platform: Annotated[
         Literal["local", "kubernetes", "gke"],
         Field(
-            description="Where the server runs: local (a process on this machine), kubernetes (a cluster that exists"
-            " already) or gke (a cluster that the stack makes)."
+            description="Where the server runs: local (a process on this machine), kubernetes (an existing cluster) or"
+            " gke (a cluster that the stack creates)."
         ),
     ]
     shape: Annotated[
         ShapeSettings, Field(description="The node shape that is measured and priced: machineType and nodes.")
     ]
-    serving: Annotated[ServingSettings, Field(description="The variant: protocol, interOp, and what else it sets.")]
+    serving: Annotated[
+        ServingSettings, Field(description="The serving variant: protocol, interOp, and optionally intraOp, batching.")
+    ]
     load: Annotated[
-        LoadProfile, Field(description=f"A profile by name ({', '.join(PROFILES)}), and what it overrides.")
+        LoadProfile,
+        Field(description=f"A load profile by name ({', '.join(PROFILES)}), with the settings that differ from it."),
     ]
     repeats: Annotated[
         int,
@@ -81,8 +86,8 @@ class Settings(Frozen):
             alias="load.repeats",
             ge=1,
             le=100,
-            description="How many runs one update makes, one after the other. 0 would measure nothing. Give 1 to 100;"
-            " with 5 the spread from run to run shows.",
+            description="Runs of one update, one after the other. 0 would measure nothing. Give 1 to 100; 5 show how"
+            " much runs differ.",
         ),
     ] = 1
     processes: Annotated[
@@ -91,27 +96,29 @@ class Settings(Frozen):
             alias="load.processes",
             ge=1,
             le=32,
-            description="How many processes of the generator ask, a core each. 0 would measure nothing. Give 1, or more"
-            " where one core cannot send the load: a run whose generator was the limit says so.",
+            description="Worker processes of the generator, a core each. 0 would measure nothing. Give 1, or more where"
+            " one core cannot send the load: a run whose generator was the limit says so.",
         ),
     ] = 1
-    model: Annotated[ModelSettings, Field(description="What is served: weights.")]
+    model: Annotated[ModelSettings, Field(description="The model that is served: weights.")]
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
-    kubernetes: Annotated[
-        KubernetesSettings, Field(description="How the server runs in a cluster that exists already.")
-    ]
-    gke: Annotated[GkeSettings, Field(description="How the cluster is made that the stack makes.")]
+    kubernetes: Annotated[KubernetesSettings, Field(description="How the server runs in an existing cluster.")]
+    gke: Annotated[GkeSettings, Field(description="How the stack creates its cluster.")]
     results: Annotated[
-        str, Field(min_length=1, description="Where runs are kept: a folder or a URI such as gs://bucket/prefix.")
+        str, Field(min_length=1, description="The results store: a folder or a URI such as gs://bucket/prefix.")
     ]
     region: Annotated[
-        str, Field(pattern=r"^[a-z]+-[a-z]+\d+$", description="The region whose prices count, such as us-central1.")
+        str,
+        Field(
+            pattern=r"^[a-z]+-[a-z]+\d+$",
+            description="The region of the cluster and of the prices, such as us-central1.",
+        ),
     ]
-    rerun: Annotated[str, Field(description="Any text; a new one makes the load test run again.")]
+    rerun: Annotated[str, Field(description="Any text. A new one makes the load test run again.")]
 
     @model_validator(mode="before")
     @classmethod
-    def _load_is_a_profile_with_overrides(cls, values: Any) -> Any:  # noqa: ANN401 - pydantic hands over what it got
+    def _expand_the_load_profile(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
         if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
             return values
         name = load.get("profile")
@@ -119,44 +126,44 @@ class Settings(Frozen):
             return values
         if name not in PROFILES:
             raise ValueError(
-                f"shapebench:load.profile is {name!r}, and there is no such profile; give one of {', '.join(PROFILES)}"
+                f"shapebench:load.profile is {name!r}, which is no load profile; give one of {', '.join(PROFILES)}"
             )
         overrides = {key: value for key, value in load.items() if key != "profile"}
         mode = PROFILES[name].mode
         if overrides.get("mode", mode) != mode:
             raise ValueError(
-                f"shapebench:load.mode is {overrides['mode']!r}, but the profile {name} is of mode {mode}, and the two"
-                " have different settings; leave mode out, or give a profile of the mode that you want:"
+                f"shapebench:load.mode is {overrides['mode']!r}, but the profile {name} is of mode {mode}, which has"
+                " other settings; leave mode out, or give a profile of the mode that you want:"
                 f" {', '.join(f'{other} ({profile.mode})' for other, profile in PROFILES.items())}"
             )
         return values | {"load": PROFILES[name].model_dump(by_alias=True) | overrides}
 
     @model_validator(mode="before")
     @classmethod
-    def _how_it_runs_is_no_part_of_what_is_asked(cls, values: Any) -> Any:  # noqa: ANN401 - what pydantic got
-        # How often a profile runs, and in how many processes, is not of the profile: such runs measure the same.
+    def _move_run_keys_out_of_the_load(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
+        # Repeats and processes do not change what is measured, so they must not change the load profile of a run.
         if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
             return values
-        profile = {key: value for key, value in load.items() if key not in _HOW_IT_RUNS}
-        return values | {"load": profile} | {f"load.{key}": load[key] for key in _HOW_IT_RUNS if key in load}
+        profile = {key: value for key, value in load.items() if key not in _RUN_KEYS}
+        return values | {"load": profile} | {f"load.{key}": load[key] for key in _RUN_KEYS if key in load}
 
     @model_validator(mode="after")
-    def _every_process_has_something_to_do(self) -> Self:
+    def _every_process_has_users(self) -> Self:
         if self.processes == 1:
             return self
         if self.load.mode == "capacity":
             raise ValueError(
-                f"shapebench:load.processes is {self.processes}, but a capacity search is made by one process, which"
-                " judges each rate while it offers it; leave processes out, or offer rates of your own with the"
-                " profile open"
+                f"shapebench:load.processes is {self.processes}, but a capacity search runs in one process, which must"
+                " see every answer to choose the next rate; leave processes out, or send fixed rates with the profile"
+                " open"
             )
         users, name = (
             (self.load.users, "users") if self.load.mode == "closed" else (self.load.max_in_flight, "maxInFlight")
         )
         if users < self.processes:
             raise ValueError(
-                f"shapebench:load.processes is {self.processes}, but load.{name} is {users}, so some of them would have"
-                " nothing to do; give fewer processes"
+                f"shapebench:load.processes is {self.processes}, but load.{name} is {users}, so some processes would"
+                " send nothing; give fewer processes"
             )
         return self
 
@@ -175,24 +182,24 @@ class Settings(Frozen):
     def _one_machine_is_one_node(self) -> Self:
         if self.platform == "local" and self.shape.nodes != 1:
             raise ValueError(
-                f"shapebench:shape.nodes is {self.shape.nodes}, but this machine is one node: what it serves would be"
-                " divided by the price of several; give 1"
+                f"shapebench:shape.nodes is {self.shape.nodes}, but this machine is one node, so the price of several"
+                " would be compared with the throughput of one; give 1"
             )
         return self
 
     def node_shape(self, stack: str) -> NodeShape:
-        """The shape that the stack measures, under the stack's name."""
+        """The stack's node shape, which has the stack's name."""
         return NodeShape.of(stack, self.shape)
 
     @property
     def variant(self) -> ServingVariant:
-        """What the stack says about serving, with a thread inside one operation for each vCPU where it says nothing."""
+        """The stack's serving variant. Without `intraOp` it has a thread inside one operation for each vCPU."""
         vcpus, _ = machine_resources(self.shape.machine_type)
         return ServingVariant.model_validate({"intra_op": vcpus} | self.serving.model_dump(exclude_none=True))
 
 
 def parse_settings(values: dict[str, Any]) -> Settings:
-    """Settings from the values of a stack's `shapebench:` keys; raises SettingsError that names every wrong one."""
+    """Settings from the values of a stack's `shapebench:` keys; raises SettingsError, which names every wrong key."""
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

@@ -1,40 +1,87 @@
-"""Node shapes: what a serving node is, and how many of them a stack has. Infrastructure and pricing both read this."""
+"""Node shapes, and the machine series that they are made of. Infrastructure, quotas and pricing all read this."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from stacks.frozen import Frozen
 
-_E2_CUSTOM = re.compile(r"e2-custom-(?P<vcpus>\d+)-(?P<memory_mib>\d+)")
 
-# Predefined machine types: (vCPUs, memory in GB). A custom type carries both in its name and needs no line here.
-# Source: the E2 table of https://cloud.google.com/compute/docs/general-purpose-machines, read 2026-11.
-_PREDEFINED: dict[str, tuple[int, float]] = {
-    "e2-standard-2": (2, 8.0),
-    "e2-standard-4": (4, 16.0),
-    "e2-standard-8": (8, 32.0),
-    "e2-highmem-8": (8, 64.0),
-}
+@dataclass(frozen=True)
+class MachineSeries:
+    """A machine series of Compute Engine: the facts that sizing, quotas and pricing need."""
+
+    name: str
+    """How the names of its machine types begin. A custom type is `<name>-custom-<vCPUs>-<MiB>`."""
+    predefined: Mapping[str, tuple[int, float]]
+    """vCPUs and memory in GB of its other machine types, by the rest of their name."""
+    cpu_quota: str
+    """Google's name of the regional quota of its vCPUs."""
+    sku_name: str
+    """How the descriptions of its SKUs name it: analysis/pricing/rules.py."""
+    boot_disk_type: str = "pd-balanced"
+    disk_quota: str = "SSD_TOTAL_GB"
+    """Google's name of the regional quota of such disks; balanced persistent disks count as SSD."""
+
+    def resources(self, machine_type: str) -> tuple[int, float] | None:
+        """VCPUs and memory in GB of one of its machine types; None where it has no such type."""
+        kind = machine_type.removeprefix(f"{self.name}-")
+        if custom := _CUSTOM.fullmatch(kind):
+            return int(custom["vcpus"]), int(custom["memory_mib"]) / 1024
+        return self.predefined.get(kind)
+
+
+_CUSTOM = re.compile(r"custom-(?P<vcpus>\d+)-(?P<memory_mib>\d+)")
+
+ALL_SERIES = (
+    MachineSeries(
+        name="e2",
+        # Source: the E2 table of https://cloud.google.com/compute/docs/general-purpose-machines, read 2026-11.
+        predefined={
+            "standard-2": (2, 8.0),
+            "standard-4": (4, 16.0),
+            "standard-8": (8, 32.0),
+            "highmem-8": (8, 64.0),
+        },
+        # Google's documents do not settle whether E2's vCPUs count as E2_CPUS or as CPUS: ADR 28.
+        cpu_quota="E2_CPUS",
+        sku_name="E2",
+    ),
+)
 
 
 class UnknownMachineTypeError(ValueError):
-    """The machine type is neither an E2 custom type nor in the table of predefined ones."""
+    """The machine type is of no known series, or neither a custom type nor in its series' table."""
+
+
+def machine_series(machine_type: str) -> MachineSeries:
+    """The series of a machine type; raises UnknownMachineTypeError, which says where a series is added."""
+    for series in ALL_SERIES:
+        if machine_type.startswith(f"{series.name}-"):
+            return series
+    raise _unknown(machine_type)
 
 
 def machine_resources(machine_type: str) -> tuple[int, float]:
-    """How many vCPUs and how much memory in GB one machine has.
+    """The vCPUs and the memory in GB of one machine.
 
-    Raises UnknownMachineTypeError, which says where a new type is added.
+    Raises UnknownMachineTypeError, which says where a machine type is added.
     """
-    if machine_type in _PREDEFINED:
-        return _PREDEFINED[machine_type]
-    if custom := _E2_CUSTOM.fullmatch(machine_type):
-        return int(custom["vcpus"]), int(custom["memory_mib"]) / 1024
-    raise UnknownMachineTypeError(
-        f"'{machine_type}' is no machine type that shapebench knows, so nothing could be sized or priced; "
-        f"use e2-custom-<vCPUs>-<MiB>, one of {', '.join(_PREDEFINED)}, or add a line to stacks/shapes.py"
+    resources = machine_series(machine_type).resources(machine_type)
+    if resources is None:
+        raise _unknown(machine_type)
+    return resources
+
+
+def _unknown(machine_type: str) -> UnknownMachineTypeError:
+    custom = (f"{series.name}-custom-<vCPUs>-<MiB>" for series in ALL_SERIES)
+    predefined = (f"{series.name}-{kind}" for series in ALL_SERIES for kind in series.predefined)
+    return UnknownMachineTypeError(
+        f"'{machine_type}' is no machine type that shapebench knows, so nothing could be sized or priced;"
+        f" use {', '.join(custom)}, one of {', '.join(predefined)}, or add it to stacks/shapes.py"
     )
 
 
@@ -44,7 +91,7 @@ class ShapeSettings(Frozen):
     machine_type: Annotated[
         str, Field(description="The GCE machine type of a serving node, such as e2-custom-8-16384.")
     ]
-    nodes: Annotated[int, Field(ge=1, le=64, description="How many of them serve. Give 1 to 64.")]
+    nodes: Annotated[int, Field(ge=1, le=64, description="The number of serving nodes. Give 1 to 64.")]
 
     @model_validator(mode="after")
     def _machine_type_is_known(self) -> Self:
@@ -53,7 +100,7 @@ class ShapeSettings(Frozen):
 
 
 class NodeShape(Frozen):
-    """One node shape and how many nodes of it serve the model."""
+    """A machine type with its vCPUs and memory, and the number of serving nodes."""
 
     name: str
     machine_type: str
@@ -63,8 +110,13 @@ class NodeShape(Frozen):
 
     @classmethod
     def of(cls, name: str, settings: ShapeSettings) -> Self:
-        """The shape called `name`; vCPUs and memory follow from the machine type."""
+        """The shape with this name; vCPUs and memory follow from the machine type."""
         vcpus, memory_gb = machine_resources(settings.machine_type)
         return cls(
             name=name, machine_type=settings.machine_type, vcpus=vcpus, memory_gb=memory_gb, nodes=settings.nodes
         )
+
+    @property
+    def series(self) -> MachineSeries:
+        """The machine series of its nodes."""
+        return machine_series(self.machine_type)

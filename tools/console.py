@@ -14,10 +14,24 @@ _REDRAW_INTERVAL_S = 0.25
 _CLEAR_LINE = "\r\033[K"
 _WIDTH = 78
 _TAIL_LINES = 15
+_INTERRUPTED = 130
 
 
 class SetupError(Exception):
     """The set-up cannot go on. The message says what is wrong, what follows, and how to solve it."""
+
+
+def run_setup(setup: Callable[[], object]) -> int:
+    """Run a set-up, and print its SetupError or that it was interrupted; returns the exit status."""
+    try:
+        setup()
+    except SetupError as error:
+        print(f"setup: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nsetup: interrupted; run it again to go on", file=sys.stderr)
+        return _INTERRUPTED
+    return 0
 
 
 def say(text: str) -> None:

@@ -5,18 +5,16 @@ import sys
 import time
 
 from tools.actionlint import ensure_actionlint
-from tools.console import SetupError, say
+from tools.console import run_setup, say
 from tools.environment import ensure_environment
 from tools.pins import ROOT, load_pins
 from tools.pulumi_cli import ensure_pulumi
 from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
 from tools.stamps import exclusively
 
-_INTERRUPTED = 130
 
-
-def main() -> int:
-    """Set up a tier; returns the exit status."""
+def main() -> None:
+    """Set up a tier."""
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     parser.add_argument(
         "--tier",
@@ -26,29 +24,21 @@ def main() -> int:
     )
     tier = parser.parse_args().tier
     started = time.monotonic()
-    try:
-        with exclusively(ROOT / ".tools/lock"):
-            pins = load_pins()
-            # First, because it can fail, and pip takes minutes.
-            changed = ensure_pulumi(ROOT, pins)
-            changed |= ensure_environment(ROOT, pins, "dev" if tier == "dev" else "run")
-            if tier == "dev":
-                changed |= ensure_actionlint(ROOT)
-            if tier == "policy":
-                changed |= ensure_environment(ROOT, pins, "policy")
-            # In a backend of the user's own, no stack is created before the user asks for one.
-            if uses_embedded_backend(activated_environment()):
-                changed |= ensure_stack(ROOT, "local")
-    except SetupError as error:
-        print(f"setup: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nsetup: interrupted; run it again to go on", file=sys.stderr)
-        return _INTERRUPTED
+    with exclusively(ROOT / ".tools/lock"):
+        pins = load_pins()
+        # First, because it can fail, and pip takes minutes.
+        changed = ensure_pulumi(ROOT, pins)
+        changed |= ensure_environment(ROOT, pins, "dev" if tier == "dev" else "run")
+        if tier == "dev":
+            changed |= ensure_actionlint(ROOT)
+        if tier == "policy":
+            changed |= ensure_environment(ROOT, pins, "policy")
+        # In a backend of the user's own, no stack is created before the user asks for one.
+        if uses_embedded_backend(activated_environment()):
+            changed |= ensure_stack(ROOT, "local")
     if changed:
         say(f"ready after {time.monotonic() - started:.0f} s")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_setup(main))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.console import SetupError, say
+from tools.console import SetupError, run_setup, say
 from tools.pins import ROOT
 
 
@@ -49,8 +49,8 @@ def ensure_stack(root: Path, stack: str) -> bool:
     if "already exists" in created.stderr:
         return False
     raise SetupError(
-        f"the stack {stack} cannot be created, so `pulumi up` has no stack to update; mend what Pulumi says, then run"
-        f" it again:\n{created.stderr.strip()}"
+        f"the stack {stack} cannot be created, so `pulumi up` has no stack to update; solve what Pulumi says, then"
+        f" run it again:\n{created.stderr.strip()}"
     )
 
 
@@ -63,7 +63,4 @@ def _remove_salt_of_earlier_stack(root: Path, stack: str) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        ensure_stack(ROOT, sys.argv[1])
-    except SetupError as error:
-        sys.exit(f"setup: {error}")
+    sys.exit(run_setup(lambda: ensure_stack(ROOT, sys.argv[1])))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from analysis.pricing import ON_DEMAND, PriceSource, Unpriced, Usage
 from analysis.pricing.snapshot import newest_snapshot
 from analysis.results.manifest import SERVING_NODES, Category, Cost, LineItem
-from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
+from stacks.gke import BOOT_DISK_GB
 from stacks.shapes import NodeShape
 
 DEFAULT_REGION = "us-central1"
@@ -64,7 +64,7 @@ def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Ca
     return (
         Quantity(f"{prefix}vCPUs", vcpus, "vCPU-hour", f"{sku}-core", machines, discounted=True),
         Quantity(f"{prefix}memory", memory_gb, "GB-hour", f"{sku}-memory", machines, discounted=True),
-        Quantity(f"{prefix}boot disks", disks_gb, "GB-month", BOOT_DISK_TYPE, disks),
+        Quantity(f"{prefix}boot disks", disks_gb, "GB-month", shape.series.boot_disk_type, disks),
     )
 
 

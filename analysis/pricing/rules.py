@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from analysis.pricing import ON_DEMAND, Usage
+from stacks.shapes import ALL_SERIES, MachineSeries
 
 COMPUTE, CLUSTERS, NETWORK, STORAGE = "Compute Engine", "Kubernetes Engine", "Networking", "Cloud Storage"
 
@@ -52,31 +53,38 @@ def _machine(resource: str, usage: Usage, *parts: Part) -> Rule:
     return Rule(resource, usage, parts, usage_unit, unit)
 
 
-def _committed(resource: str, component: str, years: int) -> Rule:
-    """A commitment is for predefined vCPUs and memory; a custom type pays a premium as well."""
+def _committed(series: str, resource: str, word: str, years: int) -> Rule:
+    """A commitment is bought for plain vCPUs and memory; a custom type pays a premium on top of it."""
     usage: Usage = "commit-1y" if years == 1 else "commit-3y"
-    what = "Cpu" if component == "Core" else _RAM
-    commitment = _part(COMPUTE, rf"Commitment v1: E2 {what} in .+ for {years} Years?", f"Commit{years}Yr")
-    premium = _part(
-        COMPUTE, f"Committed Use Discount Premium for E2 Custom Instance {component}{_PLACE}", "CmtCudPremium"
-    )
+    what = "Cpu" if word == "Core" else _RAM
+    commitment = _part(COMPUTE, rf"Commitment v1: {series} {what} in .+ for {years} Years?", f"Commit{years}Yr")
+    custom = f"Committed Use Discount Premium for {series} Custom Instance {word}{_PLACE}"
+    premium = _part(COMPUTE, custom, "CmtCudPremium")
     return _machine(resource, usage, *((commitment, premium) if "custom" in resource else (commitment,)))
 
 
-def _machine_rules(resource: str, family: str, component: str) -> tuple[Rule, ...]:
+def _series_rules(series: MachineSeries) -> tuple[Rule, ...]:
+    plain, custom = series.sku_name, f"{series.sku_name} Custom"
     return (
-        _machine(resource, ON_DEMAND, _part(COMPUTE, f"{family} {component}{_PLACE}")),
-        _machine(resource, "spot", _part(COMPUTE, f"Spot Preemptible {family} {component}{_PLACE}", "Preemptible")),
-        _committed(resource, component, 1),
-        _committed(resource, component, 3),
+        *_machine_rules(f"{series.name}-core", plain, "Core"),
+        *_machine_rules(f"{series.name}-memory", plain, _RAM),
+        *_machine_rules(f"{series.name}-custom-core", custom, "Core"),
+        *_machine_rules(f"{series.name}-custom-memory", custom, _RAM),
+    )
+
+
+def _machine_rules(resource: str, sku_name: str, word: str) -> tuple[Rule, ...]:
+    words, series = f"{sku_name} Instance", sku_name.removesuffix(" Custom")
+    return (
+        _machine(resource, ON_DEMAND, _part(COMPUTE, f"{words} {word}{_PLACE}")),
+        _machine(resource, "spot", _part(COMPUTE, f"Spot Preemptible {words} {word}{_PLACE}", "Preemptible")),
+        _committed(series, resource, word, 1),
+        _committed(series, resource, word, 3),
     )
 
 
 RULES: tuple[Rule, ...] = (
-    *_machine_rules("e2-core", "E2 Instance", "Core"),
-    *_machine_rules("e2-memory", "E2 Instance", _RAM),
-    *_machine_rules("e2-custom-core", "E2 Custom Instance", "Core"),
-    *_machine_rules("e2-custom-memory", "E2 Custom Instance", _RAM),
+    *(rule for series in ALL_SERIES for rule in _series_rules(series)),
     Rule("pd-balanced", ON_DEMAND, (_part(COMPUTE, r"Balanced PD Capacity(?: in .+)?"),), "GiBy.mo", "GB-month"),
     Rule("gke-zonal-cluster", ON_DEMAND, (_part(CLUSTERS, "Zonal Kubernetes Clusters"),), "h", "cluster-hour"),
     Rule("nat-gateway-vm", ON_DEMAND, (_part(NETWORK, "Networking Cloud Nat Gateway Uptime"),), "h", "VM-hour"),

@@ -1,11 +1,21 @@
-"""One figure with its 95 % interval."""
+"""One figure with its 95 % interval, and what such intervals are computed with."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from scipy.special import ndtri, stdtrit
+
 LEVEL = 0.95
+# The probability beyond each end of an interval, and half of an interval in standard deviations.
+TAIL = (1 - LEVEL) / 2
+Z = float(ndtri((1 + LEVEL) / 2))
+
+
+def student_t(degrees_of_freedom: float) -> float:
+    """Half of an interval in standard deviations that are estimated with so many degrees of freedom."""
+    return -float(stdtrit(degrees_of_freedom, TAIL))
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import stdtrit
 
-from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.estimate import Estimate, student_t
 
 
 def over_repeats(runs: Sequence[Estimate]) -> Estimate:
@@ -36,9 +35,7 @@ def plain_mean(runs: Sequence[Estimate]) -> Estimate:
     """The arithmetic mean of figures that may be zero, such as error shares; its interval does not go below zero."""
     if len(runs) == 1:
         return runs[0]
-    below, above = (
-        [abs(run.value - bound) for run, bound in zip(runs, bounds, strict=True)] for bounds in _bounds(runs)
-    )
+    below, above = [run.value - run.low for run in runs], [run.high - run.value for run in runs]
     centre, down, up = _mean([run.value for run in runs], below, above)
     return Estimate(centre, max(0.0, centre - down), centre + up)
 
@@ -46,10 +43,5 @@ def plain_mean(runs: Sequence[Estimate]) -> Estimate:
 def _mean(values: Sequence[float], below: Sequence[float], above: Sequence[float]) -> tuple[float, float, float]:
     """The mean and its half-widths on both sides."""
     count = len(values)
-    t = -float(stdtrit(count - 1, (1 - LEVEL) / 2))
-    between = t * float(np.std(values, ddof=1)) / math.sqrt(count)
+    between = student_t(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
     return float(np.mean(values)), max(between, math.hypot(*below) / count), max(between, math.hypot(*above) / count)
-
-
-def _bounds(runs: Sequence[Estimate]) -> tuple[list[float], list[float]]:
-    return [run.low for run in runs], [run.high for run in runs]

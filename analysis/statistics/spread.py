@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from statistics import fmean, median, stdev
 from typing import Any
 
-from scipy.special import ndtri
-
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.estimate import Estimate, Z
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import Read
 from analysis.statistics.summary import figures
@@ -18,9 +16,6 @@ from analysis.statistics.within import RunFigures
 
 # Of the latencies whose spread is computed.
 QUANTILES = (0.5, 0.99)
-
-# Half of a 95 % interval, in standard deviations.
-_HALF_WIDTH = float(ndtri((1 + LEVEL) / 2))
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
     """The spread of a figure over at least two runs."""
     values = [run.value for run in runs]
     mean = fmean(values)
-    within = math.sqrt(fmean(((run.high - run.low) / 2 / _HALF_WIDTH) ** 2 for run in runs))
+    within = math.sqrt(fmean(((run.high - run.low) / 2 / Z) ** 2 for run in runs))
     return Spread(
         figure=figure,
         lowest=min(values),

@@ -4,14 +4,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv, ndtr, ndtri, stdtrit
+from scipy.special import gammaincinv, ndtr
 
 from analysis.results.columns import Floats
 from analysis.statistics.blocks import block_length, draws
 from analysis.statistics.cells import CELLS, Cells, Tail
-from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.estimate import TAIL, Estimate, Z, student_t
 
-_TAIL_LEVEL = (1 - LEVEL) / 2
 # Overlapping blocks are worth 1.5 times as many that do not overlap (Meketon and Schmeiser 1984).
 _OVERLAP = 1.5
 _UNEVEN_GROUPS = 2.0
@@ -49,7 +48,7 @@ def _goodput(cells: Cells) -> Estimate:
     block = block_length(arrived)
     totals = _resampled(arrived, block)
     total = float(arrived.sum())
-    t = _student_t(_degrees_of_freedom(arrived, block))
+    t = student_t(_degrees_of_freedom(arrived, block))
     level = float(ndtr(-t * _block_correction(block)))
     low, high = np.quantile(totals, [level, 1 - level])
     fewer, more = _margin_of_bursts(cells)
@@ -71,9 +70,9 @@ def _margin_of_bursts(cells: Cells) -> tuple[float, float]:
     total = float(failed.sum())
     groups = total**2 / variance
     groups *= groups / (groups + _UNEVEN_GROUPS)
-    fewest = total * float(gammaincinv(groups, _TAIL_LEVEL)) / groups
-    most = total * float(gammaincinv(groups + 1, 1 - _TAIL_LEVEL)) / groups
-    half = -float(ndtri(_TAIL_LEVEL)) * math.sqrt(_variance(sent, block_length(sent)))
+    fewest = total * float(gammaincinv(groups, TAIL)) / groups
+    most = total * float(gammaincinv(groups + 1, 1 - TAIL)) / groups
+    half = Z * math.sqrt(_variance(sent, block_length(sent)))
     return max(1.0, math.hypot(most - total, half)), max(1.0, math.hypot(total - fewest, half))
 
 
@@ -88,7 +87,7 @@ def _error_share(cells: Cells) -> Estimate:
     block = block_length(score)
     variance = _variance(score, block) / requests**2
     worth = min(requests, share * (1 - share) / variance) if variance > 0 else requests
-    z = _student_t(_degrees_of_freedom(score, block))
+    z = student_t(_degrees_of_freedom(score, block))
     centre = (share + z**2 / (2 * worth)) / (1 + z**2 / worth)
     half = z / (1 + z**2 / worth) * math.sqrt(share * (1 - share) / worth + z**2 / (4 * worth**2))
     # Without errors, or with errors only, one bound is the share itself, except for rounding.
@@ -110,7 +109,7 @@ def _quantile(cells: Cells, tail: Tail) -> Estimate:
         # No answer is above the quantile, so there is nothing to resample: take the variation of independent answers.
         variation = math.sqrt(tail.quantile / expected)
     independent = 1 / variation**2 if variation else math.inf
-    t = _student_t(max(1.0, min(_OVERLAP * (CELLS / block - 1), independent)))
+    t = student_t(max(1.0, min(_OVERLAP * (CELLS / block - 1), independent)))
     spread = t * variation * (1 + variation / 2)
     most, least = (1 - tail.quantile) * (1 + spread), (1 - tail.quantile) * (1 - spread)
     low, high = np.interp([1 - most, 1 - least], tail.levels, tail.values_ms, left=0.0, right=math.inf)
@@ -146,7 +145,3 @@ def _degrees_of_freedom(series: Floats, block: int) -> float:
         return degrees
     excess_kurtosis = max(0.0, float((deviations**4).mean()) / variance**2 - 3)
     return max(1.0, degrees * 2 / (2 + excess_kurtosis))
-
-
-def _student_t(degrees_of_freedom: float) -> float:
-    return -float(stdtrit(degrees_of_freedom, _TAIL_LEVEL))

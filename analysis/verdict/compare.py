@@ -2,11 +2,10 @@
 
 import math
 
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri
 
-from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.estimate import TAIL, Estimate, Z, student_t
 
-_Z = float(ndtri((1 + LEVEL) / 2))
 _FEWEST_RUNS, _MOST_RUNS = 3, 50
 
 
@@ -16,7 +15,7 @@ def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
     The squares of both half-widths, on a logarithmic scale, add up (Zou and Donner 2008). The intervals of several
     `comparisons` hold together at 95 % (Bonferroni).
     """
-    wider = float(ndtri(1 - (1 - LEVEL) / 2 / comparisons)) / _Z
+    wider = float(ndtri(1 - TAIL / comparisons)) / Z
     centre = of.value / to.value
     below = wider * math.hypot(_below(of), _above(to))
     above = wider * math.hypot(_above(of), _below(to))
@@ -30,9 +29,9 @@ def runs_to_settle(half_width: float, runs: int, gap: float) -> int | None:
     """
     if not math.isfinite(half_width):
         return max(1, _FEWEST_RUNS - runs)
-    spread = half_width * math.sqrt(runs) / (_student_t(runs) if runs > 1 else _Z)
+    spread = half_width * math.sqrt(runs) / (student_t(runs - 1) if runs > 1 else Z)
     for total in range(max(_FEWEST_RUNS, runs + 1), _MOST_RUNS + 1):
-        if _student_t(total) * spread / math.sqrt(total) < gap:
+        if student_t(total - 1) * spread / math.sqrt(total) < gap:
             return total - runs
     return None
 
@@ -43,7 +42,3 @@ def _below(figure: Estimate) -> float:
 
 def _above(figure: Estimate) -> float:
     return math.log(figure.high / figure.value) if math.isfinite(figure.high) else math.inf
-
-
-def _student_t(runs: int) -> float:
-    return -float(stdtrit(runs - 1, (1 - LEVEL) / 2))

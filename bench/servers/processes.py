@@ -44,7 +44,7 @@ def embedded(model: Path, threads: int) -> Iterator[Ports]:
         grpc_port=ports.grpc,
         config_dir=BUILD,
     )
-    with ready(command, f"http://127.0.0.1:{ports.rest}/v1/models/{model.name}", "serving-embedded.log"):
+    with ready(command, f"http://127.0.0.1:{ports.rest}{server.ready_path(model.name)}", "serving-embedded.log"):
         yield ports
 
 

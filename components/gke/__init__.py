@@ -1,1 +1,1 @@
-"""What Google Cloud holds for a stack: network, cluster, node pools, bucket, identities."""
+"""The Google Cloud resources of a stack: network, cluster, node pools, bucket, service accounts."""

@@ -15,14 +15,13 @@ from components.gke.node_pool import PoolArgs, make_pool
 from components.gke.service_account import make_service_account
 from stacks.shapes import NodeShape
 
-# The first is what GKE needs of a node: to write logs, metrics and their metadata. The second is for a server image
-# that is kept in Artifact Registry.
+# GKE needs the first, to write logs, metrics and metadata. The second pulls server images from Artifact Registry.
 _NODE_ROLES = {"node": "roles/container.defaultNodeServiceAccount", "images": "roles/artifactregistry.reader"}
 
 
 @dataclass
 class GkeClusterArgs:
-    """The control plane, and what its two pools are made of."""
+    """The control plane, and the machines of both node pools."""
 
     control_plane: ControlPlaneArgs
     shape: NodeShape
@@ -31,7 +30,7 @@ class GkeClusterArgs:
 
 
 class GkeCluster(pulumi.ComponentResource):
-    """The cluster with its pools. What is deployed by `provider` comes after the nodes and goes before them."""
+    """The cluster and its node pools. Resources of `provider` are created after the nodes and deleted before them."""
 
     control_plane: Cluster
     serving_pool: NodePool
@@ -40,14 +39,14 @@ class GkeCluster(pulumi.ComponentResource):
     kubeconfig: pulumi.Output[str]
     """Secret."""
     workload_pool: pulumi.Output[str]
-    """`<project>.svc.id.goog`; known once the cluster is there, for a project gets its pool with its first cluster."""
+    """`<project>.svc.id.goog`; known once the cluster exists, as a project gets its pool with its first cluster."""
 
     def __init__(self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:GkeCluster", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         account = make_service_account(f"{name}-nodes", "nodes", args.control_plane.labels, child)
         roles = _grant_node_roles(name, account, child)
-        # Without NAT a node could not pull an image; it goes after the last node has gone.
+        # Without NAT a node cannot pull images, so NAT is deleted after the last node.
         after = pulumi.ResourceOptions(parent=self, depends_on=[*roles, args.control_plane.network.nat])
         cluster = make_control_plane(f"{name}-control-plane", args.control_plane, account.email, after)
         self.control_plane = cluster
@@ -59,7 +58,7 @@ class GkeCluster(pulumi.ComponentResource):
         self.provider = Provider(
             f"{name}-provider",
             kubeconfig=self.kubeconfig,
-            # Another kubeconfig of the same cluster is no reason to make everything in it anew.
+            # Another kubeconfig of the same cluster must not replace everything in it.
             cluster_identifier=cluster.id,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.load_pool, self.serving_pool]),
         )
@@ -82,22 +81,22 @@ def _grant_node_roles(name: str, account: Account, opts: pulumi.ResourceOptions)
 def _make_pools(
     name: str, args: GkeClusterArgs, cluster: Cluster, account: Account, opts: pulumi.ResourceOptions
 ) -> tuple[NodePool, NodePool]:
-    """Load and serving, one after the other: GKE refuses a second operation while one is going on."""
+    """The load and serving pools, one after the other: GKE refuses a second operation while one is running."""
     labels = args.control_plane.labels
-    # Some fields of a pool cannot be changed in place, and quota is seldom enough for two of the same.
-    anew = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True))
-    # First, and open to all, for the system's own pods run there, too.
+    # Some changes replace a pool, and quota is seldom enough for two of the same.
+    replaced = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True))
+    # First and without a taint, because the system's own pods run there.
     load = make_pool(
         f"{name}-load",
         cluster,
         PoolArgs("load", args.load_machine_type, args.load_nodes, account.email, labels, exclusive=False),
-        anew,
+        replaced,
     )
     serving = make_pool(
         f"{name}-serving",
         cluster,
         PoolArgs("serving", args.shape.machine_type, args.shape.nodes, account.email, labels, exclusive=True),
-        pulumi.ResourceOptions.merge(anew, pulumi.ResourceOptions(depends_on=[load])),
+        pulumi.ResourceOptions.merge(replaced, pulumi.ResourceOptions(depends_on=[load])),
     )
     return load, serving
 

@@ -1,4 +1,4 @@
-"""What is asked of GKE for the cluster itself, without its nodes."""
+"""The GKE cluster itself, without its nodes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,15 +33,18 @@ from pulumi_gcp.container import (
 from pulumi_gcp.container.cluster import Cluster
 
 from components.gke.network import PODS_RANGE, SERVICES_RANGE, Network
-from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
+from stacks.gke import BOOT_DISK_GB
+from stacks.shapes import machine_series
 
-# Of the default pool, which exists only while the cluster is made, and of versions, which the release channel raises.
+# Fields of the default pool, which exists only while the cluster is created, and versions, which GKE upgrades.
 _CHANGED_BY_GKE = ["initialNodeCount", "minMasterVersion", "nodeConfig", "nodePools", "nodeVersion"]
+
+_DEFAULT_POOL_MACHINE_TYPE = "e2-medium"
 
 
 @dataclass
 class ControlPlaneArgs:
-    """The cluster. Flags are those of stacks.gke.GkeSettings."""
+    """The settings of the cluster; the flags are those of stacks.gke.GkeSettings."""
 
     zone: str
     network: Network
@@ -58,13 +61,13 @@ class ControlPlaneArgs:
 def make_control_plane(
     name: str, args: ControlPlaneArgs, node_account: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> Cluster:
-    """The cluster, once it runs and its default pool is gone."""
+    """The cluster; it is complete once its default pool is deleted."""
     vpc = args.network.vpc
     enforcement = "PROJECT_SINGLETON_POLICY_ENFORCE" if args.binary_authorization else "DISABLED"
     return Cluster(
         name,
         location=args.zone,
-        # What is made for a measurement has to go away again; `protect` is the engine's.
+        # A stack must be able to delete its cluster; shapebench:gke.protect uses the engine's own protection.
         deletion_protection=False,
         resource_labels=args.labels,
         network=vpc.id,
@@ -92,7 +95,7 @@ def make_control_plane(
             enable_components=["SYSTEM_COMPONENTS"],
             managed_prometheus=ClusterMonitoringConfigManagedPrometheusArgs(enabled=args.managed_prometheus),
         ),
-        # Nothing here is published by a load balancer, so its controller would only take room on the nodes.
+        # There is no load balancer, so its controller would only take CPU and memory of the nodes.
         addons_config=ClusterAddonsConfigArgs(
             http_load_balancing=ClusterAddonsConfigHttpLoadBalancingArgs(disabled=True)
         ),
@@ -106,7 +109,7 @@ def make_control_plane(
 
 
 def _endpoints(authorized_networks: Sequence[str]) -> ClusterControlPlaneEndpointsConfigArgs:
-    """By name and IAM from anywhere, or by address from some networks; never both."""
+    """Either the DNS-based endpoint, protected by IAM, or the IP endpoint for the authorized networks."""
     by_address = bool(authorized_networks)
     return ClusterControlPlaneEndpointsConfigArgs(
         dns_endpoint_config=ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
@@ -126,9 +129,9 @@ def _authorized(networks: Sequence[str]) -> ClusterMasterAuthorizedNetworksConfi
 
 
 def _maintenance(args: ControlPlaneArgs) -> ClusterMaintenancePolicyArgs:
-    """No upgrade while the stack is leased.
+    """No upgrades until the lease ends.
 
-    GKE wants a window beside the exclusion, and 48 hours within 32 days in which it is open and nothing excludes it.
+    Beside the exclusion GKE requires a maintenance window, with 48 hours in 32 days that nothing excludes.
     """
     return ClusterMaintenancePolicyArgs(
         recurring_window=ClusterMaintenancePolicyRecurringWindowArgs(
@@ -146,11 +149,11 @@ def _maintenance(args: ControlPlaneArgs) -> ClusterMaintenancePolicyArgs:
 
 
 def _default_pool(node_account: pulumi.Input[str]) -> ClusterNodeConfigArgs:
-    """GKE makes a pool with every cluster; until it is removed it is no less private and hardened than the others."""
+    """The pool that GKE creates with every cluster: hardened like the others until it is deleted."""
     return ClusterNodeConfigArgs(
-        machine_type="e2-medium",
+        machine_type=_DEFAULT_POOL_MACHINE_TYPE,
         disk_size_gb=BOOT_DISK_GB,
-        disk_type=BOOT_DISK_TYPE,
+        disk_type=machine_series(_DEFAULT_POOL_MACHINE_TYPE).boot_disk_type,
         service_account=node_account,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
         metadata={"disable-legacy-endpoints": "true"},

@@ -1,4 +1,4 @@
-"""The kubeconfig of a GKE cluster: no credential in it, the auth plugin fetches one when it is used."""
+"""The kubeconfig of a GKE cluster. It holds no credential: the auth plugin fetches one at each use."""
 
 import json
 
@@ -8,8 +8,8 @@ _NAME = "shapebench"
 def exec_kubeconfig(server: str, ca_certificate: str | None) -> str:
     """A kubeconfig, as JSON, which YAML readers accept.
 
-    `server` is a host name or an address. `ca_certificate` is base64, or None where the server's certificate is one
-    that every machine trusts, as that of the DNS-based endpoint.
+    `server` is a host name or an address. `ca_certificate` is base64; None for the DNS-based endpoint, whose
+    certificate is publicly trusted.
     """
     cluster = {"server": f"https://{server}"}
     if ca_certificate is not None:

@@ -1,4 +1,4 @@
-"""Lease: how long what a stack makes may live, and from which commit it was made; fixed until it is renewed."""
+"""Lease: when the resources of a stack expire, and the commit that created them; fixed until it is renewed."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from components.plugin_resource import PluginResource
 
 @dataclass
 class LeaseArgs:
-    """What is asked for."""
+    """The length of the lease."""
 
     hours: pulumi.Input[int]
     """A new number renews the lease."""
 
 
 class Lease(PluginResource):
-    """Does nothing by itself: labels carry its end, and upgrades are kept away until then."""
+    """The lease. Labels carry its end, and GKE upgrades nothing until then."""
 
     starts_at: pulumi.Output[str]
     """RFC 3339, UTC, a full hour."""

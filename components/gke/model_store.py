@@ -1,4 +1,4 @@
-"""ModelStore: a bucket with the exported model, and the one identity that may read it."""
+"""ModelStore: a bucket with the exported model, and the service account that may read it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from pulumi_gcp.storage.bucket_object import BucketObject
 
 from components.gke.service_account import make_service_account
 
-# What an export consists of, by path below the model's folder: known before there is one, so that a preview shows
-# every object. A test holds it to what serving.export.exporter writes.
+# The files of an export, by path below the model's folder: known before the export, so that a preview shows every
+# object. A test compares them with what serving.export.exporter writes.
 MODEL_FILES = (
     "1/saved_model.pb",
     "1/variables/variables.index",
@@ -24,7 +24,7 @@ MODEL_FILES = (
 
 @dataclass
 class ModelStoreArgs:
-    """The exported model, and who reads it."""
+    """The exported model, and the pods that read it."""
 
     region: str
     labels: pulumi.Input[Mapping[str, str]]
@@ -40,12 +40,12 @@ class ModelStoreArgs:
 
 
 class ModelStore(pulumi.ComponentResource):
-    """The model under a path that names its digest: another model is another path, and nothing is overwritten."""
+    """The model, under a path with its digest: another model has another path, so nothing is overwritten."""
 
     uri: pulumi.Output[str]
-    """`gs://<bucket>/<digest>/<name>`; known once the model is there and may be read."""
+    """`gs://<bucket>/<digest>/<name>`; known once the model is uploaded and may be read."""
     service_account_annotations: dict[str, pulumi.Output[str]]
-    """What makes the Kubernetes service account act as the reader."""
+    """Of the Kubernetes service account that acts as the reader (Workload Identity)."""
 
     def __init__(self, name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:ModelStore", name, None, opts)
@@ -84,7 +84,7 @@ def _make_bucket(name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions) 
         uniform_bucket_level_access=True,
         public_access_prevention="enforced",
         force_destroy=True,
-        # The export can be made again; a deleted one would be billed for another week.
+        # An export can be repeated, and soft-deleted objects would be billed for another week.
         soft_delete_policy=BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
         opts=opts,
     )

@@ -1,4 +1,4 @@
-"""Network: a VPC of the stack's own, where nodes have no address on the internet and reach it by NAT only."""
+"""Network: a VPC whose nodes have no public addresses and reach the internet through NAT."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,11 @@ from pulumi_gcp.compute.router import Router
 from pulumi_gcp.compute.router_nat import RouterNat
 from pulumi_gcp.compute.subnetwork import Subnetwork
 
-from stacks.labels import as_description
+from stacks.names import as_description
 
 PODS_RANGE, SERVICES_RANGE = "pods", "services"
 
-# Apart from each other, and nothing else is in this VPC. A node takes a /26 of the pods' range (32 pods), so there is
-# room for 1024 nodes.
+# The ranges do not overlap. A node takes a /26 of the pods' range (32 pods), so there is room for 1024 nodes.
 _NODES_CIDR = "10.0.0.0/22"
 _PODS_CIDR = "10.16.0.0/16"
 _SERVICES_CIDR = "10.32.0.0/20"
@@ -23,14 +22,14 @@ _SERVICES_CIDR = "10.32.0.0/20"
 
 @dataclass
 class NetworkArgs:
-    """Where it is, and the labels of the stack."""
+    """The region, and the labels of the stack."""
 
     region: pulumi.Input[str]
     labels: pulumi.Input[Mapping[str, str]]
 
 
 class Network(pulumi.ComponentResource):
-    """One subnetwork with ranges for pods and services. Nothing in it can be reached from outside."""
+    """A VPC with one subnetwork, with ranges for pods and services. Nothing in it is reachable from outside."""
 
     vpc: VpcNetwork
     subnetwork: Subnetwork
@@ -38,8 +37,8 @@ class Network(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:Network", name, None, opts)
-        # Networks carry no labels. Their description cannot be changed in place, and a renewed lease must not replace
-        # the network; the labels of cluster and bucket say when it expires.
+        # Networks have no labels. Changing a description would replace the network, and a renewed lease must not: the
+        # labels of cluster and bucket say when the stack expires.
         described = pulumi.ResourceOptions(parent=self, ignore_changes=["description"])
         description = pulumi.Output.from_input(args.labels).apply(as_description)
         self.vpc = VpcNetwork(
@@ -59,7 +58,7 @@ class Network(pulumi.ComponentResource):
                 SubnetworkSecondaryIpRangeArgs(range_name=PODS_RANGE, ip_cidr_range=_PODS_CIDR),
                 SubnetworkSecondaryIpRangeArgs(range_name=SERVICES_RANGE, ip_cidr_range=_SERVICES_CIDR),
             ],
-            # Reaches Google's own services, the bucket among them, without NAT and its fee.
+            # Nodes reach Google's APIs, such as the bucket, without NAT and its fee.
             private_ip_google_access=True,
             opts=described,
         )

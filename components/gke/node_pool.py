@@ -1,4 +1,4 @@
-"""The node pools of the cluster: alike in everything but machine type, number, and who may run there."""
+"""The node pools of the cluster. They differ in machine type, number of nodes and taint."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,18 +17,19 @@ from pulumi_gcp.container import (
 from pulumi_gcp.container.cluster import Cluster
 from pulumi_gcp.container.node_pool import NodePool
 
-from stacks.gke import BOOT_DISK_GB, BOOT_DISK_TYPE
+from stacks.gke import BOOT_DISK_GB
+from stacks.shapes import machine_series
 
 POOL_LABEL = "shapebench/pool"
 SERVING_POOL, LOAD_POOL = {POOL_LABEL: "serving"}, {POOL_LABEL: "load"}
 
-# Each node of a pool sets a block of pod addresses aside for twice as many; the fullest one runs about 20 pods.
+# A node reserves twice as many pod addresses; the fullest node runs about 20 pods.
 _MAX_PODS_A_NODE = 32
 
 
 @dataclass
 class PoolArgs:
-    """One pool: what it is for, and of which machines."""
+    """One pool: its role and its machines."""
 
     role: Literal["serving", "load"]
     machine_type: str
@@ -36,11 +37,11 @@ class PoolArgs:
     service_account: pulumi.Input[str]
     labels: pulumi.Input[Mapping[str, str]]
     exclusive: bool
-    """Whether only pods that tolerate the pool's taint may run there."""
+    """Whether the pool has a taint, so that only pods that tolerate it run there."""
 
 
 def make_pool(name: str, cluster: Cluster, args: PoolArgs, opts: pulumi.ResourceOptions) -> NodePool:
-    """A pool of a fixed number of nodes: an autoscaler would change what is measured while it is measured."""
+    """A pool with a fixed number of nodes: an autoscaler would change the shape during a run."""
     return NodePool(
         name,
         cluster=cluster.name,
@@ -60,9 +61,9 @@ def _node_config(args: PoolArgs) -> NodePoolNodeConfigArgs:
         machine_type=args.machine_type,
         image_type="COS_CONTAINERD",
         disk_size_gb=BOOT_DISK_GB,
-        disk_type=BOOT_DISK_TYPE,
+        disk_type=machine_series(args.machine_type).boot_disk_type,
         service_account=args.service_account,
-        # What the nodes may do is the account's roles; a narrower scope would only hide why something is refused.
+        # The account's roles say what nodes may do; a narrower scope would only make refusals harder to explain.
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
         labels={POOL_LABEL: args.role},
         resource_labels=args.labels,

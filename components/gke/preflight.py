@@ -1,4 +1,4 @@
-"""Preflight: whether Google Cloud has what the stack needs, asked before the first thing is made."""
+"""Preflight: checks quotas, APIs and permissions before anything is created."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,24 +10,25 @@ from components.plugin_resource import PluginResource
 
 @dataclass
 class PreflightArgs:
-    """What is to be made, where and as whom; and whether to ask at all."""
+    """What the stack will create, where, and with which credentials."""
 
     stack: str
     zone: str
     project: str | None
-    """None for the one that the environment names."""
+    """None for the project of the environment."""
     google: pulumi.Input[Mapping[str, str]]
-    """The stack's `gcp:*` keys; secret, for a token may be among them."""
+    """The stack's `gcp:*` keys; secret, because one may be a token."""
     needs: Sequence[Mapping[str, str | int]]
     """stacks.quota_needs.Need, each as a mapping."""
     accounts: Sequence[str]
     costs: str
-    """The sentence that says what it costs."""
+    """The sentence about the hourly price."""
     ask: bool
+    """False skips the check."""
 
 
 class Preflight(PluginResource):
-    """Fails where something is missing. Whatever Google is to make comes after it."""
+    """Fails where something is missing. Every Google Cloud resource of the stack is created after it."""
 
     def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:Preflight", name, args, opts)

@@ -1,4 +1,4 @@
-"""ClusterLoadTest: Locust inside the cluster, with all that its pod needs, and the run it makes."""
+"""ClusterLoadTest: the load test of a server in a cluster, with the ConfigMaps and the account of its pod."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -11,55 +11,55 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 from components.plugin_resource import PluginResource
 from loadtest.run import pod
 from loadtest.run.payload import photograph
-from stacks.serving_names import GENERATOR_LABELS
+from stacks.names import GENERATOR_LABELS
 
 
 @dataclass(kw_only=True)
 class ClusterLoadTestArgs:
-    """What is asked of which server, from where in the cluster, and under whose name and prices it is kept."""
+    """The server, the load, the generator's pod, and what the manifest records."""
 
     stack: str
     platform: str
     kubeconfig: pulumi.Input[str] | None
-    """Reaches the cluster; it is kept as a secret. None for the user's own kubeconfig, which is then not kept."""
+    """Of the cluster; secret. None for the user's own kubeconfig, which is not stored."""
     context: str | None = None
     """The context of the user's own kubeconfig; None for its current one."""
     namespace: pulumi.Input[str]
     base_url: pulumi.Input[str]
-    """Where the server is, in the words of its protocol: http://… or grpc://host:port."""
+    """The server's address, `http://…` or `grpc://host:port`."""
     selector: Mapping[str, str]
-    """The labels of the server's pods, which must be the same ones before and after."""
+    """The labels of the server's pods. The pods must be the same before and after the test."""
     replicas: int
     fingerprint: pulumi.Input[str]
-    """Of what serves; a new one makes the test run again."""
+    """Of the server; a new one makes the test run again."""
     serving: pulumi.Input[Mapping[str, object]]
-    """The manifest's account of what serves: analysis.results.manifest.Serving, but for image and replicas."""
+    """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
     profile: Mapping[str, object]
-    """What is asked: stacks.load_profiles.LoadProfile."""
+    """The load profile: stacks.load_profiles.LoadProfile."""
     shape: Mapping[str, object]
-    """What is priced: stacks.shapes.NodeShape."""
+    """The shape that is priced: stacks.shapes.NodeShape."""
     region: str
     repeats: int
-    """How many runs one update makes, each kept as a run of its own."""
+    """The number of runs of one update."""
     processes: int
-    """How many processes of the generator ask."""
+    """The number of workers of the generator."""
     rerun: str
-    """Any text; a new one makes the test run again."""
+    """Any text. A new one makes the test run again."""
     results: str
-    """The store: an absolute folder or a URI."""
+    """The results store: an absolute folder or a URI."""
     work_dir: str
-    """An absolute folder for what a run leaves behind only while it goes on."""
+    """An absolute folder for the files of a run while it runs."""
     generator_image: str
-    """One of Locust's own images, or one that has `locust` and `python` on its PATH and a user 1000."""
+    """One of Locust's own images, or one with `locust` and `python` on PATH and a user 1000."""
     node_selector: Mapping[str, str]
-    """Labels of the nodes that ask; empty for any."""
+    """Labels of the generator's nodes; empty for any node."""
     start_timeout_s: float = 600
-    """How long the generator's pod may take until it runs, its image pulled."""
+    """Seconds until the generator's pod must run, including the image pull."""
 
 
 @dataclass(kw_only=True)
 class ClusterLoadTestRunArgs(ClusterLoadTestArgs):
-    """The same, and the names of what has been declared for the pod."""
+    """The same, and the names of the pod's ConfigMaps and service account."""
 
     scripts: pulumi.Input[str]
     payload: pulumi.Input[str]
@@ -67,20 +67,20 @@ class ClusterLoadTestRunArgs(ClusterLoadTestArgs):
 
 
 class ClusterLoadTestRun(PluginResource):
-    """A finished run. Deleting it keeps the results."""
+    """A finished load test. Deleting the resource keeps the results."""
 
     run_id: pulumi.Output[str]
     headline: pulumi.Output[Mapping[str, float | None]]
-    """Figures of the hold phase of run `run_id`, the middle repeat: analysis.statistics.summary.RunSummary."""
+    """Figures of run `run_id`, the median repeat: analysis.statistics.summary.RunSummary."""
     run_ids: pulumi.Output[Sequence[str]]
-    """Of all repeats, in their order."""
+    """Of all repeats, in order."""
 
     def __init__(self, name: str, args: ClusterLoadTestRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:LoadTest", name, args, opts)
 
 
 class ClusterLoadTest(pulumi.ComponentResource):
-    """The scripts and the photograph as ConfigMaps, an account that may do nothing, and the run. One run is one Job."""
+    """ConfigMaps with the scripts and the image, a service account without permissions, and the load test itself."""
 
     run_id: pulumi.Output[str]
     run_ids: pulumi.Output[Sequence[str]]
@@ -88,10 +88,10 @@ class ClusterLoadTest(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: ClusterLoadTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:ClusterLoadTest", name, None, opts)
-        # A component's children do not inherit what it waits for, such as the namespace.
+        # Children do not inherit a component's dependencies, such as the namespace.
         child = pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)
         scripts = ConfigMap(f"{name}-scripts", metadata=_metadata(args), immutable=True, data=pod.scripts(), opts=child)
-        # As pixels: the pod makes the 0.8 MB request of them, which would not leave much of a ConfigMap's 1 MiB.
+        # The pixels only: the request that the pod builds from them has 0.8 MB, and a ConfigMap holds 1 MiB.
         payload = ConfigMap(
             f"{name}-payload",
             metadata=_metadata(args),

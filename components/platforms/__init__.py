@@ -1,1 +1,1 @@
-"""One component for each place where a stack can run: what a stack declares there, as a whole."""
+"""One component for each platform: everything that a stack declares there."""

@@ -17,16 +17,14 @@ from components.gke.network import Network, NetworkArgs
 from components.gke.node_pool import LOAD_POOL, SERVING_POOL
 from components.gke.preflight import Preflight, PreflightArgs
 from components.load_test.cluster import ClusterLoadTest
-from components.load_test.cluster_args import InCluster, load_test_args
+from components.load_test.cluster_args import ClusterTarget, load_test_args
 from components.serving.model_export import ModelExport, ModelExportArgs
 from components.serving.tf_serving import TfServing, TfServingArgs
-from stacks.account_names import account_names
-from stacks.labels import stack_labels
+from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
 from stacks.quota_needs import needs
-from stacks.serving_names import SERVICE_ACCOUNT
 from stacks.settings import Settings
 
-# Nothing else is in the cluster, so its name needs to tell it from nothing.
+# The cluster holds one stack, so the name need not be unique.
 NAMESPACE = "shapebench"
 
 Labels = pulumi.Output[dict[str, str]]
@@ -34,7 +32,7 @@ Labels = pulumi.Output[dict[str, str]]
 
 @dataclass
 class GkePlatformArgs:
-    """The stack's name, settings and zone, the checkout that the export and the results are kept in, `gcp:*` keys."""
+    """The stack's name, settings and zone, the checkout for exports and results, and the `gcp:*` keys."""
 
     stack: str
     settings: Settings
@@ -44,10 +42,10 @@ class GkePlatformArgs:
 
 
 class GkePlatform(pulumi.ComponentResource):
-    """Everything that a GKE stack is."""
+    """All resources of a GKE stack."""
 
     cost: dict[str, Any]
-    """What it costs, known before anything is made: analysis.pricing.stack_cost.cost_output."""
+    """The hourly price, known in previews: analysis.pricing.stack_cost.cost_output."""
     lease: Lease
     cluster: GkeCluster
     model_store: ModelStore
@@ -58,29 +56,29 @@ class GkePlatform(pulumi.ComponentResource):
         super().__init__("shapebench:gke:GkePlatform", name, None, opts)
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
+        protected = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
         self.cost = cost_output(*_costs(args), settings.load.total_s)
         preflight = Preflight(f"{name}-preflight", _preflight_args(args), child)
-        # Whatever Google makes carries the lease's labels or hangs on what does, and so comes after both.
-        asked = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
-        self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), asked)
+        # Every Google Cloud resource has the lease's labels or depends on one that has, so it is created after both.
+        checked = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
+        self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), checked)
         labels = _labels(args.stack, self.lease)
-        network = Network(f"{name}-network", NetworkArgs(region=settings.region, labels=labels), kept)
-        self.cluster = GkeCluster(f"{name}-cluster", _cluster_args(args, network, self.lease, labels), kept)
+        network = Network(f"{name}-network", NetworkArgs(region=settings.region, labels=labels), protected)
+        self.cluster = GkeCluster(f"{name}-cluster", _cluster_args(args, network, self.lease, labels), protected)
         model = ModelExport(
             f"{name}-model",
             ModelExportArgs(weights=settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
-            asked,
+            checked,
         )
-        self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), kept)
-        # What is in the cluster goes with it: a destroy need not ask a control plane that may be gone already.
+        self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), protected)
+        # Deleting the cluster deletes what is in it, so a destroy needs no control plane, which may be gone already.
         inside = pulumi.ResourceOptions(
             parent=self, provider=self.cluster.provider, deleted_with=self.cluster.control_plane
         )
         self.serving = TfServing(f"{name}-serving", _serving_args(args, model, self.model_store, labels), inside)
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
-            load_test_args(args.stack, settings, args.checkout, model, self.serving, _in_cluster(args, self.cluster)),
+            load_test_args(args.stack, settings, args.checkout, model, self.serving, _target(args, self.cluster)),
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
         )
         self.register_outputs({})
@@ -164,9 +162,9 @@ def _serving_args(args: GkePlatformArgs, model: ModelExport, store: ModelStore, 
     )
 
 
-def _in_cluster(args: GkePlatformArgs, cluster: GkeCluster) -> InCluster:
+def _target(args: GkePlatformArgs, cluster: GkeCluster) -> ClusterTarget:
     gke = args.settings.gke
-    return InCluster(
+    return ClusterTarget(
         kubeconfig=cluster.kubeconfig,
         serving_image=gke.serving_image,
         generator_image=gke.generator_image,

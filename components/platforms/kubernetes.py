@@ -1,4 +1,4 @@
-"""KubernetesPlatform: model, server and load test in a cluster that exists already, as one component."""
+"""KubernetesPlatform: model, server and load test in an existing cluster, as one component."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ import pulumi
 from pulumi_kubernetes import Provider
 
 from components.load_test.cluster import ClusterLoadTest
-from components.load_test.cluster_args import InCluster, load_test_args
+from components.load_test.cluster_args import ClusterTarget, load_test_args
 from components.serving.model_export import ModelExport, ModelExportArgs
 from components.serving.tf_serving import TfServing, TfServingArgs
 from stacks.allocatable import PodResources
@@ -17,7 +17,7 @@ from stacks.settings import Settings
 
 @dataclass
 class KubernetesPlatformArgs:
-    """The stack's name and settings, and the checkout that the export and the results are kept in."""
+    """The stack's name and settings, and the checkout for exports and results."""
 
     stack: str
     settings: Settings
@@ -25,7 +25,7 @@ class KubernetesPlatformArgs:
 
 
 class KubernetesPlatform(pulumi.ComponentResource):
-    """Everything that the `kubernetes` stack is."""
+    """All resources of a stack in an existing cluster."""
 
     model: ModelExport
     serving: TfServing
@@ -42,10 +42,10 @@ class KubernetesPlatform(pulumi.ComponentResource):
         )
         inside = pulumi.ResourceOptions(parent=self, provider=cluster)
         self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model), inside)
-        where = _in_cluster(args.settings.kubernetes)
+        target = _target(args.settings.kubernetes)
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
-            load_test_args(args.stack, args.settings, args.checkout, self.model, self.serving, where),
+            load_test_args(args.stack, args.settings, args.checkout, self.model, self.serving, target),
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
         )
         self.register_outputs({})
@@ -54,7 +54,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
 def _serving_args(args: KubernetesPlatformArgs, model: ModelExport) -> TfServingArgs:
     settings, kubernetes = args.settings, args.settings.kubernetes
     shape = settings.node_shape(args.stack)
-    # The server reads the model elsewhere; that path names the digest, so it is this model or none.
+    # The server loads the model from a path of its own, which names the digest: it is this model or none.
     uri = kubernetes.model_uri
     annotations = kubernetes.service_account_annotations
     return TfServingArgs(
@@ -62,7 +62,7 @@ def _serving_args(args: KubernetesPlatformArgs, model: ModelExport) -> TfServing
         image=kubernetes.serving_image,
         shape=shape,
         replicas=shape.nodes,
-        model_uri=model.digest.apply(lambda digest: located(uri, digest)),
+        model_uri=model.digest.apply(lambda digest: uri_of_digest(uri, digest)),
         model_name=model.model_name,
         model_digest=model.digest,
         variant=settings.variant,
@@ -75,8 +75,8 @@ def _serving_args(args: KubernetesPlatformArgs, model: ModelExport) -> TfServing
     )
 
 
-def _in_cluster(kubernetes: KubernetesSettings) -> InCluster:
-    return InCluster(
+def _target(kubernetes: KubernetesSettings) -> ClusterTarget:
+    return ClusterTarget(
         context=kubernetes.context,
         serving_image=kubernetes.serving_image,
         generator_image=kubernetes.generator_image,
@@ -84,6 +84,6 @@ def _in_cluster(kubernetes: KubernetesSettings) -> InCluster:
     )
 
 
-def located(uri: str, digest: str) -> str:
-    """Where the model with this digest is."""
+def uri_of_digest(uri: str, digest: str) -> str:
+    """The URI of the model with this digest."""
     return uri.replace(DIGEST_PLACE, digest)

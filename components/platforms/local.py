@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pulumi
 
-from components.load_test.local import LoadTest, LoadTestArgs, base_url
-from components.load_test.run_identity import account_of_serving, store_uri
+from components.load_test.inputs import base_url, serving_record, store_uri
+from components.load_test.local import LoadTest, LoadTestArgs
 from components.serving.local_serving import LocalServing, LocalServingArgs
 from components.serving.model_export import ModelExport, ModelExportArgs
 from stacks.explain import SettingsError
@@ -16,7 +16,7 @@ from stacks.settings import Settings
 
 @dataclass
 class LocalPlatformArgs:
-    """The stack's name and settings, and the checkout that everything is kept in."""
+    """The stack's name and settings, and the checkout for exports, state and results."""
 
     stack: str
     settings: Settings
@@ -24,7 +24,7 @@ class LocalPlatformArgs:
 
 
 class LocalPlatform(pulumi.ComponentResource):
-    """Everything that the `local` stack is. Its children run one after the other."""
+    """All resources of a local stack: the export, the server and the load test, one after the other."""
 
     serving: LocalServing
     load_test: LoadTest
@@ -74,7 +74,7 @@ def _load_test_args(args: LocalPlatformArgs, model: ModelExport, serving: LocalS
         base_url=base_url(settings.serving.protocol, serving.rest_url, serving.grpc_address),
         rest_url=serving.rest_url,
         fingerprint=serving.fingerprint,
-        serving=account_of_serving(settings, serving.server, serving.server_version, model),
+        serving=serving_record(settings, serving.server, serving.server_version, model),
         profile=settings.load.model_dump(),
         shape=settings.node_shape(args.stack).model_dump(),
         region=settings.region,

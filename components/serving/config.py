@@ -1,20 +1,20 @@
-"""The files that the server's flags point at, as a ConfigMap that is never changed, only replaced."""
+"""The server's config files, as an immutable ConfigMap."""
 
 import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from stacks.serving_names import NAME
+from stacks.names import NAME
 from stacks.serving_variant import fingerprint
 
 
 def config_map_name(files: dict[str, str]) -> str:
-    """Carries the content's hash: other files are another map, so the pods that mount it are replaced with it."""
+    """The name, with a hash of the files: other files make another ConfigMap, which replaces the pods."""
     return f"{NAME}-{fingerprint(files)}"
 
 
 def make_config_map(name: str, namespace: str, files: dict[str, str], opts: pulumi.ResourceOptions) -> ConfigMap:
-    """The ConfigMap, under the name that its content gives it."""
+    """The ConfigMap with these files."""
     return ConfigMap(
         f"{name}-config",
         metadata=ObjectMetaArgs(

@@ -1,4 +1,4 @@
-"""LocalServing: a TF-Serving-compatible server as a process on this machine's loopback."""
+"""LocalServing: a server as a process on this machine's loopback."""
 
 from dataclasses import dataclass
 
@@ -10,34 +10,34 @@ from stacks.serving_variant import ServingVariant
 
 @dataclass
 class LocalServingArgs:
-    """What is served, in which variant, and how it runs here. Ports, threads and seconds are plain numbers."""
+    """The model, the serving variant, and how the server runs on this machine."""
 
     model_name: pulumi.Input[str]
     model_path: pulumi.Input[str]
     model_digest: pulumi.Input[str]
     variant: ServingVariant
     server: pulumi.Input[str]
-    """`auto`, `embedded` or `tensorflow_model_server`; the plugin settles what `auto` comes to."""
+    """`auto` or a server's setting: stacks.servers. The plugin decides what `auto` is."""
     rest_port: pulumi.Input[int]
     grpc_port: pulumi.Input[int]
     start_timeout_s: pulumi.Input[float]
     state_dir: pulumi.Input[str]
-    """An absolute folder for its log and the files its flags name."""
+    """An absolute folder for its log and config files."""
 
 
 class LocalServing(PluginResource):
-    """The server. It survives the end of `pulumi up`; a destroy ends it, and the next update notices when it died."""
+    """The server. It runs on after `pulumi up`; a destroy stops it, and an update starts it again if it ended."""
 
     server: pulumi.Output[str]
-    """What `auto` came to: `shapebench-embedded` or `tensorflow_model_server`."""
+    """The name of the server that runs: stacks.servers."""
     rest_url: pulumi.Output[str]
     grpc_address: pulumi.Output[str]
     server_version: pulumi.Output[str]
     fingerprint: pulumi.Output[str]
-    """Changes exactly when a measurement of it would be one of something else."""
+    """Changes exactly when runs are no longer comparable with earlier ones."""
     pid: pulumi.Output[int]
     started_as: pulumi.Output[str]
-    """With the pid, tells this process from a later one under the same number."""
+    """Start time and boot ID, which tell the process from a later one with the same pid."""
     log: pulumi.Output[str]
 
     def __init__(self, name: str, args: LocalServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:

@@ -1,4 +1,4 @@
-"""ModelExport: the model on this machine's disk, in the layout that TF Serving loads."""
+"""ModelExport: the model as a SavedModel on this machine's disk."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from components.plugin_resource import PluginResource
 
 @dataclass
 class ModelExportArgs:
-    """What to export, and where to."""
+    """The weights, and the folder for exports."""
 
     weights: pulumi.Input[str]
     """`imagenet`, `random`, or `auto` for imagenet where it can be downloaded."""
     cache_dir: pulumi.Input[str]
-    """An absolute folder; a destroy leaves it as it is."""
+    """An absolute folder."""
 
 
 class ModelExport(PluginResource):
-    """ResNet50 as a SavedModel. A destroy keeps it in the cache."""
+    """ResNet50 as a SavedModel, in the layout that TF Serving loads. A destroy keeps the files."""
 
     model_name: pulumi.Output[str]
     """The name it is served under."""
@@ -27,7 +27,7 @@ class ModelExport(PluginResource):
     digest: pulumi.Output[str]
     """sha256 over the exported files."""
     used_weights: pulumi.Output[str]
-    """What `auto` came to: `imagenet` or `random`."""
+    """The weights that were exported: `imagenet` or `random`."""
 
     def __init__(self, name: str, args: ModelExportArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:local:ModelExport", name, args, opts)

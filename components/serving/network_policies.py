@@ -1,4 +1,4 @@
-"""Who may talk to whom in the server's namespace: nobody, but for the few lines below."""
+"""The NetworkPolicies of the server's namespace: everything is denied except what the test needs."""
 
 from collections.abc import Mapping
 
@@ -14,12 +14,12 @@ from pulumi_kubernetes.networking.v1 import (
     NetworkPolicySpecArgs,
 )
 
-from stacks.serving_names import GENERATOR_LABELS, GRPC_PORT, REST_PORT, SERVER_LABELS
+from stacks.names import GENERATOR_LABELS, GRPC_PORT, REST_PORT, SERVER_LABELS
 
-# Where a pod on GKE gets its tokens: the first with Dataplane V2, the second without. Source: "Restrict traffic with
-# network policies" of https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy.
+# The metadata servers that give a pod on GKE its tokens: the first with Dataplane V2, the second without. Source:
+# "Restrict traffic with network policies", https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy.
 _METADATA_SERVERS = {"169.254.169.254/32": 80, "169.254.169.252/32": 988}
-# DNS where it is not a pod: NodeLocal DNSCache, and Cloud DNS for GKE.
+# DNS servers that are not pods: NodeLocal DNSCache, and Cloud DNS for GKE.
 _DNS_ADDRESSES = ("169.254.20.10/32", "169.254.169.254/32")
 # Google's APIs have no fixed addresses, and a NetworkPolicy knows no names: any public address, over TLS.
 _NOT_PUBLIC = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"]
@@ -28,7 +28,7 @@ _NOT_PUBLIC = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12",
 def make_network_policies(
     name: str, namespace: str, *, on_bucket: bool, opts: pulumi.ResourceOptions
 ) -> list[NetworkPolicy]:
-    """Deny everything in the namespace, then admit the load generator to the server, and each to what it needs."""
+    """Deny all traffic in the namespace, then allow the generator to reach the server, and each what it needs."""
 
     def policy(
         suffix: str,

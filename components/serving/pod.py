@@ -1,4 +1,4 @@
-"""The pod that serves: one container of the server's image, hardened, with explicit threads and probes."""
+"""The pod of the server: one hardened container with explicit threads and probes."""
 
 from pathlib import PurePosixPath
 
@@ -29,20 +29,20 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components.serving.variant import TfServingArgs
 from stacks.allocatable import PodResources
-from stacks.serving_names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 _NOBODY = 65532
 # A load of ResNet50 from a bucket and its warm-up take 10 to 60 s on two vCPUs.
 STARTUP_LIMIT_S = 600
 _STARTUP_PERIOD_S = 5
-# The official image's entrypoint is a shell that passes no SIGTERM on, so every rollout waits for this long. Nobody
-# measures meanwhile.
+# The official image's entrypoint is a shell that does not forward SIGTERM, so every rollout waits this long. No load
+# test runs then.
 _TERMINATION_GRACE_S = 5
 
 
 def pod_template(args: TfServingArgs, config_map: str) -> PodTemplateSpecArgs:
-    """The template of a pod of this variant; `config_map` holds the files of components.serving.config."""
+    """The pod template of a serving variant; `config_map` is the name of the ConfigMap with the config files."""
     return PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=SERVER_LABELS),
         spec=PodSpecArgs(
@@ -58,7 +58,7 @@ def pod_template(args: TfServingArgs, config_map: str) -> PodTemplateSpecArgs:
                 seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
             ),
             service_account_name=SERVICE_ACCOUNT if args.on_bucket else None,
-            # GKE's metadata server asks the API for a token of the pod's account itself; none needs to be mounted.
+            # GKE's metadata server gets the token of the pod's account from the API; none needs to be mounted.
             automount_service_account_token=False,
             enable_service_links=False,
             termination_grace_period_seconds=_TERMINATION_GRACE_S,
@@ -78,7 +78,7 @@ def _container(args: TfServingArgs) -> ContainerArgs:
         name=NAME,
         image=args.image,
         image_pull_policy="IfNotPresent",
-        # No command: these follow what the image's own entrypoint gives, and the last of two equal flags counts.
+        # No command: these flags follow those of the image's entrypoint, and the last of two equal flags counts.
         args=_flags(args),
         ports=[
             ContainerPortArgs(name="rest", container_port=REST_PORT),
@@ -128,7 +128,7 @@ def _startup_probe(args: TfServingArgs) -> ProbeArgs:
 
 
 def _readiness_probe() -> ProbeArgs:
-    """Asks beside the threads that serve: a saturated server is slow, not gone, and must stay in its Services."""
+    """Asks the gRPC health service: a saturated server is slow but must stay in its Services."""
     return ProbeArgs(
         grpc=GRPCActionArgs(port=GRPC_PORT),
         period_seconds=10,
@@ -138,8 +138,8 @@ def _readiness_probe() -> ProbeArgs:
 
 
 def _resources(pod: PodResources) -> ResourceRequirementsArgs:
-    amounts = {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"}
-    return ResourceRequirementsArgs(requests=amounts, limits=amounts)
+    resources = {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"}
+    return ResourceRequirementsArgs(requests=resources, limits=resources)
 
 
 def _one_a_node() -> AffinityArgs:

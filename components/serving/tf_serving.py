@@ -1,4 +1,4 @@
-"""TfServing: the model server in a cluster, one pod a node, reachable by the load generator and nobody else."""
+"""TfServing: the server in a cluster, one pod a node, which only the load generator can reach."""
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, DeploymentStrategyArgs
@@ -9,27 +9,27 @@ from components.serving.config import config_map_name, make_config_map
 from components.serving.network_policies import make_network_policies
 from components.serving.pod import STARTUP_LIMIT_S, pod_template
 from components.serving.variant import TfServingArgs, fingerprint_of
-from stacks.serving_names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
 
 __all__ = ["TfServing", "TfServingArgs"]
 
 _POD_SECURITY = "pod-security.kubernetes.io"
-# Beyond the start-up itself: scheduling, and pulling an image of some hundred megabytes.
+# With time for scheduling and for pulling an image of some hundred megabytes.
 _PROGRESS_LIMIT_S = STARTUP_LIMIT_S + 300
 
 
 class TfServing(pulumi.ComponentResource):
-    """A Deployment of TF Serving with what belongs to it, in a namespace of its own. Needs a Kubernetes provider."""
+    """A server's Deployment, Services and policies, in a namespace of its own. Needs a Kubernetes provider."""
 
     namespace: pulumi.Output[str]
     selector: dict[str, str]
     """The labels of the server's pods."""
     rest_url: pulumi.Output[str]
-    """Known once the server serves."""
+    """Known once the server is ready."""
     grpc_address: pulumi.Output[str]
-    """`host:port` of a headless service: its name stands for the address of every pod. Known once the server serves."""
+    """`host:port` of a headless service, whose name resolves to all pods. Known once the server is ready."""
     fingerprint: pulumi.Output[str]
-    """Changes exactly when a measurement of it would be one of something else."""
+    """Changes exactly when runs are no longer comparable with earlier ones."""
 
     def __init__(self, name: str, args: TfServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:TfServing", name, None, opts)
@@ -78,10 +78,10 @@ def _make_deployment(
 ) -> Deployment:
     limit = f"{_PROGRESS_LIMIT_S}s"
     after = pulumi.ResourceOptions(
-        # The fence stands before the first pod does, and until the last one is gone.
+        # NetworkPolicies exist before the first pod and until the last one is deleted.
         depends_on=before,
-        # Another variant is another Deployment, made when the last pod of the old one is gone. An update in place would
-        # not do: with `Recreate`, Pulumi takes it for complete while the old pods still end.
+        # Another variant is another Deployment, created when the last pod of the old one is deleted. After an update in
+        # place with `Recreate`, Pulumi goes on while old pods still terminate.
         replace_on_changes=["spec"],
         delete_before_replace=True,
         custom_timeouts=pulumi.CustomTimeouts(create=limit, delete=limit),
@@ -92,10 +92,10 @@ def _make_deployment(
         spec=DeploymentSpecArgs(
             replicas=args.replicas,
             selector=LabelSelectorArgs(match_labels=SERVER_LABELS),
-            # For whoever changes it without Pulumi: even then, two variants never run at once.
+            # So that two variants never run at once, even if the Deployment is changed without Pulumi.
             strategy=DeploymentStrategyArgs(type="Recreate"),
             progress_deadline_seconds=_PROGRESS_LIMIT_S,
-            # Going back is an update of the stack, not a rollback behind its back.
+            # To go back, update the stack; a rollback would bypass its state.
             revision_history_limit=0,
             template=pod_template(args, config_map),
         ),
@@ -104,10 +104,10 @@ def _make_deployment(
 
 
 def _make_services(name: str, namespace: str, opts: pulumi.ResourceOptions) -> list[Service]:
-    def service(suffix: str, called: str, port: int, cluster_ip: str | None) -> Service:
+    def service(suffix: str, service_name: str, port: int, cluster_ip: str | None) -> Service:
         return Service(
             f"{name}-{suffix}",
-            metadata=ObjectMetaArgs(name=called, namespace=namespace, labels=SERVER_LABELS),
+            metadata=ObjectMetaArgs(name=service_name, namespace=namespace, labels=SERVER_LABELS),
             spec=ServiceSpecArgs(
                 type="ClusterIP",
                 cluster_ip=cluster_ip,
@@ -117,5 +117,5 @@ def _make_services(name: str, namespace: str, opts: pulumi.ResourceOptions) -> l
             opts=opts,
         )
 
-    # Headless for gRPC: through a cluster IP all calls of a channel would end in one pod.
+    # Headless for gRPC: through a cluster IP, all calls of a channel would go to one pod.
     return [service("rest", REST_SERVICE, REST_PORT, None), service("grpc", GRPC_SERVICE, GRPC_PORT, "None")]

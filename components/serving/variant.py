@@ -1,4 +1,4 @@
-"""What is deployed to a cluster: the arguments of TfServing, and the fingerprint of what a measurement measures."""
+"""The arguments of TfServing, and the fingerprint of a server in a cluster."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,18 +11,18 @@ from stacks.servers import server_in
 from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
 
-# TF Serving's own default is this many for each CPU that it sees, which are the node's and not the pod's.
+# TF Serving's default is this many for each CPU of the node; here it is for each vCPU of the shape.
 _REQUEST_THREADS_A_VCPU = 4
 
 
 @dataclass(kw_only=True)
 class TfServingArgs:
-    """What is served, in which variant, on which nodes. All but the model's whereabouts is known when planning."""
+    """The model, the serving variant and the nodes. Everything but the model is known in previews."""
 
     namespace: str
-    """Made by this component, and removed with all that is in it."""
+    """Created by the component, and deleted with everything in it."""
     image: str
-    """Exact version or digest. Its entrypoint must take TF Serving's flags."""
+    """With an exact version or a digest. Its entrypoint must take the server's flags."""
     shape: NodeShape
     replicas: int
     model_uri: pulumi.Input[str]
@@ -32,20 +32,20 @@ class TfServingArgs:
     """sha256 over the exported files."""
     variant: ServingVariant
     service_account_annotations: Mapping[str, pulumi.Input[str]] | None = None
-    """Of the Kubernetes service account that reads the bucket; None where the model is not in one."""
+    """Of the Kubernetes service account that reads the bucket; None where the model is not in a bucket."""
     pool: Mapping[str, str] = field(default_factory=dict)
-    """Labels of the nodes that serve; a taint of the same key and value (NoSchedule) is tolerated."""
+    """Labels of the serving nodes; taints (NoSchedule) with the same keys and values are tolerated."""
     resources: PodResources | None = None
-    """Of one pod; None for what fits on a GKE node of the shape."""
+    """Of one pod; None for those that fit on a GKE node of the shape."""
     one_a_node: bool = True
     seed_faithful: bool = False
-    """Deploy as the published experiment did: no requests or limits, no probes, pods may share a node."""
+    """Deploy as the published experiment did: no requests, limits or probes, and pods may share a node."""
     labels: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
-    """For the namespace, so that whoever cleans up knows whose it is."""
+    """Of the namespace."""
 
     @property
     def on_bucket(self) -> bool:
-        """Whether the server reads the model from Cloud Storage, so needs an identity and a way out."""
+        """Whether the server reads the model from Cloud Storage, for which it needs an account and network access."""
         return self.service_account_annotations is not None
 
     @property
@@ -60,25 +60,25 @@ class TfServingArgs:
 
     @property
     def spread(self) -> bool:
-        """Whether two pods are kept off one node."""
+        """Whether each pod must have a node of its own."""
         return self.one_a_node and not self.seed_faithful
 
     @property
     def request_threads(self) -> int:
-        """Threads that take requests, of each API."""
+        """Threads of each API that take requests."""
         return _REQUEST_THREADS_A_VCPU * self.shape.vcpus
 
 
 def fingerprint_of(args: TfServingArgs) -> pulumi.Output[str]:
-    """Changes exactly when a measurement would be one of something else.
+    """A fingerprint that changes exactly when runs are no longer comparable with earlier ones.
 
-    Where it runs (namespace, names, pool, bucket) and what it is called do not count; the model's digest does.
+    Namespace, names, pool and bucket are not part of it; the model's digest is.
     """
     parts = {
         "image": args.image,
         "machine": [args.shape.machine_type, args.shape.vcpus, args.shape.memory_gb],
         "replicas": args.replicas,
-        # The server answers over both protocols, whichever is measured: the load test has that in its own inputs.
+        # The server is the same for both protocols; the load test has the protocol in its own inputs.
         **args.variant.model_dump(exclude={"protocol"}),
         "pod": args.pod,
         "spread": args.spread,

@@ -5,7 +5,7 @@ from typing import Any
 
 from policy.resource import UNKNOWN, Resource, at
 from policy.rule import Rule
-from stacks.labels import COMMIT, EXPIRES, STACK, expiry, from_description
+from stacks.names import COMMIT, EXPIRES, STACK, expiry, from_description
 
 _NEEDED = (STACK, COMMIT, EXPIRES)
 
@@ -36,7 +36,7 @@ def _check(resource: Resource) -> Iterator[str]:
         if labels is not UNKNOWN and not at(labels, STACK):
             yield (
                 f"its metadata.labels have no {STACK}, so whose it is cannot be told in a cluster that others use; give"
-                " it the labels of the stack (stacks/labels.py)"
+                " it the labels of the stack (stacks/names.py)"
             )
     elif resource.package == "gcp" and resource.kind not in _UNLABELLED:
         yield from _on_google(resource)
@@ -51,7 +51,7 @@ def _on_google(resource: Resource) -> Iterator[str]:
     if missing:
         yield (
             f"its {where} has no {', '.join(missing)}, so it is not found again when the stack is gone, and is paid for"
-            " until somebody notices; give it the labels of the stack (stacks/labels.py). If its kind can carry"
+            " until somebody notices; give it the labels of the stack (stacks/names.py). If its kind can carry"
             " none, say so in policy/rules/labels_and_expiry.py"
         )
     elif labels[EXPIRES] is not UNKNOWN and expiry(labels) is None:

@@ -9,8 +9,7 @@ from loadtest.run import pod
 from loadtest.run.planning import patience_s
 from provider.cluster.server_pods import selector_of
 from provider.load_test_inputs import ClusterLoadTestInputs
-from stacks.labels import STACK, label_value
-from stacks.serving_names import GENERATOR_LABELS
+from stacks.names import GENERATOR_LABELS, STACK, label_value
 
 GENERATOR, SIDECAR, PREPARE, AVAILABLE = "locust", "sidecar", "prepare", "available"
 

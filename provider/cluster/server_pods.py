@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provider.cluster.api import Json
-from stacks.serving_names import REST_PORT
+from stacks.names import REST_PORT
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from provider.cluster.api import Cluster, ClusterError
 from provider.cluster.clock_offset import ClockReading, timed_call
 from provider.sampling.pod_samples import PodReading
 from provider.sampling.pod_usage import COMMAND, parse_usage
-from stacks.serving_names import NAME
+from stacks.names import NAME
 
 # A command takes some hundredths of a second of the container's CPU time: at this interval, 0.005 cores of an idle
 # server. Counters only grow, so nothing between two readings is missed.

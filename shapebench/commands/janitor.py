@@ -18,9 +18,8 @@ from google_cloud.preflight import LOGIN
 from google_cloud.removal import Removal, Remover
 from google_cloud.rest import CloudError, GoogleClient
 from shapebench.output import CommandError, note, print_json, print_table
-from stacks.files import load_config, stack_names
-from stacks.google import google_keys
-from stacks.labels import COMMIT, expiry, label_value
+from stacks.files import google_keys, load_config, stack_names
+from stacks.names import COMMIT, expiry, label_value
 
 
 class ExitCode(IntEnum):

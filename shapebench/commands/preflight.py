@@ -5,9 +5,8 @@ from google_cloud.access import access_of
 from google_cloud.preflight import Requirements, beyond_running_cluster, find_problems, problem_report
 from google_cloud.rest import CloudError
 from shapebench.output import CommandError, note
-from stacks.account_names import account_names
-from stacks.files import load_config, load_settings
-from stacks.google import google_keys, zone_of
+from stacks.files import google_keys, load_config, load_settings, zone_of
+from stacks.names import account_names
 from stacks.quota_needs import needs
 
 

@@ -22,7 +22,7 @@ from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from provider.cluster.load_job import GENERATOR
-from stacks.serving_names import GENERATOR_LABELS, SERVER_LABELS
+from stacks.names import GENERATOR_LABELS, SERVER_LABELS
 from tests.engine.harness import CHECKOUT, Stack, eventually
 from tests.kubernetes.own_images import OwnImages
 from tests.kubernetes.traces import network_of, processes_of

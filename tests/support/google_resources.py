@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stacks.labels import as_description, stack_labels
+from stacks.names import as_description, stack_labels
 from tests.support.google_stand_in import PROJECT, REGION, ZONE
 
 Json = dict[str, Any]
@@ -26,19 +26,19 @@ def cluster(name: str, its_labels: dict[str, str], status: str = "RUNNING", **mo
         {"name": "load", "initialNodeCount": 1, "config": {"machineType": "e2-standard-4"}},
         {"name": "serving", "initialNodeCount": 2, "config": {"machineType": "e2-custom-8-16384"}},
     ]
-    said = {"name": name, "location": ZONE, "status": status, "resourceLabels": its_labels, "nodePools": pools}
-    return {f"{CLUSTERS}/{name}": said | {"createTime": when(5 * DAY)} | more}
+    document = {"name": name, "location": ZONE, "status": status, "resourceLabels": its_labels, "nodePools": pools}
+    return {f"{CLUSTERS}/{name}": document | {"createTime": when(5 * DAY)} | more}
 
 
 def disk(name: str, its_labels: dict[str, str], **more: Any) -> dict[str, Json]:
     kind = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}/zones/{ZONE}/diskTypes/pd-balanced"
-    said = {"name": name, "labels": its_labels, "sizeGb": "20", "type": kind, "creationTimestamp": when(5 * DAY)}
-    return {f"{COMPUTE}/zones/{ZONE}/disks/{name}": said | more}
+    document = {"name": name, "labels": its_labels, "sizeGb": "20", "type": kind, "creationTimestamp": when(5 * DAY)}
+    return {f"{COMPUTE}/zones/{ZONE}/disks/{name}": document | more}
 
 
 def address(name: str, its_labels: dict[str, str], status: str = "RESERVED") -> dict[str, Json]:
-    said = {"name": name, "labels": its_labels, "status": status, "creationTimestamp": when(5 * DAY)}
-    return {f"{COMPUTE}/regions/{REGION}/addresses/{name}": said}
+    document = {"name": name, "labels": its_labels, "status": status, "creationTimestamp": when(5 * DAY)}
+    return {f"{COMPUTE}/regions/{REGION}/addresses/{name}": document}
 
 
 def forwarding_rule(name: str, its_labels: dict[str, str]) -> dict[str, Json]:
@@ -47,20 +47,20 @@ def forwarding_rule(name: str, its_labels: dict[str, str]) -> dict[str, Json]:
 
 
 def bucket(name: str, its_labels: dict[str, str], *objects: str) -> dict[str, Json]:
-    held = {f"storage/b/{name}/o/{each}": {"name": each, "generation": "1"} for each in objects}
-    said = {"name": name, "labels": its_labels, "location": "US-CENTRAL1", "timeCreated": when(5 * DAY)}
-    return {f"storage/b/{name}": said} | held
+    in_bucket = {f"storage/b/{name}/o/{each}": {"name": each, "generation": "1"} for each in objects}
+    document = {"name": name, "labels": its_labels, "location": "US-CENTRAL1", "timeCreated": when(5 * DAY)}
+    return {f"storage/b/{name}": document} | in_bucket
 
 
 def network(its_labels: dict[str, str], suffix: str = "1a2b3c4", **more: Any) -> dict[str, Json]:
     """A network with its subnetwork and router, each holding the network."""
-    said = {"description": as_description(its_labels), "creationTimestamp": when(5 * DAY)} | more
+    document = {"description": as_description(its_labels), "creationTimestamp": when(5 * DAY)} | more
     vpc, subnet, router = (f"gke-network-{each}-{suffix}" for each in ("vpc", "subnet", "router"))
     path = f"{COMPUTE}/global/networks/{vpc}"
     return {
-        path: {"name": vpc} | said,
-        f"{COMPUTE}/regions/{REGION}/subnetworks/{subnet}": {"name": subnet, "holds": [path]} | said,
-        f"{COMPUTE}/regions/{REGION}/routers/{router}": {"name": router, "holds": [path]} | said,
+        path: {"name": vpc} | document,
+        f"{COMPUTE}/regions/{REGION}/subnetworks/{subnet}": {"name": subnet, "holds": [path]} | document,
+        f"{COMPUTE}/regions/{REGION}/routers/{router}": {"name": router, "holds": [path]} | document,
     }
 
 
@@ -68,21 +68,25 @@ def created_by_gke(vpc: str, cluster: str = "gke-cluster-control-plane-1a2b3c4")
     """What GKE creates for this cluster in this network: firewall rule, route, instance group and instance."""
     path = f"{COMPUTE}/global/networks/{vpc}"
     link = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}/global/networks/{vpc}"
-    said = {"network": link, "creationTimestamp": when(5 * DAY), "holds": [path]}
+    document = {"network": link, "creationTimestamp": when(5 * DAY), "holds": [path]}
     rule, route = f"gke-{cluster}-0123abcd-vms", f"gke-{cluster}-0123abcd-9f"
     group, machine = (f"gke-{cluster[:20]}-load-0123abcd-{end}" for end in ("grp", "x1y2"))
     zone = f"{COMPUTE}/zones/{ZONE}"
-    card = {"networkInterfaces": [{"network": link}], "labels": {"goog-k8s-cluster-name": cluster}, "holds": [path]}
+    interface = {
+        "networkInterfaces": [{"network": link}],
+        "labels": {"goog-k8s-cluster-name": cluster},
+        "holds": [path],
+    }
     return {
-        f"{COMPUTE}/global/firewalls/{rule}": {"name": rule} | said,
-        f"{COMPUTE}/global/routes/{route}": {"name": route} | said,
-        f"{zone}/instanceGroups/{group}": {"name": group} | said,
+        f"{COMPUTE}/global/firewalls/{rule}": {"name": rule} | document,
+        f"{COMPUTE}/global/routes/{route}": {"name": route} | document,
+        f"{zone}/instanceGroups/{group}": {"name": group} | document,
         # Deleting it deletes group and instance.
         f"{zone}/instanceGroupManagers/{group}": {
             "name": group,
-            "takes": [f"{zone}/instanceGroups/{group}", f"{zone}/instances/{machine}"],
+            "deletes_along": [f"{zone}/instanceGroups/{group}", f"{zone}/instances/{machine}"],
         },
-        f"{zone}/instances/{machine}": {"name": machine, "creationTimestamp": when(5 * DAY)} | card,
+        f"{zone}/instances/{machine}": {"name": machine, "creationTimestamp": when(5 * DAY)} | interface,
     }
 
 

@@ -6,17 +6,17 @@ v1, storage v1), lists in pages, and refuses to delete what is in use.
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from google_cloud.preflight import ROLES
 from google_cloud.rest import ENDPOINTS
 from stacks.quota_needs import APIS
+from tests.support.loopback import serve_http
 
 Json = dict[str, Any]
 Query = dict[str, list[str]]
@@ -140,9 +140,9 @@ class GoogleStandIn:
     def _aggregated(self, plural: str, query: Query) -> Json:
         """Resources grouped by zone and region; a page holds some of the groups, an empty one has a warning."""
         scopes: Json = {"zones/empty-a": {"warning": {"code": "NO_RESULTS_ON_PAGE"}}}
-        for path, thing in self.resources.items():
+        for path, resource in self.resources.items():
             if found := re.fullmatch(rf"compute/projects/[^/]+/(.+)/{plural}/[^/]+", path):
-                scopes.setdefault(found[1], {plural: []})[plural].append(thing)
+                scopes.setdefault(found[1], {plural: []})[plural].append(resource)
         pairs = _page([*scopes.items()], "items", query)
         return pairs | {"items": dict(pairs["items"])}
 
@@ -150,16 +150,16 @@ class GoogleStandIn:
         if path not in self.resources:
             raise RefusedError(404, f"The resource '{path}' was not found")
         # A bucket with objects, or anything that another resource names in `holds`.
-        held = [
+        users = [
             each
-            for each, thing in self.resources.items()
-            if path in thing.get("holds", ()) or each.startswith(f"{path}/o/")
+            for each, resource in self.resources.items()
+            if path in resource.get("holds", ()) or each.startswith(f"{path}/o/")
         ]
-        if held:
-            raise RefusedError(400, f"The resource '{path}' is already being used by '{held[0]}'")
+        if users:
+            raise RefusedError(400, f"The resource '{path}' is already being used by '{users[0]}'")
         service = path.partition("/")[0]
         if service not in {"compute", "container"} or self.operation_error is None:
-            for gone in (path, *self.resources[path].get("takes", ())):
+            for gone in (path, *self.resources[path].get("deletes_along", ())):
                 del self.resources[gone]
             self.deleted.append(path)
         if service not in {"compute", "container"}:
@@ -219,15 +219,5 @@ def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield {
-            f"gcp:{service}CustomEndpoint": f"http://127.0.0.1:{server.server_port}/{service}/" for service in ENDPOINTS
-        }
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serve_http(Handler) as url:
+        yield {f"gcp:{service}CustomEndpoint": f"{url}/{service}/" for service in ENDPOINTS}

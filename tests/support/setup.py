@@ -8,27 +8,17 @@ import sys
 from tests.support.kubernetes.binaries import ensure_kubernetes
 from tests.support.node.obstacles import why_no_node_can_run
 from tests.support.node.programs import ensure_node
-from tools.console import SetupError, say
+from tools.console import run_setup, say
 from tools.pins import ROOT
 from tools.stamps import exclusively
 
-_INTERRUPTED = 130
 
-
-def main(tier: str) -> int:
-    """Build the tier's programs; returns the exit status."""
-    try:
-        with exclusively(ROOT / ".tools/lock"):
-            ensure_kubernetes(ROOT)
-            if tier == "node":
-                _ensure_node_if_possible()
-    except SetupError as error:
-        print(f"setup: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nsetup: interrupted; run it again to go on", file=sys.stderr)
-        return _INTERRUPTED
-    return 0
+def main(tier: str) -> None:
+    """Build the tier's programs."""
+    with exclusively(ROOT / ".tools/lock"):
+        ensure_kubernetes(ROOT)
+        if tier == "node":
+            _ensure_node_if_possible()
 
 
 def _ensure_node_if_possible() -> None:
@@ -39,4 +29,4 @@ def _ensure_node_if_possible() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(run_setup(lambda: main(sys.argv[1])))

@@ -13,7 +13,7 @@ from typing import Any
 from kubernetes import client
 
 from stacks.allocatable import DAEMON_REQUESTS, allocatable
-from stacks.labels import STACK
+from stacks.names import STACK
 from stacks.shapes import machine_resources
 from tests.engine.gcp_stand_in.memory import Memory
 from tests.engine.process_pods import ProcessPods, is_of_the_generator

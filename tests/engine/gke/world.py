@@ -16,7 +16,7 @@ from typing import Any, Self
 import yaml
 from kubernetes import client
 
-from stacks.labels import STACK
+from stacks.names import STACK
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.stand_in_kubelet import StandInKubelet
 from tests.engine.harness import CHECKOUT, SMOKE, Stack, eventually

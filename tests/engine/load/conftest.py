@@ -12,7 +12,7 @@ from loadtest.run import pod
 from loadtest.run.payload import photograph
 from provider.local.server_process import listening_process
 from stacks.load_profiles import ClosedLoop
-from stacks.serving_names import SERVER_LABELS
+from stacks.names import SERVER_LABELS
 from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
 from tests.engine.process_pods import ProcessPods

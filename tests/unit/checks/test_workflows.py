@@ -75,22 +75,22 @@ def test_a_pull_request_previews_every_stack_that_has_a_file(tmp_path: Path):
     script = next(step["run"] for step in jobs["others"]["steps"] if step.get("id") == "named")
     variables = {"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(tmp_path / "output")}
     subprocess.run(["bash", "-e", "-o", "pipefail", "-c", script], cwd=ROOT, env=variables, check=True)
-    said = (tmp_path / "output").read_text().removeprefix("stacks=")
-    assert {"local", *json.loads(said)} == set(stack_names())
+    stacks = (tmp_path / "output").read_text().removeprefix("stacks=")
+    assert {"local", *json.loads(stacks)} == set(stack_names())
 
 
 @pytest.mark.parametrize("stack", stack_names())
 def test_only_stacks_that_create_a_cluster_can_be_measured(stack: str):
-    asked = subprocess.run([ROOT / "tools/require_gke_stack", stack], capture_output=True, text=True, check=False)
-    assert (asked.returncode == 0) == (load_settings(stack).platform == "gke")
+    done = subprocess.run([ROOT / "tools/require_gke_stack", stack], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == (load_settings(stack).platform == "gke")
 
 
 @pytest.mark.parametrize("name", ["", "8cpu", "../stacks/Pulumi.8cpu-16gb", "8cpu-16gb; destroy", "$(id)"])
 def test_an_unknown_stack_is_refused_with_the_names_of_those_that_exist(name: str):
-    asked = subprocess.run([ROOT / "tools/require_gke_stack", name], capture_output=True, text=True, check=False)
-    assert asked.returncode == 1
-    assert f"'{name}' is not a GKE stack" in asked.stderr
-    assert "    8cpu-64gb\n" in asked.stderr
+    done = subprocess.run([ROOT / "tools/require_gke_stack", name], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"'{name}' is not a GKE stack" in done.stderr
+    assert "    8cpu-64gb\n" in done.stderr
 
 
 def test_no_workflow_runs_a_forks_code_with_an_identity():

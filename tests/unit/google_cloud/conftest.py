@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from urllib3.util import Retry
 
 from google_cloud.access import Access, access_of
-from google_cloud.rest import RETRIES, GoogleClient
+from google_cloud.rest import RETRIES
 from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
 
 
@@ -28,9 +27,10 @@ def access_to(keys: dict[str, str]) -> Access:
 
 
 @pytest.fixture(autouse=True)
-def poll_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask at once again whether a deletion is done."""
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poll and retry at once."""
     monkeypatch.setattr("google_cloud.removal._POLL_INTERVAL_S", 0)
+    monkeypatch.setattr("google_cloud.rest.RETRIES", RETRIES.new(backoff_factor=0))
 
 
 @pytest.fixture
@@ -46,12 +46,3 @@ def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plugin.write_text("#!/bin/sh\n")
     plugin.chmod(0o755)
     monkeypatch.setenv("PATH", str(plugin.parent))
-
-
-def retry_without_waiting() -> Retry:
-    """The usual number of retries, without waiting."""
-    return RETRIES.new(backoff_factor=0)
-
-
-def connect(access: Access) -> GoogleClient:
-    return GoogleClient(access, retry_without_waiting())

@@ -15,23 +15,23 @@ def found(kind, document, location="us-central1-a"):
     return CloudResource(kind, "a", location, "p", document)
 
 
-def of(thing: dict) -> dict:
-    return next(iter(thing.values()))
+def only(resources: dict) -> dict:
+    return next(iter(resources.values()))
 
 
 def test_a_cluster_costs_its_fee_and_its_nodes():
     settings = load_settings("8cpu-16gb")
     load = priced(serving_nodes(settings.gke.load_shape), "us-central1").hourly
     expected = (estimate(settings.node_shape("8cpu-16gb"), "us-central1").hourly + load) * 24
-    assert daily_usd(found(CLUSTER, of(google_resources.cluster("a", labels())))) == pytest.approx(expected)
+    assert daily_usd(found(CLUSTER, only(google_resources.cluster("a", labels())))) == pytest.approx(expected)
 
 
 def test_a_cluster_without_pools_still_costs_its_fee():
-    assert daily_usd(found(CLUSTER, of(google_resources.cluster("a", labels(), nodePools=[])))) == pytest.approx(2.40)
+    assert daily_usd(found(CLUSTER, only(google_resources.cluster("a", labels(), nodePools=[])))) == pytest.approx(2.40)
 
 
 def test_a_disk_costs_by_its_size():
-    assert daily_usd(found(DISK, of(google_resources.disk("a", labels())))) == pytest.approx(20 * 0.1 / 730 * 24)
+    assert daily_usd(found(DISK, only(google_resources.disk("a", labels())))) == pytest.approx(20 * 0.1 / 730 * 24)
 
 
 @pytest.mark.parametrize("kind", [NETWORK, SUBNETWORK, ACCOUNT], ids=lambda kind: kind.name)
@@ -59,4 +59,4 @@ def test_an_unknown_price_is_none_and_not_0(kind, document):
 
 
 def test_the_price_in_a_region_without_prices_is_none():
-    assert daily_usd(found(DISK, of(google_resources.disk("a", labels())), "europe-west4-b")) is None
+    assert daily_usd(found(DISK, only(google_resources.disk("a", labels())), "europe-west4-b")) is None

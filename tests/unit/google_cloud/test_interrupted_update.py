@@ -14,9 +14,9 @@ def export(*pending: tuple[str, str, dict[str, str]], stack: str = STACK) -> str
     operations = [
         {
             "type": operation,
-            "resource": {"urn": f"urn:pulumi:{stack}::shapebench::{typ}::n", "type": typ, "inputs": said},
+            "resource": {"urn": f"urn:pulumi:{stack}::shapebench::{typ}::n", "type": typ, "inputs": inputs},
         }
-        for operation, typ, said in pending
+        for operation, typ, inputs in pending
     ]
     return json.dumps({"version": 3, "deployment": {"pending_operations": operations}})
 

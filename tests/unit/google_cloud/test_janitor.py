@@ -10,20 +10,20 @@ from google_cloud.inventory import CloudResource, inventory, labels_of
 from google_cloud.kinds import KINDS
 from google_cloud.leftovers import Why, leftovers
 from google_cloud.removal import Remover
-from google_cloud.rest import CloudError
-from stacks.labels import COMMIT, EXPIRES, STACK, as_description, stack_labels
+from google_cloud.rest import CloudError, GoogleClient
+from stacks.names import COMMIT, EXPIRES, STACK, as_description, stack_labels
 from tests.support import google_resources
 from tests.support.google_resources import DAY, NOW, labels
 from tests.support.google_stand_in import PROJECT, GoogleStandIn, RefusedError, serving
 from tests.unit.components.gke.gke_program import record_stack
-from tests.unit.google_cloud.conftest import access_to, connect
+from tests.unit.google_cloud.conftest import access_to
 
 THEIRS = {"owner": "somebody", "goog-terraform-provisioned": "true"}
 
 
 @pytest.fixture
 def google(access):
-    return connect(access)
+    return GoogleClient(access)
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ def test_an_expired_network_is_no_leftover_while_a_renewed_cluster_lives(cloud, 
     "name", ["default", "copy-of-gke-network-vpc-1a2b3c4", "gke-network", "their-shapebench-account"]
 )
 def test_a_stacks_description_on_a_resource_with_another_name_does_not_count(cloud, left, name):
-    said = {"name": name, "description": as_description(labels()), "creationTimestamp": google_resources.when(5 * DAY)}
-    cloud.resources = {f"{google_resources.COMPUTE}/global/networks/{name}": said} | google_resources.account(
+    found = {"name": name, "description": as_description(labels()), "creationTimestamp": google_resources.when(5 * DAY)}
+    cloud.resources = {f"{google_resources.COMPUTE}/global/networks/{name}": found} | google_resources.account(
         name, labels()
     )
     assert left() == {}
@@ -179,15 +179,15 @@ def test_a_resource_in_use_fails_and_the_others_are_removed(cloud, remove):
 
 
 @pytest.mark.parametrize(
-    ("thing", "error"),
+    ("resource", "error"),
     [
         (google_resources.cluster("c", labels()), {"message": "nodes are stuck"}),
         (google_resources.disk("c", labels()), {"errors": [{"code": "X", "message": "nodes are stuck"}]}),
     ],
     ids=["container", "compute"],
 )
-def test_a_deletion_whose_operation_ends_with_an_error_is_a_failure(cloud, remove, thing, error):
-    cloud.resources, cloud.operation_error, cloud.polls = dict(thing), error, 3
+def test_a_deletion_whose_operation_ends_with_an_error_is_a_failure(cloud, remove, resource, error):
+    cloud.resources, cloud.operation_error, cloud.polls = dict(resource), error, 3
     assert remove() == {"c": "nodes are stuck"}
 
 
@@ -259,31 +259,33 @@ def test_what_gke_created_in_a_network_that_is_no_leftover_is_none_either(cloud,
 
 @pytest.mark.parametrize("name", ["theirs", "gke-their-cluster-0123abcd-vms", "gke-gke-cluster-control-plane-1a2b3c4"])
 def test_what_others_created_in_a_stacks_network_is_never_removed(cloud, remove, name):
-    theirs = {}
-    for path, thing in google_resources.created_by_gke(VPC).items():
+    others = {}
+    for path, resource in google_resources.created_by_gke(VPC).items():
         place = path.rpartition("/")[0]
-        theirs[f"{place}/{name}"] = {key: value for key, value in thing.items() if key != "takes"} | {"name": name}
-    machine = next(thing for path, thing in theirs.items() if "/instances/" in path)
+        others[f"{place}/{name}"] = {key: value for key, value in resource.items() if key != "deletes_along"} | {
+            "name": name
+        }
+    machine = next(resource for path, resource in others.items() if "/instances/" in path)
     machine["labels"] = {"goog-k8s-cluster-name": "their-cluster"}
-    cloud.resources = google_resources.network(labels()) | theirs
+    cloud.resources = google_resources.network(labels()) | others
     assert list(remove()) == [VPC]
-    assert set(theirs) < set(cloud.resources)
+    assert set(others) < set(cloud.resources)
 
 
 def test_removing_a_service_account_removes_its_grants_and_no_others(cloud, remove):
     nodes = f"serviceAccount:shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
-    theirs = {"role": "roles/viewer", "members": ["user:a@example.org"], "condition": {"title": "until noon"}}
+    others = {"role": "roles/viewer", "members": ["user:a@example.org"], "condition": {"title": "until noon"}}
     cloud.resources = google_resources.account("shapebench-8cpu-16gb-nodes", labels())
     cloud.policy["bindings"] = [
         {"role": "roles/logging.logWriter", "members": [nodes, "user:b@example.org"]},
         {"role": "roles/monitoring.viewer", "members": [nodes]},
-        theirs,
+        others,
     ]
     assert remove() == {}
     assert cloud.resources == {}
     assert cloud.policy["bindings"] == [
         {"role": "roles/logging.logWriter", "members": ["user:b@example.org"]},
-        theirs,
+        others,
     ]
 
 
@@ -320,9 +322,9 @@ def test_a_policy_that_may_not_be_read_is_named_and_the_rest_is_listed(cloud, go
 def test_what_moved_to_another_network_after_it_was_listed_is_not_removed(cloud, google):
     cloud.resources = google_resources.network(labels()) | google_resources.created_by_gke(VPC)
     found = [each for each in leftovers(inventory(google, PROJECT, print), NOW) if each.resource.network]
-    for thing in cloud.resources.values():
-        if "networkInterfaces" in thing or "network" in thing:
-            thing |= {"network": "x/global/networks/default", "networkInterfaces": [{"network": "default"}]}
+    for resource in cloud.resources.values():
+        if "networkInterfaces" in resource or "network" in resource:
+            resource |= {"network": "x/global/networks/default", "networkInterfaces": [{"network": "default"}]}
     assert {each.failure for each in Remover(google, print).remove(found)} == {
         "it is in another network than when it was listed"
     }
@@ -349,7 +351,7 @@ NAMES = st.sampled_from(["gke-network-vpc-1a2b3c4", "default", "shapebench-x-nod
 @st.composite
 def projects(draw):
     """Resources that a project may hold: of stacks, nearly of stacks, and of others."""
-    held = {}
+    resources = {}
     for index in range(draw(st.integers(0, 6))):
         make = draw(
             st.sampled_from(
@@ -362,51 +364,54 @@ def projects(draw):
                 ]
             )
         )
-        held |= make(f"thing-{index}", draw(NEARLY))
-    held |= google_resources.created_by_gke(
+        resources |= make(f"thing-{index}", draw(NEARLY))
+    resources |= google_resources.created_by_gke(
         draw(NAMES), draw(st.sampled_from(["gke-cluster-control-plane-1a2b3c4", "theirs"]))
     )
     for name in draw(st.sets(NAMES, max_size=3)):
-        held[f"{google_resources.COMPUTE}/global/networks/{name}"] = {"name": name, "description": draw(DESCRIPTIONS)}
+        resources[f"{google_resources.COMPUTE}/global/networks/{name}"] = {
+            "name": name,
+            "description": draw(DESCRIPTIONS),
+        }
         email = f"{name}@{PROJECT}.iam.gserviceaccount.com"
-        held[f"{google_resources.ACCOUNTS}/{email}"] = {"email": email, "description": draw(DESCRIPTIONS)}
-    return held
+        resources[f"{google_resources.ACCOUNTS}/{email}"] = {"email": email, "description": draw(DESCRIPTIONS)}
+    return resources
 
 
-def carries_ours(thing: dict) -> bool:
+def has_stack_labels(resource: dict) -> bool:
     """The rule, independent of the code: a stack's labels, or a description of nothing else and a stack's name."""
-    said = thing.get("resourceLabels") or thing.get("labels") or {}
-    if "description" in thing:
-        words = (thing["description"] or "").split(" ")
-        said = dict(word.split("=", 1) for word in words if word.count("=") == 1)
-        if not thing.get("email", thing.get("name")).startswith(("gke-network-vpc-", "shapebench-")):
+    found = resource.get("resourceLabels") or resource.get("labels") or {}
+    if "description" in resource:
+        words = (resource["description"] or "").split(" ")
+        found = dict(word.split("=", 1) for word in words if word.count("=") == 1)
+        if not resource.get("email", resource.get("name")).startswith(("gke-network-vpc-", "shapebench-")):
             return False
-        if set(said) - {STACK, COMMIT, EXPIRES} or len(said) != len(words):
+        if set(found) - {STACK, COMMIT, EXPIRES} or len(found) != len(words):
             return False
-    return bool(said.get(STACK)) and said.get(EXPIRES) == OURS[EXPIRES]
+    return bool(found.get(STACK)) and found.get(EXPIRES) == OURS[EXPIRES]
 
 
-def is_of_a_network_of_ours(path: str, held: dict) -> bool:
+def is_in_a_stacks_network(path: str, resources: dict) -> bool:
     """Whether its name is one that GKE gives for a stack's cluster, and its network carries a stack's labels."""
-    thing = held[path.replace("/instanceGroupManagers/", "/instanceGroups/")]
-    links = [thing.get("network"), *(card["network"] for card in thing.get("networkInterfaces", []))]
+    resource = resources[path.replace("/instanceGroupManagers/", "/instanceGroups/")]
+    links = [resource.get("network"), *(interface["network"] for interface in resource.get("networkInterfaces", []))]
     networks = [
-        held.get(f"{google_resources.COMPUTE}/global/networks/{str(link).rpartition('/')[2]}") for link in links
+        resources.get(f"{google_resources.COMPUTE}/global/networks/{str(link).rpartition('/')[2]}") for link in links
     ]
-    return thing["name"].startswith("gke-gke-cluster-") and any(each and carries_ours(each) for each in networks)
+    return resource["name"].startswith("gke-gke-cluster-") and any(each and has_stack_labels(each) for each in networks)
 
 
 @settings(max_examples=60, deadline=None)
-@given(held=projects())
-def test_only_resources_with_a_stacks_labels_are_ever_deleted(held):
-    cloud = GoogleStandIn(resources=dict(held))
+@given(resources=projects())
+def test_only_resources_with_a_stacks_labels_are_ever_deleted(resources):
+    cloud = GoogleStandIn(resources=dict(resources))
     with serving(cloud) as keys:
-        google = connect(access_to(keys))
+        google = GoogleClient(access_to(keys))
         found = leftovers(inventory(google, PROJECT, lambda _: None), NOW)
         list(Remover(google, lambda _: None).remove(found))
-    taken = {each for path in cloud.deleted for each in held[path].get("takes", ())}
-    assert all(carries_ours(held[path]) or is_of_a_network_of_ours(path, held) for path in cloud.deleted)
-    assert set(cloud.resources) == set(held) - set(cloud.deleted) - taken
+    deleted_along = {each for path in cloud.deleted for each in resources[path].get("deletes_along", ())}
+    assert all(has_stack_labels(resources[path]) or is_in_a_stacks_network(path, resources) for path in cloud.deleted)
+    assert set(cloud.resources) == set(resources) - set(cloud.deleted) - deleted_along
 
 
 @given(document=st.dictionaries(st.sampled_from(["labels", "resourceLabels", "description"]),

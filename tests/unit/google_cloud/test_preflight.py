@@ -10,7 +10,6 @@ from google_cloud.rest import CloudError
 from stacks.files import load_settings
 from stacks.quota_needs import APIS, Need, needs
 from tests.support.google_stand_in import PROJECT, ZONE
-from tests.unit.google_cloud.conftest import connect
 
 
 def wanted(*accounts: str) -> Requirements:
@@ -21,35 +20,33 @@ def wanted(*accounts: str) -> Requirements:
 @pytest.fixture
 def found(access):
     """All problems as one message."""
-    return lambda *accounts: problem_report(
-        wanted(*accounts), access, find_problems(wanted(*accounts), access, connect)
-    )
+    return lambda *accounts: problem_report(wanted(*accounts), access, find_problems(wanted(*accounts), access))
 
 
 @pytest.fixture
 def count(access):
-    return lambda *accounts: len(find_problems(wanted(*accounts), access, connect))
+    return lambda *accounts: len(find_problems(wanted(*accounts), access))
 
 
 def test_where_all_requirements_are_met_there_are_no_problems(access):
-    assert find_problems(wanted("shapebench-8cpu-16gb-nodes"), access, connect) == []
+    assert find_problems(wanted("shapebench-8cpu-16gb-nodes"), access) == []
 
 
 def test_a_missing_project_is_a_problem_with_its_command(no_environment):
     access = access_of({"gcp:accessToken": "t"})
-    (only,) = find_problems(wanted(), access, connect)
+    (only,) = find_problems(wanted(), access)
     assert only.commands == ("pulumi config set gcp:project <project> --stack 8cpu-16gb",)
 
 
 def test_missing_credentials_are_a_problem_with_the_login_command(no_environment):
-    (only,) = find_problems(wanted(), access_of({"gcp:project": PROJECT}), connect)
+    (only,) = find_problems(wanted(), access_of({"gcp:project": PROJECT}))
     assert "no usable Google credentials" in only.message
     assert only.commands == ("gcloud auth application-default login",)
 
 
 def test_refused_credentials_are_a_problem_with_the_login_command(cloud, access):
     cloud.answers_first = [(401, None)] * 3
-    (only,) = find_problems(wanted(), access, connect)
+    (only,) = find_problems(wanted(), access)
     assert only.commands == ("gcloud auth application-default login",)
 
 
@@ -129,7 +126,7 @@ def test_a_quota_without_limit_and_usage_is_an_error(cloud, access):
     cloud.answers_first = []
     cloud.regional["CPUS"] = (None, None)
     with pytest.raises(CloudError, match="quota CPUS"):
-        find_problems(wanted(), access, connect)
+        find_problems(wanted(), access)
 
 
 @pytest.mark.parametrize("permission", ROLES)
@@ -143,10 +140,10 @@ def test_a_missing_permission_is_a_problem_with_the_role_that_has_it(cloud, foun
 def test_a_service_account_that_exists_already_is_a_problem(cloud, found):
     email = "shapebench-8cpu-16gb-nodes@acme.iam.gserviceaccount.com"
     cloud.resources[f"iam/projects/acme/serviceAccounts/{email}"] = {"email": email}
-    said = found("shapebench-8cpu-16gb-nodes")
-    assert "service account shapebench-8cpu-16gb-nodes exists already" in said
-    assert "shapebench janitor --project acme --stack 8cpu-16gb" in said
-    assert f"gcloud iam service-accounts delete {email} --project acme  # if no stack uses it" in said
+    message = found("shapebench-8cpu-16gb-nodes")
+    assert "service account shapebench-8cpu-16gb-nodes exists already" in message
+    assert "shapebench janitor --project acme --stack 8cpu-16gb" in message
+    assert f"gcloud iam service-accounts delete {email} --project acme  # if no stack uses it" in message
 
 
 def test_all_problems_are_in_one_message(cloud, found):
@@ -164,7 +161,7 @@ def test_what_may_not_be_read_is_a_problem_and_the_rest_is_still_checked(cloud, 
     enabled = [{"name": f"projects/acme/services/{api}", "state": "ENABLED"} for api in APIS]
     cloud.answers_first = [(200, json.dumps({"services": enabled}).encode()), (403, None)]
     cloud.permissions.discard("storage.buckets.create")
-    found = find_problems(wanted(), access, connect)
+    found = find_problems(wanted(), access)
     assert [each.message.split(" (")[0] for each in found] == [
         "these credentials may not read the project",
         "these credentials lack the permission storage.buckets.create, so Google would refuse a part of the stack",
@@ -174,7 +171,7 @@ def test_what_may_not_be_read_is_a_problem_and_the_rest_is_still_checked(cloud, 
 def test_an_outage_of_google_is_an_error_and_not_a_problem(cloud, access):
     cloud.answers_first = [(500, None)] * 5
     with pytest.raises(CloudError, match="answered 500"):
-        find_problems(wanted(), access, connect)
+        find_problems(wanted(), access)
 
 
 def test_needs_count_both_pools():

@@ -5,14 +5,13 @@ import pytest
 from google_cloud.access import Access, NoCredentialsError, access_of, credentials_of
 from google_cloud.rest import CloudError, GoogleClient, entries
 from tests.support.google_stand_in import PROJECT, ZONE
-from tests.unit.google_cloud.conftest import connect
 
 ASKED = ("compute", f"projects/{PROJECT}/zones/{ZONE}")
 
 
 @pytest.fixture
 def google(access: Access) -> GoogleClient:
-    return connect(access)
+    return GoogleClient(access)
 
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503, 504])
@@ -70,7 +69,7 @@ def test_every_page_is_read(cloud, google):
 def test_an_endpoint_that_does_not_answer_is_an_error_that_names_the_service(no_environment):
     nowhere = access_of({"gcp:accessToken": "t", "gcp:computeCustomEndpoint": "http://127.0.0.1:9/"}, PROJECT)
     with pytest.raises(CloudError, match="no answer from compute") as caught:
-        connect(nowhere).get(*ASKED)
+        GoogleClient(nowhere).get(*ASKED)
     assert caught.value.status is None
 
 
@@ -79,8 +78,8 @@ def test_a_stack_s_own_keys_come_before_the_environment(monkeypatch):
     monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "token-of-the-environment")
     assert access_of({}).project == "from-the-environment"
     assert access_of({}).token == "token-of-the-environment"
-    assert access_of({"gcp:project": "said", "gcp:accessToken": "own"}).project == "said"
-    assert access_of({"gcp:project": "said"}, "given").project == "given"
+    assert access_of({"gcp:project": "from-the-stack", "gcp:accessToken": "own"}).project == "from-the-stack"
+    assert access_of({"gcp:project": "from-the-stack"}, "given").project == "given"
 
 
 def test_the_repr_of_an_access_holds_no_secrets():

@@ -14,7 +14,7 @@ from provider.cluster.api import ClusterError, Json, NotFoundError
 from provider.cluster.load_job import GENERATOR
 from provider.local.server_process import listening_process
 from provider.resource import Props
-from stacks.serving_names import NAME
+from stacks.names import NAME
 from tests.support.pod_processes import PodProcesses, ServerProcess
 
 SERVER = {

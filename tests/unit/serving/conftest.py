@@ -1,9 +1,8 @@
-"""A tiny model with ResNet50's names, and a server that serves it: shared by all tests of this folder."""
+"""A small model with ResNet50's input and output, and a server that serves it, for all tests of this folder."""
 
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from bench.servers.processes import free_port
 from serving.servers import EmbeddedServer
 from stacks.serving_variant import ServingVariant
 
@@ -51,21 +52,15 @@ class Server:
         return self.request("POST", path, json.dumps(document))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def images():
-    """Five pictures, float32 [5, 4, 4, 3]."""
+    """Five images, float32 [5, 4, 4, 3]."""
     return np.random.default_rng(1).integers(0, 256, (5, *IMAGE_SHAPE)).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
 def tiny_base_path(tmp_path_factory) -> Path:
-    """A model base path with the versions 7 and 12: image_input [N,4,4,3] to resnet50 [N,10], and odder signatures."""
+    """A model with the versions 7 and 12: image_input [N,4,4,3] to resnet50 [N,10], and two more signatures."""
     weights = np.random.default_rng(0).standard_normal((48, 10)).astype(np.float32) / 1000
 
     class Tiny(tf.Module):
@@ -88,7 +83,7 @@ def tiny_base_path(tmp_path_factory) -> Path:
         return tf.TensorSpec(shape, dtype, name=name)
 
     module = Tiny()
-    # In no order of name, so that a mix-up of inputs shows.
+    # Not in order of name, so that swapped inputs are noticed.
     mixed_specs = [
         spec((None,), tf.float64, "zeros"),
         spec((None, 2), tf.bool, "flags"),
@@ -104,13 +99,13 @@ def tiny_base_path(tmp_path_factory) -> Path:
     base = tmp_path_factory.mktemp("models") / "resnet"
     for version in ("7", "0012"):
         tf.saved_model.save(module, str(base / version), signatures=signatures)
-    (base / "13").mkdir()  # being copied: no saved_model.pb yet
+    (base / "13").mkdir()  # a version that is still being copied
     return base
 
 
 @pytest.fixture(scope="session")
 def direct(tiny_base_path):
-    """The model called directly, without anything of ours."""
+    """The model called without the server."""
     signature = tf.saved_model.load(str(tiny_base_path / "0012")).signatures["serving_default"]
     return lambda images: signature(image_input=tf.constant(images))["resnet50"].numpy()
 
@@ -150,3 +145,9 @@ def server(tiny_base_path, tmp_path_factory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "server.log"
     with running_server(tiny_base_path, log, f"--rest_api_max_body_bytes={MAX_BODY_BYTES}") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def channel(server) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as opened:
+        yield opened

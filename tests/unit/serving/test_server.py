@@ -1,6 +1,5 @@
 from collections import defaultdict
 
-import grpc
 import numpy as np
 import psutil
 import pytest
@@ -20,14 +19,8 @@ AVAILABLE = {"version": "12", "state": "AVAILABLE", "status": {"error_code": "OK
 
 
 @pytest.fixture(scope="module")
-def channel(server):
-    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
-        yield channel
-
-
-@pytest.fixture(scope="module")
 def predict(channel):
-    """Predict over gRPC: keyword arguments are inputs, the answer is the response."""
+    """Predict over gRPC; keyword arguments are inputs."""
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
     def call(signature="", outputs=(), **inputs):
@@ -52,7 +45,7 @@ def test_rest_grpc_and_a_direct_call_agree(server, predict, direct, images, batc
     for answer in (rows["predictions"], columns["outputs"], named["predictions"], named_columns["outputs"], over_grpc):
         assert np.shape(answer) == (batch, 10)
         np.testing.assert_allclose(answer, expected, atol=1e-4)
-    assert len(set(np.argmax(expected, axis=1))) > 1 or batch == 1  # the pictures are told apart
+    assert len(set(np.argmax(expected, axis=1))) > 1 or batch == 1  # the images are distinguished
 
 
 def test_grpc_takes_tensors_as_bytes_and_as_values(predict, direct, images):
@@ -64,7 +57,7 @@ def test_grpc_takes_tensors_as_bytes_and_as_values(predict, direct, images):
     )
 
 
-def test_the_answer_over_grpc_says_which_model_gave_it_in_the_field_that_clients_read(predict, images):
+def test_a_grpc_answer_names_its_model_and_has_float_values(predict, images):
     response = predict(image_input=images[:2])
     assert (response.model_spec.name, response.model_spec.version.value) == ("resnet", 12)
     assert response.model_spec.signature_name == "serving_default"
@@ -84,24 +77,24 @@ def test_inputs_and_outputs_of_other_types_keep_their_names_and_values(server, p
     }
 
 
-def test_only_the_outputs_asked_for_come_back(predict):
+def test_an_output_filter_limits_the_outputs(predict):
     response = predict("mixed", outputs=["zeros"], zeros=np.ones(1), flags=np.array([[True, True]]), text=["a"])
     assert list(response.outputs) == ["zeros"]
 
 
-def test_a_signature_that_writes_to_a_variable_still_does(server):
+def test_a_signature_that_writes_to_a_variable_keeps_its_state(server):
     first, second = (server.predict({"signature_name": "counting", "instances": [0]}).json["predictions"] for _ in "12")
     assert second == [first[0] + 1]
 
 
-def test_the_newest_version_is_served_under_its_number_and_without(server, images):
+def test_the_newest_version_is_served_with_and_without_its_number_in_the_path(server, images):
     for path in ("/v1/models/resnet:predict", "/v1/models/resnet/versions/12:predict"):
         assert server.predict({"instances": images[:1].tolist()}, path).status == 200
     for path in ("/v1/models/resnet", "/v1/models/resnet/versions/12"):
         assert server.request("GET", path).json == {"model_version_status": [AVAILABLE]}
 
 
-def test_metadata_says_what_the_signature_takes_and_gives(server, channel):
+def test_metadata_lists_the_inputs_and_outputs_of_each_signature(server, channel):
     for path in ("/v1/models/resnet/metadata", "/v1/models/resnet/versions/12/metadata"):
         document = server.request("GET", path).json
         assert document["model_spec"] == {"name": "resnet", "signature_name": "", "version": "12"}
@@ -123,12 +116,12 @@ def test_status_over_grpc_is_available(channel):
     assert [(status.version, status.state) for status in response.model_version_status] == [(12, 30)]
 
 
-def test_the_standard_health_service_says_serving(channel):
+def test_the_grpc_health_service_answers_serving(channel):
     response = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)
     assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_the_prometheus_page_counts_under_tf_servings_names(server, predict, images):
+def test_the_prometheus_page_has_tf_servings_metric_names(server, predict, images):
     def counted():
         page = server.request("GET", EmbeddedServer.counters_path).body.decode()
         samples = [line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#")]
@@ -150,7 +143,7 @@ def test_the_prometheus_page_counts_under_tf_servings_names(server, predict, ima
     assert not [name for name in after if "_total" in name or "_created" in name]
 
 
-def test_it_listens_on_the_loopback_only(server):
+def test_the_server_listens_on_the_loopback_only(server):
     connections = psutil.Process(server.process.pid).net_connections(kind="inet")
     listening = {(c.laddr.ip.removeprefix("::ffff:"), c.laddr.port) for c in connections if c.status == "LISTEN"}
     assert listening == {("127.0.0.1", server.rest_port), ("127.0.0.1", server.grpc_port)}

@@ -1,4 +1,4 @@
-"""What is told before a model is loaded, and what the files and the command line mean."""
+"""Flags, configuration files, and the checks before the model is loaded."""
 
 import socket
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from bench.servers.processes import free_port
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
 from serving.errors import StartError
 from serving.flags import parse_flags
@@ -22,7 +23,7 @@ def server(*arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_flags_default_to_what_they_default_to_at_tf_serving():
+def test_flags_have_the_defaults_of_tf_serving():
     flags = parse_flags([BASE])
     assert (flags.port, flags.rest_api_port, flags.model_name) == (8500, 0, "default")
     assert (flags.rest_api_timeout_in_ms, flags.enable_model_warmup) == (30_000, True)
@@ -30,7 +31,7 @@ def test_flags_default_to_what_they_default_to_at_tf_serving():
     assert (flags.intra_op_threads, flags.inter_op_threads, flags.num_request_iterations_for_warmup) == (0, 0, 1)
 
 
-def test_every_flag_changes_what_it_names():
+def test_every_flag_changes_its_own_field_only():
     default = parse_flags([BASE])
     for flag, field in (
         ("--bind_address=0.0.0.0", "bind_address"),
@@ -81,12 +82,12 @@ def test_session_parallelism_sets_both_thread_pools():
         ([BASE, "--grpc_channel_arguments=age"], "not of the form key=value"),
     ],
 )
-def test_a_command_line_that_cannot_work_is_refused_by_name(arguments, says):
+def test_an_invalid_command_line_is_rejected_with_the_flag_and_the_reason(arguments, says):
     with pytest.raises(StartError, match=says):
         parse_flags(arguments)
 
 
-def test_the_version_is_told_without_loading_tensorflow():
+def test_the_version_is_printed_without_loading_tensorflow():
     code = "import sys; sys.argv = ['s', '--version']; import runpy; runpy.run_module('serving.server', run_name='x')"
     loaded = subprocess.run(
         [sys.executable, "-c", f"{code}; print('tensorflow' in sys.modules)"],
@@ -98,7 +99,7 @@ def test_the_version_is_told_without_loading_tensorflow():
     assert server("--version").stdout == "shapebench-embedded 0.1.0\n"
 
 
-def test_a_taken_port_is_told_before_the_model_is_loaded(tiny_base_path):
+def test_a_port_in_use_is_reported_before_the_model_is_loaded(tiny_base_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -111,9 +112,7 @@ def test_a_taken_port_is_told_before_the_model_is_loaded(tiny_base_path):
 
 
 def test_a_reserved_port_refuses_connections_until_the_model_is_loaded(tiny_base_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     startup = check_startup(
         parse_flags([f"--model_base_path={tiny_base_path}", "--port=64998", f"--rest_api_port={port}"])
     )
@@ -122,14 +121,14 @@ def test_a_reserved_port_refuses_connections_until_the_model_is_loaded(tiny_base
     assert startup.version.number == 12
 
 
-def test_a_path_without_a_version_is_told_before_tensorflow_is_loaded(tmp_path):
+def test_a_base_path_without_a_version_is_reported_at_the_start(tmp_path):
     (tmp_path / "empty" / "1").mkdir(parents=True)
     for path, says in ((tmp_path / "none", "is not a folder"), (tmp_path / "empty", "holds no model version")):
         ended = server(f"--model_base_path={path}")
         assert (ended.returncode, says in ended.stderr) == (1, True)
 
 
-def test_a_model_that_does_not_load_ends_the_server_with_the_reason(tmp_path):
+def test_the_server_exits_with_the_reason_if_the_model_does_not_load(tmp_path):
     version = tmp_path / "resnet" / "1"
     version.mkdir(parents=True)
     (version / "saved_model.pb").write_bytes(b"not a model")
@@ -145,7 +144,7 @@ def test_the_batching_file_is_read_as_it_was_written(tmp_path):
     assert read_batching_file(tmp_path / "batching.config") == batching
 
 
-def test_what_a_batching_file_leaves_out_is_tf_servings_default(tmp_path):
+def test_parameters_missing_from_a_batching_file_have_tf_servings_defaults(tmp_path):
     file = tmp_path / "batching.txt"
     file.write_text("# a comment\nmax_batch_size { value: 32 }\n")
     assert read_batching_file(file) == default_batching().model_copy(update={"max_batch_size": 32})
@@ -161,7 +160,7 @@ def test_what_a_batching_file_leaves_out_is_tf_servings_default(tmp_path):
         "{",
     ],
 )
-def test_a_batching_file_that_would_not_do_what_it_says_is_refused(tmp_path, content):
+def test_a_batching_file_with_unsupported_or_invalid_values_is_rejected(tmp_path, content):
     file = tmp_path / "batching.txt"
     file.write_text(content)
     with pytest.raises(StartError, match=r"batching\.txt"):

@@ -77,7 +77,7 @@ WRONG = [
     ({"authorizedNetworks": "203.0.113.0/24"}, "gke.authorizedNetworks", "Give []"),
     ({"expiresAfterH": 0}, "gke.expiresAfterH is 0", "Give 1 to 336"),
     ({"expiresAfterH": 400}, "gke.expiresAfterH is 400", "Give 1 to 336"),
-    ({"protect": "yes"}, "gke.protect is 'yes'", "refuse"),
+    ({"protect": "yes"}, "gke.protect is 'yes'", "from `pulumi destroy` and from replacement"),
     ({"protekt": True}, "gke.protekt is not a setting", "did you mean protect?"),
 ]
 

@@ -26,13 +26,13 @@ def test_the_checked_in_stack_parses():
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"servingImage": "tensorflow/serving:latest"}, "names no exact version"),
-        ({"modelUri": "/models/resnet"}, "could hold another model"),
+        ({"servingImage": "tensorflow/serving:latest"}, "has no exact version"),
+        ({"modelUri": "/models/resnet"}, "where another model than the manifest's could be served"),
         ({"modelUri": "models/{digest}"}, "an absolute path in its image"),
         ({"serviceAccountAnnotations": {}}, "have no effect while modelUri"),
         ({"namespace": "Not_A_Label"}, "lower-case letters"),
-        ({"pod": {"cpuMillis": 0, "memoryMib": 1024}}, "Without CPU nothing is served"),
-        ({"context": ""}, "Leave it out for the current one"),
+        ({"pod": {"cpuMillis": 0, "memoryMib": 1024}}, "Less than 100 would serve next to nothing"),
+        ({"context": ""}, "Leave it out for the current context"),
         ({"image": "a:1"}, "is not a setting"),
     ],
 )

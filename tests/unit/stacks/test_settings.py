@@ -168,7 +168,7 @@ def test_each_way_to_ask_has_a_profile(profile, mode):
             {"mode": "opened"},
             "shapebench:load.mode is 'opened', and there is no such mode; give one of 'closed', 'open'",
         ),
-        ({"users": 3}, "shapebench:load.mode is missing, so nobody knows what the rest means; name a profile"),
+        ({"users": 3}, "shapebench:load.mode is missing, so the other settings have no meaning; name a"),
     ],
 )
 def test_a_wrong_load_names_its_own_key_and_no_other_ways(load, said):

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.shapes import NodeShape, ShapeSettings, UnknownMachineTypeError, machine_resources
+from stacks.shapes import (
+    ALL_SERIES,
+    NodeShape,
+    ShapeSettings,
+    UnknownMachineTypeError,
+    machine_resources,
+    machine_series,
+)
 
 
 @given(vcpus=st.integers(1, 64), memory_gb=st.integers(1, 512), nodes=st.integers(1, 64))
@@ -16,6 +23,18 @@ def test_a_custom_type_carries_its_size_in_its_name(vcpus, memory_gb, nodes):
 
 def test_the_predefined_high_memory_type_is_known():
     assert machine_resources("e2-highmem-8") == (8, 64.0)
+
+
+@pytest.mark.parametrize("series", ALL_SERIES, ids=lambda series: series.name)
+def test_every_predefined_type_of_a_series_is_found_under_its_full_name(series):
+    for kind, resources in series.predefined.items():
+        assert machine_series(f"{series.name}-{kind}") == series
+        assert machine_resources(f"{series.name}-{kind}") == resources
+
+
+def test_a_type_of_an_unknown_series_is_refused_with_the_place_to_add_one():
+    with pytest.raises(UnknownMachineTypeError, match=r"n2-standard-4.*so nothing.*add it to stacks/shapes\.py"):
+        machine_series("n2-standard-4")
 
 
 def test_a_shared_core_type_is_refused_with_the_place_to_add_one():

@@ -16,7 +16,7 @@ from tools.stamps import write_stamp
 
 @pytest.fixture
 def installed(checkout: Path) -> Path:
-    """A checkout that has all programs of a node, as far as can be seen."""
+    """A checkout with a file for each program of a node, and a current stamp."""
     shutil.copytree(ROOT / "tests/support/kubernetes", checkout / "tests/support/kubernetes")
     for name in programs.PROGRAMS:
         write_script(bin_folder(checkout) / name, "exit 1")

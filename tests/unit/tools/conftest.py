@@ -1,15 +1,15 @@
 import hashlib
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
+from tests.support.loopback import serve_http
 from tools import release
 from tools.pins import Pins, load_pins
 
@@ -54,13 +54,8 @@ class Releases:
 @pytest.fixture
 def releases(tmp_path: Path) -> Iterator[Releases]:
     served = tmp_path / "served"
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(served)))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    pins = replace(load_pins(), pulumi_releases=f"http://127.0.0.1:{server.server_port}")
-    folder = served / f"v{pins.pulumi}"
-    folder.mkdir(parents=True)
-    yield Releases(pins, folder)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve_http(partial(QuietHandler, directory=str(served))) as url:
+        pins = replace(load_pins(), pulumi_releases=url)
+        folder = served / f"v{pins.pulumi}"
+        folder.mkdir(parents=True)
+        yield Releases(pins, folder)

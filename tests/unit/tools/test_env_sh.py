@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("shell", SHELLS)
 
 
 def source(shell: str, checkout: Path, at: Path | None = None, script: str = ". tools/env.sh", **variables: str):
-    """The environment after sourcing, with a home of its own and nothing chosen but `variables`."""
+    """The environment after sourcing, from an empty home and no variables but `variables`."""
     home = checkout.parent / "home"
     home.mkdir(exist_ok=True)
     outcome = subprocess.run(
@@ -111,7 +111,7 @@ RUN_PULUMI = ". tools/env.sh && pulumi up --stack local"
 
 
 def pulumi_that_writes(checkout: Path, text: str) -> Path:
-    """Put a stand-in for the command line in place that appends to the stack's file; returns that file."""
+    """Install a stand-in for Pulumi that appends to the stack's file; returns that file."""
     stack_file = checkout / "stacks/Pulumi.local.yaml"
     stack_file.parent.mkdir()
     stack_file.write_text(SETTINGS)

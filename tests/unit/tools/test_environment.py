@@ -21,7 +21,7 @@ from tools.stamps import write_stamp
 
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
-    """A checkout with an environment in it, of which nothing is wrong."""
+    """A checkout with a good environment."""
     venv.create(tmp_path / ".venv", with_pip=False)
     write_stamp(tmp_path / ".venv/requirements.stamp", {"tier": "run", "key": "k", "root": str(tmp_path)})
     return tmp_path

@@ -10,19 +10,19 @@ from tools.pins import ROOT
 
 @pytest.fixture
 def take_down(checkout: Path, tmp_path: Path):
-    """Runs it with command lines whose `destroy` or `janitor` fails some times first.
+    """Runs it with stand-ins whose `destroy` or `janitor` fails a number of times first.
 
-    Returns its status, what was asked in order, and what it said.
+    Returns its exit status, the commands that it ran in order, and its stderr.
     """
     shutil.copy(ROOT / "tools/take_down", checkout / "tools/take_down")
-    asked = tmp_path / "asked"
+    commands = tmp_path / "commands"
 
     def failing(program: str, command: str, failures: int, other: str = "exit 0") -> None:
         left = tmp_path / f"{program}-failures"
         left.write_text("x\n" * failures)
         write_script(
             checkout / f".tools/bin/{program}",
-            f'echo "$*" >> \'{asked}\'\n[ "$1" = {command} ] || {other}\n'
+            f'echo "$*" >> \'{commands}\'\n[ "$1" = {command} ] || {other}\n'
             f"[ -s '{left}' ] || exit 0\nsed -i 1d '{left}'\nexit 1",
         )
 
@@ -34,7 +34,7 @@ def take_down(checkout: Path, tmp_path: Path):
             env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "TAKE_DOWN_PAUSE_S": "0"},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
-        return done.returncode, [line.split()[0] for line in asked.read_text().splitlines()], done.stderr
+        return done.returncode, [line.split()[0] for line in commands.read_text().splitlines()], done.stderr
 
     return run
 
@@ -51,19 +51,19 @@ def test_a_failing_cancel_export_or_refresh_does_not_prevent_the_destroy(take_do
 
 
 def test_a_failing_destroy_is_tried_again(take_down):
-    status, asked, said = take_down(2)
-    assert (status, asked.count("destroy")) == (0, 3)
-    assert "attempt 2 of 6" in said
+    status, commands, stderr = take_down(2)
+    assert (status, commands.count("destroy")) == (0, 3)
+    assert "attempt 2 of 6" in stderr
 
 
 def test_pending_creations_stay_in_the_state_until_their_resources_are_removed(take_down):
-    status, asked, _ = take_down(0, held=1)
+    status, commands, _ = take_down(0, held=1)
     # The state's notes are cleared by the refresh alone.
-    assert (status, asked) == (0, ["cancel", "stack", "janitor", "destroy", "janitor", "refresh", "destroy"])
+    assert (status, commands) == (0, ["cancel", "stack", "janitor", "destroy", "janitor", "refresh", "destroy"])
 
 
 def test_a_stack_that_cannot_be_destroyed_is_an_error_with_the_next_command(take_down):
-    status, asked, said = take_down(9)
-    assert (status, asked.count("destroy")) == (1, 6)
-    assert "8cpu-16gb still exists and costs money" in said
-    assert "shapebench janitor --stack 8cpu-16gb --yes" in said
+    status, commands, stderr = take_down(9)
+    assert (status, commands.count("destroy")) == (1, 6)
+    assert "8cpu-16gb still exists and costs money" in stderr
+    assert "shapebench janitor --stack 8cpu-16gb --yes" in stderr

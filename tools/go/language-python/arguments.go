@@ -10,7 +10,7 @@ import (
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 )
 
-// executorArguments leaves out what is empty, as the executor tells an absent option from an empty one.
+// executorArguments leaves out empty options, because to the executor an empty option differs from a missing one.
 func executorArguments(request *pulumirpc.RunRequest, engine, tracing string) []string {
 	var arguments []string
 	for _, option := range [][2]string{
@@ -33,8 +33,8 @@ func executorArguments(request *pulumirpc.RunRequest, engine, tracing string) []
 	return append(append(arguments, program), request.Args...)
 }
 
-// configVariables hands the stack's configuration over as the SDK reads it: in the environment, never in arguments,
-// which every user of the machine can see.
+// configVariables are the environment variables from which the SDK reads the stack's configuration. Arguments would be
+// visible to every user of the machine.
 func configVariables(request *pulumirpc.RunRequest) ([]string, error) {
 	values, secretKeys := request.Config, request.ConfigSecretKeys
 	if values == nil {
@@ -54,7 +54,7 @@ func configVariables(request *pulumirpc.RunRequest) ([]string, error) {
 	return []string{"PULUMI_CONFIG=" + string(config), "PULUMI_CONFIG_SECRET_KEYS=" + string(keys)}, nil
 }
 
-// pluginArguments starts a policy pack through the SDK's own runner and any other plugin as the program it is.
+// pluginArguments runs a policy pack through the SDK's runner, and any other plugin as a program.
 func pluginArguments(request *pulumirpc.RunPluginRequest) []string {
 	program := filepath.Join(request.Info.GetProgramDirectory(), request.Info.GetEntryPoint())
 	if request.Kind == string(apitype.AnalyzerPlugin) {

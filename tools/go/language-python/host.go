@@ -13,7 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// The executor's exit status when the program's error has been shown to the user already.
+// The executor's exit status if it has already shown the program's error.
 const alreadyReported = 32
 
 // host answers the engine's LanguageRuntime calls. Every process it starts ends with the call that started it, and
@@ -56,7 +56,7 @@ func (h *host) GetRequiredPackages(
 	return &pulumirpc.GetRequiredPackagesResponse{Packages: packages}, nil
 }
 
-// Run runs a program to its end. What it prints goes to the engine through this process's own output.
+// Run runs a program until it ends. Its output goes to the engine through this process's output.
 func (h *host) Run(call context.Context, request *pulumirpc.RunRequest) (*pulumirpc.RunResponse, error) {
 	ctx, done := h.callContext(call)
 	defer done()

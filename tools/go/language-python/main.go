@@ -1,9 +1,8 @@
 // Command pulumi-language-python lets the Pulumi engine run Python programs, component providers and policy packs.
 //
-// Pulumi's own host of this name is not published as a Go module, so where its releases cannot be downloaded this
-// small one takes its place. It serves the LanguageRuntime protocol; how a virtual environment is found, made and
-// asked is left to Pulumi's own toolchain package. What it does not implement (code generation, packing, linking)
-// is what no deployment needs.
+// It replaces Pulumi's host of the same name, which is not published as a Go module, where Pulumi's release cannot be
+// downloaded. It serves the LanguageRuntime protocol, and uses Pulumi's toolchain package for virtual environments. It
+// leaves out code generation, packing and linking, which no deployment needs.
 package main
 
 import (
@@ -23,10 +22,10 @@ import (
 	"google.golang.org/grpc"
 )
 
-// The script that runs a program against the engine is installed beside this host.
+// The script that runs a program, installed beside this host.
 const executorName = "pulumi-language-python-exec"
 
-// An engine that was killed cannot stop its hosts, so each of them looks whether it is still there.
+// A killed engine cannot stop its hosts, so each host checks whether the engine still runs.
 const engineCheckInterval = 15 * time.Second
 
 func main() {
@@ -39,7 +38,7 @@ func main() {
 func serve() error {
 	tracing := flag.String("tracing", "", "where the program sends its traces")
 	flag.Parse()
-	logging.InitLogging(false, 0, false) // its own flags, -v and -logtostderr, win over these
+	logging.InitLogging(false, 0, false) // the flags -v and -logtostderr take precedence
 	engine := flag.Arg(flag.NArg() - 1)
 	if engine == "" {
 		return errors.New("the engine's address is missing; this program is started by pulumi, not by hand")
@@ -54,7 +53,7 @@ func serve() error {
 	if err := rpcutil.Healthcheck(ctx, engine, engineCheckInterval, stop); err != nil {
 		return fmt.Errorf("watching the engine at %s: %w", engine, err)
 	}
-	// Ends the children first: the server's graceful stop waits for the calls that run them.
+	// Children end first: the server's graceful stop waits for the calls that run them.
 	cancel := make(chan bool)
 	go func() {
 		<-ctx.Done()

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// How long a Python process may take to end after it was asked to, before it is killed.
+// How long a Python process may take to end after SIGTERM, before it is killed.
 const grace = 5 * time.Second
 
-// runToEnd runs a command and returns its exit status; an error means that it did not run, or was ended by a signal.
+// runToEnd runs a command and returns its exit status, or an error if it did not start or a signal ended it.
 func runToEnd(command *exec.Cmd) (int, error) {
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = grace
@@ -24,7 +24,7 @@ func runToEnd(command *exec.Cmd) (int, error) {
 	return 0, err
 }
 
-// serialised lets a process's two outputs share one gRPC stream, which allows a single sender at a time.
+// serialised makes a process's two outputs share one gRPC stream, which allows one sender at a time.
 type serialised struct{ mutex sync.Mutex }
 
 func (s *serialised) writer(target io.Writer) io.Writer { return &serialisedWriter{s, target} }

@@ -15,7 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/python/toolchain"
 )
 
-// pythonFor finds the Python that a program's `runtime.options` name, and fails when its environment is missing.
+// pythonFor finds the Python of a program's `runtime.options`; it is an error if the environment is missing.
 func pythonFor(info *pulumirpc.ProgramInfo) (toolchain.Toolchain, error) {
 	options := toolchain.PythonOptions{Root: info.GetRootDirectory(), ProgramDir: info.GetProgramDirectory()}
 	for name, value := range info.GetOptions().AsMap() {
@@ -42,7 +42,7 @@ func pythonFor(info *pulumirpc.ProgramInfo) (toolchain.Toolchain, error) {
 	return python, nil
 }
 
-// activated is an environment in which `python` and `pip` are those of the toolchain.
+// activated returns an environment in which `python` and `pip` are those of the toolchain.
 func activated(ctx context.Context, python toolchain.Toolchain, environment []string) ([]string, error) {
 	folder, err := python.VirtualEnvPath(ctx)
 	if err != nil {
@@ -54,13 +54,13 @@ func activated(ctx context.Context, python toolchain.Toolchain, environment []st
 	return toolchain.ActivateVirtualEnv(environment, folder), nil
 }
 
-// Packages say in this file which plugin they need. The working folder, first on the path of `-c`, is left out.
+// Packages name the plugin that they need in this file. The working folder, first on the path of `-c`, is left out.
 const listPluginFiles = `
 import json, pathlib, sys
 print(json.dumps([str(f) for d in sys.path if d for f in sorted(pathlib.Path(d).glob("*/pulumi-plugin.json"))]))
 `
 
-// requiredPackages lists the plugins that the installed Python packages ask for.
+// requiredPackages lists the plugins that the installed Python packages need.
 func requiredPackages(ctx context.Context, python toolchain.Toolchain) ([]*pulumirpc.PackageDependency, error) {
 	if err := python.ValidateVenv(ctx); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func requiredPackages(ctx context.Context, python toolchain.Toolchain) ([]*pulum
 	for _, file := range files {
 		described, err := plugin.LoadPulumiPluginJSON(file)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // uninstalled in between
+			continue // uninstalled since it was listed
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", file, err)

@@ -1,5 +1,3 @@
-"""The null server with a queue serves as its queue says, over real connections, and tells it."""
-
 import time
 from http.client import HTTPConnection
 
@@ -8,7 +6,7 @@ import pytest
 from bench.servers.queue_server import QueueServer, QueueSettings, queue_server
 
 
-def ask(server: QueueServer) -> float:
+def timed_request(server: QueueServer) -> float:
     connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
     began_s = time.perf_counter()
     connection.request("POST", "/v1/models/resnet:predict", b"x" * 200_000)
@@ -17,12 +15,12 @@ def ask(server: QueueServer) -> float:
     return time.perf_counter() - began_s
 
 
-def test_it_takes_its_service_time_and_pauses_when_it_was_told_to() -> None:
+def test_a_request_takes_the_service_time_and_waits_for_a_programmed_stall() -> None:
     with queue_server(QueueSettings(workers=1, service_s=0.05, stall_after_s=0.3, stall_s=0.4)) as server:
         began_s = time.time()
-        first_s = ask(server)
+        first_s = timed_request(server)
         time.sleep(max(0.0, began_s + 0.4 + first_s - time.time()))
-        second_s = ask(server)
+        second_s = timed_request(server)
         answered_s = time.time()
     (stall,) = server.log.stalls
     assert began_s + 0.3 <= stall.began_s <= began_s + 0.3 + first_s
@@ -31,10 +29,10 @@ def test_it_takes_its_service_time_and_pauses_when_it_was_told_to() -> None:
     assert answered_s >= stall.began_s + stall.lasts_s + 0.05, "nothing is answered before the pause is over"
 
 
-def test_without_a_service_time_it_answers_at_once_and_without_a_request_it_tells_nothing() -> None:
+def test_a_server_without_a_service_time_answers_at_once_and_logs_only_requests() -> None:
     with queue_server(QueueSettings()) as server:
         pass
     assert (server.log.stalls, server.log.took_s) == ([], [])
     with queue_server(QueueSettings()) as server:
-        ask(server)
+        timed_request(server)
     assert server.log.took_s == pytest.approx([0.0], abs=0.05)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.gke.kubeconfig import exec_kubeconfig
-from stacks.account_names import account_id
 from stacks.gke import BOOT_DISK_GB
+from stacks.names import account_id
 from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import ADDRESS, CERTIFICATE, DNS_ENDPOINT, LEASE, PROJECT
 

@@ -14,7 +14,7 @@ from stacks import files
 from stacks.files import load_settings
 from stacks.gke import GkeSettings
 from stacks.images import GENERATOR_IMAGES
-from stacks.labels import COMMIT, EXPIRES, STACK, from_description, stack_labels
+from stacks.names import COMMIT, EXPIRES, STACK, from_description, stack_labels
 from stacks.settings import Settings
 from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import LEASE, Recording, Registration, record

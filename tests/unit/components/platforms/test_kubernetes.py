@@ -7,7 +7,7 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs, located
+from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs, uri_of_digest
 from stacks.files import project_defaults
 from stacks.settings import Settings, parse_settings
 
@@ -149,7 +149,7 @@ def test_a_bucket_without_workload_identity_gets_an_account_and_a_way_out():
 
 
 def test_the_digest_takes_its_place_in_the_path():
-    assert located("gs://bucket/{digest}/resnet", "abc") == "gs://bucket/abc/resnet"
+    assert uri_of_digest("gs://bucket/{digest}/resnet", "abc") == "gs://bucket/abc/resnet"
 
 
 @pytest.mark.parametrize(

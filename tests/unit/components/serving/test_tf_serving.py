@@ -16,7 +16,7 @@ from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
 from stacks.files import load_settings
-from stacks.serving_names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
 from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
 

@@ -50,7 +50,7 @@ def error_of(body, signature_of_request) -> ServingError:
 
 
 @given(st.data(), st.sampled_from([None, 0, 3]), st.sampled_from(["instances", "inputs"]))
-def test_any_nested_numbers_come_out_as_numpy_reads_them(data, indent, key):
+def test_nested_numbers_decode_as_numpy_reads_them(data, indent, key):
     dtype, shape, values = shaped(data)
     lists = nested(list(values), shape)
     body = json.dumps({"signature_name": "a[b]", key: lists}, indent=indent).encode()
@@ -65,7 +65,7 @@ def test_any_nested_numbers_come_out_as_numpy_reads_them(data, indent, key):
 
 
 @given(st.data())
-def test_the_fast_way_and_the_exact_way_agree(data):
+def test_the_fast_path_and_the_slow_path_agree(data):
     dtype, shape, values = shaped(data)
     body = json.dumps({"instances": nested(list(values), shape)}).encode()
     fast, exact = (way(body, lambda _: any_shape(dtype)).inputs["x"] for way in (decode, decode_slow_path))
@@ -78,7 +78,7 @@ numbers = st.integers(-1000, 1000) | st.floats(-1000, 1000, width=32)
 
 @st.composite
 def nearly_even_lists(draw):
-    """An even nested list in which one item, at any depth, was replaced by something else."""
+    """An even nested list with one item, at any depth, replaced by something else."""
     shape = draw(npst.array_shapes(min_dims=1, max_dims=4, max_side=4))
     lists = nested(list(range(math.prod(shape))), shape)
     owner = lists
@@ -94,7 +94,7 @@ def nearly_even_lists(draw):
 
 
 @given(nearly_even_lists() | st.recursive(numbers, lambda inner: st.lists(inner, max_size=4), max_leaves=12))
-def test_lists_are_refused_if_and_only_if_numpy_finds_them_ragged(lists):
+def test_lists_are_rejected_if_and_only_if_numpy_finds_them_ragged(lists):
     body = json.dumps({"inputs": lists}).encode()
     try:
         expected = np.array(lists, dtype=np.float32)
@@ -106,7 +106,7 @@ def test_lists_are_refused_if_and_only_if_numpy_finds_them_ragged(lists):
     np.testing.assert_array_equal(decoded, expected)
 
 
-# What numpy never sees: text that only looks like one array of numbers to the check on brackets.
+# Bodies that the check of the brackets could mistake for one array of numbers.
 @pytest.mark.parametrize(
     "body",
     [
@@ -118,7 +118,7 @@ def test_lists_are_refused_if_and_only_if_numpy_finds_them_ragged(lists):
         b'{"instances": [[1, 2], [3, 4]], "more": {"a": "]"}}',
     ],
 )
-def test_other_brackets_in_the_body_change_nothing(body):
+def test_brackets_elsewhere_in_the_body_do_not_change_the_result(body):
     decoded = decode(body, lambda _: any_shape(np.float32)).inputs["x"]
     np.testing.assert_array_equal(decoded, [[1, 2], [3, 4]])
 
@@ -145,7 +145,7 @@ def test_other_brackets_in_the_body_change_nothing(body):
         ('{"b64": "?"}', "O", "base64"),
     ],
 )
-def test_a_value_that_the_input_cannot_hold_is_named(number, dtype, says):
+def test_an_error_names_the_value_that_the_input_cannot_hold(number, dtype, says):
     error = error_of(f'{{"instances": [{number}]}}'.encode(), any_shape(dtype))
     assert error.code is Code.INVALID_ARGUMENT
     assert says in error.message
@@ -164,25 +164,25 @@ def test_a_value_that_the_input_cannot_hold_is_named(number, dtype, says):
         ('{"b64": "AAE="}', "O", b"\x00\x01"),
     ],
 )
-def test_a_value_that_the_input_can_hold_arrives_unchanged(number, dtype, value):
+def test_a_value_that_the_input_can_hold_is_decoded_exactly(number, dtype, value):
     decoded = decode(f'{{"instances": [{number}]}}'.encode(), lambda _: any_shape(dtype)).inputs["x"]
     assert decoded.dtype == np.dtype(dtype)
     assert decoded.tolist() == [value]
 
 
 @pytest.mark.parametrize("depth", [65, 66, 2_000, 200_000])
-def test_deep_nesting_is_refused_and_not_a_crash(depth):
+def test_deep_nesting_is_rejected_and_does_not_crash(depth):
     body = b'{"instances": ' + b"[" * depth + b"1" + b"]" * depth + b"}"
     assert error_of(body, any_shape(np.float32)).code is Code.INVALID_ARGUMENT
 
 
-def test_a_small_body_cannot_ask_for_a_large_buffer():
+def test_a_small_body_cannot_allocate_a_large_buffer():
     inner = "[" * 60 + "1" + "]" * 60
     body = f'{{"instances": [{inner}{", 1" * 100_000}]}}'.encode()
     assert "but got: []" in error_of(body, any_shape(np.float32)).message
 
 
-def test_named_rows_and_columns_hold_several_inputs():
+def test_several_inputs_are_decoded_from_named_rows_and_columns():
     two = signature(InputSpec("a", np.dtype(np.float32), None), InputSpec("b", np.dtype(np.int32), None))
     for body in (
         {"instances": [{"a": [1.5, 2], "b": 3}, {"b": 6, "a": [4, 5]}]},
@@ -202,7 +202,7 @@ def test_named_rows_and_columns_hold_several_inputs():
         assert says in error_of(json.dumps(body).encode(), two).message
 
 
-def test_answers_are_plain_for_one_output_and_named_for_several():
+def test_one_output_is_encoded_plain_and_several_by_name():
     a, b = np.array([[1.5, 2.0], [3.0, 4.0]], np.float32), np.array([5, 6], np.int64)
     assert json.loads(encode({"a": a}, row=True)) == {"predictions": [[1.5, 2], [3, 4]]}
     assert json.loads(encode({"a": a}, row=False)) == {"outputs": [[1.5, 2], [3, 4]]}
@@ -212,19 +212,19 @@ def test_answers_are_plain_for_one_output_and_named_for_several():
     assert json.loads(encode({"a": a, "b": b}, row=False)) == {"outputs": {"a": [[1.5, 2], [3, 4]], "b": [5, 6]}}
 
 
-def test_answers_tell_bytes_from_text_by_the_name_of_the_output():
+def test_outputs_named_with_bytes_are_encoded_as_base64_and_others_as_text():
     value = np.array([b"ab"], dtype=object)
     assert json.loads(encode({"label": value}, row=False)) == {"outputs": ["ab"]}
     assert json.loads(encode({"label_bytes": value}, row=False)) == {"outputs": [{"b64": "YWI="}]}
 
 
-def test_answers_that_are_not_finite_keep_their_names():
+def test_nan_and_infinity_are_encoded_by_name():
     assert (
         encode({"a": np.array([np.nan, -np.inf, 1], np.float32)}, row=True) == b'{"predictions": [NaN, -Infinity, 1.0]}'
     )
 
 
-def test_outputs_without_a_common_batch_size_need_columns():
+def test_outputs_with_different_batch_sizes_can_only_be_encoded_in_columns():
     outputs = {"a": np.zeros(2), "b": np.array(1.0)}
     with pytest.raises(ServingError, match=r"different batch sizes, so they cannot be in rows: .*; send 'inputs'"):
         encode(outputs, row=True)

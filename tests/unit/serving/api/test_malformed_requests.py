@@ -1,4 +1,4 @@
-"""Requests that nothing can be done with, over both APIs: the right status, what is wrong, and the server lives on."""
+"""Invalid requests over both APIs: the right status, the problem named, and a server that keeps working."""
 
 import gzip
 import json
@@ -65,7 +65,7 @@ REST = {
         "Missing named input: image_input",
     ),
     "an unknown signature": ("POST", PREDICT, text({"signature_name": "no", "inputs": 1}), 400, '"no" not found'),
-    "a signature that is no name": ("POST", PREDICT, text({"signature_name": 1}), 400, "must be a string"),
+    "a signature name that is not text": ("POST", PREDICT, text({"signature_name": 1}), 400, "must be a string"),
     "an unknown model": (
         "POST",
         "/v1/models/no:predict",
@@ -74,7 +74,7 @@ REST = {
         "not found for request: Latest(no)",
     ),
     "an unknown version": ("POST", "/v1/models/resnet/versions/7:predict", b"{}", 404, "Specific(resnet, 7)"),
-    "a version that is no number": ("POST", "/v1/models/resnet/versions/x:predict", b"{}", 400, "Malformed request"),
+    "a version that is not a number": ("POST", "/v1/models/resnet/versions/x:predict", b"{}", 400, "Malformed request"),
     "an unknown label": ("POST", "/v1/models/resnet/labels/new:predict", b"{}", 400, "version label: new"),
     "an unknown verb": ("POST", "/v1/models/resnet:guess", b"{}", 400, "Malformed request: POST"),
     "another API": ("POST", "/v1/models/resnet:classify", b"{}", 501, "answers :predict only"),
@@ -87,19 +87,19 @@ REST = {
 
 
 @pytest.fixture(autouse=True)
-def the_server_lives_on(server, images):
+def the_server_keeps_working(server, images):
     yield
     assert server.predict({"instances": images[:1].tolist()}).status == 200
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "says"), REST.values(), ids=REST)
-def test_rest_names_what_is_wrong(server, method, path, body, status, says):
+def test_rest_names_the_problem_of_a_request(server, method, path, body, status, says):
     answer = server.request(method, path, body)
     assert (answer.status, list(answer.json)) == (status, ["error"])
     assert says in answer.json["error"]
 
 
-def test_rest_names_what_is_wrong_with_a_compressed_body(server):
+def test_rest_names_the_problem_of_a_compressed_body(server):
     packed = gzip.compress(text({"instances": [IMAGE]}))
     for body, headers, status, says in (
         (b"{}", GZIP, 400, "body is not"),
@@ -113,17 +113,17 @@ def test_rest_names_what_is_wrong_with_a_compressed_body(server):
         assert says in answer.json.get("error", "")
 
 
-def test_rest_answers_a_body_without_a_length_that_grows_too_large(server):
+def test_a_chunked_body_that_grows_too_large_is_answered_with_413(server):
     answer = server.request("POST", PREDICT, iter([b" " * 60_000] * 2))  # sent in chunks
     assert answer.status == 413
 
 
-def test_a_client_that_goes_away_in_the_middle_of_a_request_is_forgotten(server):
+def test_the_server_survives_a_client_that_disconnects_within_a_request(server):
     with socket.create_connection(("127.0.0.1", server.rest_port)) as connection:
         connection.sendall(f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf".encode())
 
 
-def test_bytes_that_are_no_http_are_answered_with_400(server):
+def test_bytes_that_are_not_http_are_answered_with_400(server):
     with socket.create_connection(("127.0.0.1", server.rest_port), timeout=20) as connection:
         connection.sendall(b"\x16\x03\x01 no http\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
@@ -175,28 +175,22 @@ GRPC = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def channel(server):
-    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
-        yield channel
-
-
 @pytest.mark.parametrize(("request_of", "code", "says"), GRPC.values(), ids=GRPC)
-def test_grpc_names_what_is_wrong(channel, request_of, code, says):
+def test_grpc_names_the_problem_of_a_request(channel, request_of, code, says):
     with pytest.raises(grpc.RpcError) as refused:
         prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request_of(), timeout=30)
     assert refused.value.code() is grpc.StatusCode[code]
     assert says in refused.value.details()
 
 
-def test_grpc_answers_bytes_that_are_no_message(channel):
+def test_grpc_answers_bytes_that_are_not_a_message_with_internal(channel):
     predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
     with pytest.raises(grpc.RpcError) as refused:
         predict(b"\xff\xff\xff", timeout=30)
     assert refused.value.code() is grpc.StatusCode.INTERNAL
 
 
-def test_grpc_answers_calls_it_does_not_have(channel):
+def test_grpc_rejects_unimplemented_calls_and_invalid_metadata_requests(channel):
     stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
     no_spec = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     no_field = get_model_metadata_pb2.GetModelMetadataRequest()

@@ -20,7 +20,7 @@ def write_small(version: Path) -> None:
     (version / "variables" / "data").write_bytes(b"numbers")
 
 
-def test_the_digest_is_of_names_and_contents_and_of_nothing_else(tmp_path):
+def test_the_digest_depends_on_file_names_and_contents_only(tmp_path):
     for name in ("a", "b"):
         write_small(tmp_path / name)
     assert tree_digest(tmp_path / "a") == tree_digest(tmp_path / "b")
@@ -31,7 +31,7 @@ def test_the_digest_is_of_names_and_contents_and_of_nothing_else(tmp_path):
     assert tree_digest(tmp_path / "b") != before
 
 
-def test_an_interrupted_export_is_never_taken_for_whole(tmp_path):
+def test_an_interrupted_export_is_never_used(tmp_path):
     def interrupted(version):
         write_small(version)
         raise KeyboardInterrupt
@@ -46,7 +46,7 @@ def test_an_interrupted_export_is_never_taken_for_whole(tmp_path):
     assert not list(tmp_path.glob(".*.unfinished"))
 
 
-def test_exports_at_the_same_time_write_once(tmp_path):
+def test_simultaneous_exports_write_once(tmp_path):
     written = []
 
     def write(version):
@@ -59,7 +59,7 @@ def test_exports_at_the_same_time_write_once(tmp_path):
     assert all(exported == exports[0] for exported in exports)
 
 
-def test_an_export_with_other_versions_is_another_one(tmp_path, monkeypatch):
+def test_other_library_versions_make_another_export(tmp_path, monkeypatch):
     first = exporting.cached_export("random", tmp_path, write_small)
     monkeypatch.setattr(exporting, "version", lambda _: "another")
     assert exporting.cached_export("random", tmp_path, write_small)["path"] != first["path"]
@@ -70,7 +70,7 @@ def test_random_values_are_the_same_on_every_machine():
     assert hashlib.sha256(kernel.tobytes()).hexdigest().startswith("1c3f8cf2e9a429ea")
 
 
-def test_the_command_prints_one_line_that_says_what_was_exported(tmp_path):
+def test_the_command_prints_the_export_as_one_json_line(tmp_path):
     exported = exporting.cached_export("random", tmp_path, write_small)
     command = [sys.executable, "-m", "serving.export", "--weights=random", f"--cache={tmp_path}"]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -78,7 +78,7 @@ def test_the_command_prints_one_line_that_says_what_was_exported(tmp_path):
     assert list(exported) == ["name", "path", "digest", "weights"]
 
 
-def test_random_resnet50_tells_images_apart_without_being_one_hot(tmp_path):
+def test_random_resnet50_distinguishes_images_and_is_not_one_hot(tmp_path):
     write_saved_model("random", tmp_path / "1")
     model = LoadedModel("resnet", 1, tmp_path / "1")
     images = np.random.default_rng(3).uniform(0, 255, (2, *IMAGE_SHAPE)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Loading, warming up and batching a real SavedModel, in this process."""
+"""Loads, warms up, calls and batches a real SavedModel in this process."""
 
 import asyncio
 import shutil
@@ -35,34 +35,34 @@ def write_warmup_file(version, signature="serving_default", value=0.0):
         writer.write(log.SerializeToString())
 
 
-def test_a_signature_says_what_it_takes_and_gives(model):
+def test_a_signature_lists_its_inputs_and_outputs(model):
     signature = model.signature("")
     assert signature.inputs == {"image_input": InputSpec("image_input", np.dtype("float32"), (None, 4, 4, 3))}
     assert signature.output_names == ("resnet50",)
     assert model.signature("no") is None
 
 
-def test_freezing_changes_no_answer(model, direct, images):
+def test_freezing_does_not_change_answers(model, direct, images):
     frozen = model.signature("serving_default").run({"image_input": images})["resnet50"]
     np.testing.assert_allclose(frozen, direct(images), atol=1e-6)
 
 
-def test_batched_requests_get_the_answers_they_get_alone(model, direct, images):
+def test_a_request_gets_the_same_answer_in_a_batch_as_alone(model, direct, images):
     metrics = Metrics("resnet")
     batching = Batching(max_batch_size=3, batch_timeout_micros=2000, max_enqueued_batches=50, num_batch_threads=2)
-    core = ServedModel(model, batching, metrics)
+    served = ServedModel(model, batching, metrics)
     signature = model.signature("serving_default")
     requests = [images[start : start + size] for start in range(4) for size in (1, 2)] * 3
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda request: core.predict(signature, {"image_input": request}), requests))
+        answers = list(pool.map(lambda request: served.predict(signature, {"image_input": request}), requests))
     with pytest.raises(ServingError, match="Task size 5 is larger than maximum input batch size 3"):
-        core.predict(signature, {"image_input": images})
-    core.close()
+        served.predict(signature, {"image_input": images})
+    served.close()
     for request, answer in zip(requests, answers, strict=True):
         np.testing.assert_allclose(answer["resnet50"], direct(request), atol=1e-5)
 
 
-def test_a_request_that_takes_too_long_over_rest_is_answered_with_504(model):
+def test_a_rest_request_that_times_out_is_answered_with_504(model):
     api = RestApi(ServedModel(model, None, Metrics("resnet")), threads=1, timeout_s=0.01, max_body_bytes=1)
     answered = threading.Event()
     with pytest.raises(ServingError, match="Timed out after") as late:
@@ -71,7 +71,7 @@ def test_a_request_that_takes_too_long_over_rest_is_answered_with_504(model):
     assert late.value.http_status == 504
 
 
-def test_the_warm_up_file_is_run_through_the_model(tiny_base_path, tmp_path):
+def test_warm_up_runs_every_record_of_the_warm_up_file(tiny_base_path, tmp_path):
     version = shutil.copytree(tiny_base_path / "7", tmp_path / "7")
     model = LoadedModel("resnet", 7, version)
     assert model.warm_up(iterations=1) == 0
@@ -82,7 +82,7 @@ def test_the_warm_up_file_is_run_through_the_model(tiny_base_path, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"), [({"signature": "no"}, "not a Predict request"), ({"value": np.nan}, "NaN")]
 )
-def test_a_warm_up_file_that_does_not_fit_is_an_error(tiny_base_path, tmp_path, changes, says):
+def test_a_warm_up_record_that_does_not_fit_the_model_is_an_error(tiny_base_path, tmp_path, changes, says):
     version = shutil.copytree(tiny_base_path / "7", tmp_path / "7")
     write_warmup_file(version, **changes)
     with pytest.raises(ServingError, match=says):

@@ -27,7 +27,7 @@ def model(tmp_path: Path) -> Exported:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server of one package, as TensorFlow takes half a minute to pack."""
+    """Pack a server with one package, because TensorFlow takes half a minute."""
     monkeypatch.setattr(project, "_SERVER", ("protobuf",))
 
 

@@ -1,4 +1,4 @@
-"""What the images are packed from, started as a container would: with a root of its own where that can be had."""
+"""The entries of the base layer, and Python started from them with a root of its own, where that is allowed."""
 
 import subprocess
 import sys

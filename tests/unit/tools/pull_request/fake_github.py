@@ -1,17 +1,18 @@
-"""The part of GitHub's REST API that a comment needs, over real HTTP on the loopback."""
+"""A stand-in for the part of GitHub's REST API that comments need, over real HTTP on the loopback."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.support.loopback import serve_http
+
 TOKEN = "a-token"
-OURSELVES = "github-actions[bot]"
-# Fewer than are asked for, so that a reader who takes only the first page is found out.
+OWN_LOGIN = "github-actions[bot]"
+# Small, so that a reader of only the first page fails.
 _PAGE = 2
 
 
@@ -22,10 +23,10 @@ class FakeGitHub:
     url: str = ""
     comments: list[dict[str, Any]] = field(default_factory=list)
     failures: list[int] = field(default_factory=list)
-    """Statuses that are answered first, one a request."""
+    """Statuses of the first answers, one for each request."""
     requests: list[str] = field(default_factory=list)
 
-    def add(self, body: str | None, login: str = OURSELVES) -> dict[str, Any]:
+    def add(self, body: str | None, login: str = OWN_LOGIN) -> dict[str, Any]:
         number = len(self.comments) + 1
         address = f"https://github.com/acme/shapebench/pull/7#issuecomment-{number}"
         self.comments.append({"id": number, "body": body, "user": {"login": login}, "html_url": address})
@@ -36,7 +37,7 @@ class FakeGitHub:
         return [each["body"] for each in self.comments]
 
     def answer(self, method: str, path: str, token: str | None, body: dict[str, Any]) -> tuple[int, Any, str]:
-        """Status, content and the header `Link`."""
+        """The answer: status, content and the header `Link`."""
         self.requests.append(f"{method} {path}")
         if self.failures:
             return self.failures.pop(0), {"message": "as the test wants it"}, ""
@@ -59,7 +60,7 @@ class FakeGitHub:
 
 @contextmanager
 def fake_github() -> Iterator[FakeGitHub]:
-    """Runs until the block is left."""
+    """Serve until the block ends."""
     github = FakeGitHub()
 
     class Handler(BaseHTTPRequestHandler):
@@ -78,13 +79,6 @@ def fake_github() -> Iterator[FakeGitHub]:
 
         do_GET = do_POST = do_PATCH = _handle  # noqa: N815 (the server's names)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    github.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with serve_http(Handler) as url:
+        github.url = url
         yield github
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,11 +1,11 @@
-"""The command as workflows call it, from files to the comment."""
+"""The command as workflows run it, from preview files to the comment."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.unit.tools.pull_request.fake_github import OURSELVES, TOKEN, fake_github
+from tests.unit.tools.pull_request.fake_github import OWN_LOGIN, TOKEN, fake_github
 from tools.pull_request import __main__ as command
 from tools.pull_request.comment import MARKER
 from tools.pull_request.preview import Preview
@@ -13,7 +13,7 @@ from tools.pull_request.preview import Preview
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Previews as `gh run download` lays them out, one of which was cut short."""
+    """Preview files in the folders of `gh run download`, one of them truncated."""
     for stack in ("local", "8cpu-16gb"):
         preview = Preview(stack=stack, failed=False, changes=(), cost=None, problems=())
         (tmp_path / f"preview-{stack}").mkdir()
@@ -41,7 +41,7 @@ def test_two_pushes_leave_one_comment_that_names_every_stack(folder: Path, monke
         monkeypatch.setenv("PREVIEWED_COMMIT", "fedcba9876543210")
         assert call(monkeypatch, "comment", str(folder), "--number", "7") == 0
         (comment,) = github.comments
-    assert comment["user"]["login"] == OURSELVES
+    assert comment["user"]["login"] == OWN_LOGIN
     assert comment["body"].startswith(MARKER)
     assert "fedcba9876" in comment["body"]
     assert "`8cpu-16gb` | none" in comment["body"]

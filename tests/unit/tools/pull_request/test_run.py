@@ -1,4 +1,4 @@
-"""Which backend a preview is against, with a command line that only says what it was asked."""
+"""Which backend a preview uses, with a stand-in for Pulumi that records its arguments."""
 
 import json
 import os
@@ -14,9 +14,9 @@ EMBEDDED, OWN = "file:///embedded", "gs://states"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """What the command line was asked, and in which backend; the stack 8cpu-16gb is there."""
-    log = tmp_path / "asked"
+def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A log of Pulumi's arguments, each after its backend; the backend has the stack 8cpu-16gb."""
+    log = tmp_path / "log"
     listed = json.dumps([{"name": "acme/shapebench/8cpu-16gb"}])
     event = json.dumps({"summaryEvent": {}})
     write_script(
@@ -38,28 +38,28 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return log
 
 
-def test_a_stack_that_the_backend_has_is_compared_with_its_state_there(asked: Path):
+def test_a_stack_that_the_backend_has_is_compared_with_its_state_there(log: Path):
     assert not run.preview("8cpu-16gb").failed
-    ls, preview = asked.read_text().splitlines()
+    ls, preview = log.read_text().splitlines()
     assert ls.startswith(f"{OWN} stack ls")
     assert preview.startswith(f"{OWN} preview --json")
     assert "--policy-pack policy" in preview
 
 
-def test_a_stack_that_the_backend_lacks_is_new_and_not_created_there(asked: Path):
+def test_a_stack_that_the_backend_lacks_is_new_and_not_created_there(log: Path):
     assert not run.preview("2cpu-4gb").failed
-    _, made, preview = asked.read_text().splitlines()
+    _, made, preview = log.read_text().splitlines()
     assert made == "made 2cpu-4gb"
     assert preview.startswith(f"{EMBEDDED} preview --json")
 
 
-def test_without_a_backend_of_the_users_own_no_stacks_are_listed(asked: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_a_backend_of_the_users_own_no_stacks_are_listed(log: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("PULUMI_BACKEND_URL")
     run.preview("local")
-    assert asked.read_text().splitlines()[0] == "made local"
+    assert log.read_text().splitlines()[0] == "made local"
 
 
-def test_a_backend_that_does_not_answer_is_an_error(asked: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_backend_that_does_not_answer_is_an_error(log: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("BROKEN", "yes")
     with pytest.raises(SetupError, match=r"(?s)does not list its stacks.*no permission"):
         run.preview("8cpu-16gb")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.labels import COMMIT, EXPIRES, STACK, as_description, expiry, from_description, label_value, stack_labels
+from stacks.names import COMMIT, EXPIRES, STACK, as_description, expiry, from_description, label_value, stack_labels
 
 GOOGLE_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 KUBERNETES_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
