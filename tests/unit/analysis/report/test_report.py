@@ -213,6 +213,12 @@ def test_reasons_and_skipped_files_are_told(mixed):
         assert "runs/notes.txt" in text
 
 
+def test_every_run_has_the_facts_of_its_origin(mixed):
+    findings, html, markdown = mixed
+    for fact in ("Platform", "Server", "Settings", "Model", "Load", "Counted phase", "Prices", "Commit", "Software"):
+        assert html.count(f"<dt>{fact}</dt>") == markdown.count(f"- {fact}: ") == len(findings.runs)
+
+
 def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_local_run(store)
