@@ -20,7 +20,7 @@ from bench.figures import Figure, argument_parser, report, start
 from bench.servers import processes as servers
 from bench.servers.null_server import prediction
 from loadtest.generator.clients.rest_check import RestCheck
-from loadtest.generator.plan import PLAN_VARIABLE, Plan
+from loadtest.generator.plan import PLAN_VARIABLE, ClosedLoopPlan, LoadTestPlan
 from loadtest.run.payload import rest_body
 
 # Locust alone; with every request recorded; with every answer checked and progress reported, as in a load test.
@@ -65,22 +65,11 @@ def _run(url: str, body: bytes) -> list[dict[str, Turn]]:
     return [{turn["arm"]: turn for turn in turns[first : first + 3]} for first in range(0, len(turns), 3)]
 
 
-def _plan(work_dir: Path, url: str) -> Plan:
-    return Plan(
-        protocol="rest",
-        base_url=url,
-        model_name="resnet",
-        body_path=str(work_dir / "request.body"),
-        expected_shape=(1, 1000),
-        users=_USERS,
-        spawn_rate_per_s=_USERS,
-        wait_s=0,
-        warmup_s=0,
-        ramp_s=0,
-        duration_s=3.0 * _ROUNDS,
-        rows_folder=str(work_dir),
-        parent_pid=os.getpid(),
+def _plan(work_dir: Path, url: str) -> LoadTestPlan:
+    load = ClosedLoopPlan(
+        mode="closed", users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=0, duration_s=3.0 * _ROUNDS
     )
+    return LoadTestPlan(load, "rest", url, "resnet", str(work_dir), parent_pid=os.getpid())
 
 
 def _figures(rounds: list[dict[str, Turn]]) -> list[Figure]:

@@ -1,1 +1,1 @@
-"""The load test: its generator, what starts that, and what was measured. No imports: it ships into the pod."""
+"""The load test: the generator, the code that starts it, and its result. No imports: this file ships into the pod."""

@@ -1,12 +1,15 @@
 """The inputs of the load tests, on this machine and in a cluster."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from analysis.results.manifest import Model
+from loadtest.generator.plan import LoadTestPlan, load_plan
 from provider.resource import ResourceInputs
+from serving.servers import server_named
 from stacks.load_profiles import LoadProfile
 from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
@@ -36,6 +39,20 @@ class LoadTestInputs(ResourceInputs):
     rerun: str
     results: str
     work_dir: str
+
+    def plan(self, work_dir: PurePath, rest_urls: Mapping[str, str], server_pid: int | None = None) -> LoadTestPlan:
+        """The generator's plan. `rest_urls` are those of the servers, by the names that samples have."""
+        counters_path = server_named(self.serving.server).counters_path
+        return LoadTestPlan(
+            load=load_plan(self.profile.model_dump()),
+            protocol=self.serving.protocol,
+            base_url=self.base_url,
+            model_name=self.serving.model.name,
+            work_dir=str(work_dir),
+            processes=self.processes,
+            counter_urls={name: url + counters_path for name, url in rest_urls.items()},
+            server_pid=server_pid,
+        )
 
 
 class LocalLoadTestInputs(LoadTestInputs):

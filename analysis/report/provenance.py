@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-from analysis.formatting import count, number, percent, server_name, shape_name
+from analysis.formatting import count, number, server_name, shape_name
 from analysis.report.collect import Run
 from analysis.results.manifest import Generator, Manifest
 from analysis.statistics.summary import RunSummary
-from stacks.load_profiles import CapacitySearch, ClosedLoop, LoadProfile, OpenLoop
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -32,28 +31,9 @@ def _served(manifest: Manifest) -> Facts:
 def _load(manifest: Manifest) -> Facts:
     load = manifest.load
     return (
-        ("Load", f"{_loop(load)}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
+        ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
         ("Generator", _generator(manifest.generator)),
     )
-
-
-def _loop(load: LoadProfile) -> str:
-    match load:
-        case ClosedLoop():
-            return (
-                f"closed loop: {load.users} users, {load.spawn_rate_per_s:g} started per second, {load.wait_s:g} s wait"
-            )
-        case OpenLoop():
-            seed = f" (seed {load.seed})" if load.arrivals == "poisson" else ""
-            return (
-                f"open loop: {load.rate_rps:g} requests per second, {load.arrivals} arrivals{seed}, {load.ramp_s:g} s"
-                f" ramp, at most {load.max_in_flight} in flight"
-            )
-        case CapacitySearch():
-            return (
-                f"capacity search: highest rate with p{load.quantile * 100:g} within {load.latency_ms:g} ms and at most"
-                f" {percent(load.error_ratio)} % errors, at most {load.max_in_flight} in flight"
-            )
 
 
 def _generator(generator: Generator) -> str:

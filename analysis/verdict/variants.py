@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from analysis.formatting import server_name, shape_name, shortest_names, stack_and_serving_name, stack_name
 from analysis.results.manifest import Manifest
 
-_MODES = {"closed": "a closed loop", "open": "an open loop", "capacity": "a capacity search"}
-
 
 @dataclass(frozen=True)
 class Variant:
@@ -51,9 +49,8 @@ def comparable(manifests: Iterable[Manifest]) -> Comparable:
 
 def load_name(manifest: Manifest) -> str:
     """The mode and the settings of a load."""
-    settings = manifest.load.model_dump(exclude_none=True)
-    mode = _MODES[settings.pop("mode")]
-    return f"{mode} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
+    settings = manifest.load.model_dump(exclude={"mode"}, exclude_none=True)
+    return f"{manifest.load.title} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
 
 def _conditions(manifest: Manifest) -> tuple[bool, str, str]:

@@ -48,6 +48,4 @@ def _measure(environment: Environment) -> None:
         environment.runner.quit()
 
 
-events.init.add_listener(  # type: ignore[no-untyped-call]  # Locust's own
-    lambda environment, **_: gevent.spawn(_measure, environment)
-)
+events.init.add_listener(lambda environment, **_: gevent.spawn(_measure, environment))

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from analysis.results.manifest import Capacity
 from bench.figures import progress
 from loadtest.generator.phases import HOLD
+from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, Progress
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile
 
 Times = npt.NDArray[np.float64]
@@ -77,8 +78,8 @@ def load_test(
 ) -> LoadTestOutcome:
     """Run one load test of the model `resnet`. Reasons why the run is invalid are printed to standard error."""
     with tempfile.TemporaryDirectory() as folder:
-        spec = LoadTestSpec(profile, protocol, url, "resnet", Path(folder) / "run", body)
-        outcome = run_load_test(spec, on_progress, threading.Event())
+        plan = LoadTestPlan(load_plan(profile.model_dump()), protocol, url, "resnet", str(Path(folder) / "run"))
+        outcome = run_load_test(plan, body, on_progress, threading.Event())
     for reason in outcome.reasons:
         progress(f"  {name}: {reason}")
     return outcome

@@ -15,17 +15,17 @@ from loadtest.generator.clients.client import Answer
 from loadtest.generator.clients.protocols import clients
 from loadtest.generator.loops.closed_loop import ClosedLoopUser
 from loadtest.generator.monitoring.health import Health
-from loadtest.generator.monitoring.heartbeat import Pulse
+from loadtest.generator.monitoring.heartbeat import Heartbeat
 from loadtest.generator.phases import HOLD, PhaseMarks
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.recorder import Recorder
 from loadtest.generator.report import Report
 
-PLAN = Plan.from_environment()
+PLAN = LoadTestPlan.from_environment()
 BODY = Path(PLAN.body_path).read_bytes()
 MARKS = PhaseMarks()
-RECORDER = Recorder(Path(PLAN.spool_path(0)), MARKS, request_bytes=len(BODY))
-PULSE = Pulse(RECORDER, MARKS, Health(MARKS))
+RECORDER = Recorder(Path(PLAN.rows_path(0)), MARKS, request_bytes=len(BODY))
+HEARTBEAT = Heartbeat(RECORDER, MARKS, Health(MARKS))
 REPORT = Report(PLAN)
 
 _SETTLE_S = 2.0
@@ -63,7 +63,7 @@ class ArmsUser(FastHttpUser, ClosedLoopUser):
 def _measure(environment: Environment, rounds: int) -> None:
     gevent.sleep(_SETTLE_S)
     MARKS.enter(HOLD, 0)
-    PULSE.begin()
+    HEARTBEAT.begin()
     REPORT.begin()
     # Each round starts with another arm, so that no arm is always the first.
     segments = [_segment(environment, ARMS[(turn + first) % 3]) for first in range(rounds) for turn in range(3)]
@@ -77,20 +77,20 @@ def _measure(environment: Environment, rounds: int) -> None:
 def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
     ArmsUser.arm = arm
     if arm != "bare":
-        events.request.add_listener(_record)  # type: ignore[no-untyped-call]  # Locust's own
+        events.request.add_listener(_record)
     requests, began, cpu_s = environment.stats.total.num_requests, time.perf_counter(), time.process_time()
     for _ in range(round(_SEGMENT_S / PLAN.limits.flush_interval_s)):
         gevent.sleep(PLAN.limits.flush_interval_s)
         RECORDER.flush()
     if arm == "generator":
-        REPORT.hear({"worker": 0, **PULSE.news(users=PLAN.users)})
+        REPORT.add({"worker": 0, **HEARTBEAT.beat(users=PLAN.load.users)})
     measured = {
         "requests": environment.stats.total.num_requests - requests,
         "seconds": time.perf_counter() - began,
         "cpu_s": time.process_time() - cpu_s,
     }
     if arm != "bare":
-        events.request.remove_listener(_record)  # type: ignore[no-untyped-call]  # Locust's own
+        events.request.remove_listener(_record)
         RECORDER.take_responses_us()
     return measured | {"arm": arm}
 
@@ -104,4 +104,4 @@ def _attach(environment: Environment, **_: object) -> None:
     gevent.spawn(_measure, environment, int(os.environ["SHAPEBENCH_BENCH_ROUNDS"]))
 
 
-events.init.add_listener(_attach)  # type: ignore[no-untyped-call]  # Locust's own
+events.init.add_listener(_attach)

@@ -1,1 +1,1 @@
-"""What Locust runs. Ships whole into the generator pod: it imports the standard library, Locust and gRPC only."""
+"""The load generator. Ships whole into its pod: it imports only the standard library, Locust and gRPC."""

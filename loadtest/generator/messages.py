@@ -1,11 +1,13 @@
-"""What master and workers of a test say to each other, by Locust's own messages. Standard library only.
+"""Names of the messages between master and workers, sent as Locust's own messages. Standard library only.
 
-Each message is a mapping; a worker's has its number as `worker`. A generator of one process says all of it to itself.
+Each message is a mapping; a worker's has its number as `worker`. A generator of one process sends them to itself.
+Locust has messages of its own, such as `heartbeat`, whose names are not free.
 """
 
-# The master's: `phase` and `at_us`, in microseconds of the epoch; `began_s` on the performance counter; `cut_off`.
-PHASE, GO, WIND_UP = "phase", "go", "wind_up"
+# From the master: `phase` and `at_us`, in microseconds of the epoch; `begin_s` on the performance counter; `cut_off`.
+PHASE, BEGIN, FINISH = "phase", "begin", "finish"
 
-# A worker's. NEWS is the heartbeat, sent once a second; DONE is sent once, when all its rows are written; READY and
-# PLAYED belong to a schedule, WARM to a closed loop; STOP says why the test cannot go on (server_watch.Stop).
-NEWS, READY, WARM, PLAYED, STOP, DONE = "news", "ready", "warm", "played", "stop", "done"
+# From a worker. HEARTBEAT is sent once a second. DONE is sent once, when all rows are written. READY and SCHEDULE_DONE
+# belong to a schedule, WARM to a closed loop. STOP says why the test cannot go on (server_watch.Stop).
+HEARTBEAT, READY, WARM = "worker_heartbeat", "ready", "warm"
+SCHEDULE_DONE, STOP, DONE = "schedule_done", "stop", "done"

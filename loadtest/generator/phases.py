@@ -1,4 +1,4 @@
-"""Warm-up, ramp and hold: when each is due, and which one a request belongs to. Standard library only."""
+"""Warm-up, ramp and hold: when each begins, and which one a request belongs to. Standard library only."""
 
 import re
 
@@ -9,35 +9,35 @@ PHASE_NAME = re.compile(r"warmup|ramp|hold|step-\d+")
 
 
 class Timeline:
-    """Which phase is due how many seconds after the start of the test."""
+    """The phases of a closed loop, by seconds since the start of the test."""
 
     def __init__(self, warmup_s: float, ramp_s: float, duration_s: float) -> None:
-        """`warmup_s` is the longest that it may take; `duration_s` is ramp and hold together.
+        """`warmup_s` is the longest that the warm-up may take; `duration_s` is ramp and hold together.
 
-        A ramp that is longer than that is cut off, and there is no hold.
+        A ramp that is longer than `duration_s` is cut off, and there is no hold.
         """
         self._ramp_s, self._duration_s = ramp_s, duration_s
         self.end_warmup(warmup_s)
 
     def end_warmup(self, at_s: float) -> None:
-        """The warm-up ends so long after the start, and all that follows begins then."""
+        """End the warm-up at `at_s`; ramp and hold follow from there."""
         ramp_s = min(self._ramp_s, self._duration_s)
         self._ends = ((at_s, WARMUP), (at_s + ramp_s, RAMP), (at_s + self._duration_s, HOLD))
 
     def due(self, elapsed_s: float) -> str | None:
-        """The phase that is due; None when the test is over."""
+        """The phase at `elapsed_s`; None when the test is over."""
         return next((phase for end_s, phase in self._ends if elapsed_s < end_s), None)
 
     def next_change_s(self, elapsed_s: float) -> float | None:
-        """When the phase that is due ends, in seconds since the start; None when the test is over."""
+        """When the phase at `elapsed_s` ends, in seconds since the start; None when the test is over."""
         return next((end_s for end_s, _ in self._ends if elapsed_s < end_s), None)
 
 
 class PhaseMarks:
-    """The phases that were entered, with their times: a request belongs to the one in which it was sent.
+    """The phases that have begun, with their times: a request belongs to the one in which it was sent.
 
     Once `over` is set no user sends any more. Without it a user could wake from its pause while Locust is about to
-    end it: it would send, be cut off at once, and leave a failed request that nobody is to blame for.
+    end it: its request would be cut off at once and count as a failure of the server.
     """
 
     def __init__(self) -> None:
@@ -45,10 +45,7 @@ class PhaseMarks:
         self.over = False
 
     def enter(self, phase: str, at_us: int) -> bool:
-        """Note that `phase` began at `at_us` (microseconds of the epoch); the same phase again is no new mark.
-
-        Returns whether it is one.
-        """
+        """Begin `phase` at `at_us` (microseconds of the epoch); returns False where it is already the current phase."""
         is_new = self.current != phase
         if is_new:
             self._marks.append((at_us, phase))
@@ -56,11 +53,11 @@ class PhaseMarks:
 
     @property
     def current(self) -> str | None:
-        """The phase entered last; None before the first."""
+        """The phase that began last; None before the first."""
         return self._marks[-1][1] if self._marks else None
 
     def at(self, start_us: int) -> str:
-        """The phase that was on at `start_us`."""
+        """The phase at `start_us`."""
         for began_us, phase in reversed(self._marks):
             if start_us >= began_us:
                 return phase

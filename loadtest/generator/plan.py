@@ -1,29 +1,117 @@
-"""What the generator is told: one JSON file, written by the runner and read inside Locust. Standard library only."""
+"""The plan of a load test: one JSON file, written before Locust starts and read inside it. Standard library only."""
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
-from typing import Self
+from typing import Any, Self
 
 # The environment variable that holds the path of the plan.
 PLAN_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN"
 
-# The file beside the rows in which it is noted what the servers count.
+# The file beside the rows that holds the servers' own counters.
 COUNTERS_FILE = "servers.counters.csv"
+
+# What Locust may take on top of the test itself, to start and to end, in seconds.
+_START_AND_END_S = 30.0
 
 
 def worker_name(worker: int) -> str:
-    """What rows and files call a process that asks; workers are numbered from 0 on."""
+    """The name of a worker in rows and files; workers are numbered from 0."""
     return f"locust-{worker}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Timed:
+    """`warmup_s` is the longest that the warm-up may take; `duration_s` is everything after it."""
+
+    mode: str
+    warmup_s: float
+    duration_s: float
+
+    @property
+    def total_s(self) -> float:
+        """How long the test takes at most, in seconds."""
+        return self.warmup_s + self.duration_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedLoopPlan(_Timed):
+    """The profile stacks.load_profiles.ClosedLoop."""
+
+    users: int
+    spawn_rate_per_s: float
+    wait_s: float
+
+    @property
+    def ramp_s(self) -> float:
+        """How long it takes until all users have started, in seconds."""
+        return self.users / self.spawn_rate_per_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scheduled(_Timed):
+    max_in_flight: int
+
+    @property
+    def users(self) -> int:
+        """Each user has one request in flight."""
+        return self.max_in_flight
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenLoopPlan(_Scheduled):
+    """The profile stacks.load_profiles.OpenLoop; `arrivals` is one of loadtest.generator.loops.arrivals."""
+
+    rate_rps: float
+    arrivals: str
+    seed: int
+    ramp_s: float
+
+    @property
+    def hold_s(self) -> float:
+        """How long the rate is held, in seconds."""
+        return self.duration_s - self.ramp_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacitySearchPlan(_Scheduled):
+    """The profile stacks.load_profiles.CapacitySearch."""
+
+    quantile: float
+    latency_ms: float
+    error_ratio: float
+    lowest_rps: float
+    highest_rps: float
+    precision: float
+
+    @property
+    def latency_s(self) -> float:
+        """The objective's latency limit, in seconds."""
+        return self.latency_ms / 1e3
+
+
+LoadPlan = ClosedLoopPlan | OpenLoopPlan | CapacitySearchPlan
+
+_MODES: dict[str, type[LoadPlan]] = {
+    "closed": ClosedLoopPlan,
+    "open": OpenLoopPlan,
+    "capacity": CapacitySearchPlan,
+}
+
+
+def load_plan(values: Mapping[str, Any]) -> LoadPlan:
+    """The load from a profile's `model_dump()`, or from the plan file: both have the same fields."""
+    return _MODES[values["mode"]](**values)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long the generator waits for what. The response time-out is that of TF Serving's own REST front end.
+    """Time-outs and intervals. The response time-out is that of TF Serving's own REST front end.
 
-    Both time-outs are for one operation on the socket. `server_gone_after_s` is how long nothing may be answered,
-    while requests fail and no connection can be made, until the test is given up.
+    Both time-outs are for one operation on the socket. `server_gone_after_s` is how long no request may be answered,
+    while no connection can be made, until the test is stopped.
     """
 
     connect_timeout_s: float = 5.0
@@ -34,81 +122,53 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """An open loop: `law` is one of loadtest.generator.loops.arrivals."""
+class LoadTestPlan:
+    """One load test: the load, the server, and how the generator runs.
 
-    rate_rps: float
-    law: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class SearchOrder:
-    """A capacity search: what a rate must keep, between which rates it is, and how narrow the answer shall be."""
-
-    quantile: float
-    latency_s: float
-    error_ratio: float
-    lowest_rps: float
-    highest_rps: float
-    precision: float
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One load test, as the Locust process sees it: an open loop, a capacity search, or neither: a closed loop.
-
-    `protocol` is a name that loadtest.generator.clients.protocols knows. `expected_shape` is (images in a request,
-    classes of the model).
-    `users` is how many may have a request under way. `warmup_s` is the longest that the warm-up may take. `parent_pid`
-    is the process that the generator must not outlive; None where something else ends it. `server_pid` is the server's
-    process, where it is on the generator's machine and can be watched from there. `processes` is how many ask; where it
-    is more than one, another leads them. `rows_folder` is where they leave their files. `pages` are the
-    addresses where each server says what it counts, by the server's name among the samples.
+    `protocol` is a name that loadtest.generator.clients.protocols knows. `work_dir` holds the request body and the
+    rows. `expected_shape` is (images in a request, classes of the model). `processes` is the number of workers; more
+    than one have a master. `counter_urls` are the Prometheus pages of the servers, by the server's name among the
+    samples. `server_pid` is the server's process where it runs on the generator's machine. The generator ends when the
+    process `parent_pid` does; None where something else ends it.
     """
 
+    load: LoadPlan
     protocol: str
     base_url: str
     model_name: str
-    body_path: str
-    expected_shape: tuple[int, int]
-    users: int
-    spawn_rate_per_s: float
-    wait_s: float
-    warmup_s: float
-    ramp_s: float
-    duration_s: float
-    rows_folder: str
-    parent_pid: int | None
+    work_dir: str
+    expected_shape: tuple[int, int] = (1, 1000)
     limits: Limits = field(default_factory=Limits)
-    schedule: Schedule | None = None
-    search: SearchOrder | None = None
-    server_pid: int | None = None
     processes: int = 1
-    pages: dict[str, str] = field(default_factory=dict)
+    counter_urls: dict[str, str] = field(default_factory=dict)
+    server_pid: int | None = None
+    parent_pid: int | None = None
 
-    def spool_path(self, worker: int) -> str:
-        """Where a worker leaves its rows."""
-        return str(PurePath(self.rows_folder) / f"{worker_name(worker)}.csv")
+    @property
+    def body_path(self) -> str:
+        """The file with the body that every request sends."""
+        return self._path("request.body")
+
+    def rows_path(self, worker: int) -> str:
+        """Where a worker writes its rows."""
+        return self._path(f"{worker_name(worker)}.csv")
 
     def samples_path(self, worker: int) -> str:
-        """Where a worker leaves what was used meanwhile."""
-        return str(PurePath(self.rows_folder) / f"{worker_name(worker)}.samples.csv")
+        """Where a worker writes its samples of resource usage."""
+        return self._path(f"{worker_name(worker)}.samples.csv")
 
     @property
     def counters_path(self) -> str:
-        """Where it is noted what the servers count, in the form of samples."""
-        return str(PurePath(self.rows_folder) / COUNTERS_FILE)
+        """Where the servers' counters are written, as samples."""
+        return self._path(COUNTERS_FILE)
+
+    def _path(self, name: str) -> str:
+        return str(PurePath(self.work_dir) / name)
 
     @property
-    def stands_by(self) -> bool:
-        """Whether users wait for a schedule to say when they send; without one each decides by itself."""
-        return self.schedule is not None or self.search is not None
-
-    @property
-    def total_s(self) -> float:
-        """How long the whole test takes at most, warm-up included, in seconds."""
-        return self.warmup_s + self.duration_s
+    def timeout_s(self) -> float:
+        """How long the generator may run, in seconds; one that runs longer hangs and is ended."""
+        return self.load.total_s + self.limits.response_timeout_s + _START_AND_END_S
 
     def write(self, path: Path) -> None:
         """Write the plan where `from_environment` reads it."""
@@ -122,19 +182,15 @@ class Plan:
     def from_json(cls, text: str) -> Self:
         """The plan that `to_json` wrote."""
         fields = json.loads(text)
-        batch, classes = fields.pop("expected_shape")
-        schedule, search = fields.pop("schedule"), fields.pop("search")
-        return cls(
-            **fields
-            | {
-                "expected_shape": (batch, classes),
-                "limits": Limits(**fields["limits"]),
-                "schedule": Schedule(**schedule) if schedule else None,
-                "search": SearchOrder(**search) if search else None,
-            }
-        )
+        batch, classes = fields["expected_shape"]
+        nested = {
+            "load": load_plan(fields["load"]),
+            "expected_shape": (batch, classes),
+            "limits": Limits(**fields["limits"]),
+        }
+        return cls(**fields | nested)
 
     @classmethod
     def from_environment(cls) -> Self:
-        """The plan that the environment variable points to; raises KeyError where there is none."""
+        """The plan that the environment variable points to; raises KeyError where it is not set."""
         return cls.from_json(Path(os.environ[PLAN_VARIABLE]).read_text())

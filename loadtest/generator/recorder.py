@@ -1,4 +1,4 @@
-"""Every request becomes one raw row in a file, in whole microseconds, as it happened. Standard library only."""
+"""Writes every request as one raw row, with times in whole microseconds. Standard library only."""
 
 import os
 import time
@@ -9,8 +9,8 @@ from typing import Any
 from loadtest.generator.clients.client import Answer
 from loadtest.generator.phases import PhaseMarks
 
-# The columns of a spooled row, in their order. `loadtest.result.raw_rows` reads them.
-SPOOL_COLUMNS = (
+# The columns of a raw row, in their order. `loadtest.result.raw_rows` reads them.
+RAW_ROW_COLUMNS = (
     "intended_start",
     "start",
     "latency_us",
@@ -25,14 +25,14 @@ SPOOL_COLUMNS = (
 
 
 class Recorder:
-    """Listens to Locust's own request event, so that what Locust counts and what is recorded is the same.
+    """Listens to Locust's own request event, so that rows and Locust's statistics are of the same requests.
 
-    The event carries times that Locust has not rounded yet: it rounds only in its statistics. Rows wait in memory
-    until `flush`, which the owner calls often: what a SIGKILL can take is what came since.
+    The event's times are exact: Locust rounds only in its statistics. Rows wait in memory until `flush`, which the
+    owner calls often: a SIGKILL loses only the rows since then.
     """
 
     def __init__(self, path: Path, marks: PhaseMarks, request_bytes: int) -> None:
-        """Opens `path` anew; raises FileExistsError where another run's rows are."""
+        """Creates `path`; raises FileExistsError where another run's rows are."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._marks = marks
         self._request_bytes = request_bytes
@@ -49,24 +49,24 @@ class Recorder:
     def on_request(
         self, *, start_time: float, response_time: float, response: Answer, context: Mapping[str, Any], **_: object
     ) -> None:
-        """One finished request: `start_time` in seconds of the epoch, `response_time` in milliseconds, both exact.
+        """Add a finished request: `start_time` is in seconds of the epoch, `response_time` in milliseconds.
 
-        `context` may say when it was due, `intended_start` in seconds of the epoch, and its `phase`; else it was due
-        when it was sent, for the phase that was on.
+        `response_time` is Locust's name for the latency. `context` may hold `intended_start`, in seconds of the epoch,
+        and `phase`; without them the request was due when it was sent, in the phase of that time.
         """
         start_us = round(start_time * 1e6)
-        intended_us = round(context.get("intended_start", start_time) * 1e6)
+        intended_start_us = round(context.get("intended_start", start_time) * 1e6)
         latency_us = round(response_time * 1e3)
         error = response.error or ""
         phase = context.get("phase") or self._marks.at(start_us)
         self._lines.append(
-            f"{intended_us},{start_us},{latency_us},{phase},{0 if error else 1},{response.status},"
+            f"{intended_start_us},{start_us},{latency_us},{phase},{0 if error else 1},{response.status},"
             f"{error},{self._request_bytes},{response.response_bytes},{response.backend or ''}\n"
         )
-        self.responses_us.append(start_us + latency_us - intended_us)
+        self.responses_us.append(start_us + latency_us - intended_start_us)
         self.rows += 1
         if error:
-            self._note_failure(error, answered=response.surely_answered)
+            self._note_failure(error, answered=response.is_certain)
         else:
             self.unanswered_since_s = None
 
@@ -82,13 +82,13 @@ class Recorder:
             self.unanswered_in_a_row += 1
 
     def flush(self) -> None:
-        """Hand all rows to the operating system; raises OSError and keeps them where it takes none."""
+        """Write all rows to the file; raises OSError, and keeps the rows, where that fails."""
         self._unwritten += "".join(self._lines).encode()
         self._lines.clear()
         while self._unwritten:
             self._unwritten = self._unwritten[os.write(self._file, self._unwritten) :]
 
     def take_responses_us(self) -> list[int]:
-        """From due to answered, of all since the last call, for whoever shows progress."""
+        """The response times since the last call, for the progress report."""
         taken, self.responses_us = self.responses_us, []
         return taken

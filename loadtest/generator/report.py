@@ -1,4 +1,4 @@
-"""What the generator says on its standard output: a JSON line a second, and the totals at the end."""
+"""Writes the generator's reports to its standard output: a JSON line per second, and the totals at the end."""
 
 import json
 import os
@@ -14,74 +14,75 @@ from locust.env import Environment
 
 from loadtest.generator.monitoring.health import worst_of
 from loadtest.generator.monitoring.server_watch import Stop
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import LoadTestPlan
 
 _STDOUT = 1
 
-# Over how many reports the shown rate and median go: one alone jumps about when requests are few.
+# Rate and median are of this many reports: those of one report vary too much when requests are few.
 _WINDOW = 3
 
 
 class Report:
     """Progress for a person who waits, and the totals by which the caller checks that no row is missing."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadTestPlan) -> None:
         self._plan = plan
         self._windows: deque[tuple[float, list[int]]] = deque(maxlen=_WINDOW)
         self._latest: dict[int, Mapping[str, Any]] = {}
         self._responses_us: list[int] = []
-        self._unheard = set(range(plan.processes))
+        self._missing = set(range(plan.processes))
         self.begin()
 
     def begin(self) -> None:
         """The test starts now."""
-        self._began = self._last_wall = time.perf_counter()
+        self._begin_s = self._last_s = time.perf_counter()
 
-    def hear(self, news: Mapping[str, Any]) -> None:
-        """Write one line of progress when every worker has said its news; raises OSError where nobody reads any more.
+    def add(self, heartbeat: Mapping[str, Any]) -> None:
+        """Write one line of progress when every worker has sent its heartbeat.
 
-        `news` are of loadtest.generator.monitoring.heartbeat.
+        Raises OSError where nobody reads the output any more.
         """
-        self._latest[news["worker"]] = news
-        self._responses_us += news["responses_us"]
-        self._unheard.discard(news["worker"])
-        if not self._unheard:
-            self._unheard = set(self._latest)
-            self._progress()
+        self._latest[heartbeat["worker"]] = heartbeat
+        self._responses_us += heartbeat["responses_us"]
+        self._missing.discard(heartbeat["worker"])
+        if not self._missing:
+            self._missing = set(self._latest)
+            self._write_progress()
 
-    def _progress(self) -> None:
-        now = time.perf_counter()
-        self._windows.append((now - self._last_wall, self._responses_us))
-        self._last_wall, self._responses_us = now, []
+    def _write_progress(self) -> None:
+        now_s = time.perf_counter()
+        self._windows.append((now_s - self._last_s, self._responses_us))
+        self._last_s, self._responses_us = now_s, []
         responses_us = [response_us for _, window in self._windows for response_us in window]
+        sums = {
+            name: sum(heartbeat[name] for heartbeat in self._latest.values())
+            for name in ("users", "requests", "errors")
+        }
         _write(
             event="progress",
-            elapsed_s=now - self._began,
-            total_s=self._plan.total_s,
+            elapsed_s=now_s - self._begin_s,
+            total_s=self._plan.load.total_s,
             phase=self._latest[0]["phase"],
-            **{name: sum(news[name] for news in self._latest.values()) for name in ("users", "requests", "errors")},
+            **sums,
             rps=len(responses_us) / sum(seconds for seconds, _ in self._windows),
             p50_ms=statistics.median(responses_us) / 1e3 if responses_us else None,
         )
 
-    def totals(self, environment: Environment, last_words: Sequence[Mapping[str, Any]], stop: Stop | None) -> None:
-        """Write the last line: our count of rows beside Locust's count of requests, and how the workers fared.
+    def totals(self, environment: Environment, workers: Sequence[Mapping[str, Any]], stop: Stop | None) -> None:
+        """Write the last line, with Locust's number of requests and the workers' health.
 
-        Where one of them did not live to say its last words, nothing that was counted is complete.
+        `workers` are their totals. Where one is missing, Locust's number is not complete.
         """
-        peaks = [words["cpu_peak_percent"] for words in last_words if words["cpu_peak_percent"] is not None]
-        complete = len(last_words) == self._plan.processes
+        peaks = [worker["cpu_peak_percent"] for worker in workers if worker["cpu_peak_percent"] is not None]
+        complete = len(workers) == self._plan.processes
         _write(
             event="totals",
-            rows=sum(words["rows"] for words in last_words),
             counted_requests=environment.stats.total.num_requests if complete else None,
-            counted_failures=environment.stats.total.num_failures if complete else None,
-            failures=sum(words["failures"] for words in last_words),
             cpu_peak_percent=max(peaks, default=None),
             locust_version=__version__,
             stop=asdict(stop) if stop else None,
-            health=worst_of([words["health"] for words in last_words]),
-            search=next((words["search"] for words in last_words if words["search"]), None),
+            health=worst_of([worker["health"] for worker in workers]),
+            search=next((worker["search"] for worker in workers if worker["search"]), None),
         )
 
 

@@ -1,1 +1,1 @@
-"""What a load test measured: rows, samples, outcome, and every check of whether it is valid."""
+"""The result of a load test: rows, samples, outcome, and every check of whether it is valid."""

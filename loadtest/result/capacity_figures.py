@@ -1,4 +1,4 @@
-"""What a capacity search comes to: its verdicts, with each step's exact figures from the rows."""
+"""The result of a capacity search: its verdicts, with the figures of each step from the rows."""
 
 from typing import Any
 
@@ -8,44 +8,44 @@ import pyarrow.compute as pc
 
 from analysis.results.manifest import Capacity, CapacityRps, CapacityStep
 from loadtest.generator.capacity.step import Verdict
-from stacks.load_profiles import CapacitySearch
+from loadtest.generator.plan import CapacitySearchPlan
 
 _MEETS = {Verdict.MEETS.value: True, Verdict.FAILS.value: False}
 
 
-def capacity_of(profile: CapacitySearch, search: dict[str, Any], rows: pa.Table) -> Capacity | None:
-    """The whole curve and the interval; None where nothing was found."""
-    found = search["found"]
-    if not found:
+def capacity_of(load: CapacitySearchPlan, search: dict[str, Any], rows: pa.Table) -> Capacity | None:
+    """The capacity with its interval and every step; None where the search has none."""
+    estimate = search["estimate"]
+    if not estimate:
         return None
     return Capacity(
-        quantile=profile.quantile,
-        latency_ms=profile.latency_ms,
-        error_ratio=profile.error_ratio,
-        rps=CapacityRps(value=found["rate_rps"], low=found["low_rps"], high=found["high_rps"]),
+        quantile=load.quantile,
+        latency_ms=load.latency_ms,
+        error_ratio=load.error_ratio,
+        rps=CapacityRps(value=estimate["rate_rps"], low=estimate["low_rps"], high=estimate["high_rps"]),
         steps=tuple(_step_of(step, rows.filter(pc.equal(rows["phase"], step["phase"]))) for step in search["steps"]),
     )
 
 
-def reason_against(profile: CapacitySearch, search: dict[str, Any]) -> str | None:
-    """Why there is no capacity to report; None where there is."""
-    if search["found"]:
+def search_reason(load: CapacitySearchPlan, search: dict[str, Any]) -> str | None:
+    """Why the search has no result; None where it has one."""
+    if search["estimate"]:
         return None
     verdicts = {step["verdict"] for step in search["steps"]}
     if search["out_of_time"]:
         return (
-            f"the search was not over after durationS, {profile.duration_s:g} s, and had no rate between one that meets"
-            " the objective and one that fails it; give more time or a wider precision"
+            f"the capacity search did not finish within durationS, {load.duration_s:g} s, so the capacity is not known;"
+            " give a longer durationS or a wider precision"
         )
     if Verdict.FAILS.value not in verdicts:
         return (
-            f"no rate up to highestRps, {profile.highest_rps:g} requests a second, failed the objective, so the"
-            " capacity is higher; give a higher highestRps"
+            f"every rate up to highestRps, {load.highest_rps:g} requests/s, met the objective, so the capacity is"
+            " higher; give a higher highestRps"
         )
     return (
-        f"no rate from {profile.lowest_rps:g} requests a second on was certain to meet the objective (p"
-        f"{profile.quantile * 100:g} within {profile.latency_ms:g} ms, {profile.error_ratio:.2%} errors), so there is"
-        " no capacity to report; give a looser objective or a lower lowestRps"
+        f"no rate from lowestRps, {load.lowest_rps:g} requests/s, up was certain to meet the objective (p"
+        f"{load.quantile * 100:g} within {load.latency_ms:g} ms, {load.error_ratio:.2%} errors), so the capacity is not"
+        " known; give a looser objective or a lower lowestRps"
     )
 
 

@@ -1,4 +1,4 @@
-"""The samples that the generator left in its file, as an Arrow table: all lines that are whole."""
+"""Reads the generator's samples into an Arrow table."""
 
 import re
 from pathlib import Path
@@ -12,13 +12,13 @@ _SAMPLE = re.compile(r"([1-9]\d{15}),([^,]+),([a-z_]+),(-?\d+(?:\.\d+)?(?:e[+-]?
 
 
 def read_all_samples(folder: Path, workers: int) -> pa.Table:
-    """What all of so many workers left, and what was noted of the servers, in SAMPLES_SCHEMA."""
+    """The samples of all workers, and the servers' counters, in SAMPLES_SCHEMA."""
     names = [*(f"{worker_name(worker)}.samples.csv" for worker in range(workers)), COUNTERS_FILE]
     return pa.concat_tables(read_samples(folder / name) for name in names)
 
 
 def read_samples(path: Path) -> pa.Table:
-    """In SAMPLES_SCHEMA; a file that was never made has none. A line that was cut off, or is none, is left out."""
+    """In SAMPLES_SCHEMA; a file that does not exist has none. A line that is incomplete or not a sample is left out."""
     text = path.read_text(errors="replace") if path.exists() else ""
     whole = text[: text.rfind("\n") + 1]
     samples = [match.groups() for line in whole.splitlines() if (match := _SAMPLE.fullmatch(line))]

@@ -1,4 +1,4 @@
-"""The Locust process: started in a session of its own, read line by line, and ended whatever happens."""
+"""The Locust process: started in a session of its own, read line by line, and always ended."""
 
 import contextlib
 import json
@@ -15,22 +15,23 @@ from typing import Any, Self
 
 from loadtest.generator.plan import PLAN_VARIABLE
 
-_LOCUSTFILE = Path(__file__).parents[1] / "generator/locustfile.py"
+_CHECKOUT = Path(__file__).parents[2]
+_LOCUSTFILE = _CHECKOUT / "loadtest/generator/locustfile.py"
 
-# How the process is asked to end, and how many seconds it has each time. It stops users and writes rows at the first.
-_ENDINGS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
+# Signals that end the process, and the seconds that it has after each. At the first it stops users and writes rows.
+_SIGNALS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 5.0))
 
-# How long workers may take to see that their master has ended, in seconds.
-_WORKERS_S, _TICK_S = 5.0, 0.02
+# How long workers may take to notice that their master has ended, in seconds.
+_WORKERS_S, _POLL_S = 5.0, 0.02
 
 _CHUNK_BYTES = 65536
 
-# Requests that fail are rows, not a failure of the generator: its exit code stays for real ones.
+# Failed requests are rows; the exit code is only of failures of the generator.
 LOCUST_OPTIONS = ("--headless", "--only-summary", "--exit-code-on-error", "0")
 
 
-class Generator:
-    """A context manager: outside of it the process does not exist."""
+class LocustProcess:
+    """A context manager: the process exists only inside it."""
 
     def __init__(self, plan_path: Path, log_path: Path) -> None:
         self._plan_path = plan_path
@@ -39,14 +40,14 @@ class Generator:
         self._unread = b""
 
     def __enter__(self) -> Self:
-        """Start Locust; all that it logs goes to the log file, its standard output is ours."""
+        """Start Locust; its log goes to the log file, its standard output is read by `messages`."""
         command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), *LOCUST_OPTIONS]
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 command,
-                # Locust reads configuration from where it is started: there is none beside the log.
+                # Locust reads configuration from its working directory: there is none beside the log.
                 cwd=self._log_path.parent,
-                env=self._environment(),
+                env=_environment(self._plan_path),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -60,7 +61,7 @@ class Generator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process if it still runs, and its workers if any does."""
+        """End the process and its workers, if any still runs."""
         self.end()
         self._end_workers()
         self._selector.close()
@@ -73,7 +74,7 @@ class Generator:
         return self._process.poll()
 
     def messages(self, timeout_s: float) -> Iterator[dict[str, Any]]:
-        """The JSON lines that have come, after waiting for one at most `timeout_s`."""
+        """The JSON lines that have come, after a wait of at most `timeout_s` for the first."""
         if not self._selector.select(timeout_s):
             return
         try:
@@ -82,42 +83,42 @@ class Generator:
         except BlockingIOError:
             pass
         else:
-            # It says no more, so it is about to end.
+            # Its output is closed, so it is about to end.
             self._wait(timeout_s)
         *lines, self._unread = self._unread.split(b"\n")
         for line in lines:
-            with contextlib.suppress(ValueError):  # somebody else's print
+            with contextlib.suppress(ValueError):  # not a line of the generator
                 if isinstance(message := json.loads(line), dict):
                     yield message
 
     def end(self) -> None:
-        """Ask it to end, then insist; returns when it has ended."""
-        for number, patience_s in _ENDINGS:
+        """Send one signal after another until it has ended."""
+        for number, timeout_s in _SIGNALS:
             if self.exit_code is not None:
                 return
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
-            self._wait(patience_s)
+            self._wait(timeout_s)
 
     def _end_workers(self) -> None:
-        """A worker that lost its master ends by itself when it has written its rows; after some patience it is ended.
+        """Wait for the workers, which end by themselves when they have written their rows, and then kill them.
 
-        They are in the process's own group. One that has ended and that nobody takes leave of is waited for, too.
+        They are in the process's own group; one that has ended but is not reaped is waited for, too.
         """
         deadline = time.monotonic() + _WORKERS_S
         with contextlib.suppress(ProcessLookupError):
             while time.monotonic() < deadline:
                 os.killpg(self._process.pid, 0)
-                time.sleep(_TICK_S)
+                time.sleep(_POLL_S)
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def _wait(self, timeout_s: float) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
 
-    def _environment(self) -> dict[str, str]:
-        """Ours, without Locust's own variables, which would be settings beside the plan."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-        root = str(_LOCUSTFILE.parent.parent)
-        paths = os.pathsep.join(filter(None, (root, ours.get("PYTHONPATH"))))
-        return ours | {PLAN_VARIABLE: str(self._plan_path), "PYTHONPATH": paths}
+
+def _environment(plan_path: Path) -> dict[str, str]:
+    """This process's environment without Locust's variables, which would override the plan."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    paths = os.pathsep.join(filter(None, (str(_CHECKOUT), kept.get("PYTHONPATH"))))
+    return kept | {PLAN_VARIABLE: str(plan_path), "PYTHONPATH": paths}

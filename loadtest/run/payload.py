@@ -1,4 +1,4 @@
-"""The photograph that every user sends."""
+"""The photograph that every request sends."""
 
 from pathlib import Path
 
@@ -17,6 +17,6 @@ def photograph() -> npt.NDArray[np.uint8]:
         return np.asarray(image.convert("RGB"))
 
 
-def rest_body(signature: str = "serving_default", batch: int = 1) -> bytes:
-    """The REST request that sends it `batch` times: loadtest.generator.clients.rest_request.rest_body_of."""
-    return rest_body_of(photograph().tobytes(), batch, signature)
+def rest_body(batch: int = 1) -> bytes:
+    """The REST request body with the photograph `batch` times: see loadtest.generator.clients.rest_request."""
+    return rest_body_of(photograph().tobytes(), batch)

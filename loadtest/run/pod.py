@@ -1,13 +1,13 @@
-"""The load generator's pod: where things are in it, which scripts it needs, and what its containers run.
+"""The generator's pod: its paths, its scripts, and the commands of its containers.
 
-Standard library only, but it runs outside: whoever declares the pod reads it.
+The program that declares the pod imports this; the pod itself does not have it.
 """
 
 from pathlib import Path, PurePosixPath
 
 from loadtest.run.locust_process import LOCUST_OPTIONS
 
-# All of it ships into the pod, with the package that it is in. Nothing else of this project is there.
+# The pod has this folder and the package that it is in, and nothing else of the project.
 _CHECKOUT = Path(__file__).parents[2]
 _GENERATOR = _CHECKOUT / "loadtest/generator"
 
@@ -21,27 +21,27 @@ PLAN = WORK_DIR / "plan.json"
 PREPARE_COMMAND = ("python", "-m", "loadtest.generator.pod.prepare")
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfile.py"), *LOCUST_OPTIONS)
 COUNTERS_COMMAND = ("python", "-m", "loadtest.generator.monitoring.counters")
-# An interrupt ends the test as Ctrl-C would, with its rows written and its totals said.
+# An interrupt ends the test as Ctrl-C does: the generator writes its rows and totals first.
 INTERRUPT_COMMAND = ("sh", "-c", "kill -INT 1")
 
 
 def available_command(within_s: float) -> tuple[str, ...]:
-    """Ends when the model answers, and fails when it has not after so many seconds."""
+    """Ends when the model answers, and fails when it does not within `within_s` seconds."""
     return ("python", "-m", "loadtest.generator.pod.available", f"{within_s:g}")
 
 
-def keeper_command(command: str, path: PurePosixPath, *numbers: int) -> tuple[str, ...]:
+def sidecar_command(command: str, path: PurePosixPath, *numbers: int) -> tuple[str, ...]:
     """One of the commands of loadtest.generator.pod.sidecar."""
     return ("python", "-m", "loadtest.generator.pod.sidecar", command, str(path), *map(str, numbers))
 
 
 def scripts() -> dict[str, str]:
-    """The generator's sources by ConfigMap key, which may hold no slash: `script_items` says where each belongs."""
+    """The generator's sources by ConfigMap key; keys cannot hold slashes, so `script_items` has the path of each."""
     return {_key(path): path.read_text(encoding="utf-8") for path in _sources()}
 
 
 def script_items() -> list[dict[str, str]]:
-    """A ConfigMap volume's `items`, which lay the sources out below SCRIPTS_DIR as they lie in the checkout."""
+    """A ConfigMap volume's `items`: the sources have the same paths below SCRIPTS_DIR as in the checkout."""
     return [{"key": _key(path), "path": str(path.relative_to(_CHECKOUT))} for path in _sources()]
 
 

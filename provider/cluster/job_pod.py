@@ -76,4 +76,4 @@ class JobPod:
 
     def sidecar(self, command: str, retry_s: float = RETRY_S, file: str = "", numbers: Sequence[int] = ()) -> str:
         """The answer of the sidecar to one of its commands, about a file or the folder of all."""
-        return self.execute(SIDECAR, layout.keeper_command(command, layout.WORK_DIR / file, *numbers), retry_s)
+        return self.execute(SIDECAR, layout.sidecar_command(command, layout.WORK_DIR / file, *numbers), retry_s)

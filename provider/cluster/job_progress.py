@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM
 from loadtest.result.outcome import Progress
-from loadtest.result.reasons import EndedFor
+from loadtest.result.validity.termination import EndedByRunner
 from loadtest.run import pod as layout
 from provider.cluster.api import ClusterError, Json
 from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod
@@ -26,41 +26,41 @@ _TERMINATION_LIMIT_S = SECONDS_AFTER_TERM / 2
 
 def follow(
     pod: JobPod, operation: Operation, on_progress: Callable[[Progress], None], test_s: float
-) -> tuple[str | None, EndedFor | None]:
+) -> tuple[str | None, EndedByRunner | None]:
     """Report progress until the generator has ended or must end.
 
     Returns why the pod was lost, and why the test was interrupted; None for what did not happen.
     """
     deadline = time.monotonic() + test_s
-    ended_for: EndedFor | None = None
+    ended_by_runner: EndedByRunner | None = None
     terminating_since: float | None = None
     while True:
         status = pod.read()
         if lost := loss_reason(status):
-            return lost, ended_for
+            return lost, ended_by_runner
         if status is None or "terminated" in container_state(status, GENERATOR):
-            return None, ended_for
-        if ended_for and time.monotonic() > deadline:
-            return None, ended_for
+            return None, ended_by_runner
+        if ended_by_runner and time.monotonic() > deadline:
+            return None, ended_by_runner
         log = _log(pod)
         if termination_reason(status):
             terminating_since = terminating_since or time.monotonic()
         late = terminating_since and time.monotonic() - terminating_since > _TERMINATION_LIMIT_S
         if late or _has_written_rows(status, log):
-            return None, ended_for
-        if not ended_for and (ended_for := _interrupt_reason(operation, deadline)):
+            return None, ended_by_runner
+        if not ended_by_runner and (ended_by_runner := _interrupt_reason(operation, deadline)):
             deadline = time.monotonic() + _INTERRUPT_LIMIT_S
             with contextlib.suppress(ClusterError):  # it has ended by itself
                 pod.execute(GENERATOR, layout.INTERRUPT_COMMAND, LATE_RETRY_S)
         if progress := log.last("progress"):
             on_progress(Progress(**{name: value for name, value in progress.items() if name != "event"}))
-        time.sleep(pod.poll_s) if ended_for else operation.cancelled.wait(pod.poll_s)
+        time.sleep(pod.poll_s) if ended_by_runner else operation.cancelled.wait(pod.poll_s)
 
 
-def _interrupt_reason(operation: Operation, deadline: float) -> EndedFor | None:
+def _interrupt_reason(operation: Operation, deadline: float) -> EndedByRunner | None:
     if operation.cancelled.is_set():
-        return EndedFor.CANCEL
-    return EndedFor.LATENESS if time.monotonic() > deadline else None
+        return EndedByRunner.CANCELLED
+    return EndedByRunner.TIMED_OUT if time.monotonic() > deadline else None
 
 
 def _log(pod: JobPod) -> GeneratorLog:

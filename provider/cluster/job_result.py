@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM, unpacked
-from loadtest.result.reasons import EndedFor, Ending
+from loadtest.result.validity.termination import EndedByRunner, Termination
 from loadtest.run import pod as layout
 from provider.cluster.api import RETRY_S, ClusterError, Json
 from provider.cluster.clock_offset import ClockReading, timed_call
@@ -30,51 +30,51 @@ _CLOCK_READINGS = 3
 class JobResult:
     """How the generator ended, the files it wrote, its log, its pod as last seen, and readings of the pod's clock."""
 
-    ending: Ending
+    termination: Termination
     files: dict[str, bytes]
     log: str
     pod: Json
     clock: tuple[ClockReading, ...] = ()
 
 
-def lost_result(pod: Json, lost_because: str, ended_for: EndedFor | None, log: str = "") -> JobResult:
+def lost_result(pod: Json, lost_because: str, ended_by_runner: EndedByRunner | None, log: str = "") -> JobResult:
     """The result of a generator whose rows are lost."""
-    return JobResult(Ending(None, None, ended_for, (), lost_with=lost_because), {}, log, pod)
+    return JobResult(Termination(None, None, ended_by_runner, (), lost_because=lost_because), {}, log, pod)
 
 
-def fetch_result(pod: JobPod, status: Json, ended_for: EndedFor | None) -> JobResult:
+def fetch_result(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None) -> JobResult:
     """Fetch it from the pod, whose `status` was read last. Raises ClusterError where the cluster is unreachable."""
     terminating = termination_reason(status)
     try:
-        return _fetch(pod, status, ended_for, SECONDS_AFTER_TERM if terminating else RETRY_S)
+        return _fetch(pod, status, ended_by_runner, SECONDS_AFTER_TERM if terminating else RETRY_S)
     except ClusterError as error:
         if not terminating:
             raise
-        return lost_result(status, f"its pod was terminated ({terminating}), and {error}", ended_for)
+        return lost_result(status, f"its pod was terminated ({terminating}), and {error}", ended_by_runner)
 
 
-def _fetch(pod: JobPod, status: Json, ended_for: EndedFor | None, retry_s: float) -> JobResult:
+def _fetch(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, retry_s: float) -> JobResult:
     log = pod.generator_log(_LOG_LINES)
     if "terminated" in container_state(status, SIDECAR):
-        return lost_result(status, "the sidecar that keeps its rows ended", ended_for, log.text)
+        return lost_result(status, "the sidecar that keeps its rows ended", ended_by_runner, log.text)
     if not termination_reason(status):  # else the time that is left is for the rows
         with contextlib.suppress(ClusterError):  # then the last counters of the servers are some seconds old
             pod.execute(SIDECAR, layout.COUNTERS_COMMAND, LATE_RETRY_S)
     listed = json.loads(pod.sidecar("list", retry_s))
     rows = {file: listed[file] for file in listed if file.endswith(".csv")}
     files = {file: _fetch_file(pod, file, size, sha256, retry_s) for file, (size, sha256) in rows.items()}
-    return JobResult(_ending(status, log, ended_for), files, log.text, status, tuple(_clock_readings(pod)))
+    return JobResult(_termination(status, log, ended_by_runner), files, log.text, status, tuple(_clock_readings(pod)))
 
 
-def _ending(status: Json, log: GeneratorLog, ended_for: EndedFor | None) -> Ending:
+def _termination(status: Json, log: GeneratorLog, ended_by_runner: EndedByRunner | None) -> Termination:
     terminated = container_state(status, GENERATOR).get("terminated")
-    return Ending(
+    return Termination(
         exit_code=exit_code(terminated) if terminated else None,
         totals=log.last("totals"),
-        ended_for=ended_for,
+        ended_by_runner=ended_by_runner,
         last_log_lines=tuple(log.other_lines[-_LOG_LINES_SHOWN:]),
         killed_by=killed_by(terminated) if terminated else None,
-        told_to_end=termination_reason(status),
+        deletion_reason=termination_reason(status),
     )
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from loadtest.generator.plan import PLAN_VARIABLE, Plan
-from loadtest.generator.pod.prepare import ORDER_VARIABLE, PIXELS_VARIABLE
+from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
+from loadtest.generator.pod.prepare import PIXELS_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.run import pod
-from loadtest.run.planning import patience_s
 from provider.cluster.server_pods import selector_of
 from provider.load_test_inputs import ClusterLoadTestInputs
 from stacks.names import GENERATOR_LABELS, STACK, label_value
@@ -41,7 +40,7 @@ def job_name(run_id: str) -> str:
     return f"load-{run_id.lower()}"
 
 
-def job(inputs: ClusterLoadTestInputs, run_id: str, plan: Plan) -> dict[str, Any]:
+def job(inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan) -> dict[str, Any]:
     """The Job as the API takes it. Its pod runs once: when it fails, the test has failed."""
     labels = _labels(inputs.stack)
     return {
@@ -57,7 +56,7 @@ def job(inputs: ClusterLoadTestInputs, run_id: str, plan: Plan) -> dict[str, Any
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             # When nobody watches it any more, it ends and is deleted by the cluster.
-            "activeDeadlineSeconds": round(inputs.start_timeout_s + patience_s(plan) + _KEEP_S),
+            "activeDeadlineSeconds": round(inputs.start_timeout_s + plan.timeout_s + _KEEP_S),
             "ttlSecondsAfterFinished": _KEEP_S,
             "template": {
                 "metadata": {
@@ -88,7 +87,7 @@ def _labels(stack: str) -> dict[str, str]:
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
 
 
-def _pod(inputs: ClusterLoadTestInputs, plan: Plan) -> dict[str, Any]:
+def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
     return {
         "restartPolicy": "Never",
         "serviceAccountName": inputs.service_account,
@@ -109,7 +108,7 @@ def _pod(inputs: ClusterLoadTestInputs, plan: Plan) -> dict[str, Any]:
                 inputs.generator_image,
                 pod.PREPARE_COMMAND,
                 _generator_resources(1),
-                {ORDER_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
+                {PLAN_JSON_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
             ),
             _container(
                 AVAILABLE, inputs.generator_image, pod.available_command(_AVAILABLE_WITHIN_S), _SIDECAR_RESOURCES
@@ -120,7 +119,7 @@ def _pod(inputs: ClusterLoadTestInputs, plan: Plan) -> dict[str, Any]:
             _container(
                 SIDECAR,
                 inputs.generator_image,
-                pod.keeper_command("keep", pod.WORK_DIR, round(patience_s(plan) + _KEEP_S)),
+                pod.sidecar_command("keep", pod.WORK_DIR, round(plan.timeout_s + _KEEP_S)),
                 _SIDECAR_RESOURCES,
             ),
         ],

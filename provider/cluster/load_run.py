@@ -37,10 +37,10 @@ def run_job(
     try:
         cluster.create_job(job)
         started = wait_for_start(pod, operation, timeouts.start_s)
-        lost_because, ended_for = follow(pod, operation, on_progress, timeouts.test_s)
+        lost_because, ended_by_runner = follow(pod, operation, on_progress, timeouts.test_s)
         if lost_because:
-            return lost_result(started, lost_because, ended_for)
-        return fetch_result(pod, pod.last_seen or started, ended_for)
+            return lost_result(started, lost_because, ended_by_runner)
+        return fetch_result(pod, pod.last_seen or started, ended_by_runner)
     finally:
         try:
             _release_sidecar(pod)

@@ -1,25 +1,21 @@
-"""The pods of the servers under test: their state, and whether they are the same after the test."""
+"""The pods of the servers under test, and their state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from loadtest.result.validity.servers import ServerState
 from provider.cluster.api import Json
 from stacks.names import REST_PORT
 
 
 @dataclass(frozen=True)
-class ServerPod:
+class ServerPod(ServerState):
     """A server's pod at one moment. `image` is by digest where the container runtime reports it.
 
     `address` is the pod's own in the cluster's network: it identifies the replica.
     """
 
-    name: str
-    uid: str
-    ready: bool
-    restarts: int
-    node: str | None
-    image: str | None
+    node: str | None = None
     address: str | None = None
 
     @property
@@ -53,22 +49,6 @@ def _server_pod(pod: Json) -> ServerPod:
         image=containers[0]["imageID"] or containers[0]["image"] if containers else None,
         address=status.get("podIP"),
     )
-
-
-def reasons_against_servers(before: Sequence[ServerPod], after: Sequence[ServerPod]) -> tuple[str, ...]:
-    """Every reason why the servers after the test are not those before it; none when they are."""
-    reasons = []
-    later = {pod.uid: pod for pod in after}
-    for pod in before:
-        if pod.uid not in later:
-            reasons.append(f"server {pod.name} was replaced during the test")
-        elif (restarts := later[pod.uid].restarts - pod.restarts) > 0:
-            reasons.append(f"server {pod.name} restarted during the test ({restarts} times)")
-        elif not later[pod.uid].ready:
-            reasons.append(f"server {pod.name} was not ready any more at the end of the test")
-    if len(images := {pod.image for pod in before if pod.image}) > 1:
-        reasons.append(f"the servers run different images: {', '.join(sorted(images))}")
-    return tuple(reasons)
 
 
 def image_of(pods: Sequence[ServerPod]) -> str | None:

@@ -2,8 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 from pulumi.provider.experimental.property_value import PropertyValue
@@ -16,34 +15,28 @@ from provider.engine.properties import from_plain
 from provider.resource import PartialFailureError, ResourceError
 from stacks.version import VERSION
 
-Answer = TypeVar("Answer")
+
+def _without_traceback(method: str) -> Any:  # noqa: ANN401 - gRPC's types
+    """The SDK's method, but a ResourceError reaches the user as its message, without a traceback."""
+
+    async def answer(self: ProviderServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC's types
+        try:
+            return await getattr(ProviderServicer, method)(self, request, context)
+        except Exception as error:
+            # The SDK raises a new exception whose text ends in the traceback; its context is the original one.
+            original = error.__context__
+            if isinstance(original, PartialFailureError):
+                details = (("grpc-status-details-bin", _partial_failure(request.id, original)),)
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original), details)
+            if isinstance(original, ResourceError):
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original))
+            raise
+
+    return answer
 
 
 class _Servicer(ProviderServicer):
-    """The SDK's servicer, but a ResourceError reaches the user as its message, without a traceback."""
-
-    async def Create(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _without_traceback(super().Create(request, context), request, context)
-
-    async def Update(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _without_traceback(super().Update(request, context), request, context)
-
-    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's names and types
-        return await _without_traceback(super().Delete(request, context), request, context)
-
-
-async def _without_traceback(answer: Awaitable[Answer], request: Any, context: Any) -> Answer:  # noqa: ANN401 - gRPC's types
-    try:
-        return await answer
-    except Exception as error:
-        # The SDK raises a new exception whose text ends in the traceback; its context is the original one.
-        original = error.__context__
-        if isinstance(original, PartialFailureError):
-            details = (("grpc-status-details-bin", _partial_failure(request.id, original)),)
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original), details)
-        if isinstance(original, ResourceError):
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original))
-        raise
+    Diff, Create, Read, Update, Delete = map(_without_traceback, ("Diff", "Create", "Read", "Update", "Delete"))
 
 
 def _partial_failure(identity: str, error: PartialFailureError) -> bytes:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from loadtest.result.validity.servers import NO_SERVERS, Servers, ServerState
+
 _TERMINATION_GRACE_S = 10.0
 _POLL_S = 0.05
 
@@ -105,10 +107,10 @@ def listening_process(url: str) -> ProcessIdentity | None:
     return ProcessIdentity.of(pid) if pid else None
 
 
-def reasons_against_listener(before: ProcessIdentity | None, after: ProcessIdentity | None) -> tuple[str, ...]:
-    """Why a run is invalid when another process listens after it; a server that is gone has a reason of its own."""
-    if before is None or after is None or before == after:
-        return ()
-    return (
-        f"the server restarted during the test: process {before.pid} listened before it and process {after.pid} after",
+def server_processes(before: ProcessIdentity | None, after: ProcessIdentity | None) -> Servers:
+    """The server before and after a load test; a server that is gone has a reason of its own."""
+    if before is None or after is None:
+        return NO_SERVERS
+    return Servers(
+        1, *((ServerState(f"process {each.pid}", f"{each.pid} {each.started}"),) for each in (before, after))
     )

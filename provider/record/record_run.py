@@ -7,19 +7,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
-from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Generator, Manifest, Serving, Validity
 from analysis.results.store import ResultsStore
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import RunSummary, summarise
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
-from loadtest.result.validity import reasons_of_idleness, reasons_of_sharing
 from provider.load_test_inputs import LoadTestInputs
 from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.resource import Operation, Props, ResourceError
-from stacks.load_profiles import LoadProfile
 
 
 @dataclass(frozen=True)
@@ -41,17 +38,16 @@ def record_run(
 ) -> FinishedRun:
     """Write the run to the results store. Raises ResourceError when the run is invalid, after it is stored."""
     run_id = run.run_id
-    reasons = (*outcome.reasons, *_replica_reasons(outcome, environment, inputs.profile))
-    manifest = _manifest(run, inputs, outcome, environment, reasons)
+    manifest = _manifest(run, inputs, outcome, environment)
     store = ResultsStore(inputs.results)
     for worker, rows in _by_worker(outcome.rows).items():
         store.write_rows(manifest.stack, run_id, worker, rows)
     store.write_samples(manifest.stack, run_id, outcome.samples)
     store.write_manifest(manifest)
-    if reasons:
+    if outcome.reasons:
         raise ResourceError(
-            f"the load test failed: {'; '.join(reasons)}. What it measured ({outcome.rows.num_rows} requests) is stored"
-            f" as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
+            f"the load test failed: {'; '.join(outcome.reasons)}. What it measured ({outcome.rows.num_rows} requests)"
+            f" is stored as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
         )
     summary = summarise(store, manifest)
     headline = _headline(summary)
@@ -64,17 +60,8 @@ def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
     return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
 
 
-def _replica_reasons(outcome: LoadTestOutcome, environment: RunEnvironment, profile: LoadProfile) -> tuple[str, ...]:
-    by_rows = reasons_of_sharing(outcome.rows, outcome.counted_phase, environment.replicas)
-    return by_rows or reasons_of_idleness(requests_by_replica(outcome.samples), environment.replicas, profile)
-
-
 def _manifest(
-    run: PlannedRun,
-    inputs: LoadTestInputs,
-    outcome: LoadTestOutcome,
-    environment: RunEnvironment,
-    reasons: tuple[str, ...],
+    run: PlannedRun, inputs: LoadTestInputs, outcome: LoadTestOutcome, environment: RunEnvironment
 ) -> Manifest:
     return Manifest(
         run_id=run.run_id,
@@ -96,7 +83,7 @@ def _manifest(
         finished_at=outcome.finished_at,
         cost=kept_cost(inputs.platform, inputs.shape, inputs.region),
         capacity=outcome.capacity,
-        validity=Validity(verdict="invalid" if reasons else "valid", reasons=reasons),
+        validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),
         software=software_versions() | {**environment.software, "locust": outcome.locust_version},
         git_commit=git_commit(),
     )

@@ -48,12 +48,12 @@ def run_repeats(count: int, operation: Operation, run_once: RunOnce) -> list[Fin
     return finished
 
 
-def median_run(runs: Sequence[FinishedRun], mode: str) -> FinishedRun:
-    """The median run by goodput; in an open loop, where the schedule decides the goodput, by p99.
+def median_run(runs: Sequence[FinishedRun], *, rate_is_fixed: bool) -> FinishedRun:
+    """The median run by goodput; where the schedule decides the goodput, by p99.
 
     Of an even number, the worse of the two in the middle. A run without the figure counts as the worst.
     """
-    figure, sign = ("p99_ms", -1.0) if mode == "open" else ("goodput_rps", 1.0)
+    figure, sign = ("p99_ms", -1.0) if rate_is_fixed else ("goodput_rps", 1.0)
 
     def quality(run: FinishedRun) -> float:
         value = run.headline.get(figure)

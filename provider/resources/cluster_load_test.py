@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,17 +10,18 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome, outcome_of
-from loadtest.result.raw_rows import read_spools
+from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
+from loadtest.result.validity.servers import Servers
 from loadtest.run import pod as layout
-from loadtest.run.planning import Asked, patience_s, plan_of
 from provider.cluster.api import REQUIRED_RIGHTS, Cluster
 from provider.cluster.job_result import JobResult
 from provider.cluster.load_job import GENERATOR, job, jobs_selector
 from provider.cluster.load_run import Timeouts, delete_and_wait, run_job
 from provider.cluster.pod_status import image_id
-from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, selector_of, server_pods
+from provider.cluster.server_pods import ServerPod, image_of, selector_of, server_pods
 from provider.load_test_inputs import ClusterLoadTestInputs
 from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
@@ -29,7 +29,6 @@ from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
 from provider.sampling.pod_sampler import PodSampler
 from provider.sampling.pod_samples import samples_of
-from serving.servers import server_named
 
 _POLL_S = 1.0
 
@@ -74,12 +73,14 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     work_dir = Path(inputs.work_dir) / run.run_id
     before = _ready_servers(cluster, inputs, operation)
     started_at = datetime.now(UTC)
+    rest_urls = {server.name: server.rest_url for server in before if server.rest_url}
+    # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
+    plan = inputs.plan(layout.WORK_DIR, rest_urls)
     with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
-        result = _run_job(cluster, run.run_id, inputs, before, operation)
-    after = server_pods(cluster.pods(selector_of(inputs.selector)))
-    outcome = _outcome(result, work_dir, inputs, started_at, reasons_against_servers(before, after))
-    server_samples = samples_of(sampler.readings, result.clock)
-    outcome = replace(outcome, samples=pa.concat_tables([outcome.samples, server_samples]))
+        timeouts = Timeouts(start_s=inputs.start_timeout_s, test_s=plan.timeout_s)
+        result = run_job(cluster, job(inputs, run.run_id, plan), timeouts, operation, progress_reporter(operation))
+    servers = Servers(inputs.replicas, before, server_pods(cluster.pods(selector_of(inputs.selector))))
+    outcome = _outcome(result, work_dir, plan, samples_of(sampler.readings, result.clock), servers, started_at)
     finished = record_run(run, inputs, outcome, _environment(inputs, before, result), operation)
     shutil.rmtree(work_dir)
     return finished
@@ -102,38 +103,21 @@ def _ready_servers(cluster: Cluster, inputs: ClusterLoadTestInputs, operation: O
         operation.cancelled.wait(_POLL_S)
 
 
-def _run_job(
-    cluster: Cluster, run_id: str, inputs: ClusterLoadTestInputs, servers: list[ServerPod], operation: Operation
-) -> JobResult:
-    counters_path = server_named(inputs.serving.server).counters_path
-    asked = Asked(
-        profile=inputs.profile,
-        protocol=inputs.serving.protocol,
-        base_url=inputs.base_url,
-        model_name=inputs.serving.model.name,
-        processes=inputs.processes,
-        pages={server.name: server.rest_url + counters_path for server in servers if server.rest_url},
-    )
-    # No parent process: the cluster ends the generator, at the latest at the Job's deadline.
-    plan = plan_of(asked, layout.WORK_DIR, parent_pid=None)
-    timeouts = Timeouts(start_s=inputs.start_timeout_s, test_s=patience_s(plan))
-    return run_job(cluster, job(inputs, run_id, plan), timeouts, operation, progress_reporter(operation))
-
-
 def _outcome(
     result: JobResult,
     work_dir: Path,
-    inputs: ClusterLoadTestInputs,
+    plan: LoadTestPlan,
+    server_samples: pa.Table,
+    servers: Servers,
     started_at: datetime,
-    against_servers: tuple[str, ...],
 ) -> LoadTestOutcome:
     work_dir.mkdir(parents=True)
     for name, content in result.files.items():
         (work_dir / name).write_bytes(content)
     (work_dir / "locust.log").write_text(result.log)
-    spool = read_spools(work_dir, inputs.processes)
-    outcome = outcome_of(result.ending, spool, inputs.profile, started_at, "(unknown)", against_servers)
-    return replace(outcome, processes=inputs.processes, samples=read_all_samples(work_dir, inputs.processes))
+    rows = read_all_raw_rows(work_dir, plan.processes)
+    samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), server_samples])
+    return outcome_of(plan, result.termination, rows, samples, servers, started_at)
 
 
 def _environment(inputs: ClusterLoadTestInputs, servers: list[ServerPod], result: JobResult) -> RunEnvironment:

@@ -50,7 +50,7 @@ class LoadTest(Resource[Inputs, LoadTestState]):
 
     def run_create(self, inputs: Inputs, operation: Operation) -> Props:
         runs = run_repeats(inputs.repeats, operation, self.prepare(inputs, operation))
-        shown = median_run(runs, inputs.profile.mode)
+        shown = median_run(runs, rate_is_fixed=inputs.profile.rate_is_fixed)
         return {"runId": shown.run_id, "headline": shown.headline, "runIds": [run.run_id for run in runs]}
 
 

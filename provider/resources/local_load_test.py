@@ -1,21 +1,20 @@
 """The load test of a server on this machine."""
 
 import shutil
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from analysis.results.samples import SERVER
 from loadtest.generator.clients.protocols import request_body
 from loadtest.run.payload import photograph
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from provider.load_test_inputs import LocalLoadTestInputs
-from provider.local.server_process import listening_process, reasons_against_listener
+from provider.local.server_process import listening_process, server_processes
 from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation
 from provider.resources.load_test import LoadTest, progress_reporter
-from serving.servers import server_named
 
 # One process of this machine serves, and the generator uses the same cores.
 _ENVIRONMENT = RunEnvironment(image=None, replicas=1, shares_host_with_server=True)
@@ -34,20 +33,14 @@ class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
 def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     work_dir = Path(inputs.work_dir) / run.run_id
     before = listening_process(inputs.base_url)
-    spec = LoadTestSpec(
-        profile=inputs.profile,
-        protocol=inputs.serving.protocol,
-        base_url=inputs.base_url,
-        model_name=inputs.serving.model.name,
-        work_dir=work_dir,
-        body=request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
-        server_pid=before.pid if before else None,
-        processes=inputs.processes,
-        page=inputs.rest_url + server_named(inputs.serving.server).counters_path,
+    plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, before.pid if before else None)
+    outcome = run_load_test(
+        plan,
+        request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
+        progress_reporter(operation),
+        operation.cancelled,
+        lambda: server_processes(before, listening_process(inputs.base_url)),
     )
-    outcome = run_load_test(spec, progress_reporter(operation), operation.cancelled)
-    against_server = reasons_against_listener(before, listening_process(inputs.base_url))
-    outcome = replace(outcome, reasons=(*outcome.reasons, *against_server))
     finished = record_run(run, inputs, outcome, _ENVIRONMENT, operation)
     shutil.rmtree(work_dir)
     return finished

@@ -1,7 +1,7 @@
-"""How many requests it takes to be sure of a percentile, and what so many can tell. Standard library only.
+"""Binomial tests of whether a server meets a percentile, and how many requests they need. Standard library only.
 
-Requests are counted as kept or missed (later than the objective, or failed). Of n independent requests of a server
-that misses a share p, the number missed is binomial. So far as they are not independent, `effective` shrinks both.
+A request misses when it is later than the objective, or fails. Of n independent requests of a server that misses a
+share p, the number of misses is binomial. `autocorrelation_time` corrects for requests that are not independent.
 """
 
 import math
@@ -26,36 +26,36 @@ def binomial_cdf(most: int, trials: int, share: float) -> float:
     return min(1.0, math.exp(largest) * math.fsum(math.exp(term - largest) for term in log_terms))
 
 
-def keeps(missed: int, trials: int, quantile: float, confidence: float = CONFIDENCE) -> bool:
-    """Whether a server that misses more than 1 − quantile would hardly ever have missed so few."""
+def meets_quantile(missed: int, trials: int, quantile: float, confidence: float = CONFIDENCE) -> bool:
+    """Whether a server that misses more than 1 − quantile would hardly ever miss so few."""
     return trials > 0 and binomial_cdf(missed, trials, 1 - quantile) <= 1 - confidence
 
 
-def breaks(missed: int, trials: int, quantile: float, confidence: float = CONFIDENCE) -> bool:
-    """Whether a server that misses no more than 1 − quantile would hardly ever have missed so many."""
+def fails_quantile(missed: int, trials: int, quantile: float, confidence: float = CONFIDENCE) -> bool:
+    """Whether a server that misses no more than 1 − quantile would hardly ever miss so many."""
     return missed > 0 and 1 - binomial_cdf(missed - 1, trials, 1 - quantile) <= 1 - confidence
 
 
-def fewest(quantile: float, missed: int = 1, confidence: float = CONFIDENCE) -> int:
-    """The smallest number of requests that can show the quantile kept, when `missed` of them were missed.
+def required_requests(quantile: float, missed: int = 1, confidence: float = CONFIDENCE) -> int:
+    """The smallest number of requests that can show that the quantile is met, when `missed` of them miss.
 
     With one miss allowed it is 64 for p90 and 662 for p99 at 99 %, as in MLPerf's early stopping (MLCommons,
-    inference_policies: inference_rules.adoc, appendix "Early Stopping"), where one straggler cannot decide a run;
+    inference_policies: inference_rules.adoc, appendix "Early Stopping"), where one outlier cannot decide a run;
     with none it would be 44 and 459.
     """
     low, high = missed, 2 * missed + 2
-    while not keeps(missed, high, quantile, confidence):
+    while not meets_quantile(missed, high, quantile, confidence):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if keeps(missed, middle, quantile, confidence) else (middle, high)
+        low, high = (low, middle) if meets_quantile(missed, middle, quantile, confidence) else (middle, high)
     return high
 
 
-def clumping(flags: Sequence[bool]) -> float:
-    """How many requests carry as much news as one independent one: 1 where the flags come singly, more in bursts.
+def autocorrelation_time(flags: Sequence[bool]) -> float:
+    """How many requests count as one independent request: 1 where flags are independent, more where they are in bursts.
 
-    The integrated autocorrelation time of the flags, cut off where the sum stops growing faster than its window
+    The integrated autocorrelation time, cut off where the sum stops growing faster than its window
     (window ≥ 5 × the time: A. Sokal, "Monte Carlo Methods in Statistical Mechanics", 1997, section 3).
     """
     count = len(flags)

@@ -1,95 +1,88 @@
-"""A capacity search as the generator runs it: offers one rate after another and lets each be judged."""
+"""Runs a capacity search in the generator: offers one rate after another until each is judged."""
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from loadtest.generator.capacity.search import Search, Step
-from loadtest.generator.capacity.step import Objective, StepJudge, Verdict
-from loadtest.generator.loops.arrivals import CONSTANT, arrivals_at
-from loadtest.generator.loops.open_loop import Player
-from loadtest.generator.loops.warm_up import Warmth
-from loadtest.generator.plan import SearchOrder
+from loadtest.generator.capacity.step import StepJudge, Verdict
+from loadtest.generator.loops.arrivals import CONSTANT, Arrival, offsets_at
+from loadtest.generator.loops.scheduler import Scheduler, ScheduleStart
+from loadtest.generator.plan import CapacitySearchPlan
 
-# A step is looked at so often at first, and every twentieth of its age later: looking takes longer then.
-_LOOK_S, _LOOKS = 0.25, 20
-
-
-@dataclass(frozen=True)
-class MadeStep:
-    """A step as the totals say it; its figures are in the rows of its phase."""
-
-    phase: str
-    rate_rps: float
-    verdict: str
+# How often a step is judged at first; later every twentieth of its age, since judging then takes longer.
+_JUDGE_S, _JUDGE_FRACTION = 0.25, 20
 
 
-class CapacityRun:
-    """Drives a `Search` through a `Player`."""
+def search_capacity(load: CapacitySearchPlan, scheduler: Scheduler, start: ScheduleStart) -> dict[str, Any]:
+    """Search for the plan's `duration_s` at most, from the rate that one client reached in the warm-up.
 
-    def __init__(self, order: SearchOrder, player: Player) -> None:
-        self._order = order
-        self._player = player
-        self._objective = Objective(order.quantile, order.latency_s, order.error_ratio, order.precision)
-        self._made: list[MadeStep] = []
-        self._found: dict[str, Any] | None = None
-        self._out_of_time = False
+    Returns what the totals report: `steps`, whose figures are in the rows of their phases, `estimate` and
+    `out_of_time`.
+    """
+    start_rps = 1 / start.warm_up.median_s if start.warm_up.median_s else load.lowest_rps
+    search = Search(load, start_rps)
+    run = _SearchRun(load, scheduler, start.warm_up.variability, time.perf_counter() + load.duration_s)
+    out_of_time = False
+    while (step := search.next()) and not scheduler.over:
+        if out_of_time := run.is_out_of_time:
+            break
+        search.record(step, *run.make(step))
+    return {"steps": run.steps, "estimate": run.result(search), "out_of_time": out_of_time}
 
-    def run(self, warmth: Warmth, duration_s: float) -> None:
-        """Search for `duration_s` at most, from the rate that one client reached in the warm-up."""
-        order = self._order
-        start_rps = 1 / warmth.typical_s if warmth.typical_s else order.lowest_rps
-        search = Search(start_rps, order.lowest_rps, order.highest_rps, order.precision)
-        deadline_s = time.perf_counter() + duration_s
-        while (step := search.next()) and not self._player.over:
-            if time.perf_counter() > deadline_s:
-                self._out_of_time = True
-                break
-            search.learn(step, *self._make(step, warmth.variability, deadline_s))
-        if found := search.found():
-            chosen = next(made for made in reversed(self._made) if self._certified(made, found.rate_rps))
-            self._found = {
-                "phase": chosen.phase, "rate_rps": found.rate_rps, "low_rps": found.low_rps, "high_rps": found.high_rps
-            }  # fmt: skip
+
+class _SearchRun:
+    """Makes the steps of a search. `deadline_s` is on the performance counter."""
+
+    def __init__(self, load: CapacitySearchPlan, scheduler: Scheduler, variability: float, deadline_s: float) -> None:
+        self._load = load
+        self._scheduler = scheduler
+        self._variability = variability
+        self._deadline_s = deadline_s
+        self.steps: list[dict[str, Any]] = []
 
     @property
-    def outcome(self) -> dict[str, Any]:
-        """What the totals say of the search."""
-        steps = [vars(made) for made in self._made]
-        return {"steps": steps, "found": self._found, "out_of_time": self._out_of_time}
+    def is_out_of_time(self) -> bool:
+        """Whether the time for the search is over."""
+        return time.perf_counter() > self._deadline_s
 
-    @staticmethod
-    def _certified(made: MadeStep, rate_rps: float) -> bool:
-        return made.rate_rps == rate_rps and made.verdict == Verdict.MEETS.value
-
-    def _make(self, step: Step, variability: float, deadline_s: float) -> tuple[Verdict, float]:
-        """Offer the rate until its verdict is known, then let what is under way come back."""
-        phase = f"step-{len(self._made) + 1}"
-        judge = StepJudge(self._objective, step.rate_rps, variability, glance=step.glance)
-        began_s = time.perf_counter()
-        verdict = self._offer(step.rate_rps, phase, judge, min(deadline_s, began_s + 2 * judge.longest_s))
-        lasted_s = time.perf_counter() - began_s
-        self._made.append(MadeStep(phase, step.rate_rps, verdict.value))
-        self._player.drain()
-        return verdict, judge.unseen(lasted_s)
+    def make(self, step: Step) -> tuple[Verdict, float]:
+        """Offer the rate until its verdict is known, then wait until no request is in flight."""
+        phase = f"step-{len(self.steps) + 1}"
+        judge = StepJudge(self._load, step.rate_rps, self._variability, quick=step.quick)
+        begin_s = time.perf_counter()
+        verdict = self._offer(step.rate_rps, phase, judge, min(self._deadline_s, begin_s + 2 * judge.longest_s))
+        lasted_s = time.perf_counter() - begin_s
+        self.steps.append({"phase": phase, "rate_rps": step.rate_rps, "verdict": verdict.value})
+        self._scheduler.drain()
+        return verdict, judge.undetectable_growth(lasted_s)
 
     def _offer(self, rate_rps: float, phase: str, judge: StepJudge, deadline_s: float) -> Verdict:
-        began_s = time.perf_counter()
-        look_s = _LOOK_S
-        for number, due_s in enumerate(arrivals_at(rate_rps, CONSTANT, seed=0)):
-            while look_s < due_s:
-                self._player.sleep_until(began_s + look_s)
-                if verdict := judge.verdict(look_s):
+        begin_s = time.perf_counter()
+        judge_s = _JUDGE_S
+        for number, offset_s in enumerate(offsets_at(rate_rps, CONSTANT, seed=0)):
+            while judge_s < offset_s:
+                self._scheduler.sleep_until(begin_s + judge_s)
+                if verdict := judge.verdict(judge_s):
                     return verdict
-                look_s += max(_LOOK_S, look_s / _LOOKS)
-            self._player.sleep_until(began_s + due_s)
-            if self._player.over or time.perf_counter() > deadline_s:
+                judge_s += max(_JUDGE_S, judge_s / _JUDGE_FRACTION)
+            self._scheduler.sleep_until(begin_s + offset_s)
+            if self._scheduler.over or time.perf_counter() > deadline_s:
                 break
-            judge.due(number, due_s)
-            self._player.send(began_s + due_s, phase, partial(_tell, judge, number))
+            judge.add_due(number, offset_s)
+            self._scheduler.send(Arrival(begin_s + offset_s, phase, partial(judge.add_end, number)))
         return Verdict.UNDECIDED
 
-
-def _tell(judge: StepJudge, number: int, response_s: float, ok: bool) -> None:  # noqa: FBT001 (a callback's signature)
-    judge.ended(number, response_s, ok=ok)
+    def result(self, search: Search) -> dict[str, Any] | None:
+        """The search's estimate, with the phase of the step that certified it."""
+        if (estimate := search.estimate()) is None:
+            return None
+        certified = next(
+            step
+            for step in reversed(self.steps)
+            if step["rate_rps"] == estimate.rate_rps and step["verdict"] == Verdict.MEETS.value
+        )
+        return {
+            "phase": certified["phase"], "rate_rps": estimate.rate_rps, "low_rps": estimate.low_rps,
+            "high_rps": estimate.high_rps,
+        }  # fmt: skip

@@ -1,1 +1,1 @@
-"""Clients of one model server, one a protocol: send a request, check the answer."""
+"""Clients of the model server, one per protocol: send a request, check the answer."""

@@ -1,23 +1,25 @@
-"""What a user asks with, whatever the protocol: one request at a time, and an answer that is judged already."""
+"""The client interface of a user, for any protocol: it sends one request at a time and checks the answer."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-# The status of a request to which no whole answer came.
+# The status of a request without a complete answer.
 NO_ANSWER = -1
+# The error of a request that was due when no user was free; a test compares it with analysis.results.store.NOT_SENT.
+NOT_SENT = "not_sent"
 
-# gRPC's UNAVAILABLE: a server says it when its queue is full, and the client's own library when there is no server.
-# Nothing that the library hands out tells one from the other.
-_PERHAPS_NO_ANSWER = 14
+# gRPC's UNAVAILABLE: a server sends it when its queue is full, and the client library sets it when there is no server.
+# The library does not tell one from the other.
+_GRPC_UNAVAILABLE = 14
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one request.
+    """The result of one request.
 
     `status` is the HTTP status or the gRPC code, NO_ANSWER where none came. `error` is a short class such as `timeout`
-    or `bad_shape`, None where the answer is right. `response_bytes` is the body only. `backend` is the replica that
-    answered, None where that cannot be known.
+    or `bad_shape`, None where the answer is correct. `response_bytes` is the body only. `backend` is the replica that
+    answered, None where that is not known.
     """
 
     status: int
@@ -26,22 +28,22 @@ class Answer:
     backend: str | None = None
 
     @property
-    def surely_answered(self) -> bool:
-        """Whether a server was there to answer, be it with an error. HTTP has no status 14."""
-        return self.status not in (NO_ANSWER, _PERHAPS_NO_ANSWER)
+    def is_certain(self) -> bool:
+        """Whether a server certainly sent it, possibly as an error. HTTP has no status 14."""
+        return self.status not in (NO_ANSWER, _GRPC_UNAVAILABLE)
 
 
 class Client(Protocol):
-    """One user's connection to the server. A user has one, so it is asked by one greenlet at a time.
+    """One user's connection to the server, used by one greenlet at a time.
 
-    `predict` sends the request, waits for the answer in its greenlet and judges it. It never raises for what the server
+    `predict` sends the request, waits for the answer in its greenlet and checks it. It never raises for what the server
     or the network does; only GreenletExit passes, when Locust ends the user.
     """
 
     def predict(self) -> Answer:
-        """One request, sent once: nothing is sent again behind the caller's back."""
+        """Send one request, once: there are no retries."""
         ...
 
     def close(self) -> None:
-        """Give the connection up."""
+        """Close the connection."""
         ...

@@ -1,4 +1,4 @@
-"""Whether a gRPC answer is a right one: message, type, shape, every number finite. Needs protobuf."""
+"""Checks a gRPC answer: message, type, shape, every number finite. Needs protobuf."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from loadtest.generator.clients.known_answers import KnownAnswers
 
 
 class GrpcCheck:
-    """Judges serialised predict responses against the shape that was asked for; the model has one output."""
+    """Checks serialised predict responses against the expected shape; the model has one output."""
 
     def __init__(self, expected_shape: tuple[int, int]) -> None:
         """`expected_shape` is (images in the request, classes of the model)."""

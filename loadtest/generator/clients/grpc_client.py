@@ -1,4 +1,4 @@
-"""A client of the gRPC interface: a connection to every replica, asked in turn, no retries, every answer judged."""
+"""A client of the gRPC API: a connection to every replica, used in turn, no retries, every answer checked."""
 
 import itertools
 import socket
@@ -10,9 +10,9 @@ import grpc.experimental.gevent
 
 from loadtest.generator.clients.client import NO_ANSWER, Answer
 from loadtest.generator.clients.grpc_check import GrpcCheck
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import LoadTestPlan
 
-# Without this a call would stop the whole process until its answer is there, and users would ask one after the other.
+# Without this a call blocks the whole process until it is answered, and users send one after the other.
 grpc.experimental.gevent.init_gevent()
 
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
@@ -20,10 +20,10 @@ _METHOD = "/tensorflow.serving.PredictionService/Predict"
 Call = Callable[..., bytes]
 
 
-def grpc_clients(plan: Plan, body: bytes) -> Callable[[], "GrpcClient"]:
-    """What makes a client for each user; all of them share what a right answer looks like.
+def grpc_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "GrpcClient"]:
+    """A factory that makes a client for each user; all clients share the check.
 
-    Users begin with one replica after the other, or all would ask the same one at first.
+    Each user begins with another replica, or all would send to the same one at first.
     """
     check = GrpcCheck(plan.expected_shape)
     numbers = itertools.count()
@@ -33,12 +33,12 @@ def grpc_clients(plan: Plan, body: bytes) -> Callable[[], "GrpcClient"]:
 class GrpcClient:
     """Calls Predict on one replica after the other, on channels of its own.
 
-    That is what gRPC's `round_robin` does over a headless service's addresses, but a call in Python does not say which
-    of them answered, and rows shall. The addresses are looked up once: a run whose servers change is not valid anyway.
-    loadtest.generator.clients.client.Client says what is promised.
+    gRPC's `round_robin` does the same over a headless service's addresses, but does not tell in Python which of them
+    answered, and rows record it. Addresses are looked up once: a run whose servers change is not valid anyway. It is a
+    loadtest.generator.clients.client.Client.
     """
 
-    def __init__(self, plan: Plan, body: bytes, check: GrpcCheck, first: int = 0) -> None:
+    def __init__(self, plan: LoadTestPlan, body: bytes, check: GrpcCheck, first: int = 0) -> None:
         self._plan = plan
         self._body = body
         self._check = check
@@ -48,7 +48,7 @@ class GrpcClient:
         self._sent = 0
 
     def predict(self) -> Answer:
-        """One call, with the response time-out as its deadline."""
+        """Make one call, with the response time-out as its deadline."""
         try:
             if not self._calls:
                 self._open()
@@ -73,12 +73,12 @@ class GrpcClient:
         for address in addresses(self._plan.base_url):
             channel = grpc.insecure_channel(address, options=_options(self._plan))
             self._channels.append(channel)
-            # As bytes both ways: the request is serialised already, and the answer is judged as it came.
+            # Bytes both ways: the request is already serialised, and the check compares bytes.
             self._calls.append((address, channel.unary_unary(_METHOD, _registered_method=True)))
 
 
 def addresses(url: str) -> list[str]:
-    """`host:port` of every replica that the name stands for, in a fixed order; raises OSError where there is none."""
+    """`host:port` of every replica behind the name, in a fixed order; raises OSError where there is none."""
     parts = urlsplit(url)
     found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
     return sorted({_host_and_port(*sockaddr[:2]) for *_, sockaddr in found})
@@ -88,14 +88,14 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _options(plan: Plan) -> list[tuple[str, int]]:
+def _options(plan: LoadTestPlan) -> list[tuple[str, int]]:
     return [
-        # Or users would share one connection to a replica, whatever their number.
+        # Or all users would share one connection to a replica.
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.enable_retries", 0),
         ("grpc.enable_http_proxy", 0),
         ("grpc.max_receive_message_length", -1),
-        # How long a connection may take, and how soon the next try is made: a server that is back is asked again.
+        # How long a connection may take, and how soon the client reconnects to a server that is back.
         ("grpc.min_reconnect_backoff_ms", round(plan.limits.connect_timeout_s * 1e3)),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 1000),
@@ -104,7 +104,7 @@ def _options(plan: Plan) -> list[tuple[str, int]]:
 
 def _failed(code: grpc.StatusCode, address: str) -> Answer:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        # The deadline travels with the call: whether client or server notices first says nothing.
+        # Client and server share the deadline: which of them notices first has no meaning.
         return Answer(NO_ANSWER, "timeout", response_bytes=0)
     number, _ = code.value
     return Answer(number, f"grpc_{code.name.lower()}", 0, address)

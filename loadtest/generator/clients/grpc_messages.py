@@ -1,8 +1,8 @@
-"""TensorFlow Serving's predict messages, as far as the generator needs them, as protobuf classes made at run time.
+"""The fields of TensorFlow Serving's predict messages that the generator uses, as protobuf classes made at run time.
 
-The generated stubs come with TensorFlow, which no generator's image has. Field numbers and types are those of
-tensorflow_serving/apis/{model,predict}.proto and tensorflow/core/framework/{tensor,tensor_shape}.proto, which is all
-that goes over the wire; a test compares both ways with the generated ones. Needs protobuf.
+The generated stubs come with TensorFlow, which the generator's image does not have. Field numbers and types are those
+of tensorflow_serving/apis/{model,predict}.proto and tensorflow/core/framework/{tensor,tensor_shape}.proto; only these
+go over the wire. A test compares both directions with the generated classes. Needs protobuf.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 _PACKAGE = "shapebench"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
-# Of each message: (number, name, type), the type being protobuf's own or the name of a message here. A trailing `*` is
-# repeated. Maps are repeated entries on the wire, and are declared as what they are there.
+# The fields of each message: (number, name, type), where the type is protobuf's own or the name of a message here. A
+# trailing `*` means repeated. A map is declared as repeated entries, which is its form on the wire.
 _MESSAGES: dict[str, tuple[tuple[int, str, Any], ...]] = {
     "ModelSpec": ((1, "name", _FIELD.TYPE_STRING), (3, "signature_name", _FIELD.TYPE_STRING)),
     "Dim": ((1, "size", _FIELD.TYPE_INT64),),

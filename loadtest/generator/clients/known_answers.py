@@ -1,25 +1,25 @@
-"""Judges answers once: bytes that passed in full before pass again by comparison. Standard library only."""
+"""Checks equal answers once: bytes that were correct before are correct again. Standard library only."""
 
 from collections import deque
 from collections.abc import Callable
 
-# How many different right answers are remembered: one for each batch size that a batching server may have used.
-_REMEMBERED = 32
+# How many different correct answers are kept: one for each batch size that a batching server may use.
+_KEPT = 32
 
 
 class KnownAnswers:
-    """A model that computes the same twice answers the same bytes twice.
+    """A model answers equal requests with equal bytes.
 
-    So comparing is exact, and a hundred times cheaper than examining a thousand numbers. Only right answers are known.
+    So comparing is exact, and a hundred times cheaper than checking a thousand numbers. Only correct answers are kept.
     """
 
     def __init__(self, examine: Callable[[bytes], str | None]) -> None:
-        """`examine` gives the class of error, or None when the answer is right."""
+        """`examine` returns the class of error, or None when the answer is correct."""
         self._examine = examine
-        self._passed: deque[bytes] = deque(maxlen=_REMEMBERED)
+        self._passed: deque[bytes] = deque(maxlen=_KEPT)
 
     def error_of(self, content: bytes) -> str | None:
-        """The class of error, or None when the answer is right."""
+        """The class of error, or None when the answer is correct."""
         for passed in self._passed:
             if content == passed:
                 return None

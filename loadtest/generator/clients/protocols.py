@@ -1,13 +1,13 @@
-"""What differs from protocol to protocol, by name: how the request is written, and who sends it.
+"""The protocols by name: how each writes the request, and which client sends it.
 
-Each protocol's own modules are imported where they are asked for: what runs outside Locust must not import gevent, and
-what asks over REST needs no gRPC.
+Each protocol's modules are imported only when it is used: outside Locust nothing may import gevent, and REST needs no
+gRPC.
 """
 
 from collections.abc import Callable
 
 from loadtest.generator.clients.client import Client
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import LoadTestPlan
 
 # ruff: noqa: PLC0415
 
@@ -15,7 +15,7 @@ from loadtest.generator.plan import Plan
 def request_body(protocol: str, pixels: bytes, model_name: str, batch: int = 1) -> bytes:
     """The request that sends the photograph `batch` times; `pixels` is uint8 [224, 224, 3] in row-major order.
 
-    Raises ValueError where the pixels are not one image or nobody speaks the protocol.
+    Raises ValueError where the pixels are not one image, or for an unknown protocol.
     """
     match protocol:
         case "rest":
@@ -26,11 +26,11 @@ def request_body(protocol: str, pixels: bytes, model_name: str, batch: int = 1) 
             from loadtest.generator.clients.grpc_request import grpc_body_of
 
             return grpc_body_of(pixels, model_name, batch)
-    raise _unspoken(protocol)
+    raise _unknown(protocol)
 
 
-def clients(plan: Plan, body: bytes) -> Callable[[], Client]:
-    """What makes a client for each user, each of which sends `body`; raises ValueError for an unknown protocol."""
+def clients(plan: LoadTestPlan, body: bytes) -> Callable[[], Client]:
+    """A factory that makes a client for each user, which sends `body`; raises ValueError for an unknown protocol."""
     match plan.protocol:
         case "rest":
             from loadtest.generator.clients.rest_client import rest_clients
@@ -40,8 +40,8 @@ def clients(plan: Plan, body: bytes) -> Callable[[], Client]:
             from loadtest.generator.clients.grpc_client import grpc_clients
 
             return grpc_clients(plan, body)
-    raise _unspoken(plan.protocol)
+    raise _unknown(plan.protocol)
 
 
-def _unspoken(protocol: str) -> ValueError:
+def _unknown(protocol: str) -> ValueError:
     return ValueError(f"the load generator does not speak {protocol!r}; give rest or grpc")

@@ -1,4 +1,4 @@
-"""Whether a REST answer is a right one: status, JSON, shape, every number finite. Standard library only."""
+"""Checks a REST answer: status, JSON, shape, every number finite. Standard library only."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from loadtest.generator.clients.known_answers import KnownAnswers
 
 
 class RestCheck:
-    """Judges REST answers in row form against the shape that was asked for."""
+    """Checks REST answers in row form against the expected shape."""
 
     def __init__(self, expected_shape: tuple[int, int]) -> None:
         """`expected_shape` is (images in the request, classes of the model)."""
@@ -16,7 +16,7 @@ class RestCheck:
         self._known = KnownAnswers(self._examine)
 
     def error_of(self, status: int, content: bytes) -> str | None:
-        """The class of error, or None when the answer is right."""
+        """The class of error, or None when the answer is correct."""
         return self._known.error_of(content) if status == 200 else f"http_{status}"
 
     def _examine(self, content: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""A client of the REST interface: one connection, no retries, no redirects, every answer judged."""
+"""A client of the REST API: one connection, no retries, no redirects, every answer checked."""
 
 import socket
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from loadtest.generator.clients.client import NO_ANSWER, Answer
 from loadtest.generator.clients.rest_check import RestCheck
 from loadtest.generator.clients.rest_connection import RestConnection, post_of
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import LoadTestPlan
 
-# Connection-level causes and the class that a row carries, most special first. An answer that breaks off is bad HTTP.
+# Exceptions and the class of error in a row, the most specific first. An answer that breaks off is bad HTTP.
 _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((ConnectionRefusedError,), "connection_refused"),
     ((ConnectionError, HTTPConnectionClosed), "connection_reset"),
@@ -22,15 +22,15 @@ _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-def rest_clients(plan: Plan, body: bytes) -> Callable[[], "RestClient"]:
-    """What makes a client for each user; all of them share the request, and what a right answer looks like."""
+def rest_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "RestClient"]:
+    """A factory that makes a client for each user; all clients share the request and the check."""
     request = post_of(f"{plan.base_url}/v1/models/{plan.model_name}:predict", body)
     check = RestCheck(plan.expected_shape)
     return lambda: RestClient(RestConnection(plan.base_url, plan.limits), request, check)
 
 
 class RestClient:
-    """Posts to the model's predict call. loadtest.generator.clients.client.Client says what is promised."""
+    """Posts to the model's predict call, as a loadtest.generator.clients.client.Client."""
 
     def __init__(self, connection: RestConnection, request: bytes, check: RestCheck) -> None:
         self._connection = connection
@@ -38,9 +38,9 @@ class RestClient:
         self._check = check
 
     def predict(self) -> Answer:
-        """One POST, and its answer read to the end."""
+        """Send one POST and read its answer to the end."""
         try:
-            response, content = self._connection.ask(self._request)
+            response, content = self._connection.send(self._request)
         except (Exception, Timeout) as cause:  # noqa: BLE001 (it was sent, so it is a row, whatever became of it)
             return Answer(NO_ANSWER, transport_error(cause), response_bytes=0)
         if response.get("content-encoding", "identity") != "identity":
@@ -53,5 +53,5 @@ class RestClient:
 
 
 def transport_error(cause: BaseException) -> str:
-    """The class of error of a request that the client could not finish."""
+    """The class of error of a request that failed with this exception."""
     return next((name for types, name in _TRANSPORT_ERRORS if isinstance(cause, types)), type(cause).__name__)

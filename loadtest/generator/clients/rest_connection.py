@@ -1,4 +1,4 @@
-"""One kept connection that asks the same thing again and again. Plain HTTP, as TF Serving speaks it."""
+"""A keep-alive connection that sends the same request again and again. Plain HTTP, as TF Serving serves it."""
 
 import contextlib
 from select import POLLIN
@@ -10,7 +10,7 @@ from geventhttpclient.response import HTTPResponse, HTTPSocketResponse
 
 from loadtest.generator.plan import Limits
 
-# gevent's own passes through its event loop even to say that there is nothing.
+# gevent's own `poll` passes through the event loop even when there is nothing to read.
 _poll = get_original("select", "poll")
 
 # An answer is read in pieces of this size; one of a thousand numbers is 14 kB.
@@ -18,14 +18,14 @@ _BLOCK_BYTES = 1 << 16
 
 
 def post_of(url: str, body: bytes) -> bytes:
-    """The whole request, as it is sent each time: joining head and body anew would copy 0.8 MB a request."""
+    """The whole request as bytes: joining head and body for each one would copy 0.8 MB a request."""
     parts = urlsplit(url)
     head = (
         f"POST {parts.path} HTTP/1.1\r\n"
         f"Host: {parts.netloc}\r\n"
         "User-Agent: shapebench\r\n"
         "Content-Type: application/json\r\n"
-        # Compressed answers would hide how many bytes were on the wire, and decompressing is work of this process.
+        # Compressed answers would hide the number of bytes on the wire, and decompressing takes this process's time.
         "Accept-Encoding: identity\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
@@ -33,7 +33,7 @@ def post_of(url: str, body: bytes) -> bytes:
 
 
 class RestConnection:
-    """Connects when it has to: for the first request, and after the server has closed the connection."""
+    """Connects for the first request, and again after the server has closed the connection."""
 
     def __init__(self, url: str, limits: Limits) -> None:
         parts = urlsplit(url)
@@ -41,14 +41,14 @@ class RestConnection:
         self._limits = limits
         self._kept: gevent.socket.socket | None = None
 
-    def ask(self, request: bytes) -> tuple[HTTPResponse, bytes]:
-        """Send it once, and read head and body of the answer to the end.
+    def send(self, request: bytes) -> tuple[HTTPResponse, bytes]:
+        """Send the request once, and read head and body of the answer.
 
-        Raises OSError where the network fails, also TimeoutError, and HTTPParseError where the answer is no HTTP.
+        Raises OSError where the network fails, also TimeoutError, and HTTPParseError where the answer is not HTTP.
         """
         socket, self._kept = self._kept_or_new(), None
         try:
-            # Who refuses a request before all of it is there answers and closes: that says more than a broken pipe.
+            # A server may answer and close before it has the whole request: its answer says more than the broken pipe.
             with contextlib.suppress(ConnectionResetError, BrokenPipeError):
                 socket.sendall(request)
             response = HTTPSocketResponse(socket, _BLOCK_BYTES, "POST")
@@ -68,7 +68,7 @@ class RestConnection:
             self._kept.close()
 
     def _kept_or_new(self) -> gevent.socket.socket:
-        if self._kept and not _has_something(self._kept):
+        if self._kept and not _is_readable(self._kept):
             return self._kept
         self.close()
         socket = gevent.socket.create_connection(self._address, self._limits.connect_timeout_s)
@@ -76,8 +76,8 @@ class RestConnection:
         return socket
 
 
-def _has_something(socket: gevent.socket.socket) -> bool:
-    """Before anything was asked that is the end of the connection, or nothing that was meant for us."""
-    look = _poll()
-    look.register(socket, POLLIN)
-    return bool(look.poll(0))
+def _is_readable(socket: gevent.socket.socket) -> bool:
+    """Before a request is sent, that means that the server closed the connection or sent something unexpected."""
+    poll = _poll()
+    poll.register(socket, POLLIN)
+    return bool(poll.poll(0))

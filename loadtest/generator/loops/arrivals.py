@@ -1,7 +1,7 @@
 """When each request of an open loop is due: pure functions of rate, law and seed. Standard library only."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 
@@ -9,47 +9,56 @@ from loadtest.generator.phases import HOLD, RAMP
 
 CONSTANT, POISSON = "constant", "poisson"
 
+OnEnd = Callable[[float, bool], None]
+"""Is called when a request has ended, with its response time in seconds and whether it was answered correctly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request that is due `due_s` after the start of its schedule, whatever became of those before it."""
+    """One request of a schedule, due at `intended_start_s`, whatever became of earlier ones.
 
-    due_s: float
+    In the generator that is a time on the performance counter.
+    """
+
+    intended_start_s: float
     phase: str
+    on_end: OnEnd | None = None
 
 
-def arrivals_at(rate_rps: float, law: str, seed: int) -> Iterator[float]:
-    """Endless times in seconds, ascending from 0 on.
+def offsets_at(rate_rps: float, law: str, seed: int) -> Iterator[float]:
+    """Seconds from the beginning of a schedule to each of its requests: ascending, without end.
 
-    `constant` is one every 1/rate; `poisson` has exponential gaps, as independent callers have. The same seed gives
-    the same times.
+    `constant` has one every 1/rate from 0 on; `poisson` has exponential gaps, as independent callers have. The same
+    seed gives the same times.
     """
     if law == CONSTANT:
         # Multiplied, not added up: the last of a million is as exact as the first.
         yield from (number / rate_rps for number in count())
     # Not for secrets: the point of this generator is that it repeats itself.
     generator = random.Random(seed)  # noqa: S311
-    due_s = 0.0
+    offset_s = 0.0
     while True:
-        due_s += generator.expovariate(rate_rps)
-        yield due_s
+        offset_s += generator.expovariate(rate_rps)
+        yield offset_s
 
 
-def ramp_and_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> Iterator[Arrival]:
-    """The rate grows evenly from 0 to `rate_rps` over `ramp_s` and stays for `hold_s`.
+def ramp_and_hold(
+    rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int, begin_s: float = 0.0
+) -> Iterator[Arrival]:
+    """A schedule from `begin_s` on: the rate grows evenly from 0 to `rate_rps` over `ramp_s` and stays for `hold_s`.
 
     An arrival at unit u of work (of a schedule at rate 1) is moved to the time by which u requests are due: under the
     ramp that is r·t²/(2·ramp), and Poisson arrivals stay Poisson.
     """
     in_ramp = rate_rps * ramp_s / 2
-    for unit in arrivals_at(1.0, law, seed):
+    for unit in offsets_at(1.0, law, seed):
         if unit < in_ramp:
-            yield Arrival((2 * unit * ramp_s / rate_rps) ** 0.5, RAMP)
+            yield Arrival(begin_s + (2 * unit * ramp_s / rate_rps) ** 0.5, RAMP)
             continue
-        due_s = ramp_s + (unit - in_ramp) / rate_rps
-        if due_s >= ramp_s + hold_s:
+        offset_s = ramp_s + (unit - in_ramp) / rate_rps
+        if offset_s >= ramp_s + hold_s:
             return
-        yield Arrival(due_s, HOLD)
+        yield Arrival(begin_s + offset_s, HOLD)
 
 
 def share_of(schedule: Iterator[Arrival], worker: int, workers: int) -> Iterator[Arrival]:
@@ -58,5 +67,5 @@ def share_of(schedule: Iterator[Arrival], worker: int, workers: int) -> Iterator
 
 
 def due_in_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> int:
-    """How many requests the hold of this schedule has: a run that has fewer rows lost some."""
+    """How many requests the hold phase of this schedule has."""
     return sum(arrival.phase == HOLD for arrival in ramp_and_hold(rate_rps, ramp_s, hold_s, law, seed))

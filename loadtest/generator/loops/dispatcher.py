@@ -1,63 +1,53 @@
-"""Where requests that are due meet users that are free."""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""Hands due requests to free users."""
 
 from gevent.event import AsyncResult
 
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One request of a schedule: `due_s` on the performance counter. `ended` hears how long after that it ended."""
-
-    due_s: float
-    phase: str
-    ended: Callable[[float, bool], None] | None = None
+from loadtest.generator.loops.arrivals import Arrival
 
 
-class Desk:
-    """Free users wait here; the one that came last goes first, so that as few connections as possible grow cold.
+class Dispatcher:
+    """Free users wait here. The last one to come gets the next request, so that few connections grow cold.
 
-    `busy` is how many have an order.
+    `in_flight` is the number of users that have a request.
     """
 
     def __init__(self) -> None:
-        self._free: list[AsyncResult] = []
+        self._waiting: list[AsyncResult] = []
         self._closed = False
-        self.busy = 0
+        self.in_flight = 0
 
     @property
-    def free(self) -> int:
-        """How many users wait."""
-        return len(self._free)
+    def free_users(self) -> int:
+        """How many users wait for a request."""
+        return len(self._waiting)
 
-    def wait(self) -> Order | None:
-        """The next order for this user; None when there will be no more."""
+    def next_arrival(self) -> Arrival | None:
+        """Wait for a request for this user; None when there are no more."""
         if self._closed:
             return None
-        mine = AsyncResult()
-        self._free.append(mine)
+        result = AsyncResult()
+        self._waiting.append(result)
         try:
-            order: Order | None = mine.get()
+            arrival: Arrival | None = result.get()
         finally:
-            if mine in self._free:
-                self._free.remove(mine)
-        return order
+            if result in self._waiting:
+                self._waiting.remove(result)
+        return arrival
 
-    def give(self, order: Order) -> bool:
-        """Hand it to a free user, who says `done` afterwards; False when there is none."""
-        if not self._free:
+    def dispatch(self, arrival: Arrival) -> bool:
+        """Hand a request to a free user, which must call `release` afterwards; False when no user is free."""
+        if not self._waiting:
             return False
-        self.busy += 1
-        self._free.pop().set(order)
+        self.in_flight += 1
+        self._waiting.pop().set(arrival)
         return True
 
-    def done(self) -> None:
-        """The user who had an order has it no more, whatever became of it."""
-        self.busy -= 1
+    def release(self) -> None:
+        """The user's request has ended."""
+        self.in_flight -= 1
 
     def close(self) -> None:
-        """Send everybody home, now and when they are free again."""
+        """End the wait of all users, now and when they are free again."""
         self._closed = True
-        while self._free:
-            self._free.pop().set(None)
+        while self._waiting:
+            self._waiting.pop().set(None)

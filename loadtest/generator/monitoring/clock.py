@@ -1,4 +1,4 @@
-"""One clock for all rows: it is set by the wall clock once, and never goes back or jumps afterwards."""
+"""One clock for all rows: set from the wall clock once, it never jumps or runs backwards afterwards."""
 
 import time
 
@@ -6,12 +6,12 @@ _WALL_MINUS_COUNTER_S = time.time() - time.perf_counter()
 
 
 def epoch_s(counter_s: float) -> float:
-    """The time of day at this reading of the performance counter, in seconds of the epoch."""
+    """A reading of the performance counter as seconds of the epoch."""
     return _WALL_MINUS_COUNTER_S + counter_s
 
 
 def now_us() -> int:
-    """The time of day, in microseconds of the epoch."""
+    """The time now, in microseconds of the epoch."""
     return round(epoch_s(time.perf_counter()) * 1e6)
 
 

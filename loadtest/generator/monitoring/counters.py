@@ -1,6 +1,6 @@
-"""What the servers count themselves, from their Prometheus pages, on the rows' time of day. Standard library only.
+"""Reads the servers' own counters from their Prometheus pages, once every few seconds. Standard library only.
 
-On TF Serving's REST port, whatever protocol is measured. `loadtest.result.samples` reads the file.
+The pages are on TF Serving's REST port, whichever protocol is measured. `loadtest.result.samples` reads the file.
 """
 
 import contextlib
@@ -15,13 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import LoadTestPlan
 
 _SERVING = ":tensorflow:serving:"
 _LINE = re.compile(rf"{_SERVING}([a-z_:]+)(?:\{{(.*)\}})? (\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
-# Sums and counts of TF Serving's histograms, and its counters, by the names that they have in the samples.
+# The names in the samples of TF Serving's counters, and of the sums and counts of its histograms.
 _TOTALS = {
     "request_latency_sum": "request_latency_us_sum",
     "request_latency_count": "request_latency_count",
@@ -33,16 +33,16 @@ _TOTALS = {
 }
 OK, FAILED = "requests_ok_total", "requests_failed_total"
 
-# A page has a thousand lines, which cost a server a millisecond or two; Prometheus itself asks every 15 s or so.
+# A page has a thousand lines, which cost a server a millisecond or two; Prometheus itself scrapes about every 15 s.
 _INTERVAL_S = 5.0
 _TIMEOUT_S = 2.0
 
 
 def counts_in(page: str, model_name: str) -> dict[str, float]:
-    """All that was counted since the server began: of requests to this model, and of batches of whatever model.
+    """All counts since the server started: of requests to this model, and of batches of any model.
 
-    Over REST the page counts questions about the model's status as requests, too, and calls the API `predict`, over
-    gRPC `Predict`; latencies are here of predictions only. Sums are in microseconds.
+    The API is `predict` over REST and `Predict` over gRPC. Over REST the page also counts requests for the model's
+    status; latencies are of predictions only. Sums are in microseconds.
     """
     counts: dict[str, float] = {}
     for name, labels, value in _lines(page):
@@ -64,18 +64,18 @@ def _lines(page: str) -> Iterable[tuple[str, dict[str, str], float]]:
 
 
 class Counters:
-    """A context manager: inside of it a thread notes every few seconds what each server has counted.
+    """A context manager: inside it a thread writes the counters of each server every few seconds.
 
-    At once, too, when it begins; not when it ends. What cannot be fetched is not noted.
+    It writes them when it begins, but not when it ends. A page that cannot be fetched is left out.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: LoadTestPlan) -> None:
         self._plan = plan
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._note_often, name="counters", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
 
     def __enter__(self) -> Self:
-        if self._plan.pages:
+        if self._plan.counter_urls:
             self._thread.start()
         return self
 
@@ -83,33 +83,33 @@ class Counters:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        if self._plan.pages:
+        if self._plan.counter_urls:
             self._thread.join(_TIMEOUT_S)
 
-    def _note_often(self) -> None:
+    def _run(self) -> None:
         while not self._over.is_set():
-            note(self._plan)
+            append_counters(self._plan)
             self._over.wait(_INTERVAL_S)
 
 
-def note(plan: Plan) -> None:
-    """Append what each server has counted until now. All are asked at once, so one that hangs keeps nobody waiting."""
-    if not plan.pages:
+def append_counters(plan: LoadTestPlan) -> None:
+    """Append the counters of each server. All pages are fetched at once, so one that hangs delays no other."""
+    if not plan.counter_urls:
         return
-    with ThreadPoolExecutor(len(plan.pages)) as pool:
-        fetched = dict(zip(plan.pages, pool.map(_fetched, plan.pages.values()), strict=True))
+    with ThreadPoolExecutor(len(plan.counter_urls)) as pool:
+        fetched = dict(zip(plan.counter_urls, pool.map(_fetched, plan.counter_urls.values()), strict=True))
     lines = "".join(
         f"{at_us},{server},{quantity},{value:.15g}\n"
         for server, (page, at_us) in fetched.items()
         for quantity, value in counts_in(page, plan.model_name).items()
     )
-    # What cannot be written is like what cannot be fetched. One write, since several processes append here.
+    # As with a page, what cannot be written is left out. One write, since several processes append to the file.
     with contextlib.suppress(OSError), Path(plan.counters_path).open("ab", buffering=0) as file:
         file.write(lines.encode())
 
 
 def _fetched(url: str) -> tuple[str, int]:
-    """The page, empty where there is none or not in time, and when it came, in microseconds of the epoch."""
+    """The page, empty where it did not come in time, and its time in microseconds of the epoch."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_TIMEOUT_S) as answer:
@@ -120,8 +120,8 @@ def _fetched(url: str) -> tuple[str, int]:
 
 
 def main() -> None:
-    """Note once, for the plan that the environment names."""
-    note(Plan.from_environment())
+    """Append the counters once, for the plan that the environment names."""
+    append_counters(LoadTestPlan.from_environment())
 
 
 if __name__ == "__main__":

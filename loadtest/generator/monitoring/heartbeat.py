@@ -1,4 +1,4 @@
-"""What a process that asks says of itself: once a second while it does, and at its end."""
+"""What a worker reports about itself once a second, and its totals at the end."""
 
 import time
 from typing import Any
@@ -7,13 +7,13 @@ from loadtest.generator.monitoring.health import Health
 from loadtest.generator.phases import PhaseMarks
 from loadtest.generator.recorder import Recorder
 
-# A test begins in the middle of a second. What a process is busy with in a short rest of it is no peak: it is counted
-# with the next second.
+# A test begins in the middle of a second. CPU use over the short rest of that second would be no fair peak: it is
+# counted with the next second.
 _SHORTEST_S = 0.5
 
 
-class Pulse:
-    """`cpu_percent` is of one core, since the news before; None before the first."""
+class Heartbeat:
+    """`cpu_percent` is of one core, since the heartbeat before; None before the first."""
 
     def __init__(self, recorder: Recorder, marks: PhaseMarks, health: Health) -> None:
         self._recorder = recorder
@@ -24,17 +24,17 @@ class Pulse:
         self.begin()
 
     def begin(self) -> None:
-        """The test starts now: what this process did to get ready counts neither as time nor as load."""
+        """The test starts now: what this process did before counts neither as time nor as CPU use."""
         self._last_wall, self._last_cpu = time.perf_counter(), time.process_time()
 
-    def news(self, users: int) -> dict[str, Any]:
-        """What is new since the last time. `responses_us` are from due to answered, `requests` and `errors` of all."""
+    def beat(self, users: int) -> dict[str, Any]:
+        """One heartbeat. `responses_us` are the response times since the last; the counts are of the whole test."""
         wall, cpu = time.perf_counter(), time.process_time()
         if wall - self._last_wall >= _SHORTEST_S:
             self.cpu_percent = 100 * (cpu - self._last_cpu) / (wall - self._last_wall)
             self._cpu_peak_percent = max(self._cpu_peak_percent or 0.0, self.cpu_percent)
             self._last_wall, self._last_cpu = wall, cpu
-            self._health.note(self.cpu_percent, users)
+            self._health.add(self.cpu_percent, users)
         return {
             "phase": self._marks.current,
             "users": users,
@@ -43,11 +43,9 @@ class Pulse:
             "responses_us": self._recorder.take_responses_us(),
         }
 
-    def last_words(self) -> dict[str, Any]:
-        """For the totals."""
+    def totals(self) -> dict[str, Any]:
+        """What this worker adds to the totals of the test."""
         return {
-            "rows": self._recorder.rows,
-            "failures": self._recorder.failures,
             "cpu_peak_percent": self._cpu_peak_percent,
             "health": self._health.outcome,
         }

@@ -1,4 +1,4 @@
-"""What the kernel says a process uses: CPU time, resident memory, and how its CPU limit held it back.
+"""Reads resource usage of a process from the kernel: CPU time, resident memory and throttling.
 
 Standard library only: it runs in the generator's pod as well.
 """
@@ -12,18 +12,18 @@ _CGROUPS = Path("/sys/fs/cgroup")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
-# Of /proc/stat's columns, those in which a core was not at work: idle and iowait.
+# The idle columns of /proc/stat: idle and iowait.
 _IDLE = slice(3, 5)
-# Those after steal count time of guests once more.
+# The columns after steal count the time of guests a second time.
 _COUNTED = slice(0, 8)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """All but the memory only grow. A CPU limit is a share of every period, of a tenth of a second as a rule.
+    """All values but the memory are counters. A CPU limit applies to periods, usually of a tenth of a second.
 
-    `periods` is how many there were, and how many of them the process spent waiting since its share was used up; None
-    where it has no limit, or the kernel does not tell.
+    `periods` is (all periods, periods in which the process was throttled); None where it has no limit, or the kernel
+    does not report them.
     """
 
     cpu_s: float
@@ -41,7 +41,7 @@ class ProcessMeter:
 
     @property
     def most_cores(self) -> float | None:
-        """How many cores it may use: those it may run on, or less by its CPU limit; None when it has ended."""
+        """How many cores it may use, by its CPU affinity and CPU limit; None when it has ended."""
         try:
             cores = float(len(os.sched_getaffinity(self._pid)))
         except OSError:
@@ -50,7 +50,7 @@ class ProcessMeter:
         return min(cores, limit) if limit else cores
 
     def read(self) -> Reading | None:
-        """What it has used until now; None when it has ended."""
+        """Its usage until now; None when it has ended."""
         try:
             stat = (self._folder / "stat").read_text()
             pages = (self._folder / "statm").read_text().split()[1]
@@ -66,18 +66,18 @@ class ProcessMeter:
 
 
 class MachineMeter:
-    """All cores of this machine, whoever used them; what a hypervisor took away counts as used."""
+    """All cores of this machine, for all programs; time that a hypervisor took away counts as used."""
 
     def __init__(self, proc: Path = _PROC) -> None:
         self._stat = proc / "stat"
 
     @property
     def most_cores(self) -> float | None:
-        """How many it has."""
+        """The number of cores."""
         return float(os.cpu_count() or 1)
 
     def read(self) -> Reading | None:
-        """What was used of them since it started; None where the kernel does not say."""
+        """Their usage since the machine started; None where the kernel does not report it."""
         try:
             ticks = [int(field) for field in self._stat.read_text().partition("\n")[0].split()[1:]]
         except (OSError, ValueError):
@@ -106,7 +106,7 @@ def _tightest(groups: list[Path]) -> Path | None:
 
 
 def quota_cores(quota: str, period: str) -> float | None:
-    """A CPU limit in cores, of either version of cgroups; None where it is none. Raises ValueError on other words."""
+    """A CPU limit in cores, of either version of cgroups; None for no limit. Raises ValueError on other text."""
     return None if quota.strip() == "max" or int(quota) <= 0 else int(quota) / int(period)
 
 

@@ -1,6 +1,6 @@
-"""What generator, server and machine used, once a second, into a file beside the rows. Standard library only.
+"""Samples resource usage of generator, server and machine once a second, beside the rows. Standard library only.
 
-On the rows' own clock, so that both lie on one axis. `loadtest.result.samples` reads the file.
+Times are on the clock of the rows, so that both share one axis. `loadtest.result.samples` reads the file.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ class Sampler:
     def __init__(self, path: Path, server_pid: int | None, generator: str = GENERATOR) -> None:
         """Opens `path` anew; raises FileExistsError where another run's samples are.
 
-        `generator` is what the samples call this process.
+        `generator` is the name of this process in the samples.
         """
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._generator = generator
@@ -31,9 +31,9 @@ class Sampler:
         self._before = {subject: meter.read() for subject, meter in self._meters.items()}
 
     def sample(self, generator_percent: float | None) -> None:
-        """One sample of each, of the time since the last.
+        """Write one sample of each, over the time since the last.
 
-        `generator_percent` of a core is what the generator measured of itself, more finely than the kernel's ticks.
+        `generator_percent` is the worker's own CPU use, of one core; it is finer than the kernel's ticks.
         """
         now_s = time.perf_counter()
         window_s, self._read_s = now_s - self._read_s, now_s
@@ -48,13 +48,13 @@ class Sampler:
             if subject == self._generator and generator_percent is not None:
                 values["cpu_cores"] = generator_percent / 100
             lines += [f"{at_us},{subject},{name},{value:.12g}\n" for name, value in values.items() if value is not None]
-        # A full disk stops the rows as well, and then the test with it, which says so.
+        # A full disk stops the rows, too, and ends the test with a reason of its own.
         with contextlib.suppress(OSError):
             os.write(self._file, "".join(lines).encode())
 
 
 def values_between(before: Reading, after: Reading, window_s: float) -> dict[str, float | None]:
-    """The quantities of a sample: over the window between two readings, or at the later one; None where not known."""
+    """The quantities of a sample, over the window between two readings or at the later one; None where not known."""
     return {
         "cpu_cores": (after.cpu_s - before.cpu_s) / window_s,
         "memory_bytes": after.memory_bytes,
@@ -63,7 +63,7 @@ def values_between(before: Reading, after: Reading, window_s: float) -> dict[str
 
 
 def _throttled_ratio(before: Reading, after: Reading) -> float | None:
-    """In what share of its limit's periods the process had to wait; None where it has no limit."""
+    """The share of its CPU limit's periods in which the process was throttled; None where it has no limit."""
     if before.periods is None or after.periods is None:
         return None
     passed, throttled = (now - then for now, then in zip(after.periods, before.periods, strict=True))

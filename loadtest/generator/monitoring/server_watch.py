@@ -1,4 +1,4 @@
-"""Why a test ends before its time, and the look at a server that no longer answers."""
+"""Why a test ends early, and the server watch: the check that the server still answers."""
 
 import time
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import gevent.socket
 
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.recorder import Recorder
 
-# How long a connection is waited for, in seconds.
-_PROBE_TIMEOUT_S = 1.0
+# How long a connection may take, in seconds.
+_CONNECT_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -22,33 +22,33 @@ class Stop:
 
 
 class ServerWatch:
-    """Sees by the rows of this process whether the server is still there."""
+    """Checks by the rows of this worker whether the server still answers."""
 
-    def __init__(self, plan: Plan, recorder: Recorder) -> None:
+    def __init__(self, plan: LoadTestPlan, recorder: Recorder) -> None:
         self._plan = plan
         self._recorder = recorder
 
-    def gone(self, patience_s: float) -> Stop | None:
-        """Whether nothing was answered for `patience_s`, and there is no connection to be had.
+    def gone(self, after_s: float) -> Stop | None:
+        """The stop where no request was answered for `after_s` and the server accepts no connection; else None.
 
-        A server that is only slow still takes connections.
+        A server that is only slow still accepts connections.
         """
         since_s = self._recorder.unanswered_since_s
-        if since_s is None or (failing_s := time.monotonic() - since_s) < patience_s:
+        if since_s is None or (failing_s := time.monotonic() - since_s) < after_s:
             return None
-        if (refusal := self._refusal()) is None:
+        if (error := self._connection_error()) is None:
             return None
         return Stop(
             "server_gone",
-            f"nothing was answered for {failing_s:.1f} s ({self._recorder.unanswered_in_a_row} requests in a row, "
-            f"the last with {self._recorder.last_error}), and {self._plan.base_url} takes no connection ({refusal})",
+            f"no request was answered for {failing_s:.1f} s ({self._recorder.unanswered_in_a_row} requests in a row, "
+            f"the last with {self._recorder.last_error}), and {self._plan.base_url} accepts no connection ({error})",
         )
 
-    def _refusal(self) -> str | None:
+    def _connection_error(self) -> str | None:
         url = urlsplit(self._plan.base_url)
         address = (url.hostname, url.port or {"http": 80, "https": 443}[url.scheme])
         try:
-            gevent.socket.create_connection(address, timeout=_PROBE_TIMEOUT_S).close()
+            gevent.socket.create_connection(address, timeout=_CONNECT_TIMEOUT_S).close()
         except OSError as cause:
             return cause.strerror or str(cause)
         return None

@@ -1,8 +1,7 @@
-"""Runs in the generator's pod beside the generator: keeps what it wrote until somebody has it. Standard library only.
+"""The sidecar of the generator's pod: keeps the generator's files until they are fetched. Standard library only.
 
-Meanwhile it notes what the servers count.
-
-The generator may end or be killed; its files stay readable until `release`, or until the keeper's time is over.
+The generator may end or be killed; its files stay readable until `release`, or until the sidecar's time is over. During
+the test the sidecar also reads the servers' counters.
 """
 
 import base64
@@ -17,14 +16,14 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from loadtest.generator.monitoring.counters import Counters
-from loadtest.generator.plan import PLAN_VARIABLE, Plan
+from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 
 # The file whose existence means that everything has been fetched.
 _RELEASED = "released"
 
-_LOOK_S = 0.5
+_POLL_S = 0.5
 
-# How long the files are still kept once the pod was told to end, in seconds: less than its grace period.
+# How long the files are kept after the pod's SIGTERM, in seconds: less than its grace period.
 SECONDS_AFTER_TERM = 30.0
 
 
@@ -32,19 +31,19 @@ def keep(folder: Path, keep_s: float) -> None:
     """Wait for the release, for `keep_s` at most, and after a SIGTERM for `SECONDS_AFTER_TERM` at most."""
     deadline = time.monotonic() + keep_s
 
-    def hurry(*_: object) -> None:
+    def shorten(*_: object) -> None:
         nonlocal deadline
         deadline = min(deadline, time.monotonic() + SECONDS_AFTER_TERM)
 
-    signal.signal(signal.SIGTERM, hurry)
+    signal.signal(signal.SIGTERM, shorten)
     with _counters():
         while not (folder / _RELEASED).exists() and time.monotonic() < deadline:
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
 
 def _counters() -> AbstractContextManager[object]:
-    """It has nothing else to do, and a CPU that is not the generator's."""
-    return Counters(Plan.from_environment()) if PLAN_VARIABLE in os.environ else nullcontext()
+    """The sidecar has time for this, and a CPU share of its own."""
+    return Counters(LoadTestPlan.from_environment()) if PLAN_VARIABLE in os.environ else nullcontext()
 
 
 def listing(folder: Path) -> str:
@@ -61,15 +60,15 @@ def part(path: Path, offset: int, count: int) -> str:
 
 
 def unpacked(text: str) -> bytes:
-    """What `part` packed; raises ValueError where it is not whole."""
+    """The bytes that `part` packed; raises ValueError where they are not complete."""
     try:
         return zlib.decompress(base64.b64decode(text, validate=True))
     except zlib.error as cause:
-        raise ValueError(f"not what the keeper sent: {cause}") from cause
+        raise ValueError(f"not what the sidecar sent: {cause}") from cause
 
 
 def release(folder: Path) -> str:
-    """Let the keeper end."""
+    """Let the sidecar end."""
     (folder / _RELEASED).touch()
     return ""
 
@@ -88,7 +87,7 @@ def main(command: str, path: str, *numbers: str) -> None:
         case "clock":
             print(repr(time.time()))
         case _:
-            raise SystemExit(f"the keeper cannot {command}")
+            raise SystemExit(f"the sidecar has no command {command}; give keep, list, read, release or clock")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from kubernetes import client
 from loadtest.run import pod
 from loadtest.run.payload import photograph
 from provider.local.server_process import listening_process
-from stacks.load_profiles import ClosedLoop
 from stacks.names import SERVER_LABELS
 from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
 from tests.engine.process_pods import ProcessPods
 from tests.support.kubernetes.control_plane import ControlPlane
+from tests.support.load_test_inputs import cluster_load_test_inputs
 from tests.support.pod_processes import ServerProcess
 
 NAMESPACE = "load-tests"
@@ -63,37 +63,8 @@ def _declare(core: client.CoreV1Api) -> None:
 
 @pytest.fixture
 def inputs(server_url: str, kubelet: ProcessKubelet, control_plane: ControlPlane, tmp_path: Path) -> dict[str, Any]:
-    """What the resource gets, for a test as short as its phases allow."""
-    return {
-        "stack": "kubernetes",
-        "platform": "kubernetes",
-        "kubeconfig": control_plane.kubeconfig.read_text(),
-        "namespace": NAMESPACE,
-        "baseUrl": server_url,
-        "selector": SERVER_LABELS,
-        "replicas": 1,
-        "fingerprint": "f",
-        "serving": {
-            "server": "tensorflow_model_server",
-            "server_version": "2.20.0",
-            "protocol": "rest",
-            "intra_op": 2,
-            "inter_op": 2,
-            "batching": None,
-            "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
-        },
-        "profile": ClosedLoop(users=2, spawn_rate_per_s=9, wait_s=0.05, warmup_s=0, duration_s=3).model_dump(),
-        "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
-        "region": "us-central1",
-        "repeats": 1,
-        "processes": 1,
-        "rerun": "",
-        "results": str(tmp_path / "results"),
-        "workDir": str(tmp_path / "runs"),
-        "generatorImage": "locustio/locust:2.46.6",
-        "nodeSelector": {"shapebench/pool": "load"},
-        "startTimeoutS": 60,
-        "scripts": "scripts-1",
-        "payload": "payload-1",
-        "serviceAccount": "account-1",
-    }
+    """The inputs of a load test in a cluster."""
+    kubeconfig = control_plane.kubeconfig.read_text()
+    inputs = cluster_load_test_inputs(tmp_path, server_url, NAMESPACE, SERVER_LABELS, kubeconfig)
+    inputs["profile"]["duration_s"] = 3.0
+    return inputs

@@ -154,7 +154,7 @@ def test_a_killed_one_of_two_generator_processes_ends_the_test_and_the_rows_of_b
 def test_a_cancelled_update_ends_the_job(inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet) -> None:
     recorded = Recorded(lambda recorded: recorded.operation.cancelled.set())
     inputs["profile"]["duration_s"] = 600.0
-    with pytest.raises(ResourceError, match="the test was cancelled before its end"):
+    with pytest.raises(ResourceError, match="the test was cancelled, so later requests are missing"):
         RESOURCE.create(inputs, recorded.operation)
     assert left(api) == []
     assert kubelet.pods.alive == []

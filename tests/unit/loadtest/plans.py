@@ -1,27 +1,25 @@
-"""A plan on disk for what reads one, as the Locust process and the pod's containers do."""
+"""A plan on disk, as the Locust process and the pod's containers read it; capacity searches to judge by."""
 
 from pathlib import Path
+from typing import Any
 
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan
 
 
 def write_plan(folder: Path, url: str = "http://127.0.0.1:1", body: bytes = b"") -> Path:
-    """The shortest closed loop, of one user who asks a model of three classes; its protocol is that of the URL."""
+    """The shortest closed loop: one user, a model of three classes; its protocol is that of the URL."""
     (folder / "request.body").write_bytes(body)
     path = folder / "plan.json"
-    Plan(
-        protocol="rest" if url.startswith("http") else "grpc",
-        base_url=url,
-        model_name="resnet",
-        body_path=str(folder / "request.body"),
-        expected_shape=(1, 3),
-        users=1,
-        spawn_rate_per_s=1,
-        wait_s=0,
-        warmup_s=0,
-        ramp_s=1,
-        duration_s=1,
-        rows_folder=str(folder),
-        parent_pid=None,
-    ).write(path)
+    load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
+    protocol = "rest" if url.startswith("http") else "grpc"
+    LoadTestPlan(load, protocol, url, "resnet", str(folder), expected_shape=(1, 3)).write(path)
     return path
+
+
+def capacity_search(**changes: Any) -> CapacitySearchPlan:
+    """p99 within half a second, one error in a thousand, to 1 %."""
+    fields: dict[str, Any] = {
+        "quantile": 0.99, "latency_ms": 500, "error_ratio": 0.001, "lowest_rps": 0.1, "highest_rps": 10_000,
+        "precision": 0.01, "max_in_flight": 256, "warmup_s": 20, "duration_s": 600,
+    }  # fmt: skip
+    return CapacitySearchPlan(mode="capacity", **fields | changes)

@@ -1,5 +1,7 @@
-"""Load tests that are played beside each other, for each takes seconds and hardly any work."""
+"""Load tests that run at the same time, because each takes seconds and little CPU."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,18 +13,20 @@ from typing import Any
 import pytest
 
 from bench.servers import processes as servers
-from loadtest.generator.plan import Limits
+from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, Progress
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 
+ROOT = Path(__file__).parents[3]
+
 Scenario = Callable[..., Any]
-"""What is played: it gets what `played` is given, and a folder of its own, and returns what came of it."""
+"""One load test: its arguments are those of `played` and a folder of its own; it returns its result."""
 CameOf = Callable[[Scenario], Any]
 
 
 class Scenarios:
-    """Those of a module: `@scenario` on each, then a fixture that has them `played`, `at_once` at a time."""
+    """The load tests of a module: `@scenario` marks each, and a fixture runs them by `played`, `at_once` at a time."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -34,35 +38,37 @@ class Scenarios:
 
     @contextmanager
     def played(self, folders: pytest.TempPathFactory, *given: Any) -> Iterator[CameOf]:
-        """All begin; what one returned, or the error that it raised, is waited for when it is asked for."""
+        """Start all; a result, or the error that was raised, is waited for when it is used."""
         with ThreadPoolExecutor(self._at_once) as pool:
             futures = {play: pool.submit(play, *given, folders.mktemp(play.__name__)) for play in self._plays}
             yield lambda play: futures[play].result()
 
 
-def played_until_killed(load_at: Callable[[str], LoadTestSpec]) -> LoadTestOutcome:
-    """What came of a test whose server, one of a thousand classes, was killed as soon as it had answered."""
+def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> LoadTestOutcome:
+    """The outcome of a test whose server, with a model of a thousand classes, is killed after its first answer."""
     with servers.null() as (server, url):
 
         def kill(progress: Progress) -> None:
             if progress.requests:
                 server.kill()
 
-        return run_load_test(replace(load_at(url), expected_shape=(1, 1000)), kill, threading.Event())
+        return run_load_test(replace(plan_at(url), expected_shape=(1, 1000)), body, kill, threading.Event())
 
 
-def short_closed_loop(
-    protocol: str, url: str, work_dir: Path, body: bytes, limits: Limits, **profile: float
-) -> LoadTestSpec:
-    """Two users for two seconds, who ask a model of three classes; `profile` says what is otherwise."""
-    fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
-    return LoadTestSpec(
-        profile=ClosedLoop(**fields | profile),
-        protocol=protocol,
-        base_url=url,
-        model_name="resnet",
-        work_dir=work_dir,
-        body=body,
-        expected_shape=(1, 3),
-        limits=limits,
+def started_caller(plan: LoadTestPlan) -> "subprocess.Popen[bytes]":
+    """A process that runs the load test, once it has reported progress."""
+    program = (
+        "import sys, threading; from loadtest.run.runner import *; "
+        "run_load_test(LoadTestPlan.from_json(sys.argv[1]), b'{}', print, threading.Event())"
     )
+    caller = subprocess.Popen([sys.executable, "-c", program, plan.to_json()], cwd=ROOT, stdout=subprocess.PIPE)
+    assert caller.stdout
+    caller.stdout.readline()
+    return caller
+
+
+def short_closed_loop(protocol: str, url: str, work_dir: Path, limits: Limits, **profile: float) -> LoadTestPlan:
+    """Two users for two seconds, and a model of three classes; `profile` changes fields of the load profile."""
+    fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
+    load = load_plan(ClosedLoop(**fields | profile).model_dump())
+    return LoadTestPlan(load, protocol, url, "resnet", str(work_dir), expected_shape=(1, 3), limits=limits)

@@ -1,4 +1,4 @@
-"""A queue on a clock of its own: c workers serve in order, and a capacity search asks them without waiting."""
+"""A queue on a clock of its own: c workers serve in order, and a capacity search sends requests without waiting."""
 
 import heapq
 import random
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from loadtest.generator.capacity.search import Found, Search, Step
-from loadtest.generator.capacity.step import Objective, StepJudge, Verdict
-from loadtest.generator.loops.arrivals import CONSTANT, arrivals_at
+from loadtest.generator.capacity.search import CapacityEstimate, Search, Step
+from loadtest.generator.capacity.step import StepJudge, Verdict
+from loadtest.generator.loops.arrivals import CONSTANT, offsets_at
+from loadtest.generator.plan import CapacitySearchPlan
 
 LOOK_S = 0.25
 
@@ -32,25 +33,25 @@ class SimulatedServer:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
 
-    def judge(self, objective: Objective, step: Step) -> tuple[Verdict, float]:
-        """Offer the step's rate to an idle server until the judge has made up its mind."""
-        judge = StepJudge(objective, step.rate_rps, self.service_variation, glance=step.glance)
+    def judge(self, load: CapacitySearchPlan, step: Step) -> tuple[Verdict, float]:
+        """Offer the step's rate to an idle server until the step is judged."""
+        judge = StepJudge(load, step.rate_rps, self.service_variation, quick=step.quick)
         free = [0.0] * self.workers
         ends: list[tuple[float, int, float]] = []
         looks = (LOOK_S * n for n in count(1))
         look_s = next(looks)
         arrived_s = self._way()
-        for number, due_s in enumerate(arrivals_at(step.rate_rps, CONSTANT, seed=0)):
+        for number, due_s in enumerate(offsets_at(step.rate_rps, CONSTANT, seed=0)):
             while look_s < due_s:
                 while ends and ends[0][0] <= look_s:
                     end_s, ended, ended_due_s = heapq.heappop(ends)
-                    judge.ended(ended, end_s - ended_due_s, ok=True)
+                    judge.add_end(ended, end_s - ended_due_s, ok=True)
                 if verdict := judge.verdict(look_s):
                     self.steps.append((step, verdict, look_s))
                     self.now_s += look_s
-                    return verdict, judge.unseen(look_s)
+                    return verdict, judge.undetectable_growth(look_s)
                 look_s = next(looks)
-            judge.due(number, due_s)
+            judge.add_due(number, due_s)
             end_s = max(arrived_s(due_s), heapq.heappop(free)) + self.service_s(self._random)
             heapq.heappush(free, end_s)
             heapq.heappush(ends, (end_s + self._random.expovariate(1 / self.noise_s), number, due_s))
@@ -72,8 +73,8 @@ class SimulatedServer:
 
         return arrived_s
 
-    def search(self, objective: Objective, start_rps: float, precision: float = 0.01) -> tuple[Found | None, Search]:
-        search = Search(start_rps, 0.1, 10_000, precision)
+    def search(self, load: CapacitySearchPlan, start_rps: float) -> tuple[CapacityEstimate | None, Search]:
+        search = Search(load, start_rps)
         while step := search.next():
-            search.learn(step, *self.judge(objective, step))
-        return search.found(), search
+            search.record(step, *self.judge(load, step))
+        return search.estimate(), search

@@ -15,6 +15,7 @@ from provider.cluster.load_job import GENERATOR
 from provider.local.server_process import listening_process
 from provider.resource import Props
 from stacks.names import NAME
+from tests.support.load_test_inputs import cluster_load_test_inputs, load_test_inputs
 from tests.support.pod_processes import PodProcesses, ServerProcess
 
 SERVER = {
@@ -174,54 +175,13 @@ def grpc_server_url() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def load_test_inputs(tmp_path: Path) -> Props:
-    """The inputs that both load tests have, for a test as short as its phases allow."""
-    return {
-        "stack": "kubernetes",
-        "platform": "kubernetes",
-        "baseUrl": "http://127.0.0.1:8501",
-        "fingerprint": "f",
-        "serving": {
-            "server": "tensorflow_model_server",
-            "server_version": "2.20.0",
-            "protocol": "rest",
-            "intra_op": 2,
-            "inter_op": 2,
-            "batching": None,
-            "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
-        },
-        "profile": {
-            "mode": "closed",
-            "users": 2,
-            "spawn_rate_per_s": 9.0,
-            "wait_s": 0.05,
-            "warmup_s": 0.0,
-            "duration_s": 1.5,
-        },
-        "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
-        "region": "us-central1",
-        "repeats": 1,
-        "processes": 1,
-        "rerun": "",
-        "results": str(tmp_path / "results"),
-        "workDir": str(tmp_path / "runs"),
-    }
+@pytest.fixture(name="load_test_inputs")
+def inputs_of_both_load_tests(tmp_path: Path) -> Props:
+    """The inputs that both load tests have."""
+    return load_test_inputs(tmp_path)
 
 
 @pytest.fixture
-def inputs(load_test_inputs: Props, server_url: str) -> Props:
+def inputs(tmp_path: Path, server_url: str) -> Props:
     """The inputs of a load test in a cluster."""
-    return load_test_inputs | {
-        "kubeconfig": None,
-        "namespace": "shapebench",
-        "baseUrl": server_url,
-        "selector": {"app.kubernetes.io/name": "tf-serving"},
-        "replicas": 1,
-        "generatorImage": "locustio/locust:2.46.6",
-        "nodeSelector": {"shapebench/pool": "load"},
-        "startTimeoutS": 60,
-        "scripts": "scripts-1",
-        "payload": "payload-1",
-        "serviceAccount": "account-1",
-    }
+    return cluster_load_test_inputs(tmp_path, server_url, "shapebench", {"app.kubernetes.io/name": "tf-serving"})

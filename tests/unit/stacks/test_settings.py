@@ -155,7 +155,10 @@ def test_each_way_to_ask_has_a_profile(profile, mode):
 @pytest.mark.parametrize(
     ("load", "said"),
     [
-        ({"profile": "open", "rateRps": 0}, "shapebench:load.rateRps is 0: input should be greater than 0. Requests a"),
+        (
+            {"profile": "open", "rateRps": 0},
+            "shapebench:load.rateRps is 0: input should be greater than 0. Requests per",
+        ),
         ({"profile": "open", "users": 4}, "shapebench:load.users is not a setting, so it would change nothing; there"),
         ({"profile": "open", "rate": 4}, "shapebench:load.rate is not a setting, so it would change nothing; did you"),
         ({"profile": "open", "rampS": 65}, "shapebench:load: rampS is 65 and durationS, which includes it, is 65"),

@@ -30,7 +30,7 @@ def test_a_ramp_longer_than_the_test_leaves_no_hold() -> None:
 
 
 @given(seconds, seconds, seconds, seconds)
-def test_the_next_change_is_where_another_phase_is_due(
+def test_the_next_change_is_where_another_phase_begins(
     warmup_s: float, ramp_s: float, duration_s: float, elapsed_s: float
 ) -> None:
     timeline = Timeline(warmup_s, ramp_s, duration_s)
@@ -62,5 +62,5 @@ def test_a_clock_that_was_set_back_does_not_leave_a_request_without_a_phase() ->
 
 
 @pytest.mark.parametrize("name", ["", "held", "step-", "hold "])
-def test_a_name_that_is_no_phase_is_known_as_such(name: str) -> None:
+def test_a_name_that_is_not_a_phase_does_not_match(name: str) -> None:
     assert not PHASE_NAME.fullmatch(name)

@@ -13,7 +13,7 @@ from analysis.results.store import REQUESTS_SCHEMA
 from loadtest.generator.clients.client import Answer
 from loadtest.generator.phases import PhaseMarks
 from loadtest.generator.recorder import Recorder
-from loadtest.result.raw_rows import read_spool
+from loadtest.result.raw_rows import read_raw_rows
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,10 +77,10 @@ def test_every_request_comes_back_exactly(requests: list[dict[str, Any]], reques
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         recorder = record(path, requests, request_bytes)
-        spool = read_spool(path, "w")
-    assert spool.rows.to_pylist() == [as_row(request, request_bytes) for request in requests]
-    assert spool.rows.schema == REQUESTS_SCHEMA
-    assert (spool.torn, spool.corrupt_lines) == (False, ())
+        raw = read_raw_rows(path, "w")
+    assert raw.rows.to_pylist() == [as_row(request, request_bytes) for request in requests]
+    assert raw.rows.schema == REQUESTS_SCHEMA
+    assert (raw.torn, raw.corrupt_lines) == (False, ())
     assert recorder.rows == len(requests)
     assert recorder.failures == sum(request["answer"].error is not None for request in requests)
 
@@ -93,15 +93,15 @@ LINES = [
 
 
 @given(st.integers(min_value=0, max_value=sum(map(len, LINES))))
-def test_a_file_that_ends_anywhere_gives_the_rows_that_were_whole(size: int) -> None:
+def test_a_truncated_file_gives_its_complete_rows(size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         path.write_bytes(b"".join(LINES)[:size])
-        spool = read_spool(path, "w")
+        raw = read_raw_rows(path, "w")
     whole = b"".join(LINES)[:size].count(b"\n")
-    assert spool.rows["start"].cast("int64").to_pylist() == [1795565227771159 + number for number in range(whole)]
-    assert spool.torn == (size not in {0, len(LINES[0]), len(LINES[0] + LINES[1]), len(b"".join(LINES))})
-    assert spool.corrupt_lines == ()
+    assert raw.rows["start"].cast("int64").to_pylist() == [1795565227771159 + number for number in range(whole)]
+    assert raw.torn == (size not in {0, len(LINES[0]), len(LINES[0] + LINES[1]), len(b"".join(LINES))})
+    assert raw.corrupt_lines == ()
 
 
 @pytest.mark.parametrize(
@@ -123,19 +123,19 @@ def test_a_file_that_ends_anywhere_gives_the_rows_that_were_whole(size: int) -> 
         LINES[0][:20] + LINES[1],
     ],
 )
-def test_a_broken_line_in_the_middle_is_left_out_and_named(broken: bytes, tmp_path: Path) -> None:
+def test_a_corrupt_line_is_left_out_and_its_number_reported(broken: bytes, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(LINES[0] + broken + LINES[2])
-    spool = read_spool(path, "w")
-    assert spool.rows["latency_us"].to_pylist() == [61123, 8]
-    assert spool.corrupt_lines == (2,)
-    assert not spool.torn
+    raw = read_raw_rows(path, "w")
+    assert raw.rows["latency_us"].to_pylist() == [61123, 8]
+    assert raw.corrupt_lines == (2,)
+    assert not raw.torn
 
 
-def test_a_file_that_was_never_made_has_no_rows(tmp_path: Path) -> None:
-    spool = read_spool(tmp_path / "none.csv", "w")
-    assert spool.rows.num_rows == 0
-    assert spool.rows.schema == REQUESTS_SCHEMA
+def test_a_file_that_does_not_exist_has_no_rows(tmp_path: Path) -> None:
+    raw = read_raw_rows(tmp_path / "none.csv", "w")
+    assert raw.rows.num_rows == 0
+    assert raw.rows.schema == REQUESTS_SCHEMA
 
 
 def test_a_recorder_does_not_add_to_the_rows_of_another_run(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_recorder_does_not_add_to_the_rows_of_another_run(tmp_path: Path) -> N
         Recorder(tmp_path / "rows.csv", PhaseMarks(), 0)
 
 
-def test_rows_that_the_disk_does_not_take_are_kept_for_the_next_try(tmp_path: Path) -> None:
+def test_rows_that_cannot_be_written_are_kept_for_the_next_flush(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path / "rows.csv", PhaseMarks(), 0)
     whole, recorder._file = recorder._file, -1
     recorder._lines.append(LINES[0].decode())

@@ -1,36 +1,38 @@
-"""Healthy runs are ranked, and sabotaged ones are not: each for its own reason."""
+"""Healthy runs are valid, and sabotaged ones are not: each for its own reason."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis.results.store import REQUESTS_SCHEMA
+from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.store import NOT_SENT, REQUESTS_SCHEMA
+from analysis.results.thresholds import GENERATOR_BUSY_CORES
+from loadtest.generator.clients import client
 from loadtest.generator.loops.arrivals import ramp_and_hold
+from loadtest.generator.monitoring import health
+from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.result.modes import rules_of
 from loadtest.result.outcome import outcome_of
-from loadtest.result.raw_rows import Spool
-from loadtest.result.reasons import Ending
-from loadtest.result.validity import reasons_of_idleness, reasons_of_sharing
-from provider.cluster.server_pods import ServerPod, reasons_against_servers
-from provider.local.server_process import ProcessIdentity, reasons_against_listener
+from loadtest.result.raw_rows import RawRows
+from loadtest.result.validity.servers import Servers, ServerState, idle_replica_reasons
+from loadtest.result.validity.termination import Termination
 from stacks.load_profiles import ClosedLoop, LoadProfile, OpenLoop
 
 BEGAN_US = 1_790_000_000_000_000
 OPEN = OpenLoop(rate_rps=50, arrivals="constant", seed=1, max_in_flight=64, warmup_s=0, ramp_s=2, duration_s=32)
 POISSON = OPEN.model_copy(update={"arrivals": "poisson", "seed": 9})
-LISTENER = ProcessIdentity(7, "boot:100")
-REPLICAS = tuple(
-    ServerPod(f"s{at}", f"uid-{at}", ready=True, restarts=0, node="n", image="i@sha256:1") for at in range(2)
-)
+REPLICAS = tuple(ServerState(f"s{at}", f"uid-{at}", image="i@sha256:1") for at in range(2))
 CLOSED = ClosedLoop(users=8, spawn_rate_per_s=4, wait_s=0.1, warmup_s=0, duration_s=32)
 
 
 @dataclass
 class Run:
-    """A run as its generator leaves it; a sabotage changes what it likes. Times are in µs since the run began."""
+    """What the generator measured; a sabotage changes any of it. Times are in µs since the run began."""
 
     profile: LoadProfile
     due: np.ndarray
@@ -41,13 +43,14 @@ class Run:
     backend: np.ndarray
     health: dict[str, Any] = field(
         default_factory=lambda: {
-            "busy_share": 0.0, "lag_p99_ms": 1.2, "users_min": None, "clock_moved_ms": 0.01, "resent_share": 0.0
+            "busy_ratio": 0.0, "event_loop_lag_p99_ms": 1.2, "users_min": None, "clock_step_ms": 0.01,
+            "retransmitted_ratio": 0.0,
         }
     )  # fmt: skip
     totals: dict[str, Any] = field(default_factory=dict)
     exit_code: int = 0
-    listener_after: ProcessIdentity = LISTENER
-    replicas_after: tuple[ServerPod, ...] = REPLICAS
+    replicas: tuple[ServerState, ...] = REPLICAS
+    replicas_after: tuple[ServerState, ...] = REPLICAS
 
     @property
     def held(self) -> np.ndarray:
@@ -73,14 +76,14 @@ class Run:
             schema=REQUESTS_SCHEMA,
         )
         totals = {"counted_requests": count, "stop": None, "health": self.health} | self.totals
-        ending = Ending(self.exit_code, None if self.exit_code else totals, None, ("the end",))
-        outcome = outcome_of(ending, Spool(rows, torn=False, corrupt_lines=()), self.profile, None, "2")
-        return (
-            *outcome.reasons,
-            *reasons_against_listener(LISTENER, self.listener_after),
-            *reasons_against_servers(REPLICAS, self.replicas_after),
-            *reasons_of_sharing(outcome.rows, outcome.counted_phase, replicas=2),
-        )
+        return outcome_of(
+            LoadTestPlan(load_plan(self.profile.model_dump()), "rest", "http://server", "resnet", "."),
+            Termination(self.exit_code, None if self.exit_code else totals, None, ("the end",)),
+            RawRows(rows, torn=False, corrupt_lines=()),
+            SAMPLES_SCHEMA.empty_table(),
+            Servers(2, self.replicas, self.replicas_after),
+            datetime.now(UTC),
+        ).reasons
 
 
 def a_run(profile: LoadProfile, seed: int = 0, spread: float = 0.1, median_ms: float = 60.0) -> Run:
@@ -88,7 +91,7 @@ def a_run(profile: LoadProfile, seed: int = 0, spread: float = 0.1, median_ms: f
     draw = np.random.default_rng(seed)
     if isinstance(profile, OpenLoop):
         schedule = ramp_and_hold(profile.rate_rps, profile.ramp_s, profile.hold_s, profile.arrivals, profile.seed)
-        due_s, phases = zip(*((arrival.due_s, arrival.phase) for arrival in schedule), strict=True)
+        due_s, phases = zip(*((arrival.intended_start_s, arrival.phase) for arrival in schedule), strict=True)
         due = (np.array(due_s) * 1e6).astype("int64")
         start, phase = due + draw.exponential(500, len(due)).astype("int64"), np.array(phases)
     else:
@@ -148,11 +151,11 @@ def keep_only(run: Run, kept: np.ndarray) -> None:
 
 
 def starved(run: Run) -> None:
-    run.health["busy_share"] = 0.7
+    run.health["busy_ratio"] = 0.7
 
 
 def blocked(run: Run) -> None:
-    run.health["lag_p99_ms"] = 240.0
+    run.health["event_loop_lag_p99_ms"] = 240.0
 
 
 def late(run: Run) -> None:
@@ -181,11 +184,12 @@ def killed(run: Run) -> None:
 
 
 def server_gone(run: Run) -> None:
-    run.totals["stop"] = {"cause": "server_gone", "detail": "nothing was answered for 5.1 s"}
+    run.totals["stop"] = {"cause": "server_gone", "detail": "no request was answered for 5.1 s"}
 
 
 def restarted_server(run: Run) -> None:
-    run.listener_after = ProcessIdentity(8, "boot:200")
+    run.replicas = (ServerState("process 7", "7 boot:100"),)
+    run.replicas_after = (ServerState("process 8", "8 boot:200"),)
 
 
 def restarted_replica(run: Run) -> None:
@@ -193,7 +197,7 @@ def restarted_replica(run: Run) -> None:
 
 
 def replaced_replica(run: Run) -> None:
-    run.replicas_after = (replace(REPLICAS[0], uid="another"), REPLICAS[1])
+    run.replicas_after = (replace(REPLICAS[0], name="s9", uid="another"), REPLICAS[1])
 
 
 def idle_replica(run: Run) -> None:
@@ -219,7 +223,7 @@ def overloaded(run: Run) -> None:
 
 
 def clock_set(run: Run) -> None:
-    run.health["clock_moved_ms"] = 1500.0
+    run.health["clock_step_ms"] = 1500.0
 
 
 def clock_backwards(run: Run) -> None:
@@ -227,7 +231,7 @@ def clock_backwards(run: Run) -> None:
 
 
 def lossy_network(run: Run) -> None:
-    run.health["resent_share"] = 0.08
+    run.health["retransmitted_ratio"] = 0.08
 
 
 def all_failed(run: Run) -> None:
@@ -240,16 +244,16 @@ SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (blocked, OPEN, "event loop was 240 ms late"),
     (late, OPEN, "could not keep its schedule"),
     (slowed, OPEN, "could not keep its schedule"),
-    (dead_worker, CLOSED, "only 5 of 8 users were there"),
-    (dead_worker, OPEN, "only 61 of 64 users were there"),
-    (dropped_rows, OPEN, "1500 requests were due in the hold phase but 1463 rows are there"),
+    (dead_worker, CLOSED, "only 5 of 8 users were running"),
+    (dead_worker, OPEN, "only 61 of 64 users were running"),
+    (dropped_rows, OPEN, "1500 requests were due in the hold phase, but it has 1463 rows, so rows are missing"),
     (dropped_rows, POISSON, "rows are missing"),
     (uncounted_rows, CLOSED, "so rows are wrong"),
     (killed, OPEN, "the load generator crashed (SIGKILL)"),
-    (server_gone, OPEN, "the server stopped answering: nothing was answered for 5.1 s"),
-    (restarted_server, OPEN, "the server restarted during the test: process 7 listened before it and process 8 after"),
+    (server_gone, OPEN, "the server stopped answering: no request was answered for 5.1 s"),
+    (restarted_server, OPEN, "server process 7 was replaced during the test by process 8"),
     (restarted_replica, OPEN, "server s1 restarted during the test (1 times)"),
-    (replaced_replica, CLOSED, "server s0 was replaced during the test"),
+    (replaced_replica, CLOSED, "server s0 was replaced during the test by s9"),
     (idle_replica, OPEN, "only 1 of 2 replicas answered (10.0.0.1:8500)"),
     (lazy_replica, OPEN, "replica 10.0.0.2:8500 answered 150 of 1500"),
     (drifting, CLOSED, "did not settle: median latency rose"),
@@ -258,7 +262,7 @@ SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (overloaded, POISSON, "did not settle: median latency rose"),
     (clock_set, OPEN, "wall clock was set by 1500 ms"),
     (clock_backwards, OPEN, "sent before they were due"),
-    (lossy_network, OPEN, "8.0% of the generator's TCP segments had to be sent again"),
+    (lossy_network, OPEN, "8.0% of the generator's TCP segments were retransmitted"),
     (all_failed, OPEN, "requests failed, most of them with timeout"),
 ]
 
@@ -273,31 +277,31 @@ def test_a_sabotaged_run_is_invalid_for_the_right_reason(
 
 
 @pytest.mark.parametrize(("sabotage", "profile", "words"), SABOTAGED)
-def test_a_sabotage_has_no_second_reason_that_misleads(
+def test_a_sabotage_has_no_second_reason_without_a_cause(
     sabotage: Callable[[Run], None], profile: LoadProfile, words: str
 ) -> None:
     run = a_run(profile)
     sabotage(run)
     beside = [reason for reason in run.reasons() if words not in reason]
     # Rows that went missing change the rate, and a schedule that slips does; a failed run has no good hold either.
-    assert all("another load" in reason or "of the hold phase failed" in reason for reason in beside)
+    assert all("instead of the planned" in reason or "of the hold phase failed" in reason for reason in beside)
 
 
-def test_whether_a_run_drifts_is_not_a_matter_of_chance() -> None:
+def test_runs_without_a_drift_never_have_one_by_chance() -> None:
     assert not any(a_run(profile, seed=seed, spread=0.5).reasons() for seed in range(60) for profile in (OPEN, CLOSED))
 
 
-def test_a_rate_that_was_not_reached_is_another_load() -> None:
+def test_a_rate_that_was_not_reached_is_a_reason() -> None:
     run = a_run(OPEN, median_ms=3000)
     run.start[run.held] += np.linspace(0, 400_000, run.held.sum()).astype("int64")
     (reason,) = run.reasons()
-    assert "requests a second were sent where 50.0 were intended" in reason
+    assert "requests/s were sent instead of the planned 50.0" in reason
 
 
-def test_a_replica_that_counted_nothing_was_idle_though_no_row_can_tell() -> None:
-    [reason] = reasons_of_idleness({"a": 90, "b": 0}, 2, CLOSED)
+def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_replicas() -> None:
+    [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, rules_of(load_plan(CLOSED.model_dump())))
     assert reason == (
-        "only 1 of 2 replicas answered (a), so the rest were idle and their price buys nothing in these figures"
+        "only 1 of 2 replicas answered (a); the others were idle, and the price of a prediction includes theirs"
     )
 
 
@@ -311,7 +315,12 @@ def test_a_replica_that_counted_nothing_was_idle_though_no_row_can_tell() -> Non
         ({"a": 0}, 1, CLOSED),
     ],
 )
-def test_what_is_not_known_or_not_odd_is_no_reason(
+def test_an_unknown_or_normal_split_of_requests_is_no_reason(
     requests: dict[str, int], replicas: int, profile: LoadProfile
 ) -> None:
-    assert reasons_of_idleness(requests, replicas, profile) == ()
+    assert idle_replica_reasons(requests, replicas, rules_of(load_plan(profile.model_dump()))) == ()
+
+
+def test_constants_that_the_generator_cannot_import_are_the_same_in_the_analysis() -> None:
+    assert health.BUSY_PERCENT == 100 * GENERATOR_BUSY_CORES
+    assert client.NOT_SENT == NOT_SENT

@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -23,12 +21,11 @@ import pytest
 from analysis.results.counters import requests_by_replica
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import REQUESTS_SCHEMA
-from loadtest.generator.plan import Limits
+from loadtest.generator.plan import Limits, LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome, Progress
-from loadtest.run.runner import LoadTestSpec, run_load_test
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop
+from loadtest.run.runner import run_load_test
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
-ROOT = Path(__file__).parents[3]
 BODY = b'{"instances": [[1, 2, 3]]}'
 
 # Short enough for a test.
@@ -39,15 +36,15 @@ Serve = Callable[[Callable[[Any, int], None]], Any]
 scenario = Scenarios(at_once=5)
 
 
-def spec(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestSpec:
-    return short_closed_loop("rest", url, work_dir, BODY, limits, **profile)
+def plan(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestPlan:
+    return short_closed_loop("rest", url, work_dir, limits, **profile)
 
 
-def run(load: LoadTestSpec, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:
-    return run_load_test(load, on_progress, threading.Event())
+def run(load: LoadTestPlan, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:
+    return run_load_test(load, BODY, on_progress, threading.Event())
 
 
-def answer_rightly(exchange: Any, _: int) -> None:
+def answer_correctly(exchange: Any, _: int) -> None:
     exchange.answer()
 
 
@@ -61,16 +58,7 @@ def locust_in(work_dir: Path) -> psutil.Process | None:
 
 @scenario
 def killed_caller(serve: Serve, work_dir: Path) -> psutil.Process:
-    program = (
-        "import sys, threading; from pathlib import Path; from loadtest.run.runner import *; "
-        "from stacks.load_profiles import ClosedLoop; "
-        "run_load_test(LoadTestSpec(ClosedLoop(users=1, spawn_rate_per_s=1.0, wait_s=0.1, warmup_s=0.0, "
-        "duration_s=600.0), 'rest', sys.argv[1], 'resnet', Path(sys.argv[2]), b'{}', (1, 3)), print, threading.Event())"
-    )
-    command = [sys.executable, "-c", program, serve(answer_rightly).url, str(work_dir)]
-    caller = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert caller.stdout
-    caller.stdout.readline()
+    caller = started_caller(plan(serve(answer_correctly).url, work_dir, duration_s=600.0))
     locust = locust_in(work_dir)
     assert locust
     caller.kill()
@@ -93,9 +81,9 @@ def good(serve: Serve, work_dir: Path) -> SimpleNamespace:
 
     server = serve(slowly)
     progress: list[Progress] = []
-    load = spec(server.url, work_dir, users=3, spawn_rate_per_s=3.0, warmup_s=1.0)
+    load = plan(server.url, work_dir, users=3, spawn_rate_per_s=3.0, warmup_s=1.0)
     # The scripted server answers in a thread of this process.
-    outcome = run(replace(load, server_pid=os.getpid(), page=f"{server.url}/page"), progress.append)
+    outcome = run(replace(load, server_pid=os.getpid(), counter_urls={"server": f"{server.url}/page"}), progress.append)
     return SimpleNamespace(server=server, progress=progress, outcome=outcome, rows=outcome.rows)
 
 
@@ -108,7 +96,7 @@ def test_a_test_that_goes_well_is_valid(went_well: Any) -> None:
     assert went_well.outcome.reasons == ()
 
 
-def test_what_the_server_counted_is_told_from_before_the_first_request_until_after_the_last(went_well: Any) -> None:
+def test_the_servers_counters_are_read_before_the_first_request_and_after_the_last(went_well: Any) -> None:
     assert requests_by_replica(went_well.outcome.samples) == {"server": went_well.rows.num_rows}
 
 
@@ -117,7 +105,7 @@ def test_every_request_that_the_server_saw_is_a_row_and_locust_counted_it(went_w
     assert went_well.rows.schema == REQUESTS_SCHEMA
 
 
-def test_what_generator_server_and_machine_used_is_sampled_each_second_from_before_the_first_request(
+def test_generator_server_and_machine_are_sampled_each_second_from_before_the_first_request(
     went_well: Any,
 ) -> None:
     samples, rows = went_well.outcome.samples, went_well.rows
@@ -134,7 +122,7 @@ def test_what_generator_server_and_machine_used_is_sampled_each_second_from_befo
         assert pc.min(cores["value"]).as_py() >= 0
 
 
-def test_the_phases_follow_one_another_with_their_users(went_well: Any) -> None:
+def test_phases_come_in_order_with_their_numbers_of_users(went_well: Any) -> None:
     rows = went_well.rows.sort_by("start")
     phases = rows["phase"].to_pylist()
     assert phases == sorted(phases, key=["warmup", "ramp", "hold"].index)
@@ -183,7 +171,7 @@ def test_progress_comes_while_it_runs(went_well: Any) -> None:
     assert progress[-1].p50_ms >= 20
 
 
-def test_it_says_what_the_generator_needed(went_well: Any) -> None:
+def test_the_outcome_has_the_generators_cpu_peak_and_version(went_well: Any) -> None:
     assert 0 < went_well.outcome.cpu_peak_percent < 200
     assert went_well.outcome.locust_version
 
@@ -210,10 +198,10 @@ def misdeeds(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     def misbehave(exchange: Any, number: int) -> None:
         MISDEEDS[min(number, len(MISDEEDS) - 1)][2](exchange)
 
-    return run(spec(serve(misbehave).url, work_dir, users=1, wait_s=0.01))
+    return run(plan(serve(misbehave).url, work_dir, users=1, wait_s=0.01))
 
 
-def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: CameOf) -> None:
+def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(came_of: CameOf) -> None:
     outcome = came_of(misdeeds)
     rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
@@ -229,16 +217,16 @@ def late_answers(serve: Serve, work_dir: Path) -> LoadTestOutcome:
         exchange.answer()
 
     limits = replace(LIMITS, response_timeout_s=5)
-    return run(spec(serve(late).url, work_dir, limits, users=1, spawn_rate_per_s=1.0, wait_s=0.0))
+    return run(plan(serve(late).url, work_dir, limits, users=1, spawn_rate_per_s=1.0, wait_s=0.0))
 
 
-def test_a_request_under_way_at_the_end_is_finished_and_counted(came_of: CameOf) -> None:
+def test_a_request_in_flight_at_the_end_is_finished_and_counted(came_of: CameOf) -> None:
     assert came_of(late_answers).rows["ok"].to_pylist() == [True, True, True], "sent at 0, 0.9 and 1.8 s of 2"
 
 
 @scenario
 def killed_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
-    return played_until_killed(lambda url: spec(url, work_dir, duration_s=60.0))
+    return played_until_killed(lambda url: plan(url, work_dir, duration_s=60.0), BODY)
 
 
 def test_a_server_that_is_killed_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
@@ -255,7 +243,7 @@ def absent_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
-        return run(spec(url, work_dir, limits=Limits(), duration_s=1.0, spawn_rate_per_s=100.0))
+        return run(plan(url, work_dir, limits=Limits(), duration_s=1.0, spawn_rate_per_s=100.0))
 
 
 def test_a_server_that_is_gone_at_the_end_of_a_short_test_is_a_reason(came_of: CameOf) -> None:
@@ -273,8 +261,8 @@ def cancelled_test(serve: Serve, work_dir: Path) -> SimpleNamespace:
             time.sleep(30)
 
     cancelled = threading.Event()
-    load = spec(serve(hang_after_three).url, work_dir, Limits(response_timeout_s=60), users=1, duration_s=600.0)
-    outcome = run_load_test(load, lambda _: cancelled.set(), cancelled)
+    load = plan(serve(hang_after_three).url, work_dir, Limits(response_timeout_s=60), users=1, duration_s=600.0)
+    outcome = run_load_test(load, BODY, lambda _: cancelled.set(), cancelled)
     return SimpleNamespace(outcome=outcome, locust=locust_in(work_dir))
 
 
@@ -288,13 +276,13 @@ def test_a_cancelled_test_ends_at_once_and_keeps_its_rows(came_of: CameOf) -> No
 
 @scenario
 def killed_generator(serve: Serve, work_dir: Path) -> SimpleNamespace:
-    server = serve(answer_rightly)
+    server = serve(answer_correctly)
 
     def kill(_: Progress) -> None:
         if locust := locust_in(work_dir):
             locust.send_signal(signal.SIGKILL)
 
-    return SimpleNamespace(server=server, outcome=run(spec(server.url, work_dir, duration_s=600.0), kill))
+    return SimpleNamespace(server=server, outcome=run(plan(server.url, work_dir, duration_s=600.0), kill))
 
 
 def test_a_generator_that_is_killed_leaves_its_rows_and_a_reason(came_of: CameOf) -> None:
@@ -311,7 +299,7 @@ def failing_caller(serve: Serve, work_dir: Path) -> SimpleNamespace:
         raise RuntimeError("the caller's own")
 
     with pytest.raises(RuntimeError, match="the caller's own"):
-        run(spec(serve(answer_rightly).url, work_dir, duration_s=600.0), fail)
+        run(plan(serve(answer_correctly).url, work_dir, duration_s=600.0), fail)
     return SimpleNamespace(locust=locust_in(work_dir))
 
 
@@ -321,7 +309,7 @@ def test_an_error_of_the_caller_ends_the_generator(came_of: CameOf) -> None:
 
 def test_a_generator_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "locust.conf").write_text("no-such-option = 1\n")
-    outcome = run(spec("http://127.0.0.1:1", tmp_path))
+    outcome = run(plan("http://127.0.0.1:1", tmp_path))
     assert outcome.reasons[0].startswith("the load generator crashed (exit code 2)")
     assert "no-such-option" in outcome.reasons[0]
     assert outcome.rows.num_rows == 0
@@ -330,4 +318,4 @@ def test_a_generator_that_cannot_start_says_why(tmp_path: Path) -> None:
 def test_a_folder_with_rows_is_not_used_again(tmp_path: Path) -> None:
     (tmp_path / "locust-0.csv").touch()
     with pytest.raises(FileExistsError, match="give each test a folder of its own"):
-        run(spec("http://127.0.0.1:1", tmp_path))
+        run(plan("http://127.0.0.1:1", tmp_path))

@@ -1,7 +1,5 @@
-"""Several generator processes of one test, with real Locust against a real server: its master, and workers that ask."""
+"""Several generator processes of one test, with real Locust against a real server: its master and its workers."""
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,13 +15,12 @@ import pyarrow.compute as pc
 import pytest
 
 from loadtest.generator.loops.arrivals import ramp_and_hold, share_of
-from loadtest.generator.plan import Limits
+from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, Progress
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile, OpenLoop
-from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop
+from tests.unit.loadtest.scenarios import CameOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
-ROOT = Path(__file__).parents[3]
 BODY = b'{"instances": [[1, 2, 3]]}'
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=5, server_gone_after_s=1, flush_interval_s=0.1)
 WORKERS = ["locust-0", "locust-1"]
@@ -33,16 +30,17 @@ Serve = Callable[[Callable[[Any, int], None]], Any]
 scenario = Scenarios(at_once=4)
 
 
-def closed(url: str, work_dir: Path, **profile: float) -> LoadTestSpec:
-    return replace(short_closed_loop("rest", url, work_dir, BODY, LIMITS, **profile), processes=2)
+def closed(url: str, work_dir: Path, **profile: float) -> LoadTestPlan:
+    return replace(short_closed_loop("rest", url, work_dir, LIMITS, **profile), processes=2)
 
 
-def opened(url: str, work_dir: Path, profile: LoadProfile, processes: int = 2) -> LoadTestSpec:
-    return LoadTestSpec(profile, "rest", url, "resnet", work_dir, BODY, (1, 3), LIMITS, processes=processes)
+def opened(url: str, work_dir: Path, profile: LoadProfile, processes: int = 2) -> LoadTestPlan:
+    load = load_plan(profile.model_dump())
+    return LoadTestPlan(load, "rest", url, "resnet", str(work_dir), (1, 3), LIMITS, processes=processes)
 
 
-def run(load: LoadTestSpec, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:
-    return run_load_test(load, on_progress, threading.Event())
+def run(load: LoadTestPlan, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:
+    return run_load_test(load, BODY, on_progress, threading.Event())
 
 
 def at_once(exchange: Any, _: int) -> None:
@@ -96,7 +94,7 @@ def test_every_request_that_the_server_saw_is_a_row_of_one_worker_and_the_master
     assert workers_of(shared.rows) == WORKERS
 
 
-def test_users_are_shared_out_and_each_keeps_its_connection(shared: Any) -> None:
+def test_users_are_divided_among_workers_and_each_keeps_its_connection(shared: Any) -> None:
     assert len({request.connection for request in shared.server.seen}) == 3
     assert shared.progress[-1].users == 3
     held = shared.rows.filter(pc.equal(shared.rows["phase"], "hold"))
@@ -148,7 +146,9 @@ def test_the_shares_of_all_workers_are_the_schedule(workers: int) -> None:
         return ramp_and_hold(50.0, 2.0, 5.0, "poisson", 3)
 
     shares = [list(share_of(schedule(), worker, workers)) for worker in range(workers)]
-    assert sorted((arrival for share in shares for arrival in share), key=lambda each: each.due_s) == list(schedule())
+    assert sorted((arrival for share in shares for arrival in share), key=lambda each: each.intended_start_s) == list(
+        schedule()
+    )
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
@@ -157,14 +157,14 @@ def scheduled(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(opened(serve(at_once).url, work_dir, on_schedule()))
 
 
-def test_workers_play_one_schedule_together_from_one_instant_on(came_of: CameOf) -> None:
+def test_workers_play_one_schedule_together_from_the_same_start(came_of: CameOf) -> None:
     outcome = came_of(scheduled)
     assert outcome.reasons == ()
     rows = outcome.rows.filter(pc.not_equal(outcome.rows["phase"], "warmup")).sort_by("intended_start")
     arrivals = list(ramp_and_hold(40.0, 1.0, 3.0, "poisson", 7))
     due_us = us(rows, "intended_start")
     assert rows.num_rows == len(arrivals)
-    expected_us = np.array([arrival.due_s for arrival in arrivals]) * 1e6
+    expected_us = np.array([arrival.intended_start_s for arrival in arrivals]) * 1e6
     assert np.abs((due_us - due_us[0]) - (expected_us - expected_us[0])).max() <= 2
     assert rows["phase"].to_pylist() == [arrival.phase for arrival in arrivals]
     assert rows["worker"].to_pylist() == [WORKERS[number % 2] for number in range(len(arrivals))]
@@ -203,7 +203,7 @@ def test_a_worker_that_is_killed_ends_the_test_and_all_rows_are_kept(came_of: Ca
     result = came_of(killed_worker)
     (reason,) = result.outcome.reasons
     assert reason.startswith("a process of the load generator was lost (locust-")
-    assert reason.endswith("so the load was not the one that was asked for")
+    assert reason.endswith("so the load was lower than planned")
     assert workers_of(result.outcome.rows) == WORKERS
     # What is lost is what the killed one had not written yet: of a tenth of a second, and what was under way.
     assert result.seen - 10 <= result.outcome.rows.num_rows <= result.seen
@@ -238,17 +238,7 @@ def test_a_master_that_is_killed_leaves_its_workers_rows_and_no_worker(came_of: 
 
 @scenario
 def killed_caller(serve: Serve, work_dir: Path) -> list[psutil.Process]:
-    program = (
-        "import sys, threading; from pathlib import Path; from loadtest.run.runner import *; "
-        "from stacks.load_profiles import ClosedLoop; "
-        "run_load_test(LoadTestSpec(ClosedLoop(users=2, spawn_rate_per_s=2.0, wait_s=0.1, warmup_s=0.0, "
-        "duration_s=600.0), 'rest', sys.argv[1], 'resnet', Path(sys.argv[2]), b'{}', (1, 3), processes=2), print, "
-        "threading.Event())"
-    )
-    command = [sys.executable, "-c", program, serve(at_once).url, str(work_dir)]
-    caller = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
-    assert caller.stdout
-    caller.stdout.readline()
+    caller = started_caller(closed(serve(at_once).url, work_dir, duration_s=600.0))
     processes = generators_in(work_dir)
     assert len(processes) == 3
     caller.kill()
@@ -276,7 +266,7 @@ def cancelled(serve: Serve, work_dir: Path) -> Any:
         if progress.requests >= 40:
             cancelled.set()
 
-    outcome = run_load_test(load, once, cancelled)
+    outcome = run_load_test(load, BODY, once, cancelled)
     return SimpleNamespace(outcome=outcome, left=generators_in(work_dir))
 
 
@@ -299,7 +289,7 @@ def late_answers(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(closed(serve(late).url, work_dir, spawn_rate_per_s=2.0, wait_s=0.0, duration_s=1.5))
 
 
-def test_requests_under_way_at_the_end_are_finished_and_counted(came_of: CameOf) -> None:
+def test_requests_in_flight_at_the_end_are_finished_and_counted(came_of: CameOf) -> None:
     outcome = came_of(late_answers)
     assert outcome.rows["ok"].to_pylist() == [True, True], "one of each user, longer than the test"
     assert outcome.counted_requests == 2
@@ -308,10 +298,10 @@ def test_requests_under_way_at_the_end_are_finished_and_counted(came_of: CameOf)
 
 @scenario
 def killed_server(_: Serve, work_dir: Path) -> LoadTestOutcome:
-    return played_until_killed(lambda url: closed(url, work_dir, duration_s=60.0))
+    return played_until_killed(lambda url: closed(url, work_dir, duration_s=60.0), BODY)
 
 
-def test_a_server_that_is_killed_is_noticed_by_a_worker_and_ends_all(came_of: CameOf) -> None:
+def test_a_server_that_is_killed_is_noticed_by_a_worker_and_ends_the_test(came_of: CameOf) -> None:
     outcome = came_of(killed_server)
     assert outcome.reasons[0].startswith("the server stopped answering")
     assert outcome.rows.num_rows == outcome.counted_requests
@@ -323,8 +313,8 @@ def terminated_master(serve: Serve, work_dir: Path) -> Any:
     return interrupted(serve, work_dir, lambda processes: processes[0].terminate())
 
 
-def test_a_master_that_is_told_to_end_as_a_leaving_pod_is_takes_all_rows_with_it(came_of: CameOf) -> None:
+def test_a_master_that_gets_a_sigterm_as_in_a_deleted_pod_keeps_all_rows(came_of: CameOf) -> None:
     result = came_of(terminated_master)
-    assert result.outcome.reasons == ("the test was interrupted (SIGTERM), so requests after that are missing",)
+    assert result.outcome.reasons == ("the test was interrupted (SIGTERM), so later requests are missing",)
     assert result.outcome.counted_requests == result.outcome.rows.num_rows == result.seen
     assert result.left == []

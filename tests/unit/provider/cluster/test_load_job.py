@@ -6,17 +6,23 @@ from typing import Any
 
 import pytest
 
+from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.result.validity.servers import Servers, server_change_reasons
 from loadtest.run import pod as layout
-from loadtest.run.planning import Asked, patience_s, plan_of
 from provider.cluster.load_job import GENERATOR, SIDECAR, job, jobs_selector
 from provider.cluster.pod_status import exit_code, killed_by, loss_reason, pending_reason, termination_reason
-from provider.cluster.server_pods import ServerPod, image_of, reasons_against_servers, server_pods
+from provider.cluster.server_pods import ServerPod, image_of, server_pods
 from provider.load_test_inputs import ClusterLoadTestInputs
 from stacks.load_profiles import PROFILES
 
 RUN_ID = "01K0000000000000000000ABCD"
-ASKED = Asked(PROFILES["seed"], "rest", "http://tf-serving-rest.shapebench.svc:8501", "resnet")
-PLAN = plan_of(ASKED, layout.WORK_DIR, None)
+PLAN = LoadTestPlan(
+    load_plan(PROFILES["seed"].model_dump()),
+    "rest",
+    "http://tf-serving-rest.shapebench.svc:8501",
+    "resnet",
+    str(layout.WORK_DIR),
+)
 INPUTS = ClusterLoadTestInputs.model_construct(
     namespace="shapebench",
     stack="8CPU_16gb",
@@ -39,7 +45,7 @@ def test_one_run_is_one_pod_that_is_never_restarted() -> None:
 
 
 def test_a_job_that_nobody_watches_any_more_ends_and_is_deleted() -> None:
-    assert JOB["spec"]["activeDeadlineSeconds"] > 600 + patience_s(PLAN)
+    assert JOB["spec"]["activeDeadlineSeconds"] > 600 + PLAN.timeout_s
     assert JOB["spec"]["ttlSecondsAfterFinished"] > 0
 
 
@@ -57,8 +63,8 @@ def test_the_pod_runs_on_the_nodes_of_the_stacks_load_pool() -> None:
 
 
 def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_master() -> None:
-    asked = plan_of(replace(ASKED, processes=3), layout.WORK_DIR, None)
-    containers = job(INPUTS, RUN_ID, asked)["spec"]["template"]["spec"]["containers"]
+    plan = replace(PLAN, processes=3)
+    containers = job(INPUTS, RUN_ID, plan)["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
@@ -85,12 +91,12 @@ def test_the_pod_has_no_credentials_for_the_cluster() -> None:
 
 def test_the_sidecar_outlives_the_test_by_the_time_a_connection_may_be_lost() -> None:
     sidecar = next(container for container in POD["containers"] if container["name"] == SIDECAR)
-    assert float(sidecar["command"][-1]) > patience_s(PLAN) + 600
+    assert float(sidecar["command"][-1]) > PLAN.timeout_s + 600
 
 
 def test_the_plan_reaches_the_pod_unchanged() -> None:
     variables = {variable["name"]: variable["value"] for variable in POD["initContainers"][0]["env"]}
-    assert type(PLAN).from_json(variables["SHAPEBENCH_LOADTEST_ORDER"]) == PLAN
+    assert type(PLAN).from_json(variables["SHAPEBENCH_LOADTEST_PLAN_JSON"]) == PLAN
     assert json.dumps(JOB), "the API takes JSON"
 
 
@@ -138,7 +144,8 @@ def server(name: str = "s0", **changes: Any) -> ServerPod:
 
 
 def test_the_same_servers_before_and_after_are_no_reason() -> None:
-    assert reasons_against_servers([server(), server("s1")], [server("s1"), server()]) == ()
+    servers = Servers(2, [server(), server("s1")], [server("s1"), server()])
+    assert server_change_reasons(servers) == ()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +170,7 @@ def test_the_same_servers_before_and_after_are_no_reason() -> None:
     ],
 )
 def test_each_change_of_a_server_is_a_reason(before: list[ServerPod], after: list[ServerPod], reason: str) -> None:
-    assert reasons_against_servers(before, after) == (reason,)
+    assert server_change_reasons(Servers(2, before, after)) == (reason,)
 
 
 def test_a_pod_without_status_is_not_ready_and_a_deleted_one_is_left_out() -> None:

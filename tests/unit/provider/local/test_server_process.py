@@ -9,11 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from loadtest.result.validity.servers import server_change_reasons
 from provider.local.server_process import (
     ProcessIdentity,
     listening_process,
     log_tail,
-    reasons_against_listener,
+    server_processes,
     start_detached,
 )
 
@@ -107,12 +108,15 @@ def test_the_listening_process_is_found_by_its_port() -> None:
 
 
 def test_another_process_on_the_same_port_is_a_restart() -> None:
-    before, after = ProcessIdentity(7, "boot:100"), ProcessIdentity(7, "boot:200")
-    (reason,) = reasons_against_listener(before, after)
-    assert reason.startswith("the server restarted during the test")
-    assert reasons_against_listener(before, before) == ()
+    before, after = ProcessIdentity(7, "boot:100"), ProcessIdentity(8, "boot:200")
+    assert server_change_reasons(server_processes(before, after)) == (
+        "server process 7 was replaced during the test by process 8",
+    )
+    reused_pid = server_processes(before, ProcessIdentity(7, "boot:200"))
+    assert len(server_change_reasons(reused_pid)) == 1
+    assert server_change_reasons(server_processes(before, before)) == ()
 
 
 def test_a_process_that_cannot_be_seen_is_no_reason() -> None:
-    assert reasons_against_listener(None, ProcessIdentity(7, "boot:100")) == ()
-    assert reasons_against_listener(ProcessIdentity(7, "boot:100"), None) == ()
+    assert server_change_reasons(server_processes(None, ProcessIdentity(7, "boot:100"))) == ()
+    assert server_change_reasons(server_processes(ProcessIdentity(7, "boot:100"), None)) == ()

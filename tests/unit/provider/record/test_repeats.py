@@ -52,7 +52,7 @@ def test_each_repeat_is_a_run_of_its_own_that_knows_its_place() -> None:
 
 def test_the_headline_is_the_median_runs() -> None:
     runs = run_repeats(3, operation(), runs_with_goodputs(10.0, 30.0, 20.0))
-    assert median_run(runs, "closed") is runs[2]
+    assert median_run(runs, rate_is_fixed=False) is runs[2]
     assert runs[2].headline == {"goodput_rps": 20.0}
 
 
@@ -65,24 +65,24 @@ def test_a_message_names_its_run() -> None:
 @given(st.lists(st.floats(min_value=0, max_value=1e6), min_size=1, max_size=9))
 def test_at_most_half_of_the_others_are_worse_and_at_most_half_are_better(goodputs: list[float]) -> None:
     runs = finished(*({"goodput_rps": goodput} for goodput in goodputs))
-    shown = median_run(runs, "closed").headline["goodput_rps"]
+    shown = median_run(runs, rate_is_fixed=False).headline["goodput_rps"]
     assert sum(goodput < shown for goodput in goodputs) <= (len(goodputs) - 1) // 2
     assert sum(goodput > shown for goodput in goodputs) <= len(goodputs) // 2
 
 
 def test_of_an_even_number_the_worse_of_the_two_in_the_middle_is_shown() -> None:
     runs = finished(*({"goodput_rps": rate} for rate in (1.0, 2.0, 3.0, 4.0)))
-    assert median_run(runs, "closed").headline == {"goodput_rps": 2.0}
+    assert median_run(runs, rate_is_fixed=False).headline == {"goodput_rps": 2.0}
 
 
 def test_in_an_open_loop_whose_rate_is_given_the_median_is_by_latency() -> None:
     runs = finished(*({"goodput_rps": 50.0, "p99_ms": p99} for p99 in (90.0, 70.0, 80.0, 60.0)))
-    assert median_run(runs, "open").headline["p99_ms"] == 80.0
+    assert median_run(runs, rate_is_fixed=True).headline["p99_ms"] == 80.0
 
 
 def test_a_run_without_a_single_good_answer_counts_as_the_worst() -> None:
     runs = finished({}, {"goodput_rps": 3.0}, {"goodput_rps": 4.0})
-    assert median_run(runs, "closed").headline == {"goodput_rps": 3.0}
+    assert median_run(runs, rate_is_fixed=False).headline == {"goodput_rps": 3.0}
 
 
 def test_a_run_that_fails_ends_the_update_and_names_those_that_are_stored() -> None:

@@ -162,7 +162,7 @@ def test_a_replica_that_counts_no_request_was_idle_and_the_run_is_invalid(
 ) -> None:
     counting[0].more_each_time = 10
     message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
-    assert "only 1 of 2 replicas answered (tf-serving-0), so the rest were idle" in message
+    assert "only 1 of 2 replicas answered (tf-serving-0); the others were idle" in message
     assert len(manifest.validity.reasons) == 1
     assert rows > 0
 
@@ -242,7 +242,7 @@ def test_a_cancelled_test_ends_the_job_and_its_rows_are_stored(cluster: Any, inp
     cancelled = threading.Event()
     cluster.during = lambda _: cancelled.set()
     message, manifest, rows = fails(cluster, inputs, cancelled)
-    assert "the test was cancelled before its end" in message
+    assert "the test was cancelled, so later requests are missing" in message
     assert rows > 0
     assert not any("Locust counted" in reason for reason in manifest.validity.reasons), "all rows were written"
 
@@ -258,7 +258,7 @@ def test_a_pod_that_is_deleted_makes_the_run_invalid(cluster: Any, inputs: Any) 
 @pytest.mark.parametrize(
     ("away", "reason"),
     [
-        ("drain", "was told to leave its node (EvictionByEvictionAPI: Eviction API: evicting)"),
+        ("drain", "pod was deleted during the test (EvictionByEvictionAPI: Eviction API: evicting)"),
         ("shut_down", "the test was interrupted (SIGTERM)"),
     ],
 )
@@ -282,7 +282,7 @@ def test_a_generator_that_cannot_end_in_a_drained_pod_is_not_waited_for(
     inputs["profile"]["duration_s"] = 600.0
     cluster.during = lambda cluster: (cluster.pod.suspend(GENERATOR), cluster.drain())
     message, _, rows = fails(cluster, inputs)
-    assert "was told to leave its node" in message
+    assert "the load generator's pod was deleted during the test" in message
     assert rows > 0, "those that it had written"
 
 
@@ -297,7 +297,7 @@ def test_servers_that_are_replaced_or_restarted_make_the_run_invalid(cluster: An
     cluster.during = end_servers
     message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
     for words in (
-        "server tf-serving-0 was replaced during the test",
+        "server tf-serving-0 was replaced during the test by tf-serving-0",
         "server tf-serving-1 restarted during the test (2 times)",
     ):
         assert words in message
@@ -364,7 +364,7 @@ def test_a_server_that_the_pod_cannot_reach_is_an_error_before_the_test(
 ) -> None:
     monkeypatch.setattr(provider.cluster.load_job, "_AVAILABLE_WITHIN_S", 0)
     with pytest.raises(
-        ResourceError, match=r"does not answer the load generator's pod(?s:.)*127.0.0.1:1 gave no right"
+        ResourceError, match=r"does not answer the load generator's pod(?s:.)*127.0.0.1:1 gave no correct answer"
     ):
         run_in(cluster, inputs | {"baseUrl": "http://127.0.0.1:1"}, operation())
     assert ResultsStore(inputs["results"]).scan().manifests == ()

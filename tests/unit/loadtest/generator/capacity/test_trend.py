@@ -38,7 +38,7 @@ def test_independent_noise_rarely_looks_like_a_drift() -> None:
     assert sum(trend_of(noise(12, seed)).significant(0.99) for seed in range(1000)) <= 20
 
 
-def test_slow_waves_look_less_like_a_drift_than_their_ranks_alone_say() -> None:
+def test_slow_waves_are_less_of_a_drift_than_their_ranks_alone_suggest() -> None:
     waves = [trend_of(noise(40, seed, memory=0.8)) for seed in range(300)]
     assert sum(wave.significant(0.99) for wave in waves) <= 60
     # Without the correction it is about half of them.

@@ -17,9 +17,9 @@ import pytest
 from tensorflow_serving.apis import predict_pb2
 
 from analysis.results.store import REQUESTS_SCHEMA
-from loadtest.generator.plan import Limits
+from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 from tests.unit.loadtest.scenarios import CameOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
@@ -38,8 +38,8 @@ def came_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CameOf]:
 
 
 def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestOutcome:
-    load = short_closed_loop("grpc", url, work_dir, BODY, limits, **profile)
-    return run_load_test(load, lambda _: None, threading.Event())
+    plan = short_closed_loop("grpc", url, work_dir, limits, **profile)
+    return run_load_test(plan, BODY, lambda _: None, threading.Event())
 
 
 def refuses(code: grpc.StatusCode) -> Script:
@@ -117,7 +117,7 @@ def misdeeds(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_every_misdeed_of_a_server_is_a_row_with_its_class(came_of: CameOf) -> None:
+def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(came_of: CameOf) -> None:
     outcome = came_of(misdeeds)
     rows = outcome.rows.sort_by("start").slice(0, len(MISDEEDS)).to_pylist()
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
@@ -133,7 +133,7 @@ def full_server(work_dir: Path) -> LoadTestOutcome:
     return outcome
 
 
-def test_a_server_that_says_it_is_unavailable_is_not_taken_for_one_that_is_gone(
+def test_a_server_that_answers_unavailable_is_not_gone(
     came_of: CameOf,
 ) -> None:
     (reason,) = came_of(full_server).reasons
@@ -141,14 +141,14 @@ def test_a_server_that_says_it_is_unavailable_is_not_taken_for_one_that_is_gone(
 
 
 @scenario
-def server_that_goes(work_dir: Path) -> LoadTestOutcome:
+def stopped_server(work_dir: Path) -> LoadTestOutcome:
     server = ScriptedGrpcServer(answer_rightly)
     threading.Timer(4.0, server.stop).start()
     return run(server.url, work_dir, duration_s=60.0)
 
 
-def test_a_server_that_goes_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
-    outcome = came_of(server_that_goes)
+def test_a_server_that_stops_is_noticed_and_its_rows_are_kept(came_of: CameOf) -> None:
+    outcome = came_of(stopped_server)
     assert outcome.reasons[0].startswith("the server stopped answering")
     assert outcome.rows.num_rows == outcome.counted_requests
     assert pc.any(outcome.rows["ok"]).as_py()
@@ -156,12 +156,12 @@ def test_a_server_that_goes_is_noticed_and_its_rows_are_kept(came_of: CameOf) ->
 
 
 @scenario
-def name_that_means_nothing(work_dir: Path) -> LoadTestOutcome:
+def unknown_name(work_dir: Path) -> LoadTestOutcome:
     return run("grpc://no-such-server.invalid:8500", work_dir, duration_s=1.0, spawn_rate_per_s=100.0)
 
 
-def test_a_name_that_means_nothing_is_a_class_of_error(came_of: CameOf) -> None:
-    rows = came_of(name_that_means_nothing).rows
+def test_a_name_that_cannot_be_resolved_is_a_class_of_error(came_of: CameOf) -> None:
+    rows = came_of(unknown_name).rows
     assert set(rows["error"].to_pylist()) == {"name_not_resolved"}
     assert set(rows["status"].to_pylist()) == {-1}
 
@@ -171,31 +171,30 @@ def interrupted_call(work_dir: Path) -> LoadTestOutcome:
     server = ScriptedGrpcServer(lambda _, number: RIGHT if number < 3 else time.sleep(30))
     fields: dict[str, Any] = {"users": 1, "spawn_rate_per_s": 1.0, "wait_s": 0.0, "warmup_s": 0.0, "duration_s": 600.0}
     cancelled = threading.Event()
-    spec = LoadTestSpec(ClosedLoop(**fields), "grpc", server.url, "resnet", work_dir, BODY, (1, 3), Limits())
-    outcome = run_load_test(spec, lambda _: cancelled.set(), cancelled)
+    load = load_plan(ClosedLoop(**fields).model_dump())
+    plan = LoadTestPlan(load, "grpc", server.url, "resnet", str(work_dir), (1, 3))
+    outcome = run_load_test(plan, BODY, lambda _: cancelled.set(), cancelled)
     server.stop()
     return outcome
 
 
-def test_a_call_under_way_when_the_test_is_cancelled_is_cut_off_and_a_row(came_of: CameOf) -> None:
+def test_a_call_in_flight_when_the_test_is_cancelled_is_cut_off_and_recorded(came_of: CameOf) -> None:
     outcome = came_of(interrupted_call)
     assert outcome.reasons[0].startswith("the test was cancelled")
     assert outcome.rows["error"].to_pylist() == [None, None, None, "unfinished"]
 
 
-# Two users ask a name that stands for two replicas, three times each. gRPC under gevent is for a whole process.
+# Two users send three requests each to a name of two replicas. gRPC under gevent is for a whole process.
 TWO_USERS = """
 from gevent import monkey; monkey.patch_all()
 import json, socket, sys
 from dataclasses import astuple
 from loadtest.generator.clients.grpc_client import grpc_clients
-from loadtest.generator.plan import Plan
+from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 body, port = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
 socket.getaddrinfo = lambda *_, **__: [(0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)]
-new = grpc_clients(Plan(
-    protocol="grpc", base_url=f"grpc://headless:{port}", model_name="resnet", body_path="", expected_shape=(1, 3),
-    users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, ramp_s=0, duration_s=1, rows_folder="", parent_pid=None,
-), body)
+load = ClosedLoopPlan(mode="closed", users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
+new = grpc_clients(LoadTestPlan(load, "grpc", f"grpc://headless:{port}", "resnet", "", (1, 3)), body)
 users = [new(), new()]
 print(json.dumps([astuple(user.predict()) for _ in range(3) for user in users]))
 """

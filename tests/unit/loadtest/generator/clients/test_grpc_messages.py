@@ -38,7 +38,7 @@ def test_the_request_is_the_photograph_as_the_server_reads_it() -> None:
     assert np.array_equal(images, np.stack([photograph()] * 2))
 
 
-def test_nothing_is_said_that_the_servers_own_message_does_not_know() -> None:
+def test_the_request_has_no_field_that_the_servers_own_message_lacks() -> None:
     ours = grpc_body_of(photograph().tobytes(), "resnet")
     assert predict_pb2.PredictRequest.FromString(ours).SerializeToString(deterministic=True) == ours
     assert PredictRequest.FromString(ours).SerializeToString() == ours
@@ -105,13 +105,13 @@ def _content_that_is_cut_off() -> predict_pb2.PredictResponse:
         (response_of(np.array([["a", "b"]])), "not_numbers"),
     ],
 )
-def test_an_answer_that_is_not_what_was_asked_for_is_named(response: predict_pb2.PredictResponse, error: str) -> None:
+def test_a_wrong_answer_has_its_class_of_error(response: predict_pb2.PredictResponse, error: str) -> None:
     check = GrpcCheck((1, 2))
     assert check.error_of(response.SerializeToString()) == error
     assert check.error_of(response.SerializeToString()) == error, "a wrong answer is not remembered as a right one"
 
 
-def test_bytes_that_are_no_message_are_named() -> None:
+def test_bytes_that_are_not_a_message_have_a_class_of_error() -> None:
     assert GrpcCheck((1, 2)).error_of(b"\xff\xff") == "not_protobuf"
 
 

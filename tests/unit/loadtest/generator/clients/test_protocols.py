@@ -5,6 +5,6 @@ import pytest
 from loadtest.generator.clients.protocols import request_body
 
 
-def test_a_protocol_that_nobody_speaks_is_named() -> None:
+def test_an_unknown_protocol_is_an_error_that_names_it() -> None:
     with pytest.raises(ValueError, match="does not speak 'soap'"):
         request_body("soap", b"", "resnet")

@@ -54,19 +54,19 @@ def test_one_number_that_is_not_finite_fails_it(rows: list[list[float]], bad: fl
         (b'{"predictions": [[1, 1e999]]}', "not_finite"),
     ],
 )
-def test_an_answer_that_is_not_what_was_asked_for_is_named(content: bytes, error: str) -> None:
+def test_a_wrong_answer_has_its_class_of_error(content: bytes, error: str) -> None:
     check = RestCheck((1, 2))
     assert check.error_of(200, content) == error
     assert check.error_of(200, content) == error, "a wrong answer is not remembered as a right one"
 
 
-def test_a_right_body_with_a_wrong_status_is_wrong_even_when_the_bytes_have_passed_before() -> None:
+def test_a_correct_body_with_an_error_status_is_wrong_even_after_the_same_bytes_passed() -> None:
     check = RestCheck((1, 2))
     assert check.error_of(200, body([[1, 2]])) is None
     assert check.error_of(503, body([[1, 2]])) == "http_503"
 
 
-def test_many_different_right_answers_all_pass_however_often_they_change() -> None:
+def test_many_different_correct_answers_all_pass_in_any_order() -> None:
     check = RestCheck((1, 2))
     for _ in range(2):
         assert {check.error_of(200, body([[number, 0]])) for number in range(100)} == {None}

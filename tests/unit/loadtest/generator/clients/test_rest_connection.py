@@ -26,7 +26,7 @@ def connected(url: str) -> Iterator[Callable[[], tuple[int, bytes]]]:
     connection, request = RestConnection(url, LIMITS), post_of(f"{url}{PATH}", BODY)
 
     def ask() -> tuple[int, bytes]:
-        response, content = connection.ask(request)
+        response, content = connection.send(request)
         return response.status_code, content
 
     yield ask
@@ -67,7 +67,7 @@ def test_requests_follow_one_another_on_one_connection(serve: Serve) -> None:
     assert len({seen.connection for seen in server.seen}) == 1
 
 
-def test_after_the_server_has_closed_an_idle_connection_the_next_request_goes_over_another(serve: Serve) -> None:
+def test_after_the_server_closes_an_idle_connection_the_next_request_uses_a_new_one(serve: Serve) -> None:
     def answer_and_hang_up(exchange: Any, _: int) -> None:
         exchange.answer()
         exchange.hang_up()
@@ -80,14 +80,14 @@ def test_after_the_server_has_closed_an_idle_connection_the_next_request_goes_ov
     assert len({seen.connection for seen in server.seen}) == len(server.seen) == 3
 
 
-def test_a_server_that_says_it_closes_is_asked_on_another_connection(serve: Serve) -> None:
+def test_a_connection_that_the_server_announces_to_close_is_not_used_again(serve: Serve) -> None:
     server = serve(lambda exchange, _: exchange.answer(Connection="close"))
     with connected(server.url) as ask:
         assert [ask(), ask()] == [(200, RIGHT)] * 2
     assert len({seen.connection for seen in server.seen}) == len(server.seen) == 2
 
 
-def test_the_answer_that_comes_after_a_time_out_is_not_taken_for_the_next_one(serve: Serve) -> None:
+def test_an_answer_after_a_time_out_is_not_the_answer_to_the_next_request(serve: Serve) -> None:
     def first_one_late(exchange: Any, number: int) -> None:
         time.sleep(0.0 if number else 0.5)
         exchange.answer(b"%d" % number)
@@ -101,7 +101,7 @@ def test_the_answer_that_comes_after_a_time_out_is_not_taken_for_the_next_one(se
     assert len(server.seen) == 2, "nothing was sent again"
 
 
-def test_who_refuses_a_request_before_it_is_all_there_is_heard() -> None:
+def test_the_answer_of_a_server_that_refuses_a_request_early_is_read() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def refuse() -> None:

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtest.generator.loops.arrivals import CONSTANT, POISSON, arrivals_at, due_in_hold, ramp_and_hold
+from loadtest.generator.loops.arrivals import CONSTANT, POISSON, due_in_hold, offsets_at, ramp_and_hold
 
 laws = st.sampled_from([CONSTANT, POISSON])
 
 
 def test_constant_arrivals_are_where_the_rate_puts_them_without_adding_up_errors() -> None:
-    assert list(islice(arrivals_at(50.0, CONSTANT, 0), 4)) == [0.0, 0.02, 0.04, 0.06]
-    assert next(islice(arrivals_at(3.0, CONSTANT, 0), 3_000_000, None)) == 1_000_000.0
+    assert list(islice(offsets_at(50.0, CONSTANT, 0), 4)) == [0.0, 0.02, 0.04, 0.06]
+    assert next(islice(offsets_at(3.0, CONSTANT, 0), 3_000_000, None)) == 1_000_000.0
 
 
 def test_poisson_arrivals_have_the_rate_and_the_spread_of_independent_callers() -> None:
-    times = list(islice(arrivals_at(100.0, POISSON, 7), 20_000))
+    times = list(islice(offsets_at(100.0, POISSON, 7), 20_000))
     gaps = [later - earlier for earlier, later in pairwise(times)]
     mean = sum(gaps) / len(gaps)
     deviation = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps))
@@ -27,32 +27,32 @@ def test_poisson_arrivals_have_the_rate_and_the_spread_of_independent_callers() 
 
 
 def test_a_seed_gives_the_same_schedule_again_and_another_seed_another() -> None:
-    first, again, other = (list(islice(arrivals_at(10.0, POISSON, seed), 50)) for seed in (1, 1, 2))
+    first, again, other = (list(islice(offsets_at(10.0, POISSON, seed), 50)) for seed in (1, 1, 2))
     assert first == again != other
 
 
 @settings(deadline=None)
 @given(st.floats(0.5, 500), st.just(0.0) | st.floats(0.1, 20), st.floats(0.5, 20), laws, st.integers(0, 2**32))
-def test_a_schedule_ascends_ends_with_its_hold_and_calls_each_request_by_its_phase(
+def test_a_schedule_ascends_and_has_a_ramp_and_then_a_hold(
     rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int
 ) -> None:
     schedule = list(islice(ramp_and_hold(rate_rps, ramp_s, hold_s, law, seed), 20_000))
-    times = [arrival.due_s for arrival in schedule]
+    times = [arrival.intended_start_s for arrival in schedule]
     assert times == sorted(times)
     assert all(0 <= time_s < ramp_s + hold_s for time_s in times)
     phases = [arrival.phase for arrival in schedule]
     assert phases == sorted(phases, key=["ramp", "hold"].index)
-    assert all(arrival.phase == "ramp" for arrival in schedule if arrival.due_s < ramp_s - 1e-6)
+    assert all(arrival.phase == "ramp" for arrival in schedule if arrival.intended_start_s < ramp_s - 1e-6)
 
 
 def test_the_ramp_climbs_evenly_to_the_rate() -> None:
-    due = [arrival.due_s for arrival in ramp_and_hold(100.0, 10.0, 5.0, CONSTANT, 0)]
+    due = [arrival.intended_start_s for arrival in ramp_and_hold(100.0, 10.0, 5.0, CONSTANT, 0)]
     by_second = [sum(second <= time_s < second + 1 for time_s in due) for second in range(15)]
     assert by_second[:10] == pytest.approx([5 + 10 * second for second in range(10)], abs=1)
     assert by_second[10:] == [100] * 5
 
 
-def test_how_many_are_due_in_the_hold_is_known_beforehand() -> None:
+def test_the_number_of_requests_in_the_hold_is_known_before_the_test() -> None:
     assert due_in_hold(50.0, 2.0, 60.0, CONSTANT, 0) == 3000
     drawn = due_in_hold(50.0, 2.0, 60.0, POISSON, 3)
     assert drawn == due_in_hold(50.0, 2.0, 60.0, POISSON, 3)

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from loadtest.generator.plan import Limits
+from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
-from loadtest.run.runner import LoadTestSpec, run_load_test
+from loadtest.run.runner import run_load_test
 from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
 from tests.unit.loadtest.scenarios import CameOf, Scenarios
 
@@ -25,8 +25,8 @@ scenario = Scenarios(at_once=4)
 def run(url: str, work_dir: Path, profile: LoadProfile) -> LoadTestOutcome:
     limits = Limits(connect_timeout_s=1, response_timeout_s=5, flush_interval_s=0.1)
     body = b'{"instances": [[1, 2, 3]]}'
-    spec = LoadTestSpec(profile, "rest", url, "resnet", work_dir, body, (1, 3), limits)
-    return run_load_test(spec, lambda _: None, threading.Event())
+    plan = LoadTestPlan(load_plan(profile.model_dump()), "rest", url, "resnet", str(work_dir), (1, 3), limits)
+    return run_load_test(plan, body, lambda _: None, threading.Event())
 
 
 def open_loop(**changes: Any) -> OpenLoop:
@@ -62,7 +62,7 @@ def test_every_request_is_due_when_the_schedule_says(came_of: CameOf) -> None:
     assert (us(hold, "start") >= due_us).all()
 
 
-def test_locust_counts_what_there_are_rows_of(came_of: CameOf) -> None:
+def test_locust_counts_as_many_requests_as_there_are_rows(came_of: CameOf) -> None:
     outcome = came_of(steady)
     assert outcome.counted_requests == outcome.rows.num_rows
     assert pc.all(outcome.rows["ok"]).as_py()
@@ -107,7 +107,7 @@ def crowded(serve: Serve, work_dir: Path) -> LoadTestOutcome:
     return run(serve(slowly).url, work_dir, open_loop(max_in_flight=2, warmup_s=0.0))
 
 
-def test_a_request_for_which_nobody_is_free_is_a_row_of_its_own(came_of: CameOf) -> None:
+def test_a_request_that_is_due_when_no_user_is_free_is_a_row(came_of: CameOf) -> None:
     outcome = came_of(crowded)
     hold = hold_of(outcome)
     left = hold.filter(pc.equal(pc.fill_null(hold["error"], ""), "not_sent"))

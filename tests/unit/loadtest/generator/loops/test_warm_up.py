@@ -2,14 +2,14 @@
 
 import pytest
 
-from loadtest.generator.loops.warm_up import Warmth
+from loadtest.generator.loops.warm_up import WarmUp
 
 
-def after(*latencies_s: float) -> Warmth:
-    warmth = Warmth()
+def after(*latencies_s: float) -> WarmUp:
+    warm_up = WarmUp()
     for latency_s in latencies_s:
-        warmth.note(latency_s)
-    return warmth
+        warm_up.add(latency_s)
+    return warm_up
 
 
 def test_a_server_is_not_warm_before_fifteen_answers() -> None:
@@ -23,18 +23,18 @@ def test_a_server_that_still_gets_quicker_is_not_warm() -> None:
     assert after(*cooling, *[cooling[-1]] * 10).is_warm
 
 
-def test_one_slow_answer_neither_warms_nor_cools() -> None:
+def test_one_unusual_answer_does_not_decide_whether_a_server_is_warm() -> None:
     assert after(*[0.06] * 7, 2.0, *[0.06] * 7).is_warm
     assert after(*[0.06] * 14, 0.001).is_warm
 
 
-def test_a_server_that_gets_slower_is_warm_and_that_is_the_hold_s_to_say() -> None:
+def test_a_server_that_gets_slower_is_warm_and_the_drift_check_sees_it() -> None:
     assert after(*[0.06 * 1.05**number for number in range(15)]).is_warm
 
 
-def test_typical_latency_and_its_spread_do_not_heed_stragglers() -> None:
-    warmth = after(*[0.05, 0.06, 0.07] * 4, 3.0, 0.06, 0.06)
-    assert warmth.typical_s == 0.06
-    assert warmth.variability == pytest.approx((0.02 / 1.349 / 0.06) ** 2)
-    assert after().typical_s is None
+def test_median_latency_and_its_variability_ignore_outliers() -> None:
+    warm_up = after(*[0.05, 0.06, 0.07] * 4, 3.0, 0.06, 0.06)
+    assert warm_up.median_s == 0.06
+    assert warm_up.variability == pytest.approx((0.02 / 1.349 / 0.06) ** 2)
+    assert after().median_s is None
     assert after(*[0.06] * 15).variability == pytest.approx(0.0)

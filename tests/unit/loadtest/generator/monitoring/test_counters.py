@@ -12,8 +12,8 @@ import pytest
 
 import loadtest.generator.monitoring.counters
 from analysis.results import samples as names
-from loadtest.generator.monitoring.counters import Counters, counts_in, note
-from loadtest.generator.plan import Plan
+from loadtest.generator.monitoring.counters import Counters, append_counters, counts_in
+from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.samples import read_samples
 from serving.errors import Code, ServingError
 from serving.metrics import Metrics
@@ -47,7 +47,7 @@ PAGE = """\
 """
 
 
-def test_a_page_of_tf_serving_becomes_the_totals_that_readers_know() -> None:
+def test_a_page_of_tf_serving_is_read_into_the_names_of_the_samples() -> None:
     assert counts_in(PAGE, "resnet") == {
         names.REQUESTS_OK: 120,
         names.REQUESTS_FAILED: 7,
@@ -79,7 +79,7 @@ def test_a_page_of_the_embedded_server_is_read_as_well() -> None:
 @pytest.mark.parametrize(
     "page", ["", "<html>Not Found</html>", ":tensorflow:serving:request_count{model_name= x", "\0"]
 )
-def test_what_is_no_such_page_counts_nothing(page: str) -> None:
+def test_other_text_than_a_page_of_counters_has_no_counters(page: str) -> None:
     assert counts_in(page, "resnet") == {}
 
 
@@ -104,45 +104,45 @@ def url() -> Iterator[str]:
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Callable[..., Plan]:
-    def with_pages(**pages: str) -> Plan:
-        return replace(Plan.from_json(write_plan(tmp_path).read_text()), pages=pages)
+def plan(tmp_path: Path) -> Callable[..., LoadTestPlan]:
+    def with_urls(**counter_urls: str) -> LoadTestPlan:
+        return replace(LoadTestPlan.from_json(write_plan(tmp_path).read_text()), counter_urls=counter_urls)
 
-    return with_pages
+    return with_urls
 
 
-def test_every_server_is_noted_by_its_name_in_the_form_of_samples(url: str, plan: Callable[..., Plan]) -> None:
+def test_the_counters_of_every_server_are_samples_by_its_name(url: str, plan: Callable[..., LoadTestPlan]) -> None:
     both = plan(a=f"{url}/page", b=f"{url}/page")
     before_s = time.time()
-    note(both)
-    note(both)
+    append_counters(both)
+    append_counters(both)
     noted = read_samples(Path(both.counters_path))
     assert noted.num_rows == 2 * 2 * len(names.TOTALS)
     assert set(noted["subject"].to_pylist()) == {"a", "b"}
     assert all(before_s - 1 < at.timestamp() < time.time() + 1 for at in noted["at"].to_pylist())
 
 
-def test_a_server_without_a_page_or_without_a_port_is_left_out(url: str, plan: Callable[..., Plan]) -> None:
+def test_a_server_without_a_page_or_without_a_port_is_left_out(url: str, plan: Callable[..., LoadTestPlan]) -> None:
     some = plan(none=f"{url}/nowhere", gone="http://127.0.0.1:1/page", there=f"{url}/page")
-    note(some)
+    append_counters(some)
     assert set(read_samples(Path(some.counters_path))["subject"].to_pylist()) == {"there"}
 
 
-def test_servers_that_hang_keep_nobody_waiting_for_longer_than_one_of_them(
-    url: str, plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+def test_several_servers_that_hang_delay_the_others_no_longer_than_one(
+    url: str, plan: Callable[..., LoadTestPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loadtest.generator.monitoring.counters, "_TIMEOUT_S", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hangs = f"http://127.0.0.1:{silent.getsockname()[1]}/page"
         many = plan(there=f"{url}/page", **{f"silent-{at}": hangs for at in range(8)})
         began_s = time.monotonic()
-        note(many)
+        append_counters(many)
         assert time.monotonic() - began_s < 8 * 0.5 / 2
     assert set(read_samples(Path(many.counters_path))["subject"].to_pylist()) == {"there"}
 
 
-def test_counters_are_noted_from_the_beginning_on_and_no_more_after_the_end(
-    url: str, plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+def test_counters_are_read_from_the_beginning_until_the_end(
+    url: str, plan: Callable[..., LoadTestPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loadtest.generator.monitoring.counters, "_INTERVAL_S", 0.05)
     one = plan(a=f"{url}/page")
@@ -158,7 +158,7 @@ def test_counters_are_noted_from_the_beginning_on_and_no_more_after_the_end(
     assert readings() == noted
 
 
-def test_without_pages_nothing_is_asked_and_nothing_written(plan: Callable[..., Plan]) -> None:
+def test_without_urls_nothing_is_fetched_and_nothing_is_written(plan: Callable[..., LoadTestPlan]) -> None:
     nothing = plan()
     with Counters(nothing):
         pass

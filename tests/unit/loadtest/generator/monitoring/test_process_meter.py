@@ -56,7 +56,7 @@ def test_cpu_time_and_memory_are_in_seconds_and_bytes(tmp_path: Path) -> None:
     ],
     ids=["version 2, of the group above", "version 2, in a container", "version 1", "version 1, in a container"],
 )
-def test_a_cpu_limit_and_how_often_it_stopped_the_process_are_found(
+def test_a_cpu_limit_and_its_throttled_periods_are_read(
     tmp_path: Path, membership: str, groups: dict[str, dict[str, str]]
 ) -> None:
     meter = kernel(tmp_path, membership, groups)
@@ -77,7 +77,7 @@ def test_without_a_limit_a_process_may_use_every_core_that_it_may_run_on(
     assert kernel(tmp_path, membership, groups).most_cores == len(os.sched_getaffinity(0))
 
 
-def test_a_busy_process_is_seen_to_use_a_core_and_a_resting_one_none() -> None:
+def test_a_busy_process_uses_a_core_and_an_idle_one_none() -> None:
     # A little more than is asked for below: the kernel cuts user and system time to whole ticks each.
     began = (
         "import time; e = time.process_time() + 0.55\nwhile time.process_time() < e: pass\nprint(flush=True); input()"
@@ -101,7 +101,7 @@ def test_a_busy_process_is_seen_to_use_a_core_and_a_resting_one_none() -> None:
     assert meter.most_cores is None
 
 
-def test_a_machine_is_busy_in_all_that_is_not_idle(tmp_path: Path) -> None:
+def test_a_machine_is_busy_in_all_time_that_is_not_idle(tmp_path: Path) -> None:
     (tmp_path / "stat").write_text("cpu  10 20 30 1000 500 1 2 7 10 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
     reading = MachineMeter(tmp_path).read()
     assert reading is not None

@@ -20,7 +20,7 @@ def by_subject(path: Path) -> dict[str, dict[str, list[float]]]:
     return found
 
 
-def test_a_sample_has_every_subject_in_the_words_that_readers_know(tmp_path: Path) -> None:
+def test_a_sample_has_every_subject_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     sampler = Sampler(path, os.getppid())
     time.sleep(0.05)
@@ -35,7 +35,7 @@ def test_a_sample_has_every_subject_in_the_words_that_readers_know(tmp_path: Pat
     assert {abs(at.timestamp() - before) < 1 for at in read_samples(path)["at"].to_pylist()} == {True}
 
 
-def test_cores_are_those_of_the_time_since_the_sample_before(tmp_path: Path) -> None:
+def test_cpu_cores_are_of_the_time_since_the_last_sample(tmp_path: Path) -> None:
     spin = "import time\nwhile True: pass"
     server = subprocess.Popen([sys.executable, "-c", spin])
     try:
@@ -67,14 +67,14 @@ def at_and_cpu_s(pid: int) -> tuple[float, float]:
     return time.perf_counter(), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_a_generator_away_from_its_server_samples_itself_alone(tmp_path: Path) -> None:
+def test_a_generator_on_another_machine_than_the_server_samples_only_itself(tmp_path: Path) -> None:
     sampler = Sampler(tmp_path / "samples.csv", None)
     time.sleep(0.01)
     sampler.sample(1.0)
     assert set(by_subject(tmp_path / "samples.csv")) == {"generator"}
 
 
-def test_a_line_that_was_cut_off_is_left_out_and_the_others_stay(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_left_out_and_the_others_are_read(tmp_path: Path) -> None:
     path = tmp_path / "samples.csv"
     path.write_text("1700000000000000,server,cpu_cores,1.5\n\x00\n1700000001000000,server,cpu_co")
     [sample] = read_samples(path).to_pylist()
@@ -82,5 +82,5 @@ def test_a_line_that_was_cut_off_is_left_out_and_the_others_stay(tmp_path: Path)
     assert sample["at"].timestamp() == 1_700_000_000
 
 
-def test_a_file_that_was_never_made_has_no_samples(tmp_path: Path) -> None:
+def test_a_file_that_does_not_exist_has_no_samples(tmp_path: Path) -> None:
     assert read_samples(tmp_path / "none.csv").num_rows == 0

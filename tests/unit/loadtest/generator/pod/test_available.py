@@ -15,7 +15,7 @@ from tests.unit.loadtest.plans import write_plan
 from tests.unit.loadtest.scripted_grpc import RIGHT as RIGHT_MESSAGE
 from tests.unit.loadtest.scripted_grpc import ScriptedGrpcServer
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def ask(tmp_path: Path) -> Callable[[str, float], subprocess.CompletedProcess[st
         return subprocess.run(
             [sys.executable, "-m", "loadtest.generator.pod.available", str(within_s)],
             cwd=ROOT,
-            # A proxy that a node may know of is none of the generator's.
+            # The generator does not use a node's proxy.
             env={PLAN_VARIABLE: str(plan), "http_proxy": "http://127.0.0.1:1"},
             capture_output=True,
             text=True,
@@ -37,7 +37,7 @@ def ask(tmp_path: Path) -> Callable[[str, float], subprocess.CompletedProcess[st
     return run
 
 
-def test_it_ends_with_the_first_right_answer_whatever_came_before(ask, serve) -> None:
+def test_it_ends_with_the_first_correct_answer_after_any_errors(ask, serve) -> None:
     def script(exchange: Exchange, number: int) -> None:
         match number:
             case 0:
@@ -55,20 +55,20 @@ def test_it_ends_with_the_first_right_answer_whatever_came_before(ask, serve) ->
     assert {seen.body for seen in server.seen} == {b'{"instances": [1]}'}
 
 
-def test_a_server_that_cannot_be_reached_is_said_when_the_time_is_over(ask) -> None:
+def test_a_server_that_cannot_be_reached_is_reported_when_the_time_is_over(ask) -> None:
     ended = ask("http://127.0.0.1:1", 0)
     assert ended.returncode == 1
-    assert "http://127.0.0.1:1 gave no right answer within 0 s, the last time: " in ended.stderr
+    assert "http://127.0.0.1:1 gave no correct answer within 0 s; the last error was " in ended.stderr
     assert "refused" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_a_server_that_answers_wrongly_is_said_when_the_time_is_over(ask, serve) -> None:
+def test_a_server_that_answers_with_errors_is_reported_when_the_time_is_over(ask, serve) -> None:
     server: ScriptedServer = serve(lambda exchange, _: exchange.answer(b"{}", status=503))
-    assert "the last time: http_503" in ask(server.url, 0).stderr
+    assert "the last error was http_503" in ask(server.url, 0).stderr
 
 
-def test_over_grpc_it_ends_with_the_first_right_answer_too(ask) -> None:
+def test_over_grpc_it_ends_with_the_first_correct_answer_too(ask) -> None:
     def script(context: grpc.ServicerContext, number: int) -> predict_pb2.PredictResponse:
         if number == 0:
             context.abort(grpc.StatusCode.UNAVAILABLE, "still loading")

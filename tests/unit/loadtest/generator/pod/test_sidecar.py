@@ -1,4 +1,4 @@
-"""The keeper of a pod's files, as the process that it is there."""
+"""The sidecar of the generator's pod, run as a process."""
 
 import base64
 import hashlib
@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.generator.pod import sidecar as keeper
+from loadtest.generator.pod import sidecar
 from loadtest.generator.pod.sidecar import unpacked
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 
 
 def said(*arguments: object) -> str:
@@ -34,13 +34,13 @@ def test_a_file_comes_back_part_by_part_as_it_was_listed(tmp_path: Path) -> None
 
 
 @given(st.binary(min_size=1), st.data())
-def test_a_part_that_was_cut_off_is_noticed(content: bytes, data: st.DataObject) -> None:
+def test_an_incomplete_part_is_an_error(content: bytes, data: st.DataObject) -> None:
     packed = base64.b64encode(zlib.compress(content)).decode()
     with pytest.raises(ValueError, match=r".+"):
         unpacked(packed[: data.draw(st.integers(0, len(packed) - 1))])
 
 
-def test_it_ends_when_it_is_released_and_not_when_it_is_told_to_end(tmp_path: Path) -> None:
+def test_it_ends_when_it_is_released_and_not_at_a_sigterm(tmp_path: Path) -> None:
     command = [sys.executable, "-S", "-m", "loadtest.generator.pod.sidecar", "keep", str(tmp_path), "60"]
     with subprocess.Popen(command, cwd=ROOT) as process:
         with pytest.raises(subprocess.TimeoutExpired):
@@ -53,10 +53,10 @@ def test_it_ends_when_it_is_released_and_not_when_it_is_told_to_end(tmp_path: Pa
 
 
 def test_it_ends_when_its_time_is_over(tmp_path: Path) -> None:
-    keeper.keep(tmp_path, keep_s=0)
+    sidecar.keep(tmp_path, keep_s=0)
 
 
-def test_what_it_cannot_do_it_says() -> None:
+def test_an_unknown_command_is_an_error_that_names_the_known_ones() -> None:
     with pytest.raises(subprocess.CalledProcessError) as failure:
         said("juggle", "/")
-    assert "the keeper cannot juggle" in failure.value.stderr
+    assert "the sidecar has no command juggle; give keep, list, read, release or clock" in failure.value.stderr

@@ -1,0 +1,174 @@
+"""Checks of whether the figures are the server's: clocks, schedule, generator health and drift.
+
+docs/measurement.md gives the reason for each threshold.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.results.store import NOT_SENT
+from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
+from loadtest.generator.capacity.trend import trend_of
+from loadtest.generator.phases import HOLD
+from loadtest.result.modes import ModeRules
+
+# The event loop's lag, or the delay of sending, may be this much of the median latency, or _OWN_MS if that is more.
+_OWN_SHARE, _OWN_MS = 0.25, 50.0
+_RATE_DEVIATION = 0.005
+_RETRANSMITTED_RATIO = 0.01
+_CLOCK_STEP_MS = 50.0
+_LATENCY_DRIFT, _THROUGHPUT_DRIFT, _DRIFT_CONFIDENCE = 0.2, 0.1, 0.999
+
+# Drift is measured over this many windows of the hold; windows with fewer requests, or shorter holds, cannot show it.
+_WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = 12, 8, 10.0
+# The 99th percentile of fewer requests is a single pause of the machine.
+_FEWEST_FOR_P99 = 200
+
+Times = npt.NDArray[np.int64]
+
+
+def measurement_reasons(
+    rows: pa.Table, phase: str, rules: ModeRules, users: int, health: Mapping[str, Any]
+) -> list[str]:
+    """Whether the generator, its clock or its network decided the figures of `phase`, which has rows."""
+    counted = rows.filter(pc.equal(rows["phase"], phase))
+    return [
+        *_clock_reasons(rows, health),
+        *_schedule_reasons(counted, rules),
+        *_generator_reasons(counted, users, health),
+    ]
+
+
+def _generator_reasons(counted: pa.Table, users: int, health: Mapping[str, Any]) -> list[str]:
+    reasons = []
+    busy, lag_ms = health.get("busy_ratio"), health.get("event_loop_lag_p99_ms")
+    if busy is not None and busy > GENERATOR_BUSY_SHARE:
+        reasons.append(
+            f"the load generator used more than {100 * GENERATOR_BUSY_CORES:g} % of its core in {busy:.0%} of the"
+            " seconds that count, so the limit may have been the generator and not the server"
+        )
+    median_ms = _median_latency_ms(counted)
+    if lag_ms is not None and median_ms is not None and lag_ms > _own_limit_ms(median_ms):
+        reasons.append(
+            f"the load generator's event loop was {lag_ms:.0f} ms late (99th percentile) at a median latency of"
+            f" {median_ms:.0f} ms, so the figures include the generator's own delay"
+        )
+    fewest_users = health.get("users_min")
+    if fewest_users is not None and fewest_users < users:
+        reasons.append(f"only {fewest_users} of {users} users were running during a part of the measurement")
+    retransmitted = health.get("retransmitted_ratio")
+    if retransmitted is not None and retransmitted > _RETRANSMITTED_RATIO:
+        reasons.append(
+            f"{retransmitted:.1%} of the generator's TCP segments were retransmitted, so the network was the limit or"
+            " faulty"
+        )
+    return reasons
+
+
+def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
+    reasons = []
+    step_ms = health.get("clock_step_ms")
+    if step_ms is not None and step_ms > _CLOCK_STEP_MS:
+        reasons.append(
+            f"the generator's wall clock was set by {step_ms:.0f} ms during the test, so its times do not match others"
+        )
+    early = int((_us(rows, "start") < _us(rows, "intended_start")).sum())
+    negative = int((_us(rows, "latency_us") < 0).sum())
+    if early or negative:
+        reasons.append(
+            f"{early} requests were sent before they were due and {negative} have a negative latency, so the clock ran"
+            " backwards"
+        )
+    return reasons
+
+
+def _schedule_reasons(counted: pa.Table, rules: ModeRules) -> list[str]:
+    if not rules.has_schedule or not counted.num_rows:
+        return []
+    reasons = []
+    due = rules.requests_due
+    if due is not None and counted.num_rows != due:
+        reasons.append(
+            f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing"
+        )
+    sent = counted.filter(pc.not_equal(pc.fill_null(counted["error"], ""), NOT_SENT))
+    if sent.num_rows < 2:
+        return reasons
+    delay_ms = (_us(sent, "start") - _us(sent, "intended_start")) / 1e3
+    response_ms = delay_ms + _us(sent, "latency_us") / 1e3
+    delay_p99_ms, median_ms = float(np.quantile(delay_ms, 0.99)), float(np.median(response_ms))
+    if sent.num_rows >= _FEWEST_FOR_P99 and delay_p99_ms > _own_limit_ms(median_ms):
+        reasons.append(
+            f"requests were sent {delay_p99_ms:.0f} ms after they were due (99th percentile) at a median response time"
+            f" of {median_ms:.0f} ms: the generator could not keep its schedule"
+        )
+    planned_rps, sent_rps = _rate(_us(sent, "intended_start")), _rate(_us(sent, "start"))
+    if planned_rps and abs(sent_rps / planned_rps - 1) > _RATE_DEVIATION:
+        reasons.append(f"{sent_rps:.1f} requests/s were sent instead of the planned {planned_rps:.1f}")
+    return reasons
+
+
+def drift_reasons(rows: pa.Table, phase: str, rules: ModeRules) -> list[str]:
+    """Whether latency or throughput drifted over the windows of a phase that must be steady."""
+    if not rules.holds_steady:
+        return []
+    windows = _windows(rows.filter(pc.equal(rows["phase"], phase)))
+    if windows is None:
+        return []
+    reasons = []
+    for name, values, limit in (
+        ("median latency", [float(np.median(response_ms)) for response_ms, _ in windows], _LATENCY_DRIFT),
+        ("throughput", [rate_rps for _, rate_rps in windows], _THROUGHPUT_DRIFT),
+    ):
+        trend = trend_of(values)
+        drift = trend.slope * (len(values) - 1) / float(np.median(values))
+        if abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE):
+            moved = "rose" if drift > 0 else "fell"
+            reasons.append(
+                f"the run did not settle: {name} {moved} by {abs(drift):.0%} over the {HOLD} phase"
+                f" (Mann-Kendall z = {trend.z:.1f}), so its figures depend on when it ended"
+            )
+    return reasons
+
+
+def _windows(counted: pa.Table) -> list[tuple[npt.NDArray[np.float64], float]] | None:
+    """Response times, and answers per second, of windows of equal length; None where there are too few requests."""
+    good = counted.filter(counted["ok"])
+    due_us = _us(good, "intended_start")
+    if good.num_rows < _WINDOWS * _FEWEST_A_WINDOW or (span_us := int(np.ptp(due_us))) < _SHORTEST_S * 1e6:
+        return None
+    end_us = _us(good, "start") + _us(good, "latency_us")
+    response_ms = (end_us - due_us) / 1e3
+    edges_us = due_us.min() + np.linspace(0, span_us, _WINDOWS + 1)
+    windows = []
+    for low_us, high_us in pairwise(edges_us):
+        within = response_ms[(due_us >= low_us) & (due_us <= high_us)]
+        if len(within) < _FEWEST_A_WINDOW:
+            return None
+        answers = int(((end_us >= low_us) & (end_us < high_us)).sum())
+        windows.append((within, float(answers / (high_us - low_us) * 1e6)))
+    return windows
+
+
+def _own_limit_ms(median_ms: float) -> float:
+    return max(_OWN_MS, _OWN_SHARE * median_ms)
+
+
+def _median_latency_ms(rows: pa.Table) -> float | None:
+    good = rows.filter(rows["ok"])
+    return float(np.median(_us(good, "latency_us"))) / 1e3 if good.num_rows else None
+
+
+def _rate(times_us: Times) -> float:
+    span_us = int(np.ptp(times_us))
+    return (len(times_us) - 1) / span_us * 1e6 if span_us else 0.0
+
+
+def _us(rows: pa.Table, column: str) -> Times:
+    return np.asarray(rows[column].cast(pa.int64()).to_numpy(), dtype=np.int64)

@@ -1,0 +1,103 @@
+"""Whether the same servers answered from beginning to end, and whether each had its share of the load."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.results.counters import requests_by_replica
+from loadtest.result.modes import ModeRules
+
+# A replica that answered less than this share of an even split leaves the work, and the latency, to the others.
+_FAIR_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """One server, at one moment. `uid` differs between a server and the one that replaces it."""
+
+    name: str
+    uid: str
+    ready: bool = True
+    restarts: int = 0
+    image: str | None = None
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The servers before and after the test. `replicas` is the number that the stack declares."""
+
+    replicas: int
+    before: Sequence[ServerState]
+    after: Sequence[ServerState]
+
+
+NO_SERVERS = Servers(replicas=1, before=(), after=())
+"""Where nothing is known of the servers."""
+
+
+def server_change_reasons(servers: Servers) -> tuple[str, ...]:
+    """Whether a server was replaced, restarted or lost during the test, or the servers differ."""
+    before, after = ({server.uid: server for server in seen} for seen in (servers.before, servers.after))
+    successors = [server.name for uid, server in after.items() if uid not in before]
+    reasons = []
+    for uid, server in before.items():
+        if uid not in after:
+            by = f" by {', '.join(successors)}" if successors else ""
+            reasons.append(f"server {server.name} was replaced during the test{by}")
+        elif (restarts := after[uid].restarts - server.restarts) > 0:
+            reasons.append(f"server {server.name} restarted during the test ({restarts} times)")
+        elif not after[uid].ready:
+            reasons.append(f"server {server.name} was not ready any more at the end of the test")
+    if len(images := {server.image for server in servers.before if server.image}) > 1:
+        reasons.append(f"the servers run different images: {', '.join(sorted(images))}")
+    return tuple(reasons)
+
+
+def load_sharing_reasons(
+    rows: pa.Table, phase: str, samples: pa.Table, replicas: int, rules: ModeRules
+) -> tuple[str, ...]:
+    """Whether all replicas had their share: by the rows, else by the requests that each replica counted."""
+    return row_sharing_reasons(rows, phase, replicas) or idle_replica_reasons(
+        requests_by_replica(samples), replicas, rules
+    )
+
+
+def row_sharing_reasons(rows: pa.Table, phase: str, replicas: int) -> tuple[str, ...]:
+    """Whether all replicas had their share, where the rows name the replica that answered."""
+    counted = rows.filter(pc.equal(rows["phase"], phase))
+    known = counted["backend"].drop_null()
+    if not len(known) or replicas < 2:
+        return ()
+    counts = {count["values"]: count["counts"] for count in pc.value_counts(known).to_pylist()}
+    if len(counts) < replicas:
+        return (_idle_reason(sorted(counts), replicas),)
+    fair = len(known) / len(counts)
+    least = min(counts, key=lambda backend: counts[backend])
+    if counts[least] < _FAIR_SHARE * fair:
+        reason = (
+            f"replica {least} answered {counts[least]} of {len(known)} requests; an even split gives it {fair:.0f}, so"
+            " the other replicas determined the latency"
+        )
+        return (reason,)
+    return ()
+
+
+def idle_replica_reasons(requests: Mapping[str, int], replicas: int, rules: ModeRules) -> tuple[str, ...]:
+    """Whether a replica was idle, by the `requests` that each replica counted; needs the counters of all replicas.
+
+    Over REST a connection stays with the replica that the cluster's Service chose for it at random, so an uneven split
+    is normal. A low rate of an open loop needs few connections, so there an idle replica is normal, too.
+    """
+    if not rules.uses_every_user or replicas < 2 or len(requests) < replicas:
+        return ()
+    busy = sorted(name for name, count in requests.items() if count)
+    return (_idle_reason(busy, replicas),) if len(busy) < replicas else ()
+
+
+def _idle_reason(busy: Sequence[str], replicas: int) -> str:
+    return (
+        f"only {len(busy)} of {replicas} replicas answered ({', '.join(busy)}); the others were idle, and the price of"
+        " a prediction includes theirs"
+    )

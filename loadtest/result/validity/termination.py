@@ -1,0 +1,121 @@
+"""Checks of how the generator ended and whether its rows are complete."""
+
+import signal
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from loadtest.result.raw_rows import RawRows
+
+# By the cause in loadtest.generator.monitoring.server_watch.Stop.
+_STOPS = {
+    "server_gone": "the server stopped answering: {}",
+    "interrupted": "the test was interrupted ({}), so later requests are missing",
+    "caller_gone": "the program that started the test ended ({}), so later requests are missing",
+    "worker_lost": "a process of the load generator was lost ({}), so the load was lower than planned",
+    "rows_not_written": "rows could not be written, so some are missing ({}); free disk space and run again",
+}
+
+# What to do about a kill, by its reason in the container's status.
+_MENDS = {
+    "OOMKilled": "it used more memory than its container's limit: use fewer users, or raise the limit in"
+    " provider/cluster/load_job.py"
+}
+
+
+class EndedByRunner(Enum):
+    """Why the runner ended the generator; the value is the reason against the run."""
+
+    CANCELLED = "the test was cancelled, so later requests are missing"
+    TIMED_OUT = "the load generator did not end in time and was ended, so its last requests may be missing"
+
+
+@dataclass(frozen=True)
+class Termination:
+    """How the generator ended: by itself, or by the runner where `ended_by_runner` is set.
+
+    `totals` is the last line that it printed, None when it ended before that; `locust_version` is for that case. Of a
+    pod: `killed_by` is the reason in its container's status, `deletion_reason` is why the pod was being deleted, and
+    `lost_because` why it is gone with its rows.
+    """
+
+    exit_code: int | None
+    totals: dict[str, Any] | None
+    ended_by_runner: EndedByRunner | None
+    last_log_lines: tuple[str, ...]
+    locust_version: str = "(unknown)"
+    killed_by: str | None = None
+    lost_because: str | None = None
+    deletion_reason: str | None = None
+
+
+def termination_reasons(termination: Termination) -> list[str]:
+    """Whether the generator ran to its planned end."""
+    if termination.ended_by_runner:
+        return [termination.ended_by_runner.value]
+    if termination.lost_because:
+        return [f"the load generator was lost before its rows were fetched ({termination.lost_because})"]
+    stop = termination.totals and termination.totals["stop"]
+    if termination.deletion_reason and (stop or termination.exit_code is None):
+        why = termination.deletion_reason
+        return [f"the load generator's pod was deleted during the test ({why}), so its last requests are missing"]
+    if stop:
+        return [_STOPS[stop["cause"]].format(stop["detail"])]
+    if termination.exit_code != 0 or termination.totals is None:
+        log = " | ".join(termination.last_log_lines) or "empty"
+        how = ", ".join(filter(None, (_exit_text(termination.exit_code), termination.killed_by)))
+        mend = _MENDS.get(termination.killed_by or "")
+        return [f"the load generator crashed ({how}); {f'{mend}; ' if mend else ''}the end of its log: {log}"]
+    return []
+
+
+def file_reasons(raw_rows: RawRows, counted_requests: int | None) -> list[str]:
+    """Whether every request that Locust counted is a row that can be read."""
+    reasons = []
+    if raw_rows.torn:
+        reasons.append("the last row was only partly written and is left out")
+    if raw_rows.corrupt_lines:
+        count, shown = len(raw_rows.corrupt_lines), ", ".join(map(str, raw_rows.corrupt_lines[:5]))
+        reasons.append(f"{count} lines of the generator's files are not rows and are left out (lines {shown})")
+    rows = raw_rows.rows.num_rows
+    if counted_requests is not None and counted_requests != rows:
+        reasons.append(f"Locust counted {counted_requests} requests, but {rows} rows were read, so rows are wrong")
+    return reasons
+
+
+def row_reasons(rows: pa.Table, phase: str) -> list[str]:
+    """Whether there are rows with correct answers in the phase that counts."""
+    if not rows.num_rows:
+        return ["no request was finished, so there is nothing to measure"]
+    reasons = []
+    counted = rows.filter(pc.equal(rows["phase"], phase))
+    if not _any_ok(rows):
+        reasons.append(f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}")
+    elif counted.num_rows and not _any_ok(counted):
+        reasons.append(
+            f"all {counted.num_rows} requests of the {phase} phase failed, most of them with"
+            f" {_commonest_error(counted)}"
+        )
+    if not counted.num_rows:
+        reasons.append(f"the {phase} phase was never reached, so there are no figures at full load")
+    return reasons
+
+
+def _any_ok(rows: pa.Table) -> bool:
+    return bool(pc.any(rows["ok"]).as_py())
+
+
+def _commonest_error(rows: pa.Table) -> str:
+    counts = pc.value_counts(rows["error"]).to_pylist()
+    return str(max(counts, key=lambda count: count["counts"])["values"])
+
+
+def _exit_text(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "it could not be ended"
+    if exit_code < 0:
+        return signal.Signals(-exit_code).name
+    return f"exit code {exit_code}"
