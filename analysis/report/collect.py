@@ -87,10 +87,10 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
 
 def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) -> tuple[Run, Read]:
     name, rows = names[manifest.run_id], read_columns(store, manifest)
-    found, figures = summary_of(manifest, rows), figures_of(manifest, rows, QUANTILES if manifest.repeat else (P99,))
+    summary, figures = summary_of(manifest, rows), figures_of(manifest, rows, QUANTILES if manifest.repeat else (P99,))
     if not rows.every.ok.size and rows.missing:
-        return Run(name, manifest, found, None), figures
+        return Run(name, manifest, summary, None), figures
     series = series_of(rows, manifest)
-    meanwhile = read_resource_usage(rows, store, manifest, series.window_s)
-    curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if found.valid else None
-    return Run(name, manifest, found, series, meanwhile, curve), figures
+    usage = read_resource_usage(rows, store, manifest, series.window_s)
+    curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if summary.valid else None
+    return Run(name, manifest, summary, series, usage, curve), figures

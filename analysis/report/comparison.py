@@ -44,11 +44,11 @@ def ranking_table(ranking: Sequence[Ranked], front: Mapping[str, Front]) -> Tabl
     )
 
 
-def claims_table(claims: Sequence[Claim]) -> Table:
+def claims_table(claims: Sequence[Claim], label: str = "Claims of the published experiment") -> Table:
     """What the published experiment claims, and what these runs say of it."""
     columns = (Column("claim", "wrap"), Column("finding", "text", bold=True), Column("reason", "wrap"))
     rows = tuple((each.claim, each.finding.value, each.why) for each in claims)
-    return Table("Claims of the published experiment", columns, rows)
+    return Table(label, columns, rows)
 
 
 def effects_table(effects: Sequence[Effect]) -> Table:

@@ -129,7 +129,7 @@ def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
         yield Section("runs", title, tables=(figures_table(findings.ranked),))
     if seed:
         beside = seed_table(findings)
-        table, found = beside.table, claims_table(beside.claims)
+        table, found = beside.table, claims_table(beside.claims, "All claims of the published experiment")
         yield Section("seed", "Comparison with the published experiment", beside.note, tables=(table, found))
     if findings.repeats:
         names = {run.manifest.run_id: run.name for run in findings.runs}

@@ -46,7 +46,7 @@ def _counted(summary: RunSummary) -> Facts:
     window = "none" if summary.duration_s is None else f"{number(summary.duration_s)} s from first request to last"
     facts = (
         ("Rows", _counts(summary.rows_by_phase)),
-        ("ServerCounters phase", window),
+        ("Counted phase", window),
         ("Errors in it", _counts(summary.errors)),
     )
     if summary.offered_rps is None:

@@ -46,7 +46,7 @@ def figures_table(runs: Sequence[Run]) -> Table:
 def repeats_table(groups: Iterable[Repeats], names: Mapping[str, str]) -> Table:
     """A row for each figure of each group of repeats, which goes by the name of its first run."""
     return Table(
-        REPEATS,
+        "Figures of the repeats",
         (
             Column("repeats", "text"),
             Column("figure", "text", under_first=True),
@@ -67,10 +67,10 @@ def repeats_table(groups: Iterable[Repeats], names: Mapping[str, str]) -> Table:
     )
 
 
-def left_out_table(label: str, runs: Sequence[Run], reasons: Callable[[Run], Sequence[str]]) -> Table:
+def left_out_table(title: str, runs: Sequence[Run], reasons: Callable[[Run], Sequence[str]]) -> Table:
     """Runs that are not ranked, with their reasons."""
     return Table(
-        label,
+        f"{title}, with reasons",
         (Column("run", "text"), Column("shape", "text", under_first=True), Column("reason", "wrap")),
         tuple((run.name, shape_name(run.manifest), "; ".join(reasons(run))) for run in runs),
         anchors=tuple(run.manifest.run_id for run in runs),

@@ -1,4 +1,4 @@
-"""A table, for the page, for Markdown and for a terminal alike: columns and formatted cells."""
+"""A table, for the page, for Markdown and for a terminal: columns and formatted cells."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -139,7 +139,7 @@ def _agreement(model: Model) -> str:
 def _scaling(model: Model) -> str:
     law = model.scaling
     what = (
-        f"{law.threads} requests in parallel, others wait"
+        f"{law.threads} in parallel, other requests wait"
         if law.threads is not None
         else f"requests share the cores: contention {law.contention:.3f}, coherency {law.coherency:.4f}"
     )

@@ -109,7 +109,7 @@ def _limit_rps(law: Scaling, most: int) -> float:
 
 def _describe(law: Scaling, levels: Sequence[Level], limit: float) -> str:
     fitted = (
-        f"Thread law: {law.threads} requests in parallel on each replica, {number(law.alone_ms)} ms each, others wait"
+        f"Thread law: {law.threads} in parallel on each replica, {number(law.alone_ms)} ms each, other requests wait"
         if law.law == "threads"
         else f"Universal Scalability Law: {number(law.alone_ms)} ms without load, contention {number(law.contention)}, "
         f"coherency {number(law.coherency)}"

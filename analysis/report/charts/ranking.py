@@ -129,7 +129,7 @@ def _front(ranking: Sequence[Ranked], stands: Mapping[str, Front]) -> Markup:
     )
     used = [each for each in Front if each.value in set(frame["front"])]
     colour = colours("front", [each.value for each in used], [_SHADES[each] for each in used], symbol="circle")
-    # Room at the right for the name of the dearest.
+    # Room at the right for the name of the most expensive variant.
     x_scale, x_axis = _axis(frame, "usd", 0.3)
     y_scale, y_axis = _axis(frame, "ms", 0.1)
     x = alt.X("usd:Q", title="USD per million good predictions (logarithmic)", scale=x_scale, axis=x_axis)

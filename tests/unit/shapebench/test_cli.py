@@ -63,7 +63,7 @@ def repeated(store):
     return store, ids
 
 
-def test_runs_shows_how_repeats_differ_beside_what_one_run_knows_of_itself(repeated):
+def test_runs_shows_the_variation_between_repeats_and_within_a_run(repeated):
     store, ids = repeated
     shown = invoke("runs", "--results", store.uri).stdout
     assert "between runs, %" in shown
@@ -75,7 +75,7 @@ def test_runs_shows_how_repeats_differ_beside_what_one_run_knows_of_itself(repea
     assert [run["repeat"] and run["repeat"]["index"] for run in found["runs"]] == [None, None, 1, 2]
 
 
-def test_the_report_shows_it_too(repeated, tmp_path):
+def test_the_report_shows_the_variation_between_repeats(repeated, tmp_path):
     store, _ = repeated
     invoke("report", "--results", store.uri, "--out", str(tmp_path / "report"))
     for name in ("report.html", "report.md"):
@@ -134,13 +134,13 @@ def test_price_of_a_gke_stack_shows_what_only_the_test_needs_and_what_a_run_cost
 
 
 @pytest.mark.parametrize("arguments", [("--stack", "local"), ("--shape", "2xe2-highmem-8")])
-def test_what_makes_no_nodes_for_a_test_has_no_price_of_one(arguments):
+def test_a_stack_without_load_test_nodes_has_no_price_of_a_test(arguments):
     [priced] = json.loads(invoke("price", *arguments, "--format", "json").stdout)
     assert priced["test"] is None
     assert priced["run_usd"] is None
 
 
-def test_price_of_all_stacks_has_the_four_published_shapes_and_says_what_local_stands_for():
+def test_price_of_all_stacks_has_the_published_shapes_and_explains_local():
     result = invoke("price")
     assert result.exit_code == 0
     for stack, usd_24h in {"2cpu-4gb": 11.15, "4cpu-8gb": 11.15, "8cpu-16gb": 11.15, "8cpu-64gb": 17.36}.items():
@@ -164,7 +164,7 @@ def test_price_where_none_is_known_is_a_lower_bound_and_says_so():
     assert "lower bound" in invoke("price", "--stack", "8cpu-16gb", "--region", "mars-north1").stderr
 
 
-def test_other_ways_to_buy_are_columns_as_far_as_the_list_knows_them(monkeypatch):
+def test_other_ways_to_buy_are_columns_if_the_price_list_has_them(monkeypatch):
     on_demand = invoke("price").stdout
     assert "spot" not in on_demand
     known = newest_snapshot()
@@ -227,7 +227,7 @@ def test_verdict_as_json_keeps_its_contract(store):
         (("--errors", "5%", "--budget", "1000"), 0, "the most good predictions per second"),
     ],
 )
-def test_the_exit_code_says_what_the_verdict_says(store, asked, code, said):
+def test_the_exit_code_agrees_with_the_verdict(store, asked, code, said):
     for output in ("text", "json", "markdown"):
         result = invoke("verdict", "--results", store.uri, "--format", output, *asked)
         assert result.exit_code == code
@@ -297,7 +297,7 @@ def test_starting_the_command_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize("output", ["json", "table"])
-def test_a_reader_that_has_seen_enough_is_no_error(store, output):
+def test_a_reader_that_closes_the_pipe_is_no_error(store, output):
     command = [sys.executable, "-m", "shapebench", "runs", "--results", store.uri, "--format", output]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.close()

@@ -49,7 +49,7 @@ def test_a_pulumi_of_the_users_own_is_found_with_its_version(
     assert findings["Python language host"].state == "ok"
 
 
-def test_a_backend_is_told_without_its_secrets(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_backend_is_shown_without_its_secrets(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "https://user:hunter2@example.org/state?token=hunter3")
     assert found(nothing_installed)["backend"].found == "yours, https://example.org/state"
     monkeypatch.delenv("PULUMI_BACKEND_URL")
@@ -60,7 +60,7 @@ def test_a_backend_is_told_without_its_secrets(nothing_installed: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("checkpoint", "state", "told"),
+    ("checkpoint", "state", "shown"),
     [
         ({"latest": {"resources": [{}, {}, {}]}}, "ok", "2 resources"),
         ({"latest": None}, "ok", "nothing brought up"),
@@ -68,16 +68,16 @@ def test_a_backend_is_told_without_its_secrets(nothing_installed: Path, monkeypa
         (None, "missing", "its state cannot be read"),
     ],
 )
-def test_the_state_of_a_stack_is_told(nothing_installed: Path, checkpoint, state: str, told: str):
+def test_the_state_of_a_stack_is_shown(nothing_installed: Path, checkpoint, state: str, shown: str):
     stacks = nothing_installed / ".state/.pulumi/stacks/shapebench"
     stacks.mkdir(parents=True)
     (stacks / "local.json").write_text(json.dumps({"checkpoint": checkpoint}))
     finding = found(nothing_installed)["stack local"]
     assert finding.state == state
-    assert told in finding.found
+    assert shown in finding.found
 
 
-def test_a_stack_with_a_lock_left_behind_is_told_with_its_mend(nothing_installed: Path):
+def test_a_stack_with_a_lock_left_behind_is_shown_with_its_remedy(nothing_installed: Path):
     state = nothing_installed / ".state/.pulumi"
     for path in ("stacks/shapebench/local.json", "locks/organization/shapebench/local/lock.json"):
         (state / path).parent.mkdir(parents=True)
@@ -85,7 +85,7 @@ def test_a_stack_with_a_lock_left_behind_is_told_with_its_mend(nothing_installed
     assert "pulumi cancel --stack local" in found(nothing_installed)["stack local"].mend
 
 
-def test_a_port_taken_by_another_program_is_told_with_its_process():
+def test_a_port_taken_by_another_program_is_shown_with_its_process():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()

@@ -1,4 +1,4 @@
-"""`shapebench janitor`: what it prints, what it ends with, and that it removes nothing without being told to."""
+"""`shapebench janitor`: its output, its exit codes, and that it removes nothing without --yes."""
 
 import json
 
@@ -32,14 +32,14 @@ def listed(*arguments: str) -> dict[str, dict]:
     return {each["name"]: each for each in json.loads(run("--format", "json", *arguments).stdout)}
 
 
-def test_nothing_left_over_ends_with_0(cloud):
+def test_no_leftovers_exit_with_0(cloud):
     cloud.resources = google_resources.whole_stack("8cpu-16gb", DAY)
     done = run()
     assert done.exit_code == 0
     assert "no leftovers of a shapebench stack in project acme" in done.stderr
 
 
-def test_what_is_left_over_is_listed_with_its_price_and_ends_with_3(cloud):
+def test_leftovers_are_listed_with_their_price_and_exit_with_3(cloud):
     cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
     done = run()
     assert done.exit_code == 3
@@ -51,7 +51,7 @@ def test_what_is_left_over_is_listed_with_its_price_and_ends_with_3(cloud):
     assert not any(each.startswith("DELETE") for each in cloud.requests)
 
 
-def test_with_yes_it_is_removed_and_ends_with_0(cloud):
+def test_with_yes_leftovers_are_removed_and_it_exits_with_0(cloud):
     cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
     done = run("--yes")
     assert done.exit_code == 0, done.output
@@ -59,7 +59,7 @@ def test_with_yes_it_is_removed_and_ends_with_0(cloud):
     assert "removed" in done.stdout
 
 
-def test_what_could_not_be_removed_is_named_and_ends_with_4(cloud):
+def test_a_failed_removal_is_named_and_exits_with_4(cloud):
     cloud.resources = google_resources.disk("d", labels())
     cloud.operation_error = {"errors": [{"message": "it is stuck"}]}
     done = run("--yes")
@@ -67,7 +67,7 @@ def test_what_could_not_be_removed_is_named_and_ends_with_4(cloud):
     assert "not removed: disk d: it is stuck" in done.stderr
 
 
-def test_a_volume_without_a_label_of_ours_is_shown_with_the_command_and_stays(cloud):
+def test_a_disk_without_our_label_is_shown_with_its_command_and_kept(cloud):
     cloud.resources = google_resources.disk("pvc-1", {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"})
     done = run("--yes")
     assert done.exit_code == 3
@@ -75,7 +75,7 @@ def test_a_volume_without_a_label_of_ours_is_shown_with_the_command_and_stays(cl
     assert cloud.deleted == []
 
 
-def test_one_stack_or_region_is_looked_at_and_cleaned_alone(cloud):
+def test_only_the_chosen_stack_or_region_is_listed_and_cleaned(cloud):
     other = google_resources.whole_stack("2cpu-4gb", -DAY)
     cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY) | other
     assert {each["stack"] for each in listed("--stack", "2cpu-4gb").values()} == {"2cpu-4gb"}
@@ -87,7 +87,7 @@ def test_one_stack_or_region_is_looked_at_and_cleaned_alone(cloud):
     assert cloud.resources == other
 
 
-def test_as_json_it_says_all_that_is_known(cloud):
+def test_json_has_every_field_of_a_leftover(cloud):
     cloud.resources = google_resources.disk("d", labels())
     found = listed()["d"]
     assert found["stack"] == "8cpu-16gb"
@@ -97,7 +97,7 @@ def test_as_json_it_says_all_that_is_known(cloud):
     assert listed("--yes")["d"]["removed"] is True
 
 
-def test_google_out_of_order_ends_with_1_and_removes_nothing(cloud):
+def test_an_error_of_google_exits_with_1_and_removes_nothing(cloud):
     cloud.resources = google_resources.disk("d", labels())
     cloud.answers_first = [(200, b"{}"), (403, None)]
     done = run("--yes")
@@ -106,7 +106,7 @@ def test_google_out_of_order_ends_with_1_and_removes_nothing(cloud):
     assert cloud.deleted == []
 
 
-def test_without_a_project_it_ends_with_1(cloud, monkeypatch):
+def test_without_a_project_it_exits_with_1(cloud, monkeypatch):
     monkeypatch.delenv("GOOGLE_PROJECT")
     for name in ("GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):
         monkeypatch.delenv(name, raising=False)
@@ -114,7 +114,7 @@ def test_without_a_project_it_ends_with_1(cloud, monkeypatch):
     assert "give --project" in run().stderr
 
 
-def test_what_a_stacks_state_says_was_being_made_is_removed_and_its_other_things_stay(cloud, tmp_path):
+def test_with_a_state_only_what_an_update_was_creating_is_removed(cloud, tmp_path):
     orphan = "gke-cluster-control-plane-1a2b3c4"
     # Its other things may have expired; they are not what was asked for.
     whole = google_resources.whole_stack("8cpu-16gb", DAY) | google_resources.disk("d", labels("8cpu-16gb", -30 * DAY))
@@ -130,7 +130,7 @@ def test_what_a_stacks_state_says_was_being_made_is_removed_and_its_other_things
     assert cloud.resources == whole
 
 
-def test_a_state_that_names_nothing_asks_nobody_and_ends_with_0(cloud, monkeypatch, tmp_path):
+def test_a_state_without_pending_creations_calls_nothing_and_exits_with_0(cloud, monkeypatch, tmp_path):
     monkeypatch.delenv("GOOGLE_PROJECT")
     cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
     state = tmp_path / "state.json"
@@ -140,7 +140,7 @@ def test_a_state_that_names_nothing_asks_nobody_and_ends_with_0(cloud, monkeypat
     assert "no update of stack 8cpu-16gb was killed while it created something" in done.stderr
 
 
-def test_a_state_without_its_stack_is_refused(cloud, tmp_path):
+def test_a_state_needs_the_name_of_its_stack(cloud, tmp_path):
     state = tmp_path / "state.json"
     state.write_text("{}")
     done = run("--state", str(state))

@@ -25,7 +25,7 @@ def invoke(*arguments: str):
     return CliRunner().invoke(app, ("plan", *arguments))
 
 
-def test_a_plan_says_nodes_bill_range_and_what_a_lost_zone_does(results):
+def test_a_plan_has_nodes_cost_range_and_the_loss_of_a_zone(results):
     result = invoke("--rps", "200", "--p99", "300ms", "--zones", "3", "--headroom", "10%", "--results", results)
     assert result.exit_code == 0, result.stderr
     for said in (
@@ -37,13 +37,13 @@ def test_a_plan_says_nodes_bill_range_and_what_a_lost_zone_does(results):
         "measured by a capacity search",
         "Range: ",
         "Loss of a zone: ",
-        "2 requests in parallel, others wait",
+        "2 in parallel, other requests wait",
         "traffic between zones",
     ):
         assert said in result.stdout, said
 
 
-def test_a_plan_as_json_holds_the_same_with_full_precision(results):
+def test_a_plan_as_json_has_the_same_at_full_precision(results):
     result = invoke("--rps", "200", "--p99", "0.3s", "--zones", "2", "--results", results, "--format", "json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
@@ -79,14 +79,14 @@ def test_bad_input_is_one_line_on_stderr_and_no_traceback(arguments, named):
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_a_promise_that_no_run_allows_is_an_error_that_names_the_runs(results):
+def test_a_p99_that_no_run_reaches_is_an_error_that_names_the_runs(results):
     result = invoke("--rps", "10", "--p99", "10ms", "--results", results)
     assert result.exit_code == 1
     assert "allows a plan for a p99 of 10 ms" in result.stderr
     assert "kept a p99 of 10 ms; the quickest had" in result.stderr
 
 
-def test_amounts_have_units():
+def test_times_and_shares_need_their_units():
     assert parse_ms("--p99", "1.5s") == 1500
     assert parse_ms("--p99", " 300 ms") == 300
     assert parse_share("--headroom", "12.5%") == 0.125

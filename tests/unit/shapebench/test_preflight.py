@@ -29,14 +29,14 @@ def run(*arguments: str):
     return CliRunner().invoke(app, ["preflight", *arguments])
 
 
-def test_where_all_is_there_it_ends_with_0_and_the_price(cloud):
+def test_if_nothing_is_missing_it_exits_with_0_and_prints_the_price(cloud):
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 0
     assert "nothing is missing for stack 8cpu-16gb in project acme, zone us-central1-a" in done.output
     assert "USD an hour" in done.output
 
 
-def test_what_is_missing_ends_it_with_1(cloud):
+def test_missing_things_exit_with_1(cloud):
     cloud.apis.clear()
     cloud.zones.clear()
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
@@ -44,7 +44,7 @@ def test_what_is_missing_ends_it_with_1(cloud):
     assert "gcloud services enable" in done.output
 
 
-def test_a_stack_that_is_up_is_not_counted_a_second_time(cloud):
+def test_the_resources_of_an_existing_stack_are_not_needed_twice(cloud):
     """Of its 20 vCPUs none are left, and its accounts are there; a larger load pool would lack 4."""
     cloud.regional["CPUS"] = (20.0, 20.0)
     cloud.resources = google_resources.whole_stack("8cpu-16gb", google_resources.DAY)
@@ -58,7 +58,7 @@ def test_a_stack_that_is_up_is_not_counted_a_second_time(cloud):
     assert "quota CPUS in us-central1: 4 needed, 0 left (20 of 20 are used)" in done.output
 
 
-def test_another_stacks_cluster_is_not_taken_for_its(cloud):
+def test_the_cluster_of_another_stack_does_not_count(cloud):
     cloud.regional["CPUS"] = (20.0, 20.0)
     cloud.resources = google_resources.whole_stack("4cpu-8gb", google_resources.DAY)
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
@@ -66,7 +66,7 @@ def test_another_stacks_cluster_is_not_taken_for_its(cloud):
     assert "quota CPUS in us-central1: 20 needed, 0 left" in done.output
 
 
-def test_google_out_of_order_ends_it_with_1_and_without_a_traceback(cloud):
+def test_an_error_of_google_exits_with_1_without_a_traceback(cloud):
     cloud.answers_first = [(200, b"<html>")] * 2
     done = run("--stack", "8cpu-16gb", "--project", PROJECT)
     assert done.exit_code == 1
@@ -74,13 +74,13 @@ def test_google_out_of_order_ends_it_with_1_and_without_a_traceback(cloud):
 
 
 @pytest.mark.parametrize("stack", ["local", "kubernetes"])
-def test_a_stack_without_google_cloud_has_nothing_to_ask(stack):
+def test_a_stack_on_another_platform_has_nothing_to_check(stack):
     done = run("--stack", stack)
     assert done.exit_code == 1
     assert f"stack {stack} is on the platform {stack}" in done.output
 
 
-def test_a_secret_in_a_stack_s_file_is_no_project(monkeypatch):
+def test_a_secret_in_a_stack_file_is_not_used_as_project(monkeypatch):
     config = yaml.safe_load("{gcp:zone: us-central1-a, gcp:project: {secure: v1abc}}")
     monkeypatch.setattr(preflight, "load_config", lambda _: config)
     for name in ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):

@@ -104,7 +104,7 @@ def test_a_picture_has_the_pages_colours_on_its_background():
         assert picture.getpixel((60, 20)) == (255, 255, 255)
 
 
-def test_markdown_is_the_reports(exported):
+def test_the_markdown_is_that_of_the_report(exported):
     findings, folder, _ = exported
     text = (folder / "report.md").read_text()
     assert "## Ranking" in text

@@ -88,7 +88,7 @@ def test_runs_on_a_cluster_are_ranked_by_cost_and_nothing_else_is(mixed):
     assert [run.manifest.stack for run in findings.invalid] == ["4cpu-8gb"]
 
 
-def test_the_verdict_comes_first_and_is_the_commands(mixed):
+def test_the_verdict_comes_first_and_is_that_of_the_command(mixed):
     findings, html, markdown = mixed
     top = headline(findings)
     assert top.claim == "8cpu-16gb is the cheapest of 2 variants"
@@ -108,7 +108,7 @@ def test_the_ranking_has_an_interval_for_every_figure(mixed):
         assert shown in markdown
 
 
-def test_what_an_open_interval_reaches_is_not_invented(mixed):
+def test_an_interval_without_an_upper_bound_is_shown_as_such(mixed):
     findings, html, _ = mixed
     # The smoke profile has too few answers to bound a p99 from above.
     assert all(math.isinf(each.p99_ms.high) for each in findings.verdict.ranking)
@@ -117,7 +117,7 @@ def test_what_an_open_interval_reaches_is_not_invented(mixed):
     assert "inf" not in Page(html).text.lower().split()
 
 
-def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
+def test_claims_and_pairs_are_shown_if_two_variants_differ_in_one_factor(mixed):
     findings, html, markdown = mixed
     [pair] = effects(findings.verdict.ranking)
     assert pair.change == "8 × 2 vCPUs → 2 × 8 vCPUs"
@@ -128,13 +128,13 @@ def test_claims_and_pairs_are_told_where_there_is_a_pair(mixed):
             assert claim.why in text
 
 
-def test_runs_that_are_not_compared_say_why(mixed):
+def test_runs_that_are_not_ranked_have_a_reason(mixed):
     _, html, markdown = mixed
     for text in (Page(html).text, markdown):
         assert "ran on this machine, so it does not compare with runs on a cluster" in text
 
 
-def test_variants_that_miss_the_limit_are_told_and_drawn_with_it(tmp_path):
+def test_variants_that_miss_the_limit_are_named_and_the_limit_is_drawn(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     load = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.1, warmup_s=0, duration_s=61)
     write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
@@ -189,6 +189,14 @@ def test_identifiers_are_unique_and_links_lead_somewhere(mixed):
     assert targets <= set(identifiers)
 
 
+def test_every_region_of_the_page_has_a_name_of_its_own(mixed):
+    page = Page(mixed[1])
+    headings = dict(re.findall(r'<h[23] id="([^"]+)">([^<]+)</h', mixed[1]))
+    names = [headings[section["aria-labelledby"]] for section in page.all("section")]
+    names += [region["aria-label"] for region in page.all("div") if region.get("role") == "region"]
+    assert len(names) == len(set(names))
+
+
 def test_text_from_a_manifest_cannot_become_markup(mixed):
     _, html, markdown = mixed
     assert "<script" not in html
@@ -198,11 +206,17 @@ def test_text_from_a_manifest_cannot_become_markup(mixed):
     assert "a node was replaced" in line
 
 
-def test_reasons_and_skipped_files_are_told(mixed):
+def test_reasons_and_skipped_files_are_listed(mixed):
     _, html, markdown = mixed
     for text in (Page(html).text, markdown):
         assert "38 % failed" in text
         assert "runs/notes.txt" in text
+
+
+def test_every_run_has_the_facts_of_its_origin(mixed):
+    findings, html, markdown = mixed
+    for fact in ("Platform", "Server", "Settings", "Model", "Load", "Counted phase", "Prices", "Commit", "Software"):
+        assert html.count(f"<dt>{fact}</dt>") == markdown.count(f"- {fact}: ") == len(findings.runs)
 
 
 def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
@@ -213,7 +227,7 @@ def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
     assert "TensorFlow Serving" not in html + markdown
 
 
-def test_a_report_takes_the_place_of_an_older_one_and_of_nothing_else(mixed, tmp_path):
+def test_a_report_replaces_an_older_one_and_nothing_else(mixed, tmp_path):
     for _ in range(2):
         write_report(mixed[0], tmp_path / "report")
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.md"]
@@ -248,7 +262,7 @@ def test_invalid_runs_alone_give_no_claim(tmp_path):
     assert "all requests failed" in html
 
 
-def test_runs_of_one_stack_are_told_apart(tmp_path):
+def test_runs_of_one_stack_have_different_names(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_run(store)
     a_run(store, started_at=STARTED_AT.replace(hour=11))
@@ -260,7 +274,7 @@ def test_runs_of_one_stack_are_told_apart(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["no rows", "warm-up only", "errors only", "one request", "no price", "damaged"])
-def test_an_odd_run_is_reported_all_the_same(store, table, row, tmp_path, what):
+def test_a_run_with_unusual_rows_or_no_price_is_reported(store, table, row, tmp_path, what):
     rows = {
         "no rows": [],
         "warm-up only": [row(0, phase="warmup"), row(1, phase="warmup")],
@@ -284,7 +298,7 @@ def test_an_odd_run_is_reported_all_the_same(store, table, row, tmp_path, what):
     assert "nan" not in Page(html).text.lower().split()
 
 
-def test_users_of_a_point_follow_from_the_spawn_rate(store):
+def test_the_number_of_users_follows_from_the_spawn_rate(store):
     load = ClosedLoop(users=60, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
     write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
     [run] = collect(store, ASKED).runs
@@ -295,7 +309,7 @@ def test_users_of_a_point_follow_from_the_spawn_rate(store):
     assert by_users["goodput_rps"].tolist() == pytest.approx(by_users["users"].tolist(), abs=2.5)
 
 
-def test_the_user_of_the_warm_up_is_counted_on_the_way_up(store):
+def test_the_user_of_the_warm_up_is_counted_during_the_ramp(store):
     load = ClosedLoop(users=10, spawn_rate_per_s=1, wait_s=1, warmup_s=3, duration_s=15)
     write_run(store, make_manifest(load), make_rows(load, Server(capacity_rps=1000, service_ms=1)))
     [run] = collect(store, ASKED).runs
@@ -335,7 +349,7 @@ def test_neighbouring_windows_of_the_heat_map_that_look_alike_are_drawn_as_one(s
     assert [tuple(each) for each in stretches] == [(0, 20, 4), (20, 30, 4), (40, 60, 4)]
 
 
-def test_the_front_of_cost_and_latency_is_drawn_and_told(mixed):
+def test_the_front_of_cost_and_latency_is_drawn_and_described(mixed):
     findings, html, markdown = mixed
     on = [each.label for each in findings.verdict.ranking]
     assert f"No variant is both cheaper and faster than {on[0]}" in html
@@ -352,7 +366,7 @@ def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):
     assert run.series.over_time["requests"].sum() == hours.num_rows
 
 
-def test_a_run_with_samples_shows_what_was_used_and_where_the_limit_was(store, tmp_path):
+def test_a_run_with_samples_shows_resource_usage_and_the_bottleneck(store, tmp_path):
     manifest = make_manifest(SMOKE)
     at = [STARTED_AT + timedelta(seconds=second) for second in range(1, 8)]
     used = {"server": {"cpu_cores": 7.9, "most_cores": 8, "memory_bytes": 2.5e9}}

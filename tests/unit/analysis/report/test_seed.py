@@ -44,7 +44,7 @@ def test_there_are_twelve_experiments_and_three_with_batching_under_their_own_la
     assert labels[-3:] == [f"2n-8c-64r-interop{inter_op}-batch" for inter_op in (2, 4, 8)]
 
 
-def test_a_run_stands_in_the_row_of_its_settings_and_in_no_other(store):
+def test_a_run_is_in_the_row_of_its_settings_and_in_no_other(store):
     a_run(store)
     rows = {row[0]: row[1] for row in table_of(store).table.rows}
     assert rows.pop("2n-8c-16r-interop8") == "8cpu-16gb"
@@ -60,19 +60,19 @@ def test_a_run_stands_in_the_row_of_its_settings_and_in_no_other(store):
         {"inter_op": 3},
     ],
 )
-def test_a_run_with_other_settings_stands_nowhere(store, serving):
+def test_a_run_with_other_settings_is_in_no_row(store, serving):
     a_run(store, serving=serving)
     assert {row[1] for row in table_of(store).table.rows} == {"no run"}
 
 
-def test_batching_counts_only_with_their_parameters(store):
+def test_batching_matches_only_with_the_published_parameters(store):
     shape = {"stack": "8cpu-64gb", "machine_type": "e2-highmem-8"}
     a_run(store, serving={"batching": THEIR_BATCHING}, **shape)
     assert row_of(store, "2n-8c-64r-interop8-batch")["run"] == "8cpu-64gb"
     assert row_of(store, "2n-8c-64r-interop8")["run"] == "no run"
 
 
-def test_invalid_runs_stand_nowhere_and_of_several_the_newest_is_shown(store):
+def test_invalid_runs_are_in_no_row_and_of_several_the_newest_is_shown(store):
     a_run(store, validity=Validity(verdict="invalid", reasons=("the server died",)))
     assert row_of(store, "2n-8c-16r-interop8")["run"] == "no run"
     a_run(store, SLOW)
@@ -93,13 +93,13 @@ def test_prices_are_of_24_hours_with_and_without_what_is_not_a_node(store):
         assert float(row["all, USD/24 h"]) > float(usd)
 
 
-def test_the_average_made_their_way_counts_the_ramp_in_and_is_lower(store):
+def test_the_published_average_includes_the_ramp_and_is_lower(store):
     a_run(store)
     row = row_of(store, "2n-8c-16r-interop8")
     assert float(row["requests, 1/s, with ramp"]) < float(row["good, 1/s"])
 
 
-def test_what_differs_is_marked(store):
+def test_differences_from_the_experiment_are_listed(store):
     assert differences(a_run(store)) == []
     assert differences(a_run(store, load=SEED.model_copy(update={"warmup_s": 30.0}))) == []
     [load] = differences(a_run(store, load=PROFILES["laptop"]))
@@ -108,7 +108,7 @@ def test_what_differs_is_marked(store):
     assert [each.split()[0] for each in differences(other)] == ["this", "served"]
 
 
-def test_its_best_is_refuted_by_a_better_one_and_undecided_by_itself(store):
+def test_the_published_best_is_refuted_by_a_better_one_and_undecided_alone(store):
     assert claim_of(store, "The best is").finding == "undecided"
     a_run(store, SLOW)
     assert "too few" in claim_of(store, "The best is").why
@@ -117,7 +117,7 @@ def test_its_best_is_refuted_by_a_better_one_and_undecided_by_itself(store):
     assert (refuted.finding, refuted.why) == ("refuted", "best here is 4cpu-8gb")
 
 
-def test_its_best_is_confirmed_only_among_all_of_its_twelve(store):
+def test_the_published_best_is_confirmed_only_among_all_twelve(store):
     for each in EXPERIMENTS[:12]:
         server = FAST if each.label == "2n-8c-16r-interop8" else SLOW
         a_run(store, server, stack=each.label, machine_type=each.machine_type, nodes=each.nodes,
@@ -125,13 +125,13 @@ def test_its_best_is_confirmed_only_among_all_of_its_twelve(store):
     assert claim_of(store, "The best is").finding == "confirmed"
 
 
-def test_all_its_claims_are_there_and_those_not_examined_are_undecided(store):
+def test_all_published_claims_are_there_and_those_not_examined_are_undecided(store):
     claims = table_of(store).claims
     assert len(claims) == 6
     assert [each.finding for each in claims[-2:]] == ["undecided", "undecided"]
 
 
-def test_both_reports_show_it_only_when_asked(store, tmp_path):
+def test_both_reports_compare_with_the_experiment_only_with_the_option(store, tmp_path):
     a_run(store)
     findings = collect(store, Objective(errors=0.05))
     for path in write_report(findings, tmp_path / "without"):

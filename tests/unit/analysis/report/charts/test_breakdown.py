@@ -24,7 +24,7 @@ def two(store):
     return store
 
 
-def test_the_parts_of_a_variant_come_to_what_it_is_ranked_by(two):
+def test_the_parts_of_a_variant_add_up_to_its_cost_in_the_ranking(two):
     verdict = read_verdict(two, ASKED)
     made = break_down(verdict.ranking)
     assert made.names == ("vCPUs", "memory", "boot disks", "cluster fee")
@@ -37,7 +37,7 @@ def test_the_parts_of_a_variant_come_to_what_it_is_ranked_by(two):
     assert small["boot disks"] == pytest.approx(4 * large["boot disks"], rel=0.01)
 
 
-def test_a_part_is_told_as_number_and_as_bar_in_every_form_of_the_report(two, tmp_path):
+def test_every_part_is_a_bar_on_the_page_and_a_number_in_both_reports(two, tmp_path):
     findings = collect(two, ASKED)
     html, markdown = (path.read_text() for path in write_report(findings, tmp_path / "report"))
     made = break_down(findings.verdict.ranking)
@@ -49,7 +49,7 @@ def test_a_part_is_told_as_number_and_as_bar_in_every_form_of_the_report(two, tm
         assert f"| {row.label} | {' | '.join(numbers)} |" in markdown
 
 
-def test_items_beyond_the_colours_are_one_part_of_the_bar_and_each_a_column(store):
+def test_items_beyond_the_colours_share_a_bar_and_have_columns_of_their_own(store):
     for nodes in (2, 4):
         manifest = make_manifest(SMOKE, f"n{nodes}", nodes=nodes)
         cost = serving_cost(manifest.shape, "us-central1")
@@ -62,7 +62,7 @@ def test_items_beyond_the_colours_are_one_part_of_the_bar_and_each_a_column(stor
         assert sum(row.parts) == pytest.approx(row.total)
 
 
-def test_one_variant_has_nothing_to_be_compared_with(store, tmp_path):
+def test_one_variant_has_no_breakdown(store, tmp_path):
     write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(40, 20)))
     html, markdown = write_report(collect(store, ASKED), tmp_path / "report")
     assert "Cost by line item" not in html.read_text()

@@ -30,7 +30,7 @@ def grown(store):
 
 
 @pytest.mark.parametrize("run", ["closed", "search"])
-def test_the_law_of_a_loaded_server_shows_its_error_and_its_limit(store, run):
+def test_the_law_of_a_loaded_server_has_its_error_and_its_limit(store, run):
     if run == "closed":
         closed_loop_run(store, FLEET, BUSY, seed=4)
     else:
@@ -59,7 +59,7 @@ def test_runs_at_several_loads_are_levels_of_one_variant(store):
     assert "over 4 levels" in growth.law
 
 
-def test_too_few_levels_have_no_law_and_say_what_would_give_one(store, tmp_path):
+def test_with_too_few_levels_no_law_is_fitted_and_more_runs_are_suggested(store, tmp_path):
     closed_loop_run(store, FLEET, IDLE, seed=1)
     [growth] = grown(store)
     assert growth.law.startswith("No law is fitted: one level of load was measured")
@@ -69,7 +69,7 @@ def test_too_few_levels_have_no_law_and_say_what_would_give_one(store, tmp_path)
         assert growth.law in path.read_text()
 
 
-def test_a_law_that_errs_much_is_given_no_limit(store):
+def test_a_law_with_a_large_error_has_no_limit(store):
     # Ten times slower under the lightest load than under the others: no law of queueing is like that.
     cold = Fleet(2, Service(800, SERVICE.spread, cores_of_its_own(2)), "random")
     closed_loop_run(
@@ -81,7 +81,7 @@ def test_a_law_that_errs_much_is_given_no_limit(store):
     assert "limit by the law" not in growth.law
 
 
-def test_invalid_runs_and_runs_without_answers_are_no_levels(store, table, row):
+def test_invalid_runs_and_runs_without_answers_give_no_levels(store, table, row):
     broken = Validity(verdict="invalid", reasons=("the server died",))
     closed_loop_run(store, FLEET, BUSY, seed=4, validity=broken)
     write_run(store, make_manifest(PROFILES["smoke"], "4cpu-8gb"), table([row(at, ok=at < 3) for at in range(30)]))
