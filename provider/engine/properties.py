@@ -3,9 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pulumi.provider.experimental.property_value import Computed, PropertyValue
+from pulumi.provider.experimental.property_value import PropertyValue
+from pulumi.runtime import rpc
 
 from provider.resource import UNKNOWN, Props
+
+# The SDK's Computed is neither read from the wire nor written to it (pulumi 3.272, property_value.py): a value that is
+# computed later arrives as this text, at any depth, and leaves as it.
+_UNKNOWN_ON_THE_WIRE = rpc.UNKNOWN
 
 
 def to_plain(values: Mapping[str, PropertyValue]) -> Props:
@@ -20,7 +25,7 @@ def from_plain(values: Props) -> dict[str, PropertyValue]:
 
 def _plain(value: PropertyValue) -> Any:  # noqa: ANN401 - a property has no narrower type
     inner = value.value
-    if isinstance(inner, Computed):
+    if inner == _UNKNOWN_ON_THE_WIRE:
         return UNKNOWN
     if isinstance(inner, Mapping):
         return to_plain(inner)
@@ -33,7 +38,7 @@ def _plain(value: PropertyValue) -> Any:  # noqa: ANN401 - a property has no nar
 
 def _wrapped(value: Any) -> PropertyValue:  # noqa: ANN401 - a property has no narrower type
     if value is UNKNOWN:
-        return PropertyValue.computed()
+        return PropertyValue(_UNKNOWN_ON_THE_WIRE)
     if isinstance(value, Mapping):
         return PropertyValue(from_plain(dict(value)))
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -14,6 +14,9 @@ class Cluster(AbstractContextManager["Cluster"], Protocol):
     """What runs while its context is open."""
 
     @property
+    def address(self) -> str: ...
+
+    @property
     def kubeconfig(self) -> Path: ...
 
 
@@ -24,7 +27,8 @@ def run_in_foreground(cluster: Cluster) -> int:
     began = time.monotonic()
     try:
         with cluster:
-            say(f"ready after {time.monotonic() - began:.1f} s: export KUBECONFIG={cluster.kubeconfig}")
+            took_s = time.monotonic() - began
+            say(f"ready after {took_s:.1f} s at https://{cluster.address}: export KUBECONFIG={cluster.kubeconfig}")
             signal.pause()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,9 +26,11 @@ def started(tmp_path: Path):
         cwd=CHECKOUT, stdout=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        assert "ready at https://127.0.0.1:" in process.stdout.readline()
-        yield process, folder
-        process.kill()
+        try:
+            assert re.search(r"ready after \d+\.\d s at https://127\.0\.0\.1:\d+: ", process.stdout.readline())
+            yield process, folder
+        finally:
+            process.kill()
 
 
 def servers_in(folder: Path) -> set[str]:
@@ -56,6 +59,6 @@ def test_it_tells_its_true_version_and_keeps_its_tokens_to_itself(control_plane:
 
 def test_a_folder_with_something_else_in_it_is_not_emptied(tmp_path: Path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(SetupError, match="something else"):
+    with pytest.raises(SetupError, match="is not empty and not a control plane's"):
         ControlPlane(tmp_path).start()
     assert (tmp_path / "thesis.txt").read_text() == "years of work"

@@ -69,6 +69,11 @@ class SingleNode:
         self._open.close()
 
     @property
+    def address(self) -> str:
+        """`host:port` of the API server."""
+        return self._control_plane.address
+
+    @property
     def kubeconfig(self) -> Path:
         """The kubeconfig of a user who may do everything."""
         return self._control_plane.kubeconfig
