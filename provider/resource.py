@@ -102,8 +102,9 @@ class Resource(ABC, Generic[Inputs, State]):
     """Inputs that are no outputs: the state has them once, among the inputs, where they are encrypted."""
 
     def check(self, inputs: Props) -> Props:
-        """Inputs with the plugin's own filled in; raises ResourceError where they are wrong."""
-        return inputs | self.resolved_inputs(self.inputs.parse(inputs))
+        """The inputs, with those that the plugin decides on; raises ResourceError where they are wrong."""
+        self.inputs.parse(inputs)
+        return inputs
 
     def changed(self, state: Props, inputs: Props) -> list[str]:
         """The properties that cause an update, given the outputs in the state and the new inputs."""
@@ -115,11 +116,9 @@ class Resource(ABC, Generic[Inputs, State]):
         return self.stored_inputs(inputs) | self.known_outputs(self.inputs.parse(inputs))
 
     def create(self, inputs: Props, operation: Operation) -> Props:
-        """Create it; returns the outputs."""
         return self.stored_inputs(inputs) | self.run_create(self.inputs.parse(inputs), operation)
 
     def update(self, state: Props, inputs: Props, operation: Operation) -> Props:
-        """Update it in place; returns the outputs."""
         outputs = self.run_update(self.state.parse(state), self.inputs.parse(inputs), operation)
         return self.stored_inputs(inputs) | outputs
 
@@ -128,16 +127,11 @@ class Resource(ABC, Generic[Inputs, State]):
         return state if self.exists(self.state.parse(state)) else None
 
     def delete(self, state: Props, operation: Operation) -> None:
-        """Delete it."""
         self.run_delete(self.state.parse(state), operation)
 
     def stored_inputs(self, inputs: Props) -> Props:
         """The inputs that are outputs, too."""
         return {name: value for name, value in inputs.items() if name not in self.secrets}
-
-    def resolved_inputs(self, inputs: Inputs) -> Props:  # noqa: ARG002 - a hook
-        """Hook: inputs that the plugin decides on."""
-        return {}
 
     def stale_outputs(self, state: State) -> list[str]:  # noqa: ARG002 - a hook
         """Hook: the outputs that are no longer true, which causes an update."""

@@ -21,6 +21,9 @@ _InFlight = Annotated[
 ]
 
 
+_Duration = Annotated[float, Field(gt=0, le=24 * 3600, description="Ramp and hold together, in s. Give up to a day.")]
+
+
 class ClosedLoop(Frozen):
     """Each user sends, waits for the answer, pauses `wait_s`, and sends again.
 
@@ -37,9 +40,7 @@ class ClosedLoop(Frozen):
     spawn_rate_per_s: Annotated[float, Field(gt=0, le=1_000, description="Users added per second. Give more than 0.")]
     wait_s: Annotated[float, Field(ge=0, le=3600, description="Pause between an answer and the next request, in s.")]
     warmup_s: Annotated[float, Field(ge=0, le=3600, description="Longest warm-up before the ramp, not counted, in s.")]
-    duration_s: Annotated[
-        float, Field(gt=0, le=24 * 3600, description="Ramp and hold together, in s. Give up to a day.")
-    ]
+    duration_s: _Duration
 
     @model_validator(mode="after")
     def _the_hold_phase_comes(self) -> Self:
@@ -63,12 +64,10 @@ class ClosedLoop(Frozen):
 
     @property
     def total_s(self) -> float:
-        """How long the test takes at most, in seconds."""
         return self.warmup_s + self.duration_s
 
     @property
     def description(self) -> str:
-        """The load, for a report."""
         return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {self.wait_s:g} s wait"
 
 
@@ -94,9 +93,7 @@ class OpenLoop(Frozen):
     max_in_flight: _InFlight
     warmup_s: Annotated[float, Field(ge=0, le=3600, description="Longest warm-up before the ramp, not counted, in s.")]
     ramp_s: Annotated[float, Field(ge=0, le=3600, description="How long the rate grows before the hold phase, in s.")]
-    duration_s: Annotated[
-        float, Field(gt=0, le=24 * 3600, description="Ramp and hold together, in s. Give up to a day.")
-    ]
+    duration_s: _Duration
 
     @model_validator(mode="after")
     def _the_hold_phase_comes(self) -> Self:
@@ -109,17 +106,14 @@ class OpenLoop(Frozen):
 
     @property
     def hold_s(self) -> float:
-        """How long the rate is held, in seconds."""
         return self.duration_s - self.ramp_s
 
     @property
     def total_s(self) -> float:
-        """How long the test takes at most, in seconds."""
         return self.warmup_s + self.duration_s
 
     @property
     def description(self) -> str:
-        """The load, for a report."""
         seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
         return (
             f"open loop: {self.rate_rps:g} requests per second, {self.arrivals} arrivals{seed}, {self.ramp_s:g} s ramp,"
@@ -172,12 +166,10 @@ class CapacitySearch(Frozen):
 
     @property
     def total_s(self) -> float:
-        """How long the test takes at most, in seconds."""
         return self.warmup_s + self.duration_s
 
     @property
     def description(self) -> str:
-        """The load, for a report."""
         return (
             f"capacity search: highest rate with p{self.quantile * 100:g} within {self.latency_ms:g} ms and at most"
             f" {100 * self.error_ratio:.2f} % errors, at most {self.max_in_flight} in flight"

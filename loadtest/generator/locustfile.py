@@ -10,35 +10,32 @@ from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from loadtest.generator.clients.protocols import clients
+from loadtest.generator.loops.closed_loop import ClosedLoopShape, ClosedLoopUser
 from loadtest.generator.loops.dispatcher import Dispatcher
+from loadtest.generator.loops.open_loop import OpenLoopShape, OpenLoopUser
 from loadtest.generator.master import Master
-from loadtest.generator.modes import mode_of
 from loadtest.generator.phases import PhaseMarks
-from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.generator.worker import Worker
 
 PLAN = LoadTestPlan.from_environment()
 BODY = Path(PLAN.body_path).read_bytes()
 MARKS = PhaseMarks()
 DISPATCHER = Dispatcher()
-MODE = mode_of(PLAN.load)
+IS_CLOSED = isinstance(PLAN.load, ClosedLoopPlan)
 
 # How long workers may take to connect to their master, in seconds.
 _CONNECT_S = 60
 
 
-class PlannedUser(MODE.user):  # type: ignore[name-defined, misc]  # which class it is depends on the plan
-    """The plan's users."""
-
+class PlannedUser(ClosedLoopUser if IS_CLOSED else OpenLoopUser):  # type: ignore[misc]  # it depends on the plan
     protocol = PLAN.protocol
     load = PLAN.load
     marks = MARKS
     dispatcher = DISPATCHER
 
 
-class PlannedShape(MODE.shape):  # type: ignore[name-defined, misc]  # the same
-    """The plan's number of users over time."""
-
+class PlannedShape(ClosedLoopShape if IS_CLOSED else OpenLoopShape):  # type: ignore[misc]  # the same
     load = PLAN.load
     marks = MARKS
 

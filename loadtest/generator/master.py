@@ -44,7 +44,7 @@ class Master:
         self._marks = marks
         self._report = Report(plan)
         # Locust has already forked the workers.
-        self._pids = [child.pid for child in psutil.Process().children()] if self._has_workers else []
+        self._workers = psutil.Process().children() if self._has_workers else []
         self._names: dict[int, str] = {}
         self._ready: set[int] = set()
         self._schedules_done: set[int] = set()
@@ -54,7 +54,6 @@ class Master:
         self.stop: Stop | None = None
 
     def start(self) -> None:
-        """Begin to receive messages and signals."""
         handlers = {
             HEARTBEAT: self._on_heartbeat, READY: self._on_ready, WARM: self._on_warm, STOP: self._on_stop,
             SCHEDULE_DONE: self._on_schedule_done, DONE: self._on_done,
@@ -153,10 +152,10 @@ class Master:
 
     def _lost_worker(self) -> str | None:
         """The worker that ended, or stopped answering, before it was done; None where there is none."""
-        for pid in self._pids:
-            name = self._names.get(pid, "one of the workers")
-            if not _is_alive(pid) and name not in {worker_name(worker) for worker in self._totals}:
-                return f"{name}, process {pid}, has ended"
+        for process in self._workers:
+            name = self._names.get(process.pid, "one of the workers")
+            if not process.is_running() and name not in {worker_name(worker) for worker in self._totals}:
+                return f"{name}, process {process.pid}, has ended"
         if isinstance(self._runner, MasterRunner) and (silent := self._runner.clients.missing):
             worker: int = self._runner.get_worker_index(silent[0].id)
             return f"{worker_name(worker)} no longer answers"
@@ -165,16 +164,8 @@ class Master:
     def _finish(self) -> None:
         self._report.totals(self._environment, list(self._totals.values()), self.stop)
         deadline_s = time.monotonic() + _EXIT_S
-        while (left := [pid for pid in self._pids if _is_alive(pid)]) and time.monotonic() < deadline_s:
+        # gevent reaps those that have ended.
+        while (left := [each for each in self._workers if each.is_running()]) and time.monotonic() < deadline_s:
             gevent.sleep(_POLL_S)
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether this child process still runs; gevent reaps those that have ended."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        for process in left:
+            process.kill()

@@ -57,7 +57,6 @@ class PhaseMarks:
         return self._marks[-1][1] if self._marks else None
 
     def at(self, start_us: int) -> str:
-        """The phase at `start_us`."""
         for began_us, phase in reversed(self._marks):
             if start_us >= began_us:
                 return phase

@@ -32,7 +32,6 @@ class _Timed:
 
     @property
     def total_s(self) -> float:
-        """How long the test takes at most, in seconds."""
         return self.warmup_s + self.duration_s
 
 
@@ -71,7 +70,6 @@ class OpenLoopPlan(_Scheduled):
 
     @property
     def hold_s(self) -> float:
-        """How long the rate is held, in seconds."""
         return self.duration_s - self.ramp_s
 
 
@@ -88,7 +86,6 @@ class CapacitySearchPlan(_Scheduled):
 
     @property
     def latency_s(self) -> float:
-        """The objective's latency limit, in seconds."""
         return self.latency_ms / 1e3
 
 
@@ -150,16 +147,13 @@ class LoadTestPlan:
         return self._path("request.body")
 
     def rows_path(self, worker: int) -> str:
-        """Where a worker writes its rows."""
         return self._path(f"{worker_name(worker)}.csv")
 
     def samples_path(self, worker: int) -> str:
-        """Where a worker writes its samples of resource usage."""
         return self._path(f"{worker_name(worker)}.samples.csv")
 
     @property
     def counters_path(self) -> str:
-        """Where the servers' counters are written, as samples."""
         return self._path(COUNTERS_FILE)
 
     def _path(self, name: str) -> str:
@@ -171,16 +165,13 @@ class LoadTestPlan:
         return self.load.total_s + self.limits.response_timeout_s + _START_AND_END_S
 
     def write(self, path: Path) -> None:
-        """Write the plan where `from_environment` reads it."""
         path.write_text(self.to_json() + "\n")
 
     def to_json(self) -> str:
-        """The plan as `from_json` reads it."""
         return json.dumps(asdict(self), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The plan that `to_json` wrote."""
         fields = json.loads(text)
         batch, classes = fields["expected_shape"]
         nested = {

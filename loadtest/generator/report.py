@@ -34,7 +34,6 @@ class Report:
         self.begin()
 
     def begin(self) -> None:
-        """The test starts now."""
         self._begin_s = self._last_s = time.perf_counter()
 
     def add(self, heartbeat: Mapping[str, Any]) -> None:

@@ -12,17 +12,18 @@ from locust import events
 from locust.env import Environment
 from locust.runners import LocalRunner, WorkerRunner
 
+from loadtest.generator.capacity.run import search_capacity
 from loadtest.generator.loops.dispatcher import Dispatcher
+from loadtest.generator.loops.open_loop import play_open_loop
 from loadtest.generator.loops.scheduler import Scheduler, ScheduleStart
 from loadtest.generator.loops.warm_up import WarmUp
 from loadtest.generator.messages import BEGIN, DONE, FINISH, HEARTBEAT, PHASE, READY, SCHEDULE_DONE, STOP, WARM
-from loadtest.generator.modes import mode_of
 from loadtest.generator.monitoring.health import Health
 from loadtest.generator.monitoring.heartbeat import Heartbeat
 from loadtest.generator.monitoring.sampler import GENERATOR, Sampler
-from loadtest.generator.monitoring.server_watch import ServerWatch, Stop
+from loadtest.generator.monitoring.server_watch import Stop, server_gone
 from loadtest.generator.phases import WARMUP, PhaseMarks
-from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan, OpenLoopPlan
 from loadtest.generator.recorder import Recorder
 
 # Locust forks its workers from the process that imports this.
@@ -44,7 +45,6 @@ class Worker:
         dispatcher: Dispatcher,
     ) -> None:
         self._plan = plan
-        self._mode = mode_of(plan.load)
         self._environment = environment
         self._runner = runner
         self._marks = marks
@@ -52,7 +52,6 @@ class Worker:
         self._recorder = Recorder(Path(plan.rows_path(self._index)), marks, request_bytes=request_bytes)
         self._health = Health(marks)
         self._heartbeat = Heartbeat(self._recorder, marks, self._health)
-        self._server = ServerWatch(plan, self._recorder)
         # Only one worker samples the server and the machine.
         first = self._index == 0
         self._sampler = Sampler(
@@ -68,7 +67,6 @@ class Worker:
         self._is_done = False
 
     def start(self) -> None:
-        """Begin to record, and to receive the master's messages."""
         events.request.add_listener(self._recorder.on_request)
         events.test_start.add_listener(lambda **_: self._begin())
         events.quit.add_listener(lambda **_: self._report_done())
@@ -88,18 +86,21 @@ class Worker:
     def _begin(self) -> None:
         self._heartbeat.begin()
         gevent.spawn(self._health.measure_lag)
-        if self._mode.play:
-            gevent.spawn(self._run_schedule, self._mode.play)
-        else:
+        if isinstance(self._plan.load, ClosedLoopPlan):
             events.request.add_listener(self._note_warm_up)
+        else:
+            gevent.spawn(self._run_schedule, self._plan.load)
 
-    def _run_schedule(self, play: Any) -> None:  # noqa: ANN401 - Mode.play
+    def _run_schedule(self, load: OpenLoopPlan | CapacitySearchPlan) -> None:
         """The first worker warms the server up; then all play from the time that the master sets."""
         self._scheduler.wait_for_users()
         warm_up = self._scheduler.warm_up() if self._index == 0 else WarmUp()
         self._send(READY)
         start = ScheduleStart(self._index, self._plan.processes, self._begin_s.get(), warm_up)
-        self._search = play(self._scheduler, start)
+        if isinstance(load, CapacitySearchPlan):
+            self._search = search_capacity(load, self._scheduler, start)
+        else:
+            play_open_loop(load, self._scheduler, start)
         self._scheduler.finish()
         self._send(SCHEDULE_DONE)
 
@@ -125,7 +126,7 @@ class Worker:
         self._is_done = True
         self._flush()
         # A server that went away in the last seconds is gone as well.
-        stop = self._stop or self._server.gone(after_s=0)
+        stop = self._stop or server_gone(self._plan.base_url, self._recorder, after_s=0)
         if isinstance(self._runner, WorkerRunner):
             # Locust counts what its workers report every three seconds; here is the rest.
             counts: dict[str, Any] = {}
@@ -153,7 +154,7 @@ class Worker:
     def _watch_server(self) -> None:
         while self._stop is None:
             gevent.sleep(_POLL_S)
-            if stop := self._server.gone(self._plan.limits.server_gone_after_s):
+            if stop := server_gone(self._plan.base_url, self._recorder, self._plan.limits.server_gone_after_s):
                 self._end_test(stop)
 
     def _send_heartbeats(self) -> None:

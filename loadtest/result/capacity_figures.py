@@ -8,15 +8,15 @@ import pyarrow.compute as pc
 
 from analysis.results.manifest import Capacity, CapacityRps, CapacityStep
 from loadtest.generator.capacity.step import Verdict
-from loadtest.generator.plan import CapacitySearchPlan
+from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
 
 _MEETS = {Verdict.MEETS.value: True, Verdict.FAILS.value: False}
 
 
-def capacity_of(load: CapacitySearchPlan, search: dict[str, Any], rows: pa.Table) -> Capacity | None:
-    """The capacity with its interval and every step; None where the search has none."""
-    estimate = search["estimate"]
-    if not estimate:
+def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capacity | None:
+    """The capacity with its interval and every step; None where there was no search, or it has none."""
+    search = _finished_search(totals)
+    if not isinstance(load, CapacitySearchPlan) or not search or not (estimate := search["estimate"]):
         return None
     return Capacity(
         quantile=load.quantile,
@@ -27,9 +27,10 @@ def capacity_of(load: CapacitySearchPlan, search: dict[str, Any], rows: pa.Table
     )
 
 
-def search_reason(load: CapacitySearchPlan, search: dict[str, Any]) -> str | None:
-    """Why the search has no result; None where it has one."""
-    if search["estimate"]:
+def search_reason(load: LoadPlan, totals: dict[str, Any]) -> str | None:
+    """Why the search has no result; None where it has one, or there was none."""
+    search = _finished_search(totals)
+    if not isinstance(load, CapacitySearchPlan) or not search or search["estimate"]:
         return None
     verdicts = {step["verdict"] for step in search["steps"]}
     if search["out_of_time"]:
@@ -47,6 +48,10 @@ def search_reason(load: CapacitySearchPlan, search: dict[str, Any]) -> str | Non
         f"{load.quantile * 100:g} within {load.latency_ms:g} ms, {load.error_ratio:.2%} errors), so the capacity is not"
         " known; give a looser objective or a lower lowestRps"
     )
+
+
+def _finished_search(totals: dict[str, Any]) -> dict[str, Any] | None:
+    return totals.get("search") if totals and not totals["stop"] else None
 
 
 def _step_of(step: dict[str, Any], rows: pa.Table) -> CapacityStep:

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.results.manifest import Capacity
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan
-from loadtest.result.modes import rules_of
+from loadtest.result.capacity_figures import capacity_of, search_reason
 from loadtest.result.raw_rows import RawRows
-from loadtest.result.validity.checks import reasons_against
-from loadtest.result.validity.servers import Servers
-from loadtest.result.validity.termination import Termination
+from loadtest.result.validity.measurement import drift_reasons, measurement_reasons
+from loadtest.result.validity.servers import Servers, load_sharing_reasons, server_change_reasons
+from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,7 @@ def outcome_of(
 ) -> LoadTestOutcome:
     """The outcome of a test that has just ended."""
     totals = termination.totals or {}
-    search = totals.get("search")
-    capacity = rules_of(plan.load).capacity(search, raw_rows.rows) if search and not totals["stop"] else None
+    capacity = capacity_of(plan.load, totals, raw_rows.rows)
     phase = capacity.phase if capacity else HOLD
     return LoadTestOutcome(
         rows=raw_rows.rows,
@@ -73,4 +74,39 @@ def outcome_of(
         locust_version=totals.get("locust_version", termination.locust_version),
         capacity=capacity,
         reasons=reasons_against(plan, termination, raw_rows, samples, servers, phase),
+    )
+
+
+def reasons_against(
+    plan: LoadTestPlan,
+    termination: Termination,
+    raw_rows: RawRows,
+    samples: pa.Table,
+    servers: Servers,
+    phase: str,
+) -> tuple[str, ...]:
+    """Every reason why the run is not valid; none when it is. Its figures are those of `phase`."""
+    counted = raw_rows.rows.filter(pc.equal(raw_rows.rows["phase"], phase))
+    return (
+        *_measurement(plan, termination, raw_rows, counted, phase),
+        *server_change_reasons(servers),
+        *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
+    )
+
+
+def _measurement(
+    plan: LoadTestPlan, termination: Termination, raw_rows: RawRows, counted: pa.Table, phase: str
+) -> list[str]:
+    """The first group with a reason: what is odd in a later group follows from an earlier one."""
+    totals: dict[str, Any] = termination.totals or {}
+    if reason := search_reason(plan.load, totals):
+        return [reason]
+    return (
+        [
+            *termination_reasons(termination),
+            *file_reasons(raw_rows, totals.get("counted_requests")),
+            *row_reasons(raw_rows.rows, counted, phase),
+        ]
+        or measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
+        or drift_reasons(counted, plan.load)
     )

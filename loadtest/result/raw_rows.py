@@ -54,19 +54,15 @@ def read_raw_rows(path: Path, worker: str) -> RawRows:
     A last line without a line end was being written when the process was killed: it is dropped, and `torn` is set.
     """
     written = path.read_bytes() if path.exists() else b""
-    whole, torn = _cut_after_last_line(written)
+    end = written.rfind(b"\n") + 1
+    whole = pa.py_buffer(written).slice(0, end)
     corrupt_lines: tuple[int, ...] = ()
     try:
         rows = _parse(whole, worker)
     except pa.ArrowInvalid:
         whole, corrupt_lines = _without_corrupt_lines(whole)
         rows = _parse(whole, worker)
-    return RawRows(rows=rows, torn=torn, corrupt_lines=corrupt_lines)
-
-
-def _cut_after_last_line(written: bytes) -> tuple[pa.Buffer, bool]:
-    end = written.rfind(b"\n") + 1
-    return pa.py_buffer(written).slice(0, end), end < len(written)
+    return RawRows(rows=rows, torn=end < len(written), corrupt_lines=corrupt_lines)
 
 
 def _parse(lines: pa.Buffer, worker: str) -> pa.Table:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from loadtest.generator.plan import PLAN_VARIABLE
@@ -58,9 +57,7 @@ class LocustProcess:
         self._selector.register(self._stdout, selectors.EVENT_READ)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the process and its workers, if any still runs."""
         self.end()
         self._end_workers()

@@ -10,13 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from loadtest.generator.monitoring.counters import Counters, append_counters
+from loadtest.generator.monitoring.counters import append_counters, counters_written
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome, Progress, outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
 from loadtest.result.validity.servers import NO_SERVERS, Servers
-from loadtest.result.validity.termination import EndedByRunner, Termination
+from loadtest.result.validity.termination import EndedByRunner, Termination, reason_to_end
 from loadtest.run.locust_process import LocustProcess
 
 # How often the runner checks whether it was cancelled, in seconds.
@@ -42,13 +42,14 @@ def run_load_test(
     plan_path, log_path = work_dir / "plan.json", work_dir / "locust.log"
     _write_inputs(plan, plan_path, body)
     started_at = datetime.now(UTC)
-    with Counters(plan), LocustProcess(plan_path, log_path) as generator:
+    with counters_written(plan), LocustProcess(plan_path, log_path) as generator:
         totals, ended_by_runner = _follow(generator, plan, on_progress, cancelled)
         exit_code = generator.exit_code
     append_counters(plan)
+    log = [line for line in log_path.read_text(errors="replace").splitlines() if line.strip()]
     return outcome_of(
         plan,
-        Termination(exit_code, totals, ended_by_runner, _last_lines(log_path), version("locust")),
+        Termination(exit_code, totals, ended_by_runner, tuple(log[-_LOG_LINES_SHOWN:]), version("locust")),
         read_all_raw_rows(work_dir, plan.processes),
         read_all_samples(work_dir, plan.processes),
         servers(),
@@ -88,17 +89,6 @@ def _follow(
                     on_progress(Progress(**message))
                 case "totals":
                     totals = message
-        if not has_ended and (ended_by_runner := _reason_to_end(cancelled, deadline)):
+        if not has_ended and (ended_by_runner := reason_to_end(cancelled, deadline)):
             generator.end()
     return totals, ended_by_runner
-
-
-def _reason_to_end(cancelled: threading.Event, deadline: float) -> EndedByRunner | None:
-    if cancelled.is_set():
-        return EndedByRunner.CANCELLED
-    return EndedByRunner.TIMED_OUT if time.monotonic() > deadline else None
-
-
-def _last_lines(path: Path) -> tuple[str, ...]:
-    lines = path.read_text(errors="replace").splitlines()
-    return tuple([line for line in lines if line.strip()][-_LOG_LINES_SHOWN:])

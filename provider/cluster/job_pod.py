@@ -3,36 +3,24 @@
 import contextlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from loadtest.run import pod as layout
 from provider.cluster.api import RETRY_S, Cluster, Json
-from provider.cluster.load_job import GENERATOR, JOB_LABEL, SIDECAR
+from provider.cluster.load_job import JOB_LABEL, SIDECAR
 
 # How long a command is retried that may come too late, in seconds.
 LATE_RETRY_S = 10.0
 
 
-@dataclass(frozen=True)
-class GeneratorLog:
-    """The log of the generator: JSON messages of this project's, and Locust's own lines."""
-
-    text: str
-
-    def last(self, event: str) -> dict[str, Any] | None:
-        """The last message of this kind."""
-        for line in reversed(self.text.splitlines()):
-            with contextlib.suppress(ValueError):
-                message = json.loads(line)
-                if isinstance(message, dict) and message.get("event") == event:
-                    return message
-        return None
-
-    @property
-    def other_lines(self) -> list[str]:
-        """The lines that are no messages."""
-        return [line for line in self.text.splitlines() if line.strip() and not line.startswith('{"event"')]
+def last_message(log: str, event: str) -> dict[str, Any] | None:
+    """The last message of this kind in the generator's log, which has lines of Locust's own, too."""
+    for line in reversed(log.splitlines()):
+        with contextlib.suppress(ValueError):
+            message = json.loads(line)
+            if isinstance(message, dict) and message.get("event") == event:
+                return message
+    return None
 
 
 class JobPod:
@@ -63,17 +51,9 @@ class JobPod:
         return str((self.last_seen or {})["metadata"]["name"])
 
     def log(self, container: str, lines: int) -> str:
-        """The last lines of a container's log."""
         return self.cluster.log(self.name, container, lines)
-
-    def generator_log(self, lines: int) -> GeneratorLog:
-        """The last lines of the generator's log."""
-        return GeneratorLog(self.log(GENERATOR, lines))
-
-    def execute(self, container: str, command: Sequence[str], retry_s: float) -> str:
-        """The standard output of a command in a container."""
-        return self.cluster.execute(self.name, container, command, retry_s)
 
     def sidecar(self, command: str, retry_s: float = RETRY_S, file: str = "", numbers: Sequence[int] = ()) -> str:
         """The answer of the sidecar to one of its commands, about a file or the folder of all."""
-        return self.execute(SIDECAR, layout.sidecar_command(command, layout.WORK_DIR / file, *numbers), retry_s)
+        arguments = layout.sidecar_command(command, layout.WORK_DIR / file, *numbers)
+        return self.cluster.execute(self.name, SIDECAR, arguments, retry_s)

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM
 from loadtest.result.outcome import Progress
-from loadtest.result.validity.termination import EndedByRunner
+from loadtest.result.validity.termination import EndedByRunner, reason_to_end
 from loadtest.run import pod as layout
 from provider.cluster.api import ClusterError, Json
-from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod
+from provider.cluster.job_pod import LATE_RETRY_S, JobPod, last_message
 from provider.cluster.load_job import GENERATOR
 from provider.cluster.pod_status import container_state, loss_reason, termination_reason
 from provider.resource import Operation
@@ -48,35 +48,29 @@ def follow(
         late = terminating_since and time.monotonic() - terminating_since > _TERMINATION_LIMIT_S
         if late or _has_written_rows(status, log):
             return None, ended_by_runner
-        if not ended_by_runner and (ended_by_runner := _interrupt_reason(operation, deadline)):
+        if not ended_by_runner and (ended_by_runner := reason_to_end(operation.cancelled, deadline)):
             deadline = time.monotonic() + _INTERRUPT_LIMIT_S
             with contextlib.suppress(ClusterError):  # it has ended by itself
-                pod.execute(GENERATOR, layout.INTERRUPT_COMMAND, LATE_RETRY_S)
-        if progress := log.last("progress"):
+                pod.cluster.execute(pod.name, GENERATOR, layout.INTERRUPT_COMMAND, LATE_RETRY_S)
+        if progress := last_message(log, "progress"):
             on_progress(Progress(**{name: value for name, value in progress.items() if name != "event"}))
         time.sleep(pod.poll_s) if ended_by_runner else operation.cancelled.wait(pod.poll_s)
 
 
-def _interrupt_reason(operation: Operation, deadline: float) -> EndedByRunner | None:
-    if operation.cancelled.is_set():
-        return EndedByRunner.CANCELLED
-    return EndedByRunner.TIMED_OUT if time.monotonic() > deadline else None
-
-
-def _log(pod: JobPod) -> GeneratorLog:
+def _log(pod: JobPod) -> str:
     try:
-        return pod.generator_log(_LOG_LINES)
+        return pod.log(GENERATOR, _LOG_LINES)
     except ClusterError:
-        return GeneratorLog("")  # it is for display only; the pod's status tells whether the pod is lost
+        return ""  # it is for display only; the pod's status tells whether the pod is lost
 
 
-def _has_written_rows(status: Json, log: GeneratorLog) -> bool:
+def _has_written_rows(status: Json, log: str) -> bool:
     """Whether a generator that was interrupted from outside has written its rows.
 
     Its end is not reported then: a kubelet that terminates a pod reports no container before all have ended, the
     sidecar included (SyncTerminatingPod). A kubelet that does so on its own does not even report the termination.
     """
-    totals = log.last("totals")
+    totals = last_message(log, "totals")
     if totals is None:
         return False
     stop = totals["stop"]

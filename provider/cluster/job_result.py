@@ -11,7 +11,7 @@ from loadtest.result.validity.termination import EndedByRunner, Termination
 from loadtest.run import pod as layout
 from provider.cluster.api import RETRY_S, ClusterError, Json
 from provider.cluster.clock_offset import ClockReading, timed_call
-from provider.cluster.job_pod import LATE_RETRY_S, GeneratorLog, JobPod
+from provider.cluster.job_pod import LATE_RETRY_S, JobPod, last_message
 from provider.cluster.load_job import GENERATOR, SIDECAR
 from provider.cluster.pod_status import container_state, exit_code, killed_by, termination_reason
 
@@ -54,25 +54,26 @@ def fetch_result(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | Non
 
 
 def _fetch(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, retry_s: float) -> JobResult:
-    log = pod.generator_log(_LOG_LINES)
+    log = pod.log(GENERATOR, _LOG_LINES)
     if "terminated" in container_state(status, SIDECAR):
-        return lost_result(status, "the sidecar that keeps its rows ended", ended_by_runner, log.text)
+        return lost_result(status, "the sidecar that keeps its rows ended", ended_by_runner, log)
     if not termination_reason(status):  # else the time that is left is for the rows
         with contextlib.suppress(ClusterError):  # then the last counters of the servers are some seconds old
-            pod.execute(SIDECAR, layout.COUNTERS_COMMAND, LATE_RETRY_S)
+            pod.cluster.execute(pod.name, SIDECAR, layout.COUNTERS_COMMAND, LATE_RETRY_S)
     listed = json.loads(pod.sidecar("list", retry_s))
     rows = {file: listed[file] for file in listed if file.endswith(".csv")}
     files = {file: _fetch_file(pod, file, size, sha256, retry_s) for file, (size, sha256) in rows.items()}
-    return JobResult(_termination(status, log, ended_by_runner), files, log.text, status, tuple(_clock_readings(pod)))
+    return JobResult(_termination(status, log, ended_by_runner), files, log, status, tuple(_clock_readings(pod)))
 
 
-def _termination(status: Json, log: GeneratorLog, ended_by_runner: EndedByRunner | None) -> Termination:
+def _termination(status: Json, log: str, ended_by_runner: EndedByRunner | None) -> Termination:
     terminated = container_state(status, GENERATOR).get("terminated")
+    no_messages = [line for line in log.splitlines() if line.strip() and not line.startswith('{"event"')]
     return Termination(
         exit_code=exit_code(terminated) if terminated else None,
-        totals=log.last("totals"),
+        totals=last_message(log, "totals"),
         ended_by_runner=ended_by_runner,
-        last_log_lines=tuple(log.other_lines[-_LOG_LINES_SHOWN:]),
+        last_log_lines=tuple(no_messages[-_LOG_LINES_SHOWN:]),
         killed_by=killed_by(terminated) if terminated else None,
         deletion_reason=termination_reason(status),
     )

@@ -178,7 +178,8 @@ class KubeApi:
             try:
                 return call()
             except ApiException as error:
-                if not _is_transient(error):
+                # A handshake without an answer has status 0.
+                if 0 < (error.status or 0) < 500 and error.status != _TOO_MANY:
                     raise _cluster_error(error) from None
                 cause = f"{error.status} {error.reason}"
             except _CONNECTION_ERRORS as error:
@@ -227,12 +228,6 @@ def _share_trust_store(settings: client.Configuration) -> None:
         current.refresh_api_key_hook = trust  # type: ignore[assignment]
 
     trust(settings)
-
-
-def _is_transient(error: ApiException) -> bool:
-    """Whether the call may succeed later. A handshake without an answer has status 0."""
-    status = error.status or 0
-    return status in {0, _TOO_MANY} or status >= 500
 
 
 def _cluster_error(error: ApiException) -> ClusterError:

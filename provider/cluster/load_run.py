@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from loadtest.result.outcome import Progress
 from provider.cluster.api import Cluster, ClusterError, Json
@@ -18,41 +17,35 @@ from provider.resource import Operation
 _DELETION_LIMIT_S, _DELETION_POLL_S = 120.0, 0.5
 
 
-@dataclass(frozen=True)
-class Timeouts:
-    """How long the pod may take to start, and the test to end, in seconds."""
-
-    start_s: float
-    test_s: float
-
-
 def run_job(
-    cluster: Cluster, job: Json, timeouts: Timeouts, operation: Operation, on_progress: Callable[[Progress], None]
+    cluster: Cluster,
+    job: Json,
+    start_s: float,
+    test_s: float,
+    operation: Operation,
+    on_progress: Callable[[Progress], None],
 ) -> JobResult:
     """Run the Job to its end, or until the operation is cancelled; the Job is deleted in every case.
 
-    Raises ResourceError where the test could not start, or the cluster was unreachable for too long.
+    `start_s` and `test_s` are how long the pod may take to start, and the test to end. Raises ResourceError where the
+    test could not start, or the cluster was unreachable for too long.
     """
     pod = JobPod(cluster, job["metadata"]["name"])
     try:
         cluster.create_job(job)
-        started = wait_for_start(pod, operation, timeouts.start_s)
-        lost_because, ended_by_runner = follow(pod, operation, on_progress, timeouts.test_s)
+        started = wait_for_start(pod, operation, start_s)
+        lost_because, ended_by_runner = follow(pod, operation, on_progress, test_s)
         if lost_because:
             return lost_result(started, lost_because, ended_by_runner)
         return fetch_result(pod, pod.last_seen or started, ended_by_runner)
     finally:
         try:
-            _release_sidecar(pod)
+            if pod.last_seen is not None and "running" in container_state(pod.last_seen, SIDECAR):
+                with contextlib.suppress(ClusterError):  # then the sidecar only ends later
+                    pod.sidecar("release", LATE_RETRY_S)
             delete_and_wait(cluster, pod.job_name)
         except ClusterError as error:
             operation.info(f"the Job {pod.job_name} may still exist, and the next update deletes it: {error}")
-
-
-def _release_sidecar(pod: JobPod) -> None:
-    if pod.last_seen is not None and "running" in container_state(pod.last_seen, SIDECAR):
-        with contextlib.suppress(ClusterError):  # then the sidecar only ends later
-            pod.sidecar("release", LATE_RETRY_S)
 
 
 def delete_and_wait(cluster: Cluster, job_name: str) -> None:

@@ -17,17 +17,13 @@ _ORDINARY = {"Completed", "Error"}
 
 def container_state(pod: Json, container: str) -> Json:
     """`{"running": …}`, `{"waiting": …}`, `{"terminated": …}`, or nothing before there is any."""
-    for status in _statuses(pod):
-        if status["name"] == container:
-            state: Json = status.get("state") or {}
-            return state
-    return {}
+    return _status_of(pod, container).get("state") or {}
 
 
 def image_id(pod: Json, container: str) -> str | None:
     """The image of a container, by digest where the container runtime reports it."""
-    ids = [status.get("imageID") or status.get("image") for status in _statuses(pod) if status["name"] == container]
-    return ids[0] if ids else None
+    status = _status_of(pod, container)
+    return status.get("imageID") or status.get("image")
 
 
 def exit_code(terminated: Json) -> int:
@@ -73,8 +69,11 @@ def pending_reason(pod: Json) -> str:
 
 
 def waiting_reasons(pod: Json) -> set[str]:
-    """The reasons for which containers of the pod wait."""
     return {(status.get("state") or {}).get("waiting", {}).get("reason", "") for status in _statuses(pod)} - {""}
+
+
+def _status_of(pod: Json, container: str) -> Json:
+    return next((status for status in _statuses(pod) if status["name"] == container), {})
 
 
 def _statuses(pod: Json) -> Iterable[dict[str, Any]]:

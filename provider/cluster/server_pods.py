@@ -33,7 +33,6 @@ def server_pods(pods: Sequence[Json]) -> list[ServerPod]:
 
 
 def selector_of(labels: Mapping[str, str]) -> str:
-    """The label selector, as the API takes it."""
     return ",".join(f"{name}={value}" for name, value in labels.items())
 
 

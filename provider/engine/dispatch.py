@@ -20,15 +20,8 @@ from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
 
-_KINDS: tuple[Resource[Any, Any], ...] = (
-    ModelExport(),
-    LocalServing(),
-    LocalLoadTest(),
-    ClusterLoadTest(),
-    Lease(),
-    Preflight(),
-)
-_BY_TOKEN = {kind.token: kind for kind in _KINDS}
+_KINDS = (ModelExport(), LocalServing(), LocalLoadTest(), ClusterLoadTest(), Lease(), Preflight())
+_BY_TOKEN: dict[str, Resource[Any, Any]] = {kind.token: kind for kind in _KINDS}
 
 Result = TypeVar("Result")
 
@@ -98,7 +91,8 @@ class ShapebenchProvider(sdk.Provider):
         os._exit(1)
 
     async def _run(self, urn: str, run: Callable[[Operation], Result]) -> Result:
-        operation = Operation(partial(self._log.info, urn), partial(self._log.status, urn), self._cancelled)
+        info, status = (partial(self._log.write, urn, ephemeral=ephemeral) for ephemeral in (False, True))
+        operation = Operation(info, status, self._cancelled)
 
         def registered() -> Result:
             # Registered in the thread: the end of the engine cancels the coroutine at once, but the thread goes on.

@@ -17,15 +17,8 @@ class EngineLog:
     def __init__(self, address: str) -> None:
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
 
-    def info(self, urn: str, message: str) -> None:
-        """Log a line."""
-        self._log(urn, message, ephemeral=False)
-
-    def status(self, urn: str, message: str) -> None:
-        """Show a line that the next one replaces; only a terminal shows it."""
-        self._log(urn, message, ephemeral=True)
-
-    def _log(self, urn: str, message: str, *, ephemeral: bool) -> None:
+    def write(self, urn: str, message: str, *, ephemeral: bool) -> None:
+        """Log a line. An `ephemeral` one is replaced by the next, and only a terminal shows it."""
         request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=ephemeral)
         try:
             self._engine.Log(request, timeout=_CONNECT_TIMEOUT_S)

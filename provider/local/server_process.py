@@ -44,7 +44,6 @@ class ProcessIdentity:
 
     @property
     def alive(self) -> bool:
-        """Whether this process still runs."""
         return ProcessIdentity.of(self.pid) == self
 
     def stop(self) -> None:

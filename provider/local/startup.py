@@ -5,7 +5,6 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
@@ -37,55 +36,49 @@ def require_free_port(setting: str, port: int) -> None:
             ) from None
 
 
-@dataclass(frozen=True)
-class StartingServer:
-    """A server process that may not serve yet; `ready_url` answers 200 when it does."""
-
-    process: ProcessIdentity
-    log: Path
-    ready_url: str
-    predict_url: str
-
-    def wait_until_serving(self, timeout_s: float, operation: Operation) -> None:
-        """Wait until the model is loaded and has answered one prediction; raises ResourceError with the log."""
-        started = time.monotonic()
-        while not self._is_ready():
-            elapsed_s = time.monotonic() - started
-            operation.status(f"waiting for the server to load the model, {elapsed_s:.0f} s")
-            if not self.process.alive:
-                raise ResourceError(f"the server ended before it served the model. {self._log_tail}")
-            if elapsed_s > timeout_s:
-                raise ResourceError(
-                    f"the server did not serve within shapebench:local.startTimeoutS ({timeout_s:g} s) and was stopped;"
-                    f" give it longer, or find the cause in its log. {self._log_tail}"
-                )
-            if operation.cancelled.wait(_POLL_S):
-                raise ResourceError("the update was cancelled while the server started, so the server was stopped")
-        self._require_prediction()
-
-    @property
-    def _log_tail(self) -> str:
-        return f"Its log ({self.log}) ends:\n{log_tail(self.log)}"
-
-    def _is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.ready_url, timeout=5) as answer:  # noqa: S310 - http on the loopback
-                return bool(answer.status == HTTPStatus.OK)
-        except OSError:
-            return False
-
-    def _require_prediction(self) -> None:
-        headers = {"Content-Type": "application/json"}
-        request = urllib.request.Request(self.predict_url, rest_body(), headers)  # noqa: S310 - as above
-        try:
-            with urllib.request.urlopen(request, timeout=_FIRST_PREDICTION_TIMEOUT_S) as answer:  # noqa: S310 - as above
-                predictions = json.load(answer).get("predictions")
-        except urllib.error.HTTPError as error:
-            detail = error.read().decode(errors="replace")[:500]
-            raise ResourceError(f"the server rejects its first prediction request ({error.code}): {detail}") from None
-        except OSError as error:
+def wait_until_serving(
+    process: ProcessIdentity, log: Path, ready_url: str, predict_url: str, timeout_s: float, operation: Operation
+) -> None:
+    """Wait until `ready_url` answers 200, and then for one prediction; raises ResourceError with the log."""
+    started = time.monotonic()
+    while not _is_ready(ready_url):
+        elapsed_s = time.monotonic() - started
+        operation.status(f"waiting for the server to load the model, {elapsed_s:.0f} s")
+        if not process.alive:
+            raise ResourceError(f"the server ended before it served the model. {_end_of(log)}")
+        if elapsed_s > timeout_s:
             raise ResourceError(
-                f"the server did not answer its first prediction request ({error}). {self._log_tail}"
-            ) from None
-        if not predictions:
-            raise ResourceError("the server answered its first prediction request without predictions")
+                f"the server did not serve within shapebench:local.startTimeoutS ({timeout_s:g} s) and was stopped;"
+                f" give it longer, or find the cause in its log. {_end_of(log)}"
+            )
+        if operation.cancelled.wait(_POLL_S):
+            raise ResourceError("the update was cancelled while the server started, so the server was stopped")
+    _require_prediction(predict_url, log)
+
+
+def _end_of(log: Path) -> str:
+    return f"Its log ({log}) ends:\n{log_tail(log)}"
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http on the loopback
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
+
+
+def _require_prediction(url: str, log: Path) -> None:
+    request = urllib.request.Request(url, rest_body(), {"Content-Type": "application/json"})  # noqa: S310 - as above
+    try:
+        with urllib.request.urlopen(request, timeout=_FIRST_PREDICTION_TIMEOUT_S) as answer:  # noqa: S310 - as above
+            predictions = json.load(answer).get("predictions")
+    except urllib.error.HTTPError as error:
+        detail = error.read().decode(errors="replace")[:500]
+        raise ResourceError(f"the server rejects its first prediction request ({error.code}): {detail}") from None
+    except OSError as error:
+        raise ResourceError(
+            f"the server did not answer its first prediction request ({error}). {_end_of(log)}"
+        ) from None
+    if not predictions:
+        raise ResourceError("the server answered its first prediction request without predictions")

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.manifest import Generator, Manifest, Serving, Validity
 from analysis.results.store import ResultsStore
 from analysis.statistics.figures import Shown
-from analysis.statistics.summary import RunSummary, summarise
+from analysis.statistics.summary import summarise
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
 from provider.load_test_inputs import LoadTestInputs
@@ -40,7 +39,8 @@ def record_run(
     run_id = run.run_id
     manifest = _manifest(run, inputs, outcome, environment)
     store = ResultsStore(inputs.results)
-    for worker, rows in _by_worker(outcome.rows).items():
+    for worker in pc.unique(outcome.rows["worker"]).to_pylist() or [worker_name(0)]:
+        rows = outcome.rows.filter(pc.equal(outcome.rows["worker"], worker))
         store.write_rows(manifest.stack, run_id, worker, rows)
     store.write_samples(manifest.stack, run_id, outcome.samples)
     store.write_manifest(manifest)
@@ -49,15 +49,11 @@ def record_run(
             f"the load test failed: {'; '.join(outcome.reasons)}. What it measured ({outcome.rows.num_rows} requests)"
             f" is stored as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
         )
-    summary = summarise(store, manifest)
-    headline = _headline(summary)
+    figures = summarise(store, manifest).figures(Shown.OUTPUT)
+    # For `pulumi stack output`; unknown ones are left out, because Pulumi has no null there.
+    headline = {name: value for name, value in figures.items() if value is not None}
     operation.info(_sentence(run_id, headline))
     return FinishedRun(run_id, headline)
-
-
-def _by_worker(rows: pa.Table) -> dict[str, pa.Table]:
-    workers = pc.unique(rows["worker"]).to_pylist() or [worker_name(0)]
-    return {worker: rows.filter(pc.equal(rows["worker"], worker)) for worker in workers}
 
 
 def _manifest(
@@ -87,11 +83,6 @@ def _manifest(
         software=software_versions() | {**environment.software, "locust": outcome.locust_version},
         git_commit=git_commit(),
     )
-
-
-def _headline(summary: RunSummary) -> Props:
-    """The figures for `pulumi stack output`; unknown ones are left out, because Pulumi has no null there."""
-    return {name: value for name, value in summary.figures(Shown.OUTPUT).items() if value is not None}
 
 
 def _sentence(run_id: str, headline: Props) -> str:

@@ -10,8 +10,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from loadtest.generator.plan import LoadTestPlan
-from loadtest.result.outcome import LoadTestOutcome, outcome_of
+from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
 from loadtest.result.validity.servers import Servers
@@ -19,7 +18,7 @@ from loadtest.run import pod as layout
 from provider.cluster.api import REQUIRED_RIGHTS, Cluster
 from provider.cluster.job_result import JobResult
 from provider.cluster.load_job import GENERATOR, job, jobs_selector
-from provider.cluster.load_run import Timeouts, delete_and_wait, run_job
+from provider.cluster.load_run import delete_and_wait, run_job
 from provider.cluster.pod_status import image_id
 from provider.cluster.server_pods import ServerPod, image_of, selector_of, server_pods
 from provider.load_test_inputs import ClusterLoadTestInputs
@@ -27,8 +26,7 @@ from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
-from provider.sampling.pod_sampler import PodSampler
-from provider.sampling.pod_samples import samples_of
+from provider.sampling.pod_sampler import PodSampler, samples_of
 
 _POLL_S = 1.0
 
@@ -77,10 +75,17 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
     plan = inputs.plan(layout.WORK_DIR, rest_urls)
     with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
-        timeouts = Timeouts(start_s=inputs.start_timeout_s, test_s=plan.timeout_s)
-        result = run_job(cluster, job(inputs, run.run_id, plan), timeouts, operation, progress_reporter(operation))
+        declared, report = job(inputs, run.run_id, plan), progress_reporter(operation)
+        result = run_job(cluster, declared, inputs.start_timeout_s, plan.timeout_s, operation, report)
     servers = Servers(inputs.replicas, before, server_pods(cluster.pods(selector_of(inputs.selector))))
-    outcome = _outcome(result, work_dir, plan, samples_of(sampler.readings, result.clock), servers, started_at)
+    work_dir.mkdir(parents=True)
+    for name, content in result.files.items():
+        (work_dir / name).write_bytes(content)
+    (work_dir / "locust.log").write_text(result.log)
+    rows = read_all_raw_rows(work_dir, plan.processes)
+    server_samples = samples_of(sampler.readings, result.clock)
+    samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), server_samples])
+    outcome = outcome_of(plan, result.termination, rows, samples, servers, started_at)
     finished = record_run(run, inputs, outcome, _environment(inputs, before, result), operation)
     shutil.rmtree(work_dir)
     return finished
@@ -101,23 +106,6 @@ def _ready_servers(cluster: Cluster, inputs: ClusterLoadTestInputs, operation: O
             )
         operation.status(f"waiting for the servers: {state}")
         operation.cancelled.wait(_POLL_S)
-
-
-def _outcome(
-    result: JobResult,
-    work_dir: Path,
-    plan: LoadTestPlan,
-    server_samples: pa.Table,
-    servers: Servers,
-    started_at: datetime,
-) -> LoadTestOutcome:
-    work_dir.mkdir(parents=True)
-    for name, content in result.files.items():
-        (work_dir / name).write_bytes(content)
-    (work_dir / "locust.log").write_text(result.log)
-    rows = read_all_raw_rows(work_dir, plan.processes)
-    samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), server_samples])
-    return outcome_of(plan, result.termination, rows, samples, servers, started_at)
 
 
 def _environment(inputs: ClusterLoadTestInputs, servers: list[ServerPod], result: JobResult) -> RunEnvironment:

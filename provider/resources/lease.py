@@ -7,7 +7,7 @@ from typing import ClassVar
 from provider.record.provenance import git_commit
 from provider.resource import Operation, Props, Resource, ResourceInputs, ResourceState
 
-_HOUR = timedelta(hours=1)
+_RFC3339 = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class LeaseInputs(ResourceInputs):
@@ -22,10 +22,6 @@ class LeaseState(ResourceState):
     expires_at: str
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Lease(Resource[LeaseInputs, LeaseState]):
     """Outputs: startsAt and expiresAt (RFC 3339, full hours, UTC), and the commit that created it.
 
@@ -37,7 +33,7 @@ class Lease(Resource[LeaseInputs, LeaseState]):
     state = LeaseState
     triggers: ClassVar[frozenset[str]] = frozenset({"hours"})
 
-    def __init__(self, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
 
     def stale_outputs(self, state: LeaseState) -> list[str]:
@@ -47,16 +43,12 @@ class Lease(Resource[LeaseInputs, LeaseState]):
         """The lease if it were created now, so that a preview shows every label; the update may be an hour later."""
         starts_at = self._now().replace(minute=0, second=0, microsecond=0)
         # An hour more, because the start was rounded down: no lease is shorter than its hours.
-        expires_at = starts_at + timedelta(hours=inputs.hours) + _HOUR
+        expires_at = starts_at + timedelta(hours=inputs.hours + 1)
         return {
-            "startsAt": _rfc3339(starts_at),
-            "expiresAt": _rfc3339(expires_at),
+            "startsAt": starts_at.strftime(_RFC3339),
+            "expiresAt": expires_at.strftime(_RFC3339),
             "commit": git_commit() or "unknown",
         }
 
     def run_create(self, inputs: LeaseInputs, operation: Operation) -> Props:  # noqa: ARG002 - nothing is created
         return self.known_outputs(inputs)
-
-
-def _rfc3339(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic.alias_generators import to_camel
 
 from provider.local.server_process import ProcessIdentity, start_detached
-from provider.local.startup import LOOPBACK, StartingServer, require_free_port
+from provider.local.startup import LOOPBACK, require_free_port, wait_until_serving
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
 from serving.servers import installed_server, server_named
 from stacks.serving_variant import ServingVariant, fingerprint
@@ -33,7 +33,6 @@ class LocalServingInputs(ResourceInputs, ServingVariant):
 
     @property
     def rest_url(self) -> str:
-        """Where the REST API is."""
         return f"http://{LOOPBACK}:{self.rest_port}"
 
 
@@ -46,7 +45,6 @@ class LocalServingState(ResourceState):
 
     @property
     def process(self) -> ProcessIdentity:
-        """The process, which may have ended."""
         return ProcessIdentity(self.pid, self.started_as)
 
 
@@ -58,16 +56,17 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
     state = LocalServingState
     triggers: ClassVar[frozenset[str]] = frozenset({*_FINGERPRINTED, "modelPath", "restPort", "grpcPort", "stateDir"})
 
-    def resolved_inputs(self, inputs: LocalServingInputs) -> Props:
-        """Which server runs, in which version, so that a preview shows a change of either."""
-        server = installed_server() if inputs.server == "auto" else server_named(inputs.server)
+    def check(self, inputs: Props) -> Props:
+        """Decides which server runs, in which version, so that a preview shows a change of either."""
+        setting = self.inputs.parse(inputs).server
+        server = installed_server() if setting == "auto" else server_named(setting)
         executable = server.executable()
         if executable is None:
             raise ResourceError(
                 f"shapebench:local.server is {server.facts.setting}, but there is none on PATH, so nothing would serve;"
                 " install it, or set shapebench:local.server to embedded"
             )
-        return {"server": server.facts.name, "serverVersion": _version_of(executable)}
+        return inputs | {"server": server.facts.name, "serverVersion": _version_of(executable)}
 
     def stale_outputs(self, state: LocalServingState) -> list[str]:
         """The pid, when the process has ended."""
@@ -83,7 +82,10 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
     def run_create(self, inputs: LocalServingInputs, operation: Operation) -> Props:
         state_dir = Path(inputs.state_dir)
         record = state_dir / "server.json"
-        _stop_recorded(record)
+        if record.is_file():
+            # A server of this stack that no state knows of: an update was killed after it started one.
+            ProcessIdentity(**json.loads(record.read_text(encoding="utf-8"))).stop()
+            record.unlink()
         require_free_port("restPort", inputs.rest_port)
         require_free_port("grpcPort", inputs.grpc_port)
         log = state_dir / "server.log"
@@ -101,9 +103,8 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         record.write_text(json.dumps({"pid": process.pid, "started": process.started}), encoding="utf-8")
         ready_url = inputs.rest_url + kind.ready_path(inputs.model_name)
         predict_url = f"{inputs.rest_url}/v1/models/{inputs.model_name}:predict"
-        server = StartingServer(process, log, ready_url, predict_url)
         try:
-            server.wait_until_serving(inputs.start_timeout_s, operation)
+            wait_until_serving(process, log, ready_url, predict_url, inputs.start_timeout_s, operation)
         except BaseException:
             process.stop()
             record.unlink(missing_ok=True)
@@ -141,10 +142,3 @@ def _version_of(command: list[str]) -> str:
             f"`{' '.join(command)} --version` failed, so the server's version is not known: {answer.stderr}"
         )
     return lines[0].split()[-1]
-
-
-def _stop_recorded(record: Path) -> None:
-    """Stop a server of this stack that no state knows of: an update was killed after it started one."""
-    if record.is_file():
-        ProcessIdentity(**json.loads(record.read_text(encoding="utf-8"))).stop()
-        record.unlink()

@@ -72,9 +72,8 @@ def _run(command: list[str], operation: Operation) -> str:
             if operation.cancelled.wait(_CANCEL_POLL_S):
                 raise ResourceError("the model's export was cancelled; run `pulumi up` again to finish it")
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        process.kill()  # does nothing where it has ended
+        process.wait()
     relaying.join()
     output = process.stdout.read() if process.stdout else ""
     if process.returncode:

@@ -54,13 +54,9 @@ class Preflight(Resource[PreflightInputs, PreflightState]):
 
 def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[str], operation: Operation) -> Props:
     operation.info(inputs.costs)
-    if inputs.ask:
-        operation.status("checking Google Cloud's quotas, APIs and permissions")
-        _require_nothing_missing(inputs, needs, accounts)
-    return {}
-
-
-def _require_nothing_missing(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[str]) -> None:
+    if not inputs.ask:
+        return {}
+    operation.status("checking Google Cloud's quotas, APIs and permissions")
     from google_cloud.access import access_of  # noqa: PLC0415 - most updates check nothing
     from google_cloud.preflight import Requirements, find_problems, problem_report, skip_command  # noqa: PLC0415
     from google_cloud.rest import CloudError  # noqa: PLC0415
@@ -76,3 +72,4 @@ def _require_nothing_missing(inputs: PreflightInputs, needs: Sequence[Need], acc
         ) from None
     if found:
         raise ResourceError(problem_report(wanted, access, found))
+    return {}

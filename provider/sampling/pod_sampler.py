@@ -1,14 +1,18 @@
-"""Reads the CPU and memory use of each server's pod while a test runs. Its errors cost samples only."""
+"""Samples the CPU and memory use of each server's pod while a test runs. Its errors cost samples only."""
 
 import threading
-from collections.abc import Callable, Sequence
-from types import TracebackType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
+import pyarrow as pa
+
+from analysis.results.samples import MOST_CORES, SAMPLES_SCHEMA
+from loadtest.generator.monitoring.sampler import values_between
 from provider.cluster.api import Cluster, ClusterError
-from provider.cluster.clock_offset import ClockReading, timed_call
-from provider.sampling.pod_samples import PodReading
-from provider.sampling.pod_usage import COMMAND, parse_usage
+from provider.cluster.clock_offset import ClockReading, clock_offset_s, timed_call
+from provider.sampling.pod_usage import COMMAND, ContainerUsage, parse_usage
 from stacks.names import NAME
 
 # A command takes some hundredths of a second of the container's CPU time: at this interval, 0.005 cores of an idle
@@ -20,6 +24,14 @@ _ATTEMPTS = 3
 
 # How long the end of a test waits for a command that still runs, in seconds.
 _JOIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class PodReading:
+    """What a pod had used so far; `clock` reads the uptime of its node."""
+
+    clock: ClockReading
+    usage: ContainerUsage
 
 
 class PodSampler:
@@ -42,9 +54,7 @@ class PodSampler:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join(_JOIN_S)
 
@@ -68,3 +78,27 @@ class PodSampler:
                 self._warn(f"the CPU and memory use of server {pod} is not sampled: {error}")
         else:
             self.readings[pod].append(PodReading(ClockReading(sent_s, received_s, usage.uptime_s), usage))
+
+
+def samples_of(readings: Mapping[str, Sequence[PodReading]], rows_clock: Sequence[ClockReading]) -> pa.Table:
+    """Samples in SAMPLES_SCHEMA, with the pod's name as `subject`; `rows_clock` reads the clock of the rows."""
+    samples = [
+        sample
+        for pod, own in readings.items()
+        if own and rows_clock
+        for sample in _samples_of(pod, own, clock_offset_s([each.clock for each in own]) - clock_offset_s(rows_clock))
+    ]
+    return pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA)
+
+
+def _samples_of(pod: str, readings: Sequence[PodReading], up_since_s: float) -> Iterator[dict[str, object]]:
+    for before, after in pairwise(each.usage for each in readings):
+        # Both are of the node's clock, so a command that came late changes nothing.
+        window_s = after.uptime_s - before.uptime_s
+        if window_s <= 0 or after.used.cpu_s < before.used.cpu_s:
+            continue  # the container or its node was restarted
+        values = values_between(before.used, after.used, window_s) | {MOST_CORES: after.most_cores}
+        at_us = round((up_since_s + after.uptime_s) * 1e6)
+        for quantity, value in values.items():
+            if value is not None:
+                yield {"at": at_us, "subject": pod, "quantity": quantity, "value": float(value)}

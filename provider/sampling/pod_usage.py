@@ -44,19 +44,19 @@ class ContainerUsage:
 
 def parse_usage(printed: str) -> ContainerUsage:
     """Parse the output of COMMAND; raises ValueError where the uptime or the CPU time is missing."""
-    files = _files_in(printed)
+    parts = re.split(r"^== (.+)\n", printed, flags=re.MULTILINE)[1:]
+    files = dict(zip(parts[::2], parts[1::2], strict=True))
     if _UPTIME not in files:
         raise ValueError("/proc/uptime is missing from its files")
+    cpu_s = _cpu_s(files)
+    counts = _counts(files, "cpu.stat") or _counts(files, "cpu/cpu.stat")
+    periods = (counts["nr_periods"], counts["nr_throttled"]) if counts.get("nr_periods") else None
+    known_cores = [cores for cores in (_quota_cores(files), _node_cores(files)) if cores is not None]
     return ContainerUsage(
         uptime_s=float(files[_UPTIME].split()[0]),
-        used=Reading(cpu_s=_cpu_s(files), memory_bytes=_working_set(files), periods=_periods(files)),
-        most_cores=_most_cores(files),
+        used=Reading(cpu_s=cpu_s, memory_bytes=_working_set(files), periods=periods),
+        most_cores=min(known_cores, default=None),
     )
-
-
-def _files_in(printed: str) -> dict[str, str]:
-    parts = re.split(r"^== (.+)\n", printed, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def _cpu_s(files: dict[str, str]) -> float:
@@ -76,16 +76,6 @@ def _working_set(files: dict[str, str]) -> int | None:
         if used := files.get(_V2 + current):
             return max(0, int(used) - _counts(files, stat).get(idle, 0))
     return None
-
-
-def _periods(files: dict[str, str]) -> tuple[int, int] | None:
-    counts = _counts(files, "cpu.stat") or _counts(files, "cpu/cpu.stat")
-    return (counts["nr_periods"], counts["nr_throttled"]) if counts.get("nr_periods") else None
-
-
-def _most_cores(files: dict[str, str]) -> float | None:
-    known = [cores for cores in (_quota_cores(files), _node_cores(files)) if cores is not None]
-    return min(known) if known else None
 
 
 def _quota_cores(files: dict[str, str]) -> float | None:

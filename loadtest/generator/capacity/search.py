@@ -19,14 +19,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class JudgedStep:
-    """A step that was made, with its verdict."""
-
-    rate_rps: float
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
 class CapacityEstimate:
     """The highest rate that was certified, and the interval of the capacity: see `Search.estimate`."""
 
@@ -49,7 +41,6 @@ class Search:
         self._ceiling_rps: float | None = None
         self._disputed: Step | None = None
         self._for, self._against = 0, 0
-        self.steps: list[JudgedStep] = []
 
     def next(self) -> Step | None:
         """The step to make now; None when the search is finished."""
@@ -76,7 +67,6 @@ class Search:
 
     def record(self, step: Step, verdict: Verdict, undetectable_growth: float = 0.0) -> None:
         """Add the verdict on the step that `next` returned; see StepJudge for the undetectable growth."""
-        self.steps.append(JudgedStep(step.rate_rps, verdict))
         self._for += verdict in {Verdict.MEETS, Verdict.PASSED}
         self._against += verdict is Verdict.FAILS
         # A short disturbance of the machine fails a step, too: once a rate has failed, the best of three decides.

@@ -68,11 +68,6 @@ class StepJudge:
         self._ended.append((self._open.pop(number), response_s, ok))
         self._errors += not ok
 
-    @property
-    def in_flight(self) -> int:
-        """The number of requests that are due and have not ended."""
-        return len(self._open)
-
     def undetectable_growth(self, now_s: float) -> float:
         """The share of the rate by which a backlog can grow undetected in a step of this length.
 
@@ -95,13 +90,14 @@ class StepJudge:
         if growth is _Growth.NONE:
             if self._quick and len(missed) >= _QUICK_REQUESTS and now_s >= _QUICK_S and not any(missed):
                 return Verdict.PASSED
-            if self._is_enough(len(missed), now_s) and meets_quantile(effective_missed, effective, self._load.quantile):
+            is_enough = (
+                len(missed) >= self._required
+                and self.undetectable_growth(now_s) <= self._max_undetected
+                and self._errors <= self._load.error_ratio * len(missed)
+            )
+            if is_enough and meets_quantile(effective_missed, effective, self._load.quantile):
                 return Verdict.MEETS
         return Verdict.UNDECIDED if now_s > self.longest_s else None
-
-    def _is_enough(self, known: int, now_s: float) -> bool:
-        few_errors = self._errors <= self._load.error_ratio * known
-        return known >= self._required and self.undetectable_growth(now_s) <= self._max_undetected and few_errors
 
     def _missed(self, now_s: float) -> list[bool]:
         """Whether each request with a known result missed the objective; one that waits for too long has missed it."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from loadtest.generator.clients.client import once_examined
 from loadtest.generator.clients.grpc_messages import DT_FLOAT, PredictResponse
-from loadtest.generator.clients.known_answers import KnownAnswers
 
 
 class GrpcCheck:
@@ -16,7 +16,7 @@ class GrpcCheck:
     def __init__(self, expected_shape: tuple[int, int]) -> None:
         """`expected_shape` is (images in the request, classes of the model)."""
         self._shape = list(expected_shape)
-        self.error_of = KnownAnswers(self._examine).error_of
+        self.error_of = once_examined(self._examine)
 
     def _examine(self, content: bytes) -> str | None:
         try:

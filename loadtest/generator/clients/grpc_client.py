@@ -21,10 +21,7 @@ Call = Callable[..., bytes]
 
 
 def grpc_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "GrpcClient"]:
-    """A factory that makes a client for each user; all clients share the check.
-
-    Each user begins with another replica, or all would send to the same one at first.
-    """
+    """A factory of clients: each begins with another replica, or all would send to the same one at first."""
     check = GrpcCheck(plan.expected_shape)
     numbers = itertools.count()
     return lambda: GrpcClient(plan, body, check, first=next(numbers))
@@ -42,10 +39,9 @@ class GrpcClient:
         self._plan = plan
         self._body = body
         self._check = check
-        self._first = first
+        self._next = first
         self._channels: list[grpc.Channel] = []
         self._calls: list[tuple[str, Call]] = []
-        self._sent = 0
 
     def predict(self) -> Answer:
         """Make one call, with the response time-out as its deadline."""
@@ -54,8 +50,8 @@ class GrpcClient:
                 self._open()
         except OSError:
             return Answer(NO_ANSWER, "name_not_resolved", response_bytes=0)
-        address, call = self._calls[(self._first + self._sent) % len(self._calls)]
-        self._sent += 1
+        address, call = self._calls[self._next % len(self._calls)]
+        self._next += 1
         try:
             content = call(self._body, timeout=self._plan.limits.response_timeout_s)
         except grpc.RpcError as cause:
@@ -65,7 +61,6 @@ class GrpcClient:
         return Answer(0, self._check.error_of(content), len(content), address)
 
     def close(self) -> None:
-        """Close all channels."""
         for channel in self._channels:
             channel.close()
 
@@ -81,11 +76,8 @@ def addresses(url: str) -> list[str]:
     """`host:port` of every replica behind the name, in a fixed order; raises OSError where there is none."""
     parts = urlsplit(url)
     found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
-    return sorted({_host_and_port(*sockaddr[:2]) for *_, sockaddr in found})
-
-
-def _host_and_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    ends = {(str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found}
+    return sorted(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in ends)
 
 
 def _options(plan: LoadTestPlan) -> list[tuple[str, int]]:

@@ -4,20 +4,18 @@ import json
 import math
 from typing import Any
 
-from loadtest.generator.clients.known_answers import KnownAnswers
+from loadtest.generator.clients.client import once_examined
 
 
 class RestCheck:
-    """Checks REST answers in row form against the expected shape."""
-
     def __init__(self, expected_shape: tuple[int, int]) -> None:
         """`expected_shape` is (images in the request, classes of the model)."""
         self._batch, self._classes = expected_shape
-        self._known = KnownAnswers(self._examine)
+        self._content_error = once_examined(self._examine)
 
     def error_of(self, status: int, content: bytes) -> str | None:
         """The class of error, or None when the answer is correct."""
-        return self._known.error_of(content) if status == 200 else f"http_{status}"
+        return self._content_error(content) if status == 200 else f"http_{status}"
 
     def _examine(self, content: bytes) -> str | None:
         try:

@@ -38,20 +38,14 @@ class RestClient:
         self._check = check
 
     def predict(self) -> Answer:
-        """Send one POST and read its answer to the end."""
         try:
             response, content = self._connection.send(self._request)
         except (Exception, Timeout) as cause:  # noqa: BLE001 (it was sent, so it is a row, whatever became of it)
-            return Answer(NO_ANSWER, transport_error(cause), response_bytes=0)
+            error = next((name for types, name in _TRANSPORT_ERRORS if isinstance(cause, types)), type(cause).__name__)
+            return Answer(NO_ANSWER, error, response_bytes=0)
         if response.get("content-encoding", "identity") != "identity":
             return Answer(response.status_code, "bad_encoding", len(content))
         return Answer(response.status_code, self._check.error_of(response.status_code, content), len(content))
 
     def close(self) -> None:
-        """Close the connection."""
         self._connection.close()
-
-
-def transport_error(cause: BaseException) -> str:
-    """The class of error of a request that failed with this exception."""
-    return next((name for types, name in _TRANSPORT_ERRORS if isinstance(cause, types)), type(cause).__name__)

@@ -63,7 +63,6 @@ class RestConnection:
         return response, content
 
     def close(self) -> None:
-        """Close the connection, if there is one."""
         if self._kept:
             self._kept.close()
 

@@ -15,10 +15,7 @@ OnEnd = Callable[[float, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request of a schedule, due at `intended_start_s`, whatever became of earlier ones.
-
-    In the generator that is a time on the performance counter.
-    """
+    """One request of a schedule, due at `intended_start_s` on the performance counter whatever became of others."""
 
     intended_start_s: float
     phase: str
@@ -67,5 +64,4 @@ def share_of(schedule: Iterator[Arrival], worker: int, workers: int) -> Iterator
 
 
 def due_in_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> int:
-    """How many requests the hold phase of this schedule has."""
     return sum(arrival.phase == HOLD for arrival in ramp_and_hold(rate_rps, ramp_s, hold_s, law, seed))

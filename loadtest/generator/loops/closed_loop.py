@@ -24,12 +24,10 @@ class ClosedLoopUser(MeasuredUser):
     load: ClassVar[ClosedLoopPlan]
 
     def wait_time(self) -> float:
-        """The pause between an answer and the next request, in seconds."""
         return self.load.wait_s
 
     @task
     def predict(self) -> None:
-        """One request, unless the test is over."""
         if self.marks.over:
             raise StopUser
         self.send()
@@ -59,7 +57,7 @@ class ClosedLoopShape(LoadTestShape):
         if phase is None or self.marks.over:
             self.master.finish_workers()
             return None
-        if phase == HOLD and self._running_users() < self.load.users:
+        if phase == HOLD and (self.runner.user_count if self.runner else 0) < self.load.users:
             # Locust is late with starting users: the hold begins when all of them run.
             phase = RAMP
         self.master.enter(phase)
@@ -78,6 +76,3 @@ class ClosedLoopShape(LoadTestShape):
 
     def _elapsed_s(self) -> float:
         return time.perf_counter() - self.start_time
-
-    def _running_users(self) -> int:
-        return self.runner.user_count if self.runner else 0

@@ -6,10 +6,7 @@ from loadtest.generator.loops.arrivals import Arrival
 
 
 class Dispatcher:
-    """Free users wait here. The last one to come gets the next request, so that few connections grow cold.
-
-    `in_flight` is the number of users that have a request.
-    """
+    """Free users wait here. The last one to come gets the next request, so that few connections grow cold."""
 
     def __init__(self) -> None:
         self._waiting: list[AsyncResult] = []
@@ -18,7 +15,6 @@ class Dispatcher:
 
     @property
     def free_users(self) -> int:
-        """How many users wait for a request."""
         return len(self._waiting)
 
     def next_arrival(self) -> Arrival | None:
@@ -43,7 +39,6 @@ class Dispatcher:
         return True
 
     def release(self) -> None:
-        """The user's request has ended."""
         self.in_flight -= 1
 
     def close(self) -> None:

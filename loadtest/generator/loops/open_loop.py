@@ -55,6 +55,5 @@ class OpenLoopShape(LoadTestShape):
 
 
 def play_open_loop(load: OpenLoopPlan, scheduler: Scheduler, start: ScheduleStart) -> None:
-    """Play this worker's share of the schedule."""
     schedule = ramp_and_hold(load.rate_rps, load.ramp_s, load.hold_s, load.arrivals, load.seed, start.begin_s)
     scheduler.play(share_of(schedule, start.worker, start.workers))

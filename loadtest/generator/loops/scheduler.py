@@ -43,7 +43,6 @@ class Scheduler:
 
     @property
     def over(self) -> bool:
-        """Whether the test was ended."""
         return self._marks.over
 
     def wait_for_users(self) -> None:
@@ -96,7 +95,6 @@ class Scheduler:
             gevent.sleep(_POLL_S)
 
     def finish(self) -> None:
-        """End the test."""
         self.drain()
         self._marks.over = True
         self._dispatcher.close()

@@ -32,11 +32,9 @@ class MeasuredUser(User):
     dispatcher: ClassVar[Dispatcher]
 
     def on_start(self) -> None:
-        """Open a connection of its own."""
         self.connection = type(self).new_client()
 
     def on_stop(self) -> None:
-        """Close it."""
         self.connection.close()
 
     def send(self, arrival: Arrival | None = None) -> Answer:

@@ -15,7 +15,6 @@ class WarmUp:
         self._latencies_s: deque[float] = deque(maxlen=_LAST + _BEFORE)
 
     def add(self, latency_s: float) -> None:
-        """Add the latency of one more answer."""
         self._latencies_s.append(latency_s)
 
     @property

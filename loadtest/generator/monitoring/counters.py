@@ -9,11 +9,9 @@ import re
 import threading
 import time
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from loadtest.generator.plan import LoadTestPlan
 
@@ -63,33 +61,26 @@ def _lines(page: str) -> Iterable[tuple[str, dict[str, str], float]]:
                 yield match[1], dict(_LABEL.findall(match[2] or "")), float(match[3])
 
 
-class Counters:
-    """A context manager: inside it a thread writes the counters of each server every few seconds.
+@contextlib.contextmanager
+def counters_written(plan: LoadTestPlan) -> Iterator[None]:
+    """Inside it a thread writes the counters of each server every few seconds.
 
     It writes them when it begins, but not when it ends. A page that cannot be fetched is left out.
     """
+    over = threading.Event()
 
-    def __init__(self, plan: LoadTestPlan) -> None:
-        self._plan = plan
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
+    def write() -> None:
+        while not over.is_set():
+            append_counters(plan)
+            over.wait(_INTERVAL_S)
 
-    def __enter__(self) -> Self:
-        if self._plan.counter_urls:
-            self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        if self._plan.counter_urls:
-            self._thread.join(_TIMEOUT_S)
-
-    def _run(self) -> None:
-        while not self._over.is_set():
-            append_counters(self._plan)
-            self._over.wait(_INTERVAL_S)
+    thread = threading.Thread(target=write, name="counters", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(_TIMEOUT_S)
 
 
 def append_counters(plan: LoadTestPlan) -> None:
@@ -119,10 +110,5 @@ def _fetched(url: str) -> tuple[str, int]:
     return page.decode(errors="replace"), round(time.time() * 1e6)
 
 
-def main() -> None:
-    """Append the counters once, for the plan that the environment names."""
-    append_counters(LoadTestPlan.from_environment())
-
-
 if __name__ == "__main__":
-    main()
+    append_counters(LoadTestPlan.from_environment())

@@ -44,7 +44,6 @@ class Heartbeat:
         }
 
     def totals(self) -> dict[str, Any]:
-        """What this worker adds to the totals of the test."""
         return {
             "cpu_peak_percent": self._cpu_peak_percent,
             "health": self._health.outcome,

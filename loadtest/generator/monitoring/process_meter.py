@@ -1,21 +1,12 @@
-"""Reads resource usage of a process from the kernel: CPU time, resident memory and throttling.
-
-Standard library only: it runs in the generator's pod as well.
-"""
+"""Reads resource usage of a process: CPU time, resident memory and throttling. psutil comes with Locust."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-_PROC = Path("/proc")
-_CGROUPS = Path("/sys/fs/cgroup")
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+import psutil
 
-# The idle columns of /proc/stat: idle and iowait.
-_IDLE = slice(3, 5)
-# The columns after steal count the time of guests a second time.
-_COUNTED = slice(0, 8)
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -34,10 +25,11 @@ class Reading:
 class ProcessMeter:
     """One process of this machine, with all its threads and without its children."""
 
-    def __init__(self, pid: int, proc: Path = _PROC, cgroups: Path = _CGROUPS) -> None:
+    def __init__(self, pid: int, cgroups: Path = _CGROUPS) -> None:
         self._pid = pid
-        self._folder = proc / str(pid)
-        self._limit = _tightest(_cpu_groups(self._folder / "cgroup", cgroups))
+        groups = _cpu_groups(Path(psutil.PROCFS_PATH) / str(pid) / "cgroup", cgroups)
+        limits = {group: cores for group in groups if (cores := _quota_cores(group))}
+        self._limit = min(limits, key=lambda group: limits[group], default=None)
 
     @property
     def most_cores(self) -> float | None:
@@ -52,37 +44,28 @@ class ProcessMeter:
     def read(self) -> Reading | None:
         """Its usage until now; None when it has ended."""
         try:
-            stat = (self._folder / "stat").read_text()
-            pages = (self._folder / "statm").read_text().split()[1]
-        except OSError:
+            process = psutil.Process(self._pid)
+            used, memory_bytes = process.cpu_times(), process.memory_info().rss
+        except psutil.NoSuchProcess:
             return None
-        # The command's name stands in parentheses and may hold anything; user and system time are fields 14 and 15.
-        user, system = stat.rpartition(")")[2].split()[11:13]
-        return Reading(
-            cpu_s=(int(user) + int(system)) / _TICKS_PER_S,
-            memory_bytes=int(pages) * _PAGE_BYTES,
-            periods=_throttling(self._limit) if self._limit else None,
-        )
+        return Reading(used.user + used.system, memory_bytes, _throttling(self._limit) if self._limit else None)
 
 
 class MachineMeter:
     """All cores of this machine, for all programs; time that a hypervisor took away counts as used."""
 
-    def __init__(self, proc: Path = _PROC) -> None:
-        self._stat = proc / "stat"
-
     @property
     def most_cores(self) -> float | None:
-        """The number of cores."""
         return float(os.cpu_count() or 1)
 
     def read(self) -> Reading | None:
         """Their usage since the machine started; None where the kernel does not report it."""
         try:
-            ticks = [int(field) for field in self._stat.read_text().partition("\n")[0].split()[1:]]
+            times = psutil.cpu_times()
         except (OSError, ValueError):
             return None
-        return Reading(cpu_s=(sum(ticks[_COUNTED]) - sum(ticks[_IDLE])) / _TICKS_PER_S)
+        # User time already has the time of guests.
+        return Reading(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
 def _cpu_groups(membership: Path, cgroups: Path) -> list[Path]:
@@ -98,11 +81,6 @@ def _cpu_groups(membership: Path, cgroups: Path) -> list[Path]:
     root = cgroups / first
     own = root / paths[first].lstrip("/")
     return [own, *(parent for parent in own.parents if parent.is_relative_to(root))]
-
-
-def _tightest(groups: list[Path]) -> Path | None:
-    limits = {group: cores for group in groups if (cores := _quota_cores(group))}
-    return min(limits, key=lambda group: limits[group]) if limits else None
 
 
 def quota_cores(quota: str, period: str) -> float | None:

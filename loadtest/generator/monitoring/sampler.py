@@ -1,4 +1,4 @@
-"""Samples resource usage of generator, server and machine once a second, beside the rows. Standard library only.
+"""Samples resource usage of generator, server and machine once a second, beside the rows.
 
 Times are on the clock of the rows, so that both share one axis. `loadtest.result.samples` reads the file.
 """
@@ -18,10 +18,7 @@ class Sampler:
     """Samples the generator, and where `server_pid` is on this machine, that process and the machine as a whole."""
 
     def __init__(self, path: Path, server_pid: int | None, generator: str = GENERATOR) -> None:
-        """Opens `path` anew; raises FileExistsError where another run's samples are.
-
-        `generator` is the name of this process in the samples.
-        """
+        """Opens `path` anew; raises FileExistsError where another run's samples are."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._generator = generator
         self._meters: dict[str, ProcessMeter | MachineMeter] = {generator: ProcessMeter(os.getpid())}
@@ -54,17 +51,15 @@ class Sampler:
 
 
 def values_between(before: Reading, after: Reading, window_s: float) -> dict[str, float | None]:
-    """The quantities of a sample, over the window between two readings or at the later one; None where not known."""
+    """The quantities of a sample, over the window between two readings or at the later one; None where not known.
+
+    `throttled_ratio` is the share of its CPU limit's periods in which the process was throttled.
+    """
+    throttled_ratio = None
+    if before.periods and after.periods and (passed := after.periods[0] - before.periods[0]):
+        throttled_ratio = (after.periods[1] - before.periods[1]) / passed
     return {
         "cpu_cores": (after.cpu_s - before.cpu_s) / window_s,
         "memory_bytes": after.memory_bytes,
-        "throttled_ratio": _throttled_ratio(before, after),
+        "throttled_ratio": throttled_ratio,
     }
-
-
-def _throttled_ratio(before: Reading, after: Reading) -> float | None:
-    """The share of its CPU limit's periods in which the process was throttled; None where it has no limit."""
-    if before.periods is None or after.periods is None:
-        return None
-    passed, throttled = (now - then for now, then in zip(after.periods, before.periods, strict=True))
-    return throttled / passed if passed else None

@@ -12,10 +12,10 @@ import signal
 import sys
 import time
 import zlib
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
-from loadtest.generator.monitoring.counters import Counters
+from loadtest.generator.monitoring.counters import counters_written
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 
 # The file whose existence means that everything has been fetched.
@@ -36,14 +36,10 @@ def keep(folder: Path, keep_s: float) -> None:
         deadline = min(deadline, time.monotonic() + SECONDS_AFTER_TERM)
 
     signal.signal(signal.SIGTERM, shorten)
-    with _counters():
+    # The sidecar has time for this, and a CPU share of its own.
+    with counters_written(LoadTestPlan.from_environment()) if PLAN_VARIABLE in os.environ else nullcontext():
         while not (folder / _RELEASED).exists() and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-
-
-def _counters() -> AbstractContextManager[object]:
-    """The sidecar has time for this, and a CPU share of its own."""
-    return Counters(LoadTestPlan.from_environment()) if PLAN_VARIABLE in os.environ else nullcontext()
 
 
 def listing(folder: Path) -> str:
@@ -67,12 +63,6 @@ def unpacked(text: str) -> bytes:
         raise ValueError(f"not what the sidecar sent: {cause}") from cause
 
 
-def release(folder: Path) -> str:
-    """Let the sidecar end."""
-    (folder / _RELEASED).touch()
-    return ""
-
-
 def main(command: str, path: str, *numbers: str) -> None:
     """One of `keep FOLDER SECONDS`, `list FOLDER`, `read FILE OFFSET COUNT`, `release FOLDER`, `clock FOLDER`."""
     match command:
@@ -83,7 +73,7 @@ def main(command: str, path: str, *numbers: str) -> None:
         case "read":
             print(part(Path(path), *map(int, numbers)))
         case "release":
-            print(release(Path(path)))
+            (Path(path) / _RELEASED).touch()
         case "clock":
             print(repr(time.time()))
         case _:

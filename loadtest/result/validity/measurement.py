@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from analysis.results.store import NOT_SENT
 from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.capacity.trend import trend_of
+from loadtest.generator.loops.arrivals import due_in_hold
 from loadtest.generator.phases import HOLD
-from loadtest.result.modes import ModeRules
+from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadPlan, OpenLoopPlan
 
 # The event loop's lag, or the delay of sending, may be this much of the median latency, or _OWN_MS if that is more.
 _OWN_SHARE, _OWN_MS = 0.25, 50.0
@@ -33,15 +34,12 @@ _FEWEST_FOR_P99 = 200
 Times = npt.NDArray[np.int64]
 
 
-def measurement_reasons(
-    rows: pa.Table, phase: str, rules: ModeRules, users: int, health: Mapping[str, Any]
-) -> list[str]:
-    """Whether the generator, its clock or its network decided the figures of `phase`, which has rows."""
-    counted = rows.filter(pc.equal(rows["phase"], phase))
+def measurement_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan, health: Mapping[str, Any]) -> list[str]:
+    """Whether the generator, its clock or its network decided the figures, which are of the `counted` rows."""
     return [
         *_clock_reasons(rows, health),
-        *_schedule_reasons(counted, rules),
-        *_generator_reasons(counted, users, health),
+        *_schedule_reasons(counted, load),
+        *_generator_reasons(counted, load.users, health),
     ]
 
 
@@ -53,7 +51,8 @@ def _generator_reasons(counted: pa.Table, users: int, health: Mapping[str, Any])
             f"the load generator used more than {100 * GENERATOR_BUSY_CORES:g} % of its core in {busy:.0%} of the"
             " seconds that count, so the limit may have been the generator and not the server"
         )
-    median_ms = _median_latency_ms(counted)
+    latency_us = _us(counted.filter(counted["ok"]), "latency_us")
+    median_ms = float(np.median(latency_us)) / 1e3 if len(latency_us) else None
     if lag_ms is not None and median_ms is not None and lag_ms > _own_limit_ms(median_ms):
         reasons.append(
             f"the load generator's event loop was {lag_ms:.0f} ms late (99th percentile) at a median latency of"
@@ -88,15 +87,16 @@ def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
     return reasons
 
 
-def _schedule_reasons(counted: pa.Table, rules: ModeRules) -> list[str]:
-    if not rules.has_schedule or not counted.num_rows:
+def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
+    if isinstance(load, ClosedLoopPlan) or not counted.num_rows:
         return []
     reasons = []
-    due = rules.requests_due
-    if due is not None and counted.num_rows != due:
-        reasons.append(
-            f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing"
-        )
+    if isinstance(load, OpenLoopPlan):
+        due = due_in_hold(load.rate_rps, load.ramp_s, load.hold_s, load.arrivals, load.seed)
+        if counted.num_rows != due:
+            reasons.append(
+                f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing"
+            )
     sent = counted.filter(pc.not_equal(pc.fill_null(counted["error"], ""), NOT_SENT))
     if sent.num_rows < 2:
         return reasons
@@ -114,11 +114,11 @@ def _schedule_reasons(counted: pa.Table, rules: ModeRules) -> list[str]:
     return reasons
 
 
-def drift_reasons(rows: pa.Table, phase: str, rules: ModeRules) -> list[str]:
-    """Whether latency or throughput drifted over the windows of a phase that must be steady."""
-    if not rules.holds_steady:
-        return []
-    windows = _windows(rows.filter(pc.equal(rows["phase"], phase)))
+def drift_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
+    """Whether latency or throughput drifted over the windows of the phase that counts."""
+    if isinstance(load, CapacitySearchPlan):
+        return []  # each step is judged by its own trend
+    windows = _windows(counted)
     if windows is None:
         return []
     reasons = []
@@ -158,11 +158,6 @@ def _windows(counted: pa.Table) -> list[tuple[npt.NDArray[np.float64], float]] |
 
 def _own_limit_ms(median_ms: float) -> float:
     return max(_OWN_MS, _OWN_SHARE * median_ms)
-
-
-def _median_latency_ms(rows: pa.Table) -> float | None:
-    good = rows.filter(rows["ok"])
-    return float(np.median(_us(good, "latency_us"))) / 1e3 if good.num_rows else None
 
 
 def _rate(times_us: Times) -> float:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.results.counters import requests_by_replica
-from loadtest.result.modes import ModeRules
+from loadtest.generator.plan import LoadPlan, OpenLoopPlan
 
 # A replica that answered less than this share of an even split leaves the work, and the latency, to the others.
 _FAIR_SHARE = 0.5
@@ -55,18 +55,14 @@ def server_change_reasons(servers: Servers) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def load_sharing_reasons(
-    rows: pa.Table, phase: str, samples: pa.Table, replicas: int, rules: ModeRules
-) -> tuple[str, ...]:
+def load_sharing_reasons(counted: pa.Table, samples: pa.Table, replicas: int, load: LoadPlan) -> tuple[str, ...]:
     """Whether all replicas had their share: by the rows, else by the requests that each replica counted."""
-    return row_sharing_reasons(rows, phase, replicas) or idle_replica_reasons(
-        requests_by_replica(samples), replicas, rules
-    )
+    requests = requests_by_replica(samples)
+    return _row_sharing_reasons(counted, replicas) or idle_replica_reasons(requests, replicas, load)
 
 
-def row_sharing_reasons(rows: pa.Table, phase: str, replicas: int) -> tuple[str, ...]:
+def _row_sharing_reasons(counted: pa.Table, replicas: int) -> tuple[str, ...]:
     """Whether all replicas had their share, where the rows name the replica that answered."""
-    counted = rows.filter(pc.equal(rows["phase"], phase))
     known = counted["backend"].drop_null()
     if not len(known) or replicas < 2:
         return ()
@@ -84,13 +80,13 @@ def row_sharing_reasons(rows: pa.Table, phase: str, replicas: int) -> tuple[str,
     return ()
 
 
-def idle_replica_reasons(requests: Mapping[str, int], replicas: int, rules: ModeRules) -> tuple[str, ...]:
+def idle_replica_reasons(requests: Mapping[str, int], replicas: int, load: LoadPlan) -> tuple[str, ...]:
     """Whether a replica was idle, by the `requests` that each replica counted; needs the counters of all replicas.
 
     Over REST a connection stays with the replica that the cluster's Service chose for it at random, so an uneven split
     is normal. A low rate of an open loop needs few connections, so there an idle replica is normal, too.
     """
-    if not rules.uses_every_user or replicas < 2 or len(requests) < replicas:
+    if isinstance(load, OpenLoopPlan) or replicas < 2 or len(requests) < replicas:
         return ()
     busy = sorted(name for name, count in requests.items() if count)
     return (_idle_reason(busy, replicas),) if len(busy) < replicas else ()

@@ -1,6 +1,8 @@
 """Checks of how the generator ended and whether its rows are complete."""
 
 import signal
+import threading
+import time
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -31,6 +33,13 @@ class EndedByRunner(Enum):
 
     CANCELLED = "the test was cancelled, so later requests are missing"
     TIMED_OUT = "the load generator did not end in time and was ended, so its last requests may be missing"
+
+
+def reason_to_end(cancelled: threading.Event, deadline_s: float) -> EndedByRunner | None:
+    """Why a running generator has to be ended now; `deadline_s` is on the monotonic clock."""
+    if cancelled.is_set():
+        return EndedByRunner.CANCELLED
+    return EndedByRunner.TIMED_OUT if time.monotonic() > deadline_s else None
 
 
 @dataclass(frozen=True)
@@ -86,12 +95,11 @@ def file_reasons(raw_rows: RawRows, counted_requests: int | None) -> list[str]:
     return reasons
 
 
-def row_reasons(rows: pa.Table, phase: str) -> list[str]:
+def row_reasons(rows: pa.Table, counted: pa.Table, phase: str) -> list[str]:
     """Whether there are rows with correct answers in the phase that counts."""
     if not rows.num_rows:
         return ["no request was finished, so there is nothing to measure"]
     reasons = []
-    counted = rows.filter(pc.equal(rows["phase"], phase))
     if not _any_ok(rows):
         reasons.append(f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}")
     elif counted.num_rows and not _any_ok(counted):

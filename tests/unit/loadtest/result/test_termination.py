@@ -9,8 +9,8 @@ import pytest
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import REQUESTS_SCHEMA
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
+from loadtest.result.outcome import reasons_against
 from loadtest.result.raw_rows import RawRows
-from loadtest.result.validity.checks import reasons_against
 from loadtest.result.validity.servers import NO_SERVERS
 from loadtest.result.validity.termination import EndedByRunner, Termination
 

@@ -16,7 +16,6 @@ from loadtest.generator.clients import client
 from loadtest.generator.loops.arrivals import ramp_and_hold
 from loadtest.generator.monitoring import health
 from loadtest.generator.plan import LoadTestPlan, load_plan
-from loadtest.result.modes import rules_of
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.validity.servers import Servers, ServerState, idle_replica_reasons
@@ -299,7 +298,7 @@ def test_a_rate_that_was_not_reached_is_a_reason() -> None:
 
 
 def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_replicas() -> None:
-    [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, rules_of(load_plan(CLOSED.model_dump())))
+    [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, load_plan(CLOSED.model_dump()))
     assert reason == (
         "only 1 of 2 replicas answered (a); the others were idle, and the price of a prediction includes theirs"
     )
@@ -318,7 +317,7 @@ def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_repl
 def test_an_unknown_or_normal_split_of_requests_is_no_reason(
     requests: dict[str, int], replicas: int, profile: LoadProfile
 ) -> None:
-    assert idle_replica_reasons(requests, replicas, rules_of(load_plan(profile.model_dump()))) == ()
+    assert idle_replica_reasons(requests, replicas, load_plan(profile.model_dump())) == ()
 
 
 def test_constants_that_the_generator_cannot_import_are_the_same_in_the_analysis() -> None:

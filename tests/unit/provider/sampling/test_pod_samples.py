@@ -4,7 +4,7 @@ import pytest
 
 from loadtest.generator.monitoring.process_meter import Reading
 from provider.cluster.clock_offset import ClockReading
-from provider.sampling.pod_samples import PodReading, samples_of
+from provider.sampling.pod_sampler import PodReading, samples_of
 from provider.sampling.pod_usage import ContainerUsage
 
 # The rows' clock shows 1,700,000,000 when ours shows 0; the node is up since 500 s before that.

@@ -12,7 +12,7 @@ import pytest
 
 import loadtest.generator.monitoring.counters
 from analysis.results import samples as names
-from loadtest.generator.monitoring.counters import Counters, append_counters, counts_in
+from loadtest.generator.monitoring.counters import append_counters, counters_written, counts_in
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.samples import read_samples
 from serving.errors import Code, ServingError
@@ -150,7 +150,7 @@ def test_counters_are_read_from_the_beginning_until_the_end(
     def readings() -> int:
         return read_samples(Path(one.counters_path)).num_rows // len(names.TOTALS)
 
-    with Counters(one):
+    with counters_written(one):
         time.sleep(0.5)
     noted = readings()
     assert noted >= 3
@@ -160,6 +160,6 @@ def test_counters_are_read_from_the_beginning_until_the_end(
 
 def test_without_urls_nothing_is_fetched_and_nothing_is_written(plan: Callable[..., LoadTestPlan]) -> None:
     nothing = plan()
-    with Counters(nothing):
+    with counters_written(nothing):
         pass
     assert not Path(nothing.counters_path).exists()

@@ -13,23 +13,30 @@ PID = os.getpid()
 STAT = "usage_usec 7\nnr_periods 40\nnr_throttled 10\nthrottled_usec 3\n"
 
 
-def kernel(root: Path, membership: str, groups: dict[str, dict[str, str]]) -> ProcessMeter:
+@pytest.fixture
+def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A made-up /proc."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "proc"))
+    return tmp_path / "proc"
+
+
+def kernel(proc: Path, membership: str, groups: dict[str, dict[str, str]]) -> ProcessMeter:
     """A meter of this process by a made-up /proc and /sys/fs/cgroup."""
-    folder = root / "proc" / str(PID)
+    folder = proc / str(PID)
     folder.mkdir(parents=True)
     # A command may be called anything.
     (folder / "stat").write_text(f"{PID} (a) b (c)) S " + " ".join(["0"] * 10) + " 150 50 " + "0 " * 30)
     (folder / "statm").write_text("900 100 20 1 0 80 0\n")
     (folder / "cgroup").write_text(membership)
     for group, files in groups.items():
-        (root / "cgroup" / group).mkdir(parents=True, exist_ok=True)
+        (proc.parent / "cgroup" / group).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (root / "cgroup" / group / name).write_text(text)
-    return ProcessMeter(PID, root / "proc", root / "cgroup")
+            (proc.parent / "cgroup" / group / name).write_text(text)
+    return ProcessMeter(PID, proc.parent / "cgroup")
 
 
-def test_cpu_time_and_memory_are_in_seconds_and_bytes(tmp_path: Path) -> None:
-    reading = kernel(tmp_path, "0::/\n", {}).read()
+def test_cpu_time_and_memory_are_in_seconds_and_bytes(proc: Path) -> None:
+    reading = kernel(proc, "0::/\n", {}).read()
     assert reading is not None
     assert reading.cpu_s == 200 / os.sysconf("SC_CLK_TCK")
     assert reading.memory_bytes == 100 * os.sysconf("SC_PAGE_SIZE")
@@ -57,9 +64,9 @@ def test_cpu_time_and_memory_are_in_seconds_and_bytes(tmp_path: Path) -> None:
     ids=["version 2, of the group above", "version 2, in a container", "version 1", "version 1, in a container"],
 )
 def test_a_cpu_limit_and_its_throttled_periods_are_read(
-    tmp_path: Path, membership: str, groups: dict[str, dict[str, str]]
+    proc: Path, membership: str, groups: dict[str, dict[str, str]]
 ) -> None:
-    meter = kernel(tmp_path, membership, groups)
+    meter = kernel(proc, membership, groups)
     reading = meter.read()
     assert meter.most_cores == 0.5
     assert reading is not None
@@ -71,10 +78,10 @@ def test_a_cpu_limit_and_its_throttled_periods_are_read(
     [{}, {".": {"cpu.max": "max 100000\n"}}, {"cpu": {"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}}],
 )
 def test_without_a_limit_a_process_may_use_every_core_that_it_may_run_on(
-    tmp_path: Path, groups: dict[str, dict[str, str]]
+    proc: Path, groups: dict[str, dict[str, str]]
 ) -> None:
     membership = "2:cpu:/\n" if "cpu" in groups else "0::/\n"
-    assert kernel(tmp_path, membership, groups).most_cores == len(os.sched_getaffinity(0))
+    assert kernel(proc, membership, groups).most_cores == len(os.sched_getaffinity(0))
 
 
 def test_a_busy_process_uses_a_core_and_an_idle_one_none() -> None:
@@ -101,9 +108,11 @@ def test_a_busy_process_uses_a_core_and_an_idle_one_none() -> None:
     assert meter.most_cores is None
 
 
-def test_a_machine_is_busy_in_all_time_that_is_not_idle(tmp_path: Path) -> None:
-    (tmp_path / "stat").write_text("cpu  10 20 30 1000 500 1 2 7 10 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
-    reading = MachineMeter(tmp_path).read()
+def test_a_machine_is_busy_in_all_time_that_is_not_idle(proc: Path) -> None:
+    proc.mkdir()
+    (proc / "stat").write_text("cpu  10 20 30 1000 500 1 2 7 10 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n")
+    reading = MachineMeter().read()
     assert reading is not None
-    assert reading.cpu_s == 70 / os.sysconf("SC_CLK_TCK")
-    assert MachineMeter(tmp_path / "none").read() is None
+    assert reading.cpu_s == pytest.approx(70 / os.sysconf("SC_CLK_TCK"))
+    (proc / "stat").unlink()
+    assert MachineMeter().read() is None
