@@ -36,13 +36,7 @@ def percent(share: float | None) -> str:
 
 
 def count(value: int) -> str:
-    """A count, with a thin space between thousands."""
     return _grouped(value, 0)
-
-
-def markdown_cell(value: str) -> str:
-    """Text that stays inside its cell of a Markdown table."""
-    return " ".join(value.split()).replace("|", "\\|")
 
 
 def server_name(manifest: Manifest) -> str:
@@ -52,12 +46,10 @@ def server_name(manifest: Manifest) -> str:
 
 
 def shape_name(manifest: Manifest) -> str:
-    """The number of nodes and their machine type."""
     return f"{manifest.shape.nodes} × {manifest.shape.machine_type}"
 
 
 def serving_name(manifest: Manifest) -> str:
-    """The serving settings of a run, such as `interop4-batch`."""
     serving = manifest.serving
     batch = "-batch" if serving.batching else ""
     grpc = "-grpc" if serving.protocol == "grpc" else ""
@@ -71,7 +63,6 @@ def variant_name(manifest: Manifest) -> str:
 
 
 def stack_and_serving_name(manifest: Manifest) -> str:
-    """The stack and its serving settings."""
     return f"{manifest.stack} · {serving_name(manifest)}"
 
 

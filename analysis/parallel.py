@@ -23,13 +23,7 @@ def for_each(do: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Re
     cores = os.cpu_count() or 1
     if len(items) < _FEWEST or cores < 2:
         return [do(item) for item in items]
-    tasks = [_workers(cores).submit(do, item) for item in items]
-    try:
-        return [task.result() for task in tasks]
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        raise
+    return list(_workers(cores).map(do, items))
 
 
 @cache
@@ -40,7 +34,6 @@ def _workers(processes: int) -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """Before a worker imports what it needs."""
     # Ctrl-C reaches all processes of the group; the parent ends the others, so they print no traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # There is a worker per core: numpy's threads in each would compete for the cores.

@@ -31,7 +31,6 @@ class Figure:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the value meets its bar; None if there is none."""
         if self.bar is None:
             return None
         if " .. " in self.bar:

@@ -46,13 +46,9 @@ def main() -> None:
     print(f"{_USERS} users without a pause, {_ROUNDS} rounds of 2 × {_HOLD_S:.0f} s")
     with ExitStack() as running:
         urls = {protocol: running.enter_context(servers.null(protocol))[1] for protocol in _ANSWERS}
-        rounds = [_round(urls, bodies, first=number % 2) for number in range(_ROUNDS)]
+        turns = [list(urls) if number % 2 == 0 else list(urls)[::-1] for number in range(_ROUNDS)]
+        rounds = [{each: _turn(each, urls[each], bodies[each]) for each in order} for order in turns]
     report("protocols", _figures(rounds))
-
-
-def _round(urls: dict[str, str], bodies: dict[str, bytes], first: int) -> dict[str, Turn]:
-    order = list(urls)[first:] + list(urls)[:first]
-    return {protocol: _turn(protocol, urls[protocol], bodies[protocol]) for protocol in order}
 
 
 def _turn(protocol: str, url: str, body: bytes) -> Turn:

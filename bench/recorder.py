@@ -11,9 +11,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
+from timeit import timeit
 from typing import Any
 
 from bench.figures import Figure, argument_parser, report, start
@@ -48,7 +47,11 @@ def _run(url: str, body: bytes) -> list[dict[str, Turn]]:
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
         (work_dir / "request.body").write_bytes(body)
-        _plan(work_dir, url).write(work_dir / "plan.json")
+        load = ClosedLoopPlan(
+            mode="closed", users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=0, duration_s=3.0 * _ROUNDS
+        )
+        plan = LoadTestPlan(load, "rest", url, "resnet", str(work_dir), parent_pid=os.getpid())
+        plan.write(work_dir / "plan.json")
         command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary"]
         command += ["--exit-code-on-error", "0", "-u", str(_USERS), "-r", str(_USERS)]
         variables = {
@@ -63,13 +66,6 @@ def _run(url: str, body: bytes) -> list[dict[str, Turn]]:
         raise RuntimeError(f"{metered['failures']} requests failed, so the rates mean nothing")
     turns = metered["segments"]
     return [{turn["arm"]: turn for turn in turns[first : first + 3]} for first in range(0, len(turns), 3)]
-
-
-def _plan(work_dir: Path, url: str) -> LoadTestPlan:
-    load = ClosedLoopPlan(
-        mode="closed", users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=0, duration_s=3.0 * _ROUNDS
-    )
-    return LoadTestPlan(load, "rest", url, "resnet", str(work_dir), parent_pid=os.getpid())
 
 
 def _figures(rounds: list[dict[str, Turn]]) -> list[Figure]:
@@ -102,24 +98,12 @@ def _check_figures(times: int = 2000) -> list[Figure]:
     answers = [prediction() + b" " * number for number in range(2)]
     check = RestCheck((1, 1000))
     check.error_of(200, answers[0])
-
-    def check_new() -> None:
-        RestCheck((1, 1000)).error_of(200, answers[1])
-
-    def check_same() -> None:
-        check.error_of(200, bytes(bytearray(answers[0])))
-
+    new_s = timeit(lambda: RestCheck((1, 1000)).error_of(200, answers[1]), number=times)
+    same_s = timeit(lambda: check.error_of(200, bytes(bytearray(answers[0]))), number=times)
     return [
-        Figure("check: an answer seen for the first time", _mean_us(check_new, times), "µs"),
-        Figure("check: the same answer again", _mean_us(check_same, times), "µs"),
+        Figure("check: an answer seen for the first time", 1e6 * new_s / times, "µs"),
+        Figure("check: the same answer again", 1e6 * same_s / times, "µs"),
     ]
-
-
-def _mean_us(work: Callable[[], None], times: int) -> float:
-    began = time.perf_counter()
-    for _ in range(times):
-        work()
-    return 1e6 * (time.perf_counter() - began) / times
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -34,16 +33,6 @@ _PART = "requests/stack={stack}/run_id={run_id}/part-w0.parquet"
 _MEMORY_INTERVAL_S = 0.1
 
 
-@dataclass(frozen=True)
-class ReportCost:
-    """The cost of one report. CPU time and peak memory include the processes that it started."""
-
-    elapsed_s: float
-    cpu_s: float
-    peak_mib: float
-    html_mb: float
-
-
 def main() -> None:
     """Write the stores, run the report on each in its own process, and report."""
     parser = argument_parser("report", __doc__)
@@ -55,15 +44,16 @@ def main() -> None:
         manifests: list[Manifest] = []
         for runs in sorted(numbers):
             manifests = _write_missing(ResultsStore(str(store)), store, manifests, runs)
-            cost = _measure(store, Path(folder))
-            run_s[runs] = cost.elapsed_s / runs
+            elapsed_s, cpu_s, peak_mib = _measure(store, Path(folder))
+            html_mb = (Path(folder) / "report.html").stat().st_size / 1e6
+            run_s[runs] = elapsed_s / runs
             name = f"{runs} run{'' if runs == 1 else 's'} of {ROWS:,} rows"
             figures += [
-                Figure(f"{name}: wall time", cost.elapsed_s, "s", {1: "<= 10", 100: "<= 60"}.get(runs)),
+                Figure(f"{name}: wall time", elapsed_s, "s", {1: "<= 10", 100: "<= 60"}.get(runs)),
                 Figure(f"{name}: wall time a run", run_s[runs], "s"),
-                Figure(f"{name}: CPU time of all processes", cost.cpu_s, "s"),
-                Figure(f"{name}: peak memory of all processes", cost.peak_mib, "MiB", "<= 2048"),
-                Figure(f"{name}: size of the HTML file", cost.html_mb, "MB"),
+                Figure(f"{name}: CPU time of all processes", cpu_s, "s"),
+                Figure(f"{name}: peak memory of all processes", peak_mib, "MiB", "<= 2048"),
+                Figure(f"{name}: size of the HTML file", html_mb, "MB"),
             ]
     if 10 in run_s and 100 in run_s:
         figures.append(Figure("wall time a run: 100 runs against 10", run_s[100] / run_s[10], "times", "<= 1.1"))
@@ -90,7 +80,8 @@ def _write_missing(store: ResultsStore, folder: Path, written: Sequence[Manifest
     return manifests
 
 
-def _measure(store: Path, out: Path) -> ReportCost:
+def _measure(store: Path, out: Path) -> tuple[float, float, float]:
+    """Write a report; its seconds, and CPU seconds and peak MiB with the processes that it started."""
     command = [sys.executable, "-m", "shapebench", "report", "--results", str(store), "--out", str(out)]
     began_s, began_cpu_s, peak_bytes = time.perf_counter(), _cpu_s_of_children(), 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
@@ -100,9 +91,7 @@ def _measure(store: Path, out: Path) -> ReportCost:
     elapsed_s = time.perf_counter() - began_s
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return ReportCost(
-        elapsed_s, _cpu_s_of_children() - began_cpu_s, peak_bytes / 2**20, (out / "report.html").stat().st_size / 1e6
-    )
+    return elapsed_s, _cpu_s_of_children() - began_cpu_s, peak_bytes / 2**20
 
 
 def _cpu_s_of_children() -> float:

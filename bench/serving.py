@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -40,15 +40,6 @@ _RATIOS = {
 
 
 @dataclass(frozen=True)
-class Payload:
-    """Files with the same images, in the format of each side."""
-
-    images: Path
-    rest: Path
-    grpc: Path
-
-
-@dataclass(frozen=True)
 class Turn:
     """One side in one round."""
 
@@ -66,13 +57,11 @@ class Side:
         self._process = process
 
     def measure(self, users: int, seconds: float) -> Turn:
-        """Measure one turn."""
         result = self._run({"users": users, "seconds": seconds, "answer": False})
         latencies_ms = result["latencies_ms"]
         return Turn(median(latencies_ms), len(latencies_ms) / result["elapsed_s"])
 
     def answer(self) -> Any:  # noqa: ANN401 - a nested list
-        """The model's answer to the payload."""
         return self._run({"users": 1, "seconds": 0, "answer": True})["answer"]
 
     def _run(self, task: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +76,6 @@ class Side:
 
 
 def main() -> None:
-    """Start all sides, check that they agree, measure them in turns, report."""
     parser = argument_parser("serving", __doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="duration of one turn")
@@ -100,11 +88,11 @@ def main() -> None:
     with ExitStack() as running:
         ports = running.enter_context(servers.embedded(model, _THREADS))
         with ExitStack() as of_five:
-            _check_agreement(_enter_all(of_five, _sides(model, _payload(5), ports)), 5)
-        sides = _enter_all(running, _sides(model, payload, ports))
+            _check_agreement(_sides(of_five, model, _payload(5), ports), 5)
+        sides = _sides(running, model, payload, ports)
         if not options.without_kserve:
             kserve_port = running.enter_context(_kserve(model))
-            sides["kserve"] = running.enter_context(_side("rest", str(kserve_port), str(payload.rest)))
+            sides["kserve"] = running.enter_context(_side("rest", str(kserve_port), payload["rest"]))
         _check_agreement(sides, 1)
         alone = _rounds(sides, 1, options.rounds, options.seconds)
         saturated = _rounds(sides, _SATURATING_USERS, options.rounds, options.seconds)
@@ -156,28 +144,22 @@ def _check_agreement(sides: dict[str, Side], batch: int) -> None:
         progress(f"  {name} is within {difference:.1e} of the bare call, {batch} image(s)")
 
 
-def _payload(batch: int) -> Payload:
+def _payload(batch: int) -> dict[str, str]:
+    """Files with the same images, in the format of each side."""
     pixels = photograph()
     BUILD.mkdir(parents=True, exist_ok=True)
-    payload = Payload(*(BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb")))
-    np.save(payload.images, np.stack([pixels] * batch).astype(np.float32))
-    payload.rest.write_bytes(request_body("rest", pixels.tobytes(), "resnet", batch))
-    payload.grpc.write_bytes(request_body("grpc", pixels.tobytes(), "resnet", batch))
-    return payload
+    images, *bodies = (BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb"))
+    np.save(images, np.stack([pixels] * batch).astype(np.float32))
+    for protocol, body in zip(("rest", "grpc"), bodies, strict=True):
+        body.write_bytes(request_body(protocol, pixels.tobytes(), "resnet", batch))
+    return {"images": str(images), "rest": str(bodies[0]), "grpc": str(bodies[1])}
 
 
-def _sides(model: Path, payload: Payload, ports: servers.Ports) -> dict[str, AbstractContextManager[Side]]:
-    version = str(model / "1")
-    return {
-        "bare": _side("bare", version, str(payload.images), str(_THREADS)),
-        "bare-frozen": _side("bare-frozen", version, str(payload.images), str(_THREADS)),
-        "rest": _side("rest", str(ports.rest), str(payload.rest)),
-        "grpc": _side("grpc", str(ports.grpc), str(payload.grpc)),
-    }
-
-
-def _enter_all(stack: ExitStack, sides: dict[str, AbstractContextManager[Side]]) -> dict[str, Side]:
-    return {name: stack.enter_context(side) for name, side in sides.items()}
+def _sides(running: ExitStack, model: Path, payload: dict[str, str], ports: dict[str, int]) -> dict[str, Side]:
+    of_model = (str(model / "1"), payload["images"], str(_THREADS))
+    calls: dict[str, tuple[str, ...]] = {"bare": of_model, "bare-frozen": of_model}
+    calls |= {protocol: (str(port), payload[protocol]) for protocol, port in ports.items()}
+    return {kind: running.enter_context(_side(kind, *arguments)) for kind, arguments in calls.items()}
 
 
 @contextmanager

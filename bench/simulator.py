@@ -7,7 +7,6 @@ about tails and may choose another law.) The generator shares the server's cores
 
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,12 +38,8 @@ _SIMULATED_S = 600
 _BAR = "-15 .. 15"
 
 
-@dataclass(frozen=True)
-class Level:
-    """The hold phase of a load."""
-
-    rps: float
-    p50_ms: float
+# Good answers per second in the hold phase of a load, and their median latency in milliseconds.
+Level = tuple[float, float]
 
 
 def main() -> None:
@@ -52,14 +47,14 @@ def main() -> None:
     start(argument_parser("simulator", __doc__), ["tensorflow", "locust", "numpy"])
     exported = export("auto", DEFAULT_CACHE)
     with servers.embedded(Path(exported["path"]), threads=os.cpu_count() or 1) as ports:
-        url = f"http://127.0.0.1:{ports.rest}"
+        url = f"http://127.0.0.1:{ports['rest']}"
         progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
         law, service = _fitted(_measured_rows(_FITTED_LOAD, url))
         figures = [Figure(f"fitted law: {law.law}, {law.alone_ms:.1f} ms alone, relative error", law.error, "")]
         for users in _USERS:
             load = ClosedLoop(users=users, spawn_rate_per_s=8, wait_s=0.5, warmup_s=5, duration_s=users / 8 + _HOLD_S)
             predicted = _predicted(service, load)
-            progress(f"{users} users: {predicted.rps:.1f}/s and {predicted.p50_ms:.0f} ms predicted; measuring ...")
+            progress(f"{users} users: {predicted[0]:.1f}/s and {predicted[1]:.0f} ms predicted; measuring ...")
             figures += _compare(users, predicted, _level(_measured_rows(load, url), load))
     report("simulator", figures)
 
@@ -84,25 +79,22 @@ def _fitted(rows: pa.Table) -> tuple[Scaling, Service]:
 def _predicted(service: Service, load: ClosedLoop) -> Level:
     fleet = simulation.Fleet(1, service, "random")
     answered = steady(simulation.simulate(fleet, simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S)))
-    return Level(answered.throughput_rps, answered.quantile_ms(0.5))
+    return answered.throughput_rps, answered.quantile_ms(0.5)
 
 
 def _level(rows: pa.Table, load: ClosedLoop) -> Level:
     good = rows.filter(pc.and_(pc.equal(rows["phase"], HOLD), rows["ok"]))
-    return Level(good.num_rows / load.hold_s, pc.quantile(good["latency_us"], 0.5)[0].as_py() / 1000)
+    return good.num_rows / load.hold_s, pc.quantile(good["latency_us"], 0.5)[0].as_py() / 1000
 
 
 def _compare(users: int, predicted: Level, measured: Level) -> list[Figure]:
-    return [
-        Figure(f"{users} users: measured throughput", measured.rps, "requests/s"),
-        Figure(f"{users} users: predicted throughput, error", _error_percent(predicted.rps, measured.rps), "%", _BAR),
-        Figure(f"{users} users: measured p50", measured.p50_ms, "ms"),
-        Figure(f"{users} users: predicted p50, error", _error_percent(predicted.p50_ms, measured.p50_ms), "%", _BAR),
-    ]
-
-
-def _error_percent(predicted: float, measured: float) -> float:
-    return 100 * (predicted / measured - 1)
+    figures = []
+    for name, unit, expected, found in zip(
+        ("throughput", "p50"), ("requests/s", "ms"), predicted, measured, strict=True
+    ):
+        figures.append(Figure(f"{users} users: measured {name}", found, unit))
+        figures.append(Figure(f"{users} users: predicted {name}, error", 100 * (expected / found - 1), "%", _BAR))
+    return figures
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """How often intervals hold the true value, and how often the verdict names the best variant, over simulated stores."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 from analysis.statistics.cells import cells_of
-from analysis.statistics.estimate import Estimate
 from analysis.statistics.repeats import over_repeats
-from analysis.statistics.within import RunFigures, run_figures
+from analysis.statistics.within import run_figures
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.stores import choices
 from bench.stores.regimes import REGIMES, Regime
@@ -20,7 +18,6 @@ _BAR = "93 .. 97"
 
 
 def main() -> None:
-    """Simulate the stores, estimate, compare with the true values, and report."""
     start(argument_parser("verdict", __doc__), ["numpy", "scipy", "pyarrow"])
     figures = []
     for regime in REGIMES:
@@ -40,26 +37,18 @@ def coverage(regime: Regime, stores: int) -> list[Figure]:
         "cost": _USD_HOURLY / regime.goodput_rps,
     }
     held: Counter[str] = Counter()
-    for runs in _figures(regime, stores):
+    for rows_of_runs in regime.stores(stores, _SEED):
+        cells = [cells_of(rows, (_P99,)) for rows in rows_of_runs]
+        runs = [run_figures("run", each) for each in cells if each is not None]
         goodput = over_repeats([run.goodput_rps for run in runs])
         p99_ms = over_repeats([run.quantiles_ms[_P99] for run in runs])
         found = {"goodput": goodput, "p99": p99_ms, "cost": goodput.divides(_USD_HOURLY)}
-        held.update({name: _holds(estimate, truth[name]) for name, estimate in found.items()})
+        held.update({name: int(each.low <= truth[name] <= each.high) for name, each in found.items()})
         held["bounded"] += p99_ms.high < float("inf")
     return [
         *(Figure(f"{regime.name}: {name} held", held[name] / stores * 100, "% of stores", _BAR) for name in truth),
         Figure(f"{regime.name}: p99 has an upper bound", held["bounded"] / stores * 100, "% of stores"),
     ]
-
-
-def _figures(regime: Regime, stores: int) -> Iterator[list[RunFigures]]:
-    for runs in regime.stores(stores, _SEED):
-        cells = [cells_of(rows, (_P99,)) for rows in runs]
-        yield [run_figures("run", each) for each in cells if each is not None]
-
-
-def _holds(estimate: Estimate, truth: float) -> int:
-    return int(estimate.low <= truth <= estimate.high)
 
 
 if __name__ == "__main__":

@@ -183,11 +183,10 @@ def janitor(
 
     Exit code 0: no leftovers. 3: there are some. 4: something could not be removed. 1: another error.
     """
-    from shapebench.commands.janitor import Selection  # noqa: PLC0415 - start-up
-    from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415
+    from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        raise typer.Exit(clean(Selection(stack, region), project, state, remove=yes, as_json=output == "json"))
+        raise typer.Exit(clean(stack, region, project, state, remove=yes, as_json=output == "json"))
 
 
 @app.command()

@@ -25,12 +25,10 @@ class CommandError(Exception):
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
-    """Write `value` as JSON."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_table(table: Table, title: str | None = None) -> None:
-    """Write a table, with numbers at the right."""
     printed = rich.table.Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
     for column in table.columns:
         side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
@@ -42,5 +40,4 @@ def print_table(table: Table, title: str | None = None) -> None:
 
 
 def note(text: str) -> None:
-    """Write a line to stderr."""
     sys.stderr.write(text + "\n")

@@ -15,7 +15,6 @@ from shapebench.output import CommandError, note
 
 
 def main(uri: str, run_id: str | None = None) -> int:
-    """Write the runs of a store, or the rows of one run; returns the exit status."""
     try:
         if run_id is None:
             _write_runs(ResultsStore(uri))

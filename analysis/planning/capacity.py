@@ -87,7 +87,7 @@ def _of_model(model: Model, p99_ms: float) -> NodeCapacity:
             f" {p99_ms:g} ms, at any load; plan for a higher p99"
         )
     per_node = replicas / model.manifest.shape.nodes
-    measured_rps = model.most_measured_rps
+    measured_rps = max(point.rps for point in model.points)
     if low > measured_rps:
         return NodeCapacity(measured_rps * per_node, measured_rps * per_node, None, "at least")
     margin = _STANDARD_ERRORS * model.scaling.error / math.sqrt(model.scaling.points)

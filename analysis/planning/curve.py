@@ -44,8 +44,11 @@ def curve_of(rows: Columns, replicas: int, balancer: Balancer) -> Curve | None:
 
     The number of requests in one replica is estimated from all rows, as if the balancer were ideal.
     """
-    rows = _by_start(rows)
-    presences = _presences(rows.start_us, rows.end_us, replicas, balancer)
+    if (rows.start_us[1:] < rows.start_us[:-1]).any():
+        rows = rows.where(np.argsort(rows.start_us, kind="stable"))
+    # The choices of a round-robin balancer are known; with another one, all replicas are counted together.
+    streams = replicas if balancer == "round-robin" else 1
+    presences = [_presence(rows.start_us[first::streams], rows.end_us[first::streams]) for first in range(streams)]
     levels: list[Integers] = []
     for phase in sorted(rows.phase.counts()):
         level = np.flatnonzero(rows.phase.equal(phase))
@@ -70,12 +73,6 @@ def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
     return parts
 
 
-def _by_start(rows: Columns) -> Columns:
-    if (rows.start_us[1:] >= rows.start_us[:-1]).all():
-        return rows
-    return rows.where(np.argsort(rows.start_us, kind="stable"))
-
-
 def _spread(rows: Columns, levels: list[Integers]) -> NDArray[np.float64]:
     """From the lightest levels that together have enough good answers, each relative to its mean."""
     chosen: list[NDArray[np.float64]] = []
@@ -86,12 +83,6 @@ def _spread(rows: Columns, levels: list[Integers]) -> NDArray[np.float64]:
         if sum(each.size for each in chosen) >= _ENOUGH_FOR_A_SPREAD:
             break
     return spread_of(np.concatenate(chosen))
-
-
-def _presences(start_us: Integers, end_us: Integers, replicas: int, balancer: Balancer) -> list[_Presence]:
-    """One for each replica with a round-robin balancer, whose choices are known; else one for all replicas."""
-    streams = replicas if balancer == "round-robin" else 1
-    return [_presence(start_us[first::streams], end_us[first::streams]) for first in range(streams)]
 
 
 def _presence(start_us: Integers, end_us: Integers) -> _Presence:

@@ -9,7 +9,7 @@ from analysis.planning.curve import curve_of
 from analysis.planning.scaling import Point, Scaling, fit
 from analysis.planning.service import Service
 from analysis.planning.simulation import Balancer, ClosedLoop, Fleet, OpenLoop, simulate
-from analysis.planning.tail import QUICK_REQUESTS, TAIL, AfterLoss, after_zone_loss, fleet_p99_ms, steady
+from analysis.planning.tail import QUICK_REQUESTS, TAIL, after_zone_loss, fleet_p99_ms, steady
 from analysis.results.columns import Columns, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
@@ -35,7 +35,6 @@ class Agreement:
 
     @property
     def log_error(self) -> float:
-        """The absolute error of the simulated p99, in logarithms."""
         return abs(math.log(self.measured_p99_ms / self.simulated_p99_ms))
 
 
@@ -50,23 +49,17 @@ class Model:
     balancer: Balancer
     agreement: Agreement | None
 
-    @property
-    def most_measured_rps(self) -> float:
-        """The highest goodput that was measured of one replica."""
-        return max(point.rps for point in self.points)
-
     def p99_ms(self, replicas: int, rate_rps: float, seed: int = 1, requests: int = QUICK_REQUESTS) -> float:
         """The simulated p99 of an open loop on so many replicas, corrected by `underestimate`."""
         return self.underestimate * fleet_p99_ms(self.service, self.balancer, replicas, rate_rps, seed, requests)
 
-    def after_zone_loss(self, replicas: int, zones: int, rate_rps: float) -> AfterLoss:
-        """The simulated loss of the largest zone, its p99 corrected by `underestimate`."""
-        after = after_zone_loss(self.service, self.balancer, replicas, zones, rate_rps)
-        return AfterLoss(after.error_ratio, after.p99_ms * self.underestimate)
+    def after_zone_loss(self, replicas: int, zones: int, rate_rps: float) -> tuple[float, float]:
+        """`tail.after_zone_loss`, its p99 corrected by `underestimate`."""
+        error_ratio, p99_ms = after_zone_loss(self.service, self.balancer, replicas, zones, rate_rps)
+        return error_ratio, p99_ms * self.underestimate
 
     @property
     def underestimate(self) -> float:
-        """See `Agreement`; 1 without one."""
         return self.agreement.underestimate if self.agreement else 1.0
 
 

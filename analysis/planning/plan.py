@@ -14,7 +14,6 @@ from analysis.pricing.stack_cost import serving_cost
 from analysis.results.manifest import Cost, Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.summary import RunSummary, summarise
-from stacks.shapes import NodeShape
 
 # How often a fleet grows, by a twentieth, while its simulated p99 is above the limit.
 _GROWTHS = 12
@@ -81,7 +80,8 @@ def make_plan(store: ResultsStore, requirement: Requirement, on_progress: Callab
             _check(summarise(store, manifest))
             model = read_model(store, manifest)
             run = model, node_capacity(model, requirement.p99_ms)
-            variants[_variant(manifest)].append(run)
+            shape = f"{manifest.shape.nodes} {manifest.shape.machine_type}"
+            variants[shape, manifest.serving.model_dump_json()].append(run)
         except (NoModelError, NoCapacityError) as error:
             excluded.append((manifest.run_id, str(error)))
     candidates = []
@@ -119,19 +119,11 @@ def _check(summary: RunSummary) -> None:
         )
 
 
-def _variant(manifest: Manifest) -> tuple[str, str]:
-    """A key that the runs of one variant share."""
-    shape, serving = manifest.shape, manifest.serving
-    return f"{shape.nodes} {shape.machine_type}", serving.model_dump_json()
-
-
 def _candidate(runs: list[tuple[Model, NodeCapacity]], requirement: Requirement) -> Candidate:
     capacity = _combined([each for _, each in runs])
     model = min(runs, key=lambda run: abs(run[1].value_rps - capacity.value_rps))[0]
     needed_rps = requirement.rps * (1 + requirement.headroom)
-    nodes = math.ceil(needed_rps / capacity.low_rps)
-    nodes, p99_ms = _size_for_p99(model, nodes, requirement)
-    shape, region = model.manifest.shape, model.manifest.cost.region
+    nodes, p99_ms = _size_for_p99(model, math.ceil(needed_rps / capacity.low_rps), requirement)
     return Candidate(
         label=variant_name(model.manifest),
         run_ids=tuple(each.manifest.run_id for each, _ in runs),
@@ -139,7 +131,7 @@ def _candidate(runs: list[tuple[Model, NodeCapacity]], requirement: Requirement)
         capacity=capacity,
         nodes=nodes,
         fewest=None if capacity.high_rps is None else min(nodes, math.ceil(needed_rps / capacity.high_rps)),
-        cost=_cost(shape, nodes, region),
+        cost=_cost(model, nodes),
         p99_ms=p99_ms,
         lost_zone=_lost_zone(model, capacity, nodes, requirement),
     )
@@ -161,7 +153,7 @@ def _size_for_p99(model: Model, nodes: int, requirement: Requirement) -> tuple[i
     """The first size, from `nodes` on, whose simulated p99 is within the limit, and that p99."""
     p99_ms = math.inf
     for _ in range(_GROWTHS):
-        p99_ms = _p99_ms(model, nodes, requirement.rps)
+        p99_ms = model.p99_ms(_replicas(model, nodes), requirement.rps, seed=2, requests=_CHECK_REQUESTS)
         if p99_ms <= requirement.p99_ms:
             return nodes, p99_ms
         nodes = max(nodes + 1, math.ceil(nodes * _GROWTH))
@@ -169,10 +161,6 @@ def _size_for_p99(model: Model, nodes: int, requirement: Requirement) -> tuple[i
         f"with {nodes} nodes of {model.manifest.shape.machine_type} its simulated p99 is still {p99_ms:.0f} ms, so"
         f" more nodes do not bring it to {requirement.p99_ms:g} ms; plan for a higher p99"
     )
-
-
-def _p99_ms(model: Model, nodes: int, rps: float) -> float:
-    return model.p99_ms(_replicas(model, nodes), rps, seed=2, requests=_CHECK_REQUESTS)
 
 
 def _replicas(model: Model, nodes: int) -> int:
@@ -186,12 +174,11 @@ def _lost_zone(model: Model, capacity: NodeCapacity, nodes: int, requirement: Re
     if nodes == lost:
         error_ratio, p99_ms = 1.0, math.inf
     else:
-        after = model.after_zone_loss(_replicas(model, nodes), requirement.zones, requirement.rps)
-        error_ratio, p99_ms = after.error_ratio, after.p99_ms
+        replicas = _replicas(model, nodes)
+        error_ratio, p99_ms = model.after_zone_loss(replicas, requirement.zones, requirement.rps)
     holds = p99_ms <= requirement.p99_ms
     to_hold = nodes if holds else max(nodes, _nodes_to_survive(capacity, requirement))
-    cost = _cost(model.manifest.shape, to_hold, model.manifest.cost.region)
-    return LostZone(lost, error_ratio, p99_ms, holds, to_hold, cost)
+    return LostZone(lost, error_ratio, p99_ms, holds, to_hold, _cost(model, to_hold))
 
 
 def _nodes_to_survive(capacity: NodeCapacity, requirement: Requirement) -> int:
@@ -203,5 +190,5 @@ def _nodes_to_survive(capacity: NodeCapacity, requirement: Requirement) -> int:
     return nodes
 
 
-def _cost(shape: NodeShape, nodes: int, region: str) -> Cost:
-    return serving_cost(shape.model_copy(update={"nodes": nodes}), region)
+def _cost(model: Model, nodes: int) -> Cost:
+    return serving_cost(model.manifest.shape.model_copy(update={"nodes": nodes}), model.manifest.cost.region)

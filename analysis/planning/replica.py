@@ -33,7 +33,7 @@ class Replica:
     def __init__(self, service: Service, batching: Batching | None = None) -> None:
         self._speeds = (1.0, *service.speeds)
         self._batching = batching
-        self._slots = batching.num_batch_threads if batching else service.threads
+        self._slots = batching.num_batch_threads if batching else len(service.speeds)
         self._timeout_s = batching.batch_timeout_micros / 1e6 if batching else 0.0
         self._waiting: deque[_Work] = deque()
         self._running: list[tuple[float, int, _Work]] = []
@@ -45,7 +45,12 @@ class Replica:
     def offer(self, request: int, alone_s: float, now_s: float) -> bool:
         """Accept a request; False where the queue of batches is full, so that it is refused."""
         self._pass_time(now_s)
-        if not self._enqueue(request, alone_s, now_s):
+        batching = self._batching
+        if batching and self._waiting and len(self._waiting[-1].requests) < batching.max_batch_size:
+            self._waiting[-1].requests.append(request)
+        elif batching is None or len(self._waiting) < batching.max_enqueued_batches:
+            self._waiting.append(_Work([request], alone_s, now_s))
+        else:
             return False
         self._start()
         return True
@@ -62,7 +67,6 @@ class Replica:
         return finished
 
     def fail(self) -> list[int]:
-        """Drop all requests that wait or are in service, and return them."""
         lost = [request for _, _, work in self._running for request in work.requests]
         lost += [request for work in self._waiting for request in work.requests]
         self._running.clear()
@@ -78,19 +82,7 @@ class Replica:
     def _speed(self) -> float:
         return self._speeds[min(self._in_service, len(self._speeds) - 1)]
 
-    def _enqueue(self, request: int, alone_s: float, now_s: float) -> bool:
-        if (batching := self._batching) is None:
-            self._waiting.append(_Work([request], alone_s, now_s))
-        elif self._waiting and len(self._waiting[-1].requests) < batching.max_batch_size:
-            self._waiting[-1].requests.append(request)
-        elif len(self._waiting) < batching.max_enqueued_batches:
-            self._waiting.append(_Work([request], alone_s, now_s))
-        else:
-            return False
-        return True
-
     def _start(self) -> None:
-        """Start all work that can start, and set `next_s`."""
         while self._waiting and len(self._running) < self._slots and self._is_due(self._waiting[0]):
             work = self._waiting.popleft()
             # Of two that are finished at the same time, the one with the lower number is first.

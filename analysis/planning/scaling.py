@@ -49,11 +49,11 @@ class Scaling:
 
     law: Literal["usl", "threads"]
     alone_ms: float
+    contention: float
+    coherency: float
+    threads: int | None
     error: float
     points: int
-    contention: float = 0.0
-    coherency: float = 0.0
-    threads: int | None = None
 
     def speeds(self, most_at_once: int) -> tuple[float, ...]:
         """`Service.speeds` of a server that serves at most so many requests at once."""
@@ -62,7 +62,6 @@ class Scaling:
         return tuple((1 / _slower(np.arange(1.0, most_at_once + 1), self.contention, self.coherency)).tolist())
 
     def rps(self, point: Point, most_at_once: int) -> float:
-        """The throughput of a replica by this law, with the requests in it of this level of load."""
         n = np.minimum(np.arange(point.present.size, dtype=np.float64), most_at_once)
         if self.threads is not None:
             side_by_side = np.minimum(n, self.threads)
@@ -112,7 +111,7 @@ class _Measured:
 def _fit_threads(measured: _Measured) -> Scaling:
     def with_threads(threads: int) -> Scaling:
         alone_s, error = measured.alone_s_and_error(np.minimum(measured.n, threads))
-        return Scaling("threads", alone_s * 1000, error, len(measured.rps), threads=threads)
+        return Scaling("threads", alone_s * 1000, 0.0, 0.0, threads, error, len(measured.rps))
 
     return min((with_threads(threads) for threads in range(1, _MOST_THREADS + 1)), key=lambda law: law.error)
 
@@ -121,7 +120,7 @@ def _fit_usl(measured: _Measured) -> Scaling:
     def with_coefficients(contention: float, coherency: float) -> Scaling:
         side_by_side = measured.n / np.maximum(_slower(measured.n, contention, coherency), _NO_LESS)
         alone_s, error = measured.alone_s_and_error(side_by_side)
-        return Scaling("usl", alone_s * 1000, error, len(measured.rps), contention, coherency)
+        return Scaling("usl", alone_s * 1000, contention, coherency, None, error, len(measured.rps))
 
     low, high = np.array([0.0, 0.0]), np.array([1.5, 0.5])
     best = with_coefficients(0.0, 0.0)

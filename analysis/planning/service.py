@@ -22,20 +22,13 @@ class Service:
     speeds: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Raise ValueError for values that no server can have."""
         if not (self.alone_ms > 0 and self.speeds and min(self.speeds) > 0 and self.spread.size):
             raise ValueError(
                 "alone_ms and all speeds must be above 0 and spread must not be empty, or there is nothing to simulate"
             )
 
     @property
-    def threads(self) -> int:
-        """How many requests are served at once."""
-        return len(self.speeds)
-
-    @property
     def limit_rps(self) -> float:
-        """The highest throughput of a replica."""
         return max(count * speed for count, speed in enumerate(self.speeds, start=1)) / self.alone_ms * 1000
 
 

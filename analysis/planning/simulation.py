@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
@@ -65,7 +65,6 @@ class Simulated:
     duration_s: float
 
     def between(self, from_s: float, until_s: float = math.inf) -> "Simulated":
-        """The requests that were sent in that time."""
         chosen = (self.start_s >= from_s) & (self.start_s < until_s)
         duration_s = min(until_s, self.duration_s) - from_s
         return Simulated(self.start_s[chosen], self.latency_s[chosen], self.ok[chosen], duration_s)
@@ -82,7 +81,6 @@ class Simulated:
 
     @property
     def error_ratio(self) -> float:
-        """The share of requests that failed."""
         return 1 - float(self.ok.mean()) if self.ok.size else 0.0
 
 
@@ -113,29 +111,35 @@ class _Run:
         self._balanced = list(range(fleet.replicas))
         self._lost: frozenset[int] = frozenset()
         self._events: list[tuple[float, _Kind, int]] = []
-        self._alone_s = _draws(rng, fleet.service.spread * fleet.service.alone_ms / 1000)
-        self._chances = _uniform(rng) if fleet.balancer == "random" else None
-        self._gaps = _exponential(rng)
+        alone_s = fleet.service.spread * fleet.service.alone_ms / 1000
+        self._alone_s = _endless(lambda size: rng.choice(alone_s, size))
+        self._chances = _endless(rng.random) if fleet.balancer == "random" else None
+        self._gaps = _endless(lambda size: rng.exponential(1.0, size))
         self._turn = 0
         self._start_s: list[float] = []
         self._latency_s: list[float] = []
         self._ok: list[bool] = []
         self._users: list[int] = []
-        self._first_arrivals()
+        if isinstance(load, OpenLoop):
+            self._events.append((next(self._gaps) / load.rate_rps, _Kind.ARRIVAL, 0))
+        else:
+            self._events += [(user * (load.ramp_s / load.users), _Kind.ARRIVAL, user) for user in range(load.users)]
         if loss:
             self._events.append((loss.at_s, _Kind.ZONE_LOST, 0))
             self._events.append((loss.at_s + loss.noticed_after_s, _Kind.LOSS_NOTICED, 0))
             heapq.heapify(self._events)
 
     def simulate(self) -> Simulated:
-        """Handle all events, in the order of time."""
         while self._events:
             now_s, kind, which = heapq.heappop(self._events)
             match kind:
                 case _Kind.ARRIVAL:
                     self._arrive(which, now_s)
-                case _Kind.REPLICA:
-                    self._advance(which, now_s)
+                # An older event of the replica, which a newer one has replaced, is ignored.
+                case _Kind.REPLICA if now_s == self._scheduled_s[which]:
+                    for request in self._replicas[which].advance(now_s):
+                        self._end(request, now_s, ok=True)
+                    self._schedule(which)
                 case _Kind.ZONE_LOST:
                     self._lose_zone(now_s)
                 case _Kind.LOSS_NOTICED:
@@ -143,13 +147,6 @@ class _Run:
         return Simulated(
             np.array(self._start_s), np.array(self._latency_s), np.array(self._ok, dtype=bool), self._load.duration_s
         )
-
-    def _first_arrivals(self) -> None:
-        if isinstance(self._load, OpenLoop):
-            self._events.append((next(self._gaps) / self._load.rate_rps, _Kind.ARRIVAL, 0))
-        else:
-            gap_s = self._load.ramp_s / self._load.users
-            self._events += [(user * gap_s, _Kind.ARRIVAL, user) for user in range(self._load.users)]
 
     def _arrive(self, user: int, now_s: float) -> None:
         if now_s >= self._load.duration_s:
@@ -172,13 +169,6 @@ class _Run:
             return self._balanced[int(next(self._chances) * len(self._balanced))]
         self._turn = (self._turn + 1) % len(self._balanced)
         return self._balanced[self._turn]
-
-    def _advance(self, replica: int, now_s: float) -> None:
-        # An older event of the replica, which a newer one has replaced, is ignored.
-        if now_s == self._scheduled_s[replica]:
-            for request in self._replicas[replica].advance(now_s):
-                self._end(request, now_s, ok=True)
-            self._schedule(replica)
 
     def _schedule(self, replica: int) -> None:
         next_s = self._replicas[replica].next_s
@@ -205,16 +195,6 @@ class _Run:
             raise ValueError("a fleet in one zone is lost with it, so there is nothing to simulate; give more zones")
 
 
-def _draws(rng: np.random.Generator, table: NDArray[np.float64]) -> Iterator[float]:
+def _endless(draw: Callable[[int], NDArray[np.float64]]) -> Iterator[float]:
     while True:
-        yield from rng.choice(table, _BLOCK).tolist()
-
-
-def _uniform(rng: np.random.Generator) -> Iterator[float]:
-    while True:
-        yield from rng.random(_BLOCK).tolist()
-
-
-def _exponential(rng: np.random.Generator) -> Iterator[float]:
-    while True:
-        yield from rng.exponential(1.0, _BLOCK).tolist()
+        yield from draw(_BLOCK).tolist()

@@ -1,7 +1,6 @@
 """Simulates a fleet of any size: its p99, and the loss of a zone."""
 
 import math
-from dataclasses import dataclass
 
 from analysis.planning.service import Service
 from analysis.planning.simulation import Balancer, Fleet, OpenLoop, Simulated, ZoneLoss, simulate
@@ -16,14 +15,6 @@ _WARM_UP = 0.15
 _MOST_SIMULATED = 12
 
 
-@dataclass(frozen=True)
-class AfterLoss:
-    """`error_ratio` of all requests until the loss is noticed, and the p99 of those sent after that."""
-
-    error_ratio: float
-    p99_ms: float
-
-
 def fleet_p99_ms(
     service: Service, balancer: Balancer, replicas: int, rate_rps: float, seed: int = 1, requests: int = QUICK_REQUESTS
 ) -> float:
@@ -36,8 +27,10 @@ def fleet_p99_ms(
     return steady(answered).quantile_ms(TAIL)
 
 
-def after_zone_loss(service: Service, balancer: Balancer, replicas: int, zones: int, rate_rps: float) -> AfterLoss:
-    """Simulate the loss of the largest zone: before it, until the balancer notices it, and after that."""
+def after_zone_loss(
+    service: Service, balancer: Balancer, replicas: int, zones: int, rate_rps: float
+) -> tuple[float, float]:
+    """The loss of the largest zone: the error ratio until the balancer notices it, and the p99 after that."""
     simulated = min(replicas, zones * _MOST_SIMULATED)
     share_rps = rate_rps * simulated / replicas
     part_s = QUICK_REQUESTS / 4 / share_rps
@@ -45,7 +38,7 @@ def after_zone_loss(service: Service, balancer: Balancer, replicas: int, zones: 
     answered = simulate(Fleet(simulated, service, balancer, zones=zones), load, loss=loss)
     left = simulated - math.ceil(simulated / zones)
     after = answered.between(3 * part_s).quantile_ms(TAIL) if share_rps < left * service.limit_rps else math.inf
-    return AfterLoss(answered.between(part_s, 2 * part_s).error_ratio, after)
+    return answered.between(part_s, 2 * part_s).error_ratio, after
 
 
 def steady(answered: Simulated) -> Simulated:

@@ -21,10 +21,3 @@ class Price:
     sku_id: str | None = None
     rule: str | None = None
     effective_at: str | None = None
-
-
-@dataclass(frozen=True)
-class Unpriced:
-    """No price, and the reason. It must never count as free."""
-
-    reason: str

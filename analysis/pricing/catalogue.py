@@ -4,7 +4,7 @@ https://docs.cloud.google.com/billing/v1/how-tos/catalog-api
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -59,10 +59,7 @@ def connect() -> CloudCatalogTransport:
 def read_catalogue(
     transport: CloudCatalogTransport, on_progress: Callable[[str], None], today: str | None = None, retry: Retry = RETRY
 ) -> Snapshot:
-    """Every price that a rule finds, in every region of the catalogue; raises CatalogueError when it cannot be read.
-
-    `on_progress` is called with a message for each service.
-    """
+    """Every price that a rule finds, in every region of the catalogue; raises CatalogueError when it cannot be read."""
     client = CloudCatalogClient(transport=transport)
     try:
         skus = [*_matched_skus(client, on_progress, retry)]
@@ -105,11 +102,8 @@ def _matched_skus(
         request = ListSkusRequest(parent=services[name], page_size=_PAGE, currency_code=_CURRENCY)
         listed = [*client.list_skus(request, retry=retry)]
         for part in (part for part in parts if part.service == name):
-            yield part, [_rate(sku) for sku in listed if _matches(part, sku)]
-
-
-def _matches(part: Part, sku: Sku) -> bool:
-    return sku.category.usage_type == part.usage_type and part.description.fullmatch(sku.description) is not None
+            with_usage = [sku for sku in listed if sku.category.usage_type == part.usage_type]
+            yield part, [_rate(sku) for sku in with_usage if part.description.fullmatch(sku.description)]
 
 
 def _rate(sku: Sku) -> _Rate:
@@ -149,9 +143,13 @@ def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Pric
     """The price by a rule in a region, or why there is none."""
     chosen = []
     for part in rule.parts:
-        rate = _only_one(part, [rate for rate in candidates[part] if _sold_in(rate.sku, region)])
-        if isinstance(rate, str):
-            return rate
+        sold = [rate for rate in candidates[part] if {region, _GLOBAL} & {*rate.sku.service_regions}]
+        if not sold:
+            return f"no SKU is {part}"
+        if len({(rate.usd, rate.usage_unit) for rate in sold}) > 1:
+            ids = ", ".join(sorted(rate.sku.sku_id for rate in sold))
+            return f"{len(sold)} SKUs that differ in price are {part} ({ids})"
+        rate = min(sold, key=lambda rate: rate.sku.sku_id)
         if rate.why_not or rate.usd is None:
             return f"SKU {rate.sku.sku_id} ({rate.sku.description}) cannot be used: {rate.why_not}"
         if rate.usage_unit != rule.usage_unit:
@@ -167,21 +165,6 @@ def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Pric
         rule=str(rule),
         effective_at=max((rate.effective_at for rate in chosen if rate.effective_at), default=None),
     )
-
-
-def _only_one(part: Part, rates: list[_Rate]) -> _Rate | str:
-    """The only candidate, or one of several with the same price; else the reason why there is no price."""
-    if not rates:
-        return f"no SKU is {part}"
-    if len({(rate.usd, rate.usage_unit) for rate in rates}) > 1:
-        ids = ", ".join(sorted(rate.sku.sku_id for rate in rates))
-        return f"{len(rates)} SKUs that differ in price are {part} ({ids})"
-    return min(rates, key=lambda rate: rate.sku.sku_id)
-
-
-def _sold_in(sku: Sku, region: str) -> bool:
-    regions: Iterable[str] = sku.service_regions
-    return region in regions or _GLOBAL in regions
 
 
 def _why(error: Exception) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from analysis.pricing import ON_DEMAND, Unpriced, Usage
+from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from analysis.results.manifest import SERVING_NODES, Category, Cost, LineItem
 from stacks.gke import BOOT_DISK_GB
@@ -44,15 +44,11 @@ class Sum:
 def estimate(
     shape: NodeShape, region: str = DEFAULT_REGION, source: Snapshot | None = None, usage: Usage = ON_DEMAND
 ) -> Cost:
-    """The cost of serving on this shape: vCPUs, memory and boot disks of the nodes, and the cluster fee.
-
-    With a line item that has no price the total is None; `at_least` sums the others.
-    """
+    """The cost of serving on this shape: vCPUs, memory and boot disks of the nodes, and the cluster fee."""
     return priced((*serving_nodes(shape), CLUSTER_FEE), region, source, usage)
 
 
 def serving_nodes(shape: NodeShape) -> tuple[Quantity, ...]:
-    """The billed resources of serving nodes, without the cluster fee."""
     return node_quantities(SERVING_NODES, shape, Category.serving_nodes, Category.boot_disks)
 
 
@@ -116,11 +112,16 @@ def why_unpriced(cost: Cost) -> str:
     return f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of} for {names}"
 
 
+def times(hourly: float | None, hours: float) -> float | None:
+    """The price of so many hours; None where something has no price."""
+    return None if hourly is None else hourly * hours
+
+
 def _line_item(billed: Quantity, region: str, source: Snapshot, usage: Usage) -> LineItem:
     name, category, quantity, unit = billed.name, billed.category, billed.quantity, billed.unit
     price = source.price(billed.resource, region, usage if billed.discounted else ON_DEMAND)
-    if isinstance(price, Unpriced):
-        return LineItem(name=name, category=category, quantity=quantity, unit=unit, reason=price.reason)
+    if isinstance(price, str):
+        return LineItem(name=name, category=category, quantity=quantity, unit=unit, reason=price)
     if price.unit != unit:
         raise ValueError(
             f"{source.name} prices {billed.resource} by the {price.unit}, so {quantity} {unit} cannot be priced"

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from analysis.pricing import ON_DEMAND, Usage
-from stacks.shapes import ALL_SERIES, MachineSeries
+from stacks.shapes import ALL_SERIES
 
 COMPUTE, CLUSTERS, NETWORK, STORAGE = "Compute Engine", "Kubernetes Engine", "Networking", "Cloud Storage"
 
@@ -63,16 +63,6 @@ def _committed(series: str, resource: str, component: str, years: int) -> Rule:
     return _machine(resource, usage, *((commitment, premium) if "custom" in resource else (commitment,)))
 
 
-def _series_rules(series: MachineSeries) -> tuple[Rule, ...]:
-    plain, custom = series.sku_name, f"{series.sku_name} Custom"
-    return (
-        *_machine_rules(f"{series.name}-core", plain, "Core"),
-        *_machine_rules(f"{series.name}-memory", plain, _RAM),
-        *_machine_rules(f"{series.name}-custom-core", custom, "Core"),
-        *_machine_rules(f"{series.name}-custom-memory", custom, _RAM),
-    )
-
-
 def _machine_rules(resource: str, sku_name: str, component: str) -> tuple[Rule, ...]:
     instance, series = f"{sku_name} Instance", sku_name.removesuffix(" Custom")
     return (
@@ -84,7 +74,13 @@ def _machine_rules(resource: str, sku_name: str, component: str) -> tuple[Rule, 
 
 
 RULES: tuple[Rule, ...] = (
-    *(rule for series in ALL_SERIES for rule in _series_rules(series)),
+    *(
+        rule
+        for series in ALL_SERIES
+        for name, sku_name in ((series.name, series.sku_name), (f"{series.name}-custom", f"{series.sku_name} Custom"))
+        for billed, component in (("core", "Core"), ("memory", _RAM))
+        for rule in _machine_rules(f"{name}-{billed}", sku_name, component)
+    ),
     Rule("pd-balanced", ON_DEMAND, (_part(COMPUTE, r"Balanced PD Capacity(?: in .+)?"),), "GiBy.mo", "GB-month"),
     Rule("gke-zonal-cluster", ON_DEMAND, (_part(CLUSTERS, "Zonal Kubernetes Clusters"),), "h", "cluster-hour"),
     Rule("nat-gateway-vm", ON_DEMAND, (_part(NETWORK, "Networking Cloud Nat Gateway Uptime"),), "h", "VM-hour"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tomli_w
 
-from analysis.pricing import ON_DEMAND, Price, Unpriced, Usage
+from analysis.pricing import ON_DEMAND, Price, Usage
 
 FOLDER = Path(__file__).with_name("snapshots")
 
@@ -38,19 +38,18 @@ class Snapshot:
     prices: Mapping[Billed, Price]
     unpriced: Mapping[Billed, str] = field(default_factory=dict)
 
-    def price(self, resource: str, region: str, usage: Usage = ON_DEMAND) -> Price | Unpriced:
-        """The price, or why there is none."""
+    def price(self, resource: str, region: str, usage: Usage = ON_DEMAND) -> Price | str:
+        """The price, or why there is none; no price must never count as free."""
         billed = Billed(resource, region, usage)
         if billed in self.prices:
             return self.prices[billed]
         kind = "" if usage == ON_DEMAND else f" {usage}"
         why = self.unpriced.get(billed)
         listed = f"no{kind} price of {resource} in {region}"
-        return Unpriced(f"{listed}: {why}" if why else listed)
+        return f"{listed}: {why}" if why else listed
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Every region with a price, in order."""
         return tuple(sorted({billed.region for billed in self.prices}))
 
     def to_toml(self) -> str:

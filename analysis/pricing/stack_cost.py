@@ -14,6 +14,7 @@ from analysis.pricing.cost import (
     nodes_hourly,
     priced,
     serving_nodes,
+    times,
     with_free_tier,
 )
 from analysis.pricing.snapshot import Snapshot
@@ -59,7 +60,6 @@ def serving_cost(shape: NodeShape, region: str, source: Snapshot | None = None, 
 
 
 def load_cost(load: NodeShape, region: str, source: Snapshot | None = None) -> Cost:
-    """The cost of the load generator's nodes."""
     test = Category.load_test
     return priced((*node_quantities("load nodes: ", load, test, test), *_nat(load.nodes, test)), region, source)
 
@@ -82,8 +82,8 @@ def cost_output(serving: Cost, test: Cost, run_s: float) -> dict[str, Any]:
         "pricesAsOf": serving.prices_as_of,
         "serving": _figures(serving)
         | _known(
-            monthlyWithFreeTier=_times(with_free_tier(serving), HOURS_A_MONTH),
-            nodesOnly24h=_times(nodes_hourly(serving), HOURS_A_DAY),
+            monthlyWithFreeTier=times(with_free_tier(serving), HOURS_A_MONTH),
+            nodesOnly24h=times(nodes_hourly(serving), HOURS_A_DAY),
         ),
         "test": _figures(test) | _known(eachRun=run_usd(serving, test, run_s)),
         "unpriced": [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None],
@@ -91,7 +91,6 @@ def cost_output(serving: Cost, test: Cost, run_s: float) -> dict[str, Any]:
 
 
 def hourly_sentence(serving: Cost, test: Cost) -> str:
-    """A sentence with the hourly price of serving and test."""
     unpriced = [item.name for cost in (serving, test) for item in cost.line_items if item.hourly is None]
     bound, unknown = ("at least", f"; no price is known for {', '.join(unpriced)}") if unpriced else ("about", "")
     kept, added = at_least(serving), at_least(test)
@@ -118,7 +117,3 @@ def _figures(cost: Cost) -> dict[str, float]:
 
 def _known(**figures: float | None) -> dict[str, float]:
     return {name: round(figure, 2) for name, figure in figures.items() if figure is not None}
-
-
-def _times(hourly: float | None, hours: int) -> float | None:
-    return None if hourly is None else hourly * hours

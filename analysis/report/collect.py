@@ -55,12 +55,7 @@ class Findings:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All finished runs, in the order of the report."""
         return self.ranked + self.unranked + self.invalid
-
-    def why_left_out(self, run: Run) -> tuple[str, ...]:
-        """Why a run is not ranked."""
-        return next(each.reasons for each in self.verdict.excluded if each.manifest.run_id == run.summary.run_id)
 
 
 def collect(store: ResultsStore, objective: Objective) -> Findings:

@@ -45,14 +45,12 @@ def ranking_table(ranking: Sequence[Ranked], front: Mapping[str, Front]) -> Tabl
 
 
 def claims_table(claims: Sequence[Claim], label: str = "Claims of the published experiment") -> Table:
-    """What the published experiment claims, and what these runs say of it."""
     columns = (Column("claim", "wrap"), Column("finding", "text", bold=True), Column("reason", "wrap"))
     rows = tuple((each.claim, each.finding.value, each.why) for each in claims)
     return Table(label, columns, rows)
 
 
 def effects_table(effects: Sequence[Effect]) -> Table:
-    """Every pair of variants that differ in one factor only."""
     shown = figures(Shown.RANKING)
     return Table(
         "Effect of each factor, by pair of variants",
@@ -69,7 +67,7 @@ def effects_table(effects: Sequence[Effect]) -> Table:
                 each.factor,
                 each.before.label,
                 each.after.label,
-                *(each.ratio(figure.name).change() for figure in shown),
+                *(each.ratio(figure.name).text(lambda ratio: f"{(ratio - 1) * 100:+.1f}") + " %" for figure in shown),
             )
             for each in effects
         ),

@@ -8,7 +8,7 @@ from analysis.formatting import MISSING, number, server_name, shape_name, varian
 from analysis.parallel import for_each
 from analysis.pricing import cost
 from analysis.report import server_counters
-from analysis.report.charts.breakdown import Breakdown, break_down
+from analysis.report.charts.breakdown import break_down
 from analysis.report.charts.drawing import Chart
 from analysis.report.charts.growth import growths, levels_table
 from analysis.report.charts.ranking import ranking_charts
@@ -27,7 +27,7 @@ from analysis.report.run_tables import (
     repeats_table,
     skipped_table,
 )
-from analysis.report.seed import seed_table
+from analysis.report.seed import NOTE, seed_claims, seed_table
 from analysis.report.tables import Column, Table
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import figures
@@ -102,7 +102,6 @@ class Document:
 
 
 def document(findings: Findings, *, seed: bool = False) -> Document:
-    """Draw and describe a store; `seed` adds the comparison with the published experiment."""
     runs = "1 finished run" if len(findings.runs) == 1 else f"{len(findings.runs)} finished runs"
     return Document(
         headline=headline(findings),
@@ -128,9 +127,8 @@ def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
         title = "Ranked runs" if len(findings.ranked) > 1 else "The run"
         yield Section("runs", title, tables=(figures_table(findings.ranked),))
     if seed:
-        beside = seed_table(findings)
-        table, found = beside.table, claims_table(beside.claims, "All claims of the published experiment")
-        yield Section("seed", "Comparison with the published experiment", beside.note, tables=(table, found))
+        found = claims_table(seed_claims(findings.verdict), "All claims of the published experiment")
+        yield Section("seed", "Comparison with the published experiment", NOTE, tables=(seed_table(findings), found))
     if findings.repeats:
         names = {run.manifest.run_id: run.name for run in findings.runs}
         yield Section("repeats", REPEATS, REPEATS_EXPLAINED, tables=(repeats_table(findings.repeats, names),))
@@ -148,11 +146,12 @@ def _compared(findings: Findings) -> Iterator[Section]:
         yield Section("ranking", "Ranking", intro, tables=(ranking_table(ranking, {}),))
         return
     stands, parts = front(ranking), break_down(ranking)
+    chart = Chart("Cost by line item", "Per million good predictions.", parts.drawing, "ranking-cost-by-item")
     yield Section(
         "ranking",
         "Ranking",
         intro,
-        (*ranking_charts(verdict, stands), _breakdown_chart(parts)),
+        (*ranking_charts(verdict, stands), chart),
         (ranking_table(ranking, stands),),
         (Fold("Cost by line item", (parts.table(ranking[0].variant.newest.cost.currency),)),),
     )
@@ -166,10 +165,6 @@ def _compared(findings: Findings) -> Iterator[Section]:
     )
 
 
-def _breakdown_chart(parts: Breakdown) -> Chart:
-    return Chart("Cost by line item", "Per million good predictions.", parts.drawing, "ranking-cost-by-item")
-
-
 def _left_out(findings: Findings) -> Iterator[Section]:
     for anchor, title, intro, runs in (
         ("unranked", "Valid runs that are not ranked", "", findings.unranked),
@@ -181,7 +176,7 @@ def _left_out(findings: Findings) -> Iterator[Section]:
         ),
     ):
         if runs:
-            yield Section(anchor, title, intro, tables=(left_out_table(title, runs, findings.why_left_out),))
+            yield Section(anchor, title, intro, tables=(left_out_table(title, runs, findings.verdict),))
     if findings.problems or findings.unfinished:
         yield Section(
             "skipped",
@@ -193,11 +188,10 @@ def _left_out(findings: Findings) -> Iterator[Section]:
 
 def _page(run: Run) -> RunPage:
     manifest, usage = run.manifest, run.resource_usage
-    shown = zip(figures(Shown.RUN), run.summary.figures(Shown.RUN).values(), strict=True)
     return RunPage(
         run=run,
         subtitle=f"{shape_name(manifest)} · {variant_name(manifest)} · {server_name(manifest)}",
-        figures=tuple((figure.label, figure.show(value)) for figure, value in shown),
+        figures=tuple((each.label, each.show(getattr(run.summary, each.name))) for each in figures(Shown.RUN)),
         sentences=(usage.bottleneck.sentence, " ".join(server_counters.sentences(usage.counted))) if usage else (),
         charts=run_charts(run),
         folds=tuple(_folds(run)),
@@ -212,7 +206,14 @@ def _folds(run: Run) -> Iterator[Fold]:
     yield Fold("Line items", (_line_items_table(run),))
     if series:
         used = (usage_table(run.name, usage),) if usage and len(usage.over_time) else ()
-        yield Fold("Data of the charts", (_latency_table(run, series), *used, _users_table(run, series)))
+        by_users = Table.of(
+            f"Throughput against users of {run.name}",
+            ("users",),
+            ("good, 1/s",),
+            ((f"{row['users']:g}", number(row["goodput_rps"])) for row in series.by_users.to_dict("records")),
+            "Good predictions per second during the ramp.",
+        )
+        yield Fold("Data of the charts", (_latency_table(run, series), *used, by_users))
 
 
 def _latency_table(run: Run, series: Series) -> Table:
@@ -227,12 +228,6 @@ def _latency_table(run: Run, series: Series) -> Table:
         ),
         f"Latency of good answers by when they were due, in windows of {series.window_s} s.",
     )
-
-
-def _users_table(run: Run, series: Series) -> Table:
-    rows = ((f"{row['users']:g}", number(row["goodput_rps"])) for row in series.by_users.to_dict("records"))
-    caption = "Good predictions per second during the ramp."
-    return Table.of(f"Throughput against users of {run.name}", ("users",), ("good, 1/s",), rows, caption)
 
 
 def _line_items_table(run: Run) -> Table:

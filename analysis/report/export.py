@@ -79,7 +79,6 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
 
 
 def _charts(report: Document) -> Iterator[tuple[str, Markup]]:
-    """The name of each drawing's files, and the drawing."""
     for section in report.sections:
         for chart in section.charts:
             if chart.svg:

@@ -19,10 +19,14 @@ class Headline:
 
 
 def headline(findings: Findings) -> Headline:
-    """The verdict, with the paragraph of `shapebench verdict`."""
     verdict = findings.verdict
     if not verdict.ranking:
-        return Headline("No run can be ranked yet", _why_nothing_is_ranked(findings), ())
+        why = "No valid run has both a price and good answers in its hold phase; the reasons are below."
+        if findings.invalid and not findings.unranked:
+            count = len(findings.invalid)
+            runs = "The only run is" if count == 1 else f"All {count} runs are"
+            why = f"{runs} invalid; the reasons are below."
+        return Headline("No run can be ranked yet", why, ())
     if _is_local(verdict):
         shape = shape_name(verdict.ranking[0].variant.newest)
         detail = f"Priced as the {shape} it stands in for: {paragraph(verdict)}"
@@ -39,17 +43,6 @@ def _claim(verdict: Verdict) -> str:
         return f"One variant so far: {verdict.best[0].label}"
     goal = "is the cheapest" if verdict.objective.budget_usd_730h is None else "serves the most"
     return f"{verdict.best[0].label} {goal} of {len(verdict.ranking)} variants"
-
-
-def _why_nothing_is_ranked(findings: Findings) -> str:
-    if findings.invalid and not findings.unranked:
-        count = len(findings.invalid)
-        return (
-            "The only run is invalid; the reasons are below."
-            if count == 1
-            else f"All {count} runs are invalid; the reasons are below."
-        )
-    return "No valid run has both a price and good answers in its hold phase; the reasons are below."
 
 
 def _caveats(findings: Findings) -> list[str]:

@@ -4,19 +4,22 @@ from collections.abc import Mapping
 
 from analysis.formatting import count, number, server_name, shape_name
 from analysis.report.collect import Run
-from analysis.results.manifest import Generator, Manifest
+from analysis.results.manifest import Manifest
 from analysis.statistics.summary import RunSummary
 
 Facts = tuple[tuple[str, str], ...]
 
 
 def provenance(run: Run) -> Facts:
-    """Names and values, in the order of the report."""
-    return _served(run.manifest) + _load(run.manifest) + _counted(run.summary) + _recorded(run.manifest)
+    return _measured(run.manifest) + _counted(run.summary) + _recorded(run.manifest)
 
 
-def _served(manifest: Manifest) -> Facts:
-    serving, batching = manifest.serving, manifest.serving.batching
+def _measured(manifest: Manifest) -> Facts:
+    load, serving, batching = manifest.load, manifest.serving, manifest.serving.batching
+    generator = manifest.generator
+    peak = "not sampled" if generator.cpu_peak_percent is None else f"{number(generator.cpu_peak_percent)} % of a core"
+    processes = "1 process" if generator.processes == 1 else f"{generator.processes} processes"
+    where = ", on the machine of the server" if generator.shares_host_with_server else ""
     stands_in = ", which this machine stands in for" if manifest.platform == "local" else ""
     return (
         ("Platform", f"{manifest.platform}; priced as {shape_name(manifest)}{stands_in}"),
@@ -24,22 +27,9 @@ def _served(manifest: Manifest) -> Facts:
         ("Settings", f"{serving.protocol}, {serving.replicas} × {serving.thread_settings}"),
         ("Batching", "off" if batching is None else ", ".join(f"{name} {value}" for name, value in batching)),
         ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
-    )
-
-
-def _load(manifest: Manifest) -> Facts:
-    load = manifest.load
-    return (
         ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
-        ("Generator", _generator(manifest.generator)),
+        ("Generator", f"{generator.kind}, {processes}, CPU peak {peak}{where}"),
     )
-
-
-def _generator(generator: Generator) -> str:
-    peak = "not sampled" if generator.cpu_peak_percent is None else f"{number(generator.cpu_peak_percent)} % of a core"
-    processes = "1 process" if generator.processes == 1 else f"{generator.processes} processes"
-    where = ", on the machine of the server" if generator.shares_host_with_server else ""
-    return f"{generator.kind}, {processes}, CPU peak {peak}{where}"
 
 
 def _counted(summary: RunSummary) -> Facts:

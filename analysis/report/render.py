@@ -12,20 +12,22 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(findings: Findings, folder: Path, *, seed: bool = False) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths; raises OSError.
-
-    `seed` adds the comparison with the published experiment.
-    """
+    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths; raises OSError."""
     content = document(findings, seed=seed)
     make_folder(folder)
     html, markdown = folder / "report.html", folder / "report.md"
     for path in (html, markdown):
-        _write_whole(path, fill(path.name, content, findings.store_uri))
+        # In one step, so that nobody reads half of it.
+        half_written = path.with_name(f".{path.name}.half-written")
+        try:
+            half_written.write_text(fill(path.name, content, findings.store_uri), encoding="utf-8")
+            half_written.replace(path)
+        finally:
+            half_written.unlink(missing_ok=True)
     return html, markdown
 
 
 def fill(name: str, content: Document, store_uri: str) -> str:
-    """The text of `report.html` or `report.md`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=jinja2.select_autoescape(("html.j2",)),
@@ -45,13 +47,3 @@ def make_folder(folder: Path) -> None:
         raise NotADirectoryError(
             f"{obstacle} is not a folder, so nothing can be written into {folder}; name another"
         ) from error
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step, so that nobody reads half of it."""
-    half_written = path.with_name(f".{path.name}.half-written")
-    try:
-        half_written.write_text(text, encoding="utf-8")
-        half_written.replace(path)
-    finally:
-        half_written.unlink(missing_ok=True)

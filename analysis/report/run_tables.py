@@ -1,6 +1,7 @@
 """The tables of several runs: figures, how repeats differ, and which runs and files are left out, and why."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 
 from analysis.formatting import number, percent, shape_name
 from analysis.report.collect import Findings, Run
@@ -8,6 +9,7 @@ from analysis.report.tables import Column, Table
 from analysis.statistics.figures import Shown
 from analysis.statistics.spread import Repeats
 from analysis.statistics.summary import FIGURES, figures
+from analysis.verdict.verdict import Verdict
 
 REPEATS = "Variation between repeats"
 REPEATS_EXPLAINED = (
@@ -17,7 +19,6 @@ REPEATS_EXPLAINED = (
 
 
 def figures_table(runs: Sequence[Run]) -> Table:
-    """The figures of runs: those that are declared for the report."""
     shown = figures(Shown.REPORT)
     times = [figure.unit == "ms" for figure in shown]
     columns = (
@@ -31,10 +32,7 @@ def figures_table(runs: Sequence[Run]) -> Table:
             (
                 run.name,
                 shape_name(run.manifest),
-                *(
-                    figure.show(value)
-                    for figure, value in zip(shown, run.summary.figures(Shown.REPORT).values(), strict=True)
-                ),
+                *(figure.show(getattr(run.summary, figure.name)) for figure in shown),
             )
             for run in runs
         ),
@@ -57,9 +55,9 @@ def repeats_table(groups: Iterable[Repeats], names: Mapping[str, str]) -> Table:
                 names[group.manifests[0].run_id],
                 FIGURES[spread.figure].title,
                 str(len(group.manifests)),
-                *map(number, (spread.lowest, spread.middle, spread.highest)),
-                percent(spread.between),
-                percent(spread.within),
+                *map(number, (spread.lowest, spread.median, spread.highest)),
+                percent(spread.from_run_to_run),
+                percent(spread.within_a_run),
             )
             for group in groups
             for spread in group.spreads
@@ -67,22 +65,20 @@ def repeats_table(groups: Iterable[Repeats], names: Mapping[str, str]) -> Table:
     )
 
 
-def left_out_table(title: str, runs: Sequence[Run], reasons: Callable[[Run], Sequence[str]]) -> Table:
-    """Runs that are not ranked, with their reasons."""
+def left_out_table(title: str, runs: Sequence[Run], verdict: Verdict) -> Table:
+    reasons = {each.manifest.run_id: "; ".join(each.reasons) for each in verdict.excluded}
     return Table(
         f"{title}, with reasons",
         (Column("run", "text"), Column("shape", "text", under_first=True), Column("reason", "wrap")),
-        tuple((run.name, shape_name(run.manifest), "; ".join(reasons(run))) for run in runs),
+        tuple((run.name, shape_name(run.manifest), reasons[run.manifest.run_id]) for run in runs),
         anchors=tuple(run.manifest.run_id for run in runs),
     )
 
 
 def skipped_table(findings: Findings) -> Table:
-    """Files and unfinished runs of the store that no figure counts."""
     unfinished = "is an unfinished run: it has rows and no manifest"
-    problems = [(problem.path, problem.why) for problem in findings.problems]
     return Table(
         "Skipped files and unfinished runs",
         (Column("path", "code"), Column("reason", "wrap")),
-        (*problems, *((folder, unfinished) for folder in findings.unfinished)),
+        (*map(astuple, findings.problems), *((folder, unfinished) for folder in findings.unfinished)),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.formatting import count, money, number, percent, server_name, variant_name
-from analysis.pricing.cost import HOURS_A_DAY, estimate, nodes_hourly
+from analysis.pricing.cost import HOURS_A_DAY, estimate, nodes_hourly, times
 from analysis.report.collect import Findings, Run
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Manifest
@@ -46,12 +46,10 @@ class Experiment:
 
     @property
     def shape(self) -> NodeShape:
-        """Its nodes."""
         return NodeShape.of("seed", ShapeSettings(machine_type=self.machine_type, nodes=self.nodes))
 
     @property
     def label(self) -> str:
-        """Its published name."""
         shape = self.shape
         batch = "-batch" if self.batching else ""
         return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-interop{self.inter_op}{batch}"
@@ -71,17 +69,7 @@ EXPERIMENTS = (
 )
 
 
-@dataclass(frozen=True)
-class SeedTable:
-    """The table, a row for each experiment, and the claims with our finding on each."""
-
-    table: Table
-    claims: tuple[Claim, ...]
-    note: str
-
-
-def seed_table(findings: Findings) -> SeedTable:
-    """Every experiment with the newest valid run that measured it, or none."""
+def seed_table(findings: Findings) -> Table:
     columns = (
         Column("experiment", "text"),
         Column("run", "text"),
@@ -89,8 +77,7 @@ def seed_table(findings: Findings) -> SeedTable:
         Column("differences", "wrap"),
     )
     rows = tuple(_row(each, runs) for each, runs in _measured(findings))
-    table = Table("The fifteen published experiments, as measured here", columns, rows)
-    return SeedTable(table, _claims(findings.verdict), NOTE)
+    return Table("The fifteen published experiments, as measured here", columns, rows)
 
 
 def experiments(findings: Findings) -> list[dict[str, Any]]:
@@ -113,7 +100,6 @@ def differences(manifest: Manifest) -> list[str]:
 
 
 def _measured(findings: Findings) -> list[tuple[Experiment, list[Run]]]:
-    """Every experiment with the valid runs that measured it."""
     valid = [run for run in findings.runs if run.summary.valid]
     return [(each, [run for run in valid if each.is_of(run.manifest)]) for each in EXPERIMENTS]
 
@@ -123,7 +109,6 @@ def _newest(runs: Sequence[Run]) -> Run | None:
 
 
 def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
-    """Figures of a run; without a run, only the costs, at today's prices."""
     cost = run.manifest.cost if run else estimate(experiment.shape)
     return {
         "run_id": run.manifest.run_id if run else None,
@@ -132,8 +117,8 @@ def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
         "p50_ms": run.summary.p50_ms if run else None,
         "p99_ms": run.summary.p99_ms if run else None,
         "error_rate": run.summary.error_rate if run else None,
-        "nodes_usd_24h": _daily(nodes_hourly(cost)),
-        "usd_24h": _daily(cost.hourly),
+        "nodes_usd_24h": times(nodes_hourly(cost), HOURS_A_DAY),
+        "usd_24h": times(cost.hourly, HOURS_A_DAY),
         "differs": "; ".join(differences(run.manifest)) if run else None,
     }
 
@@ -156,31 +141,20 @@ def _row(experiment: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
     )
 
 
-def _daily(hourly: float | None) -> float | None:
-    return None if hourly is None else hourly * HOURS_A_DAY
-
-
 def _with_ramp_rps(run: Run) -> float | None:
     load, rows = run.manifest.load, run.summary.rows_by_phase
     return (rows.get("ramp", 0) + rows.get("hold", 0)) / load.duration_s if load.mode == "closed" else None
 
 
-def _claims(verdict: Verdict) -> tuple[Claim, ...]:
-    return (_best(verdict), *claims(effects(verdict.ranking)), *_NOT_EXAMINED)
-
-
-_NOT_EXAMINED = (
-    Claim(
-        "TensorFlow Serving favours reliability over throughput",
-        Finding.undecided,
-        "no run measures another server",
-    ),
-    Claim(
-        "Its throughput is close to that of a FastAPI server of the same model",
-        Finding.undecided,
-        "no run serves the model with FastAPI",
-    ),
-)
+def seed_claims(verdict: Verdict) -> tuple[Claim, ...]:
+    reliable = "TensorFlow Serving favours reliability over throughput"
+    similar = "Its throughput is close to that of a FastAPI server of the same model"
+    return (
+        _best(verdict),
+        *claims(effects(verdict.ranking)),
+        Claim(reliable, Finding.undecided, "no run measures another server"),
+        Claim(similar, Finding.undecided, "no run serves the model with FastAPI"),
+    )
 
 
 def _best(verdict: Verdict) -> Claim:

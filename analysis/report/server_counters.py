@@ -12,14 +12,14 @@ _NUMBERS = (
 
 
 def sentences(counted: ServerCounters | None) -> list[str]:
-    """Compare the counters with what the generator recorded."""
     if counted is None:
         return [UNKNOWN]
-    return [_requests(counted), *_idle(counted), *_latency(counted), *_batches(counted)]
+    idle = [replica.name for replica in counted.replicas if not replica.ok + replica.failed]
+    unused = [f"{', '.join(idle)} answered no request in {_period(counted)}."] if idle else []
+    return [_requests(counted), *unused, *_latency(counted), *_batches(counted)]
 
 
 def counters_table(name: str, counted: ServerCounters) -> Table:
-    """The counters of a run, a row for each replica."""
     total = sum(replica.ok + replica.failed for replica in counted.replicas)
     rows = (
         (
@@ -27,10 +27,7 @@ def counters_table(name: str, counted: ServerCounters) -> Table:
             count(replica.ok + replica.failed),
             percent((replica.ok + replica.failed) / total) if total else number(None),
             count(replica.failed),
-            number(replica.latency_ms),
-            number(replica.runtime_ms),
-            number(replica.queued_ms),
-            number(replica.requests_a_batch),
+            *map(number, (replica.latency_ms, replica.runtime_ms, replica.queued_ms, replica.requests_a_batch)),
         )
         for replica in counted.replicas
     )
@@ -54,11 +51,6 @@ def _requests(counted: ServerCounters) -> str:
 
 def _period(counted: ServerCounters) -> str:
     return "the whole run, warm-up included" if counted.whole_run else "the phase that counts"
-
-
-def _idle(counted: ServerCounters) -> list[str]:
-    idle = [replica.name for replica in counted.replicas if not replica.ok + replica.failed]
-    return [f"{', '.join(idle)} answered no request in {_period(counted)}."] if idle else []
 
 
 def _latency(counted: ServerCounters) -> list[str]:

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from analysis.formatting import markdown_cell
-
 
 @dataclass(frozen=True)
 class Column:
@@ -46,7 +44,6 @@ class Table:
 
     @property
     def under_first(self) -> int | None:
-        """Which column stands under the first one on the page."""
         return next((at for at, column in enumerate(self.columns) if column.under_first), None)
 
     def markdown(self) -> str:
@@ -58,5 +55,6 @@ class Table:
         )
 
     def _markdown_cells(self, row: Sequence[str]) -> list[str]:
-        cells = zip(self.columns, map(markdown_cell, row), strict=True)
+        one_line = (" ".join(cell.split()).replace("|", "\\|") for cell in row)
+        cells = zip(self.columns, one_line, strict=True)
         return [f"`{cell}`" if column.kind == "code" else cell for column, cell in cells]

@@ -53,7 +53,6 @@ class Bottleneck:
 
     @property
     def sentence(self) -> str:
-        """Both as a sentence."""
         return f"{self.part.value}: {self.reason}."
 
 
@@ -73,7 +72,10 @@ def bottleneck_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuU
     if server.throttled_ratio is not None and server.throttled_ratio > _THROTTLED:
         return Bottleneck(Part.server, _throttled(server, server.throttled_ratio))
     if server.cores >= SATURATED * min(server.most_cores, threads):
-        return Bottleneck(Part.server, _saturated(server, threads))
+        used = f"it used {server.cores:.2f} of {_cores(server.most_cores)}{_some_throttling(server)}"
+        if threads < server.most_cores:
+            used += f", with {threads} {'thread' if threads == 1 else 'threads'} for the model"
+        return Bottleneck(Part.server, used)
     if machine is not None and machine.cores >= MACHINE_SATURATED * machine.most_cores:
         others = max(0.0, machine.cores - server.cores - generator.cores)
         shared = (
@@ -81,18 +83,12 @@ def bottleneck_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuU
             f" {generator.cores:.2f} and other programs {others:.2f}"
         )
         return Bottleneck(Part.machine, shared)
-    of = "1" if generator.replicas == 1 else str(generator.replicas)
     spare = (
         f"the server used {server.cores:.2f} of {_cores(server.most_cores)}{_some_throttling(server)} and the"
-        f" generator {generator.cores:.2f} of {of}, so the load was below the server's capacity, unless the server"
-        " waited for something other than a core"
+        f" generator {generator.cores:.2f} of {generator.replicas}, so the load was below the server's capacity, unless"
+        " the server waited for something other than a core"
     )
     return Bottleneck(Part.none, spare)
-
-
-def _saturated(server: CpuUse, threads: int) -> str:
-    used = f"it used {server.cores:.2f} of {_cores(server.most_cores)}{_some_throttling(server)}"
-    return used if threads >= server.most_cores else f"{used}, with {_threads(threads)} for the model"
 
 
 def _some_throttling(server: CpuUse) -> str:
@@ -109,7 +105,3 @@ def _throttled(server: CpuUse, ratio: float) -> str:
 
 def _cores(number: float) -> str:
     return f"{number:g} core" if number == 1 else f"{number:g} cores"
-
-
-def _threads(number: int) -> str:
-    return "1 thread" if number == 1 else f"{number} threads"

@@ -9,10 +9,12 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from analysis.results.manifest import Manifest
-from analysis.results.store import REQUEST_COLUMNS, REQUESTS_SCHEMA, ResultsStore
+from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -36,7 +38,6 @@ class Labels:
     names: tuple[str, ...]
 
     def equal(self, name: str) -> Booleans:
-        """Which rows have this string."""
         return np.asarray(self.codes == (self.names.index(name) if name in self.names else len(self.names)))
 
     def where(self, chosen: Booleans | Integers) -> "Labels":
@@ -44,7 +45,6 @@ class Labels:
         return Labels(self.codes[chosen], self.names)
 
     def counts(self) -> dict[str, int]:
-        """How many rows have each of the strings that occur."""
         found = np.bincount(self.codes + 1, minlength=len(self.names) + 1)[1:]
         return {name: int(count) for name, count in zip(self.names, found, strict=True) if count}
 
@@ -112,17 +112,12 @@ def rows_in_order(store: ResultsStore, manifest: Manifest) -> Iterator[pa.Table]
     due_us = np.sort(_read(store, parts).due_us)
     if not due_us.size:
         return
+    dataset = ds.dataset(parts, schema=REQUESTS_SCHEMA, filesystem=store.filesystem, format="parquet")
+    at_us = pc.field("intended_start").cast(pa.int64())
     edges_us = np.unique([*due_us[::_ROWS_IN_ORDER], due_us[-1] + 1])
     for from_us, until_us in pairwise(edges_us.tolist()):
-        within = [REQUESTS_SCHEMA.empty_table()]
         with _errors_named():
-            for part in parts:
-                with store.filesystem.open(part, "rb") as file:
-                    for batch in pq.ParquetFile(file).iter_batches(columns=list(REQUEST_COLUMNS)):
-                        at_us = batch["intended_start"].cast(pa.int64()).to_numpy()
-                        chosen = batch.filter(pa.array((at_us >= from_us) & (at_us < until_us)))
-                        within.append(pa.Table.from_batches([chosen]).cast(REQUESTS_SCHEMA))
-        rows = pa.concat_tables(within)
+            rows = dataset.to_table(filter=(at_us >= from_us) & (at_us < until_us))
         yield rows.take(np.argsort(rows["intended_start"].cast(pa.int64()).to_numpy(), kind="stable"))
 
 

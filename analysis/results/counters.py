@@ -1,13 +1,12 @@
 """The servers' own counters during a run, beside what the generator measured."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
 from analysis.results import samples as names
-from analysis.results.columns import Columns, RunRows
+from analysis.results.columns import RunRows
 from analysis.results.store import NOT_SENT
 
 
@@ -55,19 +54,15 @@ def read_server_counters(rows: RunRows, samples: pa.Table) -> ServerCounters | N
     counted = _replicas(within)
     whole_run = len(counted) < len(whole)
     read_us = readings["at_us"] if whole_run else within["at_us"]
+    every = rows.every
+    came = every.where(every.ok & (every.end_us >= int(read_us.min())) & (every.end_us <= int(read_us.max())))
     return ServerCounters(
         replicas=whole if whole_run else counted,
         whole_run=whole_run,
-        outside_ms=_mean_ms(rows.every, int(read_us.min()), int(read_us.max())),
+        outside_ms=float((came.end_us - came.start_us).mean()) / 1e3 if came.ok.size else None,
         counted=sum(replica.ok + replica.failed for replica in whole),
-        sent=int((~rows.every.error.equal(NOT_SENT)).sum()),
+        sent=int((~every.error.equal(NOT_SENT)).sum()),
     )
-
-
-def _mean_ms(rows: Columns, from_us: int, to_us: int) -> float | None:
-    """Mean latency of the good answers that came in this time."""
-    came = rows.where(rows.ok & (rows.end_us >= from_us) & (rows.end_us <= to_us))
-    return float((came.end_us - came.start_us).mean()) / 1e3 if came.ok.size else None
 
 
 def requests_by_replica(samples: pa.Table) -> dict[str, int]:
@@ -85,16 +80,13 @@ def _readings(samples: pa.Table) -> pd.DataFrame:
 
 
 def _replicas(readings: pd.DataFrame) -> tuple[ReplicaCounters, ...]:
-    return tuple(_replicas_of(readings))
-
-
-def _replicas_of(readings: pd.DataFrame) -> Iterator[ReplicaCounters]:
+    found = []
     for name, own in readings.groupby("subject"):
         in_order = own.sort_values("at_us")[list(names.TOTALS)]
         more = in_order.iloc[-1] - in_order.iloc[0]
         if len(own) < 2 or (more < 0).any():
             continue  # one reading has no difference, and a counter that fell belongs to a new process
-        yield ReplicaCounters(
+        counted = ReplicaCounters(
             name=str(name),
             ok=round(more[names.REQUESTS_OK]),
             failed=round(more[names.REQUESTS_FAILED]),
@@ -103,6 +95,8 @@ def _replicas_of(readings: pd.DataFrame) -> Iterator[ReplicaCounters]:
             queued_ms=_ratio(more[names.QUEUED_SUM_US] / 1e3, more[names.QUEUED_COUNT]),
             requests_a_batch=_ratio(more[names.QUEUED_COUNT], more[names.BATCHES]),
         )
+        found.append(counted)
+    return tuple(found)
 
 
 def _ratio(total: float, count: float) -> float | None:

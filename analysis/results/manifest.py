@@ -10,7 +10,6 @@ from stacks.load_profiles import LoadProfile
 from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
 
-SCHEMA_VERSION: Literal[1] = 1
 HOLD = "hold"
 
 
@@ -177,7 +176,7 @@ class Capacity(Record):
 class Manifest(Record):
     """One finished run. It is written last, so a run without a manifest is not finished and not read."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     run_id: Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
     stack: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     platform: Literal["local", "kubernetes", "gke"]

@@ -56,10 +56,8 @@ def read_resource_usage(rows: RunRows, store: ResultsStore, manifest: Manifest, 
 def _by_replica(table: pa.Table, first_us: int) -> pd.DataFrame:
     """A row for each moment and subject, `at_s` after the first request was due, a column for each quantity."""
     samples = table.to_pandas().assign(at_us=table["at"].cast(pa.int64()).to_numpy())
-    wide = samples.pivot_table(index=["at_us", "subject"], columns="quantity", values="value").reset_index()
-    for quantity in (CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO):
-        if quantity not in wide:
-            wide[quantity] = float("nan")
+    every = samples.pivot_table(index=["at_us", "subject"], columns="quantity", values="value")
+    wide = every.reindex(columns=[CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO]).reset_index()
     wide["at_s"] = (wide["at_us"] - first_us) / 1e6
     wide["replica"] = wide["subject"]
     wide.loc[wide["subject"].str.fullmatch(rf"{GENERATOR}-\d+"), "subject"] = GENERATOR

@@ -129,7 +129,7 @@ class ResultsStore:
     def samples(self, manifest: Manifest) -> pa.Table:
         """The samples of a run; an empty table where there are none or they cannot be read."""
         path = _samples_path(manifest.stack, manifest.run_id)
-        if not self.filesystem.exists(self._path(path)) or self._problem_with_samples(path):
+        if not self.filesystem.exists(self._path(path)) or self._problem_with(path):
             return SAMPLES_SCHEMA.empty_table()
         with self.filesystem.open(self._path(path), "rb") as file:
             return pq.ParquetFile(file).read(SAMPLES_SCHEMA.names)
@@ -154,8 +154,7 @@ class ResultsStore:
             else:
                 problems.append(manifest)
         parts = self._files("requests")
-        problems += [problem for path in parts if (problem := self._problem_with(path))]
-        problems += [problem for path in self._files("samples") if (problem := self._problem_with_samples(path))]
+        problems += [problem for path in (*parts, *self._files("samples")) if (problem := self._problem_with(path))]
         started = {posixpath.dirname(path) for path in parts if _PART.fullmatch(path)}
         finished = {
             _rows_folder(**match.groupdict()) for path in manifest_files if (match := _MANIFEST.fullmatch(path))
@@ -217,23 +216,19 @@ class ResultsStore:
         return manifest
 
     def _problem_with(self, path: str) -> Problem | None:
-        """What is wrong with the name or the footer of a row file; its pages are not read."""
-        if _PART.fullmatch(path) is None:
-            return _misplaced(path, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet")
-        return self._problem_with_columns(path, REQUESTS_SCHEMA)
-
-    def _problem_with_samples(self, path: str) -> Problem | None:
-        if _SAMPLES.fullmatch(path) is None:
-            return _misplaced(path, "samples/stack=<stack>/run_id=<run id>/samples.parquet")
-        return self._problem_with_columns(path, SAMPLES_SCHEMA)
-
-    def _problem_with_columns(self, path: str, wanted: pa.Schema) -> Problem | None:
+        """What is wrong with the name or the footer of a file of rows or samples; its pages are not read."""
+        wanted, name, layout = REQUESTS_SCHEMA, _PART, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet"
+        if path.startswith("samples/"):
+            wanted, name, layout = SAMPLES_SCHEMA, _SAMPLES, "samples/stack=<stack>/run_id=<run id>/samples.parquet"
+        if name.fullmatch(path) is None:
+            return _misplaced(path, layout)
         try:
             with self.filesystem.open(self._path(path), "rb") as file:
                 schema = pq.read_schema(file)
         except (OSError, pa.ArrowException) as error:
             return Problem(path, f"is not a readable Parquet file: {str(error).splitlines()[0]}")
-        wrong = [field.name for field in wanted if not _has(schema, field)]
+        types = dict(zip(schema.names, schema.types, strict=True))
+        wrong = [field.name for field in wanted if types.get(field.name) != field.type]
         return Problem(path, f"lacks columns, or has other types for them: {', '.join(wrong)}") if wrong else None
 
 
@@ -258,8 +253,3 @@ def _misplaced(path: str, layout: str) -> Problem:
     if path.endswith(_HALF_WRITTEN):
         return Problem(path, "is incomplete: its writer was stopped")
     return Problem(path, f"is not in the layout of the store, {layout}")
-
-
-def _has(schema: pa.Schema, field: pa.Field) -> bool:
-    index = schema.get_field_index(field.name)
-    return index >= 0 and bool(schema.field(index).type == field.type)

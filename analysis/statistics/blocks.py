@@ -27,7 +27,9 @@ _QUIET_LAGS = 5
 
 def block_length(series: Floats) -> int:
     """The cells in a block, from the autocorrelation of the series: Politis and White 2004, corrected 2009."""
-    covariance = _autocovariance(series - series.mean(), _LONGEST)
+    # At lags 0 to _LONGEST, by the Fourier transform of the series padded to twice its length.
+    transform = np.fft.rfft(series - series.mean(), 2 * CELLS)
+    covariance = np.fft.irfft(transform * np.conj(transform))[: _LONGEST + 1] / CELLS
     if covariance[0] <= 0:
         return _SHORTEST
     reach = 2 * max(1, _last_correlated_lag(covariance / covariance[0]))
@@ -56,13 +58,6 @@ def draws(block: int) -> npt.NDArray[np.float32]:
     np.subtract.at(edges, (replicate, starts + lengths), 1)
     line: npt.NDArray[np.float32] = edges.cumsum(axis=1)
     return line[:, :CELLS] + line[:, CELLS : 2 * CELLS]
-
-
-def _autocovariance(deviations: Floats, lags: int) -> Floats:
-    """At lags 0 to `lags`, by the Fourier transform of the series padded to twice its length."""
-    transform = np.fft.rfft(deviations, 2 * CELLS)
-    covariance: Floats = np.fft.irfft(transform * np.conj(transform))[: lags + 1] / CELLS
-    return covariance
 
 
 def _last_correlated_lag(correlation: Floats) -> int:

@@ -62,28 +62,17 @@ def cells_of(rows: RunRows, quantiles: Sequence[float]) -> Cells | None:
     response_us = counted.response_us[counted.ok]
     ascending_us = np.sort(response_us)
     good_cell = cell[counted.ok]
-    good = np.bincount(good_cell, minlength=CELLS)
     return Cells(
         duration_s=(last_us - first_us) / 1e6,
         sent=np.bincount(cell, minlength=CELLS),
-        good=good,
+        good=np.bincount(good_cell, minlength=CELLS),
         arrived=np.bincount(_cell(within_us, first_us, last_us), minlength=CELLS),
         tails={
-            quantile: _tail(quantile, _Good(response_us, ascending_us, good_cell, good))
+            quantile: _tail(quantile, response_us, ascending_us, good_cell)
             for quantile in quantiles
             if response_us.size
         },
     )
-
-
-@dataclass(frozen=True)
-class _Good:
-    """Good answers: their response times, the same in ascending order, their cells, and the number in each cell."""
-
-    response_us: Integers
-    ascending_us: Integers
-    cell: Integers
-    in_cell: Integers
 
 
 def _cell(times_us: Integers, first_us: int, last_us: int) -> Integers:
@@ -91,10 +80,10 @@ def _cell(times_us: Integers, first_us: int, last_us: int) -> Integers:
     return np.minimum((times_us - first_us) * CELLS // (last_us - first_us), CELLS - 1)
 
 
-def _tail(quantile: float, good: _Good) -> Tail:
+def _tail(quantile: float, response_us: Integers, ascending_us: Integers, cell: Integers) -> Tail:
     odds = (1 - quantile) / quantile * np.geomspace(_ODDS_TIMES, 1 / _ODDS_TIMES, _LEVELS)
     levels = 1 / (1 + odds)
-    value_us, *values_us = quantiles_of(good.ascending_us, [quantile, *levels])
-    above = np.bincount(good.cell[good.response_us > value_us], minlength=CELLS)
-    expected = (1 - quantile) * good.in_cell
+    value_us, *values_us = quantiles_of(ascending_us, [quantile, *levels])
+    above = np.bincount(cell[response_us > value_us], minlength=CELLS)
+    expected = (1 - quantile) * np.bincount(cell, minlength=CELLS)
     return Tail(quantile, float(value_us) / 1000, above - expected, levels, np.array(values_us) / 1000)

@@ -35,12 +35,17 @@ class Estimate:
         high = show(self.high) if math.isfinite(self.high) else "no upper bound"
         return f"{show(self.value)} ({show(self.low)} to {high})"
 
-    def change(self) -> str:
-        """A ratio as a change in percent."""
-        return self.text(lambda value: f"{(value - 1) * 100:+.1f}") + " %"
+    @property
+    def log_below(self) -> float:
+        """The distance from the lower end to the value, in logarithms."""
+        return math.log(self.value / self.low) if self.low > 0 else math.inf
+
+    @property
+    def log_above(self) -> float:
+        """The distance from the value to the upper end, in logarithms."""
+        return math.log(self.high / self.value) if math.isfinite(self.high) else math.inf
 
     def times(self, factor: float) -> "Estimate":
-        """The estimate in another unit."""
         return Estimate(self.value * factor, self.low * factor, self.high * factor)
 
     def divides(self, amount: float) -> "Estimate":

@@ -50,7 +50,6 @@ class Measured:
 
     @property
     def good(self) -> int:
-        """How many of them were answered correctly."""
         return int(np.count_nonzero(self.rows.counted.ok))
 
     @property
@@ -86,13 +85,7 @@ class Measured:
 
     @property
     def goodput_rps(self) -> float | None:
-        """Good answers per second."""
         return self._rate(self.rows.every.ok)
-
-    def usd(self, hours: float) -> float | None:
-        """What the serving side costs in so many hours; None where something has no price."""
-        hourly = self.manifest.cost.hourly
-        return None if hourly is None else hourly * hours
 
     @property
     def usd_per_million_good(self) -> float | None:
@@ -117,10 +110,7 @@ class Measured:
         return first_us, last_us
 
     def _rate(self, counted: Booleans) -> float | None:
-        """Those of these rows that came back within the phase that counts, per second.
-
-        Whichever phase sent them, so that neither edge is counted twice.
-        """
+        """Those of these rows that came back within the phase that counts, whichever phase sent them, per second."""
         if self._span_us is None or self.duration_s is None:
             return None
         first_us, last_us = self._span_us
@@ -165,7 +155,6 @@ class Figure:
         return f"{self.short}, {self.unit}" if self.unit else self.short
 
     def of(self, run: Measured) -> Any:  # noqa: ANN401 - a count or a number, or None
-        """The value of the figure."""
         return self.formula(run) if self.formula else getattr(run, self.name)
 
 

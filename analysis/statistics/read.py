@@ -22,20 +22,14 @@ def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[fl
 
 
 def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = QUANTILES) -> Read:
-    """The figures of rows that were read."""
-    reasons = [*_invalid(manifest), *rows.missing]
+    reasons = [*manifest.validity.reasons, *rows.missing]
+    if manifest.validity.verdict == "invalid" and not manifest.validity.reasons:
+        reasons.insert(0, "it is marked invalid, and no reason was recorded")
     cells = cells_of(rows, quantiles)
     if cells is None:
         return None, [*reasons, "its hold has fewer than two requests, so nothing was measured"]
     figures = run_figures(manifest.run_id, cells)
     return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
-
-
-def _invalid(manifest: Manifest) -> list[str]:
-    reasons = list(manifest.validity.reasons)
-    if manifest.validity.verdict == "invalid" and not reasons:
-        reasons.append("it is marked invalid, and no reason was recorded")
-    return reasons
 
 
 def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:

@@ -25,8 +25,8 @@ def over_repeats(runs: Sequence[Estimate]) -> Estimate:
         return runs[0]
     if any(run.value <= 0 for run in runs):
         return plain_mean(runs)
-    below = [math.log(run.value / run.low) for run in runs if run.low > 0]
-    above = [math.log(run.high / run.value) for run in runs if math.isfinite(run.high)]
+    below = [run.log_below for run in runs if run.low > 0]
+    above = [run.log_above for run in runs if math.isfinite(run.high)]
     centre, down, up = _mean([math.log(run.value) for run in runs], below, above)
     return Estimate(math.exp(centre), math.exp(centre - down), math.exp(centre + up))
 

@@ -3,7 +3,8 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from operator import itemgetter
 from statistics import fmean, median, stdev
 from typing import Any
 
@@ -20,28 +21,23 @@ QUANTILES = (0.5, 0.99)
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure over all repeats. `between` and `within` are standard deviations as shares of the mean.
+    """One figure over all repeats. Standard deviations are shares of the mean.
 
-    `between` is that of the runs' values. `within` is that of the runs' own intervals, None where one has no bound.
+    `from_run_to_run` is that of the runs' values, `within_a_run` of their own intervals, None where one has no bound.
     Both are about the same where runs do not differ by more than their intervals.
     """
 
     figure: str
     lowest: float
-    middle: float
+    median: float
     highest: float
-    between: float
-    within: float | None
+    from_run_to_run: float
+    within_a_run: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "lowest": self.lowest,
-            "median": self.middle,
-            "highest": self.highest,
-            "from_run_to_run": self.between,
-            "within_a_run": self.within,
-        }
+        values = asdict(self)
+        values.pop("figure")
+        return values
 
 
 @dataclass(frozen=True)
@@ -53,38 +49,32 @@ class Repeats:
 
 
 def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
-    """Every group with at least two valid runs, from runs that were read."""
-    groups: dict[str, list[tuple[Manifest, RunFigures]]] = defaultdict(list)
+    groups: dict[str, list[tuple[int, Manifest, RunFigures]]] = defaultdict(list)
     for manifest, (found, reasons) in runs:
-        if manifest.repeat is not None and found is not None and not reasons:
-            groups[manifest.repeat.group].append((manifest, found))
-    return tuple(_repeats(sorted(valid, key=_index)) for valid in groups.values() if len(valid) > 1)
+        repeat = manifest.repeat
+        if repeat is not None and found is not None and not reasons:
+            groups[repeat.group].append((repeat.index, manifest, found))
+    return tuple(_repeats(sorted(valid, key=itemgetter(0))) for valid in groups.values() if len(valid) > 1)
 
 
 def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
-    """The spread of a figure over at least two runs."""
     values = [run.value for run in runs]
     mean = fmean(values)
     within = math.sqrt(fmean(((run.high - run.low) / 2 / Z) ** 2 for run in runs))
     return Spread(
         figure=figure,
         lowest=min(values),
-        middle=median(values),
+        median=median(values),
         highest=max(values),
-        between=stdev(values) / mean if mean else 0.0,
-        within=within / mean if mean and math.isfinite(within) else None,
+        from_run_to_run=stdev(values) / mean if mean else 0.0,
+        within_a_run=within / mean if mean and math.isfinite(within) else None,
     )
 
 
-def _repeats(valid: Sequence[tuple[Manifest, RunFigures]]) -> Repeats:
+def _repeats(valid: Sequence[tuple[int, Manifest, RunFigures]]) -> Repeats:
     spreads = []
     for figure in figures(Shown.REPEATS):
-        runs = [estimate for _, run in valid if (estimate := figure.estimate(run)) is not None]
+        runs = [estimate for _, _, run in valid if (estimate := figure.estimate(run)) is not None]
         if len(runs) > 1:
             spreads.append(spread_of(figure.name, runs))
-    return Repeats(tuple(manifest for manifest, _ in valid), tuple(spreads))
-
-
-def _index(run: tuple[Manifest, RunFigures]) -> int:
-    repeat = run[0].repeat
-    return repeat.index if repeat else 0
+    return Repeats(tuple(manifest for _, manifest, _ in valid), tuple(spreads))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from analysis.formatting import count, money, number, percent
-from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH
+from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
@@ -37,7 +37,7 @@ def _capacity(short: str, which: Literal["value", "low", "high"], shown: Shown =
 
 
 def _usd(short: str, hours: int, show: Callable[[float | None], str], shown: Shown) -> Figure:
-    return Figure(short, "", show, Better.less, shown, formula=lambda run: run.usd(hours))
+    return Figure(short, "", show, Better.less, shown, formula=lambda run: times(run.manifest.cost.hourly, hours))
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,6 @@ class RunSummary:
     usd_730h: Annotated[_Known, _usd("USD/730 h", HOURS_A_MONTH, money, _MONEY)]
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values, for JSON and for a stack's outputs."""
         return asdict(self)
 
     def figures(self, shown: Shown) -> dict[str, Any]:
@@ -97,7 +96,6 @@ FIGURES = {each.name: each for each in declared(RunSummary)}
 
 
 def figures(shown: Shown) -> tuple[Figure, ...]:
-    """The figures that are shown there, in order."""
     return tuple(each for each in FIGURES.values() if shown in each.shown)
 
 
@@ -107,7 +105,6 @@ def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:
 
 
 def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
-    """The figures of rows that were read."""
     measured = Measured(manifest, rows)
     return RunSummary(
         run_id=manifest.run_id,

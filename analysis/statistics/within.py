@@ -28,7 +28,6 @@ class RunFigures:
 
 
 def run_figures(run_id: str, cells: Cells) -> RunFigures:
-    """All figures of a run."""
     return RunFigures(
         run_id=run_id,
         requests=int(cells.sent.sum()),
@@ -117,7 +116,6 @@ def _quantile(cells: Cells, tail: Tail) -> Estimate:
 
 
 def _resampled(series: Floats, block: int) -> Floats:
-    """The sum of the series in each replicate."""
     return draws(block) @ series
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from analysis.statistics.estimate import Estimate
 from analysis.verdict.effects import INTER_OP, MEMORY, SHAPE, Effect
 
 # A smaller change does not matter: in goodput and cost, and in p99, which varies more.
@@ -19,13 +18,6 @@ class Finding(StrEnum):
     undecided = "undecided"
 
 
-_OPPOSITE = {
-    Finding.confirmed: Finding.refuted,
-    Finding.refuted: Finding.confirmed,
-    Finding.undecided: Finding.undecided,
-}
-
-
 @dataclass(frozen=True)
 class Claim:
     """A claim, the finding, and the pairs of variants behind it."""
@@ -36,12 +28,12 @@ class Claim:
 
 
 def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
-    """All three; a claim without pairs is undecided."""
     by_factor = {factor: [each for each in effects if each.factor == factor] for factor in (SHAPE, MEMORY, INTER_OP)}
+    yes, no = Finding.confirmed, Finding.refuted
     return (
         _fewer_and_larger(by_factor[SHAPE]),
-        _memory_does_not_matter(by_factor[MEMORY]),
-        _inter_op_needs_tuning(by_factor[INTER_OP]),
+        _matters("Memory does not matter", "memory", by_factor[MEMORY], if_so=no, if_not=yes),
+        _matters("inter_op needs tuning", "inter_op", by_factor[INTER_OP], if_so=yes, if_not=no),
     )
 
 
@@ -62,45 +54,25 @@ def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
     return Claim(claim, Finding.refuted if worse and not better else Finding.undecided, why)
 
 
-def _memory_does_not_matter(pairs: Sequence[Effect]) -> Claim:
-    claim = "Memory does not matter"
-    if not pairs:
-        return _no_pair(claim, "in memory alone")
-    matters, why = _matters(pairs)
-    return Claim(claim, _OPPOSITE[matters], why)
-
-
-def _inter_op_needs_tuning(pairs: Sequence[Effect]) -> Claim:
-    claim = "inter_op needs tuning"
-    if not pairs:
-        return _no_pair(claim, "in inter_op alone")
-    return Claim(claim, *_matters(pairs))
-
-
-def _matters(pairs: Sequence[Effect]) -> tuple[Finding, str]:
-    """Whether the factor of these pairs matters: yes if a figure certainly differs by enough, no if none can.
+def _matters(claim: str, factor: str, pairs: Sequence[Effect], *, if_so: Finding, if_not: Finding) -> Claim:
+    """The finding where the factor of these pairs matters: a figure certainly differs by enough; or not: none can.
 
     Not seeing a difference does not prove that there is none.
     """
+    if not pairs:
+        return _no_pair(claim, f"in {factor} alone")
     count = 2 * len(pairs)
     ratios = [(pair.ratio("goodput_rps", count), _RATE_MATTERS) for pair in pairs]
     ratios += [(pair.ratio("p99_ms", count), _P99_MATTERS) for pair in pairs]
-    beyond, within = sum(_beyond(*each) for each in ratios), sum(_within(*each) for each in ratios)
+    beyond = sum(ratio.low > most or ratio.high < 1 / most for ratio, most in ratios)
+    within = sum(ratio.low > 1 / most and ratio.high < most for ratio, most in ratios)
     why = (
         f"in {_pairs(pairs)}, {beyond} of {count} figures certainly differ by more than 5 % (goodput) or 10 % (p99),"
         f" and {within} certainly by less"
     )
     if beyond:
-        return Finding.confirmed, why
-    return Finding.refuted if within == count else Finding.undecided, why
-
-
-def _within(ratio: Estimate, matters: float) -> bool:
-    return ratio.low > 1 / matters and ratio.high < matters
-
-
-def _beyond(ratio: Estimate, matters: float) -> bool:
-    return ratio.low > matters or ratio.high < 1 / matters
+        return Claim(claim, if_so, why)
+    return Claim(claim, if_not if within == count else Finding.undecided, why)
 
 
 def _pairs(pairs: Sequence[Effect]) -> str:

@@ -17,8 +17,8 @@ def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
     """
     wider = float(ndtri(1 - TAIL / comparisons)) / Z
     centre = of.value / to.value
-    below = wider * math.hypot(_below(of), _above(to))
-    above = wider * math.hypot(_above(of), _below(to))
+    below = wider * math.hypot(of.log_below, to.log_above)
+    above = wider * math.hypot(of.log_above, to.log_below)
     return Estimate(centre, centre * math.exp(-below), centre * math.exp(above))
 
 
@@ -34,11 +34,3 @@ def runs_to_settle(half_width: float, runs: int, gap: float) -> int | None:
         if student_t(total - 1) * spread / math.sqrt(total) < gap:
             return total - runs
     return None
-
-
-def _below(figure: Estimate) -> float:
-    return math.log(figure.value / figure.low) if figure.low > 0 else math.inf
-
-
-def _above(figure: Estimate) -> float:
-    return math.log(figure.high / figure.value) if math.isfinite(figure.high) else math.inf

@@ -61,7 +61,6 @@ FACTORS = (
 
 
 def effects(ranking: Sequence[Ranked]) -> tuple[Effect, ...]:
-    """Every pair of variants that differs in one factor alone, by factor."""
     settings = [(each, _settings(each)) for each in ranking]
     return tuple(
         effect

@@ -21,7 +21,9 @@ def front(ranking: Sequence[Ranked]) -> dict[str, Front]:
     `on` the front are those that no other variant beats in cost and p99, or in one with the other equal. Those that
     another beats are `near` where the data cannot tell the two apart in cost or in p99.
     """
-    eligible = [each for each in ranking if not _has_too_many_errors(each)]
+    eligible = [
+        each for each in ranking if not any(limit.name == "errors" and limit.met is Meets.no for limit in each.limits)
+    ]
     stands = dict.fromkeys((each.label for each in ranking), Front.off)
     for each in eligible:
         better = [other for other in eligible if _beats(other, each)]
@@ -30,10 +32,6 @@ def front(ranking: Sequence[Ranked]) -> dict[str, Front]:
         elif not any(_certainly_beats(other, each) for other in better):
             stands[each.label] = Front.near
     return stands
-
-
-def _has_too_many_errors(each: Ranked) -> bool:
-    return any(limit.name == "errors" and limit.met is Meets.no for limit in each.limits)
 
 
 def _beats(other: Ranked, each: Ranked) -> bool:

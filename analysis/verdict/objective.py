@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -35,7 +35,6 @@ class Objective(Record):
 
     @property
     def goal(self) -> Literal["minimise cost", "maximise throughput"]:
-        """What decides among variants that meet the limits."""
         return "minimise cost" if self.budget_usd_730h is None else "maximise throughput"
 
     @property
@@ -45,12 +44,7 @@ class Objective(Record):
 
     @property
     def budget_usd_hourly(self) -> float | None:
-        """The budget per hour."""
         return None if self.budget_usd_730h is None else self.budget_usd_730h / HOURS_A_MONTH
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, with the goal."""
-        return {**self.model_dump(), "goal": self.goal}
 
 
 def objective(

@@ -1,6 +1,5 @@
 """Ranks variants for an objective: which meet it, which is best, and which are tied with the best."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -34,7 +33,6 @@ class Limit:
 
     @classmethod
     def of(cls, figure: str, most: float, measured: Estimate) -> Self:
-        """A limit on a figure of a run, by its name there."""
         return cls(FIGURES[figure].short, FIGURES[figure].unit, most, measured)
 
     @property
@@ -59,12 +57,10 @@ class Ranked:
 
     @property
     def label(self) -> str:
-        """The variant's name."""
         return self.variant.label
 
     @property
     def runs(self) -> int:
-        """How many runs the figures are from."""
         return len(self.variant.manifests)
 
     @property
@@ -83,14 +79,12 @@ class Ranked:
 
     @property
     def meets(self) -> Meets:
-        """No if a limit is certainly missed, yes if all are certainly met."""
         met = {limit.met for limit in self.limits}
         if Meets.no in met:
             return Meets.no
         return Meets.unsure if Meets.unsure in met else Meets.yes
 
     def to_dict(self) -> dict[str, Any]:
-        """The entry of the ranking, as `shapebench verdict --format json` prints it."""
         newest = self.variant.newest
         return {
             "label": self.label,
@@ -140,10 +134,3 @@ def deciding_figure(each: Ranked, objective: Objective) -> Estimate:
 def is_worse(each: Ranked, than: Ranked, objective: Objective, comparisons: int = 1) -> bool:
     """Whether one variant is certainly worse than another; several comparisons hold together at 95 %."""
     return ratio(deciding_figure(each, objective), deciding_figure(than, objective), comparisons).low > 1
-
-
-def half_width(each: Estimate, limit: float) -> float:
-    """The distance, in logarithms, from the value to the end of the interval that is on the limit's side."""
-    if limit >= each.value:
-        return math.log(each.high / each.value) if math.isfinite(each.high) else math.inf
-    return math.log(each.value / each.low) if each.low > 0 else math.inf

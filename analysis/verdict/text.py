@@ -1,12 +1,12 @@
 """The verdict as a paragraph: which variant is best, how certain that is, and what would settle what is uncertain."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from analysis.formatting import money, number, percent
 from analysis.verdict.compare import ratio, runs_to_settle
 from analysis.verdict.objective import Objective
-from analysis.verdict.ranking import Limit, Meets, Ranked, deciding_figure, half_width, is_worse
+from analysis.verdict.ranking import Limit, Meets, Ranked, deciding_figure, is_worse
 from analysis.verdict.verdict import Verdict
 
 # A sentence names at most so many variants and counts the others.
@@ -16,15 +16,15 @@ _SMALL = 0.05
 
 
 def paragraph(verdict: Verdict) -> str:
-    """The verdict in a few sentences."""
-    if not verdict.ranking:
-        return " ".join(_no_ranking(verdict))
     sentences = _best(verdict) if verdict.best else _no_best(verdict)
-    return " ".join([*sentences, *_excluded(verdict)])
+    if not verdict.ranking:
+        sentences = iter(["The data cannot tell: there is no valid run to rank."])
+    count = len(verdict.excluded)
+    excluded = [f"{'1 run is' if count == 1 else f'{count} runs are'} not ranked; the reasons are listed."]
+    return " ".join([*sentences, *(excluded if count else [])])
 
 
 def objective_text(objective: Objective) -> str:
-    """The goal and the limits of an objective."""
     limits = [] if objective.p99_ms is None else [f"a p99 of at most {objective.p99_ms:g} ms"]
     limits.append(f"at most {objective.errors * 100:g} % errors")
     goal = "the lowest cost per million good predictions"
@@ -53,7 +53,10 @@ def _others(verdict: Verdict, best: Ranked) -> Iterator[str]:
     objective = verdict.objective
     worse = [each for each in verdict.ranking if each.meets is Meets.yes and not each.tied_with_best]
     if worse:
-        yield f"Next is {worse[0].label}, {_difference(worse[0], best, objective)}."
+        more = ratio(deciding_figure(worse[0], objective), deciding_figure(best, objective))
+        added = more.text(lambda value: f"{(value - 1) * 100:.1f}")
+        how = "more expensive" if objective.budget_usd_730h is None else "slower"
+        yield f"Next is {worse[0].label}, {added} % {how}."
     unsure = [each for each in verdict.ranking if each.meets is Meets.unsure]
     candidates = [each for each in unsure if not is_worse(each, best, objective)]
     for each in candidates[:_NAMED]:
@@ -92,17 +95,6 @@ def _misses(verdict: Verdict) -> Iterator[str]:
         yield f"{len(missing) - 1} more {'variant misses' if len(missing) == 2 else 'variants miss'} it, too."
 
 
-def _no_ranking(verdict: Verdict) -> Iterator[str]:
-    yield "The data cannot tell: there is no valid run to rank."
-    yield from _excluded(verdict)
-
-
-def _excluded(verdict: Verdict) -> Iterator[str]:
-    count = len(verdict.excluded)
-    if count:
-        yield f"{'1 run is' if count == 1 else f'{count} runs are'} not ranked; the reasons are listed."
-
-
 def _measured(each: Ranked) -> str:
     cost, goodput, p99 = each.usd_per_million, each.goodput_rps, each.p99_ms
     runs = "one run" if each.runs == 1 else f"{each.runs} runs"
@@ -112,16 +104,10 @@ def _measured(each: Ranked) -> str:
     )
 
 
-def _difference(each: Ranked, than: Ranked, objective: Objective) -> str:
-    more = ratio(deciding_figure(each, objective), deciding_figure(than, objective))
-    added = more.text(lambda value: f"{(value - 1) * 100:.1f}")
-    return f"{added} % more expensive" if objective.budget_usd_730h is None else f"{added} % slower"
-
-
 def _to_tell_apart(best: Ranked, other: Ranked, objective: Objective) -> str:
     share = ratio(deciding_figure(other, objective), deciding_figure(best, objective))
     gap = math.log(share.value)
-    more = runs_to_settle(math.log(share.value / share.low), min(best.runs, other.runs), gap)
+    more = runs_to_settle(share.log_below, min(best.runs, other.runs), gap)
     if more is not None:
         return (
             f"They differ by {gap * 100:.1f} %; about {_more(more)} of each would tell {best.label} and "
@@ -134,14 +120,11 @@ def _to_tell_apart(best: Ranked, other: Ranked, objective: Objective) -> str:
 
 def _uncertain(each: Ranked) -> str:
     unsure = [limit for limit in each.limits if limit.met is Meets.unsure]
-    return f"{' and '.join(_limit(limit) for limit in unsure)}; {_settled_by(each, unsure)}"
-
-
-def _settled_by(each: Ranked, unsure: Sequence[Limit]) -> str:
     needed = [_more_runs(limit, each.runs) for limit in unsure]
-    if None in needed:
-        return "it is too close to the limit for any reasonable number of runs."
-    return f"about {_more(max(more for more in needed if more is not None))} of it would settle that."
+    settled_by = "it is too close to the limit for any reasonable number of runs."
+    if None not in needed:
+        settled_by = f"about {_more(max(more for more in needed if more is not None))} of it would settle that."
+    return f"{' and '.join(_limit(limit) for limit in unsure)}; {settled_by}"
 
 
 def _more_runs(limit: Limit, runs: int) -> int | None:
@@ -152,7 +135,7 @@ def _more_runs(limit: Limit, runs: int) -> int | None:
         # No errors in n requests allow 4/n, and repeats narrow that by the root of their number.
         return max(1, math.ceil(runs * (measured.high / limit.most) ** 2) - runs)
     gap = abs(math.log(limit.most / measured.value))
-    return runs_to_settle(half_width(measured, limit.most), runs, gap)
+    return runs_to_settle(measured.log_above if limit.most >= measured.value else measured.log_below, runs, gap)
 
 
 def _limit(limit: Limit) -> str:

@@ -22,16 +22,8 @@ class Variant:
         return self.manifests[-1]
 
 
-@dataclass(frozen=True)
-class Comparable:
-    """Variants that can be compared, and the runs that cannot be compared with them, each with the reason."""
-
-    variants: tuple[Variant, ...]
-    excluded: tuple[tuple[Manifest, str], ...]
-
-
-def comparable(manifests: Iterable[Manifest]) -> Comparable:
-    """The largest set of variants measured in the same way; of equally large sets the newest.
+def comparable(manifests: Iterable[Manifest]) -> tuple[tuple[Variant, ...], tuple[tuple[Manifest, str], ...]]:
+    """The largest set of variants measured in the same way, of equally large ones the newest; why others are left out.
 
     Runs on a cluster take precedence over any number of runs on this machine, which do not measure the shape that they
     are priced as.
@@ -40,16 +32,15 @@ def comparable(manifests: Iterable[Manifest]) -> Comparable:
     for manifest in manifests:
         groups[_conditions(manifest)].append(manifest)
     if not groups:
-        return Comparable((), ())
+        return (), ()
     chosen = max(groups, key=lambda key: (key[0], len(_by_variant(groups[key])), groups[key][-1].run_id))
     excluded = [
         (each, _why_not(each, groups[chosen][-1])) for key, runs in groups.items() if key != chosen for each in runs
     ]
-    return Comparable(variants_of(groups[chosen]), tuple(sorted(excluded, key=lambda each: each[0].run_id)))
+    return variants_of(groups[chosen]), tuple(sorted(excluded, key=lambda each: each[0].run_id))
 
 
 def load_name(manifest: Manifest) -> str:
-    """The mode and the settings of a load."""
     settings = manifest.load.model_dump(exclude={"mode"}, exclude_none=True)
     return f"{manifest.load.title} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 

@@ -41,48 +41,37 @@ class Verdict:
 
     @property
     def outcome(self) -> Meets:
-        """Yes if a variant certainly meets the objective, no if all certainly miss it, else unsure."""
         return next((meets for meets in Meets if any(each.meets is meets for each in self.ranking)), Meets.unsure)
 
 
 def read_verdict(store: ResultsStore, objective: Objective) -> Verdict:
-    """Read all finished runs of a store and rank the comparable variants."""
     manifests = store.scan().manifests
-    return verdict_of(zip(manifests, for_each(partial(_figures, store), manifests), strict=True), objective)
+    read = for_each(partial(read_figures, store, quantiles=(P99,)), manifests)
+    return verdict_of(zip(manifests, read, strict=True), objective)
 
 
 def verdict_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> Verdict:
-    """The verdict on runs that were read."""
     figures: dict[str, RunFigures] = {}
     excluded: list[Excluded] = []
     rankable: list[Manifest] = []
     for manifest, (run, invalid) in runs:
-        reasons = [*invalid, *_unrankable(manifest, run)]
+        reasons = list(invalid)
+        if run is not None and not (run.quantiles_ms and run.goodput_rps.value):
+            reasons.append("its hold has no good answer, so it has no latency or no cost")
+        if manifest.cost.hourly is None:
+            reasons.append("a line item has no price, so its cost is not known")
         if run is None or reasons:
             excluded.append(Excluded(manifest, tuple(reasons)))
         else:
             figures[manifest.run_id] = run
             rankable.append(manifest)
-    compared = comparable(rankable)
-    excluded += [Excluded(manifest, (reason,)) for manifest, reason in compared.excluded]
+    variants, incomparable = comparable(rankable)
+    excluded += [Excluded(manifest, (reason,)) for manifest, reason in incomparable]
     return Verdict(
         objective,
-        rank([_ranked(variant, figures, objective) for variant in compared.variants], objective),
+        rank([_ranked(variant, figures, objective) for variant in variants], objective),
         tuple(sorted(excluded, key=lambda each: each.manifest.run_id)),
     )
-
-
-def _figures(store: ResultsStore, manifest: Manifest) -> Read:
-    return read_figures(store, manifest, (P99,))
-
-
-def _unrankable(manifest: Manifest, figures: RunFigures | None) -> list[str]:
-    reasons = []
-    if figures is not None and not (figures.quantiles_ms and figures.goodput_rps.value):
-        reasons.append("its hold has no good answer, so it has no latency or no cost")
-    if manifest.cost.hourly is None:
-        reasons.append("a line item has no price, so its cost is not known")
-    return reasons
 
 
 def _ranked(variant: Variant, figures: Mapping[str, RunFigures], objective: Objective) -> Ranked:

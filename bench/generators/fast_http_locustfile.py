@@ -23,7 +23,6 @@ class PacedUser(FastHttpUser):
 
     @task
     def predict(self) -> None:
-        """Send one request."""
         self.client.post(
             os.environ["SHAPEBENCH_BENCH_PATH"],
             name="predict",

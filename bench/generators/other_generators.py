@@ -38,7 +38,6 @@ end
 
 
 def at_quantiles(values: Values) -> tuple[float, ...]:
-    """The values at QUANTILES."""
     return tuple(np.quantile(values, QUANTILES).tolist())
 
 
@@ -58,7 +57,6 @@ class GeneratorRun:
 
     @property
     def rps(self) -> float:
-        """Requests per second."""
         return self.requests / self.seconds
 
     @property
@@ -90,7 +88,6 @@ def wrk(port: int, body: bytes, connections: int, seconds: int) -> GeneratorRun 
 
 
 def reference_open_loop(port: int, body: bytes, rate_rps: float, seconds: float) -> GeneratorRun:
-    """An open loop with evenly spaced requests."""
     with tempfile.NamedTemporaryFile() as body_file:
         body_file.write(body)
         body_file.flush()

@@ -3,7 +3,7 @@
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -39,33 +39,7 @@ class OurRun:
 
     @property
     def response_times_s(self) -> Times:
-        """From due to answered."""
         return self.answered_s - self.due_s
-
-    @property
-    def delays_s(self) -> Times:
-        """From due to sent."""
-        return self.sent_s - self.due_s
-
-
-@dataclass
-class _CpuMeter:
-    """Measures the generator's CPU time in the hold phase, and the requests answered in that time."""
-
-    readings: list[tuple[int, float]] = field(default_factory=list)
-
-    def on_progress(self, progress: Progress) -> None:
-        """Called once a second."""
-        if progress.phase == HOLD:
-            times = [child.cpu_times() for child in psutil.Process().children() if "locust" in child.cmdline()]
-            self.readings.append((progress.requests, sum(each.user + each.system for each in times)))
-
-    @property
-    def rps_per_core(self) -> float | None:
-        if len(self.readings) < 2:
-            return None
-        (first_requests, first_cpu_s), (last_requests, last_cpu_s) = self.readings[0], self.readings[-1]
-        return (last_requests - first_requests) / (last_cpu_s - first_cpu_s)
 
 
 def load_test(
@@ -87,9 +61,19 @@ def load_test(
 
 def run(name: str, profile: LoadProfile, url: str, body: bytes) -> OurRun:
     """Run one load test over REST, and measure the generator's CPU time."""
-    meter = _CpuMeter()
-    outcome = load_test(name, profile, url, body, on_progress=meter.on_progress)
+    readings: list[tuple[int, float]] = []
+
+    def read_cpu(progress: Progress) -> None:
+        if progress.phase == HOLD:
+            times = [child.cpu_times() for child in psutil.Process().children() if "locust" in child.cmdline()]
+            readings.append((progress.requests, sum(each.user + each.system for each in times)))
+
+    outcome = load_test(name, profile, url, body, on_progress=read_cpu)
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD)).sort_by("intended_start")
     due_s, sent_s = (held[column].cast(pa.int64()).to_numpy() / 1e6 for column in ("intended_start", "start"))
     answered_s = sent_s + held["latency_us"].to_numpy() / 1e6
-    return OurRun(due_s, sent_s, answered_s, not outcome.reasons, outcome.capacity, meter.rps_per_core)
+    rps_per_core = None
+    if len(readings) > 1:
+        (first_requests, first_cpu_s), (last_requests, last_cpu_s) = readings[0], readings[-1]
+        rps_per_core = (last_requests - first_requests) / (last_cpu_s - first_cpu_s)
+    return OurRun(due_s, sent_s, answered_s, not outcome.reasons, outcome.capacity, rps_per_core)

@@ -60,11 +60,12 @@ class ArmsUser(FastHttpUser, ClosedLoopUser):
             )
 
 
-def _measure(environment: Environment, rounds: int) -> None:
+def _measure(environment: Environment) -> None:
     gevent.sleep(_SETTLE_S)
     MARKS.enter(HOLD, 0)
     HEARTBEAT.begin()
     REPORT.begin()
+    rounds = int(os.environ["SHAPEBENCH_BENCH_ROUNDS"])
     # Each round starts with another arm, so that no arm is always the first.
     segments = [_segment(environment, ARMS[(turn + first) % 3]) for first in range(rounds) for turn in range(3)]
     stats = environment.stats.total
@@ -100,8 +101,4 @@ def _record(*, response_length: int, response: Any, **event: Any) -> None:  # no
     RECORDER.on_request(response=answer, **event)
 
 
-def _attach(environment: Environment, **_: object) -> None:
-    gevent.spawn(_measure, environment, int(os.environ["SHAPEBENCH_BENCH_ROUNDS"]))
-
-
-events.init.add_listener(_attach)
+events.init.add_listener(lambda environment, **_: gevent.spawn(_measure, environment))

@@ -25,20 +25,11 @@ def prediction(batch: int = 1) -> bytes:
     return serialised
 
 
-class _Null(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc leaves it without types
-    """Answers every method alike, without reading the request."""
-
-    def __init__(self) -> None:
-        answer = prediction()
-        self._handler = grpc.unary_unary_rpc_method_handler(lambda _request, _context: answer)
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:  # noqa: ARG002
-        return self._handler
-
-
 def _serve() -> None:
-    options = [("grpc.max_receive_message_length", -1)]
-    server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[_Null()], options=options)
+    answer, options = prediction(), [("grpc.max_receive_message_length", -1)]
+    predict = grpc.unary_unary_rpc_method_handler(lambda _request, _context: answer)
+    service = grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", {"Predict": predict})
+    server = grpc.server(ThreadPoolExecutor(_THREADS), handlers=[service], options=options)
     print(server.add_insecure_port("127.0.0.1:0"), flush=True)
     server.start()
     # The parent closes standard input, or ends, to stop the server.

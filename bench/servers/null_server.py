@@ -34,7 +34,6 @@ class NullProtocol(asyncio.BufferedProtocol):
         self._missing = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport for the answers."""
         self._transport = cast("asyncio.Transport", transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 (asyncio's signature)
@@ -42,7 +41,6 @@ class NullProtocol(asyncio.BufferedProtocol):
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Call `on_request` when the body is complete."""
         if not self._missing:
             head_end = self._buffer.find(_HEAD_END, 0, nbytes) + len(_HEAD_END)
             head = bytes(self._view[:head_end]).lower()
@@ -54,7 +52,6 @@ class NullProtocol(asyncio.BufferedProtocol):
 
 
 def http_answer() -> bytes:
-    """A correct answer with its header."""
     body = prediction()
     return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 

@@ -7,7 +7,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,18 +20,13 @@ _ROOT = Path(__file__).parents[2]
 _NULL = {"rest": ("bench.servers.null_server", "http"), "grpc": ("bench.servers.null_grpc_server", "grpc")}
 
 
-@dataclass(frozen=True)
-class Ports:
-    """The ports of a server."""
-
-    rest: int
-    grpc: int
-
-
 @contextmanager
-def embedded(model: Path, threads: int) -> Iterator[Ports]:
-    """Run the embedded server with an exported model, `threads` intra-op and as many inter-op threads."""
-    ports = Ports(free_port(), free_port())
+def embedded(model: Path, threads: int) -> Iterator[dict[str, int]]:
+    """Run the embedded server with an exported model, `threads` intra-op and as many inter-op threads.
+
+    Its ports are by protocol.
+    """
+    ports = {"rest": free_port(), "grpc": free_port()}
     variant = ServingVariant(protocol="rest", intra_op=threads, inter_op=threads)
     server = EmbeddedServer()
     server.write_config_files(variant, BUILD)
@@ -40,11 +34,11 @@ def embedded(model: Path, threads: int) -> Iterator[Ports]:
         variant,
         model_name=model.name,
         model_base_path=model,
-        rest_port=ports.rest,
-        grpc_port=ports.grpc,
+        rest_port=ports["rest"],
+        grpc_port=ports["grpc"],
         config_dir=BUILD,
     )
-    with ready(command, f"http://127.0.0.1:{ports.rest}{server.ready_path(model.name)}", "serving-embedded.log"):
+    with ready(command, f"http://127.0.0.1:{ports['rest']}{server.ready_path(model.name)}", "serving-embedded.log"):
         yield ports
 
 

@@ -32,34 +32,22 @@ class QueueSettings:
 
 @dataclass
 class QueueServer:
-    """A server in its own process. Its `log` can be read when it has ended."""
+    """A server in its own process.
+
+    Its log is there when it has ended: its stalls, in seconds of the epoch, and how long each request took in it.
+    """
 
     port: int
-    log_when_ended: "ServerLog | None" = None
+    stalls: list[Stall] = field(default_factory=list)
+    took_s: list[float] = field(default_factory=list)
 
     @property
     def url(self) -> str:
-        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> "ServerLog":
-        """What the server did."""
-        assert self.log_when_ended, "the server still runs"
-        return self.log_when_ended
-
-
-@dataclass
-class ServerLog:
-    """The server's stalls, in seconds of the epoch, and how long each request took in the server."""
-
-    stalls: list[Stall] = field(default_factory=list)
-    took_s: list[float] = field(default_factory=list)
 
 
 @contextmanager
 def queue_server(settings: QueueSettings) -> Iterator[QueueServer]:
-    """A server that ends with the block."""
     command = [sys.executable, "-m", "bench.servers.queue_server", json.dumps(vars(settings))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -68,7 +56,8 @@ def queue_server(settings: QueueSettings) -> Iterator[QueueServer]:
             yield server
         finally:
             log = json.loads(process.communicate()[0])
-        server.log_when_ended = ServerLog([Stall(**stall) for stall in log["stalls"]], log["took_s"])
+        server.stalls = [Stall(began_s + _EPOCH_MINUS_MONOTONIC_S, lasts_s) for began_s, lasts_s in log["stalls"]]
+        server.took_s = log["took_s"]
 
 
 class _Server:
@@ -81,21 +70,20 @@ class _Server:
 
     def on_request(self, transport: asyncio.Transport) -> None:
         arrived_s = time.monotonic()
-        queue = self._queue = self._queue or self._begin(arrived_s)
-        end_s = queue.end_s(arrived_s)
+        if self._queue is None:
+            if self._settings.stall_s:
+                self._stalls = [Stall(arrived_s + self._settings.stall_after_s, self._settings.stall_s)]
+            self._queue = Queue(self._settings.workers, self._settings.service_s, self._stalls)
+        end_s = self._queue.end_s(arrived_s)
         if end_s > arrived_s:
             asyncio.get_running_loop().call_at(end_s, self._send, transport, arrived_s)
         else:
             self._send(transport, arrived_s)
 
-    def log(self) -> ServerLog:
-        stalls = [Stall(each.began_s + _EPOCH_MINUS_MONOTONIC_S, each.lasts_s) for each in self._stalls]
-        return ServerLog(stalls, self._took_s)
-
-    def _begin(self, first_s: float) -> Queue:
-        if self._settings.stall_s:
-            self._stalls = [Stall(first_s + self._settings.stall_after_s, self._settings.stall_s)]
-        return Queue(self._settings.workers, self._settings.service_s, self._stalls)
+    def log(self) -> str:
+        return json.dumps(
+            {"stalls": [(stall.began_s, stall.lasts_s) for stall in self._stalls], "took_s": self._took_s}
+        )
 
     def _send(self, transport: asyncio.Transport, arrived_s: float) -> None:
         self._took_s.append(time.monotonic() - arrived_s)
@@ -109,16 +97,11 @@ async def _serve(settings: QueueSettings) -> None:
     print(listening.sockets[0].getsockname()[1], flush=True)
     # The parent closes standard input, or ends, to stop the server.
     await loop.run_in_executor(None, sys.stdin.read)
-    log = server.log()
-    print(json.dumps({"stalls": [vars(stall) for stall in log.stalls], "took_s": log.took_s}), flush=True)
+    print(server.log(), flush=True)
     os._exit(0)
 
 
-def _precise_loop() -> asyncio.AbstractEventLoop:
-    """A loop with select(2), which waits to the microsecond; epoll and uvloop round to milliseconds."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
-
-
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=_precise_loop) as runner:
+    # select(2) waits to the microsecond; epoll and uvloop round to milliseconds.
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
         runner.run(_serve(QueueSettings(**cast("dict[str, float]", json.loads(sys.argv[1])))))  # type: ignore[arg-type]

@@ -24,15 +24,9 @@ class Queue:
 
     def end_s(self, arrived_s: float) -> float:
         """When the request that arrives at `arrived_s` is answered. Call it in order of arrival."""
-        worked_s = max(self._working_clock(arrived_s), heapq.heappop(self._free)) + self._service_s
-        heapq.heappush(self._free, worked_s)
-        return self._wall_clock(worked_s)
-
-    def _working_clock(self, clock_s: float) -> float:
-        return clock_s - sum(min(max(0.0, clock_s - stall.began_s), stall.lasts_s) for stall in self._stalls)
-
-    def _wall_clock(self, worked_s: float) -> float:
-        clock_s = worked_s
+        stalled_s = sum(min(max(0.0, arrived_s - stall.began_s), stall.lasts_s) for stall in self._stalls)
+        clock_s = max(arrived_s - stalled_s, heapq.heappop(self._free)) + self._service_s
+        heapq.heappush(self._free, clock_s)
         for stall in self._stalls:
             if clock_s >= stall.began_s:
                 clock_s += stall.lasts_s

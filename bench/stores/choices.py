@@ -1,14 +1,14 @@
 """How often the verdict names the best variant, and how often it calls equal variants tied, over stores on disk."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from analysis.results.columns import Columns
+from analysis.results.columns import RunRows
 from analysis.results.store import ResultsStore
 from analysis.verdict.objective import Objective
 from analysis.verdict.verdict import read_verdict
@@ -45,7 +45,9 @@ def figures(choice: Choice, stores: int, seed: int) -> list[Figure]:
     """The percentage of stores in which the best variant is among those named, or in which all equal ones are named."""
     equal = len(set(choice.speeds)) == 1
     correct, alone = 0, 0
-    for runs in _runs(choice, stores, seed):
+    count = len(choice.speeds) * choice.repeats
+    regime = Regime("", partial(saturated, users=16, servers=4), _RATE_RPS, repeats=count, spread=choice.spread)
+    for runs in regime.stores(stores, seed):
         with tempfile.TemporaryDirectory() as folder:
             best = _best(Path(folder), choice, runs)
         correct += best == set(_INTER_OPS[: len(choice.speeds)]) if equal else _INTER_OPS[0] in best
@@ -58,27 +60,16 @@ def figures(choice: Choice, stores: int, seed: int) -> list[Figure]:
     ]
 
 
-def _runs(choice: Choice, stores: int, seed: int) -> Iterator[Sequence[Columns]]:
-    count = len(choice.speeds) * choice.repeats
-    regime = Regime("", saturated(users=16, servers=4), _RATE_RPS, repeats=count, spread=choice.spread)
-    for runs in regime.stores(stores, seed):
-        yield [run.counted for run in runs]
-
-
-def _best(folder: Path, choice: Choice, runs: Sequence[Columns]) -> set[int]:
+def _best(folder: Path, choice: Choice, runs: Sequence[RunRows]) -> set[int]:
     """Write the runs to a store, and return the inter_op of the variants that the verdict calls best."""
     store = ResultsStore(str(folder))
-    for at, hold in enumerate(runs):
+    for at, run in enumerate(runs):
         variant = at % len(choice.speeds)
         manifest = make_manifest(PROFILES["seed"])
         serving = manifest.serving.model_copy(update={"inter_op": _INTER_OPS[variant]})
-        rows = _rows(hold, 1 / choice.speeds[variant])
+        hold, stretch = run.counted, 1 / choice.speeds[variant]
+        due_us = np.round(hold.due_us * stretch).astype(np.int64)
+        latency_us = np.round((hold.end_us - hold.due_us) * stretch).astype(np.int64)
+        rows = request_rows(due_us, latency_us, "hold", hold.ok)
         write_run(store, manifest.model_copy(update={"serving": serving}), rows)
     return {each.variant.newest.serving.inter_op for each in read_verdict(store, _OBJECTIVE).best}
-
-
-def _rows(hold: Columns, stretch: float) -> pa.Table:
-    """The rows of the hold phase, with all times multiplied by `stretch`."""
-    due_us = np.round(hold.due_us * stretch).astype(np.int64)
-    latency_us = np.round((hold.end_us - hold.due_us) * stretch).astype(np.int64)
-    return request_rows(due_us, latency_us, "hold", hold.ok)

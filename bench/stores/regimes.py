@@ -5,6 +5,7 @@ The runs of a regime are simulated together, one request of each run at a time, 
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,8 @@ class Traffic:
 
 
 Simulate = Callable[[np.random.Generator, int], Traffic]
+Arrivals = Callable[[np.random.Generator, int], Floats]
+Service = Callable[[np.random.Generator, int, float], Floats]
 
 
 @dataclass(frozen=True)
@@ -77,17 +80,14 @@ def _run(traffic: Traffic, run: int, slower: float) -> RunRows:
 
 
 def poisson(rng: np.random.Generator, runs: int) -> Floats:
-    """Gaps of Poisson arrivals."""
     return rng.exponential(1 / RATE_RPS, (runs, _REQUESTS))
 
 
 def constant(_: np.random.Generator, runs: int) -> Floats:
-    """Constant gaps."""
     return np.full((runs, _REQUESTS), 1 / RATE_RPS)
 
 
 def exponential(rng: np.random.Generator, runs: int, mean_s: float) -> Floats:
-    """Exponential service times."""
     return rng.exponential(mean_s, (runs, _REQUESTS))
 
 
@@ -96,90 +96,68 @@ def fixed(_: np.random.Generator, runs: int, mean_s: float) -> Floats:
     return np.full((runs, _REQUESTS), mean_s)
 
 
-def queue(arrivals: Callable[..., Floats], service: Callable[..., Floats], servers: int, busy: float) -> Simulate:
+def queue(
+    rng: np.random.Generator, runs: int, *, arrivals: Arrivals, service: Service, servers: int, busy: float
+) -> Traffic:
     """A first-come, first-served queue with utilisation `busy`, by the Kiefer-Wolfowitz recursion (1955)."""
-
-    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
-        gaps_s = arrivals(rng, runs)
-        services_s = service(rng, runs, busy * servers / RATE_RPS)
-        response_s = np.empty_like(gaps_s)
-        workload_s = np.zeros((runs, servers))
-        for request in range(_REQUESTS):
-            workload_s = np.maximum(workload_s - gaps_s[:, request, None], 0)
-            workload_s[:, 0] += services_s[:, request]
-            response_s[:, request] = workload_s[:, 0]
-            workload_s.sort(axis=1)
-        return _all_good(gaps_s, response_s)
-
-    return simulate
+    gaps_s = arrivals(rng, runs)
+    services_s = service(rng, runs, busy * servers / RATE_RPS)
+    response_s = np.empty_like(gaps_s)
+    workload_s = np.zeros((runs, servers))
+    for request in range(_REQUESTS):
+        workload_s = np.maximum(workload_s - gaps_s[:, request, None], 0)
+        workload_s[:, 0] += services_s[:, request]
+        response_s[:, request] = workload_s[:, 0]
+        workload_s.sort(axis=1)
+    return _all_good(gaps_s, response_s)
 
 
-def autoregressive(memory: float, spread: float, mean_s: float = 0.1) -> Simulate:
+def autoregressive(rng: np.random.Generator, runs: int, *, memory: float, spread: float) -> Traffic:
     """Latencies whose logarithm is a first-order autoregressive process: slow drift without a queue."""
-
-    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
-        gaps_s = constant(rng, runs)
-        shocks = rng.normal(0, spread * np.sqrt(1 - memory**2), gaps_s.shape)
-        level = np.zeros(runs)
-        logarithm = np.empty_like(gaps_s)
-        for request in range(_REQUESTS):
-            level = memory * level + shocks[:, request]
-            logarithm[:, request] = level
-        return _all_good(gaps_s, mean_s * np.exp(logarithm))
-
-    return simulate
+    gaps_s = constant(rng, runs)
+    shocks = rng.normal(0, spread * np.sqrt(1 - memory**2), gaps_s.shape)
+    level = np.zeros(runs)
+    logarithm = np.empty_like(gaps_s)
+    for request in range(_REQUESTS):
+        level = memory * level + shocks[:, request]
+        logarithm[:, request] = level
+    return _all_good(gaps_s, 0.1 * np.exp(logarithm))
 
 
-def slow_spells(every_s: float, lasts_s: float, times_slower: float = 4) -> Simulate:
-    """Spells that begin at random, in which all answers are slower, as when a neighbour takes the cores."""
-
-    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
-        gaps_s = poisson(rng, runs)
-        response_s = 0.06 * rng.lognormal(0, 0.2, gaps_s.shape)
-        slow = _spells(rng, gaps_s.cumsum(axis=1), every_s, lasts_s)
-        return _all_good(gaps_s, np.where(slow, times_slower * response_s, response_s))
-
-    return simulate
+def slow_spells(rng: np.random.Generator, runs: int, *, every_s: float, lasts_s: float) -> Traffic:
+    """Spells that begin at random, in which all answers take four times as long, as when a neighbour is busy."""
+    gaps_s = poisson(rng, runs)
+    response_s = 0.06 * rng.lognormal(0, 0.2, gaps_s.shape)
+    slow = _spells(rng, gaps_s.cumsum(axis=1), every_s, lasts_s)
+    return _all_good(gaps_s, np.where(slow, 4 * response_s, response_s))
 
 
-def error_bursts(every_s: float, lasts_s: float) -> Simulate:
+def error_bursts(rng: np.random.Generator, runs: int, *, every_s: float, lasts_s: float) -> Traffic:
     """Requests fail in bursts that begin at random."""
-
-    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
-        gaps_s = poisson(rng, runs)
-        due_s = gaps_s.cumsum(axis=1)
-        return Traffic(due_s, 0.06 * rng.lognormal(0, 0.2, gaps_s.shape), ~_spells(rng, due_s, every_s, lasts_s))
-
-    return simulate
+    gaps_s = poisson(rng, runs)
+    due_s = gaps_s.cumsum(axis=1)
+    return Traffic(due_s, 0.06 * rng.lognormal(0, 0.2, gaps_s.shape), ~_spells(rng, due_s, every_s, lasts_s))
 
 
-def pareto(shape: float) -> Simulate:
+def pareto(rng: np.random.Generator, runs: int, *, shape: float) -> Traffic:
     """Independent latencies with a heavy tail."""
-
-    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
-        gaps_s = poisson(rng, runs)
-        return _all_good(gaps_s, 0.05 * (1 + rng.pareto(shape, gaps_s.shape)))
-
-    return simulate
+    gaps_s = poisson(rng, runs)
+    return _all_good(gaps_s, 0.05 * (1 + rng.pareto(shape, gaps_s.shape)))
 
 
-def saturated(users: int, servers: int) -> Simulate:
+def saturated(rng: np.random.Generator, runs: int, *, users: int, servers: int) -> Traffic:
     """A closed loop without pauses: each answer triggers the next request, and all servers are always busy."""
-
-    def simulate(rng: np.random.Generator, runs: int) -> Traffic:
-        services_s = exponential(rng, runs, servers / RATE_RPS)
-        free_s = np.zeros((runs, servers))
-        began_s = np.empty_like(services_s)
-        for request in range(_REQUESTS):
-            began_s[:, request] = free_s[:, 0]
-            free_s[:, 0] += services_s[:, request]
-            free_s.sort(axis=1)
-        # An answer triggers a request and frees a server for the request that has waited longest.
-        waiting = users - servers
-        sent_s = np.concatenate([np.zeros((runs, waiting)), began_s[:, :-waiting]], axis=1)
-        return Traffic(sent_s, began_s + services_s - sent_s, np.ones(sent_s.shape, dtype=bool))
-
-    return simulate
+    services_s = exponential(rng, runs, servers / RATE_RPS)
+    free_s = np.zeros((runs, servers))
+    began_s = np.empty_like(services_s)
+    for request in range(_REQUESTS):
+        began_s[:, request] = free_s[:, 0]
+        free_s[:, 0] += services_s[:, request]
+        free_s.sort(axis=1)
+    # An answer triggers a request and frees a server for the request that has waited longest.
+    waiting = users - servers
+    sent_s = np.concatenate([np.zeros((runs, waiting)), began_s[:, :-waiting]], axis=1)
+    return Traffic(sent_s, began_s + services_s - sent_s, np.ones(sent_s.shape, dtype=bool))
 
 
 def _spells(rng: np.random.Generator, due_s: Floats, every_s: float, lasts_s: float) -> npt.NDArray[np.bool_]:
@@ -196,24 +174,20 @@ def _all_good(gaps_s: Floats, response_s: Floats) -> Traffic:
     return Traffic(gaps_s.cumsum(axis=1), response_s, np.ones(gaps_s.shape, dtype=bool))
 
 
-def _share_outside(every_s: float, lasts_s: float) -> float:
-    return every_s / (every_s + lasts_s)
-
-
-_ORDINARY = queue(poisson, exponential, servers=4, busy=0.6)
+_ORDINARY = partial(queue, arrivals=poisson, service=exponential, servers=4, busy=0.6)
 
 REGIMES: tuple[Regime, ...] = (
     Regime("M/M/4, 60 % busy", _ORDINARY, RATE_RPS),
-    Regime("M/M/2, 80 % busy", queue(poisson, exponential, servers=2, busy=0.8), RATE_RPS),
-    Regime("M/D/2, 70 % busy", queue(poisson, fixed, servers=2, busy=0.7), RATE_RPS),
-    Regime("D/M/2, 70 % busy", queue(constant, exponential, servers=2, busy=0.7), RATE_RPS),
-    Regime("autocorrelated, memory 0.95", autoregressive(0.95, 0.3), RATE_RPS),
-    Regime("autocorrelated, memory 0.995", autoregressive(0.995, 0.3), RATE_RPS),
-    Regime("slow spells, 1 s in 20", slow_spells(19, 1), RATE_RPS),
-    Regime("Pareto tail, shape 2", pareto(2), RATE_RPS),
-    Regime("saturated closed loop", saturated(users=16, servers=4), RATE_RPS),
-    Regime("many error bursts, 0.5 s in 10", error_bursts(9.5, 0.5), RATE_RPS * _share_outside(9.5, 0.5)),
-    Regime("few error bursts, 2 s in 60", error_bursts(58, 2), RATE_RPS * _share_outside(58, 2)),
+    Regime("M/M/2, 80 % busy", partial(queue, arrivals=poisson, service=exponential, servers=2, busy=0.8), RATE_RPS),
+    Regime("M/D/2, 70 % busy", partial(queue, arrivals=poisson, service=fixed, servers=2, busy=0.7), RATE_RPS),
+    Regime("D/M/2, 70 % busy", partial(queue, arrivals=constant, service=exponential, servers=2, busy=0.7), RATE_RPS),
+    Regime("autocorrelated, memory 0.95", partial(autoregressive, memory=0.95, spread=0.3), RATE_RPS),
+    Regime("autocorrelated, memory 0.995", partial(autoregressive, memory=0.995, spread=0.3), RATE_RPS),
+    Regime("slow spells, 1 s in 20", partial(slow_spells, every_s=19, lasts_s=1), RATE_RPS),
+    Regime("Pareto tail, shape 2", partial(pareto, shape=2), RATE_RPS),
+    Regime("saturated closed loop", partial(saturated, users=16, servers=4), RATE_RPS),
+    Regime("many error bursts, 0.5 s in 10", partial(error_bursts, every_s=9.5, lasts_s=0.5), RATE_RPS * 9.5 / 10),
+    Regime("few error bursts, 2 s in 60", partial(error_bursts, every_s=58, lasts_s=2), RATE_RPS * 58 / 60),
     Regime("3 runs, no spread", _ORDINARY, RATE_RPS, repeats=3),
     Regime("3 runs, 5 % spread", _ORDINARY, RATE_RPS, repeats=3, spread=0.05),
     Regime("5 runs, 10 % spread", _ORDINARY, RATE_RPS, repeats=5, spread=0.10),

@@ -18,17 +18,11 @@ _ROUNDS = 12
 _PRECISION = 1.05
 
 
-def phase_rows(phase: str, start_s: float, simulated: Simulated) -> pa.Table:
-    """The rows of a phase that starts `start_s` after the run."""
-    start_us = ((simulated.start_s + start_s) * 1e6).astype("int64")
-    return request_rows(start_us, (simulated.latency_s * 1e6).astype("int64"), phase, simulated.ok)
-
-
 def write_phases(store: ResultsStore, manifest: Manifest, phases: dict[str, Simulated]) -> Manifest:
-    """Write the phases as one run, one after the other."""
     tables, start_s = [], 0.0
     for phase, simulated in phases.items():
-        tables.append(phase_rows(phase, start_s, simulated))
+        start_us = ((simulated.start_s + start_s) * 1e6).astype("int64")
+        tables.append(request_rows(start_us, (simulated.latency_s * 1e6).astype("int64"), phase, simulated.ok))
         start_s += simulated.duration_s + _PAUSE_S
     return write_run(store, manifest, pa.concat_tables(tables))
 
@@ -59,7 +53,16 @@ def capacity_run(store: ResultsStore, fleet: Fleet, p99_ms: float, seed: int, **
         simulated = simulate(fleet, OpenLoop(rate_rps, _STEP_REQUESTS / rate_rps), seed + number)
         tail_ms = simulated.quantile_ms(0.99)
         phases[f"step-{number + 1}"] = simulated
-        steps.append(_step(rate_rps, simulated, meets=tail_ms <= p99_ms))
+        step = CapacityStep(
+            rate_rps=rate_rps,
+            achieved_rps=simulated.throughput_rps,
+            requests=simulated.ok.size,
+            p50_ms=simulated.quantile_ms(0.5),
+            p99_ms=tail_ms,
+            error_ratio=simulated.error_ratio,
+            meets=tail_ms <= p99_ms,
+        )
+        steps.append(step)
         kept_rps, broken_rps = (rate_rps, broken_rps) if tail_ms <= p99_ms else (kept_rps, rate_rps)
         if kept_rps and broken_rps / kept_rps <= _PRECISION:
             break
@@ -72,18 +75,6 @@ def capacity_run(store: ResultsStore, fleet: Fleet, p99_ms: float, seed: int, **
         steps=tuple(steps),
     )
     return write_phases(store, _manifest(fleet, profiles.PROFILES["laptop"], changes | {"capacity": found}), phases)
-
-
-def _step(rate_rps: float, simulated: Simulated, *, meets: bool) -> CapacityStep:
-    return CapacityStep(
-        rate_rps=rate_rps,
-        achieved_rps=simulated.throughput_rps,
-        requests=simulated.ok.size,
-        p50_ms=simulated.quantile_ms(0.5),
-        p99_ms=simulated.quantile_ms(0.99),
-        error_ratio=simulated.error_ratio,
-        meets=meets,
-    )
 
 
 def _manifest(fleet: Fleet, load: profiles.LoadProfile, changes: dict[str, Any]) -> Manifest:

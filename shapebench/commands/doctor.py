@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,14 +56,21 @@ def diagnose(root: Path = ROOT) -> list[Finding]:
         environment = activated_environment(root)
     except SetupError as error:
         return [Finding("environment", "missing", str(error), "restore tools/env.sh from git")]
-    checks: list[Callable[[], list[Finding]]] = [
-        lambda: [_python(root), _packages(root), _policy_pack(root)],
-        lambda: [_pulumi(root, environment), _language_host(environment), _backend(environment)],
-        lambda: _stacks(root, environment),
-        lambda: [_go(root), _model_server(environment), _browser(environment)],
-        lambda: [_port(8500, "gRPC"), _port(8501, "REST")],
+    host, browser = "pulumi-language-python", "only the report's browser test needs it: apt install chromium"
+    return [
+        _python(root),
+        _packages(root),
+        _policy_pack(root),
+        _pulumi(root, environment),
+        _program(environment, host, Finding("Python language host", "missing", f"{host} is not on PATH", "make setup")),
+        _backend(environment),
+        *_stacks(root, environment),
+        _go(root),
+        _model_server(environment),
+        _program(environment, "chromium", Finding("chromium", "optional", "none on PATH", browser)),
+        _port(8500, "gRPC"),
+        _port(8501, "REST"),
     ]
-    return [finding for check in checks for finding in check()]
 
 
 def _python(root: Path) -> Finding:
@@ -102,11 +108,9 @@ def _pulumi(root: Path, environment: dict[str, str]) -> Finding:
     return Finding("pulumi", "ok", f"{own.version.removeprefix('v')}, your own ({own.path})")
 
 
-def _language_host(environment: dict[str, str]) -> Finding:
-    path = shutil.which("pulumi-language-python", path=environment["PATH"])
-    if path is None:
-        return Finding("Python language host", "missing", "pulumi-language-python is not on PATH", "make setup")
-    return Finding("Python language host", "ok", path)
+def _program(environment: dict[str, str], program: str, absent: Finding) -> Finding:
+    path = shutil.which(program, path=environment["PATH"])
+    return absent if path is None else Finding(absent.what, "ok", path)
 
 
 def _backend(environment: dict[str, str]) -> Finding:
@@ -162,14 +166,6 @@ def _model_server(environment: dict[str, str]) -> Finding:
     if path is None:
         return Finding("tensorflow_model_server", "optional", "none; the embedded server serves the local stack")
     return Finding("tensorflow_model_server", "ok", f"{_version_of(path, '--version')} ({path})")
-
-
-def _browser(environment: dict[str, str]) -> Finding:
-    path = shutil.which("chromium", path=environment["PATH"])
-    if path is None:
-        mend = "only the report's browser test needs it: apt install chromium"
-        return Finding("chromium", "optional", "none on PATH", mend)
-    return Finding("chromium", "ok", path)
 
 
 def _port(port: int, protocol: str) -> Finding:

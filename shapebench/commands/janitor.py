@@ -1,14 +1,13 @@
 """`shapebench janitor`: lists what stacks left behind in Google Cloud, with its cost, and removes it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, TextIO
 
 from analysis.formatting import MISSING, money
 from analysis.report.tables import Table
-from google_cloud.access import Access, NoCredentialsError, access_of
+from google_cloud.access import NoCredentialsError, access_of
 from google_cloud.day_cost import daily_usd
 from google_cloud.interrupted_update import interrupted_names
 from google_cloud.inventory import CloudResource, inventory
@@ -26,42 +25,27 @@ class ExitCode(IntEnum):
     """The command's exit code."""
 
     clean = 0
-    """Nothing is left over, or all of it was removed."""
     leftovers = 3
-    """Something is left over."""
     not_all_removed = 4
-    """Something could not be removed."""
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The stack and the region to look at; None for all."""
-
-    stack: str | None
-    region: str | None
-
-    def includes(self, leftover: Leftover) -> bool:
-        of_stack = self.stack is None or leftover.resource.stack == label_value(self.stack)
-        place = leftover.resource.location
-        return of_stack and (self.region is None or place == self.region or place.rpartition("-")[0] == self.region)
 
 
 def janitor(
-    selection: Selection, project: str | None, state: TextIO | None, *, remove: bool, as_json: bool
+    stack: str | None, region: str | None, project: str | None, state: TextIO | None, *, remove: bool, as_json: bool
 ) -> ExitCode:
     """List leftovers, and remove them with `remove`; raises CommandError where Google Cloud cannot be read.
 
     With the `state` of a stack, only what a killed update was creating; if there is nothing of that kind, Google Cloud
     is not called.
     """
-    interrupted = _interrupted(selection.stack, state)
+    interrupted = _interrupted(stack, state)
     if state is not None and not interrupted:
-        note(f"no update of stack {selection.stack} was killed while it created something in Google Cloud.")
+        note(f"no update of stack {stack} was killed while it created something in Google Cloud.")
         return ExitCode.clean
-    access = _access(selection.stack, project)
-    google, project = _connect(access)
+    google, project = _connect(stack, project)
     listed = _leftovers_in(google, project, interrupted)
-    selected = [each for each in listed if selection.includes(each) and (state is None or each.why is Why.interrupted)]
+    selected = [
+        each for each in listed if _is_in(each, stack, region) and (state is None or each.why is Why.interrupted)
+    ]
     outcomes: dict[Leftover, Removal] = {}
     if remove:
         for done in Remover(google, note).remove(each for each in selected if each.removable):
@@ -72,7 +56,15 @@ def janitor(
         print_json([_json(each, outcomes.get(each)) for each in selected])
     else:
         _print(selected, outcomes, project)
-    return _exit_code(selected, outcomes)
+    if any(outcome.failure is not None for outcome in outcomes.values()):
+        return ExitCode.not_all_removed
+    return ExitCode.leftovers if any(each not in outcomes for each in selected) else ExitCode.clean
+
+
+def _is_in(leftover: Leftover, stack: str | None, region: str | None) -> bool:
+    of_stack = stack is None or leftover.resource.stack == label_value(stack)
+    place = leftover.resource.location
+    return of_stack and region in {None, place, place.rpartition("-")[0]}
 
 
 def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
@@ -85,12 +77,9 @@ def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
     return interrupted_names(state.read(), stack)
 
 
-def _access(stack: str | None, project: str | None) -> Access:
+def _connect(stack: str | None, project: str | None) -> tuple[GoogleClient, str]:
     config = load_config(stack) if stack is not None and stack in stack_names() else {}
-    return access_of(google_keys(config), project)
-
-
-def _connect(access: Access) -> tuple[GoogleClient, str]:
+    access = access_of(google_keys(config), project)
     if access.project is None:
         raise CommandError("no project is set, so there is nowhere to look; give --project, or set GOOGLE_PROJECT")
     try:
@@ -175,9 +164,3 @@ def _json(leftover: Leftover, outcome: Removal | None) -> dict[str, Any]:
 
 def _is_removed(outcome: Removal | None) -> bool:
     return outcome is not None and outcome.failure is None
-
-
-def _exit_code(selected: Sequence[Leftover], outcomes: dict[Leftover, Removal]) -> ExitCode:
-    if any(outcome.failure is not None for outcome in outcomes.values()):
-        return ExitCode.not_all_removed
-    return ExitCode.leftovers if any(each not in outcomes for each in selected) else ExitCode.clean

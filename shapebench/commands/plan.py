@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 from analysis.formatting import MISSING, count, money, number
-from analysis.planning.capacity import NodeCapacity
 from analysis.planning.model import Model
 from analysis.planning.plan import Candidate, LostZone, Plan, Requirement, make_plan
 from analysis.pricing import cost
@@ -26,7 +25,6 @@ _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 
 def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> None:
-    """Print the cheapest plan and the others for the runs of a store; raises CommandError."""
     requirement = _requirement(rps, p99, zones, headroom)
     plan = make_plan(ResultsStore(uri), requirement, note)
     if not plan.candidates:
@@ -113,9 +111,7 @@ def _range(best: Candidate) -> str:
         return f"Range: {_nodes(best.nodes)} or fewer; a run at higher load would show how many fewer."
     if best.fewest == best.nodes:
         return "Range: the uncertainty of the measurement does not change the number of nodes."
-    fewest = best.cost.model_copy()
-    scale = best.fewest / best.nodes
-    low = cost.at_least(fewest) * cost.HOURS_A_MONTH * scale
+    low = cost.at_least(best.cost) * cost.HOURS_A_MONTH * (best.fewest / best.nodes)
     return (
         f"Range: {count(best.fewest)} nodes (about {money(low)} USD/month) at the upper end of the capacity's interval,"
         f" {count(best.nodes)} at its lower end, which the plan uses."
@@ -176,7 +172,7 @@ def _month(priced: Cost) -> str:
 
 
 def _usd(hourly: float | None) -> tuple[str, str]:
-    return number(hourly), money(None if hourly is None else hourly * cost.HOURS_A_MONTH)
+    return number(hourly), money(cost.times(hourly, cost.HOURS_A_MONTH))
 
 
 def _json(plan: Plan) -> dict[str, Any]:
@@ -189,54 +185,33 @@ def _json(plan: Plan) -> dict[str, Any]:
 
 
 def _candidate_json(each: Candidate) -> dict[str, Any]:
-    law, agreement = each.model.scaling, each.model.agreement
+    agreement, capacity, lost = each.model.agreement, each.capacity, each.lost_zone
+    points = [
+        {"in_system": point.in_system, "rps": point.rps, "latency_ms": point.latency_ms} for point in each.model.points
+    ]
     return {
         "label": each.label,
         "run_ids": list(each.run_ids),
         "shape": each.model.manifest.shape.model_copy(update={"nodes": each.nodes}).model_dump(),
         "nodes": {"planned": each.nodes, "fewest": each.fewest},
-        "node_capacity": _capacity_json(each.capacity),
+        "node_capacity": {
+            "basis": capacity.basis,
+            "rps": {"value": capacity.value_rps, "low": capacity.low_rps, "high": capacity.high_rps},
+        },
         "p99_ms": _finite(each.p99_ms),
-        "scaling": {
-            "law": law.law,
-            "alone_ms": law.alone_ms,
-            "contention": law.contention,
-            "coherency": law.coherency,
-            "threads": law.threads,
-            "error": law.error,
-            "points": [
-                {"in_system": point.in_system, "rps": point.rps, "latency_ms": point.latency_ms}
-                for point in each.model.points
-            ],
-        },
-        "simulation_against_run": agreement
-        and {
-            "level": agreement.level,
-            "measured_p99_ms": agreement.measured_p99_ms,
-            "simulated_p99_ms": agreement.simulated_p99_ms,
-        },
+        "scaling": asdict(each.model.scaling) | {"points": points},
+        "simulation_against_run": agreement and asdict(agreement),
         "cost": each.cost.model_dump(),
-        "monthly": None if each.cost.hourly is None else each.cost.hourly * cost.HOURS_A_MONTH,
-        "lost_zone": each.lost_zone and _zone_json(each.lost_zone),
-    }
-
-
-def _capacity_json(capacity: NodeCapacity) -> dict[str, Any]:
-    return {
-        "basis": capacity.basis,
-        "rps": {"value": capacity.value_rps, "low": capacity.low_rps, "high": capacity.high_rps},
-    }
-
-
-def _zone_json(lost: LostZone) -> dict[str, Any]:
-    hourly = lost.cost_to_hold.hourly
-    return {
-        "nodes_lost": lost.nodes_lost,
-        "error_ratio_until_noticed": lost.error_ratio_until_noticed,
-        "p99_ms": _finite(lost.p99_ms),
-        "holds": lost.holds,
-        "nodes_to_hold": lost.nodes_to_hold,
-        "monthly_to_hold": None if hourly is None else hourly * cost.HOURS_A_MONTH,
+        "monthly": cost.times(each.cost.hourly, cost.HOURS_A_MONTH),
+        "lost_zone": lost
+        and {
+            "nodes_lost": lost.nodes_lost,
+            "error_ratio_until_noticed": lost.error_ratio_until_noticed,
+            "p99_ms": _finite(lost.p99_ms),
+            "holds": lost.holds,
+            "nodes_to_hold": lost.nodes_to_hold,
+            "monthly_to_hold": cost.times(lost.cost_to_hold.hourly, cost.HOURS_A_MONTH),
+        },
     }
 
 

@@ -28,14 +28,17 @@ class Priced:
     settings: Settings | None = None
 
     @property
+    def platform(self) -> str:
+        return self.settings.platform if self.settings else ""
+
+    @property
     def stands_in(self) -> bool:
-        """Whether the stack runs on this machine, which costs nothing."""
-        return self.settings is not None and self.settings.platform == "local"
+        return self.platform == "local"
 
     @property
     def test(self) -> Cost | None:
         """The cost of the load test's own nodes, where the stack has some."""
-        if self.settings is None or self.settings.platform != "gke":
+        if self.settings is None or self.platform != "gke":
             return None
         return load_cost(self.settings.gke.load_shape, self.cost.region)
 
@@ -48,11 +51,11 @@ class Priced:
 
 
 def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as_json: bool) -> None:
-    """Price one shape, the named stacks, or all stacks."""
     if shape is not None and stacks:
         raise CommandError("--shape and --stack exclude each other, so nothing was priced; give one of them")
     if shape is not None:
-        priced = [_price_shape(parse_shape(shape), region or cost.DEFAULT_REGION)]
+        node_shape = parse_shape(shape)
+        priced = [Priced(node_shape, cost.estimate(node_shape, region or cost.DEFAULT_REGION))]
     elif stacks:
         priced = [_price_stack(stack, region) for stack in stacks]
     else:
@@ -66,7 +69,6 @@ def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as
 
 
 def parse_shape(text: str) -> NodeShape:
-    """The shape of `<nodes>x<machine type>`."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         raise CommandError(f"--shape {text} is not <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
@@ -74,20 +76,10 @@ def parse_shape(text: str) -> NodeShape:
     return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
 
 
-def _price_shape(shape: NodeShape, region: str) -> Priced:
-    return Priced(shape, cost.estimate(shape, region))
-
-
 def _price_stack(stack: str, region: str | None) -> Priced:
     settings = load_settings(stack)
     shape = settings.node_shape(stack)
     return Priced(shape, kept_cost(settings.platform, shape, region or settings.region), settings)
-
-
-def _cost_as(usage: Usage, one: Priced) -> Cost:
-    """The cost of the same shape with machines bought in another way."""
-    platform = one.settings.platform if one.settings else ""
-    return kept_cost(platform, one.shape, one.cost.region, usage=usage)
 
 
 def _price_all(region: str | None) -> list[Priced]:
@@ -102,7 +94,11 @@ def _price_all(region: str | None) -> list[Priced]:
 
 
 def _print_side_by_side(priced: list[Priced]) -> None:
-    others = _other_ways_to_buy(priced)
+    ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
+    costs = {
+        usage: [kept_cost(one.platform, one.shape, one.cost.region, usage=usage) for one in priced] for usage in ways
+    }
+    others = {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
     numbers = (
         "vCPUs",
         "memory, GB",
@@ -116,17 +112,19 @@ def _print_side_by_side(priced: list[Priced]) -> None:
     rows = [
         (
             one.shape.name,
-            _shape(one),
+            f"{one.shape.nodes} × {one.shape.machine_type}",
             str(one.shape.nodes * one.shape.vcpus),
             f"{one.shape.nodes * one.shape.memory_gb:g}",
             number(one.cost.hourly),
-            money(_times(cost.nodes_hourly(one.cost), cost.HOURS_A_DAY)),
+            money(cost.times(cost.nodes_hourly(one.cost), cost.HOURS_A_DAY)),
             _total(one.cost, cost.HOURS_A_DAY),
             _total(one.cost, cost.HOURS_A_MONTH),
             number(one.test.hourly) if one.test else MISSING,
-            *(money(_times(one_other.hourly, cost.HOURS_A_MONTH)) for one_other in costs),
+            *(money(cost.times(one_other.hourly, cost.HOURS_A_MONTH)) for one_other in bought),
         )
-        for one, costs in zip(priced, zip(*others.values(), strict=True) if others else [()] * len(priced), strict=True)
+        for one, bought in zip(
+            priced, zip(*others.values(), strict=True) if others else [()] * len(priced), strict=True
+        )
     ]
     print_table(Table.of("Prices", ("stack", "shape"), numbers, rows))
     note(
@@ -136,20 +134,18 @@ def _print_side_by_side(priced: list[Priced]) -> None:
     _print_notes(priced)
 
 
-def _other_ways_to_buy(priced: list[Priced]) -> dict[Usage, list[Cost]]:
-    """The cost of the same shapes as spot machines or by commitment, for those that the price list has."""
-    ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
-    costs = {usage: [_cost_as(usage, one) for one in priced] for usage in ways}
-    return {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
-
-
 def _print_line_items(one: Priced) -> None:
     sums = [(each.name, each.counts, "", "", *_usd(each.hourly)) for each in cost.sums(one.cost)]
-    _print_items(f"{one.shape.name}: {_shape(one)}, {one.cost.region}", one.cost, sums)
+    title = f"{one.shape.name}: {one.shape.nodes} × {one.shape.machine_type}, {one.cost.region}"
+    _print_items(title, one.cost, sums)
     if one.test is not None:
         total = ("total", "deleted after the load test", "", "", *_usd(one.test.hourly))
         _print_items("\nFor the load test only", one.test, [total])
-        _print_run(one)
+        if one.settings is not None and one.run_usd is not None:
+            note(
+                f"\nOne run of {one.settings.load.total_s:g} s costs {number(one.run_usd)} USD, all of the above. The"
+                " time to create and destroy the cluster is not included."
+            )
     _print_notes([one])
 
 
@@ -169,16 +165,8 @@ def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]]) -> N
     print_table(Table.of(title, ("item", "SKU"), numbers, [*items, blank, *sums]), title)
 
 
-def _print_run(one: Priced) -> None:
-    if one.settings is not None and one.run_usd is not None:
-        note(
-            f"\nOne run of {one.settings.load.total_s:g} s costs {number(one.run_usd)} USD, all of the above. The time"
-            " to create and destroy the cluster is not included."
-        )
-
-
 def _usd(hourly: float | None) -> tuple[str, str, str]:
-    return number(hourly), money(_times(hourly, cost.HOURS_A_DAY)), money(_times(hourly, cost.HOURS_A_MONTH))
+    return number(hourly), money(cost.times(hourly, cost.HOURS_A_DAY)), money(cost.times(hourly, cost.HOURS_A_MONTH))
 
 
 def _print_notes(priced: list[Priced]) -> None:
@@ -192,16 +180,8 @@ def _print_notes(priced: list[Priced]) -> None:
     note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
 
 
-def _shape(one: Priced) -> str:
-    return f"{one.shape.nodes} × {one.shape.machine_type}"
-
-
 def _total(priced: Cost, hours: int) -> str:
     return money(priced.hourly * hours) if priced.hourly is not None else f"≥ {money(cost.at_least(priced) * hours)}"
-
-
-def _times(hourly: float | None, hours: int) -> float | None:
-    return None if hourly is None else hourly * hours
 
 
 def _json(one: Priced) -> dict[str, Any]:

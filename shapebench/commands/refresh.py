@@ -4,15 +4,12 @@ from pathlib import Path
 
 from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
 
-from analysis.pricing import Price, Unpriced
+from analysis.pricing import Price
 from analysis.pricing.catalogue import CatalogueError, connect, read_catalogue
 from analysis.pricing.cost import DEFAULT_REGION
 from analysis.pricing.rules import RULES
 from analysis.pricing.snapshot import FOLDER, Snapshot, newest_snapshot
 from shapebench.output import CommandError, note
-
-# Price changes in this region are printed, a line each.
-_SHOWN = DEFAULT_REGION
 
 
 def refresh_prices(transport: CloudCatalogTransport | None = None, folder: Path = FOLDER) -> Path:
@@ -23,7 +20,10 @@ def refresh_prices(transport: CloudCatalogTransport | None = None, folder: Path 
     except CatalogueError as error:
         raise CommandError(str(error)) from None
     path = folder / f"{after.as_of}-catalogue.toml"
-    _write(path, after.to_toml())
+    # In one step: half a list would price half of a stack.
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(after.to_toml(), encoding="utf-8")
+    unfinished.replace(path)
     newest_snapshot.cache_clear()
     for line in changes(before, after):
         note(line)
@@ -31,15 +31,15 @@ def refresh_prices(transport: CloudCatalogTransport | None = None, folder: Path 
     return path
 
 
-def changes(before: Snapshot, after: Snapshot, region: str = _SHOWN) -> list[str]:
+def changes(before: Snapshot, after: Snapshot, region: str = DEFAULT_REGION) -> list[str]:
     """A line for each price of a region that was added, removed or changed."""
     lines = []
     for rule in RULES:
         old, new = (each.price(rule.resource, region, rule.usage) for each in (before, after))
         what = f"{rule.resource}, {rule.usage}, {region}"
-        if isinstance(new, Unpriced):
-            lines.append(f"{what}: {new.reason}")
-        elif isinstance(old, Unpriced):
+        if isinstance(new, str):
+            lines.append(f"{what}: {new}")
+        elif isinstance(old, str):
             lines.append(f"{what}: {_shown(new)}, new")
         elif old.unit_price != new.unit_price:
             change = new.unit_price / old.unit_price - 1
@@ -49,10 +49,3 @@ def changes(before: Snapshot, after: Snapshot, region: str = _SHOWN) -> list[str
 
 def _shown(price: Price) -> str:
     return f"{price.unit_price:.10g} / {price.unit}"
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step: half a list would price half of a stack."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

@@ -20,7 +20,6 @@ def report_runs(uri: str, folder: Path, objective: Objective, *, seed: bool = Fa
 
 
 def export_runs(uri: str, folder: Path, objective: Objective, *, rows: bool, seed: bool) -> None:
-    """Write the folder and print its files; raises CommandError if there is no finished run."""
     store = ResultsStore(uri)
     findings = _findings(store, objective, "export")
     for path in write_export(findings, folder, store if rows else None, seed=seed):

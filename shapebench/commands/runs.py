@@ -1,5 +1,6 @@
 """`shapebench runs`: the finished runs of a store, with their figures."""
 
+from dataclasses import asdict
 from typing import Any
 
 from analysis.formatting import run_names, shape_name
@@ -9,7 +10,7 @@ from analysis.results.columns import read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.figures import Shown
-from analysis.statistics.read import Read, figures_of
+from analysis.statistics.read import figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
@@ -22,16 +23,29 @@ def print_runs(uri: str, *, as_json: bool) -> None:
     """Print every finished run in order of time, and what was skipped on stderr."""
     store = ResultsStore(uri)
     scan = store.scan()
-    read = [(manifest, *_read(store, manifest)) for manifest in scan.manifests]
-    runs = [(manifest, summary) for manifest, summary, _ in read]
-    repeats = repeats_of((manifest, figures) for manifest, _, figures in read if figures)
+    runs, repeated = [], []
+    for manifest in scan.manifests:
+        rows = read_columns(store, manifest)
+        runs.append((manifest, summary_of(manifest, rows)))
+        if manifest.repeat:
+            repeated.append((manifest, figures_of(manifest, rows, QUANTILES)))
+    repeats = repeats_of(repeated)
     if as_json:
         print_json(_json(scan, runs, repeats))
         return
     if runs:
         names = run_names(scan.manifests)
-        rows = [_row(names[manifest.run_id], manifest, summary) for manifest, summary in runs]
-        print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], rows))
+        table = [
+            (
+                names[manifest.run_id],
+                shape_name(manifest),
+                "valid" if summary.valid else "INVALID",
+                f"{manifest.started_at:%Y-%m-%d %H:%M}",
+                *(figure.show(getattr(summary, figure.name)) for figure in _FIGURES),
+            )
+            for manifest, summary in runs
+        ]
+        print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table))
         if repeats:
             print_table(repeats_table(repeats, names), title=f"\n{REPEATS}")
     else:
@@ -43,23 +57,6 @@ def print_runs(uri: str, *, as_json: bool) -> None:
         note(f"skipped: {problem.path} {problem.why}")
     for folder in scan.unfinished:
         note(f"unfinished: {folder} has rows and no manifest, so no figure counts it")
-
-
-def _read(store: ResultsStore, manifest: Manifest) -> tuple[RunSummary, Read | None]:
-    """A run's summary and, of a repeat, its figures with their intervals."""
-    rows = read_columns(store, manifest)
-    figures = figures_of(manifest, rows, QUANTILES) if manifest.repeat else None
-    return summary_of(manifest, rows), figures
-
-
-def _row(name: str, manifest: Manifest, summary: RunSummary) -> tuple[str, ...]:
-    return (
-        name,
-        shape_name(manifest),
-        "valid" if summary.valid else "INVALID",
-        f"{manifest.started_at:%Y-%m-%d %H:%M}",
-        *(figure.show(getattr(summary, figure.name)) for figure in _FIGURES),
-    )
 
 
 def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Repeats, ...]) -> dict[str, Any]:
@@ -84,6 +81,6 @@ def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Re
             }
             for group in repeats
         ],
-        "problems": [{"path": problem.path, "why": problem.why} for problem in scan.problems],
+        "problems": [asdict(problem) for problem in scan.problems],
         "unfinished": list(scan.unfinished),
     }

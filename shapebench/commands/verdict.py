@@ -32,7 +32,6 @@ def parse_objective(p99: str | None, errors: str | None, budget: str | None, fil
 
 
 def print_verdict(uri: str, objective: Objective, output: str) -> int:
-    """Print the verdict as text, JSON or Markdown, and return the exit code for its outcome."""
     verdict = read_verdict(ResultsStore(uri), objective)
     if output == "json":
         print_json(to_dict(verdict))
@@ -50,9 +49,8 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
 
 
 def to_dict(verdict: Verdict) -> dict[str, object]:
-    """The verdict as plain values."""
     return {
-        "objective": verdict.objective.to_dict(),
+        "objective": verdict.objective.model_dump() | {"goal": verdict.objective.goal},
         "best": [each.label for each in verdict.best],
         "verdict": paragraph(verdict),
         "ranking": [each.to_dict() for each in verdict.ranking],

@@ -35,7 +35,6 @@ class Breakdown:
     drawing: Markup
 
     def table(self, currency: str) -> Table:
-        """The same as numbers."""
         items = (*map(Column, self.names), Column("total", bold=True), Column(f"{currency}/h"))
         return Table(
             "Cost of each variant by line item",
@@ -47,7 +46,8 @@ class Breakdown:
 
 def break_down(ranking: Sequence[Ranked]) -> Breakdown:
     """Divide the cost of each variant at the prices of its newest run, by which it is ranked."""
-    hourly = [_hourly(each) for each in ranking]
+    costs = [each.variant.newest.cost.line_items for each in ranking]
+    hourly = [{item.short_name: item.hourly for item in cost if item.hourly is not None} for cost in costs]
     items = tuple(dict.fromkeys(item for parts in hourly for item in parts))
     rows = []
     for each, parts in zip(ranking, hourly, strict=True):
@@ -57,19 +57,10 @@ def break_down(ranking: Sequence[Ranked]) -> Breakdown:
     return Breakdown(items, tuple(rows), _draw(items, rows))
 
 
-def _hourly(each: Ranked) -> dict[str, float]:
-    items = each.variant.newest.cost.line_items
-    return {item.short_name: item.hourly for item in items if item.hourly is not None}
-
-
-def _drawn_as(items: Sequence[str]) -> dict[str, str]:
-    """The name in the legend of each item; the last ones, which are the smallest, share one where colours run out."""
-    alone = items if len(items) <= len(_SHADES) else items[: len(_SHADES) - 1]
-    return {item: item if item in alone else _OTHER for item in items}
-
-
 def _draw(items: Sequence[str], rows: Sequence[Parts]) -> Markup:
-    drawn_as = _drawn_as(items)
+    # The last items, which are the smallest, share a name in the legend where colours run out.
+    alone = items if len(items) <= len(_SHADES) else items[: len(_SHADES) - 1]
+    drawn_as = {item: item if item in alone else _OTHER for item in items}
     names = list(dict.fromkeys(drawn_as.values()))
     parts = pd.DataFrame(
         [

@@ -21,14 +21,8 @@ _STYLE = Path(__file__).parents[1] / "templates" / "style.css"
 _PNG_SCALE = 2.0
 # The page's style sheet gives these their values, once for light and once for dark.
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--grid)"
-FIRST, SECOND, THIRD, FOURTH, BAD, BAND = (
-    "var(--series-1)",
-    "var(--series-2)",
-    "var(--series-3)",
-    "var(--series-4)",
-    "var(--bad)",
-    "var(--band)",
-)
+FIRST, SECOND, THIRD, FOURTH = (f"var(--series-{number})" for number in range(1, 5))
+BAD, BAND = "var(--bad)", "var(--band)"
 _LOOK = alt.Config(
     font="system-ui, sans-serif",
     view=alt.ViewConfig(stroke=None),
@@ -80,12 +74,10 @@ def name_axis() -> alt.Axis:
 
 
 def rows_height_px(rows: int) -> int:
-    """How high a chart is that has a row for each of so many names."""
     return 50 + 30 * rows
 
 
 def colours(field: str, names: list[str], values: list[str], symbol: str = "stroke") -> alt.Color:
-    """One colour for each name, with a legend above the chart."""
     legend = alt.Legend(orient="top", title=None, symbolType=symbol, symbolStrokeWidth=3, offset=6)
     return alt.Color(f"{field}:N", scale=alt.Scale(domain=names, range=values), legend=legend)
 
@@ -146,7 +138,8 @@ def labelled_bars(
 
 def standalone(drawing: str) -> str:
     """The drawing as an SVG file, in the page's light colours on its background."""
-    colours = _light_colours()
+    light, _, _ = _STYLE.read_text(encoding="utf-8").partition("@media")
+    colours = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", light))
     # Plain text: what is put into markup would be escaped.
     head, body = str(drawing).split(">", 1)
     view_box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
@@ -158,20 +151,10 @@ def standalone(drawing: str) -> str:
 
 
 def png(svg_file: str) -> bytes:
-    """A picture of an SVG file, at twice its size."""
     picture: bytes = vl_convert.svg_to_png(svg_file, scale=_PNG_SCALE)
     return picture
 
 
-def _light_colours() -> dict[str, str]:
-    light, _, _ = _STYLE.read_text(encoding="utf-8").partition("@media")
-    return dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", light))
-
-
 def _lean(tag: re.Match[str]) -> str:
     """A tag without roles and names of its own, since the drawing has one name, and with coordinates to 0.01 px."""
-    return _LONG.sub(_rounded, _NAMING.sub("", tag[0]))
-
-
-def _rounded(digits: re.Match[str]) -> str:
-    return f"{float(digits[0]):.2f}"
+    return _LONG.sub(lambda digits: f"{float(digits[0]):.2f}", _NAMING.sub("", tag[0]))

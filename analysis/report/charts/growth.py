@@ -54,7 +54,6 @@ class Growth:
 
 
 def growths(runs: Sequence[Run]) -> list[Growth]:
-    """Fit one law per variant, over all of its runs, in the order of the runs."""
     by_model = defaultdict(list)
     for run in runs:
         by_model[run.manifest.serving.model.name].append(run.manifest)
@@ -65,7 +64,6 @@ def growths(runs: Sequence[Run]) -> list[Growth]:
 
 
 def levels_table(growths: Sequence[Growth]) -> Table:
-    """Every level of load of every variant."""
     return Table.of(
         "Throughput and latency at every level of load",
         ("variant",),
@@ -87,7 +85,10 @@ def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     laws = fit(points, most) if len(points) >= _FEWEST_LEVELS else ()
     law = laws[0] if laws else None
     levels = tuple(_level(point, law, most, replicas) for point in points)
-    text = _describe(law, levels, _limit_rps(law, most) * replicas) if law else _why_no_law(points)
+    text = _why_no_law(points)
+    if law:
+        limit_rps = Service(law.alone_ms, np.ones(1), law.speeds(most)).limit_rps
+        text = _describe(law, levels, limit_rps * replicas)
     return Growth(label, levels, text, _draw(label, levels) if levels else None)
 
 
@@ -101,10 +102,6 @@ def _level(point: Point, law: Scaling | None, most: int, replicas: int) -> Level
         law_rps=law_rps * replicas if law_rps else None,
         law_ms=point.in_system / law_rps * 1000 if law_rps else None,
     )
-
-
-def _limit_rps(law: Scaling, most: int) -> float:
-    return Service(law.alone_ms, np.ones(1), law.speeds(most)).limit_rps
 
 
 def _describe(law: Scaling, levels: Sequence[Level], limit: float) -> str:

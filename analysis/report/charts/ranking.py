@@ -35,7 +35,6 @@ _MOST_NAMES = 5
 
 
 def ranking_charts(verdict: Verdict, front: Mapping[str, Front]) -> tuple[Chart, ...]:
-    """Cost and p99 with their intervals, then cost against p99."""
     ranking, limit_ms = verdict.ranking, verdict.objective.p99_ms
     dashed = "" if limit_ms is None else " Dashed: the limit."
     return (

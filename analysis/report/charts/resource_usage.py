@@ -23,7 +23,6 @@ def usage_charts(name: str, usage: ResourceUsage, series: Series) -> list[Chart]
 
 
 def usage_table(name: str, usage: ResourceUsage) -> Table:
-    """The numbers behind both charts, in order of time."""
     frame = usage.over_time
     names, memory_mb = frame["subject"].map(_NAMES), frame["memory_bytes"] / _MB
     return Table.of(

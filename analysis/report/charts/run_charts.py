@@ -30,7 +30,6 @@ _OPACITIES = [0.15, 0.32, 0.52, 0.75, 1.0]
 
 
 def run_charts(run: Run) -> tuple[Chart, ...]:
-    """The charts of one run, as far as it has the data for them."""
     series = run.series
     if series is None:
         return (_cost_by_item(run),)
@@ -75,7 +74,6 @@ def _latency_over_time(run: Run, series: Series) -> Chart:
 
 
 def _latency_heat_map(run: Run, series: Series) -> Chart:
-    """Which latencies the good answers of each window had."""
     cells = series.heat.assign(share=series.heat["shade"].map(dict(enumerate(_SHADES))))
     low_ms, high_ms = float(cells["low_ms"].min()), float(cells["high_ms"].max())
     # The names of the phases stand in the room above the slowest.

@@ -20,6 +20,8 @@ _HEAT_BINS = 24
 # At each of these shares of a window's answers, a cell of the heat map gets a shade darker.
 HEAT_SHARES = (0.0, 0.01, 0.05, 0.2, 0.5)
 _NO_SHADE = -1
+# Later than all times.
+_NEVER_US = 2**62
 # The width of a bin in logarithms where all answers took the same time.
 _NARROWEST = 1e-4
 
@@ -47,12 +49,12 @@ class Series:
 
 
 def series_of(rows: RunRows, manifest: Manifest) -> Series:
-    """Aggregate the rows of a run."""
     every = rows.every
     phases = _phases(every)
     total_s = float(phases["end_s"].max()) if len(phases) else 0.0
     window_s = next((width for width in _WINDOW_WIDTHS_S if total_s / width <= _MAX_WINDOWS), _WINDOW_WIDTHS_S[-1])
-    window = _window(every, window_s)
+    # By when each row was due; so small a type is sorted by counting.
+    window = np.asarray((every.due_us - every.due_us.min(initial=_NEVER_US)) // (1_000_000 * window_s), dtype=np.uint16)
     return Series(
         over_time=_over_time(every, window, window_s),
         phases=phases,
@@ -73,14 +75,6 @@ def _phases(rows: Columns) -> pd.DataFrame:
     found = [(phase, (first - begin_us) / 1e6, (last - begin_us) / 1e6) for phase, (first, last) in spans_us.items()]
     found.sort(key=lambda each: each[1])
     return pd.DataFrame(found, columns=["phase", "start_s", "end_s"])
-
-
-def _window(rows: Columns, window_s: int) -> _Windows:
-    """The window of each row, by when it was due."""
-    if not rows.due_us.size:
-        return np.zeros(0, dtype=np.uint16)
-    # So small a type is sorted by counting.
-    return np.asarray((rows.due_us - rows.due_us.min()) // (1_000_000 * window_s), dtype=np.uint16)
 
 
 def _over_time(rows: Columns, window: _Windows, window_s: int) -> pd.DataFrame:

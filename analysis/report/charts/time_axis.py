@@ -14,7 +14,6 @@ _STROKES: tuple[tuple[str, list[float]], ...] = ((FIRST, [1, 0]), (SECOND, [5, 3
 
 
 def seconds_axis(field: str, series: Series) -> alt.X:
-    """From the first request to the end of the last window."""
     end_s = float(series.over_time["second"].max()) + series.window_s if len(series.over_time) else 1.0
     scale = alt.Scale(domain=[0, end_s], nice=False)
     return alt.X(f"{field}:Q", title="seconds since the first request", axis=alt.Axis(grid=False), scale=scale)

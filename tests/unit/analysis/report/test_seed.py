@@ -4,7 +4,7 @@ import pytest
 
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.report.seed import EXPERIMENTS, differences, seed_table
+from analysis.report.seed import EXPERIMENTS, differences, seed_claims, seed_table
 from analysis.results.manifest import Validity
 from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
@@ -22,18 +22,18 @@ def a_run(store, server=FAST, load=SEED, serving=None, **changes):
     return write_run(store, manifest.model_copy(update={"serving": served}), make_rows(load, server))
 
 
-def table_of(store):
-    return seed_table(collect(store, Objective(errors=0.05)))
+def findings_of(store):
+    return collect(store, Objective(errors=0.05))
 
 
 def row_of(store, label):
-    table = table_of(store).table
+    table = seed_table(findings_of(store))
     titles = [column.title for column in table.columns]
     return next(dict(zip(titles, row, strict=True)) for row in table.rows if row[0] == label)
 
 
 def claim_of(store, beginning):
-    return next(each for each in table_of(store).claims if each.claim.startswith(beginning))
+    return next(each for each in seed_claims(findings_of(store).verdict) if each.claim.startswith(beginning))
 
 
 def test_there_are_twelve_experiments_and_three_with_batching_under_their_own_labels():
@@ -46,7 +46,7 @@ def test_there_are_twelve_experiments_and_three_with_batching_under_their_own_la
 
 def test_a_run_is_in_the_row_of_its_settings_and_in_no_other(store):
     a_run(store)
-    rows = {row[0]: row[1] for row in table_of(store).table.rows}
+    rows = {row[0]: row[1] for row in seed_table(findings_of(store)).rows}
     assert rows.pop("2n-8c-16r-interop8") == "8cpu-16gb"
     assert set(rows.values()) == {"no run"}
 
@@ -62,7 +62,7 @@ def test_a_run_is_in_the_row_of_its_settings_and_in_no_other(store):
 )
 def test_a_run_with_other_settings_is_in_no_row(store, serving):
     a_run(store, serving=serving)
-    assert {row[1] for row in table_of(store).table.rows} == {"no run"}
+    assert {row[1] for row in seed_table(findings_of(store)).rows} == {"no run"}
 
 
 def test_batching_matches_only_with_the_published_parameters(store):
@@ -126,14 +126,14 @@ def test_the_published_best_is_confirmed_only_among_all_twelve(store):
 
 
 def test_all_published_claims_are_there_and_those_not_examined_are_undecided(store):
-    claims = table_of(store).claims
+    claims = seed_claims(findings_of(store).verdict)
     assert len(claims) == 6
     assert [each.finding for each in claims[-2:]] == ["undecided", "undecided"]
 
 
 def test_both_reports_compare_with_the_experiment_only_with_the_option(store, tmp_path):
     a_run(store)
-    findings = collect(store, Objective(errors=0.05))
+    findings = findings_of(store)
     for path in write_report(findings, tmp_path / "without"):
         assert "Comparison with the published experiment" not in path.read_text()
     for path in write_report(findings, tmp_path / "with", seed=True):

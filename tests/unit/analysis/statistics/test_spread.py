@@ -40,22 +40,22 @@ def repeats_in(store: ResultsStore, manifests: Iterable[Manifest]) -> tuple[Repe
 
 def test_both_shares_are_standard_deviations_so_they_compare() -> None:
     spread = spread_of("p99_ms", [estimate(90, 5), estimate(100, 5), estimate(110, 5)])
-    assert (spread.lowest, spread.middle, spread.highest) == (90, 100, 110)
-    assert spread.between == pytest.approx(0.10)
-    assert spread.within == pytest.approx(0.05, rel=1e-6)
+    assert (spread.lowest, spread.median, spread.highest) == (90, 100, 110)
+    assert spread.from_run_to_run == pytest.approx(0.10)
+    assert spread.within_a_run == pytest.approx(0.05, rel=1e-6)
 
 
 def test_runs_that_only_vary_as_each_of_them_does_within_have_two_shares_alike() -> None:
     values = np.random.default_rng(1).normal(100, 3, 4000)
     spread = spread_of("goodput_rps", [estimate(float(value), 3) for value in values])
-    assert spread.between == pytest.approx(spread.within, rel=0.05)
+    assert spread.from_run_to_run == pytest.approx(spread.within_a_run, rel=0.05)
 
 
 def test_a_run_without_an_upper_bound_has_no_spread_within() -> None:
     spread = spread_of("p99_ms", [estimate(100, 5), replace(estimate(110, 5), high=math.inf)])
-    assert spread.within is None
+    assert spread.within_a_run is None
     assert spread.to_dict()["within_a_run"] is None
-    assert spread.between > 0
+    assert spread.from_run_to_run > 0
 
 
 @given(
@@ -64,8 +64,8 @@ def test_a_run_without_an_upper_bound_has_no_spread_within() -> None:
 def test_another_unit_changes_no_share(values: list[float], factor: float) -> None:
     runs = [estimate(value, value / 50) for value in values]
     spread, scaled = spread_of("p50_ms", runs), spread_of("p50_ms", [run.times(factor) for run in runs])
-    assert scaled.between == pytest.approx(spread.between, abs=1e-9)
-    assert scaled.within == pytest.approx(spread.within, abs=1e-9)
+    assert scaled.from_run_to_run == pytest.approx(spread.from_run_to_run, abs=1e-9)
+    assert scaled.within_a_run == pytest.approx(spread.within_a_run, abs=1e-9)
 
 
 def test_a_group_is_read_in_its_order_and_other_runs_are_no_repeats(store: ResultsStore) -> None:
@@ -76,10 +76,10 @@ def test_a_group_is_read_in_its_order_and_other_runs_are_no_repeats(store: Resul
     goodput, p50, p99 = group.spreads
     assert (goodput.figure, p50.figure, p99.figure) == ("goodput_rps", "p50_ms", "p99_ms")
     assert goodput.lowest == pytest.approx(10, rel=0.1)
-    assert goodput.middle == pytest.approx(12, rel=0.1)
+    assert goodput.median == pytest.approx(12, rel=0.1)
     assert goodput.highest == pytest.approx(14, rel=0.1)
-    assert goodput.within is not None
-    assert goodput.between > goodput.within, "these servers do differ"
+    assert goodput.within_a_run is not None
+    assert goodput.from_run_to_run > goodput.within_a_run, "these servers do differ"
 
 
 def test_an_invalid_run_is_no_part_of_the_spread_and_a_group_of_one_has_none(store: ResultsStore) -> None:

@@ -2,11 +2,11 @@ from analysis.verdict.variants import comparable
 
 
 def labels(manifests):
-    return [variant.label for variant in comparable(manifests).variants]
+    return [variant.label for variant in comparable(manifests)[0]]
 
 
 def test_runs_with_the_same_settings_are_repeats_of_one_variant(manifest):
-    [variant] = comparable([manifest(), manifest()]).variants
+    [variant], _ = comparable([manifest(), manifest()])
     assert len(variant.manifests) == 2
     assert variant.label == "8cpu-16gb"
 
@@ -34,33 +34,33 @@ def test_a_repeat_is_a_repeat_whatever_its_model_was_exported_as(manifest):
 
 
 def test_only_runs_under_the_same_load_compare_and_the_others_are_excluded_with_a_reason(manifest):
-    chosen = comparable([manifest(load="seed"), manifest("2cpu-4gb", load="seed"), manifest(load="smoke")])
-    assert [variant.label for variant in chosen.variants] == ["8cpu-16gb", "2cpu-4gb"]
-    [(_, why)] = chosen.excluded
+    variants, excluded = comparable([manifest(load="seed"), manifest("2cpu-4gb", load="seed"), manifest(load="smoke")])
+    assert [variant.label for variant in variants] == ["8cpu-16gb", "2cpu-4gb"]
+    [(_, why)] = excluded
     assert "another load" in why
     assert "users 150" in why
     assert "users 4" in why
 
 
 def test_of_equally_many_the_newest_are_compared(manifest):
-    chosen = comparable([manifest(load="seed"), manifest(load="smoke")])
-    assert chosen.variants[0].newest.load.users == 4
+    variants, _ = comparable([manifest(load="seed"), manifest(load="smoke")])
+    assert variants[0].newest.load.users == 4
 
 
 def test_this_machine_never_compares_with_a_cluster(manifest):
     local = [manifest(inter_op=inter_op).model_copy(update={"platform": "local"}) for inter_op in (2, 4, 8)]
-    chosen = comparable([*local, manifest()])
-    assert len(chosen.variants) == 1
-    assert all("does not compare with runs on a cluster" in why for _, why in chosen.excluded)
-    assert len(comparable(local).variants) == 3
+    variants, excluded = comparable([*local, manifest()])
+    assert len(variants) == 1
+    assert all("does not compare with runs on a cluster" in why for _, why in excluded)
+    assert len(comparable(local)[0]) == 3
 
 
 def test_another_model_does_not_compare(manifest):
     run = manifest("2cpu-4gb")
     other = manifest(model=run.serving.model.model_copy(update={"name": "bert"}))
-    [(_, why)] = comparable([other, run]).excluded
+    _, [(_, why)] = comparable([other, run])
     assert "bert" in why
 
 
 def test_no_runs_are_no_variants():
-    assert comparable([]).variants == ()
+    assert comparable([]) == ((), ())
