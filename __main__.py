@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pulumi
+from pulumi.runtime.config import get_config_env
 
-from stacks.config import google_config_of_this_stack, settings_of_this_stack, zone_of_this_stack
+from components.platform_args import PlatformArgs
+from stacks.config import settings_of_this_stack
 from stacks.explain import SettingsError
+from stacks.files import google_keys, zone_of
 from stacks.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,9 +26,9 @@ Outputs = Mapping[str, object]
 
 def local(settings: Settings) -> Outputs:
     """A process on this machine."""
-    from components.platforms.local import LocalPlatform, LocalPlatformArgs
+    from components.platforms.local import LocalPlatform
 
-    platform = LocalPlatform("local", LocalPlatformArgs(STACK, settings, CHECKOUT))
+    platform = LocalPlatform("local", PlatformArgs(STACK, settings, CHECKOUT))
     serving, load_test = platform.serving, platform.load_test
     return {
         "restUrl": serving.rest_url,
@@ -39,9 +42,9 @@ def local(settings: Settings) -> Outputs:
 
 def kubernetes(settings: Settings) -> Outputs:
     """An existing cluster."""
-    from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs
+    from components.platforms.kubernetes import KubernetesPlatform
 
-    platform = KubernetesPlatform("kubernetes", KubernetesPlatformArgs(STACK, settings, CHECKOUT))
+    platform = KubernetesPlatform("kubernetes", PlatformArgs(STACK, settings, CHECKOUT))
     return {
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
@@ -53,8 +56,9 @@ def gke(settings: Settings) -> Outputs:
     """A cluster that the stack creates. Its hourly price is known in previews."""
     from components.platforms.gke import GkePlatform, GkePlatformArgs
 
-    google = google_config_of_this_stack()
-    platform = GkePlatform("gke", GkePlatformArgs(STACK, settings, zone_of_this_stack(settings), CHECKOUT, google))
+    config = get_config_env()
+    args = GkePlatformArgs(STACK, settings, CHECKOUT, zone_of(config, settings), google_keys(config))
+    platform = GkePlatform("gke", args)
     return {
         "cost": platform.cost,
         "expiresAt": platform.lease.expires_at,

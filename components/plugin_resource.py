@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 from inspect import get_annotations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import pulumi
 from pydantic.alias_generators import to_camel
@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 
-class PluginResource(pulumi.CustomResource):
-    """A resource of the plugin in `provider/`. A subclass's annotations are its outputs.
+_Args = TypeVar("_Args", bound="DataclassInstance")
+
+
+class PluginResource(pulumi.CustomResource, Generic[_Args]):
+    """A resource of the plugin in `provider/`. A subclass names its type; its annotations are its outputs.
 
     To the engine, the names of properties are camelCase; names inside a property stay as they are. Each field of a
     serving variant is a property of its own.
     """
 
-    def __init__(
-        self, token: str, name: str, args: "DataclassInstance", opts: pulumi.ResourceOptions | None = None
-    ) -> None:
+    pulumi_type: ClassVar[str]
+
+    def __init__(self, name: str, args: _Args, opts: pulumi.ResourceOptions | None = None) -> None:
         inputs: dict[str, object] = {}
         for field in fields(args):
             value = getattr(args, field.name)
@@ -30,7 +33,7 @@ class PluginResource(pulumi.CustomResource):
         properties = dict.fromkeys(get_annotations(type(self))) | inputs
         self._camel = {snake: to_camel(snake) for snake in properties}
         self._snake = {camel: snake for snake, camel in self._camel.items()}
-        super().__init__(token, name, properties, opts)
+        super().__init__(self.pulumi_type, name, properties, opts)
 
     def translate_input_property(self, prop: str) -> str:
         return self._camel.get(prop, prop)

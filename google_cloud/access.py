@@ -17,6 +17,7 @@ import google.oauth2.credentials
 from google.auth import impersonated_credentials
 from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
+from pydantic.alias_generators import to_camel
 
 from stacks.files import GOOGLE_PREFIX
 
@@ -24,9 +25,7 @@ _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _ENDPOINT = "CustomEndpoint"
 _ENDPOINT_VARIABLE = re.compile(r"GOOGLE_(\w+)_CUSTOM_ENDPOINT")
 _PROJECT_VARIABLES = ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
-_TOKEN_VARIABLES = ("GOOGLE_OAUTH_ACCESS_TOKEN",)
 _KEY_VARIABLES = ("GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON")
-_IMPERSONATE_VARIABLES = ("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",)
 
 
 class NoCredentialsError(Exception):
@@ -53,9 +52,9 @@ def access_of(google: Mapping[str, str], project: str | None = None) -> Access:
         project=project or configured.get("project") or _variable(_PROJECT_VARIABLES),
         endpoints=_endpoints_of_environment()
         | {key.removesuffix(_ENDPOINT): url for key, url in configured.items() if key.endswith(_ENDPOINT)},
-        token=configured.get("accessToken") or _variable(_TOKEN_VARIABLES),
+        token=configured.get("accessToken") or _variable(("GOOGLE_OAUTH_ACCESS_TOKEN",)),
         key=configured.get("credentials") or _variable(_KEY_VARIABLES),
-        impersonate=configured.get("impersonateServiceAccount") or _variable(_IMPERSONATE_VARIABLES),
+        impersonate=configured.get("impersonateServiceAccount") or _variable(("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",)),
     )
 
 
@@ -93,12 +92,7 @@ def _source(access: Access) -> Credentials:
 def _endpoints_of_environment() -> dict[str, str]:
     """URL by service, from variables such as GOOGLE_SERVICE_USAGE_CUSTOM_ENDPOINT."""
     names = (_ENDPOINT_VARIABLE.fullmatch(name) for name in os.environ)
-    return {_camel_case(each[1]): url for each in names if each and (url := os.environ[each[0]])}
-
-
-def _camel_case(snake_case: str) -> str:
-    first, *others = snake_case.lower().split("_")
-    return first + "".join(map(str.capitalize, others))
+    return {to_camel(each[1].lower()): url for each in names if each and (url := os.environ[each[0]])}
 
 
 def _variable(names: tuple[str, ...]) -> str | None:

@@ -19,7 +19,9 @@ def daily_usd(resource: CloudResource) -> float | None:
         return None
     if not quantities:
         return None
-    hourly = priced(quantities, _region(resource.location)).hourly
+    location = resource.location
+    region = location if location.count("-") < 2 else location.rpartition("-")[0]
+    hourly = priced(quantities, region).hourly
     return None if hourly is None else hourly * HOURS_A_DAY
 
 
@@ -30,8 +32,3 @@ def _quantities(resource: CloudResource) -> tuple[Quantity, ...]:
     if resource.kind == CLUSTER:
         return (CLUSTER_FEE, *(item for pool in node_pools(resource.document) for item in serving_nodes(pool)))
     return ()
-
-
-def _region(location: str) -> str:
-    """The region of a zone; a region stays as it is."""
-    return location if location.count("-") < 2 else location.rpartition("-")[0]

@@ -5,8 +5,6 @@ from typing import Any
 
 from stacks.explain import SettingsError
 
-_CREATING = "creating"
-
 
 def interrupted_names(export: str, stack: str) -> frozenset[str]:
     """The names of Google Cloud resources whose creation was interrupted; empty where there was none.
@@ -15,7 +13,7 @@ def interrupted_names(export: str, stack: str) -> frozenset[str]:
     """
     try:
         pending = json.loads(export)["deployment"].get("pending_operations") or []
-        creations = [each["resource"] for each in pending if each["type"] == _CREATING]
+        creations = [each["resource"] for each in pending if each["type"] == "creating"]
         stacks = {each["urn"].split(":")[2] for each in creations}
         names = {name for each in creations if (name := _name(each))}
     except (ValueError, LookupError, TypeError, AttributeError):

@@ -48,7 +48,6 @@ class CloudResource:
 
     @property
     def delete_path(self) -> str:
-        """The path for a DELETE."""
         *parent, plural, name = self.path.rsplit("/", 2)
         return "/".join([*parent, self.kind.deleted_as or plural, name])
 
@@ -124,7 +123,11 @@ def inventory(google: GoogleClient, project: str, say: Callable[[str], None]) ->
     listed: list[Iterator[CloudResource]] = [iter(every_cluster)]
     listed += [_aggregated(google, project, kind, unlisted) for kind in AGGREGATED]
     listed += [_of_project(google, project, kind) for kind in GLOBAL]
-    listed += [_buckets(google, project), _accounts(google, project), _grants(google, project, unlisted)]
+    listed += [
+        _buckets(google, project),
+        _of_project(google, project, ACCOUNT, "accounts", "email"),
+        _grants(google, project, unlisted),
+    ]
     say("listing machines, disks, addresses, networks and what is in them, buckets and service accounts")
     resources = [each for several in listed for each in several]
     networks = [each for each in resources if each.kind == NETWORK and each.labels]
@@ -172,10 +175,14 @@ def _aggregated(google: GoogleClient, project: str, kind: Kind, unlisted: set[st
                 yield CloudResource(kind, name, location, f"projects/{project}/{scope}/{kind.plural}/{name}", each)
 
 
-def _of_project(google: GoogleClient, project: str, kind: Kind) -> Iterator[CloudResource]:
-    path = f"projects/{project}/global/{kind.plural}"
-    for each in _all(google.pages("compute", path), "items"):
-        yield CloudResource(kind, _text(each, "name"), "global", f"{path}/{_text(each, 'name')}", each)
+def _of_project(
+    google: GoogleClient, project: str, kind: Kind, key: str = "items", named: str = "name"
+) -> Iterator[CloudResource]:
+    path = f"projects/{project}/{'global/' if kind in GLOBAL else ''}{kind.plural}"
+    for page in google.pages(kind.service, path):
+        for each in entries(page, key):
+            name = _text(each, named)
+            yield CloudResource(kind, name, "global", f"{path}/{name}", each)
 
 
 def _in_its_network(resource: CloudResource, networks: Iterable[CloudResource]) -> CloudResource:
@@ -184,16 +191,10 @@ def _in_its_network(resource: CloudResource, networks: Iterable[CloudResource]) 
 
 
 def _buckets(google: GoogleClient, project: str) -> Iterator[CloudResource]:
-    for each in _all(google.pages("storage", BUCKET.plural, project=project), "items"):
-        name = _text(each, "name")
-        yield CloudResource(BUCKET, name, str(each.get("location", "")).lower(), f"b/{quote(name, safe='')}", each)
-
-
-def _accounts(google: GoogleClient, project: str) -> Iterator[CloudResource]:
-    path = f"projects/{project}/{ACCOUNT.plural}"
-    for each in _all(google.pages("iam", path), "accounts"):
-        email = _text(each, "email")
-        yield CloudResource(ACCOUNT, email, "global", f"{path}/{email}", each)
+    for page in google.pages("storage", BUCKET.plural, project=project):
+        for each in entries(page, "items"):
+            name, location = _text(each, "name"), str(each.get("location", "")).lower()
+            yield CloudResource(BUCKET, name, location, f"b/{quote(name, safe='')}", each)
 
 
 def _grants(google: GoogleClient, project: str, unlisted: set[str]) -> Iterator[CloudResource]:
@@ -205,11 +206,6 @@ def _grants(google: GoogleClient, project: str, unlisted: set[str]) -> Iterator[
         if error.status != FORBIDDEN:
             raise
         unlisted.add("the project's IAM policy")
-
-
-def _all(pages: Iterable[Json], key: str) -> Iterator[Json]:
-    for page in pages:
-        yield from entries(page, key)
 
 
 def _text(document: Json, key: str) -> str:

@@ -16,8 +16,6 @@ _BUSY = {"PROVISIONING", "STOPPING", "RECONCILING"}
 
 
 class Why(StrEnum):
-    """Why a resource is a leftover."""
-
     expired = "expired"
     orphaned = "orphaned"
     """Its lease has not ended, but its stack's cluster is gone, and it is older than `YOUNG`."""
@@ -50,7 +48,11 @@ def leftovers(inventory: Inventory, now: datetime, interrupted: Collection[str] 
     A stack has no leftovers while it has a living cluster, one whose lease has not ended or that an operation is
     changing. So a network, whose expiry stays the first one when the lease is renewed, goes after its cluster.
     """
-    living = {cluster.stack for cluster in inventory.clusters if cluster.labels and _lives(cluster, now)}
+    living = {
+        each.stack
+        for each in inventory.clusters
+        if each.labels and (each.document.get("status") in _BUSY or not _has_expired(each, now))
+    }
     existing = {cluster.name for cluster in inventory.clusters}
     used_networks = {str(cluster.document.get("network")) for cluster in inventory.clusters}
     judged = (
@@ -81,10 +83,6 @@ def _why(resource: CloudResource, living: set[str], existing: set[str], now: dat
         return Why.expired
     old = resource.created_at is not None and resource.created_at + YOUNG <= now
     return Why.orphaned if old else None
-
-
-def _lives(cluster: CloudResource, now: datetime) -> bool:
-    return cluster.document.get("status") in _BUSY or not _has_expired(cluster, now)
 
 
 def _has_expired(resource: CloudResource, now: datetime) -> bool:

@@ -49,7 +49,10 @@ class Problem:
 
 def find_problems(required: Requirements, access: Access) -> list[Problem]:
     """All requirements that are not met; raises CloudError where Google does not answer."""
-    problems = [*_plugin_problems()]
+    problems: list[Problem] = []
+    if shutil.which(AUTH_PLUGIN) is None:
+        message = f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster"
+        problems.append(Problem(message, (f"gcloud components install {AUTH_PLUGIN}",)))
     if access.project is None:
         message = "no project is set, so there is nowhere to create the stack"
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
@@ -101,21 +104,15 @@ def skip_command(stack: str) -> str:
     return f"pulumi config set --path shapebench:gke.preflight false --stack {stack}"
 
 
-def _plugin_problems() -> Iterator[Problem]:
-    if shutil.which(AUTH_PLUGIN) is None:
-        yield Problem(
-            f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster",
-            (f"gcloud components install {AUTH_PLUGIN}",),
-        )
-
-
 def _project_problems(google: GoogleClient, project: str, required: Requirements) -> list[Problem]:
     try:
         disabled = _disabled_apis(google, project)
     except CloudError as error:
         if error.status not in {FORBIDDEN, NOT_FOUND}:
             raise
-        return [_unreachable(project, error)]
+        message = f"project {project} does not exist, or these credentials may not see it ({error})"
+        quota_project = f"gcloud auth application-default set-quota-project {project}"
+        return [Problem(message, ("gcloud projects list", LOGIN, quota_project))]
     checks: dict[str, Callable[[], Iterator[Problem]]] = {
         "compute.googleapis.com": lambda: chain(
             _zone_problems(google, project, required), _quota_problems(google, project, required)
@@ -123,19 +120,20 @@ def _project_problems(google: GoogleClient, project: str, required: Requirements
         "cloudresourcemanager.googleapis.com": lambda: _permission_problems(google, project),
         "iam.googleapis.com": lambda: _account_problems(google, project, required),
     }
+    found: list[Problem] = []
+    if disabled:
+        message = f"not enabled: {', '.join(disabled)}, so their resources cannot be created"
+        found.append(Problem(message, (f"gcloud services enable {' '.join(disabled)} --project {project}",)))
     # A disabled API answers no request: it is one problem, not one for each request.
-    found = [_run_check(check, project) for api, check in checks.items() if api not in disabled]
-    return [*_api_problems(disabled, project), *chain.from_iterable(found)]
-
-
-def _run_check(check: Callable[[], Iterator[Problem]], project: str) -> list[Problem]:
-    try:
-        return [*check()]
-    except CloudError as error:
-        if error.status != FORBIDDEN:
-            raise
-        message = f"these credentials may not read the project ({error}), so not everything was checked"
-        return [Problem(message, (_grant(project, "roles/viewer"),))]
+    for check in (check for api, check in checks.items() if api not in disabled):
+        try:
+            found += [*check()]
+        except CloudError as error:
+            if error.status != FORBIDDEN:
+                raise
+            message = f"these credentials may not read the project ({error}), so not everything was checked"
+            found.append(Problem(message, (_grant(project, "roles/viewer"),)))
+    return found
 
 
 def _disabled_apis(google: GoogleClient, project: str) -> list[str]:
@@ -149,26 +147,8 @@ def _disabled_apis(google: GoogleClient, project: str) -> list[str]:
     return [api for api in APIS if api not in enabled]
 
 
-def _api_problems(disabled: Sequence[str], project: str) -> Iterator[Problem]:
-    if disabled:
-        message = f"not enabled: {', '.join(disabled)}, so their resources cannot be created"
-        yield Problem(message, (f"gcloud services enable {' '.join(disabled)} --project {project}",))
-
-
-def _unreachable(project: str, error: CloudError) -> Problem:
-    return Problem(
-        f"project {project} does not exist, or these credentials may not see it ({error})",
-        ("gcloud projects list", LOGIN, f"gcloud auth application-default set-quota-project {project}"),
-    )
-
-
 def _zone_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
-    try:
-        state = google.get("compute", f"projects/{project}/zones/{required.zone}").get("status")
-    except CloudError as error:
-        if error.status != NOT_FOUND:
-            raise
-        state = None
+    state = (google.find("compute", f"projects/{project}/zones/{required.zone}") or {}).get("status")
     if state != "UP":
         status = "does not exist" if state is None else f"is {state}"
         yield Problem(
@@ -185,20 +165,12 @@ def _quota_problems(google: GoogleClient, project: str, required: Requirements) 
         ("region", f"projects/{project}/regions/{required.region}"),
         ("project", f"projects/{project}"),
     ):
-        listed = _listed_quotas(google, path)
+        # A missing region has no quotas: its zone is a problem already.
+        quotas = entries(google.find("compute", path) or {}, "quotas")
+        listed = {str(each.get("metric")): each for each in quotas}
         for need in required.needs:
             if need.scope == scope and need.metric in listed:
                 yield from _quota_problem(need, listed[need.metric], project, required.region)
-
-
-def _listed_quotas(google: GoogleClient, path: str) -> dict[str, Json]:
-    """Google's quotas of a region or project, by metric. A missing region has none: its zone is a problem already."""
-    try:
-        return {str(each.get("metric")): each for each in entries(google.get("compute", path), "quotas")}
-    except CloudError as error:
-        if error.status != NOT_FOUND:
-            raise
-        return {}
 
 
 def _quota_problem(need: Need, quota: Json, project: str, region: str) -> Iterator[Problem]:
@@ -247,7 +219,7 @@ def _grant(project: str, role: str) -> str:
 def _account_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
     for account in required.accounts:
         email = f"{account}@{project}.iam.gserviceaccount.com"
-        if _account_exists(google, f"projects/{project}/serviceAccounts/{email}"):
+        if google.find("iam", f"projects/{project}/serviceAccounts/{email}") is not None:
             yield Problem(
                 f"service account {account} exists already: another stack of this name is up, or left it behind",
                 (
@@ -255,13 +227,3 @@ def _account_problems(google: GoogleClient, project: str, required: Requirements
                     f"gcloud iam service-accounts delete {email} --project {project}  # if no stack uses it",
                 ),
             )
-
-
-def _account_exists(google: GoogleClient, path: str) -> bool:
-    try:
-        google.get("iam", path)
-    except CloudError as error:
-        if error.status != NOT_FOUND:
-            raise
-        return False
-    return True

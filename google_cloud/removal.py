@@ -43,7 +43,8 @@ class Remover:
         resource = leftover.resource
         if not leftover.removable:
             return "it does not carry the labels of a stack"
-        if not self._has_same_labels(resource.network or resource):
+        labelled = resource.network or resource
+        if labels_of(labelled.kind, labelled.name, self._current(labelled)) != labelled.labels:
             return "its labels have changed since it was listed, so it is in use"
         if resource.network and not is_in(resource.network, resource.kind, resource.name, self._current(resource)):
             return "it is in another network than when it was listed"
@@ -53,9 +54,6 @@ class Remover:
             remove_grants(self._google, resource.path.split("/")[1], resource.name)
         self._wait(resource, self._google.delete(resource.kind.service, resource.delete_path))
         return None
-
-    def _has_same_labels(self, resource: CloudResource) -> bool:
-        return labels_of(resource.kind, resource.name, self._current(resource)) == resource.labels
 
     def _current(self, resource: CloudResource) -> Json:
         return self._google.get(resource.kind.service, resource.path)

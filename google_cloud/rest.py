@@ -57,8 +57,16 @@ class GoogleClient:
         """GET a path of the service, such as `projects/acme/regions/us-central1`."""
         return self._send("GET", service, path, params=query)
 
+    def find(self, service: str, path: str) -> Json | None:
+        """GET a path of the service; None where it does not exist."""
+        try:
+            return self.get(service, path)
+        except CloudError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+
     def post(self, service: str, path: str, body: Json) -> Json:
-        """POST `body`; returns the answer."""
         return self._send("POST", service, path, json=body)
 
     def delete(self, service: str, path: str, **query: str) -> Json:

@@ -29,17 +29,12 @@ def policy_of(rule: Rule) -> ResourceValidationPolicy:
     """A rule as a policy of the SDK."""
 
     def validate(args: ResourceValidationArgs, report_violation: ReportViolation) -> None:
-        for message in rule.violations(resource_of(args)):
+        stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
+        inputs = {key: _member(args.props, key) for key in args.props}
+        for message in rule.violations(Resource(args.resource_type, args.name, stack, inputs)):
             report_violation(message)
 
     return ResourceValidationPolicy(name=rule.name, description=rule.description, validate=validate)
-
-
-def resource_of(args: ResourceValidationArgs) -> Resource:
-    """The SDK's resource as plain values."""
-    stack = args.urn.split("::")[0].removeprefix("urn:pulumi:")
-    inputs = {key: _member(args.props, key) for key in args.props}
-    return Resource(args.resource_type, args.name, stack, inputs)
 
 
 def _known(value: object) -> object:

@@ -56,23 +56,21 @@ def _parsed(path: Path, message: str) -> Message:
 
 
 def _message_class(name: str) -> type[Message]:
+    messages: dict[str, dict[str, _Field.Type.ValueType | str]] = {
+        "Int64Value": {"value": _Field.TYPE_INT64},
+        "BatchingParameters": dict.fromkeys(Batching.model_fields, "Int64Value"),
+        "PrometheusConfig": {"enable": _Field.TYPE_BOOL, "path": _Field.TYPE_STRING},
+        "MonitoringConfig": {"prometheus_config": "PrometheusConfig"},
+    }
     file = descriptor_pb2.FileDescriptorProto(name="shapebench_config.proto", package=_PACKAGE, syntax="proto3")
-    _add_message(file, "Int64Value", {"value": _Field.TYPE_INT64})
-    _add_message(file, "BatchingParameters", dict.fromkeys(Batching.model_fields, "Int64Value"))
-    _add_message(file, "PrometheusConfig", {"enable": _Field.TYPE_BOOL, "path": _Field.TYPE_STRING})
-    _add_message(file, "MonitoringConfig", {"prometheus_config": "PrometheusConfig"})
+    for message_name, fields in messages.items():
+        message = file.message_type.add(name=message_name)
+        for number, (field, kind) in enumerate(fields.items(), start=1):
+            added = message.field.add(name=field, number=number, label=_Field.LABEL_OPTIONAL)
+            if isinstance(kind, str):
+                added.type, added.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
+            else:
+                added.type = kind
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
-
-
-def _add_message(
-    file: descriptor_pb2.FileDescriptorProto, name: str, fields: dict[str, "_Field.Type.ValueType | str"]
-) -> None:
-    message = file.message_type.add(name=name)
-    for number, (field, kind) in enumerate(fields.items(), start=1):
-        added = message.field.add(name=field, number=number, label=_Field.LABEL_OPTIONAL)
-        if isinstance(kind, str):
-            added.type, added.type_name = _Field.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
-        else:
-            added.type = kind

@@ -17,11 +17,6 @@ class Code(Enum):
     INTERNAL = (13, HTTPStatus.INTERNAL_SERVER_ERROR)
     UNAVAILABLE = (14, HTTPStatus.SERVICE_UNAVAILABLE)
 
-    @property
-    def http_status(self) -> HTTPStatus:
-        """The HTTP status for this code."""
-        return self.value[1]
-
 
 class ServingError(Exception):
     """A request that cannot be answered. The client gets `message` as it is, so it names the problem."""
@@ -31,7 +26,7 @@ class ServingError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
-        self.http_status = http_status or code.http_status
+        self.http_status = http_status or code.value[1]
 
 
 def invalid_argument(message: str) -> ServingError:

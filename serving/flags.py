@@ -95,11 +95,9 @@ def _parser() -> _Parser:
     add("--batching_parameters_file", type=_file, help="BatchingParameters in text format")
     add("--monitoring_config_file", type=_file, help="MonitoringConfig in text format")
     add("--tensorflow_session_parallelism", type=_natural, default=0, help="both thread pools; 0 means automatic")
-    for flag, field, text in (
-        ("--tensorflow_intra_op_parallelism", "intra_op_threads", "threads that share one operation"),
-        ("--tensorflow_inter_op_parallelism", "inter_op_threads", "operations that run at once"),
-    ):
-        add(flag, dest=field, type=_natural, default=0, help=text)
+    for kind, text in (("intra", "threads that share one operation"), ("inter", "operations that run at once")):
+        flag = f"--tensorflow_{kind}_op_parallelism"
+        add(flag, dest=f"{kind}_op_threads", type=_natural, default=0, help=text)
     return parser
 
 

@@ -6,8 +6,8 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 
-import grpc
 import tensorflow as tf
 import uvicorn
 
@@ -31,12 +31,14 @@ def serve(startup: Startup) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    grpc_api = _started_grpc(served, startup)
-    rest_api = _RestThread(served, startup, startup.rest_socket, stop) if startup.rest_socket else None
+    grpc_api = grpc_server(served, startup.flags)
+    grpc_api.start()
+    _log.info("gRPC at %s:%d", startup.flags.bind_address, startup.flags.port)
+    stop_rest = _serve_rest(served, startup, startup.rest_socket, stop) if startup.rest_socket else None
     stop.wait()
     grpc_stopped = grpc_api.stop(_GRACE_S)
-    if rest_api:
-        rest_api.stop()
+    if stop_rest:
+        stop_rest()
     grpc_stopped.wait()
     served.close()
 
@@ -58,47 +60,42 @@ def _loaded_model(startup: Startup) -> LoadedModel:
     return model
 
 
-def _started_grpc(served: ServedModel, startup: Startup) -> grpc.Server:
-    server = grpc_server(served, startup.flags)
-    server.start()
-    _log.info("gRPC at %s:%d", startup.flags.bind_address, startup.flags.port)
-    return server
+def _serve_rest(
+    served: ServedModel, startup: Startup, bound: socket.socket, stop: threading.Event
+) -> Callable[[], None]:
+    """Run uvicorn in a thread, as the main thread gets the signals; sets `stop` when it ends. Returns what stops it."""
+    flags = startup.flags
+    api = RestApi(
+        served,
+        threads=flags.rest_api_num_threads,
+        timeout_s=flags.rest_api_timeout_in_ms / 1000,
+        max_body_bytes=flags.rest_api_max_body_bytes,
+    )
+    config = uvicorn.Config(
+        api.application(startup.prometheus_path),
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
+        # A user who pauses between two requests must find the connection still open.
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = uvicorn.Server(config)
 
-
-class _RestThread:
-    """uvicorn in a thread, so that the main thread gets the signals and stops both APIs. Sets `stop` when it ends."""
-
-    def __init__(self, served: ServedModel, startup: Startup, bound: socket.socket, stop: threading.Event) -> None:
-        flags = startup.flags
-        api = RestApi(
-            served,
-            threads=flags.rest_api_num_threads,
-            timeout_s=flags.rest_api_timeout_in_ms / 1000,
-            max_body_bytes=flags.rest_api_max_body_bytes,
-        )
-        config = uvicorn.Config(
-            api.application(startup.prometheus_path),
-            http="httptools",
-            loop="uvloop",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_level="warning",
-            # A user who pauses between two requests must find the connection still open.
-            timeout_keep_alive=3600,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, args=(bound, stop), name="rest-loop")
-        _log.info("REST at %s:%d", flags.bind_address, flags.rest_api_port)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-
-    def _run(self, bound: socket.socket, stop: threading.Event) -> None:
+    def run() -> None:
         try:
-            self._server.run(sockets=[bound])
+            server.run(sockets=[bound])
         finally:
             stop.set()
+
+    def stop_rest() -> None:
+        server.should_exit = True
+        thread.join()
+
+    thread = threading.Thread(target=run, name="rest-loop")
+    _log.info("REST at %s:%d", flags.bind_address, flags.rest_api_port)
+    thread.start()
+    return stop_rest

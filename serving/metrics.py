@@ -9,8 +9,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 
 from serving.errors import Code, ServingError
 
-Entrypoint = Literal["REST", "GRPC"]
-
 # TF Serving's page has no `_created` series.
 disable_created_metrics()  # type: ignore[no-untyped-call] # prometheus-client leaves it untyped
 
@@ -65,7 +63,7 @@ class Metrics:
         )
 
     @contextmanager
-    def predict_request(self, entrypoint: Entrypoint) -> Iterator[None]:
+    def predict_request(self, entrypoint: Literal["REST", "GRPC"]) -> Iterator[None]:
         """Count one Predict request and time it. An exception that leaves the block sets its status."""
         start_s = time.perf_counter()
         code = Code.INTERNAL

@@ -6,12 +6,11 @@ Whoever starts one need not load what it loads: TensorFlow stays out of this mod
 
 import shutil
 import sys
-from abc import ABC, abstractmethod
 from pathlib import Path, PurePath
 from typing import ClassVar, TypeVar
 
 from stacks.servers import EMBEDDED, TENSORFLOW_SERVING, ServerFacts
-from stacks.serving_variant import Batching, ServingVariant
+from stacks.serving_variant import ServingVariant
 
 _Text = TypeVar("_Text")
 
@@ -19,24 +18,27 @@ _BATCHING_FILE = "batching.config"
 _MONITORING_FILE = "monitoring.config"
 
 
-class Server(ABC):
-    """One kind of server. Its image's entrypoint, too, takes the flags that are given here."""
+class TensorFlowServing:
+    """`tensorflow_model_server`. Flags: https://github.com/tensorflow/serving, model_servers/main.cc.
 
-    facts: ClassVar[ServerFacts]
-    counters_path: ClassVar[str]
+    Its image's entrypoint, too, takes the flags that are given here.
+    """
+
+    facts: ClassVar[ServerFacts] = TENSORFLOW_SERVING
+    counters_path: ClassVar[str] = "/monitoring/prometheus/metrics"
     """Of the REST port's Prometheus page, whose counters loadtest/generator/monitoring/counters.py reads."""
-    load_once_flags: ClassVar[tuple[str, ...]]
-    """Make it look for the model at the start only."""
+    # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
+    load_once_flags: ClassVar[tuple[str, ...]] = ("--file_system_poll_wait_seconds=0",)
 
-    @abstractmethod
     def executable(self) -> list[str] | None:
         """How its command line begins on this machine; None where it is not installed."""
+        path = shutil.which(self.facts.name)
+        return [path] if path else None
 
-    @abstractmethod
     def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
         """Flags and values that name the model and the folder above its versions, as text or as outputs."""
+        return {"--model_name": name, "--model_base_path": base_path}
 
-    @abstractmethod
     def flags(
         self,
         variant: ServingVariant,
@@ -50,20 +52,39 @@ class Server(ABC):
 
         `request_threads` take requests, of each API; None for the server's default.
         """
+        flags = [
+            f"--tensorflow_intra_op_parallelism={variant.intra_op}",
+            f"--tensorflow_inter_op_parallelism={variant.inter_op}",
+        ]
+        if variant.batching:
+            flags += ["--enable_batching=true", f"--batching_parameters_file={config_dir / _BATCHING_FILE}"]
+        if request_threads is not None:
+            flags += [f"--rest_api_num_threads={request_threads}", f"--grpc_max_threads={request_threads}"]
+        return [
+            *flags,
+            f"--rest_api_port={rest_port}",
+            f"--port={grpc_port}",
+            "--enable_grpc_healthcheck_service=true",
+            f"--monitoring_config_file={config_dir / _MONITORING_FILE}",
+        ]
 
-    @abstractmethod
     def config_files(self, variant: ServingVariant) -> dict[str, str]:
         """Names and texts of the files that the flags point at."""
-
-    @abstractmethod
-    def ready_path(self, model_name: str) -> str:
-        """Of the REST port; answers 200 when the model can answer requests, and not before."""
+        files = {_MONITORING_FILE: f'prometheus_config {{ enable: true path: "{self.counters_path}" }}\n'}
+        if variant.batching:
+            parameters = variant.batching.model_dump().items()
+            files[_BATCHING_FILE] = "".join(f"{name} {{ value: {value} }}\n" for name, value in parameters)
+        return files
 
     def write_config_files(self, variant: ServingVariant, folder: Path) -> None:
-        """Write the config files."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in self.config_files(variant).items():
             (folder / name).write_text(text, encoding="utf-8")
+
+    def ready_path(self, model_name: str) -> str:
+        """Of the REST port; answers 200 when the model can answer requests, and not before."""
+        # The status page answers 200 in whatever state the model is; this one needs a handle on the model.
+        return f"/v1/models/{model_name}/metadata"
 
     def command(
         self,
@@ -84,55 +105,6 @@ class Server(ABC):
         ]
 
 
-class TensorFlowServing(Server):
-    """`tensorflow_model_server`. Flags: https://github.com/tensorflow/serving, model_servers/main.cc."""
-
-    facts: ClassVar[ServerFacts] = TENSORFLOW_SERVING
-    counters_path: ClassVar[str] = "/monitoring/prometheus/metrics"
-    # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
-    load_once_flags: ClassVar[tuple[str, ...]] = ("--file_system_poll_wait_seconds=0",)
-
-    def executable(self) -> list[str] | None:
-        path = shutil.which(self.facts.name)
-        return [path] if path else None
-
-    def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
-        return {"--model_name": name, "--model_base_path": base_path}
-
-    def flags(
-        self,
-        variant: ServingVariant,
-        *,
-        rest_port: int,
-        grpc_port: int,
-        config_dir: PurePath,
-        request_threads: int | None = None,
-    ) -> list[str]:
-        flags = [
-            f"--tensorflow_intra_op_parallelism={variant.intra_op}",
-            f"--tensorflow_inter_op_parallelism={variant.inter_op}",
-        ]
-        if variant.batching:
-            flags += ["--enable_batching=true", f"--batching_parameters_file={config_dir / _BATCHING_FILE}"]
-        if request_threads is not None:
-            flags += [f"--rest_api_num_threads={request_threads}", f"--grpc_max_threads={request_threads}"]
-        return [
-            *flags,
-            f"--rest_api_port={rest_port}",
-            f"--port={grpc_port}",
-            "--enable_grpc_healthcheck_service=true",
-            f"--monitoring_config_file={config_dir / _MONITORING_FILE}",
-        ]
-
-    def config_files(self, variant: ServingVariant) -> dict[str, str]:
-        files = {_MONITORING_FILE: f'prometheus_config {{ enable: true path: "{self.counters_path}" }}\n'}
-        return files | {_BATCHING_FILE: _batching_text(variant.batching)} if variant.batching else files
-
-    def ready_path(self, model_name: str) -> str:
-        # The status page answers 200 in whatever state the model is; this one needs a handle on the model.
-        return f"/v1/models/{model_name}/metadata"
-
-
 class EmbeddedServer(TensorFlowServing):
     """This project's own server, `python -m serving.server`: it takes TensorFlow Serving's flags and files."""
 
@@ -143,19 +115,15 @@ class EmbeddedServer(TensorFlowServing):
 
 
 # In the order in which `auto` looks for one.
-SERVERS: tuple[Server, ...] = (TensorFlowServing(), EmbeddedServer())
+SERVERS: tuple[TensorFlowServing, ...] = (TensorFlowServing(), EmbeddedServer())
 
 
-def server_named(name: str) -> Server:
+def server_named(name: str) -> TensorFlowServing:
     """The server with this name or setting; raises KeyError where there is none."""
     servers = {key: server for server in SERVERS for key in (server.facts.setting, server.facts.name)}
     return servers[name]
 
 
-def installed_server() -> Server:
+def installed_server() -> TensorFlowServing:
     """The first server that is installed on this machine; the embedded one always is."""
     return next(server for server in SERVERS if server.executable())
-
-
-def _batching_text(batching: Batching) -> str:
-    return "".join(f"{name} {{ value: {value} }}\n" for name, value in batching.model_dump().items())

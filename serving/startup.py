@@ -35,7 +35,9 @@ class Startup:
 def check_startup(flags: Flags) -> Startup:
     """Find the model version, read the files that flags name, bind the REST port. Raises StartError."""
     version = _newest_version(flags.model_base_path)
-    batching = _batching(flags)
+    batching = default_batching() if flags.enable_batching else None
+    if flags.batching_parameters_file:
+        batching = read_batching_file(flags.batching_parameters_file)
     prometheus_path = read_monitoring_file(flags.monitoring_config_file) if flags.monitoring_config_file else None
     # gRPC cannot take over a bound socket, so this one only shows that the port is free.
     _bound_socket("port", flags.bind_address, flags.port).close()
@@ -62,12 +64,6 @@ def _newest_version(base_path: Path) -> ModelVersion:
             "above the one that is named 1, 2, … and has a saved_model.pb"
         )
     return max(versions)
-
-
-def _batching(flags: Flags) -> Batching | None:
-    if not flags.enable_batching:
-        return None
-    return read_batching_file(flags.batching_parameters_file) if flags.batching_parameters_file else default_batching()
 
 
 def _bound_socket(flag: str, address: str, port: int) -> socket.socket:

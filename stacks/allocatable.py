@@ -6,15 +6,8 @@ from typing import NamedTuple
 from stacks.shapes import NodeShape
 
 
-class Allocatable(NamedTuple):
-    """CPU and memory for all pods of a node together."""
-
-    cpu_millis: int
-    memory_mib: int
-
-
 class PodResources(NamedTuple):
-    """Requests and limits of one serving pod."""
+    """CPU and memory for one serving pod, as requests and limits, or for all pods of a node together."""
 
     cpu_millis: int
     memory_mib: int
@@ -63,10 +56,10 @@ _MARGIN_MEMORY_MIB = 64
 LEAST_MEMORY_MIB = 512
 
 
-def allocatable(vcpus: int, memory_gb: float) -> Allocatable:
+def allocatable(vcpus: int, memory_gb: float) -> PodResources:
     """What GKE's reserved resources and the eviction threshold leave of a node, rounded down."""
     memory_gb_left = memory_gb - _reserved(memory_gb, _MEMORY_TIERS_GB)
-    return Allocatable(
+    return PodResources(
         cpu_millis=_floor(1000 * (vcpus - _reserved(vcpus, _CPU_TIERS))),
         memory_mib=max(0, _floor(1024 * memory_gb_left) - _EVICTION_MIB),
     )

@@ -32,7 +32,8 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
         return _wrong_tag(key, details)
     if details["type"] == "extra_forbidden":
         return f"{key} is not a setting, so it would change nothing; {_near(path[-1], owner)}"
-    advice = _description(path[-1], owner) if path else ""
+    field = _fields(owner).get(path[-1]) if path else None
+    advice = (field.description if field else None) or ""
     if details["type"] == "missing":
         return f"{key} is missing. {advice}"
     return f"{key} is {details['input']!r}: {details['msg'][0].lower()}{details['msg'][1:]}. {advice}"
@@ -71,11 +72,6 @@ def _near(key: str, owner: type[BaseModel]) -> str:
     if close := difflib.get_close_matches(key, known, n=1):
         return f"did you mean {close[0]}?"
     return f"there are {', '.join(known)}"
-
-
-def _description(key: str, owner: type[BaseModel]) -> str:
-    field = _fields(owner).get(key)
-    return (field.description if field else None) or ""
 
 
 def _fields(owner: type) -> dict[str, FieldInfo]:

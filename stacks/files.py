@@ -8,7 +8,6 @@ import yaml
 
 from stacks.explain import PREFIX, SettingsError
 from stacks.settings import Settings, parse_settings
-from stacks.shapes import NodeShape
 
 STACKS_DIR = Path(__file__).parent
 PROJECT_FILE = STACKS_DIR.parent / "Pulumi.yaml"
@@ -24,7 +23,10 @@ def stack_names() -> list[str]:
 
 def load_settings(stack: str) -> Settings:
     """The settings of a stack, from its file and the project's defaults; raises SettingsError."""
-    return parse_settings(with_defaults(_own_values(load_config(stack))))
+    config = load_config(stack)
+    return parse_settings(
+        with_defaults({key.removeprefix(PREFIX): config[key] for key in config if key.startswith(PREFIX)})
+    )
 
 
 def load_config(stack: str) -> dict[str, Any]:
@@ -36,11 +38,6 @@ def load_config(stack: str) -> dict[str, Any]:
         )
     config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})
     return config
-
-
-def load_shape(stack: str) -> NodeShape:
-    """The node shape of a stack; raises SettingsError."""
-    return load_settings(stack).node_shape(stack)
 
 
 def project_defaults() -> dict[str, Any]:
@@ -86,7 +83,3 @@ def zone_of(config: Mapping[str, object], settings: Settings) -> str:
             " priced for another region than it runs in; give a zone and its region"
         )
     return zone
-
-
-def _own_values(config: dict[str, Any]) -> dict[str, Any]:
-    return {key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)}

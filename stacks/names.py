@@ -23,7 +23,6 @@ STACK, COMMIT, EXPIRES = "shapebench-stack", "shapebench-commit", "shapebench-ex
 _MAX_LABEL_LENGTH = 63
 _EXPIRY = re.compile(r"(\d{4}-\d\d-\d\d)t(\d\d)-(\d\d)-(\d\d)z")
 
-_ACCOUNT_ROLES = ("nodes", "model")
 _MAX_ACCOUNT_LENGTH = 30
 _HASH_DIGITS = 6
 
@@ -57,7 +56,7 @@ def from_description(description: str) -> dict[str, str]:
 
 def account_names(stack: str) -> list[str]:
     """The IDs of all Google service accounts of a stack."""
-    return [account_id(stack, role) for role in _ACCOUNT_ROLES]
+    return [account_id(stack, role) for role in ("nodes", "model")]
 
 
 def account_id(stack: str, role: str) -> str:

@@ -17,15 +17,13 @@ APIS = (
     "storage.googleapis.com",
 )
 
-Scope = Literal["region", "project"]
-
 
 @dataclass(frozen=True)
 class Need:
     """An amount of one quota; `metric` is Google's name of the quota, such as CPUS."""
 
     metric: str
-    scope: Scope
+    scope: Literal["region", "project"]
     amount: int
 
 

@@ -81,7 +81,6 @@ class ServingVariant(ServingSettings):
 
     @property
     def thread_settings(self) -> str:
-        """The thread settings as text."""
         return f"intra_op {self.intra_op}, inter_op {self.inter_op}"
 
     @property

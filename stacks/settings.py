@@ -119,9 +119,12 @@ class Settings(Frozen):
     def _expand_the_load_profile(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
         if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
             return values
+        # Repeats and processes do not change what is measured, so they must not change the load profile of a run.
+        values = values | {f"load.{key}": load[key] for key in _RUN_KEYS if key in load}
+        load = {key: value for key, value in load.items() if key not in _RUN_KEYS}
         name = load.get("profile")
         if name is None:
-            return values
+            return values | {"load": load}
         if name not in PROFILES:
             raise ValueError(
                 f"shapebench:load.profile is {name!r}, which is no load profile; give one of {', '.join(PROFILES)}"
@@ -135,15 +138,6 @@ class Settings(Frozen):
                 f" {', '.join(f'{other} ({profile.mode})' for other, profile in PROFILES.items())}"
             )
         return values | {"load": PROFILES[name].model_dump(by_alias=True) | overrides}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _move_run_keys_out_of_the_load(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
-        # Repeats and processes do not change what is measured, so they must not change the load profile of a run.
-        if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
-            return values
-        profile = {key: value for key, value in load.items() if key not in _RUN_KEYS}
-        return values | {"load": profile} | {f"load.{key}": load[key] for key in _RUN_KEYS if key in load}
 
     @model_validator(mode="after")
     def _every_process_has_users(self) -> Self:

@@ -35,7 +35,6 @@ def run_setup(setup: Callable[[], object]) -> int:
 
 
 def say(text: str) -> None:
-    """Print a line of progress."""
     print(f"setup: {text}", flush=True)
 
 

@@ -108,7 +108,15 @@ def _install_requirements(root: Path, venv: Path, tier: Tier) -> bool:
     incomplete = venv / "incomplete"
     incomplete.touch()
     try:
-        _pip_install(root, venv, tier, requirements)
+        total = len(re.findall(r"^[a-z0-9]\S*==", requirements.read_text(), re.MULTILINE))
+        run_step(
+            f"installing the pinned Python packages ({tier})",
+            # Resolved when they were pinned: --no-deps spares resolving them again, and the hashes are required.
+            [str(venv / "bin/python"), *_PIP, "--no-deps", "--require-hashes", "-r", str(requirements)],
+            log=root / f".tools/log/pip-{tier}.log",
+            describe=lambda _, line: _pip_progress(line, total),
+            cwd=root,
+        )
     except SetupError:
         # pip gave up by itself, which leaves whole packages: the next run goes on from there.
         incomplete.unlink()
@@ -116,18 +124,6 @@ def _install_requirements(root: Path, venv: Path, tier: Tier) -> bool:
     write_stamp(venv / "requirements.stamp", {"tier": tier, "key": _requirements_key(root, tier), "root": str(root)})
     incomplete.unlink()
     return True
-
-
-def _pip_install(root: Path, venv: Path, tier: Tier, requirements: Path) -> None:
-    total = len(re.findall(r"^[a-z0-9]\S*==", requirements.read_text(), re.MULTILINE))
-    run_step(
-        f"installing the pinned Python packages ({tier})",
-        # Resolved when they were pinned: --no-deps spares resolving them again, and the hashes are required.
-        [str(venv / "bin/python"), *_PIP, "--no-deps", "--require-hashes", "-r", str(requirements)],
-        log=root / f".tools/log/pip-{tier}.log",
-        describe=lambda _, line: _pip_progress(line, total),
-        cwd=root,
-    )
 
 
 def _pip_progress(line: str, total: int) -> str:

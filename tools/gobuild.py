@@ -65,7 +65,13 @@ def build(root: Path, pins: Pins, into: Path) -> None:
         target = into / Path(script).name
         target.write_bytes((sdk / script).read_bytes())
         target.chmod(0o755)
-    _check_version(into / "pulumi", pins)
+    version = [str(into / "pulumi"), "version"]
+    printed = subprocess.run(version, capture_output=True, text=True, check=False).stdout.strip()
+    if printed != f"v{pins.pulumi}":
+        raise SetupError(
+            f"the built Pulumi prints version {printed!r} and not v{pins.pulumi}: tools/go/go.mod and "
+            "tools/versions.toml name different versions; give both the same"
+        )
 
 
 def compile_package(
@@ -113,12 +119,3 @@ def _build_progress(count: int, line: str) -> str:
     if line.startswith("go: downloading"):
         return f"downloading {' '.join(line.split()[2:])}"
     return f"{count} packages compiled, now {line}"
-
-
-def _check_version(binary: Path, pins: Pins) -> None:
-    printed = subprocess.run([str(binary), "version"], capture_output=True, text=True, check=False).stdout.strip()
-    if printed != f"v{pins.pulumi}":
-        raise SetupError(
-            f"the built Pulumi prints version {printed!r} and not v{pins.pulumi}: tools/go/go.mod and "
-            "tools/versions.toml name different versions; give both the same"
-        )

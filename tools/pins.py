@@ -41,7 +41,6 @@ def _required(text: str) -> Version:
 
 
 def load_pins(root: Path = ROOT) -> Pins:
-    """The pins of a checkout."""
     content = tomllib.loads((root / "tools/versions.toml").read_text())
     python, pulumi = content["python"], content["pulumi"]
     return Pins(

@@ -14,7 +14,6 @@ from tools.stamps import exclusively
 
 
 def main() -> None:
-    """Set up a tier."""
     parser = argparse.ArgumentParser(prog="tools/setup", description=__doc__)
     parser.add_argument(
         "--tier",

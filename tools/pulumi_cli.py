@@ -30,7 +30,9 @@ def ensure_pulumi(root: Path, pins: Pins) -> bool:
         return False
     found = pulumi_on_path(root, pins, os.environ)
     if found is not None and found.objection is None:
-        _remove_outdated(root)
+        # An outdated one in `.tools/bin` comes before the user's own on PATH.
+        for name in release.RELEASE_FILES:
+            (root / ".tools/bin" / name).unlink(missing_ok=True)
         return False
     if found is not None:
         say(f"{found.path} is not used: {found.objection}")
@@ -104,12 +106,6 @@ def _install(root: Path, scratch: Path, source: str) -> None:
     for name in release.RELEASE_FILES:
         (scratch / name).replace(bin_folder / name)
     write_stamp(_stamp(root), {"source": source, "key": _key(root)})
-
-
-def _remove_outdated(root: Path) -> None:
-    """Remove an outdated Pulumi from `.tools/bin`, which comes before the user's own on PATH."""
-    for name in release.RELEASE_FILES:
-        (root / ".tools/bin" / name).unlink(missing_ok=True)
 
 
 def _stamp(root: Path) -> Path:

@@ -65,7 +65,13 @@ def install_release(pins: Pins, archive: str, sha256: str, into: Path) -> None:
     download = into / archive
     try:
         _download(url, download)
-        _verify(download, url, sha256)
+        with download.open("rb") as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+        if actual != sha256:
+            raise SetupError(
+                f"{url} has SHA-256 {actual}, and its release publishes {sha256}: the download is damaged or "
+                "replaced, so it is not installed. Run it again; if that does not help, do not use this file."
+            )
         _unpack(download, into)
     finally:
         download.unlink(missing_ok=True)
@@ -83,16 +89,6 @@ def _download(url: str, target: Path) -> None:
             raise SetupError(
                 f"the download of {url} failed ({error}), so Pulumi is not installed; run it again"
             ) from error
-
-
-def _verify(path: Path, url: str, sha256: str) -> None:
-    with path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
-    if actual != sha256:
-        raise SetupError(
-            f"{url} has SHA-256 {actual}, and its release publishes {sha256}: the download is damaged or "
-            "replaced, so it is not installed. Run it again; if that does not help, do not use this file."
-        )
 
 
 def _unpack(archive: Path, into: Path) -> None:

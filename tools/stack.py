@@ -24,17 +24,16 @@ def uses_embedded_backend(environment: dict[str, str]) -> bool:
     return environment.get("PULUMI_BACKEND_URL") == environment["SHAPEBENCH_EMBEDDED_BACKEND"]
 
 
-def embedded_stack_file(root: Path, stack: str) -> Path:
-    """The file in which the embedded backend keeps a stack's state."""
-    return root / ".state/.pulumi/stacks/shapebench" / f"{stack}.json"
-
-
 def ensure_stack(root: Path, stack: str) -> bool:
     """Create the stack if it is missing; returns whether it was."""
     embedded = uses_embedded_backend(activated_environment(root))
-    if embedded and embedded_stack_file(root, stack).exists():
+    if embedded and (root / f".state/.pulumi/stacks/shapebench/{stack}.json").exists():
         return False
-    _remove_salt_of_earlier_stack(root, stack)
+    # A salt in the file belongs to an earlier stack, perhaps in another backend; the new stack gets its own.
+    settings = root / "stacks" / f"Pulumi.{stack}.yaml"
+    text = settings.read_text()
+    if "secure:" not in text:  # which only the salt at hand could decrypt
+        settings.write_text(re.sub(r"^encryptionsalt:.*\n", "", text, flags=re.MULTILINE))
     created = subprocess.run(
         # Through the shell function of tools/env.sh, which removes the new salt from the stack's file.
         ["/bin/sh", "-c", '. ./tools/env.sh && pulumi stack init "$1" --no-select --non-interactive', "sh", stack],
@@ -52,14 +51,6 @@ def ensure_stack(root: Path, stack: str) -> bool:
         f"the stack {stack} cannot be created, so `pulumi up` has no stack to update; solve what Pulumi says, then"
         f" run it again:\n{created.stderr.strip()}"
     )
-
-
-def _remove_salt_of_earlier_stack(root: Path, stack: str) -> None:
-    """A salt in the file belongs to an earlier stack, perhaps in another backend; the new stack gets its own."""
-    settings = root / "stacks" / f"Pulumi.{stack}.yaml"
-    text = settings.read_text()
-    if "secure:" not in text:  # which only the salt at hand could decrypt
-        settings.write_text(re.sub(r"^encryptionsalt:.*\n", "", text, flags=re.MULTILINE))
 
 
 if __name__ == "__main__":

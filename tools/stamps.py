@@ -38,7 +38,6 @@ def read_stamp(path: Path) -> dict[str, str]:
 
 
 def write_stamp(path: Path, fields: Mapping[str, str]) -> None:
-    """Write a stamp atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")
     temporary.write_text(json.dumps(fields, indent=2) + "\n")

@@ -4,37 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_gcp.container import (
-    ClusterAddonsConfigArgs,
-    ClusterAddonsConfigHttpLoadBalancingArgs,
-    ClusterBinaryAuthorizationArgs,
-    ClusterControlPlaneEndpointsConfigArgs,
-    ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs,
-    ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs,
-    ClusterCostManagementConfigArgs,
-    ClusterIpAllocationPolicyArgs,
-    ClusterLoggingConfigArgs,
-    ClusterMaintenancePolicyArgs,
-    ClusterMaintenancePolicyMaintenanceExclusionArgs,
-    ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs,
-    ClusterMaintenancePolicyRecurringWindowArgs,
-    ClusterMasterAuthArgs,
-    ClusterMasterAuthClientCertificateConfigArgs,
-    ClusterMasterAuthorizedNetworksConfigArgs,
-    ClusterMasterAuthorizedNetworksConfigCidrBlockArgs,
-    ClusterMonitoringConfigArgs,
-    ClusterMonitoringConfigManagedPrometheusArgs,
-    ClusterNodeConfigArgs,
-    ClusterNodeConfigShieldedInstanceConfigArgs,
-    ClusterPrivateClusterConfigArgs,
-    ClusterReleaseChannelArgs,
-    ClusterWorkloadIdentityConfigArgs,
-)
+from pulumi_gcp import container as gke
 from pulumi_gcp.container.cluster import Cluster
 
 from components.gke.network import PODS_RANGE, SERVICES_RANGE, Network
-from stacks.gke import BOOT_DISK_GB
-from stacks.shapes import machine_series
+from stacks.gke import BOOT_DISK_GB, GkeSettings
+from stacks.shapes import NodeShape, machine_series
 
 # Fields of the default pool, which exists only while the cluster is created, and versions, which GKE upgrades.
 _CHANGED_BY_GKE = ["initialNodeCount", "minMasterVersion", "nodeConfig", "nodePools", "nodeVersion"]
@@ -43,8 +18,8 @@ _DEFAULT_POOL_MACHINE_TYPE = "e2-medium"
 
 
 @dataclass
-class ControlPlaneArgs:
-    """The settings of the cluster; the flags are those of stacks.gke.GkeSettings."""
+class GkeClusterArgs:
+    """The network and labels, the nodes of the serving pool, and the settings of everything else."""
 
     zone: str
     network: Network
@@ -52,18 +27,16 @@ class ControlPlaneArgs:
     no_upgrades_from: pulumi.Input[str]
     no_upgrades_until: pulumi.Input[str]
     """RFC 3339, UTC."""
-    authorized_networks: Sequence[str]
-    binary_authorization: bool
-    cost_allocation: bool
-    managed_prometheus: bool
+    shape: NodeShape
+    settings: GkeSettings
 
 
 def make_control_plane(
-    name: str, args: ControlPlaneArgs, node_account: pulumi.Input[str], opts: pulumi.ResourceOptions
+    name: str, args: GkeClusterArgs, node_account: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> Cluster:
     """The cluster; it is complete once its default pool is deleted."""
     vpc = args.network.vpc
-    enforcement = "PROJECT_SINGLETON_POLICY_ENFORCE" if args.binary_authorization else "DISABLED"
+    enforcement = "PROJECT_SINGLETON_POLICY_ENFORCE" if args.settings.binary_authorization else "DISABLED"
     return Cluster(
         name,
         location=args.zone,
@@ -73,33 +46,35 @@ def make_control_plane(
         network=vpc.id,
         subnetwork=args.network.subnetwork.id,
         networking_mode="VPC_NATIVE",
-        ip_allocation_policy=ClusterIpAllocationPolicyArgs(
+        ip_allocation_policy=gke.ClusterIpAllocationPolicyArgs(
             cluster_secondary_range_name=PODS_RANGE, services_secondary_range_name=SERVICES_RANGE
         ),
         datapath_provider="ADVANCED_DATAPATH",
-        private_cluster_config=ClusterPrivateClusterConfigArgs(enable_private_nodes=True),
-        control_plane_endpoints_config=_endpoints(args.authorized_networks),
-        master_authorized_networks_config=_authorized(args.authorized_networks),
-        master_auth=ClusterMasterAuthArgs(
-            client_certificate_config=ClusterMasterAuthClientCertificateConfigArgs(issue_client_certificate=False)
+        private_cluster_config=gke.ClusterPrivateClusterConfigArgs(enable_private_nodes=True),
+        control_plane_endpoints_config=_endpoints(args.settings.authorized_networks),
+        master_authorized_networks_config=_authorized(args.settings.authorized_networks),
+        master_auth=gke.ClusterMasterAuthArgs(
+            client_certificate_config=gke.ClusterMasterAuthClientCertificateConfigArgs(issue_client_certificate=False)
         ),
         enable_legacy_abac=False,
         enable_shielded_nodes=True,
-        workload_identity_config=ClusterWorkloadIdentityConfigArgs(
+        workload_identity_config=gke.ClusterWorkloadIdentityConfigArgs(
             workload_pool=pulumi.Output.concat(vpc.project, ".svc.id.goog")
         ),
-        binary_authorization=ClusterBinaryAuthorizationArgs(evaluation_mode=enforcement),
-        cost_management_config=ClusterCostManagementConfigArgs(enabled=args.cost_allocation),
-        logging_config=ClusterLoggingConfigArgs(enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"]),
-        monitoring_config=ClusterMonitoringConfigArgs(
+        binary_authorization=gke.ClusterBinaryAuthorizationArgs(evaluation_mode=enforcement),
+        cost_management_config=gke.ClusterCostManagementConfigArgs(enabled=args.settings.cost_allocation),
+        logging_config=gke.ClusterLoggingConfigArgs(enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"]),
+        monitoring_config=gke.ClusterMonitoringConfigArgs(
             enable_components=["SYSTEM_COMPONENTS"],
-            managed_prometheus=ClusterMonitoringConfigManagedPrometheusArgs(enabled=args.managed_prometheus),
+            managed_prometheus=gke.ClusterMonitoringConfigManagedPrometheusArgs(
+                enabled=args.settings.managed_prometheus
+            ),
         ),
         # There is no load balancer, so its controller would only take CPU and memory of the nodes.
-        addons_config=ClusterAddonsConfigArgs(
-            http_load_balancing=ClusterAddonsConfigHttpLoadBalancingArgs(disabled=True)
+        addons_config=gke.ClusterAddonsConfigArgs(
+            http_load_balancing=gke.ClusterAddonsConfigHttpLoadBalancingArgs(disabled=True)
         ),
-        release_channel=ClusterReleaseChannelArgs(channel="REGULAR"),
+        release_channel=gke.ClusterReleaseChannelArgs(channel="REGULAR"),
         maintenance_policy=_maintenance(args),
         remove_default_node_pool=True,
         initial_node_count=1,
@@ -108,56 +83,60 @@ def make_control_plane(
     )
 
 
-def _endpoints(authorized_networks: Sequence[str]) -> ClusterControlPlaneEndpointsConfigArgs:
+def _endpoints(authorized_networks: Sequence[str]) -> gke.ClusterControlPlaneEndpointsConfigArgs:
     """Either the DNS-based endpoint, protected by IAM, or the IP endpoint for the authorized networks."""
     by_address = bool(authorized_networks)
-    return ClusterControlPlaneEndpointsConfigArgs(
-        dns_endpoint_config=ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
+    return gke.ClusterControlPlaneEndpointsConfigArgs(
+        dns_endpoint_config=gke.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
             allow_external_traffic=not by_address
         ),
-        ip_endpoints_config=ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(enabled=by_address),
+        ip_endpoints_config=gke.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(enabled=by_address),
     )
 
 
-def _authorized(networks: Sequence[str]) -> ClusterMasterAuthorizedNetworksConfigArgs | None:
+def _authorized(networks: Sequence[str]) -> gke.ClusterMasterAuthorizedNetworksConfigArgs | None:
     if not networks:
         return None
-    return ClusterMasterAuthorizedNetworksConfigArgs(
-        cidr_blocks=[ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=network) for network in networks],
+    return gke.ClusterMasterAuthorizedNetworksConfigArgs(
+        cidr_blocks=[
+            gke.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=network) for network in networks
+        ],
         gcp_public_cidrs_access_enabled=False,
     )
 
 
-def _maintenance(args: ControlPlaneArgs) -> ClusterMaintenancePolicyArgs:
+def _maintenance(args: GkeClusterArgs) -> gke.ClusterMaintenancePolicyArgs:
     """No upgrades until the lease ends.
 
     Beside the exclusion GKE requires a maintenance window, with 48 hours in 32 days that nothing excludes.
     """
-    return ClusterMaintenancePolicyArgs(
-        recurring_window=ClusterMaintenancePolicyRecurringWindowArgs(
+    return gke.ClusterMaintenancePolicyArgs(
+        recurring_window=gke.ClusterMaintenancePolicyRecurringWindowArgs(
             start_time="2026-01-01T00:00:00Z", end_time="2026-01-01T12:00:00Z", recurrence="FREQ=DAILY"
         ),
         maintenance_exclusions=[
-            ClusterMaintenancePolicyMaintenanceExclusionArgs(
+            gke.ClusterMaintenancePolicyMaintenanceExclusionArgs(
                 exclusion_name="measuring",
                 start_time=args.no_upgrades_from,
                 end_time=args.no_upgrades_until,
-                exclusion_options=ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs(scope="NO_UPGRADES"),
+                exclusion_options=gke.ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs(
+                    scope="NO_UPGRADES"
+                ),
             )
         ],
     )
 
 
-def _default_pool(node_account: pulumi.Input[str]) -> ClusterNodeConfigArgs:
+def _default_pool(node_account: pulumi.Input[str]) -> gke.ClusterNodeConfigArgs:
     """The pool that GKE creates with every cluster: hardened like the others until it is deleted."""
-    return ClusterNodeConfigArgs(
+    return gke.ClusterNodeConfigArgs(
         machine_type=_DEFAULT_POOL_MACHINE_TYPE,
         disk_size_gb=BOOT_DISK_GB,
         disk_type=machine_series(_DEFAULT_POOL_MACHINE_TYPE).boot_disk_type,
         service_account=node_account,
         oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
         metadata={"disable-legacy-endpoints": "true"},
-        shielded_instance_config=ClusterNodeConfigShieldedInstanceConfigArgs(
+        shielded_instance_config=gke.ClusterNodeConfigShieldedInstanceConfigArgs(
             enable_secure_boot=True, enable_integrity_monitoring=True
         ),
     )

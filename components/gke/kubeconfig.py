@@ -14,6 +14,13 @@ def exec_kubeconfig(server: str, ca_certificate: str | None) -> str:
     cluster = {"server": f"https://{server}"}
     if ca_certificate is not None:
         cluster["certificate-authority-data"] = ca_certificate
+    auth_plugin = {
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "command": "gke-gcloud-auth-plugin",
+        "installHint": "install it with `gcloud components install gke-gcloud-auth-plugin`, and see that it is on PATH",
+        "interactiveMode": "Never",
+        "provideClusterInfo": True,
+    }
     return json.dumps(
         {
             "apiVersion": "v1",
@@ -21,16 +28,6 @@ def exec_kubeconfig(server: str, ca_certificate: str | None) -> str:
             "current-context": _NAME,
             "clusters": [{"name": _NAME, "cluster": cluster}],
             "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME}}],
-            "users": [{"name": _NAME, "user": {"exec": _auth_plugin()}}],
+            "users": [{"name": _NAME, "user": {"exec": auth_plugin}}],
         }
     )
-
-
-def _auth_plugin() -> dict[str, object]:
-    return {
-        "apiVersion": "client.authentication.k8s.io/v1beta1",
-        "command": "gke-gcloud-auth-plugin",
-        "installHint": "install it with `gcloud components install gke-gcloud-auth-plugin`, and see that it is on PATH",
-        "interactiveMode": "Never",
-        "provideClusterInfo": True,
-    }

@@ -15,14 +15,13 @@ class LeaseArgs:
     """A new number renews the lease."""
 
 
-class Lease(PluginResource):
+class Lease(PluginResource[LeaseArgs]):
     """The lease. Labels carry its end, and GKE upgrades nothing until then."""
+
+    pulumi_type = "shapebench:gke:Lease"
 
     starts_at: pulumi.Output[str]
     """RFC 3339, UTC, a full hour."""
     expires_at: pulumi.Output[str]
     """RFC 3339, UTC, a full hour."""
     commit: pulumi.Output[str]
-
-    def __init__(self, name: str, args: LeaseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("shapebench:gke:Lease", name, args, opts)

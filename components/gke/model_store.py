@@ -50,9 +50,28 @@ class ModelStore(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:ModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        bucket = _make_bucket(name, args, child)
+        bucket = Bucket(
+            f"{name}-bucket",
+            location=args.region.upper(),
+            labels=args.labels,
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            force_destroy=True,
+            # An export can be repeated, and soft-deleted objects would be billed for another week.
+            soft_delete_policy=BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
+            opts=child,
+        )
         folder = pulumi.Output.concat(args.model_digest, "/", args.model_name)
-        objects = [_upload(name, file, bucket, folder, args, child) for file in MODEL_FILES]
+        objects = [
+            BucketObject(
+                f"{name}-{file.rpartition('/')[2]}",
+                bucket=bucket.name,
+                name=pulumi.Output.concat(folder, f"/{file}"),
+                source=pulumi.Output.concat(args.model_path, f"/{file}").apply(pulumi.FileAsset),
+                opts=child,
+            )
+            for file in MODEL_FILES
+        ]
         reader = make_service_account(f"{name}-reader", "model", args.labels, child)
         grant = BucketIAMMember(
             f"{name}-may-read",
@@ -74,34 +93,3 @@ class ModelStore(pulumi.ComponentResource):
         self.uri = pulumi.Output.all(bucket.name, folder, ready).apply(lambda known: f"gs://{known[0]}/{known[1]}")
         self.service_account_annotations = {"iam.gke.io/gcp-service-account": reader.email}
         self.register_outputs({})
-
-
-def _make_bucket(name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions) -> Bucket:
-    return Bucket(
-        f"{name}-bucket",
-        location=args.region.upper(),
-        labels=args.labels,
-        uniform_bucket_level_access=True,
-        public_access_prevention="enforced",
-        force_destroy=True,
-        # An export can be repeated, and soft-deleted objects would be billed for another week.
-        soft_delete_policy=BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
-        opts=opts,
-    )
-
-
-def _upload(
-    name: str,
-    file: str,
-    bucket: Bucket,
-    folder: pulumi.Output[str],
-    args: ModelStoreArgs,
-    opts: pulumi.ResourceOptions,
-) -> BucketObject:
-    return BucketObject(
-        f"{name}-{file.rpartition('/')[2]}",
-        bucket=bucket.name,
-        name=pulumi.Output.concat(folder, f"/{file}"),
-        source=pulumi.Output.from_input(args.model_path).apply(lambda path: pulumi.FileAsset(f"{path}/{file}")),
-        opts=opts,
-    )

@@ -5,20 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pulumi
-from pulumi_gcp.container import (
-    NodePoolManagementArgs,
-    NodePoolNetworkConfigArgs,
-    NodePoolNodeConfigArgs,
-    NodePoolNodeConfigKubeletConfigArgs,
-    NodePoolNodeConfigShieldedInstanceConfigArgs,
-    NodePoolNodeConfigTaintArgs,
-    NodePoolNodeConfigWorkloadMetadataConfigArgs,
-)
+from pulumi_gcp import container as gke
 from pulumi_gcp.container.cluster import Cluster
 from pulumi_gcp.container.node_pool import NodePool
 
 from stacks.gke import BOOT_DISK_GB
-from stacks.shapes import machine_series
+from stacks.shapes import NodeShape
 
 POOL_LABEL = "shapebench/pool"
 SERVING_POOL, LOAD_POOL = {POOL_LABEL: "serving"}, {POOL_LABEL: "load"}
@@ -32,46 +24,40 @@ class PoolArgs:
     """One pool: its role and its machines."""
 
     role: Literal["serving", "load"]
-    machine_type: str
-    nodes: int
+    """The serving pool has a taint, so that only pods that tolerate it run there."""
+    shape: NodeShape
     service_account: pulumi.Input[str]
     labels: pulumi.Input[Mapping[str, str]]
-    exclusive: bool
-    """Whether the pool has a taint, so that only pods that tolerate it run there."""
 
 
 def make_pool(name: str, cluster: Cluster, args: PoolArgs, opts: pulumi.ResourceOptions) -> NodePool:
     """A pool with a fixed number of nodes: an autoscaler would change the shape during a run."""
+    taint = gke.NodePoolNodeConfigTaintArgs(key=POOL_LABEL, value=args.role, effect="NO_SCHEDULE")
     return NodePool(
         name,
         cluster=cluster.name,
         location=cluster.location,
-        node_count=args.nodes,
+        node_count=args.shape.nodes,
         max_pods_per_node=_MAX_PODS_A_NODE,
-        management=NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
-        network_config=NodePoolNetworkConfigArgs(enable_private_nodes=True),
-        node_config=_node_config(args),
-        opts=opts,
-    )
-
-
-def _node_config(args: PoolArgs) -> NodePoolNodeConfigArgs:
-    taint = NodePoolNodeConfigTaintArgs(key=POOL_LABEL, value=args.role, effect="NO_SCHEDULE")
-    return NodePoolNodeConfigArgs(
-        machine_type=args.machine_type,
-        image_type="COS_CONTAINERD",
-        disk_size_gb=BOOT_DISK_GB,
-        disk_type=machine_series(args.machine_type).boot_disk_type,
-        service_account=args.service_account,
-        # The account's roles say what nodes may do; a narrower scope would only make refusals harder to explain.
-        oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
-        labels={POOL_LABEL: args.role},
-        resource_labels=args.labels,
-        taints=[taint] if args.exclusive else None,
-        metadata={"disable-legacy-endpoints": "true"},
-        workload_metadata_config=NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
-        shielded_instance_config=NodePoolNodeConfigShieldedInstanceConfigArgs(
-            enable_secure_boot=True, enable_integrity_monitoring=True
+        management=gke.NodePoolManagementArgs(auto_repair=True, auto_upgrade=True),
+        network_config=gke.NodePoolNetworkConfigArgs(enable_private_nodes=True),
+        node_config=gke.NodePoolNodeConfigArgs(
+            machine_type=args.shape.machine_type,
+            image_type="COS_CONTAINERD",
+            disk_size_gb=BOOT_DISK_GB,
+            disk_type=args.shape.series.boot_disk_type,
+            service_account=args.service_account,
+            # The account's roles say what nodes may do; a narrower scope would only make refusals harder to explain.
+            oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+            labels={POOL_LABEL: args.role},
+            resource_labels=args.labels,
+            taints=[taint] if args.role == "serving" else None,
+            metadata={"disable-legacy-endpoints": "true"},
+            workload_metadata_config=gke.NodePoolNodeConfigWorkloadMetadataConfigArgs(mode="GKE_METADATA"),
+            shielded_instance_config=gke.NodePoolNodeConfigShieldedInstanceConfigArgs(
+                enable_secure_boot=True, enable_integrity_monitoring=True
+            ),
+            kubelet_config=gke.NodePoolNodeConfigKubeletConfigArgs(insecure_kubelet_readonly_port_enabled="FALSE"),
         ),
-        kubelet_config=NodePoolNodeConfigKubeletConfigArgs(insecure_kubelet_readonly_port_enabled="FALSE"),
+        opts=opts,
     )

@@ -27,8 +27,7 @@ class PreflightArgs:
     """False skips the check."""
 
 
-class Preflight(PluginResource):
+class Preflight(PluginResource[PreflightArgs]):
     """Fails where something is missing. Every Google Cloud resource of the stack is created after it."""
 
-    def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("shapebench:gke:Preflight", name, args, opts)
+    pulumi_type = "shapebench:gke:Preflight"

@@ -8,53 +8,59 @@ import pulumi
 from pulumi_kubernetes.core.v1 import ConfigMap, ServiceAccount
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from components.load_test.args import CommonArgs, common_args
+from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
+from components.serving.model_export import ModelExport
+from components.serving.tf_serving import TfServing
 from loadtest.run import pod
 from loadtest.run.payload import photograph
+from stacks.images import GENERATOR_IMAGES
 from stacks.names import GENERATOR_LABELS
+from stacks.servers import server_in
 
 
 @dataclass(kw_only=True)
-class ClusterLoadTestArgs:
-    """The server, the load, the generator's pod, and what the manifest records."""
+class ClusterLoadTestArgs(CommonArgs):
+    """What every load test has, the cluster, and the generator's pod."""
 
-    stack: str
-    platform: str
     kubeconfig: pulumi.Input[str] | None
     """Of the cluster; secret. None for the user's own kubeconfig, which is not stored."""
     context: str | None = None
     """The context of the user's own kubeconfig; None for its current one."""
     namespace: pulumi.Input[str]
-    base_url: pulumi.Input[str]
-    """The server's address, `http://…` or `grpc://host:port`."""
     selector: Mapping[str, str]
     """The labels of the server's pods. The pods must be the same before and after the test."""
     replicas: int
-    fingerprint: pulumi.Input[str]
-    """Of the server; a new one makes the test run again."""
-    serving: pulumi.Input[Mapping[str, object]]
-    """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
-    profile: Mapping[str, object]
-    """The load profile: stacks.load_profiles.LoadProfile."""
-    shape: Mapping[str, object]
-    """The shape that is priced: stacks.shapes.NodeShape."""
-    region: str
-    repeats: int
-    """The number of runs of one update."""
-    processes: int
-    """The number of workers of the generator."""
-    rerun: str
-    """Any text. A new one makes the test run again."""
-    results: str
-    """The results store: an absolute folder or a URI."""
-    work_dir: str
-    """An absolute folder for the files of a run while it runs."""
     generator_image: str
     """One of Locust's own images, or one with `locust` and `python` on PATH and a user 1000."""
     node_selector: Mapping[str, str]
     """Labels of the generator's nodes; empty for any node."""
     start_timeout_s: float = 600
     """Seconds until the generator's pod must run, including the image pull."""
+
+
+def load_test_args(
+    platform: PlatformArgs,
+    model: ModelExport,
+    serving: TfServing,
+    node_selector: Mapping[str, str],
+    kubeconfig: pulumi.Input[str] | None = None,
+) -> ClusterLoadTestArgs:
+    """The arguments for a cluster that the stack creates, or, without `kubeconfig`, for the user's own."""
+    settings = platform.settings
+    cluster = settings.gke if settings.platform == "gke" else settings.kubernetes
+    server, version = server_in(cluster.serving_image)
+    return ClusterLoadTestArgs(
+        **vars(common_args(platform, model, serving, server, version)),
+        kubeconfig=kubeconfig,
+        context=settings.kubernetes.context if kubeconfig is None else None,
+        namespace=serving.namespace,
+        selector=serving.selector,
+        replicas=settings.shape.nodes,
+        generator_image=cluster.generator_image or GENERATOR_IMAGES[settings.serving.protocol],
+        node_selector=node_selector,
+    )
 
 
 @dataclass(kw_only=True)
@@ -66,17 +72,16 @@ class ClusterLoadTestRunArgs(ClusterLoadTestArgs):
     service_account: pulumi.Input[str]
 
 
-class ClusterLoadTestRun(PluginResource):
+class ClusterLoadTestRun(PluginResource[ClusterLoadTestRunArgs]):
     """A finished load test. Deleting the resource keeps the results."""
+
+    pulumi_type = "shapebench:kubernetes:LoadTest"
 
     run_id: pulumi.Output[str]
     headline: pulumi.Output[Mapping[str, float | None]]
     """Figures of run `run_id`, the median repeat: analysis.statistics.summary.RunSummary."""
     run_ids: pulumi.Output[Sequence[str]]
     """Of all repeats, in order."""
-
-    def __init__(self, name: str, args: ClusterLoadTestRunArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("shapebench:kubernetes:LoadTest", name, args, opts)
 
 
 class ClusterLoadTest(pulumi.ComponentResource):

@@ -5,48 +5,25 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.load_test.args import CommonArgs
 from components.plugin_resource import PluginResource
 
 
-@dataclass
-class LoadTestArgs:
-    """The server, the load, and what the manifest records."""
+@dataclass(kw_only=True)
+class LoadTestArgs(CommonArgs):
+    """What every load test has, and where the server's counters are read."""
 
-    stack: pulumi.Input[str]
-    platform: pulumi.Input[str]
-    base_url: pulumi.Input[str]
-    """The server's address, `http://…` or `grpc://host:port`."""
     rest_url: pulumi.Input[str]
-    """The server's REST address, where its counters are read, whatever the protocol."""
-    fingerprint: pulumi.Input[str]
-    """Of the server; a new one makes the test run again."""
-    serving: pulumi.Input[Mapping[str, object]]
-    """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
-    profile: pulumi.Input[Mapping[str, object]]
-    """The load profile: stacks.load_profiles.LoadProfile."""
-    shape: pulumi.Input[Mapping[str, object]]
-    """The shape that is priced: stacks.shapes.NodeShape."""
-    region: pulumi.Input[str]
-    repeats: int
-    """The number of runs of one update."""
-    processes: int
-    """The number of workers of the generator."""
-    rerun: pulumi.Input[str]
-    """Any text. A new one makes the test run again."""
-    results: pulumi.Input[str]
-    """The results store: an absolute folder or a URI."""
-    work_dir: pulumi.Input[str]
-    """An absolute folder for the files of a run while it runs."""
+    """The server's REST address, whatever the protocol."""
 
 
-class LoadTest(PluginResource):
+class LoadTest(PluginResource[LoadTestArgs]):
     """A finished load test. Deleting the resource keeps the results."""
+
+    pulumi_type = "shapebench:local:LoadTest"
 
     run_id: pulumi.Output[str]
     headline: pulumi.Output[Mapping[str, float | None]]
     """Figures of run `run_id`, the median repeat: analysis.statistics.summary.RunSummary."""
     run_ids: pulumi.Output[Sequence[str]]
     """Of all repeats, in order."""
-
-    def __init__(self, name: str, args: LoadTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("shapebench:local:LoadTest", name, args, opts)

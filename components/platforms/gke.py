@@ -2,27 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from analysis.pricing.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost
 from analysis.results.manifest import Cost
-from components.gke.cluster import GkeCluster, GkeClusterArgs
-from components.gke.control_plane import ControlPlaneArgs
+from components.gke.cluster import GkeCluster
+from components.gke.control_plane import GkeClusterArgs
 from components.gke.lease import Lease, LeaseArgs
 from components.gke.model_store import ModelStore, ModelStoreArgs
 from components.gke.network import Network, NetworkArgs
 from components.gke.node_pool import LOAD_POOL, SERVING_POOL
 from components.gke.preflight import Preflight, PreflightArgs
-from components.load_test.cluster import ClusterLoadTest
-from components.load_test.cluster_args import ClusterTarget, load_test_args
-from components.serving.model_export import ModelExport, ModelExportArgs
+from components.load_test.cluster import ClusterLoadTest, load_test_args
+from components.platform_args import PlatformArgs
+from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
 from stacks.quota_needs import needs
-from stacks.settings import Settings
 
 # The cluster holds one stack, so the name need not be unique.
 NAMESPACE = "shapebench"
@@ -31,13 +29,10 @@ Labels = pulumi.Output[dict[str, str]]
 
 
 @dataclass
-class GkePlatformArgs:
-    """The stack's name, settings and zone, the checkout for exports and results, and the `gcp:*` keys."""
+class GkePlatformArgs(PlatformArgs):
+    """The zone and the `gcp:*` keys, too."""
 
-    stack: str
-    settings: Settings
     zone: str
-    checkout: Path
     google: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -62,14 +57,21 @@ class GkePlatform(pulumi.ComponentResource):
         # Every Google Cloud resource has the lease's labels or depends on one that has, so it is created after both.
         checked = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
         self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), checked)
-        labels = _labels(args.stack, self.lease)
-        network = Network(f"{name}-network", NetworkArgs(region=settings.region, labels=labels), protected)
-        self.cluster = GkeCluster(f"{name}-cluster", _cluster_args(args, network, self.lease, labels), protected)
-        model = ModelExport(
-            f"{name}-model",
-            ModelExportArgs(weights=settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
-            checked,
+        labels = pulumi.Output.all(self.lease.commit, self.lease.expires_at).apply(
+            lambda known: stack_labels(args.stack, *known)
         )
+        network = Network(f"{name}-network", NetworkArgs(region=settings.region, labels=labels), protected)
+        cluster_args = GkeClusterArgs(
+            zone=args.zone,
+            network=network,
+            labels=labels,
+            no_upgrades_from=self.lease.starts_at,
+            no_upgrades_until=self.lease.expires_at,
+            shape=settings.node_shape(args.stack),
+            settings=settings.gke,
+        )
+        self.cluster = GkeCluster(f"{name}-cluster", cluster_args, protected)
+        model = ModelExport(f"{name}-model", export_args(args), checked)
         self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), protected)
         # Deleting the cluster deletes what is in it, so a destroy needs no control plane, which may be gone already.
         inside = pulumi.ResourceOptions(
@@ -78,7 +80,7 @@ class GkePlatform(pulumi.ComponentResource):
         self.serving = TfServing(f"{name}-serving", _serving_args(args, model, self.model_store, labels), inside)
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
-            load_test_args(args.stack, settings, args.checkout, model, self.serving, _target(args, self.cluster)),
+            load_test_args(args, model, self.serving, LOAD_POOL, self.cluster.kubeconfig),
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
         )
         self.register_outputs({})
@@ -103,30 +105,6 @@ def _preflight_args(args: GkePlatformArgs) -> PreflightArgs:
         accounts=account_names(args.stack),
         costs=hourly_sentence(*_costs(args)),
         ask=settings.gke.preflight,
-    )
-
-
-def _labels(stack: str, lease: Lease) -> Labels:
-    return pulumi.Output.all(lease.commit, lease.expires_at).apply(lambda known: stack_labels(stack, *known))
-
-
-def _cluster_args(args: GkePlatformArgs, network: Network, lease: Lease, labels: Labels) -> GkeClusterArgs:
-    gke = args.settings.gke
-    return GkeClusterArgs(
-        control_plane=ControlPlaneArgs(
-            zone=args.zone,
-            network=network,
-            labels=labels,
-            no_upgrades_from=lease.starts_at,
-            no_upgrades_until=lease.expires_at,
-            authorized_networks=gke.authorized_networks,
-            binary_authorization=gke.binary_authorization,
-            cost_allocation=gke.cost_allocation,
-            managed_prometheus=gke.managed_prometheus,
-        ),
-        shape=args.settings.node_shape(args.stack),
-        load_machine_type=gke.load_machine_type,
-        load_nodes=gke.load_nodes,
     )
 
 
@@ -159,14 +137,4 @@ def _serving_args(args: GkePlatformArgs, model: ModelExport, store: ModelStore, 
         pool=SERVING_POOL,
         seed_faithful=settings.gke.seed_faithful,
         labels={key: labels[key] for key in stack_labels("", "", "")},
-    )
-
-
-def _target(args: GkePlatformArgs, cluster: GkeCluster) -> ClusterTarget:
-    gke = args.settings.gke
-    return ClusterTarget(
-        kubeconfig=cluster.kubeconfig,
-        serving_image=gke.serving_image,
-        generator_image=gke.generator_image,
-        generator_pool=LOAD_POOL,
     )

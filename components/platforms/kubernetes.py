@@ -1,27 +1,14 @@
 """KubernetesPlatform: model, server and load test in an existing cluster, as one component."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import pulumi
 from pulumi_kubernetes import Provider
 
-from components.load_test.cluster import ClusterLoadTest
-from components.load_test.cluster_args import ClusterTarget, load_test_args
-from components.serving.model_export import ModelExport, ModelExportArgs
+from components.load_test.cluster import ClusterLoadTest, load_test_args
+from components.platform_args import PlatformArgs
+from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from stacks.allocatable import PodResources
-from stacks.kubernetes import DIGEST_PLACE, KubernetesSettings
-from stacks.settings import Settings
-
-
-@dataclass
-class KubernetesPlatformArgs:
-    """The stack's name and settings, and the checkout for exports and results."""
-
-    stack: str
-    settings: Settings
-    checkout: Path
+from stacks.kubernetes import DIGEST_PLACE
 
 
 class KubernetesPlatform(pulumi.ComponentResource):
@@ -31,38 +18,32 @@ class KubernetesPlatform(pulumi.ComponentResource):
     serving: TfServing
     load_test: ClusterLoadTest
 
-    def __init__(self, name: str, args: KubernetesPlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:KubernetesPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         cluster = Provider(f"{name}-cluster", context=args.settings.kubernetes.context, opts=child)
-        self.model = ModelExport(
-            f"{name}-model",
-            ModelExportArgs(weights=args.settings.model.weights, cache_dir=str(args.checkout / ".cache/models")),
-            child,
-        )
+        self.model = ModelExport(f"{name}-model", export_args(args), child)
         inside = pulumi.ResourceOptions(parent=self, provider=cluster)
         self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model), inside)
-        target = _target(args.settings.kubernetes)
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
-            load_test_args(args.stack, args.settings, args.checkout, self.model, self.serving, target),
+            load_test_args(args, self.model, self.serving, args.settings.kubernetes.generator_pool),
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
         )
         self.register_outputs({})
 
 
-def _serving_args(args: KubernetesPlatformArgs, model: ModelExport) -> TfServingArgs:
+def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
     settings, kubernetes = args.settings, args.settings.kubernetes
     shape = settings.node_shape(args.stack)
-    # The server loads the model from a path of its own, which names the digest: it is this model or none.
-    uri = kubernetes.model_uri
     annotations = kubernetes.service_account_annotations
     return TfServingArgs(
         namespace=kubernetes.namespace,
         image=kubernetes.serving_image,
         shape=shape,
         replicas=shape.nodes,
-        model_uri=model.digest.apply(lambda digest: uri_of_digest(uri, digest)),
+        # The server loads the model from a path of its own, which names the digest: it is this model or none.
+        model_uri=model.digest.apply(lambda digest: kubernetes.model_uri.replace(DIGEST_PLACE, digest)),
         model_name=model.model_name,
         model_digest=model.digest,
         variant=settings.variant,
@@ -73,17 +54,3 @@ def _serving_args(args: KubernetesPlatformArgs, model: ModelExport) -> TfServing
         seed_faithful=kubernetes.seed_faithful,
         labels={"shapebench-stack": args.stack},
     )
-
-
-def _target(kubernetes: KubernetesSettings) -> ClusterTarget:
-    return ClusterTarget(
-        context=kubernetes.context,
-        serving_image=kubernetes.serving_image,
-        generator_image=kubernetes.generator_image,
-        generator_pool=kubernetes.generator_pool,
-    )
-
-
-def uri_of_digest(uri: str, digest: str) -> str:
-    """The URI of the model with this digest."""
-    return uri.replace(DIGEST_PLACE, digest)

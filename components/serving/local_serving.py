@@ -25,8 +25,10 @@ class LocalServingArgs:
     """An absolute folder for its log and config files."""
 
 
-class LocalServing(PluginResource):
+class LocalServing(PluginResource[LocalServingArgs]):
     """The server. It runs on after `pulumi up`; a destroy stops it, and an update starts it again if it ended."""
+
+    pulumi_type = "shapebench:local:LocalServing"
 
     server: pulumi.Output[str]
     """The name of the server that runs: stacks.servers."""
@@ -39,6 +41,3 @@ class LocalServing(PluginResource):
     started_as: pulumi.Output[str]
     """Start time and boot ID, which tell the process from a later one with the same pid."""
     log: pulumi.Output[str]
-
-    def __init__(self, name: str, args: LocalServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("shapebench:local:LocalServing", name, args, opts)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
 
 
@@ -17,8 +18,15 @@ class ModelExportArgs:
     """An absolute folder."""
 
 
-class ModelExport(PluginResource):
+def export_args(platform: PlatformArgs) -> ModelExportArgs:
+    """The weights of the stack, and the cache of the checkout."""
+    return ModelExportArgs(weights=platform.settings.model.weights, cache_dir=str(platform.checkout / ".cache/models"))
+
+
+class ModelExport(PluginResource[ModelExportArgs]):
     """ResNet50 as a SavedModel, in the layout that TF Serving loads. A destroy keeps the files."""
+
+    pulumi_type = "shapebench:local:ModelExport"
 
     model_name: pulumi.Output[str]
     """The name it is served under."""
@@ -28,6 +36,3 @@ class ModelExport(PluginResource):
     """sha256 over the exported files."""
     used_weights: pulumi.Output[str]
     """The weights that were exported: `imagenet` or `random`."""
-
-    def __init__(self, name: str, args: ModelExportArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("shapebench:local:ModelExport", name, args, opts)

@@ -4,15 +4,7 @@ from collections.abc import Mapping
 
 import pulumi
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
-from pulumi_kubernetes.networking.v1 import (
-    IPBlockArgs,
-    NetworkPolicy,
-    NetworkPolicyEgressRuleArgs,
-    NetworkPolicyIngressRuleArgs,
-    NetworkPolicyPeerArgs,
-    NetworkPolicyPortArgs,
-    NetworkPolicySpecArgs,
-)
+from pulumi_kubernetes.networking import v1 as net
 
 from stacks.names import GENERATOR_LABELS, GRPC_PORT, REST_PORT, SERVER_LABELS
 
@@ -27,19 +19,19 @@ _NOT_PUBLIC = ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12",
 
 def make_network_policies(
     name: str, namespace: str, *, on_bucket: bool, opts: pulumi.ResourceOptions
-) -> list[NetworkPolicy]:
+) -> list[net.NetworkPolicy]:
     """Deny all traffic in the namespace, then allow the generator to reach the server, and each what it needs."""
 
     def policy(
         suffix: str,
         pods: Mapping[str, str],
-        ingress: list[NetworkPolicyIngressRuleArgs],
-        egress: list[NetworkPolicyEgressRuleArgs],
-    ) -> NetworkPolicy:
-        return NetworkPolicy(
+        ingress: list[net.NetworkPolicyIngressRuleArgs],
+        egress: list[net.NetworkPolicyEgressRuleArgs],
+    ) -> net.NetworkPolicy:
+        return net.NetworkPolicy(
             f"{name}-{suffix}",
             metadata=ObjectMetaArgs(name=suffix, namespace=namespace),
-            spec=NetworkPolicySpecArgs(
+            spec=net.NetworkPolicySpecArgs(
                 pod_selector=LabelSelectorArgs(match_labels=pods),
                 policy_types=["Ingress", "Egress"],
                 ingress=ingress,
@@ -55,24 +47,24 @@ def make_network_policies(
         policy(
             "server",
             SERVER_LABELS,
-            [NetworkPolicyIngressRuleArgs(from_=[generator], ports=api)],
+            [net.NetworkPolicyIngressRuleArgs(from_=[generator], ports=api)],
             [_to_dns(), *_to_google()] if on_bucket else [],
         ),
         policy(
             "load-generator",
             GENERATOR_LABELS,
-            [NetworkPolicyIngressRuleArgs(from_=[generator])],
+            [net.NetworkPolicyIngressRuleArgs(from_=[generator])],
             [
                 _to_dns(),
-                NetworkPolicyEgressRuleArgs(to=[server], ports=api),
-                NetworkPolicyEgressRuleArgs(to=[generator]),
+                net.NetworkPolicyEgressRuleArgs(to=[server], ports=api),
+                net.NetworkPolicyEgressRuleArgs(to=[generator]),
             ],
         ),
     ]
 
 
-def _to_dns() -> NetworkPolicyEgressRuleArgs:
-    dns_pods = NetworkPolicyPeerArgs(
+def _to_dns() -> net.NetworkPolicyEgressRuleArgs:
+    dns_pods = net.NetworkPolicyPeerArgs(
         namespace_selector=LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
         pod_selector=LabelSelectorArgs(
             match_expressions=[
@@ -80,25 +72,27 @@ def _to_dns() -> NetworkPolicyEgressRuleArgs:
             ]
         ),
     )
-    addresses = [NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=cidr)) for cidr in _DNS_ADDRESSES]
-    return NetworkPolicyEgressRuleArgs(
+    addresses = [net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr=cidr)) for cidr in _DNS_ADDRESSES]
+    return net.NetworkPolicyEgressRuleArgs(
         to=[dns_pods, *addresses],
-        ports=[NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")],
+        ports=[net.NetworkPolicyPortArgs(port=53, protocol=protocol) for protocol in ("UDP", "TCP")],
     )
 
 
-def _to_google() -> list[NetworkPolicyEgressRuleArgs]:
+def _to_google() -> list[net.NetworkPolicyEgressRuleArgs]:
     tokens = [
-        NetworkPolicyEgressRuleArgs(to=[NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr=cidr))], ports=_ports(port))
+        net.NetworkPolicyEgressRuleArgs(
+            to=[net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr=cidr))], ports=_ports(port)
+        )
         for cidr, port in _METADATA_SERVERS.items()
     ]
-    public = NetworkPolicyPeerArgs(ip_block=IPBlockArgs(cidr="0.0.0.0/0", except_=_NOT_PUBLIC))
-    return [*tokens, NetworkPolicyEgressRuleArgs(to=[public], ports=_ports(443))]
+    public = net.NetworkPolicyPeerArgs(ip_block=net.IPBlockArgs(cidr="0.0.0.0/0", except_=_NOT_PUBLIC))
+    return [*tokens, net.NetworkPolicyEgressRuleArgs(to=[public], ports=_ports(443))]
 
 
-def _pods(labels: Mapping[str, str]) -> NetworkPolicyPeerArgs:
-    return NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=labels))
+def _pods(labels: Mapping[str, str]) -> net.NetworkPolicyPeerArgs:
+    return net.NetworkPolicyPeerArgs(pod_selector=LabelSelectorArgs(match_labels=labels))
 
 
-def _ports(*ports: int) -> list[NetworkPolicyPortArgs]:
-    return [NetworkPolicyPortArgs(port=port, protocol="TCP") for port in ports]
+def _ports(*ports: int) -> list[net.NetworkPolicyPortArgs]:
+    return [net.NetworkPolicyPortArgs(port=port, protocol="TCP") for port in ports]

@@ -3,36 +3,16 @@
 from pathlib import PurePosixPath
 
 import pulumi
-from pulumi_kubernetes.core.v1 import (
-    AffinityArgs,
-    CapabilitiesArgs,
-    ConfigMapVolumeSourceArgs,
-    ContainerArgs,
-    ContainerPortArgs,
-    EmptyDirVolumeSourceArgs,
-    GRPCActionArgs,
-    HTTPGetActionArgs,
-    PodAffinityTermArgs,
-    PodAntiAffinityArgs,
-    PodSecurityContextArgs,
-    PodSpecArgs,
-    PodTemplateSpecArgs,
-    ProbeArgs,
-    ResourceRequirementsArgs,
-    SeccompProfileArgs,
-    SecurityContextArgs,
-    TolerationArgs,
-    VolumeArgs,
-    VolumeMountArgs,
-)
+from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components.serving.variant import TfServingArgs
-from stacks.allocatable import PodResources
 from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 _NOBODY = 65532
+# TF Serving's default is this many for each CPU of the node; here it is for each vCPU of the shape.
+_REQUEST_THREADS_A_VCPU = 4
 # A load of ResNet50 from a bucket and its warm-up take 10 to 60 s on two vCPUs.
 STARTUP_LIMIT_S = 600
 _STARTUP_PERIOD_S = 5
@@ -41,21 +21,21 @@ _STARTUP_PERIOD_S = 5
 _TERMINATION_GRACE_S = 5
 
 
-def pod_template(args: TfServingArgs, config_map: str) -> PodTemplateSpecArgs:
+def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecArgs:
     """The pod template of a serving variant; `config_map` is the name of the ConfigMap with the config files."""
-    return PodTemplateSpecArgs(
+    return core.PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=SERVER_LABELS),
-        spec=PodSpecArgs(
+        spec=core.PodSpecArgs(
             containers=[_container(args)],
             volumes=[
-                VolumeArgs(name="config", config_map=ConfigMapVolumeSourceArgs(name=config_map)),
-                VolumeArgs(name="tmp", empty_dir=EmptyDirVolumeSourceArgs(size_limit="256Mi")),
+                core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=config_map)),
+                core.VolumeArgs(name="tmp", empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="256Mi")),
             ],
-            security_context=PodSecurityContextArgs(
+            security_context=core.PodSecurityContextArgs(
                 run_as_non_root=True,
                 run_as_user=_NOBODY,
                 run_as_group=_NOBODY,
-                seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
+                seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
             ),
             service_account_name=SERVICE_ACCOUNT if args.on_bucket else None,
             # GKE's metadata server gets the token of the pod's account from the API; none needs to be mounted.
@@ -65,7 +45,7 @@ def pod_template(args: TfServingArgs, config_map: str) -> PodTemplateSpecArgs:
             affinity=_one_a_node() if args.spread else None,
             node_selector=args.pool or None,
             tolerations=[
-                TolerationArgs(key=key, operator="Equal", value=value, effect="NoSchedule")
+                core.TolerationArgs(key=key, operator="Equal", value=value, effect="NoSchedule")
                 for key, value in args.pool.items()
             ]
             or None,
@@ -73,28 +53,30 @@ def pod_template(args: TfServingArgs, config_map: str) -> PodTemplateSpecArgs:
     )
 
 
-def _container(args: TfServingArgs) -> ContainerArgs:
-    return ContainerArgs(
+def _container(args: TfServingArgs) -> core.ContainerArgs:
+    pod = args.pod
+    resources = {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"} if pod else None
+    return core.ContainerArgs(
         name=NAME,
         image=args.image,
         image_pull_policy="IfNotPresent",
         # No command: these flags follow those of the image's entrypoint, and the last of two equal flags counts.
         args=_flags(args),
         ports=[
-            ContainerPortArgs(name="rest", container_port=REST_PORT),
-            ContainerPortArgs(name="grpc", container_port=GRPC_PORT),
+            core.ContainerPortArgs(name="rest", container_port=REST_PORT),
+            core.ContainerPortArgs(name="grpc", container_port=GRPC_PORT),
         ],
-        resources=_resources(args.pod) if args.pod else None,
+        resources=core.ResourceRequirementsArgs(requests=resources, limits=resources) if resources else None,
         startup_probe=None if args.seed_faithful else _startup_probe(args),
         readiness_probe=None if args.seed_faithful else _readiness_probe(),
-        security_context=SecurityContextArgs(
+        security_context=core.SecurityContextArgs(
             allow_privilege_escalation=False,
             read_only_root_filesystem=True,
-            capabilities=CapabilitiesArgs(drop=["ALL"]),
+            capabilities=core.CapabilitiesArgs(drop=["ALL"]),
         ),
         volume_mounts=[
-            VolumeMountArgs(name="config", mount_path=str(_CONFIG_DIR), read_only=True),
-            VolumeMountArgs(name="tmp", mount_path="/tmp"),  # noqa: S108 - a volume of the pod's own
+            core.VolumeMountArgs(name="config", mount_path=str(_CONFIG_DIR), read_only=True),
+            core.VolumeMountArgs(name="tmp", mount_path="/tmp"),  # noqa: S108 - a volume of the pod's own
         ],
     )
 
@@ -108,16 +90,16 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
             rest_port=REST_PORT,
             grpc_port=GRPC_PORT,
             config_dir=_CONFIG_DIR,
-            request_threads=args.request_threads,
+            request_threads=_REQUEST_THREADS_A_VCPU * args.shape.vcpus,
         ),
         *args.server.load_once_flags,
     ]
 
 
-def _startup_probe(args: TfServingArgs) -> ProbeArgs:
+def _startup_probe(args: TfServingArgs) -> core.ProbeArgs:
     """Succeeds once the model can answer requests."""
-    return ProbeArgs(
-        http_get=HTTPGetActionArgs(
+    return core.ProbeArgs(
+        http_get=core.HTTPGetActionArgs(
             path=pulumi.Output.from_input(args.model_name).apply(args.server.ready_path),
             port=REST_PORT,
         ),
@@ -127,26 +109,21 @@ def _startup_probe(args: TfServingArgs) -> ProbeArgs:
     )
 
 
-def _readiness_probe() -> ProbeArgs:
+def _readiness_probe() -> core.ProbeArgs:
     """Asks the gRPC health service: a saturated server is slow but must stay in its Services."""
-    return ProbeArgs(
-        grpc=GRPCActionArgs(port=GRPC_PORT),
+    return core.ProbeArgs(
+        grpc=core.GRPCActionArgs(port=GRPC_PORT),
         period_seconds=10,
         timeout_seconds=5,
         failure_threshold=6,
     )
 
 
-def _resources(pod: PodResources) -> ResourceRequirementsArgs:
-    resources = {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"}
-    return ResourceRequirementsArgs(requests=resources, limits=resources)
-
-
-def _one_a_node() -> AffinityArgs:
-    return AffinityArgs(
-        pod_anti_affinity=PodAntiAffinityArgs(
+def _one_a_node() -> core.AffinityArgs:
+    return core.AffinityArgs(
+        pod_anti_affinity=core.PodAntiAffinityArgs(
             required_during_scheduling_ignored_during_execution=[
-                PodAffinityTermArgs(
+                core.PodAffinityTermArgs(
                     topology_key="kubernetes.io/hostname",
                     label_selector=LabelSelectorArgs(match_labels=SERVER_LABELS),
                 )

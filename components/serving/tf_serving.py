@@ -2,14 +2,14 @@
 
 import pulumi
 from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, DeploymentStrategyArgs
-from pulumi_kubernetes.core.v1 import Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
+from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
-from components.serving.config import config_map_name, make_config_map
 from components.serving.network_policies import make_network_policies
 from components.serving.pod import STARTUP_LIMIT_S, pod_template
 from components.serving.variant import TfServingArgs, fingerprint_of
 from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.serving_variant import fingerprint
 
 __all__ = ["TfServing", "TfServingArgs"]
 
@@ -33,15 +33,25 @@ class TfServing(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: TfServingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:TfServing", name, None, opts)
-        namespace = _make_namespace(name, args, pulumi.ResourceOptions(parent=self))
+        levels = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+        namespace = Namespace(
+            f"{name}-namespace",
+            metadata=ObjectMetaArgs(name=args.namespace, labels={**args.labels, **levels}),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
         files = args.server.config_files(args.variant)
         before: list[pulumi.Resource] = [
-            make_config_map(name, args.namespace, files, inside),
+            _make_config_map(name, args.namespace, files, inside),
             *make_network_policies(name, args.namespace, on_bucket=args.on_bucket, opts=inside),
         ]
         if args.service_account_annotations is not None:
-            before.append(_make_service_account(name, args, inside))
+            account = ObjectMetaArgs(
+                name=SERVICE_ACCOUNT, namespace=args.namespace, annotations=args.service_account_annotations
+            )
+            before.append(
+                ServiceAccount(f"{name}-account", metadata=account, automount_service_account_token=False, opts=inside)
+            )
         deployment = _make_deployment(name, args, config_map_name(files), before, inside)
         services = _make_services(name, args.namespace, pulumi.ResourceOptions(parent=self, depends_on=[deployment]))
         serves = pulumi.Output.all(deployment.metadata, *(service.metadata for service in services))
@@ -53,24 +63,15 @@ class TfServing(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _make_namespace(name: str, args: TfServingArgs, opts: pulumi.ResourceOptions) -> Namespace:
-    levels = {f"{_POD_SECURITY}/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
-    return Namespace(
-        f"{name}-namespace",
-        metadata=ObjectMetaArgs(name=args.namespace, labels={**args.labels, **levels}),
-        opts=opts,
-    )
+def config_map_name(files: dict[str, str]) -> str:
+    """The name, with a hash of the files: other files make another ConfigMap, which replaces the pods."""
+    return f"{NAME}-{fingerprint(files)}"
 
 
-def _make_service_account(name: str, args: TfServingArgs, opts: pulumi.ResourceOptions) -> ServiceAccount:
-    return ServiceAccount(
-        f"{name}-account",
-        metadata=ObjectMetaArgs(
-            name=SERVICE_ACCOUNT, namespace=args.namespace, annotations=args.service_account_annotations
-        ),
-        automount_service_account_token=False,
-        opts=opts,
-    )
+def _make_config_map(name: str, namespace: str, files: dict[str, str], opts: pulumi.ResourceOptions) -> ConfigMap:
+    labels = {"app.kubernetes.io/name": NAME}
+    metadata = ObjectMetaArgs(name=config_map_name(files), namespace=namespace, labels=labels)
+    return ConfigMap(f"{name}-config", metadata=metadata, data=files, immutable=True, opts=opts)
 
 
 def _make_deployment(

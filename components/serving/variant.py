@@ -5,14 +5,11 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from serving.servers import Server, server_named
+from serving.servers import TensorFlowServing, server_named
 from stacks.allocatable import PodResources, pod_resources
 from stacks.servers import server_in
 from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
-
-# TF Serving's default is this many for each CPU of the node; here it is for each vCPU of the shape.
-_REQUEST_THREADS_A_VCPU = 4
 
 
 @dataclass(kw_only=True)
@@ -49,8 +46,7 @@ class TfServingArgs:
         return self.service_account_annotations is not None
 
     @property
-    def server(self) -> Server:
-        """The server that the image holds."""
+    def server(self) -> TensorFlowServing:
         return server_named(server_in(self.image)[0])
 
     @property
@@ -62,11 +58,6 @@ class TfServingArgs:
     def spread(self) -> bool:
         """Whether each pod must have a node of its own."""
         return self.one_a_node and not self.seed_faithful
-
-    @property
-    def request_threads(self) -> int:
-        """Threads of each API that take requests."""
-        return _REQUEST_THREADS_A_VCPU * self.shape.vcpus
 
 
 def fingerprint_of(args: TfServingArgs) -> pulumi.Output[str]:

@@ -1,28 +1,15 @@
-"""All rules of the pack. A new one is a module here, a line below and a fixture in tests/unit/policy/fixtures."""
+"""All rules of the pack. A rule is a module here: its docstring is its sentence, and `check` yields the problems."""
 
-from policy.rules import (
-    exact_images,
-    fixed_serving_pool,
-    labels_and_expiry,
-    no_default_service_account,
-    no_public_endpoint,
-    private_nodes,
-    requests_and_limits,
-    shape_matches_stack,
-    workload_identity,
-)
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
 
-RULES = tuple(
-    module.RULE
-    for module in (
-        private_nodes,
-        no_public_endpoint,
-        workload_identity,
-        no_default_service_account,
-        labels_and_expiry,
-        requests_and_limits,
-        exact_images,
-        fixed_serving_pool,
-        shape_matches_stack,
-    )
-)
+from policy.rule import Rule
+
+
+def _rule(module: ModuleType) -> Rule:
+    name = module.__name__.rpartition(".")[2].replace("_", "-")
+    return Rule(name, str(module.__doc__), module.check)
+
+
+RULES = tuple(_rule(import_module(f"{__name__}.{each.name}")) for each in iter_modules(__path__))

@@ -1,14 +1,13 @@
-"""Images have an exact version or a digest, so that later runs measure the same server."""
+"""Every image has an exact version or a digest."""
 
 from collections.abc import Iterator
 
 from policy.kinds import container_name, containers
 from policy.resource import UNKNOWN, Resource, at
-from policy.rule import Rule
 from stacks.images import exact_image
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     named = [(container_name(each), at(each, "image")) for each in containers(resource)]
     if resource.package == "shapebench":
         # The plugin creates the load test's pods, and has their image as an input.
@@ -19,6 +18,3 @@ def _check(resource: Resource) -> Iterator[str]:
                 exact_image(str(image or ""))
             except ValueError as error:
                 yield f"{what}: {error}"
-
-
-RULE = Rule("exact-images", "Every image has an exact version or a digest.", _check)

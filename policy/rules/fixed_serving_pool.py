@@ -1,15 +1,14 @@
-"""The serving pool has a fixed size: an autoscaler would change the shape during a run."""
+"""The serving pool has a fixed number of nodes, and its pods do not scale."""
 
 from collections.abc import Iterator
 
 from policy.kinds import is_serving_pool
 from policy.resource import UNKNOWN, Resource
-from policy.rule import Rule
 
 _POD_AUTOSCALERS = {"HorizontalPodAutoscaler", "VerticalPodAutoscaler"}
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     if resource.type_name in _POD_AUTOSCALERS:
         yield (
             "it changes the number or the size of pods under load, so a run measures several shapes at once; remove it"
@@ -30,6 +29,3 @@ def _pool(resource: Resource) -> Iterator[str]:
             "it is a serving pool and has no nodeCount, so Google decides how many nodes are measured and billed; set"
             " it to shapebench:shape.nodes"
         )
-
-
-RULE = Rule("fixed-serving-pool", "The serving pool has a fixed number of nodes, and its pods do not scale.", _check)

@@ -1,10 +1,9 @@
-"""Every resource has the labels of its stack and its expiry, so that the janitor finds leftovers and nothing else."""
+"""Every resource has labels with its stack, its commit and the end of its lease."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policy.resource import UNKNOWN, Resource, at
-from policy.rule import Rule
 from stacks.names import COMMIT, EXPIRES, STACK, expiry, from_description
 
 _NEEDED = (STACK, COMMIT, EXPIRES)
@@ -30,7 +29,7 @@ _UNLABELLED = {
 }
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     if resource.kind == "kubernetes:core/v1:Namespace":
         labels = resource.get("metadata.labels")
         if labels is not UNKNOWN and not at(labels, STACK):
@@ -68,8 +67,3 @@ def _labels(value: object) -> Mapping[str, Any] | None:
     if isinstance(value, str):
         return from_description(value)
     return value if isinstance(value, Mapping) else {}
-
-
-RULE = Rule(
-    "labels-and-expiry", "Every resource has labels with its stack, its commit and the end of its lease.", _check
-)

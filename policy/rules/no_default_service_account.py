@@ -1,16 +1,15 @@
-"""Nodes and pods have service accounts of their own, not the default ones."""
+"""Nodes and pods have service accounts of their own."""
 
 import re
 from collections.abc import Iterator
 
 from policy.kinds import CLUSTER, NODE_POOL, pod_spec
 from policy.resource import UNKNOWN, Resource, at
-from policy.rule import Rule
 
 _DEFAULT_OF_COMPUTE_ENGINE = re.compile(r"default|\d+-compute@developer\.gserviceaccount\.com")
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     # Also the cluster: its default pool has nodes until it is deleted.
     if resource.kind in (CLUSTER, NODE_POOL):
         account = resource.get("nodeConfig.serviceAccount")
@@ -32,6 +31,3 @@ def _pod(spec: object) -> Iterator[str]:
             " grants that account; give them a serviceAccountName of their own, or set automountServiceAccountToken to"
             " false"
         )
-
-
-RULE = Rule("no-default-service-account", "Nodes and pods have service accounts of their own.", _check)

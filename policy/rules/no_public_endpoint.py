@@ -1,11 +1,10 @@
-"""No server is reachable from the internet, and the control plane only from the networks that the stack names."""
+"""No server is published, and the control plane admits only whom it names."""
 
 import ipaddress
 from collections.abc import Iterator
 
 from policy.kinds import CLUSTER
 from policy.resource import UNKNOWN, Resource, at, each_in
-from policy.rule import Rule
 
 # Kinds that always publish something, of Kubernetes and of Google Cloud.
 _PUBLISHING = {"Ingress", "Gateway", "ForwardingRule", "GlobalForwardingRule"}
@@ -15,7 +14,7 @@ _MEND = "reach it by ClusterIP from inside the cluster, as the load generator do
 _WIDEST_PREFIX = 8
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     if resource.kind == CLUSTER:
         yield from _control_plane(resource)
     elif resource.type_name in _PUBLISHING and resource.get("loadBalancingScheme") not in ("INTERNAL", UNKNOWN):
@@ -72,6 +71,3 @@ def _is_everywhere(cidr: object) -> bool:
         return ipaddress.ip_network(cidr, strict=False).prefixlen < _WIDEST_PREFIX
     except ValueError:
         return False
-
-
-RULE = Rule("no-public-endpoint", "No server is published, and the control plane admits only whom it names.", _check)

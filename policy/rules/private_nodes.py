@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from policy.kinds import CLUSTER, NODE_POOL
 from policy.resource import UNKNOWN, Resource
-from policy.rule import Rule
 
 _SWITCH = {
     CLUSTER: "privateClusterConfig.enablePrivateNodes",
@@ -12,13 +11,10 @@ _SWITCH = {
 }
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     switch = _SWITCH.get(resource.kind)
     if switch and resource.get(switch) not in (True, UNKNOWN):
         yield (
             f"its {switch} is not true, so every node gets a public address, which can be scanned and counts"
             f" against a small quota; set {switch} to true, and let nodes reach the internet by NAT"
         )
-
-
-RULE = Rule("private-nodes", "Nodes have no public addresses.", _check)

@@ -1,15 +1,14 @@
-"""Every container has requests and limits for CPU and memory."""
+"""Every container sets requests and limits for CPU and memory."""
 
 from collections.abc import Iterator
 
 from policy.kinds import container_name, containers
 from policy.resource import Resource, at
-from policy.rule import Rule
 
 _NEEDED = [f"{kind}.{what}" for kind in ("requests", "limits") for what in ("cpu", "memory")]
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     for container in containers(resource):
         missing = [each for each in _NEEDED if at(container, f"resources.{each}") in (None, "")]
         if missing:
@@ -18,6 +17,3 @@ def _check(resource: Resource) -> Iterator[str]:
                 " slow each other down; set resources to what a node can give (stacks/allocatable.py). A stack with"
                 " seedFaithful has none on purpose and cannot pass"
             )
-
-
-RULE = Rule("requests-and-limits", "Every container sets requests and limits for CPU and memory.", _check)

@@ -1,17 +1,16 @@
-"""A stack that is named after a shape has that shape, because reports and bills go by its name."""
+"""A stack that is named after a shape has E2 nodes of that shape."""
 
 import re
 from collections.abc import Iterator
 
 from policy.kinds import is_serving_pool
 from policy.resource import UNKNOWN, Resource
-from policy.rule import Rule
 from stacks.shapes import UnknownMachineTypeError, machine_resources
 
 _NAMED_AFTER_A_SHAPE = re.compile(r"(?P<vcpus>\d+)cpu-(?P<memory_gb>\d+)gb")
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     named = _NAMED_AFTER_A_SHAPE.fullmatch(resource.stack)
     machine_type = resource.get("nodeConfig.machineType")
     if named is None or machine_type is UNKNOWN or not is_serving_pool(resource):
@@ -31,6 +30,3 @@ def _e2_resources(machine_type: object) -> tuple[int, float] | None:
         return machine_resources(str(machine_type)) if str(machine_type).startswith("e2-") else None
     except UnknownMachineTypeError:
         return None
-
-
-RULE = Rule("shape-matches-stack", "A stack that is named after a shape has E2 nodes of that shape.", _check)

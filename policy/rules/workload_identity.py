@@ -1,15 +1,14 @@
-"""Pods authenticate with Workload Identity, and no keys of service accounts exist."""
+"""Pods act as their own account, by Workload Identity and without keys."""
 
 from collections.abc import Iterator
 
 from policy.kinds import CLUSTER, NODE_POOL
 from policy.resource import UNKNOWN, Resource
-from policy.rule import Rule
 
 _METADATA_MODE = "nodeConfig.workloadMetadataConfig.mode"
 
 
-def _check(resource: Resource) -> Iterator[str]:
+def check(resource: Resource) -> Iterator[str]:
     if resource.kind == CLUSTER and not resource.get("workloadIdentityConfig.workloadPool"):
         yield (
             "it has no workloadIdentityConfig.workloadPool, so pods could read the model only with the node's"
@@ -25,6 +24,3 @@ def _check(resource: Resource) -> Iterator[str]:
             "it exports the key of a service account, which never expires and is stored in the state; remove it and let"
             " the Kubernetes service account act as that account (components/gke/model_store.py)"
         )
-
-
-RULE = Rule("workload-identity", "Pods act as their own account, by Workload Identity and without keys.", _check)

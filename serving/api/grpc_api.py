@@ -10,7 +10,6 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -20,7 +19,6 @@ from serving.api.served_model import ServedModel, model_spec, signature_def_map
 from serving.api.tensor_proto import from_proto, to_proto
 from serving.errors import Code, ServingError, cannot_bind, invalid_argument
 from serving.flags import Flags
-from serving.model.loaded_model import LoadedModel
 
 _Request: TypeAlias = (
     predict_pb2.PredictRequest
@@ -29,8 +27,11 @@ _Request: TypeAlias = (
 )
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):  # type: ignore[misc] # untyped stubs
-    """Predict and GetModelMetadata. The generated base class answers UNIMPLEMENTED to the other calls."""
+class Services(
+    prediction_service_pb2_grpc.PredictionServiceServicer,  # type: ignore[misc] # untyped stubs
+    model_service_pb2_grpc.ModelServiceServicer,  # type: ignore[misc] # untyped stubs
+):
+    """Predict, GetModelMetadata, GetModelStatus. The generated classes answer UNIMPLEMENTED to all other calls."""
 
     def __init__(self, served: ServedModel) -> None:
         self._served = served
@@ -38,9 +39,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
     def Predict(  # noqa: N802 - named by the protocol
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
     ) -> predict_pb2.PredictResponse:
-        """Run the model."""
         with _aborting(context), self._served.metrics.predict_request("GRPC"):
-            model = _find_model(self._served, request)
+            model = self._served.find(*_named(request))
             name = request.model_spec.signature_name
             if (signature := model.signature(name)) is None:
                 raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
@@ -54,32 +54,23 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer): 
     def GetModelMetadata(  # noqa: N802 - named by the protocol
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Describe the inputs and outputs of the signatures."""
         with _aborting(context):
             if not request.metadata_field:
                 raise invalid_argument("GetModelMetadataRequest must specify at least one metadata_field")
             for field in request.metadata_field:
                 if field != "signature_def":
                     raise invalid_argument(f"Metadata field {field} is not supported")
-            model = _find_model(self._served, request)
+            model = self._served.find(*_named(request))
             response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=model_spec(model))
             response.metadata["signature_def"].Pack(signature_def_map(model))
             return response
 
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):  # type: ignore[misc] # untyped stubs
-    """GetModelStatus. The generated base class answers UNIMPLEMENTED to HandleReloadConfigRequest."""
-
-    def __init__(self, served: ServedModel) -> None:
-        self._served = served
-
     def GetModelStatus(  # noqa: N802 - named by the protocol
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        """List the versions and their states."""
         with _aborting(context):
-            spec = _spec(request)
-            return self._served.status(spec.name, _version(spec))
+            name, version, _ = _named(request)
+            return self._served.status(name, version)
 
 
 def grpc_server(served: ServedModel, flags: Flags) -> grpc.Server:
@@ -95,8 +86,9 @@ def grpc_server(served: ServedModel, flags: Flags) -> grpc.Server:
         *flags.grpc_channel_arguments,
     ]
     server = grpc.server(ThreadPoolExecutor(flags.grpc_max_threads, thread_name_prefix="grpc"), options=options)
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(served), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(served), server)
+    services = Services(served)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     if flags.enable_grpc_healthcheck_service:
         health_service = health.HealthServicer()
         health_service.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -117,16 +109,9 @@ def _aborting(context: grpc.ServicerContext) -> Iterator[None]:
         context.abort(grpc.StatusCode[error.code.name], error.message)
 
 
-def _find_model(served: ServedModel, request: _Request) -> LoadedModel:
-    spec = _spec(request)
-    return served.find(spec.name, _version(spec), spec.version_label or None)
-
-
-def _spec(request: _Request) -> model_pb2.ModelSpec:
+def _named(request: _Request) -> tuple[str, int | None, str | None]:
+    """The name, version and version label of the model that a request is for."""
     if not request.HasField("model_spec"):
         raise invalid_argument("Missing ModelSpec")
-    return request.model_spec
-
-
-def _version(spec: model_pb2.ModelSpec) -> int | None:
-    return spec.version.value if spec.HasField("version") else None
+    spec = request.model_spec
+    return spec.name, spec.version.value if spec.HasField("version") else None, spec.version_label or None

@@ -100,18 +100,14 @@ def _from_instances(instances: object, signature: Signature) -> dict[str, NDArra
 def _instance(value: object, spec: InputSpec, index: int, before: list[NDArray[Any]]) -> NDArray[Any]:
     try:
         tensor = _tensor(value, spec)
-        if before:
-            _require_shape(tensor, before[0].shape)
+        if before and tensor.shape != before[0].shape:
+            expected = shape_text(before[0].shape)
+            raise invalid_argument(f"Expecting shape {expected} but got: {shape_text(tensor.shape)}")
     except ServingError as error:
         raise invalid_argument(
             f"Failed to process element: {index} key: {spec.name} of 'instances' list. Error: {error.message}"
         ) from error
     return tensor
-
-
-def _require_shape(tensor: NDArray[Any], expected: tuple[int, ...]) -> None:
-    if tensor.shape != expected:
-        raise invalid_argument(f"Expecting shape {shape_text(expected)} but got: {shape_text(tensor.shape)}")
 
 
 def _from_columns(inputs: object, signature: Signature) -> dict[str, NDArray[Any]]:

@@ -53,7 +53,6 @@ class RestApi:
         return app
 
     async def predict(self, request: Request) -> Response:
-        """`POST …:predict`."""
         with self._served.metrics.predict_request("REST"):
             body = await self._read_body(request)
             model = self._find_model(request)
@@ -61,11 +60,9 @@ class RestApi:
         return _json(answer)
 
     async def unimplemented(self, request: Request) -> Response:
-        """`POST …:classify` and `POST …:regress`."""
         raise ServingError(Code.UNIMPLEMENTED, f"The embedded server answers :predict only, not {request.url.path}")
 
     async def metadata(self, request: Request) -> Response:
-        """`GET …/metadata`."""
         model = self._find_model(request)
         return _json(
             b'{"model_spec": %b, "metadata": {"signature_def": %b}}'
@@ -73,7 +70,6 @@ class RestApi:
         )
 
     async def status(self, request: Request) -> Response:
-        """`GET` of a model or one of its versions."""
         parameters = request.path_params
         if parameters.get("label"):
             self._find_model(request)
@@ -82,7 +78,6 @@ class RestApi:
         return _json(_message_json(self._served.status(parameters["name"], parameters.get("version"))))
 
     async def metrics(self) -> Response:
-        """The Prometheus page."""
         return Response(self._served.metrics.page(), media_type="text/plain")
 
     async def malformed(self, request: Request) -> Response:

@@ -13,8 +13,6 @@ from stacks.serving_variant import Batching
 
 
 class ServedModel:
-    """A loaded model with its batchers and metrics."""
-
     def __init__(self, model: LoadedModel, batching: Batching | None, metrics: Metrics) -> None:
         self.metrics = metrics
         self._model = model

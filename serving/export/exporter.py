@@ -14,8 +14,8 @@ import shutil
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -73,9 +73,7 @@ def tree_digest(folder: Path) -> str:
         name = file.relative_to(folder).as_posix().encode()
         # Lengths are hashed too, so that no other names and contents join to the same bytes.
         digest.update(len(name).to_bytes(8, "big") + name + file.stat().st_size.to_bytes(8, "big"))
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -88,7 +86,9 @@ def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) 
         return cached
     key = _key(weights)
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f".{key}.lock"):
+    with (cache / f".{key}.lock").open("w") as lock:
+        # The kernel releases it when the process ends, however it ends.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if (cached := _read_record(cache, weights)) is not None:
             return cached
         # Only the holder of the lock writes here, so an existing folder is from an interrupted export.
@@ -100,10 +100,7 @@ def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) 
         record = {"digest": tree_digest(model), "weights": weights}
         (unfinished / _RECORD_FILE).write_text(json.dumps(record) + "\n")
         unfinished.rename(cache / key)
-    exported = _read_record(cache, weights)
-    if exported is None:
-        raise RuntimeError(f"{cache / key} vanished while it was being exported; export it again")
-    return exported
+    return cached_export(weights, cache, write)
 
 
 def _write(weights: Weights, cache: Path, version_folder: Path) -> None:
@@ -136,30 +133,22 @@ def _read_record(cache: Path, weights: Weights) -> Exported | None:
     return Exported(name=MODEL_NAME, path=path, digest=record["digest"], weights=weights)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock on `path`. The kernel releases it when the process ends, however it ends."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _can_download() -> bool:
     """Whether the weights can be reached in time. In a thread, because a DNS lookup has no timeout."""
     reached = threading.Event()
-    probe = threading.Thread(target=_probe, args=(reached,), daemon=True)
-    probe.start()
-    probe.join(_PROBE_TIMEOUT_S)
-    return reached.is_set()
 
-
-def _probe(reached: threading.Event) -> None:
-    request = urllib.request.Request(_IMAGENET_WEIGHTS_URL, method="HEAD")
-    try:
-        with urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S):  # noqa: S310 - a constant https address
+    def probe() -> None:
+        request = urllib.request.Request(_IMAGENET_WEIGHTS_URL, method="HEAD")
+        with (
+            suppress(OSError, http.client.HTTPException),
+            urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S),  # noqa: S310 - a constant https address
+        ):
             reached.set()
-    except (OSError, http.client.HTTPException):
-        return
+
+    prober = threading.Thread(target=probe, daemon=True)
+    prober.start()
+    prober.join(_PROBE_TIMEOUT_S)
+    return reached.is_set()
 
 
 def _print_status(message: str) -> None:

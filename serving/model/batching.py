@@ -94,28 +94,24 @@ class Batcher:
 
     def _next_batch(self) -> _Batch | None:
         with self._changed:
-            while not self._is_due():
-                if self._closed and not self._batches[0].tasks:
+            while (remaining_s := self._remaining_s()) != 0:
+                if self._closed:
                     return None
-                self._changed.wait(self._wait_s())
+                self._changed.wait(remaining_s)
             batch = self._batches.popleft()
             if not self._batches:
                 self._batches.append(_Batch())
             return batch
 
-    def _is_due(self) -> bool:
+    def _remaining_s(self) -> float | None:
+        """Seconds until the first batch is due; None while it is empty."""
         batch = self._batches[0]
         if not batch.tasks:
-            return False
-        full = len(self._batches) > 1 or batch.rows >= self._parameters.max_batch_size
-        return full or self._closed or self._due_s(batch) <= time.monotonic()
-
-    def _wait_s(self) -> float | None:
-        batch = self._batches[0]
-        return max(self._due_s(batch) - time.monotonic(), 0) if batch.tasks else None
-
-    def _due_s(self, batch: _Batch) -> float:
-        return batch.tasks[0].enqueued_s + self._parameters.batch_timeout_micros / 1e6
+            return None
+        if self._closed or len(self._batches) > 1 or batch.rows >= self._parameters.max_batch_size:
+            return 0
+        due_s = batch.tasks[0].enqueued_s + self._parameters.batch_timeout_micros / 1e6
+        return max(due_s - time.monotonic(), 0)
 
     def _process(self, batch: _Batch) -> None:
         dequeued_s = time.monotonic()

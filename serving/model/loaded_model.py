@@ -25,7 +25,8 @@ class LoadedModel:
     def __init__(self, name: str, version: int, folder: Path) -> None:
         self.name = name
         self.version = version
-        self.signature_defs = _signature_defs(folder)
+        saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+        self.signature_defs = dict(saved_model.meta_graphs[0].signature_def)
         self._warmup_file = folder / _WARMUP_FILE
         # Kept because a function that could not be frozen refers to its variables.
         self._loaded = tf.saved_model.load(str(folder))
@@ -67,25 +68,13 @@ class LoadedModel:
         return records
 
 
-def _signature_defs(folder: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
-    saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    return dict(saved_model.meta_graphs[0].signature_def)
-
-
 def _signature(
     key: str, function: tf.types.experimental.ConcreteFunction, definition: meta_graph_pb2.SignatureDef
 ) -> Signature:
     # TensorFlow flattens both dictionaries in order of name, and the frozen function keeps that order.
     input_names = sorted(function.structured_input_signature[1])
     output_names = sorted(function.structured_outputs)
-    specs = {
-        name: InputSpec(
-            name,
-            np.dtype(tf.as_dtype(definition.inputs[name].dtype).as_numpy_dtype),
-            _shape(tf.TensorShape(definition.inputs[name].tensor_shape)),
-        )
-        for name in input_names
-    }
+    specs = {name: _input_spec(name, definition.inputs[name]) for name in input_names}
     call = _frozen(key, function, input_names)
 
     def run(inputs: Tensors) -> Outputs:
@@ -98,8 +87,10 @@ def _signature(
     return Signature(key, specs, tuple(output_names), run)
 
 
-def _shape(shape: tf.TensorShape) -> tuple[int | None, ...] | None:
-    return None if shape.rank is None else tuple(shape.as_list())
+def _input_spec(name: str, info: meta_graph_pb2.TensorInfo) -> InputSpec:
+    shape = tf.TensorShape(info.tensor_shape)
+    dtype = np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
+    return InputSpec(name, dtype, None if shape.rank is None else tuple(shape.as_list()))
 
 
 def _frozen(

@@ -25,7 +25,9 @@ def main() -> int:
         if arguments.action == "show":
             print(text)
         else:
-            address = _pull_request(arguments.number).put_comment(MARKER, text)
+            api_url = os.environ.get("GITHUB_API_URL", "https://api.github.com")
+            repository, token = _variable("GITHUB_REPOSITORY"), _variable("GITHUB_TOKEN")
+            address = PullRequest(api_url, repository, arguments.number, token).put_comment(MARKER, text)
             print(f"the comment is at {address}")
     except (SetupError, GitHubError) as error:
         print(f"pull request: {error}", file=sys.stderr)
@@ -68,11 +70,6 @@ def _compose(folder: Path, stacks: list[str]) -> str:
     server, repository = os.environ.get("GITHUB_SERVER_URL", "https://github.com"), _variable("GITHUB_REPOSITORY")
     run_url = f"{server}/{repository}/actions/runs/{_variable('GITHUB_RUN_ID')}"
     return compose(previews, stacks, _variable("PREVIEWED_COMMIT"), run_url)
-
-
-def _pull_request(number: int) -> PullRequest:
-    api_url = os.environ.get("GITHUB_API_URL", "https://api.github.com")
-    return PullRequest(api_url, _variable("GITHUB_REPOSITORY"), number, _variable("GITHUB_TOKEN"))
 
 
 def _variable(name: str) -> str:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tools.pull_request.preview import Change, Preview
+from tools.pull_request.preview import Preview
 
 MARKER = "<!-- shapebench: preview of all stacks -->"
 """The first line of the comment, by which it is found again."""
@@ -14,6 +14,7 @@ MARKER = "<!-- shapebench: preview of all stacks -->"
 _LIMIT = 60_000
 _CHANGES_SHOWN = 60
 _PROBLEM_LIMIT = 4_000
+_TABLE_HEAD = "| stack | changes | serving, USD a month | load test, USD an hour |\n|---|---|--:|--:|"
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±"}
 
 
@@ -24,13 +25,7 @@ def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, r
     parts = [
         MARKER,
         f"### Preview of {len(expected)} stack{'s' if len(expected) != 1 else ''} at {commit[:10]}",
-        "\n".join(
-            [
-                "| stack | changes | serving, USD a month | load test, USD an hour |",
-                "|---|---|--:|--:|",
-                *rows,
-            ]
-        ),
+        "\n".join([_TABLE_HEAD, *rows]),
         *(_details(found[stack]) for stack in expected if stack in found),
         _notes(found.values(), run_url),
     ]
@@ -73,7 +68,8 @@ def _details(preview: Preview) -> str:
     if preview.problems:
         inside.append(_fenced("\n".join(preview.problems)[:_PROBLEM_LIMIT]))
     if preview.changes:
-        lines = [_line(change) for change in preview.changes[:_CHANGES_SHOWN]]
+        shown = preview.changes[:_CHANGES_SHOWN]
+        lines = [f"{_SIGNS.get(change.op, ' ')} {change.op} {change.kind} {change.name}" for change in shown]
         left_out = len(preview.changes) - len(lines)
         inside.append(_fenced("\n".join(lines + ([f"… and {left_out} more"] if left_out else [])), "diff"))
     if not inside:
@@ -81,10 +77,6 @@ def _details(preview: Preview) -> str:
     attribute = " open" if preview.failed else ""
     summary = f"<summary>{preview.stack}: {'problems' if preview.failed else 'changes'}</summary>"
     return "\n\n".join([f"<details{attribute}>{summary}", *inside, "</details>"])
-
-
-def _line(change: Change) -> str:
-    return f"{_SIGNS.get(change.op, ' ')} {change.op} {change.kind} {change.name}"
 
 
 def _fenced(text: str, language: str = "") -> str:

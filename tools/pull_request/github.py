@@ -1,17 +1,16 @@
 """Creates one comment on a pull request through GitHub's REST API, or edits it where it exists."""
 
-import json
-import re
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
 _TIMEOUT_S = 30.0
-_TRIES = 4
-_RETRIED = {429, 500, 502, 503, 504}
+_RETRIES = 3
+_RETRIED = (429, 500, 502, 503, 504)
 # The user of a workflow's token. Other users can write the marker into their comments, too.
 _OWN_LOGIN = "github-actions[bot]"
 
@@ -31,71 +30,60 @@ class PullRequest:
     number: int
     token: str
     pause_s: float = 2.0
-    """Pause before the first retry; it doubles with each."""
+    """Half the pause before the second retry; the first is at once, and the pause doubles with each."""
 
     def put_comment(self, marker: str, body: str) -> str:
         """Edit this workflow's comment with the marker, or create it; returns its URL."""
-        known = next((each for each in self._comments() if _is_own(each, marker)), None)
+        repository = f"{self.api_url}/repos/{self.repository}"
+        comments = f"{repository}/issues/{self.number}/comments"
+        known = next((each for each in self._pages(comments) if _is_own(each, marker)), None)
         if known is None:
-            written, _ = self._send("POST", f"{self._issue}/comments", {"body": body})
+            written = self._send("POST", comments, {"body": body})
         else:
-            written, _ = self._send("PATCH", f"{self._repository}/issues/comments/{known['id']}", {"body": body})
-        return str(written["html_url"])
+            written = self._send("PATCH", f"{repository}/issues/comments/{known['id']}", {"body": body})
+        return str(written.json()["html_url"])
 
-    @property
-    def _repository(self) -> str:
-        return f"{self.api_url}/repos/{self.repository}"
-
-    @property
-    def _issue(self) -> str:
-        return f"{self._repository}/issues/{self.number}"
-
-    def _comments(self) -> Iterator[dict[str, Any]]:
-        url: str | None = f"{self._issue}/comments?per_page=100"
+    def _pages(self, comments: str) -> Iterator[dict[str, Any]]:
+        url: str | None = f"{comments}?per_page=100"
         while url:
-            page, following = self._send("GET", url)
-            yield from page
-            url = following
+            page = self._send("GET", url)
+            yield from page.json()
+            url = page.links.get("next", {}).get("url")
 
-    def _send(self, method: str, url: str, body: dict[str, Any] | None = None) -> tuple[Any, str | None]:
-        """The answer, and the URL of the next page if there is one."""
-        request = urllib.request.Request(  # noqa: S310 (GitHub's own address, from the runner)
-            url,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Accept": "application/vnd.github+json",
-                "Authorization": f"Bearer {self.token}",
-                "Content-Type": "application/json",
-                "X-GitHub-Api-Version": "2022-11-28",
-            },
+    def _send(self, method: str, url: str, body: dict[str, Any] | None = None) -> requests.Response:
+        headers = {
+            "Accept": "application/vnd.github+json",
+            "Authorization": f"Bearer {self.token}",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+        retries = Retry(
+            _RETRIES,
+            backoff_factor=self.pause_s,
+            status_forcelist=_RETRIED,
+            allowed_methods=None,
+            raise_on_status=False,
         )
-        for attempt in range(_TRIES):
+        with requests.Session() as session:
+            for scheme in ("https://", "http://"):
+                session.mount(scheme, HTTPAdapter(max_retries=retries))
             try:
-                with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310 (the same)
-                    following = re.search(r'<([^>]+)>;\s*rel="next"', response.headers.get("Link") or "")
-                    return json.load(response), following[1] if following else None
-            except urllib.error.HTTPError as error:
-                if error.code not in _RETRIED or attempt == _TRIES - 1:
-                    raise GitHubError(_explained(method, url, error)) from error
-            except OSError as error:
-                if attempt == _TRIES - 1:
-                    raise GitHubError(
-                        f"{method} {url}: {error}, so the comment is unchanged; run the job again"
-                    ) from error
-            time.sleep(self.pause_s * 2**attempt)
-        raise AssertionError("unreachable: the last try returns or raises")
+                answer = session.request(method, url, headers=headers, json=body, timeout=_TIMEOUT_S)
+            except requests.RequestException as error:
+                raise GitHubError(f"{method} {url}: {error}, so the comment is unchanged; run the job again") from error
+        if not answer.ok:
+            raise GitHubError(_explained(method, url, answer))
+        return answer
 
 
 def _is_own(comment: dict[str, Any], marker: str) -> bool:
     return (comment.get("user") or {}).get("login") == _OWN_LOGIN and marker in (comment.get("body") or "")
 
 
-def _explained(method: str, url: str, error: urllib.error.HTTPError) -> str:
-    answer = error.read().decode(errors="replace")[:500]
+def _explained(method: str, url: str, answer: requests.Response) -> str:
     remedy = (
         "; the job needs `permissions: pull-requests: write`, which a pull request from a fork never gets"
-        if error.code in {401, 403, 404}
+        if answer.status_code in {401, 403, 404}
         else "; run the job again"
     )
-    return f"{method} {url} was answered with {error.code}: {answer}, so the comment is unchanged{remedy}"
+    said = answer.text[:500]
+    return f"{method} {url} was answered with {answer.status_code}: {said}, so the comment is unchanged{remedy}"

@@ -24,8 +24,6 @@ class Change(_Value):
 
 
 class Preview(_Value):
-    """The preview of one stack."""
-
     stack: str
     failed: bool
     changes: tuple[Change, ...]
@@ -43,7 +41,9 @@ def read_events(stack: str, lines: Iterable[str], status: int) -> Preview:
         step = _part(event, "resourcePreEvent").get("metadata")
         if step and step["op"] not in _SAME and step["type"] != _STACK_TYPE:
             # A replacement is several steps of one resource; the first one says that it is a replacement.
-            changes.setdefault(step["urn"], _change(step))
+            op = "replace" if "replace" in step["op"] else step["op"]
+            kind, name = step["type"].rpartition(":")[2], step["urn"].split("::", 3)[3]
+            changes.setdefault(step["urn"], Change(op=op, kind=kind, name=name))
         cost = _cost(_part(event, "resOutputsEvent").get("metadata")) or cost
         problems += _problems(event)
         finished = finished or "summaryEvent" in event
@@ -70,11 +70,6 @@ def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 def _part(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return event.get(name) or {}
-
-
-def _change(metadata: Mapping[str, Any]) -> Change:
-    op = "replace" if "replace" in metadata["op"] else metadata["op"]
-    return Change(op=op, kind=metadata["type"].rpartition(":")[2], name=metadata["urn"].split("::", 3)[3])
 
 
 def _cost(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs
-from components.platforms.local import LocalPlatform, LocalPlatformArgs
+from components.platform_args import PlatformArgs
+from components.platforms.kubernetes import KubernetesPlatform
+from components.platforms.local import LocalPlatform
 from policy.resource import Resource
 from policy.rules import RULES
 from stacks.files import load_settings
@@ -27,9 +28,9 @@ def test_a_gke_stack_keeps_every_rule(stack: str):
 
 def test_stacks_without_a_cluster_of_their_own_keep_every_rule():
     settings, checkout = load_settings("kubernetes"), Path("/checkout")
-    platform = KubernetesPlatformArgs("kubernetes", settings, checkout)
+    platform = PlatformArgs("kubernetes", settings, checkout)
     assert broken(record(lambda: KubernetesPlatform("k", platform), stack="kubernetes"), "kubernetes") == []
-    local = LocalPlatformArgs("local", load_settings("local"), checkout)
+    local = PlatformArgs("local", load_settings("local"), checkout)
     assert broken(record(lambda: LocalPlatform("l", local), stack="local"), "local") == []
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.allocatable import Allocatable, PodResources, ShapeTooSmallError, allocatable, pod_resources
-from stacks.files import load_shape
+from stacks.allocatable import PodResources, ShapeTooSmallError, allocatable, pod_resources
+from stacks.files import load_settings
 from stacks.shapes import NodeShape
 
 VCPUS = st.integers(min_value=1, max_value=64)
@@ -21,12 +21,12 @@ def shape(vcpus: int, memory_gb: float) -> NodeShape:
 @pytest.mark.parametrize(
     ("vcpus", "memory_gb", "left"),
     [
-        (2, 4, Allocatable(2000 - 60 - 10, 4096 - 1024 - 100)),
-        (4, 8, Allocatable(4000 - 60 - 10 - 10, 8192 - 1024 - 820 - 100)),  # 819.2, and what is left is rounded down
-        (8, 16, Allocatable(8000 - 60 - 10 - 10 - 10, 16384 - 2663 - 100)),  # 1024 + 819.2 + 819.2
-        (8, 64, Allocatable(7910, 65536 - 5612 - 100)),  # 2662.4 + 6 % of 48 GB, which is 2949.12
-        (1, 1, Allocatable(940, 768 - 100)),
-        (96, 256, Allocatable(96000 - 80 - 230, 262144 - 12166 - 100)),  # 2662.4 + 6881.28 + 2 % of 128 GB (2621.44)
+        (2, 4, PodResources(2000 - 60 - 10, 4096 - 1024 - 100)),
+        (4, 8, PodResources(4000 - 60 - 10 - 10, 8192 - 1024 - 820 - 100)),  # 819.2, and what is left is rounded down
+        (8, 16, PodResources(8000 - 60 - 10 - 10 - 10, 16384 - 2663 - 100)),  # 1024 + 819.2 + 819.2
+        (8, 64, PodResources(7910, 65536 - 5612 - 100)),  # 2662.4 + 6 % of 48 GB, which is 2949.12
+        (1, 1, PodResources(940, 768 - 100)),
+        (96, 256, PodResources(96000 - 80 - 230, 262144 - 12166 - 100)),  # 2662.4 + 6881.28 + 2 % of 128 GB (2621.44)
     ],
 )
 def test_the_published_reserve_is_what_a_node_keeps(vcpus, memory_gb, left):
@@ -44,7 +44,7 @@ def test_the_published_reserve_is_what_a_node_keeps(vcpus, memory_gb, left):
     ],
 )
 def test_a_pod_of_each_stack_gets_what_the_daemons_leave(stack, pod):
-    assert pod_resources(load_shape(stack)) == pod
+    assert pod_resources(load_settings(stack).node_shape(stack)) == pod
 
 
 # Seen with `kubectl describe node`: stacks/allocatable.py says where. The second node's core was shared, so its CPU is

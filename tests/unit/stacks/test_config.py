@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from pulumi.runtime.config import set_all_config
+from pulumi.runtime.config import get_config_env, set_all_config
 
-from stacks.config import settings_of_this_stack, zone_of_this_stack
+from stacks.config import settings_of_this_stack
 from stacks.explain import SettingsError
-from stacks.files import load_settings
+from stacks.files import load_settings, zone_of
 
 OWN: dict[str, Any] = {
     "shapebench:platform": "gke",
@@ -37,17 +37,17 @@ def test_a_section_that_sets_one_key_keeps_the_projects_other_defaults(config):
 
 def test_the_zone_is_the_one_of_the_google_provider(config):
     config(**{"gcp:zone": "us-central1-f"})
-    assert zone_of_this_stack(settings_of_this_stack()) == "us-central1-f"
+    assert zone_of(get_config_env(), settings_of_this_stack()) == "us-central1-f"
 
 
 def test_a_missing_zone_is_an_error_with_the_command_that_sets_it(config):
     config()
     with pytest.raises(SettingsError, match="pulumi config set gcp:zone us-central1-a"):
-        zone_of_this_stack(settings_of_this_stack())
+        zone_of(get_config_env(), settings_of_this_stack())
 
 
 @pytest.mark.parametrize("zone", ["europe-west4-a", "us-central1", "us-central12-a"])
 def test_a_zone_of_another_region_is_refused(config, zone):
     config(**{"gcp:zone": zone})
     with pytest.raises(SettingsError, match=f"'{zone}'.*us-central1.*priced"):
-        zone_of_this_stack(settings_of_this_stack())
+        zone_of(get_config_env(), settings_of_this_stack())

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from stacks.explain import SettingsError
-from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, load_shape, stack_names, with_defaults
+from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, stack_names, with_defaults
 from stacks.settings import Settings
 
 SHAPES = {
@@ -21,12 +21,13 @@ def test_there_is_a_file_for_each_shape_and_for_this_machine():
 
 @pytest.mark.parametrize("stack", SHAPES)
 def test_a_gke_stack_is_its_node_shape(stack):
-    shape = load_shape(stack)
+    shape = load_settings(stack).node_shape(stack)
     assert (shape.machine_type, shape.vcpus, shape.memory_gb, shape.nodes) == SHAPES[stack]
 
 
 def test_every_shape_has_the_same_vcpus_in_all():
-    assert {load_shape(stack).vcpus * load_shape(stack).nodes for stack in SHAPES} == {16}
+    shapes = [load_settings(stack).node_shape(stack) for stack in SHAPES]
+    assert {shape.vcpus * shape.nodes for shape in shapes} == {16}
 
 
 def test_gke_stacks_run_the_published_load_and_only_they():

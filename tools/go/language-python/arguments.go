@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 	"strconv"
 
@@ -35,7 +34,7 @@ func executorArguments(request *pulumirpc.RunRequest, engine, tracing string) []
 
 // configVariables are the environment variables from which the SDK reads the stack's configuration. Arguments would be
 // visible to every user of the machine.
-func configVariables(request *pulumirpc.RunRequest) ([]string, error) {
+func configVariables(request *pulumirpc.RunRequest) []string {
 	values, secretKeys := request.Config, request.ConfigSecretKeys
 	if values == nil {
 		values = map[string]string{}
@@ -43,15 +42,9 @@ func configVariables(request *pulumirpc.RunRequest) ([]string, error) {
 	if secretKeys == nil {
 		secretKeys = []string{}
 	}
-	config, err := json.Marshal(values)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the stack's configuration: %w", err)
-	}
-	keys, err := json.Marshal(secretKeys)
-	if err != nil {
-		return nil, fmt.Errorf("encoding the names of the stack's secrets: %w", err)
-	}
-	return []string{"PULUMI_CONFIG=" + string(config), "PULUMI_CONFIG_SECRET_KEYS=" + string(keys)}, nil
+	config, _ := json.Marshal(values) // cannot fail on texts
+	keys, _ := json.Marshal(secretKeys)
+	return []string{"PULUMI_CONFIG=" + string(config), "PULUMI_CONFIG_SECRET_KEYS=" + string(keys)}
 }
 
 // pluginArguments runs a policy pack through the SDK's runner, and any other plugin as a program.

@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/version"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+	"github.com/pulumi/pulumi/sdk/v3/python/toolchain"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
@@ -64,15 +65,11 @@ func (h *host) Run(call context.Context, request *pulumirpc.RunRequest) (*pulumi
 	if err != nil {
 		return nil, err
 	}
-	config, err := configVariables(request)
-	if err != nil {
-		return nil, err
-	}
 	command, err := python.Command(ctx, append([]string{"-u", h.executor}, executorArguments(request, h.engine, h.tracing)...)...)
 	if err != nil {
 		return nil, fmt.Errorf("finding Python: %w", err)
 	}
-	command.Env = append(command.Environ(), config...)
+	command.Env = append(command.Environ(), configVariables(request)...)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	status, err := runToEnd(command)
 	switch {
@@ -100,17 +97,19 @@ func (h *host) RunPlugin(
 	if err != nil {
 		return fmt.Errorf("finding Python: %w", err)
 	}
-	environment, err := activated(ctx, python, request.Env)
+	folder, err := python.VirtualEnvPath(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("finding the virtual environment: %w", err)
 	}
 	closer, stdout, stderr, err := rpcutil.MakeRunPluginStreams(stream, false)
 	if err != nil {
 		return fmt.Errorf("opening the plugin's output: %w", err)
 	}
-	send := &serialised{}
-	command.Dir, command.Env = request.Pwd, environment
-	command.Stdout, command.Stderr = send.writer(stdout), send.writer(stderr)
+	command.Dir, command.Env = request.Pwd, request.Env
+	if folder != "" {
+		command.Env = toolchain.ActivateVirtualEnv(request.Env, folder)
+	}
+	command.Stdout, command.Stderr = serialised(stdout, stderr)
 	status, err := runToEnd(command)
 	if err != nil {
 		return errors.Join(fmt.Errorf("running the plugin in %s: %w", request.Info.GetProgramDirectory(), err), closer.Close())
@@ -136,9 +135,9 @@ func (h *host) InstallDependencies(
 	if err != nil {
 		return fmt.Errorf("opening the installer's output: %w", err)
 	}
-	send := &serialised{}
+	stdout, stderr = serialised(stdout, stderr)
 	installed := python.InstallDependencies(ctx, request.Info.GetProgramDirectory(),
-		request.UseLanguageVersionTools, true, send.writer(stdout), send.writer(stderr))
+		request.UseLanguageVersionTools, true, stdout, stderr)
 	return errors.Join(installed, closer.Close())
 }
 

@@ -43,9 +43,13 @@ func serve() error {
 	if engine == "" {
 		return errors.New("the engine's address is missing; this program is started by pulumi, not by hand")
 	}
-	executor, err := findExecutor()
+	self, err := os.Executable()
 	if err != nil {
-		return err
+		return fmt.Errorf("finding this program's folder: %w", err)
+	}
+	executor := filepath.Join(filepath.Dir(self), executorName)
+	if _, err := os.Stat(executor); err != nil {
+		return fmt.Errorf("%s is missing beside %s; run `make setup` again", executorName, self)
 	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -74,16 +78,4 @@ func serve() error {
 	// The engine reads the port from the first line of output.
 	fmt.Println(server.Port)
 	return <-server.Done
-}
-
-func findExecutor() (string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", fmt.Errorf("finding this program's folder: %w", err)
-	}
-	executor := filepath.Join(filepath.Dir(self), executorName)
-	if _, err := os.Stat(executor); err != nil {
-		return "", fmt.Errorf("%s is missing beside %s; run `make setup` again", executorName, self)
-	}
-	return executor, nil
 }

@@ -25,17 +25,18 @@ func runToEnd(command *exec.Cmd) (int, error) {
 }
 
 // serialised makes a process's two outputs share one gRPC stream, which allows one sender at a time.
-type serialised struct{ mutex sync.Mutex }
-
-func (s *serialised) writer(target io.Writer) io.Writer { return &serialisedWriter{s, target} }
+func serialised(stdout, stderr io.Writer) (io.Writer, io.Writer) {
+	mutex := &sync.Mutex{}
+	return &serialisedWriter{mutex, stdout}, &serialisedWriter{mutex, stderr}
+}
 
 type serialisedWriter struct {
-	shared *serialised
+	mutex  *sync.Mutex
 	target io.Writer
 }
 
 func (w *serialisedWriter) Write(data []byte) (int, error) {
-	w.shared.mutex.Lock()
-	defer w.shared.mutex.Unlock()
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
 	return w.target.Write(data)
 }

@@ -42,18 +42,6 @@ func pythonFor(info *pulumirpc.ProgramInfo) (toolchain.Toolchain, error) {
 	return python, nil
 }
 
-// activated returns an environment in which `python` and `pip` are those of the toolchain.
-func activated(ctx context.Context, python toolchain.Toolchain, environment []string) ([]string, error) {
-	folder, err := python.VirtualEnvPath(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("finding the virtual environment: %w", err)
-	}
-	if folder == "" {
-		return environment, nil
-	}
-	return toolchain.ActivateVirtualEnv(environment, folder), nil
-}
-
 // Packages name the plugin that they need in this file. The working folder, first on the path of `-c`, is left out.
 const listPluginFiles = `
 import json, pathlib, sys
@@ -86,31 +74,17 @@ func requiredPackages(ctx context.Context, python toolchain.Toolchain) ([]*pulum
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", file, err)
 		}
-		if described.Resource {
-			packages = append(packages, dependency(file, described))
+		if !described.Resource {
+			continue
 		}
+		name := described.Name
+		if name == "" {
+			module := filepath.Base(filepath.Dir(file))
+			name = strings.ReplaceAll(strings.TrimPrefix(module, "pulumi_"), "_", "-")
+		}
+		packages = append(packages, &pulumirpc.PackageDependency{
+			Name: name, Kind: string(apitype.ResourcePlugin), Version: described.Version, Server: described.Server,
+		})
 	}
 	return packages, nil
-}
-
-func dependency(file string, described *plugin.PulumiPluginJSON) *pulumirpc.PackageDependency {
-	name := described.Name
-	if name == "" {
-		module := filepath.Base(filepath.Dir(file))
-		name = strings.ReplaceAll(strings.TrimPrefix(module, "pulumi_"), "_", "-")
-	}
-	return &pulumirpc.PackageDependency{
-		Name: name, Kind: string(apitype.ResourcePlugin), Version: described.Version, Server: described.Server,
-		Parameterization: parameterization(described.Parameterization),
-		Extension:        parameterization(described.ExtensionParameterization),
-	}
-}
-
-func parameterization(described *plugin.PulumiParameterizationJSON) *pulumirpc.PackageParameterization {
-	if described == nil {
-		return nil
-	}
-	return &pulumirpc.PackageParameterization{
-		Name: described.Name, Version: described.Version, Value: described.Value,
-	}
 }

@@ -8,7 +8,7 @@ from analysis.pricing.cost import at_least, estimate
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from analysis.pricing.stack_cost import cost_output, hourly_sentence, kept_cost, load_cost, run_usd, serving_cost
 from analysis.results.manifest import Category
-from stacks.files import load_shape
+from stacks.files import load_settings
 from stacks.shapes import NodeShape, ShapeSettings
 
 REGION = "us-central1"
@@ -66,7 +66,7 @@ def test_what_the_load_nodes_are_changes_nothing_about_serving():
     ("stack", "usd_24h"), [("2cpu-4gb", 11.15), ("4cpu-8gb", 11.15), ("8cpu-16gb", 11.15), ("8cpu-64gb", 17.36)]
 )
 def test_the_four_stacks_cost_what_the_reference_says(stack, usd_24h):
-    cost = cost_output(serving_cost(load_shape(stack), REGION), load_cost(LOAD, REGION), RUN_S)
+    cost = cost_output(serving_cost(load_settings(stack).node_shape(stack), REGION), load_cost(LOAD, REGION), RUN_S)
     assert cost["serving"]["nodesOnly24h"] == usd_24h
 
 

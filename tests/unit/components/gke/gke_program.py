@@ -30,7 +30,7 @@ def settings_with(gke: dict[str, Any] | None = None, **changes: Any) -> Settings
 
 
 def record_gke(settings: Settings, stack: str = "8cpu-16gb", *, preview: bool = False) -> Recording:
-    args = GkePlatformArgs(stack, settings, f"{settings.region}-a", Path("/checkout"))
+    args = GkePlatformArgs(stack, settings, Path("/checkout"), f"{settings.region}-a")
     return record(lambda: GkePlatform("gke", args), stack=stack, preview=preview)
 
 

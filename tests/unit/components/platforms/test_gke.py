@@ -92,7 +92,7 @@ def base():
 
 def platform_cost(stack: str, parsed: Settings) -> dict[str, Any]:
     built: list[GkePlatform] = []
-    args = GkePlatformArgs(stack, parsed, "us-central1-a", Path("/checkout"))
+    args = GkePlatformArgs(stack, parsed, Path("/checkout"), "us-central1-a")
     record(lambda: built.append(GkePlatform("gke", args)), stack=stack, preview=True)
     return built[0].cost
 
@@ -225,7 +225,7 @@ def test_a_preflight_checks_for_what_the_stack_registers(base):
 
 def test_the_google_keys_are_secret():
     args = GkePlatformArgs(
-        "8cpu-16gb", settings_with(), "us-central1-a", Path("/checkout"), {"gcp:accessToken": "very-secret"}
+        "8cpu-16gb", settings_with(), Path("/checkout"), "us-central1-a", {"gcp:accessToken": "very-secret"}
     )
     asked = record(lambda: GkePlatform("gke", args)).one("gke:Preflight").inputs
     assert rpc.is_rpc_secret(asked.pop("google"))

@@ -7,7 +7,8 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from components.platforms.kubernetes import KubernetesPlatform, KubernetesPlatformArgs, uri_of_digest
+from components.platform_args import PlatformArgs
+from components.platforms.kubernetes import KubernetesPlatform
 from stacks.files import project_defaults
 from stacks.settings import Settings, parse_settings
 
@@ -47,7 +48,7 @@ def recorded(settings: Settings, *, preview: bool = False) -> Recorder:
 
     async def run() -> None:
         mocks.set_mocks(recorder, project="shapebench", stack="kubernetes", preview=preview)
-        KubernetesPlatform("cluster", KubernetesPlatformArgs("kubernetes", settings, Path("/checkout")))
+        KubernetesPlatform("cluster", PlatformArgs("kubernetes", settings, Path("/checkout")))
         await pulumi.runtime.stack.wait_for_rpcs()
 
     asyncio.run(run())
@@ -149,7 +150,8 @@ def test_a_server_on_a_bucket_has_an_account_and_egress_without_workload_identit
 
 
 def test_the_digest_replaces_its_placeholder_in_the_path():
-    assert uri_of_digest("gs://bucket/{digest}/resnet", "abc") == "gs://bucket/abc/resnet"
+    (container,) = pod_of(recorded(cluster_with(modelUri="gs://bucket/{digest}/resnet")))["containers"]
+    assert "--model_base_path=gs://bucket/d1/resnet" in container["args"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from components.platforms.local import LocalPlatform, LocalPlatformArgs, store_uri
+from components.load_test.args import store_uri
+from components.platform_args import PlatformArgs
+from components.platforms.local import LocalPlatform
 from stacks.explain import SettingsError
 from stacks.files import project_defaults
 from stacks.settings import Settings, parse_settings
@@ -59,7 +61,7 @@ def registered(settings: Settings) -> dict[str, dict]:
     async def run() -> None:
         mocks.set_mocks(recorder, project="shapebench", stack="local", preview=False)
         try:
-            LocalPlatform("local", LocalPlatformArgs("local", settings, Path("/checkout")))
+            LocalPlatform("local", PlatformArgs("local", settings, Path("/checkout")))
         finally:
             # Also where it is refused: what is left over, the next program would wait for, and for ever.
             await pulumi.runtime.stack.wait_for_rpcs()

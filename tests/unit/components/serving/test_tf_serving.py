@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pulumi.runtime import mocks
 
-from components.serving.config import config_map_name
-from components.serving.tf_serving import TfServing, TfServingArgs
+from components.serving.tf_serving import TfServing, TfServingArgs, config_map_name
 from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources

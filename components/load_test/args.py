@@ -1,0 +1,81 @@
+"""The arguments that load tests have on every platform: the server, the load, and what the manifest records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pulumi
+
+from components.platform_args import PlatformArgs
+from components.serving.local_serving import LocalServing
+from components.serving.model_export import ModelExport
+
+if TYPE_CHECKING:
+    from components.serving.tf_serving import TfServing
+
+
+@dataclass(kw_only=True)
+class CommonArgs:
+    """The fields of the arguments on every platform."""
+
+    stack: str
+    platform: str
+    base_url: pulumi.Input[str]
+    """The server's address, `http://…` or `grpc://host:port`."""
+    fingerprint: pulumi.Input[str]
+    """Of the server; a new one makes the test run again."""
+    serving: pulumi.Input[Mapping[str, object]]
+    """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
+    profile: Mapping[str, object]
+    """The load profile: stacks.load_profiles.LoadProfile."""
+    shape: Mapping[str, object]
+    """The shape that is priced: stacks.shapes.NodeShape."""
+    region: str
+    repeats: int
+    """The number of runs of one update."""
+    processes: int
+    """The number of workers of the generator."""
+    rerun: str
+    """Any text. A new one makes the test run again."""
+    results: str
+    """The results store: an absolute folder or a URI."""
+    work_dir: str
+    """An absolute folder for the files of a run while it runs."""
+
+
+def common_args(
+    platform: PlatformArgs,
+    model: ModelExport,
+    serving: "LocalServing | TfServing",
+    server: pulumi.Input[str],
+    version: pulumi.Input[str],
+) -> CommonArgs:
+    """The arguments that follow from the settings, for a server of this name and version."""
+    settings = platform.settings
+    over_rest = settings.serving.protocol == "rest"
+    return CommonArgs(
+        stack=platform.stack,
+        platform=settings.platform,
+        base_url=serving.rest_url if over_rest else pulumi.Output.format("grpc://{0}", serving.grpc_address),
+        fingerprint=serving.fingerprint,
+        serving={
+            "server": server,
+            "server_version": version,
+            **settings.variant.model_dump(),
+            "model": {"name": model.model_name, "digest": model.digest, "weights": model.used_weights},
+        },
+        profile=settings.load.model_dump(),
+        shape=settings.node_shape(platform.stack).model_dump(),
+        region=settings.region,
+        repeats=settings.repeats,
+        processes=settings.processes,
+        rerun=settings.rerun,
+        results=store_uri(settings.results, platform.checkout),
+        work_dir=str(platform.checkout / ".state/runs"),
+    )
+
+
+def store_uri(results: str, checkout: Path) -> str:
+    """The results store for the plugin: a URI as it is, a folder as an absolute path."""
+    return results if "://" in results else str(checkout / results)
