@@ -151,7 +151,10 @@ def _disabled_apis(google: GoogleClient, project: str) -> list[str]:
 
 def _api_problems(disabled: Sequence[str], project: str) -> Iterator[Problem]:
     if disabled:
-        message = f"not enabled: {', '.join(disabled)}, so their resources cannot be created"
+        message = (
+            "these APIs are not enabled in the project, so resources of the stack cannot be created:"
+            f" {', '.join(disabled)}"
+        )
         yield Problem(message, (f"gcloud services enable {' '.join(disabled)} --project {project}",))
 
 

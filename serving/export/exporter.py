@@ -102,7 +102,7 @@ def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) 
         unfinished.rename(cache / key)
     exported = _read_record(cache, weights)
     if exported is None:
-        raise RuntimeError(f"{cache / key} vanished while it was being exported; export it again")
+        raise RuntimeError(f"{cache / key} was deleted during the export, so there is no model; export it again")
     return exported
 
 
