@@ -122,7 +122,10 @@ def _project_problems(google: GoogleClient, project: str, required: Requirements
     }
     found: list[Problem] = []
     if disabled:
-        message = f"not enabled: {', '.join(disabled)}, so their resources cannot be created"
+        message = (
+            "these APIs are not enabled in the project, so resources of the stack cannot be created:"
+            f" {', '.join(disabled)}"
+        )
         found.append(Problem(message, (f"gcloud services enable {' '.join(disabled)} --project {project}",)))
     # A disabled API answers no request: it is one problem, not one for each request.
     for check in (check for api, check in checks.items() if api not in disabled):

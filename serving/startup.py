@@ -60,8 +60,8 @@ def _newest_version(base_path: Path) -> ModelVersion:
     ]
     if not versions:
         raise StartError(
-            f"--model_base_path={base_path} holds no model version, so there is nothing to serve; give the folder "
-            "above the one that is named 1, 2, … and has a saved_model.pb"
+            f"--model_base_path={base_path} has no version folder, so there is nothing to serve; a version folder is"
+            " named 1, 2, … and contains saved_model.pb; give its parent folder"
         )
     return max(versions)
 

@@ -80,9 +80,9 @@ def pod_resources(shape: NodeShape) -> PodResources:
     )
     if resources.cpu_millis <= 0 or resources.memory_mib < LEAST_MEMORY_MIB:
         raise ShapeTooSmallError(
-            f"a node of {shape.vcpus} vCPU and {shape.memory_gb:g} GB leaves {resources.cpu_millis} m CPU and"
+            f"a node of {shape.vcpus} vCPU and {shape.memory_gb:g} GB leaves {resources.cpu_millis}m CPU and"
             f" {resources.memory_mib} MiB for the server after GKE's own daemons, too little to load a model;"
-            " give shapebench:shape.machineType at least 2 vCPU and 4 GB"
+            " choose a shapebench:shape.machineType with at least 2 vCPU and 4 GB"
         )
     return resources
 

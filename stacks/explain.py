@@ -31,7 +31,7 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return _wrong_tag(key, details)
     if details["type"] == "extra_forbidden":
-        return f"{key} is not a setting, so it would change nothing; {_near(path[-1], owner)}"
+        return f"{key} is not a setting, so it would change nothing; {_near(path, owner)}"
     field = _fields(owner).get(path[-1]) if path else None
     advice = (field.description if field else None) or ""
     if details["type"] == "missing":
@@ -67,11 +67,13 @@ def _resolve(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[l
     return keys, owner
 
 
-def _near(key: str, owner: type[BaseModel]) -> str:
+def _near(path: list[str], owner: type[BaseModel]) -> str:
+    *section, key = path
     known = list(_fields(owner))
     if close := difflib.get_close_matches(key, known, n=1):
         return f"did you mean {close[0]}?"
-    return f"there are {', '.join(known)}"
+    of = f" of {'.'.join(section)}" if section else ""
+    return f"the settings{of} are {', '.join(known)}"
 
 
 def _fields(owner: type) -> dict[str, FieldInfo]:

@@ -79,7 +79,8 @@ def zone_of(config: Mapping[str, object], settings: Settings) -> str:
         )
     if zone.rpartition("-")[0] != settings.region:
         raise SettingsError(
-            f"{_ZONE_KEY} is {zone!r}, which is not in shapebench:region {settings.region}, so the cluster would be"
-            " priced for another region than it runs in; give a zone and its region"
+            f"{_ZONE_KEY} is {zone!r}, but shapebench:region is {settings.region!r}, so the prices would be those of"
+            f" another region; set {_ZONE_KEY} to a zone of {settings.region}, or shapebench:region to the region of"
+            f" {zone}"
         )
     return zone

@@ -25,7 +25,10 @@ def _limited_network(cidr: str) -> str:
     try:
         network = ipaddress.IPv4Network(cidr)
     except ValueError as error:
-        raise ValueError(f"{error}, so it authorizes nobody; give an IPv4 range such as 203.0.113.0/24") from None
+        raise ValueError(
+            f"{cidr!r} is not an IPv4 range ({error}), so nobody could connect from it; give a range whose host bits"
+            " are 0, such as 203.0.113.0/24"
+        ) from None
     if network.prefixlen < _WIDEST_PREFIX:
         raise ValueError(
             f"{cidr} would open the control plane to the internet; give the ranges that you connect from, or leave"

@@ -15,13 +15,14 @@ class PodSettings(Frozen):
     """CPU and memory of one serving pod, where they are not those of a pod on a GKE node of the shape."""
 
     cpu_millis: Annotated[
-        int, Field(ge=100, description="Millicores. Less than 100 would serve next to nothing. Give for example 1500.")
+        int,
+        Field(ge=100, description="With less than 100 millicores the server hardly answers. Give for example 1500."),
     ]
     memory_mib: Annotated[
         int,
         Field(
             ge=LEAST_MEMORY_MIB,
-            description=f"MiB. TensorFlow with ResNet50 does not fit in less. Give {LEAST_MEMORY_MIB} or more.",
+            description=f"TensorFlow with ResNet50 needs {LEAST_MEMORY_MIB} MiB. Give {LEAST_MEMORY_MIB} or more.",
         ),
     ]
 
@@ -82,8 +83,9 @@ class KubernetesSettings(Frozen):
     def _the_model_is_named_by_its_digest(self) -> Self:
         if DIGEST_PLACE not in self.model_uri:
             raise ValueError(
-                f"modelUri is {self.model_uri!r}, where another model than the manifest's could be served;"
-                f" put {DIGEST_PLACE} into the path, such as /models/{DIGEST_PLACE}/resnet"
+                f"modelUri is {self.model_uri!r}, which has no {DIGEST_PLACE}, so the server could load another model"
+                f" than the one that the run records; put {DIGEST_PLACE} into the path, such as"
+                f" /models/{DIGEST_PLACE}/resnet"
             )
         return self
 

@@ -134,7 +134,7 @@ class CapacitySearch(Frozen):
     quantile: Annotated[
         float,
         Field(
-            ge=0.5, le=0.999, description="Share of answers that must keep the latency limit. Give 0.9, 0.95 or 0.99."
+            ge=0.5, le=0.999, description="Share of answers that must meet the latency limit. Give 0.9, 0.95 or 0.99."
         ),
     ]
     latency_ms: Annotated[float, Field(gt=0, le=600_000, description="Latency limit, in ms.")]

@@ -93,7 +93,7 @@ def _fetch_file(pod: JobPod, file: str, size: int, sha256: str, retry_s: float) 
         if len(fetched) == size and hashlib.sha256(fetched).hexdigest() == sha256:
             return fetched
     raise ClusterError(
-        f"{file} was fetched from the load generator's pod {_ATTEMPTS} times with other content than it has there, so"
+        f"{file} was fetched from the load generator's pod {_ATTEMPTS} times and its length or sha256 never matched, so"
         " the run is not stored; run `pulumi up` again"
     )
 

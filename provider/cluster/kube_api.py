@@ -206,8 +206,8 @@ def _settings(access: Access) -> client.Configuration:
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError):
         # The error is not quoted: it may hold a line of the kubeconfig.
         raise ClusterError(
-            "the kubeconfig cannot be used: it is not one, or its current context or a file that it names is missing;"
-            " `kubectl cluster-info` with the same kubeconfig says more"
+            "the kubeconfig cannot be read: it is invalid, or its current context or a file that it refers to is"
+            " missing; run `kubectl cluster-info` with it to see the cause"
         ) from None
     settings.retries = False
     _share_trust_store(settings)

@@ -55,14 +55,14 @@ def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
     from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
 
     def on_connection_lost(seconds: float) -> None:
-        operation.status(f"no connection to the cluster's API for {seconds:.0f} s; a test that runs there goes on")
+        operation.status(f"no connection to the cluster's API for {seconds:.0f} s; a test that runs there continues")
 
     access = Access(inputs.kubeconfig, inputs.context)
     api = KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost)
     if missing := api.missing_rights(REQUIRED_RIGHTS):
         raise ResourceError(
-            f"the kubeconfig's user may not {', '.join(missing)} in namespace {inputs.namespace}, which the load test"
-            " needs to run and to fetch its rows; bind a Role with these rights to that user"
+            f"the kubeconfig's user lacks permissions in namespace {inputs.namespace}: {', '.join(missing)}; the load"
+            " test needs them to run and to fetch its rows; bind a Role with them to that user"
         )
     return api
 

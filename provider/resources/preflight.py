@@ -67,8 +67,8 @@ def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[st
         found = find_problems(wanted, access)
     except CloudError as error:
         raise ResourceError(
-            f"Google Cloud could not be asked what is missing, so nothing was created: {error}; try again, or skip the"
-            f" check: {skip_command(wanted.stack)}"
+            f"the check of quotas, APIs and permissions got no answer from Google Cloud, so nothing was created:"
+            f" {error}; try again, or skip the check: {skip_command(wanted.stack)}"
         ) from None
     if found:
         raise ResourceError(problem_report(wanted, access, found))

@@ -100,7 +100,10 @@ def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) 
         record = {"digest": tree_digest(model), "weights": weights}
         (unfinished / _RECORD_FILE).write_text(json.dumps(record) + "\n")
         unfinished.rename(cache / key)
-    return cached_export(weights, cache, write)
+    exported = _read_record(cache, weights)
+    if exported is None:
+        raise RuntimeError(f"{cache / key} was deleted during the export, so there is no model; export it again")
+    return exported
 
 
 def _write(weights: Weights, cache: Path, version_folder: Path) -> None:

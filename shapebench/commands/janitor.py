@@ -72,7 +72,8 @@ def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
         return ()
     if stack is None:
         raise CommandError(
-            "--state describes one stack, so resources of another could be mistaken for its own; give --stack, too"
+            "--state is the state of one stack, but no --stack is given, so resources of another stack could be taken"
+            " for its resources; give --stack as well"
         )
     return interrupted_names(state.read(), stack)
 

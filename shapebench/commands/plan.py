@@ -42,7 +42,7 @@ def _requirement(rps: float, p99: str, zones: int, headroom: str) -> Requirement
         raise CommandError(f"--rps {rps:g} is not a load to plan for; give requests per second above 0")
     if not 1 <= zones <= _MOST_ZONES:
         raise CommandError(
-            f"--zones {zones} must be 1 to {_MOST_ZONES}, since no region has more zones; give such a number"
+            f"--zones {zones} is impossible, because a region has 1 to {_MOST_ZONES} zones; give a number in this range"
         )
     return Requirement(rps, parse_ms("--p99", p99), zones, parse_share("--headroom", headroom))
 

@@ -31,6 +31,8 @@ _WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = 12, 8, 10.0
 # The 99th percentile of fewer requests is a single pause of the machine.
 _FEWEST_FOR_P99 = 200
 
+_CLOCK_MEND = "stop time synchronisation from setting the clock during a test, and run again"
+
 Times = npt.NDArray[np.int64]
 
 
@@ -49,23 +51,28 @@ def _generator_reasons(counted: pa.Table, users: int, health: Mapping[str, Any])
     if busy is not None and busy > GENERATOR_BUSY_SHARE:
         reasons.append(
             f"the load generator used more than {100 * GENERATOR_BUSY_CORES:g} % of its core in {busy:.0%} of the"
-            " seconds that count, so the limit may have been the generator and not the server"
+            " counted seconds, so the limit may have been the generator and not the server; raise"
+            " shapebench:load.processes, or send less"
         )
     latency_us = _us(counted.filter(counted["ok"]), "latency_us")
     median_ms = float(np.median(latency_us)) / 1e3 if len(latency_us) else None
     if lag_ms is not None and median_ms is not None and lag_ms > _own_limit_ms(median_ms):
         reasons.append(
-            f"the load generator's event loop was {lag_ms:.0f} ms late (99th percentile) at a median latency of"
-            f" {median_ms:.0f} ms, so the figures include the generator's own delay"
+            f"the load generator's event loop had a lag of {lag_ms:.0f} ms (99th percentile) at a median latency of"
+            f" {median_ms:.0f} ms, so the figures include this lag; end other work on its machine, or raise"
+            " shapebench:load.processes"
         )
     fewest_users = health.get("users_min")
     if fewest_users is not None and fewest_users < users:
-        reasons.append(f"only {fewest_users} of {users} users were running during a part of the measurement")
+        reasons.append(
+            f"only {fewest_users} of {users} users were running during a part of the {HOLD} phase, so the load was"
+            " lower than planned; run again"
+        )
     retransmitted = health.get("retransmitted_ratio")
     if retransmitted is not None and retransmitted > _RETRANSMITTED_RATIO:
         reasons.append(
             f"{retransmitted:.1%} of the generator's TCP segments were retransmitted, so the network was the limit or"
-            " faulty"
+            " faulty; check the network between generator and server, and run again"
         )
     return reasons
 
@@ -75,14 +82,15 @@ def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
     step_ms = health.get("clock_step_ms")
     if step_ms is not None and step_ms > _CLOCK_STEP_MS:
         reasons.append(
-            f"the generator's wall clock was set by {step_ms:.0f} ms during the test, so its times do not match others"
+            f"the generator's wall clock was set by {step_ms:.0f} ms during the test, so its times do not match those"
+            f" of the servers; {_CLOCK_MEND}"
         )
     early = int((_us(rows, "start") < _us(rows, "intended_start")).sum())
     negative = int((_us(rows, "latency_us") < 0).sum())
     if early or negative:
         reasons.append(
             f"{early} requests were sent before they were due and {negative} have a negative latency, so the clock ran"
-            " backwards"
+            f" backwards; {_CLOCK_MEND}"
         )
     return reasons
 
@@ -95,7 +103,8 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
         due = due_in_hold(load.rate_rps, load.ramp_s, load.hold_s, load.arrivals, load.seed)
         if counted.num_rows != due:
             reasons.append(
-                f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing"
+                f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing;"
+                " run again"
             )
     sent = counted.filter(pc.not_equal(pc.fill_null(counted["error"], ""), NOT_SENT))
     if sent.num_rows < 2:
@@ -106,11 +115,15 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
     if sent.num_rows >= _FEWEST_FOR_P99 and delay_p99_ms > _own_limit_ms(median_ms):
         reasons.append(
             f"requests were sent {delay_p99_ms:.0f} ms after they were due (99th percentile) at a median response time"
-            f" of {median_ms:.0f} ms: the generator could not keep its schedule"
+            f" of {median_ms:.0f} ms, so the figures include the generator's delay; raise shapebench:load.processes, or"
+            " send less"
         )
     planned_rps, sent_rps = _rate(_us(sent, "intended_start")), _rate(_us(sent, "start"))
     if planned_rps and abs(sent_rps / planned_rps - 1) > _RATE_DEVIATION:
-        reasons.append(f"{sent_rps:.1f} requests/s were sent instead of the planned {planned_rps:.1f}")
+        reasons.append(
+            f"{sent_rps:.1f} requests/s were sent instead of the planned {planned_rps:.1f}, so the figures are of"
+            " another load; raise shapebench:load.processes, or send less"
+        )
     return reasons
 
 
@@ -132,7 +145,8 @@ def drift_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
             moved = "rose" if drift > 0 else "fell"
             reasons.append(
                 f"the run did not settle: {name} {moved} by {abs(drift):.0%} over the {HOLD} phase"
-                f" (Mann-Kendall z = {trend.z:.1f}), so its figures depend on when it ended"
+                f" (Mann-Kendall z = {trend.z:.1f}), so its figures depend on when it ended; give a longer warmupS or"
+                " durationS, or send less"
             )
     return reasons
 

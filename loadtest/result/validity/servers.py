@@ -12,6 +12,10 @@ from loadtest.generator.plan import LoadPlan, OpenLoopPlan
 # A replica that answered less than this share of an even split leaves the work, and the latency, to the others.
 _FAIR_SHARE = 0.5
 
+_CHANGED = (
+    "so fewer servers answered for a part of the test; check the server's log and its memory limit, and run again"
+)
+
 
 @dataclass(frozen=True)
 class ServerState:
@@ -45,13 +49,16 @@ def server_change_reasons(servers: Servers) -> tuple[str, ...]:
     for uid, server in before.items():
         if uid not in after:
             by = f" by {', '.join(successors)}" if successors else ""
-            reasons.append(f"server {server.name} was replaced during the test{by}")
+            reasons.append(f"server {server.name} was replaced during the test{by}, {_CHANGED}")
         elif (restarts := after[uid].restarts - server.restarts) > 0:
-            reasons.append(f"server {server.name} restarted during the test ({restarts} times)")
+            reasons.append(f"server {server.name} restarted during the test ({restarts} times), {_CHANGED}")
         elif not after[uid].ready:
-            reasons.append(f"server {server.name} was not ready any more at the end of the test")
+            reasons.append(f"server {server.name} was not ready any more at the end of the test, {_CHANGED}")
     if len(images := {server.image for server in servers.before if server.image}) > 1:
-        reasons.append(f"the servers run different images: {', '.join(sorted(images))}")
+        reasons.append(
+            f"the servers run different images ({', '.join(sorted(images))}), so the figures are not those of one"
+            " server version; set the image by digest"
+        )
     return tuple(reasons)
 
 
@@ -74,7 +81,7 @@ def _row_sharing_reasons(counted: pa.Table, replicas: int) -> tuple[str, ...]:
     if counts[least] < _FAIR_SHARE * fair:
         reason = (
             f"replica {least} answered {counts[least]} of {len(known)} requests; an even split gives it {fair:.0f}, so"
-            " the other replicas determined the latency"
+            f" the other replicas determined the latency; check the log of {least}, and run again"
         )
         return (reason,)
     return ()
@@ -94,6 +101,6 @@ def idle_replica_reasons(requests: Mapping[str, int], replicas: int, load: LoadP
 
 def _idle_reason(busy: Sequence[str], replicas: int) -> str:
     return (
-        f"only {len(busy)} of {replicas} replicas answered ({', '.join(busy)}); the others were idle, and the price of"
-        " a prediction includes theirs"
+        f"only {len(busy)} of {replicas} replicas answered ({', '.join(busy)}), so the cost per prediction includes"
+        " replicas that did nothing; use more users"
     )

@@ -14,10 +14,12 @@ from loadtest.result.raw_rows import RawRows
 
 # By the cause in loadtest.generator.monitoring.server_watch.Stop.
 _STOPS = {
-    "server_gone": "the server stopped answering: {}",
-    "interrupted": "the test was interrupted ({}), so later requests are missing",
-    "caller_gone": "the program that started the test ended ({}), so later requests are missing",
-    "worker_lost": "a process of the load generator was lost ({}), so the load was lower than planned",
+    "server_gone": "the server stopped answering: {}, so later requests are missing; check the server's log, and run"
+    " again",
+    "interrupted": "the test was interrupted ({}), so later requests are missing; run again",
+    "caller_gone": "the program that started the test ended ({}), so later requests are missing; run again",
+    "worker_lost": "a process of the load generator was lost ({}), so the load was lower than planned; use fewer users"
+    " if it ran out of memory, and run again",
     "rows_not_written": "rows could not be written, so some are missing ({}); free disk space and run again",
 }
 
@@ -27,12 +29,14 @@ _MENDS = {
     " provider/cluster/load_job.py"
 }
 
+_NO_ANSWERS = "so there are no latencies; check the server's log, and run again"
+
 
 class EndedByRunner(Enum):
     """Why the runner ended the generator; the value is the reason against the run."""
 
-    CANCELLED = "the test was cancelled, so later requests are missing"
-    TIMED_OUT = "the load generator did not end in time and was ended, so its last requests may be missing"
+    CANCELLED = "the test was cancelled, so later requests are missing; run again"
+    TIMED_OUT = "the load generator did not end in time and was ended, so its last requests may be missing; run again"
 
 
 def reason_to_end(cancelled: threading.Event, deadline_s: float) -> EndedByRunner | None:
@@ -66,18 +70,26 @@ def termination_reasons(termination: Termination) -> list[str]:
     if termination.ended_by_runner:
         return [termination.ended_by_runner.value]
     if termination.lost_because:
-        return [f"the load generator was lost before its rows were fetched ({termination.lost_because})"]
+        reason = (
+            f"the load generator was lost before its rows were fetched ({termination.lost_because}), so there are no"
+            " figures; check the load pool's nodes, and run again"
+        )
+        return [reason]
     stop = termination.totals and termination.totals["stop"]
     if termination.deletion_reason and (stop or termination.exit_code is None):
         why = termination.deletion_reason
-        return [f"the load generator's pod was deleted during the test ({why}), so its last requests are missing"]
+        reason = (
+            f"the load generator's pod was deleted during the test ({why}), so its last requests are missing; do not"
+            " drain the load pool's nodes during a test"
+        )
+        return [reason]
     if stop:
         return [_STOPS[stop["cause"]].format(stop["detail"])]
     if termination.exit_code != 0 or termination.totals is None:
         log = " | ".join(termination.last_log_lines) or "empty"
         how = ", ".join(filter(None, (_exit_text(termination.exit_code), termination.killed_by)))
-        mend = _MENDS.get(termination.killed_by or "")
-        return [f"the load generator crashed ({how}); {f'{mend}; ' if mend else ''}the end of its log: {log}"]
+        mend = _MENDS.get(termination.killed_by or "", "correct what its log names, and run again")
+        return [f"the load generator crashed ({how}), so requests are missing; {mend}; the end of its log: {log}"]
     return []
 
 
@@ -85,30 +97,40 @@ def file_reasons(raw_rows: RawRows, counted_requests: int | None) -> list[str]:
     """Whether every request that Locust counted is a row that can be read."""
     reasons = []
     if raw_rows.torn:
-        reasons.append("the last row was only partly written and is left out")
+        reasons.append("the last row was only partly written, so it is excluded and a request is missing; run again")
     if raw_rows.corrupt_lines:
         count, shown = len(raw_rows.corrupt_lines), ", ".join(map(str, raw_rows.corrupt_lines[:5]))
-        reasons.append(f"{count} lines of the generator's files are not rows and are left out (lines {shown})")
+        reasons.append(
+            f"{count} lines of the generator's files are not rows (lines {shown}), so they are excluded and requests"
+            " are missing; run again"
+        )
     rows = raw_rows.rows.num_rows
     if counted_requests is not None and counted_requests != rows:
-        reasons.append(f"Locust counted {counted_requests} requests, but {rows} rows were read, so rows are wrong")
+        reasons.append(
+            f"Locust counted {counted_requests} requests, but {rows} rows were read, so rows are missing or duplicated;"
+            " run again"
+        )
     return reasons
 
 
 def row_reasons(rows: pa.Table, counted: pa.Table, phase: str) -> list[str]:
     """Whether there are rows with correct answers in the phase that counts."""
     if not rows.num_rows:
-        return ["no request was finished, so there is nothing to measure"]
+        return ["no request was finished, so there is nothing to measure; check that the server answers, and run again"]
     reasons = []
     if not _any_ok(rows):
-        reasons.append(f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}")
+        reasons.append(
+            f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}, {_NO_ANSWERS}"
+        )
     elif counted.num_rows and not _any_ok(counted):
         reasons.append(
             f"all {counted.num_rows} requests of the {phase} phase failed, most of them with"
-            f" {_commonest_error(counted)}"
+            f" {_commonest_error(counted)}, {_NO_ANSWERS}"
         )
     if not counted.num_rows:
-        reasons.append(f"the {phase} phase was never reached, so there are no figures at full load")
+        reasons.append(
+            f"the {phase} phase was never reached, so there are no figures at full load; give a longer durationS"
+        )
     return reasons
 
 

@@ -201,7 +201,9 @@ def test_a_user_without_the_rights_is_told_which_before_anything_is_made(
     inputs: Any, api: client.ApiClient, control_plane: ControlPlane
 ) -> None:
     inputs["kubeconfig"] = (control_plane.folder / "kube-scheduler.kubeconfig").read_text()
-    with pytest.raises(ResourceError, match=r"may not create jobs, delete jobs, .*create pods/exec in namespace"):
+    with pytest.raises(
+        ResourceError, match=r"lacks permissions in namespace \S+: create jobs, delete jobs, .*create pods/exec; "
+    ):
         RESOURCE.create(inputs, Recorded().operation)
     assert left(api) == []
 

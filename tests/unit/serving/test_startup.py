@@ -123,7 +123,7 @@ def test_a_reserved_port_refuses_connections_until_the_model_is_loaded(tiny_base
 
 def test_a_base_path_without_a_version_is_reported_at_the_start(tmp_path):
     (tmp_path / "empty" / "1").mkdir(parents=True)
-    for path, says in ((tmp_path / "none", "is not a folder"), (tmp_path / "empty", "holds no model version")):
+    for path, says in ((tmp_path / "none", "is not a folder"), (tmp_path / "empty", "has no version folder")):
         ended = server(f"--model_base_path={path}")
         assert (ended.returncode, says in ended.stderr) == (1, True)
 

@@ -145,4 +145,4 @@ def test_a_state_needs_the_name_of_its_stack(cloud, tmp_path):
     state.write_text("{}")
     done = run("--state", str(state))
     assert done.exit_code == 1
-    assert "give --stack, too" in done.stderr
+    assert "give --stack as well" in done.stderr

@@ -64,7 +64,9 @@ def test_the_smallest_shape_has_room_for_resnet50():
 
 
 def test_a_node_that_is_too_small_is_told_with_the_mend():
-    with pytest.raises(ShapeTooSmallError, match=r"give shapebench:shape\.machineType at least 2 vCPU and 4 GB"):
+    with pytest.raises(
+        ShapeTooSmallError, match=r"choose a shapebench:shape\.machineType with at least 2 vCPU and 4 GB"
+    ):
         pod_resources(shape(2, 2))
 
 

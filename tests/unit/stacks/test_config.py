@@ -49,5 +49,5 @@ def test_a_missing_zone_is_an_error_with_the_command_that_sets_it(config):
 @pytest.mark.parametrize("zone", ["europe-west4-a", "us-central1", "us-central12-a"])
 def test_a_zone_of_another_region_is_refused(config, zone):
     config(**{"gcp:zone": zone})
-    with pytest.raises(SettingsError, match=f"'{zone}'.*us-central1.*priced"):
+    with pytest.raises(SettingsError, match=f"'{zone}'.*us-central1.*the prices would be those of another region"):
         zone_of(get_config_env(), settings_of_this_stack())

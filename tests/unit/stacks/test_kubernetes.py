@@ -27,11 +27,11 @@ def test_the_checked_in_stack_parses():
     ("changes", "says"),
     [
         ({"servingImage": "tensorflow/serving:latest"}, "has no exact version"),
-        ({"modelUri": "/models/resnet"}, "where another model than the manifest's could be served"),
+        ({"modelUri": "/models/resnet"}, "so the server could load another model than the one that the run records"),
         ({"modelUri": "models/{digest}"}, "an absolute path in its image"),
         ({"serviceAccountAnnotations": {}}, "have no effect while modelUri"),
         ({"namespace": "Not_A_Label"}, "lower-case letters"),
-        ({"pod": {"cpuMillis": 0, "memoryMib": 1024}}, "Less than 100 would serve next to nothing"),
+        ({"pod": {"cpuMillis": 0, "memoryMib": 1024}}, "With less than 100 millicores the server hardly answers"),
         ({"context": ""}, "Leave it out for the current context"),
         ({"image": "a:1"}, "is not a setting"),
     ],

@@ -159,7 +159,13 @@ def test_each_load_mode_has_a_profile(profile, mode):
             {"profile": "open", "rateRps": 0},
             "shapebench:load.rateRps is 0: input should be greater than 0. Requests per",
         ),
-        ({"profile": "open", "users": 4}, "shapebench:load.users is not a setting, so it would change nothing; there"),
+        (
+            {"profile": "open", "users": 4},
+            (
+                "shapebench:load.users is not a setting, so it would change nothing; the settings of load are mode,"
+                " rateRps,"
+            ),
+        ),
         ({"profile": "open", "rate": 4}, "shapebench:load.rate is not a setting, so it would change nothing; did you"),
         ({"profile": "open", "rampS": 65}, "shapebench:load: rampS is 65 and durationS, which includes it, is 65"),
         (

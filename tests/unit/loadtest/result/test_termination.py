@@ -68,10 +68,19 @@ def test_a_run_that_ended_by_itself_with_all_its_rows_is_valid() -> None:
         (ending(totals=stopped("interrupted")), "interrupted (DETAIL)"),
         (ending(totals=stopped("caller_gone")), "program that started the test ended (DETAIL)"),
         (ending(totals=stopped("rows_not_written")), "rows could not be written"),
-        (ending(exit_code=-9, totals=None), "crashed (SIGKILL); the end of its log: first | last"),
+        (
+            ending(exit_code=-9, totals=None),
+            (
+                "crashed (SIGKILL), so requests are missing; correct what its log names, and run again; the end of its"
+                " log: first | last"
+            ),
+        ),
         (
             ending(exit_code=-9, totals=None, killed_by="OOMKilled"),
-            "(SIGKILL, OOMKilled); it used more memory than its container's limit: use fewer users",
+            (
+                "(SIGKILL, OOMKilled), so requests are missing; it used more memory than its container's limit: use"
+                " fewer users"
+            ),
         ),
         (ending(exit_code=2), "crashed (exit code 2)"),
         (ending(totals=None), "crashed (exit code 0)"),
@@ -103,7 +112,7 @@ def test_a_generator_that_did_not_end_as_planned_is_the_only_reason_when_its_row
     ("what", "words"),
     [
         (raw(torn=True), "the last row was only partly written"),
-        (raw(corrupt_lines=(2, 5)), "2 lines of the generator's files are not rows and are left out (lines 2, 5)"),
+        (raw(corrupt_lines=(2, 5)), "2 lines of the generator's files are not rows (lines 2, 5), so they are excluded"),
         (raw(rows(("ramp", None), ("ramp", None), ("ramp", None))), "the hold phase was never reached"),
         (
             raw(rows(("hold", "timeout"), ("hold", "http_503"), ("hold", "timeout"))),
@@ -122,5 +131,5 @@ def test_a_fault_of_the_rows_is_the_only_reason_when_the_generator_ended_as_plan
 
 def test_a_run_without_rows_has_one_reason() -> None:
     assert reasons(ending(counted=0), raw(GOOD.slice(0, 0))) == (
-        "no request was finished, so there is nothing to measure",
+        "no request was finished, so there is nothing to measure; check that the server answers, and run again",
     )

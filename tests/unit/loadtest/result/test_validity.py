@@ -238,16 +238,16 @@ def all_failed(run: Run) -> None:
 
 
 SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
-    (starved, CLOSED, "used more than 90 % of its core in 70% of the seconds"),
-    (starved, OPEN, "used more than 90 % of its core in 70% of the seconds"),
-    (blocked, OPEN, "event loop was 240 ms late"),
-    (late, OPEN, "could not keep its schedule"),
-    (slowed, OPEN, "could not keep its schedule"),
+    (starved, CLOSED, "used more than 90 % of its core in 70% of the counted seconds"),
+    (starved, OPEN, "used more than 90 % of its core in 70% of the counted seconds"),
+    (blocked, OPEN, "event loop had a lag of 240 ms"),
+    (late, OPEN, "so the figures include the generator's delay"),
+    (slowed, OPEN, "so the figures include the generator's delay"),
     (dead_worker, CLOSED, "only 5 of 8 users were running"),
     (dead_worker, OPEN, "only 61 of 64 users were running"),
     (dropped_rows, OPEN, "1500 requests were due in the hold phase, but it has 1463 rows, so rows are missing"),
     (dropped_rows, POISSON, "rows are missing"),
-    (uncounted_rows, CLOSED, "so rows are wrong"),
+    (uncounted_rows, CLOSED, "so rows are missing or duplicated; run again"),
     (killed, OPEN, "the load generator crashed (SIGKILL)"),
     (server_gone, OPEN, "the server stopped answering: no request was answered for 5.1 s"),
     (restarted_server, OPEN, "server process 7 was replaced during the test by process 8"),
@@ -300,7 +300,8 @@ def test_a_rate_that_was_not_reached_is_a_reason() -> None:
 def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_replicas() -> None:
     [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, load_plan(CLOSED.model_dump()))
     assert reason == (
-        "only 1 of 2 replicas answered (a); the others were idle, and the price of a prediction includes theirs"
+        "only 1 of 2 replicas answered (a), so the cost per prediction includes replicas that did nothing; use more"
+        " users"
     )
 
 

@@ -62,7 +62,9 @@ def test_all_that_is_missing_is_in_one_error(cloud, inputs, operation):
 
 def test_an_error_of_google_stops_the_update_and_names_the_setting_that_skips_the_check(cloud, inputs, operation):
     cloud.answers_first = [(200, b"<html>")]
-    with pytest.raises(ResourceError, match=r"could not be asked .* shapebench:gke.preflight false --stack 8cpu-16gb"):
+    with pytest.raises(
+        ResourceError, match=r"got no answer from Google Cloud, .* shapebench:gke.preflight false --stack 8cpu-16gb"
+    ):
         Preflight().create(inputs, operation)
 
 

@@ -137,7 +137,10 @@ def test_a_server_that_answers_unavailable_is_not_gone(
     result_of: ResultOf,
 ) -> None:
     (reason,) = result_of(full_server).reasons
-    assert reason.endswith("requests failed, most of them with grpc_unavailable")
+    assert reason.endswith(
+        "requests failed, most of them with grpc_unavailable, so there are no latencies; check the server's log, and"
+        " run again"
+    )
 
 
 @scenario
