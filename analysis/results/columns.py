@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 
 from analysis.results.manifest import Manifest
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
@@ -125,8 +124,8 @@ def _read(store: ResultsStore, parts: Sequence[str]) -> Columns:
     tables = [REQUESTS_SCHEMA.empty_table().select(_READ)]
     with _errors_named():
         for part in parts:
-            with store.filesystem.open(part, "rb") as file:
-                tables.append(pq.ParquetFile(file, read_dictionary=_LABELS).read(_READ))
+            with store.parquet_file(part, read_dictionary=_LABELS) as file:
+                tables.append(file.read(_READ))
     rows = pa.concat_tables([table.cast(_SCHEMA) for table in tables]).unify_dictionaries()
     start_us = rows["start"].cast(pa.int64()).to_numpy()
     return Columns(

@@ -3,7 +3,7 @@
 import posixpath
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,8 +131,16 @@ class ResultsStore:
         path = _samples_path(manifest.stack, manifest.run_id)
         if not self.filesystem.exists(self._path(path)) or self._problem_with(path):
             return SAMPLES_SCHEMA.empty_table()
-        with self.filesystem.open(self._path(path), "rb") as file:
-            return pq.ParquetFile(file).read(SAMPLES_SCHEMA.names)
+        with self.parquet_file(self._path(path)) as file:
+            return file.read(SAMPLES_SCHEMA.names)
+
+    def parquet_file(self, path: str, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
+        """Open a Parquet file by its path in the file system.
+
+        By path, so that Arrow reads a disk with its own file: its threads may outlive the main one, and a file of
+        Python's then aborts the process at its exit (https://github.com/apache/arrow/issues/34314 and 45017).
+        """
+        return pq.ParquetFile(path, filesystem=self.filesystem, read_dictionary=list(read_dictionary))
 
     def write_manifest(self, manifest: Manifest) -> str:
         """Finish a run: write its manifest and return where; raises RunExistsError if it has one."""
@@ -223,8 +231,8 @@ class ResultsStore:
         if name.fullmatch(path) is None:
             return _misplaced(path, layout)
         try:
-            with self.filesystem.open(self._path(path), "rb") as file:
-                schema = pq.read_schema(file)
+            with self.parquet_file(self._path(path)) as file:
+                schema = file.schema_arrow
         except (OSError, pa.ArrowException) as error:
             return Problem(path, f"is not a readable Parquet file: {str(error).splitlines()[0]}")
         types = dict(zip(schema.names, schema.types, strict=True))
