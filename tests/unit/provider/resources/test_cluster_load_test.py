@@ -162,7 +162,7 @@ def test_a_replica_that_counts_no_request_was_idle_and_the_run_is_invalid(
 ) -> None:
     counting[0].more_each_time = 10
     message, manifest, rows = fails(cluster, inputs | {"replicas": 2})
-    assert "only 1 of 2 replicas answered (tf-serving-0); the others were idle" in message
+    assert "only 1 of 2 replicas answered (tf-serving-0), so the cost per prediction includes replicas" in message
     assert len(manifest.validity.reasons) == 1
     assert rows > 0
 
