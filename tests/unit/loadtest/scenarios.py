@@ -17,8 +17,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
-
-ROOT = Path(__file__).parents[3]
+from tools.pins import ROOT
 
 Scenario = Callable[..., Any]
 """One load test: its arguments are those of `played` and a folder of its own; it returns its result."""

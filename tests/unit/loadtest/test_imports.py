@@ -8,8 +8,7 @@ from pathlib import Path
 
 from loadtest.generator.plan import PLAN_VARIABLE
 from tests.unit.loadtest.plans import write_plan
-
-ROOT = Path(__file__).parents[3]
+from tools.pins import ROOT
 
 
 def modules_after(statement: str, variables: dict[str, str] | None = None) -> set[str]:

@@ -23,8 +23,8 @@ from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
+from tools.pins import ROOT
 
-ROOT = Path(__file__).parents[5]
 BODY = predict_pb2.PredictRequest(model_spec={"name": "resnet"}).SerializeToString()
 LIMITS = Limits(connect_timeout_s=1, response_timeout_s=1, server_gone_after_s=1, flush_interval_s=0.1)
 

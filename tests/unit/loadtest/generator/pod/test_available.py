@@ -14,8 +14,7 @@ from tests.unit.loadtest.conftest import RIGHT, Exchange, ScriptedServer
 from tests.unit.loadtest.plans import write_plan
 from tests.unit.loadtest.scripted_grpc import RIGHT as RIGHT_MESSAGE
 from tests.unit.loadtest.scripted_grpc import ScriptedGrpcServer
-
-ROOT = Path(__file__).parents[5]
+from tools.pins import ROOT
 
 
 @pytest.fixture

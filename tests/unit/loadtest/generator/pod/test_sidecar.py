@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from loadtest.generator.pod import sidecar
 from loadtest.generator.pod.sidecar import unpacked
-
-ROOT = Path(__file__).parents[5]
+from tools.pins import ROOT
 
 
 def said(*arguments: object) -> str:
