@@ -96,7 +96,8 @@ def test_every_request_that_the_server_saw_is_a_row_of_one_worker_and_the_master
 
 def test_users_are_divided_among_workers_and_each_keeps_its_connection(shared: Any) -> None:
     assert len({request.connection for request in shared.server.seen}) == 3
-    assert shared.progress[-1].users == 3
+    # The last report may be of workers whose users have already ended.
+    assert max(shown.users for shown in shared.progress) == 3
     held = shared.rows.filter(pc.equal(shared.rows["phase"], "hold"))
     counts = {each["values"]: each["counts"] for each in pc.value_counts(held["worker"]).to_pylist()}
     assert max(counts.values()) / min(counts.values()) == pytest.approx(2, rel=0.3), "two users and one"
