@@ -36,6 +36,11 @@ def containers(resource: Resource) -> list[object]:
     return [each for key in ("initContainers", "containers") for each in each_in(at(spec, key))]
 
 
+def ephemeral_containers(resource: Resource) -> list[object]:
+    """Containers for debugging, which Kubernetes gives no resources of their own."""
+    return each_in(at(pod_spec(resource), "ephemeralContainers"))
+
+
 def container_name(container: object) -> str:
     """The name of a container in messages."""
     return f"container {at(container, 'name')}"

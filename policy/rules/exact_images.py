@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
-from policy.kinds import container_name, containers
+from policy.kinds import container_name, containers, ephemeral_containers
 from policy.resource import UNKNOWN, Resource, at
 from stacks.images import exact_image
 
 
 def check(resource: Resource) -> Iterator[str]:
-    named = [(container_name(each), at(each, "image")) for each in containers(resource)]
+    named = [
+        (container_name(each), at(each, "image")) for each in [*containers(resource), *ephemeral_containers(resource)]
+    ]
     if resource.package == "shapebench":
         # The plugin creates the load test's pods, and has their image as an input.
         named += [(key, value) for key, value in resource.inputs.items() if key.endswith("Image") and value is not None]

@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
+from contextlib import suppress
 
 from policy.kinds import CLUSTER
 from policy.resource import UNKNOWN, Resource, at, each_in
@@ -10,8 +11,15 @@ from policy.resource import UNKNOWN, Resource, at, each_in
 _PUBLISHING = {"Ingress", "Gateway", "ForwardingRule", "GlobalForwardingRule"}
 _PUBLIC_SERVICE_TYPES = {"LoadBalancer", "NodePort"}
 _MEND = "reach it by ClusterIP from inside the cluster, as the load generator does"
-# The limit of stacks.gke: a range wider than a /8 is as good as the internet.
-_WIDEST_PREFIX = 8
+# The limit of stacks.gke: more than a /8 is as good as the internet, in one range or in several. A /32 of IPv6 is what
+# one provider gets.
+_MOST_ADDRESSES = {4: 2 ** (32 - 8), 6: 2 ** (128 - 32)}
+# Machines, and templates that machines are made of.
+_MACHINES = {
+    "gcp:compute/instance:Instance",
+    "gcp:compute/instanceTemplate:InstanceTemplate",
+    "gcp:compute/regionInstanceTemplate:RegionInstanceTemplate",
+}
 
 
 def check(resource: Resource) -> Iterator[str]:
@@ -21,10 +29,11 @@ def check(resource: Resource) -> Iterator[str]:
         yield f"it publishes a server on the internet, where anybody can load it and its bill; remove it and {_MEND}"
     elif resource.package == "kubernetes" and resource.type_name == "Service":
         yield from _service(resource)
-    elif resource.kind == "gcp:compute/instance:Instance":
+    elif resource.kind in _MACHINES:
         for interface in each_in(resource.get("networkInterfaces")):
-            if each_in(at(interface, "accessConfigs")):
-                yield "it has an address on the internet, where it can be scanned; remove accessConfigs"
+            for key in ("accessConfigs", "ipv6AccessConfigs"):
+                if each_in(at(interface, key)):
+                    yield f"it has an address on the internet, where it can be scanned; remove {key}"
 
 
 def _service(resource: Resource) -> Iterator[str]:
@@ -51,12 +60,12 @@ def _control_plane(resource: Resource) -> Iterator[str]:
             " connect; list them in shapebench:gke.authorizedNetworks, or leave that empty for the DNS-based endpoint,"
             " which IAM protects"
         )
-    for network in each_in(networks):
-        if _is_everywhere(at(network, "cidrBlock")):
-            yield (
-                f"its control plane admits {at(network, 'cidrBlock')}, which is the internet; give the ranges that you"
-                " connect from in shapebench:gke.authorizedNetworks"
-            )
+    admitted = [str(at(network, "cidrBlock")) for network in each_in(networks)]
+    if _admit_the_internet(admitted):
+        yield (
+            f"its control plane admits {', '.join(admitted)}, which is as good as the internet; give the ranges that"
+            " you connect from in shapebench:gke.authorizedNetworks, a /8 in all at most"
+        )
     if resource.get("masterAuthorizedNetworksConfig.gcpPublicCidrsAccessEnabled") is True:
         yield (
             "its control plane admits every address of Google Cloud, so any customer's machine may knock; set"
@@ -64,10 +73,11 @@ def _control_plane(resource: Resource) -> Iterator[str]:
         )
 
 
-def _is_everywhere(cidr: object) -> bool:
-    if not isinstance(cidr, str):
-        return False
-    try:
-        return ipaddress.ip_network(cidr, strict=False).prefixlen < _WIDEST_PREFIX
-    except ValueError:
-        return False
+def _admit_the_internet(cidrs: list[str]) -> bool:
+    addresses = {4: 0, 6: 0}
+    for cidr in cidrs:
+        # What is no network is refused by Google.
+        with suppress(ValueError):
+            network = ipaddress.ip_network(cidr, strict=False)
+            addresses[network.version] += network.num_addresses
+    return any(addresses[version] > most for version, most in _MOST_ADDRESSES.items())

@@ -19,8 +19,8 @@ def cases(colour: str) -> list[Any]:
     ]
 
 
-def test_there_are_nine_rules_and_each_has_its_fixtures():
-    assert len(BY_NAME) == len(RULES) == 9
+def test_there_are_twelve_rules_and_each_has_its_fixtures():
+    assert len(BY_NAME) == len(RULES) == 12
     assert names() == BY_NAME.keys()
     assert all(fixtures(name, "green") and fixtures(name, "red") for name in BY_NAME)
 
