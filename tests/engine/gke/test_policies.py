@@ -50,6 +50,9 @@ def test_each_rule_stops_a_preview_and_says_who_why_and_what_to_do(world: World)
     options = f"{{toolchain: pip, virtualenv: {CHECKOUT}/.venv}}"
     (project / "Pulumi.yaml").write_text(f"name: red\nruntime: {{name: python, options: {options}}}\n")
     (project / "__main__.py").write_text(PROGRAM)
+    # The Kubernetes provider reads a release's chart before rules see the release.
+    (project / "chart").mkdir()
+    (project / "chart/Chart.yaml").write_text("{apiVersion: v2, name: unseen, version: 1.0.0}\n")
     broken = {rule.name: fixtures(rule.name, "red")[0] for rule in RULES}
     resources = [(each.resource.kind, each.resource.name, each.resource.inputs) for each in broken.values()]
     (project / "resources.json").write_text(json.dumps(resources))
