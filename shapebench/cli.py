@@ -18,8 +18,8 @@ _BROKEN_PIPE = 128 + signal.SIGPIPE
 app = typer.Typer(
     help="Compare node shapes for serving a TensorFlow model, from the load tests of `pulumi up`.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -51,6 +51,23 @@ Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fi
 ObjectiveFile = Annotated[
     Path | None, typer.Option(metavar="FILE", help="YAML with p99, errors and budget; options override it.")
 ]
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if asked:
+        from stacks.version import VERSION  # noqa: PLC0415 - start-up
+
+        typer.echo(f"shapebench {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -221,7 +238,7 @@ def doctor() -> None:
 def _one_line_errors() -> Iterator[None]:
     """Print an error of the user's input as one line with exit code 1; a bug keeps its traceback."""
     from analysis.results.store import StoreError  # noqa: PLC0415 - start-up
-    from shapebench.output import CommandError  # noqa: PLC0415 - start-up
+    from shapebench.output import CommandError, note  # noqa: PLC0415 - start-up
     from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
     from stacks.shapes import UnknownMachineTypeError  # noqa: PLC0415 - start-up
 
@@ -234,5 +251,5 @@ def _one_line_errors() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(_BROKEN_PIPE) from None
     except (StoreError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
-        typer.echo(f"shapebench: {error}", err=True)
+        note(f"shapebench: {error}")
         raise typer.Exit(1) from None

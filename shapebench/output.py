@@ -1,17 +1,28 @@
 """Prints results: tables for people, JSON for programs. Notes go to stderr, so that output can be piped."""
 
 import json
+import os
+import shutil
 import sys
-from typing import Any, Literal
+import textwrap
+import unicodedata
+from typing import Any, Literal, TextIO
 
 import rich.table
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
-from analysis.report.tables import Table
+from analysis.report.tables import Column, Table
 
 # A piped table has no terminal to fit into, so its columns are not cut.
 _PIPED_WIDTH = 240
+# A column of sentences may be as narrow as this before the table is shown as cards.
+_SENTENCES_WIDTH = 30
+_GAP = 1
+# Control and format characters; a results store of somebody else must not steer the terminal.
+_UNPRINTABLE = {"Cc", "Cf"}
 
 
 class _Console(Console):
@@ -29,15 +40,91 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
 
 
 def print_table(table: Table, title: str | None = None) -> None:
-    printed = rich.table.Table(box=None, pad_edge=False, title=title, title_justify="left", title_style="bold")
-    for column in table.columns:
-        side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
-        printed.add_column(escape(column.title), justify=side, overflow="fold", header_style="dim")
-    for row in (*table.rows, *table.totals):
-        printed.add_row(*(escape(cell) for cell in row))
-    console = _Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH, highlight=False)
-    console.print(printed)
+    """The rows below each other where all columns fit into the terminal; else each row as a card, a line a cell."""
+    console = _Console(width=_terminal_width(sys.stdout) or _PIPED_WIDTH, highlight=False)
+    rows = [[printable(cell) for cell in row] for row in (*table.rows, *table.totals)]
+    if title:
+        console.print(escape(title), style="bold")
+    widths = _widths(table.columns, rows, console.width - 2 * _GAP * (len(table.columns) - 1))
+    if widths:
+        console.print(_columns(table.columns, rows, widths))
+    else:
+        _print_cards(console, table.columns, rows)
+
+
+def _widths(columns: tuple[Column, ...], rows: list[list[str]], available: int) -> list[int] | None:
+    """A width for each column, with no word broken; None where they do not fit.
+
+    Titles and sentences are broken between words where they must be.
+    """
+    cells = [[row[at] for row in rows] for at in range(len(columns))]
+    most = [max(map(cell_len, (column.title, *each))) for column, each in zip(columns, cells, strict=True)]
+    if sum(most) <= available:
+        return most
+    least = [
+        max(map(cell_len, (*column.title.split(), *([] if column.kind == "wrap" else each))))
+        for column, each in zip(columns, cells, strict=True)
+    ]
+    widths = [
+        min(widest, max(narrowest, _SENTENCES_WIDTH)) if column.kind == "wrap" else narrowest
+        for column, widest, narrowest in zip(columns, most, least, strict=True)
+    ]
+    left = available - sum(widths)
+    if left < 0:
+        return None
+    for at, width in enumerate(widths):
+        widths[at] = min(most[at], width + left)
+        left -= widths[at] - width
+    return widths
+
+
+def printable(text: str) -> str:
+    """The text without what steers a terminal: control and format characters, except ends of lines."""
+    return "".join(
+        each if each == "\n" or unicodedata.category(each) not in _UNPRINTABLE else "\N{REPLACEMENT CHARACTER}"
+        for each in text
+    )
+
+
+def print_text(text: str) -> None:
+    _write_lines(text, sys.stdout)
 
 
 def note(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    _write_lines(text, sys.stderr)
+
+
+def _write_lines(text: str, stream: TextIO) -> None:
+    """Write the text, with lines no longer than the terminal, which would break them within words."""
+    for line in printable(text).split("\n"):
+        width = _terminal_width(stream)
+        short = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) if width else [line]
+        stream.write("\n".join(short) + "\n")
+
+
+def _terminal_width(stream: TextIO) -> int | None:
+    """The columns of the terminal, or those that COLUMNS sets; None where output goes elsewhere."""
+    return shutil.get_terminal_size().columns if stream.isatty() or "COLUMNS" in os.environ else None
+
+
+def _columns(columns: tuple[Column, ...], rows: list[list[str]], widths: list[int]) -> rich.table.Table:
+    printed = rich.table.Table(box=None, pad_edge=False, padding=(0, _GAP))
+    for column, width in zip(columns, widths, strict=True):
+        side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
+        printed.add_column(escape(column.title), justify=side, width=width, overflow="fold", header_style="dim")
+    for row in rows:
+        printed.add_row(*map(escape, row))
+    return printed
+
+
+def _print_cards(console: Console, columns: tuple[Column, ...], rows: list[list[str]]) -> None:
+    """Each row as its first cell, and below it a line for each other cell that is not empty."""
+    for first, *others in rows:
+        card = rich.table.Table(box=None, pad_edge=False, padding=(0, _GAP), show_header=False)
+        card.add_column(no_wrap=True, style="dim")
+        card.add_column(overflow="fold")
+        for column, cell in zip(columns[1:], others, strict=True):
+            if cell:
+                card.add_row(escape(column.title), escape(cell))
+        console.print(escape(first), style="bold")
+        console.print(Padding(card, (0, 0, 0, 2), expand=False))

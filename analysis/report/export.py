@@ -24,6 +24,7 @@ from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
 from analysis.verdict.front import front
 
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CSV = pa_csv.WriteOptions(quoting_style="needed")
 
 
@@ -74,8 +75,16 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write CSV and Parquet; nothing without rows, since then there are no columns."""
     if rows:
         table = pd.DataFrame(rows)
-        table.to_csv(path.with_suffix(".csv"), index=False)
+        table.map(_no_formula).to_csv(path.with_suffix(".csv"), index=False)
         table.to_parquet(path.with_suffix(".parquet"), index=False)
+
+
+def _no_formula(value: object) -> object:
+    """Text that a spreadsheet would compute, as the text that it is.
+
+    Source: OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
 
 
 def _charts(report: Document) -> Iterator[tuple[str, Markup]]:

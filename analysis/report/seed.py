@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.formatting import count, money, number, percent, server_name, variant_name
-from analysis.pricing.cost import HOURS_A_DAY, estimate, nodes_hourly, times
+from analysis.pricing.cost import DEFAULT_REGION, HOURS_A_DAY, nodes_hourly, times
+from analysis.pricing.stack_cost import serving_cost
 from analysis.report.collect import Findings, Run
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Manifest
@@ -109,7 +110,7 @@ def _newest(runs: Sequence[Run]) -> Run | None:
 
 
 def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
-    cost = run.manifest.cost if run else estimate(experiment.shape)
+    cost = run.manifest.cost if run else serving_cost(experiment.shape, DEFAULT_REGION)
     return {
         "run_id": run.manifest.run_id if run else None,
         "goodput_rps": run.summary.goodput_rps if run else None,

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 import psutil
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from analysis.report.tables import Column, Table
+from shapebench.output import print_table
 from tools import gobuild
 from tools.console import SetupError
 from tools.environment import requirements_are_installed
@@ -24,7 +23,6 @@ from tools.pulumi_cli import installed_source, pulumi_on_path
 from tools.stack import activated_environment, uses_embedded_backend
 
 State = Literal["ok", "missing", "optional", "note"]
-_COLOURS: dict[State, str] = {"ok": "green", "missing": "bold red", "optional": "dim", "note": "yellow"}
 _SERVERS = ("serving.server", "tensorflow_model_server")
 _VERSION_TIMEOUT_S = 20.0
 
@@ -42,11 +40,9 @@ class Finding:
 def doctor(root: Path = ROOT) -> int:
     """Print a table of the findings; returns 1 if something needed is missing."""
     findings = diagnose(root)
-    table = Table("", "state", "found", "mend", box=None, pad_edge=False)
-    for finding in findings:
-        colour = _COLOURS[finding.state]
-        table.add_row(finding.what, f"[{colour}]{finding.state}[/]", escape(finding.found), escape(finding.mend))
-    Console().print(table)
+    columns = (Column("", "text"), Column("state", "text"), Column("found", "wrap"), Column("mend", "wrap"))
+    rows = tuple((each.what, each.state, each.found, each.mend) for each in findings)
+    print_table(Table("Findings", columns, rows))
     return 1 if any(finding.state == "missing" for finding in findings) else 0
 
 

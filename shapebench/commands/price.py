@@ -7,8 +7,9 @@ from typing import Any
 
 from analysis.formatting import MISSING, money, number
 from analysis.pricing import ON_DEMAND, Usage, cost
+from analysis.pricing.snapshot import newest_snapshot
 from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
-from analysis.report.tables import Table
+from analysis.report.tables import Column, Table
 from analysis.results.manifest import Cost
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError
@@ -60,6 +61,7 @@ def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as
         priced = [_price_stack(stack, region) for stack in stacks]
     else:
         priced = _price_all(region)
+    _require_prices(priced)
     if as_json:
         print_json([_json(one) for one in priced])
     elif len(priced) == 1:
@@ -74,6 +76,18 @@ def parse_shape(text: str) -> NodeShape:
         raise CommandError(f"--shape {text} is not <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
     machine_resources(match["machine_type"])  # raises a one-line error for an unknown type
     return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
+
+
+def _require_prices(priced: list[Priced]) -> None:
+    """Raise CommandError where a region has no price at all: a sum of nothing would read as free."""
+    for one in priced:
+        if all(item.hourly is None for item in one.cost.line_items):
+            known = newest_snapshot()
+            raise CommandError(
+                f"{known.name} of {known.as_of} has no price in {one.cost.region}, so {one.shape.name} cannot be"
+                f" priced; choose one of its regions ({', '.join(known.regions)}), or fetch today's prices with"
+                " --refresh"
+            )
 
 
 def _price_stack(stack: str, region: str | None) -> Priced:
@@ -162,7 +176,8 @@ def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]]) -> N
     ]
     numbers = ("quantity", "unit price, USD", "USD/h", "USD/24 h", "USD/730 h")
     blank = ("",) * (2 + len(numbers))
-    print_table(Table.of(title, ("item", "SKU"), numbers, [*items, blank, *sums]), title)
+    columns = (Column("item", "text"), Column("SKU", "wrap"), *map(Column, numbers))
+    print_table(Table(title, columns, (*items, blank, *sums)), title)
 
 
 def _usd(hourly: float | None) -> tuple[str, str, str]:

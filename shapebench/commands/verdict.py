@@ -16,7 +16,7 @@ from analysis.verdict.objective import objective as objective_of
 from analysis.verdict.ranking import Meets
 from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
-from shapebench.output import CommandError, note, print_json, print_table
+from shapebench.output import CommandError, note, print_json, print_table, print_text
 
 # For scripts: there is a best variant, none meets the objective, the data cannot tell.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
@@ -36,7 +36,7 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
     if output == "json":
         print_json(to_dict(verdict))
     else:
-        print(f"{paragraph(verdict)}\n")
+        print_text(f"{paragraph(verdict)}\n")
         for table in _tables(verdict):
             if output == "markdown":
                 sys.stdout.write(f"{table.markdown()}\n")

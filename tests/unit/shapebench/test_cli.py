@@ -1,3 +1,4 @@
+import csv
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from analysis.results.store import ResultsStore, new_run_id
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES
+from stacks.version import VERSION
 
 SMOKE = PROFILES["smoke"]
 HEAVY = {"altair", "numpy", "pandas", "pulumi", "pyarrow", "tensorflow", "vl_convert"}
@@ -156,12 +158,35 @@ def test_price_of_a_shape_needs_no_stack():
     assert "192 GB" in result.stdout
 
 
-def test_price_where_none_is_known_is_a_lower_bound_and_says_so():
-    result = invoke("price", "--stack", "8cpu-16gb", "--region", "mars-north1", "--format", "json")
+def test_price_where_one_is_not_known_is_a_lower_bound_and_says_so(monkeypatch):
+    known = newest_snapshot()
+    without_disks = {billed: price for billed, price in known.prices.items() if billed.resource != "pd-balanced"}
+    monkeypatch.setattr(cost, "newest_snapshot", lambda: replace(known, prices=without_disks))
+    result = invoke("price", "--stack", "8cpu-16gb", "--format", "json")
     [priced] = json.loads(result.stdout)
     assert priced["cost"]["hourly"] is None
-    assert "mars-north1" in priced["why_unpriced"]
-    assert "lower bound" in invoke("price", "--stack", "8cpu-16gb", "--region", "mars-north1").stderr
+    assert "boot disks" in priced["why_unpriced"]
+    assert "lower bound" in invoke("price", "--stack", "8cpu-16gb").stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--stack", "8cpu-16gb"), ("--format", "json")])
+def test_a_region_without_any_price_is_an_error_that_names_those_with_prices(arguments):
+    result = invoke("price", "--region", "europe-west3", *arguments)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    for part in ("no price in europe-west3", "us-central1", "--refresh"):
+        assert part in result.stderr
+
+
+def test_a_day_of_a_shape_costs_the_same_in_the_price_list_and_beside_the_published_experiments(tmp_path):
+    [priced] = json.loads(invoke("price", "--stack", "8cpu-16gb", "--format", "json").stdout)
+    store = ResultsStore(str(tmp_path / "results"))
+    write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(capacity_rps=30, service_ms=20)))
+    exported = tmp_path / "export"
+    assert invoke("export", "--results", store.uri, "--out", str(exported), "--seed").exit_code == 0
+    rows = csv.DictReader((exported / "seed.csv").open(encoding="utf-8"))
+    [day] = {row["usd_24h"] for row in rows if row["experiment"] == "2n-8c-16r-interop2"}
+    assert float(day) == pytest.approx(24 * priced["cost"]["hourly"])
 
 
 def test_other_ways_to_buy_are_columns_if_the_price_list_has_them(monkeypatch):
@@ -306,3 +331,55 @@ def test_a_reader_that_closes_the_pipe_is_no_error(store, output):
     assert running.returncode == 128 + signal.SIGPIPE
     assert "roken pipe" not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_has_a_short_and_a_long_option(option):
+    assert "Usage" in invoke("price", option).stdout
+
+
+def test_the_version_is_that_of_manifests():
+    assert invoke("--version").stdout == f"shapebench {VERSION}\n"
+
+
+def test_the_shells_completion_can_be_printed():
+    shown = subprocess.run(
+        [sys.executable, "-m", "shapebench", "--show-completion", "bash"], capture_output=True, text=True, check=True
+    )
+    assert "_SHAPEBENCH_COMPLETE" in shown.stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("price",),
+        ("price", "--stack", "8cpu-16gb"),
+        ("runs",),
+        ("verdict", "--p99", "400ms"),
+        ("verdict",),
+        ("doctor",),
+    ],
+    ids=" ".join,
+)
+def test_output_fits_the_terminal_and_breaks_no_word(store, monkeypatch, arguments, columns):
+    if arguments[0] in ("runs", "verdict"):
+        arguments = (*arguments, "--results", store.uri)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    whole = invoke(*arguments)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    fitted = invoke(*arguments)
+    assert fitted.exit_code == whole.exit_code
+    lines = (fitted.stdout + fitted.stderr).splitlines()
+    long_words = {word for word in (whole.stdout + whole.stderr).split() if len(word) > columns}
+    assert [line for line in lines if len(line) > columns and line.strip() not in long_words] == []
+    assert set((fitted.stdout + fitted.stderr).split()) <= set((whole.stdout + whole.stderr).split())
+
+
+def test_no_text_of_a_results_store_steers_the_terminal(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    hostile = Validity(verdict="invalid", reasons=("\x1b]0;pwned\x07 the server \u202ddied",))
+    write_run(store, make_manifest(SMOKE, validity=hostile), make_rows(SMOKE, Server(capacity_rps=30, service_ms=20)))
+    result = invoke("runs", "--results", store.uri)
+    assert "the server" in result.stderr
+    assert not {"\x1b", "\x07", "\u202d"} & set(result.stdout + result.stderr)
