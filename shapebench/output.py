@@ -62,7 +62,7 @@ def _widths(columns: tuple[Column, ...], rows: list[list[str]], available: int) 
     if sum(most) <= available:
         return most
     least = [
-        max(map(cell_len, (*column.title.split(), *([] if column.kind == "wrap" else each))))
+        max(map(cell_len, (*column.title.split(), *(" ".join(each).split() if column.kind == "wrap" else each))))
         for column, each in zip(columns, cells, strict=True)
     ]
     widths = [

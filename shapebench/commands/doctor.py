@@ -7,13 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import psutil
 
 from analysis.report.tables import Column, Table
+from shapebench.commands.doctor_google import google_findings
+from shapebench.finding import Finding
 from shapebench.output import print_table
 from tools import gobuild
 from tools.console import SetupError
@@ -22,19 +22,8 @@ from tools.pins import ROOT, load_pins, parse_version, show_version
 from tools.pulumi_cli import installed_source, pulumi_on_path
 from tools.stack import activated_environment, uses_embedded_backend
 
-State = Literal["ok", "missing", "optional", "note"]
 _SERVERS = ("serving.server", "tensorflow_model_server")
 _VERSION_TIMEOUT_S = 20.0
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check. `missing` is needed and absent; `optional` is absent and not needed."""
-
-    what: str
-    state: State
-    found: str
-    mend: str = ""
 
 
 def doctor(root: Path = ROOT) -> int:
@@ -66,6 +55,7 @@ def diagnose(root: Path = ROOT) -> list[Finding]:
         _program(environment, "chromium", Finding("chromium", "optional", "none on PATH", browser)),
         _port(8500, "gRPC"),
         _port(8501, "REST"),
+        *google_findings(environment),
     ]
 
 

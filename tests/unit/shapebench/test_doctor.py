@@ -1,13 +1,16 @@
 import json
 import os
 import socket
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from shapebench.commands import doctor
-from shapebench.commands.doctor import Finding, diagnose
-from tests.support.scripts import write_pulumi
+from shapebench.commands.doctor import diagnose
+from shapebench.commands.doctor_google import google_findings
+from shapebench.finding import Finding
+from tests.support.scripts import write_pulumi, write_script
 from tools.pins import ROOT
 
 
@@ -95,3 +98,50 @@ def test_a_port_taken_by_another_program_is_shown_with_its_process():
         assert f"process {os.getpid()}" in finding.found
         assert "shapebench:local.restPort" in finding.mend
     assert doctor._port(port, "REST").state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("what", "mend"),
+    [
+        ("gcloud", "cloud.google.com/sdk"),
+        ("gke-gcloud-auth-plugin", "apt install google-cloud-cli-gke-gcloud-auth-plugin"),
+        ("Google credentials", "gcloud auth application-default login"),
+        ("Pulumi's gcp plugin", "pulumi plugin install resource gcp"),
+    ],
+)
+def test_what_only_gke_stacks_need_is_optional_and_comes_with_its_mend(tmp_path: Path, what: str, mend: str):
+    findings = {each.what: each for each in google_findings({"PATH": str(tmp_path), "HOME": str(tmp_path)})}
+    assert findings[what].state == "optional"
+    assert "for GKE stacks" in findings[what].mend
+    assert mend in findings[what].mend
+
+
+def test_what_gke_stacks_need_is_found_where_it_is_installed(
+    nothing_installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for program in ("gcloud", "gke-gcloud-auth-plugin"):
+        write_script(tmp_path / "bin" / program, "exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    (tmp_path / f".pulumi/plugins/resource-gcp-v{metadata.version('pulumi-gcp')}").mkdir(parents=True)
+    credentials = tmp_path / ".config/gcloud/application_default_credentials.json"
+    credentials.parent.mkdir(parents=True)
+    credentials.write_text('{"type": "authorized_user", "refresh_token": "hunter2"}')
+    findings = found(nothing_installed)
+    for what in ("gcloud", "gke-gcloud-auth-plugin", "Google credentials", "Pulumi's gcp plugin"):
+        assert findings[what].state == "ok"
+    assert findings["Google credentials"].found.startswith("authorized_user")
+    assert "hunter2" not in str(findings)
+
+
+@pytest.mark.parametrize("content", [None, "no JSON", "{}", "[]"])
+def test_credentials_that_cannot_be_used_are_named(
+    nothing_installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+):
+    path = tmp_path / "credentials.json"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    finding = found(nothing_installed)["Google credentials"]
+    assert finding.state == "note"
+    assert str(path) in finding.found
+    assert "gcloud auth application-default login" in finding.mend
