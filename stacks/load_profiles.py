@@ -21,10 +21,19 @@ _InFlight = Annotated[
 ]
 
 
-_Duration = Annotated[float, Field(gt=0, le=24 * 3600, description="Ramp and hold together, in s. Give up to a day.")]
+class _Timed(Frozen):
+    mode: str
+    warmup_s: Annotated[float, Field(ge=0, le=3600, description="Longest warm-up before the ramp, not counted, in s.")]
+    duration_s: Annotated[
+        float, Field(gt=0, le=24 * 3600, description="Ramp and hold together, in s. Give up to a day.")
+    ]
+
+    @property
+    def total_s(self) -> float:
+        return self.warmup_s + self.duration_s
 
 
-class ClosedLoop(Frozen):
+class ClosedLoop(_Timed):
     """Each user sends, waits for the answer, pauses `wait_s`, and sends again.
 
     First one user until the server is warm, for at most `warmup_s` (phase `warmup`, not counted), then users are added
@@ -39,8 +48,6 @@ class ClosedLoop(Frozen):
     users: Annotated[int, Field(ge=1, le=10_000, description="Number of users. Give 1 to 10000.")]
     spawn_rate_per_s: Annotated[float, Field(gt=0, le=1_000, description="Users added per second. Give more than 0.")]
     wait_s: Annotated[float, Field(ge=0, le=3600, description="Pause between an answer and the next request, in s.")]
-    warmup_s: Annotated[float, Field(ge=0, le=3600, description="Longest warm-up before the ramp, not counted, in s.")]
-    duration_s: _Duration
 
     @model_validator(mode="after")
     def _the_hold_phase_comes(self) -> Self:
@@ -63,15 +70,11 @@ class ClosedLoop(Frozen):
         return self.duration_s - self.ramp_s
 
     @property
-    def total_s(self) -> float:
-        return self.warmup_s + self.duration_s
-
-    @property
     def description(self) -> str:
         return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {self.wait_s:g} s wait"
 
 
-class OpenLoop(Frozen):
+class OpenLoop(_Timed):
     """A schedule decides when requests are sent, as independent callers do, who do not wait for each other's answers.
 
     First one request at a time until the server is warm, for at most `warmup_s` (`warmup`), then the rate grows from 0
@@ -91,9 +94,7 @@ class OpenLoop(Frozen):
     ]
     seed: Annotated[int, Field(ge=0, description="Seed of poisson arrivals; the same seed gives the same times.")]
     max_in_flight: _InFlight
-    warmup_s: Annotated[float, Field(ge=0, le=3600, description="Longest warm-up before the ramp, not counted, in s.")]
     ramp_s: Annotated[float, Field(ge=0, le=3600, description="How long the rate grows before the hold phase, in s.")]
-    duration_s: _Duration
 
     @model_validator(mode="after")
     def _the_hold_phase_comes(self) -> Self:
@@ -109,10 +110,6 @@ class OpenLoop(Frozen):
         return self.duration_s - self.ramp_s
 
     @property
-    def total_s(self) -> float:
-        return self.warmup_s + self.duration_s
-
-    @property
     def description(self) -> str:
         seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
         return (
@@ -121,7 +118,7 @@ class OpenLoop(Frozen):
         )
 
 
-class CapacitySearch(Frozen):
+class CapacitySearch(_Timed):
     """Finds the highest rate at which `quantile` of the requests take at most `latency_ms` and `error_ratio` fail.
 
     An open loop of constant arrivals that changes its rate: each rate is a phase `step-<n>`.
@@ -163,10 +160,6 @@ class CapacitySearch(Frozen):
                 " try between them; give a higher highestRps"
             )
         return self
-
-    @property
-    def total_s(self) -> float:
-        return self.warmup_s + self.duration_s
 
     @property
     def description(self) -> str:

@@ -8,7 +8,7 @@ from analysis.formatting import MISSING, number, server_name, shape_name, varian
 from analysis.parallel import for_each
 from analysis.pricing import cost
 from analysis.report import server_counters
-from analysis.report.charts.breakdown import break_down
+from analysis.report.charts.breakdown import cost_chart, cost_table
 from analysis.report.charts.drawing import Chart
 from analysis.report.charts.growth import growths, levels_table
 from analysis.report.charts.ranking import ranking_charts
@@ -145,15 +145,14 @@ def _compared(findings: Findings) -> Iterator[Section]:
     if len(ranking) == 1:
         yield Section("ranking", "Ranking", intro, tables=(ranking_table(ranking, {}),))
         return
-    stands, parts = front(ranking), break_down(ranking)
-    chart = Chart("Cost by line item", "Per million good predictions.", parts.drawing, "ranking-cost-by-item")
+    stands = front(ranking)
     yield Section(
         "ranking",
         "Ranking",
         intro,
-        (*ranking_charts(verdict, stands), chart),
+        (*ranking_charts(verdict, stands), cost_chart(ranking)),
         (ranking_table(ranking, stands),),
-        (Fold("Cost by line item", (parts.table(ranking[0].variant.newest.cost.currency),)),),
+        (Fold("Cost by line item", (cost_table(ranking),)),),
     )
     pairs = effects(ranking)
     yield Section(

@@ -66,7 +66,7 @@ def repeats_table(groups: Iterable[Repeats], names: Mapping[str, str]) -> Table:
 
 
 def left_out_table(title: str, runs: Sequence[Run], verdict: Verdict) -> Table:
-    reasons = {each.manifest.run_id: "; ".join(each.reasons) for each in verdict.excluded}
+    reasons = {manifest.run_id: "; ".join(why) for manifest, why in verdict.excluded}
     return Table(
         f"{title}, with reasons",
         (Column("run", "text"), Column("shape", "text", under_first=True), Column("reason", "wrap")),

@@ -19,20 +19,12 @@ P99 = 0.99
 
 
 @dataclass(frozen=True)
-class Excluded:
-    """A run that is not ranked, and why."""
-
-    manifest: Manifest
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Verdict:
-    """The ranking for an objective, and the runs that are not ranked."""
+    """The ranking for an objective, and the runs that are not ranked, each with its reasons."""
 
     objective: Objective
     ranking: tuple[Ranked, ...]
-    excluded: tuple[Excluded, ...]
+    excluded: tuple[tuple[Manifest, tuple[str, ...]], ...]
 
     @property
     def best(self) -> tuple[Ranked, ...]:
@@ -52,7 +44,7 @@ def read_verdict(store: ResultsStore, objective: Objective) -> Verdict:
 
 def verdict_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> Verdict:
     figures: dict[str, RunFigures] = {}
-    excluded: list[Excluded] = []
+    excluded: list[tuple[Manifest, tuple[str, ...]]] = []
     rankable: list[Manifest] = []
     for manifest, (run, invalid) in runs:
         reasons = list(invalid)
@@ -61,16 +53,16 @@ def verdict_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> V
         if manifest.cost.hourly is None:
             reasons.append("a line item has no price, so its cost is not known")
         if run is None or reasons:
-            excluded.append(Excluded(manifest, tuple(reasons)))
+            excluded.append((manifest, tuple(reasons)))
         else:
             figures[manifest.run_id] = run
             rankable.append(manifest)
     variants, incomparable = comparable(rankable)
-    excluded += [Excluded(manifest, (reason,)) for manifest, reason in incomparable]
+    excluded += [(manifest, (reason,)) for manifest, reason in incomparable]
     return Verdict(
         objective,
         rank([_ranked(variant, figures, objective) for variant in variants], objective),
-        tuple(sorted(excluded, key=lambda each: each.manifest.run_id)),
+        tuple(sorted(excluded, key=lambda each: each[0].run_id)),
     )
 
 

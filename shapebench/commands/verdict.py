@@ -43,8 +43,8 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
             else:
                 print_table(table)
                 print()
-        for each in verdict.excluded:
-            note(f"left out: {each.manifest.run_id} of {each.manifest.stack}: {'; '.join(each.reasons)}")
+        for manifest, reasons in verdict.excluded:
+            note(f"left out: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
     return EXIT_CODES[verdict.outcome]
 
 
@@ -54,7 +54,7 @@ def to_dict(verdict: Verdict) -> dict[str, object]:
         "best": [each.label for each in verdict.best],
         "verdict": paragraph(verdict),
         "ranking": [each.to_dict() for each in verdict.ranking],
-        "excluded": [{"run_id": each.manifest.run_id, "reasons": list(each.reasons)} for each in verdict.excluded],
+        "excluded": [{"run_id": run.run_id, "reasons": list(reasons)} for run, reasons in verdict.excluded],
     }
 
 

@@ -163,7 +163,7 @@ def test_each_load_mode_has_a_profile(profile, mode):
             {"profile": "open", "users": 4},
             (
                 "shapebench:load.users is not a setting, so it would change nothing; the settings of load are mode,"
-                " rateRps,"
+                " warmupS, durationS, rateRps,"
             ),
         ),
         ({"profile": "open", "rate": 4}, "shapebench:load.rate is not a setting, so it would change nothing; did you"),

@@ -25,14 +25,9 @@ func pythonFor(info *pulumirpc.ProgramInfo) (toolchain.Toolchain, error) {
 			options.Virtualenv = text
 		case name == "toolchain" && text == "pip":
 			options.Toolchain = toolchain.Pip
-		case name == "toolchain" && text == "poetry":
-			options.Toolchain = toolchain.Poetry
-		case name == "toolchain" && text == "uv":
-			options.Toolchain = toolchain.Uv
 		default:
 			return nil, fmt.Errorf("runtime option `%s: %v` is not understood by this language host, so the program "+
-				"might run with another Python than is meant; give `toolchain` (pip, poetry or uv) and `virtualenv` "+
-				"(a folder)", name, value)
+				"might run with another Python than is meant; give `toolchain: pip` and `virtualenv` (a folder)", name, value)
 		}
 	}
 	python, err := toolchain.ResolveToolchain(options)

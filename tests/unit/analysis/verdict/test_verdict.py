@@ -45,7 +45,7 @@ def test_repeats_are_pooled_and_the_cheapest_is_best(verdict):
 
 
 def test_invalid_runs_and_those_of_another_load_are_excluded_with_their_reasons(verdict):
-    reasons = [reason for each in verdict.excluded for reason in each.reasons]
+    reasons = [reason for _, why in verdict.excluded for reason in why]
     assert reasons[0] == "the generator was the bottleneck"
     assert "another load" in reasons[1]
     assert len(reasons) == 2
@@ -115,7 +115,7 @@ def test_a_run_without_a_price_or_a_good_answer_is_not_ranked(store, table, row)
     write_run(store, make_manifest(LOAD), table([row(second, ok=False) for second in range(9)]))
     verdict = read_verdict(store, OBJECTIVE)
     assert verdict.ranking == ()
-    assert [each.reasons for each in verdict.excluded] == [
+    assert [reasons for _, reasons in verdict.excluded] == [
         ("a line item has no price, so its cost is not known",),
         ("its hold has no good answer, so it has no latency or no cost",),
     ]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from analysis.formatting import money
+from analysis.formatting import money, number
 from analysis.pricing.stack_cost import serving_cost
-from analysis.report.charts.breakdown import break_down
+from analysis.report.charts.breakdown import cost_by_item, cost_chart, cost_table
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.verdict.objective import Objective
@@ -26,12 +26,11 @@ def two(store):
 
 def test_the_parts_of_a_variant_add_up_to_its_cost_in_the_ranking(two):
     verdict = read_verdict(two, ASKED)
-    made = break_down(verdict.ranking)
-    assert made.names == ("vCPUs", "memory", "boot disks", "cluster fee")
-    for row, each in zip(made.rows, verdict.ranking, strict=True):
-        assert (row.label, row.total) == (each.label, each.usd_per_million.value)
-        assert sum(row.parts) == pytest.approx(row.total)
-    large, small = (dict(zip(made.names, row.parts, strict=True)) for row in made.rows)
+    costs = cost_by_item(verdict.ranking)
+    assert list(costs) == ["vCPUs", "memory", "boot disks", "cluster fee"]
+    assert list(costs.index) == [each.label for each in verdict.ranking]
+    assert list(costs.sum(axis=1)) == pytest.approx([each.usd_per_million.value for each in verdict.ranking])
+    (_, large), (_, small) = costs.iterrows()
     # As many vCPUs in all at the same throughput, and four times as many disks.
     assert small["vCPUs"] == pytest.approx(large["vCPUs"], rel=0.01)
     assert small["boot disks"] == pytest.approx(4 * large["boot disks"], rel=0.01)
@@ -40,13 +39,17 @@ def test_the_parts_of_a_variant_add_up_to_its_cost_in_the_ranking(two):
 def test_every_part_is_a_bar_on_the_page_and_a_number_in_both_reports(two, tmp_path):
     findings = collect(two, ASKED)
     html, markdown = (path.read_text() for path in write_report(findings, tmp_path / "report"))
-    made = break_down(findings.verdict.ranking)
-    assert str(made.drawing) in html
-    assert "by line item (vCPUs, memory, boot disks, cluster fee)" in made.drawing
-    for row in made.rows:
-        numbers = [money(part) for part in row.parts]
+    ranking = findings.verdict.ranking
+    drawing = str(cost_chart(ranking).svg)
+    assert drawing in html
+    assert "by line item (vCPUs, memory, boot disks, cluster fee)" in drawing
+    for row, (label, parts), each in zip(
+        cost_table(ranking).rows, cost_by_item(ranking).iterrows(), ranking, strict=True
+    ):
+        numbers = [money(part) for part in parts]
+        assert row == (label, *numbers, money(each.usd_per_million.value), number(each.usd_hourly))
         assert f"<td>{'</td><td>'.join(numbers)}</td>" in html
-        assert f"| {row.label} | {' | '.join(numbers)} |" in markdown
+        assert f"| {label} | {' | '.join(numbers)} |" in markdown
 
 
 def test_items_beyond_the_colours_share_a_bar_and_have_columns_of_their_own(store):
@@ -54,12 +57,12 @@ def test_items_beyond_the_colours_share_a_bar_and_have_columns_of_their_own(stor
         manifest = make_manifest(SMOKE, f"n{nodes}", nodes=nodes)
         cost = serving_cost(manifest.shape, "us-central1")
         write_run(store, manifest.model_copy(update={"cost": cost}), make_rows(SMOKE, Server(40, 20)))
-    made = break_down(read_verdict(store, ASKED).ranking)
-    assert len(made.names) == len(cost.line_items) > 4
-    assert made.drawing.count(">other<") == 1
-    assert made.drawing.count(">cluster fee<") == 0
-    for row in made.rows:
-        assert sum(row.parts) == pytest.approx(row.total)
+    ranking = read_verdict(store, ASKED).ranking
+    costs, drawing = cost_by_item(ranking), str(cost_chart(ranking).svg)
+    assert len(costs.columns) == len(cost.line_items) > 4
+    assert drawing.count(">other<") == 1
+    assert drawing.count(">cluster fee<") == 0
+    assert list(costs.sum(axis=1)) == pytest.approx([each.usd_per_million.value for each in ranking])
 
 
 def test_one_variant_has_no_breakdown(store, tmp_path):
