@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -96,12 +98,34 @@ def test_an_unknown_stack_is_refused_with_the_names_of_those_that_exist(name: st
 def test_no_workflow_runs_a_forks_code_with_an_identity():
     text = (ROOT / PREVIEW).read_text()
     assert "pull_request_target" not in text
-    local, stacks = text.split("\n  stacks:\n")
-    assert "secrets." not in local
-    assert "id-token" not in local
-    assert stacks.startswith(
-        "    needs: others\n    if: github.event.pull_request.head.repo.full_name == github.repository\n"
+    jobs = yaml.safe_load(text)["jobs"]
+    trusted = {name for name, job in jobs.items() if re.search(r"secrets\.|id-token|pull-requests", str(job))}
+    assert trusted == {"stacks", "comment"}
+    assert all(_is_skipped_with(jobs, name, "others") for name in trusted)
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["others"]["if"]
+
+
+def test_a_dependabot_pull_request_skips_what_needs_secrets_and_says_so(tmp_path: Path):
+    """Its runs get neither the repository's secrets nor a token that may comment: docs/google-cloud-facts.md."""
+    jobs = yaml.safe_load((ROOT / PREVIEW).read_text())["jobs"]
+    assert "github.event.pull_request.user.login != 'dependabot[bot]'" in jobs["others"]["if"]
+    assert "if" not in jobs["local"]
+    (step,) = (step for step in jobs["local"]["steps"] if "dependabot[bot]" in step.get("if", ""))
+    # Exactly where the other jobs are skipped: by De Morgan.
+    assert step["if"] == jobs["others"]["if"].replace("==", "!=", 1).replace("&&", "||").replace(
+        "login != ", "login == "
     )
+    variables = {"PATH": os.environ["PATH"], "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+    subprocess.run(["bash", "-e", "-o", "pipefail", "-c", step["run"]], env=variables, check=True)
+    assert "Only `local` is previewed" in (tmp_path / "summary").read_text()
+
+
+def _is_skipped_with(jobs: dict[str, dict[str, Any]], name: str, needed: str) -> bool:
+    """A job without a status function in its `if` is skipped where a job that it needs is."""
+    job = jobs[name]
+    if needed not in job["needs"]:
+        return False
+    return "()" not in job.get("if", "") or f"needs.{needed}.result == 'success'" in job["if"]
 
 
 def test_without_go_setup_goes_on_and_says_what_is_not_checked(tree: Path, monkeypatch: pytest.MonkeyPatch, capsys):
