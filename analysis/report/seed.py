@@ -3,6 +3,7 @@
 Of the published results only the claims are text (charts and prices are pictures), so no published figure is shown.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,13 +27,16 @@ _FIGURES = (
 NOTE = """\
 Twelve experiments without batching and three with it. Their figures were published as pictures only, so none are \
 shown. 24 h is what the experiment calls a month. It averages ramp and plateau together; the column "with ramp" does \
-the same, all others are of the plateau. The last column lists differences. These apply to all runs here: percentiles \
+the same, all others are of the plateau. Its server was compiled from source for CPUs (tfs-resnet-cpu-opt) and ran in \
+pods without requests and limits. The last column lists differences. These apply to all runs here: percentiles \
 are exact, answers are checked, the generator's CPU is checked, and probes and limits are set.\
 """
 
 _SHAPES = (("e2-custom-2-4096", 8), ("e2-custom-4-8192", 4), ("e2-custom-8-16384", 2), ("e2-highmem-8", 2))
 _INTER_OPS = (2, 4, 8)
 _BATCHING = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
+# The experiment's manifests name the image tfs-resnet-cpu-opt: deep-diver/ml-deployment-k8s-tfserving.
+_OFFICIAL = re.compile(r"(^|/)tensorflow/serving[:@]")
 _BEST = "2n-8c-16r-interop8"
 
 
@@ -95,6 +99,8 @@ def differences(manifest: Manifest) -> list[str]:
         found.append("this machine instead of the nodes" if manifest.platform == "local" else "not on GKE")
     if serving.server != "tensorflow_model_server":
         found.append(f"served by {server_name(manifest)}")
+    elif serving.image and _OFFICIAL.search(serving.image):
+        found.append("the official server image, not one compiled for CPUs")
     if serving.model.weights != "imagenet":
         found.append("random weights")
     return found

@@ -100,12 +100,28 @@ def test_the_published_average_includes_the_ramp_and_is_lower(store):
 
 
 def test_differences_from_the_experiment_are_listed(store):
-    assert differences(a_run(store)) == []
-    assert differences(a_run(store, load=SEED.model_copy(update={"warmup_s": 30.0}))) == []
-    [load] = differences(a_run(store, load=PROFILES["laptop"]))
+    own = {"image": "acme/tfs-resnet-cpu-opt:1.0"}
+    assert differences(a_run(store, serving=own)) == []
+    assert differences(a_run(store, load=SEED.model_copy(update={"warmup_s": 30.0}), serving=own)) == []
+    [load] = differences(a_run(store, load=PROFILES["laptop"], serving=own))
     assert load.startswith("other load")
-    other = a_run(store, platform="local", serving={"server": "shapebench-embedded"})
+    other = a_run(store, platform="local", serving={"server": "shapebench-embedded", "image": None})
     assert [each.split()[0] for each in differences(other)] == ["this", "served"]
+
+
+@pytest.mark.parametrize(
+    ("image", "official"),
+    [
+        ("tensorflow/serving:2.20.0", True),
+        ("docker.io/tensorflow/serving@sha256:" + "0" * 64, True),
+        ("europe-docker.pkg.dev/acme/mirror/tensorflow/serving:2.20.0", True),
+        ("europe-docker.pkg.dev/acme/shapes/tfs-resnet-cpu-opt:1.0", False),
+        ("acme/my-tensorflow/serving-opt:2.20.0", False),
+    ],
+)
+def test_the_official_image_is_a_difference_since_theirs_was_compiled_for_cpus(store, image, official):
+    found = differences(a_run(store, serving={"image": image}))
+    assert found == (["the official server image, not one compiled for CPUs"] if official else [])
 
 
 def test_the_published_best_is_refuted_by_a_better_one_and_undecided_alone(store):
@@ -139,5 +155,6 @@ def test_both_reports_compare_with_the_experiment_only_with_the_option(store, tm
     for path in write_report(findings, tmp_path / "with", seed=True):
         text = path.read_text()
         assert "Comparison with the published experiment" in text
+        assert "compiled from source for CPUs (tfs-resnet-cpu-opt)" in text
         assert all(each.label in text for each in EXPERIMENTS)
         assert len(re.findall(r"no run(?= \||<)", text)) == 14
