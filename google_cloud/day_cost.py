@@ -3,10 +3,10 @@
 from analysis.pricing.cost import CLUSTER_FEE, HOURS_A_DAY, Quantity, priced, serving_nodes
 from analysis.results.manifest import Category
 from google_cloud.inventory import CloudResource, node_pools
-from google_cloud.kinds import ACCOUNT, CLUSTER, DISK, FIREWALL, GRANT, INSTANCE_GROUP, NETWORK, ROUTE, SUBNETWORK
+from google_cloud.kinds import ACCOUNT, CLUSTER, DISK, FIREWALL, INSTANCE_GROUP, NETWORK, SUBNETWORK
 
 # https://cloud.google.com/vpc/network-pricing lists none of these.
-_FREE = (SUBNETWORK, NETWORK, ACCOUNT, FIREWALL, ROUTE, INSTANCE_GROUP, GRANT)
+_FREE = (SUBNETWORK, NETWORK, ACCOUNT, FIREWALL, INSTANCE_GROUP)
 
 
 def daily_usd(resource: CloudResource) -> float | None:

@@ -5,25 +5,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from urllib.parse import quote
 
-from google_cloud.grants import grants_to_deleted_accounts
 from google_cloud.kinds import (
     ACCOUNT,
     AGGREGATED,
     BUCKET,
     CLUSTER,
     CLUSTER_NAME,
-    DISK,
     GLOBAL,
-    GRANT,
     INSTANCE,
     NETWORK,
     Kind,
 )
-from google_cloud.rest import FORBIDDEN, CloudError, GoogleClient, Json, entries
+from google_cloud.rest import CloudError, GoogleClient, Json, entries
 from stacks.names import STACK, as_description, expiry, from_description
 from stacks.shapes import NodeShape, ShapeSettings
 
-# The label that GKE gives to the disks of a cluster's volumes and to its machines.
+# The label that GKE gives to a cluster's machines.
 _CLUSTER_OF = "goog-k8s-cluster-name"
 
 
@@ -54,12 +51,6 @@ class CloudResource:
     @property
     def stack(self) -> str:
         return self.labels.get(STACK, "")
-
-    @property
-    def cluster_of_volume(self) -> str | None:
-        """The cluster whose volume this disk was; None where it is not a disk of a stack's cluster."""
-        cluster = (_mapping(self.document.get("labels")) if self.kind == DISK else {}).get(_CLUSTER_OF, "")
-        return cluster if CLUSTER_NAME.fullmatch(cluster) else None
 
     @property
     def created_at(self) -> datetime | None:
@@ -104,7 +95,7 @@ def is_in(network: CloudResource, kind: Kind, name: str, document: Json) -> bool
 
 @dataclass(frozen=True)
 class Inventory:
-    """The resources that are or may be a stack's, and all clusters of the project; `unlisted` places did not answer."""
+    """The resources of stacks, and all clusters of the project; `unlisted` places did not answer."""
 
     resources: tuple[CloudResource, ...]
     clusters: tuple[CloudResource, ...]
@@ -112,7 +103,7 @@ class Inventory:
 
 
 def inventory(google: GoogleClient, project: str, say: Callable[[str], None]) -> Inventory:
-    """List everything that carries a stack's labels, and the disks that volumes of a stack's cluster had.
+    """List everything that carries a stack's labels.
 
     Raises CloudError where something cannot be listed, also where the clusters of one zone cannot: what a living
     cluster uses would look like a leftover.
@@ -126,14 +117,12 @@ def inventory(google: GoogleClient, project: str, say: Callable[[str], None]) ->
     listed += [
         _buckets(google, project),
         _of_project(google, project, ACCOUNT, "accounts", "email"),
-        _grants(google, project, unlisted),
     ]
-    say("listing machines, disks, addresses, networks and what is in them, buckets and service accounts")
+    say("listing machines, disks, networks and what is in them, buckets and service accounts")
     resources = [each for several in listed for each in several]
     networks = [each for each in resources if each.kind == NETWORK and each.labels]
     resources = [_in_its_network(each, networks) if each.kind.of_network else each for each in resources]
-    of_stacks = tuple(each for each in resources if each.labels or each.cluster_of_volume or each.kind == GRANT)
-    return Inventory(of_stacks, tuple(every_cluster), tuple(sorted(unlisted)))
+    return Inventory(tuple(each for each in resources if each.labels), tuple(every_cluster), tuple(sorted(unlisted)))
 
 
 def clusters(google: GoogleClient, project: str) -> Iterator[CloudResource]:
@@ -195,17 +184,6 @@ def _buckets(google: GoogleClient, project: str) -> Iterator[CloudResource]:
         for each in entries(page, "items"):
             name, location = _text(each, "name"), str(each.get("location", "")).lower()
             yield CloudResource(BUCKET, name, location, f"b/{quote(name, safe='')}", each)
-
-
-def _grants(google: GoogleClient, project: str, unlisted: set[str]) -> Iterator[CloudResource]:
-    """Grants to deleted accounts. Nobody can use them, and nothing proves which stack they were for."""
-    try:
-        for member, role, binding in grants_to_deleted_accounts(google, project):
-            yield CloudResource(GRANT, member, role, "", binding)
-    except CloudError as error:
-        if error.status != FORBIDDEN:
-            raise
-        unlisted.add("the project's IAM policy")
 
 
 def _text(document: Json, key: str) -> str:

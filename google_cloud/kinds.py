@@ -6,7 +6,6 @@ from typing import Literal
 
 # The names that Pulumi gives to the stacks' clusters.
 CLUSTER_NAME = re.compile(r"gke-cluster-control-plane-[0-9a-f]{7}")
-_OF_CLUSTER = re.compile(rf"gke-{CLUSTER_NAME.pattern}-[0-9a-f]{{8}}-.+")
 
 
 @dataclass(frozen=True)
@@ -27,8 +26,6 @@ class Kind:
 
 
 CLUSTER = Kind("cluster", "container", "clusters")
-FORWARDING_RULE = Kind("forwarding rule", "compute", "forwardingRules")
-ADDRESS = Kind("address", "compute", "addresses")
 DISK = Kind("disk", "compute", "disks")
 BUCKET = Kind("bucket", "storage", "b")
 # https://cloud.google.com/kubernetes-engine/docs/concepts/firewall-rules: gke-<cluster>-<hash>-<purpose>. The names of
@@ -36,20 +33,17 @@ BUCKET = Kind("bucket", "storage", "b")
 INSTANCE_GROUP = Kind("instance group", "compute", "instanceGroups", re.compile(r"gke-gke-cluster-.+-grp"),
                       of_network=True, deleted_as="instanceGroupManagers")  # fmt: skip
 INSTANCE = Kind("machine", "compute", "instances", re.compile(r"gke-gke-cluster-.+"), of_network=True)
-FIREWALL = Kind("firewall rule", "compute", "firewalls", _OF_CLUSTER, of_network=True)
-ROUTE = Kind("route", "compute", "routes", _OF_CLUSTER, of_network=True)
+FIREWALL = Kind("firewall rule", "compute", "firewalls",
+                re.compile(rf"gke-{CLUSTER_NAME.pattern}-[0-9a-f]{{8}}-.+"), of_network=True)  # fmt: skip
 ROUTER = Kind("router", "compute", "routers", re.compile(r"gke-network-router-.+"), described=True)
 SUBNETWORK = Kind("subnetwork", "compute", "subnetworks", re.compile(r"gke-network-subnet-.+"), described=True)
 NETWORK = Kind("network", "compute", "networks", re.compile(r"gke-network-vpc-.+"), described=True)
 ACCOUNT = Kind("service account", "iam", "serviceAccounts", re.compile(r"shapebench-.+"), described=True)
-# Not a resource of its own, but an entry of the project's IAM policy.
-GRANT = Kind("grant", "iam", "")
 
-KINDS = (CLUSTER, INSTANCE_GROUP, INSTANCE, FORWARDING_RULE, ADDRESS, DISK, BUCKET, FIREWALL, ROUTE, ROUTER, SUBNETWORK,
-         NETWORK, ACCOUNT, GRANT)  # fmt: skip
+KINDS = (CLUSTER, INSTANCE_GROUP, INSTANCE, DISK, BUCKET, FIREWALL, ROUTER, SUBNETWORK, NETWORK, ACCOUNT)
 """In the order in which they can be deleted: what uses a resource comes before that resource."""
 
-AGGREGATED = (FORWARDING_RULE, ADDRESS, DISK, ROUTER, SUBNETWORK, INSTANCE_GROUP, INSTANCE)
+AGGREGATED = (DISK, ROUTER, SUBNETWORK, INSTANCE_GROUP, INSTANCE)
 """Kinds that are listed for all zones and regions at once."""
-GLOBAL = (NETWORK, FIREWALL, ROUTE)
+GLOBAL = (NETWORK, FIREWALL)
 """Kinds that are in no zone or region."""

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from google_cloud.inventory import CloudResource, Inventory
-from google_cloud.kinds import ADDRESS, DISK, GRANT, KINDS
+from google_cloud.kinds import DISK, KINDS
 from stacks.names import expiry
 
 # A stack's network and bucket exist before its cluster, which takes GKE ten minutes to create.
@@ -21,10 +21,6 @@ class Why(StrEnum):
     """Its lease has not ended, but its stack's cluster is gone, and it is older than `YOUNG`."""
     interrupted = "interrupted"
     """A killed update was creating it, so it is not in its stack's state."""
-    grant = "grant to an account that is gone"
-    """Nothing proves that a stack created the account, so it is listed and never removed."""
-    volume = "volume of a cluster that is gone"
-    """It carries GKE's label and no stack's, so it is listed and never removed."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +29,6 @@ class Leftover:
 
     resource: CloudResource
     why: Why
-
-    @property
-    def removable(self) -> bool:
-        """Whether it may be removed: only with a stack's labels."""
-        return bool(self.resource.labels)
 
 
 def leftovers(inventory: Inventory, now: datetime, interrupted: Collection[str] = ()) -> list[Leftover]:
@@ -53,10 +44,9 @@ def leftovers(inventory: Inventory, now: datetime, interrupted: Collection[str] 
         for each in inventory.clusters
         if each.labels and (each.document.get("status") in _BUSY or not _has_expired(each, now))
     }
-    existing = {cluster.name for cluster in inventory.clusters}
     used_networks = {str(cluster.document.get("network")) for cluster in inventory.clusters}
     judged = (
-        (each, Why.interrupted if _is_interrupted(each, interrupted) else _why(each, living, existing, now))
+        (each, Why.interrupted if _is_interrupted(each, interrupted) else _why(each, living, now))
         for each in inventory.resources
         # What GKE created for a cluster is deleted with the cluster.
         if not (each.network and each.network.name in used_networks)
@@ -67,17 +57,11 @@ def leftovers(inventory: Inventory, now: datetime, interrupted: Collection[str] 
 
 def _is_interrupted(resource: CloudResource, interrupted: Collection[str]) -> bool:
     """The name of a service account is the part of its address before the `@`."""
-    return bool(resource.labels) and resource.name.partition("@")[0] in interrupted
+    return resource.name.partition("@")[0] in interrupted
 
 
-def _why(resource: CloudResource, living: set[str], existing: set[str], now: datetime) -> Why | None:
-    if _in_use(resource):
-        return None
-    if resource.kind == GRANT:
-        return Why.grant
-    if not resource.labels:
-        return Why.volume if resource.cluster_of_volume not in existing else None
-    if resource.stack in living:
+def _why(resource: CloudResource, living: set[str], now: datetime) -> Why | None:
+    if resource.stack in living or (resource.kind == DISK and resource.document.get("users")):
         return None
     if _has_expired(resource, now):
         return Why.expired
@@ -88,10 +72,3 @@ def _why(resource: CloudResource, living: set[str], existing: set[str], now: dat
 def _has_expired(resource: CloudResource, now: datetime) -> bool:
     until = expiry(resource.labels)
     return until is not None and datetime.fromisoformat(until) <= now
-
-
-def _in_use(resource: CloudResource) -> bool:
-    """Whether a machine uses the disk, or anything the address."""
-    if resource.kind == DISK:
-        return bool(resource.document.get("users"))
-    return resource.kind == ADDRESS and resource.document.get("status") != "RESERVED"

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from google_cloud.grants import remove_grants
 from google_cloud.inventory import CloudResource, is_in, labels_of
-from google_cloud.kinds import ACCOUNT, BUCKET, CLUSTER
+from google_cloud.kinds import BUCKET, CLUSTER
 from google_cloud.leftovers import Leftover
 from google_cloud.rest import NOT_FOUND, CloudError, GoogleClient, Json, entries
 
@@ -41,8 +40,6 @@ class Remover:
 
     def _remove(self, leftover: Leftover) -> str | None:
         resource = leftover.resource
-        if not leftover.removable:
-            return "it does not carry the labels of a stack"
         labelled = resource.network or resource
         if labels_of(labelled.kind, labelled.name, self._current(labelled)) != labelled.labels:
             return "its labels have changed since it was listed, so it is in use"
@@ -50,8 +47,6 @@ class Remover:
             return "it is in another network than when it was listed"
         if resource.kind == BUCKET:
             self._empty(resource)
-        if resource.kind == ACCOUNT:
-            remove_grants(self._google, resource.path.split("/")[1], resource.name)
         self._wait(resource, self._google.delete(resource.kind.service, resource.delete_path))
         return None
 

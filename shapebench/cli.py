@@ -192,7 +192,7 @@ def janitor(
         ),
     ] = None,
     yes: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--yes", help="Remove what is listed as removable. This cannot be undone.")
+        bool, typer.Option("--yes", help="Remove what is listed. This cannot be undone.")
     ] = False,
     output: TableFormat = "table",
 ) -> None:

@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 PREFIX = "shapebench:"
 
+_REMOVED = {f"{PREFIX}gke.authorizedNetworks": "the control plane has only a DNS-based endpoint, which IAM protects"}
+
 
 class SettingsError(ValueError):
     """A stack's configuration is wrong. The message names each key, the consequence and the mend."""
@@ -30,6 +32,8 @@ def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
         return message if message.startswith(PREFIX) or not path else f"{key}: {message}"
     if details["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         return _wrong_tag(key, details)
+    if why := _REMOVED.get(key):
+        return f"{key} is no longer a setting: {why}; remove it: pulumi config rm --path {key}"
     if details["type"] == "extra_forbidden":
         return f"{key} is not a setting, so it would change nothing; {_near(path, owner)}"
     field = _fields(owner).get(path[-1]) if path else None

@@ -1,6 +1,5 @@
 """`shapebench:gke`: how a GKE stack creates its cluster, and the size of its boot disks, which pricing reads too."""
 
-import ipaddress
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -13,28 +12,10 @@ from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 # shapes have the same size, so that disks change no comparison; eight disks fit the usual quota.
 BOOT_DISK_GB = 20
 
-_WIDEST_PREFIX = 8
-
 
 def _known_machine_type(machine_type: str) -> str:
     machine_resources(machine_type)
     return machine_type
-
-
-def _limited_network(cidr: str) -> str:
-    try:
-        network = ipaddress.IPv4Network(cidr)
-    except ValueError as error:
-        raise ValueError(
-            f"{cidr!r} is not an IPv4 range ({error}), so nobody could connect from it; give a range whose host bits"
-            " are 0, such as 203.0.113.0/24"
-        ) from None
-    if network.prefixlen < _WIDEST_PREFIX:
-        raise ValueError(
-            f"{cidr} would open the control plane to the internet; give the ranges that you connect from, or leave"
-            " authorizedNetworks out: the DNS-based endpoint is protected by IAM"
-        )
-    return cidr
 
 
 class GkeSettings(Frozen):
@@ -50,14 +31,6 @@ class GkeSettings(Frozen):
     load_nodes: Annotated[
         int,
         Field(ge=1, le=16, description="Nodes for the load generator. With 0 it could not run. Give 1 to 16."),
-    ]
-    authorized_networks: Annotated[
-        tuple[Annotated[str, AfterValidator(_limited_network)], ...],
-        Field(
-            strict=False,
-            description="IPv4 ranges that may connect to the control plane's IP address. Give [] for the DNS-based"
-            " endpoint, which IAM protects.",
-        ),
     ]
     protect: Annotated[
         bool, Field(description="true protects network, cluster and bucket from `pulumi destroy` and from replacement.")

@@ -44,7 +44,9 @@ class GkeCluster(pulumi.ComponentResource):
         cluster = make_control_plane(f"{name}-control-plane", args, account.email, after)
         self.control_plane = cluster
         pools = _make_pools(name, args, cluster, account, child)
-        self.kubeconfig = pulumi.Output.secret(_kubeconfig(cluster, by_address=bool(args.settings.authorized_networks)))
+        self.kubeconfig = pulumi.Output.secret(
+            cluster.control_plane_endpoints_config.dns_endpoint_config.endpoint.apply(exec_kubeconfig)
+        )
         self.workload_pool = cluster.workload_identity_config.workload_pool.apply(str)
         self.provider = Provider(
             f"{name}-provider",
@@ -68,12 +70,3 @@ def _make_pools(
     serving_args = PoolArgs("serving", args.shape, account.email, args.labels)
     after = pulumi.ResourceOptions.merge(replaced, pulumi.ResourceOptions(depends_on=[load]))
     return [load, make_pool(f"{name}-serving", cluster, serving_args, after)]
-
-
-def _kubeconfig(cluster: Cluster, *, by_address: bool) -> pulumi.Output[str]:
-    if by_address:
-        return pulumi.Output.all(cluster.endpoint, cluster.master_auth.cluster_ca_certificate).apply(
-            lambda known: exec_kubeconfig(*known)
-        )
-    name = cluster.control_plane_endpoints_config.dns_endpoint_config.endpoint
-    return name.apply(lambda known: exec_kubeconfig(known, None))

@@ -1,6 +1,6 @@
 """The GKE cluster itself, without its nodes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -51,8 +51,13 @@ def make_control_plane(
         ),
         datapath_provider="ADVANCED_DATAPATH",
         private_cluster_config=gke.ClusterPrivateClusterConfigArgs(enable_private_nodes=True),
-        control_plane_endpoints_config=_endpoints(args.settings.authorized_networks),
-        master_authorized_networks_config=_authorized(args.settings.authorized_networks),
+        # One way in, protected by IAM: docs/adr/0045-one-way-into-the-control-plane.md.
+        control_plane_endpoints_config=gke.ClusterControlPlaneEndpointsConfigArgs(
+            dns_endpoint_config=gke.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
+                allow_external_traffic=True
+            ),
+            ip_endpoints_config=gke.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(enabled=False),
+        ),
         master_auth=gke.ClusterMasterAuthArgs(
             client_certificate_config=gke.ClusterMasterAuthClientCertificateConfigArgs(issue_client_certificate=False)
         ),
@@ -80,28 +85,6 @@ def make_control_plane(
         initial_node_count=1,
         node_config=_default_pool(node_account),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=_CHANGED_BY_GKE)),
-    )
-
-
-def _endpoints(authorized_networks: Sequence[str]) -> gke.ClusterControlPlaneEndpointsConfigArgs:
-    """Either the DNS-based endpoint, protected by IAM, or the IP endpoint for the authorized networks."""
-    by_address = bool(authorized_networks)
-    return gke.ClusterControlPlaneEndpointsConfigArgs(
-        dns_endpoint_config=gke.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
-            allow_external_traffic=not by_address
-        ),
-        ip_endpoints_config=gke.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(enabled=by_address),
-    )
-
-
-def _authorized(networks: Sequence[str]) -> gke.ClusterMasterAuthorizedNetworksConfigArgs | None:
-    if not networks:
-        return None
-    return gke.ClusterMasterAuthorizedNetworksConfigArgs(
-        cidr_blocks=[
-            gke.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(cidr_block=network) for network in networks
-        ],
-        gcp_public_cidrs_access_enabled=False,
     )
 
 

@@ -10,8 +10,7 @@ from analysis.report.tables import Table
 from google_cloud.access import NoCredentialsError, access_of
 from google_cloud.day_cost import daily_usd
 from google_cloud.interrupted_update import interrupted_names
-from google_cloud.inventory import CloudResource, inventory
-from google_cloud.kinds import GRANT
+from google_cloud.inventory import inventory
 from google_cloud.leftovers import Leftover, Why, leftovers
 from google_cloud.preflight import LOGIN
 from google_cloud.removal import Removal, Remover
@@ -48,7 +47,7 @@ def janitor(
     ]
     outcomes: dict[Leftover, Removal] = {}
     if remove:
-        for done in Remover(google, note).remove(each for each in selected if each.removable):
+        for done in Remover(google, note).remove(selected):
             outcomes[done.leftover] = done
             if done.failure is not None:
                 note(f"not removed: {done.leftover.resource.kind.name} {done.leftover.resource.name}: {done.failure}")
@@ -58,7 +57,7 @@ def janitor(
         _print(selected, outcomes, project)
     if any(outcome.failure is not None for outcome in outcomes.values()):
         return ExitCode.not_all_removed
-    return ExitCode.leftovers if any(each not in outcomes for each in selected) else ExitCode.clean
+    return ExitCode.leftovers if selected and not remove else ExitCode.clean
 
 
 def _is_in(leftover: Leftover, stack: str | None, region: str | None) -> bool:
@@ -113,21 +112,9 @@ def _print(selected: Sequence[Leftover], outcomes: dict[Leftover, Removal], proj
     unknown = len(left) - len(known)
     if left:
         note(f"\nThe leftovers cost {money(sum(known))} USD/day{f', plus {unknown} of unknown price' * bool(unknown)}.")
-    if not outcomes and any(each.removable for each in selected):
+    if not outcomes:
         note("Nothing was removed. If the stack still has its state, use `pulumi destroy`; otherwise")
         note(f"shapebench janitor --project {project} --yes removes them without further questions.")
-    for each in (each.resource for each in selected if not each.removable):
-        note(
-            f"{each.name} has no shapebench label, so it is not removed; if nobody needs it: {_command(each, project)}"
-        )
-
-
-def _command(resource: CloudResource, project: str) -> str:
-    """The gcloud command that removes a resource without labels."""
-    if resource.kind == GRANT:
-        member = f"--member='{resource.name}' --role={resource.location} --all"
-        return f"gcloud projects remove-iam-policy-binding {project} {member}"
-    return f"gcloud compute disks delete {resource.name} --zone {resource.location} --project {project}"
 
 
 def _row(leftover: Leftover, outcome: Removal | None) -> tuple[str, ...]:
@@ -137,9 +124,9 @@ def _row(leftover: Leftover, outcome: Removal | None) -> tuple[str, ...]:
         resource.kind.name,
         resource.name,
         resource.location,
-        resource.stack or MISSING,
+        resource.stack,
         leftover.why,
-        expiry(resource.labels) or MISSING,
+        str(expiry(resource.labels)),
         state,
         MISSING if usd is None else money(usd),
     )
@@ -151,12 +138,11 @@ def _json(leftover: Leftover, outcome: Removal | None) -> dict[str, Any]:
         "kind": resource.kind.name,
         "name": resource.name,
         "location": resource.location,
-        "stack": resource.stack or None,
+        "stack": resource.stack,
         "commit": resource.labels.get(COMMIT),
         "expires_at": expiry(resource.labels),
         "made_at": resource.created_at.isoformat() if resource.created_at else None,
         "why": leftover.why.value,
-        "removable": leftover.removable,
         "usd_a_day": daily_usd(resource),
         "removed": _is_removed(outcome),
         "failure": outcome.failure if outcome else None,

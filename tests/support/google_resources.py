@@ -36,16 +36,6 @@ def disk(name: str, its_labels: dict[str, str], **more: Any) -> dict[str, Json]:
     return {f"{COMPUTE}/zones/{ZONE}/disks/{name}": document | more}
 
 
-def address(name: str, its_labels: dict[str, str], status: str = "RESERVED") -> dict[str, Json]:
-    document = {"name": name, "labels": its_labels, "status": status, "creationTimestamp": when(5 * DAY)}
-    return {f"{COMPUTE}/regions/{REGION}/addresses/{name}": document}
-
-
-def forwarding_rule(name: str, its_labels: dict[str, str]) -> dict[str, Json]:
-    return {f"{COMPUTE}/global/forwardingRules/{name}": {"name": name, "labels": its_labels,
-            "creationTimestamp": when(5 * DAY)}}  # fmt: skip
-
-
 def bucket(name: str, its_labels: dict[str, str], *objects: str) -> dict[str, Json]:
     in_bucket = {f"storage/b/{name}/o/{each}": {"name": each, "generation": "1"} for each in objects}
     document = {"name": name, "labels": its_labels, "location": "US-CENTRAL1", "timeCreated": when(5 * DAY)}
@@ -65,11 +55,11 @@ def network(its_labels: dict[str, str], suffix: str = "1a2b3c4", **more: Any) ->
 
 
 def created_by_gke(vpc: str, cluster: str = "gke-cluster-control-plane-1a2b3c4") -> dict[str, Json]:
-    """What GKE creates for this cluster in this network: firewall rule, route, instance group and instance."""
+    """What GKE creates for this cluster in this network: firewall rule, instance group and instance."""
     path = f"{COMPUTE}/global/networks/{vpc}"
     link = f"https://www.googleapis.com/compute/v1/projects/{PROJECT}/global/networks/{vpc}"
     document = {"network": link, "creationTimestamp": when(5 * DAY), "holds": [path]}
-    rule, route = f"gke-{cluster}-0123abcd-vms", f"gke-{cluster}-0123abcd-9f"
+    rule = f"gke-{cluster}-0123abcd-vms"
     group, machine = (f"gke-{cluster[:20]}-load-0123abcd-{end}" for end in ("grp", "x1y2"))
     zone = f"{COMPUTE}/zones/{ZONE}"
     interface = {
@@ -79,7 +69,6 @@ def created_by_gke(vpc: str, cluster: str = "gke-cluster-control-plane-1a2b3c4")
     }
     return {
         f"{COMPUTE}/global/firewalls/{rule}": {"name": rule} | document,
-        f"{COMPUTE}/global/routes/{route}": {"name": route} | document,
         f"{zone}/instanceGroups/{group}": {"name": group} | document,
         # Deleting it deletes group and instance.
         f"{zone}/instanceGroupManagers/{group}": {
@@ -114,6 +103,4 @@ def whole_stack(stack: str, left: timedelta) -> dict[str, Json]:
         | account(f"shapebench-{stack}-nodes", its)
         | account(f"shapebench-{stack}-model", its)
         | disk(f"boot-{stack}", its)
-        | address(f"address-{stack}", its)
-        | forwarding_rule(f"rule-{stack}", its)
     )

@@ -48,7 +48,6 @@ class GoogleStandIn:
     regional: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_REGIONAL, _LARGE))
     global_: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_OF_PROJECT, _LARGE))
     permissions: set[str] = field(default_factory=lambda: set(ROLES))
-    policy: Json = field(default_factory=lambda: {"etag": "1", "version": 3, "bindings": []})
     resources: dict[str, Json] = field(default_factory=dict)
     """By service and path: `iam/projects/acme/serviceAccounts/<email>`."""
     deleted: list[str] = field(default_factory=list)
@@ -82,16 +81,12 @@ class GoogleStandIn:
         answers: dict[str, Callable[[str], Json]] = {
             r"serviceUsage/P/services:(batchGet)": lambda _: self._services(query["names"]),
             r"resourceManager/P:(testIamPermissions)": lambda _: self._held(body["permissions"]),
-            r"resourceManager/P:(getIamPolicy)": lambda _: self._policy(body),
-            r"resourceManager/P:(setIamPolicy)": lambda _: self._set_policy(body["policy"]),
             r"compute/P/zones/([^/]+)": self._zone,
             r"compute/P/regions/([^/]+)": self._region,
             r"compute/(P)": lambda _: {"quotas": _quotas(self.global_)},
             r"container/P/locations/(-)/clusters": lambda _: {"clusters": self._below(_CLUSTERS)},
             r"compute/P/aggregated/([^/]+)": lambda plural: self._aggregated(plural, query),
-            r"compute/P/global/(networks|firewalls|routes)": lambda _: _page(
-                self._below(rf"{path}/[^/]+"), "items", query
-            ),
+            r"compute/P/global/(networks|firewalls)": lambda _: _page(self._below(rf"{path}/[^/]+"), "items", query),
             r"storage/(b)": lambda _: _page(self._below(rf"{path}/[^/]+"), "items", query),
             r"storage/b/([^/]+)/o": lambda _: _page(self._below(rf"{path}/.+"), "items", query),
             r"iam/P/(serviceAccounts)": lambda _: _page(self._below(rf"{path}/[^/]+"), "accounts", query),
@@ -110,19 +105,6 @@ class GoogleStandIn:
 
     def _held(self, permissions: list[str]) -> Json:
         return {"permissions": [each for each in permissions if each in self.permissions]}
-
-    def _policy(self, body: Json) -> Json:
-        """The policy, without conditions where the request does not name their version, as Google answers."""
-        if body.get("options", {}).get("requestedPolicyVersion") == 3:
-            return self.policy
-        bindings = [{key: binding[key] for key in ("role", "members")} for binding in self.policy["bindings"]]
-        return self.policy | {"version": 1, "bindings": bindings}
-
-    def _set_policy(self, policy: Json) -> Json:
-        if policy.get("etag") != self.policy["etag"]:
-            raise RefusedError(409, "There were concurrent policy changes.")
-        self.policy = policy | {"etag": f"{policy['etag']}1"}
-        return self.policy
 
     def _zone(self, zone: str) -> Json:
         if zone not in self.zones:

@@ -5,7 +5,7 @@ import pytest
 from analysis.pricing.cost import estimate, priced, serving_nodes
 from google_cloud.day_cost import daily_usd
 from google_cloud.inventory import CloudResource
-from google_cloud.kinds import ACCOUNT, ADDRESS, BUCKET, CLUSTER, DISK, NETWORK, ROUTER, SUBNETWORK
+from google_cloud.kinds import ACCOUNT, BUCKET, CLUSTER, DISK, NETWORK, ROUTER, SUBNETWORK
 from stacks.files import load_settings
 from tests.support import google_resources
 from tests.support.google_resources import labels
@@ -42,7 +42,6 @@ def test_a_free_resource_costs_0(kind):
 @pytest.mark.parametrize(
     ("kind", "document"),
     [
-        (ADDRESS, {}),
         (BUCKET, {}),
         (ROUTER, {}),
         (DISK, {}),

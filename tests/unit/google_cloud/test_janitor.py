@@ -14,7 +14,7 @@ from google_cloud.rest import CloudError, GoogleClient
 from stacks.names import COMMIT, EXPIRES, STACK, as_description, stack_labels
 from tests.support import google_resources
 from tests.support.google_resources import DAY, NOW, labels
-from tests.support.google_stand_in import PROJECT, GoogleStandIn, RefusedError, serving
+from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
 from tests.unit.components.gke.gke_program import record_stack
 from tests.unit.google_cloud.conftest import access_to
 
@@ -62,7 +62,7 @@ def test_what_a_killed_update_was_creating_is_a_leftover_before_its_lease_ends(c
         mine, labels(left=DAY), "PROVISIONING"
     )
     found = leftovers(inventory(google, PROJECT, print), NOW, {mine})
-    assert [(each.resource.name, each.why, each.removable) for each in found] == [(mine, Why.interrupted, True)]
+    assert [(each.resource.name, each.why) for each in found] == [(mine, Why.interrupted)]
 
 
 def test_an_interrupted_service_account_is_found_by_its_name_before_the_at_sign(cloud, google):
@@ -123,31 +123,14 @@ def test_a_service_account_has_no_age_and_is_not_orphaned(cloud, left):
     assert left() == {}
 
 
-def test_a_disk_or_address_in_use_is_not_a_leftover(cloud, left):
-    cloud.resources = google_resources.disk("d", labels(), users=["a-node"]) | google_resources.address(
-        "a", labels(), "IN_USE"
-    )
+def test_a_disk_in_use_is_not_a_leftover(cloud, left):
+    cloud.resources = google_resources.disk("d", labels(), users=["a-node"])
     assert left() == {}
 
 
-def test_the_volume_of_a_deleted_cluster_is_listed_and_never_removed(cloud, left, remove):
+def test_the_volume_of_a_users_own_pod_is_not_a_leftover(cloud, left):
     of_gke = {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"}
     cloud.resources = google_resources.disk("pvc-1", of_gke)
-    assert left() == {"pvc-1": Why.volume}
-    assert remove() == {"pvc-1": "it does not carry the labels of a stack"}
-    assert "pvc-1" in repr(cloud.resources)
-
-
-def test_the_volume_of_an_existing_cluster_is_not_listed(cloud, left):
-    name = "gke-cluster-control-plane-1a2b3c4"
-    cloud.resources = google_resources.disk("pvc-1", {"goog-k8s-cluster-name": name}) | google_resources.cluster(
-        name, labels(left=DAY)
-    )
-    assert left() == {}
-
-
-def test_the_volume_of_another_cluster_is_not_listed(cloud, left):
-    cloud.resources = google_resources.disk("pvc-1", {"goog-k8s-cluster-name": "their-cluster"})
     assert left() == {}
 
 
@@ -205,7 +188,7 @@ def test_zones_that_do_not_answer_are_named_in_the_inventory(cloud, google):
 @pytest.mark.parametrize("content", [b'{"items": []}', b'{"items": {"zones/z": {"disks": "many"}}}',
                                      b'{"items": {"zones/z": {"disks": [{"labels": {}}]}}}'])  # fmt: skip
 def test_a_list_of_an_unknown_form_is_an_error(cloud, google, content):
-    cloud.answers_first = [(200, b"{}"), (200, b"{}"), (200, b"{}"), (200, content)]
+    cloud.answers_first = [(200, b"{}"), (200, content)]
     with pytest.raises(CloudError):
         inventory(google, PROJECT, print)
 
@@ -234,7 +217,7 @@ VPC = "gke-network-vpc-1a2b3c4"
 
 def test_what_gke_left_in_an_expired_stacks_network_is_removed_with_it(cloud, left, remove):
     cloud.resources = google_resources.network(labels()) | google_resources.created_by_gke(VPC)
-    assert len(left()) == 3 + 4
+    assert len(left()) == 3 + 3
     assert set(left().values()) == {Why.expired}
     assert remove() == {}
     assert cloud.resources == {}
@@ -270,53 +253,6 @@ def test_what_others_created_in_a_stacks_network_is_never_removed(cloud, remove,
     cloud.resources = google_resources.network(labels()) | others
     assert list(remove()) == [VPC]
     assert set(others) < set(cloud.resources)
-
-
-def test_removing_a_service_account_removes_its_grants_and_no_others(cloud, remove):
-    nodes = f"serviceAccount:shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
-    others = {"role": "roles/viewer", "members": ["user:a@example.org"], "condition": {"title": "until noon"}}
-    cloud.resources = google_resources.account("shapebench-8cpu-16gb-nodes", labels())
-    cloud.policy["bindings"] = [
-        {"role": "roles/logging.logWriter", "members": [nodes, "user:b@example.org"]},
-        {"role": "roles/monitoring.viewer", "members": [nodes]},
-        others,
-    ]
-    assert remove() == {}
-    assert cloud.resources == {}
-    assert cloud.policy["bindings"] == [
-        {"role": "roles/logging.logWriter", "members": ["user:b@example.org"]},
-        others,
-    ]
-
-
-def test_a_concurrently_changed_policy_is_not_overwritten_and_the_account_stays(cloud, remove, monkeypatch):
-    email = f"shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com"
-    cloud.resources = google_resources.account("shapebench-8cpu-16gb-nodes", labels())
-    cloud.policy["bindings"] = [{"role": "roles/viewer", "members": [f"serviceAccount:{email}"]}]
-    monkeypatch.setattr(cloud, "_policy", lambda _: cloud.policy | {"etag": "of an hour ago"})
-    assert "concurrent policy changes" in remove()[email]
-    assert len(cloud.resources) == 1
-
-
-def test_grants_to_a_deleted_account_are_listed_and_never_removed(cloud, left, remove):
-    gone = f"deleted:serviceAccount:shapebench-8cpu-16gb-nodes@{PROJECT}.iam.gserviceaccount.com?uid=123"
-    others = [f"deleted:serviceAccount:other@{PROJECT}.iam.gserviceaccount.com?uid=1", "user:shapebench-a@x.org"]
-    cloud.policy["bindings"] = [{"role": "roles/viewer", "members": [gone, *others]}]
-    before = dict(cloud.policy)
-    assert left() == {gone: Why.grant}
-    assert remove() == {gone: "it does not carry the labels of a stack"}
-    assert cloud.policy == before
-
-
-def test_a_policy_that_may_not_be_read_is_named_and_the_rest_is_listed(cloud, google, monkeypatch):
-    def refuse(_: object) -> None:
-        raise RefusedError(403, "no")
-
-    monkeypatch.setattr(cloud, "_policy", refuse)
-    cloud.resources = google_resources.disk("d", labels())
-    listed = inventory(google, PROJECT, print)
-    assert listed.unlisted == ("the project's IAM policy",)
-    assert [each.name for each in listed.resources] == ["d"]
 
 
 def test_what_moved_to_another_network_after_it_was_listed_is_not_removed(cloud, google):
@@ -358,8 +294,6 @@ def projects(draw):
                 [
                     google_resources.cluster,
                     google_resources.disk,
-                    google_resources.address,
-                    google_resources.forwarding_rule,
                     google_resources.bucket,
                 ]
             )

@@ -34,10 +34,6 @@ def test_stacks_without_a_cluster_of_their_own_keep_every_rule():
     assert broken(record(lambda: LocalPlatform("l", local), stack="local"), "local") == []
 
 
-def test_a_control_plane_reached_by_address_from_one_network_keeps_every_rule():
-    assert broken(record_gke(settings_with({"authorizedNetworks": ["203.0.113.0/24"]})), "8cpu-16gb") == []
-
-
 def test_a_seed_faithful_stack_breaks_one_rule_whose_message_says_that_it_must():
     (violation,) = broken(record_gke(settings_with({"seedFaithful": True})), "8cpu-16gb")
     assert violation.startswith("requests-and-limits: Deployment gke-serving-deployment: ")

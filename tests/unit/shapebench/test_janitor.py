@@ -67,21 +67,13 @@ def test_a_failed_removal_is_named_and_exits_with_4(cloud):
     assert "not removed: disk d: it is stuck" in done.stderr
 
 
-def test_a_disk_without_our_label_is_shown_with_its_command_and_kept(cloud):
-    cloud.resources = google_resources.disk("pvc-1", {"goog-k8s-cluster-name": "gke-cluster-control-plane-1a2b3c4"})
-    done = run("--yes")
-    assert done.exit_code == 3
-    assert "gcloud compute disks delete pvc-1 --zone us-central1-a --project acme" in done.stderr
-    assert cloud.deleted == []
-
-
 def test_only_the_chosen_stack_or_region_is_listed_and_cleaned(cloud):
     other = google_resources.whole_stack("2cpu-4gb", -DAY)
     cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY) | other
     assert {each["stack"] for each in listed("--stack", "2cpu-4gb").values()} == {"2cpu-4gb"}
     # A region's own things, and its zones'; not the global ones.
     assert {each["kind"] for each in listed("--region", REGION).values()} == {
-        "cluster", "address", "disk", "bucket", "router", "subnetwork"}  # fmt: skip
+        "cluster", "disk", "bucket", "router", "subnetwork"}  # fmt: skip
     assert listed("--region", "europe-west4") == {}
     assert run("--stack", "8cpu-16gb", "--yes").exit_code == 0
     assert cloud.resources == other
@@ -93,7 +85,7 @@ def test_json_has_every_field_of_a_leftover(cloud):
     assert found["stack"] == "8cpu-16gb"
     assert found["commit"] == "876bcdc"
     assert found["usd_a_day"] == pytest.approx(20 * 0.1 / 730 * 24)
-    assert (found["why"], found["removable"], found["removed"]) == ("expired", True, False)
+    assert (found["why"], found["removed"]) == ("expired", False)
     assert listed("--yes")["d"]["removed"] is True
 
 

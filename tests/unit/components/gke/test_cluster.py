@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from components.gke.kubeconfig import exec_kubeconfig
 from stacks.gke import BOOT_DISK_GB
 from stacks.names import account_id
-from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
-from tests.unit.components.recorder import ADDRESS, CERTIFICATE, DNS_ENDPOINT, LEASE, PROJECT
+from tests.unit.components.gke.gke_program import SHAPES, record_stack
+from tests.unit.components.recorder import DNS_ENDPOINT, LEASE, PROJECT
 
 
 def cluster():
@@ -56,7 +56,7 @@ def test_the_cluster_is_not_upgraded_before_its_lease_ends():
     assert exclusion["exclusionOptions"] == {"scope": "NO_UPGRADES"}
 
 
-def test_without_authorized_networks_the_control_plane_has_no_ip_endpoint():
+def test_the_control_plane_has_a_dns_endpoint_and_no_address():
     inputs = cluster().inputs
     endpoints = inputs["controlPlaneEndpointsConfig"]
     assert endpoints["ipEndpointsConfig"] == {"enabled": False}
@@ -64,20 +64,6 @@ def test_without_authorized_networks_the_control_plane_has_no_ip_endpoint():
     assert "masterAuthorizedNetworksConfig" not in inputs
     (used,) = used_kubeconfig(record_stack("8cpu-16gb"))["clusters"]
     assert used["cluster"] == {"server": f"https://{DNS_ENDPOINT}"}
-
-
-def test_authorized_networks_enable_the_ip_endpoint_and_disable_the_dns_endpoint():
-    recording = record_gke(settings_with({"authorizedNetworks": ["203.0.113.0/24"]}))
-    inputs = recording.one("cluster:Cluster").inputs
-    endpoints = inputs["controlPlaneEndpointsConfig"]
-    assert endpoints["ipEndpointsConfig"] == {"enabled": True}
-    assert endpoints["dnsEndpointConfig"] == {"allowExternalTraffic": False}
-    assert inputs["masterAuthorizedNetworksConfig"] == {
-        "cidrBlocks": [{"cidrBlock": "203.0.113.0/24"}],
-        "gcpPublicCidrsAccessEnabled": False,
-    }
-    (used,) = used_kubeconfig(recording)["clusters"]
-    assert used["cluster"] == {"server": f"https://{ADDRESS}", "certificate-authority-data": CERTIFICATE}
 
 
 def test_the_kubeconfig_is_secret_and_holds_no_credential():
@@ -88,7 +74,7 @@ def test_the_kubeconfig_is_secret_and_holds_no_credential():
 
 
 def test_a_kubeconfig_uses_the_auth_plugin_and_says_how_to_install_it():
-    config = json.loads(exec_kubeconfig("gke.example", None))
+    config = json.loads(exec_kubeconfig("gke.example"))
     (user,) = config["users"]
     plugin = user["user"]["exec"]
     assert plugin["command"] == "gke-gcloud-auth-plugin"

@@ -46,7 +46,6 @@ CHANGED_GKE: dict[str, Any] = {
     "generatorImage": "locustio/locust:2.46.5",
     "loadMachineType": "e2-standard-8",
     "loadNodes": 2,
-    "authorizedNetworks": ["203.0.113.0/24"],
     "protect": True,
     "expiresAfterH": 48,
     "binaryAuthorization": True,
@@ -73,7 +72,6 @@ ANY_GKE = st.fixed_dictionaries(
     {
         "loadMachineType": st.sampled_from(["e2-standard-2", "e2-standard-4", "e2-custom-4-8192"]),
         "loadNodes": st.integers(1, 16),
-        "authorizedNetworks": st.lists(st.sampled_from(["203.0.113.0/24", "198.51.100.7/32"]), unique=True),
         "protect": st.booleans(),
         "expiresAfterH": st.integers(1, 336),
         "binaryAuthorization": st.booleans(),
