@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from google_cloud.inventory import CloudResource, is_in, labels_of
@@ -15,28 +14,23 @@ _DELETION_TIMEOUT_S = 1800.0
 _POLL_INTERVAL_S = 5.0
 
 
-@dataclass(frozen=True)
-class Removal:
-    """What became of a leftover: `failure` is None where it is gone, else the reason why it is not."""
-
-    leftover: Leftover
-    failure: str | None
-
-
 class Remover:
     """Deletes only what still carries a stack's labels when it is read again."""
 
     def __init__(self, google: GoogleClient, say: Callable[[str], None]) -> None:
         self._google, self._say = google, say
 
-    def remove(self, leftovers: Iterable[Leftover]) -> Iterator[Removal]:
-        """Remove each in turn. A failure does not stop the next ones, though Google refuses those still in use."""
+    def remove(self, leftovers: Iterable[Leftover]) -> Iterator[tuple[Leftover, str | None]]:
+        """Remove each in turn; yields it with the reason why it is not gone, None where it is.
+
+        A failure does not stop the next ones, though Google refuses those still in use.
+        """
         for each in leftovers:
             self._say(f"removing {each.resource.kind.name} {each.resource.name} ({each.resource.location})")
             try:
-                yield Removal(each, self._remove(each))
+                yield each, self._remove(each)
             except CloudError as error:
-                yield Removal(each, None if error.status == NOT_FOUND else str(error))
+                yield each, None if error.status == NOT_FOUND else str(error)
 
     def _remove(self, leftover: Leftover) -> str | None:
         resource = leftover.resource

@@ -1,6 +1,6 @@
 """`shapebench janitor`: lists what stacks left behind in Google Cloud, with its cost, and removes it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, TextIO
@@ -13,11 +13,14 @@ from google_cloud.interrupted_update import interrupted_names
 from google_cloud.inventory import inventory
 from google_cloud.leftovers import Leftover, Why, leftovers
 from google_cloud.preflight import LOGIN
-from google_cloud.removal import Removal, Remover
+from google_cloud.removal import Remover
 from google_cloud.rest import CloudError, GoogleClient
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.files import google_keys, load_config, stack_names
 from stacks.names import COMMIT, expiry, label_value
+
+# Why a leftover was not removed, None where it was; without those that nobody wanted to remove.
+Failures = Mapping[Leftover, str | None]
 
 
 class ExitCode(IntEnum):
@@ -45,17 +48,15 @@ def janitor(
     selected = [
         each for each in listed if _is_in(each, stack, region) and (state is None or each.why is Why.interrupted)
     ]
-    outcomes: dict[Leftover, Removal] = {}
-    if remove:
-        for done in Remover(google, note).remove(selected):
-            outcomes[done.leftover] = done
-            if done.failure is not None:
-                note(f"not removed: {done.leftover.resource.kind.name} {done.leftover.resource.name}: {done.failure}")
+    failures = dict(Remover(google, note).remove(selected) if remove else ())
+    for each, failure in failures.items():
+        if failure is not None:
+            note(f"not removed: {each.resource.kind.name} {each.resource.name}: {failure}")
     if as_json:
-        print_json([_json(each, outcomes.get(each)) for each in selected])
+        print_json([_json(each, failures) for each in selected])
     else:
-        _print(selected, outcomes, project)
-    if any(outcome.failure is not None for outcome in outcomes.values()):
+        _print(selected, failures, project)
+    if any(failures.values()):
         return ExitCode.not_all_removed
     return ExitCode.leftovers if selected and not remove else ExitCode.clean
 
@@ -100,26 +101,26 @@ def _leftovers_in(google: GoogleClient, project: str, interrupted: Collection[st
     return leftovers(listed, datetime.now(UTC), interrupted)
 
 
-def _print(selected: Sequence[Leftover], outcomes: dict[Leftover, Removal], project: str) -> None:
+def _print(selected: Sequence[Leftover], failures: Failures, project: str) -> None:
     if not selected:
         note(f"no leftovers of a shapebench stack in project {project}.")
         return
     columns = ("kind", "name", "location", "stack", "reason", "lease ended", "state")
-    rows = [_row(each, outcomes.get(each)) for each in selected]
+    rows = [_row(each, failures) for each in selected]
     print_table(Table.of("Leftovers", columns, ("USD/24 h",), rows))
-    left = [each for each in selected if not _is_removed(outcomes.get(each))]
+    left = [each for each in selected if failures.get(each, "") is not None]
     known = [usd for each in left if (usd := daily_usd(each.resource)) is not None]
     unknown = len(left) - len(known)
     if left:
         note(f"\nThe leftovers cost {money(sum(known))} USD/day{f', plus {unknown} of unknown price' * bool(unknown)}.")
-    if not outcomes:
+    if not failures:
         note("Nothing was removed. If the stack still has its state, use `pulumi destroy`; otherwise")
         note(f"shapebench janitor --project {project} --yes removes them without further questions.")
 
 
-def _row(leftover: Leftover, outcome: Removal | None) -> tuple[str, ...]:
+def _row(leftover: Leftover, failures: Failures) -> tuple[str, ...]:
     resource, usd = leftover.resource, daily_usd(leftover.resource)
-    state = "left" if outcome is None else "removed" if outcome.failure is None else "not removed"
+    state = "left" if leftover not in failures else "not removed" if failures[leftover] else "removed"
     return (
         resource.kind.name,
         resource.name,
@@ -132,7 +133,7 @@ def _row(leftover: Leftover, outcome: Removal | None) -> tuple[str, ...]:
     )
 
 
-def _json(leftover: Leftover, outcome: Removal | None) -> dict[str, Any]:
+def _json(leftover: Leftover, failures: Failures) -> dict[str, Any]:
     resource = leftover.resource
     return {
         "kind": resource.kind.name,
@@ -144,10 +145,6 @@ def _json(leftover: Leftover, outcome: Removal | None) -> dict[str, Any]:
         "made_at": resource.created_at.isoformat() if resource.created_at else None,
         "why": leftover.why.value,
         "usd_a_day": daily_usd(resource),
-        "removed": _is_removed(outcome),
-        "failure": outcome.failure if outcome else None,
+        "removed": failures.get(leftover, "") is None,
+        "failure": failures.get(leftover),
     }
-
-
-def _is_removed(outcome: Removal | None) -> bool:
-    return outcome is not None and outcome.failure is None

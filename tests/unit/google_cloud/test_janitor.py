@@ -39,7 +39,7 @@ def remove(cloud, google):
     def all_of_it() -> dict[str, str]:
         found = leftovers(inventory(google, PROJECT, print), NOW)
         done = Remover(google, print).remove(found)
-        return {each.leftover.resource.name: each.failure for each in done if each.failure is not None}
+        return {each.resource.name: failure for each, failure in done if failure is not None}
 
     return all_of_it
 
@@ -138,8 +138,8 @@ def test_a_resource_renewed_after_it_was_listed_is_not_removed(cloud, google):
     cloud.resources = google_resources.cluster("c", labels())
     found = leftovers(inventory(google, PROJECT, print), NOW)
     cloud.resources = google_resources.cluster("c", labels(left=DAY))
-    (done,) = Remover(google, print).remove(found)
-    assert "labels have changed" in done.failure
+    ((_, failure),) = Remover(google, print).remove(found)
+    assert "labels have changed" in failure
     assert cloud.deleted == []
 
 
@@ -147,8 +147,8 @@ def test_a_resource_that_is_already_gone_counts_as_removed(cloud, google):
     cloud.resources = google_resources.cluster("c", labels())
     found = leftovers(inventory(google, PROJECT, print), NOW)
     cloud.resources = {}
-    (done,) = Remover(google, print).remove(found)
-    assert done.failure is None
+    ((_, failure),) = Remover(google, print).remove(found)
+    assert failure is None
 
 
 def test_a_resource_in_use_fails_and_the_others_are_removed(cloud, remove):
@@ -261,7 +261,7 @@ def test_what_moved_to_another_network_after_it_was_listed_is_not_removed(cloud,
     for resource in cloud.resources.values():
         if "networkInterfaces" in resource or "network" in resource:
             resource |= {"network": "x/global/networks/default", "networkInterfaces": [{"network": "default"}]}
-    assert {each.failure for each in Remover(google, print).remove(found)} == {
+    assert {failure for _, failure in Remover(google, print).remove(found)} == {
         "it is in another network than when it was listed"
     }
     assert cloud.deleted == []
