@@ -11,8 +11,21 @@ from components.gke.network import PODS_RANGE, SERVICES_RANGE, Network
 from stacks.gke import BOOT_DISK_GB, GkeSettings
 from stacks.shapes import NodeShape, machine_series
 
-# Fields of the default pool, which exists only while the cluster is created, and versions, which GKE upgrades.
-_CHANGED_BY_GKE = ["initialNodeCount", "minMasterVersion", "nodeConfig", "nodePools", "nodeVersion"]
+_CHANGED_BY_GKE = [
+    # Of the default pool, which exists only while the cluster is created.
+    "initialNodeCount",
+    "nodeConfig",
+    "nodePools",
+    # GKE upgrades versions, and may then add when it did so.
+    "minMasterVersion",
+    "nodeVersion",
+    "maintenancePolicy.disruptionBudget",
+    # Without addresses the API decides both, whatever is declared: hashicorp/terraform-provider-google issue 27901.
+    "privateClusterConfig.enablePrivateEndpoint",
+    "privateClusterConfig.masterGlobalAccessConfig",
+    # If the API added it, the provider would replace the cluster.
+    "dataplaneOptimizationMode",
+]
 
 _DEFAULT_POOL_MACHINE_TYPE = "e2-medium"
 
@@ -67,7 +80,10 @@ def make_control_plane(
             workload_pool=pulumi.Output.concat(vpc.project, ".svc.id.goog")
         ),
         binary_authorization=gke.ClusterBinaryAuthorizationArgs(evaluation_mode=enforcement),
-        cost_management_config=gke.ClusterCostManagementConfigArgs(enabled=args.settings.cost_allocation),
+        # Left out when it is off: whether the API answers a false one is not documented.
+        cost_management_config=gke.ClusterCostManagementConfigArgs(enabled=True)
+        if args.settings.cost_allocation
+        else None,
         logging_config=gke.ClusterLoggingConfigArgs(enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"]),
         monitoring_config=gke.ClusterMonitoringConfigArgs(
             enable_components=["SYSTEM_COMPONENTS"],

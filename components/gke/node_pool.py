@@ -57,7 +57,11 @@ def make_pool(name: str, cluster: Cluster, args: PoolArgs, opts: pulumi.Resource
             shielded_instance_config=gke.NodePoolNodeConfigShieldedInstanceConfigArgs(
                 enable_secure_boot=True, enable_integrity_monitoring=True
             ),
-            kubelet_config=gke.NodePoolNodeConfigKubeletConfigArgs(insecure_kubelet_readonly_port_enabled="FALSE"),
+            kubelet_config=gke.NodePoolNodeConfigKubeletConfigArgs(
+                insecure_kubelet_readonly_port_enabled="FALSE",
+                # Left out, some versions of the provider send false, and then CPU limits are not enforced.
+                cpu_cfs_quota=True,
+            ),
         ),
         opts=opts,
     )

@@ -5,11 +5,13 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi_gcp.container.cluster import Cluster
 
 from components.gke.kubeconfig import exec_kubeconfig
 from stacks.gke import BOOT_DISK_GB
 from stacks.names import account_id
-from tests.unit.components.gke.gke_program import SHAPES, record_stack
+from tests.support.sdk import has_property
+from tests.unit.components.gke.gke_program import SHAPES, record_gke, record_stack, settings_with
 from tests.unit.components.recorder import DNS_ENDPOINT, LEASE, PROJECT
 
 
@@ -36,6 +38,33 @@ def test_the_default_pool_is_deleted_and_fields_that_gke_changes_are_ignored():
     assert (inputs["removeDefaultNodePool"], inputs["initialNodeCount"]) == (True, 1)
     assert "nodePools" not in inputs
     assert {"initialNodeCount", "nodeConfig", "nodePools", "nodeVersion"} <= set(cluster().ignore_changes)
+
+
+def test_what_the_api_decides_or_may_add_is_ignored_and_nothing_that_the_program_declares():
+    # Both of privateClusterConfig: hashicorp/terraform-provider-google issue 27901.
+    assert {
+        "privateClusterConfig.enablePrivateEndpoint",
+        "privateClusterConfig.masterGlobalAccessConfig",
+        "maintenancePolicy.disruptionBudget",
+        "dataplaneOptimizationMode",
+    } <= set(cluster().ignore_changes)
+    declared = cluster().inputs
+    of_the_default_pool = {"initialNodeCount", "nodeConfig"}
+    for path in set(cluster().ignore_changes) - of_the_default_pool:
+        block, _, field = path.partition(".")
+        assert field not in declared[block] if field else block not in declared
+
+
+@pytest.mark.parametrize("path", record_stack("8cpu-16gb").one("cluster:Cluster").ignore_changes)
+def test_every_ignored_path_is_a_property_of_the_cluster(path):
+    assert has_property(Cluster, path)
+
+
+def test_cost_allocation_is_declared_only_where_it_is_on():
+    on = record_gke(settings_with({"costAllocation": True})).one("cluster:Cluster").inputs
+    off = record_gke(settings_with({"costAllocation": False})).one("cluster:Cluster").inputs
+    assert on["costManagementConfig"] == {"enabled": True}
+    assert "costManagementConfig" not in off
 
 
 def test_the_cluster_is_hardened():
@@ -104,6 +133,12 @@ def test_the_load_pool_also_runs_the_systems_own_pods():
     config = pool("load").inputs["nodeConfig"]
     assert config["labels"] == {"shapebench/pool": "load"}
     assert "taints" not in config
+
+
+@pytest.mark.parametrize("role", ["serving", "load"])
+def test_nodes_enforce_cpu_limits_and_have_no_open_kubelet_port(role):
+    kubelet = pool(role).inputs["nodeConfig"]["kubeletConfig"]
+    assert kubelet == {"cpuCfsQuota": True, "insecureKubeletReadonlyPortEnabled": "FALSE"}
 
 
 @pytest.mark.parametrize("role", ["serving", "load"])
