@@ -21,6 +21,11 @@ MODEL_FILES = (
     "1/assets.extra/tf_serving_warmup_requests",
 )
 
+# The provider allows 4 minutes for each request of an upload, and a request carries up to 16 MiB: under 0.6 Mbit/s it
+# gives up (terraform-provider-google-beta 7.45, resource_storage_bucket_object.go; google-api-go-client, resumable.go).
+# In 30 minutes a chunk goes through at 0.1 Mbit/s.
+_UPLOAD_TIMEOUT = "30m"
+
 
 @dataclass
 class ModelStoreArgs:
@@ -50,6 +55,7 @@ class ModelStore(pulumi.ComponentResource):
     def __init__(self, name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:ModelStore", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        uploaded = pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=_UPLOAD_TIMEOUT))
         bucket = Bucket(
             f"{name}-bucket",
             location=args.region.upper(),
@@ -68,7 +74,7 @@ class ModelStore(pulumi.ComponentResource):
                 bucket=bucket.name,
                 name=pulumi.Output.concat(folder, f"/{file}"),
                 source=pulumi.Output.concat(args.model_path, f"/{file}").apply(pulumi.FileAsset),
-                opts=child,
+                opts=uploaded,
             )
             for file in MODEL_FILES
         ]

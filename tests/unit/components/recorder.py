@@ -31,6 +31,8 @@ class Registration:
     provider: str
     parent: str
     deleted_with: str
+    create_timeout: str
+    """Empty for the provider's own."""
 
 
 @dataclass
@@ -106,6 +108,7 @@ class _Monitor(mocks.MockMonitor):
                     provider=request.provider,
                     parent=request.parent,
                     deleted_with=request.deletedWith,
+                    create_timeout=request.customTimeouts.create,
                 )
             )
         return response

@@ -27,6 +27,15 @@ def test_every_file_of_the_model_is_at_a_path_with_its_digest(recording):
     assert objects == {f"d1/resnet/{file}": f"/models/resnet/{file}" for file in MODEL_FILES}
 
 
+def test_an_upload_has_time_for_a_slow_uplink(recording):
+    # A request carries up to 16 MiB (google-api-go-client's DefaultUploadChunkSize), and the slowest uplink has 128
+    # kbit/s. The provider's own limit is 4 minutes.
+    needed_s = 16 * 1024 * 1024 * 8 / 128_000
+    for each in recording.of("bucketObject:BucketObject"):
+        assert each.create_timeout.endswith("m")
+        assert int(each.create_timeout[:-1]) * 60 > needed_s
+
+
 def test_the_files_are_those_of_an_export(tmp_path):
     write_saved_model("random", tmp_path / "1")
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
