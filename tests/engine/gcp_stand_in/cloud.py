@@ -1,15 +1,16 @@
 """How the stand-in behaves: what the real provider and Google answer to being asked for, changed and deleted."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.engine.gcp_stand_in.kinds import KINDS, Kind, Place, Properties
+from tests.engine.gcp_stand_in.answers import Asked, Place, Properties, apply, apply_unknown
+from tests.engine.gcp_stand_in.difference import at, different_paths, is_same, refreshed
+from tests.engine.gcp_stand_in.kinds import KINDS, Kind
 from tests.engine.gcp_stand_in.memory import Fault, Memory
 
-UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-_PROVISIONED = {"goog-pulumi-provisioned": "true"}
 _BUCKET, _OBJECT = "gcp:storage/bucket:Bucket", "gcp:storage/bucketObject:BucketObject"
 _ON_CLUSTERS = ("gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool")
 
@@ -46,9 +47,11 @@ class Cloud:
     def preview(self, token: str, inputs: Properties) -> Properties:
         """What is known before it is made; all that Google adds is unknown."""
         kind = _kind(token)
-        sample = {key: "" if value == UNKNOWN else value for key, value in inputs.items()}
-        invented = kind.invent(sample, "unknown", self.place).keys()
-        return kind.defaults(self.place) | dict.fromkeys(invented, UNKNOWN) | inputs | _labels(kind, inputs)
+        return kind.defaults(self.place) | apply_unknown(kind.answers, inputs)
+
+    def preview_update(self, token: str, identity: str, inputs: Properties) -> Properties:
+        """What an update leads to. What Google adds stays as it is."""
+        return self._complete(_kind(token), inputs, identity)
 
     def create(self, token: str, urn: str, inputs: Properties) -> tuple[str, Properties]:
         kind = _kind(token)
@@ -58,6 +61,8 @@ class Cloud:
         _raise_at_once(fault)
         properties = self._complete(kind, inputs, identity)
         with self.memory.resources() as resources:
+            if token == _ON_CLUSTERS[0]:
+                _describe_pools(properties, identity, resources)
             # An upload takes the place of what was there.
             if f"{token}::{identity}" in resources and token != _OBJECT:
                 raise CloudError(f"googleapi: Error 409: Already exists: {identity}., alreadyExists")
@@ -82,6 +87,8 @@ class Cloud:
         _raise_at_once(self.memory.take_fault("update", urn))
         properties = self._complete(kind, inputs, identity)
         with self.memory.resources() as resources:
+            if token == _ON_CLUSTERS[0]:
+                _describe_pools(properties, identity, resources)
             known = resources.get(f"{token}::{identity}")
             if known is None:
                 raise CloudError(f"googleapi: Error 404: Not found: {identity}., notFound")
@@ -90,10 +97,17 @@ class Cloud:
         self.memory.log("update", urn=urn, id=identity)
         return properties
 
-    def read(self, token: str, urn: str, identity: str) -> dict[str, Any] | None:
+    def read(self, token: str, urn: str, identity: str, inputs: Properties) -> tuple[Properties, Properties] | None:
+        """What is there, and the inputs as that makes them. Without inputs it is read for the first time."""
         _raise_at_once(self.memory.take_fault("read", urn))
         with self.memory.resources() as resources:
-            return resources.get(f"{token}::{identity}")
+            known = resources.get(f"{token}::{identity}")
+            if known is None:
+                return None
+            properties = known["properties"]
+            if token == _ON_CLUSTERS[0]:
+                _describe_pools(properties, identity, resources)
+            return properties, refreshed(inputs or known["inputs"], properties)
 
     def delete(self, token: str, urn: str, identity: str) -> None:
         _raise_at_once(self.memory.take_fault("delete", urn))
@@ -114,8 +128,8 @@ class Cloud:
         self.memory.log("delete", urn=urn, id=identity)
 
     def _complete(self, kind: Kind, inputs: Properties, identity: str) -> Properties:
-        invented = kind.invent(inputs, identity, self.place)
-        return kind.defaults(self.place) | inputs | invented | _labels(kind, inputs) | {"id": identity}
+        asked = Asked(kind.defaults(self.place) | inputs, identity, self.place)
+        return apply(kind.answers, asked) | {"id": identity}
 
     def _refuse_unusable(self, token: str, inputs: Properties) -> None:
         if "project" in _kind(token).fixed and not (inputs.get("project") or self.place.project):
@@ -125,15 +139,20 @@ class Cloud:
             raise CloudError(f"unable to open {source.get('path')!r} for uploading: there is no such file")
 
 
-def changed_paths(token: str, old: Properties, new: Properties) -> tuple[list[str], list[str]]:
-    """The properties that differ, and those of them that need a new resource."""
-    changed = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
-    replacing = [
-        path
-        for path in sorted(_kind(token).fixed)
-        if path.partition(".")[0] in changed and _at(old, path) != _at(new, path)
-    ]
-    return changed, replacing
+def changed_paths(
+    token: str, state: Properties, inputs: Properties, ignored: Collection[str]
+) -> tuple[list[str], list[str]]:
+    """The paths that differ, and the properties of them that need a new resource."""
+    kind = _kind(token)
+    changed = different_paths(kind.answers, state, inputs, ignored)
+    replacing = {
+        path.partition(".")[0]
+        for path in changed
+        for fixed in kind.fixed
+        if f"{path}.".startswith(f"{fixed}.")
+        or (fixed.startswith(f"{path}.") and not is_same(at(state, fixed), at(inputs, fixed)))
+    }
+    return changed, sorted(replacing)
 
 
 def is_named_by_the_program(token: str, name: str, inputs: Properties) -> bool:
@@ -148,17 +167,13 @@ def _kind(token: str) -> Kind:
     return KINDS[token]
 
 
-def _at(properties: Any, path: str) -> Any:
-    for part in path.split("."):
-        properties = properties.get(part) if isinstance(properties, dict) else None
-    return properties
-
-
-def _labels(kind: Kind, inputs: Properties) -> Properties:
-    if kind.labels is None:
-        return {}
-    labels = (inputs.get(kind.labels) or {}) | _PROVISIONED
-    return {"effectiveLabels": labels, "pulumiLabels": labels}
+def _describe_pools(cluster: Properties, identity: str, resources: dict[str, Any]) -> None:
+    """A cluster's node configuration is that of its first pool: none, once the default pool is removed."""
+    pools = [each["properties"] for key, each in resources.items() if key.startswith(f"{_ON_CLUSTERS[1]}::{identity}/")]
+    cluster.pop("nodeConfig", None)
+    if pools:
+        cluster["nodeConfig"] = pools[0]["nodeConfig"]
+    cluster["nodePools"] = [{key: pool[key] for key in ("name", "nodeConfig", "version")} for pool in pools]
 
 
 def _raise_at_once(fault: Fault | None) -> None:

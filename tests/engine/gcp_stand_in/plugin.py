@@ -16,15 +16,14 @@ from google.rpc import status_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from provider.engine.log import watch_engine
+from tests.engine.gcp_stand_in.answers import Place
 from tests.engine.gcp_stand_in.cloud import (
-    UNKNOWN,
     Cloud,
     CloudError,
     HalfMadeError,
     changed_paths,
     is_named_by_the_program,
 )
-from tests.engine.gcp_stand_in.kinds import Place
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 
 
@@ -75,11 +74,15 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: Any, context: Any) -> Any:
         new = _plain(request.news)
-        changed, replacing = changed_paths(_type(request.urn), _plain(request.old_inputs), new)
+        changed, replacing = changed_paths(
+            _type(request.urn), _plain(request.olds), new, [str(each) for each in request.ignoreChanges]
+        )
+        if changed:
+            self._memory.log("diff", urn=request.urn, paths=changed)
         answer = provider_pb2.DiffResponse
         return answer(
             changes=answer.DIFF_SOME if changed else answer.DIFF_NONE,
-            diffs=changed,
+            diffs=sorted({path.partition(".")[0] for path in changed}),
             replaces=replacing,
             deleteBeforeReplace=bool(replacing)
             and is_named_by_the_program(_type(request.urn), _name(request.urn), new),
@@ -96,19 +99,18 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Update(self, request: Any, context: Any) -> Any:
         token, inputs = _type(request.urn), _plain(request.news)
         if request.preview:
-            kept = {key: value for key, value in _plain(request.olds).items() if value != UNKNOWN}
-            return provider_pb2.UpdateResponse(properties=_struct(kept | inputs))
+            properties = _answer(context, lambda: self._cloud.preview_update(token, request.id, inputs))
+            return provider_pb2.UpdateResponse(properties=_struct(properties))
         properties = _answer(context, lambda: self._cloud.update(token, request.urn, request.id, inputs))
         return provider_pb2.UpdateResponse(properties=_struct(properties))
 
     def Read(self, request: Any, context: Any) -> Any:
         token = _type(request.urn)
-        found = _answer(context, lambda: self._cloud.read(token, request.urn, request.id))
+        found = _answer(context, lambda: self._cloud.read(token, request.urn, request.id, _plain(request.inputs)))
         if found is None:
             return provider_pb2.ReadResponse()
-        return provider_pb2.ReadResponse(
-            id=request.id, properties=_struct(found["properties"]), inputs=_struct(found["inputs"])
-        )
+        properties, inputs = map(_struct, found)
+        return provider_pb2.ReadResponse(id=request.id, properties=properties, inputs=inputs)
 
     def Delete(self, request: Any, context: Any) -> Any:
         _answer(context, lambda: self._cloud.delete(_type(request.urn), request.urn, request.id))

@@ -58,7 +58,7 @@ def test_nothing_needed_a_call_to_google_beside_making_things(world: World, stac
 
 def test_a_refresh_and_a_preview_find_nothing_changed(stack: Stack):
     stack.must("refresh", "--yes", "--expect-no-changes")
-    stack.must("preview", "--expect-no-changes")
+    stack.must("preview", "--refresh", "--expect-no-changes")
 
 
 def test_another_inter_op_changes_the_serving_is_measured_and_changes_nothing_in_google_cloud(
