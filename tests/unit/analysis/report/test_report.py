@@ -366,6 +366,41 @@ def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):
     assert run.series.over_time["requests"].sum() == hours.num_rows
 
 
+def beside(replica: str, cores: float, memory_mib: float) -> list[dict[str, object]]:
+    """Samples of a replica's pod and of the other programs of its node, for the whole run."""
+    values = {"cpu_cores": 1.0, "most_cores": 2.0, "other_cpu_cores": cores, "other_memory_bytes": memory_mib * 2**20}
+    return [
+        {"at": STARTED_AT + timedelta(seconds=second), "subject": replica, "quantity": quantity, "value": value}
+        for second in range(1, 8)
+        for quantity, value in values.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("samples", "sentence"),
+    [
+        (beside("a", 0.1402, 620), "Beside the server, other programs of its node used 0.14 vCPUs and 620 MiB."),
+        (
+            beside("a", 0.1402, 620) + beside("b", 0.3, 580.4),
+            "Beside the server, other programs of each node used 0.14 to 0.30 vCPUs and 580 to 620 MiB.",
+        ),
+    ],
+)
+def test_the_report_says_what_else_ran_on_each_node(store, tmp_path, samples, sentence):
+    manifest = make_manifest(SMOKE)
+    store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
+    write_run(store, manifest, make_rows(SMOKE, FAST))
+    html, markdown = rendered(store, tmp_path / "report")
+    for text in (Page(html).text, markdown):
+        assert sentence in text
+    assert re.search(r">0\.14</td>\s*<td[^>]*>620</td>", html)
+
+
+def test_a_run_whose_nodes_were_not_sampled_has_no_word_of_them(mixed):
+    _, html, markdown = mixed
+    assert "other programs" not in html + markdown
+
+
 def test_a_run_with_samples_shows_resource_usage_and_the_bottleneck(store, tmp_path):
     manifest = make_manifest(SMOKE)
     at = [STARTED_AT + timedelta(seconds=second) for second in range(1, 8)]
