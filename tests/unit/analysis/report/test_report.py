@@ -219,6 +219,17 @@ def test_every_run_has_the_facts_of_its_origin(mixed):
         assert html.count(f"<dt>{fact}</dt>") == markdown.count(f"- {fact}: ") == len(findings.runs)
 
 
+def test_the_settings_name_a_cpu_limit_and_say_nothing_of_none(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    limited = make_manifest(SMOKE)
+    limited = limited.model_copy(update={"serving": limited.serving.model_copy(update={"cpu_limit": 1.5})})
+    for manifest in (limited, make_manifest(SMOKE)):
+        write_run(store, manifest, make_rows(SMOKE, FAST))
+    _, markdown = rendered(store, tmp_path / "report")
+    settings = [line for line in markdown.splitlines() if line.startswith("- Settings: ")]
+    assert sorted(line.partition("inter_op 4")[2] for line in settings) == ["", ", CPU limit of 1.5 vCPUs each"]
+
+
 def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_local_run(store)
