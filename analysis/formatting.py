@@ -53,7 +53,8 @@ def serving_name(manifest: Manifest) -> str:
     serving = manifest.serving
     batch = "-batch" if serving.batching else ""
     grpc = "-grpc" if serving.protocol == "grpc" else ""
-    return f"interop{serving.inter_op}{batch}{grpc}"
+    limit = f"-cpulimit{serving.cpu_limit:g}" if serving.cpu_limit else ""
+    return f"interop{serving.inter_op}{batch}{grpc}{limit}"
 
 
 def variant_name(manifest: Manifest) -> str:

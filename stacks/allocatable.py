@@ -1,4 +1,4 @@
-"""Allocatable CPU and memory of a GKE node, and what a serving pod can request beside GKE's own DaemonSets."""
+"""The CPU and memory that a serving pod requests on a GKE node: enough to be scheduled beside GKE's own DaemonSets."""
 
 import math
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from stacks.shapes import NodeShape
 
 
 class PodResources(NamedTuple):
-    """CPU and memory for one serving pod, as requests and limits, or for all pods of a node together."""
+    """The CPU request of one serving pod, and its memory, which is request and limit."""
 
     cpu_millis: int
     memory_mib: int
@@ -17,84 +17,46 @@ class ShapeTooSmallError(ValueError):
     """A node of this shape has no room for a serving pod beside GKE's own pods."""
 
 
-# GKE's reserve in tiers: (size of the tier, share of it that is reserved), the last one without an end. Source:
+# About half of what a node offers: 47 % of 1930 m. It reserves nothing: a pod has its node to itself by anti-affinity
+# and takes what is idle there. A request only keeps other pods from filling the node, and is the pod's weight while
+# the node is busy. On 2 vCPUs, the daemons (about 490 m) and both replicas of kube-dns (520 m) leave room for it.
+_CPU_MILLIS_A_VCPU = 450
+
+# GKE's reserve of memory in tiers: (GB in the tier, share of it that is reserved), the last one without an end. Source:
 # "Plan GKE Standard node sizes", https://cloud.google.com/kubernetes-engine/docs/concepts/plan-node-sizes.
-_CPU_TIERS = ((1, 0.06), (1, 0.01), (2, 0.005), (math.inf, 0.0025))
-_MEMORY_TIERS_GB = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
+_RESERVED_TIERS = ((4, 0.25), (4, 0.20), (8, 0.10), (112, 0.06), (math.inf, 0.02))
 _EVICTION_MIB = 100
-
-# Memory that the kernel takes before the kubelet counts; GKE's rules do not give it. Observed: 164 of 4096 MiB
-# (e2-medium, GKE 1.23: capacity 4025932Ki) and 388 of 16384 MiB (n2-standard-4, GKE 1.36: 16380004Ki). This share and
-# this constant are a little above both.
-_KERNEL_SHARE = 0.02
-_KERNEL_MIB = 100
-
-# What GKE's own DaemonSets request on every node, (millicores, MiB). All tolerate every taint, so they are on the
-# serving pool, too; kube-dns, konnectivity and metrics-server are Deployments that do not, and land on the load pool.
-# Source, unless said otherwise: `kubectl describe node` of a GKE 1.36 node with Workload Identity, in the Camunda
-# load-test notes of 2026-10-08 (public on GitHub).
-DAEMON_REQUESTS: dict[str, tuple[int, int]] = {
-    # Dataplane V2, which takes kube-proxy's place. CPU: a listing of DaemonSets by priority in public Sysdig notes.
-    # Memory: 164Mi in Google Distributed Cloud of 2023; current GKE publishes none, so almost twice that.
-    "anetd": (205, 300),
-    "fluentbit-gke": (105, 230),
-    "gke-metadata-server": (100, 100),
-    "gke-metrics-agent": (21, 145),
-    "ip-masq-agent": (10, 16),
-    "netd": (8, 65),
-    "node-local-dns": (30, 50),
-    "pdcsi-node": (10, 20),
-    # Only with shapebench:gke.managedPrometheus; counted always, so that the setting does not change the pods.
-    # 5m and 36M in several public listings.
-    "gmp-system/collector": (5, 35),
-}
-# GKE raises these requests from time to time (fluentbit: 100m to 105m), and a pod that no longer fits stays Pending.
-_MARGIN_CPU_MILLIS = 50
-_MARGIN_MEMORY_MIB = 64
+# Memory that the kernel takes before the kubelet counts: 164 of 4096 MiB to 1220 of 65536 MiB in published listings.
+# This share and this constant are above all of them.
+_KERNEL_SHARE, _KERNEL_MIB = 0.02, 100
+# What GKE's DaemonSets request: 661 MiB in listings of GKE 1.29 and 1.36, and room for that of Dataplane V2, for which
+# none was found. What they use is measured: provider.sampling.
+_DAEMONS_MIB = 960
+# GKE raises these requests from time to time, and a pod that no longer fits stays Pending.
+_MARGIN_MIB = 100
 
 # TensorFlow and ResNet50 with room for a few requests.
 LEAST_MEMORY_MIB = 512
 
 
-def allocatable(vcpus: int, memory_gb: float) -> PodResources:
-    """What GKE's reserved resources and the eviction threshold leave of a node, rounded down."""
-    memory_gb_left = memory_gb - _reserved(memory_gb, _MEMORY_TIERS_GB)
-    return PodResources(
-        cpu_millis=_floor(1000 * (vcpus - _reserved(vcpus, _CPU_TIERS))),
-        memory_mib=max(0, _floor(1024 * memory_gb_left) - _EVICTION_MIB),
-    )
-
-
 def pod_resources(shape: NodeShape) -> PodResources:
-    """The most that one pod can request on a node of this shape, less a margin.
+    """The resources of one pod on a node of this shape.
 
-    Raises ShapeTooSmallError where that is too little to load a model.
+    Raises ShapeTooSmallError where its memory is too little to load a model.
     """
-    node = allocatable(shape.vcpus, shape.memory_gb)
-    kernel_mib = math.ceil(_KERNEL_SHARE * 1024 * shape.memory_gb) + _KERNEL_MIB
-    daemons_cpu_millis = sum(cpu for cpu, _ in DAEMON_REQUESTS.values())
-    daemons_memory_mib = sum(memory for _, memory in DAEMON_REQUESTS.values())
-    resources = PodResources(
-        cpu_millis=node.cpu_millis - daemons_cpu_millis - _MARGIN_CPU_MILLIS,
-        memory_mib=node.memory_mib - kernel_mib - daemons_memory_mib - _MARGIN_MEMORY_MIB,
-    )
-    if resources.cpu_millis <= 0 or resources.memory_mib < LEAST_MEMORY_MIB:
+    left_mib = 1024 * (shape.memory_gb * (1 - _KERNEL_SHARE) - _reserved_gb(shape.memory_gb))
+    memory_mib = math.floor(left_mib) - _EVICTION_MIB - _KERNEL_MIB - _DAEMONS_MIB - _MARGIN_MIB
+    if memory_mib < LEAST_MEMORY_MIB:
         raise ShapeTooSmallError(
-            f"a node of {shape.vcpus} vCPU and {shape.memory_gb:g} GB leaves {resources.cpu_millis}m CPU and"
-            f" {resources.memory_mib} MiB for the server after GKE's own daemons, too little to load a model;"
-            " choose a shapebench:shape.machineType with at least 2 vCPU and 4 GB"
+            f"a node of {shape.memory_gb:g} GB leaves {memory_mib} MiB for the server after GKE's own daemons, too"
+            " little to load a model; choose a shapebench:shape.machineType with at least 4 GB"
         )
-    return resources
+    return PodResources(_CPU_MILLIS_A_VCPU * shape.vcpus, memory_mib)
 
 
-def _reserved(amount: float, tiers: tuple[tuple[float, float], ...]) -> float:
-    reserved, left = 0.0, amount
-    for size, share in tiers:
+def _reserved_gb(memory_gb: float) -> float:
+    reserved, left = 0.0, memory_gb
+    for size, share in _RESERVED_TIERS:
         reserved += min(left, size) * share
         left = max(0.0, left - size)
     return reserved
-
-
-def _floor(value: float) -> int:
-    # 1000 * 1.93 is 1929.9999… in binary; the sum of the tiers has four decimals at most.
-    return math.floor(round(value, 6))

@@ -12,11 +12,15 @@ DIGEST_PLACE = "{digest}"
 
 
 class PodSettings(Frozen):
-    """CPU and memory of one serving pod, where they are not those of a pod on a GKE node of the shape."""
+    """CPU request and memory of one serving pod, where they are not those of a pod on a GKE node of the shape."""
 
     cpu_millis: Annotated[
         int,
-        Field(ge=100, description="With less than 100 millicores the server hardly answers. Give for example 1500."),
+        Field(
+            ge=100,
+            description="The CPU request. With less than 100 millicores the server hardly answers on a busy node. Give"
+            " about half of the node, such as 900.",
+        ),
     ]
     memory_mib: Annotated[
         int,

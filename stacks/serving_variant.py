@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from stacks.frozen import Frozen
@@ -14,6 +15,16 @@ from stacks.frozen import Frozen
 _MOST_OF_BATCHING = {"max_batch_size": 4096, "batch_timeout_micros": 10_000_000, "num_batch_threads": 1024}
 
 Threads = Annotated[int, Field(ge=1, le=256)]
+
+
+def _vcpus(quantity: object) -> object:
+    """VCPUs, in thousandths as Kubernetes has them, from its text for them, such as 1500m; anything else as it is."""
+    if isinstance(quantity, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)(m?)", quantity)):
+        quantity = float(found[1]) / (1000 if found[2] else 1)
+    return round(quantity, 3) if isinstance(quantity, float) else quantity
+
+
+Vcpus = Annotated[float, BeforeValidator(_vcpus), Field(gt=0)]
 
 
 class Batching(Frozen):
@@ -61,6 +72,14 @@ class ServingSettings(Frozen):
         ),
     ]
     batching: Batching | None = None
+    cpu_limit: Annotated[
+        Vcpus | None,
+        Field(
+            description="The most CPU that a replica may use, in vCPUs: the kernel enforces it even while the node is"
+            " idle, and with none the server would never run. Give 1.5 or 1500m, up to the vCPUs of a node, or leave it"
+            " out for no limit.",
+        ),
+    ] = None
 
     @field_validator("batching")
     @classmethod
@@ -82,6 +101,11 @@ class ServingVariant(ServingSettings):
     @property
     def thread_settings(self) -> str:
         return f"intra_op {self.intra_op}, inter_op {self.inter_op}"
+
+    @property
+    def cpu_limit_millis(self) -> int | None:
+        """The CPU limit in millicores; None without one."""
+        return None if self.cpu_limit is None else round(1000 * self.cpu_limit)
 
     @property
     def busy_threads(self) -> int:

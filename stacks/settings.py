@@ -179,6 +179,22 @@ class Settings(Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _the_cpu_limit_limits_something(self) -> Self:
+        limit, machine, why = self.serving.cpu_limit, self.shape.machine_type, None
+        vcpus, _ = machine_resources(machine)
+        if limit is None:
+            return self
+        if self.platform == "local":
+            why = "on the platform local the server is a process without a limit, so it would change nothing"
+        elif getattr(self, self.platform).seed_faithful:
+            why = f"{self.platform}.seedFaithful deploys without limits, so it would change nothing"
+        elif limit > vcpus:
+            why = f"a node ({machine}) has {vcpus} vCPUs, so it would limit nothing; give {vcpus} at most"
+        if why:
+            raise ValueError(f"shapebench:serving.cpuLimit is {limit:g}, but {why}, or leave it out")
+        return self
+
     def node_shape(self, stack: str) -> NodeShape:
         """The stack's node shape, which has the stack's name."""
         return NodeShape.of(stack, self.shape)

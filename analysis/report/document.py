@@ -12,7 +12,7 @@ from analysis.report.charts.breakdown import cost_chart, cost_table
 from analysis.report.charts.drawing import Chart
 from analysis.report.charts.growth import growths, levels_table
 from analysis.report.charts.ranking import ranking_charts
-from analysis.report.charts.resource_usage import usage_table
+from analysis.report.charts.resource_usage import others_sentence, others_table, usage_table
 from analysis.report.charts.run_charts import run_charts
 from analysis.report.charts.series import Series
 from analysis.report.collect import Findings, Run
@@ -29,6 +29,7 @@ from analysis.report.run_tables import (
 )
 from analysis.report.seed import NOTE, seed_claims, seed_table
 from analysis.report.tables import Column, Table
+from analysis.results.resource_usage import ResourceUsage
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import figures
 from analysis.verdict.claims import claims
@@ -79,7 +80,7 @@ class Section:
 
 @dataclass(frozen=True)
 class RunPage:
-    """The part of the report about one run. `sentences` are about its bottleneck and server counters."""
+    """The part of the report about one run. `sentences` are about its bottleneck, its nodes and server counters."""
 
     run: Run
     subtitle: str
@@ -191,17 +192,23 @@ def _page(run: Run) -> RunPage:
         run=run,
         subtitle=f"{shape_name(manifest)} · {variant_name(manifest)} · {server_name(manifest)}",
         figures=tuple((each.label, each.show(getattr(run.summary, each.name))) for each in figures(Shown.RUN)),
-        sentences=(usage.bottleneck.sentence, " ".join(server_counters.sentences(usage.counted))) if usage else (),
+        sentences=tuple(filter(None, _sentences(usage))) if usage else (),
         charts=run_charts(run),
         folds=tuple(_folds(run)),
         facts=provenance(run),
     )
 
 
+def _sentences(usage: ResourceUsage) -> tuple[str, ...]:
+    return usage.bottleneck.sentence, others_sentence(usage), " ".join(server_counters.sentences(usage.counted))
+
+
 def _folds(run: Run) -> Iterator[Fold]:
     usage, series = run.resource_usage, run.series
     if usage and usage.counted:
         yield Fold("Server counters by replica", (server_counters.counters_table(run.name, usage.counted),))
+    if usage and usage.others:
+        yield Fold("Other programs by node", (others_table(run.name, usage),))
     yield Fold("Line items", (_line_items_table(run),))
     if series:
         used = (usage_table(run.name, usage),) if usage and len(usage.over_time) else ()

@@ -20,11 +20,12 @@ def _measured(manifest: Manifest) -> Facts:
     peak = "not sampled" if generator.cpu_peak_percent is None else f"{number(generator.cpu_peak_percent)} % of a core"
     processes = "1 process" if generator.processes == 1 else f"{generator.processes} processes"
     where = ", on the machine of the server" if generator.shares_host_with_server else ""
+    limit = f", CPU limit of {serving.cpu_limit:g} vCPUs each" if serving.cpu_limit else ""
     stands_in = ", which this machine stands in for" if manifest.platform == "local" else ""
     return (
         ("Platform", f"{manifest.platform}; priced as {shape_name(manifest)}{stands_in}"),
         ("Server", server_name(manifest) + (f", image {serving.image}" if serving.image else "")),
-        ("Settings", f"{serving.protocol}, {serving.replicas} × {serving.thread_settings}"),
+        ("Settings", f"{serving.protocol}, {serving.replicas} × {serving.thread_settings}{limit}"),
         ("Batching", "off" if batching is None else ", ".join(f"{name} {value}" for name, value in batching)),
         ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
         ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),

@@ -1,4 +1,4 @@
-"""CPU and memory of server, generator and machine during a run, on the time axis of its rows, and its bottleneck."""
+"""CPU and memory of server, generator, machine and nodes during a run, and its bottleneck."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,32 @@ from analysis.results.bottleneck import Bottleneck, CpuUse, bottleneck_of
 from analysis.results.columns import RunRows
 from analysis.results.counters import ServerCounters, read_server_counters
 from analysis.results.manifest import Manifest
-from analysis.results.samples import CPU_CORES, GENERATOR, MACHINE, MEMORY_BYTES, MOST_CORES, SERVER, THROTTLED_RATIO
+from analysis.results.samples import (
+    CPU_CORES,
+    GENERATOR,
+    MACHINE,
+    MEMORY_BYTES,
+    MOST_CORES,
+    OTHER_CPU_CORES,
+    OTHER_MEMORY_BYTES,
+    SERVER,
+    THROTTLED_RATIO,
+)
 from analysis.results.store import ResultsStore
 from analysis.results.thresholds import GENERATOR_BUSY_CORES
 
 # A sample is of the time since the one before. The first is of as long as usual; the generator takes one a second.
 _USUAL_S = 1.0
+_QUANTITIES = [CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO, OTHER_CPU_CORES, OTHER_MEMORY_BYTES]
+
+
+@dataclass(frozen=True)
+class OtherPrograms:
+    """What everything but the server used of a replica's node in the counted phase: mean cores, highest memory."""
+
+    replica: str
+    cores: float
+    memory_bytes: float
 
 
 @dataclass(frozen=True)
@@ -23,12 +43,14 @@ class ResourceUsage:
     """`over_time`: second, subject, cores, most_cores, memory_bytes (the highest), in windows of `window_s`.
 
     `subject` is server, generator or machine; `server` is the sum of all replicas, `generator` that of all its
-    processes. There are no rows without samples. `counted` is None where the servers have no counters.
+    processes. There are no rows without samples. `others` has the replicas whose nodes were sampled. `counted` is None
+    where the servers have no counters.
     """
 
     over_time: pd.DataFrame
     window_s: int
     bottleneck: Bottleneck
+    others: tuple[OtherPrograms, ...]
     counted: ServerCounters | None
 
 
@@ -49,6 +71,7 @@ def read_resource_usage(rows: RunRows, store: ResultsStore, manifest: Manifest, 
         bottleneck=bottleneck_of(
             uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), serving.replicas * serving.busy_threads
         ),
+        others=_others(counted),
         counted=read_server_counters(rows, table),
     )
 
@@ -57,7 +80,7 @@ def _by_replica(table: pa.Table, first_us: int) -> pd.DataFrame:
     """A row for each moment and subject, `at_s` after the first request was due, a column for each quantity."""
     samples = table.to_pandas().assign(at_us=table["at"].cast(pa.int64()).to_numpy())
     every = samples.pivot_table(index=["at_us", "subject"], columns="quantity", values="value")
-    wide = every.reindex(columns=[CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO]).reset_index()
+    wide = every.reindex(columns=_QUANTITIES).reset_index()
     wide["at_s"] = (wide["at_us"] - first_us) / 1e6
     wide["replica"] = wide["subject"]
     wide.loc[wide["subject"].str.fullmatch(rf"{GENERATOR}-\d+"), "subject"] = GENERATOR
@@ -94,6 +117,12 @@ def _use(samples: pd.DataFrame) -> CpuUse:
         throttled_ratio=None if pd.isna(throttled) else float(throttled),
         replicas=len(each),
     )
+
+
+def _others(samples: pd.DataFrame) -> tuple[OtherPrograms, ...]:
+    each = samples.dropna(subset=[OTHER_CPU_CORES, OTHER_MEMORY_BYTES]).groupby("replica")
+    of_nodes = each.agg(cores=(OTHER_CPU_CORES, "mean"), memory_bytes=(OTHER_MEMORY_BYTES, "max"))
+    return tuple(OtherPrograms(str(replica), *map(float, figures)) for replica, *figures in of_nodes.itertuples())
 
 
 def _over_time(samples: pd.DataFrame, window_s: int) -> pd.DataFrame:

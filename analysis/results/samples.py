@@ -8,6 +8,9 @@ GENERATOR, SERVER, MACHINE = "generator", "server", "machine"
 # throttled (no row without a limit). At the moment of the sample: resident memory, and the cores available.
 CPU_CORES, THROTTLED_RATIO, MEMORY_BYTES, MOST_CORES = "cpu_cores", "throttled_ratio", "memory_bytes", "most_cores"
 
+# Of a server's pod, at the same moments: the same of everything else on its node, the kernel included.
+OTHER_CPU_CORES, OTHER_MEMORY_BYTES = "other_cpu_cores", "other_memory_bytes"
+
 # A server's own counters since it started: requests to the model by outcome; sum (in microseconds) and count of the
 # times that requests take in the server, in TensorFlow, and in the queue for a batch; batches.
 REQUESTS_OK, REQUESTS_FAILED = "requests_ok_total", "requests_failed_total"

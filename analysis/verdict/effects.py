@@ -56,6 +56,12 @@ FACTORS = (
     Factor(
         "batching", frozenset({"batching"}), lambda s: _batching(s["batching"]), lambda s: s["batching"] is not None
     ),
+    Factor(
+        "cpu_limit",
+        frozenset({"cpu_limit"}),
+        lambda s: "no CPU limit" if s["cpu_limit"] is None else f"CPU limit of {s['cpu_limit']:g} vCPUs",
+        lambda s: s["cpu_limit"] or 0,
+    ),
     Factor("protocol", frozenset({"protocol"}), lambda s: s["protocol"], lambda s: s["protocol"] == "grpc"),
 )
 

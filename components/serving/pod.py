@@ -54,8 +54,6 @@ def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecAr
 
 
 def _container(args: TfServingArgs) -> core.ContainerArgs:
-    pod = args.pod
-    resources = {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"} if pod else None
     return core.ContainerArgs(
         name=NAME,
         image=args.image,
@@ -66,7 +64,7 @@ def _container(args: TfServingArgs) -> core.ContainerArgs:
             core.ContainerPortArgs(name="rest", container_port=REST_PORT),
             core.ContainerPortArgs(name="grpc", container_port=GRPC_PORT),
         ],
-        resources=core.ResourceRequirementsArgs(requests=resources, limits=resources) if resources else None,
+        resources=_resources(args),
         startup_probe=None if args.seed_faithful else _startup_probe(args),
         readiness_probe=None if args.seed_faithful else _readiness_probe(),
         security_context=core.SecurityContextArgs(
@@ -79,6 +77,17 @@ def _container(args: TfServingArgs) -> core.ContainerArgs:
             core.VolumeMountArgs(name="tmp", mount_path="/tmp"),  # noqa: S108 - a volume of the pod's own
         ],
     )
+
+
+def _resources(args: TfServingArgs) -> core.ResourceRequirementsArgs | None:
+    pod = args.pod
+    if pod is None:
+        return None
+    # No CPU limit unless the variant has one: the kernel enforces it even while the node is idle.
+    limit_millis = args.variant.cpu_limit_millis
+    limit = {} if limit_millis is None else {"cpu": f"{limit_millis}m"}
+    memory = {"memory": f"{pod.memory_mib}Mi"}
+    return core.ResourceRequirementsArgs(requests={"cpu": f"{pod.cpu_millis}m"} | memory, limits=limit | memory)
 
 
 def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:

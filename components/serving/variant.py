@@ -51,8 +51,14 @@ class TfServingArgs:
 
     @property
     def pod(self) -> PodResources | None:
-        """Requests and limits of a pod; None for neither."""
-        return None if self.seed_faithful else self.resources or pod_resources(self.shape)
+        """Requests of a pod, and its memory limit; None for neither."""
+        if self.seed_faithful:
+            return None
+        resources, limit_millis = self.resources or pod_resources(self.shape), self.variant.cpu_limit_millis
+        if limit_millis is None:
+            return resources
+        # The API server refuses a request above the limit.
+        return resources._replace(cpu_millis=min(resources.cpu_millis, limit_millis))
 
     @property
     def spread(self) -> bool:

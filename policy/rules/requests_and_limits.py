@@ -1,11 +1,11 @@
-"""Every container sets requests and limits for CPU and memory."""
+"""Every container sets requests for CPU and memory and a memory limit; a CPU limit is allowed."""
 
 from collections.abc import Iterator
 
 from policy.kinds import container_name, containers
 from policy.resource import Resource, at
 
-_NEEDED = [f"{kind}.{what}" for kind in ("requests", "limits") for what in ("cpu", "memory")]
+_NEEDED = ("requests.cpu", "requests.memory", "limits.memory")
 
 
 def check(resource: Resource) -> Iterator[str]:
@@ -13,7 +13,7 @@ def check(resource: Resource) -> Iterator[str]:
         missing = [each for each in _NEEDED if at(container, f"resources.{each}") in (None, "")]
         if missing:
             yield (
-                f"{container_name(container)} sets no {', '.join(missing)}, so two servers may share a node and"
-                " slow each other down; set resources to what a node can give (stacks/allocatable.py). A stack with"
+                f"{container_name(container)} sets no {', '.join(missing)}, so other pods may fill its node and take"
+                " the CPU or memory that it is measured with; set what stacks/allocatable.py computes. A stack with"
                 " seedFaithful has none on purpose and cannot pass"
             )

@@ -1,4 +1,4 @@
-"""A container's CPU and memory use, read inside it from its control group, of either version of cgroups."""
+"""A container's CPU and memory use and its node's, read inside it: control groups of either version, and /proc."""
 
 import re
 from dataclasses import dataclass
@@ -7,8 +7,15 @@ from loadtest.generator.monitoring.process_meter import Reading, quota_cores
 
 _V2 = "/sys/fs/cgroup/"
 _UPTIME = "/proc/uptime"
+# Of the whole node: a container has its own process IDs, but no statistics of its own.
+_STAT, _MEMORY, _ONLINE = "/proc/stat", "/proc/meminfo", "/sys/devices/system/cpu/online"
+_AVAILABLE = ("MemTotal", "MemAvailable")
+_TICKS_A_SECOND = 100  # USER_HZ, which is 100 on every architecture that Kubernetes runs on
 _FILES = (
     _UPTIME,
+    _STAT,
+    _ONLINE,
+    _MEMORY,
     f"{_V2}cpu.stat",
     f"{_V2}cpu.max",
     f"{_V2}cpuset.cpus.effective",
@@ -22,10 +29,11 @@ _FILES = (
     f"{_V2}memory/memory.usage_in_bytes",
     f"{_V2}memory/memory.stat",
 )
-# The shell alone, so that the image needs no programs, and only one process is started.
+# The shell alone, so that the image needs no programs, and only one process is started. It reads a byte at a time, so
+# it stops after the last line that counts in the files of the node.
 _PRINT = (
-    'for file in "$@"; do [ -r "$file" ] || continue; echo "== $file";'
-    ' while read -r line; do echo "$line"; done < "$file"; done'
+    'for file in "$@"; do [ -r "$file" ] || continue; echo "== $file"; while read -r line; do echo "$line";'
+    ' case "$line" in "cpu "* | MemAvailable:*) break ;; esac; done < "$file"; done'
 )
 COMMAND = ("sh", "-c", _PRINT, "sh", *_FILES)
 
@@ -35,11 +43,14 @@ class ContainerUsage:
     """CPU time and memory at the node's `uptime_s`; `used.memory_bytes` is the working set, as Kubernetes defines it.
 
     `most_cores` is what the container may use: its node's cores, or its CPU limit if that is less; None if unknown.
+    `others` is what everything else on its node uses, the kernel and a hypervisor's other guests included: the CPU time
+    that was not idle, and the memory that cannot be had; None if unknown.
     """
 
     uptime_s: float
     used: Reading
     most_cores: float | None
+    others: Reading | None = None
 
 
 def parse_usage(printed: str) -> ContainerUsage:
@@ -51,10 +62,12 @@ def parse_usage(printed: str) -> ContainerUsage:
     cpu_s = _cpu_s(files)
     counts = _counts(files, "cpu.stat") or _counts(files, "cpu/cpu.stat")
     periods = (counts["nr_periods"], counts["nr_throttled"]) if counts.get("nr_periods") else None
-    known_cores = [cores for cores in (_quota_cores(files), _node_cores(files)) if cores is not None]
+    known_cores = [cores for cores in (_quota_cores(files), _usable_cores(files)) if cores is not None]
+    uptime_s = float(files[_UPTIME].split()[0])
     return ContainerUsage(
-        uptime_s=float(files[_UPTIME].split()[0]),
-        used=Reading(cpu_s=cpu_s, memory_bytes=_working_set(files), periods=periods),
+        uptime_s=uptime_s,
+        others=_others(files, uptime_s, cpu_s),
+        used=Reading(cpu_s=cpu_s, memory_bytes=_memory(files, "inactive_file"), periods=periods),
         most_cores=min(known_cores, default=None),
     )
 
@@ -67,14 +80,30 @@ def _cpu_s(files: dict[str, str]) -> float:
     raise ValueError("its control group reports no CPU time")
 
 
-def _working_set(files: dict[str, str]) -> int | None:
-    """The memory charged to the container, without inactive file pages, which the kernel frees when it needs memory."""
-    for current, stat, idle in (
-        ("memory.current", "memory.stat", "inactive_file"),
-        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+def _others(files: dict[str, str], uptime_s: float, own_cpu_s: float) -> Reading | None:
+    """What is busy of the node, less the container's own; None where the node's files are not there."""
+    ticks = re.match(r"cpu +\d+ \d+ \d+ (\d+) (\d+) ", files.get(_STAT, ""))
+    total, free = (re.search(rf"^{name}: +(\d+) kB", files.get(_MEMORY, ""), re.MULTILINE) for name in _AVAILABLE)
+    cores, own_bytes = _cores(files.get(_ONLINE)), _memory(files, "inactive_file", "active_file", "slab_reclaimable")
+    if ticks is None or total is None or free is None or cores is None or own_bytes is None:
+        return None
+    # By the idle time, which the kernel takes from its clock: busy time is sampled at ticks, which short work evades.
+    not_busy_s = sum(map(int, ticks.groups())) / _TICKS_A_SECOND
+    return Reading(
+        cpu_s=cores * uptime_s - not_busy_s - own_cpu_s,
+        memory_bytes=max(0, 1024 * (int(total[1]) - int(free[1])) - own_bytes),
+    )
+
+
+def _memory(files: dict[str, str], *given_back: str) -> int | None:
+    """The memory charged to the container, without what the kernel takes back when it needs memory."""
+    for current, stat, prefix in (
+        ("memory.current", "memory.stat", ""),
+        ("memory/memory.usage_in_bytes", "memory/memory.stat", "total_"),
     ):
         if used := files.get(_V2 + current):
-            return max(0, int(used) - _counts(files, stat).get(idle, 0))
+            counts = _counts(files, stat)
+            return max(0, int(used) - sum(counts.get(prefix + name, 0) for name in given_back))
     return None
 
 
@@ -85,9 +114,13 @@ def _quota_cores(files: dict[str, str]) -> float | None:
     return quota_cores(quota, period)
 
 
-def _node_cores(files: dict[str, str]) -> float | None:
-    listed = files.get(f"{_V2}cpuset.cpus.effective") or files.get(f"{_V2}cpuset/cpuset.effective_cpus") or ""
-    ranges = [part.split("-") for part in listed.strip().split(",") if part]
+def _usable_cores(files: dict[str, str]) -> float | None:
+    return _cores(files.get(f"{_V2}cpuset.cpus.effective") or files.get(f"{_V2}cpuset/cpuset.effective_cpus"))
+
+
+def _cores(listed: str | None) -> float | None:
+    """How many a list such as `0-2,5` names; None without one."""
+    ranges = [part.split("-") for part in (listed or "").strip().split(",") if part]
     return float(sum(int(ends[-1]) - int(ends[0]) + 1 for ends in ranges)) or None
 
 

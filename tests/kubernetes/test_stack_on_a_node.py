@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import psutil
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
@@ -21,6 +23,7 @@ from kubernetes.stream import stream
 from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
+from analysis.verdict.variants import variants_of
 from provider.cluster.load_job import GENERATOR
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS
 from tests.engine.harness import CHECKOUT, Stack, eventually
@@ -174,24 +177,36 @@ def test_two_processes_of_one_pod_play_a_schedule_together(stack: Stack, over_gr
     assert abs(counts["locust-0"] - counts["locust-1"]) <= 1, "every other request"
 
 
-def test_what_every_replica_used_and_how_its_limit_stopped_it_is_known_throughout_the_run(
+def samples_of(stack: Stack, run: Manifest) -> pd.DataFrame:
+    return ResultsStore(str(stack.results)).samples(run).to_pandas()
+
+
+def test_what_every_replica_and_the_others_on_its_node_used_is_known_throughout_the_run(
     stack: Stack, api: client.ApiClient, runs: list[Manifest]
 ) -> None:
     servers = {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
+    cores, memory_bytes = os.cpu_count() or 1, psutil.virtual_memory().total
     for run in runs:
-        samples = ResultsStore(str(stack.results)).samples(run).to_pandas()
+        samples = samples_of(stack, run)
         generators = {"generator", "generator-1"} if run.generator.processes == 2 else {"generator"}
         assert set(samples["subject"]) == generators | servers
         for server in servers:
             own = samples[samples["subject"] == server]
             values = own.groupby("quantity")["value"]
-            assert values.max()["most_cores"] == stack.config["kubernetes"]["pod"]["cpuMillis"] / 1000
-            assert 0.01 < values.max()["cpu_cores"] < 0.8
-            assert 0 <= values.max()["throttled_ratio"] <= 1
+            assert values.max()["most_cores"] == cores
+            assert "throttled_ratio" not in values.groups, "it has no CPU limit"
+            assert 0.01 < values.max()["cpu_cores"] < 1.05 * cores
             assert 1e8 < values.max()["memory_bytes"] < 3072 * 2**20
             asked = samples[samples["subject"] == "generator"]["at"]
             assert own["at"].min() < asked.max()
             assert own["at"].max() > asked.min()
+            used = own.pivot_table(index="at", columns="quantity", values="value").dropna(subset=["cpu_cores"])
+            assert (used["cpu_cores"] + used["other_cpu_cores"]).max() < 1.05 * cores
+            assert 1e8 < used["other_memory_bytes"].min() <= used["other_memory_bytes"].max() < memory_bytes
+            # The other replica is on the same node, and is read right before or after.
+            (other,) = servers - {server}
+            of_other = samples[(samples["subject"] == other) & (samples["quantity"] == "cpu_cores")]["value"]
+            assert used["other_cpu_cores"].mean() > 0.7 * of_other.mean() > 0
 
 
 def test_the_replicas_count_just_the_requests_that_were_sent(
@@ -236,6 +251,11 @@ def test_the_report_shows_the_runs(stack: Stack, runs: list[Manifest], tmp_path:
     page = (tmp_path / "report.html").read_text()
     for run in runs:
         assert f'id="{run.run_id}"' in page
+    found = re.findall(
+        r"Beside the server, other programs of each node used ([\d.]+)(?: to [\d.]+)? vCPUs and \d+", page
+    )
+    assert len(found) == len(runs)
+    assert all(0 < float(least) < 1.05 * (os.cpu_count() or 1) for least in found)
 
 
 def failed_run(stack: Stack, api: client.ApiClient, during: Callable[[str], object]) -> tuple[str, Manifest]:
@@ -308,6 +328,23 @@ def test_a_generator_over_its_memory_limit_says_so_and_its_rows_are_kept(
     reason = "(SIGKILL, OOMKilled), so requests are missing; it used more memory than its container's limit"
     assert reason in run.validity.reasons[0], said
     assert all_its_rows(stack, run) > 0
+
+
+def test_a_cpu_limit_of_the_variant_is_the_kernels_and_the_runs_are_of_another_variant(
+    stack: Stack, api: client.ApiClient, runs: list[Manifest]
+) -> None:
+    stack.config["serving"] = stack.config["serving"] | {"cpuLimit": "500m"}
+    limited = measured(stack, "rest", CLOSED)
+    assert limited.serving.cpu_limit == 0.5
+    assert len(variants_of([runs[0], limited])) == 2
+    for pod in pods(api, SERVER_LABELS):
+        resources = pod.spec.containers[0].resources
+        assert resources.limits == {"cpu": "500m", "memory": "3Gi"}
+        assert resources.requests == {"cpu": "500m", "memory": "3Gi"}, "a request above the limit would be refused"
+        values = samples_of(stack, limited).groupby(["subject", "quantity"])["value"].max()[pod.metadata.name]
+        assert values["most_cores"] == 0.5
+        assert values["cpu_cores"] < 0.65
+        assert 0 <= values["throttled_ratio"] <= 1
 
 
 def test_a_destroy_leaves_nothing_of_it_and_keeps_the_runs(

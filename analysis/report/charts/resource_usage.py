@@ -1,4 +1,4 @@
-"""CPU and memory of server, generator and machine during a run: two charts, and the numbers behind them."""
+"""CPU and memory of server, generator, machine and nodes during a run: two charts, and the numbers behind them."""
 
 import altair as alt
 import pandas as pd
@@ -35,6 +35,34 @@ def usage_table(name: str, usage: ResourceUsage) -> Table:
         ),
         f"Resource usage, in windows of {usage.window_s} s: mean of cores, maximum of memory.",
     )
+
+
+def others_sentence(usage: ResourceUsage) -> str:
+    """What everything but the server used of each node; empty where no node was sampled."""
+    if not usage.others:
+        return ""
+    of = "its node" if len(usage.others) == 1 else "each node"
+    cores, memory = zip(*_others_cells(usage), strict=True)
+    return f"Beside the server, other programs of {of} used {_range(cores)} vCPUs and {_range(memory)} MiB."
+
+
+def others_table(name: str, usage: ResourceUsage) -> Table:
+    return Table.of(
+        f"Other programs on the nodes of {name}",
+        ("replica",),
+        ("vCPUs", "memory, MiB"),
+        ((each.replica, *cells) for each, cells in zip(usage.others, _others_cells(usage), strict=True)),
+        "Everything but the server on each replica's node in the phase that counts: mean of vCPUs, maximum of memory.",
+    )
+
+
+def _others_cells(usage: ResourceUsage) -> list[tuple[str, str]]:
+    return [(f"{each.cores:.2f}", f"{each.memory_bytes / 2**20:.0f}") for each in usage.others]
+
+
+def _range(cells: tuple[str, ...]) -> str:
+    lowest, highest = min(cells, key=float), max(cells, key=float)
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
 def _cores_over_time(name: str, usage: ResourceUsage, series: Series) -> Chart:

@@ -12,11 +12,11 @@ from typing import Any
 
 from kubernetes import client
 
-from stacks.allocatable import DAEMON_REQUESTS, allocatable
 from stacks.names import STACK
 from stacks.shapes import machine_resources
 from tests.engine.gcp_stand_in.memory import Memory
 from tests.engine.process_pods import ProcessPods, is_of_the_generator
+from tests.support.published_nodes import DAEMONS, node_of
 
 _NAME = "stand-in kubelet"
 _RUNS_ON = "shapebench-tests/runs-on"
@@ -104,15 +104,14 @@ def _node(pool_id: str, inputs: dict[str, Any], index: int) -> dict[str, Any]:
     pool = pool_id.rpartition("/")[2]
     name = f"gke-{pool}-{hashlib.sha256(pool_id.encode()).hexdigest()[:8]}-{index}"
     vcpus, memory_gb = machine_resources(config["machineType"])
-    room = allocatable(vcpus, memory_gb)
-    # What GKE's own daemons ask for is taken off, as their pods are not here.
-    daemons_cpu_millis = sum(cpu for cpu, _ in DAEMON_REQUESTS.values())
-    daemons_memory_mib = sum(memory for _, memory in DAEMON_REQUESTS.values())
-    resources = {
-        "cpu": f"{room.cpu_millis - daemons_cpu_millis}m",
-        "memory": f"{room.memory_mib - daemons_memory_mib}Mi",
-        "ephemeral-storage": "10Gi",
-        "pods": "110",
+    published = node_of(vcpus, memory_gb)
+    others = {"ephemeral-storage": "10Gi", "pods": "110"}
+    capacity = {"cpu": str(vcpus), "memory": f"{published.capacity_kib}Ki", **others}
+    # What GKE's own daemons request is taken off, as their pods are not here.
+    room = {
+        "cpu": f"{published.allocatable_millis - sum(each.millis for each in DAEMONS.values())}m",
+        "memory": f"{published.allocatable_kib - 1024 * sum(each.memory_mib for each in DAEMONS.values())}Ki",
+        **others,
     }
     labels = {
         "kubernetes.io/hostname": name,
@@ -126,8 +125,8 @@ def _node(pool_id: str, inputs: dict[str, Any], index: int) -> dict[str, Any]:
         "metadata": {"name": name, "labels": labels, "annotations": {_RUNS_ON: _NAME}},
         "spec": {"taints": taints},
         "status": {
-            "capacity": resources,
-            "allocatable": resources,
+            "capacity": capacity,
+            "allocatable": room,
             "conditions": [_condition("Ready", "KubeletReady")],
             "nodeInfo": _NODE_INFO,
         },

@@ -1,10 +1,14 @@
 """The policy pack under the real engine: every stack passes it, and each of its rules stops a preview."""
 
+import copy
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from policy.resource import Resource
 from policy.rules import RULES
 from stacks.files import project_defaults, stack_names
 from tests.engine.gke.world import World
@@ -15,7 +19,7 @@ from tools.pull_request.preview import Change, read_events
 
 PACK = ("--policy-pack", str(CHECKOUT / "policy"))
 PASSED = "✅ shapebench@"
-# Breaks all rules at once: registers what it is given, as it is.
+# Registers what it is given, as it is.
 PROGRAM = """
 import json, pathlib, pulumi
 for kind, name, inputs in json.loads(pathlib.Path("resources.json").read_text()):
@@ -44,18 +48,31 @@ def test_a_preview_of_every_stack_passes_all_rules(stacks: dict[str, Stack], nam
     assert "[mandatory]" not in shown
 
 
-def test_each_rule_stops_a_preview_and_says_who_why_and_what_to_do(world: World):
-    project = world.home / "red"
+def made_project(world: World, name: str, resources: list[tuple[str, str, Any]]) -> Path:
+    """A program that registers these resources: type, name and inputs of each."""
+    project = world.home / name
     project.mkdir()
     options = f"{{toolchain: pip, virtualenv: {CHECKOUT}/.venv}}"
-    (project / "Pulumi.yaml").write_text(f"name: red\nruntime: {{name: python, options: {options}}}\n")
+    (project / "Pulumi.yaml").write_text(f"name: {name}\nruntime: {{name: python, options: {options}}}\n")
     (project / "__main__.py").write_text(PROGRAM)
+    (project / "resources.json").write_text(json.dumps(resources))
+    return project
+
+
+def with_resources(deployment: Resource, resources: dict[str, Any]) -> Any:
+    """Its inputs, with requests and limits for its container."""
+    inputs = copy.deepcopy(deployment.inputs)
+    inputs["spec"]["template"]["spec"]["containers"][0]["resources"] = resources
+    return inputs
+
+
+def test_each_rule_stops_a_preview_and_says_who_why_and_what_to_do(world: World):
+    broken = {rule.name: fixtures(rule.name, "red")[0] for rule in RULES}
+    resources = [(each.resource.kind, each.resource.name, each.resource.inputs) for each in broken.values()]
+    project = made_project(world, "red", resources)
     # The Kubernetes provider reads a release's chart before rules see the release.
     (project / "chart").mkdir()
     (project / "chart/Chart.yaml").write_text("{apiVersion: v2, name: unseen, version: 1.0.0}\n")
-    broken = {rule.name: fixtures(rule.name, "red")[0] for rule in RULES}
-    resources = [(each.resource.kind, each.resource.name, each.resource.inputs) for each in broken.values()]
-    (project / "resources.json").write_text(json.dumps(resources))
     stack = world.stack(broken["shape-matches-stack"].resource.stack, project)
     failed = stack.run("preview", *PACK)
     said = re.sub(r"\s+", " ", failed.stdout + failed.stderr)
@@ -66,6 +83,25 @@ def test_each_rule_stops_a_preview_and_says_who_why_and_what_to_do(world: World)
         assert fixture.says is not None
         assert fixture.says in violation[0]
     assert world.google() == []
+
+
+def test_a_container_needs_requests_and_a_memory_limit_and_may_have_a_cpu_limit(world: World):
+    memory, cpu = {"memory": "2Gi"}, {"cpu": "900m"}
+    cases = {
+        "without-a-cpu-limit": {"requests": cpu | memory, "limits": memory},
+        "with-a-cpu-limit": {"requests": cpu | memory, "limits": {"cpu": "1500m"} | memory},
+        "without-requests": {"limits": memory},
+        "without-a-memory-limit": {"requests": cpu | memory, "limits": {"cpu": "1500m"}},
+    }
+    base = fixtures("requests-and-limits", "red")[0].resource
+    project = made_project(
+        world, "pods", [(base.kind, name, with_resources(base, each)) for name, each in cases.items()]
+    )
+    failed = world.stack("of-pods", project).run("preview", *PACK)
+    said = re.sub(r"\s+", " ", failed.stdout + failed.stderr)
+    assert failed.returncode != 0
+    missing = dict(re.findall(r"Deployment ([a-z-]+): container server sets no ([a-z., ]+), so", said))
+    assert missing == {"without-requests": "requests.cpu, requests.memory", "without-a-memory-limit": "limits.memory"}
 
 
 def test_an_update_passes_too_when_nothing_is_unknown_any_more(stacks: dict[str, Stack]):

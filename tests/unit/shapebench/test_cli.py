@@ -234,7 +234,7 @@ def test_verdict_as_json_keeps_its_contract(store):
     assert found["verdict"].startswith("For the lowest cost")
     [ranked] = found["ranking"]
     assert set(ranked) == RANKED
-    assert set(ranked["variant"]) == {"protocol", "intra_op", "inter_op", "batching"}
+    assert set(ranked["variant"]) == {"protocol", "intra_op", "inter_op", "batching", "cpu_limit"}
     assert set(ranked["goodput"]) == set(ranked["p99_ms"]) == set(ranked["usd_per_million"]) == WITHIN
     assert (ranked["meets"], ranked["tied_with_best"], ranked["runs"]) == ("yes", True, 1)
     [excluded] = found["excluded"]

@@ -102,6 +102,12 @@ WRONG = [
         "load.processes is 2, but a capacity search",
         "leave processes out",
     ),
+    (serving(cpuLimit=0), "serving.cpuLimit is 0", "Give 1.5 or 1500m"),
+    (serving(cpuLimit=-1), "serving.cpuLimit is -1", "leave it out for no limit"),
+    (serving(cpuLimit="0m"), "serving.cpuLimit is '0m'", "Give 1.5 or 1500m"),
+    (serving(cpuLimit="1.5Gi"), "serving.cpuLimit is '1.5Gi'", "Give 1.5 or 1500m"),
+    (serving(cpuLimit=True), "serving.cpuLimit is True", "Give 1.5 or 1500m"),
+    (serving(cpuLimit=1), "serving.cpuLimit is 1, but on the platform local", "leave it out"),
     (serving(protocol="soap"), "serving.protocol is 'soap'", "Give rest or grpc"),
     (
         serving(batching={"maxBatchSize": 8}),
@@ -189,6 +195,33 @@ def test_a_wrong_load_names_the_key_of_its_own_mode(load, said):
 def test_intra_op_defaults_to_the_vcpus_of_the_shape():
     assert parse(platform="gke", shape={"machineType": "e2-custom-8-16384", "nodes": 2}).variant.intra_op == 8
     assert parse(serving={"protocol": "rest", "interOp": 2, "intraOp": 1}).variant.intra_op == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "vcpus", "millis"), [("1500m", 1.5, 1500), ("1.5", 1.5, 1500), (1.5, 1.5, 1500), (2, 2.0, 2000)]
+)
+def test_a_cpu_limit_is_a_kubernetes_quantity_and_no_more_than_the_node(written, vcpus, millis):
+    variant = parse(platform="gke", **serving(cpuLimit=written)).variant
+    assert (variant.cpu_limit, variant.cpu_limit_millis) == (vcpus, millis)
+
+
+def test_without_a_setting_there_is_no_cpu_limit():
+    assert (parse().variant.cpu_limit, parse().variant.cpu_limit_millis) == (None, None)
+
+
+@pytest.mark.parametrize("written", ["2001m", 2.5, 1500])
+def test_a_cpu_limit_above_the_node_is_refused(written):
+    said = complaint(platform="gke", **serving(cpuLimit=written))
+    assert "shapebench:serving.cpuLimit is " in said
+    assert "a node (e2-custom-2-4096) has 2 vCPUs, so it would limit nothing; give 2 at most" in said
+
+
+@pytest.mark.parametrize("platform", ["gke", "kubernetes"])
+def test_a_cpu_limit_is_refused_where_the_pod_is_deployed_without_limits(platform):
+    section = project_defaults()[platform] | {"seedFaithful": True}
+    said = complaint(platform=platform, **serving(cpuLimit=1), **{platform: section})
+    assert f"shapebench:serving.cpuLimit is 1, but {platform}.seedFaithful deploys without limits" in said
+    assert parse(platform=platform, **serving(), **{platform: section}).variant.cpu_limit is None
 
 
 def test_the_seed_profile_is_the_published_experiment():

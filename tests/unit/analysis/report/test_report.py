@@ -219,6 +219,17 @@ def test_every_run_has_the_facts_of_its_origin(mixed):
         assert html.count(f"<dt>{fact}</dt>") == markdown.count(f"- {fact}: ") == len(findings.runs)
 
 
+def test_the_settings_name_a_cpu_limit_and_say_nothing_of_none(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    limited = make_manifest(SMOKE)
+    limited = limited.model_copy(update={"serving": limited.serving.model_copy(update={"cpu_limit": 1.5})})
+    for manifest in (limited, make_manifest(SMOKE)):
+        write_run(store, manifest, make_rows(SMOKE, FAST))
+    _, markdown = rendered(store, tmp_path / "report")
+    settings = [line for line in markdown.splitlines() if line.startswith("- Settings: ")]
+    assert sorted(line.partition("inter_op 4")[2] for line in settings) == ["", ", CPU limit of 1.5 vCPUs each"]
+
+
 def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_local_run(store)
@@ -364,6 +375,41 @@ def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):
     [run] = collect(store, ASKED).runs
     assert len(run.series.over_time) <= 75
     assert run.series.over_time["requests"].sum() == hours.num_rows
+
+
+def beside(replica: str, cores: float, memory_mib: float) -> list[dict[str, object]]:
+    """Samples of a replica's pod and of the other programs of its node, for the whole run."""
+    values = {"cpu_cores": 1.0, "most_cores": 2.0, "other_cpu_cores": cores, "other_memory_bytes": memory_mib * 2**20}
+    return [
+        {"at": STARTED_AT + timedelta(seconds=second), "subject": replica, "quantity": quantity, "value": value}
+        for second in range(1, 8)
+        for quantity, value in values.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("samples", "sentence"),
+    [
+        (beside("a", 0.1402, 620), "Beside the server, other programs of its node used 0.14 vCPUs and 620 MiB."),
+        (
+            beside("a", 0.1402, 620) + beside("b", 0.3, 580.4),
+            "Beside the server, other programs of each node used 0.14 to 0.30 vCPUs and 580 to 620 MiB.",
+        ),
+    ],
+)
+def test_the_report_says_what_else_ran_on_each_node(store, tmp_path, samples, sentence):
+    manifest = make_manifest(SMOKE)
+    store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
+    write_run(store, manifest, make_rows(SMOKE, FAST))
+    html, markdown = rendered(store, tmp_path / "report")
+    for text in (Page(html).text, markdown):
+        assert sentence in text
+    assert re.search(r">0\.14</td>\s*<td[^>]*>620</td>", html)
+
+
+def test_a_run_whose_nodes_were_not_sampled_has_no_word_of_them(mixed):
+    _, html, markdown = mixed
+    assert "other programs" not in html + markdown
 
 
 def test_a_run_with_samples_shows_resource_usage_and_the_bottleneck(store, tmp_path):

@@ -137,6 +137,35 @@ def test_a_machine_has_no_memory_rather_than_none_in_use(store, table, row):
     assert len(found.over_time) == 12
 
 
+def beside(replica, cores_at, memory_mib_at):
+    """Of a replica and the other programs of its node, a sample a second."""
+    samples = sampled(replica, lambda _: 1.0)
+    for second in range(-2, 18):
+        at = STARTED_AT + timedelta(seconds=second + 1)
+        for quantity, value in (
+            ("other_cpu_cores", cores_at(second)),
+            ("other_memory_bytes", memory_mib_at(second) * 2**20),
+        ):
+            samples.append({"at": at, "subject": replica, "quantity": quantity, "value": float(value)})
+    return samples
+
+
+def test_other_programs_of_each_node_are_those_of_the_phase_that_counts(store, table, row):
+    """Busy in the ramp, as after an image was pulled, and at rest in the hold."""
+    samples = beside("serving-a", lambda at: 0.1 if at >= 4 else 2.0, lambda at: 600 + at)
+    samples += beside("serving-b", lambda at: 0.3 if at >= 4 else 2.0, lambda _: 700)
+    found = read(store, a_run(store, table, row, samples))
+    assert [(each.replica, each.cores, each.memory_bytes / 2**20) for each in found.others] == [
+        ("serving-a", pytest.approx(0.1), 611),
+        ("serving-b", pytest.approx(0.3), 700),
+    ]
+    assert found.over_time["cores"].tolist() == [2.0] * len(SECONDS)
+
+
+def test_a_run_whose_nodes_were_not_sampled_says_nothing_of_other_programs(store, table, row):
+    assert read(store, a_run(store, table, row, sampled("serving-a", lambda _: 1))).others == ()
+
+
 def test_an_older_run_without_samples_says_that_nothing_is_known(store, table, row):
     found = read(store, a_run(store, table, row, []))
     assert len(found.over_time) == 0

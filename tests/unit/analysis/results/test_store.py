@@ -68,12 +68,22 @@ def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_c
     write_run(store, manifest, rows)
     serving = json.loads(manifest_file(store, manifest).read_text())["serving"]
     assert list(serving) == [
-        "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "model",
+        "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "cpu_limit",
+        "model",
     ]  # fmt: skip
     assert list(serving["batching"]) == [
         "max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads",
     ]  # fmt: skip
     assert store.scan().manifests == (manifest,)
+
+
+def test_a_manifest_from_before_there_was_a_cpu_limit_is_read(store, finished):
+    path = manifest_file(store, finished)
+    content = json.loads(path.read_text())
+    del content["serving"]["cpu_limit"]
+    path.write_text(json.dumps(content))
+    assert store.scan().manifests == (finished,)
+    assert finished.serving.cpu_limit is None
 
 
 def test_a_store_that_does_not_exist_yet_is_empty(store):

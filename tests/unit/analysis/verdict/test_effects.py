@@ -25,6 +25,9 @@ def test_a_pair_that_differs_in_two_factors_shows_nothing(ranked, batching):
 def test_every_factor_is_found(ranked, batching):
     base = ranked("base")
     assert found(base, ranked("b", batching=batching)) == [("batching", "no batching → batches of up to 128")]
+    limited = ranked("l", cpu_limit=6.0)
+    assert found(limited, base) == [("cpu_limit", "no CPU limit → CPU limit of 6 vCPUs")]
+    assert found(limited, ranked("l", cpu_limit=4.0)) == [("cpu_limit", "CPU limit of 4 vCPUs → CPU limit of 6 vCPUs")]
     assert found(base, ranked("g", protocol="grpc")) == [("protocol", "rest → grpc")]
     assert found(base, ranked("t", intra_op=4)) == [("intra_op", "intra_op 4 → intra_op 8")]
     assert found(base, ranked("m", stack="8cpu-64gb")) == [("memory", "16 GB → 64 GB")]

@@ -18,6 +18,8 @@ def test_every_setting_makes_another_variant(manifest, batching):
         manifest(inter_op=8),
         manifest(intra_op=2),
         manifest(batching=batching),
+        manifest(cpu_limit=1.5),
+        manifest(cpu_limit=2.0),
         manifest(protocol="grpc"),
         manifest(server_version="2.21.0"),
     ]
@@ -25,6 +27,9 @@ def test_every_setting_makes_another_variant(manifest, batching):
     assert len(found) == len(set(found)) == len(runs)
     assert "2cpu-4gb" in found
     assert "8cpu-16gb · interop8" in found
+    assert {label for label in found if "limit" in label} == {
+        "8cpu-16gb · interop4-cpulimit1.5", "8cpu-16gb · interop4-cpulimit2"
+    }  # fmt: skip
 
 
 def test_a_repeat_is_a_repeat_whatever_its_model_was_exported_as(manifest):

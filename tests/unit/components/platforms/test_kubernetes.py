@@ -140,7 +140,14 @@ def test_the_namespace_has_the_stacks_label(base):
 def test_a_pod_can_have_other_resources_than_those_of_a_gke_node():
     recorder = recorded(cluster_with(pod={"cpuMillis": 700, "memoryMib": 1500}))
     (container,) = pod_of(recorder)["containers"]
-    assert container["resources"]["limits"] == {"cpu": "700m", "memory": "1500Mi"}
+    assert container["resources"] == {"requests": {"cpu": "700m", "memory": "1500Mi"}, "limits": {"memory": "1500Mi"}}
+
+
+def test_a_cpu_limit_of_the_serving_variant_is_on_the_pod_and_in_what_the_run_records():
+    recorder = recorded(settings_with(serving={"protocol": "rest", "interOp": 2, "cpuLimit": "1500m"}))
+    (container,) = pod_of(recorder)["containers"]
+    assert container["resources"]["limits"]["cpu"] == "1500m"
+    assert recorder.inputs["cluster-load-test-run"]["serving"]["cpu_limit"] == 1.5
 
 
 def test_a_server_on_a_bucket_has_an_account_and_egress_without_workload_identity_too():

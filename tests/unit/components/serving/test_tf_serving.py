@@ -143,10 +143,21 @@ def test_each_shape_has_one_pod_a_node_with_its_threads_and_allocatable_resource
     made = registered(args)
     pod = pod_resources(args.shape)
     assert made.deployment["replicas"] == nodes
-    assert made.container["resources"]["requests"] == {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"}
+    assert made.container["resources"] == {
+        "requests": {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"},
+        "limits": {"memory": f"{pod.memory_mib}Mi"},
+    }
     assert made.flags["tensorflow_intra_op_parallelism"] == str(vcpus)
     assert made.flags["tensorflow_inter_op_parallelism"] == "8"
     assert made.flags["rest_api_num_threads"] == made.flags["grpc_max_threads"] == str(4 * vcpus)
+
+
+@pytest.mark.parametrize(("cpu_limit", "request_millis"), [(2.0, 900), (0.5, 500)])
+def test_a_cpu_limit_is_on_the_container_and_its_request_is_no_more_than_that(cpu_limit, request_millis):
+    """The API server refuses a request above the limit."""
+    resources = registered(with_(cpu_limit=cpu_limit)).container["resources"]
+    assert resources["limits"]["cpu"] == f"{1000 * cpu_limit:g}m"
+    assert resources["requests"]["cpu"] == f"{request_millis}m"
 
 
 def test_the_embedded_server_parses_the_pods_flags():
@@ -346,6 +357,7 @@ CHANGES: list[dict[str, object]] = [
     {"intra_op": 1},
     {"inter_op": 8},
     {"batching": BATCHING},
+    {"cpu_limit": 1.5},
     {"service_account_annotations": {}},
     {"pool": {"shapebench/pool": "serving"}},
     {"resources": PodResources(500, 1024)},
@@ -380,6 +392,7 @@ MEASURED = {
     "intra_op",
     "inter_op",
     "batching",
+    "cpu_limit",
     "resources",
     "one_a_node",
     "seed_faithful",
@@ -429,6 +442,7 @@ ANY_ARGS = st.builds(
             "intra_op": st.integers(1, 64),
             "inter_op": st.integers(1, 64),
             "batching": st.none() | st.just(BATCHING),
+            "cpu_limit": st.none() | st.integers(1, 64000).map(lambda millis: millis / 1000),
         }
     ).map(ServingVariant.model_validate),
     service_account_annotations=st.none() | st.just({}),
@@ -452,14 +466,18 @@ def values_of(tree: object, key: str) -> list[object]:
 
 @settings(max_examples=40, deadline=None)
 @given(ANY_ARGS)
-def test_with_any_arguments_nothing_is_public_and_requests_equal_limits(args):
+def test_with_any_arguments_nothing_is_public_and_a_pod_has_the_memory_that_it_requests(args):
     made = registered(args)
     assert {service["spec"]["type"] for service in made.of("Service")} == {"ClusterIP"}
     for forbidden in ("nodePort", "hostPort", "hostNetwork", "externalIPs", "hostPath", "privileged"):
         assert values_of(made.resources, forbidden) == []
     resources = made.container.get("resources")
     assert (resources is None) == args.seed_faithful
-    assert resources is None or resources["requests"] == resources["limits"]
+    if resources is not None:
+        requests, limits = resources["requests"], resources["limits"]
+        assert requests["memory"] == limits["memory"]
+        assert ("cpu" in limits) == (args.variant.cpu_limit is not None)
+        assert int(requests["cpu"].removesuffix("m")) <= int(limits.get("cpu", requests["cpu"]).removesuffix("m"))
     labels = made.deployment["template"]["metadata"]["labels"]
     for selector in [made.deployment["selector"]["matchLabels"], *(s["spec"]["selector"] for s in made.of("Service"))]:
         assert selector.items() <= labels.items()

@@ -1,6 +1,9 @@
 """Files as containers have them: of version 2 from a pod of Kubernetes 1.34 with a limit, of version 1 the same."""
 
+import os
+import re
 import subprocess
+import time
 
 import pytest
 
@@ -25,6 +28,19 @@ throttled_usec 90000
 == /sys/fs/cgroup/memory.stat
 anon 200000000
 inactive_file 60000000
+active_file 10000000
+slab_reclaimable 5000000
+"""
+# Of a node with two cores, up for 13937.82 s of which they were idle for 8000 s each and waited for a disk for 400 s.
+NODE = """\
+== /proc/stat
+cpu  900000 1000 200000 1600000 40000 0 5000 8000 0 0
+== /sys/devices/system/cpu/online
+0-1
+== /proc/meminfo
+MemTotal:        4022992 kB
+MemFree:          500000 kB
+MemAvailable:    3000000 kB
 """
 V1 = """\
 == /proc/uptime
@@ -46,6 +62,8 @@ throttled_time 90000000
 == /sys/fs/cgroup/memory/memory.stat
 inactive_file 1
 total_inactive_file 60000000
+active_file 1
+total_active_file 15000000
 """
 
 
@@ -57,6 +75,21 @@ def test_both_versions_of_cgroups_give_the_same_usage(printed):
     assert usage.used.periods == (400, 100)
     assert usage.used.memory_bytes == 240_000_000
     assert usage.most_cores == 1.5
+
+
+@pytest.mark.parametrize("printed", [V2, V1], ids=["v2", "v1"])
+def test_what_the_container_does_not_use_of_its_node_is_used_by_other_programs(printed):
+    others = parse_usage(printed + NODE).others
+    # Of two cores for 13937.82 s, 16400 s were not used and 2.5 s by the container.
+    assert others.cpu_s == pytest.approx(2 * 13937.82 - 16400 - 2.5)
+    # 225 of the container's 300 MB cannot be given to others.
+    assert others.memory_bytes == (4022992 - 3000000) * 1024 - 225_000_000
+
+
+@pytest.mark.parametrize("missing", ["cpu ", "/online", "MemAvailable:", "MemTotal:"])
+def test_without_a_figure_of_the_node_nothing_is_said_of_other_programs(missing):
+    assert parse_usage(V2).others is None
+    assert parse_usage(V2 + NODE.replace(missing, "other")).others is None
 
 
 @pytest.mark.parametrize(
@@ -99,3 +132,29 @@ def test_the_command_needs_nothing_but_a_shell():
     done = subprocess.run(COMMAND, env={"PATH": "/nowhere"}, executable="/bin/sh", check=True, capture_output=True)
     assert done.stdout.decode().startswith("== /proc/uptime\n")
     assert done.stderr == b""
+
+
+def test_the_command_prints_no_more_of_the_node_than_what_is_read():
+    """A line of /proc/stat has a number for each interrupt, and the shell reads a byte at a time."""
+    printed = subprocess.run(COMMAND, check=True, capture_output=True, text=True).stdout
+    assert re.search(r"== /proc/stat\ncpu .*\n==", printed)
+    assert "MemAvailable:" in printed
+    assert "Buffers:" not in printed
+
+
+def test_the_busy_time_of_this_machine_is_what_its_idle_time_leaves():
+    """On the machine that runs this, where the whole machine is the node."""
+
+    def busy_s() -> tuple[float, float]:
+        printed = subprocess.run(COMMAND, check=True, capture_output=True, text=True).stdout
+        node, _, _ = printed.partition("== /sys/fs/cgroup/")
+        group = "== /sys/fs/cgroup/cpu.stat\nusage_usec 0\n== /sys/fs/cgroup/memory.current\n0\n"
+        usage = parse_usage(group + node)
+        assert usage.others is not None
+        return usage.uptime_s, usage.others.cpu_s
+
+    (from_s, before_s), spun_s = busy_s(), time.process_time()
+    while time.process_time() - spun_s < 0.5:
+        pass
+    to_s, after_s = busy_s()
+    assert 0.4 < after_s - before_s < (os.cpu_count() or 1) * (to_s - from_s) + 0.1
