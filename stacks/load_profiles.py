@@ -1,7 +1,7 @@
 """Load profiles: what the generator sends, in one of three modes, and for how long.
 
 Each mode has a `title`, and a `description` for reports. `rate_is_fixed`: the goodput follows from the profile, so that
-repeats of a run differ in their latency.
+repeats of a run differ in their latency. `most_in_flight`: how many requests it has in flight at most, on all replicas.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -67,6 +67,10 @@ class ClosedLoop(Frozen):
         return self.warmup_s + self.duration_s
 
     @property
+    def most_in_flight(self) -> int:
+        return self.users
+
+    @property
     def description(self) -> str:
         return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {self.wait_s:g} s wait"
 
@@ -111,6 +115,10 @@ class OpenLoop(Frozen):
     @property
     def total_s(self) -> float:
         return self.warmup_s + self.duration_s
+
+    @property
+    def most_in_flight(self) -> int:
+        return self.max_in_flight
 
     @property
     def description(self) -> str:
@@ -167,6 +175,10 @@ class CapacitySearch(Frozen):
     @property
     def total_s(self) -> float:
         return self.warmup_s + self.duration_s
+
+    @property
+    def most_in_flight(self) -> int:
+        return self.max_in_flight
 
     @property
     def description(self) -> str:
