@@ -1,11 +1,13 @@
-"""`--grpc_max_threads` of the embedded server: the call that finds no thread is refused at once, as gRPC's C++ does.
+"""The embedded server's threads: gRPC refuses a call that finds none, at once, as gRPC's C++ does; REST lets it wait.
 
 Sources of the expected answers: MainWorkLoop in thread_manager.cc (the thread that took a call works only if another is
 left to wait for the next one, so N threads carry N - 1 calls), kServerThreadpoolExhausted in server_cc.cc, and
-default_health_check_service.cc (health checks are answered outside these threads), all of grpc/grpc.
+default_health_check_service.cc (health checks are answered outside these threads), all of grpc/grpc; for REST
+http_server.cc of tensorflow/serving, a thread pool with a queue.
 """
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -31,17 +33,20 @@ BATCHING = (
 
 
 @pytest.fixture(scope="module")
-def channel(tiny_base_path, tmp_path_factory):
+def server(tiny_base_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("few-threads")
     (folder / "own.config").write_text(BATCHING)
     flags = (
         f"--grpc_max_threads={THREADS}", "--rest_api_num_threads=1", "--enable_grpc_healthcheck_service=true",
         "--enable_batching=true", f"--batching_parameters_file={folder / 'own.config'}",
     )  # fmt: skip
-    with (
-        running_server(tiny_base_path, folder / "server.log", *flags) as server,
-        grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as opened,
-    ):
+    with running_server(tiny_base_path, folder / "server.log", *flags) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def channel(server):
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as opened:
         yield opened
 
 
@@ -91,3 +96,12 @@ def test_a_call_that_its_caller_gave_up_gives_its_thread_back(channel, request_o
             call.cancel()
         time.sleep(HELD_S)
     assert predict(request_of_one, timeout=30).outputs
+
+
+def test_a_rest_request_waits_for_a_thread_and_so_for_the_batch_before_it(server, images):
+    document = {"instances": images[:1].tolist()}
+    sent_s = time.monotonic()
+    with ThreadPoolExecutor(2) as users:
+        answers = list(users.map(server.predict, (document, document)))
+    assert [answer.status for answer in answers] == [200, 200]
+    assert time.monotonic() - sent_s > 1.9 * HELD_S, "one thread, so two batches of one"
