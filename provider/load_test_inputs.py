@@ -11,6 +11,7 @@ from loadtest.generator.plan import LoadTestPlan, load_plan
 from provider.resource import ResourceInputs
 from serving.servers import server_named
 from stacks.load_profiles import LoadProfile
+from stacks.request_threads import RequestThreads
 from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
 
@@ -52,6 +53,7 @@ class LoadTestInputs(ResourceInputs):
             processes=self.processes,
             counter_urls={name: url + counters_path for name, url in rest_urls.items()},
             server_pid=server_pid,
+            grpc_threads=RequestThreads.of(self.serving.batching, self.shape.vcpus, self.profile.most_in_flight).grpc,
         )
 
 

@@ -75,7 +75,7 @@ def _parser() -> _Parser:
     )
     add("--port", type=_port, default=8500, help="gRPC port")
     add("--rest_api_port", type=_port, default=0, help="REST port; 0 means no REST")
-    add("--rest_api_num_threads", type=_positive, default=threads, help="threads that answer REST requests")
+    add("--rest_api_num_threads", type=_positive, default=threads, help="REST threads; more requests wait")
     add("--rest_api_timeout_in_ms", type=_positive, default=30_000, help="a slower REST request is answered with 504")
     add(
         "--rest_api_max_body_bytes",
@@ -83,7 +83,7 @@ def _parser() -> _Parser:
         default=256 * _MIB,
         help="a larger REST body is answered with 413 (tensorflow_model_server has no such flag and no limit)",
     )
-    add("--grpc_max_threads", type=_positive, default=threads, help="threads that answer gRPC requests")
+    add("--grpc_max_threads", type=_positive, default=threads, help="gRPC threads; more calls are refused")
     add("--grpc_channel_arguments", type=_channel_arguments, default=(), help="key=value, comma-separated")
     _add_switch(parser, "--enable_grpc_healthcheck_service", default=False, text="serve grpc.health.v1.Health")
     add("--model_name", default="default")

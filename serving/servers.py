@@ -6,6 +6,7 @@ Whoever starts one need not load what it loads: TensorFlow stays out of this mod
 
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import ClassVar, TypeVar
 
@@ -16,6 +17,19 @@ _Text = TypeVar("_Text")
 
 _BATCHING_FILE = "batching.config"
 _MONITORING_FILE = "monitoring.config"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apis:
+    """The port of each API, and the threads that take its requests (stacks.request_threads).
+
+    `rest_threads` is None for the server's default.
+    """
+
+    rest_port: int
+    grpc_port: int
+    rest_threads: int | None
+    grpc_threads: int
 
 
 class TensorFlowServing:
@@ -39,31 +53,21 @@ class TensorFlowServing:
         """Flags and values that name the model and the folder above its versions, as text or as outputs."""
         return {"--model_name": name, "--model_base_path": base_path}
 
-    def flags(
-        self,
-        variant: ServingVariant,
-        *,
-        rest_port: int,
-        grpc_port: int,
-        config_dir: PurePath,
-        request_threads: int | None = None,
-    ) -> list[str]:
-        """The flags of a serving variant and of the endpoints; `config_dir` holds the config files.
-
-        `request_threads` take requests, of each API; None for the server's default.
-        """
+    def flags(self, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:
+        """The flags of a serving variant and of the APIs; `config_dir` holds the config files."""
         flags = [
             f"--tensorflow_intra_op_parallelism={variant.intra_op}",
             f"--tensorflow_inter_op_parallelism={variant.inter_op}",
         ]
         if variant.batching:
             flags += ["--enable_batching=true", f"--batching_parameters_file={config_dir / _BATCHING_FILE}"]
-        if request_threads is not None:
-            flags += [f"--rest_api_num_threads={request_threads}", f"--grpc_max_threads={request_threads}"]
+        if apis.rest_threads is not None:
+            flags.append(f"--rest_api_num_threads={apis.rest_threads}")
         return [
             *flags,
-            f"--rest_api_port={rest_port}",
-            f"--port={grpc_port}",
+            f"--grpc_max_threads={apis.grpc_threads}",
+            f"--rest_api_port={apis.rest_port}",
+            f"--port={apis.grpc_port}",
             "--enable_grpc_healthcheck_service=true",
             f"--monitoring_config_file={config_dir / _MONITORING_FILE}",
         ]
@@ -89,11 +93,10 @@ class TensorFlowServing:
     def command(
         self,
         variant: ServingVariant,
+        apis: Apis,
         *,
         model_name: str,
         model_base_path: Path | str,
-        rest_port: int,
-        grpc_port: int,
         config_dir: Path,
     ) -> list[str]:
         """The command line that starts it on this machine."""
@@ -101,7 +104,7 @@ class TensorFlowServing:
         return [
             *(self.executable() or [self.facts.name]),
             *(f"{flag}={value}" for flag, value in model_flags.items()),
-            *self.flags(variant, rest_port=rest_port, grpc_port=grpc_port, config_dir=config_dir),
+            *self.flags(variant, apis, config_dir),
         ]
 
 

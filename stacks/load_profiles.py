@@ -1,7 +1,7 @@
 """Load profiles: what the generator sends, in one of three modes, and for how long.
 
 Each mode has a `title`, and a `description` for reports. `rate_is_fixed`: the goodput follows from the profile, so that
-repeats of a run differ in their latency.
+repeats of a run differ in their latency. `most_in_flight`: how many requests it has in flight at most, on all replicas.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -70,6 +70,10 @@ class ClosedLoop(_Timed):
         return self.duration_s - self.ramp_s
 
     @property
+    def most_in_flight(self) -> int:
+        return self.users
+
+    @property
     def description(self) -> str:
         return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {self.wait_s:g} s wait"
 
@@ -108,6 +112,10 @@ class OpenLoop(_Timed):
     @property
     def hold_s(self) -> float:
         return self.duration_s - self.ramp_s
+
+    @property
+    def most_in_flight(self) -> int:
+        return self.max_in_flight
 
     @property
     def description(self) -> str:
@@ -160,6 +168,10 @@ class CapacitySearch(_Timed):
                 " try between them; give a higher highestRps"
             )
         return self
+
+    @property
+    def most_in_flight(self) -> int:
+        return self.max_in_flight
 
     @property
     def description(self) -> str:

@@ -12,6 +12,7 @@ from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.request_threads import RequestThreads
 from stacks.servers import known_server
 from stacks.serving_variant import ServingSettings, ServingVariant
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
@@ -149,10 +150,8 @@ class Settings(Frozen):
                 " see every answer to choose the next rate; leave processes out, or send fixed rates with the profile"
                 " open"
             )
-        users, name = (
-            (self.load.users, "users") if self.load.mode == "closed" else (self.load.max_in_flight, "maxInFlight")
-        )
-        if users < self.processes:
+        if (users := self.load.most_in_flight) < self.processes:
+            name = "users" if self.load.mode == "closed" else "maxInFlight"
             raise ValueError(
                 f"shapebench:load.processes is {self.processes}, but load.{name} is {users}, so some processes would"
                 " send nothing; give fewer processes"
@@ -204,6 +203,12 @@ class Settings(Frozen):
         """The stack's serving variant. Without `intraOp` it has a thread inside one operation for each vCPU."""
         vcpus, _ = machine_resources(self.shape.machine_type)
         return ServingVariant.model_validate({"intra_op": vcpus} | self.serving.model_dump(exclude_none=True))
+
+    @property
+    def request_threads(self) -> RequestThreads:
+        """The threads of each replica that take requests."""
+        vcpus, _ = machine_resources(self.shape.machine_type)
+        return RequestThreads.of(self.serving.batching, vcpus, self.load.most_in_flight)
 
 
 def parse_settings(values: dict[str, Any]) -> Settings:

@@ -13,9 +13,8 @@ from analysis.planning.tail import QUICK_REQUESTS, TAIL, after_zone_loss, fleet_
 from analysis.results.columns import Columns, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
+from stacks.request_threads import RequestThreads
 
-# TensorFlow Serving's default of --rest_api_num_threads and --grpc_max_threads (docs/serving.md).
-_THREADS_A_VCPU = 4
 # Of laws whose errors are this close, the one whose simulated p99 is closer to the run's is taken.
 _AS_GOOD = 0.03
 
@@ -82,8 +81,14 @@ def balancer_of(manifest: Manifest) -> Balancer:
 
 
 def most_at_once(manifest: Manifest) -> int:
-    """How many requests a replica serves at once; others wait outside."""
-    return _THREADS_A_VCPU * manifest.shape.vcpus
+    """How many requests a replica serves at once; others wait outside.
+
+    Over gRPC none waits outside. How a replica serves more than the run had in flight is not known; they wait, too.
+    """
+    in_flight = manifest.load.most_in_flight
+    if manifest.serving.protocol == "grpc":
+        return in_flight
+    return RequestThreads.of(manifest.serving.batching, manifest.shape.vcpus, in_flight).rest
 
 
 def read_model(store: ResultsStore, manifest: Manifest) -> Model:

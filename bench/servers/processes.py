@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import BUILD
-from serving.servers import EmbeddedServer
+from serving.servers import Apis, EmbeddedServer
+from stacks.request_threads import RequestThreads
 from stacks.serving_variant import ServingVariant
 
 _START_TIMEOUT_S = 180
+_MOST_IN_FLIGHT = 256
 _ROOT = Path(__file__).parents[2]
 _NULL = {"rest": ("bench.servers.null_server", "http"), "grpc": ("bench.servers.null_grpc_server", "grpc")}
 
@@ -24,18 +26,21 @@ _NULL = {"rest": ("bench.servers.null_server", "http"), "grpc": ("bench.servers.
 def embedded(model: Path, threads: int) -> Iterator[dict[str, int]]:
     """Run the embedded server with an exported model, `threads` intra-op and as many inter-op threads.
 
+    Those that take requests are for as many vCPUs, and for any load of the benchmarks.
+
     Its ports are by protocol.
     """
     ports = {"rest": free_port(), "grpc": free_port()}
     variant = ServingVariant(protocol="rest", intra_op=threads, inter_op=threads)
+    taking = RequestThreads.of(variant.batching, threads, _MOST_IN_FLIGHT)
+    apis = Apis(rest_port=ports["rest"], grpc_port=ports["grpc"], rest_threads=taking.rest, grpc_threads=taking.grpc)
     server = EmbeddedServer()
     server.write_config_files(variant, BUILD)
     command = server.command(
         variant,
+        apis,
         model_name=model.name,
         model_base_path=model,
-        rest_port=ports["rest"],
-        grpc_port=ports["grpc"],
         config_dir=BUILD,
     )
     with ready(command, f"http://127.0.0.1:{ports['rest']}{server.ready_path(model.name)}", "serving-embedded.log"):

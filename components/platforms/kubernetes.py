@@ -47,6 +47,7 @@ def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
         model_name=model.model_name,
         model_digest=model.digest,
         variant=settings.variant,
+        threads=settings.request_threads,
         service_account_annotations=(annotations or {}) if kubernetes.on_bucket else None,
         pool=kubernetes.pool,
         resources=PodResources(**kubernetes.pod.model_dump()) if kubernetes.pod else None,

@@ -42,6 +42,8 @@ def _serving_args(args: PlatformArgs, model: ModelExport) -> LocalServingArgs:
         model_path=model.path,
         model_digest=model.digest,
         variant=settings.variant,
+        grpc_threads=settings.request_threads.grpc,
+        rest_threads=settings.request_threads.rest,
         server=settings.local.server,
         rest_port=settings.local.rest_port,
         grpc_port=settings.local.grpc_port,

@@ -16,6 +16,9 @@ class LocalServingArgs:
     model_path: pulumi.Input[str]
     model_digest: pulumi.Input[str]
     variant: ServingVariant
+    grpc_threads: int
+    rest_threads: int
+    """Of stacks.request_threads."""
     server: pulumi.Input[str]
     """`auto` or a server's setting: stacks.servers. The plugin decides what `auto` is."""
     rest_port: pulumi.Input[int]

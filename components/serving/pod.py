@@ -7,12 +7,11 @@ from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components.serving.variant import TfServingArgs
+from serving.servers import Apis
 from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 _NOBODY = 65532
-# TF Serving's default is this many for each CPU of the node; here it is for each vCPU of the shape.
-_REQUEST_THREADS_A_VCPU = 4
 # A load of ResNet50 from a bucket and its warm-up take 10 to 60 s on two vCPUs.
 STARTUP_LIMIT_S = 600
 _STARTUP_PERIOD_S = 5
@@ -91,16 +90,16 @@ def _resources(args: TfServingArgs) -> core.ResourceRequirementsArgs | None:
 
 
 def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
+    apis = Apis(
+        rest_port=REST_PORT,
+        grpc_port=GRPC_PORT,
+        rest_threads=None if args.seed_faithful else args.threads.rest,
+        grpc_threads=args.threads.grpc,
+    )
     model_flags = args.server.model_flags(args.model_name, args.model_uri)
     return [
         *(pulumi.Output.concat(flag, "=", value) for flag, value in model_flags.items()),
-        *args.server.flags(
-            args.variant,
-            rest_port=REST_PORT,
-            grpc_port=GRPC_PORT,
-            config_dir=_CONFIG_DIR,
-            request_threads=_REQUEST_THREADS_A_VCPU * args.shape.vcpus,
-        ),
+        *args.server.flags(args.variant, apis, _CONFIG_DIR),
         *args.server.load_once_flags,
     ]
 

@@ -7,6 +7,7 @@ import pulumi
 
 from serving.servers import TensorFlowServing, server_named
 from stacks.allocatable import PodResources, pod_resources
+from stacks.request_threads import RequestThreads
 from stacks.servers import server_in
 from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
@@ -28,6 +29,7 @@ class TfServingArgs:
     model_digest: pulumi.Input[str]
     """sha256 over the exported files."""
     variant: ServingVariant
+    threads: RequestThreads
     service_account_annotations: Mapping[str, pulumi.Input[str]] | None = None
     """Of the Kubernetes service account that reads the bucket; None where the model is not in a bucket."""
     pool: Mapping[str, str] = field(default_factory=dict)
@@ -36,7 +38,7 @@ class TfServingArgs:
     """Of one pod; None for those that fit on a GKE node of the shape."""
     one_a_node: bool = True
     seed_faithful: bool = False
-    """Deploy as the published experiment did: no requests, limits or probes, and pods may share a node."""
+    """Deploy as the published experiment did: no requests, limits or probes, REST threads by default, shared nodes."""
     labels: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Of the namespace."""
 
@@ -69,7 +71,8 @@ class TfServingArgs:
 def fingerprint_of(args: TfServingArgs) -> pulumi.Output[str]:
     """A fingerprint that changes exactly when runs are no longer comparable with earlier ones.
 
-    Namespace, names, pool and bucket are not part of it; the model's digest is.
+    Namespace, names, pool and bucket are not part of it; the model's digest is. Nor are gRPC's threads: they follow
+    from the load, and are a quota that only matters where it is exceeded, which makes a run invalid.
     """
     parts = {
         "image": args.image,
@@ -77,6 +80,7 @@ def fingerprint_of(args: TfServingArgs) -> pulumi.Output[str]:
         "replicas": args.replicas,
         # The server is the same for both protocols; the load test has the protocol in its own inputs.
         **args.variant.model_dump(exclude={"protocol"}),
+        "rest_threads": args.threads.rest,
         "pod": args.pod,
         "spread": args.spread,
         "seed_faithful": args.seed_faithful,

@@ -126,7 +126,7 @@ class LoadTestPlan:
     rows. `expected_shape` is (images in a request, classes of the model). `processes` is the number of workers; more
     than one have a master. `counter_urls` are the Prometheus pages of the servers, by the server's name among the
     samples. `server_pid` is the server's process where it runs on the generator's machine. The generator ends when the
-    process `parent_pid` does; None where something else ends it.
+    process `parent_pid` does; None where something else ends it. `grpc_threads` is the servers' --grpc_max_threads.
     """
 
     load: LoadPlan
@@ -140,6 +140,7 @@ class LoadTestPlan:
     counter_urls: dict[str, str] = field(default_factory=dict)
     server_pid: int | None = None
     parent_pid: int | None = None
+    grpc_threads: int | None = None
 
     @property
     def body_path(self) -> str:

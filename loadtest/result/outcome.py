@@ -13,7 +13,12 @@ from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, search_reason
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.validity.measurement import drift_reasons, measurement_reasons
-from loadtest.result.validity.servers import Servers, load_sharing_reasons, server_change_reasons
+from loadtest.result.validity.servers import (
+    Servers,
+    load_sharing_reasons,
+    refused_call_reasons,
+    server_change_reasons,
+)
 from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
 
 
@@ -89,6 +94,7 @@ def reasons_against(
     counted = raw_rows.rows.filter(pc.equal(raw_rows.rows["phase"], phase))
     return (
         *_measurement(plan, termination, raw_rows, counted, phase),
+        *refused_call_reasons(raw_rows.rows, plan),
         *server_change_reasons(servers),
         *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
     )

@@ -10,11 +10,11 @@ from pydantic.alias_generators import to_camel
 from provider.local.server_process import ProcessIdentity, start_detached
 from provider.local.startup import LOOPBACK, require_free_port, wait_until_serving
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
-from serving.servers import installed_server, server_named
+from serving.servers import Apis, installed_server, server_named
 from stacks.serving_variant import ServingVariant, fingerprint
 
-# What makes measurements comparable; ports, folders and time-outs do not matter.
-_FINGERPRINTED = ("modelDigest", "server", "serverVersion", *map(to_camel, ServingVariant.model_fields))
+# What makes measurements comparable; ports, folders, time-outs and the quota of gRPC's threads do not matter.
+_FINGERPRINTED = ("modelDigest", "server", "serverVersion", "restThreads", *map(to_camel, ServingVariant.model_fields))
 
 
 class LocalServingInputs(ResourceInputs, ServingVariant):
@@ -26,10 +26,21 @@ class LocalServingInputs(ResourceInputs, ServingVariant):
     server: str
     server_version: str | None = None
     """Set by `check`."""
+    grpc_threads: int
+    rest_threads: int
     rest_port: int
     grpc_port: int
     start_timeout_s: float
     state_dir: str
+
+    @property
+    def apis(self) -> Apis:
+        return Apis(
+            rest_port=self.rest_port,
+            grpc_port=self.grpc_port,
+            rest_threads=self.rest_threads,
+            grpc_threads=self.grpc_threads,
+        )
 
     @property
     def rest_url(self) -> str:
@@ -54,7 +65,9 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
     token: ClassVar[str] = "shapebench:local:LocalServing"  # noqa: S105 - Pulumi's name for a type
     inputs = LocalServingInputs
     state = LocalServingState
-    triggers: ClassVar[frozenset[str]] = frozenset({*_FINGERPRINTED, "modelPath", "restPort", "grpcPort", "stateDir"})
+    triggers: ClassVar[frozenset[str]] = frozenset(
+        {*_FINGERPRINTED, "grpcThreads", "modelPath", "restPort", "grpcPort", "stateDir"}
+    )
 
     def check(self, inputs: Props) -> Props:
         """Decides which server runs, in which version, so that a preview shows a change of either."""
@@ -93,10 +106,9 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         kind.write_config_files(inputs, state_dir)
         command = kind.command(
             inputs,
+            inputs.apis,
             model_name=inputs.model_name,
             model_base_path=inputs.model_path,
-            rest_port=inputs.rest_port,
-            grpc_port=inputs.grpc_port,
             config_dir=state_dir,
         )
         process = start_detached(command, log)

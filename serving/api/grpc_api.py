@@ -1,7 +1,6 @@
 """TF Serving's gRPC API: PredictionService, ModelService and, if a flag asks for it, the standard health service."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -15,6 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.api.grpc_threads import ThreadQuota, thread_pool
 from serving.api.served_model import ServedModel, model_spec, signature_def_map
 from serving.api.tensor_proto import from_proto, to_proto
 from serving.errors import Code, ServingError, cannot_bind, invalid_argument
@@ -85,7 +85,8 @@ def grpc_server(served: ServedModel, flags: Flags) -> grpc.Server:
         ("grpc.so_reuseport", 0),
         *flags.grpc_channel_arguments,
     ]
-    server = grpc.server(ThreadPoolExecutor(flags.grpc_max_threads, thread_name_prefix="grpc"), options=options)
+    threads = flags.grpc_max_threads
+    server = grpc.server(thread_pool(threads), interceptors=[ThreadQuota(threads)], options=options)
     services = Services(served)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)

@@ -10,6 +10,9 @@ NO_ANSWER = -1
 # The error of a request that was due when no user was free; a test compares it with analysis.results.store.NOT_SENT.
 NOT_SENT = "not_sent"
 
+# The error of a gRPC call for which the server had no thread left (--grpc_max_threads).
+NO_THREAD = "grpc_no_thread"
+
 # gRPC's UNAVAILABLE: a server sends it when its queue is full, and the client library sets it when there is no server.
 # The library does not tell one from the other.
 _GRPC_UNAVAILABLE = 14

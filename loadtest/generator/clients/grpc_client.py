@@ -8,12 +8,16 @@ from urllib.parse import urlsplit
 import grpc
 import grpc.experimental.gevent
 
-from loadtest.generator.clients.client import NO_ANSWER, Answer
+from loadtest.generator.clients.client import NO_ANSWER, NO_THREAD, Answer
 from loadtest.generator.clients.grpc_check import GrpcCheck
 from loadtest.generator.plan import LoadTestPlan
 
 # Without this a call blocks the whole process until it is answered, and users send one after the other.
 grpc.experimental.gevent.init_gevent()
+
+# The answer of gRPC's C++ server for want of a thread: kServerThreadpoolExhausted, server_cc.cc of grpc/grpc. Limits of
+# batching and memory have the same code and other details.
+_NO_THREAD = (grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
 
 _METHOD = "/tensorflow.serving.PredictionService/Predict"
 
@@ -55,7 +59,7 @@ class GrpcClient:
         try:
             content = call(self._body, timeout=self._plan.limits.response_timeout_s)
         except grpc.RpcError as cause:
-            return _failed(cause.code(), address)
+            return _failed(cause.code(), cause.details(), address)
         except Exception as cause:  # noqa: BLE001 (it was sent, so it is a row, whatever became of it)
             return Answer(NO_ANSWER, type(cause).__name__, response_bytes=0)
         return Answer(0, self._check.error_of(content), len(content), address)
@@ -94,9 +98,10 @@ def _options(plan: LoadTestPlan) -> list[tuple[str, int]]:
     ]
 
 
-def _failed(code: grpc.StatusCode, address: str) -> Answer:
+def _failed(code: grpc.StatusCode, details: str | None, address: str) -> Answer:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         # Client and server share the deadline: which of them notices first has no meaning.
         return Answer(NO_ANSWER, "timeout", response_bytes=0)
     number, _ = code.value
-    return Answer(number, f"grpc_{code.name.lower()}", 0, address)
+    error = NO_THREAD if (code, details) == _NO_THREAD else f"grpc_{code.name.lower()}"
+    return Answer(number, error, 0, address)

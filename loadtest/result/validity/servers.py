@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.results.counters import requests_by_replica
-from loadtest.generator.plan import LoadPlan, OpenLoopPlan
+from loadtest.generator.clients.client import NO_THREAD
+from loadtest.generator.plan import LoadPlan, LoadTestPlan, OpenLoopPlan
 
 # A replica that answered less than this share of an even split leaves the work, and the latency, to the others.
 _FAIR_SHARE = 0.5
@@ -60,6 +61,20 @@ def server_change_reasons(servers: Servers) -> tuple[str, ...]:
             " server version; set the image by digest"
         )
     return tuple(reasons)
+
+
+def refused_call_reasons(rows: pa.Table, plan: LoadTestPlan) -> tuple[str, ...]:
+    """Whether gRPC refused calls, in any phase: a capacity search, too, then finds its limit and not the server's."""
+    refused = pc.sum(pc.equal(rows["error"], NO_THREAD)).as_py()
+    if not refused:
+        return ()
+    limit = f"--grpc_max_threads {plan.grpc_threads}" if plan.grpc_threads else "--grpc_max_threads"
+    reason = (
+        f"the server ran out of gRPC threads ({limit}) and refused {refused} of {rows.num_rows} requests, so the"
+        " figures are those of this limit; end other clients of the server or, if calls timed out, send less, and run"
+        " again"
+    )
+    return (reason,)
 
 
 def load_sharing_reasons(counted: pa.Table, samples: pa.Table, replicas: int, load: LoadPlan) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 from bench.servers.processes import free_port
-from serving.servers import EmbeddedServer
+from serving.servers import Apis, EmbeddedServer
 from stacks.serving_variant import ServingVariant
 
 IMAGE_SHAPE = (4, 4, 3)
@@ -115,10 +115,10 @@ def running_server(base_path: Path, log: Path, *more_flags: str) -> Iterator[Ser
     rest_port, grpc_port = free_port(), free_port()
     variant = ServingVariant(protocol="rest", intra_op=1, inter_op=1)
     EmbeddedServer().write_config_files(variant, log.parent)
+    apis = Apis(rest_port=rest_port, grpc_port=grpc_port, rest_threads=8, grpc_threads=16)
     command = EmbeddedServer().command(
-        variant, model_name="resnet", model_base_path=base_path, rest_port=rest_port, grpc_port=grpc_port,
-        config_dir=log.parent,
-    )  # fmt: skip
+        variant, apis, model_name="resnet", model_base_path=base_path, config_dir=log.parent
+    )
     with log.open("w") as output:
         process = subprocess.Popen([*command, *more_flags], stdout=output, stderr=subprocess.STDOUT)
     server = Server(process, rest_port, grpc_port)

@@ -10,7 +10,7 @@ from bench.servers.processes import free_port
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
 from serving.errors import StartError
 from serving.flags import parse_flags
-from serving.servers import EmbeddedServer, TensorFlowServing
+from serving.servers import Apis, EmbeddedServer, TensorFlowServing
 from serving.startup import check_startup
 from stacks.serving_variant import Batching, ServingVariant
 
@@ -183,12 +183,17 @@ def test_both_servers_get_the_same_flags(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     batching = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=3)
     arguments = {"variant": VARIANT.model_copy(update={"batching": batching}), "config_dir": tmp_path}
-    arguments |= {"model_name": "resnet", "model_base_path": "/m", "rest_port": 1, "grpc_port": 2}
+    arguments |= {
+        "model_name": "resnet",
+        "model_base_path": "/m",
+        "apis": Apis(rest_port=1, grpc_port=2, rest_threads=6, grpc_threads=5),
+    }
     real, embedded = TensorFlowServing().command(**arguments), EmbeddedServer().command(**arguments)
     assert real[0] == str(real_server)
     assert embedded[:3] == [sys.executable, "-m", "serving.server"]
     assert real[1:] == embedded[3:]
     flags = parse_flags(embedded[3:])
     assert (flags.intra_op_threads, flags.inter_op_threads, flags.port, flags.rest_api_port) == (3, 4, 2, 1)
+    assert (flags.grpc_max_threads, flags.rest_api_num_threads) == (5, 6)
     assert flags.enable_batching
     assert (flags.model_name, str(flags.model_base_path)) == ("resnet", "/m")

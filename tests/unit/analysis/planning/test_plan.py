@@ -7,7 +7,7 @@ from analysis.planning import model as model_module
 from analysis.planning import plan as plan_module
 from analysis.planning import tail
 from analysis.planning.capacity import NoCapacityError, node_capacity
-from analysis.planning.model import NoModelError, read_model
+from analysis.planning.model import NoModelError, most_at_once, read_model
 from analysis.planning.plan import Requirement, make_plan
 from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import Fleet
@@ -17,6 +17,7 @@ from analysis.results.store import ResultsStore
 from bench.stores.simulated_runs import capacity_run, closed_loop_run, cores_of_its_own
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES, ClosedLoop
+from stacks.serving_variant import Batching
 
 # Two threads of 80 ms: a node finishes 25 requests a second at most.
 SERVICE = Service(80, spread_of(np.random.default_rng(3).lognormal(0, 0.2, 50_000)), cores_of_its_own(2))
@@ -46,6 +47,18 @@ def searched(tmp_path_factory):
 def closed(tmp_path_factory):
     store = ResultsStore(str(tmp_path_factory.mktemp("closed")))
     return store, closed_loop_run(store, FLEET, BUSY, seed=4)
+
+
+def test_a_replica_serves_as_many_at_once_as_it_has_threads_for_and_over_grpc_all_that_the_run_sent(closed):
+    _, manifest = closed
+
+    def at_once(**changes):
+        return most_at_once(manifest.model_copy(update={"serving": manifest.serving.model_copy(update=changes)}))
+
+    batching = Batching(max_batch_size=32, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
+    assert at_once(protocol="rest") == 4 * manifest.shape.vcpus
+    assert at_once(protocol="rest", batching=batching) == 64
+    assert at_once(protocol="grpc") == BUSY.users
 
 
 def test_the_capacity_of_a_node_is_its_share_of_a_search_with_the_same_limit(searched):

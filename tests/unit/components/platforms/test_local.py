@@ -86,6 +86,7 @@ def test_the_server_gets_the_exported_model_and_explicit_threads(base):
     assert serving["modelPath"] == "/models/resnet"
     assert serving["modelDigest"] == "d1"
     assert (serving["intraOp"], serving["interOp"]) == (2, 2)
+    assert (serving["grpcThreads"], serving["restThreads"]) == (1024, 8)
 
 
 def test_the_load_test_records_the_server_that_runs(base):

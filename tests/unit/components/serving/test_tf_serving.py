@@ -16,6 +16,7 @@ from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
 from stacks.files import load_settings
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.request_threads import RequestThreads
 from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
 
@@ -31,6 +32,7 @@ BASE = TfServingArgs(
     model_name="resnet",
     model_digest="d1",
     variant=ServingVariant(protocol="rest", intra_op=2, inter_op=4),
+    threads=RequestThreads(grpc=1024, rest=8),
 )
 
 
@@ -117,7 +119,8 @@ def with_(**changes: object) -> TfServingArgs:
 def of_stack(stack: str, **changes: object) -> TfServingArgs:
     parsed = load_settings(stack)
     shape = parsed.node_shape(stack)
-    return with_(shape=shape, replicas=shape.nodes, variant=parsed.variant, **changes)
+    changes |= {"shape": shape, "replicas": shape.nodes, "variant": parsed.variant, "threads": parsed.request_threads}
+    return with_(**changes)
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +152,7 @@ def test_each_shape_has_one_pod_a_node_with_its_threads_and_allocatable_resource
     }
     assert made.flags["tensorflow_intra_op_parallelism"] == str(vcpus)
     assert made.flags["tensorflow_inter_op_parallelism"] == "8"
-    assert made.flags["rest_api_num_threads"] == made.flags["grpc_max_threads"] == str(4 * vcpus)
+    assert (made.flags["rest_api_num_threads"], made.flags["grpc_max_threads"]) == (str(4 * vcpus), "1024")
 
 
 @pytest.mark.parametrize(("cpu_limit", "request_millis"), [(2.0, 900), (0.5, 500)])
@@ -164,7 +167,7 @@ def test_the_embedded_server_parses_the_pods_flags():
     container = registered(with_(batching=BATCHING)).container
     flags = parse_flags(container["args"])
     assert (flags.intra_op_threads, flags.inter_op_threads) == (2, 4)
-    assert (flags.rest_api_num_threads, flags.grpc_max_threads) == (8, 8)
+    assert (flags.rest_api_num_threads, flags.grpc_max_threads) == (8, 1024)
     assert (flags.rest_api_port, flags.port, flags.model_name) == (8501, 8500, "resnet")
     assert flags.enable_batching
     assert flags.enable_grpc_healthcheck_service
@@ -335,8 +338,11 @@ def test_the_load_generator_reaches_dns_servers_and_other_generators(base):
     assert GENERATOR_LABELS in pods
 
 
-def test_seed_faithful_changes_resources_probes_and_affinity_only(base, seed):
+def test_seed_faithful_changes_resources_probes_rest_threads_and_affinity_only(base, seed):
+    assert set(base.container["args"]) - set(seed.container["args"]) == {"--rest_api_num_threads=8"}
+    assert set(seed.container["args"]) <= set(base.container["args"])
     assert {key for key in base.container if base.container[key] != seed.container.get(key)} == {
+        "args",
         "resources",
         "startupProbe",
         "readinessProbe",
@@ -358,6 +364,7 @@ CHANGES: list[dict[str, object]] = [
     {"inter_op": 8},
     {"batching": BATCHING},
     {"cpu_limit": 1.5},
+    {"threads": RequestThreads(grpc=2048, rest=8)},
     {"service_account_annotations": {}},
     {"pool": {"shapebench/pool": "serving"}},
     {"resources": PodResources(500, 1024)},
@@ -403,6 +410,10 @@ MEASURED = {
 def test_the_fingerprint_changes_exactly_when_what_is_measured_does(base, change):
     other = registered(with_(**change)).outputs["fingerprint"]
     assert (other != base.outputs["fingerprint"]) == (next(iter(change)) in MEASURED | {"model_digest"})
+
+
+def test_more_rest_threads_are_another_server_and_more_grpc_threads_are_not(base):
+    assert registered(with_(threads=RequestThreads(grpc=1024, rest=16))).outputs != base.outputs
 
 
 def test_stack_labels_are_on_the_namespace_and_do_not_replace_pods(base):

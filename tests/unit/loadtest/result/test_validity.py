@@ -237,6 +237,11 @@ def all_failed(run: Run) -> None:
     run.error[:] = "timeout"
 
 
+def refused_calls(run: Run) -> None:
+    """In the ramp only: a capacity search, too, refuses before the phase that counts."""
+    run.error[np.flatnonzero(run.phase == "ramp")[:3]] = "grpc_no_thread"
+
+
 SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (starved, CLOSED, "used more than 90 % of its core in 70% of the counted seconds"),
     (starved, OPEN, "used more than 90 % of its core in 70% of the counted seconds"),
@@ -262,6 +267,7 @@ SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (clock_set, OPEN, "wall clock was set by 1500 ms"),
     (clock_backwards, OPEN, "sent before they were due"),
     (lossy_network, OPEN, "8.0% of the generator's TCP segments were retransmitted"),
+    (refused_calls, OPEN, "ran out of gRPC threads (--grpc_max_threads) and refused 3 of"),
     (all_failed, OPEN, "requests failed, most of them with timeout"),
 ]
 

@@ -1,6 +1,7 @@
 """The properties at the plugin's boundary: the program's arguments, previews, and states of earlier versions."""
 
 from dataclasses import fields
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -62,6 +63,12 @@ def test_wrong_inputs_are_one_error_that_names_each_and_quotes_none(load_test_in
         assert name in message
     assert message.endswith("so nothing was done; run both from the same checkout")
     assert "s3cr3t" not in message
+
+
+def test_the_plan_knows_the_threads_that_the_servers_are_started_with(load_test_inputs: Props) -> None:
+    profile = load_test_inputs["profile"] | {"users": 2000, "spawn_rate_per_s": 1000.0, "duration_s": 9.0}
+    inputs = load_test_inputs | {"profile": profile, "restUrl": "http://127.0.0.1:8501"}
+    assert LocalLoadTest.inputs.parse(inputs).plan(PurePath("/run"), {}).grpc_threads == 4096
 
 
 def test_a_preview_accepts_inputs_that_are_not_known_yet(load_test_inputs: Props) -> None:

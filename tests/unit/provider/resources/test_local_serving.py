@@ -15,6 +15,8 @@ INPUTS = {
     "protocol": "rest",
     "intraOp": 1,
     "interOp": 1,
+    "grpcThreads": 1024,
+    "restThreads": 8,
     "server": "embedded",
     "startTimeoutS": 60,
 }
@@ -70,15 +72,19 @@ def test_a_missing_real_server_is_an_error_that_says_how_to_mend_it(inputs, monk
         LocalServing().check(inputs | {"server": "tensorflow_model_server"})
 
 
-@pytest.mark.parametrize("changed", [{"interOp": 2}, {"intraOp": 2}, {"modelDigest": "d2"}, {"server": "other"}])
+@pytest.mark.parametrize(
+    "changed", [{"interOp": 2}, {"restThreads": 16}, {"intraOp": 2}, {"modelDigest": "d2"}, {"server": "other"}]
+)
 def test_the_fingerprint_changes_with_what_is_measured(inputs, changed):
     before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | changed)
     assert before["fingerprint"] != after["fingerprint"]
 
 
-def test_the_fingerprint_does_not_change_with_the_port(inputs):
-    before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | {"restPort": 1234})
+@pytest.mark.parametrize("changed", [{"restPort": 1234}, {"grpcThreads": 2048}])
+def test_the_server_starts_again_for_a_port_or_a_quota_and_its_fingerprint_stays(inputs, changed):
+    before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | changed)
     assert before["fingerprint"] == after["fingerprint"]
+    assert set(changed) <= set(LocalServing().changed(before | {"pid": 1, "startedAs": ""}, inputs | changed))
 
 
 def test_the_fingerprint_is_unknown_while_the_model_is(inputs):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,9 +43,9 @@ def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> 
     return run_load_test(plan, BODY, lambda _: None, threading.Event())
 
 
-def refuses(code: grpc.StatusCode) -> Script:
+def refuses(code: grpc.StatusCode, details: str = "no") -> Script:
     def refuse(context: grpc.ServicerContext, _: int) -> predict_pb2.PredictResponse:
-        context.abort(code, "no")
+        context.abort(code, details)
         raise AssertionError
 
     return refuse
@@ -97,11 +98,14 @@ WRONG_SHAPE = predict_pb2.PredictResponse()
 WRONG_SHAPE.CopyFrom(RIGHT)
 WRONG_SHAPE.outputs["probabilities"].tensor_shape.dim[1].size = 2
 
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
 # What a server may do wrong, in the order in which one user meets it, with the row that comes of it.
 MISDEEDS: list[tuple[str | None, int, Script]] = [
     (None, 0, answer_rightly),
     ("grpc_unavailable", 14, refuses(grpc.StatusCode.UNAVAILABLE)),
-    ("grpc_resource_exhausted", 8, refuses(grpc.StatusCode.RESOURCE_EXHAUSTED)),
+    # As batching answers: batching_session.cc of tensorflow/serving.
+    ("grpc_resource_exhausted", 8, refuses(EXHAUSTED, "Run() timeout exceeded while waiting in batching queue")),
     ("grpc_not_found", 5, refuses(grpc.StatusCode.NOT_FOUND)),
     ("bad_shape", 0, lambda *_: WRONG_SHAPE),
     ("timeout", -1, lambda *_: time.sleep(1.5) or RIGHT),  # type: ignore[func-returns-value]
@@ -123,6 +127,29 @@ def test_every_kind_of_wrong_answer_is_a_row_with_its_class_of_error(result_of: 
     assert [(row["error"], row["status"]) for row in rows] == [(error, status) for error, status, _ in MISDEEDS]
     assert outcome.rows.num_rows == outcome.counted_requests
     assert outcome.reasons == (), "some requests failed, most did not"
+
+
+@scenario
+def few_threads(work_dir: Path) -> LoadTestOutcome:
+    # kServerThreadpoolExhausted, server_cc.cc of grpc/grpc.
+    refuse = refuses(EXHAUSTED, "Server Threadpool Exhausted")
+    server = ScriptedGrpcServer(lambda context, number: (answer_rightly if number else refuse)(context, number))
+    plan = replace(short_closed_loop("grpc", server.url, work_dir, LIMITS), grpc_threads=8)
+    outcome = run_load_test(plan, BODY, lambda _: None, threading.Event())
+    server.stop()
+    return outcome
+
+
+def test_a_call_that_found_no_thread_has_its_own_error_and_makes_the_run_invalid(result_of: ResultOf) -> None:
+    outcome = result_of(few_threads)
+    refused = outcome.rows.filter(pc.invert(outcome.rows["ok"])).to_pylist()
+    assert [(row["error"], row["status"]) for row in refused] == [("grpc_no_thread", 8)]
+    (reason,) = outcome.reasons
+    assert reason == (
+        f"the server ran out of gRPC threads (--grpc_max_threads 8) and refused 1 of {outcome.rows.num_rows} requests,"
+        " so the figures are those of this limit; end other clients of the server or, if calls timed out, send less,"
+        " and run again"
+    )
 
 
 @scenario
