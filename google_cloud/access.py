@@ -40,6 +40,7 @@ class Access:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     """URL by service, where it is not Google's own: google_cloud.rest.ENDPOINTS."""
     token: str | None = field(default=None, repr=False)
+    """An access token; like the next two, only Pulumi's Google provider and this package know it."""
     key: str | None = field(default=None, repr=False)
     """The content of a credentials file, or its path."""
     impersonate: str | None = None
@@ -56,6 +57,23 @@ def access_of(google: Mapping[str, str], project: str | None = None) -> Access:
         key=configured.get("credentials") or _variable(_KEY_VARIABLES),
         impersonate=configured.get("impersonateServiceAccount") or _variable(("GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",)),
     )
+
+
+def keys_for_the_provider_only(access: Access) -> dict[str, str]:
+    """Settings of credentials that gke-gcloud-auth-plugin does not read, and what to use in place of each."""
+    login = "gcloud auth application-default login"
+    used = {
+        ("gcp:accessToken", "GOOGLE_OAUTH_ACCESS_TOKEN"): (access.token, login),
+        ("gcp:credentials", *_KEY_VARIABLES): (
+            access.key,
+            "export GOOGLE_APPLICATION_CREDENTIALS=<path of the credentials file>",
+        ),
+        ("gcp:impersonateServiceAccount", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"): (
+            access.impersonate,
+            f"{login} --impersonate-service-account={access.impersonate}",
+        ),
+    }
+    return {" or ".join(names): instead for names, (value, instead) in used.items() if value}
 
 
 def credentials_of(access: Access) -> Credentials:

@@ -1,17 +1,16 @@
 """Checks what a GKE stack requires before it is created, and names every problem with the commands that solve it."""
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from google_cloud.access import Access, NoCredentialsError
+from google_cloud.access import Access, NoCredentialsError, keys_for_the_provider_only
+from google_cloud.auth_plugin import AUTH_PLUGIN, INSTALL_COMMANDS, PluginFailedError, PluginMissingError, try_plugin
 from google_cloud.inventory import CloudResource, clusters, node_pools
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
 from stacks.names import label_value
 from stacks.quota_needs import APIS, Need, added, needs
 
-AUTH_PLUGIN = "gke-gcloud-auth-plugin"
 LOGIN = "gcloud auth application-default login"
 
 # One permission for each kind of resource that a stack creates, and the narrowest predefined role that has it.
@@ -49,10 +48,7 @@ class Problem:
 
 def find_problems(required: Requirements, access: Access) -> list[Problem]:
     """All requirements that are not met; raises CloudError where Google does not answer."""
-    problems: list[Problem] = []
-    if shutil.which(AUTH_PLUGIN) is None:
-        message = f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster"
-        problems.append(Problem(message, (f"gcloud components install {AUTH_PLUGIN}",)))
+    problems = identity_problems(access) or _plugin_problems()
     if access.project is None:
         message = "no project is set, so there is nowhere to create the stack"
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
@@ -65,6 +61,29 @@ def find_problems(required: Requirements, access: Access) -> list[Problem]:
         if error.status != UNAUTHORIZED:
             raise
         return [*problems, Problem(str(error), (LOGIN,))]
+
+
+def identity_problems(access: Access) -> list[Problem]:
+    """Settings by which the cluster would be made as one user, and deployed to as another or not at all."""
+    return [
+        Problem(
+            f"the credentials are those of {setting}, which {AUTH_PLUGIN} does not read: the cluster would be made with"
+            " them, and nothing could be deployed to it as the same user; unset it, and use Application Default"
+            " Credentials",
+            (instead,),
+        )
+        for setting, instead in keys_for_the_provider_only(access).items()
+    ]
+
+
+def _plugin_problems() -> list[Problem]:
+    try:
+        try_plugin()
+    except PluginMissingError:
+        return [Problem(f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster", INSTALL_COMMANDS)]
+    except PluginFailedError as error:
+        return [Problem(f"{AUTH_PLUGIN} gives no credential ({error}), so nothing can be deployed", (LOGIN,))]
+    return []
 
 
 def beyond_running_cluster(required: Requirements, access: Access) -> Requirements:

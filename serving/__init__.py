@@ -1,1 +1,1 @@
-"""The model export, the embedded server with TensorFlow Serving's API, and the command lines that start a server."""
+"""The model export, the embedded server, the command lines that start a server, and its wait for a model."""

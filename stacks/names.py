@@ -56,11 +56,11 @@ def from_description(description: str) -> dict[str, str]:
 
 def account_names(stack: str) -> list[str]:
     """The IDs of all Google service accounts of a stack."""
-    return [account_id(stack, role) for role in ("nodes", "model")]
+    return [account_id(stack, "nodes")]
 
 
 def account_id(stack: str, role: str) -> str:
-    """The ID of the Google service account for a role, `nodes` or `model`.
+    """The ID of the Google service account for a role, such as `nodes`.
 
     It has 6 to 30 lower-case letters, digits and dashes. Where the stack's name does not fit, it ends in a hash.
     """

@@ -2,6 +2,8 @@
 
 import json
 
+from google_cloud.auth_plugin import ARGUMENTS, AUTH_PLUGIN, INSTALL_COMMANDS
+
 _NAME = "shapebench"
 
 
@@ -9,8 +11,9 @@ def exec_kubeconfig(host: str) -> str:
     """A kubeconfig for a DNS-based endpoint, whose certificate is publicly trusted; as JSON, which is YAML, too."""
     auth_plugin = {
         "apiVersion": "client.authentication.k8s.io/v1beta1",
-        "command": "gke-gcloud-auth-plugin",
-        "installHint": "install it with `gcloud components install gke-gcloud-auth-plugin`, and see that it is on PATH",
+        "command": AUTH_PLUGIN,
+        "args": list(ARGUMENTS),
+        "installHint": f"install it so that it is on PATH: {', or '.join(INSTALL_COMMANDS)}",
         "interactiveMode": "Never",
         "provideClusterInfo": True,
     }

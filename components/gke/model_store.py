@@ -1,16 +1,13 @@
-"""ModelStore: a bucket with the exported model, and the service account that may read it."""
+"""ModelStore: a bucket with the exported model, which only the server's Kubernetes service account may read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_gcp.serviceaccount import IAMMember
 from pulumi_gcp.storage import BucketSoftDeletePolicyArgs
 from pulumi_gcp.storage.bucket import Bucket
 from pulumi_gcp.storage.bucket_iam_member import BucketIAMMember
 from pulumi_gcp.storage.bucket_object import BucketObject
-
-from components.gke.service_account import make_service_account
 
 # The files of an export, by path below the model's folder: known before the export, so that a preview shows every
 # object. A test compares them with what serving.export.exporter writes.
@@ -38,7 +35,7 @@ class ModelStoreArgs:
     """The folder that holds the version folders."""
     model_digest: pulumi.Input[str]
     workload_pool: pulumi.Input[str]
-    """`<project>.svc.id.goog`."""
+    """`<project>.svc.id.goog`; known once the cluster exists."""
     namespace: str
     service_account: str
     """The Kubernetes service account, in that namespace, whose pods read the model."""
@@ -49,8 +46,6 @@ class ModelStore(pulumi.ComponentResource):
 
     uri: pulumi.Output[str]
     """`gs://<bucket>/<digest>/<name>`; known once the model is uploaded and may be read."""
-    service_account_annotations: dict[str, pulumi.Output[str]]
-    """Of the Kubernetes service account that acts as the reader (Workload Identity)."""
 
     def __init__(self, name: str, args: ModelStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:gke:ModelStore", name, None, opts)
@@ -78,24 +73,25 @@ class ModelStore(pulumi.ComponentResource):
             )
             for file in MODEL_FILES
         ]
-        reader = make_service_account(f"{name}-reader", "model", args.labels, child)
+        # It waits for the cluster, not for its nodes: IAM needs minutes, and the nodes take as long.
         grant = BucketIAMMember(
             f"{name}-may-read",
             bucket=bucket.name,
             role="roles/storage.objectViewer",
-            member=pulumi.Output.concat("serviceAccount:", reader.email),
-            opts=child,
-        )
-        binding = IAMMember(
-            f"{name}-acts-as-reader",
-            service_account_id=reader.name,
-            role="roles/iam.workloadIdentityUser",
-            member=pulumi.Output.concat(
-                "serviceAccount:", args.workload_pool, f"[{args.namespace}/{args.service_account}]"
+            member=pulumi.Output.all(bucket.project_number, args.workload_pool).apply(
+                lambda known: principal(int(known[0]), str(known[1]), args.namespace, args.service_account)
             ),
             opts=child,
         )
-        ready = pulumi.Output.all(*(each.id for each in (*objects, grant, binding)))
+        ready = pulumi.Output.all(*(each.id for each in (*objects, grant)))
         self.uri = pulumi.Output.all(bucket.name, folder, ready).apply(lambda known: f"gs://{known[0]}/{known[1]}")
-        self.service_account_annotations = {"iam.gke.io/gcp-service-account": reader.email}
         self.register_outputs({})
+
+
+def principal(project_number: int, workload_pool: str, namespace: str, service_account: str) -> str:
+    """A Kubernetes service account as a member of an IAM policy, without a Google service account.
+
+    https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity
+    """
+    pools = f"iam.googleapis.com/projects/{project_number}/locations/global/workloadIdentityPools"
+    return f"principal://{pools}/{workload_pool}/subject/ns/{namespace}/sa/{service_account}"

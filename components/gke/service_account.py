@@ -11,7 +11,7 @@ from stacks.names import account_id, as_description
 def make_service_account(
     name: str, role: str, labels: pulumi.Input[Mapping[str, str]], opts: pulumi.ResourceOptions
 ) -> Account:
-    """An account without permissions; `role` is `nodes` or `model`: stacks.names.account_id."""
+    """An account without permissions; `role` is that of stacks.names.account_id."""
     return Account(
         name,
         account_id=account_id(pulumi.get_stack(), role),

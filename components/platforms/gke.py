@@ -19,6 +19,8 @@ from components.load_test.cluster import ClusterLoadTest, load_test_args
 from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
+from components.serving.variant import BucketAccess, ClusterAccess
+from stacks.images import GENERATOR_IMAGES
 from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
 from stacks.quota_needs import needs
 
@@ -77,7 +79,8 @@ class GkePlatform(pulumi.ComponentResource):
         inside = pulumi.ResourceOptions(
             parent=self, provider=self.cluster.provider, deleted_with=self.cluster.control_plane
         )
-        self.serving = TfServing(f"{name}-serving", _serving_args(args, model, self.model_store, labels), inside)
+        serving_args = _serving_args(args, model, self.model_store, self.cluster.kubeconfig, labels)
+        self.serving = TfServing(f"{name}-serving", serving_args, inside)
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
             load_test_args(args, model, self.serving, LOAD_POOL, self.cluster.kubeconfig),
@@ -121,7 +124,9 @@ def _store_args(args: GkePlatformArgs, cluster: GkeCluster, model: ModelExport, 
     )
 
 
-def _serving_args(args: GkePlatformArgs, model: ModelExport, store: ModelStore, labels: Labels) -> TfServingArgs:
+def _serving_args(
+    args: GkePlatformArgs, model: ModelExport, store: ModelStore, kubeconfig: pulumi.Output[str], labels: Labels
+) -> TfServingArgs:
     settings = args.settings
     shape = settings.node_shape(args.stack)
     return TfServingArgs(
@@ -134,7 +139,8 @@ def _serving_args(args: GkePlatformArgs, model: ModelExport, store: ModelStore, 
         model_digest=model.digest,
         variant=settings.variant,
         threads=settings.request_threads,
-        service_account_annotations=store.service_account_annotations,
+        access=ClusterAccess(kubeconfig),
+        bucket=BucketAccess(settings.gke.generator_image or GENERATOR_IMAGES["rest"]),
         pool=SERVING_POOL,
         seed_faithful=settings.gke.seed_faithful,
         labels={key: labels[key] for key in stack_labels("", "", "")},

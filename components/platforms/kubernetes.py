@@ -7,7 +7,9 @@ from components.load_test.cluster import ClusterLoadTest, load_test_args
 from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
+from components.serving.variant import BucketAccess, ClusterAccess
 from stacks.allocatable import PodResources
+from stacks.images import GENERATOR_IMAGES
 from stacks.kubernetes import DIGEST_PLACE
 
 
@@ -36,7 +38,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
 def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
     settings, kubernetes = args.settings, args.settings.kubernetes
     shape = settings.node_shape(args.stack)
-    annotations = kubernetes.service_account_annotations
+    waits_with = kubernetes.generator_image or GENERATOR_IMAGES["rest"]
+    annotations = kubernetes.service_account_annotations or {}
     return TfServingArgs(
         namespace=kubernetes.namespace,
         image=kubernetes.serving_image,
@@ -48,7 +51,8 @@ def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
         model_digest=model.digest,
         variant=settings.variant,
         threads=settings.request_threads,
-        service_account_annotations=(annotations or {}) if kubernetes.on_bucket else None,
+        access=ClusterAccess(context=kubernetes.context),
+        bucket=BucketAccess(waits_with, annotations) if kubernetes.on_bucket else None,
         pool=kubernetes.pool,
         resources=PodResources(**kubernetes.pod.model_dump()) if kubernetes.pod else None,
         one_a_node=kubernetes.one_a_node,

@@ -6,14 +6,16 @@ import pulumi
 from pulumi_kubernetes.core import v1 as core
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
+from components.serving.model_access import init_container
 from components.serving.variant import TfServingArgs
 from serving.servers import Apis
 from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 _NOBODY = 65532
-# A load of ResNet50 from a bucket and its warm-up take 10 to 60 s on two vCPUs.
-STARTUP_LIMIT_S = 600
+# A load of ResNet50 from a bucket and its warm-up take 10 to 60 s on two vCPUs. A server that does not find its model
+# waits for it for ever, and a restart mends that.
+STARTUP_LIMIT_S = 150
 _STARTUP_PERIOD_S = 5
 # The official image's entrypoint is a shell that does not forward SIGTERM, so every rollout waits this long. No load
 # test runs then.
@@ -22,10 +24,12 @@ _TERMINATION_GRACE_S = 5
 
 def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecArgs:
     """The pod template of a serving variant; `config_map` is the name of the ConfigMap with the config files."""
+    server = _container(args)
     return core.PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=SERVER_LABELS),
         spec=core.PodSpecArgs(
-            containers=[_container(args)],
+            init_containers=[init_container(args, _CONFIG_DIR, server)] if args.bucket else None,
+            containers=[server],
             volumes=[
                 core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=config_map)),
                 core.VolumeArgs(name="tmp", empty_dir=core.EmptyDirVolumeSourceArgs(size_limit="256Mi")),
@@ -36,7 +40,7 @@ def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecAr
                 run_as_group=_NOBODY,
                 seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
             ),
-            service_account_name=SERVICE_ACCOUNT if args.on_bucket else None,
+            service_account_name=SERVICE_ACCOUNT if args.bucket else None,
             # GKE's metadata server gets the token of the pod's account from the API; none needs to be mounted.
             automount_service_account_token=False,
             enable_service_links=False,
@@ -75,6 +79,7 @@ def _container(args: TfServingArgs) -> core.ContainerArgs:
             core.VolumeMountArgs(name="config", mount_path=str(_CONFIG_DIR), read_only=True),
             core.VolumeMountArgs(name="tmp", mount_path="/tmp"),  # noqa: S108 - a volume of the pod's own
         ],
+        termination_message_policy="FallbackToLogsOnError",
     )
 
 

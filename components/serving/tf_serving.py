@@ -5,8 +5,10 @@ from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs, Deployment
 from pulumi_kubernetes.core.v1 import ConfigMap, Namespace, Service, ServiceAccount, ServicePortArgs, ServiceSpecArgs
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
+from components.serving.model_access import MODEL_ACCESS_LIMIT_S, script_files
 from components.serving.network_policies import make_network_policies
 from components.serving.pod import STARTUP_LIMIT_S, pod_template
+from components.serving.server_start import ServerStart, ServerStartArgs
 from components.serving.variant import TfServingArgs, fingerprint_of
 from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
 from stacks.serving_variant import fingerprint
@@ -14,8 +16,11 @@ from stacks.serving_variant import fingerprint
 __all__ = ["TfServing", "TfServingArgs"]
 
 _POD_SECURITY = "pod-security.kubernetes.io"
-# With time for scheduling and for pulling an image of some hundred megabytes.
-_PROGRESS_LIMIT_S = STARTUP_LIMIT_S + 300
+# With time for scheduling and for pulling images of some hundred megabytes.
+_PROGRESS_LIMIT_S = MODEL_ACCESS_LIMIT_S + STARTUP_LIMIT_S + 300
+# Pulumi's own wait for a Deployment reads no init container and no end of a container before its time is over, so it is
+# told to wait for the controller only: ServerStart waits for the pods.
+_SEEN = {"pulumi.com/waitFor": "jsonpath={.status.observedGeneration}"}
 
 
 class TfServing(pulumi.ComponentResource):
@@ -40,21 +45,22 @@ class TfServing(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         inside = pulumi.ResourceOptions(parent=self, depends_on=[namespace])
-        files = args.server.config_files(args.variant)
+        files = args.server.config_files(args.variant) | (script_files() if args.bucket else {})
         before: list[pulumi.Resource] = [
             _make_config_map(name, args.namespace, files, inside),
-            *make_network_policies(name, args.namespace, on_bucket=args.on_bucket, opts=inside),
+            *make_network_policies(name, args.namespace, on_bucket=args.bucket is not None, opts=inside),
         ]
-        if args.service_account_annotations is not None:
+        if args.bucket is not None:
             account = ObjectMetaArgs(
-                name=SERVICE_ACCOUNT, namespace=args.namespace, annotations=args.service_account_annotations
+                name=SERVICE_ACCOUNT, namespace=args.namespace, annotations=args.bucket.annotations
             )
             before.append(
                 ServiceAccount(f"{name}-account", metadata=account, automount_service_account_token=False, opts=inside)
             )
         deployment = _make_deployment(name, args, config_map_name(files), before, inside)
-        services = _make_services(name, args.namespace, pulumi.ResourceOptions(parent=self, depends_on=[deployment]))
-        serves = pulumi.Output.all(deployment.metadata, *(service.metadata for service in services))
+        start = _make_start(name, args, deployment, pulumi.ResourceOptions(parent=self))
+        services = _make_services(name, args.namespace, pulumi.ResourceOptions(parent=self, depends_on=[start]))
+        serves = pulumi.Output.all(start.id, *(service.metadata for service in services))
         self.namespace = pulumi.Output.from_input(args.namespace)
         self.selector = dict(SERVER_LABELS)
         self.rest_url = serves.apply(lambda _: f"http://{REST_SERVICE}.{args.namespace}.svc:{REST_PORT}")
@@ -77,7 +83,6 @@ def _make_config_map(name: str, namespace: str, files: dict[str, str], opts: pul
 def _make_deployment(
     name: str, args: TfServingArgs, config_map: str, before: list[pulumi.Resource], opts: pulumi.ResourceOptions
 ) -> Deployment:
-    limit = f"{_PROGRESS_LIMIT_S}s"
     after = pulumi.ResourceOptions(
         # NetworkPolicies exist before the first pod and until the last one is deleted.
         depends_on=before,
@@ -85,11 +90,11 @@ def _make_deployment(
         # place with `Recreate`, Pulumi goes on while old pods still terminate.
         replace_on_changes=["spec"],
         delete_before_replace=True,
-        custom_timeouts=pulumi.CustomTimeouts(create=limit, delete=limit),
+        custom_timeouts=pulumi.CustomTimeouts(delete=f"{_PROGRESS_LIMIT_S}s"),
     )
     return Deployment(
         f"{name}-deployment",
-        metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=SERVER_LABELS),
+        metadata=ObjectMetaArgs(name=NAME, namespace=args.namespace, labels=SERVER_LABELS, annotations=_SEEN),
         spec=DeploymentSpecArgs(
             replicas=args.replicas,
             selector=LabelSelectorArgs(match_labels=SERVER_LABELS),
@@ -102,6 +107,20 @@ def _make_deployment(
         ),
         opts=pulumi.ResourceOptions.merge(opts, after),
     )
+
+
+def _make_start(name: str, args: TfServingArgs, deployment: Deployment, opts: pulumi.ResourceOptions) -> ServerStart:
+    kubeconfig = args.access.kubeconfig
+    start = ServerStartArgs(
+        kubeconfig=None if kubeconfig is None else pulumi.Output.secret(kubeconfig),
+        context=args.access.context,
+        namespace=args.namespace,
+        selector=SERVER_LABELS,
+        replicas=args.replicas,
+        deployment=deployment.metadata.apply(lambda metadata: str(metadata.uid)),
+        limit_s=_PROGRESS_LIMIT_S,
+    )
+    return ServerStart(f"{name}-start", start, opts)
 
 
 def _make_services(name: str, namespace: str, opts: pulumi.ResourceOptions) -> list[Service]:

@@ -13,6 +13,26 @@ from stacks.serving_variant import ServingVariant, fingerprint
 from stacks.shapes import NodeShape
 
 
+@dataclass(frozen=True)
+class BucketAccess:
+    """How a server's pod reads a model in a bucket."""
+
+    image: str
+    """Of the init container that waits for the access: with `python` on PATH."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Of the Kubernetes service account that reads the bucket."""
+
+
+@dataclass(frozen=True)
+class ClusterAccess:
+    """How this machine reaches the cluster."""
+
+    kubeconfig: pulumi.Input[str] | None = None
+    """Secret. None for the user's own kubeconfig, which is not stored."""
+    context: str | None = None
+    """The context of the user's own kubeconfig; None for its current one."""
+
+
 @dataclass(kw_only=True)
 class TfServingArgs:
     """The model, the serving variant and the nodes. Everything but the model is known in previews."""
@@ -30,8 +50,9 @@ class TfServingArgs:
     """sha256 over the exported files."""
     variant: ServingVariant
     threads: RequestThreads
-    service_account_annotations: Mapping[str, pulumi.Input[str]] | None = None
-    """Of the Kubernetes service account that reads the bucket; None where the model is not in a bucket."""
+    access: ClusterAccess
+    bucket: BucketAccess | None = None
+    """None where the model is not in a bucket."""
     pool: Mapping[str, str] = field(default_factory=dict)
     """Labels of the serving nodes; taints (NoSchedule) with the same keys and values are tolerated."""
     resources: PodResources | None = None
@@ -41,11 +62,6 @@ class TfServingArgs:
     """Deploy as the published experiment did: no requests, limits or probes, REST threads by default, shared nodes."""
     labels: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
     """Of the namespace."""
-
-    @property
-    def on_bucket(self) -> bool:
-        """Whether the server reads the model from Cloud Storage, for which it needs an account and network access."""
-        return self.service_account_annotations is not None
 
     @property
     def server(self) -> TensorFlowServing:

@@ -5,11 +5,10 @@ import time
 from provider.cluster.api import Json
 from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import AVAILABLE, GENERATOR, PREPARE
-from provider.cluster.pod_status import container_state, loss_reason, pending_reason, waiting_reasons
+from provider.cluster.pod_status import container_state, is_blocked, loss_reason, pending_reason
 from provider.resource import Operation, ResourceError
 
-# Reasons for which a container waits until somebody changes something; a registry may recover within the time below.
-_BLOCKING_REASONS = {"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
+# An image that cannot be pulled: a registry may recover within this time.
 _BLOCKED_LIMIT_S = 60.0
 
 # What the failure of an init container means.
@@ -33,7 +32,7 @@ def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
             if lost := loss_reason(status):
                 raise ResourceError(f"the load generator was lost before it sent a request: {lost}")
         now = time.monotonic()
-        blocked = status is not None and bool(waiting_reasons(status) & _BLOCKING_REASONS)
+        blocked = status is not None and is_blocked(status)
         blocked_since = (blocked_since or now) if blocked else None
         if now - began > timeout_s or (blocked_since and now - blocked_since > _BLOCKED_LIMIT_S):
             raise ResourceError(

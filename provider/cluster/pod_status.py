@@ -1,6 +1,7 @@
 """Reads a pod's status: the states of its containers, why it waits, and why it ended. Pure functions of JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from provider.cluster.api import Json
@@ -11,8 +12,25 @@ _SIGNAL_BASE = 128
 # The condition of a pod that is evicted: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
 _DISRUPTED = "DisruptionTarget"
 
+# Reasons for which a container waits until somebody changes something.
+_BLOCKING_REASONS = {"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
+
 # Reasons of a container's end that say nothing more than its exit code.
 _ORDINARY = {"Completed", "Error"}
+
+
+@dataclass(frozen=True)
+class ContainerEnd:
+    """The last end of a container that may have been started again."""
+
+    container: str
+    of_init: bool
+    count: int
+    """How often it has ended."""
+    failed: bool
+    reason: str
+    message: str
+    """The end of its log, where its terminationMessagePolicy asks for that."""
 
 
 def container_state(pod: Json, container: str) -> Json:
@@ -68,8 +86,29 @@ def pending_reason(pod: Json) -> str:
     return "; ".join(dict.fromkeys(reasons or unmet))
 
 
-def waiting_reasons(pod: Json) -> set[str]:
-    return {(status.get("state") or {}).get("waiting", {}).get("reason", "") for status in _statuses(pod)} - {""}
+def is_blocked(pod: Json) -> bool:
+    """Whether a container waits for something that somebody has to change, such as the name of its image."""
+    waiting = ((status.get("state") or {}).get("waiting") or {} for status in _statuses(pod))
+    return any(state.get("reason") in _BLOCKING_REASONS for state in waiting)
+
+
+def ends(pod: Json) -> Iterator[ContainerEnd]:
+    """The last end of each container that has ended."""
+    of_init = {each["name"] for each in pod.get("status", {}).get("initContainerStatuses") or []}
+    for status in _statuses(pod):
+        state, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
+        if (ended := state.get("terminated") or last) is not None:
+            # The count of restarts follows the end of a run once the next one has begun.
+            count = status.get("restartCount", 0) + ("running" not in state)
+            killed = killed_by(ended)
+            yield ContainerEnd(
+                container=status["name"],
+                of_init=status["name"] in of_init,
+                count=count,
+                failed=ended["exitCode"] != 0,
+                reason=f"ended with exit code {ended['exitCode']}" + (f" ({killed})" if killed else ""),
+                message=(ended.get("message") or "").strip(),
+            )
 
 
 def _status_of(pod: Json, container: str) -> Json:

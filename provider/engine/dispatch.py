@@ -19,8 +19,9 @@ from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
+from provider.resources.server_start import ServerStart
 
-_KINDS = (ModelExport(), LocalServing(), LocalLoadTest(), ClusterLoadTest(), Lease(), Preflight())
+_KINDS = (ModelExport(), LocalServing(), LocalLoadTest(), ServerStart(), ClusterLoadTest(), Lease(), Preflight())
 _BY_TOKEN: dict[str, Resource[Any, Any]] = {kind.token: kind for kind in _KINDS}
 
 Result = TypeVar("Result")

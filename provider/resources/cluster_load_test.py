@@ -1,7 +1,6 @@
 """The load test in a cluster: a Job runs it, and its rows are fetched through the Kubernetes API."""
 
 import shutil
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -21,14 +20,13 @@ from provider.cluster.load_job import GENERATOR, job, jobs_selector
 from provider.cluster.load_run import delete_and_wait, run_job
 from provider.cluster.pod_status import image_id
 from provider.cluster.server_pods import ServerPod, image_of, selector_of, server_pods
+from provider.cluster.server_start import wait_for_servers
 from provider.load_test_inputs import ClusterLoadTestInputs
 from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
 from provider.sampling.pod_sampler import PodSampler, samples_of
-
-_POLL_S = 1.0
 
 
 class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
@@ -69,7 +67,7 @@ def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
 
 def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     work_dir = Path(inputs.work_dir) / run.run_id
-    before = _ready_servers(cluster, inputs, operation)
+    before = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.start_timeout_s, operation)
     started_at = datetime.now(UTC)
     rest_urls = {server.name: server.rest_url for server in before if server.rest_url}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
@@ -89,23 +87,6 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     finished = record_run(run, inputs, outcome, _environment(inputs, before, result), operation)
     shutil.rmtree(work_dir)
     return finished
-
-
-def _ready_servers(cluster: Cluster, inputs: ClusterLoadTestInputs, operation: Operation) -> list[ServerPod]:
-    """The servers once all are ready, and no others exist; raises ResourceError where that takes too long."""
-    deadline = time.monotonic() + inputs.start_timeout_s
-    while True:
-        servers = server_pods(cluster.pods(selector_of(inputs.selector)))
-        ready = sum(server.ready for server in servers)
-        if ready == len(servers) == inputs.replicas:
-            return servers
-        state = f"{ready} of {len(servers)} servers are ready, and {inputs.replicas} are declared"
-        if operation.cancelled.is_set() or time.monotonic() > deadline:
-            raise ResourceError(
-                f"{state}, so nothing was measured; `kubectl get pods -n {inputs.namespace}` shows what they wait for"
-            )
-        operation.status(f"waiting for the servers: {state}")
-        operation.cancelled.wait(_POLL_S)
 
 
 def _environment(inputs: ClusterLoadTestInputs, servers: list[ServerPod], result: JobResult) -> RunEnvironment:

@@ -54,17 +54,25 @@ class Preflight(Resource[PreflightInputs, PreflightState]):
 
 def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[str], operation: Operation) -> Props:
     operation.info(inputs.costs)
-    if not inputs.ask:
-        return {}
-    operation.status("checking Google Cloud's quotas, APIs and permissions")
     from google_cloud.access import access_of  # noqa: PLC0415 - most updates check nothing
-    from google_cloud.preflight import Requirements, find_problems, problem_report, skip_command  # noqa: PLC0415
+    from google_cloud.preflight import (  # noqa: PLC0415
+        Requirements,
+        find_problems,
+        identity_problems,
+        problem_report,
+        skip_command,
+    )
     from google_cloud.rest import CloudError  # noqa: PLC0415
 
     wanted = Requirements(inputs.stack, inputs.zone, tuple(needs), tuple(accounts))
     access = access_of(inputs.google)
     try:
-        found = find_problems(wanted, access)
+        if inputs.ask:
+            operation.status("checking Google Cloud's quotas, APIs and permissions")
+            found = find_problems(wanted, access)
+        else:
+            # Who deploys is known without asking Google, and wrong whatever the settings of the check are.
+            found = identity_problems(access)
     except CloudError as error:
         raise ResourceError(
             f"the check of quotas, APIs and permissions got no answer from Google Cloud, so nothing was created:"

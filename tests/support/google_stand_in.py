@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -28,6 +29,16 @@ _PAGE = 2
 _CLUSTERS = r"container/projects/[^/]+/locations/[^/]+/clusters/[^/]+"
 _REGIONAL = ("CPUS", "E2_CPUS", "INSTANCES", "SSD_TOTAL_GB", "IN_USE_ADDRESSES", "STATIC_ADDRESSES")
 _OF_PROJECT = ("CPUS_ALL_REGIONS", "NETWORKS", "SUBNETWORKS", "ROUTERS")
+
+
+# Of the exchange of a token: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
+_TOKEN_PATH = "/sts/v1/token"
+_TOKEN = {
+    "access_token": "ya29.of-the-stand-in",
+    "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+    "token_type": "Bearer",
+    "expires_in": 3600,
+}
 
 
 class RefusedError(Exception):
@@ -189,9 +200,11 @@ def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
             raise AttributeError(name)
 
         def _answer(self) -> None:
-            length = int(self.headers.get("Content-Length", 0))
-            body = json.loads(self.rfile.read(length)) if length else {}
-            code, content = stand_in.answer(self.command, self.path, body)
+            sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.path == _TOKEN_PATH:
+                code, content = 200, json.dumps(_TOKEN).encode()
+            else:
+                code, content = stand_in.answer(self.command, self.path, json.loads(sent) if sent else {})
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
@@ -203,3 +216,37 @@ def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
 
     with serve_http(Handler) as url:
         yield {f"gcp:{service}CustomEndpoint": f"{url}/{service}/" for service in ENDPOINTS}
+
+
+def application_default_credentials(keys: dict[str, str], folder: Path) -> Path:
+    """Writes Application Default Credentials whose tokens the stand-in with these endpoints gives; returns the file.
+
+    They are of the kind that google-github-actions/auth makes: https://google.aip.dev/auth/4117.
+    """
+    subject_token = folder / "subject-token"
+    subject_token.write_text("of-the-tests")
+    file = folder / "application_default_credentials.json"
+    document = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/of-the-tests",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": keys["gcp:iamCustomEndpoint"].removesuffix("/iam/") + _TOKEN_PATH,
+        "credential_source": {"file": str(subject_token)},
+    }
+    file.write_text(json.dumps(document))
+    return file
+
+
+def write_auth_plugin(path: Path, script: str = "") -> None:
+    """Writes an executable that answers as gke-gcloud-auth-plugin does, or does what `script` says.
+
+    The answer: PrintCred in kubernetes/cloud-provider-gcp, cmd/gke-gcloud-auth-plugin/cred.go.
+    """
+    answer = {
+        "kind": "ExecCredential",
+        "apiVersion": "client.authentication.k8s.io/v1beta1",
+        "spec": {"interactive": False},
+        "status": {"token": _TOKEN["access_token"]},
+    }
+    path.write_text("#!/bin/sh\n" + (script or f"echo '{json.dumps(answer)}'"))
+    path.chmod(0o755)

@@ -1,6 +1,7 @@
 """Plays the nodes: joins those of the stand-in's node pools to the API server, and marks the pods bound to them ready.
 
-The load generator's pods run as processes, see tests.engine.process_pods; nothing else runs. Scheduling, admission,
+The load generator's pods run as processes, see tests.engine.process_pods, and so do the init containers of all other
+pods, see tests.engine.gke.init_containers; nothing else runs. Scheduling, admission,
 Deployments, Jobs, endpoints and namespaces are the work of Kubernetes' own programs.
 """
 
@@ -15,6 +16,7 @@ from kubernetes import client
 from stacks.names import STACK
 from stacks.shapes import machine_resources
 from tests.engine.gcp_stand_in.memory import Memory
+from tests.engine.gke.init_containers import InitContainers, init_containers
 from tests.engine.process_pods import ProcessPods, is_of_the_generator
 from tests.support.published_nodes import DAEMONS, node_of
 
@@ -31,6 +33,7 @@ class StandInKubelet:
         self._core = client.CoreV1Api(api)
         self._memory = memory
         self._pods = pods
+        self._init: dict[str, InitContainers] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
 
@@ -40,6 +43,8 @@ class StandInKubelet:
     def stop(self) -> None:
         self._over.set()
         self._thread.join()
+        for each in self._init.values():
+            each.stop()
 
     def _run(self) -> None:
         while not self._over.wait(_INTERVAL_S):
@@ -83,11 +88,24 @@ class StandInKubelet:
             name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
             if "deletionTimestamp" in pod["metadata"]:
                 self._pods.stop(name)
+                if name in self._init:
+                    self._init.pop(name).stop()
                 self._core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
             elif is_of_the_generator(pod):
                 self._core.patch_namespaced_pod_status(name, namespace, {"status": self._pods.status(pod)})
             elif pod["status"]["phase"] == "Pending":
-                self._core.patch_namespaced_pod_status(name, namespace, {"status": _running(pod)})
+                status = self._initializing(pod) or _running(pod)
+                self._core.patch_namespaced_pod_status(name, namespace, {"status": status})
+
+    def _initializing(self, pod: dict[str, Any]) -> dict[str, Any] | None:
+        """The status of a pod while its init containers run; None once all are done."""
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        if name not in self._init:
+            volumes = [each["configMap"]["name"] for each in pod["spec"].get("volumes", []) if "configMap" in each]
+            maps = {each: self._core.read_namespaced_config_map(each, namespace).data for each in volumes}
+            self._init[name] = init_containers(pod, self._memory.folder / "pods" / name, maps, self._pods.names)
+        init = self._init[name]
+        return None if init.look() else init.status(pod)
 
     def _lose_what_was_in_lost_clusters(self) -> None:
         """All clusters share one API server; with the last of a stack's, the stack's namespaces are gone."""

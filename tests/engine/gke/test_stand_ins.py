@@ -35,6 +35,7 @@ def kubeconfig(known):
     endpoint, certificate = known
     cluster = {"server": f"https://{endpoint}", "certificate-authority-data": certificate}
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", "command": "gke-gcloud-auth-plugin",
+                     "args": ["--use_application_default_credentials"],
                      "provideClusterInfo": True, "interactiveMode": "Never"}}
     return json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": "c",
         "clusters": [{"name": "c", "cluster": cluster}],

@@ -21,12 +21,14 @@ from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.stand_in_kubelet import StandInKubelet
 from tests.engine.harness import CHECKOUT, SMOKE, Stack, eventually
 from tests.engine.process_pods import ProcessPods
-from tests.support.google_stand_in import GoogleStandIn, RefusedError, serving
+from tests.support.google_stand_in import GoogleStandIn, RefusedError, application_default_credentials, serving
 from tests.support.kubernetes.binaries import bin_folder
 from tests.support.kubernetes.control_plane import ControlPlane
+from tests.support.model_bucket import ModelBucket, serving_bucket
 
 STAND_IN = Path(__file__).parents[1] / "gcp_stand_in/bin"
-PROJECT = "shapebench-tests"
+# The number is that of the buckets of the gcp stand-in.
+PROJECT, PROJECT_NUMBER = "shapebench-tests", 123456789012
 NAMESPACE = "shapebench"
 REST_URL = f"http://tf-serving-rest.{NAMESPACE}.svc:8501"
 # Of every kind that a stack of this project could make, and that goes away only if somebody deletes it.
@@ -87,6 +89,8 @@ class World:
     pods: ProcessPods
     memory: Memory = field(init=False)
     cloud: GoogleStandIn = field(init=False)
+    bucket: ModelBucket = field(init=False)
+    """What the servers' pods are given by the metadata server and by Cloud Storage."""
     _kubelet: StandInKubelet = field(init=False)
     _stacks: list[Stack] = field(init=False, default_factory=list)
     _endpoints: dict[str, str] = field(init=False, default_factory=dict)
@@ -95,12 +99,15 @@ class World:
     def __post_init__(self) -> None:
         self.memory = Memory(self.home / "google")
         self.cloud = GoogleStandIn(project=PROJECT, resources=RememberedClusters(self.memory))
+        self.bucket = ModelBucket(holds=self._holds, permits=self.grants)
         plane = self.control_plane
         self.memory.hand_out(plane.address, plane.ca_certificate, plane.token)
         self._kubelet = StandInKubelet(self.api, self.memory, self.pods)
 
     def __enter__(self) -> Self:
         self._endpoints = self._open.enter_context(serving(self.cloud))
+        url = self._open.enter_context(serving_bucket(self.bucket))
+        self.pods.names |= {"http://169.254.169.254": url, "https://storage.googleapis.com": url}
         self._kubelet.start()
         return self
 
@@ -115,6 +122,24 @@ class World:
         self._kubelet.stop()
         self._open.close()
 
+    def grants(self, bucket: str, _permission: str = "") -> bool:
+        """Whether the bucket's policy lets the server's pods read: https://cloud.google.com/storage/docs/access-control/iam-roles.
+
+        The member is that of https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity.
+        """
+        pools = f"projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/{PROJECT}.svc.id.goog"
+        member = f"principal://iam.googleapis.com/{pools}/subject/ns/{NAMESPACE}/sa/tf-serving"
+        wanted = {"bucket": bucket, "role": "roles/storage.objectViewer", "member": member}
+        return any(wanted.items() <= each["inputs"].items() for each in self._made("storage/bucketIAMMember"))
+
+    def _holds(self, name: str) -> bool:
+        objects = (each["inputs"] for each in self._made("storage/bucketObject"))
+        return name in {f"{each['bucket']}/{each['name']}" for each in objects}
+
+    def _made(self, kind: str) -> list[Any]:
+        with self.memory.resources() as resources:
+            return [each for each in resources.values() if kind in each["type"]]
+
     def _of_lost_clusters(self) -> list[Any]:
         core = client.CoreV1Api(self.api)
         return [*core.list_node().items, *core.list_namespace(label_selector=STACK).items]
@@ -128,8 +153,11 @@ class World:
             VARIABLE: str(self.memory.folder),
             # The real DNS endpoint of a cluster has a certificate that machines trust already.
             "SSL_CERT_FILE": str(self.control_plane.ca_file),
-            "GOOGLE_OAUTH_ACCESS_TOKEN": "of-the-tests",
+            "GOOGLE_APPLICATION_CREDENTIALS": str(application_default_credentials(self._endpoints, self.home)),
         }
+        if with_real_gcp():
+            # For previews, which never use it: the real plugin would ask Google about the credentials above.
+            stack.variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = "of-the-tests"
         stack.providers_config = self._endpoints | {"gcp:project": PROJECT, "gcp:zone": "us-central1-a"}
         stack.init()
         self._stacks.append(stack)

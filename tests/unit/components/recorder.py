@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks
 
-PROJECT = "acme-lab"
+PROJECT, PROJECT_NUMBER = "acme-lab", 123456789012
 EXPORT = {"modelName": "resnet", "path": "/models/resnet", "digest": "d1", "usedWeights": "random"}
 LEASE = {"startsAt": "2026-11-25T01:00:00Z", "expiresAt": "2026-11-26T02:00:00Z", "commit": "876bcdc"}
 DNS_ENDPOINT, ADDRESS, CERTIFICATE = "gke-0a1b.us-central1-a.gke.goog", "34.1.2.3", "Q0E="
@@ -138,4 +138,4 @@ def _made(kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
             )
     if "metadata" in inputs:
         return inputs | {"metadata": {"name": f"{name}-1a2b3c4"} | inputs["metadata"]}
-    return {"name": f"{name}-1a2b3c4", "project": PROJECT} | inputs
+    return {"name": f"{name}-1a2b3c4", "project": PROJECT, "projectNumber": PROJECT_NUMBER} | inputs

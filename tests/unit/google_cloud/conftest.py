@@ -7,7 +7,13 @@ import pytest
 
 from google_cloud.access import Access, access_of
 from google_cloud.rest import RETRIES
-from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
+from tests.support.google_stand_in import (
+    PROJECT,
+    GoogleStandIn,
+    application_default_credentials,
+    serving,
+    write_auth_plugin,
+)
 
 
 @pytest.fixture
@@ -16,9 +22,13 @@ def cloud() -> GoogleStandIn:
 
 
 @pytest.fixture
-def access(cloud: GoogleStandIn, no_environment: None) -> Iterator[Access]:
+def access(
+    cloud: GoogleStandIn, no_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Access]:
     with serving(cloud) as keys:
-        yield access_to(keys)
+        file = application_default_credentials(keys, tmp_path)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        yield access_of(keys | {"gcp:project": PROJECT})
 
 
 def access_to(keys: dict[str, str]) -> Access:
@@ -36,13 +46,13 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Remove all credentials but those that a test gives, and put the programs that a stack needs on PATH."""
-    for name in ("GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_PROJECT",
-                 "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):  # fmt: skip
+    for name in ("GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS",
+                 "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT", "GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT",
+                 "CLOUDSDK_CORE_PROJECT"):  # fmt: skip
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "no-gcloud"))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     plugin = tmp_path / "bin/gke-gcloud-auth-plugin"
     plugin.parent.mkdir()
-    plugin.write_text("#!/bin/sh\n")
-    plugin.chmod(0o755)
+    write_auth_plugin(plugin)
     monkeypatch.setenv("PATH", str(plugin.parent))

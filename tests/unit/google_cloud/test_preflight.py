@@ -4,12 +4,14 @@ import json
 
 import pytest
 
+from components.gke.kubeconfig import exec_kubeconfig
+from google_cloud import auth_plugin
 from google_cloud.access import access_of
-from google_cloud.preflight import ROLES, Requirements, find_problems, problem_report
+from google_cloud.preflight import ROLES, Requirements, find_problems, identity_problems, problem_report
 from google_cloud.rest import CloudError
 from stacks.files import load_settings
 from stacks.quota_needs import APIS, Need, needs
-from tests.support.google_stand_in import PROJECT, ZONE
+from tests.support.google_stand_in import PROJECT, ZONE, write_auth_plugin
 
 
 def wanted(*accounts: str) -> Requirements:
@@ -33,8 +35,7 @@ def test_where_all_requirements_are_met_there_are_no_problems(access):
 
 
 def test_a_missing_project_is_a_problem_with_its_command(no_environment):
-    access = access_of({"gcp:accessToken": "t"})
-    (only,) = find_problems(wanted(), access)
+    (only,) = find_problems(wanted(), access_of({}))
     assert only.commands == ("pulumi config set gcp:project <project> --stack 8cpu-16gb",)
 
 
@@ -62,6 +63,73 @@ def test_a_missing_auth_plugin_is_reported_with_the_other_problems(cloud, found,
     cloud.apis.discard("container.googleapis.com")
     assert count() == 2
     assert "gcloud components install gke-gcloud-auth-plugin" in found()
+    assert "apt-get install google-cloud-cli-gke-gcloud-auth-plugin" in found()
+
+
+# What cred.go prints: klog's head, then the chain of errors.
+KLOG = (
+    "F1126 16:20:00.123456    4242 cred.go:145] print credential failed with error: Failed to retrieve access token:: "
+)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (f"echo '{KLOG}google: could not find default credentials' >&2; exit 1",
+         "(exit code 1: print credential failed with error: Failed to retrieve access token:: google: could not find"),
+        ("echo 'unknown flag: --use_application_default_credentials' >&2; exit 2",
+         "(exit code 2: unknown flag: --use_application_default_credentials)"),
+        ("exit 1", "(exit code 1: it says nothing)"),
+        ("echo 'token ya29.SECRET expired' >&2; exit 1", "(exit code 1: token (token) expired)"),
+        ("echo '{\"kind\": \"ExecCredential\", \"status\": {\"token\": \"\"}}'", "not an ExecCredential with a token"),
+        ("echo ya29.SECRET", "not an ExecCredential with a token"),
+        ("exec /bin/sleep 30", "it did not answer within 1 s"),
+    ],
+)  # fmt: skip
+def test_an_auth_plugin_that_gives_no_credential_is_one_line_with_its_own_reason(
+    found, monkeypatch, tmp_path, script, reason
+):
+    monkeypatch.setattr(auth_plugin, "_TRIAL_LIMIT_S", 1.0)
+    write_auth_plugin(tmp_path / "bin/gke-gcloud-auth-plugin", script)
+    said = found()
+    assert "one requirement of stack 8cpu-16gb is not met" in said
+    (line,) = (line for line in said.splitlines() if line.startswith("1. "))
+    assert line.startswith("1. gke-gcloud-auth-plugin gives no credential (")
+    assert reason in line
+    assert "SECRET" not in said
+
+
+def test_the_auth_plugin_is_run_as_the_kubeconfig_runs_it(access, tmp_path):
+    write_auth_plugin(tmp_path / "bin/gke-gcloud-auth-plugin", f'echo "$@" > {tmp_path}/asked; exit 1')
+    find_problems(wanted(), access)
+    (user,) = json.loads(exec_kubeconfig("gke.example"))["users"]
+    assert (tmp_path / "asked").read_text().split() == user["user"]["exec"]["args"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "setting", "instead"),
+    [
+        ({"gcp:accessToken": "secret"}, "gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN", "application-default login"),
+        ({"gcp:credentials": "/secret.json"}, "gcp:credentials or GOOGLE_CREDENTIALS",
+         "export GOOGLE_APPLICATION_CREDENTIALS="),
+        ({"gcp:impersonateServiceAccount": "deployer@acme"}, "gcp:impersonateServiceAccount or GOOGLE_IMPERSONATE",
+         "gcloud auth application-default login --impersonate-service-account=deployer@acme"),
+    ],
+)  # fmt: skip
+def test_credentials_that_the_auth_plugin_does_not_read_are_a_problem(no_environment, keys, setting, instead):
+    (problem,) = identity_problems(access_of(keys))
+    assert f"the credentials are those of {setting}" in problem.message
+    assert "secret" not in problem.message
+    assert instead in problem.commands[0]
+
+
+@pytest.mark.parametrize(
+    "variable", ["GOOGLE_OAUTH_ACCESS_TOKEN", "GOOGLE_CREDENTIALS", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"]
+)
+def test_so_are_those_of_the_providers_variables(no_environment, monkeypatch, variable):
+    assert identity_problems(access_of({})) == []
+    monkeypatch.setenv(variable, "value")
+    assert variable in identity_problems(access_of({}))[0].message
 
 
 @pytest.mark.parametrize("api", APIS)

@@ -35,9 +35,10 @@ def test_stacks_without_a_cluster_of_their_own_keep_every_rule():
 
 
 def test_a_seed_faithful_stack_breaks_one_rule_whose_message_says_that_it_must():
-    (violation,) = broken(record_gke(settings_with({"seedFaithful": True})), "8cpu-16gb")
-    assert violation.startswith("requests-and-limits: Deployment gke-serving-deployment: ")
-    assert "seedFaithful" in violation
+    violations = broken(record_gke(settings_with({"seedFaithful": True})), "8cpu-16gb")
+    for violation, container in zip(violations, ("model-access", "tf-serving"), strict=True):
+        assert violation.startswith(f"requests-and-limits: Deployment gke-serving-deployment: container {container} ")
+        assert "seedFaithful" in violation
 
 
 def test_a_stack_named_after_another_shape_breaks_a_rule():

@@ -8,18 +8,22 @@ from shapebench.cli import app
 from shapebench.commands import preflight
 from stacks import files
 from tests.support import google_resources
-from tests.support.google_stand_in import PROJECT, GoogleStandIn, serving
+from tests.support.google_stand_in import (
+    PROJECT,
+    GoogleStandIn,
+    application_default_credentials,
+    serving,
+    write_auth_plugin,
+)
 
 
 @pytest.fixture
 def cloud(monkeypatch, tmp_path):
-    plugin = tmp_path / "gke-gcloud-auth-plugin"
-    plugin.write_text("#!/bin/sh\n")
-    plugin.chmod(0o755)
+    write_auth_plugin(tmp_path / "gke-gcloud-auth-plugin")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("GOOGLE_OAUTH_ACCESS_TOKEN", "a-token")
     cloud = GoogleStandIn()
     with serving(cloud) as keys:
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(application_default_credentials(keys, tmp_path)))
         config = files.load_config("8cpu-16gb") | keys
         monkeypatch.setattr(preflight, "load_config", lambda _: config)
         yield cloud

@@ -108,7 +108,10 @@ def test_a_kubeconfig_uses_the_auth_plugin_and_says_how_to_install_it():
     plugin = user["user"]["exec"]
     assert plugin["command"] == "gke-gcloud-auth-plugin"
     assert plugin["provideClusterInfo"] is True
-    assert "gcloud components install" in plugin["installHint"]
+    # Without it the plugin asks gcloud's own login, and not the credentials of Pulumi's Google provider.
+    assert plugin["args"] == ["--use_application_default_credentials"]
+    assert "gcloud components install gke-gcloud-auth-plugin" in plugin["installHint"]
+    assert "apt-get install google-cloud-cli-gke-gcloud-auth-plugin" in plugin["installHint"]
     (context,) = config["contexts"]
     assert context["name"] == config["current-context"]
     assert context["context"] == {"cluster": config["clusters"][0]["name"], "user": user["name"]}

@@ -5,7 +5,7 @@ import pytest
 from components.gke.model_store import MODEL_FILES
 from serving.export.resnet50 import write_saved_model
 from tests.unit.components.gke.gke_program import record_gke, record_stack, settings_with
-from tests.unit.components.recorder import PROJECT
+from tests.unit.components.recorder import PROJECT, PROJECT_NUMBER
 
 
 @pytest.fixture(scope="module")
@@ -42,23 +42,41 @@ def test_the_files_are_those_of_an_export(tmp_path):
     assert written == set(MODEL_FILES)
 
 
-def test_only_the_reader_may_read_and_only_this_bucket(recording):
+def test_only_the_servers_kubernetes_account_may_read_and_only_this_bucket(recording):
     (grant,) = recording.of("bucketIAMMember:BucketIAMMember")
     bucket = recording.one("bucket:Bucket")
     assert bucket.urn in grant.depends_on
     assert grant.inputs["role"] == "roles/storage.objectViewer"
-    assert grant.inputs["member"] == f"serviceAccount:shapebench-8cpu-16gb-model@{PROJECT}.iam.gserviceaccount.com"
-
-
-def test_only_the_servers_kubernetes_account_acts_as_the_reader(recording):
-    (binding,) = recording.of("serviceaccount/iAMMember:IAMMember")
-    account = recording.one("core/v1:ServiceAccount", "serving-account").inputs["metadata"]
-    assert binding.inputs["role"] == "roles/iam.workloadIdentityUser"
-    assert binding.inputs["member"] == (
-        f"serviceAccount:{PROJECT}.svc.id.goog[{account['namespace']}/{account['name']}]"
+    # As https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity writes it: number, then ID.
+    assert grant.inputs["member"] == (
+        f"principal://iam.googleapis.com/projects/{PROJECT_NUMBER}/locations/global/workloadIdentityPools/"
+        f"{PROJECT}.svc.id.goog/subject/ns/shapebench/sa/tf-serving"
     )
-    email = binding.inputs["serviceAccountId"].rpartition("/")[2]
-    assert account["annotations"] == {"iam.gke.io/gcp-service-account": email}
+    account = recording.one("core/v1:ServiceAccount", "serving-account").inputs["metadata"]
+    assert (account["namespace"], account["name"]) == ("shapebench", "tf-serving")
+    assert not account.get("annotations")
+    pod = recording.one("apps/v1:Deployment").inputs["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == account["name"]
+
+
+def test_no_google_account_reads_the_model(recording):
+    accounts = {each.inputs["accountId"] for each in recording.of("serviceaccount/account:Account")}
+    assert accounts == {"shapebench-8cpu-16gb-nodes"}
+    assert recording.of("serviceaccount/iAMMember:IAMMember") == []
+
+
+def test_the_grant_is_made_while_the_nodes_are_for_it_takes_minutes(recording):
+    (grant,) = recording.of("bucketIAMMember:BucketIAMMember")
+    by_urn = {each.urn: each for each in recording.resources}
+
+    def before(urn: str) -> set[str]:
+        direct = by_urn[urn].depends_on if urn in by_urn else frozenset()
+        return set(direct).union(*(before(each) for each in direct))
+
+    waits_for = before(grant.urn)
+    assert recording.one("cluster:Cluster").urn in waits_for
+    later = (*recording.of("nodePool:NodePool"), *recording.of("bucketObject:BucketObject"))
+    assert not waits_for & {each.urn for each in later}
 
 
 def test_the_model_uri_is_known_only_once_the_server_may_read_it(recording):
@@ -68,11 +86,7 @@ def test_the_model_uri_is_known_only_once_the_server_may_read_it(recording):
     assert f"--model_base_path=gs://{bucket}/d1/resnet" in container["args"]
     before = {
         each.urn
-        for typ in (
-            "bucketObject:BucketObject",
-            "bucketIAMMember:BucketIAMMember",
-            "serviceaccount/iAMMember:IAMMember",
-        )
+        for typ in ("bucketObject:BucketObject", "bucketIAMMember:BucketIAMMember")
         for each in recording.of(typ)
     }
     assert before <= deployment.depends_on

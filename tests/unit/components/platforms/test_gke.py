@@ -35,12 +35,17 @@ DESCRIBED = {
 NEITHER = {
     "gcp:compute/routerNat:RouterNat",
     "gcp:projects/iAMMember:IAMMember",
-    "gcp:serviceaccount/iAMMember:IAMMember",
     "gcp:storage/bucketIAMMember:BucketIAMMember",
     "gcp:storage/bucketObject:BucketObject",
 }
 # What says something of the shape.
-OF_THE_SHAPE = ("/gke-preflight", "/gke-cluster-serving", "/gke-serving-deployment", "/gke-load-test-run")
+OF_THE_SHAPE = (
+    "/gke-preflight",
+    "/gke-cluster-serving",
+    "/gke-serving-deployment",
+    "/gke-serving-start",
+    "/gke-load-test-run",
+)
 CHANGED_GKE: dict[str, Any] = {
     "servingImage": "tensorflow/serving:2.19.1",
     "generatorImage": "locustio/locust:2.46.5",
@@ -278,10 +283,22 @@ def test_the_load_test_runs_on_the_load_pool_once_the_server_is_ready(base):
     assert test.inputs["serving"]["server_version"] == "2.20.0"
 
 
-def test_the_load_test_uses_the_stacks_kubeconfig_which_is_secret(base):
-    used = base.one("kubernetes:LoadTest").inputs["kubeconfig"]
+@pytest.mark.parametrize("typ", ["kubernetes:LoadTest", "kubernetes:ServerStart"])
+def test_what_reaches_the_cluster_uses_the_stacks_kubeconfig_which_is_secret(base, typ):
+    used = base.one(typ).inputs["kubeconfig"]
     assert rpc.is_rpc_secret(used)
     assert used == base.one("providers:kubernetes").inputs["kubeconfig"]
+
+
+def test_the_init_container_needs_no_image_but_the_generators():
+    def waits_with(**changes: Any) -> str:
+        pod = record_gke(settings_with(**changes)).one("apps/v1:Deployment").inputs["spec"]["template"]["spec"]
+        return pod["initContainers"][0]["image"]
+
+    assert waits_with() == GENERATOR_IMAGES["rest"]
+    # Another protocol is no reason to deploy the server anew.
+    assert waits_with(serving={"protocol": "grpc", "interOp": 8}) == GENERATOR_IMAGES["rest"]
+    assert waits_with(gke={"generatorImage": "mirror.example/locust:2.46.6"}) == "mirror.example/locust:2.46.6"
 
 
 def test_over_grpc_the_load_test_reaches_every_pod_with_an_image_that_has_grpc():

@@ -84,10 +84,12 @@ def test_every_resource_uses_the_context_of_the_settings():
     inside = [
         provider
         for name, provider in recorder.providers.items()
-        if name.startswith("cluster-serving-") or name == "cluster-load-test-scripts"
+        if (name.startswith("cluster-serving-") and name != "cluster-serving-start")
+        or name == "cluster-load-test-scripts"
     ]
     assert inside
     assert all("pulumi:providers:kubernetes::cluster-cluster" in provider for provider in inside)
+    assert recorder.inputs["cluster-serving-start"]["context"] == "kind-lab"
 
 
 def test_a_preview_is_complete_before_the_model_is_exported(base):

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from pathlib import Path
 from typing import NamedTuple
 
 import pulumi
@@ -10,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pulumi.runtime import mocks
 
+import serving.model_access
 from components.serving.tf_serving import TfServing, TfServingArgs, config_map_name
+from components.serving.variant import BucketAccess, ClusterAccess
 from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
@@ -33,7 +36,9 @@ BASE = TfServingArgs(
     model_digest="d1",
     variant=ServingVariant(protocol="rest", intra_op=2, inter_op=4),
     threads=RequestThreads(grpc=1024, rest=8),
+    access=ClusterAccess(context="lab"),
 )
+BUCKET = BucketAccess("locustio/locust:2.46.6", {"owner": "tests"})
 
 
 class Registered(NamedTuple):
@@ -61,6 +66,11 @@ class Registered(NamedTuple):
         return container
 
     @property
+    def start(self) -> dict:
+        (start,) = self.of("ServerStart")
+        return start
+
+    @property
     def flags(self) -> dict[str, str]:
         return dict(flag.removeprefix("--").split("=", 1) for flag in self.container["args"])
 
@@ -73,8 +83,11 @@ class Recorder(mocks.Mocks):
         self.resources: dict[str, dict] = {}
 
     def new_resource(self, args):
-        if args.typ.startswith("kubernetes:"):
+        if args.typ.endswith(":ServerStart"):
+            self.resources["ServerStart/start"] = args.inputs
+        elif args.typ.startswith("kubernetes:"):
             self.resources[f"{args.inputs['kind']}/{args.inputs['metadata']['name']}"] = args.inputs
+            return args.name, args.inputs | {"metadata": args.inputs["metadata"] | {"uid": f"uid-of-{args.name}"}}
         return args.name, args.inputs
 
     def call(self, _args):
@@ -130,8 +143,7 @@ def base() -> Registered:
 
 @pytest.fixture(scope="module")
 def on_bucket() -> Registered:
-    annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
-    return registered(with_(model_uri="gs://bucket/d1/resnet", service_account_annotations=annotations))
+    return registered(with_(model_uri="gs://bucket/d1/resnet", bucket=BUCKET))
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +247,7 @@ def test_a_pod_is_scheduled_on_its_pool_only_and_tolerates_its_taint():
 def test_a_pod_is_ready_when_the_model_is_available_and_stays_so_under_load(base):
     startup, readiness = base.container["startupProbe"], base.container["readinessProbe"]
     assert startup["httpGet"] == {"path": "/v1/models/resnet/metadata", "port": 8501}
-    assert startup["periodSeconds"] * startup["failureThreshold"] == 600
+    assert startup["periodSeconds"] * startup["failureThreshold"] == 150
     assert readiness["grpc"] == {"port": 8500}
     assert readiness["periodSeconds"] * readiness["failureThreshold"] >= 60
     assert base.flags["enable_grpc_healthcheck_service"] == "true"
@@ -243,7 +255,8 @@ def test_a_pod_is_ready_when_the_model_is_available_and_stays_so_under_load(base
 
 
 def test_a_deployment_waits_longer_than_a_pod_may_take_to_start(base):
-    assert base.deployment["progressDeadlineSeconds"] > 600
+    # IAM's wait, the server's start, and time to pull two images.
+    assert base.deployment["progressDeadlineSeconds"] >= 180 + 150 + 120
 
 
 def test_a_pod_keeps_the_restricted_pod_security_level(base):
@@ -265,14 +278,14 @@ def test_no_pod_has_a_token_and_only_a_bucket_needs_an_account(base, on_bucket):
     assert "serviceAccountName" not in base.pod
     (account,) = on_bucket.of("ServiceAccount")
     assert on_bucket.pod["serviceAccountName"] == account["metadata"]["name"] == SERVICE_ACCOUNT
-    assert "iam.gke.io/gcp-service-account" in account["metadata"]["annotations"]
+    assert account["metadata"]["annotations"] == {"owner": "tests"}
     for made in (base, on_bucket):
         assert made.pod["automountServiceAccountToken"] is False
     assert account["automountServiceAccountToken"] is False
 
 
 def test_a_server_on_a_bucket_has_an_account_without_annotations_too():
-    made = registered(with_(model_uri="gs://bucket/d1/resnet", service_account_annotations={}))
+    made = registered(with_(model_uri="gs://bucket/d1/resnet", bucket=BucketAccess("locustio/locust:2.46.6")))
     assert made.pod["serviceAccountName"] == SERVICE_ACCOUNT
     assert len(made.policy("server")["egress"]) > 0
 
@@ -353,6 +366,51 @@ def test_seed_faithful_changes_resources_probes_rest_threads_and_affinity_only(b
     assert set(base.resources) == set(seed.resources)
 
 
+def test_a_server_on_a_bucket_is_preceded_by_a_wait_for_its_model(base, on_bucket, tmp_path):
+    assert not base.pod.get("initContainers")
+    (wait,) = on_bucket.pod["initContainers"]
+    program, isolated, script = wait["command"]
+    assert (program, isolated) == ("python", "-I")
+    (config_map,) = on_bucket.of("ConfigMap")
+    (mount,) = (mount for mount in wait["volumeMounts"] if mount["name"] == "config")
+    text = config_map["data"][script.removeprefix(f"{mount['mountPath']}/")]
+    assert text == Path(serving.model_access.__file__).read_text()
+    assert wait["args"] == [
+        "http://169.254.169.254",
+        "https://storage.googleapis.com",
+        on_bucket.flags["model_base_path"],
+        "180",
+    ]
+    assert wait["terminationMessagePolicy"] == "FallbackToLogsOnError"
+
+
+def test_the_wait_for_the_model_is_as_confined_as_the_server_and_changes_no_room(on_bucket):
+    (wait,) = on_bucket.pod["initContainers"]
+    assert wait["securityContext"] == on_bucket.container["securityContext"]
+    assert wait["resources"] == on_bucket.container["resources"]
+    assert wait["resources"]["limits"]["memory"]
+
+
+def test_seed_faithful_waits_for_its_model_too_and_sets_no_resources():
+    (wait,) = registered(with_(model_uri="gs://b/d1/resnet", bucket=BUCKET, seed_faithful=True)).pod["initContainers"]
+    assert wait["command"][0] == "python"
+    assert "resources" not in wait
+
+
+def test_services_exist_once_every_pod_of_this_deployment_was_ready(base):
+    assert base.start["deployment"] == "uid-of-serving-deployment"
+    assert (base.start["namespace"], base.start["selector"], base.start["replicas"]) == ("shapebench", SERVER_LABELS, 2)
+    assert base.start["limitS"] == base.deployment["progressDeadlineSeconds"]
+    for suffix in ("rest", "grpc"):
+        awaited = {urn.rsplit("::", 1)[-1] for urn in base.requests[f"serving-{suffix}"].dependencies}
+        assert "serving-start" in awaited
+
+
+def test_pulumi_itself_waits_for_the_controller_only_for_it_reads_no_init_container(base):
+    annotations = base.resources["Deployment/tf-serving"]["metadata"]["annotations"]
+    assert annotations == {"pulumi.com/waitFor": "jsonpath={.status.observedGeneration}"}
+
+
 CHANGES: list[dict[str, object]] = [
     {"namespace": "other"},
     {"image": "tensorflow/serving:2.19.1"},
@@ -365,7 +423,8 @@ CHANGES: list[dict[str, object]] = [
     {"batching": BATCHING},
     {"cpu_limit": 1.5},
     {"threads": RequestThreads(grpc=2048, rest=8)},
-    {"service_account_annotations": {}},
+    {"access": ClusterAccess(context="another")},
+    {"bucket": BUCKET},
     {"pool": {"shapebench/pool": "serving"}},
     {"resources": PodResources(500, 1024)},
     {"one_a_node": False},
@@ -456,7 +515,8 @@ ANY_ARGS = st.builds(
             "cpu_limit": st.none() | st.integers(1, 64000).map(lambda millis: millis / 1000),
         }
     ).map(ServingVariant.model_validate),
-    service_account_annotations=st.none() | st.just({}),
+    access=st.just(ClusterAccess()),
+    bucket=st.none() | st.just(BUCKET),
     pool=st.sampled_from([{}, {"shapebench/pool": "serving"}]),
     resources=st.none() | st.builds(PodResources, st.integers(100, 64000), st.integers(512, 65536)),
     one_a_node=st.booleans(),
@@ -496,5 +556,6 @@ def test_with_any_arguments_nothing_is_public_and_a_pod_has_the_memory_that_it_r
     assert not GENERATOR_LABELS.items() <= labels.items()
     admitted = peers(made.policy("server")["ingress"], "from")
     assert admitted == [{"podSelector": {"matchLabels": GENERATOR_LABELS}}]
-    elsewhere = [inputs["metadata"].get("namespace", args.namespace) for inputs in made.resources.values()]
+    objects = [inputs for name, inputs in made.resources.items() if not name.startswith("ServerStart/")]
+    elsewhere = [inputs["metadata"].get("namespace", args.namespace) for inputs in objects]
     assert set(elsewhere) == {args.namespace}

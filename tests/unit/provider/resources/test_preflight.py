@@ -5,7 +5,14 @@ import pytest
 from provider.resource import Operation, ResourceError
 from provider.resources.preflight import Preflight
 from stacks.quota_needs import Need
-from tests.support.google_stand_in import PROJECT, ZONE, GoogleStandIn, serving
+from tests.support.google_stand_in import (
+    PROJECT,
+    ZONE,
+    GoogleStandIn,
+    application_default_credentials,
+    serving,
+    write_auth_plugin,
+)
 
 COSTS = "until `pulumi destroy` this stack costs about 0.62 USD an hour"
 TOKEN = "very-secret"
@@ -18,12 +25,11 @@ def cloud():
 
 @pytest.fixture
 def inputs(cloud, monkeypatch, tmp_path):
-    plugin = tmp_path / "gke-gcloud-auth-plugin"
-    plugin.write_text("#!/bin/sh\n")
-    plugin.chmod(0o755)
+    write_auth_plugin(tmp_path / "gke-gcloud-auth-plugin")
     monkeypatch.setenv("PATH", str(tmp_path))
     with serving(cloud) as keys:
-        google = keys | {"gcp:project": PROJECT, "gcp:accessToken": TOKEN}
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(application_default_credentials(keys, tmp_path)))
+        google = keys | {"gcp:project": PROJECT}
         yield {"stack": "8cpu-16gb", "zone": ZONE, "project": PROJECT, "google": google, "needs": needs(CPUS=20),
                "accounts": ["shapebench-8cpu-16gb-nodes"], "costs": COSTS, "ask": True}  # fmt: skip
 
@@ -49,7 +55,8 @@ def test_a_stack_with_enough_of_everything_passes_after_the_price_is_printed(clo
 
 
 def test_the_state_holds_no_credentials(inputs, operation):
-    assert TOKEN not in repr(Preflight().create(inputs, operation))
+    state = Preflight().create(inputs | {"google": inputs["google"] | {"gcp:other": TOKEN}}, operation)
+    assert TOKEN not in repr(state)
 
 
 def test_all_that_is_missing_is_in_one_error(cloud, inputs, operation):
@@ -57,6 +64,17 @@ def test_all_that_is_missing_is_in_one_error(cloud, inputs, operation):
     cloud.apis.discard("iam.googleapis.com")
     with pytest.raises(ResourceError, match="2 requirements of stack 8cpu-16gb are not met") as caught:
         Preflight().create(inputs, operation)
+    assert "ya29" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ask", [True, False])
+def test_credentials_that_the_auth_plugin_does_not_read_stop_the_update_even_where_the_check_is_skipped(
+    cloud, inputs, operation, ask
+):
+    google = inputs["google"] | {"gcp:accessToken": TOKEN}
+    with pytest.raises(ResourceError, match="those of gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN") as caught:
+        Preflight().create(inputs | {"google": google, "ask": ask}, operation)
+    assert "gcloud auth application-default login" in str(caught.value)
     assert TOKEN not in str(caught.value)
 
 

@@ -1,0 +1,111 @@
+"""Runs in the server's pod before the server: waits until the pod may read its model. Needs the standard library only.
+
+TensorFlow Serving looks for its model once, and TensorFlow keeps an empty token for the life of the process after one
+failed request for it. Both requests can fail in a pod's first seconds, or until the bucket's grant is in force.
+"""
+
+import http.client
+import json
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+
+# Of an export's first version: the server reads it first.
+_FILE = "1/saved_model.pb"
+_TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105 - not a token
+_INTERVAL_S = 2.0
+_REQUEST_LIMIT_S = 5.0
+# https://cloud.google.com/iam/docs/access-change-propagation
+_IAM_DELAY = "A change of IAM takes typically 2 minutes, potentially 7 or longer: run `pulumi up` again"
+
+
+class NoAccessError(Exception):
+    """The model cannot be read now; the message says why."""
+
+
+def read_model(metadata_url: str, storage_url: str, model_uri: str) -> None:
+    """Read what the server reads first, an object and a list of its folder; raises NoAccessError."""
+    token = _token(metadata_url)
+    bucket, _, folder = model_uri.removeprefix("gs://").partition("/")
+    objects = f"{storage_url}/storage/v1/b/{bucket}/o"
+    name = f"{folder}/{_FILE}"
+    _read(f"gs://{bucket}/{name}", f"{objects}/{urllib.parse.quote(name, safe='')}", token)
+    listed = urllib.parse.urlencode({"prefix": f"{folder}/", "maxResults": 1})
+    _read(f"the list of {model_uri}", f"{objects}?{listed}", token)
+
+
+def wait(read: Callable[[], None], within_s: float) -> None:
+    """Return once `read` succeeds, and print each new reason why it does not; raises NoAccessError with the last."""
+    began, said = time.monotonic(), ""
+    while True:
+        try:
+            return read()
+        except NoAccessError as error:
+            if time.monotonic() - began > within_s:
+                raise
+            if str(error) != said:
+                said = str(error)
+                print(f"after {time.monotonic() - began:.0f} s: {said}", flush=True)
+        time.sleep(_INTERVAL_S)
+
+
+def _token(metadata_url: str) -> str:
+    try:
+        return str(json.loads(_get(metadata_url + _TOKEN_PATH, {"Metadata-Flavor": "Google"}))["access_token"])
+    except urllib.error.HTTPError as error:
+        raise NoAccessError(f"the metadata server gives no token ({error.code} {error.reason})") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAccessError(f"the metadata server does not answer ({_cause(error)})") from None
+    except (ValueError, KeyError, TypeError):
+        raise NoAccessError("the metadata server's answer holds no token") from None
+
+
+def _read(what: str, url: str, token: str) -> None:
+    try:
+        _get(url, {"Authorization": f"Bearer {token}"})
+    except urllib.error.HTTPError as error:
+        reasons = {
+            401: "Cloud Storage does not accept the pod's token",
+            403: "the bucket's grant to the pod's service account is missing or not yet in force",
+            404: "it is not in the bucket",
+        }
+        reason = reasons.get(error.code, "Cloud Storage refuses it")
+        raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})") from None
+    except (OSError, http.client.HTTPException) as error:
+        raise NoAccessError(f"{what} cannot be read: Cloud Storage does not answer ({_cause(error)})") from None
+
+
+def _get(url: str, headers: Mapping[str, str]) -> bytes:
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 - the component gives the URL
+    with urllib.request.urlopen(request, timeout=_REQUEST_LIMIT_S) as answer:  # noqa: S310 - the same
+        return bytes(answer.read())
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    """Google's own message, where there is one."""
+    try:
+        return str(json.loads(error.read())["error"]["message"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return str(error.reason)
+
+
+def _cause(error: Exception) -> str:
+    return str(getattr(error, "reason", error)) or type(error).__name__
+
+
+def main(metadata_url: str, storage_url: str, model_uri: str, within_s: str) -> None:
+    """Wait until the model at `model_uri` (`gs://…`) can be read, for `within_s` seconds at most."""
+    try:
+        wait(lambda: read_model(metadata_url, storage_url, model_uri), float(within_s))
+    except NoAccessError as error:
+        sys.exit(
+            f"after {within_s} s the server still cannot load its model, so it was not started: {error}. {_IAM_DELAY}"
+        )
+    print(f"{model_uri} can be read", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

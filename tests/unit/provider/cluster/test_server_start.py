@@ -1,0 +1,161 @@
+"""The wait for the servers ends when all are ready, or with the reason why one does not start.
+
+The statuses are those of a kubelet: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states
+"""
+
+import threading
+from typing import Any
+
+import pytest
+
+from provider.cluster import server_start
+from provider.cluster.server_start import wait_for_servers
+from provider.resource import Operation, ResourceError
+from provider.resources.server_start import ServerStart
+from stacks.names import SERVER_LABELS
+
+Json = dict[str, Any]
+WAITING = {"waiting": {"reason": "PodInitializing"}}
+BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}}
+
+
+@pytest.fixture(autouse=True)
+def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_start, "_POLL_S", 0.01)
+
+
+def status(name: str, state: Json, last: Json | None = None, restarts: int = 0) -> Json:
+    common = {
+        "name": name,
+        "image": "i",
+        "imageID": "i@sha256:1",
+        "restartCount": restarts,
+        "ready": "running" in state,
+    }
+    return common | {"state": state} | ({"lastState": last} if last else {})
+
+
+def ended(code: int, message: str = "", reason: str = "Error") -> Json:
+    return {"terminated": {"exitCode": code, "reason": reason, "message": message}}
+
+
+def pod(server: Json, init: Json | None = None, name: str = "tf-serving-0") -> Json:
+    statuses = {"containerStatuses": [server]} | ({"initContainerStatuses": [init]} if init else {})
+    return {"metadata": {"name": name, "uid": f"uid-{name}"}, "spec": {}, "status": statuses}
+
+
+READY = pod(status("tf-serving", {"running": {}}), status("model-access", ended(0, reason="Completed")))
+WAITS = pod(status("tf-serving", WAITING), status("model-access", {"running": {}}))
+REFUSED = "after 2 s: 503\nafter 180 s the server still cannot load its model: 403"
+
+
+class Pods:
+    """A cluster whose pods are those of the next moment at each call, and then stay."""
+
+    def __init__(self, *moments: list[Json]) -> None:
+        self._moments = iter(moments)
+        self._now: list[Json] = []
+
+    def pods(self, selector: str) -> list[Json]:
+        assert selector == "app.kubernetes.io/name=tf-serving,app.kubernetes.io/component=model-server"
+        self._now = next(self._moments, self._now)
+        return self._now
+
+
+def waited(*moments: list[Json], replicas: int = 1, limit_s: float = 5, log: list[str] | None = None) -> list[Any]:
+    said = [] if log is None else log
+    operation = Operation(said.append, said.append)
+    return wait_for_servers(Pods(*moments), SERVER_LABELS, replicas, limit_s, operation)  # type: ignore[arg-type]
+
+
+def test_all_servers_are_waited_for():
+    second = pod(status("tf-serving", {"running": {}}), name="tf-serving-1")
+    log: list[str] = []
+    servers = waited([], [WAITS], [READY], [READY, second], replicas=2, log=log)
+    assert [server.name for server in servers] == ["tf-serving-0", "tf-serving-1"]
+    assert "0 of 1 servers are ready, and 2 are declared" in log[1]
+
+
+def test_a_pod_that_is_being_deleted_is_neither_waited_for_nor_counted():
+    leaving = pod(status("tf-serving", {"running": {}}), name="old")
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-26T00:00:00Z"
+    assert [server.name for server in waited([leaving, READY])] == ["tf-serving-0"]
+
+
+@pytest.mark.parametrize("state", [(ended(1, REFUSED), None), (BACK_OFF, ended(1, REFUSED))])
+def test_an_init_container_that_gave_up_is_the_end_at_once_with_its_log(state):
+    gave_up = pod(status("tf-serving", WAITING), status("model-access", *state))
+    with pytest.raises(ResourceError) as failure:
+        waited([WAITS], [gave_up], limit_s=5)
+    assert str(failure.value) == (
+        "pod tf-serving-0 does not start, so nothing was measured; its container model-access ended with exit code 1:\n"
+        + REFUSED
+    )
+
+
+def test_the_next_update_waits_for_the_next_attempt_not_for_the_one_that_failed_before_it():
+    before = pod(status("tf-serving", WAITING), status("model-access", BACK_OFF, ended(1, REFUSED)))
+    again = pod(status("tf-serving", WAITING), status("model-access", {"running": {}}, ended(1, REFUSED), restarts=1))
+    assert waited([before], [before], [again], [READY])
+    failed_again = pod(status("tf-serving", WAITING), status("model-access", BACK_OFF, ended(1, "second"), restarts=1))
+    with pytest.raises(ResourceError, match="second"):
+        waited([before], [again], [failed_again], limit_s=5)
+
+
+def test_a_server_may_be_restarted_once_and_the_second_end_says_what_its_log_does():
+    once = pod(status("tf-serving", {"running": {}} | {"ready": False}, ended(137), restarts=1))
+    once["status"]["containerStatuses"][0]["ready"] = False
+    assert waited([WAITS], [once], [READY])
+    crash = "\n".join(f"line {number}" for number in range(40))
+    twice = pod(status("tf-serving", BACK_OFF, ended(137, crash, "OOMKilled"), restarts=1))
+    with pytest.raises(ResourceError) as failure:
+        waited([WAITS], [once], [twice], limit_s=5)
+    said = str(failure.value).splitlines()
+    assert said[0].endswith("its container tf-serving ended with exit code 137 (OOMKilled):")
+    assert said[1:] == [f"line {number}" for number in range(30, 40)]
+
+
+def test_an_image_that_cannot_be_pulled_is_named_before_the_time_is_over(monkeypatch):
+    monkeypatch.setattr(server_start, "_BLOCKED_LIMIT_S", 0.05)
+    state = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nope:1"'}}
+    with pytest.raises(ResourceError, match=r'servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"'):
+        waited([pod(status("tf-serving", WAITING), status("model-access", state))], limit_s=5)
+
+
+def test_when_the_time_is_over_the_pods_condition_is_the_reason():
+    message = "0/3 nodes are available"
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    pending: Json = {"metadata": {"name": "p", "uid": "u"}, "spec": {}, "status": {"conditions": [condition]}}
+    with pytest.raises(ResourceError, match=r"0 of 1 servers are ready.*Unschedulable: 0/3 nodes are available"):
+        waited([pending], limit_s=0.05)
+
+
+def test_an_interrupted_update_stops_waiting():
+    cancelled = threading.Event()
+    cancelled.set()
+    operation = Operation(lambda _: None, lambda _: None, cancelled)
+    with pytest.raises(ResourceError, match="was cancelled"):
+        wait_for_servers(Pods([WAITS]), SERVER_LABELS, 1, 600, operation)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def inputs() -> Json:
+    return {
+        "kubeconfig": "secret-kubeconfig",
+        "namespace": "shapebench",
+        "selector": SERVER_LABELS,
+        "replicas": 1,
+        "deployment": "uid-1",
+        "limitS": 5.0,
+    }
+
+
+def test_the_resource_is_made_anew_for_another_deployment_only_and_keeps_no_kubeconfig(inputs):
+    start = ServerStart(lambda *_: Pods([WAITS], [READY]))  # type: ignore[arg-type, return-value]
+    log: list[str] = []
+    state = start.create(inputs, Operation(log.append, lambda _: None))
+    assert log == ["ready servers: 1"]
+    assert "kubeconfig" not in state
+    assert start.changed(state, inputs) == []
+    assert start.changed(state, inputs | {"kubeconfig": "another", "limitS": 9.0}) == []
+    assert start.changed(state, inputs | {"deployment": "uid-2"}) == ["deployment"]

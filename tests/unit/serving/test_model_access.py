@@ -1,0 +1,123 @@
+"""The wait for a model in a bucket, as the init container runs it, against a metadata server and a bucket."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from serving import model_access
+from serving.model_access import NoAccessError, read_model, wait
+from tests.support.loopback import serve_http
+from tests.support.model_bucket import ModelBucket, serving_bucket
+
+URI = "gs://models-1a2b/d1/resnet"
+OBJECT = "models-1a2b/d1/resnet/1/saved_model.pb"
+
+
+@pytest.fixture
+def bucket() -> ModelBucket:
+    return ModelBucket(holds=lambda name: name == OBJECT)
+
+
+@pytest.fixture
+def url(bucket: ModelBucket) -> Iterator[str]:
+    with serving_bucket(bucket) as url:
+        yield url
+
+
+def as_a_container(url: str, within_s: float, uri: str = URI) -> subprocess.CompletedProcess[str]:
+    """Without site-packages, as the image of the init container need not have ours."""
+    command = [sys.executable, "-I", "-S", str(Path(model_access.__file__)), url, url, uri, str(within_s)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def after(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def test_a_readable_model_is_an_object_and_a_list_of_its_folder(bucket, url):
+    done = as_a_container(url, 0)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{URI} can be read\n", "")
+    assert bucket.asked[1:] == [
+        "/storage/v1/b/models-1a2b/o/d1%2Fresnet%2F1%2Fsaved_model.pb",
+        "/storage/v1/b/models-1a2b/o?prefix=d1%2Fresnet%2F&maxResults=1",
+    ]
+
+
+def test_it_waits_through_a_cold_metadata_server_and_a_late_grant_and_says_each_once(bucket, url, monkeypatch, capsys):
+    monkeypatch.setattr(model_access, "_INTERVAL_S", 0.05)
+    warm, granted = after(0.4), after(0.8)
+    bucket.gives_tokens = lambda: time.monotonic() > warm
+    bucket.permits = lambda *_: time.monotonic() > granted
+    wait(lambda: read_model(url, url, URI), within_s=10)
+    assert 0 <= time.monotonic() - granted < 0.5
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2
+    assert "the metadata server gives no token (503" in said[0]
+    assert "missing or not yet in force (403" in said[1]
+
+
+def test_without_access_it_gives_up_with_the_reason_and_what_to_do(bucket, url):
+    bucket.permits = lambda *_: False
+    began = time.monotonic()
+    done = as_a_container(url, 1)
+    assert done.returncode == 1
+    assert time.monotonic() - began < 10
+    assert "not yet in force (403 Caller does not have storage.objects.get access" in done.stdout
+    (reason,) = done.stderr.splitlines()
+    assert reason.startswith("after 1 s the server still cannot load its model, so it was not started: gs://")
+    assert "storage.objects.get" in reason
+    assert "typically 2 minutes, potentially 7 or longer: run `pulumi up` again" in reason
+    assert "ya29" not in done.stdout + done.stderr
+
+
+def test_the_right_to_get_is_not_enough_for_the_server_lists_too(bucket, url):
+    bucket.permits = lambda _, permission: permission == "storage.objects.get"
+    with pytest.raises(NoAccessError, match=r"the list of gs://models-1a2b/d1/resnet cannot be read.*objects\.list"):
+        read_model(url, url, URI)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"gives_tokens": lambda: False}, r"the metadata server gives no token \(503"),
+        ({"accepts_tokens": False}, r"does not accept the pod's token \(401 Invalid Credentials\)"),
+        ({"permits": lambda *_: False}, r"grant to the pod's service account is missing or not yet in force \(403"),
+        (
+            {"holds": lambda _: False},
+            r"it is not in the bucket \(404 No such object: models-1a2b/d1/resnet/1/saved_model\.pb",
+        ),
+    ],
+)
+def test_each_step_has_its_own_reason(bucket, url, change, reason):
+    for name, value in change.items():
+        setattr(bucket, name, value)
+    with pytest.raises(NoAccessError, match=reason):
+        read_model(url, url, URI)
+
+
+def test_where_nothing_listens_it_says_which_of_the_two_does_not_answer(url):
+    with pytest.raises(NoAccessError, match=r"the metadata server does not answer \(.*refused"):
+        read_model("http://127.0.0.1:1", url, URI)
+    with pytest.raises(NoAccessError, match=r"Cloud Storage does not answer \(.*refused"):
+        read_model(url, "http://127.0.0.1:1", URI)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>"])
+def test_an_answer_that_holds_no_token_is_a_reason_too(body):
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with serve_http(Handler) as broken, pytest.raises(NoAccessError, match="holds no token"):
+        read_model(broken, broken, URI)
