@@ -229,7 +229,7 @@ def test_verdict_as_json_keeps_its_contract(store):
     result = invoke("verdict", "--results", store.uri, "--errors", "5%", "--format", "json")
     found = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert set(found) == {"objective", "best", "verdict", "ranking", "excluded"}
+    assert set(found) == {"objective", "best", "verdict", "conditions", "ranking", "excluded"}
     assert found["best"] == ["8cpu-16gb"]
     assert found["verdict"].startswith("For the lowest cost")
     [ranked] = found["ranking"]
