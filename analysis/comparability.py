@@ -53,7 +53,7 @@ def load_name(manifest: Manifest) -> str:
 def _image(manifest: Manifest) -> str:
     """By digest, so that a mirror's copy is the same image."""
     image = manifest.serving.image
-    return "none" if image is None else ", ".join(sorted(set(re.findall(r"sha256:\w+", image)))) or image
+    return "unknown" if image is None else ", ".join(sorted(set(re.findall(r"sha256:\w+", image)))) or image
 
 
 def _generator(manifest: Manifest) -> str:
@@ -83,8 +83,8 @@ def comparison_key(manifest: Manifest, conditions: Sequence[Condition] = CONDITI
 
 
 def comparison_group(manifest: Manifest) -> str:
-    """A short name of the runs that can be compared with this one: hexadecimal digits, equal for equal conditions."""
-    return sha256("\n".join(comparison_key(manifest, ALL_CONDITIONS)).encode()).hexdigest()[:8]
+    """A short name of the runs that can be compared with this one, equal for equal conditions. It is never a number."""
+    return "g" + sha256("\n".join(comparison_key(manifest, ALL_CONDITIONS)).encode()).hexdigest()[:7]
 
 
 def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> tuple[str, ...]:

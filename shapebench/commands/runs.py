@@ -16,7 +16,7 @@ from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
 
-_TEXT = ("run", "shape", "validity", "started, UTC", "compares within")
+_TEXT = ("run", "shape", "validity", "started, UTC", "group")
 _FIGURES = figures(Shown.RUNS)
 
 
