@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 
+from analysis.comparability import UNKNOWN_CPU
 from analysis.formatting import money, number, percent, stack_and_serving_name
 from analysis.verdict.compare import ratio, runs_to_settle
 from analysis.verdict.objective import Objective
@@ -77,6 +78,8 @@ def _not_compared(verdict: Verdict) -> Iterator[str]:
         yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
     if more := len(verdict.not_compared[_NAMED:]):
         yield f"{more} more {'variant is' if more == 1 else 'variants are'} not in it, either."
+    if UNKNOWN_CPU in verdict.conditions.get("cpu", ""):
+        yield "The CPU model of the ranked servers is not known of all, so it may differ; run them again to know it."
 
 
 def _no_best(verdict: Verdict) -> Iterator[str]:
