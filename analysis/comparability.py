@@ -27,6 +27,14 @@ class Condition:
     value: Callable[[Manifest], str]
     same: str
     """What two runs need in order to be compared, after "run both"."""
+    brief: Callable[[Manifest], str] | None = None
+    """A shorter value, for two runs that it tells apart."""
+
+    def values(self, manifest: Manifest, other: Manifest) -> tuple[str, str]:
+        """Of both runs, no longer than it takes to tell them apart."""
+        if self.brief and self.brief(manifest) != self.brief(other):
+            return self.brief(manifest), self.brief(other)
+        return self.value(manifest), self.value(other)
 
 
 def cpu_name(machine: Machine) -> str:
@@ -37,17 +45,26 @@ def cpu_name(machine: Machine) -> str:
     return f"{machine.cpu_model} ({numbers})" if numbers else machine.cpu_model
 
 
-def cpus(manifest: Manifest) -> str:
+def cpus(manifest: Manifest, name: Callable[[Machine], str] = cpu_name) -> str:
     """The CPU model of the servers; where they differ, the share of the servers that each has."""
-    counted = Counter(map(cpu_name, manifest.replicas)) or Counter([UNKNOWN_CPU])
+    counted = Counter(map(name, manifest.replicas)) or Counter([UNKNOWN_CPU])
     if len(counted) == 1:
         return next(iter(counted))
-    return " and ".join(f"{Fraction(counted[cpu], counted.total())} {cpu}" for cpu in sorted(counted))
+    shares = {cpu: Fraction(counted[cpu], counted.total()) for cpu in sorted(counted)}
+    return " and ".join(f"{cpu} ({share} of the servers)" for cpu, share in shares.items())
+
+
+def _brief_cpus(manifest: Manifest) -> str:
+    return cpus(manifest, lambda machine: machine.cpu_model or UNKNOWN_CPU)
 
 
 def load_name(manifest: Manifest) -> str:
     settings = manifest.load.model_dump(exclude={"mode"}, exclude_none=True)
     return f"{manifest.load.title} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
+
+
+def _digest(manifest: Manifest) -> str:
+    return manifest.serving.model.digest
 
 
 def _image(manifest: Manifest) -> str:
@@ -67,11 +84,11 @@ CONDITIONS = (
     Condition("platform", "on", lambda run: _PLATFORMS[run.platform], "on one platform"),
     Condition("model", "with the model", lambda run: run.serving.model.name, "with one model"),
     Condition("weights", "with", lambda run: f"{run.serving.model.weights} weights", "with the same weights"),
-    Condition("digest", "with the model files", lambda run: run.serving.model.digest, "with the same model files"),
+    Condition("digest", "with the model files", _digest, "with the same model files", lambda run: _digest(run)[:19]),
     Condition("server", "with", server_name, "with one server version"),
     Condition("image", "with the server image", _image, "with one server image"),
     Condition("generator", "with the generator", _generator, "with the same generator"),
-    Condition("cpu", "on", cpus, "on one CPU model (docs/verdict.md says how)"),
+    Condition("cpu", "on", cpus, "on one CPU model (docs/verdict.md says how)", _brief_cpus),
 )
 # A plan combines runs under several loads; nothing else does.
 ALL_CONDITIONS = (Condition("load", "under", load_name, "under one load"), *CONDITIONS)
@@ -92,9 +109,10 @@ def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condit
     found = [each for each in conditions if each.value(manifest) != each.value(other)]
     on_another_platform = [each for each in found if each.name == "platform"]
     return tuple(
-        f"it ran {each.preposition} {each.value(manifest)}, so it does not compare with runs {each.preposition}"
-        f" {each.value(other)}; run both {each.same}"
+        f"it ran {each.preposition} {own}, so it does not compare with runs {each.preposition} {others};"
+        f" run both {each.same}"
         for each in on_another_platform or found
+        for own, others in (each.values(manifest, other),)
     )
 
 
