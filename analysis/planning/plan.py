@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from analysis.comparability import largest_group
 from analysis.formatting import variant_name
 from analysis.planning.capacity import NoCapacityError, NodeCapacity, node_capacity
 from analysis.planning.model import Model, NoModelError, read_model
@@ -80,8 +81,7 @@ def make_plan(store: ResultsStore, requirement: Requirement, on_progress: Callab
             _check(summarise(store, manifest))
             model = read_model(store, manifest)
             run = model, node_capacity(model, requirement.p99_ms)
-            shape = f"{manifest.shape.nodes} {manifest.shape.machine_type}"
-            variants[shape, manifest.serving.model_dump_json()].append(run)
+            variants[_variant_of(manifest)].append(run)
         except (NoModelError, NoCapacityError) as error:
             excluded.append((manifest.run_id, str(error)))
     candidates = []
@@ -96,18 +96,21 @@ def make_plan(store: ResultsStore, requirement: Requirement, on_progress: Callab
 
 
 def _comparable(manifests: Iterable[Manifest], excluded: list[tuple[str, str]]) -> list[Manifest]:
-    """The valid runs; if any of them ran on a cluster, only those that did."""
+    """The valid runs that ran under the same conditions, whatever their load."""
     valid = []
     for manifest in manifests:
         if manifest.validity.verdict == "valid":
             valid.append(manifest)
         else:
             excluded.append((manifest.run_id, f"is invalid: {'; '.join(manifest.validity.reasons)}"))
-    if all(manifest.platform == "local" for manifest in valid):
-        return valid
-    why = "ran on this machine, whose speed is not that of the shape it is priced as"
-    excluded += [(manifest.run_id, why) for manifest in valid if manifest.platform == "local"]
-    return [manifest for manifest in valid if manifest.platform != "local"]
+    chosen, others = largest_group(valid, _variant_of)
+    excluded += [(manifest.run_id, "; ".join(reasons)) for manifest, reasons in others]
+    return chosen
+
+
+def _variant_of(manifest: Manifest) -> tuple[str, str]:
+    """The stack does not matter: a plan is made of nodes."""
+    return f"{manifest.shape.nodes} {manifest.shape.machine_type}", manifest.serving.model_dump_json()
 
 
 def _check(summary: RunSummary) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.comparability import comparison_group, cpus
 from analysis.formatting import run_names
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
@@ -30,11 +31,15 @@ def run_row(name: str, manifest: Manifest, summary: RunSummary) -> dict[str, Any
         "started_at": manifest.started_at.isoformat(),
         "git_commit": manifest.git_commit,
         "prices_as_of": manifest.cost.prices_as_of,
+        "cpu": cpus(manifest),
+        "comparison_group": comparison_group(manifest),
     }
     settings = {
         "shape": manifest.shape.model_dump(),
         "serving": manifest.serving.model_dump(),
         "load": manifest.load.model_dump(),
+        "generator": manifest.generator.model_dump(),
+        "replicas": [each.model_dump() for each in manifest.replicas],
     }
     return flatten(origin | summary.to_dict() | settings)
 

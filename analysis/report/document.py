@@ -142,7 +142,10 @@ def _compared(findings: Findings) -> Iterator[Section]:
     if not ranking:
         return
     objective = objective_text(verdict.objective)
-    intro = f"Objective: {objective}. Variants that meet it come first, then those that may meet it."
+    intro = (
+        f"Objective: {objective}. Variants that meet it come first, then those that may meet it. Every server ran on"
+        f" {verdict.conditions['cpu']}."
+    )
     if len(ranking) == 1:
         yield Section("ranking", "Ranking", intro, tables=(ranking_table(ranking, {}),))
         return

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from analysis.comparability import cpu_name
 from analysis.formatting import count, number, server_name, shape_name
 from analysis.report.collect import Run
-from analysis.results.manifest import Manifest
+from analysis.results.manifest import Machine, Manifest
 from analysis.statistics.summary import RunSummary
 
 Facts = tuple[tuple[str, str], ...]
@@ -30,7 +31,13 @@ def _measured(manifest: Manifest) -> Facts:
         ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
         ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
         ("Generator", f"{generator.kind}, {processes}, CPU peak {peak}{where}"),
+        ("Server machines", "; ".join(map(_machine, manifest.replicas)) or "not recorded"),
+        ("Generator machine", _machine(generator.machine) if generator.machine else "not recorded"),
     )
+
+
+def _machine(machine: Machine) -> str:
+    return f"{machine.node or 'unknown node'}: {cpu_name(machine)}, Linux {machine.kernel or 'unknown'}"
 
 
 def _counted(summary: RunSummary) -> Facts:

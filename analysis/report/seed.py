@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.comparability import largest_group
 from analysis.formatting import count, money, number, percent, server_name, variant_name
 from analysis.pricing.cost import DEFAULT_REGION, HOURS_A_DAY, nodes_hourly, times
 from analysis.pricing.stack_cost import serving_cost
@@ -82,13 +83,16 @@ def seed_table(findings: Findings) -> Table:
         *map(Column, _FIGURES),
         Column("differences", "wrap"),
     )
-    rows = tuple(_row(each, runs) for each, runs in _measured(findings))
+    rows = tuple(_row(*each) for each in _measured(findings))
     return Table("The fifteen published experiments, as measured here", columns, rows)
 
 
 def experiments(findings: Findings) -> list[dict[str, Any]]:
     """The same table at full precision, for programs; what was not measured is None. Costs are in USD."""
-    return [{"experiment": each.label} | _figures(each, _newest(runs)) for each, runs in _measured(findings)]
+    return [
+        {"experiment": each.label} | _figures(each, runs[-1] if runs else None) | ({"differs": why} if why else {})
+        for each, runs, why in _measured(findings)
+    ]
 
 
 def differences(manifest: Manifest) -> list[str]:
@@ -107,13 +111,14 @@ def differences(manifest: Manifest) -> list[str]:
     return found
 
 
-def _measured(findings: Findings) -> list[tuple[Experiment, list[Run]]]:
-    valid = [run for run in findings.runs if run.summary.valid]
-    return [(each, [run for run in valid if each.is_of(run.manifest)]) for each in EXPERIMENTS]
-
-
-def _newest(runs: Sequence[Run]) -> Run | None:
-    return max(runs, key=lambda each: each.manifest.run_id, default=None)
+def _measured(findings: Findings) -> list[tuple[Experiment, list[Run], str]]:
+    """The comparable runs of each experiment in the order of time; where there are none, why others are not shown."""
+    runs = {run.manifest.run_id: run for run in findings.runs if run.summary.valid}
+    found = {run_id: each for run_id, run in runs.items() for each in EXPERIMENTS if each.is_of(run.manifest)}
+    chosen, others = largest_group((runs[run_id].manifest for run_id in found), lambda run: found[run.run_id])
+    why = {found[manifest.run_id]: "; ".join(reasons) for manifest, reasons in others}
+    shown = {each: [runs[run.run_id] for run in chosen if found[run.run_id] is each] for each in EXPERIMENTS}
+    return [(each, shown[each], "" if shown[each] else why.get(each, "")) for each in EXPERIMENTS]
 
 
 def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
@@ -131,10 +136,10 @@ def _figures(experiment: Experiment, run: Run | None) -> dict[str, Any]:
     }
 
 
-def _row(experiment: Experiment, runs: Sequence[Run]) -> tuple[str, ...]:
-    run = _newest(runs)
+def _row(experiment: Experiment, runs: Sequence[Run], why: str) -> tuple[str, ...]:
+    run = runs[-1] if runs else None
     figures = _figures(experiment, run)
-    named, differs = "no run", ""
+    named, differs = "no comparable run" if why else "no run", why
     if run:
         named = run.name + (f" (newest of {count(len(runs))})" if len(runs) > 1 else "")
         differs = figures["differs"] or "none"

@@ -43,6 +43,25 @@ class Serving(ServingVariant):
         return {name: values[name] for name in dict.fromkeys((*first, *values)) if name in values}
 
 
+class Machine(Record):
+    """What a process ran on, as the kernel reports it; None is unknown. `node` is a cluster's node, or a host name.
+
+    `cpu_signature` tells CPUs of one name apart: family, model and stepping, or on Arm variant and revision.
+    """
+
+    node: str | None = None
+    cpu_vendor: str | None = None
+    cpu_model: str | None = None
+    cpu_signature: str | None = None
+    kernel: str | None = None
+
+
+class Replica(Machine):
+    """What a replica ran on. `name` is that of its samples: its pod, or `server` on this machine."""
+
+    name: str
+
+
 class Generator(Record):
     """The generator. `cpu_peak_percent` is that of the busiest process, in percent of a core; None without samples."""
 
@@ -50,6 +69,7 @@ class Generator(Record):
     processes: Annotated[int, Field(ge=1)]
     cpu_peak_percent: float | None
     shares_host_with_server: bool
+    machine: Machine | None = None
 
 
 class Category(StrEnum):
@@ -174,7 +194,10 @@ class Capacity(Record):
 
 
 class Manifest(Record):
-    """One finished run. It is written last, so a run without a manifest is not finished and not read."""
+    """One finished run. It is written last, so a run without a manifest is not finished and not read.
+
+    Runs that were stored before `replicas` was recorded have none.
+    """
 
     schema_version: Literal[1] = 1
     run_id: Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
@@ -182,6 +205,7 @@ class Manifest(Record):
     platform: Literal["local", "kubernetes", "gke"]
     shape: NodeShape
     serving: Serving
+    replicas: tuple[Replica, ...] = ()
     load: LoadProfile
     generator: Generator
     started_at: datetime

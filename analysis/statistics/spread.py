@@ -8,6 +8,7 @@ from operator import itemgetter
 from statistics import fmean, median, stdev
 from typing import Any
 
+from analysis.comparability import comparison_key
 from analysis.results.manifest import Manifest
 from analysis.statistics.estimate import Estimate, Z
 from analysis.statistics.figures import Shown
@@ -42,18 +43,18 @@ class Spread:
 
 @dataclass(frozen=True)
 class Repeats:
-    """The valid runs of one group in their order, and the spread of their figures."""
+    """The valid runs of one group under the same conditions, in their order, and the spread of their figures."""
 
     manifests: tuple[Manifest, ...]
     spreads: tuple[Spread, ...]
 
 
 def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
-    groups: dict[str, list[tuple[int, Manifest, RunFigures]]] = defaultdict(list)
+    groups: dict[object, list[tuple[int, Manifest, RunFigures]]] = defaultdict(list)
     for manifest, (found, reasons) in runs:
         repeat = manifest.repeat
         if repeat is not None and found is not None and not reasons:
-            groups[repeat.group].append((repeat.index, manifest, found))
+            groups[repeat.group, comparison_key(manifest)].append((repeat.index, manifest, found))
     return tuple(_repeats(sorted(valid, key=itemgetter(0))) for valid in groups.values() if len(valid) > 1)
 
 

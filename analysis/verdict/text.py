@@ -3,7 +3,8 @@
 import math
 from collections.abc import Iterable, Iterator
 
-from analysis.formatting import money, number, percent
+from analysis.comparability import UNKNOWN_CPU
+from analysis.formatting import money, number, percent, stack_and_serving_name
 from analysis.verdict.compare import ratio, runs_to_settle
 from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Limit, Meets, Ranked, deciding_figure, is_worse
@@ -21,7 +22,7 @@ def paragraph(verdict: Verdict) -> str:
         sentences = iter(["The data cannot tell: there is no valid run to rank."])
     count = len(verdict.excluded)
     excluded = [f"{'1 run is' if count == 1 else f'{count} runs are'} not ranked; the reasons are listed."]
-    return " ".join([*sentences, *(excluded if count else [])])
+    return " ".join([*sentences, *(excluded if count else []), *_not_compared(verdict)])
 
 
 def objective_text(objective: Objective) -> str:
@@ -70,6 +71,15 @@ def _others(verdict: Verdict, best: Ranked) -> Iterator[str]:
             "With one run, an interval covers what varies within the run and not what differs from run to run: "
             "repeat it at least twice."
         )
+
+
+def _not_compared(verdict: Verdict) -> Iterator[str]:
+    for manifest, reasons in verdict.not_compared[:_NAMED]:
+        yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
+    if more := len(verdict.not_compared[_NAMED:]):
+        yield f"{more} more {'variant is' if more == 1 else 'variants are'} not in it, either."
+    if UNKNOWN_CPU in verdict.conditions.get("cpu", ""):
+        yield "The CPU model of the ranked servers is not known of all, so it may differ; run them again to know it."
 
 
 def _no_best(verdict: Verdict) -> Iterator[str]:

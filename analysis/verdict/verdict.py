@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from analysis.comparability import ALL_CONDITIONS
 from analysis.parallel import for_each
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
@@ -13,23 +14,33 @@ from analysis.statistics.repeats import over_repeats, plain_mean
 from analysis.statistics.within import RunFigures
 from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Limit, Meets, Ranked, rank
-from analysis.verdict.variants import Variant, comparable
+from analysis.verdict.variants import Variant, comparable, variant_key
 
 P99 = 0.99
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The ranking for an objective, and the runs that are not ranked, each with its reasons."""
+    """The ranking for an objective, and the runs that are not ranked, each with its reasons.
+
+    `not_compared` are of these the newest run of each variant that ran in a cluster, but never under the conditions of
+    the ranking.
+    """
 
     objective: Objective
     ranking: tuple[Ranked, ...]
     excluded: tuple[tuple[Manifest, tuple[str, ...]], ...]
+    not_compared: tuple[tuple[Manifest, tuple[str, ...]], ...] = ()
 
     @property
     def best(self) -> tuple[Ranked, ...]:
         """The best variant and those tied with it; empty where none certainly meets the objective."""
         return tuple(each for each in self.ranking if each.tied_with_best)
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """What is the same in all ranked runs, by the names of `analysis.comparability.ALL_CONDITIONS`."""
+        return {each.name: each.value(self.ranking[0].variant.newest) for each in ALL_CONDITIONS if self.ranking}
 
     @property
     def outcome(self) -> Meets:
@@ -58,11 +69,15 @@ def verdict_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> V
             figures[manifest.run_id] = run
             rankable.append(manifest)
     variants, incomparable = comparable(rankable)
-    excluded += [(manifest, (reason,)) for manifest, reason in incomparable]
+    excluded += incomparable
+    ranked = {variant_key(manifest) for each in variants for manifest in each.manifests}
+    others = {variant_key(each[0]): each for each in incomparable if each[0].platform != "local"}
+    missing = {key: each for key, each in others.items() if key not in ranked}
     return Verdict(
         objective,
         rank([_ranked(variant, figures, objective) for variant in variants], objective),
         tuple(sorted(excluded, key=lambda each: each[0].run_id)),
+        tuple(missing.values()),
     )
 
 

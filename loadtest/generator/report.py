@@ -13,6 +13,7 @@ from locust import __version__
 from locust.env import Environment
 
 from loadtest.generator.monitoring.health import worst_of
+from loadtest.generator.monitoring.machine import this_machine
 from loadtest.generator.monitoring.server_watch import Stop
 from loadtest.generator.plan import LoadTestPlan
 
@@ -79,6 +80,7 @@ class Report:
             counted_requests=environment.stats.total.num_requests if complete else None,
             cpu_peak_percent=max(peaks, default=None),
             locust_version=__version__,
+            machine=this_machine(),
             stop=asdict(stop) if stop else None,
             health=worst_of([worker["health"] for worker in workers]),
             search=next((worker["search"] for worker in workers if worker["search"]), None),

@@ -1,5 +1,6 @@
 """The outcome of a load test, wherever it ran: its rows, its capacity, and every reason why it is not valid."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -41,7 +42,7 @@ class LoadTestOutcome:
     """What was measured. `rows` are in REQUESTS_SCHEMA, `samples` in SAMPLES_SCHEMA; a run with `reasons` is not valid.
 
     `counted_requests` is Locust's own count; `cpu_peak_percent` is of one core, over a second, of the busiest of the
-    `processes`. Both are None when the generator died before it could report them.
+    `processes`. Both are None when the generator died before it could report them; then its `machine` is empty.
     """
 
     rows: pa.Table
@@ -52,6 +53,7 @@ class LoadTestOutcome:
     counted_requests: int | None
     cpu_peak_percent: float | None
     locust_version: str
+    machine: Mapping[str, str | None]
     capacity: Capacity | None
     reasons: tuple[str, ...]
 
@@ -77,6 +79,7 @@ def outcome_of(
         counted_requests=totals.get("counted_requests"),
         cpu_peak_percent=totals.get("cpu_peak_percent"),
         locust_version=totals.get("locust_version", termination.locust_version),
+        machine=totals.get("machine") or {},
         capacity=capacity,
         reasons=reasons_against(plan, termination, raw_rows, samples, servers, phase),
     )

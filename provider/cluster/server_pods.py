@@ -51,6 +51,6 @@ def _server_pod(pod: Json) -> ServerPod:
 
 
 def image_of(pods: Sequence[ServerPod]) -> str | None:
-    """The image of the servers; None where it is unknown or differs."""
-    images = {pod.image for pod in pods}
-    return images.pop() if len(images) == 1 else None
+    """The image of the servers, all of them where they differ; None where one is unknown."""
+    images = [pod.image for pod in pods if pod.image]
+    return ", ".join(sorted(set(images))) if images and len(images) == len(pods) else None

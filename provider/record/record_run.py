@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
-from analysis.results.manifest import Generator, Manifest, Serving, Validity
+from analysis.results.manifest import Generator, Machine, Manifest, Replica, Serving, Validity
 from analysis.results.store import ResultsStore
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import summarise
@@ -23,11 +23,12 @@ class RunEnvironment:
     """What only the platform knows about a run.
 
     `image` is the server's, by digest, None where the server is no container; `software` are versions by name, beside
-    those of this machine.
+    those of this machine. `generator_node` is where the generator ran, None where that is unknown.
     """
 
     image: str | None
-    replicas: int
+    replicas: tuple[Replica, ...]
+    generator_node: str | None
     shares_host_with_server: bool
     software: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,14 +67,16 @@ def _manifest(
         platform=inputs.platform,
         shape=inputs.shape,
         serving=Serving.model_validate(
-            {**dict(inputs.serving), "image": environment.image, "replicas": environment.replicas}
+            {**dict(inputs.serving), "image": environment.image, "replicas": len(environment.replicas)}
         ),
+        replicas=environment.replicas,
         load=inputs.profile,
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
             processes=outcome.processes,
             cpu_peak_percent=outcome.cpu_peak_percent,
             shares_host_with_server=environment.shares_host_with_server,
+            machine=Machine(node=environment.generator_node, **outcome.machine),
         ),
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from analysis.results.manifest import Replica
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
@@ -18,6 +19,7 @@ from provider.cluster.api import REQUIRED_RIGHTS, Cluster
 from provider.cluster.job_result import JobResult
 from provider.cluster.load_job import GENERATOR, job, jobs_selector
 from provider.cluster.load_run import delete_and_wait, run_job
+from provider.cluster.pod_machine import replicas_of
 from provider.cluster.pod_status import image_id
 from provider.cluster.server_pods import ServerPod, image_of, selector_of, server_pods
 from provider.cluster.server_start import wait_for_servers
@@ -68,6 +70,7 @@ def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
 def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     work_dir = Path(inputs.work_dir) / run.run_id
     before = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.start_timeout_s, operation)
+    replicas = replicas_of(cluster, before, operation.info)
     started_at = datetime.now(UTC)
     rest_urls = {server.name: server.rest_url for server in before if server.rest_url}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
@@ -84,17 +87,18 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     server_samples = samples_of(sampler.readings, result.clock)
     samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), server_samples])
     outcome = outcome_of(plan, result.termination, rows, samples, servers, started_at)
-    finished = record_run(run, inputs, outcome, _environment(inputs, before, result), operation)
+    finished = record_run(run, inputs, outcome, _environment(before, replicas, result), operation)
     shutil.rmtree(work_dir)
     return finished
 
 
-def _environment(inputs: ClusterLoadTestInputs, servers: list[ServerPod], result: JobResult) -> RunEnvironment:
+def _environment(servers: list[ServerPod], replicas: tuple[Replica, ...], result: JobResult) -> RunEnvironment:
     node = result.pod["spec"].get("nodeName")
     generator_image = image_id(result.pod, GENERATOR)
     return RunEnvironment(
         image=image_of(servers),
-        replicas=inputs.replicas,
+        replicas=replicas,
+        generator_node=node,
         shares_host_with_server=node in {server.node for server in servers},
         software={"generator image": generator_image} if generator_image else {},
     )

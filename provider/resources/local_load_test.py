@@ -3,10 +3,13 @@
 import shutil
 from functools import partial
 from pathlib import Path
+from platform import node
 from typing import ClassVar
 
+from analysis.results.manifest import Replica
 from analysis.results.samples import SERVER
 from loadtest.generator.clients.protocols import request_body
+from loadtest.generator.monitoring.machine import this_machine
 from loadtest.run.payload import photograph
 from loadtest.run.runner import run_load_test
 from provider.load_test_inputs import LocalLoadTestInputs
@@ -15,9 +18,6 @@ from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation
 from provider.resources.load_test import LoadTest, progress_reporter
-
-# One process of this machine serves, and the generator uses the same cores.
-_ENVIRONMENT = RunEnvironment(image=None, replicas=1, shares_host_with_server=True)
 
 
 class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
@@ -41,6 +41,12 @@ def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation
         operation.cancelled,
         lambda: server_processes(before, listening_process(inputs.base_url)),
     )
-    finished = record_run(run, inputs, outcome, _ENVIRONMENT, operation)
+    finished = record_run(run, inputs, outcome, _environment(), operation)
     shutil.rmtree(work_dir)
     return finished
+
+
+def _environment() -> RunEnvironment:
+    """One process of this machine serves, and the generator uses the same cores."""
+    server = Replica(name=SERVER, node=node(), **this_machine())
+    return RunEnvironment(image=None, replicas=(server,), generator_node=server.node, shares_host_with_server=True)

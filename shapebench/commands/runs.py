@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from analysis.comparability import comparison_group, cpus
 from analysis.formatting import run_names, shape_name
 from analysis.report.run_tables import REPEATS, repeats_table
 from analysis.report.tables import Table
@@ -15,7 +16,7 @@ from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
 
-_TEXT = ("run", "shape", "validity", "started, UTC")
+_TEXT = ("run", "shape", "validity", "started, UTC", "group")
 _FIGURES = figures(Shown.RUNS)
 
 
@@ -41,6 +42,7 @@ def print_runs(uri: str, *, as_json: bool) -> None:
                 shape_name(manifest),
                 "valid" if summary.valid else "INVALID",
                 f"{manifest.started_at:%Y-%m-%d %H:%M}",
+                comparison_group(manifest),
                 *(figure.show(getattr(summary, figure.name)) for figure in _FIGURES),
             )
             for manifest, summary in runs
@@ -68,6 +70,8 @@ def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Re
                 "shape": manifest.shape.model_dump(),
                 "server": manifest.serving.server,
                 "server_version": manifest.serving.server_version,
+                "cpu": cpus(manifest),
+                "comparison_group": comparison_group(manifest),
                 "started_at": manifest.started_at.isoformat(),
                 "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
             }

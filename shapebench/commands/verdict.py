@@ -53,6 +53,7 @@ def to_dict(verdict: Verdict) -> dict[str, object]:
         "objective": verdict.objective.model_dump() | {"goal": verdict.objective.goal},
         "best": [each.label for each in verdict.best],
         "verdict": paragraph(verdict),
+        "conditions": verdict.conditions,
         "ranking": [each.to_dict() for each in verdict.ranking],
         "excluded": [{"run_id": run.run_id, "reasons": list(reasons)} for run, reasons in verdict.excluded],
     }

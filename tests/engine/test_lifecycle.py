@@ -1,10 +1,12 @@
 """The life of a local stack: up, nothing to do, something to do, down. Each test goes on where the last one stopped."""
 
 import os
+import re
 import signal
 import urllib.error
 import urllib.request
 from itertools import pairwise
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -55,6 +57,20 @@ def test_up_serves_measures_prices_and_says_so(stack, first_up):
     assert run.cost.hourly
     assert outputs["headline"]["goodput_rps"] > 0
     assert "requests/s" in first_up
+
+
+def test_the_manifest_says_what_machine_served_and_asked(stack):
+    (run,) = stack.runs()
+    (server,) = run.replicas
+    told = dict(line.split(":", 1) for line in Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines())
+    told = {name.strip(): value.strip() for name, value in told.items()}
+    assert server.cpu_model == told["model name"]
+    assert server.cpu_vendor == told["vendor_id"]
+    family, model, stepping = (told[name] for name in ("cpu family", "model", "stepping"))
+    assert server.cpu_signature == f"family {family}, model {model}, stepping {stepping}"
+    assert (server.name, server.node, server.kernel) == ("server", os.uname().nodename, os.uname().release)
+    assert run.generator.machine.model_dump() == server.model_dump(exclude={"name"})
+    assert re.fullmatch(r"0\.1\.0\+[0-9a-f]{8}", run.serving.server_version), "the build of the embedded server"
 
 
 def test_what_server_and_generator_used_is_known_for_the_whole_hold(stack):

@@ -20,6 +20,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 
+from analysis.comparability import comparison_key
 from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
@@ -231,6 +232,19 @@ def test_a_run_says_that_it_is_of_the_embedded_server_beside_its_generator(
         assert run.serving.image
         assert "sha256:" in run.serving.image
         assert run.software["generator image"] != run.serving.image
+
+
+def test_a_run_says_on_which_node_and_cpu_every_pod_ran(api: client.ApiClient, runs: list[Manifest]) -> None:
+    (node,) = client.CoreV1Api(api).list_node().items
+    models = set(re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE))
+    for run in runs:
+        assert {each.name for each in run.replicas} == {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
+        assert run.generator.machine
+        for machine in (*run.replicas, run.generator.machine):
+            assert machine.node == node.metadata.name
+            assert machine.kernel == node.status.node_info.kernel_version
+            assert {machine.cpu_model} == models
+        assert comparison_key(run) == comparison_key(runs[0]), "on one machine all compare"
 
 
 def test_another_load_leaves_the_servers_as_they_are(api: client.ApiClient, runs: list[Manifest]) -> None:

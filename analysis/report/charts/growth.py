@@ -1,6 +1,5 @@
 """Latency against throughput of each variant: every level of load that was measured, and the law fitted to them."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -54,11 +53,8 @@ class Growth:
 
 
 def growths(runs: Sequence[Run]) -> list[Growth]:
-    by_model = defaultdict(list)
-    for run in runs:
-        by_model[run.manifest.serving.model.name].append(run.manifest)
     by_id = {run.manifest.run_id: run for run in runs}
-    variants = [each for manifests in by_model.values() for each in variants_of(manifests)]
+    variants = variants_of(run.manifest for run in runs)
     measured = [(each.label, tuple(by_id[manifest.run_id] for manifest in each.manifests)) for each in variants]
     return for_each(_growth, measured)
 

@@ -1,5 +1,8 @@
 """Flags, configuration files, and the checks before the model is loaded."""
 
+import os
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,6 +16,7 @@ from serving.flags import parse_flags
 from serving.servers import Apis, EmbeddedServer, TensorFlowServing
 from serving.startup import check_startup
 from stacks.serving_variant import Batching, ServingVariant
+from tools.pins import ROOT
 
 BASE = "--model_base_path=/models/resnet"
 VARIANT = ServingVariant(protocol="rest", intra_op=3, inter_op=4)
@@ -96,7 +100,23 @@ def test_the_version_is_printed_without_loading_tensorflow():
         check=True,
     )
     assert loaded.stdout == "False\n"
-    assert server("--version").stdout == "shapebench-embedded 0.1.0\n"
+    assert re.fullmatch(r"shapebench-embedded 0\.1\.0\+[0-9a-f]{8}\n", server("--version").stdout)
+
+
+def test_another_build_of_the_same_version_says_so(tmp_path):
+    for folder in ("serving", "stacks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+
+    def version() -> str:
+        command = [sys.executable, "-m", "serving.server", "--version"]
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+
+    before = version()
+    assert before == server("--version").stdout
+    with (tmp_path / "serving/model/batching.py").open("a") as file:
+        file.write("# another build\n")
+    assert version() != before
 
 
 def test_a_port_in_use_is_reported_before_the_model_is_loaded(tiny_base_path):

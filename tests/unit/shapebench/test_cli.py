@@ -5,13 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from analysis.formatting import money
 from analysis.pricing import cost
 from analysis.pricing.snapshot import FOLDER, newest_snapshot
-from analysis.results.manifest import Repeat, Validity
+from analysis.results.manifest import Repeat, Replica, Validity
 from analysis.results.store import ResultsStore, new_run_id
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
@@ -63,6 +64,25 @@ def repeated(store):
         manifest = make_manifest(SMOKE, "4cpu-8gb", run_id=run_id, repeat=Repeat(group=ids[0], index=index, of=2))
         write_run(store, manifest, make_rows(SMOKE, Server(capacity_rps=10 * index, service_ms=20)))
     return store, ids
+
+
+def test_runs_and_exports_say_which_runs_compare_and_on_which_cpu_they_ran(tmp_path):
+    uri = str(tmp_path / "results")
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=20))
+    for model in ("Xeon", "EPYC", "Xeon"):
+        write_run(ResultsStore(uri), make_manifest(SMOKE, replicas=(Replica(name="s0", cpu_model=model),)), rows)
+    found = json.loads(invoke("runs", "--results", uri, "--format", "json").stdout)
+    listed = {each["run_id"]: each for each in found["runs"]}
+    groups = {(each["cpu"], each["comparison_group"]) for each in listed.values()}
+    assert sorted(cpu for cpu, _ in groups) == ["EPYC", "Xeon"]
+    assert len({group for _, group in groups}) == 2
+    text = invoke("runs", "--results", uri).stdout
+    assert sorted(text.count(group) for _, group in groups) == [1, 2]
+    assert invoke("export", "--results", uri, "--out", str(tmp_path / "export")).exit_code == 0
+    for row in pd.read_csv(tmp_path / "export/runs.csv").to_dict("records"):
+        run = listed[row["run_id"]]
+        assert (row["cpu"], row["comparison_group"]) == (run["cpu"], run["comparison_group"])
+        assert json.loads(row["replicas"])[0]["cpu_model"] == row["cpu"]
 
 
 def test_runs_shows_the_variation_between_repeats_and_within_a_run(repeated):
@@ -229,7 +249,7 @@ def test_verdict_as_json_keeps_its_contract(store):
     result = invoke("verdict", "--results", store.uri, "--errors", "5%", "--format", "json")
     found = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert set(found) == {"objective", "best", "verdict", "ranking", "excluded"}
+    assert set(found) == {"objective", "best", "verdict", "conditions", "ranking", "excluded"}
     assert found["best"] == ["8cpu-16gb"]
     assert found["verdict"].startswith("For the lowest cost")
     [ranked] = found["ranking"]

@@ -12,7 +12,7 @@ from analysis.planning.plan import Requirement, make_plan
 from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import Fleet
 from analysis.pricing.stack_cost import serving_cost
-from analysis.results.manifest import Validity
+from analysis.results.manifest import Replica, Validity
 from analysis.results.store import ResultsStore
 from bench.stores.simulated_runs import capacity_run, closed_loop_run, cores_of_its_own
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
@@ -197,6 +197,17 @@ def test_runs_that_are_not_used_for_a_plan_say_why(store):
     assert {run_id for run_id, _ in found.excluded} == expected.keys()
     for run_id, why in found.excluded:
         assert expected[run_id] in why
+
+
+def test_runs_on_another_cpu_are_not_planned_with_and_say_why(store):
+    xeon, epyc = ((Replica(name="s0", cpu_model=model),) for model in ("Xeon", "EPYC"))
+    other = capacity_run(store, FLEET, 300, seed=4, replicas=xeon)
+    run = capacity_run(store, Fleet(2, Service(160, SERVICE.spread, SERVICE.speeds), "random"), 600, 4, replicas=epyc)
+    plan = planned(store, p99_ms=600)
+    assert [each.run_ids for each in plan.candidates] == [(run.run_id,)]
+    [(run_id, why)] = plan.excluded
+    assert run_id == other.run_id
+    assert why.startswith("it ran on Xeon, so it does not compare with runs on EPYC; run both on one CPU model")
 
 
 def test_rows_that_are_missing_allow_no_model(store):

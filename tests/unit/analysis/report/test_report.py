@@ -10,7 +10,7 @@ from analysis.report.charts.series import HEAT_SHARES
 from analysis.report.collect import collect
 from analysis.report.headline import headline
 from analysis.report.render import write_report
-from analysis.results.manifest import Generator, Model, Validity
+from analysis.results.manifest import Generator, Machine, Model, Replica, Validity
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
 from analysis.verdict.claims import claims
@@ -131,7 +131,22 @@ def test_claims_and_pairs_are_shown_if_two_variants_differ_in_one_factor(mixed):
 def test_runs_that_are_not_ranked_have_a_reason(mixed):
     _, html, markdown = mixed
     for text in (Page(html).text, markdown):
-        assert "ran on this machine, so it does not compare with runs on a cluster" in text
+        assert "ran on this machine, so it does not compare with runs on GKE" in text
+
+
+def test_the_report_says_which_machines_served_and_keeps_runs_on_another_cpu_apart(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    for model in ("Xeon", "EPYC"):
+        machine = {"node": f"gke-{model}", "cpu_model": model, "kernel": "6.6.72+"}
+        generator = SHARED_HOST.model_copy(update={"machine": Machine(**machine | {"node": "gke-load"})})
+        a_run(store, replicas=(Replica(name="s0", **machine),), generator=generator)
+    html, markdown = rendered(store, tmp_path / "report")
+    for text in (Page(html).text, markdown):
+        assert "Every server ran on EPYC." in text
+        assert "it ran on Xeon, so it does not compare with runs on EPYC" in text
+        assert "8cpu-16gb · interop4 · intraop8 · Xeon" in text, "its levels of load are another variant's"
+        assert "gke-Xeon: Xeon, Linux 6.6.72+" in text
+        assert "gke-load: EPYC, Linux 6.6.72+" in text
 
 
 def test_variants_that_miss_the_limit_are_named_and_the_limit_is_drawn(tmp_path):

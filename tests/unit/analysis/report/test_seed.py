@@ -4,8 +4,8 @@ import pytest
 
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.report.seed import EXPERIMENTS, differences, seed_claims, seed_table
-from analysis.results.manifest import Validity
+from analysis.report.seed import EXPERIMENTS, differences, experiments, seed_claims, seed_table
+from analysis.results.manifest import Replica, Validity
 from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
@@ -42,6 +42,22 @@ def test_there_are_twelve_experiments_and_three_with_batching_under_their_own_la
     assert labels[0] == "8n-2c-4r-interop2"
     assert labels[7] == "2n-8c-16r-interop4"
     assert labels[-3:] == [f"2n-8c-64r-interop{inter_op}-batch" for inter_op in (2, 4, 8)]
+
+
+def test_rows_are_of_runs_on_one_cpu_and_the_others_say_why_they_have_no_figures(store):
+    xeon, epyc = ((Replica(name="s0", cpu_model=model),) for model in ("Xeon", "EPYC"))
+    a_run(store, replicas=epyc)
+    a_run(store, serving={"inter_op": 2}, replicas=epyc)
+    shown = a_run(store, serving={"inter_op": 2}, replicas=xeon)
+    a_run(store, serving={"inter_op": 4}, replicas=xeon)
+    left_out = row_of(store, "2n-8c-16r-interop8")
+    assert left_out["run"] == "no comparable run"
+    assert left_out["good, 1/s"] == "–"
+    assert left_out["differences"].startswith("it ran on EPYC, so it does not compare with runs on Xeon; run both on")
+    found = {each["experiment"]: each for each in experiments(findings_of(store))}
+    assert found["2n-8c-16r-interop2"]["run_id"] == shown.run_id
+    assert found["2n-8c-16r-interop8"]["goodput_rps"] is None
+    assert found["2n-8c-16r-interop8"]["differs"] == left_out["differences"]
 
 
 def test_a_run_is_in_the_row_of_its_settings_and_in_no_other(store):

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.comparability import UNKNOWN_CPU, cpus
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError, StoreError, new_run_id
 from analysis.statistics.summary import summarise
@@ -84,6 +85,17 @@ def test_a_manifest_from_before_there_was_a_cpu_limit_is_read(store, finished):
     path.write_text(json.dumps(content))
     assert store.scan().manifests == (finished,)
     assert finished.serving.cpu_limit is None
+
+
+def test_a_manifest_from_before_machines_were_recorded_is_read_and_its_cpu_is_unknown(store, rows):
+    manifest = write_run(store, make_manifest(SMOKE), rows)
+    file = manifest_file(store, manifest)
+    older = json.loads(file.read_text())
+    del older["replicas"], older["generator"]["machine"]
+    file.write_text(json.dumps(older))
+    assert store.scan().problems == ()
+    (read,) = store.scan().manifests
+    assert (read.replicas, read.generator.machine, cpus(read)) == ((), None, UNKNOWN_CPU)
 
 
 def test_a_store_that_does_not_exist_yet_is_empty(store):

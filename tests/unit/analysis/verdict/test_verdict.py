@@ -47,7 +47,7 @@ def test_repeats_are_pooled_and_the_cheapest_is_best(verdict):
 def test_invalid_runs_and_those_of_another_load_are_excluded_with_their_reasons(verdict):
     reasons = [reason for _, why in verdict.excluded for reason in why]
     assert reasons[0] == "the generator was the bottleneck"
-    assert "another load" in reasons[1]
+    assert "run both under one load" in reasons[1]
     assert len(reasons) == 2
 
 

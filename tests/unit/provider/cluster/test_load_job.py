@@ -185,7 +185,8 @@ def test_a_pod_without_status_is_not_ready_and_a_deleted_one_is_left_out() -> No
     assert server_pods([new, old]) == [ServerPod("a", "1", ready=False, restarts=0, node=None, image=None)]
 
 
-def test_the_image_is_known_when_all_servers_run_the_same() -> None:
+def test_every_image_of_the_servers_is_named_unless_one_is_unknown() -> None:
     assert image_of([server(), server("s1")]) == "i@sha256:1"
-    assert image_of([server(), server("s1", image="i@sha256:2")]) is None
+    assert image_of([server(), server("s1", image="i@sha256:2")]) == "i@sha256:1, i@sha256:2"
+    assert image_of([server(), server("s1", image=None)]) is None
     assert image_of([]) is None

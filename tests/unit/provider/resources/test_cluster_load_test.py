@@ -1,5 +1,6 @@
 """A load test in a cluster whose pods are processes: the Job's own commands, real Locust, a real server."""
 
+import platform
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -102,6 +103,29 @@ def test_the_resource_usage_of_servers_and_generator_is_on_the_time_axis_of_the_
         assert values.max()["memory_bytes"] > 1e7
 
 
+def cpu_model() -> str:
+    """As another program prints it."""
+    listed = subprocess.run(["lscpu"], capture_output=True, text=True, check=True, env={"LC_ALL": "C"}).stdout
+    return next(line.partition(":")[2].strip() for line in listed.splitlines() if line.startswith("Model name:"))
+
+
+def test_the_manifest_has_the_machine_of_every_replica_and_of_the_generator(cluster: Any, inputs: Any) -> None:
+    cluster.add_server("tf-serving-1")
+    cluster.servers[1]["spec"]["nodeName"] = "another-node"
+    run_in(cluster, inputs | {"replicas": 2}, operation())
+    manifest, _ = only_run(inputs)
+    nodes = {each["metadata"]["name"]: each["spec"]["nodeName"] for each in cluster.servers}
+    assert {each.name: each.node for each in manifest.replicas} == nodes
+    assert len(set(nodes.values())) == manifest.serving.replicas == 2
+    assert manifest.generator.machine
+    assert manifest.generator.machine.node == cluster.node
+    for machine in (*manifest.replicas, manifest.generator.machine):
+        assert machine.cpu_model == cpu_model()
+        assert machine.kernel == platform.release()
+        assert machine.cpu_vendor
+        assert machine.cpu_signature
+
+
 class CountingPage(BaseHTTPRequestHandler):
     """A Prometheus page whose count grows with every request for it."""
 
@@ -178,6 +202,11 @@ def test_servers_that_cannot_be_sampled_are_tested_all_the_same(
     assert manifest.validity.reasons == ()
     assert set(ResultsStore(inputs["results"]).samples(manifest)["subject"].to_pylist()) == {"generator"}
     assert log.count("the CPU and memory use of server tf-serving-0 is not sampled: no such file") == 1
+    (replica,) = manifest.replicas
+    assert (replica.node, replica.cpu_model, replica.kernel) == (cluster.servers[0]["spec"]["nodeName"], None, None)
+    assert next(line for line in log if "CPU" in line) == (
+        "the CPU of server tf-serving-0 is unknown (no such file), so the run is not compared with runs on a known CPU"
+    )
 
 
 def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs: Any) -> None:

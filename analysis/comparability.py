@@ -1,0 +1,139 @@
+"""Which runs can be compared: those that ran under the same conditions. The verdict, the plan and the report use this.
+
+What is unknown is a value of its own: two unknown CPU models may be the same, an unknown and a known one may not.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from hashlib import sha256
+from operator import attrgetter
+
+from analysis.formatting import server_name
+from analysis.results.manifest import Machine, Manifest
+
+_PLATFORMS = {"local": "this machine", "kubernetes": "an existing cluster", "gke": "GKE"}
+UNKNOWN_CPU = "an unknown CPU model"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that must be equal in two runs. `value` is text that goes after the preposition in a sentence."""
+
+    name: str
+    preposition: str
+    value: Callable[[Manifest], str]
+    same: str
+    """What two runs need in order to be compared, after "run both"."""
+    brief: Callable[[Manifest], str] | None = None
+    """A shorter value, for two runs that it tells apart."""
+
+    def values(self, manifest: Manifest, other: Manifest) -> tuple[str, str]:
+        """Of both runs, no longer than it takes to tell them apart."""
+        if self.brief and self.brief(manifest) != self.brief(other):
+            return self.brief(manifest), self.brief(other)
+        return self.value(manifest), self.value(other)
+
+
+def cpu_name(machine: Machine) -> str:
+    """The CPU model with what tells models of the same name apart; hypervisors may hide all but these numbers."""
+    if machine.cpu_model is None:
+        return UNKNOWN_CPU
+    numbers = ", ".join(filter(None, (machine.cpu_vendor, machine.cpu_signature)))
+    return f"{machine.cpu_model} ({numbers})" if numbers else machine.cpu_model
+
+
+def cpus(manifest: Manifest, name: Callable[[Machine], str] = cpu_name) -> str:
+    """The CPU model of the servers; where they differ, the share of the servers that each has."""
+    counted = Counter(map(name, manifest.replicas)) or Counter([UNKNOWN_CPU])
+    if len(counted) == 1:
+        return next(iter(counted))
+    shares = {cpu: Fraction(counted[cpu], counted.total()) for cpu in sorted(counted)}
+    return " and ".join(f"{cpu} ({share} of the servers)" for cpu, share in shares.items())
+
+
+def _brief_cpus(manifest: Manifest) -> str:
+    return cpus(manifest, lambda machine: machine.cpu_model or UNKNOWN_CPU)
+
+
+def load_name(manifest: Manifest) -> str:
+    settings = manifest.load.model_dump(exclude={"mode"}, exclude_none=True)
+    return f"{manifest.load.title} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
+
+
+def _digest(manifest: Manifest) -> str:
+    return manifest.serving.model.digest
+
+
+def _image(manifest: Manifest) -> str:
+    """By digest, so that a mirror's copy is the same image."""
+    image = manifest.serving.image
+    return "unknown" if image is None else ", ".join(sorted(set(re.findall(r"sha256:\w+", image)))) or image
+
+
+def _generator(manifest: Manifest) -> str:
+    where = "the machine of a server" if manifest.generator.shares_host_with_server else "a machine of its own"
+    return f"{manifest.generator.kind} on {where}"
+
+
+# In the order in which their differences are listed. What of these is a factor of an experiment is not here: the shape
+# and the serving variant.
+CONDITIONS = (
+    Condition("platform", "on", lambda run: _PLATFORMS[run.platform], "on one platform"),
+    Condition("model", "with the model", lambda run: run.serving.model.name, "with one model"),
+    Condition("weights", "with", lambda run: f"{run.serving.model.weights} weights", "with the same weights"),
+    Condition("digest", "with the model files", _digest, "with the same model files", lambda run: _digest(run)[:19]),
+    Condition("server", "with", server_name, "with one server version"),
+    Condition("image", "with the server image", _image, "with one server image"),
+    Condition("generator", "with the generator", _generator, "with the same generator"),
+    Condition("cpu", "on", cpus, "on one CPU model (docs/verdict.md says how)", _brief_cpus),
+)
+# A plan combines runs under several loads; nothing else does.
+ALL_CONDITIONS = (Condition("load", "under", load_name, "under one load"), *CONDITIONS)
+
+
+def comparison_key(manifest: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> tuple[str, ...]:
+    """Equal for runs that can be compared."""
+    return tuple(each.value(manifest) for each in conditions)
+
+
+def comparison_group(manifest: Manifest) -> str:
+    """A short name of the runs that can be compared with this one, equal for equal conditions. It is never a number."""
+    return "g" + sha256("\n".join(comparison_key(manifest, ALL_CONDITIONS)).encode()).hexdigest()[:7]
+
+
+def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> tuple[str, ...]:
+    """Why two runs cannot be compared, a sentence for each condition; on another platform, that alone."""
+    found = [each for each in conditions if each.value(manifest) != each.value(other)]
+    on_another_platform = [each for each in found if each.name == "platform"]
+    return tuple(
+        f"it ran {each.preposition} {own}, so it does not compare with runs {each.preposition} {others};"
+        f" run both {each.same}"
+        for each in on_another_platform or found
+        for own, others in (each.values(manifest, other),)
+    )
+
+
+def largest_group(
+    manifests: Iterable[Manifest],
+    variant_of: Callable[[Manifest], Hashable],
+    conditions: Sequence[Condition] = CONDITIONS,
+) -> tuple[list[Manifest], list[tuple[Manifest, tuple[str, ...]]]]:
+    """The runs under the same conditions with the most variants, of as many the newest; all others, with the reasons.
+
+    Runs on a cluster take precedence over any number of runs on this machine, which do not measure the shape that they
+    are priced as. Both lists are in the order of time.
+    """
+    groups: dict[tuple[str, ...], list[Manifest]] = defaultdict(list)
+    for manifest in sorted(manifests, key=attrgetter("run_id")):
+        groups[comparison_key(manifest, conditions)].append(manifest)
+    if not groups:
+        return [], []
+    chosen = max(
+        groups.values(),
+        key=lambda runs: (runs[0].platform != "local", len(set(map(variant_of, runs))), runs[-1].run_id),
+    )
+    others = sorted((run for runs in groups.values() if runs is not chosen for run in runs), key=attrgetter("run_id"))
+    return chosen, [(run, differences(run, chosen[-1], conditions)) for run in others]

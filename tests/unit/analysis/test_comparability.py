@@ -1,0 +1,226 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.comparability import UNKNOWN_CPU, comparison_group, comparison_key, cpus, differences, largest_group
+from analysis.results.manifest import Machine, Manifest, Repeat, Replica
+from analysis.statistics.estimate import Estimate
+from analysis.statistics.spread import repeats_of
+from analysis.statistics.within import RunFigures
+from analysis.verdict.objective import Objective
+from analysis.verdict.text import paragraph
+from analysis.verdict.verdict import P99, Verdict, verdict_of
+from bench.stores.synthetic import make_manifest
+from stacks.load_profiles import PROFILES
+
+XEON = {"cpu_vendor": "GenuineIntel", "cpu_model": "Intel(R) Xeon(R) CPU @ 2.20GHz"}
+BROADWELL = XEON | {"cpu_signature": "family 6, model 79, stepping 0"}
+ROME = {
+    "cpu_vendor": "AuthenticAMD",
+    "cpu_model": "AMD EPYC 7B12",
+    "cpu_signature": "family 23, model 49, stepping 0",
+}
+BROADWELL_NAME = "Intel(R) Xeon(R) CPU @ 2.20GHz (GenuineIntel, family 6, model 79, stepping 0)"
+ROME_NAME = "AMD EPYC 7B12 (AuthenticAMD, family 23, model 49, stepping 0)"
+
+
+def a_run(*machines: dict[str, str], inter_op: int = 4, load: str = "smoke", **changes: Any) -> Manifest:
+    """A run on GKE of a variant with this inter_op, a replica on each of these machines."""
+    replicas = tuple(Replica(name=f"s{at}", **machine) for at, machine in enumerate(machines))
+    made = make_manifest(PROFILES[load], replicas=replicas, **changes)
+    return made.model_copy(update={"serving": made.serving.model_copy(update={"inter_op": inter_op})})
+
+
+def served(run: Manifest, **changes: Any) -> Manifest:
+    return run.model_copy(update={"serving": run.serving.model_copy(update=changes)})
+
+
+def modelled(run: Manifest, **changes: str) -> Manifest:
+    return served(run, model=run.serving.model.model_copy(update=changes))
+
+
+def loaded(run: Manifest, **changes: Any) -> Manifest:
+    return run.model_copy(update={"generator": run.generator.model_copy(update=changes)})
+
+
+BASE = a_run(BROADWELL, BROADWELL)
+
+
+@pytest.mark.parametrize(
+    ("other", "own", "others", "mend"),
+    [
+        (
+            a_run(ROME, ROME),
+            "on AMD EPYC 7B12,",
+            "on Intel(R) Xeon(R) CPU @ 2.20GHz;",
+            "on one CPU model (docs/verdict.md says how)",
+        ),
+        (a_run(), UNKNOWN_CPU, "2.20GHz;", "on one CPU model (docs/verdict.md says how)"),
+        (
+            a_run(BROADWELL, ROME),
+            "on AMD EPYC 7B12 (1/2 of the servers) and Intel(R) Xeon(R) CPU @ 2.20GHz (1/2 of the servers),",
+            "on Intel(R) Xeon(R) CPU @ 2.20GHz;",
+            "on one CPU model (docs/verdict.md says how)",
+        ),
+        (
+            a_run(*[BROADWELL | {"cpu_signature": "family 6, model 79, stepping 1"}] * 2),
+            "model 79, stepping 1)",
+            "model 79, stepping 0)",
+            "on one CPU model (docs/verdict.md says how)",
+        ),
+        (
+            a_run(*[BROADWELL | {"cpu_vendor": "AuthenticAMD"}] * 2),
+            "(AuthenticAMD, family 6",
+            "(GenuineIntel,",
+            "on one",
+        ),
+        (
+            modelled(BASE, digest="sha256:" + "00" * 32),
+            "files sha256:000000000000,",
+            "sha256:5e5e5e5e5e5e;",
+            "model files",
+        ),
+        (modelled(BASE, weights="random"), "random weights", "imagenet weights", "with the same weights"),
+        (modelled(BASE, name="bert"), "the model bert", "the model resnet", "with one model"),
+        (served(BASE, server_version="2.21.0"), "Serving 2.21.0", "Serving 2.20.0", "with one server version"),
+        (served(BASE, server="shapebench-embedded"), "embedded server 2.20.0", "TensorFlow Serving 2.20.0", "server"),
+        (served(BASE, image="i@sha256:1"), "image sha256:1,", "tensorflow/serving:2.20.0", "with one server image"),
+        (loaded(BASE, kind="locust 2.0"), "generator locust 2.0 on", "generator locust on", "with the same generator"),
+        (loaded(BASE, shares_host_with_server=True), "the machine of a server", "a machine of its own", "generator"),
+        (BASE.model_copy(update={"platform": "kubernetes"}), "an existing cluster", "GKE", "on one platform"),
+    ],
+)
+def test_a_run_under_another_condition_does_not_compare_and_the_reason_names_both(other, own, others, mend):
+    assert comparison_key(other) != comparison_key(BASE)
+    assert comparison_group(other) != comparison_group(BASE)
+    (reason,) = differences(other, BASE)
+    ran, compares = reason.split(", so it does not compare with runs ")
+    assert ran.startswith("it ran ")
+    assert own in f"{ran},"
+    assert others in f"runs {compares}"
+    assert mend in compares.partition("; run both ")[2]
+
+
+def test_every_difference_is_said_but_on_another_platform_that_one_alone():
+    other = modelled(a_run(ROME, ROME), weights="random", digest="sha256:00")
+    assert len(differences(other, BASE)) == 3
+    assert len(differences(other.model_copy(update={"platform": "local"}), BASE)) == 1
+
+
+def test_what_an_experiment_varies_is_no_condition():
+    other = a_run(*[BROADWELL] * 8, inter_op=8, load="seed", stack="2cpu-4gb", machine_type="e2-custom-2-4096", nodes=8)
+    moved = tuple(each.model_copy(update={"node": "n", "kernel": "6.6"}) for each in other.replicas)
+    other = loaded(other, machine=Machine(**ROME)).model_copy(update={"replicas": moved, "git_commit": None})
+    assert comparison_key(other) == comparison_key(BASE)
+    assert differences(other, BASE) == ()
+
+
+def test_an_image_is_the_same_whichever_registry_it_is_from():
+    mirrored = served(BASE, image="mirror/tf@sha256:" + "1" * 64)
+    assert differences(mirrored, served(BASE, image="docker.io/tensorflow/serving@sha256:" + "1" * 64)) == ()
+
+
+def test_servers_on_several_cpu_models_compare_in_equal_shares_whatever_their_number():
+    assert cpus(a_run(ROME, BROADWELL)) == cpus(a_run(BROADWELL, BROADWELL, ROME, ROME))
+    assert cpus(a_run(ROME, BROADWELL)) != cpus(a_run(BROADWELL, BROADWELL, ROME))
+
+
+def test_unknown_compares_with_unknown_as_before_and_partly_unknown_with_neither():
+    assert differences(a_run(), a_run()) == ()
+    partly = a_run(BROADWELL, {})
+    assert cpus(partly) == f"{BROADWELL_NAME} (1/2 of the servers) and {UNKNOWN_CPU} (1/2 of the servers)"
+    assert differences(partly, BASE)
+    assert differences(partly, a_run())
+
+
+MACHINES = st.sampled_from([(), (BROADWELL, BROADWELL), (ROME, ROME), (ROME, BROADWELL)])
+RUNS = st.lists(
+    st.tuples(MACHINES, st.sampled_from([2, 4, 8]), st.floats(20, 90), st.floats(50, 900)), min_size=1, max_size=9
+)
+
+
+def measured(runs: list[tuple[Any, int, float, float]]) -> list[tuple[Manifest, Any]]:
+    """Manifests, each with figures that are known to 2 %."""
+
+    def known(value: float) -> Estimate:
+        return Estimate(value, value * 0.98, value * 1.02)
+
+    found = []
+    for machines, inter_op, goodput_rps, p99_ms in runs:
+        manifest = a_run(*machines, inter_op=inter_op)
+        figures = RunFigures(manifest.run_id, 1000, known(goodput_rps), Estimate(0, 0, 0.001), {P99: known(p99_ms)})
+        found.append((manifest, (figures, [])))
+    return found
+
+
+def judged(runs: list[tuple[Manifest, Any]]) -> Verdict:
+    return verdict_of(runs, Objective(p99_ms=600, errors=0.01))
+
+
+@given(RUNS, st.randoms())
+def test_the_order_of_the_runs_does_not_matter(runs, random):
+    found = measured(runs)
+    shuffled = random.sample(found, len(found))
+    assert judged(shuffled) == judged(found)
+
+
+@given(RUNS)
+def test_a_run_under_other_conditions_changes_no_figure_and_no_rank_of_the_ranked(runs):
+    found = measured(runs)
+    verdict = judged(found)
+    ranked = {manifest.run_id for each in verdict.ranking for manifest in each.variant.manifests}
+    assert len({comparison_key(manifest) for manifest, _ in found if manifest.run_id in ranked}) == 1
+    assert judged([run for run in found if run[0].run_id in ranked]).ranking == verdict.ranking
+    assert {manifest.run_id for manifest, _ in verdict.excluded} == {run[0].run_id for run in found} - ranked
+    assert all(reasons for _, reasons in verdict.excluded)
+
+
+@given(RUNS)
+def test_the_group_with_the_most_variants_is_compared(runs):
+    manifests = [manifest for manifest, _ in measured(runs)]
+    chosen, others = largest_group(manifests, lambda run: run.serving.inter_op)
+    groups: dict[tuple[str, ...], set[int]] = {}
+    for manifest in manifests:
+        groups.setdefault(comparison_key(manifest), set()).add(manifest.serving.inter_op)
+    assert len({run.serving.inter_op for run in chosen}) == max(map(len, groups.values()))
+    assert len(chosen) + len(others) == len(manifests)
+
+
+def test_a_variant_that_ran_on_another_cpu_alone_is_named_in_the_verdict_with_the_reason():
+    xeons, epycs = (BROADWELL, BROADWELL), (ROME, ROME)
+    found = measured([(epycs, 8, 60, 300), (epycs, 2, 50, 300), (xeons, 2, 50, 300), (xeons, 4, 40, 300)])
+    verdict = judged(found)
+    assert verdict.conditions["cpu"] == BROADWELL_NAME
+    ((left, _),) = verdict.not_compared
+    assert left.serving.inter_op == 8
+    text = paragraph(verdict)
+    assert "2 runs are not ranked" in text
+    assert (
+        "8cpu-16gb · interop8 is not in the ranking: it ran on AMD EPYC 7B12, so it does not compare with runs on"
+        " Intel(R) Xeon(R) CPU @ 2.20GHz; run both on one CPU model (docs/verdict.md says how)."
+    ) in text
+    assert "interop2 is not in the ranking" not in text
+    assert "not known" not in text
+
+
+def test_the_verdict_says_where_it_does_not_know_the_cpu_and_counts_what_it_does_not_name():
+    found = measured([((), 4, 40, 300), ((), 2, 50, 300), ((ROME,), 8, 60, 300)])
+    assert "The CPU model of the ranked servers is not known of all" in paragraph(judged(found))
+    others = [((ROME,), inter_op, 60, 300) for inter_op in range(11, 16)]
+    xeons = [((BROADWELL,), inter_op, 50, 300) for inter_op in range(1, 8)]
+    text = paragraph(judged(measured(others + xeons)))
+    assert text.count("is not in the ranking: ") == 3
+    assert "2 more variants are not in it, either." in text
+
+
+def test_repeats_that_moved_to_another_cpu_are_spread_of_their_own():
+    first = a_run(ROME, ROME)
+    found = measured([((ROME, ROME), 4, 40, 300)] * 2 + [((BROADWELL, BROADWELL), 4, 80, 300)] * 2)
+    repeats = [
+        (manifest.model_copy(update={"repeat": Repeat(group=first.run_id, index=at, of=4)}), read)
+        for at, (manifest, read) in enumerate(found, 1)
+    ]
+    medians = [each.spreads[0].median for each in repeats_of(repeats)]
+    assert medians == [40, 80]
