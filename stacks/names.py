@@ -12,6 +12,7 @@ SERVICE_ACCOUNT = NAME
 
 REST_PORT = 8501
 GRPC_PORT = 8500
+SIDECAR_PORT = 8502
 
 # Selectors: a Deployment's selector cannot change once it is created, so these labels hold nothing that varies.
 SERVER_LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/component": "model-server"}

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -147,6 +148,8 @@ class Master:
             gevent.sleep(_CHECK_S)
             if self._plan.parent_pid not in (None, os.getppid()):
                 self.end("caller_gone", f"process {self._plan.parent_pid} has ended")
+            elif Path(self._plan.interrupt_path).exists():
+                self.end("interrupted", "by its caller")
             elif lost := self._lost_worker():
                 self.end("worker_lost", lost)
 

@@ -13,6 +13,9 @@ PLAN_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN"
 # The file beside the rows that holds the servers' own counters.
 COUNTERS_FILE = "servers.counters.csv"
 
+# The file beside the rows whose existence has the generator end the test, as Ctrl-C does.
+INTERRUPT_FILE = "interrupt"
+
 # What Locust may take on top of the test itself, to start and to end, in seconds.
 _START_AND_END_S = 30.0
 
@@ -156,6 +159,10 @@ class LoadTestPlan:
     @property
     def counters_path(self) -> str:
         return self._path(COUNTERS_FILE)
+
+    @property
+    def interrupt_path(self) -> str:
+        return self._path(INTERRUPT_FILE)
 
     def _path(self, name: str) -> str:
         return str(PurePath(self.work_dir) / name)

@@ -20,9 +20,6 @@ PLAN = WORK_DIR / "plan.json"
 
 PREPARE_COMMAND = ("python", "-m", "loadtest.generator.pod.prepare")
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfile.py"), *LOCUST_OPTIONS)
-COUNTERS_COMMAND = ("python", "-m", "loadtest.generator.monitoring.counters")
-# An interrupt ends the test as Ctrl-C does: the generator writes its rows and totals first.
-INTERRUPT_COMMAND = ("sh", "-c", "kill -INT 1")
 
 
 def available_command(within_s: float) -> tuple[str, ...]:
@@ -30,9 +27,9 @@ def available_command(within_s: float) -> tuple[str, ...]:
     return ("python", "-m", "loadtest.generator.pod.available", f"{within_s:g}")
 
 
-def sidecar_command(command: str, path: PurePosixPath, *numbers: int) -> tuple[str, ...]:
+def sidecar_command(command: str, *arguments: str) -> tuple[str, ...]:
     """One of the commands of loadtest.generator.pod.sidecar."""
-    return ("python", "-m", "loadtest.generator.pod.sidecar", command, str(path), *map(str, numbers))
+    return ("python", "-m", "loadtest.generator.pod.sidecar", command, str(WORK_DIR), *arguments)
 
 
 def scripts() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The calls to a cluster that a load test needs, in the API's own JSON, with their rights and errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from provider.resource import ResourceError
@@ -20,7 +21,17 @@ REQUIRED_RIGHTS = (
     ("get", "pods/log"),
     ("get", "pods/exec"),
     ("create", "pods/exec"),
+    ("get", "pods/proxy"),
 )
+
+
+@dataclass(frozen=True)
+class PodRequest:
+    """A GET request to a port of a pod."""
+
+    port: int
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
 
 
 class ClusterError(ResourceError):
@@ -57,4 +68,14 @@ class Cluster(Protocol):
 
         The API does not distinguish a container that has ended from a node that is unreachable, so a command that may
         come too late is retried for less time. Raises ClusterError where it fails.
+        """
+
+    def ask(
+        self, pod: str, container: str, command: Sequence[str], request: PodRequest, retry_s: float = RETRY_S
+    ) -> str:
+        """What `execute` returns, or where that fails, what the pod answers to a request for the same.
+
+        A command goes through the kubelet and needs a WebSocket all the way. A request goes through the API server's
+        proxy, in plain HTTP; for it the API server must reach the pod. Once a request was answered, requests are tried
+        first.
         """

@@ -1,13 +1,14 @@
-"""The pod of a load test's Job: its status, its log, and commands in its containers."""
+"""The pod of a load test's Job: its status, its log, and what its sidecar answers."""
 
 import contextlib
 import json
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from loadtest.generator.pod.sidecar import TOKEN_HEADER
 from loadtest.run import pod as layout
-from provider.cluster.api import RETRY_S, Cluster, Json
+from provider.cluster.api import RETRY_S, Cluster, Json, PodRequest
 from provider.cluster.load_job import JOB_LABEL, SIDECAR
+from stacks.names import SIDECAR_PORT
 
 # How long a command is retried that may come too late, in seconds.
 LATE_RETRY_S = 10.0
@@ -29,9 +30,11 @@ class JobPod:
     poll_s: ClassVar[float] = 2.0
     """How often its status is read while it runs: progress comes once a second, and a person needs no more."""
 
-    def __init__(self, cluster: Cluster, job_name: str) -> None:
+    def __init__(self, cluster: Cluster, job: Json, token: str) -> None:
         self.cluster = cluster
-        self.job_name = job_name
+        self.job = job
+        self.job_name: str = job["metadata"]["name"]
+        self._token = token
         self.last_seen: Json | None = None
         """The pod as the API last returned it; None before there was one."""
 
@@ -53,7 +56,7 @@ class JobPod:
     def log(self, container: str, lines: int) -> str:
         return self.cluster.log(self.name, container, lines)
 
-    def sidecar(self, command: str, retry_s: float = RETRY_S, file: str = "", numbers: Sequence[int] = ()) -> str:
-        """The answer of the sidecar to one of its commands, about a file or the folder of all."""
-        arguments = layout.sidecar_command(command, layout.WORK_DIR / file, *numbers)
-        return self.cluster.execute(self.name, SIDECAR, arguments, retry_s)
+    def sidecar(self, command: str, *arguments: str, retry_s: float = RETRY_S) -> str:
+        """The answer of the sidecar to one of its commands."""
+        request = PodRequest(SIDECAR_PORT, "/".join((command, *arguments)), {TOKEN_HEADER: self._token})
+        return self.cluster.ask(self.name, SIDECAR, layout.sidecar_command(command, *arguments), request, retry_s)

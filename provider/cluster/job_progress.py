@@ -7,7 +7,6 @@ from collections.abc import Callable
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM
 from loadtest.result.outcome import Progress
 from loadtest.result.validity.termination import EndedByRunner, reason_to_end
-from loadtest.run import pod as layout
 from provider.cluster.api import ClusterError, Json
 from provider.cluster.job_pod import LATE_RETRY_S, JobPod, last_message
 from provider.cluster.load_job import GENERATOR
@@ -51,7 +50,7 @@ def follow(
         if not ended_by_runner and (ended_by_runner := reason_to_end(operation.cancelled, deadline)):
             deadline = time.monotonic() + _INTERRUPT_LIMIT_S
             with contextlib.suppress(ClusterError):  # it has ended by itself
-                pod.cluster.execute(pod.name, GENERATOR, layout.INTERRUPT_COMMAND, LATE_RETRY_S)
+                pod.sidecar("interrupt", retry_s=LATE_RETRY_S)
         if progress := last_message(log, "progress"):
             on_progress(Progress(**{name: value for name, value in progress.items() if name != "event"}))
         time.sleep(pod.poll_s) if ended_by_runner else operation.cancelled.wait(pod.poll_s)

@@ -5,10 +5,10 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM, unpacked
 from loadtest.result.validity.termination import EndedByRunner, Termination
-from loadtest.run import pod as layout
 from provider.cluster.api import RETRY_S, ClusterError, Json
 from provider.cluster.clock_offset import ClockReading, timed_call
 from provider.cluster.job_pod import LATE_RETRY_S, JobPod, last_message
@@ -28,10 +28,9 @@ _CLOCK_READINGS = 3
 
 @dataclass(frozen=True)
 class JobResult:
-    """How the generator ended, the files it wrote, its log, its pod as last seen, and readings of the pod's clock."""
+    """How the generator ended, its log, its pod as last seen, and readings of the pod's clock."""
 
     termination: Termination
-    files: dict[str, bytes]
     log: str
     pod: Json
     clock: tuple[ClockReading, ...] = ()
@@ -39,31 +38,30 @@ class JobResult:
 
 def lost_result(pod: Json, lost_because: str, ended_by_runner: EndedByRunner | None, log: str = "") -> JobResult:
     """The result of a generator whose rows are lost."""
-    return JobResult(Termination(None, None, ended_by_runner, (), lost_because=lost_because), {}, log, pod)
+    return JobResult(Termination(None, None, ended_by_runner, (), lost_because=lost_because), log, pod)
 
 
-def fetch_result(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None) -> JobResult:
-    """Fetch it from the pod, whose `status` was read last. Raises ClusterError where the cluster is unreachable."""
+def fetch_result(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, folder: Path) -> JobResult:
+    """Fetch it from the pod, whose `status` was read last, and the generator's files into the folder.
+
+    Raises ClusterError where the cluster is unreachable.
+    """
     terminating = termination_reason(status)
     try:
-        return _fetch(pod, status, ended_by_runner, SECONDS_AFTER_TERM if terminating else RETRY_S)
+        return _fetch(pod, status, ended_by_runner, folder, SECONDS_AFTER_TERM if terminating else RETRY_S)
     except ClusterError as error:
         if not terminating:
             raise
         return lost_result(status, f"its pod was terminated ({terminating}), and {error}", ended_by_runner)
 
 
-def _fetch(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, retry_s: float) -> JobResult:
+def _fetch(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, folder: Path, retry_s: float) -> JobResult:
     log = pod.log(GENERATOR, _LOG_LINES)
     if "terminated" in container_state(status, SIDECAR):
         return lost_result(status, "the sidecar that keeps its rows ended", ended_by_runner, log)
-    if not termination_reason(status):  # else the time that is left is for the rows
-        with contextlib.suppress(ClusterError):  # then the last counters of the servers are some seconds old
-            pod.cluster.execute(pod.name, SIDECAR, layout.COUNTERS_COMMAND, LATE_RETRY_S)
-    listed = json.loads(pod.sidecar("list", retry_s))
-    rows = {file: listed[file] for file in listed if file.endswith(".csv")}
-    files = {file: _fetch_file(pod, file, size, sha256, retry_s) for file, (size, sha256) in rows.items()}
-    return JobResult(_termination(status, log, ended_by_runner), files, log, status, tuple(_clock_readings(pod)))
+    for file, (size, sha256) in json.loads(pod.sidecar("list", retry_s=retry_s)).items():
+        _fetch_file(pod, folder / file, size, sha256, retry_s)
+    return JobResult(_termination(status, log, ended_by_runner), log, status, tuple(_clock_readings(pod)))
 
 
 def _termination(status: Json, log: str, ended_by_runner: EndedByRunner | None) -> Termination:
@@ -83,24 +81,34 @@ def _clock_readings(pod: JobPod) -> Iterator[ClockReading]:
     """Readings of the clock that the rows are on; none where it cannot be read, which costs samples only."""
     with contextlib.suppress(ClusterError):
         for _ in range(_CLOCK_READINGS):
-            sent_s, received_s, answer = timed_call(lambda: pod.sidecar("clock", LATE_RETRY_S))
+            sent_s, received_s, answer = timed_call(lambda: pod.sidecar("clock", retry_s=LATE_RETRY_S))
             yield ClockReading(sent_s, received_s, float(answer))
 
 
-def _fetch_file(pod: JobPod, file: str, size: int, sha256: str, retry_s: float) -> bytes:
-    for _ in range(_ATTEMPTS):
-        fetched = b"".join(_parts(pod, file, size, retry_s))
-        if len(fetched) == size and hashlib.sha256(fetched).hexdigest() == sha256:
-            return fetched
+def _fetch_file(pod: JobPod, path: Path, size: int, sha256: str, retry_s: float) -> None:
+    """Fetch a file part by part. It has its name only when it is complete, so that no reader takes half of it."""
+    incomplete = path.with_suffix(".part")
+    try:
+        for _ in range(_ATTEMPTS):
+            digest = hashlib.sha256()
+            with incomplete.open("wb") as file:
+                for part in _parts(pod, path.name, size, retry_s):
+                    digest.update(part)
+                    file.write(part)
+            if incomplete.stat().st_size == size and digest.hexdigest() == sha256:
+                incomplete.rename(path)
+                return
+    finally:
+        incomplete.unlink(missing_ok=True)
     raise ClusterError(
-        f"{file} was fetched from the load generator's pod {_ATTEMPTS} times and its length or sha256 never matched, so"
-        " the run is not stored; run `pulumi up` again"
+        f"{path.name} was fetched from the load generator's pod {_ATTEMPTS} times and its length or sha256 never"
+        " matched, so the run is not stored; run `pulumi up` again"
     )
 
 
 def _parts(pod: JobPod, file: str, size: int, retry_s: float) -> Iterator[bytes]:
     for offset in range(0, size, _PART_BYTES):
         # Not beyond the listed size: a generator that could not be ended may still be writing.
-        text = pod.sidecar("read", retry_s, file, (offset, min(_PART_BYTES, size - offset)))
+        text = pod.sidecar("read", file, str(offset), str(min(_PART_BYTES, size - offset)), retry_s=retry_s)
         with contextlib.suppress(ValueError):  # the digest will not match, and the file is read again
             yield unpacked(text.strip())

@@ -4,7 +4,7 @@ import time
 
 from provider.cluster.api import Json
 from provider.cluster.job_pod import JobPod
-from provider.cluster.load_job import AVAILABLE, GENERATOR, PREPARE
+from provider.cluster.load_job import AVAILABLE, GENERATOR, PREPARE, SIDECAR
 from provider.cluster.pod_status import container_state, is_blocked, loss_reason, pending_reason
 from provider.resource import Operation, ResourceError
 
@@ -20,12 +20,12 @@ _LOG_LINES = 20
 
 
 def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
-    """The pod once the generator's container runs; raises ResourceError where it cannot, or the wait is cancelled."""
+    """The pod once its containers run; raises ResourceError where it cannot, or the wait is cancelled."""
     began = time.monotonic()
     blocked_since: float | None = None
     while True:
         status = pod.read()
-        if status is not None and container_state(status, GENERATOR).keys() & {"running", "terminated"}:
+        if status is not None and all(_has_started(status, container) for container in (GENERATOR, SIDECAR)):
             return status
         if status is not None:
             _require_init_containers(pod, status)
@@ -42,6 +42,10 @@ def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
         operation.status(f"waiting for the load generator's pod: {_pending_reason(pod, status)}")
         if operation.cancelled.wait(pod.poll_s):
             raise ResourceError("the load test was cancelled before it started, so nothing was measured")
+
+
+def _has_started(status: Json, container: str) -> bool:
+    return bool(container_state(status, container).keys() & {"running", "terminated"})
 
 
 def _require_init_containers(pod: JobPod, status: Json) -> None:

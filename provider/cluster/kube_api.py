@@ -5,6 +5,7 @@ Imported only where it is used: the client is large, and most updates need none.
 
 import json
 import logging
+import re
 import ssl
 import threading
 import time
@@ -21,11 +22,12 @@ from kubernetes.config.config_exception import ConfigException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
 
-from provider.cluster.api import RETRY_S, ClusterError, Json, NotFoundError
+from provider.cluster.api import RETRY_S, ClusterError, Json, NotFoundError, PodRequest
 
 Answer = TypeVar("Answer")
 
-_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S = 5.0, 30.0
+_READ_TIMEOUT_S = 30.0
+_TIMEOUTS_S = (5.0, _READ_TIMEOUT_S)  # to connect, and to read
 
 # How long calls are retried at most once the update is cancelled, and how long after each other, in seconds.
 _RETRY_WHEN_CANCELLED_S = 20.0
@@ -37,6 +39,9 @@ _CONNECTION_ERRORS = (urllib3.exceptions.HTTPError, websocket.WebSocketException
 
 # Every kubelet speaks this protocol without a translation; a command that gets no input needs no later one.
 _EXEC_PROTOCOL = "v4.channel.k8s.io"
+
+# How the client reports that a handshake was answered, but not by the switch of protocols.
+_HANDSHAKE = re.compile(r"Handshake status (\d+) (.*?) -\+-\+-")
 
 # Without a time-out a socket waits for ever where packets get lost.
 websocket.setdefaulttimeout(_READ_TIMEOUT_S)
@@ -74,6 +79,7 @@ class KubeApi:
         # While the client runs a command it replaces its transport, so each thread has a client for commands.
         self._access = access
         self._exec = threading.local()
+        self._commands_failed = False
 
     def missing_rights(self, required: Sequence[tuple[str, str]]) -> list[str]:
         """Those of these (verb, resource) that the kubeconfig's user does not have in the namespace."""
@@ -110,10 +116,28 @@ class KubeApi:
         return text.decode(errors="replace")
 
     def execute(self, pod: str, container: str, command: Sequence[str], retry_s: float = RETRY_S) -> str:
-        return self._retry(lambda: self._execute(pod, container, command), retry_s)
+        return self._retry([lambda: self._execute(pod, container, command)], retry_s)
+
+    def ask(
+        self, pod: str, container: str, command: Sequence[str], request: PodRequest, retry_s: float = RETRY_S
+    ) -> str:
+        ways = [lambda: self._execute(pod, container, command), lambda: self._request(pod, request)]
+        return self._retry(ways[::-1] if self._commands_failed else ways, retry_s)
+
+    def _request(self, pod: str, request: PodRequest) -> str:
+        answer: Any = self._core.connect_get_namespaced_pod_proxy_with_path(
+            f"{pod}:{request.port}",
+            self._namespace,
+            request.path,
+            _headers=dict(request.headers),
+            _preload_content=False,
+            _request_timeout=_TIMEOUTS_S,
+        )
+        self._commands_failed = True
+        return str(answer.data.decode())
 
     def _execute(self, pod: str, container: str, command: Sequence[str]) -> str:
-        running = stream(
+        running = self._start(
             self._command_client().connect_get_namespaced_pod_exec,
             pod,
             self._namespace,
@@ -136,6 +160,17 @@ class KubeApi:
         finally:
             running.close()
         return str(output)
+
+    def _start(self, call: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401 - as in `_exit_code`
+        try:
+            return stream(call, *arguments, **options)
+        except ApiException as error:
+            # The client reports an answer to the handshake as text, with its headers.
+            answer = _HANDSHAKE.match(error.reason or "")
+            if answer is None:
+                raise
+            reason = f"a command in a pod needs a WebSocket, but the answer was {answer[1]} {answer[2]}"
+            raise ApiException(status=int(answer[1]), reason=reason) from None
 
     def _command_client(self) -> client.CoreV1Api:
         if not hasattr(self._exec, "api"):
@@ -163,31 +198,35 @@ class KubeApi:
 
     def _call(self, call: Callable[..., Any], *arguments: object, **options: object) -> bytes:
         """The API's own bytes: the client's classes drop the fields that they do not know."""
-        timeouts = (_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S)
 
         def once() -> bytes:
-            answer = call(*arguments, **options, _preload_content=False, _request_timeout=timeouts)
+            answer = call(*arguments, **options, _preload_content=False, _request_timeout=_TIMEOUTS_S)
             return bytes(answer.data)
 
-        return self._retry(once)
+        return self._retry([once])
 
-    def _retry(self, call: Callable[[], Answer], retry_s: float = RETRY_S) -> Answer:
-        """Repeat the call while the connection is lost or the server is overloaded or starting."""
+    def _retry(self, calls: Sequence[Callable[[], Answer]], retry_s: float = RETRY_S) -> Answer:
+        """Repeat them until one succeeds, while the connection is lost or the server is overloaded or starting."""
         began = time.monotonic()
         while True:
-            try:
-                return call()
-            except ApiException as error:
-                # A handshake without an answer has status 0.
-                if 0 < (error.status or 0) < 500 and error.status != _TOO_MANY:
-                    raise _cluster_error(error) from None
-                cause = f"{error.status} {error.reason}"
-            except _CONNECTION_ERRORS as error:
-                # Its type only: its text may hold the request with all headers.
-                cause = type(error).__name__
+            causes, refusals = [], []
+            for call in calls:
+                try:
+                    return call()
+                except ApiException as error:
+                    # A handshake without an answer has status 0.
+                    if 0 < (error.status or 0) < 500 and error.status != _TOO_MANY:
+                        refusals.append(error)
+                    causes.append(f"{error.status} {_message(error)}")
+                except _CONNECTION_ERRORS as error:
+                    # Its type only: its text may hold the request with all headers.
+                    causes.append(type(error).__name__)
+            if len(refusals) == len(calls):
+                raise _cluster_error(refusals) from None
             elapsed_s = time.monotonic() - began
             if elapsed_s > (min(retry_s, _RETRY_WHEN_CANCELLED_S) if self._cancelled.is_set() else retry_s):
-                raise ClusterError(f"the cluster's API could not be reached for {elapsed_s:.0f} s ({cause})")
+                what = "the cluster's API" if len(calls) == 1 else "the pod"
+                raise ClusterError(f"{what} could not be reached for {elapsed_s:.0f} s ({'; '.join(causes)})")
             self._on_connection_lost(elapsed_s)
             time.sleep(_RETRY_INTERVAL_S)
 
@@ -210,6 +249,8 @@ def _settings(access: Access) -> client.Configuration:
             " missing; run `kubectl cluster-info` with it to see the cause"
         ) from None
     settings.retries = False
+    # What it puts into a path is an object's name, or the port and path of a request to a pod.
+    settings.safe_chars_for_path_param = "/:"
     _share_trust_store(settings)
     return settings
 
@@ -230,15 +271,19 @@ def _share_trust_store(settings: client.Configuration) -> None:
     trust(settings)
 
 
-def _cluster_error(error: ApiException) -> ClusterError:
-    kind = {_NOT_FOUND: NotFoundError, _CONFLICT: _ConflictError}.get(error.status or 0, ClusterError)
-    if error.status == _UNAUTHORIZED:
+def _cluster_error(refusals: Sequence[ApiException]) -> ClusterError:
+    status = refusals[-1].status or 0
+    kind = {_NOT_FOUND: NotFoundError, _CONFLICT: _ConflictError}.get(status, ClusterError)
+    if status == _UNAUTHORIZED:
         return ClusterError("the cluster does not accept the kubeconfig's credentials; log in again")
+    return kind(f"the cluster refused: {'; '.join(map(_message, refusals))}")
+
+
+def _message(error: ApiException) -> str:
     try:
-        message = json.loads(error.body or "")["message"]
+        return str(json.loads(error.body or "")["message"])
     except (ValueError, KeyError, TypeError):
-        message = error.reason
-    return kind(f"the cluster refused: {message}")
+        return str(error.reason)
 
 
 def _exit_code(running: Any) -> int:  # noqa: ANN401 - the client leaves its stream without a type

@@ -5,10 +5,11 @@ from typing import Any
 
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 from loadtest.generator.pod.prepare import PIXELS_VARIABLE, PLAN_JSON_VARIABLE
+from loadtest.generator.pod.sidecar import ADDRESS_VARIABLE, TOKEN_VARIABLE
 from loadtest.run import pod
 from provider.cluster.server_pods import selector_of
 from provider.load_test_inputs import ClusterLoadTestInputs
-from stacks.names import GENERATOR_LABELS, STACK, label_value
+from stacks.names import GENERATOR_LABELS, SIDECAR_PORT, STACK, label_value
 
 GENERATOR, SIDECAR, PREPARE, AVAILABLE = "locust", "sidecar", "prepare", "available"
 
@@ -40,8 +41,11 @@ def job_name(run_id: str) -> str:
     return f"load-{run_id.lower()}"
 
 
-def job(inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan) -> dict[str, Any]:
-    """The Job as the API takes it. Its pod runs once: when it fails, the test has failed."""
+def job(inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan, token: str) -> dict[str, Any]:
+    """The Job as the API takes it. Its pod runs once: when it fails, the test has failed.
+
+    The sidecar answers requests that carry `token`.
+    """
     labels = _labels(inputs.stack)
     return {
         "apiVersion": "batch/v1",
@@ -63,7 +67,7 @@ def job(inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan) -> dict[
                     "labels": labels,
                     "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
                 },
-                "spec": _pod(inputs, plan),
+                "spec": _pod(inputs, plan, token),
             },
         },
     }
@@ -87,7 +91,7 @@ def _labels(stack: str) -> dict[str, str]:
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
 
 
-def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
+def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan, token: str) -> dict[str, Any]:
     return {
         "restartPolicy": "Never",
         "serviceAccountName": inputs.service_account,
@@ -119,8 +123,9 @@ def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
             _container(
                 SIDECAR,
                 inputs.generator_image,
-                pod.sidecar_command("keep", pod.WORK_DIR, round(plan.timeout_s + _KEEP_S)),
+                pod.sidecar_command("keep", str(round(plan.timeout_s + _KEEP_S)), str(SIDECAR_PORT)),
                 _SIDECAR_RESOURCES,
+                {TOKEN_VARIABLE: token},
             ),
         ],
         "volumes": [
@@ -153,7 +158,10 @@ def _container(
         "command": list(command),
         # Locust reads settings from its working folder; there are none in this one.
         "workingDir": str(pod.WORK_DIR),
-        "env": [{"name": key, "value": value} for key, value in environment.items()],
+        "env": [
+            {"name": ADDRESS_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            *({"name": key, "value": value} for key, value in environment.items()),
+        ],
         "resources": resources,
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -1,5 +1,6 @@
 """The load test in a cluster: a Job runs it, and its rows are fetched through the Kubernetes API."""
 
+import secrets
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from loadtest.result.samples import read_all_samples
 from loadtest.result.validity.servers import Servers
 from loadtest.run import pod as layout
 from provider.cluster.api import REQUIRED_RIGHTS, Cluster
+from provider.cluster.job_pod import JobPod
 from provider.cluster.job_result import JobResult
 from provider.cluster.load_job import GENERATOR, job, jobs_selector
 from provider.cluster.load_run import delete_and_wait, run_job
@@ -75,13 +77,16 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     rest_urls = {server.name: server.rest_url for server in before if server.rest_url}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
     plan = inputs.plan(layout.WORK_DIR, rest_urls)
-    with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
-        declared, report = job(inputs, run.run_id, plan), progress_reporter(operation)
-        result = run_job(cluster, declared, inputs.start_timeout_s, plan.timeout_s, operation, report)
-    servers = Servers(inputs.replicas, before, server_pods(cluster.pods(selector_of(inputs.selector))))
+    token, report = secrets.token_urlsafe(), progress_reporter(operation)
+    pod = JobPod(cluster, job(inputs, run.run_id, plan, token), token)
     work_dir.mkdir(parents=True)
-    for name, content in result.files.items():
-        (work_dir / name).write_bytes(content)
+    with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
+        try:
+            result = run_job(pod, work_dir, inputs.start_timeout_s, plan.timeout_s, operation, report)
+        except BaseException:
+            shutil.rmtree(work_dir)
+            raise
+    servers = Servers(inputs.replicas, before, server_pods(cluster.pods(selector_of(inputs.selector))))
     (work_dir / "locust.log").write_text(result.log)
     rows = read_all_raw_rows(work_dir, plan.processes)
     server_samples = samples_of(sampler.readings, result.clock)

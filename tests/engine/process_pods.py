@@ -32,6 +32,8 @@ class ProcessPods:
         self._core = client.CoreV1Api(api)
         self._folder = folder
         self._by_name: dict[str, PodProcesses] = {}
+        self.address: str | None = None
+        """The address of the pods that are started from now on; each has one of its own where this is None."""
         self.names: dict[str, str] = {}
         """What a cluster's DNS would resolve, and what answers here instead."""
         self.server: ServerProcess | None = None
@@ -63,6 +65,8 @@ class ProcessPods:
             folder = self._folder / name
             folder.mkdir()
             self._by_name[name] = PodProcesses(pod["spec"], folder, self._config_maps(pod), self.names)
+            if self.address:
+                self._by_name[name].address = self.address
             self._by_name[name].start()
         return self._by_name[name].status()
 

@@ -32,6 +32,7 @@ from tests.kubernetes.own_images import OwnImages
 from tests.kubernetes.traces import network_of, processes_of
 from tests.support.images.python import PYTHON
 from tests.support.kubernetes.binaries import bin_folder
+from tests.support.kubernetes.no_upgrades import FORBIDS, no_upgrades
 from tests.support.node.single_node import SingleNode
 from tools.pins import ROOT
 
@@ -157,6 +158,29 @@ def test_every_answer_is_right_and_no_row_is_missing(
     rows = rows_of(stack, run)
     assert pc.all(rows["ok"]).as_py(), pc.value_counts(rows["error"])
     assert rows.num_rows > 20
+
+
+def test_without_websockets_all_rows_come_back_and_only_what_the_servers_used_is_missing(
+    stack: Stack, node: SingleNode, api: client.ApiClient, runs: list[Manifest], tmp_path: Path
+) -> None:
+    servers = {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
+    through = tmp_path / "kubeconfig"
+    with no_upgrades(FORBIDS, node.kubeconfig, tmp_path) as passed:
+        through.write_text(passed.kubeconfig)
+        stack.variables = {"KUBECONFIG": str(through)}
+        try:
+            run = measured(stack, "grpc", OPEN | {"processes": 2, "durationS": 24})
+        finally:
+            stack.variables = {"KUBECONFIG": str(node.kubeconfig)}
+    # Rows are compared with what Locust counted and what was due: a missing one would be a reason.
+    assert run.validity.reasons == ()
+    assert rows_of(stack, run).num_rows > 20
+    assert passed.upgrades, "commands were tried"
+    assert {"list", "release"} <= {path.rpartition("/")[2] for path in passed.to_pods}
+    samples = ResultsStore(str(stack.results)).samples(run)
+    used = samples.filter(pc.equal(samples["quantity"], "cpu_cores"))
+    assert set(used["subject"].to_pylist()) == {"generator", "generator-1"}
+    assert requests_by_replica(samples).keys() == servers
 
 
 def test_over_grpc_both_servers_have_their_half(stack: Stack, api: client.ApiClient, runs: list[Manifest]) -> None:

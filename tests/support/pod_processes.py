@@ -5,6 +5,7 @@ sidecar gets a Python without packages, because it needs none.
 """
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -43,6 +44,8 @@ class PodProcesses:
         self._codes: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
         self._last_status: Json | None = None
+        self.address = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(2, 254)}"
+        """Its own, as pods use the same ports."""
         self._stopped = threading.Event()
         self._containers = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -133,6 +136,8 @@ class PodProcesses:
             phase = "Failed" if failed else "Succeeded"
         return {
             "phase": phase,
+            "podIP": self.address,
+            "podIPs": [{"ip": self.address}],
             "initContainerStatuses": [self._status_of(each, codes) for each in init],
             "containerStatuses": [self._status_of(each, codes) for each in main],
         }
@@ -160,11 +165,10 @@ class PodProcesses:
         return "\n".join(text.splitlines()[-lines:]) if lines else text
 
     def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:
-        """Run a command in a container, whose main process has id 1 there."""
+        """Run a command in a container."""
         process = self._running.get(container)
         if process is None or process.poll() is not None:
             return subprocess.CompletedProcess(command, 1, b"", b"container not running")
-        command = [part.replace("kill -INT 1", f"kill -INT {process.pid}") for part in command]
         return subprocess.run(
             self._command(command),
             env=self._variables(self._containers[container]),
@@ -182,7 +186,10 @@ class PodProcesses:
         return [sys.executable, *bare, *arguments] if program == "python" else [program, *arguments]
 
     def _variables(self, container: Json) -> dict[str, str]:
-        given = {variable["name"]: self._here(variable["value"]) for variable in container["env"]}
+        # The only reference to a field is to the pod's address.
+        given = {
+            each["name"]: self._here(each["value"]) if "value" in each else self.address for each in container["env"]
+        }
         return {"PATH": os.defpath} | given
 
     def _here(self, text: str) -> str:

@@ -108,7 +108,3 @@ def _fetched(url: str) -> tuple[str, int]:
     except (OSError, http.client.HTTPException):  # URLError is an OSError
         page = b""
     return page.decode(errors="replace"), round(time.time() * 1e6)
-
-
-if __name__ == "__main__":
-    append_counters(LoadTestPlan.from_environment())

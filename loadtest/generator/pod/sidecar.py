@@ -1,27 +1,41 @@
 """The sidecar of the generator's pod: keeps the generator's files until they are fetched. Standard library only.
 
 The generator may end or be killed; its files stay readable until `release`, or until the sidecar's time is over. During
-the test the sidecar also reads the servers' counters.
+the test the sidecar also reads the servers' counters. It answers commands that run in its container, and GET requests
+that carry the run's token: `GET /read/locust-0.csv/0/1000` is the command `read FOLDER locust-0.csv 0 1000`.
 """
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import signal
+import socket
+import socketserver
 import sys
+import threading
 import time
 import zlib
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from loadtest.generator.monitoring.counters import counters_written
-from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
+from loadtest.generator.monitoring.counters import append_counters, counters_written
+from loadtest.generator.plan import INTERRUPT_FILE, PLAN_VARIABLE, LoadTestPlan
 
-# The file whose existence means that everything has been fetched.
-_RELEASED = "released"
+# The environment variables that hold the address of the pod and the token of the run, and the header with the token.
+ADDRESS_VARIABLE = "SHAPEBENCH_SIDECAR_ADDRESS"
+TOKEN_VARIABLE = "SHAPEBENCH_SIDECAR_TOKEN"  # noqa: S105 - a name
+TOKEN_HEADER = "X-Shapebench-Token"  # noqa: S105 - a name
+
+# Files whose existence means that all rows have been fetched, or that the generator is to end.
+_MARKERS = {"release": "released", "interrupt": INTERRUPT_FILE}
 
 _POLL_S = 0.5
+_REQUEST_TIMEOUT_S = 30.0
 
 # How long the files are kept after the pod's SIGTERM, in seconds: less than its grace period.
 SECONDS_AFTER_TERM = 30.0
@@ -38,14 +52,86 @@ def keep(folder: Path, keep_s: float) -> None:
     signal.signal(signal.SIGTERM, shorten)
     # The sidecar has time for this, and a CPU share of its own.
     with counters_written(LoadTestPlan.from_environment()) if PLAN_VARIABLE in os.environ else nullcontext():
-        while not (folder / _RELEASED).exists() and time.monotonic() < deadline:
+        while not (folder / _MARKERS["release"]).exists() and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
 
+@contextmanager
+def requests_answered(folder: Path, address: str, port: int, token: str) -> Iterator[None]:
+    """Inside it threads answer GET requests that carry the token."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = _REQUEST_TIMEOUT_S
+
+        def do_GET(self) -> None:
+            given = self.headers.get(TOKEN_HEADER, "")
+            if not hmac.compare_digest(given.encode("latin-1", "replace"), token.encode()):
+                self.send_error(HTTPStatus.FORBIDDEN)
+                return
+            try:
+                text = answer(folder, *self.path.strip("/").split("/")).encode()
+            except (ValueError, OSError):
+                self.send_error(HTTPStatus.NOT_FOUND)
+                return
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "text/plain")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """Requests are not logged."""
+
+    class Server(socketserver.ThreadingTCPServer):
+        address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        allow_reuse_address = True
+        daemon_threads = True
+
+    with Server((address, port), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(_POLL_S,), name="requests", daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
+def answer(folder: Path, *command: str) -> str:
+    """The answer to `list`, `read FILE OFFSET COUNT`, `clock`, `interrupt` or `release`; raises ValueError for others.
+
+    `interrupt` has the generator write its rows and end, as Ctrl-C does.
+    """
+    match command:
+        case ["list"]:
+            if PLAN_VARIABLE in os.environ:  # the generator has ended: these are the servers' last counters
+                append_counters(LoadTestPlan.from_environment())
+            return listing(folder)
+        case ["read", file, offset, count] if file in {path.name for path in _results(folder)}:
+            return part(folder / file, int(offset), int(count))
+        case ["clock"]:
+            return repr(time.time())
+        case ["interrupt" | "release" as marker]:
+            (folder / _MARKERS[marker]).touch()
+            return ""
+    raise ValueError(
+        f"the sidecar does not know `{' '.join(command)}`; give list, read FILE OFFSET COUNT, clock, interrupt or"
+        " release, with a FILE that it lists"
+    )
+
+
 def listing(folder: Path) -> str:
-    """`{name: [bytes, sha256]}` of every file in the folder, as JSON."""
-    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
-    return json.dumps({name: [len(held), hashlib.sha256(held).hexdigest()] for name, held in contents.items()})
+    """`{name: [bytes, sha256]}` of every file of results in the folder, as JSON."""
+    return json.dumps({path.name: _size_and_digest(path) for path in _results(folder)})
+
+
+def _results(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.csv"))
+
+
+def _size_and_digest(path: Path) -> tuple[int, str]:
+    # A file may still grow, so both are of the bytes that are read.
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        return file.tell(), digest.hexdigest()
 
 
 def part(path: Path, offset: int, count: int) -> str:
@@ -63,21 +149,17 @@ def unpacked(text: str) -> bytes:
         raise ValueError(f"not what the sidecar sent: {cause}") from cause
 
 
-def main(command: str, path: str, *numbers: str) -> None:
-    """One of `keep FOLDER SECONDS`, `list FOLDER`, `read FILE OFFSET COUNT`, `release FOLDER`, `clock FOLDER`."""
-    match command:
-        case "keep":
-            keep(Path(path), float(numbers[0]))
-        case "list":
-            print(listing(Path(path)))
-        case "read":
-            print(part(Path(path), *map(int, numbers)))
-        case "release":
-            (Path(path) / _RELEASED).touch()
-        case "clock":
-            print(repr(time.time()))
-        case _:
-            raise SystemExit(f"the sidecar has no command {command}; give keep, list, read, release or clock")
+def main(command: str, folder: str, *arguments: str) -> None:
+    """`keep FOLDER SECONDS PORT`, or print the `answer` to a command: `COMMAND FOLDER ARGUMENT …`."""
+    if command == "keep":
+        keep_s, port = arguments
+        with requests_answered(Path(folder), os.environ[ADDRESS_VARIABLE], int(port), os.environ[TOKEN_VARIABLE]):
+            keep(Path(folder), float(keep_s))
+        return
+    try:
+        print(answer(Path(folder), command, *arguments))
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

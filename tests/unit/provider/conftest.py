@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from bench.servers import processes as servers
 from loadtest.run import pod
 from loadtest.run.payload import photograph
-from provider.cluster.api import ClusterError, Json, NotFoundError
+from provider.cluster.api import ClusterError, Json, NotFoundError, PodRequest
 from provider.cluster.load_job import GENERATOR
 from provider.local.server_process import listening_process
 from provider.resource import Props
@@ -55,6 +57,7 @@ class ProcessCluster:
         self.servers: list[Json] = [json.loads(json.dumps(SERVER))]
         self.during: Callable[[ProcessCluster], None] | None = None
         self.corrupt_reads = 0
+        self.refuses_commands = False
         self.node = "node-b"
         self.left_behind: list[str] = []
         self.disruption: Json | None = None
@@ -107,6 +110,8 @@ class ProcessCluster:
         return text
 
     def execute(self, pod: str, container: str, command: Sequence[str], retry_s: float = 0) -> str:  # noqa: ARG002
+        if self.refuses_commands:
+            raise ClusterError("a command in a pod needs a WebSocket, but the answer was 403 Forbidden")
         if container == NAME:
             done = self.server.execute(container, list(command))
         elif not self.name or self.pod is None:
@@ -119,6 +124,22 @@ class ProcessCluster:
             self.corrupt_reads -= 1
             return done.stdout.decode()[:-10]
         return done.stdout.decode()
+
+    def ask(self, pod: str, container: str, command: Sequence[str], request: PodRequest, retry_s: float = 0) -> str:
+        if not self.refuses_commands:
+            return self.execute(pod, container, command)
+        if not self.name or self.pod is None:
+            raise NotFoundError("there is no such pod")
+        url = f"http://{self.pod.address}:{request.port}/{request.path}"
+        deadline = time.monotonic() + retry_s
+        while True:
+            try:
+                with urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers))) as answer:
+                    return str(answer.read().decode())
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ClusterError(str(error)) from None
+                time.sleep(0.1)
 
     def serve_page(self, server: Json, address: str, url: str) -> None:
         """The Prometheus page of this server is at `url`; requests to its pod's address go there."""

@@ -342,13 +342,12 @@ def test_a_server_whose_model_is_in_a_bucket_reaches_dns_metadata_and_google_api
             assert all(block["cidr"].startswith("169.254.") for block in addresses)
 
 
-def test_the_load_generator_reaches_dns_servers_and_other_generators(base):
+def test_the_load_generator_reaches_servers_and_dns_and_is_reached_at_its_sidecar_only(base):
     policy = base.policy("load-generator")
     assert policy["podSelector"]["matchLabels"] == GENERATOR_LABELS
-    assert peers(policy["ingress"], "from") == [{"podSelector": {"matchLabels": GENERATOR_LABELS}}]
+    assert policy["ingress"] == [{"ports": [{"port": 8502, "protocol": "TCP"}]}]
     pods = [peer["podSelector"].get("matchLabels") for peer in peers(policy["egress"], "to") if "podSelector" in peer]
-    assert SERVER_LABELS in pods
-    assert GENERATOR_LABELS in pods
+    assert [labels for labels in pods if labels] == [SERVER_LABELS]
 
 
 def test_seed_faithful_changes_resources_probes_rest_threads_and_affinity_only(base, seed):

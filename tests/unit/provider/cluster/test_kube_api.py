@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import provider.cluster.kube_api
-from provider.cluster.api import ClusterError, NotFoundError
+from provider.cluster.api import ClusterError, NotFoundError, PodRequest
 from provider.cluster.kube_api import Access, KubeApi
 
 SECRET = "s3cr3t-t0ken-0f-the-user"
@@ -24,6 +24,7 @@ class Api(BaseHTTPRequestHandler):
     def answer(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.seen.append((self.command, self.path.partition("?")[0], self.headers["Authorization"]))
+        self.server.tokens.append(self.headers["X-Token"])
         answer = self.server.answers.pop(0)
         if answer is None:
             self.close_connection = True
@@ -48,6 +49,7 @@ class ScriptedApi(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Api)
         self.answers: list[tuple[int, Any] | None] = []
         self.seen: list[tuple[str, str, str]] = []
+        self.tokens: list[str | None] = []
 
 
 @pytest.fixture
@@ -119,6 +121,68 @@ def test_a_cancelled_update_retries_for_a_short_time_only(server: ScriptedApi, m
     with pytest.raises(ClusterError, match="could not be reached for 0 s") as failure:
         api(server, cancelled).pods("")
     assert SECRET not in str(failure.value)
+
+
+REQUEST = PodRequest(8502, "read/locust-0.csv/0/10", {"X-Token": "t"})
+EXEC, PROXY = "/api/v1/namespaces/ns/pods/p/exec", "/api/v1/namespaces/ns/pods/p:8502/proxy/read/locust-0.csv/0/10"
+
+
+def ask(api: KubeApi, retry_s: float = 60) -> str:
+    return api.ask("p", "c", ["read"], REQUEST, retry_s)
+
+
+@pytest.mark.parametrize("refused", [(403, {}), (400, {}), (404, {}), (426, {}), (200, {}), (501, {}), (502, {}), None])
+def test_what_no_command_gets_a_request_to_the_pod_gets_at_once_and_is_sent_first_from_then_on(
+    server: ScriptedApi, refused: tuple[int, Any] | None
+) -> None:
+    server.answers = [refused, (200, "rows"), (200, "more")]
+    waited: list[float] = []
+    through = api(server, on_connection_lost=waited.append)
+    assert [ask(through), ask(through)] == ['"rows"', '"more"']
+    assert [path for _, path, _ in server.seen] == [EXEC, PROXY, PROXY]
+    assert server.tokens == [None, "t", "t"]
+    assert {authorization for *_, authorization in server.seen} == {f"Bearer {SECRET}"}
+    assert waited == []
+
+
+def test_both_ways_are_tried_again_while_either_may_come_back(server: ScriptedApi) -> None:
+    unreachable = refusal(503, "error trying to reach service: dial tcp 10.0.0.1:8502: i/o timeout")
+    server.answers = [(403, {}), unreachable, (403, {}), (200, "rows")]
+    assert ask(api(server)) == '"rows"'
+    server.answers = [(500, {}), refusal(400, "address not allowed"), (500, {}), (200, "rows")]
+    assert ask(api(server)) == '"rows"'
+
+
+def test_two_refusals_are_one_error_with_both_reasons(server: ScriptedApi) -> None:
+    server.answers = [(403, {}), refusal(400, "address not allowed")]
+    with pytest.raises(
+        ClusterError,
+        match=r"refused: a command in a pod needs a WebSocket, but the answer was 403 Forbidden; address not allowed$",
+    ):
+        ask(api(server))
+    server.answers = [(404, {}), refusal(404, 'pods "p" not found')]
+    with pytest.raises(NotFoundError, match='pods "p" not found'):
+        ask(api(server))
+
+
+def test_an_error_without_end_says_why_of_both_ways_and_shows_no_header(server: ScriptedApi) -> None:
+    server.answers = [(403, {}), refusal(503, "error trying to reach service")]
+    with pytest.raises(ClusterError) as failure:
+        ask(api(server), retry_s=0)
+    assert "the pod could not be reached for 0 s (403 a command in a pod needs" in str(failure.value)
+    assert "but the answer was 403 Forbidden; 503 error trying to reach service)" in str(failure.value)
+    assert "Content-Length" not in str(failure.value)
+    assert SECRET not in str(failure.value)
+
+
+def test_a_command_that_is_refused_is_an_error_at_once(server: ScriptedApi) -> None:
+    server.answers = [(403, {})]
+    with pytest.raises(ClusterError, match="needs a WebSocket, but the answer was 403 Forbidden"):
+        api(server).execute("p", "c", ["sh"])
+
+
+def test_a_request_does_not_show_its_headers() -> None:
+    assert "X-Token" not in repr(REQUEST)
 
 
 def test_commands_use_the_trust_store_of_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ INPUTS = ClusterLoadTestInputs.model_construct(
     node_selector={"shapebench/pool": "load"},
     start_timeout_s=600,
 )
-JOB = job(INPUTS, RUN_ID, PLAN)
+JOB = job(INPUTS, RUN_ID, PLAN, "the token")
 POD: dict[str, Any] = JOB["spec"]["template"]["spec"]
 CONTAINERS = [*POD["initContainers"], *POD["containers"]]
 
@@ -64,7 +64,7 @@ def test_the_pod_runs_on_the_nodes_of_the_stacks_load_pool() -> None:
 
 def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_master() -> None:
     plan = replace(PLAN, processes=3)
-    containers = job(INPUTS, RUN_ID, plan)["spec"]["template"]["spec"]["containers"]
+    containers = job(INPUTS, RUN_ID, plan, "the token")["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
@@ -91,11 +91,22 @@ def test_the_pod_has_no_credentials_for_the_cluster() -> None:
 
 def test_the_sidecar_outlives_the_test_by_the_time_a_connection_may_be_lost() -> None:
     sidecar = next(container for container in POD["containers"] if container["name"] == SIDECAR)
-    assert float(sidecar["command"][-1]) > PLAN.timeout_s + 600
+    assert float(sidecar["command"][-2]) > PLAN.timeout_s + 600
+
+
+def test_the_sidecar_alone_gets_the_token_and_listens_at_the_address_of_the_pod() -> None:
+    holders = [each["name"] for each in CONTAINERS if "the token" in json.dumps(each)]
+    assert holders == [SIDECAR]
+    sidecar = next(container for container in POD["containers"] if container["name"] == SIDECAR)
+    assert {"name": "SHAPEBENCH_SIDECAR_TOKEN", "value": "the token"} in sidecar["env"]
+    (address,) = (each for each in sidecar["env"] if "valueFrom" in each)
+    assert address["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
+    assert sidecar["command"][-1] == "8502", "a NetworkPolicy admits this port"
+    assert "the token" not in json.dumps(sidecar["command"])
 
 
 def test_the_plan_reaches_the_pod_unchanged() -> None:
-    variables = {variable["name"]: variable["value"] for variable in POD["initContainers"][0]["env"]}
+    variables = {variable["name"]: variable.get("value") for variable in POD["initContainers"][0]["env"]}
     assert type(PLAN).from_json(variables["SHAPEBENCH_LOADTEST_PLAN_JSON"]) == PLAN
     assert json.dumps(JOB), "the API takes JSON"
 

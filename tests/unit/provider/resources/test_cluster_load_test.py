@@ -191,6 +191,21 @@ def test_a_replica_that_counts_no_request_was_idle_and_the_run_is_invalid(
     assert rows > 0
 
 
+def test_a_cluster_that_refuses_commands_hands_over_all_rows_in_plain_http(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.05)
+    cluster.refuses_commands = True
+    log: list[str] = []
+    run_in(cluster, inputs, operation(log))
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert rows > 10
+    (said,) = (line for line in log if "is not sampled" in line)
+    assert said.endswith("a command in a pod needs a WebSocket, but the answer was 403 Forbidden")
+    assert set(cluster.alive_when_deleted) <= {"sidecar"}
+
+
 def test_servers_that_cannot_be_sampled_are_tested_all_the_same(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,7 +281,9 @@ def test_a_generator_that_is_killed_leaves_its_rows_in_the_sidecar(cluster: Any,
     assert f"{rows} requests" in message
 
 
-def test_a_cancelled_test_ends_the_job_and_its_rows_are_stored(cluster: Any, inputs: Any) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_cancelled_test_ends_the_job_and_its_rows_are_stored(cluster: Any, inputs: Any, processes: int) -> None:
+    inputs |= {"processes": processes}
     inputs["profile"]["duration_s"] = 600.0
     cancelled = threading.Event()
     cluster.during = lambda _: cancelled.set()
@@ -284,6 +301,7 @@ def test_a_pod_that_is_deleted_makes_the_run_invalid(cluster: Any, inputs: Any) 
     assert (rows, manifest.validity.verdict) == (0, "invalid")
 
 
+@pytest.mark.parametrize("refuses_commands", [False, True], ids=["commands", "requests"])
 @pytest.mark.parametrize(
     ("away", "reason"),
     [
@@ -292,8 +310,13 @@ def test_a_pod_that_is_deleted_makes_the_run_invalid(cluster: Any, inputs: Any) 
     ],
 )
 def test_every_row_of_a_generator_whose_node_is_drained_or_shut_down_is_stored(
-    cluster: Any, inputs: Any, away: str, reason: str
+    cluster: Any,
+    inputs: Any,
+    away: str,
+    reason: str,
+    refuses_commands: bool,  # noqa: FBT001 - by name only
 ) -> None:
+    cluster.refuses_commands = refuses_commands
     inputs["profile"]["duration_s"] = 600.0
     cluster.during = getattr(type(cluster), away)
     message, manifest, rows = fails(cluster, inputs)
