@@ -385,7 +385,6 @@ def test_the_shells_completion_can_be_printed():
 def test_output_fits_the_terminal_and_breaks_no_word(store, monkeypatch, arguments, columns):
     if arguments[0] in ("runs", "verdict"):
         arguments = (*arguments, "--results", store.uri)
-    monkeypatch.delenv("COLUMNS", raising=False)
     whole = invoke(*arguments)
     monkeypatch.setenv("COLUMNS", str(columns))
     fitted = invoke(*arguments)
