@@ -221,7 +221,7 @@ def test_servers_that_cannot_be_sampled_are_tested_all_the_same(
     (replica,) = manifest.replicas
     assert (replica.node, replica.cpu_model, replica.kernel) == (cluster.servers[0]["spec"]["nodeName"], None, None)
     assert next(line for line in log if "CPU" in line) == (
-        "the CPU of server tf-serving-0 is unknown (no such file), so the run is not compared with runs on a known CPU"
+        "the CPU of tf-serving-0 is unknown (no such file), so the run is not compared with runs on a known CPU"
     )
 
 
