@@ -18,16 +18,17 @@ COMMAND = ("sh", "-c", _PRINT)
 
 
 def replicas_of(cluster: Cluster, servers: Sequence[ServerPod], warn: Callable[[str], None]) -> tuple[Replica, ...]:
-    """Where each server runs; `warn` gets a message for each whose CPU cannot be read."""
-    return tuple(_replica(cluster, server, warn) for server in servers)
-
-
-def _replica(cluster: Cluster, server: ServerPod, warn: Callable[[str], None]) -> Replica:
-    kernel = cpuinfo = ""
+    """Where each server runs. After the first whose CPU cannot be read no other is tried, and `warn` gets a message."""
+    printed: dict[str, str] = {}
     try:
-        kernel, _, cpuinfo = cluster.execute(server.name, NAME, COMMAND, LATE_RETRY_S).partition("\n")
+        for server in servers:
+            printed[server.name] = cluster.execute(server.name, NAME, COMMAND, LATE_RETRY_S)
     except ClusterError as error:
-        warn(
-            f"the CPU of server {server.name} is unknown ({error}), so the run is not compared with runs on a known CPU"
-        )
+        unread = ", ".join(server.name for server in servers if server.name not in printed)
+        warn(f"the CPU of {unread} is unknown ({error}), so the run is not compared with runs on a known CPU")
+    return tuple(_replica(server, printed.get(server.name, "")) for server in servers)
+
+
+def _replica(server: ServerPod, printed: str) -> Replica:
+    kernel, _, cpuinfo = printed.partition("\n")
     return Replica(name=server.name, node=server.node, **machine_facts(cpuinfo, kernel))
