@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 from pydantic import ValidationError
@@ -261,7 +262,8 @@ class ResultsStore:
         if name is None:
             return _misplaced(path, "runs/stack=<stack>/<run id>.json")
         try:
-            with self.filesystem.open_input_file(self._path(path)) as file:
+            # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it.
+            with self.filesystem.open_input_stream(self._path(path), compression=None) as file:
                 manifest = Manifest.model_validate_json(file.read())
         except ValidationError as error:
             first = error.errors()[0]
@@ -281,8 +283,7 @@ class ResultsStore:
         if name.fullmatch(path) is None:
             return _misplaced(path, layout)
         try:
-            with self.parquet_file(self._path(path)) as file:
-                schema = file.schema_arrow
+            schema = ds.ParquetFileFormat().inspect(self._path(path), self.filesystem)
         except (OSError, pa.ArrowException) as error:
             return Problem(path, f"is not a readable Parquet file: {str(error).splitlines()[0]}")
         types = dict(zip(schema.names, schema.types, strict=True))

@@ -1,6 +1,7 @@
 """A results store in a bucket: written whole or not at all, read by every reader, and refused in one line."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import shapebench
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError, StoreError, new_run_id
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
+from provider.record.store_check import require_writable
+from provider.resource import ResourceError
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES
 from tests.support.object_store.refusing_proxy import RefusingProxy
@@ -122,3 +125,28 @@ def test_an_upload_that_breaks_off_leaves_no_object(proxy: RefusingProxy):
     proxy.refuse = lambda _method, _path: None
     store.write_rows("local", run_id, "w0", large_rows())
     assert proxy.store.objects() == [f"broken/requests/stack=local/run_id={run_id}/part-w0.parquet"]
+
+
+@pytest.mark.parametrize("step", ["GET", "POST", "PUT", "DELETE"])
+def test_a_server_that_stops_answering_at_any_step_of_the_check_is_given_up(proxy: RefusingProxy, step: str):
+    ended = threading.Event()
+    proxy.refuse = lambda method, _: 503 if method == step and ended.wait(60) else None
+    try:
+        with pytest.raises(ResourceError, match="did not answer within 2 s"):
+            require_writable(proxy.uri("silent"), 2)
+    finally:
+        ended.set()
+    assert proxy.requests[-1].startswith(step)
+
+
+def test_a_bucket_that_cannot_be_read_is_one_line_and_no_empty_list(proxy: RefusingProxy):
+    proxy.refuse = lambda _method, _path: 403
+    done = CliRunner().invoke(app, ("runs", "--results", proxy.uri("secret")))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "cannot be read: tester@acme.iam.gserviceaccount.com does not have" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_bucket_that_does_not_exist_fails_the_check(bucket: ObjectStore):
+    with pytest.raises(StoreError, match="cannot be written: Not Found; give a bucket that exists"):
+        ResultsStore(bucket.uri("p").replace("@bucket/", "@no-such-bucket/")).check_writable()
