@@ -3,19 +3,21 @@
 import posixpath
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import TypeVar
 
-import fsspec
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from fsspec.implementations.local import LocalFileSystem
+from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 from pydantic import ValidationError
 from ulid import ULID
 
+from analysis.results.file_system import RETRY_S, open_uri, reason_of
 from analysis.results.manifest import Manifest
 from analysis.results.samples import SAMPLES_SCHEMA
 
@@ -48,6 +50,15 @@ _PART = re.compile(
 )
 _SAMPLES = re.compile(r"samples/stack=[A-Za-z0-9._-]+/run_id=[0-9A-HJKMNP-TV-Z]{26}/samples\.parquet")
 _HALF_WRITTEN = ".half-written"
+# Files of a bucket that are read at once: each waits for several answers of some 50 ms.
+_AT_ONCE = 16
+_MEND_FOLDER = "give a folder that you can read and write"
+_MEND_BUCKET = (
+    "give a bucket that exists, and its role Storage Object User to the account of your Application Default Credentials"
+    " (`gcloud auth application-default login`)"
+)
+
+_Result = TypeVar("_Result")
 
 
 class StoreError(ValueError):
@@ -81,15 +92,22 @@ def new_run_id() -> str:
 
 
 class ResultsStore:
-    """Runs under one fsspec URI, such as a folder or `gs://bucket/prefix`."""
+    """Runs in a folder, or under a URI that Arrow opens, such as `gs://bucket/prefix`."""
 
-    def __init__(self, uri: str) -> None:
-        """Open a store that may not exist yet; raises StoreError if no file system is known for `uri`."""
+    def __init__(self, uri: str, retry_s: int = RETRY_S) -> None:
+        """Open a store that may not exist yet; raises StoreError if no file system is known for `uri`.
+
+        `retry_s`: how long a request to a bucket is repeated where there is no answer.
+        """
         self.uri = uri
         try:
-            self.filesystem, self._root = fsspec.core.url_to_fs(uri)
-        except (ImportError, ValueError) as error:
-            raise StoreError(f"the results store '{uri}' cannot be opened: {error}") from error
+            self.filesystem, self._root = open_uri(uri, retry_s)
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"the results store '{uri}' cannot be opened: {reason_of(error)}; give a folder, or a URI such as"
+                " gs://bucket/prefix"
+            ) from error
+        self._on_disk = isinstance(self.filesystem, LocalFileSystem)
 
     def write_rows(self, stack: str, run_id: str, worker: str, rows: pa.Table | pa.RecordBatchReader) -> int:
         """Write the rows of one process of the generator and return their number.
@@ -99,20 +117,19 @@ class ResultsStore:
         """
         for name in (stack, run_id, worker):
             _check_name(name)
-        if self.filesystem.exists(self._path(_manifest_path(stack, run_id))):
+        if self._exists(_manifest_path(stack, run_id)):
             raise RunExistsError(
                 f"run {run_id} is finished: its manifest is written, so no rows can be added; use a new run id"
             )
         reader = rows.to_reader() if isinstance(rows, pa.Table) else rows
         count = 0
-        with (
-            self._new_file(f"{_rows_folder(stack, run_id)}/part-{worker}.parquet") as file,
-            pq.ParquetWriter(file, REQUESTS_SCHEMA, compression="zstd") as writer,
-        ):
+        content = pa.BufferOutputStream()
+        with pq.ParquetWriter(content, REQUESTS_SCHEMA, compression="zstd") as writer:
             for batch in reader:
                 table = pa.Table.from_batches([batch]).cast(REQUESTS_SCHEMA)
                 writer.write_table(table)
                 count += table.num_rows
+        self._write(f"{_rows_folder(stack, run_id)}/part-{worker}.parquet", content.getvalue())
         return count
 
     def write_samples(self, stack: str, run_id: str, samples: pa.Table) -> None:
@@ -123,13 +140,14 @@ class ResultsStore:
         for name in (stack, run_id):
             _check_name(name)
         if samples.num_rows:
-            with self._new_file(_samples_path(stack, run_id)) as file:
-                pq.write_table(samples.cast(SAMPLES_SCHEMA), file, compression="zstd")
+            content = pa.BufferOutputStream()
+            pq.write_table(samples.cast(SAMPLES_SCHEMA), content, compression="zstd")
+            self._write(_samples_path(stack, run_id), content.getvalue())
 
     def samples(self, manifest: Manifest) -> pa.Table:
         """The samples of a run; an empty table where there are none or they cannot be read."""
         path = _samples_path(manifest.stack, manifest.run_id)
-        if not self.filesystem.exists(self._path(path)) or self._problem_with(path):
+        if not self._exists(path) or self._problem_with(path):
             return SAMPLES_SCHEMA.empty_table()
         with self.parquet_file(self._path(path)) as file:
             return file.read(SAMPLES_SCHEMA.names)
@@ -137,32 +155,37 @@ class ResultsStore:
     def parquet_file(self, path: str, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
         """Open a Parquet file by its path in the file system.
 
-        By path, so that Arrow reads a disk with its own file: its threads may outlive the main one, and a file of
-        Python's then aborts the process at its exit (https://github.com/apache/arrow/issues/34314 and 45017).
+        By path, so that Arrow reads with its own file: its threads may outlive the main one, and a file of Python's
+        then aborts the process at its exit (https://github.com/apache/arrow/issues/34314 and 45017).
         """
-        return pq.ParquetFile(path, filesystem=self.filesystem, read_dictionary=list(read_dictionary))
+        return pq.ParquetFile(
+            path, filesystem=self.filesystem, read_dictionary=list(read_dictionary), pre_buffer=not self._on_disk
+        )
 
     def write_manifest(self, manifest: Manifest) -> str:
         """Finish a run: write its manifest and return where; raises RunExistsError if it has one."""
         path = _manifest_path(manifest.stack, manifest.run_id)
-        with self._new_file(path) as file:
-            file.write(manifest.model_dump_json(indent=2).encode() + b"\n")
+        self._write(path, manifest.model_dump_json(indent=2).encode() + b"\n")
         return self._path(path)
 
+    def check_writable(self) -> None:
+        """Write a small file and remove it; raises StoreError if that fails."""
+        path = f"write-check-{new_run_id()}"
+        self._write(path, b"shapebench checks that it can write here.\n")
+        with self._explained("written"):
+            self.filesystem.delete_file(self._path(path))
+
     def scan(self) -> Scan:
-        """Read every manifest and check every file; a file that is wrong is a problem and no error."""
-        self.filesystem.invalidate_cache()
-        manifests: list[Manifest] = []
-        problems: list[Problem] = []
+        """Read every manifest and check every file; a file that is wrong is a problem and no error.
+
+        Raises StoreError if the store cannot be listed.
+        """
         manifest_files = self._files("runs")
-        for path in manifest_files:
-            manifest = self._read_manifest(path)
-            if isinstance(manifest, Manifest):
-                manifests.append(manifest)
-            else:
-                problems.append(manifest)
+        read = self._each(self._read_manifest, manifest_files)
+        manifests = [each for each in read if isinstance(each, Manifest)]
         parts = self._files("requests")
-        problems += [problem for path in (*parts, *self._files("samples")) if (problem := self._problem_with(path))]
+        checked = self._each(self._problem_with, [*parts, *self._files("samples")])
+        problems = [each for each in (*read, *checked) if isinstance(each, Problem)]
         started = {posixpath.dirname(path) for path in parts if _PART.fullmatch(path)}
         finished = {
             _rows_folder(**match.groupdict()) for path in manifest_files if (match := _MANIFEST.fullmatch(path))
@@ -180,39 +203,68 @@ class ResultsStore:
     def _path(self, path: str) -> str:
         return posixpath.join(self._root, path)
 
+    def _exists(self, path: str) -> bool:
+        with self._explained("read"):
+            return bool(self.filesystem.get_file_info(self._path(path)).type is not FileType.NotFound)
+
     def _files(self, folder: str) -> list[str]:
         """Paths below a folder of the store, relative to the store."""
         root = self._path("")
-        return sorted(posixpath.relpath(path, root) for path in self.filesystem.find(self._path(folder)))
+        with self._explained("read"):
+            listed = self.filesystem.get_file_info(
+                FileSelector(self._path(folder), allow_not_found=True, recursive=True)
+            )
+        return sorted(posixpath.relpath(each.path, root) for each in listed if each.is_file)
 
-    @contextmanager
-    def _new_file(self, path: str) -> Iterator[IO[bytes]]:
-        """Open a file that must not exist yet; on a disk it gets its name only when it is complete.
+    def _each(self, do: Callable[[str], _Result], paths: Sequence[str]) -> list[_Result]:
+        """Call `do` with each path, with several at once where each waits for a bucket."""
+        if self._on_disk:
+            return [do(path) for path in paths]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(do, paths))
 
-        An object store shows an object only when its upload is complete, so there the name is used directly.
+    def _write(self, path: str, content: pa.Buffer | bytes) -> None:
+        """Write a file that must not exist yet. It is seen only when it is complete, whatever interrupts the writing.
+
+        On a disk it has another name until then. A bucket shows an object once its upload is finished, and a stream
+        finishes it even after an error, so it is given the whole content at once.
         """
         target = self._path(path)
-        if self.filesystem.exists(target):
+        if self._exists(path):
             raise RunExistsError(f"{path} exists in {self.uri}, and the store never overwrites; use a new run id")
-        self.filesystem.makedirs(posixpath.dirname(target), exist_ok=True)
-        if not isinstance(self.filesystem, LocalFileSystem):
-            with self.filesystem.open(target, "wb") as file:
-                yield file
-            return
-        half_written = Path(f"{target}.{secrets.token_hex(4)}{_HALF_WRITTEN}")
+        with self._explained("written"):
+            if not self._on_disk:
+                self._write_stream(target, content)
+                return
+            self.filesystem.create_dir(posixpath.dirname(target))
+            half_written = f"{target}.{secrets.token_hex(4)}{_HALF_WRITTEN}"
+            try:
+                self._write_stream(half_written, content)
+                self.filesystem.move(half_written, target)
+            finally:
+                Path(half_written).unlink(missing_ok=True)
+
+    def _write_stream(self, target: str, content: pa.Buffer | bytes) -> None:
+        with self.filesystem.open_output_stream(target, compression=None) as stream:
+            stream.write(content)
+
+    @contextmanager
+    def _explained(self, done: str) -> Iterator[None]:
+        """Turn an error of the file system into a StoreError that names the store, the reason and the mend."""
         try:
-            with half_written.open("xb") as file:
-                yield file
-            half_written.rename(target)
-        finally:
-            half_written.unlink(missing_ok=True)
+            yield
+        except (OSError, pa.ArrowException) as error:
+            mend = _MEND_FOLDER if self._on_disk else _MEND_BUCKET
+            raise StoreError(f"the results store '{self.uri}' cannot be {done}: {reason_of(error)}; {mend}") from error
 
     def _read_manifest(self, path: str) -> Manifest | Problem:
         name = _MANIFEST.fullmatch(path)
         if name is None:
             return _misplaced(path, "runs/stack=<stack>/<run id>.json")
         try:
-            manifest = Manifest.model_validate_json(self.filesystem.cat_file(self._path(path)))
+            # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it.
+            with self.filesystem.open_input_stream(self._path(path), compression=None) as file:
+                manifest = Manifest.model_validate_json(file.read())
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
@@ -231,8 +283,7 @@ class ResultsStore:
         if name.fullmatch(path) is None:
             return _misplaced(path, layout)
         try:
-            with self.parquet_file(self._path(path)) as file:
-                schema = file.schema_arrow
+            schema = ds.ParquetFileFormat().inspect(self._path(path), self.filesystem)
         except (OSError, pa.ArrowException) as error:
             return Problem(path, f"is not a readable Parquet file: {str(error).splitlines()[0]}")
         types = dict(zip(schema.names, schema.types, strict=True))

@@ -16,6 +16,7 @@ from components.gke.network import Network, NetworkArgs
 from components.gke.node_pool import LOAD_POOL, SERVING_POOL
 from components.gke.preflight import Preflight, PreflightArgs
 from components.load_test.cluster import ClusterLoadTest, load_test_args
+from components.load_test.store_check import StoreCheck, store_check_args
 from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
@@ -56,8 +57,9 @@ class GkePlatform(pulumi.ComponentResource):
         protected = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
         self.cost = cost_output(*_costs(args), settings.load.total_s)
         preflight = Preflight(f"{name}-preflight", _preflight_args(args), child)
+        store_check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
         # Every Google Cloud resource has the lease's labels or depends on one that has, so it is created after both.
-        checked = pulumi.ResourceOptions(parent=self, depends_on=[preflight])
+        checked = pulumi.ResourceOptions(parent=self, depends_on=[preflight, store_check])
         self.lease = Lease(f"{name}-lease", LeaseArgs(hours=settings.gke.expires_after_h), checked)
         labels = pulumi.Output.all(self.lease.commit, self.lease.expires_at).apply(
             lambda known: stack_labels(args.stack, *known)

@@ -4,6 +4,7 @@ import pulumi
 from pulumi_kubernetes import Provider
 
 from components.load_test.cluster import ClusterLoadTest, load_test_args
+from components.load_test.store_check import StoreCheck, store_check_args
 from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
@@ -23,8 +24,11 @@ class KubernetesPlatform(pulumi.ComponentResource):
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:KubernetesPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        cluster = Provider(f"{name}-cluster", context=args.settings.kubernetes.context, opts=child)
-        self.model = ModelExport(f"{name}-model", export_args(args), child)
+        check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
+        # Every resource in the cluster needs its provider, so it is created after the check.
+        checked = pulumi.ResourceOptions(parent=self, depends_on=[check])
+        cluster = Provider(f"{name}-cluster", context=args.settings.kubernetes.context, opts=checked)
+        self.model = ModelExport(f"{name}-model", export_args(args), checked)
         inside = pulumi.ResourceOptions(parent=self, provider=cluster)
         self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model), inside)
         self.load_test = ClusterLoadTest(

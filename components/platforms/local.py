@@ -6,6 +6,7 @@ import pulumi
 
 from components.load_test.args import common_args
 from components.load_test.local import LoadTest, LoadTestArgs
+from components.load_test.store_check import StoreCheck, store_check_args
 from components.platform_args import PlatformArgs
 from components.serving.local_serving import LocalServing, LocalServingArgs
 from components.serving.model_export import ModelExport, export_args
@@ -27,8 +28,10 @@ class LocalPlatform(pulumi.ComponentResource):
             )
         super().__init__("shapebench:local:LocalPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        model = ModelExport(f"{name}-model", export_args(args), child)
-        self.serving = LocalServing(f"{name}-serving", _serving_args(args, model), child)
+        check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
+        checked = pulumi.ResourceOptions(parent=self, depends_on=[check])
+        model = ModelExport(f"{name}-model", export_args(args), checked)
+        self.serving = LocalServing(f"{name}-serving", _serving_args(args, model), checked)
         common = common_args(args, model, self.serving, self.serving.server, self.serving.server_version)
         load_test_args = LoadTestArgs(**vars(common), rest_url=self.serving.rest_url)
         self.load_test = LoadTest(f"{name}-load-test", load_test_args, child)

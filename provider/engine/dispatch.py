@@ -20,8 +20,18 @@ from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
 from provider.resources.server_start import ServerStart
+from provider.resources.store_check import StoreCheck
 
-_KINDS = (ModelExport(), LocalServing(), LocalLoadTest(), ServerStart(), ClusterLoadTest(), Lease(), Preflight())
+_KINDS = (
+    ModelExport(),
+    LocalServing(),
+    LocalLoadTest(),
+    ServerStart(),
+    ClusterLoadTest(),
+    Lease(),
+    Preflight(),
+    StoreCheck(),
+)
 _BY_TOKEN: dict[str, Resource[Any, Any]] = {kind.token: kind for kind in _KINDS}
 
 Result = TypeVar("Result")

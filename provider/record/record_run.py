@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.manifest import Generator, Machine, Manifest, Replica, Serving, Validity
-from analysis.results.store import ResultsStore
+from analysis.results.store import ResultsStore, StoreError
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import summarise
 from loadtest.generator.plan import worker_name
@@ -39,12 +39,12 @@ def record_run(
     """Write the run to the results store. Raises ResourceError when the run is invalid, after it is stored."""
     run_id = run.run_id
     manifest = _manifest(run, inputs, outcome, environment)
-    store = ResultsStore(inputs.results)
-    for worker in pc.unique(outcome.rows["worker"]).to_pylist() or [worker_name(0)]:
-        rows = outcome.rows.filter(pc.equal(outcome.rows["worker"], worker))
-        store.write_rows(manifest.stack, run_id, worker, rows)
-    store.write_samples(manifest.stack, run_id, outcome.samples)
-    store.write_manifest(manifest)
+    try:
+        store = _write(manifest, outcome, inputs.results)
+    except StoreError as error:
+        raise ResourceError(
+            f"run {run_id} was measured and not stored: {error}. Its raw rows are in {inputs.work_dir}/{run_id}"
+        ) from error
     if outcome.reasons:
         raise ResourceError(
             f"the load test failed: {'; '.join(outcome.reasons)}. What it measured ({outcome.rows.num_rows} requests)"
@@ -55,6 +55,16 @@ def record_run(
     headline = {name: value for name, value in figures.items() if value is not None}
     operation.info(_sentence(run_id, headline))
     return FinishedRun(run_id, headline)
+
+
+def _write(manifest: Manifest, outcome: LoadTestOutcome, uri: str) -> ResultsStore:
+    store = ResultsStore(uri)
+    for worker in pc.unique(outcome.rows["worker"]).to_pylist() or [worker_name(0)]:
+        rows = outcome.rows.filter(pc.equal(outcome.rows["worker"], worker))
+        store.write_rows(manifest.stack, manifest.run_id, worker, rows)
+    store.write_samples(manifest.stack, manifest.run_id, outcome.samples)
+    store.write_manifest(manifest)
+    return store
 
 
 def _manifest(

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar
 from loadtest.result.outcome import Progress
 from provider.load_test_inputs import LoadTestInputs
 from provider.record.repeats import RunOnce, median_run, run_repeats
+from provider.record.store_check import require_writable
 from provider.resource import Operation, PartialFailureError, Props, Resource, ResourceError, ResourceState
 
 _INFO_INTERVAL_S = 10.0
@@ -49,6 +50,7 @@ class LoadTest(Resource[Inputs, LoadTestState]):
             raise PartialFailureError(str(error), self.stored_inputs(inputs)) from error
 
     def run_create(self, inputs: Inputs, operation: Operation) -> Props:
+        require_writable(inputs.results)
         runs = run_repeats(inputs.repeats, operation, self.prepare(inputs, operation))
         shown = median_run(runs, rate_is_fixed=inputs.profile.rate_is_fixed)
         return {"runId": shown.run_id, "headline": shown.headline, "runIds": [run.run_id for run in runs]}

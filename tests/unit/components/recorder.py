@@ -53,10 +53,14 @@ class Recording:
 
     @property
     def described(self) -> dict[str, tuple[str, bool]]:
-        """What tells two recordings apart, by name: inputs (as JSON, for no asset equals another) and protection."""
+        """What tells two recordings apart, by name: inputs (as JSON, for no asset equals another) and protection.
+
+        Without the check of the results store: it is given the settings, so it would hide one that nothing else has.
+        """
         return {
             f"{each.typ}/{each.name}": (json.dumps(each.inputs, default=vars, sort_keys=True), each.protect)
             for each in self.resources
+            if not each.typ.endswith(":StoreCheck")
         }
 
 

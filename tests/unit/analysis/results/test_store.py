@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.comparability import UNKNOWN_CPU, cpus
+from analysis.results.file_system import RETRY_S, open_uri, reason_of
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError, StoreError, new_run_id
 from analysis.statistics.summary import summarise
@@ -273,26 +276,103 @@ def test_a_half_written_file_of_a_killed_writer_is_called_that(store, finished):
     assert store.scan().manifests == (finished,)
 
 
-def test_any_fsspec_file_system_holds_a_store(rows):
-    store = ResultsStore(f"memory://bucket-{new_run_id()}/prefix")
-    manifest = write_run(store, make_manifest(SMOKE), rows)
-    with pytest.raises(RunExistsError):
-        store.write_manifest(manifest)
-    assert store.scan().manifests == (manifest,)
-    assert summarise(store, manifest).rows_by_phase["hold"] > 0
-
-
 def test_a_folder_whose_name_looks_like_a_pattern_holds_a_store(tmp_path, rows):
     store = ResultsStore(str(tmp_path / "we[ir]d *?"))
     manifest = write_run(store, make_manifest(SMOKE), rows)
     assert sum(summarise(store, manifest).rows_by_phase.values()) == rows.num_rows
 
 
-@pytest.mark.parametrize("uri", ["nonsense://bucket", "gs://bucket-without-its-driver"])
-def test_a_uri_without_a_driver_says_so_in_one_line(uri):
-    with pytest.raises(StoreError, match="cannot be opened") as raised:
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("nonsense://bucket", "Unrecognized filesystem type"),
+        ("gs://", "names no bucket"),
+        ("gs://b/a b", "syntax error"),
+    ],
+)
+def test_a_uri_that_names_no_store_is_one_line_with_the_mend(uri, why):
+    with pytest.raises(
+        StoreError, match=rf"cannot be opened: .*{why}.*; give a folder, or a URI such as gs:"
+    ) as raised:
         ResultsStore(uri)
     assert "\n" not in str(raised.value)
+
+
+def test_a_relative_folder_and_one_of_the_home_are_meant_as_in_a_shell(tmp_path, monkeypatch, rows):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    write_run(ResultsStore("here/../results"), make_manifest(SMOKE), rows)
+    write_run(ResultsStore("~/results"), make_manifest(SMOKE), rows)
+    for folder in ("results", "home/results", "results/../results"):
+        scan = ResultsStore(str(tmp_path / folder)).scan()
+        assert (len(scan.manifests), scan.problems) == (1, ())
+
+
+def test_a_request_to_a_bucket_is_repeated_for_a_limited_time_unless_the_uri_says_how_long():
+    def limit_s(uri: str, *retry_s: int) -> float:
+        filesystem, root = open_uri(uri, *retry_s)
+        assert root == "bucket/p"
+        _, (options,) = filesystem.__reduce__()
+        return options["retry_time_limit"].total_seconds()
+
+    assert limit_s("gs://bucket/p") == RETRY_S
+    assert limit_s("gs://bucket/p", 2) == 2
+    assert limit_s("gs://bucket/p?retry_limit_seconds=7", 2) == 7
+
+
+def test_a_folder_that_can_be_written_passes_the_check_and_stays_empty(store):
+    store.check_writable()
+    assert [path for path in root(store).rglob("*") if path.is_file()] == []
+
+
+def test_a_file_in_place_of_the_folder_fails_the_check_in_one_line(tmp_path):
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(StoreError, match=r"cannot be written: .*; give a folder that you can read and write") as raised:
+        ResultsStore(str(tmp_path / "results")).check_writable()
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_cannot_be_finished_leaves_nothing_behind(tmp_path):
+    """As on a full disk: the file can be created, and nothing can be written into it."""
+    code = (
+        "import resource, signal, sys\n"
+        "from analysis.results.store import ResultsStore, StoreError\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "try: ResultsStore(sys.argv[1]).check_writable()\n"
+        "except StoreError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "results")], capture_output=True, text=True, check=True
+    )
+    assert "cannot be written: " in done.stdout
+    assert "File too large" in done.stdout
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+GOOGLES = (
+    "[Errno 13] google::cloud::Status(PERMISSION_DENIED: Permanent error, with a last message of {}"
+    " error_info={{reason=, domain=, metadata={{gcloud-cpp.retry.function=CreateResumableUpload}}}}). Detail: denied"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (GOOGLES.format("tester does not have\n access."), "tester does not have access."),
+        (GOOGLES.format('{"error": {"code": 403, "message": "no access"}}'), "no access"),
+        (
+            GOOGLES.format(
+                "Could not create a OAuth2 access token to authenticate the request. Learn more. The underlying error"
+                " message was: CURL error [6]=Could not resolve hostname"
+            ),
+            "there are no credentials: CURL error [6]=Could not resolve hostname",
+        ),
+        ("[Errno 28] No space left on device", "[Errno 28] No space left on device"),
+    ],
+)
+def test_an_error_of_googles_client_is_what_the_server_said(text, reason):
+    assert reason_of(OSError(text)) == reason
 
 
 def test_run_ids_are_sorted_by_time():

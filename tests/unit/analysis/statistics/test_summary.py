@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.results.manifest import Validity
-from analysis.results.store import ResultsStore, new_run_id
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
@@ -29,11 +28,10 @@ LATENCIES_US = st.lists(st.integers(min_value=0, max_value=30_000_000), min_size
 
 @given(hold_us=LATENCIES_US, elsewhere_us=LATENCIES_US, failed_us=LATENCIES_US)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_quantiles_are_numpys_on_the_good_answers_of_the_hold(row, table, hold_us, elsewhere_us, failed_us):
+def test_quantiles_are_numpys_on_the_good_answers_of_the_hold(store, row, table, hold_us, elsewhere_us, failed_us):
     rows = [row(second, us / 1000) for second, us in enumerate(hold_us)]
     rows += [row(second, us / 1000, phase="ramp") for second, us in enumerate(elsewhere_us)]
     rows += [row(second, us / 1000, ok=False) for second, us in enumerate(failed_us)]
-    store = ResultsStore(f"memory://{new_run_id()}")
     summary = summarise(store, write_run(store, make_manifest(SMOKE), table(rows)))
     expected = np.quantile(np.array(hold_us), [0.5, 0.9, 0.95, 0.99, 1.0]) / 1000
     assert [asdict(summary)[name] for name in FIGURES] == expected.tolist()

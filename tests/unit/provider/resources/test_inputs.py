@@ -11,6 +11,7 @@ from components.gke.lease import LeaseArgs
 from components.gke.preflight import PreflightArgs
 from components.load_test.cluster import ClusterLoadTestRunArgs
 from components.load_test.local import LoadTestArgs
+from components.load_test.store_check import StoreCheckArgs
 from components.serving.local_serving import LocalServingArgs
 from components.serving.model_export import ModelExportArgs
 from provider.resource import UNKNOWN, Props, Resource, ResourceError
@@ -21,6 +22,7 @@ from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
+from provider.resources.store_check import StoreCheck
 from stacks.serving_variant import ServingVariant
 
 KINDS = [
@@ -30,6 +32,7 @@ KINDS = [
     (ClusterLoadTest, ClusterLoadTestRunArgs),
     (Lease, LeaseArgs),
     (Preflight, PreflightArgs),
+    (StoreCheck, StoreCheckArgs),
 ]
 # Not of the program: `check` sets them.
 RESOLVED = {"server_version"}

@@ -1,5 +1,6 @@
 """What a load test leaves in the stack's state, and when it runs again."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -96,6 +97,15 @@ def test_after_a_failed_test_the_next_update_runs_it_whatever_the_settings(
     inputs: dict[str, Any] = request.getfixturevalue(settings)
     assert "runId" in test.changed(failed, inputs)
     assert test.update(failed, inputs, NOTHING)["headline"] == {"goodput_rps": 3}
+
+
+def test_nothing_runs_while_the_results_store_cannot_be_written(test: Scripted, before: Props, after: Props) -> None:
+    state = test.create(before, NOTHING)
+    Path(before["results"]).rmdir()
+    Path(before["results"]).write_text("a file")
+    with pytest.raises(PartialFailureError, match=r"cannot be written: .*\. Nothing was measured"):
+        test.update(state, after, NOTHING)
+    assert test.runs == 1
 
 
 def test_a_first_test_that_fails_leaves_nothing(test: Scripted, before: Props) -> None:

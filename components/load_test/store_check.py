@@ -1,0 +1,38 @@
+"""StoreCheck: checks that the results store can be written, before anything that takes time or money."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from components.load_test.args import store_uri
+from components.platform_args import PlatformArgs
+from components.plugin_resource import PluginResource
+
+# Settings whose change makes the load test run again.
+_MEASURED = {"shape", "serving", "load", "repeats", "processes", "model", "rerun"}
+
+
+@dataclass
+class StoreCheckArgs:
+    """The results store, and the settings of the runs that it will hold."""
+
+    results: str
+    """An absolute folder or a URI."""
+    measured: Mapping[str, object]
+    """A change of any of them is a reason to check again."""
+
+
+def store_check_args(platform: PlatformArgs) -> StoreCheckArgs:
+    """The arguments that follow from the settings."""
+    settings = platform.settings
+    cluster = settings.gke if settings.platform == "gke" else settings.kubernetes
+    return StoreCheckArgs(
+        results=store_uri(settings.results, platform.checkout),
+        measured=settings.model_dump(include=_MEASURED)
+        | {"server": settings.local.server if settings.platform == "local" else cluster.serving_image},
+    )
+
+
+class StoreCheck(PluginResource[StoreCheckArgs]):
+    """Fails where the store cannot be written. Everything else of the stack is created after it."""
+
+    pulumi_type = "shapebench:results:StoreCheck"

@@ -1,0 +1,48 @@
+"""Runs the object-store server with one empty bucket, in memory, until the end of a block."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
+
+from bench.servers import processes as servers
+from tests.support.object_store.binary import program
+from tools.pins import ROOT
+
+BUCKET = "bucket"
+
+
+@dataclass(frozen=True)
+class ObjectStore:
+    """A server with Google Cloud Storage's JSON API (https://cloud.google.com/storage/docs/json_api)."""
+
+    url: str
+
+    def uri(self, path: str, via: str | None = None) -> str:
+        """The `gs://` URI of a path in the bucket, without credentials, at this server or at `via`, a URL before it."""
+        options = {"scheme": "http", "endpoint_override": urlsplit(via or self.url).netloc}
+        return f"gs://anonymous@{BUCKET}/{path}?{urlencode(options)}"
+
+    def objects(self, prefix: str = "") -> list[str]:
+        """The names of all objects, as the server lists them."""
+        with urllib.request.urlopen(f"{self.url}/storage/v1/b/{BUCKET}/o?prefix={quote(prefix)}", timeout=10) as answer:
+            return [each["name"] for each in json.load(answer).get("items", [])]
+
+
+@contextmanager
+def object_store() -> Iterator[ObjectStore]:
+    """Run a server with an empty bucket."""
+    port = servers.free_port()
+    url = f"http://127.0.0.1:{port}"
+    options = {"scheme": "http", "host": "127.0.0.1", "port": port, "backend": "memory", "log-level": "warn"}
+    command = [str(program(ROOT)), *(f"-{name}={value}" for name, value in options.items())]
+    with servers.ready(command, f"{url}/_internal/healthcheck", "object-store.log"):
+        made = urllib.request.Request(
+            f"{url}/storage/v1/b?project=tests",
+            json.dumps({"name": BUCKET}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(made, timeout=10).close()
+        yield ObjectStore(url)

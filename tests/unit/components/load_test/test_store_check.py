@@ -1,0 +1,93 @@
+"""On each platform the results store is checked first, and again whenever something will be measured again."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.load_test.store_check import store_check_args
+from components.platform_args import PlatformArgs
+from components.platforms.gke import GkePlatform, GkePlatformArgs
+from components.platforms.kubernetes import KubernetesPlatform
+from components.platforms.local import LocalPlatform
+from stacks.files import project_defaults
+from stacks.settings import Settings, parse_settings
+from tests.unit.components.recorder import Recording, record
+
+BASE: dict[str, Any] = {
+    "shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
+    "serving": {"protocol": "rest", "interOp": 2},
+    "load": {"profile": "smoke"},
+}
+# Components are nothing but a name for what is in them, and the preflight only asks.
+STARTS_NOTHING = re.compile(
+    r"shapebench:.*:(\w+Platform|Network|GkeCluster|ModelStore|TfServing|ClusterLoadTest|Preflight)"
+)
+
+
+def settings_with(platform: str = "local", **changes: Any) -> Settings:
+    return parse_settings(project_defaults() | BASE | {"platform": platform} | changes)
+
+
+def recorded(platform: str) -> Recording:
+    settings, checkout = settings_with(platform), Path("/checkout")
+    if platform == "gke":
+        args = GkePlatformArgs("s", settings, checkout, "us-central1-a")
+        return record(lambda: GkePlatform("gke", args), stack="s", preview=True)
+    made = {"local": LocalPlatform, "kubernetes": KubernetesPlatform}[platform]
+    return record(lambda: made(platform, PlatformArgs("s", settings, checkout)), stack="s", preview=True)
+
+
+@pytest.mark.parametrize("platform", ["local", "kubernetes", "gke"])
+def test_nothing_is_started_before_the_store_is_checked(platform: str) -> None:
+    recording = recorded(platform)
+    check = recording.one("results:StoreCheck")
+    assert check.depends_on == frozenset()
+    assert check.inputs["results"] == "/checkout/results"
+    after = {check.urn}
+    for each in recording.resources:
+        # A resource's provider is its URN with an identity behind it.
+        if each.depends_on & after or each.provider.rpartition("::")[0] in after:
+            after.add(each.urn)
+    started = {each.urn: each.typ for each in recording.resources if not STARTS_NOTHING.fullmatch(each.typ)}
+    assert len(started) >= 4
+    assert {typ for urn, typ in started.items() if urn not in after} == set()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shape": {"machineType": "e2-custom-2-8192", "nodes": 1}},
+        {"serving": {"protocol": "grpc", "interOp": 2}},
+        {"load": {"profile": "smoke", "waitS": 0.5}},
+        {"load": {"profile": "smoke", "repeats": 3}},
+        {"load": {"profile": "smoke", "processes": 2}},
+        {"model": {"weights": "random"}},
+        {"rerun": "again"},
+    ],
+    ids=str,
+)
+def test_what_measures_again_checks_again(changes: dict[str, Any]) -> None:
+    before, after = (store_check_args(PlatformArgs("s", settings_with(**each), Path("/c"))) for each in ({}, changes))
+    assert before.measured != after.measured
+
+
+def test_what_measures_nothing_checks_nothing() -> None:
+    """Such as the protection that has to go before a destroy, when the store may be gone already."""
+    gke = project_defaults()["gke"]
+    before, after = (
+        store_check_args(PlatformArgs("s", settings_with("gke", gke=gke | each), Path("/c")))
+        for each in ({"protect": True}, {"protect": False, "expiresAfterH": 48})
+    )
+    assert before == after
+
+
+def test_another_server_checks_again() -> None:
+    images = ("tensorflow/serving:2.19.0", "tensorflow/serving:2.19.1")
+    gke = project_defaults()["gke"]
+    before, after = (
+        store_check_args(PlatformArgs("s", settings_with("gke", gke=gke | {"servingImage": image}), Path("/c")))
+        for image in images
+    )
+    assert before.measured != after.measured
