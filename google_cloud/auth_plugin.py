@@ -12,7 +12,8 @@ import subprocess
 
 AUTH_PLUGIN = "gke-gcloud-auth-plugin"
 ARGUMENTS = ("--use_application_default_credentials",)
-# gcloud from a distribution's packages refuses to install components.
+# gcloud from a distribution's packages refuses to install components. Source of both ways:
+# https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubectl
 INSTALL_COMMANDS = (
     f"gcloud components install {AUTH_PLUGIN}",
     f"sudo apt-get install google-cloud-cli-{AUTH_PLUGIN}  # where gcloud is installed with apt",

@@ -26,6 +26,22 @@ def test_too_little_quota_and_an_api_that_is_off_end_the_update_before_anything_
     assert not any(each["type"].startswith(("gcp:", "kubernetes:")) for each in stack.resources())
 
 
+def test_a_token_that_the_auth_plugin_does_not_read_ends_the_update_but_not_a_preview(stack: Stack, world: World):
+    stack.variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = "of-nobody"
+    try:
+        for gke in ({}, {"preflight": False}):
+            stack.config["gke"] = gke
+            failed = stack.up()
+            assert failed.returncode != 0
+            assert "the credentials are those of gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN" in failed.stdout
+            assert "of-nobody" not in failed.stdout
+        stack.must("preview")
+    finally:
+        del stack.variables["GOOGLE_OAUTH_ACCESS_TOKEN"]
+        del stack.config["gke"]
+    assert world.google() == []
+
+
 def test_a_preview_asks_google_nothing(stack: Stack, world: World):
     asked = len(world.cloud.requests)
     stack.must("preview")
