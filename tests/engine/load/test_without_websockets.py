@@ -62,6 +62,7 @@ def test_all_rows_come_back_and_the_missing_samples_of_the_servers_are_said(
     assert pc.min(store.samples(manifest)["at"]).as_py() is not None
     (said,) = (line for line in recorded.said if "is not sampled" in line)
     assert "the CPU and memory use of server tf-serving-0 is not sampled" in said
+    assert any("CPU of" in line and "is unknown" in line for line in recorded.said)
     assert passed.upgrades, "commands were tried"
     assert {"list", "clock", "release"} <= {path.rpartition("/")[2] for path in passed.to_pods}
     assert left(api) == []
