@@ -6,18 +6,16 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
+from google_cloud.auth_plugin import AUTH_PLUGIN, INSTALL_COMMANDS
 from shapebench.finding import Finding
 
 _LOGIN = "gcloud auth application-default login"
-# Source of both ways to install: https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubectl
-_AUTH_PLUGIN = "gke-gcloud-auth-plugin"
-_INSTALL_AUTH_PLUGIN = f"gcloud components install {_AUTH_PLUGIN}, or apt install google-cloud-cli-{_AUTH_PLUGIN}"
 
 
 def google_findings(environment: Mapping[str, str]) -> list[Finding]:
     return [
         _program("gcloud", "https://cloud.google.com/sdk/docs/install", environment),
-        _program(_AUTH_PLUGIN, _INSTALL_AUTH_PLUGIN, environment),
+        _program(AUTH_PLUGIN, ", or ".join(INSTALL_COMMANDS), environment),
         _credentials(environment),
         _gcp_plugin(environment),
     ]

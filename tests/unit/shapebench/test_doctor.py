@@ -104,7 +104,7 @@ def test_a_port_taken_by_another_program_is_shown_with_its_process():
     ("what", "mend"),
     [
         ("gcloud", "cloud.google.com/sdk"),
-        ("gke-gcloud-auth-plugin", "apt install google-cloud-cli-gke-gcloud-auth-plugin"),
+        ("gke-gcloud-auth-plugin", "apt-get install google-cloud-cli-gke-gcloud-auth-plugin"),
         ("Google credentials", "gcloud auth application-default login"),
         ("Pulumi's gcp plugin", "pulumi plugin install resource gcp"),
     ],
