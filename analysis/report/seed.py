@@ -30,7 +30,7 @@ Twelve experiments without batching and three with it. Their figures were publis
 shown. 24 h is what the experiment calls a month. It averages ramp and plateau together; the column "with ramp" does \
 the same, all others are of the plateau. Its server was compiled from source for CPUs (tfs-resnet-cpu-opt) and ran in \
 pods without requests and limits. The last column lists differences. These apply to all runs here: percentiles \
-are exact, answers are checked, the generator's CPU is checked, and probes and limits are set.\
+are exact, answers are checked, the generator's CPU is checked, and probes, requests and a memory limit are set.\
 """
 
 _SHAPES = (("e2-custom-2-4096", 8), ("e2-custom-4-8192", 4), ("e2-custom-8-16384", 2), ("e2-highmem-8", 2))
