@@ -12,7 +12,6 @@ import rich.table
 from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 
 from analysis.report.tables import Column, Table
 
@@ -98,7 +97,7 @@ def _write_lines(text: str, stream: TextIO) -> None:
     """Write the text, with lines no longer than the terminal, which would break them within words."""
     for line in printable(text).split("\n"):
         width = _terminal_width(stream)
-        short = textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False) if width else [line]
+        short = _lines(line, width) if width else [line]
         stream.write("\n".join(short) + "\n")
 
 
@@ -119,12 +118,14 @@ def _columns(columns: tuple[Column, ...], rows: list[list[str]], widths: list[in
 
 def _print_cards(console: Console, columns: tuple[Column, ...], rows: list[list[str]]) -> None:
     """Each row as its first cell, and below it a line for each other cell that is not empty."""
+    titles = max(cell_len(column.title) for column in columns[1:])
     for first, *others in rows:
-        card = rich.table.Table(box=None, pad_edge=False, padding=(0, _GAP), show_header=False)
-        card.add_column(no_wrap=True, style="dim")
-        card.add_column(overflow="fold")
-        for column, cell in zip(columns[1:], others, strict=True):
-            if cell:
-                card.add_row(escape(column.title), escape(cell))
         console.print(escape(first), style="bold")
-        console.print(Padding(card, (0, 0, 0, 2), expand=False))
+        for column, cell in zip(columns[1:], others, strict=True):
+            for at, line in enumerate(_lines(cell, console.width - titles - 4)):
+                console.print(f"  {'' if at else column.title:{titles}}  {line}", markup=False, soft_wrap=True)
+
+
+def _lines(text: str, width: int) -> list[str]:
+    """The text in lines of this width, with no word broken."""
+    return textwrap.wrap(text, max(1, width), break_long_words=False, break_on_hyphens=False)
