@@ -54,10 +54,15 @@ def kubernetes(settings: Settings) -> Outputs:
 
 def gke(settings: Settings) -> Outputs:
     """A cluster that the stack creates. Its hourly price is known in previews."""
-    from components.platforms.gke import GkePlatform, GkePlatformArgs
+    from analysis.pricing.stack_cost import hourly_sentence
+    from components.gke.provider_plugin import why_no_gcp_plugin
+    from components.platforms.gke import GkePlatform, GkePlatformArgs, costs_of
 
     config = get_config_env()
     args = GkePlatformArgs(STACK, settings, CHECKOUT, zone_of(config, settings), google_keys(config))
+    if missing := why_no_gcp_plugin():
+        pulumi.log.info(hourly_sentence(*costs_of(args)))
+        raise pulumi.RunError(missing)
     platform = GkePlatform("gke", args)
     return {
         "cost": platform.cost,

@@ -55,7 +55,7 @@ class GkePlatform(pulumi.ComponentResource):
         settings = args.settings
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
-        self.cost = cost_output(*_costs(args), settings.load.total_s)
+        self.cost = cost_output(*costs_of(args), settings.load.total_s)
         preflight = Preflight(f"{name}-preflight", _preflight_args(args), child)
         store_check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
         # Every Google Cloud resource has the lease's labels or depends on one that has, so it is created after both.
@@ -91,7 +91,8 @@ class GkePlatform(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _costs(args: GkePlatformArgs) -> tuple[Cost, Cost]:
+def costs_of(args: GkePlatformArgs) -> tuple[Cost, Cost]:
+    """Of serving, and of the load test's nodes."""
     settings = args.settings
     return (
         kept_cost(settings.platform, settings.node_shape(args.stack), settings.region),
@@ -108,7 +109,7 @@ def _preflight_args(args: GkePlatformArgs) -> PreflightArgs:
         google=pulumi.Output.secret(args.google),
         needs=[asdict(need) for need in needs(settings.node_shape(args.stack), settings.gke.load_shape)],
         accounts=account_names(args.stack),
-        costs=hourly_sentence(*_costs(args)),
+        costs=hourly_sentence(*costs_of(args)),
         ask=settings.gke.preflight,
     )
 

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -37,4 +38,22 @@ def test_a_stack_without_a_project_says_so_before_anything_is_made(world: World)
     assert failed.returncode != 0
     assert "project" in failed.stdout
     assert "Traceback" not in failed.stdout
+    assert world.google() == []
+
+
+@pytest.mark.skipif(not network_can_be_taken_away(), reason="this machine gives no process a network of its own")
+def test_a_preview_without_the_gcp_plugin_prints_the_cost_and_what_is_missing(world: World):
+    stack = world.stack_of_the_checkout("2cpu-4gb")
+    folders = stack.environment["PATH"].split(":")
+    stack.variables["PATH"] = ":".join(each for each in folders if not Path(each, "pulumi-resource-gcp").exists())
+    failed = subprocess.run(
+        [*WITHOUT_NETWORK, *stack._command("preview")],
+        cwd=stack.project, env=stack.environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    said = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert "costs about 0.74 USD an hour" in said
+    assert "pulumi plugin install resource gcp" in said
+    assert said.index("USD an hour") < said.index("is missing and cannot be downloaded")
+    assert "Traceback" not in said
     assert world.google() == []
