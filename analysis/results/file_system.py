@@ -36,7 +36,7 @@ def open_uri(uri: str, retry_s: int = RETRY_S) -> tuple[FileSystem, str]:
 
 
 def reason_of(error: Exception) -> str:
-    """What went wrong, in one line: what the server said, where it is an answer of Google's."""
+    """What went wrong, in one line without its full stop: what the server said, where it is an answer of Google's."""
     text = str(error)
     if match := _LAST_MESSAGE.search(text):
         text = match[1]
@@ -44,4 +44,4 @@ def reason_of(error: Exception) -> str:
         text = json.loads(text)["error"]["message"]
     except (ValueError, KeyError, TypeError):
         text = _NO_TOKEN.sub("there are no credentials: ", text)
-    return " ".join(text.split())
+    return " ".join(text.split()).rstrip(".")

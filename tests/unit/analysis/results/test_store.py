@@ -359,7 +359,7 @@ GOOGLES = (
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (GOOGLES.format("tester does not have\n access."), "tester does not have access."),
+        (GOOGLES.format("tester does not have\n access."), "tester does not have access"),
         (GOOGLES.format('{"error": {"code": 403, "message": "no access"}}'), "no access"),
         (
             GOOGLES.format(
