@@ -203,7 +203,7 @@ def test_a_user_without_the_rights_is_told_which_before_anything_is_made(
 ) -> None:
     inputs["kubeconfig"] = (control_plane.folder / "kube-scheduler.kubeconfig").read_text()
     with pytest.raises(
-        ResourceError, match=r"lacks permissions in namespace \S+: create jobs, delete jobs, .*create pods/exec; "
+        ResourceError, match=r"lacks permissions in namespace \S+: create jobs, .*create pods/exec, get pods/proxy; "
     ):
         RESOURCE.create(inputs, Recorded().operation)
     assert left(api) == []
