@@ -65,7 +65,7 @@ def test_up_stores_its_run_in_the_bucket_and_nothing_else(stack: Stack, served: 
     assert run.run_id == stack.outputs()["runId"]
     assert run.validity.verdict == "valid"
     assert [re.sub(run.run_id, "ID", name) for name in served.store.objects()] == [
-        f"prefix/requests/stack={stack.name}/run_id=ID/part-w0.parquet",
+        f"prefix/requests/stack={stack.name}/run_id=ID/part-locust-0.parquet",
         f"prefix/runs/stack={stack.name}/ID.json",
         f"prefix/samples/stack={stack.name}/run_id=ID/samples.parquet",
     ]
