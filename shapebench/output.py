@@ -1,7 +1,6 @@
 """Prints results: tables for people, JSON for programs. Notes go to stderr, so that output can be piped."""
 
 import json
-import os
 import shutil
 import sys
 import textwrap
@@ -102,8 +101,8 @@ def _write_lines(text: str, stream: TextIO) -> None:
 
 
 def _terminal_width(stream: TextIO) -> int | None:
-    """The columns of the terminal, or those that COLUMNS sets; None where output goes elsewhere."""
-    return shutil.get_terminal_size().columns if stream.isatty() or "COLUMNS" in os.environ else None
+    """The columns of the terminal; None where output goes elsewhere, as into a file or a pipe."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def _columns(columns: tuple[Column, ...], rows: list[list[str]], widths: list[int]) -> rich.table.Table:

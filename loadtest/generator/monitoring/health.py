@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import gevent
 
 from loadtest.generator.monitoring.clock import wall_clock_moved_s
+from loadtest.generator.monitoring.tcp_segments import TcpSegments
 from loadtest.generator.phases import RAMP, WARMUP, PhaseMarks
 
 # A greenlet sleeps for this long again and again; how late the event loop wakes it is the loop's lag.
@@ -16,8 +16,6 @@ _SLEEP_S = 0.02
 _FEWEST_LAGS = 400
 # The CPU use of a busy second. A test holds it equal to analysis.results.thresholds, which the pod does not have.
 BUSY_PERCENT = 90.0
-
-_SNMP = Path("/proc/net/snmp")
 
 
 class Health:
@@ -29,7 +27,7 @@ class Health:
         self._busy, self._seconds = 0, 0
         self._users_min: int | None = None
         self._clock_step_s = 0.0
-        self._segments_before = _tcp_segments()
+        self._segments = TcpSegments()
 
     def measure_lag(self) -> None:
         """Measure the event loop's lag until the test is over."""
@@ -41,6 +39,7 @@ class Health:
 
     def add(self, cpu_percent: float, users: int) -> None:
         """Add a second: its CPU use, of one core, and the number of users."""
+        self._segments.sample()
         moved_s = wall_clock_moved_s()
         self._clock_step_s = max(self._clock_step_s, moved_s, -moved_s)
         if not self._counts:
@@ -58,18 +57,12 @@ class Health:
             "event_loop_lag_p99_ms": 1e3 * lags_s[int(0.99 * len(lags_s))] if len(lags_s) >= _FEWEST_LAGS else None,
             "users_min": self._users_min,
             "clock_step_ms": 1e3 * self._clock_step_s,
-            "retransmitted_ratio": self._retransmitted_ratio(),
+            "retransmitted_ratio": self._segments.retransmitted_ratio,
         }
 
     @property
     def _counts(self) -> bool:
         return not self._marks.over and self._marks.current not in {None, WARMUP, RAMP}
-
-    def _retransmitted_ratio(self) -> float | None:
-        before, after = self._segments_before, _tcp_segments()
-        if before is None or after is None or after[0] == before[0]:
-            return None
-        return (after[1] - before[1]) / (after[0] - before[0])
 
 
 def worst_of(outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -81,13 +74,3 @@ def worst_of(outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {name: max(values, default=None) for name, values in known.items()} | {
         "users_min": sum(known["users_min"]) if known["users_min"] else None
     }
-
-
-def _tcp_segments() -> tuple[int, int] | None:
-    """TCP segments sent and retransmitted in this network namespace; None where the kernel does not report them."""
-    try:
-        names, values = (line.split() for line in _SNMP.read_text().splitlines() if line.startswith("Tcp:"))
-    except (OSError, ValueError):
-        return None
-    counters = dict(zip(names, values, strict=False))
-    return int(counters["OutSegs"]), int(counters["RetransSegs"])

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+import shapebench.output
 from analysis.formatting import money
 from analysis.pricing import cost
 from analysis.pricing.snapshot import FOLDER, newest_snapshot
@@ -386,7 +387,7 @@ def test_output_fits_the_terminal_and_breaks_no_word(store, monkeypatch, argumen
     if arguments[0] in ("runs", "verdict"):
         arguments = (*arguments, "--results", store.uri)
     whole = invoke(*arguments)
-    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(shapebench.output, "_terminal_width", lambda _: columns)
     fitted = invoke(*arguments)
     assert fitted.exit_code == whole.exit_code
     lines = (fitted.stdout + fitted.stderr).splitlines()
