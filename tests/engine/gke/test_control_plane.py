@@ -36,8 +36,9 @@ def started(tmp_path: Path):
 def servers_in(folder: Path) -> set[str]:
     found = set()
     for process in psutil.process_iter(["name", "cwd"]):
-        if process.info["cwd"] == str(folder):
-            found.add(Path(process.cmdline()[0]).name)
+        # One that ends has no command any more.
+        if process.info["cwd"] == str(folder) and (command := process.cmdline()):
+            found.add(Path(command[0]).name)
     return found
 
 
