@@ -90,7 +90,8 @@ def life_s(marked):
     eventually(lambda: not plugin.is_running(), "the update is over", within_s=240)
     life_s = time.monotonic() - started
     output, _ = update.communicate(timeout=30)
-    assert update.returncode == 0, output
+    # Whether the machine was quiet enough for a valid run does not matter here.
+    assert len(marked.runs()) == 1, output
     marked.must("destroy", "--yes", "--skip-preview")
     return life_s
 
@@ -120,6 +121,7 @@ def test_a_destroy_after_a_killed_plugin_leaves_no_process_and_keeps_every_row(m
 
 def test_the_next_up_after_a_killed_plugin_needs_no_hand(marked, life_s):
     """Killed when the server runs and no state knows it."""
+    marked.config["load"] = SMOKE
     update, plugin = start_up(marked)
     (server,) = eventually(lambda: servers_on(marked.config["local"]["restPort"]), "a server runs")
     os.kill(plugin.pid, signal.SIGKILL)
