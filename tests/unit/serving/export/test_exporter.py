@@ -114,9 +114,14 @@ def test_an_export_ends_when_the_process_that_started_it_is_gone(tmp_path):
         )
         export = psutil.Process(int(parent.stdout.readline()))
         time.sleep(2)
-        assert export.is_running()
+        assert export.status() != psutil.STATUS_ZOMBIE  # it ended, but its parent has not asked how
         parent.kill()
-        parent.communicate()
-        assert psutil.wait_procs([export], timeout=10) == ([export], [])
+        parent.wait()
+        parent.stdin.close()
+        parent.stdout.close()
+        _, left = psutil.wait_procs([export], timeout=10)
+        for each in left:
+            each.kill()
+        assert left == []
 
     exporting.cached_export("random", tmp_path, write)
