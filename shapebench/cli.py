@@ -169,7 +169,8 @@ def verdict(
 ) -> None:
     """Print which variant is best for an objective, and how certain that is.
 
-    Exit code 0: there is a best variant. 3: none meets the objective. 4: the data cannot tell.
+    Exit code 0: there is a best variant. 3: none meets the objective. 4: the data cannot tell. 5: it is a rehearsal,
+    because the runs are of the stack `local`. 1: invalid input.
     """
     from shapebench.commands.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
 
@@ -219,11 +220,15 @@ def plan(
         Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
     ] = "text",
 ) -> None:
-    """Print how many nodes of which shape a load needs at a promised latency, and their monthly cost."""
+    """Print how many nodes of which shape a load needs at a promised latency, and their monthly cost.
+
+    Exit code 0: there is a plan. 5: it is a rehearsal, because the runs are of the stack `local`. 1: there is none.
+    """
     from shapebench.commands.plan import print_plan  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        print_plan(results, rps, p99, zones, headroom, as_json=output == "json")
+        code = print_plan(results, rps, p99, zones, headroom, as_json=output == "json")
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -14,6 +14,8 @@ from rich.markup import escape
 
 from analysis.report.tables import Column, Table
 
+# For scripts: the answer comes from runs of the stack `local`, so it says nothing about a node shape.
+REHEARSAL_EXIT_CODE = 5
 # A piped table has no terminal to fit into, so its columns are not cut.
 _PIPED_WIDTH = 240
 # A column of sentences may be as narrow as this before the table is shown as cards.

@@ -69,6 +69,11 @@ class Plan:
     candidates: tuple[Candidate, ...]
     excluded: tuple[tuple[str, str], ...]
 
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether the runs are of the stack `local`; those of a cluster come first."""
+        return any(each.model.manifest.platform == "local" for each in self.candidates)
+
 
 def make_plan(store: ResultsStore, requirement: Requirement, on_progress: Callable[[str], None]) -> Plan:
     """Plan with every valid run of the store; the runs of one variant give one candidate."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from analysis.formatting import shape_name
 from analysis.report.collect import Findings
 from analysis.verdict.ranking import Meets
-from analysis.verdict.text import list_names, paragraph
+from analysis.verdict.text import NO_VERDICT, list_names, paragraph
 from analysis.verdict.verdict import Verdict
 
 
@@ -27,10 +27,10 @@ def headline(findings: Findings) -> Headline:
             runs = "The only run is" if count == 1 else f"All {count} runs are"
             why = f"{runs} invalid; the reasons are below."
         return Headline("No run can be ranked yet", why, ())
-    if _is_local(verdict):
+    if verdict.is_rehearsal:
         shape = shape_name(verdict.ranking[0].variant.newest)
         detail = f"Priced as the {shape} it stands in for: {paragraph(verdict)}"
-        return Headline("A rehearsal on one machine, not a verdict about shapes", detail, tuple(_caveats(findings)))
+        return Headline(NO_VERDICT, detail, tuple(_caveats(findings)))
     return Headline(_claim(verdict), paragraph(verdict), tuple(_caveats(findings)))
 
 
@@ -47,7 +47,7 @@ def _claim(verdict: Verdict) -> str:
 
 def _caveats(findings: Findings) -> list[str]:
     caveats = []
-    if _is_local(findings.verdict):
+    if findings.verdict.is_rehearsal:
         caveats.append(
             "Server and load generator shared the cores of this machine, so throughput is lower and latency higher "
             "than with a generator on another machine, and there was no network between them. This report shows that "
@@ -59,7 +59,3 @@ def _caveats(findings: Findings) -> list[str]:
             "The model has random weights: it computes the same at the same speed, but its predictions mean nothing."
         )
     return caveats
-
-
-def _is_local(verdict: Verdict) -> bool:
-    return verdict.ranking[0].variant.newest.platform == "local"

@@ -15,6 +15,8 @@ _NAMED = 3
 # A smaller difference does not matter.
 _SMALL = 0.05
 
+NO_VERDICT = "A rehearsal on one machine, not a verdict about shapes"
+
 
 def paragraph(verdict: Verdict) -> str:
     sentences = _best(verdict) if verdict.best else _no_best(verdict)

@@ -43,6 +43,11 @@ class Verdict:
         return {each.name: each.value(self.ranking[0].variant.newest) for each in ALL_CONDITIONS if self.ranking}
 
     @property
+    def is_rehearsal(self) -> bool:
+        """Whether the ranked runs are of the stack `local`; those of a cluster come first."""
+        return any(each.variant.newest.platform == "local" for each in self.ranking)
+
+    @property
     def outcome(self) -> Meets:
         return next((meets for meets in Meets if any(each.meets is meets for each in self.ranking)), Meets.unsure)
 

@@ -10,6 +10,7 @@ from components.load_test.store_check import StoreCheck, store_check_args
 from components.platform_args import PlatformArgs
 from components.serving.local_serving import LocalServing, LocalServingArgs
 from components.serving.model_export import ModelExport, export_args
+from components.serving.server_cleanup import ServerCleanup, ServerCleanupArgs
 from stacks.explain import SettingsError
 
 
@@ -31,14 +32,16 @@ class LocalPlatform(pulumi.ComponentResource):
         check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
         checked = pulumi.ResourceOptions(parent=self, depends_on=[check])
         model = ModelExport(f"{name}-model", export_args(args), checked)
-        self.serving = LocalServing(f"{name}-serving", _serving_args(args, model), checked)
+        folder = args.checkout / ".state/serving" / args.stack
+        cleanup = ServerCleanup(f"{name}-server-cleanup", ServerCleanupArgs(str(folder)), checked)
+        self.serving = LocalServing(f"{name}-serving", _serving_args(args, model, cleanup), checked)
         common = common_args(args, model, self.serving, self.serving.server, self.serving.server_version)
         load_test_args = LoadTestArgs(**vars(common), rest_url=self.serving.rest_url)
         self.load_test = LoadTest(f"{name}-load-test", load_test_args, child)
         self.register_outputs({})
 
 
-def _serving_args(args: PlatformArgs, model: ModelExport) -> LocalServingArgs:
+def _serving_args(args: PlatformArgs, model: ModelExport, cleanup: ServerCleanup) -> LocalServingArgs:
     settings = args.settings
     return LocalServingArgs(
         model_name=model.model_name,
@@ -51,5 +54,5 @@ def _serving_args(args: PlatformArgs, model: ModelExport) -> LocalServingArgs:
         rest_port=settings.local.rest_port,
         grpc_port=settings.local.grpc_port,
         start_timeout_s=settings.local.start_timeout_s,
-        state_dir=str(args.checkout / ".state/serving" / args.stack),
+        state_dir=cleanup.state_dir,
     )

@@ -19,11 +19,13 @@ from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
+from provider.resources.server_cleanup import ServerCleanup
 from provider.resources.server_start import ServerStart
 from provider.resources.store_check import StoreCheck
 
 _KINDS = (
     ModelExport(),
+    ServerCleanup(),
     LocalServing(),
     LocalLoadTest(),
     ServerStart(),

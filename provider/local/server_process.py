@@ -1,5 +1,6 @@
-"""A server process on this machine: start it detached, identify it later, stop it and no other."""
+"""A server process on this machine: start it detached, find and identify it later, stop it and no other."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,6 +19,10 @@ _POLL_S = 0.05
 
 # Not passed on to a process that does not need it: others of the same user can read its environment.
 _SECRETS = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG", "GOOGLE_CREDENTIALS", "GOOGLE_OAUTH")
+
+# The folder of a server, in its environment: the kernel keeps it from the start of the process to its end, whatever
+# becomes of the plugin and of the files.
+_FOLDER_VARIABLE = "SHAPEBENCH_SERVER_FOLDER"
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,12 @@ class ProcessIdentity:
         return ProcessIdentity.of(self.pid) == self
 
     def stop(self) -> None:
-        """Send SIGTERM to the process and its group, and SIGKILL after a grace period. No other process is stopped."""
+        """Send SIGTERM to the process, and to its group where it leads one; SIGKILL after a grace period."""
         for stop_signal in (signal.SIGTERM, signal.SIGKILL):
             if not self.alive:
                 return
             try:
-                os.killpg(self.pid, stop_signal)
+                (os.killpg if os.getpgid(self.pid) == self.pid else os.kill)(self.pid, stop_signal)
             except ProcessLookupError:
                 return
             deadline = time.monotonic() + _TERMINATION_GRACE_S
@@ -63,9 +68,12 @@ class ProcessIdentity:
 def start_detached(command: Sequence[str], log: Path) -> ProcessIdentity:
     """Start a process that outlives this one: a session of its own, no input, output to `log`, no secrets.
 
+    `stop_all` finds it, and what it starts, by the folder of its log.
+
     Raises OSError when the command cannot be started.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    environment[_FOLDER_VARIABLE] = str(log.parent)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -78,6 +86,22 @@ def start_detached(command: Sequence[str], log: Path) -> ProcessIdentity:
         )
     # A process that ended already has no identity; it gets one that matches no process, so it is not alive.
     return ProcessIdentity.of(process.pid) or ProcessIdentity(process.pid, "ended")
+
+
+def stop_all(folder: Path) -> list[ProcessIdentity]:
+    """Stop every process that was started with its log in `folder`; returns them."""
+    found = [process for pid in psutil.pids() if (process := ProcessIdentity.of(pid)) and _folder_of(process) == folder]
+    for process in found:
+        process.stop()
+    return found
+
+
+def _folder_of(process: ProcessIdentity) -> Path | None:
+    with contextlib.suppress(psutil.Error):  # it has ended, or is another user's
+        folder = psutil.Process(process.pid).environ().get(_FOLDER_VARIABLE)
+        # Read after its start time: where that has not changed, it is not a later process's.
+        return Path(folder) if folder and process.alive else None
+    return None
 
 
 def log_tail(log: Path, count: int = 12) -> str:

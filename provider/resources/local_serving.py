@@ -1,13 +1,12 @@
 """The local server: a process on the loopback that outlives the update, and that the next update finds again."""
 
-import json
 import subprocess
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic.alias_generators import to_camel
 
-from provider.local.server_process import ProcessIdentity, start_detached
+from provider.local.server_process import ProcessIdentity, start_detached, stop_all
 from provider.local.startup import LOOPBACK, require_free_port, wait_until_serving
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
 from serving.servers import Apis, installed_server, server_named
@@ -52,7 +51,6 @@ class LocalServingState(ResourceState):
 
     pid: int
     started_as: str
-    state_dir: str
 
     @property
     def process(self) -> ProcessIdentity:
@@ -94,16 +92,13 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
 
     def run_create(self, inputs: LocalServingInputs, operation: Operation) -> Props:
         state_dir = Path(inputs.state_dir)
-        record = state_dir / "server.json"
-        if record.is_file():
-            # A server of this stack that no state knows of: an update was killed after it started one.
-            ProcessIdentity(**json.loads(record.read_text(encoding="utf-8"))).stop()
-            record.unlink()
+        for process in stop_all(state_dir):
+            # No state knows it: an update was killed after it had started it.
+            operation.info(f"stopped process {process.pid}, a server that an interrupted update left running")
         require_free_port("restPort", inputs.rest_port)
         require_free_port("grpcPort", inputs.grpc_port)
         log = state_dir / "server.log"
         kind = server_named(inputs.server)
-        kind.write_config_files(inputs, state_dir)
         command = kind.command(
             inputs,
             inputs.apis,
@@ -111,15 +106,20 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
             model_base_path=inputs.model_path,
             config_dir=state_dir,
         )
-        process = start_detached(command, log)
-        record.write_text(json.dumps({"pid": process.pid, "started": process.started}), encoding="utf-8")
+        try:
+            kind.write_config_files(inputs, state_dir)
+            process = start_detached(command, log)
+        except OSError as error:
+            raise ResourceError(
+                f"the server was not started, because its files in {state_dir} cannot be written or its program cannot"
+                f" be run: {error}; make room or give access, then run `pulumi up` again"
+            ) from error
         ready_url = inputs.rest_url + kind.ready_path(inputs.model_name)
         predict_url = f"{inputs.rest_url}/v1/models/{inputs.model_name}:predict"
         try:
             wait_until_serving(process, log, ready_url, predict_url, inputs.start_timeout_s, operation)
         except BaseException:
             process.stop()
-            record.unlink(missing_ok=True)
             raise
         operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url}")
         started = {"pid": process.pid, "startedAs": process.started, "log": str(log)}
@@ -134,7 +134,6 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
 
     def run_delete(self, state: LocalServingState, operation: Operation) -> None:  # noqa: ARG002 - stops within seconds
         state.process.stop()
-        (Path(state.state_dir) / "server.json").unlink(missing_ok=True)
 
 
 def _fingerprint(inputs: LocalServingInputs) -> Any:  # noqa: ANN401 - text, or UNKNOWN in a preview

@@ -1,6 +1,7 @@
 """The exported model: made by a process of its own, so that the plugin never loads TensorFlow."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -42,7 +43,7 @@ class ModelExport(Resource[ModelExportInputs, ModelExportState]):
         return [] if self.exists(state) else ["path"]
 
     def run_create(self, inputs: ModelExportInputs, operation: Operation) -> Props:
-        arguments = ["--weights", inputs.weights, "--cache", inputs.cache_dir]
+        arguments = ["--weights", inputs.weights, "--cache", inputs.cache_dir, "--parent", str(os.getpid())]
         exported = json.loads(_run([sys.executable, "-m", "serving.export", *arguments], operation))
         operation.info(f"model {exported['name']}, {exported['weights']} weights, sha256 {exported['digest'][:12]}")
         return {

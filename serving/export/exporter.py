@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,6 +32,7 @@ _IMAGENET_WEIGHTS_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/resnet/resnet50_weights_tf_dim_ordering_tf_kernels.h5"
 )
 _PROBE_TIMEOUT_S = 4
+_PARENT_CHECK_S = 0.5
 _RECORD_FILE = "export.json"
 
 
@@ -158,12 +160,26 @@ def _print_status(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def _end_with(parent: int) -> None:
+    """End this process when its parent is not, or no longer, the process `parent`: nobody reads the export then."""
+
+    def check() -> None:
+        while os.getppid() == parent:
+            time.sleep(_PARENT_CHECK_S)
+        os._exit(1)
+
+    threading.Thread(target=check, daemon=True).start()
+
+
 def main() -> int:
     """Parse the command line, export, print the JSON line."""
     parser = argparse.ArgumentParser(prog="python -m serving.export", description=__doc__)
     parser.add_argument("--weights", choices=("auto", *get_args(Weights)), default="auto")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
+    parser.add_argument("--parent", type=int, metavar="PID", help="end with this process, which started the export")
     arguments = parser.parse_args()
+    if arguments.parent is not None:
+        _end_with(arguments.parent)
     try:
         exported = export(arguments.weights, arguments.cache)
     except WeightsUnavailableError as error:

@@ -12,7 +12,7 @@ from analysis.pricing import cost
 from analysis.report.tables import Table
 from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
-from shapebench.output import CommandError, note, print_json, print_table
+from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text
 
 _BASIS = {
     "measured": "measured by a capacity search",
@@ -24,7 +24,7 @@ _TIME = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*(?P<unit>ms|s)")
 _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 
-def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> None:
+def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> int:
     requirement = _requirement(rps, p99, zones, headroom)
     plan = make_plan(ResultsStore(uri), requirement, note)
     if not plan.candidates:
@@ -35,6 +35,7 @@ def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_
         _print_text(plan)
         for run_id, why in plan.excluded:
             note(f"not used for the plan: {run_id}: {why}")
+    return REHEARSAL_EXIT_CODE if plan.is_rehearsal else 0
 
 
 def _requirement(rps: float, p99: str, zones: int, headroom: str) -> Requirement:
@@ -58,6 +59,8 @@ def _why_none(uri: str, plan: Plan) -> str:
 
 def _print_text(plan: Plan) -> None:
     best, requirement = plan.candidates[0], plan.requirement
+    if plan.is_rehearsal:
+        print_text("A rehearsal on one machine, not a plan for a cluster: its server shared the cores with the load.")
     print(_headline(best, requirement) + "\n")
     numbers = ("capacity per node, 1/s", "nodes", "range", "USD/month", "simulated p99, ms", "p99 with a zone lost")
     print_table(Table.of("Plans", ("variant", "basis"), numbers, map(_row, plan.candidates)))
@@ -178,6 +181,7 @@ def _usd(hourly: float | None) -> tuple[str, str]:
 def _json(plan: Plan) -> dict[str, Any]:
     return {
         "asked": asdict(plan.requirement),
+        "rehearsal": plan.is_rehearsal,
         "best": plan.candidates[0].label,
         "candidates": [_candidate_json(each) for each in plan.candidates],
         "excluded": [{"run_id": run_id, "reason": why} for run_id, why in plan.excluded],

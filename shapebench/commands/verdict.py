@@ -14,9 +14,9 @@ from analysis.verdict.effects import effects
 from analysis.verdict.objective import Objective, ObjectiveError
 from analysis.verdict.objective import objective as objective_of
 from analysis.verdict.ranking import Meets
-from analysis.verdict.text import paragraph
+from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
-from shapebench.output import CommandError, note, print_json, print_table, print_text
+from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text
 
 # For scripts: there is a best variant, none meets the objective, the data cannot tell.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
@@ -36,7 +36,7 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
     if output == "json":
         print_json(to_dict(verdict))
     else:
-        print_text(f"{paragraph(verdict)}\n")
+        print_text(f"{_text(verdict)}\n")
         for table in _tables(verdict):
             if output == "markdown":
                 sys.stdout.write(f"{table.markdown()}\n")
@@ -45,14 +45,19 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
                 print()
         for manifest, reasons in verdict.excluded:
             note(f"left out: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
-    return EXIT_CODES[verdict.outcome]
+    return REHEARSAL_EXIT_CODE if verdict.is_rehearsal else EXIT_CODES[verdict.outcome]
+
+
+def _text(verdict: Verdict) -> str:
+    return f"{NO_VERDICT}. {paragraph(verdict)}" if verdict.is_rehearsal else paragraph(verdict)
 
 
 def to_dict(verdict: Verdict) -> dict[str, object]:
     return {
         "objective": verdict.objective.model_dump() | {"goal": verdict.objective.goal},
         "best": [each.label for each in verdict.best],
-        "verdict": paragraph(verdict),
+        "verdict": _text(verdict),
+        "rehearsal": verdict.is_rehearsal,
         "conditions": verdict.conditions,
         "ranking": [each.to_dict() for each in verdict.ranking],
         "excluded": [{"run_id": run.run_id, "reasons": list(reasons)} for run, reasons in verdict.excluded],

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,14 @@ def servers_on(port: int) -> list[psutil.Process]:
         for process in psutil.process_iter(["cmdline"])
         if f"--rest_api_port={port}" in (process.info["cmdline"] or [])
     ]
+
+
+def answered_ok(port: int) -> int:
+    """How many predictions the server says it answered, from its metrics."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/monitoring/prometheus/metrics", timeout=30) as page:
+        lines = page.read().decode().splitlines()
+    counts = [line for line in lines if line.startswith(":tensorflow:serving:request_count{") and 'status="OK"' in line]
+    return round(sum(float(line.rsplit(" ", 1)[1]) for line in counts))
 
 
 def eventually(condition: Callable[[], object], what: str, within_s: float = 60) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from analysis.results.counters import requests_by_replica
 from analysis.results.store import ResultsStore
-from tests.engine.harness import SMOKE, Stack, eventually, generators, servers_on
+from tests.engine.harness import SMOKE, Stack, answered_ok, eventually, generators, servers_on
 
 
 def post(port: int, body: bytes) -> int:
@@ -23,14 +23,6 @@ def post(port: int, body: bytes) -> int:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
-
-
-def answered_ok(port: int) -> int:
-    """How many predictions the server says it answered, from its metrics."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/monitoring/prometheus/metrics", timeout=30) as page:
-        lines = page.read().decode().splitlines()
-    counts = [line for line in lines if line.startswith(":tensorflow:serving:request_count{") and 'status="OK"' in line]
-    return round(sum(float(line.rsplit(" ", 1)[1]) for line in counts))
 
 
 def rows_of(stack: Stack, run_id: str) -> pd.DataFrame:

@@ -54,15 +54,16 @@ def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> 
         return run_load_test(replace(plan_at(url), expected_shape=(1, 1000)), body, kill, threading.Event())
 
 
-def started_caller(plan: LoadTestPlan) -> "subprocess.Popen[bytes]":
-    """A process that runs the load test, once it has reported progress."""
+def started_caller(plan: LoadTestPlan, *, wait_for_progress: bool = True) -> "subprocess.Popen[bytes]":
+    """A process that runs the load test, as a rule once it has reported progress."""
     program = (
         "import sys, threading; from loadtest.run.runner import *; "
         "run_load_test(LoadTestPlan.from_json(sys.argv[1]), b'{}', print, threading.Event())"
     )
     caller = subprocess.Popen([sys.executable, "-c", program, plan.to_json()], cwd=ROOT, stdout=subprocess.PIPE)
     assert caller.stdout
-    caller.stdout.readline()
+    if wait_for_progress:
+        caller.stdout.readline()
     return caller
 
 

@@ -250,9 +250,10 @@ def test_verdict_as_json_keeps_its_contract(store):
     result = invoke("verdict", "--results", store.uri, "--errors", "5%", "--format", "json")
     found = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert set(found) == {"objective", "best", "verdict", "conditions", "ranking", "excluded"}
+    assert set(found) == {"objective", "best", "verdict", "rehearsal", "conditions", "ranking", "excluded"}
     assert found["best"] == ["8cpu-16gb"]
     assert found["verdict"].startswith("For the lowest cost")
+    assert found["rehearsal"] is False
     [ranked] = found["ranking"]
     assert set(ranked) == RANKED
     assert set(ranked["variant"]) == {"protocol", "intra_op", "inter_op", "batching", "cpu_limit"}
@@ -288,6 +289,24 @@ def test_verdict_in_text_and_markdown_has_the_ranking_the_claims_and_what_was_le
         for claim in ("Fewer and larger machines are better", "Memory does not matter", "inter_op needs tuning"):
             assert claim in result.stdout
         assert "the server died" in result.stderr
+
+
+@pytest.mark.parametrize("objective", [("--errors", "5%"), ("--p99", "1ms"), ("--errors", "0.0001%")])
+def test_a_verdict_on_local_runs_is_a_rehearsal_whatever_it_says(tmp_path, objective):
+    store = ResultsStore(str(tmp_path / "results"))
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=20))
+    write_run(store, make_manifest(SMOKE, "local", platform="local"), rows)
+    formats = ("text", "markdown", "json")
+    said = {each: invoke("verdict", "--results", store.uri, "--format", each, *objective) for each in formats}
+    assert {each.exit_code for each in said.values()} == {5}
+    for output in ("text", "markdown"):
+        assert said[output].stdout.startswith("A rehearsal on one machine, not a verdict about shapes. ")
+    found = json.loads(said["json"].stdout)
+    assert found["rehearsal"] is True
+    assert found["verdict"].startswith("A rehearsal on one machine")
+    # Of both, the runs of a cluster are ranked.
+    write_run(store, make_manifest(SMOKE), rows)
+    assert invoke("verdict", "--results", store.uri, "--errors", "5%").exit_code == 0
 
 
 def test_verdict_of_an_empty_store_cannot_tell(tmp_path):

@@ -43,11 +43,22 @@ def test_a_plan_has_nodes_cost_range_and_the_loss_of_a_zone(results):
         assert said in result.stdout, said
 
 
+def test_a_plan_from_local_runs_is_a_rehearsal(tmp_path):
+    fleet = Fleet(2, Service(80, np.ones(1), cores_of_its_own(2)), "random")
+    capacity_run(ResultsStore(str(tmp_path)), fleet, 300, seed=4, platform="local")
+    asked = ("--rps", "200", "--p99", "300ms", "--results", str(tmp_path))
+    text, as_json = invoke(*asked), invoke(*asked, "--format", "json")
+    assert (text.exit_code, as_json.exit_code) == (5, 5)
+    assert text.stdout.startswith("A rehearsal on one machine, not a plan for a cluster: ")
+    assert json.loads(as_json.stdout)["rehearsal"] is True
+
+
 def test_a_plan_as_json_has_the_same_at_full_precision(results):
     result = invoke("--rps", "200", "--p99", "0.3s", "--zones", "2", "--results", results, "--format", "json")
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert found["asked"] == {"rps": 200, "p99_ms": 300, "zones": 2, "headroom": 0}
+    assert found["rehearsal"] is False
     [candidate] = found["candidates"]
     assert found["best"] == candidate["label"] == "2n-8c-16r-interop4"
     assert candidate["shape"]["nodes"] == candidate["nodes"]["planned"]

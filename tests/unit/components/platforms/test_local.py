@@ -110,6 +110,10 @@ def test_results_and_state_stay_in_the_checkout(base):
     assert base["LocalServing"]["stateDir"].startswith("/checkout/")
 
 
+def test_a_destroy_cleans_up_the_folder_of_the_server(base):
+    assert base["ServerCleanup"]["stateDir"] == base["LocalServing"]["stateDir"]
+
+
 def test_a_results_uri_is_not_changed():
     assert store_uri("gs://bucket/prefix", Path("/checkout")) == "gs://bucket/prefix"
     assert store_uri("/elsewhere", Path("/checkout")) == "/elsewhere"

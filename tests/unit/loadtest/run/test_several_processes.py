@@ -253,6 +253,22 @@ def test_master_and_workers_end_by_themselves_when_their_caller_is_killed(result
 
 
 @scenario
+def killed_caller_at_the_start(serve: Serve, work_dir: Path) -> list[psutil.Process]:
+    """Locust is still importing itself, and has no workers yet."""
+    caller = started_caller(closed(serve(at_once).url, work_dir, duration_s=600.0), wait_for_progress=False)
+    while not (processes := generators_in(work_dir)):
+        assert caller.poll() is None
+    caller.kill()
+    caller.communicate()
+    psutil.wait_procs(processes, timeout=30)
+    return generators_in(work_dir)
+
+
+def test_a_generator_whose_caller_is_killed_before_it_has_started_ends_by_itself(result_of: ResultOf) -> None:
+    assert result_of(killed_caller_at_the_start) == []
+
+
+@scenario
 def cancelled(serve: Serve, work_dir: Path) -> Any:
     hanging = []
 

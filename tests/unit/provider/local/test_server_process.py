@@ -3,10 +3,12 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from loadtest.result.validity.servers import server_change_reasons
@@ -16,6 +18,7 @@ from provider.local.server_process import (
     log_tail,
     server_processes,
     start_detached,
+    stop_all,
 )
 
 SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
@@ -39,9 +42,13 @@ def started(log):
 
 
 def wait_for(log, text):
+    wait_until(lambda: text in log_tail(log))
+
+
+def wait_until(condition):
     deadline = time.monotonic() + 20
-    while text not in log_tail(log):
-        assert time.monotonic() < deadline, f"{text!r} never came"
+    while not condition():
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
@@ -77,6 +84,30 @@ def test_a_killed_process_counts_as_dead_even_before_it_is_reaped(started):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert ProcessIdentity.of(started.pid) is None
+
+
+def test_a_process_and_what_it_started_are_found_by_the_folder(log):
+    """The child is in a session of its own, so a signal to the group of its parent does not end it."""
+    child = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'],"
+    process = start_detached([sys.executable, "-c", f"{child} start_new_session=True); time.sleep(60)"], log)
+    wait_until(lambda: len(psutil.Process(process.pid).children()) == 1)
+    (child,) = psutil.Process(process.pid).children()
+    assert {each.pid for each in stop_all(log.parent)} == {process.pid, child.pid}
+    assert not process.alive
+    assert ProcessIdentity.of(child.pid) is None
+    assert stop_all(log.parent) == []
+
+
+def test_a_process_of_another_folder_is_left_alone(started, log):
+    bystander = subprocess.Popen([*SLEEP, str(log.parent)], cwd=log.parent, stdout=subprocess.DEVNULL)
+    try:
+        assert stop_all(log.parent / "deeper") == stop_all(log.parent.parent) == []
+        assert started.alive
+        stop_all(log.parent)
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
 
 
 def test_it_inherits_no_secret(log, monkeypatch):

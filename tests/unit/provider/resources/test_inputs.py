@@ -14,6 +14,7 @@ from components.load_test.local import LoadTestArgs
 from components.load_test.store_check import StoreCheckArgs
 from components.serving.local_serving import LocalServingArgs
 from components.serving.model_export import ModelExportArgs
+from components.serving.server_cleanup import ServerCleanupArgs
 from provider.resource import UNKNOWN, Props, Resource, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
 from provider.resources.lease import Lease
@@ -22,6 +23,7 @@ from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing
 from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
+from provider.resources.server_cleanup import ServerCleanup
 from provider.resources.store_check import StoreCheck
 from stacks.serving_variant import ServingVariant
 
@@ -33,6 +35,7 @@ KINDS = [
     (Lease, LeaseArgs),
     (Preflight, PreflightArgs),
     (StoreCheck, StoreCheckArgs),
+    (ServerCleanup, ServerCleanupArgs),
 ]
 # Not of the program: `check` sets them.
 RESOLVED = {"server_version"}

@@ -1,13 +1,19 @@
 """The local server: which one runs, when it is started again, and the errors when it cannot start."""
 
+import json
 import socket
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
+import psutil
 import pytest
 
-from provider.local.server_process import ProcessIdentity
+from provider.local.server_process import ProcessIdentity, stop_all
 from provider.resource import UNKNOWN, Operation, ResourceError
 from provider.resources.local_serving import LocalServing
+from provider.resources.server_cleanup import ServerCleanup
 
 INPUTS = {
     "modelName": "resnet",
@@ -41,10 +47,14 @@ def inputs(tmp_path):
 
 @pytest.fixture
 def model_server_on_path(tmp_path, monkeypatch):
-    """A script under the real server's name that only knows how to say its version."""
+    """A script under the real server's name that says its version, or runs for a minute and serves nothing."""
     script = tmp_path / "bin" / "tensorflow_model_server"
     script.parent.mkdir()
-    script.write_text("#!/bin/sh\necho 'TensorFlow ModelServer: 2.20.0-rc1'\necho 'TensorFlow Library: 2.20.0'\n")
+    script.write_text(
+        "#!/bin/sh\n"
+        f"if [ \"$1\" != --version ]; then exec '{sys.executable}' -c 'import time; time.sleep(60)' \"$@\"; fi\n"
+        "echo 'TensorFlow ModelServer: 2.20.0-rc1'\necho 'TensorFlow Library: 2.20.0'\n"
+    )
     script.chmod(0o755)
     monkeypatch.setenv("PATH", str(script.parent), prepend=":")
 
@@ -122,4 +132,95 @@ def test_a_cancelled_start_leaves_no_process(inputs, operation, tmp_path):
     operation.cancelled.set()
     with pytest.raises(ResourceError, match="the update was cancelled while the server started"):
         LocalServing().create(LocalServing().check(inputs), operation)
-    assert not (tmp_path / "state" / "server.json").exists()
+    assert stop_all(tmp_path / "state") == []
+
+
+# A plugin with which a server waits for its model and does not answer, until the plugin is killed.
+PLUGIN = """
+import json, sys, threading
+from provider.resource import Operation
+from provider.resources.local_serving import LocalServing
+operation = Operation(info=print, status=lambda _: print("started", flush=True))
+LocalServing().create(json.loads(sys.argv[1]), operation)
+"""
+
+
+@pytest.fixture
+def left_running(inputs, model_server_on_path):
+    """A server whose plugin was killed while it started it."""
+    plugin = subprocess.Popen(
+        [sys.executable, "-c", PLUGIN, json.dumps(LocalServing().check(inputs | {"server": "auto"}))],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert plugin.stdout.readline() == "started\n"
+    plugin.kill()
+    plugin.communicate()
+    (server,) = servers_on(inputs["restPort"])
+    yield server
+    server.kill()
+
+
+def servers_on(port):
+    return [each for each in psutil.process_iter() if f"--rest_api_port={port}" in command_line(each)]
+
+
+def command_line(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+@pytest.mark.parametrize("record", [None, "", "{broken", '{"pid": 1, "started": "x"}'])
+def test_the_next_update_stops_a_server_whose_plugin_was_killed(inputs, left_running, operation, record):
+    """Whatever is in server.json, in which earlier versions kept the pid."""
+    file = Path(inputs["stateDir"]) / "server.json"
+    file.unlink(missing_ok=True)
+    if record is not None:
+        file.write_text(record)
+    lines = []
+    operation.info = lines.append
+    operation.cancelled.set()
+    with pytest.raises(ResourceError, match="the update was cancelled while the server started"):
+        LocalServing().create(LocalServing().check(inputs | {"server": "auto"}), operation)
+    assert lines == [f"stopped process {left_running.pid}, a server that an interrupted update left running"]
+    assert servers_on(inputs["restPort"]) == []
+
+
+def test_a_destroy_stops_a_server_whose_plugin_was_killed(inputs, left_running, operation):
+    cleanup = {"stateDir": inputs["stateDir"]}
+    elsewhere = {"stateDir": inputs["stateDir"] + "-of-another-stack"}
+    ServerCleanup().delete(ServerCleanup().create(elsewhere, operation), operation)
+    assert servers_on(inputs["restPort"]) == [left_running]
+    ServerCleanup().delete(ServerCleanup().create(cleanup, operation), operation)
+    assert servers_on(inputs["restPort"]) == []
+
+
+def test_a_server_in_a_folder_that_the_stack_no_longer_uses_is_stopped(inputs, left_running, operation):
+    cleanup, elsewhere = {"stateDir": inputs["stateDir"]}, {"stateDir": inputs["stateDir"] + "-moved"}
+    assert ServerCleanup().changed(cleanup, elsewhere) == ["stateDir"]
+    assert ServerCleanup().update(cleanup, elsewhere, operation) == elsewhere
+    assert servers_on(inputs["restPort"]) == []
+
+
+# A limit of the size of files stands in for a full disk: the kernel refuses the write in both cases, here with EFBIG
+# (setrlimit(2)), there with ENOSPC (write(2)).
+FULL_DISK = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+"""
+
+
+@pytest.mark.usefixtures("model_server_on_path")
+def test_a_full_disk_is_one_clear_error_and_leaves_no_server(inputs):
+    checked = json.dumps(LocalServing().check(inputs | {"server": "auto"}))
+    full = subprocess.run(
+        [sys.executable, "-c", FULL_DISK + PLUGIN, checked], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert servers_on(inputs["restPort"]) == []
+    error = full.stderr.splitlines()[-1]
+    assert error.startswith("provider.resource.ResourceError: the server was not started, because its files in ")
+    assert inputs["stateDir"] in error
+    assert error.endswith("File too large; make room or give access, then run `pulumi up` again")

@@ -2,16 +2,20 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from serving.export import exporter as exporting
 from serving.export.exporter import tree_digest
 from serving.export.resnet50 import IMAGE_SHAPE, SEED, random_value, write_saved_model
 from serving.model.loaded_model import LoadedModel
+
+CHECKOUT = Path(__file__).parents[4]
 
 
 def write_small(version: Path) -> None:
@@ -89,3 +93,35 @@ def test_random_resnet50_distinguishes_images_and_is_not_one_hot(tmp_path):
     assert (answers.max(axis=1) < 0.9).all()
     assert np.abs(answers[0] - answers[1]).max() > 1e-3
     assert model.warm_up(iterations=1) == 1
+
+
+def test_an_export_ends_when_the_process_that_started_it_is_gone(tmp_path):
+    """Another export holds the lock, so it would wait for ever."""
+    code = (
+        "import os, subprocess, sys; os.chdir(sys.argv[1]);"
+        "export = subprocess.Popen([sys.executable, '-m', 'serving.export', '--weights', 'random',"
+        " '--cache', sys.argv[2], '--parent', str(os.getpid())]);"
+        "print(export.pid, flush=True); sys.stdin.read()"
+    )
+
+    def write(version):
+        write_small(version)
+        parent = subprocess.Popen(
+            [sys.executable, "-c", code, str(CHECKOUT), str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        export = psutil.Process(int(parent.stdout.readline()))
+        time.sleep(2)
+        assert export.status() != psutil.STATUS_ZOMBIE  # it ended, but its parent has not asked how
+        parent.kill()
+        parent.wait()
+        parent.stdin.close()
+        parent.stdout.close()
+        _, left = psutil.wait_procs([export], timeout=10)
+        for each in left:
+            each.kill()
+        assert left == []
+
+    exporting.cached_export("random", tmp_path, write)
