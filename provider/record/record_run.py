@@ -40,7 +40,7 @@ def record_run(
     run_id = run.run_id
     manifest = _manifest(run, inputs, outcome, environment)
     try:
-        store = _write(manifest, outcome, inputs.results)
+        store, manifest = _write(manifest, outcome, inputs.results)
     except StoreError as error:
         raise ResourceError(
             f"run {run_id} was measured and not stored: {error}. Its raw rows are in {inputs.work_dir}/{run_id}"
@@ -57,14 +57,11 @@ def record_run(
     return FinishedRun(run_id, headline)
 
 
-def _write(manifest: Manifest, outcome: LoadTestOutcome, uri: str) -> ResultsStore:
+def _write(manifest: Manifest, outcome: LoadTestOutcome, uri: str) -> tuple[ResultsStore, Manifest]:
     store = ResultsStore(uri)
-    for worker in pc.unique(outcome.rows["worker"]).to_pylist() or [worker_name(0)]:
-        rows = outcome.rows.filter(pc.equal(outcome.rows["worker"], worker))
-        store.write_rows(manifest.stack, manifest.run_id, worker, rows)
-    store.write_samples(manifest.stack, manifest.run_id, outcome.samples)
-    store.write_manifest(manifest)
-    return store
+    workers = pc.unique(outcome.rows["worker"]).to_pylist() or [worker_name(0)]
+    rows = ((worker, outcome.rows.filter(pc.equal(outcome.rows["worker"], worker))) for worker in workers)
+    return store, store.write_run(manifest, rows, outcome.samples)
 
 
 def _manifest(

@@ -102,7 +102,11 @@ def test_a_store_that_cannot_be_opened_is_an_error_that_names_it():
 
 def test_an_empty_store_is_an_empty_table_and_a_warning_that_says_how_to_get_a_run(tmp_path):
     with pytest.warns(UserWarning, match="pulumi up --stack local"):
-        assert len(shapebench.runs(tmp_path / "nothing")) == 0
+        assert len(shapebench.runs(tmp_path)) == 0
+    with pytest.raises(shapebench.ReadError, match="nothing' does not exist; give a folder that holds runs"):
+        shapebench.runs(tmp_path / "nothing")
+    with pytest.raises(shapebench.ReadError, match="nothing' does not exist; give a folder that holds runs"):
+        shapebench.rows(tmp_path / "nothing", "0000")
 
 
 def test_a_file_that_was_skipped_is_a_warning(tmp_path):
