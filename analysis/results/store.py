@@ -161,6 +161,17 @@ class ResultsStore:
         """Finish a run: write its manifest; raises RunExistsError if it has one."""
         self._write(manifest_path(manifest.stack, manifest.run_id), manifest_text(manifest).encode())
 
+    def remove_unfinished(self, stack: str, run_id: str) -> None:
+        """Delete what is there of a run without a manifest; raises RunExistsError if it has one."""
+        if self._exists(manifest_path(stack, run_id)):
+            raise RunExistsError(
+                f"run {run_id} of stack {stack} is in {self.uri} already, so there is nothing to store"
+            )
+        for folder in (rows_folder(stack, run_id), posixpath.dirname(samples_path(stack, run_id))):
+            for path in self._files(folder):
+                with self._explained("written"):
+                    self.filesystem.delete_file(self._path(path))
+
     def check_writable(self) -> None:
         """Write a small file and remove it; raises StoreError if that fails."""
         path = f"write-check-{new_run_id()}"
