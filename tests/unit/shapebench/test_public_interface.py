@@ -115,3 +115,12 @@ def test_a_file_that_was_skipped_is_a_warning(tmp_path):
     (tmp_path / "results/runs/notes.txt").write_text("hello")
     with pytest.warns(UserWarning, match=r"skipped: runs/notes\.txt"):
         assert len(shapebench.runs(store.uri)) == 1
+    part = next((tmp_path / "results/requests").rglob("*.parquet"))
+    run_id = part.parent.name.removeprefix("run_id=")
+    with pytest.warns(UserWarning, match=r"skipped: runs/notes\.txt"):
+        assert len(shapebench.rows(store.uri, run_id))
+    part.write_bytes(part.read_bytes()[:-8])
+    with pytest.raises(shapebench.ReadError, match=r"part-w0\.parquet is not what was written"):
+        shapebench.rows(store.uri, run_id)
+    with pytest.warns(UserWarning, match="is not a readable Parquet file"):
+        assert not shapebench.runs(store.uri)["valid"].iloc[0]
