@@ -38,7 +38,8 @@ def runs(store: str | Path = "results") -> "pd.DataFrame":
 def rows(store: str | Path, run_id: str, *, arrow: bool = False) -> "pd.DataFrame | pa.Table":
     """Return every request of one run that was due, by `intended_start`; with `arrow` as a pyarrow Table.
 
-    The columns are those of the results store, times in UTC and latencies in microseconds. Raises ReadError.
+    The columns are those of the results store, times in UTC and latencies in microseconds. What was skipped in
+    the store is a warning. Raises ReadError, also where a file of the run is not as it was written.
     """
     table = _read(str(store), run_id)
     return table if arrow else table.to_pandas()

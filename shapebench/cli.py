@@ -143,6 +143,18 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
         export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows, seed=seed)
 
 
+@app.command(name="import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="The folder that `pulumi up` named when it could not store a run.")],
+    results: Results = "results",
+) -> None:
+    """Store a run that `pulumi up` measured and could not store."""
+    from shapebench.commands.import_run import import_run  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        import_run(folder, results)
+
+
 @app.command()
 def preflight(
     stack: Annotated[str, typer.Option(help="The stack to check.")],

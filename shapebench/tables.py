@@ -12,6 +12,7 @@ from analysis.report.data_tables import runs_frame
 from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, StoreError
 from shapebench.output import CommandError, note
+from shapebench.skipped import note_skipped
 
 
 def main(uri: str, run_id: str | None = None) -> int:
@@ -31,8 +32,7 @@ def main(uri: str, run_id: str | None = None) -> int:
 
 def _write_runs(store: ResultsStore) -> None:
     scan = store.scan()
-    for problem in scan.problems:
-        note(f"skipped: {problem.path} {problem.why}")
+    note_skipped(scan)
     if not scan.manifests:
         note(f"there is no finished run in {store.uri}; `pulumi up --stack local` makes one")
     table = pa.Table.from_pandas(runs_frame(store, scan.manifests), preserve_index=False)
@@ -40,7 +40,9 @@ def _write_runs(store: ResultsStore) -> None:
 
 
 def _write_rows(store: ResultsStore, run_id: str) -> None:
-    manifest = next((each for each in store.scan().manifests if each.run_id == run_id), None)
+    scan = store.scan()
+    note_skipped(scan)
+    manifest = next((each for each in scan.manifests if each.run_id == run_id), None)
     if manifest is None:
         raise CommandError(f"there is no finished run {run_id} in {store.uri}; shapebench.runs() lists those that are")
     _write(REQUESTS_SCHEMA, rows_in_order(store, manifest))

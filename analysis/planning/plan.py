@@ -13,7 +13,7 @@ from analysis.planning.model import Model, NoModelError, read_model
 from analysis.pricing.cost import at_least
 from analysis.pricing.stack_cost import serving_cost
 from analysis.results.manifest import Cost, Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.summary import RunSummary, summarise
 
 # How often a fleet grows, by a twentieth, while its simulated p99 is above the limit.
@@ -63,11 +63,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Plan:
-    """The candidates, cheapest first, and the runs that were not used, each with its reason."""
+    """The candidates, cheapest first, the runs that were not used, each with its reason, and the scan of the store."""
 
     requirement: Requirement
     candidates: tuple[Candidate, ...]
     excluded: tuple[tuple[str, str], ...]
+    scan: Scan
 
     @property
     def is_rehearsal(self) -> bool:
@@ -97,7 +98,7 @@ def make_plan(store: ResultsStore, requirement: Requirement, on_progress: Callab
         except NoCapacityError as error:
             excluded += [(model.manifest.run_id, str(error)) for model, _ in runs]
     candidates.sort(key=lambda each: (each.cost.hourly is None, at_least(each.cost)))
-    return Plan(requirement, tuple(candidates), tuple(excluded))
+    return Plan(requirement, tuple(candidates), tuple(excluded), scan)
 
 
 def _comparable(manifests: Iterable[Manifest], excluded: list[tuple[str, str]]) -> list[Manifest]:

@@ -9,9 +9,10 @@ from analysis.planning.curve import Curve, curve_of
 from analysis.planning.model import balancer_of
 from analysis.report.charts.series import Series, series_of
 from analysis.results.columns import read_columns
+from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage, read_resource_usage
-from analysis.results.store import Problem, ResultsStore
+from analysis.results.store import ResultsStore
 from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, summary_of

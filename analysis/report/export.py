@@ -4,6 +4,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
         folder / "ranking",
         [flatten(each.to_dict() | ({"front": stands[each.label].value} if stands else {})) for each in ranking],
     )
+    _write_table(folder / "skipped", [asdict(problem) for problem in findings.problems])
     if seed:
         _write_table(folder / "seed", experiments(findings))
     (folder / "charts").mkdir()
@@ -68,7 +70,8 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
     if rows_of is not None:
         (folder / "rows").mkdir()
         for run in findings.runs:
-            _write_rows(rows_of, run, folder / "rows")
+            if run.series:
+                _write_rows(rows_of, run, folder / "rows")
 
 
 def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:

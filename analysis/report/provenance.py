@@ -12,7 +12,7 @@ Facts = tuple[tuple[str, str], ...]
 
 
 def provenance(run: Run) -> Facts:
-    return _measured(run.manifest) + _counted(run.summary) + _recorded(run.manifest)
+    return _measured(run.manifest) + _counted(run.summary) + (*_recorded(run.manifest), ("Files", _files(run)))
 
 
 def _measured(manifest: Manifest) -> Facts:
@@ -66,6 +66,12 @@ def _recorded(manifest: Manifest) -> Facts:
         ("Commit", manifest.git_commit or "unknown: not run from a git checkout"),
         ("Software", software or "not recorded"),
     )
+
+
+def _files(run: Run) -> str:
+    if (files := run.manifest.files) is None:
+        return "not verified: their digests were not recorded"
+    return f"{len(files)}, verified by sha256" if run.summary.verified else "not as they were written"
 
 
 def _counts(by_name: Mapping[str, int]) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
+from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
 
@@ -24,6 +25,9 @@ _READ = ("intended_start", "start", "latency_us", "ok", *_LABELS)
 _SCHEMA = pa.schema(
     pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in _LABELS else REQUESTS_SCHEMA.field(name)
     for name in _READ
+)
+_CHECKED_PARQUET = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
 )
 # So many rows are sorted at a time, so that memory does not grow with the run.
 _ROWS_IN_ORDER = 1_000_000
@@ -95,23 +99,30 @@ class RowsError(OSError):
 
 
 def read_columns(store: ResultsStore, manifest: Manifest) -> RunRows:
-    """Read what figures are computed from, 33 bytes per row. If a part cannot be read, there are no rows."""
-    parts, problems = store.parts(manifest)
-    missing = tuple(f"rows are missing: {problem.path} {problem.why}" for problem in problems)
+    """Read what figures are computed from, 33 bytes per row. If a file is not as its manifest says, there are no rows.
+
+    The samples are verified, too: a run is whole, or it is not ranked.
+    """
     try:
-        every = _read(store, parts)
+        every, problems = _read(store, manifest)
+        missing = [f"rows are missing: {problem.path} {problem.why}" for problem in problems]
     except RowsError as error:
-        every, missing = _read(store, []), (*missing, f"the rows cannot be read: {error}")
-    return RunRows(every, every.where(every.phase.equal(manifest.counted_phase)), missing)
+        every, missing = _EMPTY, [f"the rows cannot be read: {error}"]
+    if isinstance(samples := store.samples(manifest), Problem):
+        missing.append(f"samples are missing: {samples.path} {samples.why}")
+    return RunRows(every, every.where(every.phase.equal(manifest.counted_phase)), tuple(missing))
 
 
 def rows_in_order(store: ResultsStore, manifest: Manifest) -> Iterator[pa.Table]:
     """All columns of a run's rows in the order of `intended_start`, a million rows a table. Raises RowsError."""
-    parts, _ = store.parts(manifest)
-    due_us = np.sort(_read(store, parts).due_us)
+    read, problems = _read(store, manifest)
+    if problems:
+        raise RowsError("; ".join(f"{problem.path} {problem.why}" for problem in problems))
+    due_us = np.sort(read.due_us)
     if not due_us.size:
         return
-    dataset = ds.dataset(parts, schema=REQUESTS_SCHEMA, filesystem=store.filesystem, format="parquet")
+    parts, _ = store.parts(manifest)
+    dataset = ds.dataset(parts, schema=REQUESTS_SCHEMA, filesystem=store.filesystem, format=_CHECKED_PARQUET)
     at_us = pc.field("intended_start").cast(pa.int64())
     edges_us = np.unique([*due_us[::_ROWS_IN_ORDER], due_us[-1] + 1])
     for from_us, until_us in pairwise(edges_us.tolist()):
@@ -120,13 +131,21 @@ def rows_in_order(store: ResultsStore, manifest: Manifest) -> Iterator[pa.Table]
         yield rows.take(np.argsort(rows["intended_start"].cast(pa.int64()).to_numpy(), kind="stable"))
 
 
-def _read(store: ResultsStore, parts: Sequence[str]) -> Columns:
-    tables = [REQUESTS_SCHEMA.empty_table().select(_READ)]
+def _read(store: ResultsStore, manifest: Manifest) -> tuple[Columns, list[Problem]]:
+    """The columns of a run that is whole; without rows, the problems of one that is not."""
+    tables, problems = [_SCHEMA.empty_table()], []
     with _errors_named():
-        for part in parts:
-            with store.parquet_file(part, read_dictionary=_LABELS) as file:
-                tables.append(file.read(_READ))
-    rows = pa.concat_tables([table.cast(_SCHEMA) for table in tables]).unify_dictionaries()
+        for file in store.row_files(manifest, read_dictionary=_LABELS):
+            if isinstance(file, Problem):
+                problems.append(file)
+            elif not problems:
+                with file:
+                    tables.append(file.read(_READ).cast(_SCHEMA))
+    return (_EMPTY if problems else _columns(pa.concat_tables(tables))), problems
+
+
+def _columns(table: pa.Table) -> Columns:
+    rows = table.unify_dictionaries()
     start_us = rows["start"].cast(pa.int64()).to_numpy()
     return Columns(
         due_us=rows["intended_start"].cast(pa.int64()).to_numpy(),
@@ -142,7 +161,7 @@ def _read(store: ResultsStore, parts: Sequence[str]) -> Columns:
 def _errors_named() -> Iterator[None]:
     try:
         yield
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise RowsError(str(error).splitlines()[0]) from error
 
 
@@ -150,6 +169,9 @@ def _labels(column: pa.ChunkedArray) -> Labels:
     encoded = column.combine_chunks()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
     return Labels(codes, tuple(encoded.dictionary.to_pylist()))
+
+
+_EMPTY = _columns(_SCHEMA.empty_table())
 
 
 def quantiles_of(ascending: Integers, quantiles: Sequence[float] | Floats) -> Floats:

@@ -1,14 +1,20 @@
 """The file system of a results store, a folder or a bucket, and what its errors say in one line."""
 
 import json
+import os
 import re
+import secrets
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import pyarrow as pa
 from pyarrow.fs import FileSystem, LocalFileSystem
 
 # Arrow's own limit is 15 minutes (https://arrow.apache.org/docs/python/generated/pyarrow.fs.GcsFileSystem.html).
 RETRY_S = 60
+# The end of the name that a file has on a disk until it is complete.
+HALF_WRITTEN = ".half-written"
 
 _SCHEMES_OF_GOOGLE = ("gs", "gcs")
 _RETRY_LIMIT = "retry_limit_seconds"
@@ -45,3 +51,36 @@ def reason_of(error: Exception) -> str:
     except (ValueError, KeyError, TypeError):
         text = _NO_TOKEN.sub("there are no credentials: ", text)
     return " ".join(text.split()).rstrip(".")
+
+
+def write_to_disk(target: Path, content: pa.Buffer | bytes) -> None:
+    """Write a file under another name, and give it its own once a power failure cannot take its content back."""
+    new_folders = [folder for folder in target.parents if not folder.exists()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    half_written = target.with_name(f"{target.name}.{secrets.token_hex(4)}{HALF_WRITTEN}")
+    try:
+        with half_written.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        half_written.rename(target)
+    finally:
+        half_written.unlink(missing_ok=True)
+    for folder in (target.parent, *(each.parent for each in new_folders)):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def upload(filesystem: FileSystem, target: str, content: pa.Buffer | bytes) -> None:
+    """Write an object, in one call. None is left after an exception."""
+    try:
+        with filesystem.open_output_stream(target, compression=None) as stream:
+            stream.write(content)
+    except BaseException:
+        # The end of the block has finished the upload of what was written until then.
+        with suppress(OSError, pa.ArrowException):
+            filesystem.delete_file(target)
+        raise

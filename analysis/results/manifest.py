@@ -145,6 +145,14 @@ class Validity(Record):
     reasons: tuple[str, ...]
 
 
+class StoredFile(Record):
+    """A file of rows or samples of the run, as it was written. `sha256` is that of its content."""
+
+    name: Annotated[str, Field(pattern=r"^(part-[A-Za-z0-9._-]+|samples)\.parquet$")]
+    rows: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Repeat(Record):
     """One of several runs of one update. `group` is the first one's run id; `index` counts from 1 in their order."""
 
@@ -196,7 +204,8 @@ class Capacity(Record):
 class Manifest(Record):
     """One finished run. It is written last, so a run without a manifest is not finished and not read.
 
-    Runs that were stored before `replicas` was recorded have none.
+    Runs that were stored before `replicas` was recorded have none; those from before `files` have None there, and what
+    is read of them is not verified.
     """
 
     schema_version: Literal[1] = 1
@@ -216,6 +225,7 @@ class Manifest(Record):
     repeat: Repeat | None = None
     software: dict[str, str]
     git_commit: str | None
+    files: tuple[StoredFile, ...] | None = None
 
     @property
     def counted_phase(self) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from analysis.results.bottleneck import Bottleneck, CpuUse, bottleneck_of
 from analysis.results.columns import RunRows
 from analysis.results.counters import ServerCounters, read_server_counters
+from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.samples import (
     CPU_CORES,
@@ -18,6 +19,7 @@ from analysis.results.samples import (
     MOST_CORES,
     OTHER_CPU_CORES,
     OTHER_MEMORY_BYTES,
+    SAMPLES_SCHEMA,
     SERVER,
     THROTTLED_RATIO,
 )
@@ -56,7 +58,8 @@ class ResourceUsage:
 
 def read_resource_usage(rows: RunRows, store: ResultsStore, manifest: Manifest, window_s: int) -> ResourceUsage:
     """Read the samples of a run; seconds count from when its first request was due."""
-    table = store.samples(manifest)
+    samples = store.samples(manifest)
+    table = SAMPLES_SCHEMA.empty_table() if isinstance(samples, Problem) else samples
     first_us, last_us = rows.every.span_us or (0, 0)
     within = _each_second(_by_replica(table, first_us), (last_us - first_us) / 1e6)
     counted = within.iloc[:0]

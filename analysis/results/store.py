@@ -1,12 +1,12 @@
-"""The results store: writes rows first and the manifest last, overwrites nothing, and skips unreadable files."""
+"""The results store: writes rows first and the manifest last, overwrites nothing, and reads what it can verify."""
 
 import posixpath
 import re
-import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,11 +14,34 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
-from pydantic import ValidationError
 from ulid import ULID
 
-from analysis.results.file_system import RETRY_S, open_uri, reason_of
-from analysis.results.manifest import Manifest
+from analysis.results.file_system import RETRY_S, open_uri, reason_of, upload, write_to_disk
+from analysis.results.layout import (
+    CHANGED,
+    MANIFEST,
+    MISSING,
+    PART,
+    RESTORE,
+    SAMPLES,
+    Problem,
+    manifest_path,
+    misplaced,
+    named_files,
+    rows_folder,
+    samples_path,
+    unlike_manifests,
+)
+from analysis.results.manifest import Manifest, StoredFile
+from analysis.results.manifest_file import ManifestFileError, manifest_of, manifest_text
+from analysis.results.parquet import (
+    UNREADABLE,
+    ParquetError,
+    not_parquet,
+    open_parquet,
+    require_columns,
+    write_parquet,
+)
 from analysis.results.samples import SAMPLES_SCHEMA
 
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -44,12 +67,6 @@ REQUEST_COLUMNS: tuple[str, ...] = tuple(REQUESTS_SCHEMA.names)
 NOT_SENT = "not_sent"
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-_MANIFEST = re.compile(r"runs/stack=(?P<stack>[A-Za-z0-9._-]+)/(?P<run_id>[0-9A-HJKMNP-TV-Z]{26})\.json")
-_PART = re.compile(
-    r"requests/stack=(?P<stack>[A-Za-z0-9._-]+)/run_id=(?P<run_id>[0-9A-HJKMNP-TV-Z]{26})/part-[A-Za-z0-9._-]+\.parquet"
-)
-_SAMPLES = re.compile(r"samples/stack=[A-Za-z0-9._-]+/run_id=[0-9A-HJKMNP-TV-Z]{26}/samples\.parquet")
-_HALF_WRITTEN = ".half-written"
 # Files of a bucket that are read at once: each waits for several answers of some 50 ms.
 _AT_ONCE = 16
 _MEND_FOLDER = "give a folder that you can read and write"
@@ -67,14 +84,6 @@ class StoreError(ValueError):
 
 class RunExistsError(StoreError):
     """A file of this run exists already, and the store never overwrites."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A file that was skipped, by its path in the store, and why. The file is left as it is."""
-
-    path: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -109,64 +118,59 @@ class ResultsStore:
             ) from error
         self._on_disk = isinstance(self.filesystem, LocalFileSystem)
 
-    def write_rows(self, stack: str, run_id: str, worker: str, rows: pa.Table | pa.RecordBatchReader) -> int:
-        """Write the rows of one process of the generator and return their number.
+    def write_run(self, manifest: Manifest, rows: Iterable[tuple[str, pa.Table]], samples: pa.Table) -> Manifest:
+        """Write a whole run, the manifest last, and return the manifest with its `files`.
+
+        `rows` are those of each process of the generator, by its name. Raises RunExistsError as the parts do.
+        """
+        stack, run_id = manifest.stack, manifest.run_id
+        files = [self.write_rows(stack, run_id, worker, each) for worker, each in rows]
+        if written := self.write_samples(stack, run_id, samples):
+            files.append(written)
+        whole = manifest.model_copy(update={"files": tuple(files)})
+        self.write_manifest(whole)
+        return whole
+
+    def write_rows(self, stack: str, run_id: str, worker: str, rows: pa.Table | pa.RecordBatchReader) -> StoredFile:
+        """Write the rows of one process of the generator.
 
         Raises RunExistsError if this worker's rows or the run's manifest are there already, and ValueError (from
         pyarrow) if the columns are not those of REQUESTS_SCHEMA.
         """
         for name in (stack, run_id, worker):
             _check_name(name)
-        if self._exists(_manifest_path(stack, run_id)):
+        if self._exists(manifest_path(stack, run_id)):
             raise RunExistsError(
                 f"run {run_id} is finished: its manifest is written, so no rows can be added; use a new run id"
             )
         reader = rows.to_reader() if isinstance(rows, pa.Table) else rows
-        count = 0
-        content = pa.BufferOutputStream()
-        with pq.ParquetWriter(content, REQUESTS_SCHEMA, compression="zstd") as writer:
-            for batch in reader:
-                table = pa.Table.from_batches([batch]).cast(REQUESTS_SCHEMA)
-                writer.write_table(table)
-                count += table.num_rows
-        self._write(f"{_rows_folder(stack, run_id)}/part-{worker}.parquet", content.getvalue())
-        return count
+        return self._write_parquet(f"{rows_folder(stack, run_id)}/part-{worker}.parquet", REQUESTS_SCHEMA, reader)
 
-    def write_samples(self, stack: str, run_id: str, samples: pa.Table) -> None:
+    def write_samples(self, stack: str, run_id: str, samples: pa.Table) -> StoredFile | None:
         """Write the samples of a run, in SAMPLES_SCHEMA, before its manifest; without samples there is no file.
 
         Raises RunExistsError if the run has its samples.
         """
         for name in (stack, run_id):
             _check_name(name)
-        if samples.num_rows:
-            content = pa.BufferOutputStream()
-            pq.write_table(samples.cast(SAMPLES_SCHEMA), content, compression="zstd")
-            self._write(_samples_path(stack, run_id), content.getvalue())
+        if not samples.num_rows:
+            return None
+        return self._write_parquet(samples_path(stack, run_id), SAMPLES_SCHEMA, samples.to_reader())
 
-    def samples(self, manifest: Manifest) -> pa.Table:
-        """The samples of a run; an empty table where there are none or they cannot be read."""
-        path = _samples_path(manifest.stack, manifest.run_id)
-        if not self._exists(path) or self._problem_with(path):
-            return SAMPLES_SCHEMA.empty_table()
-        with self.parquet_file(self._path(path)) as file:
-            return file.read(SAMPLES_SCHEMA.names)
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Finish a run: write its manifest; raises RunExistsError if it has one."""
+        self._write(manifest_path(manifest.stack, manifest.run_id), manifest_text(manifest).encode())
 
-    def parquet_file(self, path: str, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-        """Open a Parquet file by its path in the file system.
-
-        By path, so that Arrow reads with its own file: its threads may outlive the main one, and a file of Python's
-        then aborts the process at its exit (https://github.com/apache/arrow/issues/34314 and 45017).
-        """
-        return pq.ParquetFile(
-            path, filesystem=self.filesystem, read_dictionary=list(read_dictionary), pre_buffer=not self._on_disk
-        )
-
-    def write_manifest(self, manifest: Manifest) -> str:
-        """Finish a run: write its manifest and return where; raises RunExistsError if it has one."""
-        path = _manifest_path(manifest.stack, manifest.run_id)
-        self._write(path, manifest.model_dump_json(indent=2).encode() + b"\n")
-        return self._path(path)
+    def remove_unfinished(self, stack: str, run_id: str) -> None:
+        """Delete what is there of a run without a manifest; raises RunExistsError if it has one."""
+        if self._exists(manifest_path(stack, run_id)):
+            raise RunExistsError(
+                f"run {run_id} of stack {stack} is in {self.uri} already, so there is nothing to store"
+            )
+        for folder in (rows_folder(stack, run_id), posixpath.dirname(samples_path(stack, run_id))):
+            for path in self._files(folder):
+                with self._explained("written"):
+                    self.filesystem.delete_file(self._path(path))
 
     def check_writable(self) -> None:
         """Write a small file and remove it; raises StoreError if that fails."""
@@ -178,27 +182,84 @@ class ResultsStore:
     def scan(self) -> Scan:
         """Read every manifest and check every file; a file that is wrong is a problem and no error.
 
-        Raises StoreError if the store cannot be listed.
+        The content of a run's rows and samples is verified when they are read. Raises StoreError if the store cannot
+        be listed, or is a folder that does not exist.
         """
-        manifest_files = self._files("runs")
+        if self._on_disk and not self._exists(""):
+            raise StoreError(
+                f"the results store '{self.uri}' does not exist; give a folder that holds runs, or make one with"
+                " `pulumi up --stack local`"
+            )
+        manifest_files, parts, samples = self._files("runs"), self._files("requests"), self._files("samples")
         read = self._each(self._read_manifest, manifest_files)
         manifests = [each for each in read if isinstance(each, Manifest)]
-        parts = self._files("requests")
-        checked = self._each(self._problem_with, [*parts, *self._files("samples")])
+        checked = self._each(self._problem_with, [*parts, *samples])
         problems = [each for each in (*read, *checked) if isinstance(each, Problem)]
-        started = {posixpath.dirname(path) for path in parts if _PART.fullmatch(path)}
-        finished = {
-            _rows_folder(**match.groupdict()) for path in manifest_files if (match := _MANIFEST.fullmatch(path))
-        }
+        problems += unlike_manifests(manifests, {*parts, *samples}, {each.path for each in problems})
+        started = {posixpath.dirname(path) for path in parts if PART.fullmatch(path)}
+        finished = {rows_folder(**match.groupdict()) for path in manifest_files if (match := MANIFEST.fullmatch(path))}
         manifests.sort(key=lambda manifest: manifest.run_id)
         return Scan(tuple(manifests), tuple(problems), tuple(sorted(started - finished)))
 
     def parts(self, manifest: Manifest) -> tuple[list[str], list[Problem]]:
-        """The readable row files of a run, as paths of the file system, and the problems of the others."""
-        paths = self._files(_rows_folder(manifest.stack, manifest.run_id))
-        problems = [problem for path in paths if (problem := self._problem_with(path))]
-        unreadable = {problem.path for problem in problems}
-        return [self._path(path) for path in paths if path not in unreadable], problems
+        """The row files of a run, as paths of the file system, and the problems of the others. None is opened."""
+        parts, problems = self._parts(manifest)
+        return [self._path(path) for path in parts], problems
+
+    def row_files(self, manifest: Manifest, read_dictionary: Sequence[str] = ()) -> Iterator[pq.ParquetFile | Problem]:
+        """Each row file of a run, as its manifest describes it, or what is wrong with it."""
+        parts, problems = self._parts(manifest)
+        yield from problems
+        for path, stored in parts.items():
+            yield self._open(path, stored, REQUESTS_SCHEMA, read_dictionary)
+
+    def samples(self, manifest: Manifest) -> pa.Table | Problem:
+        """The samples of a run, an empty table where there are none, or what is wrong with their file."""
+        path = samples_path(manifest.stack, manifest.run_id)
+        stored = next((each for each in manifest.files or () if each.name == posixpath.basename(path)), None)
+        if stored is None and (manifest.files is not None or not self._exists(path)):
+            return SAMPLES_SCHEMA.empty_table()
+        file = self._open(path, stored, SAMPLES_SCHEMA)
+        if isinstance(file, Problem):
+            return file
+        try:
+            with file:
+                return file.read(SAMPLES_SCHEMA.names).cast(SAMPLES_SCHEMA)
+        except UNREADABLE as error:
+            return Problem(path, str(not_parquet(error)))
+
+    def _parts(self, manifest: Manifest) -> tuple[Mapping[str, StoredFile | None], list[Problem]]:
+        """The row files of a run by their paths in the store, and what is wrong with them by the list of files."""
+        folder = rows_folder(manifest.stack, manifest.run_id)
+        listed = self._files(folder)
+        if manifest.files is None:
+            parts: dict[str, StoredFile | None] = {path: None for path in listed if PART.fullmatch(path)}
+            return parts, [] if parts else [Problem(folder, f"has no file of rows; {RESTORE}")]
+        named = {path: each for path, each in named_files(manifest).items() if path.startswith(f"{folder}/")}
+        return (
+            {path: stored for path, stored in named.items() if path in listed},
+            [Problem(path, MISSING) for path in named if path not in listed],
+        )
+
+    def _open(
+        self, path: str, stored: StoredFile | None, wanted: pa.Schema, read_dictionary: Sequence[str] = ()
+    ) -> pq.ParquetFile | Problem:
+        """Open a Parquet file, read at once, so that what is read is what was verified."""
+        try:
+            content = self._content(path)
+        except OSError as error:
+            return Problem(path, f"cannot be read: {reason_of(error)}")
+        if stored and sha256(content).hexdigest() != stored.sha256:
+            return Problem(path, CHANGED.format("in the manifest of its run"))
+        try:
+            return open_parquet(content, wanted, read_dictionary)
+        except ParquetError as error:
+            return Problem(path, str(error))
+
+    def _content(self, path: str) -> pa.Buffer:
+        # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it.
+        with self.filesystem.open_input_stream(self._path(path), compression=None) as file:
+            return file.read_buffer()
 
     def _path(self, path: str) -> str:
         return posixpath.join(self._root, path)
@@ -223,30 +284,25 @@ class ResultsStore:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(do, paths))
 
+    def _write_parquet(self, path: str, schema: pa.Schema, rows: pa.RecordBatchReader) -> StoredFile:
+        content, count = write_parquet(schema, rows)
+        self._write(path, content)
+        return StoredFile(name=posixpath.basename(path), rows=count, sha256=sha256(content).hexdigest())
+
     def _write(self, path: str, content: pa.Buffer | bytes) -> None:
         """Write a file that must not exist yet. It is seen only when it is complete, whatever interrupts the writing.
 
-        On a disk it has another name until then. A bucket shows an object once its upload is finished, and a stream
-        finishes it even after an error, so it is given the whole content at once.
+        On a disk it has another name until it is there to stay. A bucket shows an object once its upload is finished,
+        and a stream finishes it even after an error, so it is given the whole content at once and removed on an error.
         """
         target = self._path(path)
         if self._exists(path):
             raise RunExistsError(f"{path} exists in {self.uri}, and the store never overwrites; use a new run id")
         with self._explained("written"):
-            if not self._on_disk:
-                self._write_stream(target, content)
-                return
-            self.filesystem.create_dir(posixpath.dirname(target))
-            half_written = f"{target}.{secrets.token_hex(4)}{_HALF_WRITTEN}"
-            try:
-                self._write_stream(half_written, content)
-                self.filesystem.move(half_written, target)
-            finally:
-                Path(half_written).unlink(missing_ok=True)
-
-    def _write_stream(self, target: str, content: pa.Buffer | bytes) -> None:
-        with self.filesystem.open_output_stream(target, compression=None) as stream:
-            stream.write(content)
+            if self._on_disk:
+                write_to_disk(Path(target), content)
+            else:
+                upload(self.filesystem, target, content)
 
     @contextmanager
     def _explained(self, done: str) -> Iterator[None]:
@@ -258,57 +314,35 @@ class ResultsStore:
             raise StoreError(f"the results store '{self.uri}' cannot be {done}: {reason_of(error)}; {mend}") from error
 
     def _read_manifest(self, path: str) -> Manifest | Problem:
-        name = _MANIFEST.fullmatch(path)
+        name = MANIFEST.fullmatch(path)
         if name is None:
-            return _misplaced(path, "runs/stack=<stack>/<run id>.json")
+            return misplaced(path, "runs/stack=<stack>/<run id>.json")
         try:
-            # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it.
-            with self.filesystem.open_input_stream(self._path(path), compression=None) as file:
-                manifest = Manifest.model_validate_json(file.read())
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            return Problem(path, f"is not a manifest of this version: {where + ': ' if where else ''}{first['msg']}")
+            manifest, whole = manifest_of(self._content(path).to_pybytes())
+        except ManifestFileError as error:
+            return Problem(path, f"is not a manifest of this version: {error}")
         except OSError as error:
             return Problem(path, f"cannot be read: {error}")
         if (manifest.stack, manifest.run_id) != (name["stack"], name["run_id"]):
             return Problem(path, f"contains the manifest of run {manifest.run_id} of stack {manifest.stack}")
-        return manifest
+        return manifest if whole else Problem(path, CHANGED.format("that it ends with"))
 
     def _problem_with(self, path: str) -> Problem | None:
         """What is wrong with the name or the footer of a file of rows or samples; its pages are not read."""
-        wanted, name, layout = REQUESTS_SCHEMA, _PART, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet"
+        wanted, name, layout = REQUESTS_SCHEMA, PART, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet"
         if path.startswith("samples/"):
-            wanted, name, layout = SAMPLES_SCHEMA, _SAMPLES, "samples/stack=<stack>/run_id=<run id>/samples.parquet"
+            wanted, name, layout = SAMPLES_SCHEMA, SAMPLES, "samples/stack=<stack>/run_id=<run id>/samples.parquet"
         if name.fullmatch(path) is None:
-            return _misplaced(path, layout)
+            return misplaced(path, layout)
         try:
-            schema = ds.ParquetFileFormat().inspect(self._path(path), self.filesystem)
-        except (OSError, pa.ArrowException) as error:
-            return Problem(path, f"is not a readable Parquet file: {str(error).splitlines()[0]}")
-        types = dict(zip(schema.names, schema.types, strict=True))
-        wrong = [field.name for field in wanted if types.get(field.name) != field.type]
-        return Problem(path, f"lacks columns, or has other types for them: {', '.join(wrong)}") if wrong else None
+            require_columns(ds.ParquetFileFormat().inspect(self._path(path), self.filesystem), wanted)
+        except ParquetError as error:
+            return Problem(path, str(error))
+        except UNREADABLE as error:
+            return Problem(path, str(not_parquet(error)))
+        return None
 
 
 def _check_name(name: str) -> None:
     if _NAME.fullmatch(name) is None:
         raise StoreError(f"'{name}' cannot be part of a file name in the store; use letters, digits, '.', '_' and '-'")
-
-
-def _manifest_path(stack: str, run_id: str) -> str:
-    return f"runs/stack={stack}/{run_id}.json"
-
-
-def _rows_folder(stack: str, run_id: str) -> str:
-    return f"requests/stack={stack}/run_id={run_id}"
-
-
-def _samples_path(stack: str, run_id: str) -> str:
-    return f"samples/stack={stack}/run_id={run_id}/samples.parquet"
-
-
-def _misplaced(path: str, layout: str) -> Problem:
-    if path.endswith(_HALF_WRITTEN):
-        return Problem(path, "is incomplete: its writer was stopped")
-    return Problem(path, f"is not in the layout of the store, {layout}")

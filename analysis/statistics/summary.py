@@ -51,6 +51,7 @@ class RunSummary:
     `duration_s` is from the phase's first send to its last; `throughput_rps` (answers and errors) and `goodput_rps`
     (good answers) count what came back within it from any phase, so that neither edge is counted twice and one
     straggler does not stretch it. `usd_24h` is a month as the published experiment counts it, `usd_730h` a whole one.
+    `verified`: every file is the one that the manifest names by its digest.
 
     A new figure is one field here: tables, exports and outputs show it where its declaration says.
     """
@@ -58,6 +59,7 @@ class RunSummary:
     run_id: str
     stack: str
     valid: bool
+    verified: bool
     reasons: tuple[str, ...]
     rows_by_phase: dict[str, int]
     usd_per_million_good: Annotated[_Known, _COST]
@@ -110,6 +112,7 @@ def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
         run_id=manifest.run_id,
         stack=manifest.stack,
         valid=manifest.validity.verdict == "valid" and not rows.missing,
+        verified=manifest.files is not None and not rows.missing,
         reasons=(*manifest.validity.reasons, *rows.missing),
         rows_by_phase=_rows_by_phase(rows),
         errors=_errors(rows),

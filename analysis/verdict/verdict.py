@@ -1,13 +1,13 @@
 """The verdict on a store: reads every run, ranks the comparable variants for an objective, names what is excluded."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from analysis.comparability import ALL_CONDITIONS
 from analysis.parallel import for_each
 from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.read import Read, read_figures
 from analysis.statistics.repeats import over_repeats, plain_mean
@@ -24,13 +24,14 @@ class Verdict:
     """The ranking for an objective, and the runs that are not ranked, each with its reasons.
 
     `not_compared` are of these the newest run of each variant that ran in a cluster, but never under the conditions of
-    the ranking.
+    the ranking. `scan` is that of the store.
     """
 
     objective: Objective
     ranking: tuple[Ranked, ...]
     excluded: tuple[tuple[Manifest, tuple[str, ...]], ...]
     not_compared: tuple[tuple[Manifest, tuple[str, ...]], ...] = ()
+    scan: Scan = field(default_factory=lambda: Scan((), (), ()))
 
     @property
     def best(self) -> tuple[Ranked, ...]:
@@ -53,9 +54,9 @@ class Verdict:
 
 
 def read_verdict(store: ResultsStore, objective: Objective) -> Verdict:
-    manifests = store.scan().manifests
-    read = for_each(partial(read_figures, store, quantiles=(P99,)), manifests)
-    return verdict_of(zip(manifests, read, strict=True), objective)
+    scan = store.scan()
+    read = for_each(partial(read_figures, store, quantiles=(P99,)), scan.manifests)
+    return replace(verdict_of(zip(scan.manifests, read, strict=True), objective), scan=scan)
 
 
 def verdict_of(runs: Iterable[tuple[Manifest, Read]], objective: Objective) -> Verdict:

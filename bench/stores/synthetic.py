@@ -12,6 +12,7 @@ import pyarrow as pa
 from analysis.pricing.cost import estimate
 from analysis.results.columns import Booleans, Columns, Integers, Labels
 from analysis.results.manifest import Generator, Manifest, Model, Serving, Validity
+from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, new_run_id
 from stacks.load_profiles import ClosedLoop, LoadProfile
 from stacks.shapes import NodeShape, ShapeSettings
@@ -121,8 +122,6 @@ def make_columns(due_us: Integers, end_us: Integers, ok: Booleans, phase: Sequen
     return Columns(due_us, due_us, end_us, ok, Labels(codes.astype(np.int32), tuple(names.tolist())), no_error)
 
 
-def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table) -> Manifest:
-    """Write rows and manifest in the order of the results store contract."""
-    store.write_rows(manifest.stack, manifest.run_id, "w0", rows)
-    store.write_manifest(manifest)
-    return manifest
+def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table, samples: pa.Table | None = None) -> Manifest:
+    """Write a run of one process; returns the manifest that is stored."""
+    return store.write_run(manifest, [("w0", rows)], SAMPLES_SCHEMA.empty_table() if samples is None else samples)

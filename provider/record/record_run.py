@@ -1,20 +1,20 @@
 """Stores a finished run: rows, samples and manifest in the results store, headline figures in the state."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-import pyarrow.compute as pc
+from pathlib import Path
 
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.manifest import Generator, Machine, Manifest, Replica, Serving, Validity
 from analysis.results.store import ResultsStore, StoreError
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import summarise
-from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
 from provider.load_test_inputs import LoadTestInputs
 from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
+from provider.record.work_folder import MeasuredRun, keep_beside_raw_rows
 from provider.resource import Operation, Props, ResourceError
 
 
@@ -38,13 +38,8 @@ def record_run(
 ) -> FinishedRun:
     """Write the run to the results store. Raises ResourceError when the run is invalid, after it is stored."""
     run_id = run.run_id
-    manifest = _manifest(run, inputs, outcome, environment)
-    try:
-        store = _write(manifest, outcome, inputs.results)
-    except StoreError as error:
-        raise ResourceError(
-            f"run {run_id} was measured and not stored: {error}. Its raw rows are in {inputs.work_dir}/{run_id}"
-        ) from error
+    measured = MeasuredRun(_manifest(run, inputs, outcome, environment), outcome.rows, outcome.samples)
+    store, manifest = _store(measured, inputs.results, Path(inputs.work_dir) / run_id)
     if outcome.reasons:
         raise ResourceError(
             f"the load test failed: {'; '.join(outcome.reasons)}. What it measured ({outcome.rows.num_rows} requests)"
@@ -57,14 +52,21 @@ def record_run(
     return FinishedRun(run_id, headline)
 
 
-def _write(manifest: Manifest, outcome: LoadTestOutcome, uri: str) -> ResultsStore:
-    store = ResultsStore(uri)
-    for worker in pc.unique(outcome.rows["worker"]).to_pylist() or [worker_name(0)]:
-        rows = outcome.rows.filter(pc.equal(outcome.rows["worker"], worker))
-        store.write_rows(manifest.stack, manifest.run_id, worker, rows)
-    store.write_samples(manifest.stack, manifest.run_id, outcome.samples)
-    store.write_manifest(manifest)
-    return store
+def _store(run: MeasuredRun, uri: str, folder: Path) -> tuple[ResultsStore, Manifest]:
+    """Write the run to the results store. Raises ResourceError that says where its rows are and how to store them."""
+    run_id = run.manifest.run_id
+    later = f"`shapebench import {shlex.quote(str(folder))} --results {shlex.quote(uri)}` stores the run later"
+    try:
+        keep_beside_raw_rows(run, folder)
+    except OSError as error:
+        later = f"they cannot be imported, because {folder} could not be written either ({error})"
+    try:
+        store = ResultsStore(uri)
+        return store, run.store(store)
+    except (StoreError, OSError) as error:
+        raise ResourceError(
+            f"run {run_id} was measured and not stored: {error}. Its raw rows are in {folder}; {later}"
+        ) from error
 
 
 def _manifest(

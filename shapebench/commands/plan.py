@@ -13,6 +13,7 @@ from analysis.report.tables import Table
 from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text
+from shapebench.skipped import note_skipped, skipped_json
 
 _BASIS = {
     "measured": "measured by a capacity search",
@@ -27,6 +28,8 @@ _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> int:
     requirement = _requirement(rps, p99, zones, headroom)
     plan = make_plan(ResultsStore(uri), requirement, note)
+    if not as_json:
+        note_skipped(plan.scan)
     if not plan.candidates:
         raise CommandError(_why_none(uri, plan))
     if as_json:
@@ -185,6 +188,7 @@ def _json(plan: Plan) -> dict[str, Any]:
         "best": plan.candidates[0].label,
         "candidates": [_candidate_json(each) for each in plan.candidates],
         "excluded": [{"run_id": run_id, "reason": why} for run_id, why in plan.excluded],
+        **skipped_json(plan.scan),
     }
 
 

@@ -9,6 +9,7 @@ from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
 from analysis.verdict.objective import Objective
 from shapebench.output import CommandError, note
+from shapebench.skipped import note_skipped
 
 
 def report_runs(uri: str, folder: Path, objective: Objective, *, seed: bool = False) -> None:
@@ -22,14 +23,16 @@ def report_runs(uri: str, folder: Path, objective: Objective, *, seed: bool = Fa
 def export_runs(uri: str, folder: Path, objective: Objective, *, rows: bool, seed: bool) -> None:
     store = ResultsStore(uri)
     findings = _findings(store, objective, "export")
+    for run in findings.runs if rows else ():
+        if run.series is None:
+            note(f"skipped: the rows of run {run.manifest.run_id}: {'; '.join(run.summary.reasons)}")
     for path in write_export(findings, folder, store if rows else None, seed=seed):
         print(path)
 
 
 def _findings(store: ResultsStore, objective: Objective, command: str) -> Findings:
     findings = collect(store, objective)
-    for problem in findings.problems:
-        note(f"skipped: {problem.path} {problem.why}")
+    note_skipped(findings)
     if not findings.runs:
         raise CommandError(f"there is no finished run in {store.uri} to {command}; `pulumi up --stack local` makes one")
     return findings

@@ -1,6 +1,5 @@
 """`shapebench runs`: the finished runs of a store, with their figures."""
 
-from dataclasses import asdict
 from typing import Any
 
 from analysis.comparability import comparison_group, cpus
@@ -15,6 +14,7 @@ from analysis.statistics.read import figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
+from shapebench.skipped import note_skipped, skipped_json
 
 _TEXT = ("run", "shape", "validity", "started, UTC", "group")
 _FIGURES = figures(Shown.RUNS)
@@ -40,7 +40,7 @@ def print_runs(uri: str, *, as_json: bool) -> None:
             (
                 names[manifest.run_id],
                 shape_name(manifest),
-                "valid" if summary.valid else "INVALID",
+                _validity(summary),
                 f"{manifest.started_at:%Y-%m-%d %H:%M}",
                 comparison_group(manifest),
                 *(figure.show(getattr(summary, figure.name)) for figure in _FIGURES),
@@ -55,10 +55,13 @@ def print_runs(uri: str, *, as_json: bool) -> None:
     for _, summary in runs:
         for reason in summary.reasons:
             note(f"invalid: {summary.run_id}: {reason}")
-    for problem in scan.problems:
-        note(f"skipped: {problem.path} {problem.why}")
-    for folder in scan.unfinished:
-        note(f"unfinished: {folder} has rows and no manifest, so no figure counts it")
+    note_skipped(scan)
+
+
+def _validity(summary: RunSummary) -> str:
+    if not summary.valid:
+        return "INVALID"
+    return "valid" if summary.verified else "valid, not verified"
 
 
 def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Repeats, ...]) -> dict[str, Any]:
@@ -85,6 +88,5 @@ def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Re
             }
             for group in repeats
         ],
-        "problems": [asdict(problem) for problem in scan.problems],
-        "unfinished": list(scan.unfinished),
+        **skipped_json(scan),
     }

@@ -17,6 +17,7 @@ from analysis.verdict.ranking import Meets
 from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text
+from shapebench.skipped import note_skipped, skipped_json
 
 # For scripts: there is a best variant, none meets the objective, the data cannot tell.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
@@ -45,6 +46,7 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
                 print()
         for manifest, reasons in verdict.excluded:
             note(f"left out: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
+        note_skipped(verdict.scan)
     return REHEARSAL_EXIT_CODE if verdict.is_rehearsal else EXIT_CODES[verdict.outcome]
 
 
@@ -61,6 +63,7 @@ def to_dict(verdict: Verdict) -> dict[str, object]:
         "conditions": verdict.conditions,
         "ranking": [each.to_dict() for each in verdict.ranking],
         "excluded": [{"run_id": run.run_id, "reasons": list(reasons)} for run, reasons in verdict.excluded],
+        **skipped_json(verdict.scan),
     }
 
 

@@ -123,7 +123,8 @@ class Stack:
         return json.loads(self.must("stack", "output", "--json", "--show-secrets=false"))
 
     def runs(self) -> list[Manifest]:
-        return sorted(ResultsStore(str(self.results)).scan().manifests, key=lambda run: run.run_id)
+        manifests = ResultsStore(str(self.results)).scan().manifests if self.results.exists() else ()
+        return sorted(manifests, key=lambda run: run.run_id)
 
     def resources(self) -> list[dict[str, Any]]:
         exported = json.loads(self.must("stack", "export"))

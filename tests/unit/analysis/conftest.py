@@ -19,6 +19,7 @@ def every_drawing_is_compared_with_altairs_schema(monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def store(tmp_path: Path) -> ResultsStore:
+    (tmp_path / "results").mkdir()
     return ResultsStore(str(tmp_path / "results"))
 
 

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,10 +109,78 @@ def test_the_report_shows_the_variation_between_repeats(repeated, tmp_path):
 
 
 def test_runs_of_an_empty_store_say_how_to_get_one(tmp_path):
-    result = invoke("runs", "--results", str(tmp_path / "nothing"))
+    result = invoke("runs", "--results", str(tmp_path))
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "pulumi up --stack local" in result.stderr
+
+
+COMMANDS = [
+    ("runs",),
+    ("runs", "--format", "json"),
+    ("verdict",),
+    ("verdict", "--format", "json"),
+    ("verdict", "--format", "markdown"),
+    ("plan", "--rps", "10", "--p99", "900ms"),
+    ("plan", "--rps", "10", "--p99", "900ms", "--format", "json"),
+    ("report",),
+    ("export",),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_results_folder_that_does_not_exist_is_an_error(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*command, "--results", "nothing")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == (
+        "shapebench: the results store 'nothing' does not exist; give a folder that holds runs, or make one with"
+        " `pulumi up --stack local`\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_what_was_skipped_is_said_in_every_format(command, store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/runs/notes.txt").write_text("hello")
+    [manifest, _] = (tmp_path / "results/runs").glob("*/*.json")
+    (tmp_path / "results/runs" / "stack=4cpu-8gb").mkdir()
+    shutil.copy(manifest, tmp_path / "results/runs/stack=4cpu-8gb")
+    unfinished = store.write_rows("local", new_run_id(), "w0", make_rows(SMOKE, Server(30, 20)))
+    assert unfinished.rows
+    result = invoke(*command, "--results", "results")
+    paths = ["runs/notes.txt", f"runs/stack=4cpu-8gb/{manifest.name}"]
+    if "json" in command:
+        found = json.loads(result.stdout)
+        assert [each["path"] for each in found["problems"]] == paths
+        assert [each.split("/run_id=")[0] for each in found["unfinished"]] == ["requests/stack=local"]
+    else:
+        for path in paths:
+            assert f"skipped: {path} " in result.stderr
+        assert "unfinished: requests/stack=local/run_id=" in result.stderr
+    assert result.exit_code == 0
+    if command == ("export",):
+        assert pd.read_csv(tmp_path / "export/skipped.csv")["path"].tolist() == paths
+
+
+def test_a_run_that_is_not_verified_says_so(store):
+    manifest = make_manifest(SMOKE)
+    store.write_rows(manifest.stack, manifest.run_id, "w0", make_rows(SMOKE, Server(30, 20)))
+    store.write_manifest(manifest)
+    assert invoke("runs", "--results", store.uri).stdout.count("valid, not verified") == 1
+    found = json.loads(invoke("runs", "--results", store.uri, "--format", "json").stdout)["runs"]
+    assert {each["run_id"]: each["verified"] for each in found}[manifest.run_id] is False
+    assert [each["verified"] for each in found].count(True) == 2
+
+
+def test_an_export_with_rows_leaves_out_those_of_a_damaged_run_and_says_so(store, tmp_path):
+    part = next((tmp_path / "results/requests/stack=8cpu-16gb").rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-4] + b"PAR2")
+    result = invoke("export", "--results", store.uri, "--out", str(tmp_path / "export"), "--rows")
+    assert result.exit_code == 0
+    assert len(list((tmp_path / "export/rows").glob("*.csv"))) == 1
+    assert f"skipped: the rows of {part.parent.name.replace('run_id=', 'run ')}: rows are missing: " in result.stderr
 
 
 def test_report_writes_both_files_and_prints_the_headline(store, tmp_path):
@@ -250,7 +319,9 @@ def test_verdict_as_json_keeps_its_contract(store):
     result = invoke("verdict", "--results", store.uri, "--errors", "5%", "--format", "json")
     found = json.loads(result.stdout)
     assert result.exit_code == 0
-    assert set(found) == {"objective", "best", "verdict", "rehearsal", "conditions", "ranking", "excluded"}
+    assert set(found) == {
+        "objective", "best", "verdict", "rehearsal", "conditions", "ranking", "excluded", "problems", "unfinished",
+    }  # fmt: skip
     assert found["best"] == ["8cpu-16gb"]
     assert found["verdict"].startswith("For the lowest cost")
     assert found["rehearsal"] is False
@@ -310,7 +381,7 @@ def test_a_verdict_on_local_runs_is_a_rehearsal_whatever_it_says(tmp_path, objec
 
 
 def test_verdict_of_an_empty_store_cannot_tell(tmp_path):
-    result = invoke("verdict", "--results", str(tmp_path / "nothing"))
+    result = invoke("verdict", "--results", str(tmp_path))
     assert result.exit_code == 4
     assert "no valid run" in result.stdout
 

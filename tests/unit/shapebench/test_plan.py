@@ -79,7 +79,10 @@ def test_a_plan_as_json_has_the_same_at_full_precision(results):
         (("--rps", "10", "--p99", "0ms"), "--p99 0ms"),
         (("--rps", "10", "--p99", "300ms", "--zones", "0"), "--zones 0"),
         (("--rps", "10", "--p99", "300ms", "--headroom", "0.3"), "--headroom 0.3"),
-        (("--rps", "10", "--p99", "300ms", "--results", "/nothing/here"), "no finished run in /nothing/here"),
+        (
+            ("--rps", "10", "--p99", "300ms", "--results", "/nothing/here"),
+            "store '/nothing/here' does not exist; give a folder",
+        ),
     ],
 )
 def test_bad_input_is_one_line_on_stderr_and_no_traceback(arguments, named):

@@ -102,7 +102,11 @@ def test_a_store_that_cannot_be_opened_is_an_error_that_names_it():
 
 def test_an_empty_store_is_an_empty_table_and_a_warning_that_says_how_to_get_a_run(tmp_path):
     with pytest.warns(UserWarning, match="pulumi up --stack local"):
-        assert len(shapebench.runs(tmp_path / "nothing")) == 0
+        assert len(shapebench.runs(tmp_path)) == 0
+    with pytest.raises(shapebench.ReadError, match="nothing' does not exist; give a folder that holds runs"):
+        shapebench.runs(tmp_path / "nothing")
+    with pytest.raises(shapebench.ReadError, match="nothing' does not exist; give a folder that holds runs"):
+        shapebench.rows(tmp_path / "nothing", "0000")
 
 
 def test_a_file_that_was_skipped_is_a_warning(tmp_path):
@@ -111,3 +115,12 @@ def test_a_file_that_was_skipped_is_a_warning(tmp_path):
     (tmp_path / "results/runs/notes.txt").write_text("hello")
     with pytest.warns(UserWarning, match=r"skipped: runs/notes\.txt"):
         assert len(shapebench.runs(store.uri)) == 1
+    part = next((tmp_path / "results/requests").rglob("*.parquet"))
+    run_id = part.parent.name.removeprefix("run_id=")
+    with pytest.warns(UserWarning, match=r"skipped: runs/notes\.txt"):
+        assert len(shapebench.rows(store.uri, run_id))
+    part.write_bytes(part.read_bytes()[:-8])
+    with pytest.raises(shapebench.ReadError, match=r"part-w0\.parquet is not what was written"):
+        shapebench.rows(store.uri, run_id)
+    with pytest.warns(UserWarning, match="is not a readable Parquet file"):
+        assert not shapebench.runs(store.uri)["valid"].iloc[0]

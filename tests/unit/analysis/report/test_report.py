@@ -414,8 +414,7 @@ def beside(replica: str, cores: float, memory_mib: float) -> list[dict[str, obje
 )
 def test_the_report_says_what_else_ran_on_each_node(store, tmp_path, samples, sentence):
     manifest = make_manifest(SMOKE)
-    store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
-    write_run(store, manifest, make_rows(SMOKE, FAST))
+    write_run(store, manifest, make_rows(SMOKE, FAST), pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
     html, markdown = rendered(store, tmp_path / "report")
     for text in (Page(html).text, markdown):
         assert sentence in text
@@ -447,8 +446,7 @@ def test_a_run_with_samples_shows_resource_usage_and_the_bottleneck(store, tmp_p
             "request_latency_count": 5,
         }.items()
     ]
-    store.write_samples(manifest.stack, manifest.run_id, pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
-    write_run(store, manifest, make_rows(SMOKE, FAST))
+    write_run(store, manifest, make_rows(SMOKE, FAST), pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA))
     a_run(store, stack="older")
     html, markdown = rendered(store, tmp_path / "report")
     for text in (Page(html).text, markdown):

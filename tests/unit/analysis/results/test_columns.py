@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,11 +90,57 @@ def test_rows_that_cannot_be_read_in_order_are_an_error(store, row, table):
     with open(part, "r+b") as file:  # noqa: PTH123 - the store hands out names
         file.seek(8)
         file.write(b"\xaa" * 400)
-    with pytest.raises(RowsError):
+    with pytest.raises(RowsError, match=r"part-w0\.parquet is not what was written: its sha256 differs"):
         list(rows_in_order(store, manifest))
-    assert "the rows cannot be read" in read_columns(store, manifest).missing[0]
+    assert "rows are missing: requests/" in read_columns(store, manifest).missing[0]
 
 
-def test_a_run_without_rows_has_none_in_order(store):
-    store.write_manifest(manifest := make_manifest(SMOKE))
+def test_a_damaged_page_is_noticed_even_where_no_digest_was_recorded(store):
+    whole = write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(capacity_rps=300, service_ms=20)))
+    older = whole.model_copy(update={"files": None})
+    assert read_columns(store, older).missing == ()
+    [part], _ = store.parts(older)
+    content = bytearray(Path(part).read_bytes())
+    column = pq.ParquetFile(part).metadata.row_group(0).column(2)
+    content[column.dictionary_page_offset + column.total_compressed_size // 2] ^= 1
+    Path(part).write_bytes(content)
+    assert "the rows cannot be read" in read_columns(store, older).missing[0]
+    with pytest.raises(RowsError):
+        list(rows_in_order(store, older))
+
+
+STRINGS = [
+    pa.large_string(),
+    pa.string_view(),
+    pa.dictionary(pa.int32(), pa.string()),
+    pa.dictionary(pa.int8(), pa.large_string()),
+]
+
+
+@pytest.mark.parametrize("kind", STRINGS, ids=str)
+def test_a_string_may_be_of_any_type_that_arrow_has_for_it(store, kind):
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=40, error_share=0.1))
+    as_written = write_run(store, make_manifest(SMOKE), rows)
+    older = as_written.model_copy(update={"files": None})
+    [part], _ = store.parts(older)
+    types = [field.with_type(kind) if field.type == pa.string() else field for field in rows.schema]
+    pq.write_table(rows.cast(pa.schema(types)), part)
+    assert store._problem_with(str(Path(part).relative_to(store.uri))) is None
+    read = read_columns(store, older)
+    assert (read.missing, read.every.ok.size) == ((), rows.num_rows)
+    assert read.every.phase.counts().keys() == {"warmup", "ramp", "hold"}
+    assert pa.concat_tables(rows_in_order(store, older)).sort_by("start") == rows.sort_by("start")
+
+
+def test_rows_that_pandas_wrote_are_read(store):
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=40, error_share=0.1))
+    older = write_run(store, make_manifest(SMOKE), rows).model_copy(update={"files": None})
+    [part], _ = store.parts(older)
+    rows.to_pandas().to_parquet(part)
+    read = read_columns(store, older)
+    assert (read.missing, read.every.ok.size) == ((), rows.num_rows)
+
+
+def test_a_run_without_rows_has_none_in_order(store, table):
+    manifest = write_run(store, make_manifest(SMOKE), table([]))
     assert list(rows_in_order(store, manifest)) == []

@@ -1,4 +1,6 @@
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -68,8 +70,8 @@ def test_a_manifest_is_snake_case_on_disk(store, finished):
 def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_case(store, rows):
     made = make_manifest(SMOKE)
     batching = Batching(max_batch_size=8, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
-    manifest = made.model_copy(update={"serving": made.serving.model_copy(update={"batching": batching})})
-    write_run(store, manifest, rows)
+    served = made.serving.model_copy(update={"batching": batching})
+    manifest = write_run(store, made.model_copy(update={"serving": served}), rows)
     serving = json.loads(manifest_file(store, manifest).read_text())["serving"]
     assert list(serving) == [
         "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "cpu_limit",
@@ -84,9 +86,9 @@ def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_c
 def test_a_manifest_from_before_there_was_a_cpu_limit_is_read(store, finished):
     path = manifest_file(store, finished)
     content = json.loads(path.read_text())
-    del content["serving"]["cpu_limit"]
+    del content["serving"]["cpu_limit"], content["files"], content["sha256"]
     path.write_text(json.dumps(content))
-    assert store.scan().manifests == (finished,)
+    assert store.scan().manifests == (finished.model_copy(update={"files": None}),)
     assert finished.serving.cpu_limit is None
 
 
@@ -94,20 +96,108 @@ def test_a_manifest_from_before_machines_were_recorded_is_read_and_its_cpu_is_un
     manifest = write_run(store, make_manifest(SMOKE), rows)
     file = manifest_file(store, manifest)
     older = json.loads(file.read_text())
-    del older["replicas"], older["generator"]["machine"]
+    del older["replicas"], older["generator"]["machine"], older["files"], older["sha256"]
     file.write_text(json.dumps(older))
     assert store.scan().problems == ()
     (read,) = store.scan().manifests
     assert (read.replicas, read.generator.machine, cpus(read)) == ((), None, UNKNOWN_CPU)
 
 
-def test_a_store_that_does_not_exist_yet_is_empty(store):
+def test_a_folder_that_does_not_exist_is_an_error_and_an_empty_one_is_not(store):
     assert store.scan().manifests == ()
+    root(store).rmdir()
+    with pytest.raises(StoreError, match=r"results' does not exist; give a folder that holds runs, or make one with"):
+        store.scan()
+
+
+def test_the_manifest_names_each_file_with_its_rows_and_its_digest(store, rows):
+    parts = [("w0", rows.slice(0, 100)), ("w1", rows.slice(100))]
+    store.write_run(manifest := make_manifest(SMOKE), parts, samples())
+    named = json.loads(manifest_file(store, manifest).read_text())["files"]
+    assert [(each["name"], each["rows"]) for each in named] == [
+        ("part-w0.parquet", 100),
+        ("part-w1.parquet", rows.num_rows - 100),
+        ("samples.parquet", 1),
+    ]
+    files = [*sorted(part_file(store, manifest).parent.iterdir()), samples_file(store, manifest)]
+    assert [each["sha256"] for each in named] == [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+
+
+def test_the_digest_of_a_manifest_is_the_one_that_the_page_describes(store, finished):
+    content = json.loads(manifest_file(store, finished).read_text())
+    written = content.pop("sha256")
+    described = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    assert written == hashlib.sha256(described.encode()).hexdigest()
+
+
+def test_a_run_from_before_there_were_digests_is_read_and_is_not_verified(store, rows):
+    manifest = make_manifest(SMOKE)
+    store.write_rows(manifest.stack, manifest.run_id, "w0", rows)
+    store.write_manifest(manifest)
+    content = json.loads(manifest_file(store, manifest).read_text())
+    del content["files"], content["sha256"]
+    manifest_file(store, manifest).write_text(json.dumps(content))
+    scan = store.scan()
+    assert (scan.problems, len(scan.manifests)) == ((), 1)
+    summary = summarise(store, scan.manifests[0])
+    assert (summary.valid, summary.verified) == (True, False)
+    assert summarise(store, write_run(store, make_manifest(SMOKE), rows)).verified
+
+
+def test_a_file_that_the_manifest_does_not_name_is_a_problem_and_is_not_read(store, finished):
+    before = summarise(store, finished)
+    extra = part_file(store, finished).with_name("part-w7.parquet")
+    extra.write_bytes(part_file(store, finished).read_bytes())
+    [problem] = store.scan().problems
+    assert problem.path.endswith("part-w7.parquet")
+    assert "not named by the manifest of its run, so it is not read; remove it" in problem.why
+    assert summarise(store, finished) == before
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_the_manifest_is_last(store, rows, monkeypatch):
+    done: list[str] = []
+    real_fsync, real_rename = os.fsync, Path.rename
+
+    def fsync(descriptor: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name.split('.')[0]}")
+        real_fsync(descriptor)
+
+    def rename(path: Path, target: Path) -> Path:
+        done.append(f"rename {Path(target).name.split('.')[0]}")
+        return real_rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "rename", rename)
+    run_id = write_run(store, make_manifest(SMOKE), rows, samples()).run_id
+    for name, folder in (("part-w0", f"run_id={run_id}"), ("samples", f"run_id={run_id}"), (run_id, "stack=8cpu-16gb")):
+        at = done.index(f"rename {name}")
+        assert done[at - 1] == f"sync {name}"
+        assert done[at + 1] == f"sync {folder}"
+    assert [each for each in done if each.startswith("rename")][-1] == f"rename {run_id}"
+    assert {"sync stack=8cpu-16gb", "sync requests", "sync runs", "sync samples", "sync results"} <= {*done}
+
+
+def test_an_upload_that_fails_leaves_no_object(tmp_path):
+    """As in a bucket, where the end of the stream makes an object of what was written until then."""
+    code = (
+        "import resource, signal, sys\n"
+        "from pyarrow.fs import LocalFileSystem\n"
+        "from analysis.results.file_system import upload\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "try: upload(LocalFileSystem(), sys.argv[1], b'x' * 100)\n"
+        "except OSError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "object")], capture_output=True, text=True, check=True
+    )
+    assert "File too large" in done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_without_a_manifest_is_not_counted_but_named(store, rows):
     run_id = new_run_id()
-    assert store.write_rows("local", run_id, "w0", rows) == rows.num_rows
+    assert store.write_rows("local", run_id, "w0", rows).rows == rows.num_rows
     scan = store.scan()
     assert scan.manifests == ()
     assert scan.unfinished == (f"requests/stack=local/run_id={run_id}",)
@@ -118,7 +208,7 @@ def test_rows_are_never_overwritten(store, rows):
     store.write_rows("local", run_id, "w0", rows)
     with pytest.raises(RunExistsError):
         store.write_rows("local", run_id, "w0", rows.slice(0, 1))
-    assert store.write_rows("local", run_id, "w1", rows) == rows.num_rows
+    assert store.write_rows("local", run_id, "w1", rows).rows == rows.num_rows
 
 
 def test_a_manifest_is_never_overwritten(store, finished):
@@ -138,9 +228,7 @@ def samples_file(store, manifest) -> Path:
 
 
 def test_samples_read_back_as_they_were_written_and_are_never_overwritten(store, rows):
-    manifest = make_manifest(SMOKE)
-    store.write_samples(manifest.stack, manifest.run_id, samples())
-    write_run(store, manifest, rows)
+    manifest = write_run(store, make_manifest(SMOKE), rows, samples())
     assert pq.read_table(samples_file(store, manifest), partitioning=None).equals(samples())
     assert store.samples(manifest).equals(samples())
     assert store.scan().problems == ()
@@ -162,7 +250,10 @@ def test_samples_that_cannot_be_read_are_named_and_the_run_stays(store, finished
         samples_file(store, finished).write_bytes(content)
     [problem] = store.scan().problems
     assert problem.path == str(samples_file(store, finished).relative_to(root(store)))
-    assert store.samples(finished).num_rows == 0
+    older = finished.model_copy(update={"files": None})
+    assert store.samples(older).path == problem.path
+    [reason] = summarise(store, older).reasons
+    assert reason.startswith("samples are missing: samples/stack=")
     assert store.scan().manifests == (finished,)
 
 

@@ -64,7 +64,7 @@ def test_rows_that_cannot_be_read_are_a_reason(store, row, table):
         file.write(b"\xaa" * 400)
     figures, reasons = read_figures(store, manifest)
     assert figures is None
-    assert "cannot be read" in reasons[0]
+    assert "part-w0.parquet is not what was written" in reasons[0]
 
 
 def searched(quantile=0.99):

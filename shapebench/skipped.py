@@ -1,0 +1,33 @@
+"""What a command skipped in the results store, as notes and as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from analysis.results.layout import Problem
+from shapebench.output import note
+
+
+class Skipped(Protocol):
+    """What was skipped: files that are wrong, and folders of runs without a manifest."""
+
+    @property
+    def problems(self) -> Sequence[Problem]: ...
+
+    @property
+    def unfinished(self) -> Sequence[str]: ...
+
+
+def note_skipped(skipped: Skipped) -> None:
+    """Write a line for each to stderr."""
+    for problem in skipped.problems:
+        note(f"skipped: {problem.path} {problem.why}")
+    for folder in skipped.unfinished:
+        note(f"unfinished: {folder} has rows and no manifest, so no figure counts it")
+
+
+def skipped_json(skipped: Skipped) -> dict[str, Any]:
+    return {
+        "problems": [asdict(problem) for problem in skipped.problems],
+        "unfinished": list(skipped.unfinished),
+    }
