@@ -54,8 +54,8 @@ _HALF_WRITTEN = ".half-written"
 _AT_ONCE = 16
 _MEND_FOLDER = "give a folder that you can read and write"
 _MEND_BUCKET = (
-    "give a bucket that exists, and its role Storage Object User to the account of your Application Default Credentials"
-    " (`gcloud auth application-default login`)"
+    "give a bucket that exists, and grant the role Storage Object User on it to the account of your Application Default"
+    " Credentials (`gcloud auth application-default login`)"
 )
 
 _Result = TypeVar("_Result")

@@ -30,7 +30,10 @@ def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
         if status is not None:
             _require_init_containers(pod, status)
             if lost := loss_reason(status):
-                raise ResourceError(f"the load generator was lost before it sent a request: {lost}")
+                raise ResourceError(
+                    f"the load generator was lost before it sent a request ({lost}), so nothing was measured; check the"
+                    " load pool's nodes, and run `pulumi up` again"
+                )
         now = time.monotonic()
         blocked = status is not None and is_blocked(status)
         blocked_since = (blocked_since or now) if blocked else None
