@@ -13,8 +13,9 @@ _BLOCKED_LIMIT_S = 60.0
 
 # What the failure of an init container means.
 _INIT_FAILURES = {
-    PREPARE: "the load generator's pod could not write its request and its plan",
-    AVAILABLE: "the server does not answer the load generator's pod, so nothing was measured",
+    PREPARE: "the load generator's pod could not write its request and its plan, so nothing was measured",
+    AVAILABLE: "the server does not answer the load generator's pod, so nothing was measured; check the Service and the"
+    " namespace's NetworkPolicies",
 }
 _LOG_LINES = 20
 
