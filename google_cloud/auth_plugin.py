@@ -55,7 +55,7 @@ def try_plugin() -> None:
         raise PluginFailedError(f"it cannot be run: {error.strerror}") from None
     if done.returncode != 0:
         lines = [_LOG_HEAD.sub("", line.strip()) for line in done.stderr.splitlines() if line.strip()]
-        said = _SECRET.sub("(token)", lines[-1])[:_MESSAGE_LENGTH] if lines else "it says nothing"
+        said = _SECRET.sub("(token)", lines[-1])[:_MESSAGE_LENGTH] if lines else "it printed no error"
         raise PluginFailedError(f"exit code {done.returncode}: {said}")
     if not _holds_token(done.stdout):
         raise PluginFailedError("its answer is not an ExecCredential with a token")

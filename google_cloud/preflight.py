@@ -67,9 +67,8 @@ def identity_problems(access: Access) -> list[Problem]:
     """Settings by which the cluster would be made as one user, and deployed to as another or not at all."""
     return [
         Problem(
-            f"the credentials are those of {setting}, which {AUTH_PLUGIN} does not read: the cluster would be made with"
-            " them, and nothing could be deployed to it as the same user; unset it, and use Application Default"
-            " Credentials",
+            f"{setting} is set, and {AUTH_PLUGIN} does not read it, so one user would create the cluster and another,"
+            " or nobody, could deploy to it; unset it, and use Application Default Credentials",
             (instead,),
         )
         for setting, instead in keys_for_the_provider_only(access).items()

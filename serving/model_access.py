@@ -19,7 +19,10 @@ _TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"  # n
 _INTERVAL_S = 2.0
 _REQUEST_LIMIT_S = 5.0
 # https://cloud.google.com/iam/docs/access-change-propagation
-_IAM_DELAY = "A change of IAM takes typically 2 minutes, potentially 7 or longer: run `pulumi up` again"
+_MEND = (
+    "If the bucket was granted just now, only run `pulumi up` again: a change of IAM takes typically 2 minutes,"
+    " potentially 7 or longer"
+)
 
 
 class NoAccessError(Exception):
@@ -101,9 +104,7 @@ def main(metadata_url: str, storage_url: str, model_uri: str, within_s: str) -> 
     try:
         wait(lambda: read_model(metadata_url, storage_url, model_uri), float(within_s))
     except NoAccessError as error:
-        sys.exit(
-            f"after {within_s} s the server still cannot load its model, so it was not started: {error}. {_IAM_DELAY}"
-        )
+        sys.exit(f"after {within_s} s the model still cannot be read, so the server was not started: {error}. {_MEND}")
     print(f"{model_uri} can be read", flush=True)
 
 

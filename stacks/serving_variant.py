@@ -75,9 +75,8 @@ class ServingSettings(Frozen):
     cpu_limit: Annotated[
         Vcpus | None,
         Field(
-            description="The most CPU that a replica may use, in vCPUs: the kernel enforces it even while the node is"
-            " idle, and with none the server would never run. Give 1.5 or 1500m, up to the vCPUs of a node, or leave it"
-            " out for no limit.",
+            description="The most CPU that a replica may use, in vCPUs, even while its node is idle. At 0 the server"
+            " would never run. Give 1.5 or 1500m, up to the vCPUs of a node, or leave it out for no limit.",
         ),
     ] = None
 

@@ -61,8 +61,8 @@ def _of_search(search: Capacity, p99_ms: float) -> NodeCapacity:
     if not below:
         quickest_ms = min((step.p99_ms for step in search.steps if step.p99_ms is not None), default=math.nan)
         raise NoCapacityError(
-            f"no step of its capacity search with {_FEWEST_FOR_P99} requests or more kept a p99 of {p99_ms:g} ms;"
-            f" the quickest had {quickest_ms:.0f} ms, so its capacity is not known; plan for a higher p99"
+            f"its capacity search has no step of {_FEWEST_FOR_P99} requests or more that kept a p99 of {p99_ms:g} ms"
+            f" (the lowest of any step is {quickest_ms:.0f} ms), so its capacity is not known; plan for a higher p99"
         )
     return NodeCapacity(max(below), max(below), high_rps, "measured")
 
@@ -83,8 +83,8 @@ def _of_model(model: Model, p99_ms: float) -> NodeCapacity:
         low, high = (middle, high) if model.p99_ms(replicas, middle * replicas) <= p99_ms else (low, middle)
     if low <= 0:
         raise NoCapacityError(
-            f"a request alone takes {model.service.alone_ms:.0f} ms on average and the slowest 1 % of them more than"
-            f" {p99_ms:g} ms, at any load; plan for a higher p99"
+            f"even without other load the slowest 1 % of its requests take longer than {p99_ms:g} ms (a request takes"
+            f" {model.service.alone_ms:.0f} ms on average), so no number of nodes is enough; plan for a higher p99"
         )
     per_node = replicas / model.manifest.shape.nodes
     measured_rps = max(point.rps for point in model.points)

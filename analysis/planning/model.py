@@ -100,7 +100,10 @@ def read_model(store: ResultsStore, manifest: Manifest) -> Model:
     curve = curve_of(rows.every, manifest.serving.replicas, balancer)
     laws = fit(curve.points, most_at_once(manifest)) if curve else ()
     if curve is None or not laws:
-        raise NoModelError("its rows show only one level of load at most, so how it scales is not known")
+        raise NoModelError(
+            "its rows show one level of load at most, so it is not known how it scales; run a load with a ramp, such as"
+            " the profile seed"
+        )
     measured = _measured_tail(rows.counted, manifest)
     close = [law for law in laws if law.error <= laws[0].error + _AS_GOOD]
     models = []

@@ -124,7 +124,8 @@ def _check(summary: RunSummary) -> None:
         raise NoModelError(f"is invalid: {'; '.join(summary.reasons)}")
     if summary.error_rate is not None and summary.error_rate > _MOST_ERRORS:
         raise NoModelError(
-            f"{summary.error_rate:.1%} of its requests failed, so its latencies are not those of a server that keeps up"
+            f"{summary.error_rate:.1%} of its requests failed, so its latencies do not show how fast a working server"
+            " answers; run it with less load"
         )
 
 

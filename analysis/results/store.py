@@ -71,8 +71,8 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _AT_ONCE = 16
 _MEND_FOLDER = "give a folder that you can read and write"
 _MEND_BUCKET = (
-    "give a bucket that exists, and its role Storage Object User to the account of your Application Default Credentials"
-    " (`gcloud auth application-default login`)"
+    "give a bucket that exists, and grant the role Storage Object User on it to the account of your Application Default"
+    " Credentials (`gcloud auth application-default login`)"
 )
 
 _Result = TypeVar("_Result")

@@ -72,9 +72,10 @@ def _read(file: Path) -> dict[str, str]:
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ObjectiveError(f"the objective {file} is not YAML; give lines such as `p99: 400ms`") from None
     if not isinstance(found, dict) or not found.keys() <= set(_KEYS):
-        unknown = ", ".join(map(str, found.keys() - set(_KEYS))) if isinstance(found, dict) else "no keys"
+        unknown = ", ".join(map(str, found.keys() - set(_KEYS))) if isinstance(found, dict) else ""
+        has = f"unknown keys ({unknown})" if unknown else "no keys"
         raise ObjectiveError(
-            f"the objective {file} has {unknown}, so no limit can be read from it; give {', '.join(_KEYS)}"
+            f"the objective {file} has {has}, so no limit can be read from it; give {', '.join(_KEYS)}"
         )
     return {key: str(value) for key, value in found.items()}
 

@@ -70,7 +70,7 @@ def _others(verdict: Verdict, best: Ranked) -> Iterator[str]:
     yield from _misses(verdict)
     if any(each.runs == 1 for each in verdict.best):
         yield (
-            "With one run, an interval covers what varies within the run and not what differs from run to run: "
+            "With one run of a variant, it is not known how much its runs differ, so its interval may be too narrow: "
             "repeat it at least twice."
         )
 
@@ -79,9 +79,12 @@ def _not_compared(verdict: Verdict) -> Iterator[str]:
     for manifest, reasons in verdict.not_compared[:_NAMED]:
         yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
     if more := len(verdict.not_compared[_NAMED:]):
-        yield f"{more} more {'variant is' if more == 1 else 'variants are'} not in it, either."
+        yield f"{more} more {'variant is' if more == 1 else 'variants are'} not in the ranking either."
     if UNKNOWN_CPU in verdict.conditions.get("cpu", ""):
-        yield "The CPU model of the ranked servers is not known of all, so it may differ; run them again to know it."
+        yield (
+            "Some or all of the ranked servers ran on an unknown CPU model, so their CPUs may differ; run the variants"
+            " again to record it."
+        )
 
 
 def _no_best(verdict: Verdict) -> Iterator[str]:

@@ -13,8 +13,9 @@ _BLOCKED_LIMIT_S = 60.0
 
 # What the failure of an init container means.
 _INIT_FAILURES = {
-    PREPARE: "the load generator's pod could not write its request and its plan",
-    AVAILABLE: "the server does not answer the load generator's pod, so nothing was measured",
+    PREPARE: "the load generator's pod could not write its request and its plan, so nothing was measured",
+    AVAILABLE: "the server does not answer the load generator's pod, so nothing was measured; check the Service and the"
+    " namespace's NetworkPolicies",
 }
 _LOG_LINES = 20
 
@@ -30,7 +31,10 @@ def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
         if status is not None:
             _require_init_containers(pod, status)
             if lost := loss_reason(status):
-                raise ResourceError(f"the load generator was lost before it sent a request: {lost}")
+                raise ResourceError(
+                    f"the load generator was lost before it sent a request ({lost}), so nothing was measured; check the"
+                    " load pool's nodes, and run `pulumi up` again"
+                )
         now = time.monotonic()
         blocked = status is not None and is_blocked(status)
         blocked_since = (blocked_since or now) if blocked else None

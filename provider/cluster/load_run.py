@@ -61,8 +61,8 @@ def _require_sidecar(pod: JobPod) -> None:
     except ClusterError as error:
         raise ResourceError(
             f"the rows could not be fetched from the load generator's pod, so the test was ended at its start: {error}."
-            " `kubectl exec` must work from here, which needs WebSockets all the way to the cluster; or the API server"
-            f" must reach port {SIDECAR_PORT} of the pod"
+            " One of two ways must work: `kubectl exec` from this machine, which needs WebSockets all the way to the"
+            f" cluster, or the API server's proxy to port {SIDECAR_PORT} of the pod"
         ) from None
 
 

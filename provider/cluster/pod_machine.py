@@ -25,7 +25,10 @@ def replicas_of(cluster: Cluster, servers: Sequence[ServerPod], warn: Callable[[
             printed[server.name] = cluster.execute(server.name, NAME, COMMAND, LATE_RETRY_S)
     except ClusterError as error:
         unread = ", ".join(server.name for server in servers if server.name not in printed)
-        warn(f"the CPU of {unread} is unknown ({error}), so the run is not compared with runs on a known CPU")
+        warn(
+            f"the CPU of {unread} is unknown ({error}), so the run is not compared with runs on a known CPU; to read"
+            " it, `kubectl exec` must work, and the server's image must have `sh`"
+        )
     return tuple(_replica(server, printed.get(server.name, "")) for server in servers)
 
 

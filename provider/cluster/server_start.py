@@ -35,13 +35,16 @@ def wait_for_servers(
         _require_starts(pods, before)
         now = time.monotonic()
         blocked_since = (blocked_since or now) if any(map(is_blocked, pods)) else None
-        state = f"{ready} of {len(servers)} servers are ready, and {replicas} are declared"
+        state = f"{replicas} declared, {len(servers)} created, {ready} ready"
         reasons = "; ".join(dict.fromkeys(filter(None, map(pending_reason, pods)))) or "the cluster gives no reason"
         if now - began > limit_s or (blocked_since and now - blocked_since > _BLOCKED_LIMIT_S):
-            raise ResourceError(f"after {now - began:.0f} s {state}, so nothing was measured: {reasons}")
-        operation.status(f"waiting for the servers: {state} ({reasons})")
+            raise ResourceError(
+                f"after {now - began:.0f} s not all servers are ready ({state}), so nothing was measured; correct"
+                f" the cause, and run `pulumi up` again: {reasons}"
+            )
+        operation.status(f"waiting for the servers ({state}): {reasons}")
         if operation.cancelled.wait(_POLL_S):
-            raise ResourceError(f"the wait for the servers was cancelled, so nothing was measured: {state}")
+            raise ResourceError(f"the wait for the servers was cancelled ({state}), so nothing was measured")
 
 
 def _all_ends(pods: list[Json]) -> Iterator[tuple[_Key, ContainerEnd]]:
@@ -56,8 +59,8 @@ def _require_starts(pods: list[Json], before: Mapping[_Key, int]) -> None:
     for key, end in _all_ends(pods):
         allowed = 0 if end.of_init else _ENDS_ALLOWED
         if end.failed and end.count - before.get(key, 0) > allowed:
-            message = "\n".join(end.message.splitlines()[-_MESSAGE_LINES:]) or "its log is empty"
+            message = "\n".join(end.message.splitlines()[-_MESSAGE_LINES:]) or "(it is empty)"
             raise ResourceError(
                 f"pod {names[key[0]]} does not start, so nothing was measured; its container {end.container}"
-                f" {end.reason}:\n{message}"
+                f" {end.reason}. Correct the cause, and run `pulumi up` again. The end of its log:\n{message}"
             )

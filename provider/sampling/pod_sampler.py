@@ -75,7 +75,10 @@ class PodSampler:
                 return  # it was read before, so the failure passes
             self._failures[pod] += 1
             if self._failures[pod] == _ATTEMPTS:
-                self._warn(f"the CPU and memory use of server {pod} is not sampled: {error}")
+                self._warn(
+                    f"the CPU and memory use of server {pod} is not sampled ({error}), so the report may name no"
+                    " bottleneck; to sample it, `kubectl exec` must work, and the server's image must have `sh`"
+                )
         else:
             self.readings[pod].append(PodReading(ClockReading(sent_s, received_s, usage.uptime_s), usage))
 

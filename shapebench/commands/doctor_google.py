@@ -53,5 +53,5 @@ def _gcp_plugin(environment: Mapping[str, str]) -> Finding:
     installed = home / f"plugins/resource-gcp-v{version}"
     if on_path or installed.is_dir():
         return Finding(what, "ok", on_path or f"{version} ({installed})")
-    mend = f"for GKE stacks, where Pulumi cannot download it by itself: pulumi plugin install resource gcp {version}"
-    return Finding(what, "optional", f"no {version}, which the first preview downloads", mend)
+    mend = f"for GKE stacks, if Pulumi cannot download it by itself: pulumi plugin install resource gcp {version}"
+    return Finding(what, "optional", f"{version} is not installed; the first preview downloads it", mend)

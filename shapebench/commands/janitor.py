@@ -97,7 +97,7 @@ def _leftovers_in(google: GoogleClient, project: str, interrupted: Collection[st
     except CloudError as error:
         raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}") from None
     if listed.unlisted:
-        note(f"no answer from {', '.join(listed.unlisted)}: their resources are not listed.")
+        note(f"no answer from {', '.join(listed.unlisted)}, so their resources are not listed; try again.")
     return leftovers(listed, datetime.now(UTC), interrupted)
 
 

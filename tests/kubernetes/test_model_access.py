@@ -54,7 +54,7 @@ def test_an_update_fails_in_four_minutes_with_the_last_words_of_the_init_contain
     assert failed.returncode != 0
     assert took_s < 240
     assert "its container model-access ended with exit code 1" in failed.stdout
-    assert "after 180 s the server still cannot load its model, so it was not started" in failed.stdout
+    assert "after 180 s the model still cannot be read, so the server was not started" in failed.stdout
     assert "the metadata server does not answer" in failed.stdout
     assert "run `pulumi up` again" in failed.stdout
     (pod,) = (

@@ -71,8 +71,8 @@ def refused_call_reasons(rows: pa.Table, plan: LoadTestPlan) -> tuple[str, ...]:
     limit = f"--grpc_max_threads {plan.grpc_threads}" if plan.grpc_threads else "--grpc_max_threads"
     reason = (
         f"the server ran out of gRPC threads ({limit}) and refused {refused} of {rows.num_rows} requests, so the"
-        " figures are those of this limit; end other clients of the server or, if calls timed out, send less, and run"
-        " again"
+        " figures show this limit and not the server's speed; end other clients of the server, send less if calls timed"
+        " out, and run again"
     )
     return (reason,)
 

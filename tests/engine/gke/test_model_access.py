@@ -35,7 +35,7 @@ def test_without_access_an_update_fails_in_four_minutes_with_the_reason(stack: S
     assert took_s < 240
     assert "its container model-access ended with exit code 1" in failed.stdout
     assert "the bucket's grant to the pod's service account is missing or not yet in force (403" in failed.stdout
-    assert "typically 2 minutes, potentially 7 or longer: run `pulumi up` again" in failed.stdout
+    assert "run `pulumi up` again: a change of IAM takes typically 2 minutes, potentially 7 or longer" in failed.stdout
     assert "ya29" not in failed.stdout + failed.stderr
     assert "Traceback" not in failed.stdout
     assert not ready(world)

@@ -33,7 +33,10 @@ def test_a_token_that_the_auth_plugin_does_not_read_ends_the_update_but_not_a_pr
             stack.config["gke"] = gke
             failed = stack.up()
             assert failed.returncode != 0
-            assert "the credentials are those of gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN" in failed.stdout
+            assert (
+                "gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN is set, and gke-gcloud-auth-plugin does not read it"
+                in failed.stdout
+            )
             assert "of-nobody" not in failed.stdout
         stack.must("preview")
     finally:

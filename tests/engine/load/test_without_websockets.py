@@ -61,7 +61,7 @@ def test_all_rows_come_back_and_the_missing_samples_of_the_servers_are_said(
     assert set(store.samples(manifest)["subject"].to_pylist()) == {"generator"}
     assert pc.min(store.samples(manifest)["at"]).as_py() is not None
     (said,) = (line for line in recorded.said if "is not sampled" in line)
-    assert "the CPU and memory use of server tf-serving-0 is not sampled" in said
+    assert "the CPU and memory use of server tf-serving-0 is not sampled (" in said
     assert any("CPU of" in line and "is unknown" in line for line in recorded.said)
     assert passed.upgrades, "commands were tried"
     assert {"list", "clock", "release"} <= {path.rpartition("/")[2] for path in passed.to_pods}
@@ -94,7 +94,8 @@ def test_a_pod_that_no_way_leads_to_ends_the_test_at_its_start(
     said: list[str] = []
     with pytest.raises(
         ResourceError,
-        match=r"rows could not be fetched .* the answer was 400 Bad Request; address not allowed\. `kubectl exec` must",
+        match=r"rows could not be fetched .* the answer was 400 Bad Request; address not allowed\. One of two ways must"
+        r" work: `kubectl exec`",
     ):
         RESOURCE.create(inputs, Operation(said.append, said.append))
     assert ResultsStore(inputs["results"]).scan().manifests == ()

@@ -69,9 +69,9 @@ def test_without_access_it_gives_up_with_the_reason_and_what_to_do(bucket, url):
     assert time.monotonic() - began < 10
     assert "not yet in force (403 Caller does not have storage.objects.get access" in done.stdout
     (reason,) = done.stderr.splitlines()
-    assert reason.startswith("after 1 s the server still cannot load its model, so it was not started: gs://")
+    assert reason.startswith("after 1 s the model still cannot be read, so the server was not started: gs://")
     assert "storage.objects.get" in reason
-    assert "typically 2 minutes, potentially 7 or longer: run `pulumi up` again" in reason
+    assert "run `pulumi up` again: a change of IAM takes typically 2 minutes, potentially 7 or longer" in reason
     assert "ya29" not in done.stdout + done.stderr
 
 

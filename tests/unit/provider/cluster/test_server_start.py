@@ -46,7 +46,7 @@ def pod(server: Json, init: Json | None = None, name: str = "tf-serving-0") -> J
 
 READY = pod(status("tf-serving", {"running": {}}), status("model-access", ended(0, reason="Completed")))
 WAITS = pod(status("tf-serving", WAITING), status("model-access", {"running": {}}))
-REFUSED = "after 2 s: 503\nafter 180 s the server still cannot load its model: 403"
+REFUSED = "after 2 s: 503\nafter 180 s the model still cannot be read: 403"
 
 
 class Pods:
@@ -73,7 +73,7 @@ def test_all_servers_are_waited_for():
     log: list[str] = []
     servers = waited([], [WAITS], [READY], [READY, second], replicas=2, log=log)
     assert [server.name for server in servers] == ["tf-serving-0", "tf-serving-1"]
-    assert "0 of 1 servers are ready, and 2 are declared" in log[1]
+    assert log[1].startswith("waiting for the servers (2 declared, 1 created, 0 ready): ")
 
 
 def test_a_pod_that_is_being_deleted_is_neither_waited_for_nor_counted():
@@ -88,8 +88,8 @@ def test_an_init_container_that_gave_up_is_the_end_at_once_with_its_log(state):
     with pytest.raises(ResourceError) as failure:
         waited([WAITS], [gave_up], limit_s=5)
     assert str(failure.value) == (
-        "pod tf-serving-0 does not start, so nothing was measured; its container model-access ended with exit code 1:\n"
-        + REFUSED
+        "pod tf-serving-0 does not start, so nothing was measured; its container model-access ended with exit code 1."
+        " Correct the cause, and run `pulumi up` again. The end of its log:\n" + REFUSED
     )
 
 
@@ -111,14 +111,19 @@ def test_a_server_may_be_restarted_once_and_the_second_end_says_what_its_log_doe
     with pytest.raises(ResourceError) as failure:
         waited([WAITS], [once], [twice], limit_s=5)
     said = str(failure.value).splitlines()
-    assert said[0].endswith("its container tf-serving ended with exit code 137 (OOMKilled):")
+    assert said[0].partition("; ")[2] == (
+        "its container tf-serving ended with exit code 137 (OOMKilled). Correct the cause, and run `pulumi up` again."
+        " The end of its log:"
+    )
     assert said[1:] == [f"line {number}" for number in range(30, 40)]
 
 
 def test_an_image_that_cannot_be_pulled_is_named_before_the_time_is_over(monkeypatch):
     monkeypatch.setattr(server_start, "_BLOCKED_LIMIT_S", 0.05)
     state = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nope:1"'}}
-    with pytest.raises(ResourceError, match=r'servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"'):
+    with pytest.raises(
+        ResourceError, match=r'not all servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"$'
+    ):
         waited([pod(status("tf-serving", WAITING), status("model-access", state))], limit_s=5)
 
 
@@ -126,7 +131,10 @@ def test_when_the_time_is_over_the_pods_condition_is_the_reason():
     message = "0/3 nodes are available"
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
     pending: Json = {"metadata": {"name": "p", "uid": "u"}, "spec": {}, "status": {"conditions": [condition]}}
-    with pytest.raises(ResourceError, match=r"0 of 1 servers are ready.*Unschedulable: 0/3 nodes are available"):
+    with pytest.raises(
+        ResourceError,
+        match=r"not all servers are ready \(1 declared, 1 created, 0 ready\).*Unschedulable: 0/3 nodes are available",
+    ):
         waited([pending], limit_s=0.05)
 
 

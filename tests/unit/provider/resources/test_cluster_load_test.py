@@ -203,7 +203,7 @@ def test_a_cluster_that_refuses_commands_hands_over_all_rows_in_plain_http(
     assert manifest.validity.reasons == ()
     assert rows > 10
     (said,) = (line for line in log if "is not sampled" in line)
-    assert said.endswith("a command in a pod needs a WebSocket, but the answer was 403 Forbidden")
+    assert "a command in a pod needs a WebSocket, but the answer was 403 Forbidden), so the report may" in said
     assert set(cluster.alive_when_deleted) <= {"sidecar"}
 
 
@@ -217,11 +217,15 @@ def test_servers_that_cannot_be_sampled_are_tested_all_the_same(
     manifest, _ = only_run(inputs)
     assert manifest.validity.reasons == ()
     assert set(ResultsStore(inputs["results"]).samples(manifest)["subject"].to_pylist()) == {"generator"}
-    assert log.count("the CPU and memory use of server tf-serving-0 is not sampled: no such file") == 1
+    said = [line for line in log if "is not sampled" in line]
+    assert [line.partition(", so ")[0] for line in said] == [
+        "the CPU and memory use of server tf-serving-0 is not sampled (no such file)"
+    ]
     (replica,) = manifest.replicas
     assert (replica.node, replica.cpu_model, replica.kernel) == (cluster.servers[0]["spec"]["nodeName"], None, None)
     assert next(line for line in log if "CPU" in line) == (
-        "the CPU of tf-serving-0 is unknown (no such file), so the run is not compared with runs on a known CPU"
+        "the CPU of tf-serving-0 is unknown (no such file), so the run is not compared with runs on a known CPU;"
+        " to read it, `kubectl exec` must work, and the server's image must have `sh`"
     )
 
 
@@ -397,7 +401,10 @@ def test_a_pod_that_is_evicted_before_its_containers_run_is_not_waited_for(
     evicted = {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
     monkeypatch.setattr(PodProcesses, "start", lambda _: None)
     monkeypatch.setattr(PodProcesses, "status", lambda _: evicted)
-    words = r"lost before it sent a request: its pod ended: Evicted: The node was low on resource: memory"
+    words = (
+        r"lost before it sent a request \(its pod ended: Evicted: The node was low on resource: memory\.\),"
+        r" so nothing was measured; check the load pool's nodes"
+    )
     with pytest.raises(ResourceError, match=words):
         run_in(cluster, inputs | {"startTimeoutS": 600}, operation())
     assert ResultsStore(inputs["results"]).scan().manifests == ()
@@ -405,7 +412,7 @@ def test_a_pod_that_is_evicted_before_its_containers_run_is_not_waited_for(
 
 
 def test_servers_that_are_not_all_ready_are_not_tested(cluster: Any, inputs: Any) -> None:
-    with pytest.raises(ResourceError, match="1 of 1 servers are ready, and 2 are declared, so nothing was measured"):
+    with pytest.raises(ResourceError, match=r"\(2 declared, 1 created, 1 ready\), so nothing was measured"):
         run_in(cluster, inputs | {"replicas": 2, "startTimeoutS": 0}, operation())
     assert cluster.pod is None
 

@@ -147,8 +147,8 @@ def test_a_call_that_found_no_thread_has_its_own_error_and_makes_the_run_invalid
     (reason,) = outcome.reasons
     assert reason == (
         f"the server ran out of gRPC threads (--grpc_max_threads 8) and refused 1 of {outcome.rows.num_rows} requests,"
-        " so the figures are those of this limit; end other clients of the server or, if calls timed out, send less,"
-        " and run again"
+        " so the figures show this limit and not the server's speed; end other clients of the server, send less if"
+        " calls timed out, and run again"
     )
 
 
