@@ -10,7 +10,7 @@ import pytest
 from kubernetes import client
 
 from stacks.names import SERVER_LABELS
-from tests.engine.harness import Stack
+from tests.engine.harness import SMOKE, Stack
 from tests.kubernetes.own_images import OwnImages
 from tests.support.kubernetes.binaries import bin_folder
 from tests.support.node.single_node import SingleNode
@@ -28,6 +28,7 @@ def stack(node: SingleNode, images: OwnImages, tmp_path_factory: pytest.TempPath
         "platform": "kubernetes",
         "shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
         "serving": {"protocol": "rest", "interOp": 2},
+        "load": SMOKE,
         "model": {"weights": "random"},
         "results": str(stack.results),
         "kubernetes": {
