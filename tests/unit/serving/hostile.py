@@ -52,9 +52,11 @@ def grpc_messages() -> dict[str, bytes]:
         return request.SerializeToString()
 
     claims = {
-        f"{count} photographs of one number, as type {dtype}": image((count, side, side, 3), dtype, float_val=[0])
+        f"{count} photographs of {side} pixels and one number, as type {dtype}": image(
+            (count, side, side, 3), dtype, float_val=[0]
+        )
         for side in (4, 224)
-        for count in (1000, 3000, 1 << 20, 1 << 40)
+        for count in (1000, 1 << 20, 1 << 23, 1 << 40)
         for dtype in (1, 2)
     }
     filters = predict_pb2.PredictRequest(model_spec={"name": "resnet"}, output_filter=[""] * (6 * MIB))
