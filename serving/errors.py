@@ -3,6 +3,9 @@
 from enum import Enum
 from http import HTTPStatus
 
+# gRPC sends it as metadata, whose size it limits; a client may have put any of its text into it.
+_MAX_MESSAGE_CHARACTERS = 1000
+
 
 class Code(Enum):
     """A canonical status code: its number in the protocol, and the HTTP status that TF Serving answers with."""
@@ -19,10 +22,12 @@ class Code(Enum):
 
 
 class ServingError(Exception):
-    """A request that cannot be answered. The client gets `message` as it is, so it names the problem."""
+    """A request that cannot be answered. The client gets `message`, so it names the problem."""
 
     def __init__(self, code: Code, message: str, http_status: HTTPStatus | None = None) -> None:
         """`http_status` is given where HTTP has a more exact status than that of `code`, such as 413."""
+        # What JSON calls text may hold half a surrogate pair, which neither protocol can send.
+        message = message[:_MAX_MESSAGE_CHARACTERS].encode(errors="backslashreplace").decode()
         super().__init__(message)
         self.code = code
         self.message = message
@@ -32,6 +37,11 @@ class ServingError(Exception):
 def invalid_argument(message: str) -> ServingError:
     """The error for a request that is itself wrong."""
     return ServingError(Code.INVALID_ARGUMENT, message)
+
+
+def too_large(message: str) -> ServingError:
+    """The error for a request that is larger than a limit."""
+    return ServingError(Code.INVALID_ARGUMENT, message, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 class StartError(RuntimeError):

@@ -83,7 +83,7 @@ def _parser() -> _Parser:
     add(
         "--rest_api_max_body_bytes",
         type=_positive,
-        default=256 * _MIB,
+        default=32 * _MIB,
         help="a larger REST body is answered with 413 (tensorflow_model_server has no such flag and no limit)",
     )
     add("--grpc_max_threads", type=_positive, default=threads, help="gRPC threads; more calls are refused")

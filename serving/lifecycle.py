@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import os
 import signal
 import socket
 import threading
@@ -13,19 +14,29 @@ import uvicorn
 
 from serving.api.grpc_api import grpc_server
 from serving.api.rest import RestApi
+from serving.api.rest_connection import TimedProtocol
 from serving.api.served_model import ServedModel
 from serving.errors import StartError
+from serving.memory import trim
 from serving.metrics import Metrics
 from serving.model.loaded_model import LoadedModel
 from serving.startup import Startup
 
-_GRACE_S = 5
+# Requests have the first on SIGTERM, the process ends within the second. TensorFlow cannot be interrupted in a call.
+_GRACE_S = 4
+_END_S = 4.7
+CUT_OFF = 3
+"""The exit code where a call did not end in time."""
 _log = logging.getLogger(__name__)
 
 
 def serve(startup: Startup) -> None:
-    """Serve until SIGTERM or SIGINT. Raises StartError if the server cannot start, and then leaves no port open."""
+    """Serve until SIGTERM or SIGINT; ends the process with CUT_OFF if a call outlasts that.
+
+    Raises StartError if the server cannot start, and then leaves no port open.
+    """
     served = ServedModel(_loaded_model(startup), startup.batching, Metrics(startup.flags.model_name))
+    _return_memory()
     # The model stays loaded, so the garbage collector need not scan its objects again.
     gc.freeze()
     stop = threading.Event()
@@ -36,6 +47,9 @@ def serve(startup: Startup) -> None:
     _log.info("gRPC at %s:%d", startup.flags.bind_address, startup.flags.port)
     stop_rest = _serve_rest(served, startup, startup.rest_socket, stop) if startup.rest_socket else None
     stop.wait()
+    end = threading.Timer(_END_S, _cut_off)
+    end.daemon = True
+    end.start()
     grpc_stopped = grpc_api.stop(_GRACE_S)
     if stop_rest:
         stop_rest()
@@ -50,6 +64,7 @@ def _loaded_model(startup: Startup) -> LoadedModel:
     start_s = time.monotonic()
     try:
         model = LoadedModel(flags.model_name, version.number, version.folder)
+        _return_memory()  # before the warm-up, whose own memory would keep the freed pages
         records = model.warm_up(flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0
     except Exception as error:
         raise StartError(f"the model at {version.folder} does not load: {error}") from error
@@ -58,6 +73,18 @@ def _loaded_model(startup: Startup) -> LoadedModel:
         model.name, model.version, time.monotonic() - start_s, records,
     )  # fmt: skip
     return model
+
+
+def _return_memory() -> None:
+    """Of what loading ResNet50 frees, over a GiB is copies of its graph."""
+    gc.collect()
+    trim()
+
+
+def _cut_off() -> None:
+    """End the process, whose interpreter would wait for its threads."""
+    _log.warning("a call did not end within %g s and is cut off", _END_S)
+    os._exit(CUT_OFF)
 
 
 def _serve_rest(
@@ -73,7 +100,7 @@ def _serve_rest(
     )
     config = uvicorn.Config(
         api.application(startup.prometheus_path),
-        http="httptools",
+        http=TimedProtocol,
         loop="uvloop",
         ws="none",
         lifespan="off",

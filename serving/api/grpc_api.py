@@ -20,6 +20,9 @@ from serving.api.tensor_proto import from_proto, to_proto
 from serving.errors import Code, ServingError, cannot_bind, invalid_argument
 from serving.flags import Flags
 
+# 27 photographs of ResNet50's size. TF Serving has no limit; --grpc_channel_arguments can set another.
+MAX_MESSAGE_BYTES = 16 << 20
+
 _Request: TypeAlias = (
     predict_pb2.PredictRequest
     | get_model_metadata_pb2.GetModelMetadataRequest
@@ -44,7 +47,8 @@ class Services(
             name = request.model_spec.signature_name
             if (signature := model.signature(name)) is None:
                 raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
-            inputs = {key: from_proto(key, tensor) for key, tensor in request.inputs.items()}
+            signature.check_names(request.inputs)
+            inputs = {key: from_proto(signature.inputs[key], tensor) for key, tensor in request.inputs.items()}
             outputs = self._served.predict(signature, inputs, list(request.output_filter))
             response = predict_pb2.PredictResponse(model_spec=model_spec(model, signature.name))
             for key, output in outputs.items():
@@ -79,7 +83,7 @@ def grpc_server(served: ServedModel, flags: Flags) -> grpc.Server:
     Raises StartError if the port is taken.
     """
     options: list[tuple[str, int | str]] = [
-        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", -1),
         # Otherwise two servers could share one port, and each would get some of the requests.
         ("grpc.so_reuseport", 0),

@@ -19,11 +19,15 @@ import simdjson
 from numpy.typing import NDArray
 
 from serving.api.json_slow_path import MAX_RANK, PredictBody, decode_slow_path, max_exact_integer
-from serving.errors import invalid_argument
+from serving.errors import invalid_argument, too_large
 from serving.model.signature import Signature, Tensors
 
 # The characters of numbers and of the space between them: without these, brackets and commas are left.
 _NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"
+# 13 photographs of ResNet50's size.
+_MAX_VALUES = 2 << 20
+# A parser keeps the memory of its largest document, so it is not kept after a larger one.
+_LARGE_BYTES = 1 << 20
 _FAST_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -42,7 +46,14 @@ def decode(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBo
 
     Raises INVALID_ARGUMENT, naming the problem and its place.
     """
-    return _decode_fast_path(body, find_signature) or decode_slow_path(body, find_signature)
+    # A number and its comma are two bytes at least. simdjson takes up to 20 bytes for each byte of a body.
+    if len(body) > 2 * _MAX_VALUES and (values := body.count(b",") + 1) > _MAX_VALUES:
+        raise too_large(f"The body has {values} values, more than {_MAX_VALUES}; send fewer instances per request")
+    try:
+        return _decode_fast_path(body, find_signature) or decode_slow_path(body, find_signature)
+    finally:
+        if len(body) > _LARGE_BYTES:
+            _per_thread.parser = simdjson.Parser()
 
 
 def encode(outputs: Tensors, *, row: bool) -> bytes:

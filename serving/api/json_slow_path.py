@@ -4,9 +4,10 @@ Rules and error texts follow TF Serving's REST API (`json_tensor.cc`), so that c
 """
 
 import base64
-import binascii
 import json
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeGuard
@@ -14,11 +15,16 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.errors import ServingError, invalid_argument
+from serving.errors import ServingError, invalid_argument, too_large
 from serving.model.signature import InputSpec, Signature, shape_text
 
 # NumPy's own limit is 64, and a list of instances adds one.
 MAX_RANK = 63
+# A Python object takes up to 256 bytes, so that a body takes 256 MiB at most.
+MAX_BODY_BYTES = 8 << 20
+MAX_ITEMS = 1 << 20
+_LARGE_BYTES = 1 << 20
+_one_at_a_time = threading.Lock()
 _MAX_SHOWN_CHARACTERS = 80
 _Object = dict[str, Any]
 
@@ -34,6 +40,17 @@ class PredictBody:
 
 def decode_slow_path(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody:
     """Decode any Predict body. Raises INVALID_ARGUMENT, naming the problem and its place."""
+    items = sum(body.count(mark) for mark in b",[{")
+    if len(body) > MAX_BODY_BYTES or items > MAX_ITEMS:
+        raise too_large(
+            f"A body of {len(body)} bytes and {items} values, lists and objects is too large for any format but one "
+            f"list of numbers, whose limit is {MAX_BODY_BYTES} bytes and {MAX_ITEMS}; send fewer instances per request"
+        )
+    with _one_at_a_time if len(body) > _LARGE_BYTES else nullcontext():
+        return _decoded(body, find_signature)
+
+
+def _decoded(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBody:
     document = _parse(body)
     name = document.get("signature_name", "")
     if not isinstance(name, str):
@@ -193,12 +210,15 @@ def _boolean(value: object, dtype: np.dtype[Any]) -> bool:
 
 def _bytes(value: object, dtype: np.dtype[Any]) -> bytes:
     if isinstance(value, str):
-        return value.encode()
+        try:
+            return value.encode()
+        except UnicodeEncodeError as error:
+            raise invalid_argument(f"JSON Value: {_shown(value)} holds half of a surrogate pair") from error
     if not _is_base64(value):
         raise _type_error(value, dtype)
     try:
         return base64.b64decode(value["b64"], validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # of binascii; also of a character beyond ASCII
         raise invalid_argument("Unable to base64 decode") from error
 
 

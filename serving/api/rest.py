@@ -1,9 +1,11 @@
 """TF Serving's REST API, as a FastAPI application."""
 
 import asyncio
+import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, nullcontext
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -11,17 +13,30 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from serving.api.json_codec import decode, encode
 from serving.api.served_model import ServedModel, model_spec, signature_def_map
-from serving.errors import Code, ServingError, invalid_argument
+from serving.errors import Code, ServingError, invalid_argument, too_large
+from serving.memory import trim
 from serving.model.loaded_model import LoadedModel
 from serving.model.signature import Signature
 
 _T = TypeVar("_T")
+# Larger bodies, and zipped ones, are decoded one at a time.
+_ALONE_BYTES = 1 << 20
+# Still larger ones are received only while they are fewer bytes together than the second.
+_COUNTED_BYTES = 4 << 20
+_MAX_RECEIVED_BYTES = 64 << 20
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
+
+
+class _Version(IntegerConvertor):
+    """A version number of at most 64 bits: int() refuses 4,301 digits, a protocol message 20."""
+
+    regex = "[0-9]{1,18}"
 
 
 class RestApi:
@@ -32,11 +47,15 @@ class RestApi:
         self._timeout_s = timeout_s
         self._max_body_bytes = max_body_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
+        self._received_bytes = 0
+        self._trims = False
+        self._one_at_a_time = threading.Lock()
 
     def application(self, prometheus_path: str | None) -> FastAPI:
         """The ASGI application; `prometheus_path` is None if monitoring is off."""
+        register_url_convertor("model_version", _Version())
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-        for version in ("", "/versions/{version:int}", "/labels/{label}"):
+        for version in ("", "/versions/{version:model_version}", "/labels/{label}"):
             model = "/v1/models/{name}" + version
             app.add_api_route(f"{model}:predict", self.predict, methods=["POST"])
             app.add_api_route(f"{model}:classify", self.unimplemented, methods=["POST"])
@@ -54,9 +73,10 @@ class RestApi:
 
     async def predict(self, request: Request) -> Response:
         with self._served.metrics.predict_request("REST"):
-            body = await self._read_body(request)
-            model = self._find_model(request)
-            answer = await self._in_thread(lambda: self._predict(model, body))
+            async with self._body(request) as body:
+                model = self._find_model(request)
+                encoding = request.headers.get("content-encoding", "identity")
+                answer = await self._in_thread(lambda: self._predict(model, body, encoding))
         return _json(answer)
 
     async def unimplemented(self, request: Request) -> Response:
@@ -88,8 +108,19 @@ class RestApi:
         parameters = request.path_params
         return self._served.find(parameters["name"], parameters.get("version"), parameters.get("label"))
 
-    def _predict(self, model: LoadedModel, body: bytes) -> bytes:
-        request = decode(body, lambda name: _find_signature(model, name))
+    def _predict(self, model: LoadedModel, body: bytearray, encoding: str) -> bytes:
+        if encoding not in {"gzip", "identity"}:
+            raise invalid_argument(f"Content-Encoding '{encoding}' is neither gzip nor identity")
+        zipped = encoding == "gzip"
+        # How large a zipped body is shows only when it is unzipped.
+        with self._one_at_a_time if zipped or len(body) > _ALONE_BYTES else nullcontext():
+            if self._trims:  # what the one before took, which each thread would keep
+                trim()
+            text = self._unzipped(body) if zipped else bytes(body)
+            self._trims = len(text) > _COUNTED_BYTES
+            body.clear()
+            request = decode(text, lambda name: _find_signature(model, name))
+            del text
         return encode(self._served.predict(request.signature, request.inputs), row=request.row)
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
@@ -101,44 +132,52 @@ class RestApi:
                 Code.DEADLINE_EXCEEDED, f"Timed out after {self._timeout_s:g} s (--rest_api_timeout_in_ms)"
             ) from error
 
-    async def _read_body(self, request: Request) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            # Read on without keeping the data: a client that is still sending would not read the answer.
-            if size <= self._max_body_bytes:
-                chunks.append(chunk)
-            elif size > 2 * self._max_body_bytes:
-                break
-        if size > self._max_body_bytes:
-            raise self._too_large()
-        body = b"".join(chunks)
-        encoding = request.headers.get("content-encoding", "identity")
-        if encoding == "identity":
-            return body
-        if encoding != "gzip":
-            raise invalid_argument(f"Content-Encoding '{encoding}' is neither gzip nor identity")
-        return await self._in_thread(lambda: self._unzipped(body))
+    @asynccontextmanager
+    async def _body(self, request: Request) -> AsyncIterator[bytearray]:
+        """The body as it was sent. Raises 413 if it is too large, UNAVAILABLE if too many others are."""
+        body = bytearray()
+        size = counted = 0
+        busy = False
+        try:
+            async for chunk in request.stream():
+                size += len(chunk)
+                # Read on without keeping the data: a client that is still sending would not read the answer.
+                if size > 2 * self._max_body_bytes:
+                    break
+                if size > self._max_body_bytes or busy:
+                    body.clear()
+                    continue
+                body += chunk
+                if size > _COUNTED_BYTES:
+                    self._received_bytes += size - counted
+                    counted = size
+                    busy = self._received_bytes > max(_MAX_RECEIVED_BYTES, self._max_body_bytes)
+            if size > self._max_body_bytes:
+                raise self._too_large()
+            if busy:
+                raise ServingError(Code.UNAVAILABLE, "Other large bodies are being received; send this one again")
+            yield body
+        finally:
+            self._received_bytes -= counted
 
-    def _unzipped(self, body: bytes) -> bytes:
+    def _unzipped(self, body: bytearray) -> bytes:
         unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16: a gzip header and trailer
         try:
-            unzipped = unzip.decompress(body, self._max_body_bytes)
+            unzipped = unzip.decompress(body, self._max_body_bytes + 1)
         except zlib.error as error:
             raise invalid_argument(f"Content-Encoding is gzip, but the body is not: {error}") from error
-        if unzip.unconsumed_tail:
+        if len(unzipped) > self._max_body_bytes:
             raise self._too_large()
         if not unzip.eof:
             raise invalid_argument("Content-Encoding is gzip, but the body ends too early")
+        if unzip.unused_data:
+            raise invalid_argument("Content-Encoding is gzip, but the body goes on after the end of its first member")
         return unzipped
 
     def _too_large(self) -> ServingError:
-        return ServingError(
-            Code.INVALID_ARGUMENT,
+        return too_large(
             f"The body is larger than {self._max_body_bytes} bytes; send fewer instances per request, or start the "
-            "server with a larger --rest_api_max_body_bytes",
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            "server with a larger --rest_api_max_body_bytes"
         )
 
 

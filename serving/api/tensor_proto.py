@@ -8,10 +8,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import tensor_pb2
 
-from serving.errors import invalid_argument
+from serving.errors import ServingError, invalid_argument
+from serving.model.signature import InputSpec
 
-# A few bytes of shape can claim any size. No tensor can be larger than gRPC's own limit of a message.
-_LARGEST_TENSOR_BYTES = 2**31 - 1
+# TensorShape::MaxDimensions, tensor_shape.h of TensorFlow.
+_MAX_RANK = 254
+# A tensor repeats its last value until its shape is full, so a few bytes of shape can claim any size.
+_MAX_FILLED_BYTES = 4 << 20
+_MAX_BYTES_PER_BYTE_SENT = 8
 # TF Serving answers in these fields, not in `tensor_content`, and clients read them by name.
 _VALUE_FIELDS = {
     tf.float32: "float_val",
@@ -24,18 +28,30 @@ _VALUE_FIELDS = {
 }
 
 
-def from_proto(name: str, tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
-    """The array of input `name`. Raises INVALID_ARGUMENT if type, shape and values do not match."""
+def from_proto(spec: InputSpec, tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
+    """The array of an input. Raises INVALID_ARGUMENT, before it takes memory, unless type, shape and values match."""
+    if len(tensor.tensor_shape.dim) > _MAX_RANK:
+        raise _parsing_error(spec, f"a tensor cannot have {len(tensor.tensor_shape.dim)} dimensions")
     sizes = [dimension.size for dimension in tensor.tensor_shape.dim]
+    if any(size < 0 for size in sizes):
+        raise _parsing_error(spec, f"a tensor cannot have the shape {sizes}")
     try:
         dtype = tf.as_dtype(tensor.dtype)
-        if any(size < 0 for size in sizes) or math.prod(sizes) * dtype.size > _LARGEST_TENSOR_BYTES:
-            raise invalid_argument(f"tensor parsing error: {name}: a tensor cannot have the shape {sizes}")
+        if dtype != tf.as_dtype(spec.dtype):
+            spec.check_type(dtype.name, sizes)
+        spec.check_type(spec.dtype.name, sizes)
         if dtype == tf.float32 and tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, dtype=np.float32).reshape(sizes)
+        size_bytes = math.prod(sizes) * max(spec.dtype.itemsize, 1)
+        if size_bytes > max(_MAX_FILLED_BYTES, _MAX_BYTES_PER_BYTE_SENT * tensor.ByteSize()):
+            raise _parsing_error(spec, f"{tensor.ByteSize()} bytes cannot have the shape {sizes}; send every value")
         return np.asarray(tf.make_ndarray(tensor))
-    except (ValueError, TypeError) as error:
-        raise invalid_argument(f"tensor parsing error: {name}: {error}") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _parsing_error(spec, str(error)) from error
+
+
+def _parsing_error(spec: InputSpec, reason: str) -> ServingError:
+    return invalid_argument(f"tensor parsing error: {spec.name}: {reason}")
 
 
 def to_proto(array: NDArray[Any]) -> tensor_pb2.TensorProto:

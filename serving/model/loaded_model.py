@@ -1,16 +1,17 @@
 """A version of a SavedModel, loaded and ready to run. Imports TensorFlow."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from serving.errors import Code, ServingError
+from serving.model.frozen import Call, NotFreezableError, frozen
 from serving.model.signature import InputSpec, Outputs, Signature, Tensors
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -28,12 +29,9 @@ class LoadedModel:
         saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
         self.signature_defs = dict(saved_model.meta_graphs[0].signature_def)
         self._warmup_file = folder / _WARMUP_FILE
-        # Kept because a function that could not be frozen refers to its variables.
-        self._loaded = tf.saved_model.load(str(folder))
-        self.signatures = {
-            key: _signature(key, function, self.signature_defs[key])
-            for key, function in self._loaded.signatures.items()
-        }
+        # Not kept: only a function that could not be frozen refers to its variables.
+        loaded = tf.saved_model.load(str(folder))
+        self.signatures = {key: _signature(key, loaded, self.signature_defs[key]) for key in loaded.signatures}
 
     def signature(self, name: str) -> Signature | None:
         """The signature called `name`, the default one if `name` is empty, None if there is none."""
@@ -68,47 +66,40 @@ class LoadedModel:
         return records
 
 
-def _signature(
-    key: str, function: tf.types.experimental.ConcreteFunction, definition: meta_graph_pb2.SignatureDef
-) -> Signature:
+def _signature(key: str, loaded: tf.Module, definition: meta_graph_pb2.SignatureDef) -> Signature:
+    function = loaded.signatures[key]
     # TensorFlow flattens both dictionaries in order of name, and the frozen function keeps that order.
     input_names = sorted(function.structured_input_signature[1])
     output_names = sorted(function.structured_outputs)
     specs = {name: _input_spec(name, definition.inputs[name]) for name in input_names}
-    call = _frozen(key, function, input_names)
+    call = _call(key, loaded, input_names)
 
     def run(inputs: Tensors) -> Outputs:
         try:
-            outputs = call([tf.constant(inputs[name]) for name in input_names])
+            outputs = call(*(inputs[name] for name in input_names))
         except tf.errors.OpError as error:
             raise ServingError(_CODES.get(error.error_code, Code.INTERNAL), error.message) from error
-        return {name: output.numpy() for name, output in zip(output_names, tf.nest.flatten(outputs), strict=True)}
+        return dict(zip(output_names, outputs, strict=True))
 
     return Signature(key, specs, tuple(output_names), run)
+
+
+def _call(key: str, loaded: tf.Module, input_names: Sequence[str]) -> Call:
+    """A signature's function frozen; as it is where that cannot be, for example because it writes to a variable."""
+    try:
+        return frozen(loaded.signatures[key])
+    except NotFreezableError as error:
+        _log.warning("signature %s runs unfrozen, which is slower: %s", key, error)
+
+    def unfrozen(*values: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        tensors = {name: tf.constant(value) for name, value in zip(input_names, values, strict=True)}
+        outputs = loaded.signatures[key](**tensors)
+        return [output.numpy() for output in tf.nest.flatten(outputs)]
+
+    return unfrozen
 
 
 def _input_spec(name: str, info: meta_graph_pb2.TensorInfo) -> InputSpec:
     shape = tf.TensorShape(info.tensor_shape)
     dtype = np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
     return InputSpec(name, dtype, None if shape.rank is None else tuple(shape.as_list()))
-
-
-def _frozen(
-    key: str, function: tf.types.experimental.ConcreteFunction, input_names: Sequence[str]
-) -> Callable[[list[Any]], Any]:
-    """`function` with its variables as constants, so that TensorFlow folds batch normalisation into convolutions.
-
-    Measured on ResNet50: a call takes a sixth less time. A function that cannot be frozen, for example because it
-    writes to a variable, is called as it is.
-    """
-    try:
-        frozen = convert_variables_to_constants_v2(function)
-    except (ValueError, RuntimeError, KeyError, tf.errors.OpError) as error:
-        reason = str(error)
-    else:
-        # Any other resource, such as a lookup table, remains as an additional input.
-        if len(frozen.inputs) == len(input_names):
-            return lambda values: frozen(*values)
-        reason = "it uses resources other than variables"
-    _log.warning("signature %s runs unfrozen, which is slower: %s", key, reason)
-    return lambda values: function(**dict(zip(input_names, values, strict=True)))

@@ -1,6 +1,6 @@
 """A signature of a model: its inputs and outputs, and the check that a request fits. Does not import TensorFlow."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +24,20 @@ class InputSpec:
 
     def check(self, value: NDArray[Any]) -> None:
         """Raises INVALID_ARGUMENT, naming this input, if the model cannot take `value`."""
-        if value.dtype != self.dtype:
-            raise invalid_argument(f"Input '{self.name}' expects {self.dtype.name} but {value.dtype.name} is provided")
-        if not self._fits(value.shape):
-            raise invalid_argument(
-                f"Input '{self.name}' expects shape {shape_text(self.shape or ())} but got {shape_text(value.shape)}"
-            )
+        self.check_type(value.dtype.name, value.shape)
         if self.dtype.kind == "f" and not np.isfinite(value).all():
             raise invalid_argument(f"Input '{self.name}' contains NaN or infinite values, which this server rejects")
 
-    def _fits(self, shape: tuple[int, ...]) -> bool:
+    def check_type(self, dtype: str, shape: Sequence[int]) -> None:
+        """Raises INVALID_ARGUMENT, naming this input, if the model takes no tensor of this type and shape."""
+        if dtype != self.dtype.name:
+            raise invalid_argument(f"Input '{self.name}' expects {self.dtype.name} but {dtype} is provided")
+        if not self._fits(shape):
+            raise invalid_argument(
+                f"Input '{self.name}' expects shape {shape_text(self.shape or ())} but got {shape_text(shape)}"
+            )
+
+    def _fits(self, shape: Sequence[int]) -> bool:
         if self.shape is None:
             return True
         return len(shape) == len(self.shape) and all(
@@ -52,14 +56,18 @@ class Signature:
 
     def check(self, inputs: Tensors) -> None:
         """Raises INVALID_ARGUMENT, naming the problem, unless `inputs` are exactly what this signature takes."""
+        self.check_names(inputs)
+        for name, value in inputs.items():
+            self.inputs[name].check(value)
+
+    def check_names(self, inputs: Collection[str]) -> None:
+        """Raises INVALID_ARGUMENT, with the names, unless they are the names of the inputs."""
         if set(inputs) != set(self.inputs):
             extra, missing = sorted(set(inputs) - set(self.inputs)), sorted(set(self.inputs) - set(inputs))
             raise invalid_argument(
                 f"input size does not match signature: {len(inputs)}!={len(self.inputs)}. "
                 f"Sent extra: {{{','.join(extra)}}}. Missing but required: {{{','.join(missing)}}}."
             )
-        for name, value in inputs.items():
-            self.inputs[name].check(value)
 
 
 def shape_text(shape: Sequence[int | None]) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tools.pins import ROOT
 
@@ -12,6 +13,9 @@ from tools.pins import ROOT
 # `google.rpc.Status`, and protobuf accepts only one definition. Google's comes with `grpc_status`, which its client
 # does not need over REST.
 sys.modules["grpc_status"] = None
+
+# `--hypothesis-profile=long`, of the tests that fuzz.
+settings.register_profile("long", max_examples=3000)
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""Requests that cost a server far more than their sender, of a model with an input `image_input`."""
+
+import gzip
+
+import numpy as np
+from tensorflow.core.framework import tensor_pb2
+from tensorflow_serving.apis import predict_pb2
+
+MIB = 1 << 20
+
+
+def rest_requests() -> dict[str, bytes]:
+    """Whole HTTP requests."""
+    zeros = b'{"instances": [' + b"0," * (8 * MIB) + b"0]}"
+    bodies = {
+        "16 KiB that are 16 MiB of lists": gzip.compress(b'{"instances": [' + b"[]," * (5 * MIB) + b"[]]}"),
+        "lists that do not end": gzip.compress(b"[" * (31 * MIB)),
+        "256 MiB of spaces": gzip.compress(b" " * (256 * MIB), 1),
+        "as many numbers as fit": gzip.compress(zeros),
+        "objects": gzip.compress(b'{"inputs": [' + b'{"":0},' * (2 * MIB) + b"0]}"),
+        "objects within the limit": gzip.compress(b'{"inputs": [' + b'{"":0},' * (500 * 1000) + b"0]}"),
+        "empty lists within the limit": gzip.compress(b'{"inputs": [' + b"[]," * (500 * 1000) + b"0]}"),
+        "numbers for the slow path": gzip.compress(b'{"inputs": [' + b"0.1," * (200 * 1000) + b"null]}"),
+        "numbers for the fast path": gzip.compress(b'{"inputs": [' + b"0," * (2 * MIB - 9) + b"0]}"),
+        "wide text": gzip.compress(b'{"inputs": "' + b"x" * (7 * MIB) + "\N{PILE OF POO}".encode() + b'"}'),
+        "an endless number": b'{"inputs": ' + b"9" * MIB + b"}",
+        "two members": gzip.compress(b"{}") * 2,
+        "a trailer": gzip.compress(b"{}") + b"x" * MIB,
+        "half a surrogate pair": b'{"signature_name": "\\ud800", "inputs": 1}',
+        "base64 beyond ASCII": '{"inputs": {"b64": "é"}}'.encode(),
+    }
+    requests = {
+        name: _http(b"POST /v1/models/resnet:predict", body, zipped=body[:2] == b"\x1f\x8b")
+        for name, body in bodies.items()
+    }
+    return requests | {
+        "a huge version": _http(b"POST /v1/models/resnet/versions/" + b"9" * 5000 + b":predict", b"{}"),
+        "headers without end": _http(b"GET /v1/models/resnet", b"", b"X: " + b"y" * (8 * MIB)),
+        "two lengths": _http(b"POST /v1/models/resnet:predict", b"{}", b"Content-Length: 3"),
+        "HEAD": _http(b"HEAD /v1/models/resnet", b""),
+        "OPTIONS": _http(b"OPTIONS *", b""),
+    }
+
+
+def grpc_messages() -> dict[str, bytes]:
+    """Predict requests as bytes."""
+
+    def image(shape=(1, 4, 4, 3), dtype=1, name="image_input", **fields) -> bytes:
+        request = predict_pb2.PredictRequest(model_spec={"name": "resnet"})
+        dims = {"dim": [{"size": size} for size in shape]}
+        request.inputs[name].CopyFrom(tensor_pb2.TensorProto(dtype=dtype, tensor_shape=dims, **fields))
+        return request.SerializeToString()
+
+    claims = {
+        f"{count} photographs of {side} pixels and one number, as type {dtype}": image(
+            (count, side, side, 3), dtype, float_val=[0]
+        )
+        for side in (4, 224)
+        for count in (1000, 1 << 20, 1 << 23, 1 << 40)
+        for dtype in (1, 2)
+    }
+    filters = predict_pb2.PredictRequest(model_spec={"name": "resnet"}, output_filter=[""] * (6 * MIB))
+    return claims | {
+        "text": image((1 << 28,), 7, string_val=[b"x"]),
+        "a tensor of another name": image((1 << 28,), name="x", float_val=[0]),
+        "a name of zeros": image(name="\0" * MIB),
+        "an unknown type": image(dtype=1234),
+        "a reference type": image(dtype=101),
+        "5,000 dimensions": image((1,) * 5000),
+        "3,000,000 dimensions": image((1,) * 3_000_000),
+        "numbers for another shape": image((3_900_000,), tensor_content=np.zeros(3_900_000, np.float32).tobytes()),
+        "single numbers for another shape": image((3_900_000,), float_val=np.zeros(3_900_000)),
+        "a larger message": image((5 << 20,), tensor_content=b"\0" * (20 * MIB)),
+        "6 Mi outputs": filters.SerializeToString(),
+    }
+
+
+def _http(start: bytes, body: bytes, more: bytes = b"X: y", *, zipped: bool = False) -> bytes:
+    encoding = b"Content-Encoding: gzip\r\n" if zipped else b""
+    return b"%b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%b%b\r\nContent-Length: %d\r\n\r\n%b" % (
+        start, encoding, more, len(body), body,
+    )  # fmt: skip
