@@ -23,6 +23,7 @@ def outcome(*, failed: int, reasons: tuple[str, ...]) -> LoadTestOutcome:
         counted_requests=100,
         cpu_peak_percent=99.0,
         locust_version="2.0",
+        machine={},
         capacity=None,
         reasons=reasons,
     )

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES
 from stacks.version import VERSION
+from tools.pins import ROOT
 
 SMOKE = PROFILES["smoke"]
 HEAVY = {"altair", "numpy", "pandas", "pulumi", "pyarrow", "tensorflow", "vl_convert"}
@@ -454,11 +456,12 @@ def test_the_version_is_that_of_manifests():
     assert invoke("--version").stdout == f"shapebench {VERSION}\n"
 
 
-def test_the_shells_completion_can_be_printed():
-    shown = subprocess.run(
-        [sys.executable, "-m", "shapebench", "--show-completion", "bash"], capture_output=True, text=True, check=True
-    )
-    assert "_SHAPEBENCH_COMPLETE" in shown.stdout
+def test_a_shell_can_complete_commands():
+    """As the script of `--install-completion` asks; that option itself looks for the shell that started it."""
+    asked = {"_SHAPEBENCH_COMPLETE": "complete_bash", "COMP_WORDS": "shapebench ver", "COMP_CWORD": "1"}
+    program = ROOT / ".venv/bin/shapebench"
+    shown = subprocess.run([program], env=os.environ | asked, capture_output=True, text=True, check=False)
+    assert shown.stdout.split() == ["verdict"]
 
 
 @pytest.mark.parametrize("columns", [80, 120])
