@@ -96,7 +96,7 @@ def no_upgrades(kind: str, behind: Path, folder: Path) -> Iterator[Passed]:
     passed = Passed()
     application = web.Application(client_max_size=2**24)
     application.router.add_route("*", "/{path:.*}", _Proxy(kind, api["clusters"][0]["cluster"], passed).pass_on)
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, shutdown_timeout=1)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(runner.setup())
     loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start())
@@ -110,5 +110,11 @@ def no_upgrades(kind: str, behind: Path, folder: Path) -> Iterator[Passed]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        # Whoever watches something through the proxy never ends by itself.
+        watching = asyncio.all_tasks(loop)
+        for task in watching:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*watching, return_exceptions=True))
         loop.run_until_complete(runner.cleanup())
+        loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
