@@ -114,7 +114,8 @@ def no_upgrades(kind: str, behind: Path, folder: Path) -> Iterator[Passed]:
         watching = asyncio.all_tasks(loop)
         for task in watching:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*watching, return_exceptions=True))
+        if watching:
+            loop.run_until_complete(asyncio.wait(watching))
         loop.run_until_complete(runner.cleanup())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
