@@ -362,9 +362,23 @@ def test_a_cpu_limit_of_the_variant_is_the_kernels_and_the_runs_are_of_another_v
         assert 0 <= values["throttled_ratio"] <= 1
 
 
-def test_without_websockets_all_rows_come_back_and_only_what_the_servers_used_is_missing(
-    stack: Stack, node: SingleNode, api: client.ApiClient, over_rest: Manifest, tmp_path: Path
+def test_a_destroy_leaves_nothing_of_it_and_keeps_the_runs(
+    stack: Stack, api: client.ApiClient, runs: list[Manifest], of_the_node: set[str]
 ) -> None:
+    kept = stack.runs()
+    assert PYTHON.name in running() - of_the_node, "the servers run"
+    stack.must("destroy", "--yes", "--skip-preview")
+    core = client.CoreV1Api(api)
+    assert {each.metadata.name for each in core.list_namespace().items} == OF_EVERY_CLUSTER
+    assert core.list_pod_for_all_namespaces().items == []
+    eventually(lambda: running() <= of_the_node, "no process of a container is left", within_s=30)
+    assert stack.runs() == kept
+
+
+def test_without_websockets_all_rows_come_back_and_only_what_the_servers_used_is_missing(
+    stack: Stack, node: SingleNode, tmp_path: Path
+) -> None:
+    # On a stack that is not up: Pulumi takes another address for another cluster, and would replace what is up.
     through = tmp_path / "kubeconfig"
     with no_upgrades(FORBIDS, node.kubeconfig, tmp_path) as passed:
         through.write_text(passed.kubeconfig)
@@ -381,19 +395,4 @@ def test_without_websockets_all_rows_come_back_and_only_what_the_servers_used_is
     samples = ResultsStore(str(stack.results)).samples(run)
     used = samples.filter(pc.equal(samples["quantity"], "cpu_cores"))
     assert set(used["subject"].to_pylist()) == {"generator"}
-    # With another address of the API server Pulumi takes the cluster for another one, and in the end deletes what it
-    # takes for the old one's: the servers that were sampled are gone, and this test is the last but one.
     assert len(requests_by_replica(samples)) == REPLICAS
-
-
-def test_a_destroy_leaves_nothing_of_it_and_keeps_the_runs(
-    stack: Stack, api: client.ApiClient, runs: list[Manifest], of_the_node: set[str]
-) -> None:
-    kept = stack.runs()
-    assert PYTHON.name in running() - of_the_node, "the servers run"
-    stack.must("destroy", "--yes", "--skip-preview")
-    core = client.CoreV1Api(api)
-    assert {each.metadata.name for each in core.list_namespace().items} == OF_EVERY_CLUSTER
-    assert core.list_pod_for_all_namespaces().items == []
-    eventually(lambda: running() <= of_the_node, "no process of a container is left", within_s=30)
-    assert stack.runs() == kept
