@@ -11,7 +11,7 @@ from analysis.report.charts.series import Series, series_of
 from analysis.results.columns import read_columns
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
-from analysis.results.resource_usage import ResourceUsage, read_resource_usage
+from analysis.results.resource_usage import ResourceUsage, resource_usage_of
 from analysis.results.store import ResultsStore
 from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
@@ -87,6 +87,6 @@ def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) ->
     if not rows.every.ok.size and rows.missing:
         return Run(name, manifest, summary, None), figures
     series = series_of(rows, manifest)
-    usage = read_resource_usage(rows, store, manifest, series.window_s)
+    usage = resource_usage_of(rows, manifest, series.window_s)
     curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if summary.valid else None
     return Run(name, manifest, summary, series, usage, curve), figures

@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
+from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
 
 Integers = npt.NDArray[np.int64]
@@ -87,10 +88,11 @@ class Columns:
 
 @dataclass(frozen=True)
 class RunRows:
-    """All rows of a run, the rows of the phase that counts, and why rows are missing, if any are."""
+    """All rows of a run, the rows of the phase that counts, its samples, and why any of these are missing."""
 
     every: Columns
     counted: Columns
+    samples: pa.Table
     missing: tuple[str, ...]
 
 
@@ -110,7 +112,8 @@ def read_columns(store: ResultsStore, manifest: Manifest) -> RunRows:
         every, missing = _EMPTY, [f"the rows cannot be read: {error}"]
     if isinstance(samples := store.samples(manifest), Problem):
         missing.append(f"samples are missing: {samples.path} {samples.why}")
-    return RunRows(every, every.where(every.phase.equal(manifest.counted_phase)), tuple(missing))
+        samples = SAMPLES_SCHEMA.empty_table()
+    return RunRows(every, every.where(every.phase.equal(manifest.counted_phase)), samples, tuple(missing))
 
 
 def rows_in_order(store: ResultsStore, manifest: Manifest) -> Iterator[pa.Table]:

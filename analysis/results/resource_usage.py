@@ -9,7 +9,6 @@ import pyarrow as pa
 from analysis.results.bottleneck import Bottleneck, CpuUse, bottleneck_of
 from analysis.results.columns import RunRows
 from analysis.results.counters import ServerCounters, read_server_counters
-from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.samples import (
     CPU_CORES,
@@ -19,11 +18,9 @@ from analysis.results.samples import (
     MOST_CORES,
     OTHER_CPU_CORES,
     OTHER_MEMORY_BYTES,
-    SAMPLES_SCHEMA,
     SERVER,
     THROTTLED_RATIO,
 )
-from analysis.results.store import ResultsStore
 from analysis.results.thresholds import GENERATOR_BUSY_CORES
 
 # A sample is of the time since the one before. The first is of as long as usual; the generator takes one a second.
@@ -56,12 +53,10 @@ class ResourceUsage:
     counted: ServerCounters | None
 
 
-def read_resource_usage(rows: RunRows, store: ResultsStore, manifest: Manifest, window_s: int) -> ResourceUsage:
-    """Read the samples of a run; seconds count from when its first request was due."""
-    samples = store.samples(manifest)
-    table = SAMPLES_SCHEMA.empty_table() if isinstance(samples, Problem) else samples
+def resource_usage_of(rows: RunRows, manifest: Manifest, window_s: int) -> ResourceUsage:
+    """By the samples of a run; seconds count from when its first request was due."""
     first_us, last_us = rows.every.span_us or (0, 0)
-    within = _each_second(_by_replica(table, first_us), (last_us - first_us) / 1e6)
+    within = _each_second(_by_replica(rows.samples, first_us), (last_us - first_us) / 1e6)
     counted = within.iloc[:0]
     if span_us := rows.counted.span_us:
         from_s, to_s = ((edge_us - first_us) / 1e6 for edge_us in span_us)
@@ -75,7 +70,7 @@ def read_resource_usage(rows: RunRows, store: ResultsStore, manifest: Manifest, 
             uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), serving.replicas * serving.busy_threads
         ),
         others=_others(counted),
-        counted=read_server_counters(rows, table),
+        counted=read_server_counters(rows, rows.samples),
     )
 
 

@@ -216,7 +216,7 @@ class ResultsStore:
     def samples(self, manifest: Manifest) -> pa.Table | Problem:
         """The samples of a run, an empty table where there are none, or what is wrong with their file."""
         path = samples_path(manifest.stack, manifest.run_id)
-        stored = next((each for each in manifest.files or () if each.name == posixpath.basename(path)), None)
+        stored = named_files(manifest).get(path)
         if stored is None and (manifest.files is not None or not self._exists(path)):
             return SAMPLES_SCHEMA.empty_table()
         file = self._open(path, stored, SAMPLES_SCHEMA)

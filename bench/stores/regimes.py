@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.results.columns import RunRows
+from analysis.results.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import make_columns
 
 Floats = npt.NDArray[np.float64]
@@ -76,7 +77,7 @@ def _run(traffic: Traffic, run: int, slower: float) -> RunRows:
     due_us = np.round(due_s * 1e6).astype(np.int64)
     end_us = due_us + np.round(traffic.response_s[run] * slower * 1e6).astype(np.int64)
     every = make_columns(due_us, end_us, ok)
-    return RunRows(every, every.where(due_s >= WARMUP_S * slower), ())
+    return RunRows(every, every.where(due_s >= WARMUP_S * slower), SAMPLES_SCHEMA.empty_table(), ())
 
 
 def poisson(rng: np.random.Generator, runs: int) -> Floats:

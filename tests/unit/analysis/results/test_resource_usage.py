@@ -5,7 +5,7 @@ import pytest
 
 from analysis.results.bottleneck import Part
 from analysis.results.columns import read_columns
-from analysis.results.resource_usage import read_resource_usage
+from analysis.results.resource_usage import resource_usage_of
 from analysis.results.samples import SAMPLES_SCHEMA
 from bench.stores.synthetic import STARTED_AT, make_manifest
 from stacks.load_profiles import PROFILES
@@ -40,7 +40,7 @@ def sampled(subject, cores_at, most_cores=8.0, memory_bytes=100 * MB):
 
 
 def read(store, manifest, window_s=1):
-    return read_resource_usage(read_columns(store, manifest), store, manifest, window_s)
+    return resource_usage_of(read_columns(store, manifest), manifest, window_s)
 
 
 def test_samples_lie_on_the_time_axis_of_the_rows(store, table, row):

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.results.columns import RunRows
+from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.statistics.cells import CELLS, Cells, Tail, cells_of
 from analysis.statistics.within import run_figures
 from bench.stores.synthetic import make_columns
@@ -16,7 +17,7 @@ def hold(due_s, latency_s, ok=None):
 
 
 def counted(rows, quantiles=(0.99,)):
-    return cells_of(RunRows(rows, rows, ()), quantiles)
+    return cells_of(RunRows(rows, rows, SAMPLES_SCHEMA.empty_table(), ()), quantiles)
 
 
 OUTCOMES = st.lists(
@@ -93,7 +94,7 @@ def test_intervals_are_those_of_the_plain_definitions(seed):
 def test_answers_count_where_they_came_if_that_is_in_the_hold():
     rows = hold([0, 480], [5.5, 1])
     every = hold([-2, -1, 0, 480], [1, 1.5, 5.5, 1])
-    cells = cells_of(RunRows(every, rows, ()), (0.99,))
+    cells = cells_of(RunRows(every, rows, SAMPLES_SCHEMA.empty_table(), ()), (0.99,))
     assert cells.duration_s == 480
     assert np.flatnonzero(cells.arrived).tolist() == [0, 5]
 

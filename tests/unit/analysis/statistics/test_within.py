@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.results.columns import RunRows
+from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.statistics.cells import cells_of
 from analysis.statistics.within import run_figures
 from bench.stores.regimes import REGIMES
@@ -17,7 +18,7 @@ def figures(due_s, response_s, ok=None):
     end_us = due_us + np.round(np.asarray(response_s) * 1e6).astype(np.int64)
     good = np.ones(due_us.size, dtype=bool) if ok is None else np.asarray(ok)
     rows = make_columns(due_us, end_us, good)
-    return run_figures("run", cells_of(RunRows(rows, rows, ()), (0.5, 0.99)))
+    return run_figures("run", cells_of(RunRows(rows, rows, SAMPLES_SCHEMA.empty_table(), ()), (0.5, 0.99)))
 
 
 def a_run(requests=5000, seed=1, rate_rps=50.0, **changes):
