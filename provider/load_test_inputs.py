@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from analysis.results.manifest import Model
 from loadtest.generator.plan import LoadTestPlan, load_plan
+from provider.cluster_inputs import ClusterInputs
 from provider.resource import ResourceInputs
 from serving.servers import server_named
 from stacks.load_profiles import LoadProfile
@@ -63,14 +62,9 @@ class LocalLoadTestInputs(LoadTestInputs):
     rest_url: str
 
 
-class ClusterLoadTestInputs(LoadTestInputs):
+class ClusterLoadTestInputs(LoadTestInputs, ClusterInputs):
     """components.load_test.cluster.ClusterLoadTestRunArgs, as the engine sends it."""
 
-    kubeconfig: Annotated[str | None, Field(repr=False)] = None
-    context: str | None = None
-    namespace: str
-    selector: Mapping[str, str]
-    replicas: int
     generator_image: str
     node_selector: Mapping[str, str]
     start_timeout_s: float

@@ -5,11 +5,8 @@ import time
 from provider.cluster.api import Json
 from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import AVAILABLE, GENERATOR, PREPARE, SIDECAR
-from provider.cluster.pod_status import container_state, is_blocked, loss_reason, pending_reason
+from provider.cluster.pod_status import Blockage, container_state, loss_reason, pending_reason
 from provider.resource import Operation, ResourceError
-
-# An image that cannot be pulled: a registry may recover within this time.
-_BLOCKED_LIMIT_S = 60.0
 
 # What the failure of an init container means.
 _INIT_FAILURES = {
@@ -23,7 +20,7 @@ _LOG_LINES = 20
 def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
     """The pod once its containers run; raises ResourceError where it cannot, or the wait is cancelled."""
     began = time.monotonic()
-    blocked_since: float | None = None
+    blockage = Blockage()
     while True:
         status = pod.read()
         if status is not None and all(_has_started(status, container) for container in (GENERATOR, SIDECAR)):
@@ -36,9 +33,8 @@ def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
                     " load pool's nodes, and run `pulumi up` again"
                 )
         now = time.monotonic()
-        blocked = status is not None and is_blocked(status)
-        blocked_since = (blocked_since or now) if blocked else None
-        if now - began > timeout_s or (blocked_since and now - blocked_since > _BLOCKED_LIMIT_S):
+        blocked = blockage.is_final([status] if status else [], now)
+        if blocked or now - began > timeout_s:
             raise ResourceError(
                 f"the load generator's pod did not start within {now - began:.0f} s, so nothing was measured:"
                 f" {_pending_reason(pod, status)}"

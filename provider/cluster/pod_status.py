@@ -14,6 +14,8 @@ _DISRUPTED = "DisruptionTarget"
 
 # Reasons for which a container waits until somebody changes something.
 _BLOCKING_REASONS = {"ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
+# A registry may recover within this time.
+_BLOCKED_LIMIT_S = 60.0
 
 # Reasons of a container's end that say nothing more than its exit code.
 _ORDINARY = {"Completed", "Error"}
@@ -86,10 +88,22 @@ def pending_reason(pod: Json) -> str:
     return "; ".join(dict.fromkeys(reasons or unmet))
 
 
-def is_blocked(pod: Json) -> bool:
+def _is_blocked(pod: Json) -> bool:
     """Whether a container waits for something that somebody has to change, such as the name of its image."""
     waiting = ((status.get("state") or {}).get("waiting") or {} for status in _statuses(pod))
     return any(state.get("reason") in _BLOCKING_REASONS for state in waiting)
+
+
+class Blockage:
+    """How long pods have been blocked without a break."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def is_final(self, pods: Iterable[Json], now_s: float) -> bool:
+        """Whether one of these pods is blocked, and one was at every call for longer than a registry may need."""
+        self._since_s = (self._since_s or now_s) if any(map(_is_blocked, pods)) else None
+        return self._since_s is not None and now_s - self._since_s > _BLOCKED_LIMIT_S
 
 
 def ends(pod: Json) -> Iterator[ContainerEnd]:

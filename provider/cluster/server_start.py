@@ -4,13 +4,11 @@ import time
 from collections.abc import Iterator, Mapping
 
 from provider.cluster.api import Cluster, Json
-from provider.cluster.pod_status import ContainerEnd, ends, is_blocked, pending_reason
+from provider.cluster.pod_status import Blockage, ContainerEnd, ends, pending_reason
 from provider.cluster.server_pods import ServerPod, selector_of, server_pods
 from provider.resource import Operation, ResourceError
 
 _POLL_S = 1.0
-# An image that cannot be pulled: a registry may recover within this time.
-_BLOCKED_LIMIT_S = 60.0
 # One restart mends a server that did not find its model; one that ends again has another reason.
 _ENDS_ALLOWED = 1
 _MESSAGE_LINES = 10
@@ -23,7 +21,7 @@ def wait_for_servers(
 ) -> list[ServerPod]:
     """The servers once all are ready, and no others exist; raises ResourceError where that is not to be."""
     began = time.monotonic()
-    blocked_since: float | None = None
+    blockage = Blockage()
     before: dict[_Key, int] | None = None
     while True:
         pods = [pod for pod in cluster.pods(selector_of(selector)) if not pod["metadata"].get("deletionTimestamp")]
@@ -34,10 +32,10 @@ def wait_for_servers(
         before = {key: end.count for key, end in _all_ends(pods)} if before is None else before
         _require_starts(pods, before)
         now = time.monotonic()
-        blocked_since = (blocked_since or now) if any(map(is_blocked, pods)) else None
+        blocked = blockage.is_final(pods, now)
         state = f"{replicas} declared, {len(servers)} created, {ready} ready"
         reasons = "; ".join(dict.fromkeys(filter(None, map(pending_reason, pods)))) or "the cluster gives no reason"
-        if now - began > limit_s or (blocked_since and now - blocked_since > _BLOCKED_LIMIT_S):
+        if blocked or now - began > limit_s:
             raise ResourceError(
                 f"after {now - began:.0f} s not all servers are ready ({state}), so nothing was measured; correct"
                 f" the cause, and run `pulumi up` again: {reasons}"

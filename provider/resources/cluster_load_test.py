@@ -17,6 +17,7 @@ from loadtest.result.samples import read_all_samples
 from loadtest.result.validity.servers import Servers
 from loadtest.run import pod as layout
 from provider.cluster.api import REQUIRED_RIGHTS, Cluster
+from provider.cluster.connection import connect
 from provider.cluster.job_pod import JobPod
 from provider.cluster.job_result import JobResult
 from provider.cluster.load_job import GENERATOR, job, jobs_selector
@@ -54,13 +55,7 @@ class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
 
 
 def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
-    from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
-
-    def on_connection_lost(seconds: float) -> None:
-        operation.status(f"no connection to the cluster's API for {seconds:.0f} s; a test that runs there continues")
-
-    access = Access(inputs.kubeconfig, inputs.context)
-    api = KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost)
+    api = connect(inputs, operation, "; a test that runs there continues")
     if missing := api.missing_rights(REQUIRED_RIGHTS):
         raise ResourceError(
             f"the kubeconfig's user lacks permissions in namespace {inputs.namespace}: {', '.join(missing)}; the load"

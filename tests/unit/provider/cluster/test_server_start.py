@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provider.cluster import server_start
+from provider.cluster import pod_status, server_start
 from provider.cluster.server_start import wait_for_servers
 from provider.resource import Operation, ResourceError
 from provider.resources.server_start import ServerStart
@@ -119,7 +119,7 @@ def test_a_server_may_be_restarted_once_and_the_second_end_says_what_its_log_doe
 
 
 def test_an_image_that_cannot_be_pulled_is_named_before_the_time_is_over(monkeypatch):
-    monkeypatch.setattr(server_start, "_BLOCKED_LIMIT_S", 0.05)
+    monkeypatch.setattr(pod_status, "_BLOCKED_LIMIT_S", 0.05)
     state = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nope:1"'}}
     with pytest.raises(
         ResourceError, match=r'not all servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"$'

@@ -1,0 +1,19 @@
+"""The connection to the cluster that a resource's inputs name."""
+
+from typing import TYPE_CHECKING
+
+from provider.cluster_inputs import ClusterInputs
+from provider.resource import Operation
+
+if TYPE_CHECKING:
+    from provider.cluster.kube_api import KubeApi
+
+
+def connect(inputs: ClusterInputs, operation: Operation, continues: str = "") -> "KubeApi":
+    """The API of the cluster; `continues` is what goes on there while the connection is lost."""
+    from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
+
+    def on_connection_lost(seconds: float) -> None:
+        operation.status(f"no connection to the cluster's API for {seconds:.0f} s{continues}")
+
+    return KubeApi(Access(inputs.kubeconfig, inputs.context), inputs.namespace, operation.cancelled, on_connection_lost)

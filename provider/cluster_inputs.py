@@ -1,0 +1,18 @@
+"""The inputs that name a cluster, and the server's pods in it."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from provider.resource import ResourceInputs
+
+
+class ClusterInputs(ResourceInputs):
+    """The kubeconfig's text, whose current context is used; without one, the user's own and its context `context`."""
+
+    kubeconfig: Annotated[str | None, Field(repr=False)] = None
+    context: str | None = None
+    namespace: str
+    selector: Mapping[str, str]
+    replicas: int
