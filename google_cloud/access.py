@@ -19,6 +19,7 @@ from google.auth.credentials import Credentials
 from google.auth.exceptions import GoogleAuthError
 from pydantic.alias_generators import to_camel
 
+from google_cloud.auth_plugin import LOGIN
 from stacks.files import GOOGLE_PREFIX
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
@@ -61,16 +62,15 @@ def access_of(google: Mapping[str, str], project: str | None = None) -> Access:
 
 def keys_for_the_provider_only(access: Access) -> dict[str, str]:
     """Settings of credentials that gke-gcloud-auth-plugin does not read, and what to use in place of each."""
-    login = "gcloud auth application-default login"
     used = {
-        ("gcp:accessToken", "GOOGLE_OAUTH_ACCESS_TOKEN"): (access.token, login),
+        ("gcp:accessToken", "GOOGLE_OAUTH_ACCESS_TOKEN"): (access.token, LOGIN),
         ("gcp:credentials", *_KEY_VARIABLES): (
             access.key,
             "export GOOGLE_APPLICATION_CREDENTIALS=<path of the credentials file>",
         ),
         ("gcp:impersonateServiceAccount", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"): (
             access.impersonate,
-            f"{login} --impersonate-service-account={access.impersonate}",
+            f"{LOGIN} --impersonate-service-account={access.impersonate}",
         ),
     }
     return {" or ".join(names): instead for names, (value, instead) in used.items() if value}

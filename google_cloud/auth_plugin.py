@@ -19,6 +19,9 @@ INSTALL_COMMANDS = (
     f"sudo apt-get install google-cloud-cli-{AUTH_PLUGIN}  # where gcloud is installed with apt",
 )
 
+# The login that both use.
+LOGIN = "gcloud auth application-default login"
+
 _TRIAL_LIMIT_S = 30.0
 _MESSAGE_LENGTH = 300
 # The head of a line of Go's klog: severity, time, process and place.

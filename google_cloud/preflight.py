@@ -5,13 +5,18 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from google_cloud.access import Access, NoCredentialsError, keys_for_the_provider_only
-from google_cloud.auth_plugin import AUTH_PLUGIN, INSTALL_COMMANDS, PluginFailedError, PluginMissingError, try_plugin
+from google_cloud.auth_plugin import (
+    AUTH_PLUGIN,
+    INSTALL_COMMANDS,
+    LOGIN,
+    PluginFailedError,
+    PluginMissingError,
+    try_plugin,
+)
 from google_cloud.inventory import CloudResource, clusters, node_pools
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
 from stacks.names import label_value
 from stacks.quota_needs import APIS, Need, added, needs
-
-LOGIN = "gcloud auth application-default login"
 
 # One permission for each kind of resource that a stack creates, and the narrowest predefined role that has it.
 ROLES = {

@@ -4,12 +4,11 @@ Where the engine finds no plugin, the program of a stack ends in a traceback of 
 """
 
 import os
-import shutil
 import subprocess
-from importlib import metadata
-from pathlib import Path
 
 import pulumi
+
+from google_cloud.gcp_plugin import INSTALL_COMMAND, VERSION, installed_gcp_plugin
 
 # Five attempts of Pulumi's take 20 s without a network; the plugin is 60 MB.
 _DOWNLOAD_LIMIT_S = 600
@@ -17,14 +16,11 @@ _DOWNLOAD_LIMIT_S = 600
 
 def why_no_gcp_plugin() -> str | None:
     """Download the plugin where it is missing; returns why that was not possible, None where the plugin is there."""
-    version = metadata.version("pulumi-gcp")
-    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    if shutil.which("pulumi-resource-gcp") or (home / f"plugins/resource-gcp-v{version}").is_dir():
+    if installed_gcp_plugin(os.environ):
         return None
-    command = ["pulumi", "plugin", "install", "resource", "gcp", version]
-    pulumi.log.info(f"downloading Pulumi's gcp plugin {version}")
+    pulumi.log.info(f"downloading Pulumi's gcp plugin {VERSION}")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_DOWNLOAD_LIMIT_S)
+        done = subprocess.run(INSTALL_COMMAND, capture_output=True, text=True, check=False, timeout=_DOWNLOAD_LIMIT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = str(error)
     else:
@@ -32,6 +28,6 @@ def why_no_gcp_plugin() -> str | None:
             return None
         reason = " ".join(done.stderr.split())
     return (
-        f"Pulumi's gcp plugin {version} is missing and cannot be downloaded, so this stack can neither be previewed nor"
-        f" changed; connect to the internet, or install it: `{' '.join(command)}`. Pulumi says: {reason}"
+        f"Pulumi's gcp plugin {VERSION} is missing and cannot be downloaded, so this stack can neither be previewed nor"
+        f" changed; connect to the internet, or install it: `{' '.join(INSTALL_COMMAND)}`. Pulumi says: {reason}"
     )

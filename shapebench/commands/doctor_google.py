@@ -3,13 +3,11 @@
 import json
 import shutil
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 
-from google_cloud.auth_plugin import AUTH_PLUGIN, INSTALL_COMMANDS
+from google_cloud.auth_plugin import AUTH_PLUGIN, INSTALL_COMMANDS, LOGIN
+from google_cloud.gcp_plugin import INSTALL_COMMAND, VERSION, installed_gcp_plugin
 from shapebench.finding import Finding
-
-_LOGIN = "gcloud auth application-default login"
 
 
 def google_findings(environment: Mapping[str, str]) -> list[Finding]:
@@ -39,19 +37,16 @@ def _credentials(environment: Mapping[str, str]) -> Finding:
         kind = json.loads(path.read_text(encoding="utf-8"))["type"]
     except FileNotFoundError:
         if named:
-            return Finding(what, "note", f"no {path}", f"correct GOOGLE_APPLICATION_CREDENTIALS, or {_LOGIN}")
-        return Finding(what, "optional", f"no {path}", f"for GKE stacks: {_LOGIN}")
+            return Finding(what, "note", f"no {path}", f"correct GOOGLE_APPLICATION_CREDENTIALS, or {LOGIN}")
+        return Finding(what, "optional", f"no {path}", f"for GKE stacks: {LOGIN}")
     except (OSError, ValueError, KeyError, TypeError):
-        return Finding(what, "note", f"{path} is no credentials file", _LOGIN)
+        return Finding(what, "note", f"{path} is no credentials file", LOGIN)
     return Finding(what, "ok", f"{kind} ({path})")
 
 
 def _gcp_plugin(environment: Mapping[str, str]) -> Finding:
-    what, version = "Pulumi's gcp plugin", metadata.version("pulumi-gcp")
-    on_path = shutil.which("pulumi-resource-gcp", path=environment["PATH"])
-    home = Path(environment.get("PULUMI_HOME") or Path(environment.get("HOME", "~")) / ".pulumi")
-    installed = home / f"plugins/resource-gcp-v{version}"
-    if on_path or installed.is_dir():
-        return Finding(what, "ok", on_path or f"{version} ({installed})")
-    mend = f"for GKE stacks, if Pulumi cannot download it by itself: pulumi plugin install resource gcp {version}"
-    return Finding(what, "optional", f"{version} is not installed; the first preview downloads it", mend)
+    what = "Pulumi's gcp plugin"
+    if path := installed_gcp_plugin(environment):
+        return Finding(what, "ok", f"{VERSION} ({path})" if path.is_dir() else str(path))
+    mend = f"for GKE stacks, if Pulumi cannot download it by itself: {' '.join(INSTALL_COMMAND)}"
+    return Finding(what, "optional", f"{VERSION} is not installed; the first preview downloads it", mend)

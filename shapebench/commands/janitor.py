@@ -8,11 +8,11 @@ from typing import Any, TextIO
 from analysis.formatting import MISSING, money
 from analysis.report.tables import Table
 from google_cloud.access import NoCredentialsError, access_of
+from google_cloud.auth_plugin import LOGIN
 from google_cloud.day_cost import daily_usd
 from google_cloud.interrupted_update import interrupted_names
 from google_cloud.inventory import inventory
 from google_cloud.leftovers import Leftover, Why, leftovers
-from google_cloud.preflight import LOGIN
 from google_cloud.removal import Remover
 from google_cloud.rest import CloudError, GoogleClient
 from shapebench.output import CommandError, note, print_json, print_table
