@@ -31,14 +31,14 @@ def pod_spec(resource: Resource) -> object:
 
 
 def containers(resource: Resource) -> list[object]:
-    """All containers of those pods, init containers included."""
+    """The containers of those pods, init containers included."""
     spec = pod_spec(resource)
     return [each for key in ("initContainers", "containers") for each in each_in(at(spec, key))]
 
 
-def ephemeral_containers(resource: Resource) -> list[object]:
-    """Containers for debugging, which Kubernetes gives no resources of their own."""
-    return each_in(at(pod_spec(resource), "ephemeralContainers"))
+def every_container(resource: Resource) -> list[object]:
+    """Those and the ephemeral ones, for debugging, which Kubernetes gives no resources of their own."""
+    return [*containers(resource), *each_in(at(pod_spec(resource), "ephemeralContainers"))]
 
 
 def container_name(container: object) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from policy.kinds import CLUSTER
-from policy.resource import UNKNOWN, Resource, at, each_in
+from policy.resource import Resource, at, each_in
 
 _BASIC_ROLES = {"roles/owner", "roles/editor", "roles/viewer"}
 _EVERYBODY = {"allUsers", "allAuthenticatedUsers"}
@@ -32,23 +32,18 @@ def check(resource: Resource) -> Iterator[str]:
 
 def _on_google(resource: Resource) -> Iterator[str]:
     role = resource.get("role")
-    if role in _BASIC_ROLES:
+    if isinstance(role, str) and role in _BASIC_ROLES:
         yield (
             f"it grants {role}, which reaches every service of the project; grant the predefined role of the one"
             " service that is needed"
         )
-    public = _EVERYBODY & {resource.get("member"), *each_in(resource.get("members")), _acl_entity(resource)}
-    for member in sorted(map(str, public)):
+    # `entity` is the holder of an entry in an access control list of Cloud Storage.
+    holders = [resource.get("member"), resource.get("entity"), *each_in(resource.get("members"))]
+    for member in sorted({each for each in holders if isinstance(each, str) and each in _EVERYBODY}):
         yield (
             f"it grants {role if isinstance(role, str) else 'access'} to {member}, so anybody on the internet has it;"
             " name the account that needs it"
         )
-
-
-def _acl_entity(resource: Resource) -> object:
-    """The holder of an entry in an access control list of Cloud Storage."""
-    entity = resource.get("entity")
-    return None if entity is UNKNOWN else entity
 
 
 def _binding(resource: Resource) -> Iterator[str]:

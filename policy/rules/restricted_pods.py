@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policy.kinds import container_name, containers, ephemeral_containers, pod_spec
+from policy.kinds import container_name, every_container, pod_spec
 from policy.resource import UNKNOWN, Resource, at, each_in
 
 _HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
@@ -26,7 +26,7 @@ def check(resource: Resource) -> Iterator[str]:
                 f"volume {at(volume, 'name')} is a hostPath, which gives pods the node's own files; use an emptyDir,"
                 " a ConfigMap or a bucket"
             )
-    for container in [*containers(resource), *ephemeral_containers(resource)]:
+    for container in every_container(resource):
         yield from _container(container)
 
 
