@@ -6,7 +6,6 @@ import pulumi
 from pulumi_kubernetes.core import v1 as core
 
 import serving.model_access
-from components.serving.variant import TfServingArgs
 
 # Less than four minutes with the start of the pod, and more than IAM's typical two.
 MODEL_ACCESS_LIMIT_S = 180
@@ -22,19 +21,19 @@ def script_files() -> dict[str, str]:
     return {_SCRIPT: Path(serving.model_access.__file__).read_text(encoding="utf-8")}
 
 
-def init_container(args: TfServingArgs, config_dir: PurePosixPath, alike: core.ContainerArgs) -> core.ContainerArgs:
+def init_container(
+    image: str, model_uri: pulumi.Input[str], config_dir: PurePosixPath, alike: core.ContainerArgs
+) -> core.ContainerArgs:
     """The init container; `alike` is the server's, whose resources, security and config files it has too.
 
     With the server's own resources it changes neither where the pod fits nor its quality of service.
     """
-    if args.bucket is None:
-        raise ValueError("the model is not in a bucket, so there is no access to wait for")
     return core.ContainerArgs(
         name="model-access",
-        image=args.bucket.image,
+        image=image,
         image_pull_policy="IfNotPresent",
         command=["python", "-I", str(config_dir / _SCRIPT)],
-        args=[_METADATA_URL, _STORAGE_URL, pulumi.Output.from_input(args.model_uri), str(MODEL_ACCESS_LIMIT_S)],
+        args=[_METADATA_URL, _STORAGE_URL, pulumi.Output.from_input(model_uri), str(MODEL_ACCESS_LIMIT_S)],
         resources=alike.resources,
         security_context=alike.security_context,
         volume_mounts=alike.volume_mounts,

@@ -28,7 +28,9 @@ def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecAr
     return core.PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=SERVER_LABELS),
         spec=core.PodSpecArgs(
-            init_containers=[init_container(args, _CONFIG_DIR, server)] if args.bucket else None,
+            init_containers=[init_container(args.bucket.image, args.model_uri, _CONFIG_DIR, server)]
+            if args.bucket
+            else None,
             containers=[server],
             volumes=[
                 core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=config_map)),

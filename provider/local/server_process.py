@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -88,11 +88,15 @@ def start_detached(command: Sequence[str], log: Path) -> ProcessIdentity:
     return ProcessIdentity.of(process.pid) or ProcessIdentity(process.pid, "ended")
 
 
-def stop_all(folder: Path) -> list[ProcessIdentity]:
-    """Stop every process that was started with its log in `folder`; returns them."""
+def stop_all(folder: Path, say: Callable[[str], None]) -> list[ProcessIdentity]:
+    """Stop every process that was started with its log in `folder`, and say so of each; returns them.
+
+    Called where no server runs that a state knows, so each is of an update that was killed after it had started it.
+    """
     found = [process for pid in psutil.pids() if (process := ProcessIdentity.of(pid)) and _folder_of(process) == folder]
     for process in found:
         process.stop()
+        say(f"stopped process {process.pid}, a server that an interrupted update left running")
     return found
 
 

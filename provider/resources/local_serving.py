@@ -92,9 +92,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
 
     def run_create(self, inputs: LocalServingInputs, operation: Operation) -> Props:
         state_dir = Path(inputs.state_dir)
-        for process in stop_all(state_dir):
-            # No state knows it: an update was killed after it had started it.
-            operation.info(f"stopped process {process.pid}, a server that an interrupted update left running")
+        stop_all(state_dir, operation.info)
         require_free_port("restPort", inputs.rest_port)
         require_free_port("grpcPort", inputs.grpc_port)
         log = state_dir / "server.log"

@@ -35,5 +35,4 @@ class ServerCleanup(Resource[ServerCleanupInputs, ServerCleanupState]):
         return self.run_create(inputs, operation)
 
     def run_delete(self, state: ServerCleanupState, operation: Operation) -> None:
-        for process in stop_all(Path(state.state_dir)):
-            operation.info(f"stopped process {process.pid}, a server that an interrupted update left running")
+        stop_all(Path(state.state_dir), operation.info)

@@ -37,9 +37,8 @@ def from_proto(spec: InputSpec, tensor: tensor_pb2.TensorProto) -> NDArray[Any]:
         raise _parsing_error(spec, f"a tensor cannot have the shape {sizes}")
     try:
         dtype = tf.as_dtype(tensor.dtype)
-        if dtype != tf.as_dtype(spec.dtype):
-            spec.check_type(dtype.name, sizes)
-        spec.check_type(spec.dtype.name, sizes)
+        # NumPy has another name for text than TensorFlow.
+        spec.check_type(spec.dtype.name if dtype == tf.as_dtype(spec.dtype) else dtype.name, sizes)
         if dtype == tf.float32 and tensor.tensor_content:
             return np.frombuffer(tensor.tensor_content, dtype=np.float32).reshape(sizes)
         size_bytes = math.prod(sizes) * max(spec.dtype.itemsize, 1)

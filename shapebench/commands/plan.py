@@ -64,7 +64,7 @@ def _print_text(plan: Plan) -> None:
     best, requirement = plan.candidates[0], plan.requirement
     if plan.is_rehearsal:
         print_text("A rehearsal on one machine, not a plan for a cluster: its server shared the cores with the load.")
-    print(_headline(best, requirement) + "\n")
+    print_text(_headline(best, requirement) + "\n")
     numbers = ("capacity per node, 1/s", "nodes", "range", "USD/month", "simulated p99, ms", "p99 with a zone lost")
     print_table(Table.of("Plans", ("variant", "basis"), numbers, map(_row, plan.candidates)))
     print()
@@ -72,7 +72,7 @@ def _print_text(plan: Plan) -> None:
     sums = [(each.name, each.counts, *_usd(each.hourly)) for each in cost.sums(best.cost)]
     title = f"Monthly cost of {best.nodes} × {best.model.manifest.shape.machine_type}, {best.cost.region}"
     print_table(Table.of(title, ("item", "SKU"), ("USD/h", "USD/730 h"), [*items, *sums]), title)
-    print("\n" + "\n".join(_findings(best, requirement)))
+    print_text("\n" + "\n".join(_findings(best, requirement)))
 
 
 def _headline(best: Candidate, requirement: Requirement) -> str:

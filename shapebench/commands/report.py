@@ -8,7 +8,7 @@ from analysis.report.headline import headline
 from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
 from analysis.verdict.objective import Objective
-from shapebench.output import CommandError, note
+from shapebench.output import CommandError, note, print_text
 from shapebench.skipped import note_skipped
 
 
@@ -17,7 +17,7 @@ def report_runs(uri: str, folder: Path, objective: Objective, *, seed: bool = Fa
     findings = _findings(ResultsStore(uri), objective, "report")
     html, markdown = write_report(findings, folder, seed=seed)
     top = headline(findings)
-    print(f"{top.claim}\n{top.detail}\n\n{html}\n{markdown}")
+    print_text(f"{top.claim}\n{top.detail}\n\n{html}\n{markdown}")
 
 
 def export_runs(uri: str, folder: Path, objective: Objective, *, rows: bool, seed: bool) -> None:

@@ -92,18 +92,22 @@ def test_a_process_and_what_it_started_are_found_by_the_folder(log):
     process = start_detached([sys.executable, "-c", f"{child} start_new_session=True); time.sleep(60)"], log)
     wait_until(lambda: len(psutil.Process(process.pid).children()) == 1)
     (child,) = psutil.Process(process.pid).children()
-    assert {each.pid for each in stop_all(log.parent)} == {process.pid, child.pid}
+    said: list[str] = []
+    assert {each.pid for each in stop_all(log.parent, said.append)} == {process.pid, child.pid}
+    assert {f"stopped process {pid}," for pid in (process.pid, child.pid)} == {
+        " ".join(line.split()[:3]) for line in said
+    }
     assert not process.alive
     assert ProcessIdentity.of(child.pid) is None
-    assert stop_all(log.parent) == []
+    assert stop_all(log.parent, said.append) == []
 
 
 def test_a_process_of_another_folder_is_left_alone(started, log):
     bystander = subprocess.Popen([*SLEEP, str(log.parent)], cwd=log.parent, stdout=subprocess.DEVNULL)
     try:
-        assert stop_all(log.parent / "deeper") == stop_all(log.parent.parent) == []
+        assert stop_all(log.parent / "deeper", print) == stop_all(log.parent.parent, print) == []
         assert started.alive
-        stop_all(log.parent)
+        stop_all(log.parent, print)
         assert bystander.poll() is None
     finally:
         bystander.kill()

@@ -132,7 +132,7 @@ def test_a_cancelled_start_leaves_no_process(inputs, operation, tmp_path):
     operation.cancelled.set()
     with pytest.raises(ResourceError, match="the update was cancelled while the server started"):
         LocalServing().create(LocalServing().check(inputs), operation)
-    assert stop_all(tmp_path / "state") == []
+    assert stop_all(tmp_path / "state", print) == []
 
 
 # A plugin with which a server waits for its model and does not answer, until the plugin is killed.
