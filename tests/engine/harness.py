@@ -6,7 +6,8 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import yaml
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from loadtest.generator.plan import PLAN_VARIABLE
+from tests.support.kubernetes.binaries import bin_folder
 
 CHECKOUT = Path(__file__).parents[2]
 WORK_DIR = CHECKOUT / ".state/runs"
@@ -129,6 +131,41 @@ class Stack:
     def resources(self) -> list[dict[str, Any]]:
         exported = json.loads(self.must("stack", "export"))
         return exported["deployment"].get("resources") or []
+
+
+@contextmanager
+def stack_in_cluster(
+    name: str, folder: Path, kubeconfig: Path, kubernetes: dict[str, Any], load: dict[str, Any], nodes: int = 1
+) -> Iterator[Stack]:
+    """A stack in an existing cluster, which is destroyed at the end; `kubernetes` are the settings of that platform."""
+    stack = Stack(name, folder)
+    stack.programs = [bin_folder(CHECKOUT)]
+    stack.variables = {"KUBECONFIG": str(kubeconfig)}
+    stack.config = {
+        "platform": "kubernetes",
+        "shape": {"machineType": "e2-custom-2-4096", "nodes": nodes},
+        "serving": {"protocol": "rest", "interOp": 2},
+        "load": load,
+        "model": {"weights": "random"},
+        "results": str(stack.results),
+        "kubernetes": kubernetes,
+    }
+    stack.init()
+    yield stack
+    stack.run("cancel", "--yes")
+    stack.run("destroy", "--yes", "--skip-preview")
+
+
+def update_without_access(stack: Stack) -> subprocess.CompletedProcess[str]:
+    """An update whose server may not read its model: it fails within four minutes, by its init container."""
+    began = time.monotonic()
+    failed = stack.up()
+    took_s = time.monotonic() - began
+    print(f"up without access failed after {took_s:.0f} s")
+    assert failed.returncode != 0
+    assert took_s < 240
+    assert "its container model-access ended with exit code 1" in failed.stdout
+    return failed
 
 
 def generators(stack: Stack) -> list[psutil.Process]:

@@ -29,14 +29,12 @@ from analysis.results.store import ResultsStore
 from analysis.verdict.variants import variants_of
 from provider.cluster.load_job import GENERATOR
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS
-from tests.engine.harness import CHECKOUT, Stack, eventually
+from tests.engine.harness import CHECKOUT, Stack, eventually, stack_in_cluster
 from tests.kubernetes.own_images import OwnImages
 from tests.kubernetes.traces import network_of, processes_of
 from tests.support.images.python import PYTHON
-from tests.support.kubernetes.binaries import bin_folder
 from tests.support.kubernetes.no_upgrades import FORBIDS, no_upgrades
 from tests.support.node.single_node import SingleNode
-from tools.pins import ROOT
 
 NAMESPACE = "stack-on-a-node"
 REPLICAS = 2
@@ -64,29 +62,17 @@ def of_the_node(images: OwnImages) -> set[str]:
 def stack(
     node: SingleNode, images: OwnImages, of_the_node: set[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    stack = Stack("on-a-node", tmp_path_factory.mktemp("stack"))
-    stack.programs = [bin_folder(ROOT)]
-    stack.variables = {"KUBECONFIG": str(node.kubeconfig)}
-    stack.config = {
-        "platform": "kubernetes",
-        "shape": {"machineType": "e2-custom-2-4096", "nodes": REPLICAS},
-        "serving": {"protocol": "rest", "interOp": 2},
-        "load": CLOSED,
-        "model": {"weights": "random"},
-        "results": str(stack.results),
-        "kubernetes": {
-            "namespace": NAMESPACE,
-            "servingImage": images.server.name,
-            "generatorImage": images.generator.name,
-            "modelUri": "/models/{digest}/resnet",
-            "oneANode": False,
-            "pod": {"cpuMillis": 600, "memoryMib": 3072},
-        },
+    settings = {
+        "namespace": NAMESPACE,
+        "servingImage": images.server.name,
+        "generatorImage": images.generator.name,
+        "modelUri": "/models/{digest}/resnet",
+        "oneANode": False,
+        "pod": {"cpuMillis": 600, "memoryMib": 3072},
     }
-    stack.init()
-    yield stack
-    stack.run("cancel", "--yes")
-    stack.run("destroy", "--yes", "--skip-preview")
+    folder = tmp_path_factory.mktemp("stack")
+    with stack_in_cluster("on-a-node", folder, node.kubeconfig, settings, CLOSED, nodes=REPLICAS) as stack:
+        yield stack
 
 
 def measured(stack: Stack, protocol: str, load: dict[str, Any]) -> Manifest:

@@ -130,7 +130,6 @@ KINDS: dict[str, Kind] = {
         answers=rest.ACCOUNT,
         name=None,
     ),
-    "gcp:serviceaccount/iAMMember:IAMMember": _member("serviceAccountId"),
     "gcp:storage/bucket:Bucket": Kind(
         identity="{name}",
         fixed=frozenset({"name", "project", "location"}),

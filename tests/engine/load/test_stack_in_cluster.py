@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from tests.engine.harness import SMOKE, Stack
+from tests.engine.harness import SMOKE, Stack, stack_in_cluster
 from tests.engine.load.process_kubelet import ProcessKubelet
-from tests.support.kubernetes.binaries import bin_folder
 from tests.support.kubernetes.control_plane import ControlPlane
-from tools.pins import ROOT
 
 NAMESPACE = "stack-tests"
 
@@ -24,29 +22,17 @@ def stack(
     server_url: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    stack = Stack("in-cluster", tmp_path_factory.mktemp("stack"))
-    stack.programs = [bin_folder(ROOT)]
-    stack.variables = {"KUBECONFIG": str(control_plane.kubeconfig)}
-    stack.config = {
-        "platform": "kubernetes",
-        "shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
-        "serving": {"protocol": "rest", "interOp": 2},
-        "load": SMOKE,
-        "model": {"weights": "random"},
-        "results": str(stack.results),
-        "kubernetes": {
-            "namespace": NAMESPACE,
-            "servingImage": "tensorflow/serving:2.20.0",
-            "modelUri": "/models/{digest}/resnet",
-            "pod": {"cpuMillis": 500, "memoryMib": 2048},
-        },
+    settings = {
+        "namespace": NAMESPACE,
+        "servingImage": "tensorflow/serving:2.20.0",
+        "modelUri": "/models/{digest}/resnet",
+        "pod": {"cpuMillis": 500, "memoryMib": 2048},
     }
     # What the cluster's DNS and its service would do.
     kubelet.pods.names[f"http://tf-serving-rest.{NAMESPACE}.svc:8501"] = server_url
-    stack.init()
-    yield stack
-    stack.run("cancel", "--yes")
-    stack.run("destroy", "--yes", "--skip-preview")
+    folder = tmp_path_factory.mktemp("stack")
+    with stack_in_cluster("in-cluster", folder, control_plane.kubeconfig, settings, SMOKE) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")
