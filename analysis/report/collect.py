@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from analysis.formatting import run_names
+from analysis.objective import Objective
 from analysis.parallel import for_each
 from analysis.planning.curve import Curve, curve_of
 from analysis.planning.model import balancer_of
@@ -16,7 +17,6 @@ from analysis.results.store import ResultsStore
 from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, summary_of
-from analysis.verdict.objective import Objective
 from analysis.verdict.verdict import P99, Verdict, verdict_of
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from analysis.objective import Objective
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.figures import Better
 from analysis.statistics.summary import FIGURES
 from analysis.verdict.compare import ratio
-from analysis.verdict.objective import Objective
 from analysis.verdict.variants import Variant
 from stacks.serving_variant import ServingVariant
 

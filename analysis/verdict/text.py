@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from analysis.comparability import UNKNOWN_CPU
 from analysis.formatting import money, number, percent, stack_and_serving_name
+from analysis.objective import Objective
 from analysis.verdict.compare import ratio, runs_to_settle
-from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Limit, Meets, Ranked, deciding_figure, is_worse
 from analysis.verdict.verdict import Verdict
 
@@ -28,7 +28,9 @@ def paragraph(verdict: Verdict) -> str:
 
 
 def objective_text(objective: Objective) -> str:
-    limits = [] if objective.p99_ms is None else [f"a p99 of at most {objective.p99_ms:g} ms"]
+    limits = (
+        [] if objective.latency_ms is None else [f"a {objective.quantile_name} of at most {objective.latency_ms:g} ms"]
+    )
     limits.append(f"at most {objective.errors * 100:g} % errors")
     goal = "the lowest cost per million good predictions"
     if objective.budget_usd_730h is not None:

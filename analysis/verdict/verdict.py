@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from analysis.comparability import ALL_CONDITIONS
+from analysis.objective import Objective
 from analysis.parallel import for_each
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
@@ -12,7 +13,6 @@ from analysis.statistics.estimate import Estimate
 from analysis.statistics.read import Read, read_figures
 from analysis.statistics.repeats import over_repeats, plain_mean
 from analysis.statistics.within import RunFigures
-from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Limit, Meets, Ranked, rank
 from analysis.verdict.variants import Variant, comparable, variant_key
 
@@ -94,8 +94,8 @@ def _ranked(variant: Variant, figures: Mapping[str, RunFigures], objective: Obje
     p99_ms = over_repeats([run.quantiles_ms[P99] for run in runs])
     errors = plain_mean([run.error_share for run in runs]).times(100)
     limits = [Limit.of("error_rate", objective.errors * 100, errors)]
-    if objective.p99_ms is not None:
-        limits.insert(0, Limit.of("p99_ms", objective.p99_ms, p99_ms))
+    if objective.latency_ms is not None:
+        limits.insert(0, Limit.of("p99_ms", objective.latency_ms, p99_ms))
     if objective.budget_usd_hourly is not None:
         known = Estimate(usd_hourly, usd_hourly, usd_hourly)
         limits.append(Limit("cost", "USD an hour", objective.budget_usd_hourly, known))

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from analysis.objective import Objective
 from analysis.report.collect import Findings, collect
 from analysis.report.export import write_export
 from analysis.report.headline import headline
 from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
-from analysis.verdict.objective import Objective
 from shapebench.output import CommandError, note, print_text
 from shapebench.skipped import note_skipped
 

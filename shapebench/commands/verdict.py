@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 from analysis.formatting import count
+from analysis.objective import Objective, ObjectiveError
+from analysis.objective import objective as objective_of
 from analysis.report.comparison import claims_table, effects_table
 from analysis.report.tables import Table
 from analysis.results.store import ResultsStore
@@ -11,8 +13,6 @@ from analysis.statistics.figures import Shown
 from analysis.statistics.summary import figures
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
-from analysis.verdict.objective import Objective, ObjectiveError
-from analysis.verdict.objective import objective as objective_of
 from analysis.verdict.ranking import Meets
 from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import Verdict, read_verdict

@@ -6,10 +6,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from analysis.objective import Objective
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
-from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
@@ -27,7 +27,7 @@ def report(tmp_path_factory):
     for stack, nodes, capacity_rps in (("2cpu-4gb", 8, 12), ("8cpu-16gb", 2, 40)):
         manifest = make_manifest(smoke, stack, "e2-custom-2-4096", nodes)
         write_run(store, manifest, make_rows(smoke, Server(capacity_rps=capacity_rps, service_ms=20)))
-    html, _ = write_report(collect(store, Objective(p99_ms=900, errors=0.05)), folder)
+    html, _ = write_report(collect(store, Objective(latency_ms=900, errors=0.05)), folder)
     return html
 
 

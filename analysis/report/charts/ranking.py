@@ -35,7 +35,7 @@ _MOST_NAMES = 5
 
 
 def ranking_charts(verdict: Verdict, front: Mapping[str, Front]) -> tuple[Chart, ...]:
-    ranking, limit_ms = verdict.ranking, verdict.objective.p99_ms
+    ranking, limit_ms = verdict.ranking, verdict.objective.latency_ms
     dashed = "" if limit_ms is None else " Dashed: the limit."
     return (
         Chart(

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.comparability import UNKNOWN_CPU, comparison_group, comparison_key, cpus, differences, largest_group
+from analysis.objective import Objective
 from analysis.results.manifest import Machine, Manifest, Repeat, Replica
 from analysis.statistics.estimate import Estimate
 from analysis.statistics.spread import repeats_of
 from analysis.statistics.within import RunFigures
-from analysis.verdict.objective import Objective
 from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import P99, Verdict, verdict_of
 from bench.stores.synthetic import make_manifest
@@ -156,7 +156,7 @@ def measured(runs: list[tuple[Any, int, float, float]]) -> list[tuple[Manifest, 
 
 
 def judged(runs: list[tuple[Manifest, Any]]) -> Verdict:
-    return verdict_of(runs, Objective(p99_ms=600, errors=0.01))
+    return verdict_of(runs, Objective(latency_ms=600, errors=0.01))
 
 
 @given(RUNS, st.randoms())

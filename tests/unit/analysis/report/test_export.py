@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from analysis.objective import Objective
 from analysis.report import export as export_module
 from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import collect
 from analysis.report.export import write_export
 from analysis.results.manifest import Validity
 from analysis.results.store import REQUEST_COLUMNS, ResultsStore
-from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pyarrow as pa
 import pytest
 
+from analysis.objective import Objective
 from analysis.report.charts.series import HEAT_SHARES
 from analysis.report.collect import collect
 from analysis.report.headline import headline
@@ -15,7 +16,6 @@ from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
-from analysis.verdict.objective import Objective
 from analysis.verdict.text import paragraph
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES, ClosedLoop
@@ -154,7 +154,7 @@ def test_variants_that_miss_the_limit_are_named_and_the_limit_is_drawn(tmp_path)
     load = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.1, warmup_s=0, duration_s=61)
     write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
     write_run(store, make_manifest(load), make_rows(load, FAST))
-    findings = collect(store, Objective(p99_ms=20, errors=0.05))
+    findings = collect(store, Objective(latency_ms=20, errors=0.05))
     assert headline(findings).claim == "No variant meets the objective"
     html, _ = write_report(findings, tmp_path / "report")
     assert "A line stands at the limit of 20 ms" in html.read_text()

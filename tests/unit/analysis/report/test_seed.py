@@ -2,11 +2,11 @@ import re
 
 import pytest
 
+from analysis.objective import Objective
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.report.seed import EXPERIMENTS, differences, experiments, seed_claims, seed_table
 from analysis.results.manifest import Replica, Validity
-from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.objective import Objective
 from analysis.statistics.estimate import Estimate
 from analysis.verdict.compare import ratio, runs_to_settle
-from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Meets, rank
 
-CHEAPEST = Objective(p99_ms=400, errors=0.001)
-FASTEST = Objective(p99_ms=400, errors=0.001, budget_usd_730h=1000)
+CHEAPEST = Objective(latency_ms=400, errors=0.001)
+FASTEST = Objective(latency_ms=400, errors=0.001, budget_usd_730h=1000)
 
 
 def test_the_cheapest_that_meets_the_objective_is_first_and_what_certainly_costs_more_is_not_tied(ranked):

@@ -3,9 +3,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from analysis.objective import Objective
 from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
-from analysis.verdict.objective import Objective
 from analysis.verdict.ranking import Meets
 from analysis.verdict.text import paragraph
 from analysis.verdict.verdict import read_verdict
@@ -14,7 +14,7 @@ from stacks.load_profiles import ClosedLoop
 
 LOAD = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)
 SHAPES = {"2cpu-4gb": ("e2-custom-2-4096", 8), "8cpu-16gb": ("e2-custom-8-16384", 2)}
-OBJECTIVE = Objective(p99_ms=600, errors=0.01)
+OBJECTIVE = Objective(latency_ms=600, errors=0.01)
 
 
 def add(store, stack="8cpu-16gb", capacity_rps=60.0, load=LOAD, seed=1, error_share=0.0, **changes):
@@ -80,7 +80,7 @@ def test_equal_variants_are_tied_and_the_paragraph_says_what_would_tell_them_apa
 
 def test_where_no_variant_meets_the_objective_the_paragraph_says_by_how_much(store):
     add(store)
-    verdict = read_verdict(store, Objective(p99_ms=50, errors=0.01))
+    verdict = read_verdict(store, Objective(latency_ms=50, errors=0.01))
     assert verdict.outcome is Meets.no
     assert verdict.best == ()
     assert "No variant gives" in paragraph(verdict)
@@ -90,7 +90,7 @@ def test_where_no_variant_meets_the_objective_the_paragraph_says_by_how_much(sto
 def test_where_the_data_cannot_tell_the_paragraph_says_how_many_runs_would(store):
     add(store)
     p99_ms = read_verdict(store, OBJECTIVE).ranking[0].p99_ms.value
-    verdict = read_verdict(store, Objective(p99_ms=round(p99_ms * 1.002, 3), errors=0.01))
+    verdict = read_verdict(store, Objective(latency_ms=round(p99_ms * 1.002, 3), errors=0.01))
     assert verdict.outcome is Meets.unsure
     assert "cannot tell" in paragraph(verdict)
     assert "more runs of it would settle that" in paragraph(verdict) or "too close" in paragraph(verdict)
@@ -98,7 +98,7 @@ def test_where_the_data_cannot_tell_the_paragraph_says_how_many_runs_would(store
 
 def test_no_error_among_few_requests_does_not_prove_few_errors(store):
     add(store)
-    verdict = read_verdict(store, Objective(p99_ms=600, errors=0.0001))
+    verdict = read_verdict(store, Objective(latency_ms=600, errors=0.0001))
     assert verdict.ranking[0].meets is Meets.unsure
     assert "errors are 0.00 (0.00 to" in paragraph(verdict)
     assert "more runs of it would settle that" in paragraph(verdict)

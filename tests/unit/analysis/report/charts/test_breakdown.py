@@ -3,11 +3,11 @@
 import pytest
 
 from analysis.formatting import money, number
+from analysis.objective import Objective
 from analysis.pricing.stack_cost import serving_cost
 from analysis.report.charts.breakdown import cost_by_item, cost_chart, cost_table
 from analysis.report.collect import collect
 from analysis.report.render import write_report
-from analysis.verdict.objective import Objective
 from analysis.verdict.verdict import read_verdict
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES

@@ -5,13 +5,13 @@ import re
 import numpy as np
 import pytest
 
+from analysis.objective import Objective
 from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import Fleet
 from analysis.report.charts.growth import growths
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.results.manifest import Validity
-from analysis.verdict.objective import Objective
 from bench.stores.simulated_runs import capacity_run, closed_loop_run, cores_of_its_own
 from bench.stores.synthetic import make_manifest, write_run
 from stacks.load_profiles import PROFILES, ClosedLoop

@@ -23,15 +23,24 @@ class ObjectiveError(ValueError):
 
 
 class Objective(Record):
-    """Limits and a goal. `p99_ms` None means that latency has no limit.
+    """Limits and a goal. `latency_ms` None means that latency has no limit.
+
+    In the long run a share `quantile` of the requests that are due is to be answered correctly within `latency_ms`, and
+    at most a share `errors` is to fail.
 
     The goal is the lowest cost per million good predictions; with a budget (USD per 730 h), the most good predictions
     per second.
     """
 
-    p99_ms: Annotated[float, Field(gt=0)] | None = None
+    quantile: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
+    latency_ms: Annotated[float, Field(gt=0)] | None = None
     errors: Annotated[float, Field(ge=0, le=1)]
     budget_usd_730h: Annotated[float, Field(gt=0)] | None = None
+
+    @property
+    def quantile_name(self) -> str:
+        """The quantile as a percentile, such as `p99` or `p99.9`."""
+        return f"p{self.quantile * 100:g}"
 
     @property
     def goal(self) -> Literal["minimise cost", "maximise throughput"]:
@@ -55,13 +64,14 @@ def objective(
     given |= {key: value for key, value in zip(_KEYS, (p99, errors, budget), strict=True) if value is not None}
     try:
         return Objective(
-            p99_ms=_latency_ms(given["p99"]) if "p99" in given else None,
+            latency_ms=_latency_ms(given["p99"]) if "p99" in given else None,
             errors=_share(given.get("errors", DEFAULT_ERRORS)),
             budget_usd_730h=_money(given["budget"]) if "budget" in given else None,
         )
     except ValidationError as error:
         first = error.errors()[0]
-        raise ObjectiveError(f"the objective's {first['loc'][0]} is invalid: {first['msg'].lower()}") from None
+        name = "p99" if first["loc"][0] == "latency_ms" else first["loc"][0]
+        raise ObjectiveError(f"the objective's {name} is invalid: {first['msg'].lower()}") from None
 
 
 def _read(file: Path) -> dict[str, str]:

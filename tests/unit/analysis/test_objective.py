@@ -1,11 +1,11 @@
 import pytest
 
-from analysis.verdict.objective import ObjectiveError, objective
+from analysis.objective import ObjectiveError, objective
 
 
 @pytest.mark.parametrize(("text", "ms"), [("400ms", 400), ("0.4s", 400), ("1.5 s", 1500), (".5s", 500)])
 def test_a_latency_is_given_with_its_unit(text, ms):
-    assert objective(p99=text).p99_ms == ms
+    assert objective(p99=text).latency_ms == ms
 
 
 @pytest.mark.parametrize(("text", "share"), [("0.1%", 0.001), ("0.001", 0.001), ("0", 0), ("100 %", 1)])
@@ -15,7 +15,7 @@ def test_errors_are_a_percentage_or_a_share(text, share):
 
 def test_without_options_latency_has_no_limit_and_cost_decides():
     default = objective()
-    assert default.p99_ms is None
+    assert default.latency_ms is None
     assert default.errors == 0.05
     assert default.goal == "minimise cost"
 
@@ -30,7 +30,7 @@ def test_options_go_before_the_file(tmp_path):
     file = tmp_path / "objective.yaml"
     file.write_text("p99: 300ms\nerrors: 0.5%\nbudget: 900\n")
     asked = objective(p99="400ms", file=file)
-    assert (asked.p99_ms, asked.errors, asked.budget_usd_730h) == (400, 0.005, 900)
+    assert (asked.latency_ms, asked.errors, asked.budget_usd_730h) == (400, 0.005, 900)
 
 
 @pytest.mark.parametrize(
