@@ -205,7 +205,8 @@ class Manifest(Record):
     """One finished run. It is written last, so a run without a manifest is not finished and not read.
 
     Runs that were stored before `replicas` was recorded have none; those from before `files` have None there, and what
-    is read of them is not verified.
+    is read of them is not verified. `deployment` is equal for runs that the same server processes answered; None where
+    that is unknown, as in runs that were stored before it was recorded.
     """
 
     schema_version: Literal[1] = 1
@@ -215,6 +216,7 @@ class Manifest(Record):
     shape: NodeShape
     serving: Serving
     replicas: tuple[Replica, ...] = ()
+    deployment: Annotated[str | None, Field(pattern=r"^d[0-9a-f]{11}$")] = None
     load: LoadProfile
     generator: Generator
     started_at: datetime

@@ -75,6 +75,7 @@ def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Re
                 "server_version": manifest.serving.server_version,
                 "cpu": cpus(manifest),
                 "comparison_group": comparison_group(manifest),
+                "deployment": manifest.deployment,
                 "started_at": manifest.started_at.isoformat(),
                 "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
             }

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +37,18 @@ class Servers:
     replicas: int
     before: Sequence[ServerState]
     after: Sequence[ServerState]
+
+    @property
+    def deployment(self) -> str | None:
+        """A short name of the set of processes that answered, which a replaced or restarted server changes.
+
+        None where no server is known.
+        """
+        if not self.before:
+            return None
+        # A container that is restarted in its pod is another process in a pod of the same uid.
+        processes = sorted(f"{server.uid} {server.restarts}" for server in self.before)
+        return "d" + sha256("\n".join(processes).encode()).hexdigest()[:11]
 
 
 NO_SERVERS = Servers(replicas=1, before=(), after=())

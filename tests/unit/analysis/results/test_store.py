@@ -96,11 +96,12 @@ def test_a_manifest_from_before_machines_were_recorded_is_read_and_its_cpu_is_un
     manifest = write_run(store, make_manifest(SMOKE), rows)
     file = manifest_file(store, manifest)
     older = json.loads(file.read_text())
-    del older["replicas"], older["generator"]["machine"], older["files"], older["sha256"]
+    del older["replicas"], older["generator"]["machine"], older["deployment"], older["files"], older["sha256"]
     file.write_text(json.dumps(older))
     assert store.scan().problems == ()
     (read,) = store.scan().manifests
     assert (read.replicas, read.generator.machine, cpus(read)) == ((), None, UNKNOWN_CPU)
+    assert read.deployment is None
 
 
 def test_a_folder_that_does_not_exist_is_an_error_and_an_empty_one_is_not(store):

@@ -242,6 +242,7 @@ def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs:
         {"group": first, "index": index, "of": 2} for index in (1, 2)
     ]
     assert manifests[0].finished_at <= manifests[1].started_at
+    assert manifests[0].deployment == manifests[1].deployment is not None, "the same servers answered"
     assert cluster.deleted == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
     assert any(line.startswith("run 2 of 2: ") and "users," in line for line in log), "progress says which"
 

@@ -35,6 +35,7 @@ def test_the_manifest_has_this_machine_as_that_of_server_and_generator(
     assert f"model name: {server.cpu_model}" in lines
     assert manifest.generator.machine
     assert manifest.generator.machine.model_dump() == server.model_dump(exclude={"name"})
+    assert manifest.deployment is not None
 
 
 def test_a_run_that_could_not_be_stored_is_imported_as_the_run_that_it_is(
