@@ -34,23 +34,39 @@ TableFormat = Annotated[
     Literal["table", "json"], typer.Option("--format", help="A table to read, or JSON with full precision.")
 ]
 
-P99 = Annotated[
-    str | None,
-    typer.Option(metavar="LATENCY", help="Highest p99 that meets the objective, such as 400ms. (default: no limit)"),
-]
+
+_LATENCY, _PROMISED = "LATENCY", "The promised {}, such as 400ms: one of --p90, --p95, --p99, --p999."
+# Without any, the latency limit is that of the runs' capacity searches.
+P90 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p90"))]
+P95 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p95"))]
+P99 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99"))]
+P999 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99.9"))]
 Errors = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="Highest share of errors that meets it, such as 0.1%. (default: 5%)")
+    str | None,
+    typer.Option(
+        metavar="SHARE", help="Highest share of failed requests, such as 0.1%. (default: that of the searches, or 0.1%)"
+    ),
 ]
 Budget = Annotated[
     str | None,
-    typer.Option(
-        metavar="USD", help="Highest cost of 730 h; the highest throughput is then best, not the lowest cost."
-    ),
+    typer.Option(metavar="USD", help="Highest cost of 730 h; the highest capacity is then best, not the lowest cost."),
+]
+Within = Annotated[
+    str | None,
+    typer.Option(metavar="SHARE", help="A difference that does not matter in practice. (default: 5%)"),
 ]
 Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")]
 ObjectiveFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="YAML with p99, errors and budget; options override it.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="YAML with p99 (or p90, p95, p999), errors, budget, within; options override it."
+    ),
 ]
+
+
+def _objective_options(*values: str | None) -> dict[str, str | None]:
+    """The options of an objective by the keys of an objective file."""
+    return dict(zip(("p90", "p95", "p99", "p999", "errors", "budget", "within"), values, strict=True))
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
@@ -108,27 +124,36 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for report.html and report.md.")] = Path(
         "report"
     ),
+    p90: P90 = None,
+    p95: P95 = None,
     p99: P99 = None,
+    p999: P999 = None,
     errors: Errors = None,
     budget: Budget = None,
+    within: Within = None,
     objective: ObjectiveFile = None,
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write a report of all runs of a results store, as one HTML file that needs no network, and as Markdown."""
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
-    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        report_runs(results, out, parse_objective(p99, errors, budget, objective), seed=seed)
+        report_runs(results, out, asked(options, objective), seed=seed)
 
 
 @app.command()
 def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder that does not exist yet.")] = Path("export"),
+    p90: P90 = None,
+    p95: P95 = None,
     p99: P99 = None,
+    p999: P999 = None,
     errors: Errors = None,
     budget: Budget = None,
+    within: Within = None,
     objective: ObjectiveFile = None,
     rows: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--rows", help="Add every request of every run, as CSV and Parquet.")
@@ -136,11 +161,12 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write the content of the report as data files: CSV, Parquet, Markdown, and every chart as SVG and PNG."""
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
-    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows, seed=seed)
+        export_runs(results, out, asked(options, objective), rows=rows, seed=seed)
 
 
 @app.command(name="import")
@@ -168,26 +194,32 @@ def preflight(
 
 
 @app.command()
-def verdict(
+def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",
+    p90: P90 = None,
+    p95: P95 = None,
     p99: P99 = None,
+    p999: P999 = None,
     errors: Errors = None,
     budget: Budget = None,
+    within: Within = None,
     objective: ObjectiveFile = None,
     output: Annotated[
         Literal["text", "json", "markdown"],
         typer.Option("--format", help="Text, JSON with full precision, or Markdown."),
     ] = "text",
 ) -> None:
-    """Print which variant is best for an objective, and how certain that is.
+    """Print what a million predictions cost on each variant within an objective, and what to run next.
 
     Exit code 0: there is a best variant. 3: none meets the objective. 4: the data cannot tell. 5: it is a rehearsal,
     because the runs are of the stack `local`. 1: invalid input.
     """
-    from shapebench.commands.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import print_verdict  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        code = print_verdict(results, parse_objective(p99, errors, budget, objective), output)
+        code = print_verdict(results, asked(options, objective), output)
     raise typer.Exit(code)
 
 
@@ -254,6 +286,7 @@ def doctor() -> None:
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Print an error of the user's input as one line with exit code 1; a bug keeps its traceback."""
+    from analysis.objective import ObjectiveError  # noqa: PLC0415 - start-up
     from analysis.results.store import StoreError  # noqa: PLC0415 - start-up
     from shapebench.output import CommandError, note  # noqa: PLC0415 - start-up
     from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
@@ -267,6 +300,6 @@ def _one_line_errors() -> Iterator[None]:
         # complain when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(_BROKEN_PIPE) from None
-    except (StoreError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
+    except (StoreError, ObjectiveError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
         note(f"shapebench: {error}")
         raise typer.Exit(1) from None

@@ -23,7 +23,6 @@ from analysis.report.render import fill, make_folder
 from analysis.report.seed import experiments
 from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
-from analysis.verdict.front import front
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _CSV = pa_csv.WriteOptions(quoting_style="needed")
@@ -56,12 +55,7 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
     report = document(findings, seed=seed)
     (folder / "report.md").write_text(fill("report.md", report, findings.store_uri), encoding="utf-8")
     _write_table(folder / "runs", [run_row(run.name, run.manifest, run.summary) for run in findings.runs])
-    ranking = findings.verdict.ranking
-    stands = front(ranking) if len(ranking) > 1 else {}
-    _write_table(
-        folder / "ranking",
-        [flatten(each.to_dict() | ({"front": stands[each.label].value} if stands else {})) for each in ranking],
-    )
+    _write_table(folder / "ranking", [flatten(each.to_dict()) for each in findings.verdict.ranking])
     _write_table(folder / "skipped", [asdict(problem) for problem in findings.problems])
     if seed:
         _write_table(folder / "seed", experiments(findings))

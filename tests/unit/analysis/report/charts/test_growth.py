@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from analysis.objective import Objective
+from analysis.objective import Asked
 from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import Fleet
 from analysis.report.charts.growth import growths
@@ -21,7 +21,7 @@ SERVICE = Service(80, spread_of(np.random.default_rng(3).lognormal(0, 0.2, 50_00
 FLEET = Fleet(2, SERVICE, "random")
 BUSY = ClosedLoop(users=40, spawn_rate_per_s=1, wait_s=0.5, warmup_s=10, duration_s=90)
 IDLE = ClosedLoop(users=4, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
-ASKED = Objective(errors=0.05)
+ASKED = Asked()
 
 
 def grown(store):
