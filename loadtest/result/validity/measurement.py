@@ -128,7 +128,7 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
 
 
 def drift_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
-    """Whether latency or throughput drifted over the windows of the phase that counts."""
+    """Whether latency or throughput drifted over the windows of the counted phase."""
     if isinstance(load, CapacitySearchPlan):
         return []  # each step is judged by its own trend
     windows = _windows(counted)
