@@ -102,7 +102,7 @@ def _manifest(
 
 def _sentence(run_id: str, headline: Props) -> str:
     if "p99_ms" not in headline:
-        return f"run {run_id}: no request was answered correctly in the phase that counts"
+        return f"run {run_id}: no request was answered correctly in the counted phase, so there are no figures"
     usd = headline.get("usd_per_million_good")
     cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
     return (

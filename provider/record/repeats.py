@@ -73,4 +73,4 @@ def _prefixed(operation: Operation, prefix: str) -> Operation:
 def _stored(finished: Sequence[FinishedRun]) -> str:
     if not finished:
         return ""
-    return f". Finished before it, valid and stored: {', '.join(run.run_id for run in finished)}"
+    return f". The finished runs are valid and stored: {', '.join(run.run_id for run in finished)}"

@@ -52,7 +52,7 @@ def others_table(name: str, usage: ResourceUsage) -> Table:
         ("replica",),
         ("vCPUs", "memory, MiB"),
         ((each.replica, *cells) for each, cells in zip(usage.others, _others_cells(usage), strict=True)),
-        "Everything but the server on each replica's node in the phase that counts: mean of vCPUs, maximum of memory.",
+        "Everything but the server on each replica's node in the counted phase: mean of vCPUs, maximum of memory.",
     )
 
 

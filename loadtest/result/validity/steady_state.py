@@ -1,4 +1,4 @@
-"""Checks of whether the phase that counts is steady: no drift, no step, no slow wander of the rate.
+"""Checks of whether the counted phase is steady: no drift, no step, no slow wander of the rate.
 
 docs/measurement.md gives the reason for each threshold.
 """
@@ -44,7 +44,7 @@ class Step:
 
 
 def steady_state_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
-    """Whether latency or throughput changed in the phase that counts."""
+    """Whether latency or throughput changed in the counted phase."""
     if isinstance(load, CapacitySearchPlan):
         return []  # each step is judged by its own trend
     answers = _Answers.of(counted)
@@ -135,7 +135,7 @@ def _wander_reason(answers: "_Answers") -> str | None:
 
 @dataclass(frozen=True)
 class _Answers:
-    """The good answers of the phase that counts: when each was due, and when it came, in microseconds."""
+    """The good answers of the counted phase: when each was due, and when it came, in microseconds."""
 
     intended_us: npt.NDArray[np.int64]
     end_us: npt.NDArray[np.int64]

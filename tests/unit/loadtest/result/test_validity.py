@@ -249,7 +249,7 @@ def all_failed(run: Run) -> None:
 
 
 def refused_calls(run: Run) -> None:
-    """In the ramp only: a capacity search, too, refuses before the phase that counts."""
+    """In the ramp only: a capacity search, too, refuses before the counted phase."""
     run.error[np.flatnonzero(run.phase == "ramp")[:3]] = "grpc_no_thread"
 
 
