@@ -33,6 +33,11 @@ demo: setup ## serve, load-test and price on this machine, then print the runs a
 	@$(IN_ENV) pulumi up --stack local --yes
 	@$(IN_ENV) shapebench runs
 	@$(IN_ENV) shapebench report
+	@echo
+	@$(IN_ENV) echo "The server still runs at $$(pulumi stack output restUrl --stack local)," \
+	    "process $$(pulumi stack output serverPid --stack local)."
+	@echo "To end it: . tools/env.sh && pulumi destroy --stack local --yes"
+	@echo "Runs and report stay, in results/ and report/."
 
 test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-unit

@@ -36,7 +36,7 @@ def local(settings: Settings) -> Outputs:
         "server": pulumi.Output.format("{0} {1}", serving.server, serving.server_version),
         "serverPid": serving.pid,
         "serverLog": serving.log,
-        **measured(load_test),
+        **measured(load_test, settings),
     }
 
 
@@ -48,7 +48,7 @@ def kubernetes(settings: Settings) -> Outputs:
     return {
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
-        **measured(platform.load_test),
+        **measured(platform.load_test, settings),
     }
 
 
@@ -71,13 +71,19 @@ def gke(settings: Settings) -> Outputs:
         "modelUri": platform.model_store.uri,
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
-        **measured(platform.load_test),
+        **measured(platform.load_test, settings),
     }
 
 
-def measured(load_test: "LoadTest | ClusterLoadTest") -> Outputs:
+def measured(load_test: "LoadTest | ClusterLoadTest", settings: Settings) -> Outputs:
     """The outputs of the load test, which every stack has."""
-    return {"runId": load_test.run_id, "runIds": load_test.run_ids, "headline": load_test.headline}
+    return {
+        "runId": load_test.run_id,
+        "runIds": load_test.run_ids,
+        "headline": load_test.headline,
+        "summary": load_test.summary,
+        "details": pulumi.Output.format("shapebench show {0} --results {1}", load_test.run_id, settings.results),
+    }
 
 
 try:

@@ -1,5 +1,6 @@
 """The connection to the cluster that a resource's inputs name."""
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from provider.cluster_inputs import ClusterInputs
@@ -14,6 +15,7 @@ def connect(inputs: ClusterInputs, operation: Operation, continues: str = "") ->
     from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
 
     def on_connection_lost(seconds: float) -> None:
-        operation.status(f"no connection to the cluster's API for {seconds:.0f} s{continues}")
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        operation.status(f"no connection to the cluster's API since {since:%H:%M} UTC{continues}")
 
     return KubeApi(Access(inputs.kubeconfig, inputs.context), inputs.namespace, operation.cancelled, on_connection_lost)

@@ -44,7 +44,7 @@ def wait_until_serving(
     started = time.monotonic()
     while not _is_ready(ready_url):
         elapsed_s = time.monotonic() - started
-        operation.status(f"waiting for the server to load the model, {elapsed_s:.0f} s")
+        operation.status("waiting for the server to load the model")
         if not process.alive:
             raise ResourceError(f"the server ended before it served the model, {_NOT_MEASURED}. {_end_of(log)}")
         if elapsed_s > timeout_s:

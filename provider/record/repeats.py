@@ -18,10 +18,26 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run in the results store, with its figures for `pulumi stack output headline`."""
+    """A run in the results store, with its figures for `pulumi stack output headline`.
+
+    Unknown figures are left out, because Pulumi has no null there.
+    """
 
     run_id: str
     headline: Props
+
+    @property
+    def summary(self) -> str:
+        """The figures in one line."""
+        figures = self.headline
+        if "p99_ms" not in figures:
+            return "no request was answered correctly in the phase that counts"
+        usd = figures.get("usd_per_million_good")
+        cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
+        return (
+            f"{figures['goodput_rps']:.1f} good predictions/s, p50 {figures['p50_ms']:.0f} ms,"
+            f" p99 {figures['p99_ms']:.0f} ms over {figures['requests']} requests, {cost}"
+        )
 
 
 RunOnce = Callable[[PlannedRun, Operation], FinishedRun]

@@ -119,7 +119,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         except BaseException:
             process.stop()
             raise
-        operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url}")
+        operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url} until `pulumi destroy`")
         started = {"pid": process.pid, "startedAs": process.started, "log": str(log)}
         return self.known_outputs(inputs) | started
 
