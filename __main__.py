@@ -1,11 +1,12 @@
 """The Pulumi program of a stack: reads its settings, declares its platform, and exports the outputs."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pulumi
-from pulumi.runtime.config import get_config_env
+from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
 from components.platform_args import PlatformArgs
 from stacks.config import settings_of_this_stack
@@ -55,10 +56,14 @@ def kubernetes(settings: Settings) -> Outputs:
 def gke(settings: Settings) -> Outputs:
     """A cluster that the stack creates. Its hourly price is known in previews."""
     from analysis.pricing.stack_cost import hourly_sentence
+    from components.gke.passphrase import why_secrets_are_unprotected
     from components.gke.provider_plugin import why_no_gcp_plugin
     from components.platforms.gke import GkePlatform, GkePlatformArgs, costs_of
 
     config = get_config_env()
+    secrets, stack_file = get_config_secret_keys_env(), CHECKOUT / f"stacks/Pulumi.{STACK}.yaml"
+    if unprotected := why_secrets_are_unprotected(STACK, config, secrets, os.environ, stack_file):
+        raise pulumi.RunError(unprotected)
     args = GkePlatformArgs(STACK, settings, CHECKOUT, zone_of(config, settings), google_keys(config))
     if missing := why_no_gcp_plugin():
         pulumi.log.info(hourly_sentence(*costs_of(args)))
