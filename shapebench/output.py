@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 import textwrap
-import unicodedata
 from typing import Any, Literal, TextIO
 
 import rich.table
@@ -12,6 +11,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.formatting import is_control, printable
 from analysis.report.tables import Column, Table
 
 # For scripts: the answer comes from runs of the stack `local`, so it says nothing about a node shape.
@@ -21,8 +21,6 @@ _PIPED_WIDTH = 240
 # A column of sentences may be as narrow as this before the table is shown as cards.
 _SENTENCES_WIDTH = 30
 _GAP = 1
-# Control and format characters; a results store of somebody else must not steer the terminal.
-_UNPRINTABLE = {"Cc", "Cf"}
 
 
 class _Console(Console):
@@ -36,7 +34,13 @@ class CommandError(Exception):
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # JSON escapes only some of them: a terminal takes U+009B for the beginning of a command, too.
+    sys.stdout.write("".join(json.dumps(each)[1:-1] if is_control(each) else each for each in text) + "\n")
+
+
+def print_markdown(table: Table) -> None:
+    sys.stdout.write(f"{printable(table.markdown())}\n")
 
 
 def print_table(table: Table, title: str | None = None) -> None:
@@ -76,14 +80,6 @@ def _widths(columns: tuple[Column, ...], rows: list[list[str]], available: int) 
         widths[at] = min(most[at], width + left)
         left -= widths[at] - width
     return widths
-
-
-def printable(text: str) -> str:
-    """The text without what steers a terminal: control and format characters, except ends of lines."""
-    return "".join(
-        each if each == "\n" or unicodedata.category(each) not in _UNPRINTABLE else "\N{REPLACEMENT CHARACTER}"
-        for each in text
-    )
 
 
 def print_text(text: str) -> None:
