@@ -1,5 +1,6 @@
 """The connection to the cluster that a resource's inputs name."""
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from provider.cluster.api import RETRY_S
@@ -15,7 +16,8 @@ def connect(inputs: NamespaceInputs, operation: Operation, continues: str = "", 
     from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
 
     def on_connection_lost(seconds: float) -> None:
-        operation.status(f"no connection to the cluster's API for {seconds:.0f} s{continues}")
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        operation.status(f"no connection to the cluster's API since {since:%H:%M} UTC{continues}")
 
     access = Access(inputs.kubeconfig, inputs.context)
     return KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost, retry_s)

@@ -15,7 +15,10 @@ from provider.load_test_inputs import LoadTestInputs
 from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.record.work_folder import MeasuredRun, keep_beside_raw_rows
-from provider.resource import Operation, Props, ResourceError
+from provider.resource import Operation, ResourceError
+
+# Of the figures in the stack's outputs.
+_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,14 @@ def record_run(
             f" is stored as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
         )
     figures = summarise(store, manifest).figures(Shown.OUTPUT)
-    # For `pulumi stack output`; unknown ones are left out, because Pulumi has no null there.
-    headline = {name: value for name, value in figures.items() if value is not None}
-    operation.info(_sentence(run_id, headline))
-    return FinishedRun(run_id, headline)
+    finished = FinishedRun(run_id, {name: _rounded(value) for name, value in figures.items() if value is not None})
+    operation.info(f"run {run_id}: {finished.summary}")
+    return finished
+
+
+def _rounded(value: float) -> float:
+    """A figure as `pulumi up` prints it among the outputs; the results store has all digits."""
+    return value if isinstance(value, int) else float(f"{value:.{_DIGITS}g}")
 
 
 def _store(run: MeasuredRun, uri: str, folder: Path) -> tuple[ResultsStore, Manifest]:
@@ -113,15 +120,4 @@ def _manifest(
         validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),
         software=software_versions() | {**environment.software, "locust": outcome.locust_version},
         git_commit=environment.commit,
-    )
-
-
-def _sentence(run_id: str, headline: Props) -> str:
-    if "p99_ms" not in headline:
-        return f"run {run_id}: no request was answered correctly in the phase that counts"
-    usd = headline.get("usd_per_million_good")
-    cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
-    return (
-        f"run {run_id}: {headline['goodput_rps']:.1f} good predictions/s, p50 {headline['p50_ms']:.0f} ms,"
-        f" p99 {headline['p99_ms']:.0f} ms over {headline['requests']} requests, {cost}"
     )
