@@ -16,8 +16,9 @@ from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
 from loadtest.result.validity.servers import Servers
 from loadtest.run import pod as layout
-from provider.cluster.api import REQUIRED_RIGHTS, Cluster
+from provider.cluster.api import REQUIRED_RIGHTS, RESTART_RIGHTS, Cluster
 from provider.cluster.connection import connect
+from provider.cluster.fresh_servers import replace_servers
 from provider.cluster.job_pod import JobPod
 from provider.cluster.job_result import JobResult
 from provider.cluster.load_job import GENERATOR, job, jobs_selector
@@ -27,6 +28,7 @@ from provider.cluster.pod_status import image_id
 from provider.cluster.server_pods import ServerPod, image_of, selector_of, server_pods
 from provider.cluster.server_start import wait_for_servers
 from provider.load_test_inputs import ClusterLoadTestInputs
+from provider.record.fresh_deployment import must_restart
 from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, ResourceError
@@ -56,7 +58,8 @@ class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
 
 def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
     api = connect(inputs, operation, "; a test that runs there continues")
-    if missing := api.missing_rights(REQUIRED_RIGHTS):
+    required = REQUIRED_RIGHTS + RESTART_RIGHTS if inputs.fresh_deployment else REQUIRED_RIGHTS
+    if missing := api.missing_rights(required):
         raise ResourceError(
             f"the kubeconfig's user lacks permissions in namespace {inputs.namespace}: {', '.join(missing)}; the load"
             " test needs them to run and to fetch its rows; bind a Role with them to that user"
@@ -67,6 +70,9 @@ def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
 def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     work_dir = Path(inputs.work_dir) / run.run_id
     before = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.start_timeout_s, operation)
+    if must_restart(inputs, before):
+        operation.info("restarting the servers, so that this run has a deployment of its own")
+        before = replace_servers(cluster, inputs.selector, before, inputs.start_timeout_s, operation)
     replicas = replicas_of(cluster, before, operation.info)
     started_at = datetime.now(UTC)
     rest_urls = {server.name: server.rest_url for server in before if server.rest_url}

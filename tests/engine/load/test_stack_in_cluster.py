@@ -69,7 +69,26 @@ def test_neither_job_nor_generator_is_left_after_it(api: client.ApiClient, went_
     assert pod.metadata.labels["app.kubernetes.io/component"] == "model-server"
 
 
-def test_a_destroy_removes_the_namespace_and_keeps_the_run(stack: Stack, api: client.ApiClient, went_up: str) -> None:
+def test_with_fresh_deployments_the_pods_are_replaced_between_repeats_and_nothing_else_changes(
+    stack: Stack, api: client.ApiClient, went_up: str
+) -> None:
+    core, apps = client.CoreV1Api(api), client.AppsV1Api(api)
+    (before,) = core.list_namespaced_pod(NAMESPACE).items
+    (deployed,) = apps.list_namespaced_deployment(NAMESPACE).items
+    stack.config["load"] = SMOKE | {"repeats": 2, "freshDeployment": True}
+    stack.must_up()
+    (after,) = core.list_namespaced_pod(NAMESPACE).items
+    assert after.metadata.uid != before.metadata.uid
+    assert after.spec.containers[0].args == before.spec.containers[0].args
+    (still,) = apps.list_namespaced_deployment(NAMESPACE).items
+    assert (still.metadata.uid, still.metadata.generation) == (deployed.metadata.uid, deployed.metadata.generation)
+    runs = stack.runs()
+    assert len({run.deployment for run in runs}) == len(runs) == 3, "the first update's servers had answered a run"
+    assert {run.validity.verdict for run in runs} == {"valid"}
+    stack.must("preview", "--refresh", "--expect-no-changes")
+
+
+def test_a_destroy_removes_the_namespace_and_keeps_the_runs(stack: Stack, api: client.ApiClient, went_up: str) -> None:
     stack.must("destroy", "--yes", "--skip-preview")
     assert NAMESPACE not in [each.metadata.name for each in client.CoreV1Api(api).list_namespace().items]
-    assert len(stack.runs()) == 1
+    assert len(stack.runs()) == 3
