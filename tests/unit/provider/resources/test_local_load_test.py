@@ -129,8 +129,8 @@ def test_a_server_that_does_not_come_back_ends_the_update_and_the_runs_before_ar
         LocalLoadTest().create(served | {"repeats": 3, "freshDeployment": True}, Operation(print, print))
     (run,) = ResultsStore(served["results"]).scan().manifests
     message = str(failure.value)
-    assert message.startswith("run 2 of 3: the server ended before it served the model. Its log (")
-    assert message.endswith(f"the model is gone. Finished before it, valid and stored: {run.run_id}")
+    assert message.startswith("run 2 of 3: the server ended before it served the model, so nothing was measured; ")
+    assert message.endswith(f"the model is gone. The finished runs are valid and stored: {run.run_id}")
     assert run.validity.verdict == "valid"
 
 
