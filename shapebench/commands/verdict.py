@@ -49,7 +49,7 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
 def print_steps(steps: Iterable[Step]) -> None:
     """Print what to run next: why, and the commands as they are typed."""
     for step in steps:
-        print_text(step.why)
+        print_text(f"Next: {step.why}")
         sys.stdout.write("".join(f"    {command}\n" for command in step.commands) + "\n")
 
 
