@@ -40,10 +40,6 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
     sys.stdout.write("".join(json.dumps(each)[1:-1] if is_control(each) else each for each in text) + "\n")
 
 
-def print_markdown(table: Table) -> None:
-    sys.stdout.write(f"{printable(table.markdown())}\n")
-
-
 def print_table(table: Table, title: str | None = None, dispensable: Sequence[str] = ()) -> tuple[str, ...]:
     """The rows below each other where all columns fit into the terminal; else each row as a card, a line a cell.
 

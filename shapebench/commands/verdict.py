@@ -1,5 +1,6 @@
 """`shapebench verdict`: which variant is best for an objective, as a paragraph and tables."""
 
+import sys
 from pathlib import Path
 
 from analysis.formatting import count
@@ -20,7 +21,6 @@ from shapebench.output import (
     CommandError,
     note,
     print_json,
-    print_markdown,
     print_table,
     print_text,
 )
@@ -47,7 +47,7 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
         print_text(f"{_text(verdict)}\n")
         for table in _tables(verdict):
             if output == "markdown":
-                print_markdown(table)
+                sys.stdout.write(f"{table.markdown()}\n")
             else:
                 print_table(table)
                 print()
