@@ -53,6 +53,8 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
                 print()
         for manifest, reasons in verdict.excluded:
             note(f"left out: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
+        if not verdict.scan.manifests:
+            note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one")
         note_skipped(verdict.scan)
     return REHEARSAL_EXIT_CODE if verdict.is_rehearsal else EXIT_CODES[verdict.outcome]
 

@@ -384,10 +384,11 @@ def test_a_verdict_on_local_runs_is_a_rehearsal_whatever_it_says(tmp_path, objec
     assert invoke("verdict", "--results", store.uri, "--errors", "5%").exit_code == 0
 
 
-def test_verdict_of_an_empty_store_cannot_tell(tmp_path):
+def test_verdict_of_an_empty_store_cannot_tell_and_says_how_to_get_a_run(tmp_path):
     result = invoke("verdict", "--results", str(tmp_path))
     assert result.exit_code == 4
     assert "no valid run" in result.stdout
+    assert "pulumi up --stack local" in result.stderr
 
 
 def test_verdict_takes_its_objective_from_a_file(store, tmp_path):
