@@ -18,13 +18,13 @@ def interrupted_names(export: str, stack: str) -> frozenset[str]:
         names = {name for each in creations if (name := _name(each))}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SettingsError(
-            f"this is not the state of a stack, so what was interrupted is not known; give the output of"
-            f" `pulumi stack export --stack {stack}`"
+            "the file is not the state of a stack, so it does not show which resources were being created; give the"
+            f" output of `pulumi stack export --stack {stack}`"
         ) from None
     if stacks - {stack}:
         raise SettingsError(
-            f"this is the state of {', '.join(sorted(stacks - {stack}))}, so it says nothing about {stack}; give the"
-            f" output of `pulumi stack export --stack {stack}`"
+            f"the file is the state of {', '.join(sorted(stacks - {stack}))}, so it says nothing about {stack}; give"
+            f" the output of `pulumi stack export --stack {stack}`"
         )
     return frozenset(names)
 

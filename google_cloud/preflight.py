@@ -72,8 +72,8 @@ def identity_problems(access: Access) -> list[Problem]:
     """Settings by which the cluster would be made as one user, and deployed to as another or not at all."""
     return [
         Problem(
-            f"{setting} is set, and {AUTH_PLUGIN} does not read it, so one user would create the cluster and another,"
-            " or nobody, could deploy to it; unset it, and use Application Default Credentials",
+            f"{setting} is set, but {AUTH_PLUGIN} does not read it, so the deployment to the cluster would use other"
+            " credentials than its creation, or none; unset it, and use Application Default Credentials",
             (instead,),
         )
         for setting, instead in keys_for_the_provider_only(access).items()
@@ -204,7 +204,7 @@ def _quota_problem(need: Need, quota: Json, project: str, region: str) -> Iterat
         limit, used = float(str(quota["limit"])), float(str(quota["usage"]))
     except (KeyError, ValueError):
         raise CloudError(
-            f"quota {need.metric} has no limit and usage in Google's answer, so what is left is not known"
+            f"Google's answer lacks the limit or the usage of quota {need.metric}, so it is not known how much is left"
         ) from None
     if limit - used >= need.amount:
         return

@@ -297,7 +297,9 @@ class ResultsStore:
         """
         target = self._path(path)
         if self._exists(path):
-            raise RunExistsError(f"{path} exists in {self.uri}, and the store never overwrites; use a new run id")
+            raise RunExistsError(
+                f"{path} exists in {self.uri}, and the store never overwrites, so it was not written; use a new run id"
+            )
         with self._explained("written"):
             if self._on_disk:
                 write_to_disk(Path(target), content)
@@ -320,12 +322,19 @@ class ResultsStore:
         try:
             manifest, whole = manifest_of(self._content(path).to_pybytes())
         except ManifestFileError as error:
-            return Problem(path, f"is not a manifest of this version: {error}")
+            return Problem(
+                path,
+                f"is not a manifest that this version can read; if a newer one wrote it, update the checkout: {error}",
+            )
         except OSError as error:
             return Problem(path, f"cannot be read: {error}")
         if (manifest.stack, manifest.run_id) != (name["stack"], name["run_id"]):
-            return Problem(path, f"contains the manifest of run {manifest.run_id} of stack {manifest.stack}")
-        return manifest if whole else Problem(path, CHANGED.format("that it ends with"))
+            return Problem(
+                path,
+                f"contains the manifest of run {manifest.run_id} of stack {manifest.stack}, so it belongs at"
+                f" {manifest_path(manifest.stack, manifest.run_id)}; move it there, or {RESTORE}",
+            )
+        return manifest if whole else Problem(path, CHANGED.format("at its end"))
 
     def _problem_with(self, path: str) -> Problem | None:
         """What is wrong with the name or the footer of a file of rows or samples; its pages are not read."""

@@ -13,13 +13,14 @@ from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, search_reason
 from loadtest.result.raw_rows import RawRows
-from loadtest.result.validity.measurement import drift_reasons, measurement_reasons
+from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import (
     Servers,
     load_sharing_reasons,
     refused_call_reasons,
     server_change_reasons,
 )
+from loadtest.result.validity.steady_state import steady_state_reasons
 from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
 
 
@@ -117,5 +118,5 @@ def _measurement(
             *row_reasons(raw_rows.rows, counted, phase),
         ]
         or measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
-        or drift_reasons(counted, plan.load)
+        or steady_state_reasons(counted, plan.load)
     )

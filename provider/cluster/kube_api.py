@@ -245,8 +245,8 @@ def _settings(access: Access) -> client.Configuration:
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError):
         # The error is not quoted: it may hold a line of the kubeconfig.
         raise ClusterError(
-            "the kubeconfig cannot be read: it is invalid, or its current context or a file that it refers to is"
-            " missing; run `kubectl cluster-info` with it to see the cause"
+            "the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid, or its current context or"
+            " a file that it refers to is missing; run `kubectl cluster-info` with it to see the cause"
         ) from None
     settings.retries = False
     # What it puts into a path is an object's name, or the port and path of a request to a pod.

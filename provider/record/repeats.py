@@ -31,7 +31,7 @@ class FinishedRun:
         """The figures in one line."""
         figures = self.headline
         if "p99_ms" not in figures:
-            return "no request was answered correctly in the phase that counts"
+            return "no request was answered correctly in the counted phase, so there are no figures"
         usd = figures.get("usd_per_million_good")
         cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
         return (
@@ -89,4 +89,4 @@ def _prefixed(operation: Operation, prefix: str) -> Operation:
 def _stored(finished: Sequence[FinishedRun]) -> str:
     if not finished:
         return ""
-    return f". Finished before it, valid and stored: {', '.join(run.run_id for run in finished)}"
+    return f". The finished runs are valid and stored: {', '.join(run.run_id for run in finished)}"

@@ -148,6 +148,7 @@ def _version_of(command: list[str]) -> str:
     lines = (answer.stdout or answer.stderr).splitlines()
     if answer.returncode or not lines:
         raise ResourceError(
-            f"`{' '.join(command)} --version` failed, so the server's version is not known: {answer.stderr}"
+            f"`{' '.join(command)} --version` failed, so the server's version is not known and no run could record"
+            f" it; correct the cause: {answer.stderr}"
         )
     return lines[0].split()[-1]

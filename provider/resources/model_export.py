@@ -79,5 +79,8 @@ def _run(command: list[str], operation: Operation) -> str:
     output = process.stdout.read() if process.stdout else ""
     if process.returncode:
         lines = "\n".join(f"  {line}" for line in errors[-_ERROR_LINES:])
-        raise ResourceError(f"the model could not be exported (exit code {process.returncode}):\n{lines}")
+        raise ResourceError(
+            f"the model could not be exported (exit code {process.returncode}), so there is nothing to serve; correct"
+            f" the cause, and run `pulumi up` again. The end of its output:\n{lines}"
+        )
     return output

@@ -72,8 +72,8 @@ def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
         return ()
     if stack is None:
         raise CommandError(
-            "--state is the state of one stack, but no --stack is given, so resources of another stack could be taken"
-            " for its resources; give --stack as well"
+            "--state is the state of one stack, but --stack does not say which, so resources of other stacks could be"
+            " listed as leftovers; give --stack as well"
         )
     return interrupted_names(state.read(), stack)
 

@@ -54,7 +54,7 @@ def uses_table(usage: ResourceUsage) -> Table:
             for subject, name in _NAMES.items()
             if subject in usage.uses
         ),
-        "Mean of vCPUs in the phase that counts; the most memory in the run, resident or the working set of a pod.",
+        "Mean of vCPUs in the counted phase; the most memory in the run, resident or the working set of a pod.",
     )
 
 
@@ -73,7 +73,7 @@ def others_table(name: str, usage: ResourceUsage) -> Table:
         ("replica",),
         ("vCPUs", "memory, MiB"),
         ((each.replica, *cells) for each, cells in zip(usage.others, _others_cells(usage), strict=True)),
-        "Everything but the server on each replica's node in the phase that counts: mean of vCPUs, maximum of memory.",
+        "Everything but the server on each replica's node in the counted phase: mean of vCPUs, maximum of memory.",
     )
 
 

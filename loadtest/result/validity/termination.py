@@ -36,7 +36,7 @@ class EndedByRunner(Enum):
     """Why the runner ended the generator; the value is the reason against the run."""
 
     CANCELLED = "the test was cancelled, so later requests are missing; run again"
-    TIMED_OUT = "the load generator did not end in time and was ended, so its last requests may be missing; run again"
+    TIMED_OUT = "the load generator did not end in time and was stopped, so its last requests may be missing; run again"
 
 
 def reason_to_end(cancelled: threading.Event, deadline_s: float) -> EndedByRunner | None:
@@ -114,7 +114,7 @@ def file_reasons(raw_rows: RawRows, counted_requests: int | None) -> list[str]:
 
 
 def row_reasons(rows: pa.Table, counted: pa.Table, phase: str) -> list[str]:
-    """Whether there are rows with correct answers in the phase that counts."""
+    """Whether there are rows with correct answers in the counted phase."""
     if not rows.num_rows:
         return ["no request was finished, so there is nothing to measure; check that the server answers, and run again"]
     reasons = []

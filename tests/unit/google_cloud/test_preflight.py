@@ -119,7 +119,7 @@ def test_the_auth_plugin_is_run_as_the_kubeconfig_runs_it(access, tmp_path):
 )  # fmt: skip
 def test_credentials_that_the_auth_plugin_does_not_read_are_a_problem(no_environment, keys, setting, instead):
     (problem,) = identity_problems(access_of(keys))
-    assert re.match(rf"{setting}.* is set, and gke-gcloud-auth-plugin does not read it, so", problem.message)
+    assert re.match(rf"{setting}.* is set, but gke-gcloud-auth-plugin does not read it, so", problem.message)
     assert "secret" not in problem.message
     assert instead in problem.commands[0]
 

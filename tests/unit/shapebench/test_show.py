@@ -172,7 +172,7 @@ def test_an_unfinished_run_and_one_with_a_broken_manifest_are_errors_that_say_so
     assert f"run_id={unfinished} has rows and no manifest, so this run is not finished" in show(store, "01KC").stderr
     (tmp_path / f"results/runs/stack=8cpu-16gb/{FIRST}.json").write_text("{")
     assert "the manifest of this run, runs/stack=8cpu-16gb/" in show(store, FIRST).stderr
-    assert "is not a manifest of this version" in show(store, FIRST).stderr
+    assert "is not a manifest" in show(store, FIRST).stderr
 
 
 def test_a_store_without_runs_says_how_to_get_one(tmp_path):
