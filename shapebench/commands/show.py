@@ -123,8 +123,8 @@ def _print_text(run: Run, intervals: Mapping[str, Estimate], scan: Scan) -> None
     print_cost("\nCost", manifest.cost, _DISPENSABLE)
     group = comparison_group(manifest)
     same = sum(comparison_group(each) == group for each in scan.manifests) - 1
-    facts = (*provenance(run), ("Comparison group", f"{group}, with {same} other run{'s' * (same != 1)} of this store"))
-    print_card("\nConditions", facts)
+    compared = f"{group}, with {same or 'no'} other run{'s' * (same != 1)} of this store"
+    print_card("\nConditions", (*provenance(run), ("Comparison group", compared)))
     print_table(_files_table(manifest), "\nFiles in the results store")
 
 
