@@ -138,6 +138,12 @@ def clusters(google: GoogleClient, project: str) -> Iterator[CloudResource]:
         yield CloudResource(CLUSTER, _text(each, "name"), location, f"{path}/{_text(each, 'name')}", each)
 
 
+def accounts_of(cluster: Json) -> set[str]:
+    """The addresses of the service accounts that a cluster's nodes use, in Google's JSON of it."""
+    configs = [cluster.get("nodeConfig"), *(pool.get("config") for pool in entries(cluster, "nodePools"))]
+    return {account for each in configs if (account := _mapping(each).get("serviceAccount"))}
+
+
 def node_pools(cluster: Json) -> list[NodeShape]:
     """The node pools in Google's JSON of a cluster, each of a fixed size.
 

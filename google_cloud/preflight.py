@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from google_cloud.access import Access, NoCredentialsError, keys_for_the_provider_only
@@ -27,6 +28,10 @@ ROLES = {
     "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "storage.buckets.create": "roles/storage.admin",
 }
+
+
+# A lease has full hours, and one more than it was asked for.
+_CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,26 @@ def find_problems(required: Requirements, access: Access) -> list[Problem]:
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
         google = GoogleClient(access)
-        return [*problems, *_project_problems(google, access.project, required)]
+        return [*problems, *_project_problems(google, access.project, required), *_clock_problems(google)]
     except NoCredentialsError as error:
         return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
     except CloudError as error:
         if error.status != UNAUTHORIZED:
             raise
         return [*problems, Problem(str(error), (LOGIN,))]
+
+
+def _clock_problems(google: GoogleClient) -> list[Problem]:
+    """A clock by which the lease would end at another time than it says."""
+    ahead = datetime.now(UTC) - google.now()
+    if abs(ahead) <= _CLOCK_TOLERANCE:
+        return []
+    minutes, side = round(abs(ahead).total_seconds() / 60), "ahead of" if ahead > timedelta(0) else "behind"
+    message = (
+        f"this machine's clock is {minutes} minutes {side} Google's, so the stack's lease would end at the wrong time,"
+        " and the janitor could delete a stack in use; set the clock"
+    )
+    return [Problem(message, ("sudo timedatectl set-ntp true",))]
 
 
 def identity_problems(access: Access) -> list[Problem]:

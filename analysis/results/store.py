@@ -139,7 +139,7 @@ class ResultsStore:
         """
         for name in (stack, run_id, worker):
             _check_name(name)
-        if self._exists(manifest_path(stack, run_id)):
+        if self.is_finished(stack, run_id):
             raise RunExistsError(
                 f"run {run_id} is finished: its manifest is written, so no rows can be added; use a new run id"
             )
@@ -161,9 +161,13 @@ class ResultsStore:
         """Finish a run: write its manifest; raises RunExistsError if it has one."""
         self._write(manifest_path(manifest.stack, manifest.run_id), manifest_text(manifest).encode())
 
+    def is_finished(self, stack: str, run_id: str) -> bool:
+        """Whether the store has the manifest of a run."""
+        return self._exists(manifest_path(stack, run_id))
+
     def remove_unfinished(self, stack: str, run_id: str) -> None:
         """Delete what is there of a run without a manifest; raises RunExistsError if it has one."""
-        if self._exists(manifest_path(stack, run_id)):
+        if self.is_finished(stack, run_id):
             raise RunExistsError(
                 f"run {run_id} of stack {stack} is in {self.uri} already, so there is nothing to store"
             )

@@ -67,7 +67,7 @@ def outcome_of(
     servers: Servers,
     started_at: datetime,
 ) -> LoadTestOutcome:
-    """The outcome of a test that has just ended."""
+    """The outcome of a test that has ended, just now where `termination` has no time."""
     totals = termination.totals or {}
     capacity = capacity_of(plan.load, totals, raw_rows.rows)
     phase = capacity.phase if capacity else HOLD
@@ -75,7 +75,7 @@ def outcome_of(
         rows=raw_rows.rows,
         samples=samples,
         started_at=started_at,
-        finished_at=datetime.now(UTC),
+        finished_at=termination.ended_at or datetime.now(UTC),
         processes=plan.processes,
         counted_requests=totals.get("counted_requests"),
         cpu_peak_percent=totals.get("cpu_peak_percent"),

@@ -31,7 +31,7 @@ class FinishedRun:
         """The figures in one line."""
         figures = self.headline
         if "p99_ms" not in figures:
-            return "no request was answered correctly in the counted phase, so there are no figures"
+            return "no request was answered correctly in the counted phase"
         usd = figures.get("usd_per_million_good")
         cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
         return (

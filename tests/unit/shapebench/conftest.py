@@ -18,7 +18,7 @@ from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
 from bench.stores.simulated_runs import capacity_run, cores_of_its_own
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from shapebench.commands import doctor, doctor_google
+from shapebench.commands import doctor
 from stacks.load_profiles import PROFILES
 from tools.pins import ROOT
 
@@ -116,5 +116,4 @@ def some_machine(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(doctor.shutil, "which", lambda name, **_: own.get(name))
     monkeypatch.setattr(doctor.gobuild, "why_go_cannot", lambda _: "go 1.22.4 is older than 1.24.1, which Pulumi needs")
     monkeypatch.setattr(psutil, "net_connections", lambda **_: [])
-    monkeypatch.setattr(doctor_google, "installed_gcp_plugin", lambda _: None)
     return checkout

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,6 +78,17 @@ def test_of_a_search_with_another_limit_the_steps_give_the_capacity(searched):
     assert all(step.rate_rps >= 2 * stricter.high_rps for step in manifest.capacity.steps if step.p99_ms > 150)
     with pytest.raises(NoCapacityError, match=r"kept a p99 of 50 ms \(the lowest of any step is"):
         node_capacity(model, 50)
+
+
+def test_a_search_without_a_correct_answer_says_so_and_names_no_latency(searched):
+    model = read_model(*searched)
+    search = model.manifest.capacity
+    steps = tuple(step.model_copy(update={"p50_ms": None, "p99_ms": None}) for step in search.steps)
+    manifest = model.manifest.model_copy(update={"capacity": search.model_copy(update={"steps": steps})})
+    with pytest.raises(NoCapacityError) as error:
+        node_capacity(replace(model, manifest=manifest), 150)
+    assert "no step of its capacity search has a correct answer, so there is no p99" in str(error.value)
+    assert "nan" not in str(error.value)
 
 
 def test_a_closed_loop_that_was_busy_is_modelled(closed):
