@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-import shapebench.output
 from analysis.formatting import money
 from analysis.pricing import cost
 from analysis.pricing.snapshot import FOLDER, newest_snapshot
@@ -464,32 +463,6 @@ def test_a_shell_can_complete_commands():
     program = ROOT / ".venv/bin/shapebench"
     shown = subprocess.run([program], env=os.environ | asked, capture_output=True, text=True, check=False)
     assert shown.stdout.split() == ["verdict"]
-
-
-@pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("price",),
-        ("price", "--stack", "8cpu-16gb"),
-        ("runs",),
-        ("verdict", "--p99", "400ms"),
-        ("verdict",),
-        ("doctor",),
-    ],
-    ids=" ".join,
-)
-def test_output_fits_the_terminal_and_breaks_no_word(store, monkeypatch, arguments, columns):
-    if arguments[0] in ("runs", "verdict"):
-        arguments = (*arguments, "--results", store.uri)
-    whole = invoke(*arguments)
-    monkeypatch.setattr(shapebench.output, "_terminal_width", lambda _: columns)
-    fitted = invoke(*arguments)
-    assert fitted.exit_code == whole.exit_code
-    lines = (fitted.stdout + fitted.stderr).splitlines()
-    # A path can be longer than the room beside its title.
-    assert [line for line in lines if len(line) > columns and len(line.split()[-1]) < columns / 2] == []
-    assert set(fitted.stdout.split()) <= set(whole.stdout.split())
 
 
 STEERING = "\x1b]0;pwned\x07 the server \u202ddied \x9b2J\x7f \U000e0041"
