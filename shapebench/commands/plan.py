@@ -9,10 +9,10 @@ from analysis.formatting import MISSING, count, money, number
 from analysis.planning.model import Model
 from analysis.planning.plan import Candidate, LostZone, Plan, Requirement, make_plan
 from analysis.pricing import cost
-from analysis.report.tables import Table
+from analysis.report.tables import Column, Table
 from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
-from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text
+from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress
 from shapebench.skipped import note_skipped, skipped_json
 
 _BASIS = {
@@ -27,7 +27,8 @@ _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 def print_plan(uri: str, rps: float, p99: str, zones: int, headroom: str, *, as_json: bool) -> int:
     requirement = _requirement(rps, p99, zones, headroom)
-    plan = make_plan(ResultsStore(uri), requirement, note)
+    with progress() as say:
+        plan = make_plan(ResultsStore(uri), requirement, say)
     if not as_json:
         note_skipped(plan.scan)
     if not plan.candidates:
@@ -66,12 +67,14 @@ def _print_text(plan: Plan) -> None:
         print_text("A rehearsal on one machine, not a plan for a cluster: its server shared the cores with the load.")
     print_text(_headline(best, requirement) + "\n")
     numbers = ("capacity per node, 1/s", "nodes", "range", "USD/month", "simulated p99, ms", "p99 with a zone lost")
-    print_table(Table.of("Plans", ("variant", "basis"), numbers, map(_row, plan.candidates)))
+    plans = Table.of("Plans", ("variant", "basis"), numbers, map(_row, plan.candidates))
+    print_table(plans, dispensable=("basis", "p99 with a zone lost", "simulated p99, ms"))
     print()
     items = [(item.name, item.sku or item.reason or MISSING, *_usd(item.hourly)) for item in best.cost.line_items]
     sums = [(each.name, each.counts, *_usd(each.hourly)) for each in cost.sums(best.cost)]
     title = f"Monthly cost of {best.nodes} × {best.model.manifest.shape.machine_type}, {best.cost.region}"
-    print_table(Table.of(title, ("item", "SKU"), ("USD/h", "USD/730 h"), [*items, *sums]), title)
+    columns = (Column("item", "text"), Column("SKU", "wrap"), Column("USD/h"), Column("USD/730 h"))
+    print_table(Table(title, columns, (*items, *sums)), title, dispensable=("USD/h",))
     print_text("\n" + "\n".join(_findings(best, requirement)))
 
 

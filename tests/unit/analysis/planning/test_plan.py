@@ -59,6 +59,9 @@ def test_a_replica_serves_as_many_at_once_as_it_has_threads_for_and_over_grpc_al
     batching = Batching(max_batch_size=32, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
     assert at_once(protocol="rest") == 4 * manifest.shape.vcpus
     assert at_once(protocol="rest", batching=batching) == 64
+    assert at_once(protocol="rest", batching=batching, rest_threads=8, seed_faithful=False) == 8
+    chosen_by_the_server = at_once(protocol="rest", batching=batching, seed_faithful=True)
+    assert chosen_by_the_server == 4 * manifest.shape.vcpus, "server.h of tensorflow/serving 2.20.0"
     assert at_once(protocol="grpc") == BUSY.users
 
 
