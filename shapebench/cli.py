@@ -34,6 +34,16 @@ TableFormat = Annotated[
     Literal["table", "json"], typer.Option("--format", help="A table to read, or JSON with full precision.")
 ]
 
+
+def _complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The ids of the runs in a folder, each with its stack, for completion in a shell; a bucket would take seconds."""
+    manifests = Path(context.params.get("results") or "results").glob("runs/stack=*/*.json")
+    found = sorted(manifests, key=lambda path: path.stem, reverse=True)
+    return [(each.stem, each.parent.name) for each in found if each.stem.startswith(incomplete)]
+
+
+Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
 P99 = Annotated[
     str | None,
     typer.Option(metavar="LATENCY", help="Highest p99 that meets the objective, such as 400ms. (default: no limit)"),
@@ -71,12 +81,37 @@ def main(
 
 
 @app.command()
-def runs(results: Results = "results", output: TableFormat = "table") -> None:
+def runs(
+    results: Results = "results",
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
     """List the finished runs of a results store with their figures, and what was skipped."""
     from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        print_runs(results, as_json=output == "json")
+        print_runs(results, as_json=as_json or output == "json")
+
+
+@app.command()
+def show(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="The id of the run, or its beginning. (default: the newest run)",
+            autocompletion=_complete_run,
+        ),
+    ] = None,
+    results: Results = "results",
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Print all that is known of one run: figures, validity, resource usage, cost, conditions and files."""
+    from shapebench.commands.show import print_run  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        print_run(results, run, as_json=as_json or output == "json")
 
 
 @app.command()
@@ -90,6 +125,7 @@ def price(
         bool, typer.Option("--refresh", help="First write today's prices of Google's catalogue into the checkout.")
     ] = False,
     output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print the cost of a shape by line item, or of all stacks side by side. Needs no account and no network."""
     from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
@@ -99,7 +135,7 @@ def price(
             from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
             refresh_prices()
-        print_prices(stack or [], shape, region, as_json=output == "json")
+        print_prices(stack or [], shape, region, as_json=as_json or output == "json")
 
 
 @app.command()
@@ -168,7 +204,7 @@ def preflight(
 
 
 @app.command()
-def verdict(
+def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",
     p99: P99 = None,
     errors: Errors = None,
@@ -178,6 +214,7 @@ def verdict(
         Literal["text", "json", "markdown"],
         typer.Option("--format", help="Text, JSON with full precision, or Markdown."),
     ] = "text",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print which variant is best for an objective, and how certain that is.
 
@@ -187,12 +224,12 @@ def verdict(
     from shapebench.commands.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        code = print_verdict(results, parse_objective(p99, errors, budget, objective), output)
+        code = print_verdict(results, parse_objective(p99, errors, budget, objective), "json" if as_json else output)
     raise typer.Exit(code)
 
 
 @app.command()
-def janitor(
+def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     stack: Annotated[str | None, typer.Option(help="Only leftovers of this stack. (default: of every stack)")] = None,
     region: Annotated[str | None, typer.Option(help="Only leftovers in this region. (default: everywhere)")] = None,
     project: Project = None,
@@ -208,6 +245,7 @@ def janitor(
         bool, typer.Option("--yes", help="Remove what is listed. This cannot be undone.")
     ] = False,
     output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """List what stacks left behind in Google Cloud, expired or orphaned; remove it with --yes.
 
@@ -216,11 +254,11 @@ def janitor(
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        raise typer.Exit(clean(stack, region, project, state, remove=yes, as_json=output == "json"))
+        raise typer.Exit(clean(stack, region, project, state, remove=yes, as_json=as_json or output == "json"))
 
 
 @app.command()
-def plan(
+def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     rps: Annotated[float, typer.Option(help="The load to plan for, in requests per second.")],
     p99: Annotated[str, typer.Option(metavar="TIME", help="The promised p99, such as 300ms.")],
     zones: Annotated[
@@ -231,6 +269,7 @@ def plan(
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
     ] = "text",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print how many nodes of which shape a load needs at a promised latency, and their monthly cost.
 
@@ -239,7 +278,7 @@ def plan(
     from shapebench.commands.plan import print_plan  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        code = print_plan(results, rps, p99, zones, headroom, as_json=output == "json")
+        code = print_plan(results, rps, p99, zones, headroom, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 

@@ -61,13 +61,14 @@ class Scaling:
             return (1.0,) * min(self.threads, most_at_once)
         return tuple((1 / _slower(np.arange(1.0, most_at_once + 1), self.contention, self.coherency)).tolist())
 
-    def rps(self, point: Point, most_at_once: int) -> float:
-        n = np.minimum(np.arange(point.present.size, dtype=np.float64), most_at_once)
+    def rps(self, present: NDArray[np.float64], most_at_once: int) -> float:
+        """The mean throughput where `present[n]` is the share of the time with n requests in the replica."""
+        n = np.minimum(np.arange(present.size, dtype=np.float64), most_at_once)
         if self.threads is not None:
             side_by_side = np.minimum(n, self.threads)
         else:
             side_by_side = n / np.maximum(_slower(n, self.contention, self.coherency), _NO_LESS)
-        return float(point.present @ side_by_side) / self.alone_ms * 1000
+        return float(present @ side_by_side) / self.alone_ms * 1000
 
 
 def fit(points: Sequence[Point], most_at_once: int) -> tuple[Scaling, ...]:

@@ -1,5 +1,6 @@
 """Reads a results store into what the report shows: the verdict, and every run with the data of its charts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -81,9 +82,14 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
     )
 
 
-def _read_run(store: ResultsStore, names: dict[str, str], manifest: Manifest) -> tuple[Run, Read]:
-    name, rows = names[manifest.run_id], read_columns(store, manifest)
-    summary, figures = summary_of(manifest, rows), figures_of(manifest, rows, QUANTILES if manifest.repeat else (P99,))
+def _read_run(store: ResultsStore, names: Mapping[str, str], manifest: Manifest) -> tuple[Run, Read]:
+    return read_run(store, names[manifest.run_id], manifest, QUANTILES if manifest.repeat else (P99,))
+
+
+def read_run(store: ResultsStore, name: str, manifest: Manifest, quantiles: Sequence[float]) -> tuple[Run, Read]:
+    """One run with the data of its charts, and its figures with the intervals of these quantiles of the latency."""
+    rows = read_columns(store, manifest)
+    summary, figures = summary_of(manifest, rows), figures_of(manifest, rows, quantiles)
     if not rows.every.ok.size and rows.missing:
         return Run(name, manifest, summary, None), figures
     series = series_of(rows, manifest)

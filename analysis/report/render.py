@@ -45,5 +45,5 @@ def make_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         obstacle = next(each for each in (folder, *folder.parents) if each.exists())
         raise NotADirectoryError(
-            f"{obstacle} is not a folder, so nothing can be written into {folder}; name another"
+            f"{obstacle} is not a folder, so nothing can be written into {folder}; name another folder"
         ) from error

@@ -36,7 +36,17 @@ def _without_traceback(method: str) -> Any:  # noqa: ANN401 - gRPC's types
 
 
 class _Servicer(ProviderServicer):
-    Diff, Create, Read, Update, Delete = map(_without_traceback, ("Diff", "Create", "Read", "Update", "Delete"))
+    Diff, Create, Read, Update = map(_without_traceback, ("Diff", "Create", "Read", "Update"))
+
+    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's types and name
+        """With the secret inputs, which are no outputs; the SDK passes outputs only."""
+        request.properties.update(
+            {name: value for name, value in request.old_inputs.items() if name not in request.properties}
+        )
+        return await _delete(self, request, context)
+
+
+_delete = _without_traceback("Delete")
 
 
 def _partial_failure(identity: str, error: PartialFailureError) -> bytes:

@@ -47,7 +47,7 @@ def test_the_error_of_a_law_is_that_of_its_throughput():
 def test_the_throughput_of_a_law_at_a_level_is_what_its_error_is_of(which):
     points = [always(n, 60 * max(1, n / 3) * (1 + 0.05 * (-1) ** n)) for n in (1, 2, 4, 8, 40)]
     [law] = [law for law in fit(points, 16) if law.law == which]
-    errors = [law.rps(point, 16) / point.rps - 1 for point in points]
+    errors = [law.rps(point.present, 16) / point.rps - 1 for point in points]
     assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(law.error)
 
 

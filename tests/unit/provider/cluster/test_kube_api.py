@@ -208,7 +208,9 @@ def test_commands_use_the_trust_store_of_requests(tmp_path: Path, monkeypatch: p
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used_is_not_quoted(text: str) -> None:
-    with pytest.raises(ClusterError, match="the kubeconfig cannot be read: it is invalid") as failure:
+    with pytest.raises(
+        ClusterError, match="the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid"
+    ) as failure:
         KubeApi(Access(text), "ns", threading.Event(), id)
     assert SECRET not in str(failure.value)
     assert failure.value.__suppress_context__
