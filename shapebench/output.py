@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TextIO
 
@@ -13,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.formatting import is_control, printable
 from analysis.report.tables import Column, Table
 
 # For scripts: the answer comes from runs of the stack `local`, so it says nothing about a node shape.
@@ -22,8 +22,6 @@ _PIPED_WIDTH = 240
 # A column of sentences may be as narrow as this before the table is shown as cards.
 _SENTENCES_WIDTH = 30
 _GAP = 1
-# Control and format characters; a results store of somebody else must not steer the terminal.
-_UNPRINTABLE = {"Cc", "Cf"}
 
 
 class _Console(Console):
@@ -37,7 +35,13 @@ class CommandError(Exception):
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # JSON escapes only some of them: a terminal takes U+009B for the beginning of a command, too.
+    sys.stdout.write("".join(json.dumps(each)[1:-1] if is_control(each) else each for each in text) + "\n")
+
+
+def print_markdown(table: Table) -> None:
+    sys.stdout.write(f"{printable(table.markdown())}\n")
 
 
 def print_table(table: Table, title: str | None = None, dispensable: Sequence[str] = ()) -> tuple[str, ...]:
@@ -47,7 +51,7 @@ def print_table(table: Table, title: str | None = None, dispensable: Sequence[st
     """
     console = _console()
     if title:
-        console.print(title, style="bold", markup=False, soft_wrap=True)
+        console.print(printable(title), style="bold", markup=False, soft_wrap=True)
     for most in range(len(dispensable) + 1):
         columns, rows = _without(table, dispensable[:most])
         if widths := _widths(columns, rows, console.width - 2 * _GAP * (len(columns) - 1)):
@@ -66,7 +70,7 @@ def _without(table: Table, titles: Sequence[str]) -> tuple[list[Column], list[li
 
 def print_card(title: str, facts: Iterable[tuple[str, str]]) -> None:
     """Named facts below a title."""
-    _print_card(_console(), title, [(name, printable(text)) for name, text in facts])
+    _print_card(_console(), printable(title), [(name, printable(text)) for name, text in facts])
 
 
 def _console() -> Console:
@@ -97,14 +101,6 @@ def _widths(columns: Sequence[Column], rows: list[list[str]], available: int) ->
         widths[at] = min(most[at], width + left)
         left -= widths[at] - width
     return widths
-
-
-def printable(text: str) -> str:
-    """The text without what steers a terminal: control and format characters, except ends of lines."""
-    return "".join(
-        each if each == "\n" or unicodedata.category(each) not in _UNPRINTABLE else "\N{REPLACEMENT CHARACTER}"
-        for each in text
-    )
 
 
 def print_text(text: str) -> None:

@@ -20,7 +20,7 @@ from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
 # Keys of `shapebench:load` that are not part of the load profile.
-_RUN_KEYS = ("repeats", "processes")
+_RUN_KEYS = ("repeats", "freshDeployment", "processes")
 
 
 class ModelSettings(Frozen):
@@ -89,6 +89,14 @@ class Settings(Frozen):
             " much runs differ.",
         ),
     ] = 1
+    fresh_deployment: Annotated[
+        bool,
+        Field(
+            alias="load.freshDeployment",
+            description="Whether servers that have answered a run are restarted before the next one, so that runs also"
+            " show how much deployments differ. Give true or false.",
+        ),
+    ] = False
     processes: Annotated[
         int,
         Field(
@@ -120,7 +128,7 @@ class Settings(Frozen):
     def _expand_the_load_profile(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
         if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
             return values
-        # Repeats and processes do not change what is measured, so they must not change the load profile of a run.
+        # None of these changes the load, so they must not change the load profile of a run.
         values = values | {f"load.{key}": load[key] for key in _RUN_KEYS if key in load}
         load = {key: value for key, value in load.items() if key not in _RUN_KEYS}
         name = load.get("profile")
@@ -186,7 +194,7 @@ class Settings(Frozen):
             return self
         if self.platform == "local":
             why = "on the platform local the server is a process without a limit, so it would change nothing"
-        elif getattr(self, self.platform).seed_faithful:
+        elif self.seed_faithful:
             why = f"{self.platform}.seedFaithful deploys without limits, so it would change nothing"
         elif limit > vcpus:
             why = f"a node ({machine}) has {vcpus} vCPUs, so it would limit nothing; give {vcpus} at most"
@@ -203,6 +211,11 @@ class Settings(Frozen):
         """The stack's serving variant. Without `intraOp` it has a thread inside one operation for each vCPU."""
         vcpus, _ = machine_resources(self.shape.machine_type)
         return ServingVariant.model_validate({"intra_op": vcpus} | self.serving.model_dump(exclude_none=True))
+
+    @property
+    def seed_faithful(self) -> bool:
+        """Whether the server is deployed as in the published experiment; never on the platform local."""
+        return self.platform != "local" and bool(getattr(self, self.platform).seed_faithful)
 
     @property
     def request_threads(self) -> RequestThreads:

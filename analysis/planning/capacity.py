@@ -59,10 +59,15 @@ def _of_search(search: Capacity, p99_ms: float) -> NodeCapacity:
         and (high_rps is None or step.rate_rps < high_rps)
     ]
     if not below:
-        quickest_ms = min((step.p99_ms for step in search.steps if step.p99_ms is not None), default=math.nan)
+        known_ms = [step.p99_ms for step in search.steps if step.p99_ms is not None]
+        if not known_ms:
+            raise NoCapacityError(
+                "no step of its capacity search has a correct answer, so there is no p99 and its capacity is not known;"
+                " check the server's log, and measure it again"
+            )
         raise NoCapacityError(
             f"its capacity search has no step of {_FEWEST_FOR_P99} requests or more that kept a p99 of {p99_ms:g} ms"
-            f" (the lowest of any step is {quickest_ms:.0f} ms), so its capacity is not known; plan for a higher p99"
+            f" (the lowest of any step is {min(known_ms):.0f} ms), so its capacity is not known; plan for a higher p99"
         )
     return NodeCapacity(max(below), max(below), high_rps, "measured")
 

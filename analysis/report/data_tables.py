@@ -33,6 +33,7 @@ def run_row(name: str, manifest: Manifest, summary: RunSummary) -> dict[str, Any
         "prices_as_of": manifest.cost.prices_as_of,
         "cpu": cpus(manifest),
         "comparison_group": comparison_group(manifest),
+        "deployment": manifest.deployment,
     }
     settings = {
         "shape": manifest.shape.model_dump(),

@@ -31,6 +31,7 @@ def _measured(manifest: Manifest) -> Facts:
         ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
         ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
         ("Generator", f"{generator.kind}, {processes}, CPU peak {peak}{where}"),
+        ("Deployment", manifest.deployment or "not recorded"),
         ("Server machines", "; ".join(map(_machine, manifest.replicas)) or "not recorded"),
         ("Generator machine", _machine(generator.machine) if generator.machine else "not recorded"),
     )

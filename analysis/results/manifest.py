@@ -28,7 +28,19 @@ class Model(Record):
     weights: Literal["imagenet", "random"]
 
 
-class Serving(ServingVariant):
+class Deployed(ServingVariant):
+    """A serving variant as it is deployed, with what follows from it and from the platform's settings.
+
+    `rest_threads` and `grpc_threads` are a replica's request threads; REST's are None where the server chooses them, as
+    with `seed_faithful`. All three are None in runs that were stored before they were recorded.
+    """
+
+    rest_threads: Annotated[int | None, Field(ge=1)] = None
+    grpc_threads: Annotated[int | None, Field(ge=1)] = None
+    seed_faithful: bool | None = None
+
+
+class Serving(Deployed):
     """How the model was served. `server` is `tensorflow_model_server` or `shapebench-embedded`."""
 
     server: str
@@ -220,7 +232,8 @@ class Manifest(Record):
     """One finished run. It is written last, so a run without a manifest is not finished and not read.
 
     Runs that were stored before `replicas` was recorded have none; those from before `files` have None there, and what
-    is read of them is not verified.
+    is read of them is not verified. `deployment` is equal for runs that the same server processes answered; None where
+    that is unknown, as in runs that were stored before it was recorded.
     """
 
     schema_version: Literal[1] = 1
@@ -230,6 +243,7 @@ class Manifest(Record):
     shape: NodeShape
     serving: Serving
     replicas: tuple[Replica, ...] = ()
+    deployment: Annotated[str | None, Field(pattern=r"^d[0-9a-f]{11}$")] = None
     load: LoadProfile
     generator: Generator
     started_at: datetime

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 from ulid import ULID
@@ -205,6 +204,12 @@ class ResultsStore:
         manifests.sort(key=lambda manifest: manifest.run_id)
         return Scan(tuple(manifests), tuple(problems), tuple(sorted(started - finished)))
 
+    def newest(self, stack: str) -> Manifest | None:
+        """The newest readable manifest of a stack; None where it has none. Raises StoreError."""
+        files = self._files(f"runs/stack={stack}")
+        read = map(self._read_manifest, reversed(files))
+        return next((each for each in read if isinstance(each, Manifest)), None)
+
     def parts(self, manifest: Manifest) -> tuple[list[str], list[Problem]]:
         """The row files of a run, as paths of the file system, and the problems of the others. None is opened."""
         parts, problems = self._parts(manifest)
@@ -342,6 +347,8 @@ class ResultsStore:
 
     def _problem_with(self, path: str) -> Problem | None:
         """What is wrong with the name or the footer of a file of rows or samples; its pages are not read."""
+        import pyarrow.dataset as ds  # noqa: PLC0415 - it imports pandas, which whoever only writes does not need
+
         wanted, name, layout = REQUESTS_SCHEMA, PART, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet"
         if path.startswith("samples/"):
             wanted, name, layout = SAMPLES_SCHEMA, SAMPLES, "samples/stack=<stack>/run_id=<run id>/samples.parquet"

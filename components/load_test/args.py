@@ -34,6 +34,8 @@ class CommonArgs:
     region: str
     repeats: int
     """The number of runs of one update."""
+    fresh_deployment: bool
+    """Whether servers that have answered a run are restarted before the next one."""
     processes: int
     """The number of workers of the generator."""
     rerun: str
@@ -63,12 +65,16 @@ def common_args(
             "server": server,
             "server_version": version,
             **settings.variant.model_dump(),
+            "rest_threads": None if settings.seed_faithful else settings.request_threads.rest,
+            "grpc_threads": settings.request_threads.grpc,
+            "seed_faithful": settings.seed_faithful,
             "model": {"name": model.model_name, "digest": model.digest, "weights": model.used_weights},
         },
         profile=settings.load.model_dump(),
         shape=settings.node_shape(platform.stack).model_dump(),
         region=settings.region,
         repeats=settings.repeats,
+        fresh_deployment=settings.fresh_deployment,
         processes=settings.processes,
         rerun=settings.rerun,
         results=store_uri(settings.results, platform.checkout),

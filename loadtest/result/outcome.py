@@ -16,6 +16,7 @@ from loadtest.result.raw_rows import RawRows
 from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import (
     Servers,
+    deployment_of,
     load_sharing_reasons,
     refused_call_reasons,
     server_change_reasons,
@@ -44,6 +45,7 @@ class LoadTestOutcome:
 
     `counted_requests` is Locust's own count; `cpu_peak_percent` is of one core, over a second, of the busiest of the
     `processes`. Both are None when the generator died before it could report them; then its `machine` is empty.
+    `deployment` names the set of server processes that answered, None where that is unknown.
     """
 
     rows: pa.Table
@@ -55,6 +57,7 @@ class LoadTestOutcome:
     cpu_peak_percent: float | None
     locust_version: str
     machine: Mapping[str, str | None]
+    deployment: str | None
     capacity: Capacity | None
     reasons: tuple[str, ...]
 
@@ -80,6 +83,7 @@ def outcome_of(
         cpu_peak_percent=totals.get("cpu_peak_percent"),
         locust_version=totals.get("locust_version", termination.locust_version),
         machine=totals.get("machine") or {},
+        deployment=deployment_of(servers.before),
         capacity=capacity,
         reasons=reasons_against(plan, termination, raw_rows, samples, servers, capacity),
     )

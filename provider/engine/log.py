@@ -7,6 +7,8 @@ from collections.abc import Callable
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from analysis.formatting import printable
+
 _WATCH_INTERVAL_S = 1.0
 _CONNECT_TIMEOUT_S = 2.0
 
@@ -27,7 +29,9 @@ class EngineLog:
         if ephemeral and self._shown.get(urn) == message:
             return
         self._shown[urn] = message
-        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=ephemeral)
+        # It may quote the log of a pod, or an answer of a server.
+        text = printable(message)
+        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=ephemeral)
         try:
             self._engine.Log(request, timeout=_CONNECT_TIMEOUT_S)
         except grpc.RpcError:

@@ -105,6 +105,7 @@ def _manifest(
             {**dict(inputs.serving), "image": environment.image, "replicas": len(environment.replicas)}
         ),
         replicas=environment.replicas,
+        deployment=outcome.deployment,
         load=inputs.profile,
         generator=Generator(
             kind=f"locust {outcome.locust_version}",

@@ -86,6 +86,7 @@ def run_json(manifest: Manifest, summary: RunSummary) -> dict[str, Any]:
         "server_version": manifest.serving.server_version,
         "cpu": cpus(manifest),
         "comparison_group": comparison_group(manifest),
+        "deployment": manifest.deployment,
         "started_at": manifest.started_at.isoformat(),
         "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
     }

@@ -1,6 +1,5 @@
 """`shapebench verdict`: which variant is best for an objective, as a paragraph and tables."""
 
-import sys
 from pathlib import Path
 
 from analysis.formatting import count
@@ -16,7 +15,15 @@ from analysis.verdict.effects import effects
 from analysis.verdict.ranking import Meets
 from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
-from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text
+from shapebench.output import (
+    REHEARSAL_EXIT_CODE,
+    CommandError,
+    note,
+    print_json,
+    print_markdown,
+    print_table,
+    print_text,
+)
 from shapebench.skipped import note_skipped, skipped_json
 
 # For scripts: there is a best variant, none meets the objective, the data cannot tell.
@@ -40,7 +47,7 @@ def print_verdict(uri: str, objective: Objective, output: str) -> int:
         print_text(f"{_text(verdict)}\n")
         for table in _tables(verdict):
             if output == "markdown":
-                sys.stdout.write(f"{table.markdown()}\n")
+                print_markdown(table)
             else:
                 print_table(table)
                 print()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -45,6 +46,15 @@ class Servers:
 
 NO_SERVERS = Servers(replicas=1, before=(), after=())
 """Where nothing is known of the servers."""
+
+
+def deployment_of(servers: Sequence[ServerState]) -> str | None:
+    """A short name of this set of server processes, which a replaced or restarted one changes; None without any."""
+    if not servers:
+        return None
+    # A container that is restarted in its pod is another process in a pod of the same uid.
+    processes = sorted(f"{server.uid} {server.restarts}" for server in servers)
+    return "d" + sha256("\n".join(processes).encode()).hexdigest()[:11]
 
 
 def server_change_reasons(servers: Servers) -> tuple[str, ...]:

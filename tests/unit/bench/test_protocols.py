@@ -24,6 +24,7 @@ def outcome(*, failed: int, reasons: tuple[str, ...]) -> LoadTestOutcome:
         cpu_peak_percent=99.0,
         locust_version="2.0",
         machine={},
+        deployment=None,
         capacity=None,
         reasons=reasons,
     )

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,9 @@ def test_a_replica_serves_as_many_at_once_as_it_has_threads_for_and_over_grpc_al
     batching = Batching(max_batch_size=32, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
     assert at_once(protocol="rest") == 4 * manifest.shape.vcpus
     assert at_once(protocol="rest", batching=batching) == 64
+    assert at_once(protocol="rest", batching=batching, rest_threads=8, seed_faithful=False) == 8
+    chosen_by_the_server = at_once(protocol="rest", batching=batching, seed_faithful=True)
+    assert chosen_by_the_server == 4 * manifest.shape.vcpus, "server.h of tensorflow/serving 2.20.0"
     assert at_once(protocol="grpc") == BUSY.users
 
 
@@ -77,6 +81,17 @@ def test_of_a_search_with_another_limit_the_steps_give_the_capacity(searched):
     assert all(step.rate_rps >= 2 * stricter.high_rps for step in manifest.capacity.steps if step.p99_ms > 150)
     with pytest.raises(NoCapacityError, match=r"kept a p99 of 50 ms \(the lowest of any step is"):
         node_capacity(model, 50)
+
+
+def test_a_search_without_a_correct_answer_says_so_and_names_no_latency(searched):
+    model = read_model(*searched)
+    search = model.manifest.capacity
+    steps = tuple(step.model_copy(update={"p50_ms": None, "p99_ms": None}) for step in search.steps)
+    manifest = model.manifest.model_copy(update={"capacity": search.model_copy(update={"steps": steps})})
+    with pytest.raises(NoCapacityError) as error:
+        node_capacity(replace(model, manifest=manifest), 150)
+    assert "no step of its capacity search has a correct answer, so there is no p99" in str(error.value)
+    assert "nan" not in str(error.value)
 
 
 def test_a_closed_loop_that_was_busy_is_modelled(closed):

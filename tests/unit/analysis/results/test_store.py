@@ -75,7 +75,7 @@ def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_c
     serving = json.loads(manifest_file(store, manifest).read_text())["serving"]
     assert list(serving) == [
         "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "cpu_limit",
-        "model",
+        "rest_threads", "grpc_threads", "seed_faithful", "model",
     ]  # fmt: skip
     assert list(serving["batching"]) == [
         "max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads",
@@ -92,15 +92,39 @@ def test_a_manifest_from_before_there_was_a_cpu_limit_is_read(store, finished):
     assert finished.serving.cpu_limit is None
 
 
+def test_a_manifest_from_before_request_threads_were_recorded_is_read_and_they_are_unknown(store, rows):
+    deployed = {"rest_threads": 8, "grpc_threads": 1024, "seed_faithful": True}
+    made = make_manifest(SMOKE)
+    serving = made.serving.model_copy(update=deployed)
+    manifest = write_run(store, made.model_copy(update={"serving": serving}), rows)
+    file = manifest_file(store, manifest)
+    content = json.loads(file.read_text())
+    assert {name: content["serving"].pop(name) for name in deployed} == deployed
+    del content["files"], content["sha256"]
+    file.write_text(json.dumps(content))
+    (read,) = store.scan().manifests
+    assert {getattr(read.serving, name) for name in deployed} == {None}
+
+
 def test_a_manifest_from_before_machines_were_recorded_is_read_and_its_cpu_is_unknown(store, rows):
     manifest = write_run(store, make_manifest(SMOKE), rows)
     file = manifest_file(store, manifest)
     older = json.loads(file.read_text())
-    del older["replicas"], older["generator"]["machine"], older["files"], older["sha256"]
+    del older["replicas"], older["generator"]["machine"], older["deployment"], older["files"], older["sha256"]
     file.write_text(json.dumps(older))
     assert store.scan().problems == ()
     (read,) = store.scan().manifests
     assert (read.replicas, read.generator.machine, cpus(read)) == ((), None, UNKNOWN_CPU)
+    assert read.deployment is None
+
+
+def test_the_newest_run_of_a_stack_is_the_last_that_can_be_read(store, rows):
+    assert store.newest("8cpu-16gb") is None
+    runs = [write_run(store, make_manifest(SMOKE), rows) for _ in range(3)]
+    write_run(store, make_manifest(SMOKE, "2cpu-4gb"), rows)
+    assert store.newest("8cpu-16gb") == runs[2]
+    manifest_file(store, runs[2]).write_text("{broken")
+    assert store.newest("8cpu-16gb") == runs[1]
 
 
 def test_a_folder_that_does_not_exist_is_an_error_and_an_empty_one_is_not(store):

@@ -22,7 +22,7 @@ class Api(BaseHTTPRequestHandler):
     server: "ScriptedApi"
 
     def answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.server.seen.append((self.command, self.path.partition("?")[0], self.headers["Authorization"]))
         self.server.tokens.append(self.headers["X-Token"])
         answer = self.server.answers.pop(0)
@@ -49,6 +49,7 @@ class ScriptedApi(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Api)
         self.answers: list[tuple[int, Any] | None] = []
         self.seen: list[tuple[str, str, str]] = []
+        self.bodies: list[bytes] = []
         self.tokens: list[str | None] = []
 
 
@@ -103,6 +104,16 @@ def test_deleting_a_job_that_is_gone_is_no_error(server: ScriptedApi) -> None:
     api(server).delete_job("load-1")
 
 
+def test_a_pod_is_deleted_only_while_it_is_the_one_that_was_meant(server: ScriptedApi) -> None:
+    server.answers = [(200, {}), refusal(404, "not found"), refusal(409, "the UID in the precondition does not match")]
+    for _ in range(3):
+        api(server).delete_pod("tf-serving-0", "uid-0")
+    assert {(method, path) for method, path, _ in server.seen} == {
+        ("DELETE", "/api/v1/namespaces/ns/pods/tf-serving-0")
+    }
+    assert [json.loads(body) for body in server.bodies] == [{"preconditions": {"uid": "uid-0"}}] * 3
+
+
 def test_a_missing_object_and_a_refused_call_are_different_errors(server: ScriptedApi) -> None:
     server.answers = [refusal(404, 'pods "p" not found'), refusal(403, "pods is forbidden"), refusal(401, "no")]
     with pytest.raises(NotFoundError, match='pods "p" not found'):
@@ -118,7 +129,8 @@ def test_a_cancelled_update_retries_for_a_short_time_only(server: ScriptedApi, m
     cancelled = threading.Event()
     cancelled.set()
     server.answers = [None] * 1000
-    with pytest.raises(ClusterError, match="could not be reached for 0 s") as failure:
+    mend = "check this machine's network and `kubectl cluster-info`, and run the command again when the cluster answers"
+    with pytest.raises(ClusterError, match=f"could not be reached for 0 s .*; {mend}$") as failure:
         api(server, cancelled).pods("")
     assert SECRET not in str(failure.value)
 
@@ -170,6 +182,7 @@ def test_an_error_without_end_says_why_of_both_ways_and_shows_no_header(server: 
     with pytest.raises(ClusterError) as failure:
         ask(api(server), retry_s=0)
     assert "the pod could not be reached for 0 s (403 a command in a pod needs" in str(failure.value)
+    assert str(failure.value).endswith("and run the command again when `kubectl exec` works")
     assert "but the answer was 403 Forbidden; 503 error trying to reach service)" in str(failure.value)
     assert "Content-Length" not in str(failure.value)
     assert SECRET not in str(failure.value)
