@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from analysis.results.manifest import Deployed, Model
-from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.generator.plan import LoadTestPlan, load_plan, repeat_of
 from provider.cluster_inputs import ClusterInputs
 from provider.resource import ResourceInputs
 from serving.servers import server_named
@@ -39,11 +39,16 @@ class LoadTestInputs(ResourceInputs):
     results: str
     work_dir: str
 
-    def plan(self, work_dir: PurePath, rest_urls: Mapping[str, str], server_pid: int | None = None) -> LoadTestPlan:
-        """The generator's plan. `rest_urls` are those of the servers, by the names that samples have."""
+    def plan(
+        self, work_dir: PurePath, rest_urls: Mapping[str, str], repeat: int = 1, server_pid: int | None = None
+    ) -> LoadTestPlan:
+        """The generator's plan. `rest_urls` are those of the servers, by the names that samples have.
+
+        `repeat` is the number of the run among the repeats, from 1 on.
+        """
         counters_path = server_named(self.serving.server).counters_path
         return LoadTestPlan(
-            load=load_plan(self.profile.model_dump()),
+            load=repeat_of(load_plan(self.profile.model_dump()), repeat, self.rerun),
             protocol=self.serving.protocol,
             base_url=self.base_url,
             model_name=self.serving.model.name,

@@ -11,14 +11,15 @@ from analysis.capacity.requests import OfferedRate
 from analysis.capacity.slope import slope_of
 from analysis.results.columns import Booleans, Floats
 
-# Rates farther than this from the capacity, in their logarithm, say nothing of the slope at it.
-_NEAR = 0.2
+# A rate farther from the capacity than by this factor says nothing of the slope at it.
+_NEAR = 1.22
 # A queue that overflows misses more the longer it is observed; beyond this multiple of the allowed share it says only
 # that the rate is too high.
 _MOST = 5.0
+_FEW_BURSTS = 10.0
 _RATES, _SLOPES = 400, 40
 # The slope before any data: a log-normal distribution about 12 that covers 1 to 100.
-_USUAL_SLOPE, _SLOPE_SD = 12.0, 0.8
+_USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
 # The dispersion is an estimate: Student's t with so many degrees of freedom, rather than the normal distribution.
 _FREEDOM = 20.0
 _QUANTILES = (0.025, 0.975)
@@ -41,24 +42,24 @@ def fit_capacity(
     Logit(share of misses) is a line in log(rate), which crosses the logit of the allowed `share` at the capacity. Its
     quasi-likelihood has the dispersion of the misses, and the slope's own estimate; it is integrated over the slope.
     """
-    near = list(offered)
-    fit = None
-    for _ in range(4):
+    kept_rps = max((each.rate_rps for each, flags in offered if flags.mean() <= share), default=0.0)
+    fit = _fit(offered, share, latency_s, highest_rps)
+    for _ in range(3):
+        # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
+        low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
+        near = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps]
         fit = _fit(near, share, latency_s, highest_rps)
-        middle = math.log(fit.value_rps)
-        near = [each for each in offered if abs(math.log(each[0].rate_rps) - middle) <= _NEAR] or list(offered)
-    assert fit
     return fit
 
 
 def _fit(offered: Sequence[tuple[OfferedRate, Booleans]], share: float, latency_s: float, highest_rps: float) -> Fit:
     most = min(0.5, _MOST * share)
-    within = [(each, flags) for each, flags in offered if flags.size and flags.mean() <= most]
+    within = [(each, flags) for each, flags in offered if flags.mean() <= most]
     worth = _dispersion(within)
     bursts = sum(int(flags.sum()) for _, flags in within) / worth
-    rates = math.log(_excess(within)) + np.array([math.log(each.rate_rps) for each, flags in offered if flags.size])
-    requests = np.array([flags.size / worth for _, flags in offered if flags.size])
-    shares = np.minimum(most, [flags.mean() for _, flags in offered if flags.size])
+    rates = math.log(_excess(within)) + np.array([math.log(each.rate_rps) for each, flags in offered])
+    requests = np.array([flags.size / worth for _, flags in offered])
+    shares = np.minimum(most, [flags.mean() for _, flags in offered])
     top = math.log(highest_rps)
     bottom = min(rates.min(), top) - 1
     log_capacities = bottom + (top - bottom) * (np.arange(_RATES) + 0.5) / _RATES
@@ -72,7 +73,7 @@ def _fit(offered: Sequence[tuple[OfferedRate, Booleans]], share: float, latency_
     if slope := slope_of(within, latency_s, bursts):
         deviance += ((slopes * (1 - share) - slope.value) / slope.error) ** 2
     likely = (1 + (deviance - deviance.min()) / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
-    low, high = _quantiles(log_capacities, likely.sum(axis=1))
+    low, high = _quantiles(log_capacities, likely.sum(axis=1)).tolist()
     value = math.exp(log_capacities[np.unravel_index(np.argmax(likely), likely.shape)[0]])
     return Fit(value, min(low, value), max(high, value))
 
@@ -91,12 +92,18 @@ def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
 
 
 def _dispersion(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
-    """Of the misses of all rates in one series; at least what the queues tell, if bursts of misses were few."""
-    if not offered:
-        return 1.0
+    """Of the misses of all rates in one series; at least what the queues tell, if bursts of misses were few.
+
+    Blocks that are not much longer than a burst show too little of its variance, which is added.
+    """
     sizes = [flags.size for _, flags in offered]
+    if not sum(sizes):
+        return 1.0
     of_queues = [queue_dispersion(each.response_s, flags) for each, flags in offered]
-    return max(dispersion(np.concatenate([flags for _, flags in offered])), float(np.average(of_queues, weights=sizes)))
+    worth = max(
+        dispersion(np.concatenate([flags for _, flags in offered])), float(np.average(of_queues, weights=sizes))
+    )
+    return worth * (1 + _FEW_BURSTS * worth / sum(sizes))
 
 
 def _quantiles(log_rates: Floats, likely: Floats) -> Floats:

@@ -9,7 +9,7 @@ from analysis.capacity.fit import fit_capacity
 from analysis.capacity.requests import OfferedRate, latency_limit_s
 from analysis.objective import Objective
 
-# A rate that fails this certainly is a bound of the interval of 95 %, whatever the fit says.
+# A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says.
 _CERTAIN = 0.001
 
 
@@ -26,20 +26,19 @@ class CapacityEstimate:
 
 
 def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> CapacityEstimate:
-    """The capacity by the steps with Poisson arrivals, bounded by those that certainly fail.
+    """The capacity by the steps with Poisson arrivals, below any that certainly fails with even ones.
 
-    It has a value where some rate missed more than the objective allows and another one less; else the rates that
+    It has a value where some rate missed less than the objective allows, and another one more; else the rates that
     certainly keep and certainly miss it are all that is known.
     """
     share = 1 - objective.quantile
     settled = [each.settled(latency_limit_s(objective)) for each in offered if each.poisson]
     poisson = [(each, each.missed(objective)) for each in settled if each.due_s.size]
     shares = [float(missed.mean()) for _, missed in poisson]
-    certain = bounds_of(offered, objective, _CERTAIN)
-    if not shares or min(shares) > share or max(shares) < share:
+    even = bounds_of([each for each in offered if not each.poisson], objective, _CERTAIN)
+    if not shares or min(shares) > share or (max(shares) < share and math.isinf(even.high_rps)):
         bounds = bounds_of(offered, objective)
         return CapacityEstimate(None, bounds.low_rps, bounds.high_rps)
-    offered_rps = [each.rate_rps for each, _ in poisson]
-    highest_rps = min(certain.high_rps, math.e * max(offered_rps))
+    highest_rps = min(even.high_rps, math.e * max(each.rate_rps for each, _ in poisson))
     fit = fit_capacity(poisson, share, latency_limit_s(objective), highest_rps)
     return CapacityEstimate(fit.value_rps, fit.low_rps, fit.high_rps)

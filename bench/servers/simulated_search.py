@@ -47,7 +47,7 @@ def simulated_search(model: ServerModel, load: CapacitySearchPlan, seed: int) ->
         result.steps.append((step, played.verdict))
         result.offered.append(played.offered)
         now_s = played.ended_s
-        most = search.most_in_flight_after(step, played.verdict)
+        most = search.most_in_flight_after(step)
         if len(played.in_flight_end_s) > most:
             now_s = max(now_s, played.in_flight_end_s[-1 - most])
         search.record(step, played.verdict, played.counts)

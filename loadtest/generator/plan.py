@@ -3,9 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Any, Self
+from zlib import crc32
 
 # The environment variable that holds the path of the plan.
 PLAN_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN"
@@ -105,6 +106,17 @@ _MODES: dict[str, type[LoadPlan]] = {
 def load_plan(values: Mapping[str, Any]) -> LoadPlan:
     """The load from a profile's `model_dump()`, or from the plan file: both have the same fields."""
     return _MODES[values["mode"]](**values)
+
+
+def repeat_of(load: LoadPlan, index: int, rerun: str) -> LoadPlan:
+    """The load of repeat `index`, counted from 1, in the update with the token `rerun`.
+
+    Each has arrivals of its own: the chance of one schedule would pass for a property of the server. They are the same
+    for all variants, so that their differences have less of it (common random numbers).
+    """
+    if isinstance(load, ClosedLoopPlan):
+        return load
+    return replace(load, seed=load.seed + index - 1 + crc32(rerun.encode()))
 
 
 @dataclass(frozen=True)

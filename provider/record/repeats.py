@@ -15,6 +15,11 @@ class PlannedRun:
     run_id: str
     repeat: Repeat | None = None
 
+    @property
+    def index(self) -> int:
+        """Its number among the repeats, from 1 on."""
+        return self.repeat.index if self.repeat else 1
+
 
 @dataclass(frozen=True)
 class FinishedRun:

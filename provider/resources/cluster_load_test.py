@@ -75,7 +75,7 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     )
     rest_urls = {server.name: server.rest_url for server in servers if server.rest_url}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
-    plan = inputs.plan(layout.WORK_DIR, rest_urls)
+    plan = inputs.plan(layout.WORK_DIR, rest_urls, run.index)
     token = secrets.token_urlsafe()
     pod = JobPod(cluster, job(inputs, run.run_id, plan, token, record.annotations()), token)
     Marker(stack=inputs.stack, namespace=inputs.namespace, job=pod.job_name).write(folder)

@@ -35,7 +35,7 @@ class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
 def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     work_dir = Path(inputs.work_dir) / run.run_id
     before = _server(inputs, operation)
-    plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, before.pid if before else None)
+    plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, run.index, before.pid if before else None)
     outcome = run_load_test(
         plan,
         request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),

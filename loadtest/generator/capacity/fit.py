@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from loadtest.generator.capacity.step import Counts, windows_s
 
 # The slope before any data: a log-normal distribution about 12.
-_USUAL_SLOPE, _SLOPE_SD = 12.0, 0.8
+_USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
 _SLOPES = tuple(_USUAL_SLOPE * math.exp(_SLOPE_SD * step / 5) for step in range(-12, 13))
 _RATES = 120
-# A step farther from the capacity than this, in the logarithm of the rate, says nothing of the slope at it.
-_NEAR = 0.2
+# A rate farther from the capacity than by this factor says nothing of the slope at it.
+_NEAR = 1.22
 # A queue that overflows misses more the longer it is observed: beyond this multiple of the allowed share it only fails.
 _MOST = 5.0
+_FEW_BURSTS = 10.0
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,22 @@ def fit_capacity(steps: Sequence[Counts], share: float, latency_s: float, highes
 
     The quasi-likelihood of the misses with their dispersion and with the slope's own estimate, integrated over both.
     """
-    near = [step for step in steps if step.requests]
+    counted = [step for step in steps if step.requests]
+    kept_rps = max((step.rate_rps for step in counted if step.missed <= share * step.requests), default=0.0)
+    near = counted
     for _ in range(3):
         fit = _fit(near, share, latency_s, highest_rps)
-        middle = math.log(fit.value_rps)
-        near = [step for step in steps if step.requests and abs(math.log(step.rate_rps) - middle) <= _NEAR] or near
+        # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
+        low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
+        near = [step for step in counted if low_rps <= step.rate_rps <= high_rps] or counted
     return fit
 
 
 def _fit(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: float) -> CapacityFit:
     most = min(0.5, _MOST * share)
     within = [step for step in steps if step.missed <= most * step.requests]
-    missed = sum(step.missed for step in within)
-    worth = sum((step.missed + 1) * step.dispersion for step in within) / (missed + len(within)) if within else 1.0
-    measured = _slope(within, latency_s, missed / worth)
+    worth = _dispersion(within)
+    measured = _slope(within, latency_s, sum(step.missed for step in within) / worth)
     observed = [
         (math.log(step.rate_rps), step.requests / worth, min(step.missed / step.requests, most)) for step in steps
     ]
@@ -81,6 +84,15 @@ def _fit(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: f
     low, high = (math.exp(_quantile(log_rates, likely, each)) for each in (0.025, 0.975))
     value = math.exp(log_rates[at])
     return CapacityFit(value, min(low, value), max(high, value), slope, worth)
+
+
+def _dispersion(steps: Sequence[Counts]) -> float:
+    """The mean of the steps; blocks that are not much longer than a burst show too little of it."""
+    requests = sum(step.requests for step in steps)
+    if not requests:
+        return 1.0
+    mean = sum(step.requests * step.dispersion for step in steps) / requests
+    return mean * (1 + _FEW_BURSTS * mean / requests)
 
 
 def _slope(steps: Sequence[Counts], latency_s: float, bursts: float) -> tuple[float, float] | None:

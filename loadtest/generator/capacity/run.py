@@ -24,7 +24,7 @@ def search_capacity(load: CapacitySearchPlan, scheduler: Scheduler, start: Sched
         phase = f"step-{len(steps) + 1}"
         verdict, counts = _offer(scheduler, load, step, phase)
         steps.append({"phase": phase, "rate_rps": step.rate_rps, "arrivals": step.arrivals, "verdict": verdict.value})
-        scheduler.drain(to=search.most_in_flight_after(step, verdict))
+        scheduler.drain(to=search.most_in_flight_after(step))
         search.record(step, verdict, counts)
     return {"steps": steps, "out_of_time": time.perf_counter() > deadline_s}
 

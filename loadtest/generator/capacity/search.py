@@ -17,8 +17,8 @@ _FIRST, _MOVE, _BELOW = 0.8, 1.15, 1.02
 # for clocks; and no longer than this share of the search.
 _MISSES, _LATENCIES, _SHORTEST_S, _SHARE = 2.0, 25.0, 3.0, 1 / 6
 _USUAL_DISPERSION = 4.0
-# At the capacity about half of the requests wait less than this share of the latency limit.
-_USUAL_WAIT = 0.3
+# At the capacity most requests wait less than this share of the latency limit.
+_USUAL_WAIT = 0.4
 # Fewer steps agree by chance.
 _FEWEST_STEPS = 5
 # Seeds of the steps of one search.
@@ -38,6 +38,7 @@ class Search:
         self._passed_rps: float | None = None
         self._ceiling_rps: float | None = None
         self._failed_rps = math.inf
+        self._last_failed = False
         self._steps: list[Counts] = []
         self._is_beyond_reach = False
 
@@ -53,7 +54,8 @@ class Search:
         if len(self._steps) >= _FEWEST_STEPS and fit.width <= self._load.precision:
             return None
         last_rps = self._steps[-1].rate_rps
-        rate_rps = min(max(fit.value_rps, last_rps / _MOVE), last_rps * _MOVE, self._failed_rps / _BELOW)
+        most_rps = last_rps / _BELOW if self._last_failed else last_rps * _MOVE
+        rate_rps = min(max(fit.value_rps, last_rps / _MOVE), most_rps)
         return self._poisson(rate_rps, fit.dispersion, left_s)
 
     def record(self, step: Step, verdict: Verdict, counts: Counts) -> None:
@@ -61,9 +63,10 @@ class Search:
         if verdict is Verdict.PASSED:
             self._passed_rps = max(self._passed_rps or 0.0, step.rate_rps)
             return
-        if verdict is Verdict.FAILS:
-            self._failed_rps = min(self._failed_rps, step.rate_rps)
+        self._last_failed = verdict is Verdict.FAILS
         if step.quick:
+            if self._last_failed:
+                self._failed_rps = min(self._failed_rps, step.rate_rps)
             self._ceiling_rps = min(self._ceiling_rps or step.rate_rps, step.rate_rps)
             self._is_beyond_reach = step.rate_rps == self._load.lowest_rps
             return
@@ -73,17 +76,13 @@ class Search:
             (Verdict.FAILS, self._load.lowest_rps),
         }
 
-    def most_in_flight_after(self, step: Step, verdict: Verdict) -> int:
+    def most_in_flight_after(self, step: Step) -> int:
         """How many requests may be in flight when the next step begins.
 
         None after constant arrivals. Poisson steps follow each other without a pause, as one stream whose rate changes,
-        since a queue near its capacity takes long to fill. One that overflowed is worked off to what is usual there.
+        since a queue near its capacity takes long to fill. What is more than usual there is worked off first.
         """
-        if step.quick:
-            return 0
-        if verdict is Verdict.FAILS:
-            return round(_USUAL_WAIT * self._load.latency_s * step.rate_rps)
-        return self._load.max_in_flight
+        return 0 if step.quick else round(_USUAL_WAIT * self._load.latency_s * step.rate_rps)
 
     def _fit(self) -> CapacityFit:
         highest_rps = min(self._failed_rps, math.e * self._load.highest_rps)

@@ -40,7 +40,7 @@ def test_a_search_gives_a_value_within_its_interval_which_holds_the_capacity() -
 @pytest.mark.parametrize(("quantile", "latency_ms"), [(0.9, 200), (0.95, 150), (0.97, 250), (0.9, 150)])
 def test_another_objective_is_answered_from_the_same_steps(quantile: float, latency_ms: float) -> None:
     found = evidence_of(*search_run(NEAR), Objective(quantile=quantile, latency_ms=latency_ms, errors=0.01))
-    true_rps = true_capacity_rps(SERVER, quantile, latency_ms / 1e3, 400_000)
+    true_rps = true_capacity_rps(SERVER, quantile, latency_ms / 1e3, 1_000_000)
     assert isinstance(found, Evidence)
     assert found.low_rps <= true_rps <= found.high_rps
 

@@ -27,6 +27,7 @@ from provider.resources.preflight import Preflight
 from provider.resources.server_cleanup import ServerCleanup
 from provider.resources.store_check import StoreCheck
 from provider.resources.unfetched_rows import UnfetchedRows
+from stacks.load_profiles import PROFILES
 from stacks.serving_variant import ServingVariant
 from tests.support.load_test_inputs import local_load_test_inputs
 
@@ -79,6 +80,16 @@ def test_the_plan_knows_the_threads_that_the_servers_are_started_with(tmp_path: 
     inputs = local_load_test_inputs(tmp_path, "http://127.0.0.1:8501")
     inputs["serving"] |= {"grpc_threads": 4096}
     assert LocalLoadTest.inputs.parse(inputs).plan(PurePath("/run"), {}).grpc_threads == 4096
+
+
+def test_repeats_play_other_arrivals_than_the_first_run(tmp_path: Path) -> None:
+    profile = PROFILES["open"].model_dump(mode="json")
+    inputs = LocalLoadTest.inputs.parse(
+        local_load_test_inputs(tmp_path, "http://127.0.0.1:8501") | {"profile": profile}
+    )
+    first, same, second = (inputs.plan(PurePath("/run"), {}, repeat).load for repeat in (1, 1, 2))
+    assert first == same
+    assert first != second
 
 
 def test_a_preview_accepts_inputs_that_are_not_known_yet(tmp_path: Path) -> None:

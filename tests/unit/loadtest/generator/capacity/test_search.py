@@ -26,7 +26,7 @@ def searches() -> list[SimulatedSearch]:
 
 
 def test_the_last_rates_are_those_near_the_capacity(searches: list[SimulatedSearch]) -> None:
-    capacity_rps = true_capacity_rps(SERVER, 0.95, 0.2, 400_000)
+    capacity_rps = true_capacity_rps(SERVER, 0.95, 0.2, 1_000_000)
     for search in searches:
         last, _ = search.steps[-1]
         assert last.rate_rps == pytest.approx(capacity_rps, rel=0.1)
@@ -138,7 +138,7 @@ def test_a_server_without_a_limit_within_reach_is_measured_at_the_highest_rate()
     assert search.took_s < 60
 
 
-def test_after_a_rate_has_failed_no_higher_one_is_offered() -> None:
+def test_after_a_rate_has_failed_a_lower_one_is_offered() -> None:
     search = Search(objective(highest_rps=20, precision=0.002), 20)
     first = search.next(600)
     assert first
@@ -147,8 +147,6 @@ def test_after_a_rate_has_failed_no_higher_one_is_offered() -> None:
     assert step
     assert step.arrivals == POISSON
     search.record(step, Verdict.FAILS, Counts(step.rate_rps, 400, 200, 2.0))
-    for _ in range(5):
-        after = search.next(600)
-        assert after
-        assert after.rate_rps < step.rate_rps
-        search.record(after, Verdict.UNDECIDED, Counts(after.rate_rps, 400, 0, 1.0))
+    after = search.next(600)
+    assert after
+    assert after.rate_rps < step.rate_rps

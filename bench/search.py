@@ -1,0 +1,93 @@
+"""How often capacity searches find the capacity, hold it in their interval, and certify a server that is too slow.
+
+The search is the generator's own, on a simulated clock, and its rows are read as those of a run. The truth is a long
+simulation with Poisson arrivals, by another algorithm.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+
+from bench.figures import Figure, argument_parser, progress, report, start
+from bench.servers.search_grading import REGIMES, TIMED, SearchRegime
+from bench.servers.simulated_search import SimulatedSearch, play_step, simulated_search
+from bench.servers.simulated_server import SimulatedServer, true_capacity_rps
+from loadtest.generator.capacity.step import Step, Verdict
+from loadtest.generator.loops.arrivals import POISSON
+
+_TRUTH_REQUESTS = 4_000_000
+_FIRST_SEED = 10_000
+# The rate of a server that is just outside the objective, over its capacity.
+_OUTSIDE = 1.01
+_JUDGED = (5, 9)
+
+
+def main() -> None:
+    parser = argument_parser("search", __doc__)
+    parser.add_argument("--seeds", type=int, default=30, help="searches for each server (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=1000, help="steps just above the capacity (default: %(default)s)")
+    arguments = start(parser, ["numpy", "scipy"])
+    figures: list[Figure] = []
+    held: list[bool] = []
+    with ProcessPoolExecutor() as pool:
+        outside = pool.submit(_certified, arguments.steps)
+        timed = [pool.submit(_took_s, regime, arguments.seeds) for regime in TIMED]
+        graded = [pool.submit(_graded, regime, arguments.seeds) for regime in REGIMES]
+        for regime, grades in zip(REGIMES, graded, strict=True):
+            of_regime, within = grades.result()
+            progress(f"{regime.name}: {sum(within)} of {len(within)}")
+            figures += of_regime
+            held += within
+        name = f"all {len(held)}: interval holds the capacity"
+        figures.append(Figure(name, 100 * float(np.mean(held)), "%", ">= 95"))
+        for regime, took_s in zip(TIMED, timed, strict=True):
+            figures.append(Figure(f"{regime.name}: median duration", took_s.result(), "s", "<= 300"))
+        figures.append(outside.result())
+    report("search", figures)
+
+
+def _took_s(regime: SearchRegime, seeds: int) -> float:
+    return float(np.median([_search(regime, seed).took_s for seed in range(seeds)]))
+
+
+def _graded(regime: SearchRegime, seeds: int) -> tuple[list[Figure], list[bool]]:
+    true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, _TRUTH_REQUESTS)
+    searches = [_search(regime, seed) for seed in range(seeds)]
+    found = [search.estimate(regime.objective) for search in searches]
+    with_value = [each for each in found if each.value_rps is not None]
+    held = [each.low_rps <= true_rps <= each.high_rps for each in found]
+    ratios = [(each.value_rps or np.nan) / true_rps for each in with_value]
+    widths = [each.high_rps / each.low_rps - 1 for each in with_value]
+    name = regime.name
+    return [
+        Figure(f"{name}: true capacity", true_rps, "1/s"),
+        Figure(f"{name}: found, of {seeds}", len(with_value), "", f">= {seeds}"),
+        Figure(f"{name}: interval holds it", 100 * float(np.mean(held)), "%", ">= 95"),
+        Figure(f"{name}: median value, error", 100 * (float(np.median(ratios)) - 1), "%"),
+        Figure(f"{name}: standard deviation of values", 100 * float(np.std(np.log(ratios))), "%"),
+        Figure(f"{name}: median width", 100 * float(np.median(widths)), "%"),
+        Figure(f"{name}: median duration", float(np.median([each.took_s for each in searches])), "s"),
+    ], held
+
+
+def _search(regime: SearchRegime, seed: int) -> SimulatedSearch:
+    return simulated_search(regime.model, regime.plan(_FIRST_SEED + seed), _FIRST_SEED + seed)
+
+
+def _certified(steps: int) -> Figure:
+    """Steps as long as those of a search, at a rate whose misses are just beyond the objective."""
+    certified = judged = 0
+    for number in _JUDGED:
+        regime = REGIMES[number]
+        true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, _TRUTH_REQUESTS)
+        longest_s = float(np.median([step.longest_s for step, _ in _search(regime, 0).steps if not step.quick]))
+        for seed in range(steps // len(_JUDGED)):
+            step = Step(_OUTSIDE * true_rps, POISSON, _FIRST_SEED + seed, longest_s)
+            played = play_step(SimulatedServer(regime.model, seed), regime.plan(seed), step, 0.0)
+            certified += played.verdict is Verdict.MEETS
+            judged += 1
+    return Figure(f"just outside the objective: certified, of {judged}", 100 * certified / judged, "%", "<= 1")
+
+
+if __name__ == "__main__":
+    main()
