@@ -33,6 +33,11 @@ demo: setup ## serve, load-test and price on this machine, then print the runs a
 	@$(IN_ENV) pulumi up --stack local --yes
 	@$(IN_ENV) shapebench runs
 	@$(IN_ENV) shapebench report
+	@echo
+	@$(IN_ENV) echo "The server still runs at $$(pulumi stack output restUrl --stack local)," \
+	    "process $$(pulumi stack output serverPid --stack local)."
+	@echo "To end it: . tools/env.sh && pulumi destroy --stack local --yes"
+	@echo "Runs and report stay, in results/ and report/."
 
 test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-unit
@@ -71,7 +76,7 @@ lock: setup-dev ## compile the pinned requirements (pins stay, unless UPGRADE=--
 	@$(IN_ENV) python -m checks.requirements $(REQUIREMENTS:%=tools/requirements/%.txt)
 
 clean: ## remove what setting up and running made, except results/ and .state/
-	rm -rf .venv policy/.venv .tools .cache build report *.egg-info
+	rm -rf .venv policy/.venv .tools .cache build report export *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

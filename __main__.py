@@ -1,11 +1,13 @@
 """The Pulumi program of a stack: reads its settings, declares its platform, and exports the outputs."""
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pulumi
-from pulumi.runtime.config import get_config_env
+from pulumi.runtime.config import get_config_env, get_config_secret_keys_env
 
 from components.platform_args import PlatformArgs
 from stacks.config import settings_of_this_stack
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 STACK, CHECKOUT = pulumi.get_stack(), Path(__file__).parent.resolve()
 Outputs = Mapping[str, object]
+# Pulumi's exit status for an error that is already printed, in sdk/python/cmd/pulumi-language-python-exec.
+_REPORTED = 32
 
 
 def local(settings: Settings) -> Outputs:
@@ -36,33 +40,42 @@ def local(settings: Settings) -> Outputs:
         "server": pulumi.Output.format("{0} {1}", serving.server, serving.server_version),
         "serverPid": serving.pid,
         "serverLog": serving.log,
-        **measured(load_test),
+        **measured(load_test, settings),
     }
 
 
 def kubernetes(settings: Settings) -> Outputs:
     """An existing cluster."""
     from components.platforms.kubernetes import KubernetesPlatform
+    from components.provider_plugins import why_plugin_is_missing
+    from tools.pulumi_plugins import KUBERNETES
 
+    if missing := why_plugin_is_missing(KUBERNETES):
+        stop(missing)
     platform = KubernetesPlatform("kubernetes", PlatformArgs(STACK, settings, CHECKOUT))
     return {
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
-        **measured(platform.load_test),
+        **measured(platform.load_test, settings),
     }
 
 
 def gke(settings: Settings) -> Outputs:
     """A cluster that the stack creates. Its hourly price is known in previews."""
     from analysis.pricing.stack_cost import hourly_sentence
-    from components.gke.provider_plugin import why_no_gcp_plugin
+    from components.gke.passphrase import why_secrets_are_unprotected
     from components.platforms.gke import GkePlatform, GkePlatformArgs, costs_of
+    from components.provider_plugins import why_plugin_is_missing
+    from tools.pulumi_plugins import GCP, KUBERNETES
 
     config = get_config_env()
+    secrets, stack_file = get_config_secret_keys_env(), CHECKOUT / f"stacks/Pulumi.{STACK}.yaml"
+    if unprotected := why_secrets_are_unprotected(STACK, config, secrets, os.environ, stack_file):
+        stop(unprotected)
     args = GkePlatformArgs(STACK, settings, CHECKOUT, zone_of(config, settings), google_keys(config))
-    if missing := why_no_gcp_plugin():
+    if missing := why_plugin_is_missing(GCP, KUBERNETES):
         pulumi.log.info(hourly_sentence(*costs_of(args)))
-        raise pulumi.RunError(missing)
+        stop(missing)
     platform = GkePlatform("gke", args)
     return {
         "cost": platform.cost,
@@ -71,20 +84,32 @@ def gke(settings: Settings) -> Outputs:
         "modelUri": platform.model_store.uri,
         "restUrl": platform.serving.rest_url,
         "grpcAddress": platform.serving.grpc_address,
-        **measured(platform.load_test),
+        **measured(platform.load_test, settings),
     }
 
 
-def measured(load_test: "LoadTest | ClusterLoadTest") -> Outputs:
+def measured(load_test: "LoadTest | ClusterLoadTest", settings: Settings) -> Outputs:
     """The outputs of the load test, which every stack has."""
-    return {"runId": load_test.run_id, "runIds": load_test.run_ids, "headline": load_test.headline}
+    return {
+        "runId": load_test.run_id,
+        "runIds": load_test.run_ids,
+        "headline": load_test.headline,
+        "summary": load_test.summary,
+        "details": pulumi.Output.format("shapebench show {0} --results {1}", load_test.run_id, settings.results),
+    }
+
+
+def stop(message: str) -> NoReturn:
+    """End the program with one error. After a RunError, Pulumi would add that the program exited with status 1."""
+    pulumi.log.error(message)
+    sys.exit(_REPORTED)
 
 
 try:
     settings = settings_of_this_stack()
     outputs = {"local": local, "kubernetes": kubernetes, "gke": gke}[settings.platform](settings)
 except SettingsError as error:
-    raise pulumi.RunError(str(error)) from None
+    stop(str(error))
 
 pulumi.export("shape", settings.node_shape(STACK).model_dump())
 for name, value in outputs.items():

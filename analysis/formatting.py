@@ -1,6 +1,7 @@
 """Formats numbers and names for tables and messages."""
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import attrgetter
@@ -9,6 +10,18 @@ from analysis.results.manifest import Manifest
 from stacks.servers import server_title
 
 MISSING = "–"
+# Control and format characters; a results store of somebody else must not steer the terminal.
+_CONTROL = {"Cc", "Cf"}
+
+
+def is_control(character: str) -> bool:
+    """Whether it steers a terminal; ends of lines do not count."""
+    return character != "\n" and unicodedata.category(character) in _CONTROL
+
+
+def printable(text: str) -> str:
+    """The text without what steers a terminal."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if is_control(each) else each for each in text)
 
 
 def number(value: float | None, digits: int = 3) -> str:

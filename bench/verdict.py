@@ -1,54 +1,157 @@
-"""How often intervals hold the true value, and how often the verdict names the best variant, over simulated stores."""
+"""How often intervals hold the true value, checks notice a change, and the choice among variants is right.
 
+Over 400 simulated runs, or experiments, of each kind in bench.stores.grading, which nothing is tuned with.
+"""
+
+import math
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 
+import numpy as np
+import pyarrow as pa
+
+from analysis.results.columns import Columns
+from analysis.statistics.best import compare_with_best
 from analysis.statistics.cells import cells_of
-from analysis.statistics.repeats import over_repeats
+from analysis.statistics.deployments import Observation, fit_effects
 from analysis.statistics.within import run_figures
 from bench.figures import Figure, argument_parser, progress, report, start
-from bench.stores import choices
-from bench.stores.regimes import REGIMES, Regime
+from bench.stores.grading import APART, CLOSE, CLOSED_LOOPS, EQUAL, OPEN_LOOPS, RUN_SD, WANDERS, Experiment
+from bench.stores.regimes import Regime
+from loadtest.generator.plan import LoadPlan, load_plan
+from loadtest.result.validity.steady_state import steady_state_reasons
+from stacks.load_profiles import PROFILES
 
-STORES = 400
-_SEED = 7
+RUNS_OF_EACH = 400
+_SEED = 20261126
 _P99 = 0.99
-# Any price will do: the interval of the cost is the inverse of that of the goodput.
-_USD_HOURLY = 1.0
-_BAR = "93 .. 97"
+_HELD, _NAMED = "93 .. 97", ">= 95"
+_FACTORS = {1.5: ">= 90", 10.0: ">= 99"}
+_CLOSED, _OPEN = (load_plan(PROFILES[name].model_dump()) for name in ("seed", "open"))
 
 
 def main() -> None:
     start(argument_parser("verdict", __doc__), ["numpy", "scipy", "pyarrow"])
     figures = []
-    for regime in REGIMES:
+    for regime in OPEN_LOOPS + CLOSED_LOOPS:
         progress(regime.name)
-        figures += coverage(regime, STORES)
-    for choice in choices.CHOICES:
-        progress(choice.name)
-        figures += choices.figures(choice, STORES, _SEED)
+        load = _CLOSED if regime in CLOSED_LOOPS else _OPEN
+        figures += [*coverage(regime), *noticed_steps(regime, load)]
+    for regime in WANDERS:
+        progress(regime.name)
+        figures.append(held_or_refused(regime))
+    for experiment in (*EQUAL, *APART, *CLOSE):
+        progress(experiment.name)
+        figures += choices(experiment)
     report("verdict", figures)
 
 
-def coverage(regime: Regime, stores: int) -> list[Figure]:
-    """The share of stores whose intervals hold the true goodput, p99 and cost, in percent."""
-    truth = {
-        "goodput": regime.goodput_rps,
-        "p99": regime.true_p99_ms(),
-        "cost": _USD_HOURLY / regime.goodput_rps,
-    }
-    held: Counter[str] = Counter()
-    for rows_of_runs in regime.stores(stores, _SEED):
-        cells = [cells_of(rows, (_P99,)) for rows in rows_of_runs]
-        runs = [run_figures("run", each) for each in cells if each is not None]
-        goodput = over_repeats([run.goodput_rps for run in runs])
-        p99_ms = over_repeats([run.quantiles_ms[_P99] for run in runs])
-        found = {"goodput": goodput, "p99": p99_ms, "cost": goodput.divides(_USD_HOURLY)}
-        held.update({name: int(each.low <= truth[name] <= each.high) for name, each in found.items()})
-        held["bounded"] += p99_ms.high < float("inf")
+def coverage(regime: Regime) -> list[Figure]:
+    """The share of runs whose intervals hold the true goodput and p99, and whose p99 has an upper bound, in percent."""
+    p99_ms, held = regime.true_p99_ms(), Counter[str]()
+    for rows in regime.runs(RUNS_OF_EACH, _SEED):
+        cells = cells_of(rows, (_P99,))
+        assert cells is not None
+        run = run_figures("run", cells)
+        tail = run.quantiles_ms[_P99]
+        held["goodput"] += run.goodput_rps.low <= regime.goodput_rps <= run.goodput_rps.high
+        held["p99"] += tail.low <= p99_ms <= tail.high
+        held["bounded"] += math.isfinite(tail.high)
     return [
-        *(Figure(f"{regime.name}: {name} held", held[name] / stores * 100, "% of stores", _BAR) for name in truth),
-        Figure(f"{regime.name}: p99 has an upper bound", held["bounded"] / stores * 100, "% of stores"),
+        _share(f"{regime.name}: goodput held", held["goodput"], _HELD),
+        _share(f"{regime.name}: p99 held", held["p99"], _HELD),
+        _share(f"{regime.name}: p99 has an upper bound", held["bounded"]),
     ]
+
+
+def noticed_steps(regime: Regime, load: LoadPlan) -> list[Figure]:
+    """The share of runs that are refused: as they are, and with latency that is multiplied from some moment on."""
+    rng = np.random.default_rng(_SEED)
+    refused = Counter[float]()
+    for rows in regime.runs(RUNS_OF_EACH, _SEED + 1):
+        refused[1.0] += bool(steady_state_reasons(_table(rows.counted), load))
+        for factor in _FACTORS:
+            refused[factor] += bool(
+                steady_state_reasons(_table(_stepped(rows.counted, factor, rng.uniform(0.1, 0.9))), load)
+            )
+    return [
+        _share(f"{regime.name}: refused though steady", refused[1.0], "<= 1"),
+        *(
+            _share(f"{regime.name}: step of x {factor:g} noticed", refused[factor], bar)
+            for factor, bar in _FACTORS.items()
+        ),
+    ]
+
+
+def held_or_refused(regime: Regime) -> Figure:
+    right = 0
+    for rows in regime.runs(RUNS_OF_EACH, _SEED + 2):
+        cells = cells_of(rows, ())
+        assert cells is not None
+        goodput = run_figures("run", cells).goodput_rps
+        is_held = goodput.low <= regime.goodput_rps <= goodput.high
+        right += is_held or bool(steady_state_reasons(_table(rows.counted), _CLOSED))
+    return _share(f"{regime.name}: goodput held, or refused", right, ">= 93")
+
+
+def choices(experiment: Experiment) -> list[Figure]:
+    """How often intervals of the cost hold the truth, and which variants are named."""
+    held, named, alone, tied = 0, 0, 0, 0
+    best = {str(at) for at, cost in enumerate(experiment.costs) if cost == min(experiment.costs)}
+    for observations in _experiments(experiment):
+        means = fit_effects(observations).means
+        for at, cost in enumerate(experiment.costs):
+            estimate = means[str(at)].estimate
+            held += estimate.low <= cost <= estimate.high
+        among = {name for name, standing in compare_with_best(means).items() if standing.may_be_best}
+        named += bool(among & best)
+        alone += len(among) == 1
+        tied += len(among) == len(experiment.costs)
+    figures = [
+        _share(
+            f"{experiment.name}: cost held", held / len(experiment.costs), _HELD if experiment.deployments > 1 else None
+        )
+    ]
+    if experiment in EQUAL:
+        return [*figures, _share(f"{experiment.name}: tied", tied, _NAMED)]
+    figures.append(_share(f"{experiment.name}: a true best among the best", named, _NAMED))
+    return [*figures, _share(f"{experiment.name}: one is named alone", alone, ">= 90" if experiment in APART else None)]
+
+
+def _experiments(experiment: Experiment) -> Iterator[list[Observation]]:
+    rng = np.random.default_rng(_SEED)
+    shape = len(experiment.costs), experiment.deployments, experiment.runs
+    for _ in range(RUNS_OF_EACH):
+        deployments = rng.normal(0, experiment.deployment_sd, shape[:2])
+        values = np.log(experiment.costs)[:, None, None] + deployments[..., None]
+        values = values + rng.normal(0, RUN_SD, shape)
+        yield [
+            Observation(str(variant), f"{variant}-{deployment}", float(value), RUN_SD)
+            for (variant, deployment, _), value in np.ndenumerate(values)
+        ]
+
+
+def _stepped(rows: Columns, factor: float, at: float) -> Columns:
+    """Latency multiplied from some moment on."""
+    latency_us = (rows.end_us - rows.start_us) * np.where(rows.due_us >= np.quantile(rows.due_us, at), factor, 1.0)
+    return replace(rows, end_us=rows.start_us + latency_us.astype(np.int64))
+
+
+def _table(rows: Columns) -> pa.Table:
+    """What the check of a load test reads of its rows."""
+    return pa.table(
+        {
+            "intended_start": rows.due_us,
+            "start": rows.start_us,
+            "latency_us": rows.end_us - rows.start_us,
+            "ok": rows.ok,
+        }
+    )
+
+
+def _share(name: str, count: float, bar: str | None = None) -> Figure:
+    return Figure(name, count / RUNS_OF_EACH * 100, "%", bar)
 
 
 if __name__ == "__main__":

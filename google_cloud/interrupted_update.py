@@ -1,13 +1,14 @@
 """The resources that a killed update was creating, read from the stack's state (`pulumi stack export`)."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from stacks.explain import SettingsError
 
 
-def interrupted_names(export: str, stack: str) -> frozenset[str]:
-    """The names of Google Cloud resources whose creation was interrupted; empty where there was none.
+def interrupted_names(export: str, stack: str) -> Mapping[str, str | None]:
+    """The names of Google Cloud resources whose creation was interrupted, with the description of each that has one.
 
     Raises SettingsError where `export` is not a state, or is that of another stack.
     """
@@ -15,18 +16,18 @@ def interrupted_names(export: str, stack: str) -> frozenset[str]:
         pending = json.loads(export)["deployment"].get("pending_operations") or []
         creations = [each["resource"] for each in pending if each["type"] == "creating"]
         stacks = {each["urn"].split(":")[2] for each in creations}
-        names = {name for each in creations if (name := _name(each))}
+        names = {name: each["inputs"].get("description") for each in creations if (name := _name(each))}
     except (ValueError, LookupError, TypeError, AttributeError):
         raise SettingsError(
-            f"this is not the state of a stack, so what was interrupted is not known; give the output of"
-            f" `pulumi stack export --stack {stack}`"
+            "the file is not the state of a stack, so it does not show which resources were being created; give the"
+            f" output of `pulumi stack export --stack {stack}`"
         ) from None
     if stacks - {stack}:
         raise SettingsError(
-            f"this is the state of {', '.join(sorted(stacks - {stack}))}, so it says nothing about {stack}; give the"
-            f" output of `pulumi stack export --stack {stack}`"
+            f"the file is the state of {', '.join(sorted(stacks - {stack}))}, so it says nothing about {stack}; give"
+            f" the output of `pulumi stack export --stack {stack}`"
         )
-    return frozenset(names)
+    return names
 
 
 def _name(resource: dict[str, Any]) -> str | None:

@@ -129,11 +129,19 @@ def clusters(google: GoogleClient, project: str) -> Iterator[CloudResource]:
     """All clusters of the project; raises CloudError where those of a zone cannot be listed."""
     answer = google.get("container", f"projects/{project}/locations/-/clusters")
     if unlisted := answer.get("missingZones"):
-        raise CloudError(f"the clusters of {', '.join(unlisted)} cannot be listed, so what they use is not known")
+        raise CloudError(
+            f"Google did not list the clusters of {', '.join(unlisted)}, so it is not known what belongs to them"
+        )
     for each in entries(answer, "clusters"):
         location = _text(each, "location")
         path = f"projects/{project}/locations/{location}/clusters"
         yield CloudResource(CLUSTER, _text(each, "name"), location, f"{path}/{_text(each, 'name')}", each)
+
+
+def accounts_of(cluster: Json) -> set[str]:
+    """The addresses of the service accounts that a cluster's nodes use, in Google's JSON of it."""
+    configs = [cluster.get("nodeConfig"), *(pool.get("config") for pool in entries(cluster, "nodePools"))]
+    return {account for each in configs if (account := _mapping(each).get("serviceAccount"))}
 
 
 def node_pools(cluster: Json) -> list[NodeShape]:
@@ -157,7 +165,9 @@ def _aggregated(google: GoogleClient, project: str, kind: Kind, unlisted: set[st
         unlisted.update(str(each).rpartition("/")[2] for each in page.get("unreachables", ()))
         scopes = page.get("items", {})
         if not isinstance(scopes, dict):
-            raise CloudError(f"the list of {kind.plural} has an unknown form, so what it lists is not known")
+            raise CloudError(
+                f"Google's list of {kind.plural} has an unexpected form, so the resources in it are unknown"
+            )
         for scope, listed in scopes.items():
             for each in entries(listed, kind.plural):
                 name, location = _text(each, "name"), scope.rpartition("/")[2]
@@ -189,7 +199,7 @@ def _buckets(google: GoogleClient, project: str) -> Iterator[CloudResource]:
 def _text(document: Json, key: str) -> str:
     value = document.get(key)
     if not isinstance(value, str) or not value:
-        raise CloudError(f"an answer lists an entry without `{key}`, so it cannot be identified")
+        raise CloudError(f"Google's answer lists a resource without `{key}`, so it cannot be identified")
     return value
 
 

@@ -1,12 +1,13 @@
 """Decides which resources of stacks are leftovers, from an inventory and the time alone."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
-from google_cloud.inventory import CloudResource, Inventory
-from google_cloud.kinds import DISK, KINDS
+from google_cloud.inventory import CloudResource, Inventory, accounts_of
+from google_cloud.kinds import ACCOUNT, DISK, KINDS
 from stacks.names import expiry
 
 # A stack's network and bucket exist before its cluster, which takes GKE ten minutes to create.
@@ -31,33 +32,50 @@ class Leftover:
     why: Why
 
 
-def leftovers(inventory: Inventory, now: datetime, interrupted: Collection[str] = ()) -> list[Leftover]:
+def leftovers(
+    inventory: Inventory, now: datetime, interrupted: Mapping[str, str | None] = MappingProxyType({})
+) -> list[Leftover]:
     """All leftovers, in the order in which they can be deleted.
 
-    `interrupted` are the names of what killed updates were creating: google_cloud.interrupted_update.
+    `interrupted` are the names of what killed updates were creating, with their descriptions:
+    google_cloud.interrupted_update. `now` is Google's time: the machine that asks may have the wrong one.
+
+    A service account's name follows from its stack's, so a colleague's stack of the same name has the same account. It
+    is no leftover while the nodes of a cluster that stays use it, whatever labels they have; as an interrupted one it
+    must also have the description that the killed update gave it, and its stack no living cluster.
 
     A stack has no leftovers while it has a living cluster, one whose lease has not ended or that an operation is
     changing. So a network, whose expiry stays the first one when the lease is renewed, goes after its cluster.
     """
-    living = {
-        each.stack
-        for each in inventory.clusters
-        if each.labels and (each.document.get("status") in _BUSY or not _has_expired(each, now))
-    }
+    living = {each.stack for each in inventory.clusters if _is_living(each, now)}
+    others_live = {each.stack for each in inventory.clusters if _is_living(each, now) and each.name not in interrupted}
     used_networks = {str(cluster.document.get("network")) for cluster in inventory.clusters}
     judged = (
-        (each, Why.interrupted if _is_interrupted(each, interrupted) else _why(each, living, now))
+        (each, Why.interrupted if _is_interrupted(each, interrupted, others_live) else _why(each, living, now))
         for each in inventory.resources
         # What GKE created for a cluster is deleted with the cluster.
         if not (each.network and each.network.name in used_networks)
     )
     found = [Leftover(resource, why) for resource, why in judged if why is not None]
+    removed = {each.resource for each in found}
+    used = {account for each in inventory.clusters if each not in removed for account in accounts_of(each.document)}
+    found = [each for each in found if each.resource.kind != ACCOUNT or each.resource.name not in used]
     return sorted(found, key=lambda each: (KINDS.index(each.resource.kind), each.resource.location, each.resource.name))
 
 
-def _is_interrupted(resource: CloudResource, interrupted: Collection[str]) -> bool:
-    """The name of a service account is the part of its address before the `@`."""
-    return resource.name.partition("@")[0] in interrupted
+def _is_living(cluster: CloudResource, now: datetime) -> bool:
+    """Whether it is a stack's whose lease has not ended, or an operation is changing it."""
+    return bool(cluster.labels) and (cluster.document.get("status") in _BUSY or not _has_expired(cluster, now))
+
+
+def _is_interrupted(
+    resource: CloudResource, interrupted: Mapping[str, str | None], others_live: Collection[str]
+) -> bool:
+    if resource.kind != ACCOUNT:
+        return resource.name in interrupted
+    # Its name in the state is the part of its address before the `@`.
+    name, description = resource.name.partition("@")[0], resource.document.get("description")
+    return name in interrupted and description == interrupted[name] and resource.stack not in others_live
 
 
 def _why(resource: CloudResource, living: set[str], now: datetime) -> Why | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 
 from google_cloud.access import Access, NoCredentialsError, keys_for_the_provider_only
@@ -27,6 +28,10 @@ ROLES = {
     "resourcemanager.projects.setIamPolicy": "roles/resourcemanager.projectIamAdmin",
     "storage.buckets.create": "roles/storage.admin",
 }
+
+
+# A lease has full hours, and one more than it was asked for.
+_CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ def find_problems(required: Requirements, access: Access) -> list[Problem]:
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
         google = GoogleClient(access)
-        return [*problems, *_project_problems(google, access.project, required)]
+        return [*problems, *_project_problems(google, access.project, required), *_clock_problems(google)]
     except NoCredentialsError as error:
         return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
     except CloudError as error:
@@ -68,12 +73,25 @@ def find_problems(required: Requirements, access: Access) -> list[Problem]:
         return [*problems, Problem(str(error), (LOGIN,))]
 
 
+def _clock_problems(google: GoogleClient) -> list[Problem]:
+    """A clock by which the lease would end at another time than it says."""
+    ahead = datetime.now(UTC) - google.now()
+    if abs(ahead) <= _CLOCK_TOLERANCE:
+        return []
+    minutes, side = round(abs(ahead).total_seconds() / 60), "ahead of" if ahead > timedelta(0) else "behind"
+    message = (
+        f"this machine's clock is {minutes} minutes {side} Google's, so the stack's lease would end at the wrong time,"
+        " and the janitor could delete a stack in use; set the clock"
+    )
+    return [Problem(message, ("sudo timedatectl set-ntp true",))]
+
+
 def identity_problems(access: Access) -> list[Problem]:
     """Settings by which the cluster would be made as one user, and deployed to as another or not at all."""
     return [
         Problem(
-            f"{setting} is set, and {AUTH_PLUGIN} does not read it, so one user would create the cluster and another,"
-            " or nobody, could deploy to it; unset it, and use Application Default Credentials",
+            f"{setting} is set, but {AUTH_PLUGIN} does not read it, so the deployment to the cluster would use other"
+            " credentials than its creation, or none; unset it, and use Application Default Credentials",
             (instead,),
         )
         for setting, instead in keys_for_the_provider_only(access).items()
@@ -204,7 +222,7 @@ def _quota_problem(need: Need, quota: Json, project: str, region: str) -> Iterat
         limit, used = float(str(quota["limit"])), float(str(quota["usage"]))
     except (KeyError, ValueError):
         raise CloudError(
-            f"quota {need.metric} has no limit and usage in Google's answer, so what is left is not known"
+            f"Google's answer lacks the limit or the usage of quota {need.metric}, so it is not known how much is left"
         ) from None
     if limit - used >= need.amount:
         return

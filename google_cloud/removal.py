@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
-from google_cloud.inventory import CloudResource, is_in, labels_of
-from google_cloud.kinds import BUCKET, CLUSTER
+from google_cloud.inventory import CloudResource, accounts_of, clusters, is_in, labels_of
+from google_cloud.kinds import ACCOUNT, BUCKET, CLUSTER
 from google_cloud.leftovers import Leftover
 from google_cloud.rest import NOT_FOUND, CloudError, GoogleClient, Json, entries
 
@@ -39,6 +39,9 @@ class Remover:
             return "its labels have changed since it was listed, so it is in use"
         if resource.network and not is_in(resource.network, resource.kind, resource.name, self._current(resource)):
             return "it is in another network than when it was listed"
+        if resource.kind == ACCOUNT and (used_by := self._clusters_with(resource)):
+            # Google deletes an account that is in use, and its nodes lose their rights.
+            return f"the nodes of cluster {', '.join(used_by)} use it"
         if resource.kind == BUCKET:
             self._empty(resource)
         self._wait(resource, self._google.delete(resource.kind.service, resource.delete_path))
@@ -46,6 +49,11 @@ class Remover:
 
     def _current(self, resource: CloudResource) -> Json:
         return self._google.get(resource.kind.service, resource.path)
+
+    def _clusters_with(self, account: CloudResource) -> list[str]:
+        """The clusters that use it now: one may have been created since it was listed, or could not be deleted."""
+        project = account.path.split("/")[1]
+        return [each.name for each in clusters(self._google, project) if account.name in accounts_of(each.document)]
 
     def _empty(self, bucket: CloudResource) -> None:
         pages = self._google.pages("storage", f"{bucket.path}/o", versions="true")

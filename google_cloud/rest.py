@@ -4,7 +4,11 @@ Not Google's client libraries: their google.rpc messages have the same names as 
 cannot load both.
 """
 
+import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -50,8 +54,19 @@ class GoogleClient:
         """Raises NoCredentialsError; sends nothing yet."""
         self._endpoints = ENDPOINTS | dict(access.endpoints)
         self._session = AuthorizedSession(credentials_of(access))
+        self._clock: tuple[datetime, float] | None = None
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
+
+    def now(self) -> datetime:
+        """Google's time, by the `Date` of its last answer: this machine's clock may be wrong.
+
+        https://www.rfc-editor.org/rfc/rfc9110#name-date; to the second. Raises CloudError before there was an answer.
+        """
+        if self._clock is None:
+            raise CloudError("no answer of Google's says what time it is, so no lease can be judged")
+        date, read_at_s = self._clock
+        return date + timedelta(seconds=time.monotonic() - read_at_s)
 
     def get(self, service: str, path: str, **query: str | Sequence[str]) -> Json:
         """GET a path of the service, such as `projects/acme/regions/us-central1`."""
@@ -91,6 +106,8 @@ class GoogleClient:
             raise CloudError(f"Google refuses the credentials ({_first_line(error)})", UNAUTHORIZED) from None
         except (requests.RequestException, GoogleAuthError) as error:
             raise CloudError(f"no answer from {service} ({_first_line(error)})") from None
+        with contextlib.suppress(KeyError, ValueError):
+            self._clock = parsedate_to_datetime(answer.headers["Date"]), time.monotonic()
         if not answer.ok:
             raise CloudError(_message(service, answer), answer.status_code)
         return _document(service, answer)
@@ -100,7 +117,7 @@ def entries(page: Mapping[str, Any], key: str) -> list[Json]:
     """The entries of a page; raises CloudError where it is not a list of objects."""
     listed = page.get(key, [])
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise CloudError(f"an answer's `{key}` is not a list of objects, so what it lists is not known")
+        raise CloudError(f"`{key}` in Google's answer is not a list of objects, so the resources in it are unknown")
     return listed
 
 

@@ -32,7 +32,9 @@ def read_batching_file(path: Path) -> Batching:
     try:
         return Batching.model_validate(default_batching().model_dump() | values)
     except ValueError as error:
-        raise StartError(f"--batching_parameters_file={path} holds an invalid value: {error}") from error
+        raise StartError(
+            f"--batching_parameters_file={path} holds an invalid value, so the server does not start: {error}"
+        ) from error
 
 
 def read_monitoring_file(path: Path) -> str | None:
@@ -42,7 +44,9 @@ def read_monitoring_file(path: Path) -> str | None:
         return None
     page: str = message.prometheus_config.path or "/monitoring/prometheus/metrics"
     if not page.startswith("/"):
-        raise StartError(f"--monitoring_config_file={path} has the path '{page}'; it must start with '/'")
+        raise StartError(
+            f"--monitoring_config_file={path} has the path '{page}', which no request can have; begin it with '/'"
+        )
     return page
 
 

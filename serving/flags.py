@@ -152,7 +152,9 @@ def _natural(text: str) -> int:
 
 def _only_zero(text: str) -> int:
     if (value := _natural(text)) != 0:
-        raise argparse.ArgumentTypeError(f"the embedded server looks up versions once, not every {value} s; give 0")
+        raise argparse.ArgumentTypeError(
+            f"the embedded server looks for versions of the model once, at its start, so {value} has no effect; give 0"
+        )
     return value
 
 

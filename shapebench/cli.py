@@ -35,6 +35,15 @@ TableFormat = Annotated[
 ]
 
 
+def _complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The ids of the runs in a folder, each with its stack, for completion in a shell; a bucket would take seconds."""
+    manifests = Path(context.params.get("results") or "results").glob("runs/stack=*/*.json")
+    found = sorted(manifests, key=lambda path: path.stem, reverse=True)
+    return [(each.stem, each.parent.name) for each in found if each.stem.startswith(incomplete)]
+
+
+Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
 _LATENCY, _PROMISED = "LATENCY", "The promised {}, such as 400ms: one of --p90, --p95, --p99, --p999."
 # Without any, the latency limit is that of the runs' capacity searches.
 P90 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p90"))]
@@ -87,12 +96,37 @@ def main(
 
 
 @app.command()
-def runs(results: Results = "results", output: TableFormat = "table") -> None:
+def runs(
+    results: Results = "results",
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
     """List the finished runs of a results store with their figures, and what was skipped."""
     from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        print_runs(results, as_json=output == "json")
+        print_runs(results, as_json=as_json or output == "json")
+
+
+@app.command()
+def show(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="The id of the run, or its beginning. (default: the newest run)",
+            autocompletion=_complete_run,
+        ),
+    ] = None,
+    results: Results = "results",
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Print all that is known of one run: figures, validity, resource usage, cost, conditions and files."""
+    from shapebench.commands.show import print_run  # noqa: PLC0415 - start-up
+
+    with _one_line_errors():
+        print_run(results, run, as_json=as_json or output == "json")
 
 
 @app.command()
@@ -106,6 +140,7 @@ def price(
         bool, typer.Option("--refresh", help="First write today's prices of Google's catalogue into the checkout.")
     ] = False,
     output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print the cost of a shape by line item, or of all stacks side by side. Needs no account and no network."""
     from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
@@ -115,7 +150,7 @@ def price(
             from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
             refresh_prices()
-        print_prices(stack or [], shape, region, as_json=output == "json")
+        print_prices(stack or [], shape, region, as_json=as_json or output == "json")
 
 
 @app.command()
@@ -208,6 +243,7 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
         Literal["text", "json", "markdown"],
         typer.Option("--format", help="Text, JSON with full precision, or Markdown."),
     ] = "text",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print what a million predictions cost on each variant within an objective, and what to run next.
 
@@ -219,12 +255,12 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
     options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        code = print_verdict(results, asked(options, objective), output)
+        code = print_verdict(results, asked(options, objective), "json" if as_json else output)
     raise typer.Exit(code)
 
 
 @app.command()
-def janitor(
+def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     stack: Annotated[str | None, typer.Option(help="Only leftovers of this stack. (default: of every stack)")] = None,
     region: Annotated[str | None, typer.Option(help="Only leftovers in this region. (default: everywhere)")] = None,
     project: Project = None,
@@ -240,6 +276,7 @@ def janitor(
         bool, typer.Option("--yes", help="Remove what is listed. This cannot be undone.")
     ] = False,
     output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """List what stacks left behind in Google Cloud, expired or orphaned; remove it with --yes.
 
@@ -248,7 +285,7 @@ def janitor(
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
-        raise typer.Exit(clean(stack, region, project, state, remove=yes, as_json=output == "json"))
+        raise typer.Exit(clean(stack, region, project, state, remove=yes, as_json=as_json or output == "json"))
 
 
 @app.command()
@@ -274,6 +311,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
     ] = "text",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Print how many nodes of which shape a load needs at an objective, and the monthly bill at this and other loads.
 
@@ -285,7 +323,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     options = _objective_options(p90, p95, p99, p999, errors, None, None)
     with _one_line_errors():
         requirement = parse_requirement(rps, zones, headroom, clients)
-        code = print_plan(results, asked(options), requirement, as_json=output == "json")
+        code = print_plan(results, asked(options), requirement, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 

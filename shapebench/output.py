@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import textwrap
-import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TextIO
 
 import rich.table
@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.formatting import is_control, printable
 from analysis.report.tables import Column, Table
 
 # For scripts: the answer comes from runs of the stack `local`, so it says nothing about a node shape.
@@ -21,8 +22,6 @@ _PIPED_WIDTH = 240
 # A column of sentences may be as narrow as this before the table is shown as cards.
 _SENTENCES_WIDTH = 30
 _GAP = 1
-# Control and format characters; a results store of somebody else must not steer the terminal.
-_UNPRINTABLE = {"Cc", "Cf"}
 
 
 class _Console(Console):
@@ -36,23 +35,49 @@ class CommandError(Exception):
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # JSON escapes only some of them: a terminal takes U+009B for the beginning of a command, too.
+    sys.stdout.write("".join(json.dumps(each)[1:-1] if is_control(each) else each for each in text) + "\n")
 
 
-def print_table(table: Table, title: str | None = None) -> None:
-    """The rows below each other where all columns fit into the terminal; else each row as a card, a line a cell."""
-    console = _Console(width=_terminal_width(sys.stdout) or _PIPED_WIDTH, highlight=False)
-    rows = [[printable(cell) for cell in row] for row in (*table.rows, *table.totals)]
+def print_markdown(table: Table) -> None:
+    sys.stdout.write(f"{printable(table.markdown())}\n")
+
+
+def print_table(table: Table, title: str | None = None, dispensable: Sequence[str] = ()) -> tuple[str, ...]:
+    """The rows below each other where all columns fit into the terminal; else each row as a card, a line a cell.
+
+    Before that, columns are left out that are `dispensable`: titles, in the order in which they go. Returns those.
+    """
+    console = _console()
     if title:
-        console.print(escape(title), style="bold")
-    widths = _widths(table.columns, rows, console.width - 2 * _GAP * (len(table.columns) - 1))
-    if widths:
-        console.print(_columns(table.columns, rows, widths))
-    else:
-        _print_cards(console, table.columns, rows)
+        console.print(printable(title), style="bold", markup=False, soft_wrap=True)
+    for most in range(len(dispensable) + 1):
+        columns, rows = _without(table, dispensable[:most])
+        if widths := _widths(columns, rows, console.width - 2 * _GAP * (len(columns) - 1)):
+            console.print(_columns(columns, rows, widths))
+            return tuple(dispensable[:most])
+    _print_cards(console, *_without(table, ()))
+    return ()
 
 
-def _widths(columns: tuple[Column, ...], rows: list[list[str]], available: int) -> list[int] | None:
+def _without(table: Table, titles: Sequence[str]) -> tuple[list[Column], list[list[str]]]:
+    """The columns of a table with other titles, and their cells."""
+    kept = [at for at, column in enumerate(table.columns) if column.title not in titles]
+    rows = [[printable(row[at]) for at in kept] for row in (*table.rows, *table.totals)]
+    return [table.columns[at] for at in kept], rows
+
+
+def print_card(title: str, facts: Iterable[tuple[str, str]]) -> None:
+    """Named facts below a title."""
+    _print_card(_console(), printable(title), [(name, printable(text)) for name, text in facts])
+
+
+def _console() -> Console:
+    return _Console(width=_terminal_width(sys.stdout) or _PIPED_WIDTH, highlight=False)
+
+
+def _widths(columns: Sequence[Column], rows: list[list[str]], available: int) -> list[int] | None:
     """A width for each column, with no word broken; None where they do not fit.
 
     Titles and sentences are broken between words where they must be.
@@ -78,14 +103,6 @@ def _widths(columns: tuple[Column, ...], rows: list[list[str]], available: int) 
     return widths
 
 
-def printable(text: str) -> str:
-    """The text without what steers a terminal: control and format characters, except ends of lines."""
-    return "".join(
-        each if each == "\n" or unicodedata.category(each) not in _UNPRINTABLE else "\N{REPLACEMENT CHARACTER}"
-        for each in text
-    )
-
-
 def print_text(text: str) -> None:
     _write_lines(text, sys.stdout)
 
@@ -107,7 +124,7 @@ def _terminal_width(stream: TextIO) -> int | None:
     return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
-def _columns(columns: tuple[Column, ...], rows: list[list[str]], widths: list[int]) -> rich.table.Table:
+def _columns(columns: Sequence[Column], rows: list[list[str]], widths: list[int]) -> rich.table.Table:
     printed = rich.table.Table(box=None, pad_edge=False, padding=(0, _GAP))
     for column, width in zip(columns, widths, strict=True):
         side: Literal["left", "right"] = "right" if column.kind == "number" else "left"
@@ -117,14 +134,20 @@ def _columns(columns: tuple[Column, ...], rows: list[list[str]], widths: list[in
     return printed
 
 
-def _print_cards(console: Console, columns: tuple[Column, ...], rows: list[list[str]]) -> None:
-    """Each row as its first cell, and below it a line for each other cell that is not empty."""
-    titles = max(cell_len(column.title) for column in columns[1:])
+def _print_cards(console: Console, columns: Sequence[Column], rows: list[list[str]]) -> None:
+    """Each row as its first cell, and below it the others."""
+    titles = [column.title for column in columns[1:]]
     for first, *others in rows:
-        console.print(escape(first), style="bold")
-        for column, cell in zip(columns[1:], others, strict=True):
-            for at, line in enumerate(_lines(cell, console.width - titles - 4)):
-                console.print(f"  {'' if at else column.title:{titles}}  {line}", markup=False, soft_wrap=True)
+        _print_card(console, first, list(zip(titles, others, strict=True)))
+
+
+def _print_card(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:
+    """The title, and a line for each fact that is not empty."""
+    names = max(cell_len(name) for name, _ in facts)
+    console.print(title, style="bold", markup=False, soft_wrap=True)
+    for name, text in facts:
+        for at, line in enumerate(_lines(text, console.width - names - 4)):
+            console.print(f"  {'' if at else name:{names}}  {line}", markup=False, soft_wrap=True)
 
 
 def _lines(text: str, width: int) -> list[str]:

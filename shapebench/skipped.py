@@ -23,7 +23,7 @@ def note_skipped(skipped: Skipped) -> None:
     for problem in skipped.problems:
         note(f"skipped: {problem.path} {problem.why}")
     for folder in skipped.unfinished:
-        note(f"unfinished: {folder} has rows and no manifest, so no figure counts it")
+        note(f"unfinished: {folder} has rows and no manifest, so no figure includes its rows")
 
 
 def skipped_json(skipped: Skipped) -> dict[str, Any]:

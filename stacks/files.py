@@ -36,7 +36,9 @@ def load_config(stack: str) -> dict[str, Any]:
         raise SettingsError(
             f"there is no stack '{stack}', because {path.name} is missing; the stacks are {', '.join(stack_names())}"
         )
-    config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})
+    # `pulumi stack init` of a new name makes an empty file.
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    config: dict[str, Any] = content.get("config") or {}
     return config
 
 

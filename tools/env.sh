@@ -21,10 +21,15 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
     export PATH
     export PULUMI_SKIP_UPDATE_CHECK="${PULUMI_SKIP_UPDATE_CHECK:-true}"
 
-    # A backend that sourcing this file set earlier, perhaps in another checkout, is not the user's choice.
+    # A backend and a passphrase that sourcing this file set earlier, perhaps in another checkout, are not the user's
+    # choice: without this, a backend of the user's own would get the empty passphrase.
     if [ -n "${SHAPEBENCH_EMBEDDED_BACKEND:-}" ] && [ "${PULUMI_BACKEND_URL:-}" = "$SHAPEBENCH_EMBEDDED_BACKEND" ]; then
         unset PULUMI_BACKEND_URL
     fi
+    if [ -n "${SHAPEBENCH_EMPTY_PASSPHRASE:-}" ] && [ -z "${PULUMI_CONFIG_PASSPHRASE:-}" ]; then
+        unset PULUMI_CONFIG_PASSPHRASE
+    fi
+    unset SHAPEBENCH_EMPTY_PASSPHRASE
     export SHAPEBENCH_EMBEDDED_BACKEND="file://$_shapebench_root/.state"
 
     _shapebench_logins=${PULUMI_CREDENTIALS_PATH:-${PULUMI_HOME:-${HOME:-}/.pulumi}}/credentials.json
@@ -33,25 +38,30 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
         mkdir -p "$_shapebench_root/.state"
         export PULUMI_BACKEND_URL="$SHAPEBENCH_EMBEDDED_BACKEND"
         # The state there holds no secrets, so the passphrase is empty unless you set one.
-        if [ -z "${PULUMI_CONFIG_PASSPHRASE_FILE:-}" ]; then
-            export PULUMI_CONFIG_PASSPHRASE="${PULUMI_CONFIG_PASSPHRASE:-}"
+        if [ -z "${PULUMI_CONFIG_PASSPHRASE_FILE:-}${PULUMI_CONFIG_PASSPHRASE:-}" ]; then
+            export PULUMI_CONFIG_PASSPHRASE='' SHAPEBENCH_EMPTY_PASSPHRASE=true
         fi
-        # The state holds the salt of the passphrase, too: Pulumi takes it from there where a stack file has none.
-        export PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
     fi
     unset _shapebench_logins _shapebench_root
+    # The state of every backend holds the salt of the passphrase: Pulumi takes it from there where a stack file has none.
+    export PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER=true
     # Pulumi also writes the salt into the stack's file at every update and has no setting against it, so git would show
     # the file as changed. The salt stays in a file with secrets, which cannot be decrypted without it.
     pulumi() {
         _shapebench_status=0
         command pulumi "$@" || _shapebench_status=$?
-        if [ "${PULUMI_BACKEND_URL:-}" = "$SHAPEBENCH_EMBEDDED_BACKEND" ]; then
-            for _shapebench_file in "${SHAPEBENCH_EMBEDDED_BACKEND#file://}"/../stacks/Pulumi.*.yaml; do
-                if grep -qs '^encryptionsalt:' "$_shapebench_file" && ! grep -q 'secure:' "$_shapebench_file"; then
-                    sed '/^encryptionsalt:/d' "$_shapebench_file" > "$_shapebench_file.new"
-                    mv "$_shapebench_file.new" "$_shapebench_file"
-                fi
-            done
+        _shapebench_state=${SHAPEBENCH_EMBEDDED_BACKEND#file://}
+        for _shapebench_file in "${_shapebench_state%/.state}"/stacks/Pulumi.*.yaml; do
+            if grep -qs '^encryptionsalt:' "$_shapebench_file" && ! grep -q 'secure:' "$_shapebench_file"; then
+                sed '/^encryptionsalt:/d' "$_shapebench_file" > "$_shapebench_file.new"
+                mv "$_shapebench_file.new" "$_shapebench_file"
+            fi
+        done
+        # Pulumi's exit status where a command names a stack that is not in the backend, or none.
+        if [ "$_shapebench_status" = 6 ]; then
+            echo "shapebench: create the stack once with \`pulumi stack init NAME\`, and give each command --stack NAME." \
+                "The files stacks/Pulumi.NAME.yaml name" \
+                "$(cd "${_shapebench_state%/.state}/stacks" && echo Pulumi.*.yaml | sed 's/Pulumi\.//g; s/\.yaml//g')" >&2
         fi
         return "$_shapebench_status"
     }

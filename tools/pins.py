@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ class Pins:
     pulumi: str
     pulumi_oldest_on_path: Version
     pulumi_releases: str
+    pulumi_sha256: Mapping[str, str]
+    """By the name of the release's archive."""
     probe_timeout_s: float
 
 
@@ -49,5 +52,6 @@ def load_pins(root: Path = ROOT) -> Pins:
         pulumi=pulumi["version"],
         pulumi_oldest_on_path=_required(pulumi["oldest_on_path"]),
         pulumi_releases=pulumi["releases"],
+        pulumi_sha256=pulumi["sha256"],
         probe_timeout_s=float(pulumi["probe_timeout_s"]),
     )

@@ -83,14 +83,21 @@ def _objection(path: str, printed: str, search: str, pins: Pins) -> str | None:
 
 def _obtain(root: Path, pins: Pins, into: Path) -> str:
     archive = release.archive_name(pins)
-    checksum = release.published_checksum(pins, archive) if archive else None
-    if archive and checksum:
-        release.install_release(pins, archive, checksum, into)
+    published = release.published_checksum(pins, archive) if archive else None
+    if archive and published and archive in pins.pulumi_sha256:
+        release.install_release(pins, archive, into)
         return "release"
+    why_no_release = f"release {pins.pulumi} cannot be reached"
+    if archive and published:
+        why_no_release = (
+            f"{archive} is not pinned, so it is not installed (its server publishes the SHA-256 {published}; if a "
+            f'second source has the same, add "{archive}" = "{published}" to sha256 in tools/versions.toml)'
+        )
+        say(why_no_release)
     obstacle = gobuild.why_go_cannot(root)
     if obstacle is not None:
         raise SetupError(
-            f"Pulumi is missing: PATH has no recent one, release {pins.pulumi} cannot be reached, and {obstacle}. "
+            f"Pulumi is missing: PATH has no recent one, {why_no_release}, and {obstacle}. "
             f"Install Pulumi {show_version(pins.pulumi_oldest_on_path)} or later "
             f"(https://www.pulumi.com/docs/install/) or Go {show_version(gobuild.go_needed(root))} or later "
             "(https://go.dev/dl/), then run it again."

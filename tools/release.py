@@ -1,4 +1,4 @@
-"""Installs Pulumi from its official release, after checking it against the release's checksums."""
+"""Installs Pulumi from its official release, if it is the archive that `tools/versions.toml` pins."""
 
 import hashlib
 import platform
@@ -32,7 +32,10 @@ def archive_name(pins: Pins) -> str | None:
 
 
 def published_checksum(pins: Pins, archive: str) -> str | None:
-    """The archive's SHA-256 from the release's checksum file; None if the server does not answer within seconds."""
+    """The archive's SHA-256 from the release's checksum file; None if the server does not answer within seconds.
+
+    The server that publishes it publishes the archive, too, so it only tells what there is to pin.
+    """
     url = f"{pins.pulumi_releases}/v{pins.pulumi}/pulumi-{pins.pulumi}-checksums.txt"
     answer: list[str] = []
     errors = [f"no answer in {pins.probe_timeout_s:g} s"]
@@ -53,14 +56,13 @@ def published_checksum(pins: Pins, archive: str) -> str | None:
         return None
     found = re.search(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(archive)}$", answer[0], re.MULTILINE)
     if found is None:
-        raise SetupError(
-            f"{url} has no checksum of {archive}, so the download cannot be checked; install Pulumi yourself"
-        )
+        raise SetupError(f"{url} has no checksum of {archive}, so there is no such archive; install Pulumi yourself")
     return found[1]
 
 
-def install_release(pins: Pins, archive: str, sha256: str, into: Path) -> None:
-    """Download the archive, check it, and unpack the needed files into a folder; raises SetupError."""
+def install_release(pins: Pins, archive: str, into: Path) -> None:
+    """Download the archive, compare it with its pin, and unpack the needed files into a folder; raises SetupError."""
+    sha256 = pins.pulumi_sha256[archive]
     url = f"{pins.pulumi_releases}/v{pins.pulumi}/{archive}"
     download = into / archive
     try:
@@ -69,7 +71,7 @@ def install_release(pins: Pins, archive: str, sha256: str, into: Path) -> None:
             actual = hashlib.file_digest(file, "sha256").hexdigest()
         if actual != sha256:
             raise SetupError(
-                f"{url} has SHA-256 {actual}, and its release publishes {sha256}: the download is damaged or "
+                f"{url} has SHA-256 {actual}, and tools/versions.toml pins {sha256}: the download is damaged or "
                 "replaced, so it is not installed. Run it again; if that does not help, do not use this file."
             )
         _unpack(download, into)

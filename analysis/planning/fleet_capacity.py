@@ -14,9 +14,9 @@ _BISECTIONS = 8
 _REQUESTS = 40_000
 # Connections stay where they were opened, so several fleets with connections of their own are averaged.
 _CONNECTED_FLEETS, _CONNECTED_REQUESTS = 8, 80_000
-# Of larger fleets so many replicas are simulated with their share of the load. A choice at random does not depend on
-# the replicas, and one in turn hardly on how many more there are; of a fleet with connections the clients are reduced,
-# too.
+# Of larger fleets so many replicas are simulated with their share of the load. A choice at random is the same for any
+# number, and one in turn hardly differs with how many more there are; of a fleet with connections the clients are
+# reduced, too.
 _MOST_REPLICAS = {"random": 8, "users": 96, "round-robin": 96, "connections": 48}
 
 
@@ -33,14 +33,15 @@ class ClientEffect:
     measured: Fleet
     measured_rps: float | None
     objective: Objective
-    _known: dict[int, float] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[tuple[int, int], float] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, replicas: int) -> float:
-        if replicas not in self._known:
-            fleet = reduced(Fleet(replicas, self.model.service, self.balancer))
+        fleet = reduced(Fleet(replicas, self.model.service, self.balancer))
+        key = fleet.replicas, fleet.balancer.clients
+        if key not in self._known:
             of_fleet_rps = simulated_capacity_rps(fleet, self.objective) / fleet.replicas
-            self._known[replicas] = of_fleet_rps / (self._simulated_rps / self.measured.replicas)
-        return self._known[replicas]
+            self._known[key] = of_fleet_rps / (self._simulated_rps / self.measured.replicas)
+        return self._known[key]
 
     def check(self) -> None:
         """Raise NoModelError where the simulation of the run is too far off what was measured."""
@@ -87,8 +88,9 @@ def missed_share(fleet: Fleet, rate_rps: float, latency_ms: float) -> float:
 
 
 def reduced(fleet: Fleet) -> Fleet:
-    """A fleet of fewer replicas in which each sees the same: as much load, from clients as active as before."""
-    replicas = min(fleet.replicas, _MOST_REPLICAS[fleet.balancer.kind])
+    """A fleet in which each replica sees the same: as much load, from clients as active as before."""
+    most = _MOST_REPLICAS[fleet.balancer.kind]
+    replicas = most if fleet.balancer.kind == "random" else min(fleet.replicas, most)
     if fleet.balancer.kind != "connections":
         return Fleet(replicas, fleet.service, fleet.balancer)
     replicas = min(fleet.replicas, max(replicas, math.ceil(fleet.replicas / fleet.balancer.clients)))

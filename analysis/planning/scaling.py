@@ -66,10 +66,10 @@ class Scaling:
         """The throughput of the replica with as many requests as it serves at once, or more."""
         return self.at_once * self.speeds[-1] / self.alone_ms * 1000
 
-    def rps(self, point: Point) -> float:
-        """The throughput that the law gives for a level of load."""
-        n = np.minimum(np.arange(float(point.present.size)), self.at_once)
-        return float(point.present @ (n / _slower(n, self.contention))) / self.alone_ms * 1000
+    def rps(self, present: Floats) -> float:
+        """The mean throughput where `present[n]` is the share of the time with n requests in the replica."""
+        n = np.minimum(np.arange(float(present.size)), self.at_once)
+        return float(present @ (n / _slower(n, self.contention))) / self.alone_ms * 1000
 
 
 def fit(points: Sequence[Point], most_at_once: int) -> Scaling | None:
@@ -91,7 +91,7 @@ def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:
     errors, weights = [], []
     for left_out, point in enumerate(ordered[1:-1], start=1):
         if other := _fit([*ordered[:left_out], *ordered[left_out + 1 :]], [law.at_once]):
-            errors.append(other.rps(point) / point.rps - 1)
+            errors.append(other.rps(point.present) / point.rps - 1)
             weights.append(_weight(point))
     return float(np.sqrt(np.average(np.square(errors), weights=weights))) if errors else None
 

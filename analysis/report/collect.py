@@ -1,5 +1,6 @@
 """Reads a results store into what the report shows: the verdict, and every run with the data of its charts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,7 +9,7 @@ from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.planning.curve import Curve, curve_of
 from analysis.report.charts.series import Series, series_of
-from analysis.results.columns import read_columns
+from analysis.results.columns import RunRows, read_columns
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage, resource_usage_of
@@ -86,14 +87,19 @@ def collect(store: ResultsStore, asked: Asked | Objective) -> Findings:
 
 
 def _read_run(
-    store: ResultsStore, names: dict[str, str], objective: Objective, manifest: Manifest
+    store: ResultsStore, names: Mapping[str, str], objective: Objective, manifest: Manifest
 ) -> tuple[Run, Read, Judged]:
-    name, rows = names[manifest.run_id], read_columns(store, manifest)
-    summary, figures = summary_of(manifest, rows), figures_of(manifest, rows, QUANTILES if manifest.repeat else (P99,))
-    judged = judge(manifest, rows, objective)
+    rows = read_columns(store, manifest)
+    quantiles = QUANTILES if manifest.repeat else (P99,)
+    return *run_of(names[manifest.run_id], manifest, rows, quantiles), judge(manifest, rows, objective)
+
+
+def run_of(name: str, manifest: Manifest, rows: RunRows, quantiles: Sequence[float]) -> tuple[Run, Read]:
+    """One run with the data of its charts, and its figures with the intervals of these quantiles of the latency."""
+    summary, figures = summary_of(manifest, rows), figures_of(manifest, rows, quantiles)
     if not rows.every.ok.size and rows.missing:
-        return Run(name, manifest, summary, None), figures, judged
+        return Run(name, manifest, summary, None), figures
     series = series_of(rows, manifest)
     usage = resource_usage_of(rows, manifest, series.window_s)
     curve = curve_of(rows.every, manifest.serving.replicas) if summary.valid else None
-    return Run(name, manifest, summary, series, usage, curve), figures, judged
+    return Run(name, manifest, summary, series, usage, curve), figures

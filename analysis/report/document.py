@@ -129,9 +129,10 @@ def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
             tuple(each.chart(number) for number, each in enumerate(drawn, 1)),
             folds=(Fold("Every level of load", (levels_table(drawn),)),),
         )
-    if findings.ranked:
-        title = "Ranked runs" if len(findings.ranked) > 1 else "The run"
-        yield Section("runs", title, tables=(evidence_table(findings), figures_table(findings.ranked)))
+    if valid := findings.ranked + findings.unranked:
+        evidence = (evidence_table(findings),) if findings.ranked else ()
+        title = "Valid runs" if len(valid) > 1 else "The run"
+        yield Section("runs", title, tables=(*evidence, figures_table(valid)))
     if seed:
         yield _reproduced(findings)
     if findings.repeats:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from markupsafe import Markup
@@ -24,7 +26,9 @@ from analysis.report.seed import experiments
 from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# The last four are full-width forms, which some spreadsheets take for the others.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_FORMULA = f"^[{re.escape(''.join(_FORMULA_STARTS))}]"
 _CSV = pa_csv.WriteOptions(quoting_style="needed")
 
 
@@ -72,7 +76,8 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write CSV and Parquet; nothing without rows, since then there are no columns."""
     if rows:
         table = pd.DataFrame(rows)
-        table.map(_no_formula).to_csv(path.with_suffix(".csv"), index=False)
+        # Software has names of its own, which become columns.
+        table.map(_no_formula).rename(columns=_no_formula).to_csv(path.with_suffix(".csv"), index=False)
         table.to_parquet(path.with_suffix(".parquet"), index=False)
 
 
@@ -82,6 +87,16 @@ def _no_formula(value: object) -> object:
     Source: OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection.
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def _without_formulas(rows: pa.Table) -> pa.Table:
+    """The same for all columns of text."""
+    for at, field in enumerate(rows.schema):
+        if pa.types.is_string(field.type):
+            text = rows.column(at)
+            quoted = pc.binary_join_element_wise("'", text, "")
+            rows = rows.set_column(at, field, pc.if_else(pc.match_substring_regex(text, _FORMULA), quoted, text))
+    return rows
 
 
 def _charts(report: Document) -> Iterator[tuple[str, Markup]]:
@@ -115,7 +130,7 @@ def _write_rows(store: ResultsStore, run: Run, folder: Path) -> None:
             pq.ParquetWriter(path.with_suffix(".parquet"), REQUESTS_SCHEMA, compression="zstd") as parquet,
         ):
             for rows in rows_in_order(store, run.manifest):
-                csv.write(rows)
+                csv.write(_without_formulas(rows))
                 parquet.write(rows)
     except RowsError as error:
         raise OSError(

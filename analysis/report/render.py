@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from analysis.report.collect import Findings
 from analysis.report.document import Document, document
+from analysis.report.markdown import code, escaped
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,6 +35,7 @@ def fill(name: str, content: Document, store_uri: str) -> str:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
+    environment.filters |= {"escaped": escaped, "code": code}
     style = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     return environment.get_template(f"{name}.j2").render(report=content, store_uri=store_uri, style=style)
 
@@ -45,5 +47,5 @@ def make_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         obstacle = next(each for each in (folder, *folder.parents) if each.exists())
         raise NotADirectoryError(
-            f"{obstacle} is not a folder, so nothing can be written into {folder}; name another"
+            f"{obstacle} is not a folder, so nothing can be written into {folder}; name another folder"
         ) from error

@@ -27,7 +27,7 @@ def figures_table(runs: Sequence[Run]) -> Table:
         for at, figure in enumerate(shown)
     )
     return Table(
-        "Figures of the ranked runs",
+        "Figures of the valid runs",
         (Column("run", "text"), Column("shape", "text", under_first=True), *columns),
         tuple(
             (

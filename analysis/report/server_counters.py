@@ -50,7 +50,7 @@ def _requests(counted: ServerCounters) -> str:
 
 
 def _period(counted: ServerCounters) -> str:
-    return "the whole run, warm-up included" if counted.whole_run else "the phase that counts"
+    return "the whole run, warm-up included" if counted.whole_run else "the counted phase"
 
 
 def _latency(counted: ServerCounters) -> list[str]:

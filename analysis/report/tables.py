@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from analysis.report.markdown import code, escaped
+
 
 @dataclass(frozen=True)
 class Column:
@@ -55,6 +57,9 @@ class Table:
         )
 
     def _markdown_cells(self, row: Sequence[str]) -> list[str]:
-        one_line = (" ".join(cell.split()).replace("|", "\\|") for cell in row)
-        cells = zip(self.columns, one_line, strict=True)
-        return [f"`{cell}`" if column.kind == "code" else cell for column, cell in cells]
+        cells = zip(self.columns, row, strict=True)
+        # A cell ends at a `|`, in a code span, too.
+        return [
+            code(cell).replace("|", "\\|") if column.kind == "code" and cell else escaped(cell)
+            for column, cell in cells
+        ]

@@ -20,7 +20,7 @@ _NEGLIGIBLE = 0.005
 
 @dataclass(frozen=True)
 class CpuUse:
-    """CPU of the server, the generator or the machine in the phase that counts: mean cores, and cores available.
+    """CPU of the server, the generator or the machine in the counted phase: mean cores, and cores available.
 
     `busy_share` is the share of seconds with more than GENERATOR_BUSY_CORES in use. `throttled_ratio` is the share of
     the periods of the CPU limit that were throttled, None without a limit. Of several replicas the cores are the sum,
@@ -68,7 +68,7 @@ def bottleneck_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuU
         return Bottleneck(Part.generator, f"{process} {busy} in {generator.busy_share:.0%} of the seconds that count")
     if server is None or generator is None:
         missing = " and ".join(name for name, use in (("server", server), ("generator", generator)) if use is None)
-        return Bottleneck(Part.unknown, f"there are no CPU samples of {missing} in the phase that counts")
+        return Bottleneck(Part.unknown, f"there are no CPU samples of {missing} in the counted phase")
     if server.throttled_ratio is not None and server.throttled_ratio > _THROTTLED:
         return Bottleneck(Part.server, _throttled(server, server.throttled_ratio))
     if server.cores >= SATURATED * min(server.most_cores, threads):

@@ -90,7 +90,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class RunRows:
-    """All rows of a run, the rows of the phase that counts, its samples, and why any of these are missing."""
+    """All rows of a run, the rows of the counted phase, its samples, and why any of these are missing."""
 
     every: Columns
     counted: Columns

@@ -29,7 +29,7 @@ class ReplicaCounters:
 
 @dataclass(frozen=True)
 class ServerCounters:
-    """`replicas` counted from the first to the last reading of the phase that counts.
+    """`replicas` counted from the first to the last reading of the counted phase.
 
     Where that phase has fewer than two readings of each replica they are of the whole run, and `whole_run` is True.
     `outside_ms` is the mean latency, as the generator measured it, of the good answers between the same readings.

@@ -66,5 +66,5 @@ def unlike_manifests(manifests: Iterable[Manifest], listed: set[str], named_alre
 
 def misplaced(path: str, layout: str) -> Problem:
     if path.endswith(HALF_WRITTEN):
-        return Problem(path, "is incomplete: its writer was stopped")
-    return Problem(path, f"is not in the layout of the store, {layout}")
+        return Problem(path, "is incomplete, because its writer was stopped; remove it while no `pulumi up` runs")
+    return Problem(path, f"does not match the store's layout, {layout}; move it there, or remove it")

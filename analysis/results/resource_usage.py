@@ -1,5 +1,6 @@
 """CPU and memory of server, generator, machine and nodes during a run, and its bottleneck."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,12 +43,13 @@ class ResourceUsage:
     """`over_time`: second, subject, cores, most_cores, memory_bytes (the highest), in windows of `window_s`.
 
     `subject` is server, generator or machine; `server` is the sum of all replicas, `generator` that of all its
-    processes. There are no rows without samples. `others` has the replicas whose nodes were sampled. `counted` is None
-    where the servers have no counters.
+    processes. There are no rows without samples. `uses` has the CPU of each subject in the counted phase. `others` has
+    the replicas whose nodes were sampled. `counted` is None where the servers have no counters.
     """
 
     over_time: pd.DataFrame
     window_s: int
+    uses: Mapping[str, CpuUse]
     bottleneck: Bottleneck
     others: tuple[OtherPrograms, ...]
     counted: ServerCounters | None
@@ -66,6 +68,7 @@ def resource_usage_of(rows: RunRows, manifest: Manifest, window_s: int) -> Resou
     return ResourceUsage(
         over_time=_over_time(within, window_s),
         window_s=window_s,
+        uses=uses,
         bottleneck=bottleneck_of(
             uses.get(SERVER), uses.get(GENERATOR), uses.get(MACHINE), serving.replicas * serving.busy_threads
         ),

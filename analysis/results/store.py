@@ -139,7 +139,7 @@ class ResultsStore:
         """
         for name in (stack, run_id, worker):
             _check_name(name)
-        if self._exists(manifest_path(stack, run_id)):
+        if self.is_finished(stack, run_id):
             raise RunExistsError(
                 f"run {run_id} is finished: its manifest is written, so no rows can be added; use a new run id"
             )
@@ -161,9 +161,13 @@ class ResultsStore:
         """Finish a run: write its manifest; raises RunExistsError if it has one."""
         self._write(manifest_path(manifest.stack, manifest.run_id), manifest_text(manifest).encode())
 
+    def is_finished(self, stack: str, run_id: str) -> bool:
+        """Whether the store has the manifest of a run."""
+        return self._exists(manifest_path(stack, run_id))
+
     def remove_unfinished(self, stack: str, run_id: str) -> None:
         """Delete what is there of a run without a manifest; raises RunExistsError if it has one."""
-        if self._exists(manifest_path(stack, run_id)):
+        if self.is_finished(stack, run_id):
             raise RunExistsError(
                 f"run {run_id} of stack {stack} is in {self.uri} already, so there is nothing to store"
             )
@@ -297,7 +301,9 @@ class ResultsStore:
         """
         target = self._path(path)
         if self._exists(path):
-            raise RunExistsError(f"{path} exists in {self.uri}, and the store never overwrites; use a new run id")
+            raise RunExistsError(
+                f"{path} exists in {self.uri}, and the store never overwrites, so it was not written; use a new run id"
+            )
         with self._explained("written"):
             if self._on_disk:
                 write_to_disk(Path(target), content)
@@ -320,12 +326,19 @@ class ResultsStore:
         try:
             manifest, whole = manifest_of(self._content(path).to_pybytes())
         except ManifestFileError as error:
-            return Problem(path, f"is not a manifest of this version: {error}")
+            return Problem(
+                path,
+                f"is not a manifest that this version can read; if a newer one wrote it, update the checkout: {error}",
+            )
         except OSError as error:
             return Problem(path, f"cannot be read: {error}")
         if (manifest.stack, manifest.run_id) != (name["stack"], name["run_id"]):
-            return Problem(path, f"contains the manifest of run {manifest.run_id} of stack {manifest.stack}")
-        return manifest if whole else Problem(path, CHANGED.format("that it ends with"))
+            return Problem(
+                path,
+                f"contains the manifest of run {manifest.run_id} of stack {manifest.stack}, so it belongs at"
+                f" {manifest_path(manifest.stack, manifest.run_id)}; move it there, or {RESTORE}",
+            )
+        return manifest if whole else Problem(path, CHANGED.format("at its end"))
 
     def _problem_with(self, path: str) -> Problem | None:
         """What is wrong with the name or the footer of a file of rows or samples; its pages are not read."""

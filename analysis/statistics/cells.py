@@ -50,7 +50,7 @@ class Cells:
 
 
 def cells_of(rows: RunRows, quantiles: Sequence[float]) -> Cells | None:
-    """The counts; None where the phase that counts has no two requests at different times, so that it has no rate.
+    """The counts; None where the counted phase has no two requests at different times, so that it has no rate.
 
     `arrived` counts good answers of all phases that arrived within it, so that neither edge is counted twice.
     """

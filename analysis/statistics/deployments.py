@@ -97,13 +97,13 @@ def fit_effects(observations: Sequence[Observation]) -> Effects:
 
 
 def _between_runs(deployments: Sequence[Sequence[Observation]]) -> _Variance:
-    """Between runs of the same deployment; with few repeats, no less than the runs' own errors."""
+    """Between runs of the same deployment, and no less than the runs' own errors: runs may agree by chance."""
     own = _mean_squared_error([run for runs in deployments for run in runs])
     degrees = sum(len(runs) - 1 for runs in deployments)
     if not degrees:
         return _Variance(own, math.inf)
     pooled = sum(_squares([run.log_value for run in runs]) for runs in deployments) / degrees
-    return _Variance(pooled if degrees >= _ENOUGH_DEGREES else max(own, pooled), degrees)
+    return _Variance(max(own, pooled), degrees)
 
 
 def _between_deployments(variants: Iterable[_Deployments], run: _Variance) -> _Variance:

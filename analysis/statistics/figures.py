@@ -37,7 +37,7 @@ class Measured:
 
     @property
     def requests(self) -> int:
-        """How many requests were due in the phase that counts."""
+        """How many requests were due in the counted phase."""
         return int(self.rows.counted.ok.size)
 
     @property
@@ -67,7 +67,7 @@ class Measured:
 
     @property
     def duration_s(self) -> float | None:
-        """From the first send of the phase that counts to the last."""
+        """From the first send of the counted phase to the last."""
         return None if self._span_us is None else (self._span_us[1] - self._span_us[0]) / 1e6
 
     @property
@@ -102,7 +102,7 @@ class Measured:
         return first_us, last_us
 
     def _rate(self, counted: Booleans) -> float | None:
-        """Those of these rows that came back within the phase that counts, whichever phase sent them, per second."""
+        """Those of these rows that came back within the counted phase, whichever phase sent them, per second."""
         if self._span_us is None or self.duration_s is None:
             return None
         first_us, last_us = self._span_us

@@ -4,15 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv, ndtr
+from scipy.special import gammaincinv
 
-from analysis.results.columns import Floats
-from analysis.statistics.blocks import block_length, draws
-from analysis.statistics.cells import CELLS, Cells, Tail
+from analysis.statistics.blocks import BLOCKS, blocks_of, sd_of_sum
+from analysis.statistics.cells import Cells, Tail
 from analysis.statistics.estimate import TAIL, Estimate, Z, student_t
 
-# Overlapping blocks are worth 1.5 times as many that do not overlap (Meketon and Schmeiser 1984).
-_OVERLAP = 1.5
 _UNEVEN_GROUPS = 2.0
 
 
@@ -38,32 +35,27 @@ def run_figures(run_id: str, cells: Cells) -> RunFigures:
 
 
 def _goodput(cells: Cells) -> Estimate:
-    """Good answers per second: the percentile interval of resampled counts, at a level that corrects for few blocks.
+    """Good answers per second: Student's t of batch means, and at least one request wide on each side.
 
-    It is the expanded percentile interval of Hesterberg 2015 ("What Teachers Should Know About the Bootstrap"), and at
-    least one request wide on each side, since a request at an edge of the hold is no evidence.
+    A request at an edge of the hold is no evidence.
     """
     arrived = cells.arrived.astype(np.float64)
-    block = block_length(arrived)
-    totals = _resampled(arrived, block)
-    total = float(arrived.sum())
-    t = student_t(_degrees_of_freedom(arrived, block))
-    level = float(ndtr(-t * _block_correction(block)))
-    low, high = np.quantile(totals, [level, 1 - level])
+    total, blocks = float(arrived.sum()), blocks_of(arrived)
+    half = student_t(blocks - 1) * sd_of_sum(arrived, blocks)
     fewer, more = _margin_of_bursts(cells)
-    bounds = Estimate(total, max(0.0, min(float(low), total - fewer)), max(float(high), total + more))
+    bounds = Estimate(total, max(0.0, total - max(half, fewer)), total + max(half, more))
     return bounds.times(1 / cells.duration_s)
 
 
 def _margin_of_bursts(cells: Cells) -> tuple[float, float]:
     """By how many good answers the run may be too high, and too low, where its failures come in few bursts.
 
-    Resampling five bursts of errors never gives a sixth. The number of g independent bursts has Poisson's exact bounds
-    (Garwood 1936), and the number of requests varies, too. A few bursts of different sizes are worth less than their
-    resampled variance says; the correction is set so that the bursts of bench.stores.regimes are covered.
+    Five bursts of errors do not show how likely a sixth is. The number of g independent bursts has Poisson's exact
+    bounds (Garwood 1936), and the number of requests varies, too. A few bursts of different sizes are worth less than
+    their variance says; the correction is set so that the bursts of bench.stores.regimes are covered.
     """
     failed, sent = cells.failed.astype(np.float64), cells.sent.astype(np.float64)
-    variance = _variance(failed, block_length(failed))
+    variance = sd_of_sum(failed) ** 2
     if variance == 0:
         return 1.0, 1.0
     total = float(failed.sum())
@@ -71,22 +63,20 @@ def _margin_of_bursts(cells: Cells) -> tuple[float, float]:
     groups *= groups / (groups + _UNEVEN_GROUPS)
     fewest = total * float(gammaincinv(groups, TAIL)) / groups
     most = total * float(gammaincinv(groups + 1, 1 - TAIL)) / groups
-    half = Z * math.sqrt(_variance(sent, block_length(sent)))
+    half = Z * sd_of_sum(sent)
     return max(1.0, math.hypot(most - total, half)), max(1.0, math.hypot(total - fewest, half))
 
 
 def _error_share(cells: Cells) -> Estimate:
     """The share of failed requests: Wilson's interval for the effective number of independent requests.
 
-    Without an error in n requests the upper bound is about 4/n; resampling would give zero.
+    Without an error in n requests the upper bound is about 4/n; batch means alone would give zero.
     """
     sent, failed = cells.sent.astype(np.float64), cells.failed.astype(np.float64)
     requests, share = float(sent.sum()), float(failed.sum() / sent.sum())
-    score = failed - share * sent
-    block = block_length(score)
-    variance = _variance(score, block) / requests**2
+    variance = (sd_of_sum(failed - share * sent) / requests) ** 2
     worth = min(requests, share * (1 - share) / variance) if variance > 0 else requests
-    z = student_t(_degrees_of_freedom(score, block))
+    z = student_t(BLOCKS - 1) if failed.any() else Z
     centre = (share + z**2 / (2 * worth)) / (1 + z**2 / worth)
     half = z / (1 + z**2 / worth) * math.sqrt(share * (1 - share) / worth + z**2 / (4 * worth**2))
     # Without errors, or with errors only, one bound is the share itself, except for rounding.
@@ -96,50 +86,19 @@ def _error_share(cells: Cells) -> Estimate:
 def _quantile(cells: Cells, tail: Tail) -> Estimate:
     """A quantile of the response time, by inverting an interval of the share of slower answers (Woodruff 1952).
 
-    The variation of that share is resampled; the response times with the shares at its ends are the interval. Slow
-    answers come in groups (a queue, a slow period), and `independent` is the effective number of groups. A run with few
-    groups has both a low quantile and a small spread, so the spread is increased by half of itself, and Student's t has
-    no more degrees of freedom than groups. Where the share may be zero, there is no upper bound.
+    The variation of that share is that of batch means; the response times with the shares at its ends are the interval.
+    Slow answers come in groups (a queue, a slow period), and `independent` is the effective number of groups. A run
+    with few groups has both a low quantile and a small spread, so the spread is increased by half of itself, and
+    Student's t has no more degrees of freedom than groups. Where the share may be zero, there is no upper bound.
     """
     expected = (1 - tail.quantile) * float(cells.good.sum())
-    block = block_length(tail.excess)
-    variation = float(_resampled(tail.excess, block).std()) * _block_correction(block) / expected
+    variation = sd_of_sum(tail.excess) / expected
     if not (tail.excess > 0).any():
-        # No answer is above the quantile, so there is nothing to resample: take the variation of independent answers.
+        # No answer is above the quantile, so nothing varies: take the variation of independent answers.
         variation = math.sqrt(tail.quantile / expected)
     independent = 1 / variation**2 if variation else math.inf
-    t = student_t(max(1.0, min(_OVERLAP * (CELLS / block - 1), independent)))
+    t = student_t(max(1.0, min(BLOCKS - 1, independent)))
     spread = t * variation * (1 + variation / 2)
     most, least = (1 - tail.quantile) * (1 + spread), (1 - tail.quantile) * (1 - spread)
     low, high = np.interp([1 - most, 1 - least], tail.levels, tail.values_ms, left=0.0, right=math.inf)
     return Estimate(tail.value_ms, float(min(low, tail.value_ms)), float(max(high, tail.value_ms)))
-
-
-def _resampled(series: Floats, block: int) -> Floats:
-    return draws(block) @ series
-
-
-def _variance(series: Floats, block: int) -> float:
-    """Of the sum of the series, between runs."""
-    return float((_resampled(series, block).std() * _block_correction(block)) ** 2)
-
-
-def _block_correction(block: int) -> float:
-    """The factor by which resampling blocks of this length underestimates a standard deviation."""
-    blocks = CELLS / block
-    return math.sqrt(blocks / (blocks - 1))
-
-
-def _degrees_of_freedom(series: Floats, block: int) -> float:
-    """The degrees of freedom of the variance of the block sums: fewer where few blocks make most of it.
-
-    The variance of a variance grows with the kurtosis, here of the sums of all blocks on the circle.
-    """
-    degrees = _OVERLAP * (CELLS / block - 1)
-    sums = np.convolve(np.concatenate([series, series[: block - 1]]), np.ones(block), mode="valid")
-    deviations = sums - sums.mean()
-    variance = float((deviations**2).mean())
-    if variance <= 0:
-        return degrees
-    excess_kurtosis = max(0.0, float((deviations**4).mean()) / variance**2 - 3)
-    return max(1.0, degrees * 2 / (2 + excess_kurtosis))

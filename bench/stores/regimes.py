@@ -18,7 +18,7 @@ Floats = npt.NDArray[np.float64]
 RATE_RPS = 50.0
 HOLD_S = 300.0
 WARMUP_S = 40.0
-_REQUESTS = int(RATE_RPS * (HOLD_S + WARMUP_S))
+REQUESTS = int(RATE_RPS * (HOLD_S + WARMUP_S))
 # Runs that are simulated together; more would not fit in memory.
 _BATCH = 100
 # Runs that give the true p99: 14 million requests.
@@ -41,26 +41,19 @@ Service = Callable[[np.random.Generator, int, float], Floats]
 
 @dataclass(frozen=True)
 class Regime:
-    """A server under a load, with its true goodput.
-
-    A store has `repeats` runs; `spread` is the relative standard deviation of their speed.
-    """
+    """A server under a load, with its true goodput."""
 
     name: str
     simulate: Simulate
     goodput_rps: float
-    repeats: int = 1
-    spread: float = 0.0
 
-    def stores(self, count: int, seed: int) -> Iterator[list[RunRows]]:
-        """The runs of each store: the hold phase, and when good answers came, including those of the warm-up."""
+    def runs(self, count: int, seed: int) -> Iterator[RunRows]:
+        """The rows of independent runs: the hold phase, and when good answers came, including those of the warm-up."""
         rng = np.random.default_rng(seed)
         for first in range(0, count, _BATCH):
-            stores = min(_BATCH, count - first)
-            traffic = self.simulate(rng, stores * self.repeats)
-            slower = np.exp(rng.normal(0, self.spread, stores * self.repeats))
-            runs = [_run(traffic, run, float(slower[run])) for run in range(stores * self.repeats)]
-            yield from (runs[at : at + self.repeats] for at in range(0, len(runs), self.repeats))
+            runs = min(_BATCH, count - first)
+            traffic = self.simulate(rng, runs)
+            yield from (rows_of(traffic, run) for run in range(runs))
 
     def true_p99_ms(self) -> float:
         """The p99 of good answers, from a simulation long enough to neglect its error."""
@@ -72,29 +65,29 @@ class Regime:
         return float(np.quantile(np.concatenate(counted_s), 0.99)) * 1000
 
 
-def _run(traffic: Traffic, run: int, slower: float) -> RunRows:
-    due_s, ok = traffic.due_s[run] * slower, traffic.ok[run]
+def rows_of(traffic: Traffic, run: int) -> RunRows:
+    due_s, ok = traffic.due_s[run], traffic.ok[run]
     due_us = np.round(due_s * 1e6).astype(np.int64)
-    end_us = due_us + np.round(traffic.response_s[run] * slower * 1e6).astype(np.int64)
+    end_us = due_us + np.round(traffic.response_s[run] * 1e6).astype(np.int64)
     every = make_columns(due_us, end_us, ok)
-    return RunRows(every, every.where(due_s >= WARMUP_S * slower), SAMPLES_SCHEMA.empty_table(), ())
+    return RunRows(every, every.where(due_s >= WARMUP_S), SAMPLES_SCHEMA.empty_table(), ())
 
 
 def poisson(rng: np.random.Generator, runs: int) -> Floats:
-    return rng.exponential(1 / RATE_RPS, (runs, _REQUESTS))
+    return rng.exponential(1 / RATE_RPS, (runs, REQUESTS))
 
 
 def constant(_: np.random.Generator, runs: int) -> Floats:
-    return np.full((runs, _REQUESTS), 1 / RATE_RPS)
+    return np.full((runs, REQUESTS), 1 / RATE_RPS)
 
 
 def exponential(rng: np.random.Generator, runs: int, mean_s: float) -> Floats:
-    return rng.exponential(mean_s, (runs, _REQUESTS))
+    return rng.exponential(mean_s, (runs, REQUESTS))
 
 
 def fixed(_: np.random.Generator, runs: int, mean_s: float) -> Floats:
     """Constant service times, nearly as those of a neural network."""
-    return np.full((runs, _REQUESTS), mean_s)
+    return np.full((runs, REQUESTS), mean_s)
 
 
 def queue(
@@ -105,7 +98,7 @@ def queue(
     services_s = service(rng, runs, busy * servers / RATE_RPS)
     response_s = np.empty_like(gaps_s)
     workload_s = np.zeros((runs, servers))
-    for request in range(_REQUESTS):
+    for request in range(REQUESTS):
         workload_s = np.maximum(workload_s - gaps_s[:, request, None], 0)
         workload_s[:, 0] += services_s[:, request]
         response_s[:, request] = workload_s[:, 0]
@@ -119,10 +112,23 @@ def autoregressive(rng: np.random.Generator, runs: int, *, memory: float, spread
     shocks = rng.normal(0, spread * np.sqrt(1 - memory**2), gaps_s.shape)
     level = np.zeros(runs)
     logarithm = np.empty_like(gaps_s)
-    for request in range(_REQUESTS):
+    for request in range(REQUESTS):
         level = memory * level + shocks[:, request]
         logarithm[:, request] = level
     return _all_good(gaps_s, 0.1 * np.exp(logarithm))
+
+
+def wandering(rng: np.random.Generator, runs: int, *, time_constant_s: float, spread: float) -> Traffic:
+    """A saturated server whose capacity wanders: its logarithm is an Ornstein-Uhlenbeck process."""
+    gaps_s = poisson(rng, runs)
+    memory = np.exp(-gaps_s / time_constant_s)
+    shocks = rng.normal(0, spread, gaps_s.shape) * np.sqrt(1 - memory**2)
+    level = rng.normal(0, spread, runs)
+    for request in range(REQUESTS):
+        level = memory[:, request] * level + shocks[:, request]
+        # The mean of the rate, not of the gaps, is that of a server that does not wander.
+        gaps_s[:, request] *= np.exp(spread**2 / 2 - level)
+    return _all_good(gaps_s, 0.3 * rng.lognormal(0, 0.2, gaps_s.shape))
 
 
 def slow_spells(rng: np.random.Generator, runs: int, *, every_s: float, lasts_s: float) -> Traffic:
@@ -151,7 +157,7 @@ def saturated(rng: np.random.Generator, runs: int, *, users: int, servers: int) 
     services_s = exponential(rng, runs, servers / RATE_RPS)
     free_s = np.zeros((runs, servers))
     began_s = np.empty_like(services_s)
-    for request in range(_REQUESTS):
+    for request in range(REQUESTS):
         began_s[:, request] = free_s[:, 0]
         free_s[:, 0] += services_s[:, request]
         free_s.sort(axis=1)
@@ -175,10 +181,9 @@ def _all_good(gaps_s: Floats, response_s: Floats) -> Traffic:
     return Traffic(gaps_s.cumsum(axis=1), response_s, np.ones(gaps_s.shape, dtype=bool))
 
 
-_ORDINARY = partial(queue, arrivals=poisson, service=exponential, servers=4, busy=0.6)
-
+# What intervals were set with. `bench.stores.grading` has others, for the benchmark.
 REGIMES: tuple[Regime, ...] = (
-    Regime("M/M/4, 60 % busy", _ORDINARY, RATE_RPS),
+    Regime("M/M/4, 60 % busy", partial(queue, arrivals=poisson, service=exponential, servers=4, busy=0.6), RATE_RPS),
     Regime("M/M/2, 80 % busy", partial(queue, arrivals=poisson, service=exponential, servers=2, busy=0.8), RATE_RPS),
     Regime("M/D/2, 70 % busy", partial(queue, arrivals=poisson, service=fixed, servers=2, busy=0.7), RATE_RPS),
     Regime("D/M/2, 70 % busy", partial(queue, arrivals=constant, service=exponential, servers=2, busy=0.7), RATE_RPS),
@@ -189,7 +194,4 @@ REGIMES: tuple[Regime, ...] = (
     Regime("saturated closed loop", partial(saturated, users=16, servers=4), RATE_RPS),
     Regime("many error bursts, 0.5 s in 10", partial(error_bursts, every_s=9.5, lasts_s=0.5), RATE_RPS * 9.5 / 10),
     Regime("few error bursts, 2 s in 60", partial(error_bursts, every_s=58, lasts_s=2), RATE_RPS * 58 / 60),
-    Regime("3 runs, no spread", _ORDINARY, RATE_RPS, repeats=3),
-    Regime("3 runs, 5 % spread", _ORDINARY, RATE_RPS, repeats=3, spread=0.05),
-    Regime("5 runs, 10 % spread", _ORDINARY, RATE_RPS, repeats=5, spread=0.10),
 )

@@ -80,6 +80,8 @@ class ClusterLoadTestRun(PluginResource[ClusterLoadTestRunArgs]):
     run_id: pulumi.Output[str]
     headline: pulumi.Output[Mapping[str, float | None]]
     """Figures of run `run_id`, the median repeat: analysis.statistics.summary.RunSummary."""
+    summary: pulumi.Output[str]
+    """The most important of them in one line."""
     run_ids: pulumi.Output[Sequence[str]]
     """Of all repeats, in order."""
 
@@ -90,6 +92,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
     run_id: pulumi.Output[str]
     run_ids: pulumi.Output[Sequence[str]]
     headline: pulumi.Output[Mapping[str, float | None]]
+    summary: pulumi.Output[str]
 
     def __init__(self, name: str, args: ClusterLoadTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("shapebench:kubernetes:ClusterLoadTest", name, None, opts)
@@ -117,7 +120,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
             }
         )
         run = ClusterLoadTestRun(f"{name}-run", run_args, child)
-        self.run_id, self.run_ids, self.headline = run.run_id, run.run_ids, run.headline
+        self.run_id, self.run_ids, self.headline, self.summary = run.run_id, run.run_ids, run.headline, run.summary
         self.register_outputs({})
 
 

@@ -25,5 +25,7 @@ class LoadTest(PluginResource[LoadTestArgs]):
     run_id: pulumi.Output[str]
     headline: pulumi.Output[Mapping[str, float | None]]
     """Figures of run `run_id`, the median repeat: analysis.statistics.summary.RunSummary."""
+    summary: pulumi.Output[str]
+    """The most important of them in one line."""
     run_ids: pulumi.Output[Sequence[str]]
     """Of all repeats, in order."""

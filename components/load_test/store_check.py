@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pulumi
+
 from components.load_test.args import store_uri
 from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
@@ -36,3 +38,9 @@ class StoreCheck(PluginResource[StoreCheckArgs]):
     """Fails where the store cannot be written. Everything else of the stack is created after it."""
 
     pulumi_type = "shapebench:results:StoreCheck"
+
+    def __init__(self, name: str, args: StoreCheckArgs, opts: pulumi.ResourceOptions) -> None:
+        # With a wrong passphrase Pulumi fails at the first secret that it stores: here, and not at the kubeconfig of a
+        # cluster that costs money by then (docs/adr/0012).
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["results"])
+        super().__init__(name, args, pulumi.ResourceOptions.merge(opts, secret))

@@ -17,6 +17,7 @@ from components.gke.node_pool import LOAD_POOL, SERVING_POOL
 from components.gke.preflight import Preflight, PreflightArgs
 from components.load_test.cluster import ClusterLoadTest, load_test_args
 from components.load_test.store_check import StoreCheck, store_check_args
+from components.load_test.unfetched_rows import UnfetchedRows, UnfetchedRowsArgs
 from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
@@ -83,10 +84,17 @@ class GkePlatform(pulumi.ComponentResource):
         )
         serving_args = _serving_args(args, model, self.model_store, self.cluster.kubeconfig, labels)
         self.serving = TfServing(f"{name}-serving", serving_args, inside)
+        load_args = load_test_args(args, model, self.serving, LOAD_POOL, self.cluster.kubeconfig)
+        unfetched = UnfetchedRows(
+            f"{name}-unfetched-rows",
+            UnfetchedRowsArgs.of(load_args),
+            # Not deleted with the cluster: its deletion saves what is in it.
+            pulumi.ResourceOptions(parent=self, depends_on=[self.serving]),
+        )
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
-            load_test_args(args, model, self.serving, LOAD_POOL, self.cluster.kubeconfig),
-            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
+            load_args,
+            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})
 

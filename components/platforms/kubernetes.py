@@ -5,6 +5,7 @@ from pulumi_kubernetes import Provider
 
 from components.load_test.cluster import ClusterLoadTest, load_test_args
 from components.load_test.store_check import StoreCheck, store_check_args
+from components.load_test.unfetched_rows import UnfetchedRows, UnfetchedRowsArgs
 from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
@@ -31,10 +32,16 @@ class KubernetesPlatform(pulumi.ComponentResource):
         self.model = ModelExport(f"{name}-model", export_args(args), checked)
         inside = pulumi.ResourceOptions(parent=self, provider=cluster)
         self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model), inside)
+        load_args = load_test_args(args, self.model, self.serving, args.settings.kubernetes.generator_pool)
+        unfetched = UnfetchedRows(
+            f"{name}-unfetched-rows",
+            UnfetchedRowsArgs.of(load_args),
+            pulumi.ResourceOptions(parent=self, depends_on=[self.serving]),
+        )
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
-            load_test_args(args, self.model, self.serving, args.settings.kubernetes.generator_pool),
-            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving])),
+            load_args,
+            pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})
 

@@ -13,13 +13,14 @@ from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, search_reason
 from loadtest.result.raw_rows import RawRows
-from loadtest.result.validity.measurement import drift_reasons, measurement_reasons
+from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import (
     Servers,
     load_sharing_reasons,
     refused_call_reasons,
     server_change_reasons,
 )
+from loadtest.result.validity.steady_state import steady_state_reasons
 from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
 
 
@@ -68,7 +69,7 @@ def outcome_of(
     servers: Servers,
     started_at: datetime,
 ) -> LoadTestOutcome:
-    """The outcome of a test that has just ended."""
+    """The outcome of a test that has ended, just now where `termination` has no time."""
     totals = termination.totals or {}
     capacity = capacity_of(plan.load, totals, raw_rows.rows)
     phase = capacity.phase if capacity else HOLD
@@ -76,7 +77,7 @@ def outcome_of(
         rows=raw_rows.rows,
         samples=samples,
         started_at=started_at,
-        finished_at=datetime.now(UTC),
+        finished_at=termination.ended_at or datetime.now(UTC),
         processes=plan.processes,
         counted_requests=totals.get("counted_requests"),
         cpu_peak_percent=totals.get("cpu_peak_percent"),
@@ -120,5 +121,5 @@ def _measurement(
             *row_reasons(raw_rows.rows, counted, phase),
         ]
         or measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
-        or drift_reasons(counted, plan.load)
+        or steady_state_reasons(counted, plan.load)
     )

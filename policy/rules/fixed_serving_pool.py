@@ -21,8 +21,8 @@ def check(resource: Resource) -> Iterator[str]:
 def _pool(resource: Resource) -> Iterator[str]:
     if resource.get("autoscaling") not in (None, UNKNOWN):
         yield (
-            "it is a serving pool and has autoscaling, so a run measures several sizes at once, and its price is of"
-            " none of them; remove autoscaling and set shapebench:shape.nodes"
+            "it is a serving pool and has autoscaling, so its number of nodes may change during a run, and the run's"
+            " price would be wrong; remove autoscaling and set shapebench:shape.nodes"
         )
     elif resource.get("nodeCount") is None:
         yield (

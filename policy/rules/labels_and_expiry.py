@@ -49,9 +49,9 @@ def _on_google(resource: Resource) -> Iterator[str]:
     missing = [key for key in _NEEDED if not labels.get(key)]
     if missing:
         yield (
-            f"its {where} has no {', '.join(missing)}, so the janitor does not find it when the stack is gone, and is"
-            " billed until somebody notices; give it the labels of the stack (stacks/names.py). If its kind can have"
-            " none, add it to policy/rules/labels_and_expiry.py"
+            f"its {where} has no {', '.join(missing)}, so the janitor cannot find it once the stack is gone, and it"
+            " is billed until somebody notices; give it the labels of the stack (stacks/names.py). If its kind has no"
+            " labels, add the kind to policy/rules/labels_and_expiry.py"
         )
     elif labels[EXPIRES] is not UNKNOWN and expiry(labels) is None:
         yield (

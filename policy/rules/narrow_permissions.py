@@ -27,7 +27,7 @@ def check(resource: Resource) -> Iterator[str]:
     elif resource.package == "kubernetes" and resource.type_name in _ROLES:
         for rule in each_in(resource.get("rules")):
             if _ALL in each_in(at(rule, "verbs")) and _ALL in each_in(at(rule, "resources")):
-                yield "it allows all verbs on all resources, so its holder is an administrator; name what is needed"
+                yield "it allows all verbs on all resources, so its holder is an administrator; list what is needed"
 
 
 def _on_google(resource: Resource) -> Iterator[str]:
@@ -49,10 +49,10 @@ def _on_google(resource: Resource) -> Iterator[str]:
 def _binding(resource: Resource) -> Iterator[str]:
     if resource.get("roleRef.name") == "cluster-admin":
         yield (
-            "it binds cluster-admin, so whoever takes over that account takes over the cluster; bind a Role with what"
-            " is needed"
+            "it binds cluster-admin, so whoever takes over that account takes over the cluster; bind a Role that allows"
+            " only what is needed"
         )
     for subject in each_in(resource.get("subjects")):
         name = at(subject, "name")
         if name in _EVERYBODY_IN_KUBERNETES:
-            yield f"it binds {name}, so everybody who can reach the control plane has the role; name the account"
+            yield f"it binds {name}, so everybody who can reach the control plane has the role; bind another account"

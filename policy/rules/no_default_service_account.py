@@ -27,7 +27,7 @@ def _pod(spec: object) -> Iterator[str]:
     account, mounted = at(spec, "serviceAccountName"), at(spec, "automountServiceAccountToken")
     if account in (None, "", "default") and mounted not in (False, UNKNOWN):
         yield (
-            "its pods have a token of the namespace's default service account, which has all permissions that anybody"
-            " grants that account; give them a serviceAccountName of their own, or set automountServiceAccountToken to"
-            " false"
+            "its pods have a token of the namespace's default service account, so they get every permission that is"
+            " granted to that account for other pods; give them a serviceAccountName of their own, or set"
+            " automountServiceAccountToken to false"
         )

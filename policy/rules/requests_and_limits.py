@@ -13,7 +13,7 @@ def check(resource: Resource) -> Iterator[str]:
         missing = [each for each in _NEEDED if at(container, f"resources.{each}") in (None, "")]
         if missing:
             yield (
-                f"{container_name(container)} sets no {', '.join(missing)}, so other pods may fill its node and take"
-                " the CPU or memory that it is measured with; set what stacks/allocatable.py computes. A stack with"
-                " seedFaithful has none on purpose and cannot pass"
+                f"{container_name(container)} sets no {', '.join(missing)}, so other pods may take the CPU or memory"
+                " of its node during a run; set the values that stacks/allocatable.py computes. A stack with"
+                " seedFaithful sets none on purpose, so it always violates this rule"
             )

@@ -1,19 +1,23 @@
 """The connection to the cluster that a resource's inputs name."""
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from provider.cluster_inputs import ClusterInputs
+from provider.cluster.api import RETRY_S
+from provider.cluster_inputs import NamespaceInputs
 from provider.resource import Operation
 
 if TYPE_CHECKING:
     from provider.cluster.kube_api import KubeApi
 
 
-def connect(inputs: ClusterInputs, operation: Operation, continues: str = "") -> "KubeApi":
+def connect(inputs: NamespaceInputs, operation: Operation, continues: str = "", retry_s: float = RETRY_S) -> "KubeApi":
     """The API of the cluster; `continues` is what goes on there while the connection is lost."""
     from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
 
     def on_connection_lost(seconds: float) -> None:
-        operation.status(f"no connection to the cluster's API for {seconds:.0f} s{continues}")
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        operation.status(f"no connection to the cluster's API since {since:%H:%M} UTC{continues}")
 
-    return KubeApi(Access(inputs.kubeconfig, inputs.context), inputs.namespace, operation.cancelled, on_connection_lost)
+    access = Access(inputs.kubeconfig, inputs.context)
+    return KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost, retry_s)

@@ -24,9 +24,13 @@ _TERMINATION_LIMIT_S = SECONDS_AFTER_TERM / 2
 
 
 def follow(
-    pod: JobPod, operation: Operation, on_progress: Callable[[Progress], None], test_s: float
+    pod: JobPod,
+    operation: Operation,
+    on_progress: Callable[[Progress], None],
+    test_s: float,
+    end_because: EndedByRunner | None = None,
 ) -> tuple[str | None, EndedByRunner | None]:
-    """Report progress until the generator has ended or must end.
+    """Report progress until the generator has ended or must end, at once where `end_because` is given.
 
     Returns why the pod was lost, and why the test was interrupted; None for what did not happen.
     """
@@ -47,7 +51,7 @@ def follow(
         late = terminating_since and time.monotonic() - terminating_since > _TERMINATION_LIMIT_S
         if late or _has_written_rows(status, log):
             return None, ended_by_runner
-        if not ended_by_runner and (ended_by_runner := reason_to_end(operation.cancelled, deadline)):
+        if not ended_by_runner and (ended_by_runner := end_because or reason_to_end(operation.cancelled, deadline)):
             deadline = time.monotonic() + _INTERRUPT_LIMIT_S
             with contextlib.suppress(ClusterError):  # it has ended by itself
                 pod.sidecar("interrupt", retry_s=LATE_RETRY_S)

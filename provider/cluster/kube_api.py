@@ -37,6 +37,15 @@ _NOT_FOUND, _CONFLICT, _TOO_MANY, _UNAUTHORIZED = 404, 409, 429, 401
 
 _CONNECTION_ERRORS = (urllib3.exceptions.HTTPError, websocket.WebSocketException, OSError)
 
+_API_UNREACHABLE = (
+    "the cluster's API",
+    "check this machine's network and `kubectl cluster-info`, and run the command again when the cluster answers",
+)
+_POD_UNREACHABLE = (
+    "the pod",
+    "check that its node is ready (`kubectl get nodes`), and run the command again when `kubectl exec` works",
+)
+
 # Every kubelet speaks this protocol without a translation; a command that gets no input needs no later one.
 _EXEC_PROTOCOL = "v4.channel.k8s.io"
 
@@ -67,9 +76,14 @@ class KubeApi:
         namespace: str,
         cancelled: threading.Event,
         on_connection_lost: Callable[[float], None],
+        retry_s: float = RETRY_S,
     ) -> None:
-        """`on_connection_lost` gets the seconds since the call began. Raises ClusterError for a bad kubeconfig."""
+        """`on_connection_lost` gets the seconds since the call began. Calls to the API are retried for `retry_s`.
+
+        Raises ClusterError for a bad kubeconfig.
+        """
         self._namespace = namespace
+        self._retry_s = retry_s
         self._cancelled = cancelled
         self._on_connection_lost = on_connection_lost
         settings = _settings(access)
@@ -203,9 +217,9 @@ class KubeApi:
             answer = call(*arguments, **options, _preload_content=False, _request_timeout=_TIMEOUTS_S)
             return bytes(answer.data)
 
-        return self._retry([once])
+        return self._retry([once], self._retry_s)
 
-    def _retry(self, calls: Sequence[Callable[[], Answer]], retry_s: float = RETRY_S) -> Answer:
+    def _retry(self, calls: Sequence[Callable[[], Answer]], retry_s: float) -> Answer:
         """Repeat them until one succeeds, while the connection is lost or the server is overloaded or starting."""
         began = time.monotonic()
         while True:
@@ -225,8 +239,8 @@ class KubeApi:
                 raise _cluster_error(refusals) from None
             elapsed_s = time.monotonic() - began
             if elapsed_s > (min(retry_s, _RETRY_WHEN_CANCELLED_S) if self._cancelled.is_set() else retry_s):
-                what = "the cluster's API" if len(calls) == 1 else "the pod"
-                raise ClusterError(f"{what} could not be reached for {elapsed_s:.0f} s ({'; '.join(causes)})")
+                what, mend = _API_UNREACHABLE if len(calls) == 1 else _POD_UNREACHABLE
+                raise ClusterError(f"{what} could not be reached for {elapsed_s:.0f} s ({'; '.join(causes)}); {mend}")
             self._on_connection_lost(elapsed_s)
             time.sleep(_RETRY_INTERVAL_S)
 
@@ -245,8 +259,8 @@ def _settings(access: Access) -> client.Configuration:
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError):
         # The error is not quoted: it may hold a line of the kubeconfig.
         raise ClusterError(
-            "the kubeconfig cannot be read: it is invalid, or its current context or a file that it refers to is"
-            " missing; run `kubectl cluster-info` with it to see the cause"
+            "the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid, or its current context or"
+            " a file that it refers to is missing; run `kubectl cluster-info` with it to see the cause"
         ) from None
     settings.retries = False
     # What it puts into a path is an object's name, or the port and path of a request to a pod.

@@ -7,6 +7,7 @@ from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 from loadtest.generator.pod.prepare import PIXELS_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.generator.pod.sidecar import ADDRESS_VARIABLE, TOKEN_VARIABLE
 from loadtest.run import pod
+from provider.cluster.api import Json
 from provider.cluster.server_pods import selector_of
 from provider.load_test_inputs import ClusterLoadTestInputs
 from stacks.names import GENERATOR_LABELS, SIDECAR_PORT, STACK, label_value
@@ -19,8 +20,12 @@ JOB_LABEL = "batch.kubernetes.io/job-name"
 # The official image's own user.
 _USER = 1000
 
-# How long the sidecar keeps the rows for whoever fetches them, so how long the API may be unreachable after a test.
-_KEEP_S = 1800
+# How long the sidecar keeps the rows for whoever fetches them: what was interrupted in the evening is there in the
+# morning.
+KEEP_S = 12 * 3600
+
+# How long the cluster keeps a Job that has ended, and holds no rows any more.
+_KEEP_ENDED_S = 1800
 
 # How long the server may take until it answers a request from the generator's pod, in seconds.
 _AVAILABLE_WITHIN_S = 120
@@ -41,7 +46,9 @@ def job_name(run_id: str) -> str:
     return f"load-{run_id.lower()}"
 
 
-def job(inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan, token: str) -> dict[str, Any]:
+def job(
+    inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan, token: str, annotations: Mapping[str, str]
+) -> dict[str, Any]:
     """The Job as the API takes it. Its pod runs once: when it fails, the test has failed.
 
     The sidecar answers requests that carry `token`.
@@ -55,13 +62,14 @@ def job(inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan, token: s
             "namespace": inputs.namespace,
             # Kubernetes puts this label on the Job's pods; with it on the Job, too, one selector finds both.
             "labels": labels | {JOB_LABEL: job_name(run_id)},
+            "annotations": dict(annotations),
         },
         "spec": {
             "backoffLimit": 0,
             "podReplacementPolicy": "Failed",
             # When nobody watches it any more, it ends and is deleted by the cluster.
-            "activeDeadlineSeconds": round(inputs.start_timeout_s + plan.timeout_s + _KEEP_S),
-            "ttlSecondsAfterFinished": _KEEP_S,
+            "activeDeadlineSeconds": round(inputs.start_timeout_s + plan.timeout_s + KEEP_S),
+            "ttlSecondsAfterFinished": _KEEP_ENDED_S,
             "template": {
                 "metadata": {
                     "labels": labels,
@@ -71,6 +79,22 @@ def job(inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan, token: s
             },
         },
     }
+
+
+def plan_of(job: Json) -> LoadTestPlan:
+    """The plan of a Job that exists already."""
+    return LoadTestPlan.from_json(_variable(job, "initContainers", PREPARE, PLAN_JSON_VARIABLE))
+
+
+def token_of(job: Json) -> str:
+    """The token of the sidecar of a Job that exists already."""
+    return _variable(job, "containers", SIDECAR, TOKEN_VARIABLE)
+
+
+def _variable(job: Json, containers: str, container: str, variable: str) -> str:
+    """The value of a container's environment variable."""
+    (found,) = (each for each in job["spec"]["template"]["spec"][containers] if each["name"] == container)
+    return next(str(each["value"]) for each in found["env"] if each["name"] == variable)
 
 
 def _generator_resources(processes: int) -> dict[str, Any]:
@@ -123,7 +147,7 @@ def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan, token: str) -> dict[
             _container(
                 SIDECAR,
                 inputs.generator_image,
-                pod.sidecar_command("keep", str(round(plan.timeout_s + _KEEP_S)), str(SIDECAR_PORT)),
+                pod.sidecar_command("keep", str(round(plan.timeout_s + KEEP_S)), str(SIDECAR_PORT)),
                 _SIDECAR_RESOURCES,
                 {TOKEN_VARIABLE: token},
             ),

@@ -1,4 +1,4 @@
-"""One load test in a cluster: create its Job, wait for its start, follow it, fetch its result, and delete the Job."""
+"""One load test in a cluster: starts its Job, follows it to its end, fetches its result, and deletes the Job."""
 
 import contextlib
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from loadtest.result.outcome import Progress
+from loadtest.result.validity.termination import EndedByRunner
 from provider.cluster.api import Cluster, ClusterError
 from provider.cluster.job_pod import LATE_RETRY_S, JobPod
 from provider.cluster.job_progress import follow
@@ -19,51 +20,56 @@ from stacks.names import SIDECAR_PORT
 _DELETION_LIMIT_S, _DELETION_POLL_S = 120.0, 0.5
 
 # How long the sidecar of a pod that has started may be unreachable, in seconds.
-_REACHABLE_WITHIN_S = 60.0
+REACHABLE_WITHIN_S = 60.0
 
 
-def run_job(
+def start_job(pod: JobPod, start_s: float, operation: Operation) -> None:
+    """Create the pod's Job, and return when the test runs; raises ResourceError where it does not within `start_s`."""
+    pod.cluster.create_job(pod.job)
+    wait_for_start(pod, operation, start_s)
+    _require_sidecar(pod)
+
+
+def finish_job(
     pod: JobPod,
     folder: Path,
-    start_s: float,
     test_s: float,
     operation: Operation,
     on_progress: Callable[[Progress], None],
+    end_because: EndedByRunner | None = None,
 ) -> JobResult:
-    """Run the pod's Job to its end, or until the operation is cancelled; the Job is deleted in every case.
+    """Follow a Job that has started to its end, and fetch the generator's files into the folder.
 
-    The generator's files are fetched into the folder.
-    `start_s` and `test_s` are how long the pod may take to start, and the test to end. Raises ResourceError where the
-    test could not start, or the cluster was unreachable for too long.
+    It ends after `test_s`, when the operation is cancelled, or at once where `end_because` is given. Raises
+    ClusterError where the cluster was unreachable for too long: the rows are then in the pod still.
     """
-    try:
-        pod.cluster.create_job(pod.job)
-        started = wait_for_start(pod, operation, start_s)
-        _require_sidecar(pod)
-        lost_because, ended_by_runner = follow(pod, operation, on_progress, test_s)
-        if lost_because:
-            return lost_result(started, lost_because, ended_by_runner)
-        return fetch_result(pod, pod.last_seen or started, ended_by_runner, folder)
-    finally:
-        try:
-            if pod.last_seen is not None and "running" in container_state(pod.last_seen, SIDECAR):
-                with contextlib.suppress(ClusterError):  # then the sidecar only ends later
-                    pod.sidecar("release", retry_s=LATE_RETRY_S)
-            delete_and_wait(pod.cluster, pod.job_name)
-        except ClusterError as error:
-            operation.info(f"the Job {pod.job_name} may still exist, and the next update deletes it: {error}")
+    lost_because, ended_by_runner = follow(pod, operation, on_progress, test_s, end_because)
+    if lost_because:
+        return lost_result(pod.last_seen or {}, lost_because, ended_by_runner)
+    return fetch_result(pod, pod.last_seen or {}, ended_by_runner, folder)
 
 
 def _require_sidecar(pod: JobPod) -> None:
     """Raise ResourceError where the rows could not be fetched: better now than after the test."""
     try:
-        pod.sidecar("clock", retry_s=_REACHABLE_WITHIN_S)
+        pod.sidecar("clock", retry_s=REACHABLE_WITHIN_S)
     except ClusterError as error:
         raise ResourceError(
             f"the rows could not be fetched from the load generator's pod, so the test was ended at its start: {error}."
             " One of two ways must work: `kubectl exec` from this machine, which needs WebSockets all the way to the"
             f" cluster, or the API server's proxy to port {SIDECAR_PORT} of the pod"
         ) from None
+
+
+def remove_job(pod: JobPod, operation: Operation) -> None:
+    """End the pod and delete its Job. A Job that cannot be deleted now is logged."""
+    try:
+        if pod.last_seen is not None and "running" in container_state(pod.last_seen, SIDECAR):
+            with contextlib.suppress(ClusterError):  # then the sidecar only ends later
+                pod.sidecar("release", retry_s=LATE_RETRY_S)
+        delete_and_wait(pod.cluster, pod.job_name)
+    except ClusterError as error:
+        operation.info(f"the Job {pod.job_name} may still exist, and the next update deletes it: {error}")
 
 
 def delete_and_wait(cluster: Cluster, job_name: str) -> None:

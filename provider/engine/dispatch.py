@@ -22,6 +22,7 @@ from provider.resources.preflight import Preflight
 from provider.resources.server_cleanup import ServerCleanup
 from provider.resources.server_start import ServerStart
 from provider.resources.store_check import StoreCheck
+from provider.resources.unfetched_rows import UnfetchedRows
 
 _KINDS = (
     ModelExport(),
@@ -29,6 +30,7 @@ _KINDS = (
     LocalServing(),
     LocalLoadTest(),
     ServerStart(),
+    UnfetchedRows(),
     ClusterLoadTest(),
     Lease(),
     Preflight(),

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
+from analysis.formatting import printable
+
 _WATCH_INTERVAL_S = 1.0
 _CONNECT_TIMEOUT_S = 2.0
 
@@ -16,10 +18,20 @@ class EngineLog:
 
     def __init__(self, address: str) -> None:
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address))
+        self._shown: dict[str, str] = {}
 
     def write(self, urn: str, message: str, *, ephemeral: bool) -> None:
-        """Log a line. An `ephemeral` one is replaced by the next, and only a terminal shows it."""
-        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn, ephemeral=ephemeral)
+        """Log a line. On a terminal, an `ephemeral` one is replaced by the next, and is gone at the end.
+
+        Where the output is a file or a pipe, the engine prints each message as a line, so one that is shown already is
+        not sent again. The engine itself shows how long an operation takes.
+        """
+        if ephemeral and self._shown.get(urn) == message:
+            return
+        self._shown[urn] = message
+        # It may quote the log of a pod, or an answer of a server.
+        text = printable(message)
+        request = engine_pb2.LogRequest(severity=engine_pb2.INFO, message=text, urn=urn, ephemeral=ephemeral)
         try:
             self._engine.Log(request, timeout=_CONNECT_TIMEOUT_S)
         except grpc.RpcError:

@@ -9,6 +9,7 @@ from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc, status_pb2
 
+from analysis.formatting import printable
 from provider.engine.dispatch import ShapebenchProvider
 from provider.engine.log import EngineLog, watch_engine
 from provider.engine.properties import from_plain
@@ -25,25 +26,37 @@ def _without_traceback(method: str) -> Any:  # noqa: ANN401 - gRPC's types
         except Exception as error:
             # The SDK raises a new exception whose text ends in the traceback; its context is the original one.
             original = error.__context__
+            message = printable(str(original))
             if isinstance(original, PartialFailureError):
                 details = (("grpc-status-details-bin", _partial_failure(request.id, original)),)
-                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original), details)
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message, details)
             if isinstance(original, ResourceError):
-                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(original))
+                await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
             raise
 
     return answer
 
 
 class _Servicer(ProviderServicer):
-    Diff, Create, Read, Update, Delete = map(_without_traceback, ("Diff", "Create", "Read", "Update", "Delete"))
+    Diff, Create, Read, Update = map(_without_traceback, ("Diff", "Create", "Read", "Update"))
+
+    async def Delete(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802 - gRPC's types and name
+        """With the secret inputs, which are no outputs; the SDK passes outputs only."""
+        request.properties.update(
+            {name: value for name, value in request.old_inputs.items() if name not in request.properties}
+        )
+        return await _delete(self, request, context)
+
+
+_delete = _without_traceback("Delete")
 
 
 def _partial_failure(identity: str, error: PartialFailureError) -> bytes:
     """The detail that makes the engine store the state, mark it as failed, and update the resource next time."""
     properties = PropertyValue.marshal_map(from_plain(error.state))
-    failure = provider_pb2.ErrorResourceInitFailed(id=identity, properties=properties, reasons=[str(error)])
-    status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message=str(error))
+    message = printable(str(error))
+    failure = provider_pb2.ErrorResourceInitFailed(id=identity, properties=properties, reasons=[message])
+    status = status_pb2.Status(code=grpc.StatusCode.FAILED_PRECONDITION.value[0], message=message)
     status.details.add().Pack(failure)
     return status.SerializeToString()
 

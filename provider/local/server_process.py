@@ -138,6 +138,5 @@ def server_processes(before: ProcessIdentity | None, after: ProcessIdentity | No
     """The server before and after a load test; a server that is gone has a reason of its own."""
     if before is None or after is None:
         return NO_SERVERS
-    return Servers(
-        1, *((ServerState(f"process {each.pid}", f"{each.pid} {each.started}"),) for each in (before, after))
-    )
+    first, last = ((ServerState(f"process {each.pid}", f"{each.pid} {each.started}"),) for each in (before, after))
+    return Servers(1, first, last)

@@ -17,6 +17,7 @@ from provider.resource import Operation, ResourceError
 LOOPBACK = "127.0.0.1"
 _POLL_S = 0.25
 _FIRST_PREDICTION_TIMEOUT_S = 60.0
+_NOT_MEASURED = "so nothing was measured; correct the cause, and run `pulumi up` again"
 
 
 def require_free_port(setting: str, port: int) -> None:
@@ -43,9 +44,9 @@ def wait_until_serving(
     started = time.monotonic()
     while not _is_ready(ready_url):
         elapsed_s = time.monotonic() - started
-        operation.status(f"waiting for the server to load the model, {elapsed_s:.0f} s")
+        operation.status("waiting for the server to load the model")
         if not process.alive:
-            raise ResourceError(f"the server ended before it served the model. {_end_of(log)}")
+            raise ResourceError(f"the server ended before it served the model, {_NOT_MEASURED}. {_end_of(log)}")
         if elapsed_s > timeout_s:
             raise ResourceError(
                 f"the server did not serve within shapebench:local.startTimeoutS ({timeout_s:g} s) and was stopped;"
@@ -75,10 +76,14 @@ def _require_prediction(url: str, log: Path) -> None:
             predictions = json.load(answer).get("predictions")
     except urllib.error.HTTPError as error:
         detail = error.read().decode(errors="replace")[:500]
-        raise ResourceError(f"the server rejects its first prediction request ({error.code}): {detail}") from None
+        raise ResourceError(
+            f"the server rejected its first prediction request ({error.code}), {_NOT_MEASURED}: {detail}"
+        ) from None
     except OSError as error:
         raise ResourceError(
-            f"the server did not answer its first prediction request ({error}). {_end_of(log)}"
+            f"the server did not answer its first prediction request ({error}), {_NOT_MEASURED}. {_end_of(log)}"
         ) from None
     if not predictions:
-        raise ResourceError("the server answered its first prediction request without predictions")
+        raise ResourceError(
+            f"the server answered its first prediction request without predictions, {_NOT_MEASURED}. {_end_of(log)}"
+        )

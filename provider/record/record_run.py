@@ -15,7 +15,10 @@ from provider.load_test_inputs import LoadTestInputs
 from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.record.work_folder import MeasuredRun, keep_beside_raw_rows
-from provider.resource import Operation, Props, ResourceError
+from provider.resource import Operation, ResourceError
+
+# Of the figures in the stack's outputs.
+_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class RunEnvironment:
     """What only the platform knows about a run.
 
     `image` is the server's, by digest, None where the server is no container; `software` are versions by name, beside
-    those of this machine. `generator_node` is where the generator ran, None where that is unknown.
+    those of this machine. `generator_node` is where the generator ran, None where that is unknown. `commit` is that of
+    the checkout when the test was started.
     """
 
     image: str | None
@@ -31,40 +35,59 @@ class RunEnvironment:
     generator_node: str | None
     shares_host_with_server: bool
     software: Mapping[str, str] = field(default_factory=dict)
+    commit: str | None = field(default_factory=git_commit)
+
+
+class InvalidRunError(ResourceError):
+    """The run is stored, marked invalid; the message has the reasons."""
+
+
+class UnsavedRunError(ResourceError):
+    """The run is neither in the results store nor in its work folder."""
 
 
 def record_run(
     run: PlannedRun, inputs: LoadTestInputs, outcome: LoadTestOutcome, environment: RunEnvironment, operation: Operation
 ) -> FinishedRun:
-    """Write the run to the results store. Raises ResourceError when the run is invalid, after it is stored."""
+    """Write the run to the results store.
+
+    Raises InvalidRunError when the run is invalid, after it is stored. Where it cannot be stored, raises ResourceError
+    if it can be imported from its work folder, and else UnsavedRunError.
+    """
     run_id = run.run_id
     measured = MeasuredRun(_manifest(run, inputs, outcome, environment), outcome.rows, outcome.samples)
     store, manifest = _store(measured, inputs.results, Path(inputs.work_dir) / run_id)
     if outcome.reasons:
-        raise ResourceError(
+        raise InvalidRunError(
             f"the load test failed: {'; '.join(outcome.reasons)}. What it measured ({outcome.rows.num_rows} requests)"
             f" is stored as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
         )
     figures = summarise(store, manifest).figures(Shown.OUTPUT)
-    # For `pulumi stack output`; unknown ones are left out, because Pulumi has no null there.
-    headline = {name: value for name, value in figures.items() if value is not None}
-    operation.info(_sentence(run_id, headline))
-    return FinishedRun(run_id, headline)
+    finished = FinishedRun(run_id, {name: _rounded(value) for name, value in figures.items() if value is not None})
+    operation.info(f"run {run_id}: {finished.summary}")
+    return finished
+
+
+def _rounded(value: float) -> float:
+    """A figure as `pulumi up` prints it among the outputs; the results store has all digits."""
+    return value if isinstance(value, int) else float(f"{value:.{_DIGITS}g}")
 
 
 def _store(run: MeasuredRun, uri: str, folder: Path) -> tuple[ResultsStore, Manifest]:
     """Write the run to the results store. Raises ResourceError that says where its rows are and how to store them."""
     run_id = run.manifest.run_id
+    failure: type[ResourceError] = ResourceError
     later = f"`shapebench import {shlex.quote(str(folder))} --results {shlex.quote(uri)}` stores the run later"
     try:
         keep_beside_raw_rows(run, folder)
     except OSError as error:
         later = f"they cannot be imported, because {folder} could not be written either ({error})"
+        failure = UnsavedRunError
     try:
         store = ResultsStore(uri)
         return store, run.store(store)
     except (StoreError, OSError) as error:
-        raise ResourceError(
+        raise failure(
             f"run {run_id} was measured and not stored: {error}. Its raw rows are in {folder}; {later}"
         ) from error
 
@@ -97,16 +120,5 @@ def _manifest(
         capacity=outcome.capacity,
         validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),
         software=software_versions() | {**environment.software, "locust": outcome.locust_version},
-        git_commit=git_commit(),
-    )
-
-
-def _sentence(run_id: str, headline: Props) -> str:
-    if "p99_ms" not in headline:
-        return f"run {run_id}: no request was answered correctly in the phase that counts"
-    usd = headline.get("usd_per_million_good")
-    cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
-    return (
-        f"run {run_id}: {headline['goodput_rps']:.1f} good predictions/s, p50 {headline['p50_ms']:.0f} ms,"
-        f" p99 {headline['p99_ms']:.0f} ms over {headline['requests']} requests, {cost}"
+        git_commit=environment.commit,
     )

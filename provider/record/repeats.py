@@ -18,10 +18,26 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run in the results store, with its figures for `pulumi stack output headline`."""
+    """A run in the results store, with its figures for `pulumi stack output headline`.
+
+    Unknown figures are left out, because Pulumi has no null there.
+    """
 
     run_id: str
     headline: Props
+
+    @property
+    def summary(self) -> str:
+        """The figures in one line."""
+        figures = self.headline
+        if "p99_ms" not in figures:
+            return "no request was answered correctly in the counted phase"
+        usd = figures.get("usd_per_million_good")
+        cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
+        return (
+            f"{figures['goodput_rps']:.1f} good predictions/s, p50 {figures['p50_ms']:.0f} ms,"
+            f" p99 {figures['p99_ms']:.0f} ms over {figures['requests']} requests, {cost}"
+        )
 
 
 RunOnce = Callable[[PlannedRun, Operation], FinishedRun]
@@ -73,4 +89,4 @@ def _prefixed(operation: Operation, prefix: str) -> Operation:
 def _stored(finished: Sequence[FinishedRun]) -> str:
     if not finished:
         return ""
-    return f". Finished before it, valid and stored: {', '.join(run.run_id for run in finished)}"
+    return f". The finished runs are valid and stored: {', '.join(run.run_id for run in finished)}"

@@ -68,11 +68,16 @@ def read_work_folder(folder: Path) -> MeasuredRun:
         manifest, whole = manifest_of((folder / _MANIFEST).read_bytes())
         samples = pq.read_table(folder / _SAMPLES, partitioning=None).cast(SAMPLES_SCHEMA)
     except ManifestFileError as error:
-        raise WorkFolderError(f"{folder / _MANIFEST} is not a manifest of this version: {error}") from error
+        raise WorkFolderError(
+            f"{folder / _MANIFEST} is not a manifest that this version can read, so the run cannot be imported; if a"
+            f" newer version wrote it, update the checkout: {error}"
+        ) from error
     except UNREADABLE as error:
-        raise WorkFolderError(f"{folder / _SAMPLES} cannot be read: {error}") from error
+        raise WorkFolderError(f"{folder / _SAMPLES} cannot be read, so the run cannot be imported: {error}") from error
     if not whole:
-        raise WorkFolderError(f"{folder / _MANIFEST} is not what was written, so the run cannot be imported")
+        raise WorkFolderError(
+            f"{folder / _MANIFEST} is not what was written, so the run cannot be imported; measure again"
+        )
     return MeasuredRun(manifest, read_all_raw_rows(folder, manifest.generator.processes).rows, samples)
 
 

@@ -8,26 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-import pyarrow as pa
-
-from analysis.results.manifest import Replica
-from loadtest.result.outcome import outcome_of
-from loadtest.result.raw_rows import read_all_raw_rows
-from loadtest.result.samples import read_all_samples
-from loadtest.result.validity.servers import Servers
 from loadtest.run import pod as layout
 from provider.cluster.api import REQUIRED_RIGHTS, Cluster
 from provider.cluster.connection import connect
 from provider.cluster.job_pod import JobPod
-from provider.cluster.job_result import JobResult
-from provider.cluster.load_job import GENERATOR, job, jobs_selector
-from provider.cluster.load_run import delete_and_wait, run_job
+from provider.cluster.load_job import job
+from provider.cluster.load_run import finish_job, start_job
 from provider.cluster.pod_machine import replicas_of
-from provider.cluster.pod_status import image_id
-from provider.cluster.server_pods import ServerPod, image_of, selector_of, server_pods
 from provider.cluster.server_start import wait_for_servers
+from provider.cluster_run.left_jobs import Destination, collect_left_jobs
+from provider.cluster_run.marker import Marker
+from provider.cluster_run.run_record import RunRecord
+from provider.cluster_run.store_result import job_kept_until_saved, store_result
 from provider.load_test_inputs import ClusterLoadTestInputs
-from provider.record.record_run import RunEnvironment, record_run
+from provider.record.provenance import git_commit
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
@@ -47,10 +41,8 @@ class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
 
     def prepare(self, inputs: ClusterLoadTestInputs, operation: Operation) -> RunOnce:
         cluster = self._connect(inputs, operation)
-        for left in cluster.jobs(jobs_selector(inputs.stack)):
-            name = left["metadata"]["name"]
-            operation.info(f"deleting {name}, a load test that an interrupted update left behind")
-            delete_and_wait(cluster, name)
+        to = Destination(inputs.stack, inputs.namespace, inputs.results, Path(inputs.work_dir))
+        collect_left_jobs(cluster, to, operation)
         return partial(_run_once, cluster, inputs)
 
 
@@ -65,40 +57,27 @@ def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
 
 
 def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
-    work_dir = Path(inputs.work_dir) / run.run_id
-    before = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.start_timeout_s, operation)
-    replicas = replicas_of(cluster, before, operation.info)
-    started_at = datetime.now(UTC)
-    rest_urls = {server.name: server.rest_url for server in before if server.rest_url}
+    folder = Path(inputs.work_dir) / run.run_id
+    servers = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.start_timeout_s, operation)
+    record = RunRecord(
+        run=run,
+        inputs=inputs,
+        servers=tuple(servers),
+        replicas=replicas_of(cluster, servers, operation.info),
+        started_at=datetime.now(UTC),
+        commit=git_commit(),
+    )
+    rest_urls = {server.name: server.rest_url for server in servers if server.rest_url}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
     plan = inputs.plan(layout.WORK_DIR, rest_urls)
-    token, report = secrets.token_urlsafe(), progress_reporter(operation)
-    pod = JobPod(cluster, job(inputs, run.run_id, plan, token), token)
-    work_dir.mkdir(parents=True)
-    with PodSampler(cluster, [server.name for server in before], operation.info) as sampler:
-        try:
-            result = run_job(pod, work_dir, inputs.start_timeout_s, plan.timeout_s, operation, report)
-        except BaseException:
-            shutil.rmtree(work_dir)
-            raise
-    servers = Servers(inputs.replicas, before, server_pods(cluster.pods(selector_of(inputs.selector))))
-    (work_dir / "locust.log").write_text(result.log)
-    rows = read_all_raw_rows(work_dir, plan.processes)
-    server_samples = samples_of(sampler.readings, result.clock)
-    samples = pa.concat_tables([read_all_samples(work_dir, plan.processes), server_samples])
-    outcome = outcome_of(plan, result.termination, rows, samples, servers, started_at)
-    finished = record_run(run, inputs, outcome, _environment(before, replicas, result), operation)
-    shutil.rmtree(work_dir)
+    token = secrets.token_urlsafe()
+    pod = JobPod(cluster, job(inputs, run.run_id, plan, token, record.annotations()), token)
+    Marker(stack=inputs.stack, namespace=inputs.namespace, job=pod.job_name).write(folder)
+    with job_kept_until_saved(pod, inputs.namespace, folder, operation):
+        with PodSampler(cluster, [server.name for server in servers], operation.info) as sampler:
+            start_job(pod, inputs.start_timeout_s, operation)
+            result = finish_job(pod, folder, plan.timeout_s, operation, progress_reporter(operation))
+        samples = samples_of(sampler.readings, result.clock)
+        finished = store_result(record, plan, result, cluster, samples, operation)
+        shutil.rmtree(folder)
     return finished
-
-
-def _environment(servers: list[ServerPod], replicas: tuple[Replica, ...], result: JobResult) -> RunEnvironment:
-    node = result.pod["spec"].get("nodeName")
-    generator_image = image_id(result.pod, GENERATOR)
-    return RunEnvironment(
-        image=image_of(servers),
-        replicas=replicas,
-        generator_node=node,
-        shares_host_with_server=node in {server.node for server in servers},
-        software={"generator image": generator_image} if generator_image else {},
-    )

@@ -1,6 +1,5 @@
 """The base of both load tests: what the state holds after a failed one, and its progress in the engine's display."""
 
-import time
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
@@ -11,7 +10,8 @@ from provider.record.repeats import RunOnce, median_run, run_repeats
 from provider.record.store_check import require_writable
 from provider.resource import Operation, PartialFailureError, Props, Resource, ResourceError, ResourceState
 
-_INFO_INTERVAL_S = 10.0
+# Where the output is no terminal, each report of progress is a line: some twenty of a test, and more of a long one.
+_REPORTS, _LONGEST_INTERVAL_S = 20, 15.0
 
 
 class LoadTestState(ResourceState):
@@ -24,7 +24,7 @@ Inputs = TypeVar("Inputs", bound=LoadTestInputs)
 
 
 class LoadTest(Resource[Inputs, LoadTestState]):
-    """Outputs: runId and headline of the median run, and runIds of all.
+    """Outputs: runId, headline and summary of the median run, and runIds of all.
 
     After a failed update the server may be another, so neither the earlier run nor the new one holds. The state then
     has the new inputs and no run, and the next update runs the test again, whatever its settings.
@@ -53,22 +53,31 @@ class LoadTest(Resource[Inputs, LoadTestState]):
         require_writable(inputs.results)
         runs = run_repeats(inputs.repeats, operation, self.prepare(inputs, operation))
         shown = median_run(runs, rate_is_fixed=inputs.profile.rate_is_fixed)
-        return {"runId": shown.run_id, "headline": shown.headline, "runIds": [run.run_id for run in runs]}
+        return {
+            "runId": shown.run_id,
+            "headline": shown.headline,
+            "summary": f"median of {len(runs)} runs: {shown.summary}" if len(runs) > 1 else shown.summary,
+            "runIds": [run.run_id for run in runs],
+        }
 
 
 def progress_reporter(operation: Operation) -> Callable[[Progress], None]:
-    """Shows every report as the status, and logs one in ten seconds."""
-    last_info_s = time.monotonic()
+    """Shows a report as the status when something begins, and after that now and then."""
+    shown: Progress | None = None
 
     def report(progress: Progress) -> None:
-        nonlocal last_info_s
-        line = _progress_line(progress)
-        operation.status(line)
-        if time.monotonic() - last_info_s >= _INFO_INTERVAL_S:
-            last_info_s = time.monotonic()
-            operation.info(line)
+        nonlocal shown
+        if shown is None or _is_news(progress, shown):
+            shown = progress
+            operation.status(_progress_line(progress))
 
     return report
+
+
+def _is_news(progress: Progress, shown: Progress) -> bool:
+    interval_s = min(progress.total_s / _REPORTS, _LONGEST_INTERVAL_S)
+    answers_began = shown.p50_ms is None and progress.p50_ms is not None
+    return answers_began or progress.phase != shown.phase or progress.elapsed_s - shown.elapsed_s >= interval_s
 
 
 def _progress_line(progress: Progress) -> str:

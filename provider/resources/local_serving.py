@@ -119,7 +119,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         except BaseException:
             process.stop()
             raise
-        operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url}")
+        operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url} until `pulumi destroy`")
         started = {"pid": process.pid, "startedAs": process.started, "log": str(log)}
         return self.known_outputs(inputs) | started
 
@@ -148,6 +148,7 @@ def _version_of(command: list[str]) -> str:
     lines = (answer.stdout or answer.stderr).splitlines()
     if answer.returncode or not lines:
         raise ResourceError(
-            f"`{' '.join(command)} --version` failed, so the server's version is not known: {answer.stderr}"
+            f"`{' '.join(command)} --version` failed, so the server's version is not known and no run could record"
+            f" it; correct the cause: {answer.stderr}"
         )
     return lines[0].split()[-1]

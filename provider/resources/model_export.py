@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,9 @@ from provider.resource import Operation, Props, Resource, ResourceError, Resourc
 
 _CANCEL_POLL_S = 0.2
 _ERROR_LINES = 12
+# TensorFlow's own log, which no environment variable silences before it is set up: lines in the format of
+# https://abseil.io/docs/cpp/guides/logging, and the warning that they come early.
+_TENSORFLOW_LOG = re.compile(r"[IWEF]\d{4} \d\d:|WARNING: All log messages before absl::InitializeLog")
 
 
 class ModelExportInputs(ResourceInputs):
@@ -55,7 +59,10 @@ class ModelExport(Resource[ModelExportInputs, ModelExportState]):
 
 
 def _run(command: list[str], operation: Operation) -> str:
-    """The command's standard output; its error output is the status. Killed when the operation is cancelled."""
+    """The command's standard output; what it says on the other is the status. Killed when the operation is cancelled.
+
+    The log of TensorFlow is shown only if the command fails.
+    """
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -64,7 +71,8 @@ def _run(command: list[str], operation: Operation) -> str:
     def relay() -> None:
         for line in process.stderr or ():
             errors.append(line.rstrip())
-            operation.status(line.rstrip())
+            if not _TENSORFLOW_LOG.match(line):
+                operation.status(line.rstrip())
 
     relaying = threading.Thread(target=relay, daemon=True)
     relaying.start()
@@ -79,5 +87,8 @@ def _run(command: list[str], operation: Operation) -> str:
     output = process.stdout.read() if process.stdout else ""
     if process.returncode:
         lines = "\n".join(f"  {line}" for line in errors[-_ERROR_LINES:])
-        raise ResourceError(f"the model could not be exported (exit code {process.returncode}):\n{lines}")
+        raise ResourceError(
+            f"the model could not be exported (exit code {process.returncode}), so there is nothing to serve; correct"
+            f" the cause, and run `pulumi up` again. The end of its output:\n{lines}"
+        )
     return output

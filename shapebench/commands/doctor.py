@@ -106,7 +106,14 @@ def _backend(environment: dict[str, str]) -> Finding:
     url = environment.get("PULUMI_BACKEND_URL", "")
     if url:
         # User names and tokens can be before the host and after the question mark.
-        return Finding("backend", "ok", f"yours, {re.sub(r'//[^/@]*@', '//', url).partition('?')[0]}")
+        shown = f"yours, {re.sub(r'//[^/@]*@', '//', url).partition('?')[0]}"
+        if url.startswith("http") or environment.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+            return Finding("backend", "ok", shown)
+        passphrase = environment.get("PULUMI_CONFIG_PASSPHRASE")
+        if passphrase:
+            return Finding("backend", "ok", f"{shown}, your passphrase")
+        which = "no passphrase" if passphrase is None else "an empty passphrase, which protects no secret"
+        return Finding("backend", "note", f"{shown}, {which}", "export PULUMI_CONFIG_PASSPHRASE=…")
     by_token = bool(environment.get("PULUMI_ACCESS_TOKEN"))
     return Finding("backend", "ok", "yours, by PULUMI_ACCESS_TOKEN" if by_token else "yours, by pulumi login")
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from google_cloud.auth_plugin import AUTH_PLUGIN, INSTALL_COMMANDS, LOGIN
-from google_cloud.gcp_plugin import INSTALL_COMMAND, VERSION, installed_gcp_plugin
 from shapebench.finding import Finding
+from tools.pulumi_plugins import GCP, KUBERNETES, ProviderPlugin
 
 
 def google_findings(environment: Mapping[str, str]) -> list[Finding]:
@@ -15,7 +15,8 @@ def google_findings(environment: Mapping[str, str]) -> list[Finding]:
         _program("gcloud", "https://cloud.google.com/sdk/docs/install", environment),
         _program(AUTH_PLUGIN, ", or ".join(INSTALL_COMMANDS), environment),
         _credentials(environment),
-        _gcp_plugin(environment),
+        _provider_plugin(GCP, environment),
+        _provider_plugin(KUBERNETES, environment),
     ]
 
 
@@ -44,9 +45,9 @@ def _credentials(environment: Mapping[str, str]) -> Finding:
     return Finding(what, "ok", f"{kind} ({path})")
 
 
-def _gcp_plugin(environment: Mapping[str, str]) -> Finding:
-    what = "Pulumi's gcp plugin"
-    if path := installed_gcp_plugin(environment):
-        return Finding(what, "ok", f"{VERSION} ({path})" if path.is_dir() else str(path))
-    mend = f"for GKE stacks, if Pulumi cannot download it by itself: {' '.join(INSTALL_COMMAND)}"
-    return Finding(what, "optional", f"{VERSION} is not installed; the first preview downloads it", mend)
+def _provider_plugin(plugin: ProviderPlugin, environment: Mapping[str, str]) -> Finding:
+    what = f"Pulumi's {plugin.name} plugin"
+    if path := plugin.find(environment):
+        return Finding(what, "ok", f"{plugin.version} ({path})" if path.is_dir() else str(path))
+    mend = f"for GKE stacks, if Pulumi cannot download it by itself: {' '.join(plugin.install_command)}"
+    return Finding(what, "optional", f"{plugin.version} is not installed; the first preview downloads it", mend)

@@ -1,7 +1,6 @@
 """`shapebench janitor`: lists what stacks left behind in Google Cloud, with its cost, and removes it."""
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TextIO
 
@@ -67,13 +66,13 @@ def _is_in(leftover: Leftover, stack: str | None, region: str | None) -> bool:
     return of_stack and region in {None, place, place.rpartition("-")[0]}
 
 
-def _interrupted(stack: str | None, state: TextIO | None) -> Collection[str]:
+def _interrupted(stack: str | None, state: TextIO | None) -> Mapping[str, str | None]:
     if state is None:
-        return ()
+        return {}
     if stack is None:
         raise CommandError(
-            "--state is the state of one stack, but no --stack is given, so resources of another stack could be taken"
-            " for its resources; give --stack as well"
+            "--state is the state of one stack, but --stack does not say which, so resources of other stacks could be"
+            " listed as leftovers; give --stack as well"
         )
     return interrupted_names(state.read(), stack)
 
@@ -91,14 +90,15 @@ def _connect(stack: str | None, project: str | None) -> tuple[GoogleClient, str]
         ) from None
 
 
-def _leftovers_in(google: GoogleClient, project: str, interrupted: Collection[str]) -> list[Leftover]:
+def _leftovers_in(google: GoogleClient, project: str, interrupted: Mapping[str, str | None]) -> list[Leftover]:
     try:
         listed = inventory(google, project, note)
+        now = google.now()
     except CloudError as error:
         raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}") from None
     if listed.unlisted:
         note(f"no answer from {', '.join(listed.unlisted)}, so their resources are not listed; try again.")
-    return leftovers(listed, datetime.now(UTC), interrupted)
+    return leftovers(listed, now, interrupted)
 
 
 def _print(selected: Sequence[Leftover], failures: Failures, project: str) -> None:

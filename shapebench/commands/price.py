@@ -149,9 +149,7 @@ def _print_side_by_side(priced: list[Priced]) -> None:
 
 
 def _print_line_items(one: Priced) -> None:
-    sums = [(each.name, each.counts, "", "", *_usd(each.hourly)) for each in cost.sums(one.cost)]
-    title = f"{one.shape.name}: {one.shape.nodes} × {one.shape.machine_type}, {one.cost.region}"
-    _print_items(title, one.cost, sums)
+    print_cost(f"{one.shape.name}: {one.shape.nodes} × {one.shape.machine_type}, {one.cost.region}", one.cost)
     if one.test is not None:
         total = ("total", "deleted after the load test", "", "", *_usd(one.test.hourly))
         _print_items("\nFor the load test only", one.test, [total])
@@ -163,7 +161,13 @@ def _print_line_items(one: Priced) -> None:
     _print_notes([one])
 
 
-def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]]) -> None:
+def print_cost(title: str, priced: Cost, dispensable: Sequence[str] = ()) -> None:
+    """The line items of a cost, and below them its sums; `dispensable` columns are those of `print_table`."""
+    sums = [(each.name, each.counts, "", "", *_usd(each.hourly)) for each in cost.sums(priced)]
+    _print_items(title, priced, sums, dispensable)
+
+
+def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]], dispensable: Sequence[str] = ()) -> None:
     items = [
         (
             item.name,
@@ -177,7 +181,7 @@ def _print_items(title: str, priced: Cost, sums: Sequence[tuple[str, ...]]) -> N
     numbers = ("quantity", "unit price, USD", "USD/h", "USD/24 h", "USD/730 h")
     blank = ("",) * (2 + len(numbers))
     columns = (Column("item", "text"), Column("SKU", "wrap"), *map(Column, numbers))
-    print_table(Table(title, columns, (*items, blank, *sums)), title)
+    print_table(Table(title, columns, (*items, blank, *sums)), title, dispensable)
 
 
 def _usd(hourly: float | None) -> tuple[str, str, str]:

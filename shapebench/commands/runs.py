@@ -16,8 +16,19 @@ from analysis.statistics.summary import RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
 from shapebench.skipped import note_skipped, skipped_json
 
-_TEXT = ("run", "shape", "validity", "started, UTC", "group")
+_TEXT = ("run", "name", "validity", "started, UTC", "shape", "group")
 _FIGURES = figures(Shown.RUNS)
+# The figures that a reader compares runs by.
+_COMPARED = ("usd_per_million_good", "goodput_rps", "p99_ms")
+# What a narrow terminal has no room for, in the order in which it goes; `shapebench show` has it.
+_DISPENSABLE = (
+    "group",
+    *(each.title for each in reversed(_FIGURES) if Shown.RUN not in each.shown),
+    "shape",
+    *(each.title for each in reversed(_FIGURES) if Shown.RUN in each.shown and each.name not in _COMPARED),
+    "started, UTC",
+    *(each.title for each in _FIGURES if each.name in _COMPARED),
+)
 
 
 def print_runs(uri: str, *, as_json: bool) -> None:
@@ -38,16 +49,21 @@ def print_runs(uri: str, *, as_json: bool) -> None:
         names = run_names(scan.manifests)
         table = [
             (
+                manifest.run_id,
                 names[manifest.run_id],
-                shape_name(manifest),
-                _validity(summary),
+                validity(summary),
                 f"{manifest.started_at:%Y-%m-%d %H:%M}",
+                shape_name(manifest),
                 comparison_group(manifest),
                 *(figure.show(getattr(summary, figure.name)) for figure in _FIGURES),
             )
             for manifest, summary in runs
         ]
-        print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table))
+        left_out = print_table(
+            Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table), dispensable=_DISPENSABLE
+        )
+        if left_out:
+            note(f"left out for lack of room: {'; '.join(left_out)}. `shapebench show RUN` prints all of a run.")
         if repeats:
             print_table(repeats_table(repeats, names), title=f"\n{REPEATS}")
     else:
@@ -58,29 +74,29 @@ def print_runs(uri: str, *, as_json: bool) -> None:
     note_skipped(scan)
 
 
-def _validity(summary: RunSummary) -> str:
+def validity(summary: RunSummary) -> str:
     if not summary.valid:
         return "INVALID"
     return "valid" if summary.verified else "valid, not verified"
 
 
+def run_json(manifest: Manifest, summary: RunSummary) -> dict[str, Any]:
+    return summary.to_dict() | {
+        "platform": manifest.platform,
+        "shape": manifest.shape.model_dump(),
+        "server": manifest.serving.server,
+        "server_version": manifest.serving.server_version,
+        "cpu": cpus(manifest),
+        "comparison_group": comparison_group(manifest),
+        "deployment": manifest.deployment,
+        "started_at": manifest.started_at.isoformat(),
+        "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
+    }
+
+
 def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Repeats, ...]) -> dict[str, Any]:
     return {
-        "runs": [
-            summary.to_dict()
-            | {
-                "platform": manifest.platform,
-                "shape": manifest.shape.model_dump(),
-                "server": manifest.serving.server,
-                "server_version": manifest.serving.server_version,
-                "cpu": cpus(manifest),
-                "comparison_group": comparison_group(manifest),
-                "deployment": manifest.deployment,
-                "started_at": manifest.started_at.isoformat(),
-                "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
-            }
-            for manifest, summary in runs
-        ],
+        "runs": [run_json(manifest, summary) for manifest, summary in runs],
         "repeats": [
             {
                 "run_ids": [manifest.run_id for manifest in group.manifests],

@@ -13,7 +13,14 @@ from analysis.verdict.effects import effects
 from analysis.verdict.next_steps import Step
 from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
-from shapebench.output import REHEARSAL_EXIT_CODE, note, print_json, print_table, print_text
+from shapebench.output import (
+    REHEARSAL_EXIT_CODE,
+    note,
+    print_json,
+    print_markdown,
+    print_table,
+    print_text,
+)
 from shapebench.skipped import note_skipped, skipped_json
 
 # For scripts: there is a best variant, none meets the objective, the data cannot tell.
@@ -29,7 +36,7 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
         print_steps(verdict.next)
         for table in _tables(verdict):
             if output == "markdown":
-                sys.stdout.write(f"{table.markdown()}\n")
+                print_markdown(table)
             else:
                 print_table(table)
                 print()

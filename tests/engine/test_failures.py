@@ -7,7 +7,9 @@ import socket
 import subprocess
 import time
 
-from tests.engine.harness import LONG, SMOKE, WORK_DIR, eventually, generators, servers_on
+import yaml
+
+from tests.engine.harness import LONG, SMOKE, WORK_DIR, Stack, eventually, generators, servers_on
 
 
 def wait_for_load(stack):
@@ -36,6 +38,24 @@ def test_a_gke_stack_without_a_zone_fails_before_anything_is_created(stack):
     assert failed.returncode != 0
     assert "gcp:zone is not set, so the cluster has no zone" in failed.stdout
     assert "pulumi config set gcp:zone us-central1-a" in failed.stdout
+    assert [r["type"] for r in stack.resources()] in ([], ["pulumi:pulumi:Stack"])
+
+
+def test_a_gke_stack_with_a_token_under_an_empty_passphrase_is_refused(tmp_path):
+    stack = Stack("empty-passphrase", tmp_path, variables={"PULUMI_CONFIG_PASSPHRASE": ""})
+    stack.config = {"platform": "gke", "serving": {"protocol": "rest", "interOp": 2}, "load": SMOKE}
+    stack.config["shape"] = {"machineType": "e2-custom-2-4096", "nodes": 1}
+    stack.providers_config = {"gcp:zone": "us-central1-a"}
+    stack.init()
+    in_file = ("--config-file", str(stack.config_file))
+    stack.must("config", "set", "--secret", "gcp:accessToken", "ya29.s3cr3t", *in_file)
+    stack.providers_config = yaml.safe_load(stack.config_file.read_text())["config"]
+    assert "secure" in stack.providers_config["gcp:accessToken"]
+    failed = stack.up()
+    assert failed.returncode != 0
+    assert "the passphrase of stack empty-passphrase is empty, so whoever has" in failed.stdout
+    assert "ya29.s3cr3t" not in failed.stdout
+    assert "Traceback" not in failed.stdout
     assert [r["type"] for r in stack.resources()] in ([], ["pulumi:pulumi:Stack"])
 
 

@@ -48,7 +48,24 @@ def test_up_serves_measures_prices_and_says_so(stack, first_up):
     assert run.serving.model.weights == "random"
     assert run.cost.hourly
     assert outputs["headline"]["goodput_rps"] > 0
-    assert "requests/s" in first_up
+    assert outputs["summary"].startswith(f"{outputs['headline']['goodput_rps']:.1f} good predictions/s, p50 ")
+    assert outputs["details"] == f"shapebench show {run.run_id} --results {stack.results}"
+
+
+def test_up_ends_in_a_summary_and_waits_in_one_line(stack, first_up):
+    outputs = stack.outputs()
+    progress, _, diagnostics = first_up.partition("Diagnostics:")
+    assert progress.count("waiting for the server to load the model") == 1
+    assert "requests/s" in progress
+    logged, _, shown = diagnostics.partition("Outputs:")
+    assert f"run {outputs['runId']}: {outputs['summary']}" in logged
+    assert f"serves on {outputs['restUrl']} until `pulumi destroy`" in logged
+    assert "requests/s" not in logged
+    lines = [line.strip() for line in shown.splitlines() if line.startswith("    ")]
+    # What follows it are the numbers of resources.
+    assert lines[-2] == f'summary    : "{outputs["summary"]}"'
+    assert re.fullmatch(r"\+ \d+ created", lines[-1])
+    assert max(map(len, re.findall(r"\d+\.\d+", shown.partition("headline")[2].partition("}")[0]))) <= 8
 
 
 def test_the_manifest_says_what_machine_served_and_asked(stack):

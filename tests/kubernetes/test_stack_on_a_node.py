@@ -114,7 +114,7 @@ def runs(
 
 
 def rows_of(stack: Stack, run: Manifest) -> Any:
-    """The rows of the phase that counts."""
+    """The rows of the counted phase."""
     rows = ds.dataset(stack.results / "requests", partitioning="hive").to_table(
         filter=(ds.field("run_id") == run.run_id) & (ds.field("phase") == "hold")
     )

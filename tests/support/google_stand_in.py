@@ -6,9 +6,11 @@ v1, storage v1), lists in pages, and refuses to delete what is in use.
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,8 @@ class GoogleStandIn:
     _running: dict[str, int] = field(default_factory=dict)
     answers_first: list[tuple[int, bytes | None]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    ahead: timedelta | None = timedelta(0)
+    """How far its clock is ahead of this machine's; None for answers without a `Date`."""
 
     def answer(self, method: str, target: str, body: Json) -> tuple[int, bytes]:
         url = urlsplit(target)
@@ -198,6 +202,14 @@ def serving(stand_in: GoogleStandIn) -> Iterator[dict[str, str]]:
             if name.startswith("do_"):
                 return self._answer
             raise AttributeError(name)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            ahead_s = stand_in.ahead.total_seconds() if stand_in.ahead is not None else 0
+            return super().date_time_string((time.time() if timestamp is None else timestamp) + ahead_s)
+
+        def send_header(self, keyword: str, value: str) -> None:
+            if keyword != "Date" or stand_in.ahead is not None:
+                super().send_header(keyword, value)
 
         def _answer(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class PodProcesses:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._codes: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
+        self._ended_at: dict[str, str] = {}
         self._last_status: Json | None = None
         self.address = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(2, 254)}"
         """Its own, as pods use the same ports."""
@@ -150,7 +152,15 @@ class PodProcesses:
             state = {"running": {}}
             if code is not None:
                 reason = self._reasons.get(name, "Error" if code else "Completed")
-                state = {"terminated": {"exitCode": 128 - code if code < 0 else code, "reason": reason}}
+                seen = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                ended_at = self._ended_at.setdefault(name, seen)
+                state = {
+                    "terminated": {
+                        "exitCode": 128 - code if code < 0 else code,
+                        "reason": reason,
+                        "finishedAt": ended_at,
+                    }
+                }
         return {
             "name": name,
             "image": container["image"],

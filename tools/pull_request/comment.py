@@ -1,5 +1,6 @@
 """Writes the comment as Markdown: a table of all stacks, then the changes of each."""
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,10 +38,10 @@ def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, r
 
 def _row(stack: str, preview: Preview | None) -> str:
     if preview is None:
-        return f"| `{stack}` | **no preview**: its job ended without one | – | – |"
+        return f"| {_cell(stack)} | **no preview**: its job ended without one | – | – |"
     cost = preview.cost or {}
     serving, test = cost.get("serving") or {}, cost.get("test") or {}
-    return f"| `{stack}` | {_changes(preview)} | {_figure(serving, 'monthly')} | {_figure(test, 'hourly')} |"
+    return f"| {_cell(stack)} | {_changes(preview)} | {_figure(serving, 'monthly')} | {_figure(test, 'hourly')} |"
 
 
 def _changes(preview: Preview) -> str:
@@ -75,28 +76,44 @@ def _details(preview: Preview) -> str:
     if not inside:
         return ""
     attribute = " open" if preview.failed else ""
-    summary = f"<summary>{preview.stack}: {'problems' if preview.failed else 'changes'}</summary>"
+    summary = f"<summary>{html.escape(preview.stack)}: {'problems' if preview.failed else 'changes'}</summary>"
     return "\n\n".join([f"<details{attribute}>{summary}", *inside, "</details>"])
 
 
+# A pull request decides what its stacks, resources and prices are called, so all of it is code, where Markdown and HTML
+# mean nothing, and nobody is mentioned.
 def _fenced(text: str, language: str = "") -> str:
-    """The text in a code block whose fence is longer than any run of backticks in it. Names in it mention nobody."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    """The text in a code block whose fence is longer than any run of backticks in it."""
+    fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _code(text: str) -> str:
+    """The text in one line, as a code span that no run of backticks in it ends."""
+    line, fence = " ".join(text.split()), "`" * (_longest_run(text) + 1)
+    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
+
+
+def _cell(text: str) -> str:
+    """The same in a table, whose cells end at a `|`."""
+    return _code(text).replace("|", "\\|")
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
 
 def _notes(previews: Iterable[Preview], run_url: str) -> str:
     costs = [preview.cost for preview in previews if preview.cost]
     notes = []
     if costs:
-        dates = ", ".join(sorted({str(cost.get("pricesAsOf")) for cost in costs}))
+        dates = ", ".join(sorted({_code(str(cost.get("pricesAsOf"))) for cost in costs}))
         notes.append(
             f"On-demand list prices of {dates}, 730 hours a month; in brackets with the free credit for one cluster."
         )
-    unpriced = sorted({name for cost in costs for name in cost.get("unpriced") or ()})
+    unpriced = sorted({str(name) for cost in costs for name in cost.get("unpriced") or ()})
     if unpriced:
-        notes.append(f"Not in the sums, because they have no price: {', '.join(unpriced)}.")
+        notes.append(f"Not in the sums, because they have no price: {', '.join(map(_code, unpriced))}.")
     notes.append("– has no resources on Google Cloud.")
     notes.append(f"[The workflow run]({run_url})")
     return " ".join(notes)

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _SAME = {"same", "read", "refresh"}
@@ -17,7 +17,7 @@ class _Value(BaseModel):
 class Change(_Value):
     """One resource that an update would change."""
 
-    op: str
+    op: Annotated[str, Field(pattern="^[a-z-]+$")]
     """The engine's operation: `create`, `update`, `delete`, `replace` and others."""
     kind: str
     name: str

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from analysis.formatting import number, percent
 from analysis.parallel import for_each
+from analysis.planning.law_curve import CurvePoint, law_curve
 from analysis.planning.model import most_at_once
 from analysis.planning.scaling import Point, Scaling, fit
 from analysis.report.charts.drawing import FIRST, SECOND, Chart, colours, svg
@@ -79,12 +80,13 @@ def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     law = fit(points, most) if len(points) >= _FEWEST_LEVELS else None
     levels = tuple(_level(point, law, replicas) for point in points)
     text = _describe(law, levels, law.limit_rps * replicas) if law else _why_no_law(points)
-    return Growth(label, levels, text, _draw(label, levels) if levels else None)
+    curve = law_curve(law, points) if law else []
+    return Growth(label, levels, text, _draw(label, levels, curve, replicas) if levels else None)
 
 
 def _level(point: Point, law: Scaling | None, replicas: int) -> Level:
     """Little's law gives the latency that goes with the law's throughput."""
-    law_rps = law.rps(point) if law else None
+    law_rps = law.rps(point.present) if law else None
     return Level(
         concurrency=point.in_system * replicas,
         rps=point.rps * replicas,
@@ -116,10 +118,10 @@ def _why_no_law(points: Sequence[Point]) -> str:
     )
 
 
-def _draw(label: str, levels: Sequence[Level]) -> Markup:
-    frame = pd.DataFrame([asdict(level) for level in levels]).astype(float)
-    law = frame.dropna(subset=["law_rps"])
-    used = ["measured", *(["law"] if len(law) else [])]
+def _draw(label: str, levels: Sequence[Level], curve: Sequence[CurvePoint], replicas: int) -> Markup:
+    """Points, and the law as a line: `curve` is of one replica."""
+    frame = pd.DataFrame([asdict(level) for level in levels])[["rps", "latency_ms"]]
+    used = ["measured", *(["law"] if curve else [])]
     colour = colours("series", used, [FIRST, SECOND][: len(used)], symbol="circle")
     x_title, y_title = "good predictions per second", "mean latency, ms"
     layers = [
@@ -127,11 +129,15 @@ def _draw(label: str, levels: Sequence[Level]) -> Markup:
         .mark_point(filled=True, size=45, opacity=0.9)
         .encode(x=alt.X("rps:Q", title=x_title), y=alt.Y("latency_ms:Q", title=y_title), color=colour)
     ]
-    if len(law):
-        line = alt.Chart(law.assign(series="law")).mark_line(strokeDash=[5, 3], strokeWidth=1.6)
-        layers.insert(0, line.encode(x="law_rps:Q", y="law_ms:Q", color=colour, order="concurrency:Q"))
+    if curve:
+        law = pd.DataFrame(
+            [(each.in_system, each.rps * replicas, each.latency_ms, "law") for each in curve],
+            columns=["in_system", "rps", "latency_ms", "series"],
+        )
+        line = alt.Chart(law).mark_line(strokeDash=[5, 3], strokeWidth=1.6)
+        layers.insert(0, line.encode(x="rps:Q", y="latency_ms:Q", color=colour, order="in_system:Q"))
     return svg(
         alt.layer(*layers),
         f"Mean latency of {label} against its throughput at {len(levels)} levels of load"
-        f"{', with the fitted law as a line' if len(law) else ''}; the numbers are in a table below.",
+        f"{', with the fitted law as a line' if curve else ''}; the numbers are in a table below.",
     )

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from analysis.formatting import number
+from analysis.formatting import number, percent
 from analysis.report.charts.drawing import INK, MUTED, Chart, svg
 from analysis.report.charts.series import Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
@@ -37,6 +37,27 @@ def usage_table(name: str, usage: ResourceUsage) -> Table:
     )
 
 
+def uses_table(usage: ResourceUsage) -> Table:
+    memory = usage.over_time.groupby("subject")["memory_bytes"].max() / _MB
+    return Table.of(
+        "Resource usage",
+        ("subject",),
+        ("vCPUs", "available", "throttled, %", "memory, MB"),
+        (
+            (
+                name,
+                f"{usage.uses[subject].cores:.2f}",
+                f"{usage.uses[subject].most_cores:g}",
+                percent(usage.uses[subject].throttled_ratio),
+                number(memory.get(subject)),
+            )
+            for subject, name in _NAMES.items()
+            if subject in usage.uses
+        ),
+        "Mean of vCPUs in the phase that counts; the most memory in the run, resident or the working set of a pod.",
+    )
+
+
 def others_sentence(usage: ResourceUsage) -> str:
     """What everything but the server used of each node; empty where no node was sampled."""
     if not usage.others:
@@ -52,7 +73,7 @@ def others_table(name: str, usage: ResourceUsage) -> Table:
         ("replica",),
         ("vCPUs", "memory, MiB"),
         ((each.replica, *cells) for each, cells in zip(usage.others, _others_cells(usage), strict=True)),
-        "Everything but the server on each replica's node in the phase that counts: mean of vCPUs, maximum of memory.",
+        "Everything but the server on each replica's node in the counted phase: mean of vCPUs, maximum of memory.",
     )
 
 

@@ -16,7 +16,7 @@ def grpc_body_of(pixels: bytes, model_name: str, batch: int = 1) -> bytes:
     """
     size = SIDE * SIDE * CHANNELS
     if len(pixels) != size:
-        raise ValueError(f"{len(pixels)} bytes are not one image; it takes {SIDE} x {SIDE} x {CHANNELS}")
+        raise ValueError(f"{len(pixels)} bytes are not one image, which has {SIDE} x {SIDE} x {CHANNELS} bytes")
     request = PredictRequest(model_spec={"name": model_name, "signature_name": "serving_default"})
     tensor = request.inputs.add(key=INPUT).value
     tensor.dtype = DT_FLOAT

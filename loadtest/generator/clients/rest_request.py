@@ -15,7 +15,7 @@ def rest_body_of(pixels: bytes, batch: int = 1) -> bytes:
     experiment did: 0.8 MB per image. Raises ValueError where the pixels are not one image.
     """
     if len(pixels) != SIDE * _ROW_BYTES:
-        raise ValueError(f"{len(pixels)} bytes are not one image; it takes {SIDE} x {SIDE} x {CHANNELS}")
+        raise ValueError(f"{len(pixels)} bytes are not one image, which has {SIDE} x {SIDE} x {CHANNELS} bytes")
     rows = [pixels[start : start + _ROW_BYTES] for start in range(0, len(pixels), _ROW_BYTES)]
     image = [[list(row[at : at + CHANNELS]) for at in range(0, _ROW_BYTES, CHANNELS)] for row in rows]
     return json.dumps({"signature_name": "serving_default", "instances": [image] * batch}).encode()

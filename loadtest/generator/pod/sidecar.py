@@ -146,7 +146,7 @@ def unpacked(text: str) -> bytes:
     try:
         return zlib.decompress(base64.b64decode(text, validate=True))
     except zlib.error as cause:
-        raise ValueError(f"not what the sidecar sent: {cause}") from cause
+        raise ValueError(f"a part of a file arrived damaged from the sidecar: {cause}") from cause
 
 
 def main(command: str, folder: str, *arguments: str) -> None:

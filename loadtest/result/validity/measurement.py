@@ -1,10 +1,9 @@
-"""Checks of whether the figures are the server's: clocks, schedule, generator health and drift.
+"""Checks of whether the figures are the server's: clocks, schedule and generator health.
 
 docs/measurement.md gives the reason for each threshold.
 """
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,20 +13,16 @@ import pyarrow.compute as pc
 
 from analysis.results.store import NOT_SENT
 from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
-from loadtest.generator.capacity.trend import trend_of
 from loadtest.generator.loops.arrivals import due_in_hold
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadPlan, OpenLoopPlan
+from loadtest.generator.plan import ClosedLoopPlan, LoadPlan, OpenLoopPlan
 
 # The event loop's lag, or the delay of sending, may be this much of the median latency, or _OWN_MS if that is more.
 _OWN_SHARE, _OWN_MS = 0.25, 50.0
 _RATE_DEVIATION = 0.005
 _RETRANSMITTED_RATIO = 0.01
 _CLOCK_STEP_MS = 50.0
-_LATENCY_DRIFT, _THROUGHPUT_DRIFT, _DRIFT_CONFIDENCE = 0.2, 0.1, 0.999
 
-# Drift is measured over this many windows of the hold; windows with fewer requests, or shorter holds, cannot show it.
-_WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = 12, 8, 10.0
 # The 99th percentile of fewer requests is a single pause of the machine.
 _FEWEST_FOR_P99 = 200
 
@@ -125,49 +120,6 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
             " another load; raise shapebench:load.processes, or send less"
         )
     return reasons
-
-
-def drift_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
-    """Whether latency or throughput drifted over the windows of the phase that counts."""
-    if isinstance(load, CapacitySearchPlan):
-        return []  # each step is judged by its own trend
-    windows = _windows(counted)
-    if windows is None:
-        return []
-    reasons = []
-    for name, values, limit in (
-        ("median latency", [float(np.median(response_ms)) for response_ms, _ in windows], _LATENCY_DRIFT),
-        ("throughput", [rate_rps for _, rate_rps in windows], _THROUGHPUT_DRIFT),
-    ):
-        trend = trend_of(values)
-        drift = trend.slope * (len(values) - 1) / float(np.median(values))
-        if abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE):
-            moved = "rose" if drift > 0 else "fell"
-            reasons.append(
-                f"the run did not settle: {name} {moved} by {abs(drift):.0%} over the {HOLD} phase"
-                f" (Mann-Kendall z = {trend.z:.1f}), so its figures depend on when it ended; give a longer warmupS or"
-                " durationS, or send less"
-            )
-    return reasons
-
-
-def _windows(counted: pa.Table) -> list[tuple[npt.NDArray[np.float64], float]] | None:
-    """Response times, and answers per second, of windows of equal length; None where there are too few requests."""
-    good = counted.filter(counted["ok"])
-    intended_us = _us(good, "intended_start")
-    if good.num_rows < _WINDOWS * _FEWEST_A_WINDOW or (span_us := int(np.ptp(intended_us))) < _SHORTEST_S * 1e6:
-        return None
-    end_us = _us(good, "start") + _us(good, "latency_us")
-    response_ms = (end_us - intended_us) / 1e3
-    edges_us = intended_us.min() + np.linspace(0, span_us, _WINDOWS + 1)
-    windows = []
-    for low_us, high_us in pairwise(edges_us):
-        within = response_ms[(intended_us >= low_us) & (intended_us <= high_us)]
-        if len(within) < _FEWEST_A_WINDOW:
-            return None
-        answers = int(((end_us >= low_us) & (end_us < high_us)).sum())
-        windows.append((within, float(answers / (high_us - low_us) * 1e6)))
-    return windows
 
 
 def _own_limit_ms(median_ms: float) -> float:

@@ -17,6 +17,7 @@ _FAIR_SHARE = 0.5
 _CHANGED = (
     "so fewer servers answered for a part of the test; check the server's log and its memory limit, and run again"
 )
+_CHANGED_SOME_TIME = "so it is not known whether all servers answered until the end of the test; run again"
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,15 @@ class ServerState:
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers before and after the test. `replicas` is the number that the stack declares."""
+    """The servers before and after the test. `replicas` is the number that the stack declares.
+
+    `seen_late`: they were seen again when the test may have been over for hours.
+    """
 
     replicas: int
     before: Sequence[ServerState]
     after: Sequence[ServerState]
+    seen_late: bool = False
 
     @property
     def deployment(self) -> str | None:
@@ -60,14 +65,17 @@ def server_change_reasons(servers: Servers) -> tuple[str, ...]:
     before, after = ({server.uid: server for server in seen} for seen in (servers.before, servers.after))
     successors = [server.name for uid, server in after.items() if uid not in before]
     reasons = []
+    when, end, follows = "during the test", "at the end of the test", _CHANGED
+    if servers.seen_late:
+        when, end, follows = "during the test or after it", "when the rows were fetched", _CHANGED_SOME_TIME
     for uid, server in before.items():
         if uid not in after:
             by = f" by {', '.join(successors)}" if successors else ""
-            reasons.append(f"server {server.name} was replaced during the test{by}, {_CHANGED}")
+            reasons.append(f"server {server.name} was replaced {when}{by}, {follows}")
         elif (restarts := after[uid].restarts - server.restarts) > 0:
-            reasons.append(f"server {server.name} restarted during the test ({restarts} times), {_CHANGED}")
+            reasons.append(f"server {server.name} restarted {when} ({restarts} times), {follows}")
         elif not after[uid].ready:
-            reasons.append(f"server {server.name} was not ready any more at the end of the test, {_CHANGED}")
+            reasons.append(f"server {server.name} was not ready any more {end}, {follows}")
     if len(images := {server.image for server in servers.before if server.image}) > 1:
         reasons.append(
             f"the servers run different images ({', '.join(sorted(images))}), so the figures are not those of one"

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -36,7 +37,8 @@ class EndedByRunner(Enum):
     """Why the runner ended the generator; the value is the reason against the run."""
 
     CANCELLED = "the test was cancelled, so later requests are missing; run again"
-    TIMED_OUT = "the load generator did not end in time and was ended, so its last requests may be missing; run again"
+    LEFT = "the update that ran the test was interrupted, so later requests are missing; run again"
+    TIMED_OUT = "the load generator did not end in time and was stopped, so its last requests may be missing; run again"
 
 
 def reason_to_end(cancelled: threading.Event, deadline_s: float) -> EndedByRunner | None:
@@ -52,7 +54,7 @@ class Termination:
 
     `totals` is the last line that it printed, None when it ended before that; `locust_version` is for that case. Of a
     pod: `killed_by` is the reason in its container's status, `deletion_reason` is why the pod was being deleted, and
-    `lost_because` why it is gone with its rows.
+    `lost_because` why it is gone with its rows. `ended_at` is given where that is some time ago.
     """
 
     exit_code: int | None
@@ -63,6 +65,7 @@ class Termination:
     killed_by: str | None = None
     lost_because: str | None = None
     deletion_reason: str | None = None
+    ended_at: datetime | None = None
 
 
 def termination_reasons(termination: Termination) -> list[str]:
@@ -114,7 +117,7 @@ def file_reasons(raw_rows: RawRows, counted_requests: int | None) -> list[str]:
 
 
 def row_reasons(rows: pa.Table, counted: pa.Table, phase: str) -> list[str]:
-    """Whether there are rows with correct answers in the phase that counts."""
+    """Whether there are rows with correct answers in the counted phase."""
     if not rows.num_rows:
         return ["no request was finished, so there is nothing to measure; check that the server answers, and run again"]
     reasons = []

@@ -34,7 +34,7 @@ def test_a_token_that_the_auth_plugin_does_not_read_ends_the_update_but_not_a_pr
             failed = stack.up()
             assert failed.returncode != 0
             assert (
-                "gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN is set, and gke-gcloud-auth-plugin does not read it"
+                "gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN is set, but gke-gcloud-auth-plugin does not read it"
                 in failed.stdout
             )
             assert "of-nobody" not in failed.stdout

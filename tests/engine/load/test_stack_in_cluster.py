@@ -1,14 +1,19 @@
 """`pulumi up` of the stack `kubernetes`: the real engine, providers and API server; the pods are processes."""
 
+import contextlib
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from kubernetes import client
 
-from tests.engine.harness import SMOKE, Stack, stack_in_cluster
+from provider.cluster.job_pod import last_message
+from provider.cluster.load_job import GENERATOR
+from tests.engine.harness import LONG, SMOKE, Stack, eventually, stack_in_cluster
 from tests.engine.load.process_kubelet import ProcessKubelet
 from tests.support.kubernetes.control_plane import ControlPlane
 
@@ -69,7 +74,44 @@ def test_neither_job_nor_generator_is_left_after_it(api: client.ApiClient, went_
     assert pod.metadata.labels["app.kubernetes.io/component"] == "model-server"
 
 
-def test_a_destroy_removes_the_namespace_and_keeps_the_run(stack: Stack, api: client.ApiClient, went_up: str) -> None:
-    stack.must("destroy", "--yes", "--skip-preview")
-    assert NAMESPACE not in [each.metadata.name for each in client.CoreV1Api(api).list_namespace().items]
-    assert len(stack.runs()) == 1
+def kill(update: subprocess.Popen[str]) -> None:
+    """Kill Pulumi and its plugins, so that none of them can end what it began."""
+    processes = [psutil.Process(update.pid), *psutil.Process(update.pid).children(recursive=True)]
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    update.communicate(timeout=60)
+
+
+def test_a_destroy_stores_the_rows_of_a_killed_update_and_removes_the_namespace(
+    stack: Stack, api: client.ApiClient, kubelet: ProcessKubelet, went_up: str
+) -> None:
+    stack.config |= {"rerun": "again", "load": LONG}
+    update = stack.start("up", "--yes", "--skip-preview")
+    pods = client.CoreV1Api(api)
+
+    def requests() -> int:
+        generators = pods.list_namespaced_pod(NAMESPACE, label_selector="app.kubernetes.io/name=locust").items
+        logs = [log_of(each.metadata.name) for each in generators]
+        return sum((last_message(log, "progress") or {"requests": 0})["requests"] for log in logs)
+
+    def log_of(pod: str) -> str:
+        try:
+            return str(pods.read_namespaced_pod_log(pod, NAMESPACE, container=GENERATOR))
+        except client.ApiException:
+            return ""
+
+    eventually(lambda: requests() > 5, "the generator's requests are answered", within_s=120)
+    kill(update)
+    assert client.BatchV1Api(api).list_namespaced_job(NAMESPACE).items, "it still runs"
+    stack.must("cancel", "--yes")
+    destroyed = stack.must("destroy", "--yes", "--skip-preview")
+    assert "fetching the rows of run" in destroyed
+    assert NAMESPACE not in [each.metadata.name for each in pods.list_namespace().items]
+    first, interrupted = stack.runs()
+    assert first.validity.verdict == "valid"
+    assert interrupted.validity.reasons == (
+        "the update that ran the test was interrupted, so later requests are missing; run again",
+    )
+    assert sum(file.rows for file in interrupted.files or () if file.name.startswith("part-")) > 0
+    assert kubelet.pods.alive == []

@@ -22,14 +22,18 @@ def export(*pending: tuple[str, str, dict[str, str]], stack: str = STACK) -> str
 
 
 CLUSTER = "gcp:container/cluster:Cluster"
+ACCOUNT = "gcp:serviceaccount/account:Account"
 
 
 def test_interrupted_creations_in_google_cloud_are_named_as_google_names_them():
     state = export(
         ("creating", CLUSTER, {"name": "gke-cluster-control-plane-1a2b3c4"}),
-        ("creating", "gcp:serviceaccount/account:Account", {"accountId": "shapebench-nodes-0a1b2c3"}),
+        ("creating", ACCOUNT, {"accountId": "shapebench-nodes-0a1b2c3", "description": "of the stack"}),
     )
-    assert interrupted_names(state, STACK) == {"gke-cluster-control-plane-1a2b3c4", "shapebench-nodes-0a1b2c3"}
+    assert interrupted_names(state, STACK) == {
+        "gke-cluster-control-plane-1a2b3c4": None,
+        "shapebench-nodes-0a1b2c3": "of the stack",
+    }
 
 
 def test_updates_deletions_and_other_providers_are_not_interrupted_creations():
@@ -39,11 +43,11 @@ def test_updates_deletions_and_other_providers_are_not_interrupted_creations():
         ("creating", "kubernetes:core/v1:Namespace", {"name": "shapebench"}),
         ("creating", "gcp:projects/iAMMember:IAMMember", {"role": "roles/x"}),
     )
-    assert interrupted_names(state, STACK) == frozenset()
+    assert interrupted_names(state, STACK) == {}
 
 
 def test_a_state_without_pending_operations_has_no_interrupted_creations():
-    assert interrupted_names(json.dumps({"version": 3, "deployment": {"manifest": {}}}), STACK) == frozenset()
+    assert interrupted_names(json.dumps({"version": 3, "deployment": {"manifest": {}}}), STACK) == {}
 
 
 def test_the_state_of_another_stack_is_refused():

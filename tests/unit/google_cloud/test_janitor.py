@@ -1,6 +1,7 @@
 """The janitor finds leftovers, removes them in an order that works, and removes nothing that is not a stack's."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -61,19 +62,68 @@ def test_what_a_killed_update_was_creating_is_a_leftover_before_its_lease_ends(c
     cloud.resources = google_resources.whole_stack("8cpu-16gb", DAY) | google_resources.cluster(
         mine, labels(left=DAY), "PROVISIONING"
     )
-    found = leftovers(inventory(google, PROJECT, print), NOW, {mine})
+    found = leftovers(inventory(google, PROJECT, print), NOW, {mine: None})
     assert [(each.resource.name, each.why) for each in found] == [(mine, Why.interrupted)]
 
 
 def test_an_interrupted_service_account_is_found_by_its_name_before_the_at_sign(cloud, google):
     cloud.resources = google_resources.account("shapebench-nodes-0a1b2c3", labels(left=DAY))
-    (found,) = leftovers(inventory(google, PROJECT, print), NOW, {"shapebench-nodes-0a1b2c3"})
+    interrupted = {"shapebench-nodes-0a1b2c3": as_description(labels(left=DAY))}
+    (found,) = leftovers(inventory(google, PROJECT, print), NOW, interrupted)
     assert found.why == Why.interrupted
+
+
+NODES = "shapebench-8cpu-16gb-nodes"
+EMAIL = f"{NODES}@{PROJECT}.iam.gserviceaccount.com"
+
+
+def cluster_with(email: str, its_labels: dict[str, str], **more: Any) -> dict[str, Any]:
+    pools = [{"name": "serving", "initialNodeCount": 2, "config": {"serviceAccount": email}}]
+    return google_resources.cluster("gke-cluster-control-plane-fedcba9", its_labels, nodePools=pools, **more)
+
+
+def test_the_account_of_a_colleagues_living_stack_is_not_taken_for_one_that_my_killed_update_made(cloud, google):
+    """Both stacks have one name, and each has a state of its own: Google refuses the second account of that name."""
+    theirs = labels(left=2 * DAY)
+    mine = {NODES: as_description(labels(left=DAY))}
+    for colleague in (
+        google_resources.account(NODES, theirs),  # their cluster is not created yet
+        google_resources.account(NODES, theirs) | cluster_with(EMAIL, theirs),
+        google_resources.account(NODES, labels(left=DAY)) | cluster_with(EMAIL, labels(left=DAY)),  # in the same hour
+    ):
+        cloud.resources = colleague
+        assert leftovers(inventory(google, PROJECT, print), NOW, mine) == []
+
+
+@pytest.mark.parametrize("of_cluster", [{}, THEIRS, labels("another", left=DAY)], ids=["none", "theirs", "another"])
+def test_an_expired_account_is_no_leftover_while_the_nodes_of_any_cluster_use_it(cloud, left, of_cluster):
+    cloud.resources = google_resources.account(NODES, labels()) | cluster_with(EMAIL, of_cluster)
+    assert left() == {}
+    cloud.resources = google_resources.account(NODES, labels()) | cluster_with("default", of_cluster)
+    assert left() == {EMAIL: Why.expired}
+
+
+def test_an_account_whose_cluster_cannot_be_deleted_stays(cloud, remove):
+    cloud.resources = google_resources.account(NODES, labels()) | cluster_with(EMAIL, labels())
+    cloud.operation_error = {"message": "it is stuck"}
+    assert remove() == {
+        "gke-cluster-control-plane-fedcba9": "it is stuck",
+        EMAIL: "the nodes of cluster gke-cluster-control-plane-fedcba9 use it",
+    }
+
+
+def test_an_account_that_a_colleague_began_to_use_after_it_was_listed_stays(cloud, google):
+    cloud.resources = google_resources.account(NODES, labels())
+    found = leftovers(inventory(google, PROJECT, print), NOW)
+    cloud.resources |= cluster_with(EMAIL, labels(left=DAY))
+    ((_, failure),) = Remover(google, print).remove(found)
+    assert failure == "the nodes of cluster gke-cluster-control-plane-fedcba9 use it"
+    assert cloud.deleted == []
 
 
 def test_a_resource_with_only_the_name_of_an_interrupted_one_is_not_a_leftover(cloud, google):
     cloud.resources = google_resources.cluster("gke-cluster-control-plane-1a2b3c4", THEIRS)
-    assert leftovers(inventory(google, PROJECT, print), NOW, {"gke-cluster-control-plane-1a2b3c4"}) == []
+    assert leftovers(inventory(google, PROJECT, print), NOW, {"gke-cluster-control-plane-1a2b3c4": None}) == []
 
 
 def test_of_two_stacks_only_the_expired_one_is_removed(cloud, remove):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_the_auth_plugin_is_run_as_the_kubeconfig_runs_it(access, tmp_path):
 )  # fmt: skip
 def test_credentials_that_the_auth_plugin_does_not_read_are_a_problem(no_environment, keys, setting, instead):
     (problem,) = identity_problems(access_of(keys))
-    assert re.match(rf"{setting}.* is set, and gke-gcloud-auth-plugin does not read it, so", problem.message)
+    assert re.match(rf"{setting}.* is set, but gke-gcloud-auth-plugin does not read it, so", problem.message)
     assert "secret" not in problem.message
     assert instead in problem.commands[0]
 
@@ -213,6 +214,15 @@ def test_a_service_account_that_exists_already_is_a_problem(cloud, found):
     assert "service account shapebench-8cpu-16gb-nodes exists already" in message
     assert "shapebench janitor --project acme --stack 8cpu-16gb" in message
     assert f"gcloud iam service-accounts delete {email} --project acme  # if no stack uses it" in message
+
+
+@pytest.mark.parametrize(("minutes", "side"), [(45, "behind"), (-45, "ahead of")])
+def test_a_clock_by_which_the_lease_would_be_wrong_is_a_problem(cloud, found, count, minutes, side):
+    cloud.ahead = timedelta(minutes=minutes)
+    assert count() == 1
+    assert f"this machine's clock is 45 minutes {side} Google's, so the stack's lease would end at the wrong" in found()
+    cloud.ahead = timedelta(minutes=minutes / 9)
+    assert count() == 0
 
 
 def test_all_problems_are_in_one_message(cloud, found):

@@ -58,6 +58,8 @@ class ProcessCluster:
         self.during: Callable[[ProcessCluster], None] | None = None
         self.corrupt_reads = 0
         self.refuses_commands = False
+        self.pod_unreachable = False
+        self.unreachable = False
         self.node = "node-b"
         self.left_behind: list[str] = []
         self.disruption: Json | None = None
@@ -72,6 +74,7 @@ class ProcessCluster:
         self.pod.start()
 
     def delete_job(self, name: str) -> None:
+        self._require_reachable()
         self.deleted.append(name)
         self.left_behind = [left for left in self.left_behind if left != name]
         if name == self.name and self.pod:
@@ -80,14 +83,21 @@ class ProcessCluster:
             self.name = ""
 
     def jobs(self, selector: str) -> list[Json]:
-        there = [*self.left_behind, *filter(None, [self.name])]
+        self._require_reachable()
+        there: list[Json] = [{"metadata": {"name": name}} for name in self.left_behind]
+        there += [self.job] if self.name else []
         wanted = selector.removeprefix("batch.kubernetes.io/job-name=")
-        return [{"metadata": {"name": name}} for name in there if wanted in {selector, name}]
+        return [job for job in there if wanted in {selector, job["metadata"]["name"]}]
+
+    def _require_reachable(self) -> None:
+        if self.unreachable:
+            raise ClusterError("the cluster's API could not be reached for 600 s (MaxRetryError)")
 
     def pods(self, selector: str) -> list[Json]:
+        self._require_reachable()
         if not selector.startswith("batch.kubernetes.io/job-name="):
             return self.servers
-        if not self.name or self.pod is None:
+        if not self.name or self.pod is None or self.name != selector.removeprefix("batch.kubernetes.io/job-name="):
             return []
         metadata = {"name": f"{self.name}-x", "uid": f"uid-{self.name}"}
         status = self.pod.status()
@@ -116,6 +126,8 @@ class ProcessCluster:
             done = self.server.execute(container, list(command))
         elif not self.name or self.pod is None:
             raise NotFoundError("there is no such pod")
+        elif self.pod_unreachable:
+            raise ClusterError("the pod could not be reached for 600 s (503)")
         else:
             done = self.pod.execute(container, list(command))
         if done.returncode:

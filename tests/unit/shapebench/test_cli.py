@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 
 import pandas as pd
@@ -557,13 +558,42 @@ def test_output_fits_the_terminal_and_breaks_no_word(store, monkeypatch, argumen
     lines = (fitted.stdout + fitted.stderr).splitlines()
     # A path can be longer than the room beside its title.
     assert [line for line in lines if len(line) > columns and len(line.split()[-1]) < columns / 2] == []
-    assert set((fitted.stdout + fitted.stderr).split()) <= set((whole.stdout + whole.stderr).split())
+    assert set(fitted.stdout.split()) <= set(whole.stdout.split())
 
 
-def test_no_text_of_a_results_store_steers_the_terminal(tmp_path):
+STEERING = "\x1b]0;pwned\x07 the server \u202ddied \x9b2J\x7f \U000e0041"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (("runs",), "stderr"),
+        (("runs", "--format", "json"), "stdout"),
+        (("show",), "stdout"),
+        (("verdict",), "stderr"),
+        (("verdict", "--format", "markdown"), "stderr"),
+        (("verdict", "--format", "json"), "stdout"),
+    ],
+)
+def test_no_text_of_a_results_store_steers_the_terminal(tmp_path, arguments, where):
     store = ResultsStore(str(tmp_path / "results"))
-    hostile = Validity(verdict="invalid", reasons=("\x1b]0;pwned\x07 the server \u202ddied",))
-    write_run(store, make_manifest(SMOKE, validity=hostile), make_rows(SMOKE, Server(capacity_rps=30, service_ms=20)))
-    result = invoke("runs", "--results", store.uri)
-    assert "the server" in result.stderr
-    assert not {"\x1b", "\x07", "\u202d"} & set(result.stdout + result.stderr)
+    hostile = Validity(verdict="invalid", reasons=(STEERING,))
+    rows = make_rows(SMOKE, Server(capacity_rps=30, service_ms=20))
+    write_run(store, make_manifest(SMOKE, validity=hostile), rows)
+    manifest = make_manifest(SMOKE)
+    serving = manifest.serving.model_copy(update={"server": STEERING, "server_version": STEERING})
+    write_run(store, manifest.model_copy(update={"serving": serving}), rows)
+    result = invoke(*arguments, "--results", store.uri)
+    assert "the server" in getattr(result, where)
+    categories = {unicodedata.category(each) for each in result.stdout + result.stderr if each != "\n"}
+    assert not categories & {"Cc", "Cf"}
+    if arguments[-1] == "json":
+        assert any(STEERING in each for each in strings_in(json.loads(result.stdout))), "its value is the same"
+
+
+def strings_in(value):
+    """Every text in a JSON document."""
+    if isinstance(value, str):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings_in(each)

@@ -52,6 +52,27 @@ def test_a_pulumi_of_the_users_own_is_found_with_its_version(
     assert findings["Python language host"].state == "ok"
 
 
+@pytest.mark.parametrize(
+    ("variables", "state", "said"),
+    [
+        ({}, "note", "no passphrase"),
+        ({"PULUMI_CONFIG_PASSPHRASE": ""}, "note", "an empty passphrase"),
+        ({"PULUMI_CONFIG_PASSPHRASE": "hunter2"}, "ok", "your passphrase"),
+        ({"PULUMI_CONFIG_PASSPHRASE_FILE": "/their/file"}, "ok", "file:///theirs"),
+    ],
+)
+def test_a_backend_of_files_needs_a_passphrase(
+    nothing_installed: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], state: str, said: str
+):
+    for name, value in {"PULUMI_BACKEND_URL": "file:///theirs", **variables}.items():
+        monkeypatch.setenv(name, value)
+    backend = found(nothing_installed)["backend"]
+    assert backend.state == state
+    assert said in backend.found
+    assert "PULUMI_CONFIG_PASSPHRASE" in backend.mend or state == "ok"
+    assert "hunter2" not in str(backend)
+
+
 def test_a_backend_is_shown_without_its_secrets(nothing_installed: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "https://user:hunter2@example.org/state?token=hunter3")
     assert found(nothing_installed)["backend"].found == "yours, https://example.org/state"
@@ -107,6 +128,7 @@ def test_a_port_taken_by_another_program_is_shown_with_its_process():
         ("gke-gcloud-auth-plugin", "apt-get install google-cloud-cli-gke-gcloud-auth-plugin"),
         ("Google credentials", "gcloud auth application-default login"),
         ("Pulumi's gcp plugin", "pulumi plugin install resource gcp"),
+        ("Pulumi's kubernetes plugin", "pulumi plugin install resource kubernetes"),
     ],
 )
 def test_what_only_gke_stacks_need_is_optional_and_comes_with_its_mend(tmp_path: Path, what: str, mend: str):
@@ -122,12 +144,20 @@ def test_what_gke_stacks_need_is_found_where_it_is_installed(
     for program in ("gcloud", "gke-gcloud-auth-plugin"):
         write_script(tmp_path / "bin" / program, "exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:/usr/bin:/bin")
-    (tmp_path / f".pulumi/plugins/resource-gcp-v{metadata.version('pulumi-gcp')}").mkdir(parents=True)
+    for plugin in ("gcp", "kubernetes"):
+        version = metadata.version(f"pulumi-{plugin}")
+        (tmp_path / f".pulumi/plugins/resource-{plugin}-v{version}").mkdir(parents=True)
     credentials = tmp_path / ".config/gcloud/application_default_credentials.json"
     credentials.parent.mkdir(parents=True)
     credentials.write_text('{"type": "authorized_user", "refresh_token": "hunter2"}')
     findings = found(nothing_installed)
-    for what in ("gcloud", "gke-gcloud-auth-plugin", "Google credentials", "Pulumi's gcp plugin"):
+    for what in (
+        "gcloud",
+        "gke-gcloud-auth-plugin",
+        "Google credentials",
+        "Pulumi's gcp plugin",
+        "Pulumi's kubernetes plugin",
+    ):
         assert findings[what].state == "ok"
     assert findings["Google credentials"].found.startswith("authorized_user")
     assert "hunter2" not in str(findings)

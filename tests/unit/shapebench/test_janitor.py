@@ -59,6 +59,25 @@ def test_with_yes_leftovers_are_removed_and_it_exits_with_0(cloud):
     assert "removed" in done.stdout
 
 
+def test_leases_are_judged_by_googles_clock(cloud):
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", DAY)
+    cloud.ahead = 2 * DAY
+    assert run().exit_code == 3, "by Google's clock it has expired"
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
+    cloud.ahead = -2 * DAY
+    assert run("--yes").exit_code == 0, "by Google's clock it has not"
+    assert cloud.deleted == []
+
+
+def test_without_googles_time_no_lease_is_judged(cloud):
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
+    cloud.ahead = None
+    done = run("--yes")
+    assert done.exit_code == 1
+    assert "so nothing was removed: no answer of Google's says what time it is" in done.stderr
+    assert cloud.deleted == []
+
+
 def test_a_failed_removal_is_named_and_exits_with_4(cloud):
     cloud.resources = google_resources.disk("d", labels())
     cloud.operation_error = {"errors": [{"message": "it is stuck"}]}

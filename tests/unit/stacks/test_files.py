@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from stacks import files
 from stacks.explain import SettingsError
 from stacks.files import PROJECT_FILE, STACKS_DIR, load_settings, stack_names, with_defaults
 from stacks.settings import Settings
@@ -55,3 +56,11 @@ def test_a_stack_that_sets_one_key_of_a_section_keeps_the_defaults_of_the_others
     values = with_defaults({"local": {"restPort": 8511}})
     assert values["local"] == {"server": "auto", "restPort": 8511, "grpcPort": 8500, "startTimeoutS": 180}
     assert values["model"] == {"weights": "auto"}
+
+
+def test_an_empty_stack_file_lacks_its_settings(tmp_path, monkeypatch):
+    """`pulumi stack init` of a new name makes one."""
+    (tmp_path / "Pulumi.new.yaml").touch()
+    monkeypatch.setattr(files, "STACKS_DIR", tmp_path)
+    with pytest.raises(SettingsError, match=r"shapebench:platform"):
+        load_settings("new")

@@ -34,20 +34,22 @@ def archive_of(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Releases:
-    """A server of releases on the loopback, and pins that point to it."""
+    """A server of releases on the loopback, and pins that point to it and, unless told otherwise, name its archive."""
 
     pins: Pins
     folder: Path
 
-    def publish(self, files: dict[str, bytes] = WHOLE, checksum: str | None = None) -> str:
+    def publish(self, files: dict[str, bytes] = WHOLE, pinned: str | None = None) -> str:
         archive = release.archive_name(self.pins)
         assert archive is not None
         content = archive_of(files)
         (self.folder / archive).write_bytes(content)
-        sums = f"{'0' * 64}  another.tar.gz\n{checksum or hashlib.sha256(content).hexdigest()}  {archive}\n"
+        checksum = hashlib.sha256(content).hexdigest()
+        sums = f"{'0' * 64}  another.tar.gz\n{checksum}  {archive}\n"
         (self.folder / f"pulumi-{self.pins.pulumi}-checksums.txt").write_text(sums)
+        self.pins = replace(self.pins, pulumi_sha256={archive: pinned or checksum})
         return archive
 
 

@@ -79,6 +79,26 @@ def test_with_a_passphrase_file_of_the_users_own_no_passphrase_is_set(shell: str
     assert "PULUMI_CONFIG_PASSPHRASE" not in environment
 
 
+CHOOSE_LATER = ". tools/env.sh && export PULUMI_BACKEND_URL=s3://theirs {} && . tools/env.sh"
+
+
+def test_a_backend_that_is_chosen_later_does_not_get_the_empty_passphrase(shell: str, checkout: Path):
+    environment = source(shell, checkout, script=CHOOSE_LATER.format(""))
+    assert environment["PULUMI_BACKEND_URL"] == "s3://theirs"
+    assert "PULUMI_CONFIG_PASSPHRASE" not in environment
+
+
+def test_a_passphrase_that_is_chosen_later_is_kept(shell: str, checkout: Path):
+    environment = source(shell, checkout, script=CHOOSE_LATER.format("PULUMI_CONFIG_PASSPHRASE=theirs"))
+    assert environment["PULUMI_CONFIG_PASSPHRASE"] == "theirs"
+
+
+def test_an_empty_passphrase_of_the_users_own_is_kept(shell: str, checkout: Path):
+    twice = ". tools/env.sh && . tools/env.sh"
+    environment = source(shell, checkout, script=twice, PULUMI_BACKEND_URL="s3://theirs", PULUMI_CONFIG_PASSPHRASE="")
+    assert environment["PULUMI_CONFIG_PASSPHRASE"] == ""
+
+
 def test_sourcing_it_twice_changes_nothing_more(shell: str, checkout: Path):
     assert source(shell, checkout) == source(shell, checkout, script=". tools/env.sh && . tools/env.sh")
 
@@ -143,11 +163,11 @@ def test_a_salt_stays_where_secrets_need_it(shell: str, checkout: Path):
     assert stack_file.read_text() == SETTINGS + secret + SALT
 
 
-def test_a_salt_stays_in_a_backend_of_the_users_own(shell: str, checkout: Path):
+def test_a_salt_is_removed_with_a_backend_of_the_users_own_too(shell: str, checkout: Path):
     stack_file = pulumi_that_writes(checkout, SALT)
     environment = source(shell, checkout, script=RUN_PULUMI, PULUMI_BACKEND_URL="s3://theirs")
-    assert stack_file.read_text() == SETTINGS + SALT
-    assert "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER" not in environment
+    assert stack_file.read_text() == SETTINGS
+    assert environment["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] == "true"
 
 
 def test_pulumis_exit_status_is_kept(shell: str, checkout: Path):
@@ -155,3 +175,14 @@ def test_pulumis_exit_status_is_kept(shell: str, checkout: Path):
     write_script(checkout / ".tools/bin/pulumi", "exit 3")
     script = "set +e; . tools/env.sh; pulumi up; export STATUS=$?"
     assert source(shell, checkout, script=script)["STATUS"] == "3"
+
+
+def test_a_stack_that_is_not_there_is_answered_with_the_command_that_creates_it(shell: str, checkout: Path):
+    pulumi_that_writes(checkout, "")
+    (checkout / "stacks/Pulumi.8cpu-16gb.yaml").touch()
+    write_script(checkout / ".tools/bin/pulumi", "exit 6")
+    script = "set +e; . tools/env.sh; pulumi up 2> said; export STATUS=$?"
+    assert source(shell, checkout, script=script)["STATUS"] == "6"
+    said = (checkout / "said").read_text()
+    assert "`pulumi stack init NAME`" in said
+    assert said.endswith(" name 8cpu-16gb local\n")

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,13 @@ def test_the_pinned_pulumi_is_the_one_that_the_go_module_builds():
 def test_the_oldest_pulumi_accepted_from_path_is_not_older_than_the_python_sdk():
     pinned = (ROOT / "tools/requirements/run.txt").read_text().partition("\npulumi==")[2].split()[0]
     assert parse_version(pinned) == load_pins().pulumi_oldest_on_path
+
+
+def test_every_pinned_archive_is_of_the_pinned_release():
+    pins = load_pins()
+    for archive, sha256 in pins.pulumi_sha256.items():
+        assert re.fullmatch(rf"pulumi-v{re.escape(pins.pulumi)}-(linux|darwin)-(x64|arm64)\.tar\.gz", archive)
+        assert re.fullmatch("[0-9a-f]{64}", sha256)
 
 
 def test_a_key_changes_with_content_name_and_facts_but_not_with_order(tmp_path: Path):

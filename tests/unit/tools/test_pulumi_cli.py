@@ -1,4 +1,6 @@
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,11 +109,21 @@ def test_a_refused_release_keeps_the_earlier_installation(bare_path, releases, c
     ensure_pulumi(checkout, releases.pins)
     with (checkout / "tools/versions.toml").open("a") as file:
         file.write("# changed\n")
-    releases.publish(checksum="f" * 64)
+    releases.publish(pinned="f" * 64)
     with pytest.raises(SetupError, match="damaged or replaced"):
         ensure_pulumi(checkout, releases.pins)
     assert (checkout / ".tools/bin/pulumi").exists()
     assert not list((checkout / ".tools").glob("unfinished-*"))
+
+
+def test_a_release_without_a_pin_is_not_installed_and_the_error_has_the_line_to_add(
+    bare_path, releases, checkout: Path
+):
+    archive = releases.publish()
+    line = f'add "{archive}" = "{releases.pins.pulumi_sha256[archive]}" to sha256 in tools/versions.toml'
+    with pytest.raises(SetupError, match=f"(?s)not pinned, so it is not installed .*{re.escape(line)}.* or Go 1"):
+        ensure_pulumi(checkout, replace(releases.pins, pulumi_sha256={}))
+    assert not (checkout / ".tools/bin").exists()
 
 
 def test_files_of_a_killed_run_are_removed(bare_path, releases, checkout: Path):

@@ -11,12 +11,11 @@ from tools.pins import load_pins
 
 def install(releases, archive: str, into: Path) -> None:
     into.mkdir()
-    checksum = release.published_checksum(releases.pins, archive)
-    assert checksum is not None
-    release.install_release(releases.pins, archive, checksum, into)
+    assert release.published_checksum(releases.pins, archive) is not None
+    release.install_release(releases.pins, archive, into)
 
 
-def test_of_a_release_with_the_right_checksum_only_the_needed_files_are_installed(releases, tmp_path: Path):
+def test_of_the_pinned_release_only_the_needed_files_are_installed(releases, tmp_path: Path):
     install(releases, releases.publish(), tmp_path / "bin")
     assert sorted(path.name for path in (tmp_path / "bin").iterdir()) == sorted(release.RELEASE_FILES)
     assert (tmp_path / "bin/pulumi").read_bytes() == b"pulumi"
@@ -24,8 +23,8 @@ def test_of_a_release_with_the_right_checksum_only_the_needed_files_are_installe
     assert not (tmp_path / "outside").exists()
 
 
-def test_a_release_with_a_wrong_checksum_is_refused_and_no_file_of_it_stays(releases, tmp_path: Path):
-    archive = releases.publish(checksum="f" * 64)
+def test_a_release_that_its_server_vouches_for_and_no_pin_is_refused_and_no_file_of_it_stays(releases, tmp_path: Path):
+    archive = releases.publish(pinned="f" * 64)
     with pytest.raises(SetupError, match="damaged or replaced"):
         install(releases, archive, tmp_path / "bin")
     assert list((tmp_path / "bin").iterdir()) == []
@@ -40,7 +39,7 @@ def test_a_release_without_the_python_host_is_refused(releases, tmp_path: Path):
 
 def test_a_checksum_file_without_the_archive_is_an_error(releases):
     releases.publish()
-    with pytest.raises(SetupError, match="cannot be checked"):
+    with pytest.raises(SetupError, match="there is no such archive"):
         release.published_checksum(releases.pins, "pulumi-v0-plan9-mips.tar.gz")
 
 

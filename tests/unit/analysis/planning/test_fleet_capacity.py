@@ -71,7 +71,7 @@ def test_every_reduced_fleet_keeps_a_client(memoryless):
 
 
 def test_clients_that_spread_requests_as_in_the_run_change_nothing(memoryless):
-    assert effect(memoryless, RANDOM, RANDOM, None).at(4) == pytest.approx(1)
+    assert effect(memoryless, RANDOM, RANDOM, None).at(4) == pytest.approx(1, rel=0.05)
 
 
 def test_many_clients_are_worse_than_one_that_takes_turns(memoryless):

@@ -51,7 +51,7 @@ def test_a_few_light_levels_never_predict_a_collapse():
     points = [always(1, 74), always(2, 117), always(3, 197)]
     law = fit(points, 8)
     assert law.limit_rps == pytest.approx(max(point.rps for point in points), rel=0.1)
-    assert law.rps(always(50, 1)) == pytest.approx(law.limit_rps)
+    assert law.rps(always(50, 1).present) == pytest.approx(law.limit_rps)
 
 
 def test_the_error_of_a_law_is_that_of_its_throughput():
@@ -59,7 +59,8 @@ def test_the_error_of_a_law_is_that_of_its_throughput():
     points = [always(n, 60 * n * (1 + 0.1 * (-1) ** n)) for n in (1, 2, 3, 4, 50, 51)]
     law = fit(points, 64)
     assert law.error == pytest.approx(0.1, abs=0.03)
-    assert np.sqrt(np.mean([(law.rps(point) / point.rps - 1) ** 2 for point in points])) == pytest.approx(law.error)
+    errors = [law.rps(point.present) / point.rps - 1 for point in points]
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(law.error)
 
 
 def test_a_coefficient_that_would_be_negative_is_none():

@@ -11,12 +11,12 @@ from analysis.planning.sizing import NoFleetError, Sizing, lost_nodes
 RELATIVE = (None, lambda _: 0.8, lambda nodes: 0.5 + 0.5 / nodes, lambda nodes: min(1.2, 0.9 + nodes / 100))
 sizings = st.builds(
     Sizing,
-    node_rps=st.floats(0.5, 200),
+    node_rps=st.floats(1, 200),
     relative=st.sampled_from(RELATIVE),
     headroom=st.floats(0, 1),
     zones=st.integers(1, 5),
 )
-loads = st.floats(0.1, 5000)
+loads = st.floats(0.1, 2000)
 
 
 @given(sizings, loads)

@@ -1,11 +1,13 @@
 """What `shapebench export` writes, read back by the programs that it is for."""
 
+import csv
 import json
 import re
 from io import BytesIO
 from xml.etree import ElementTree as ET
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -72,6 +74,31 @@ def test_rows_are_all_there_with_the_contracts_columns(exported):
             assert len(table) == sum(run.summary.rows_by_phase.values())
             hold = table[(table["phase"] == run.manifest.counted_phase) & table["ok"]]
             assert hold["latency_us"].max() / 1000 == pytest.approx(run.summary.max_ms)
+
+
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "－1")
+
+
+def test_no_cell_of_a_csv_is_a_formula_for_a_spreadsheet(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    rows = make_rows(SMOKE, Server(40, 20))
+    errors = pa.array([*FORMULAS, *([None] * (rows.num_rows - len(FORMULAS)))])
+    for name in ("error", "backend"):
+        rows = rows.set_column(rows.schema.get_field_index(name), name, errors)
+    manifest = make_manifest(SMOKE)
+    serving = manifest.serving.model_copy(update={"image": "=1+1", "server_version": "@SUM(A1)"})
+    changes = {"serving": serving, "software": {"=1+1": "-1"}, "git_commit": "+1"}
+    run_id = write_run(store, manifest.model_copy(update=changes), rows).run_id
+    write_export(collect(store, Asked()), tmp_path / "export", store)
+    cells = []
+    for path in (tmp_path / "export").rglob("*.csv"):
+        with path.open(newline="", encoding="utf-8") as file:
+            cells += [cell for line in csv.reader(file) for cell in line]
+    texts = [cell for cell in cells if not re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?|-?inf", cell)]
+    assert [text for text in texts if text.startswith(tuple("=+-@\t\r\n＝＋－＠"))] == []
+    assert {f"'{each}" for each in FORMULAS} <= set(texts)
+    kept = pd.read_parquet(tmp_path / f"export/rows/{run_id}.parquet")
+    assert set(FORMULAS) <= set(kept["error"]), "Parquet is read by no spreadsheet"
 
 
 def test_every_chart_of_the_report_is_a_picture_that_needs_no_page(exported):

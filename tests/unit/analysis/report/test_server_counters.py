@@ -37,7 +37,7 @@ def test_batching_is_reported_only_where_there_are_batches():
 
 def test_a_replica_that_answered_no_request_is_named():
     idle = replace(B, ok=0, failed=0, latency_ms=None, runtime_ms=None)
-    assert "serving-b answered no request in the phase that counts." in said(replace(PAIR, replicas=(A, idle)))
+    assert "serving-b answered no request in the counted phase." in said(replace(PAIR, replicas=(A, idle)))
     assert "answered no request" not in said(PAIR)
 
 
@@ -51,5 +51,5 @@ def test_the_table_has_a_row_for_each_replica_and_an_unknown_value_is_not_zero()
     assert len(first) == len(table.columns)
     assert first == ("serving-a", "30", "75.00", "0", "100", "80.0", "–", "–")
     assert second[1:4] == ("10", "25.00", "2")
-    assert "the phase that counts" in table.caption
+    assert "the counted phase" in table.caption
     assert "warm-up included" in counters_table("8cpu-16gb", replace(PAIR, whole_run=True)).caption

@@ -32,7 +32,7 @@ def test_intervals_hold_the_truth_in_about_95_of_100_runs(name):
     regime, runs = BY_NAME[name], 100
     p99_ms = regime.true_p99_ms()
     held = {"goodput": 0, "p99": 0}
-    for [rows] in regime.stores(runs, seed=11):
+    for rows in regime.runs(runs, seed=11):
         found = run_figures("run", cells_of(rows, (0.99,)))
         held["goodput"] += found.goodput_rps.low <= regime.goodput_rps <= found.goodput_rps.high
         held["p99"] += found.quantiles_ms[0.99].low <= p99_ms <= found.quantiles_ms[0.99].high

@@ -321,6 +321,17 @@ def test_resources_in_the_cluster_are_deleted_with_it(base):
     assert not any(goes_with(each) for each in base.resources if each.typ.startswith("gcp:"))
 
 
+def test_rows_that_were_left_in_the_cluster_are_fetched_before_it_and_its_servers_are_deleted(base):
+    unfetched, test = base.one("kubernetes:UnfetchedRows"), base.one("kubernetes:LoadTest")
+    # The engine deletes what depends on a resource before that resource, and skips what is deleted with another one.
+    assert unfetched.urn in test.depends_on
+    assert {base.one("core/v1:Namespace").urn, base.one("apps/v1:Deployment").urn} <= unfetched.depends_on
+    platform = next(each for each in base.resources if each.urn == unfetched.parent)
+    assert (unfetched.deleted_with, platform.deleted_with) == ("", "")
+    for name in ("namespace", "stack", "results", "workDir", "kubeconfig"):
+        assert unfetched.inputs[name] == test.inputs[name]
+
+
 def test_the_cost_is_known_in_a_preview():
     cost = platform_cost("8cpu-16gb", load_settings("8cpu-16gb"))
     assert json.loads(json.dumps(cost)) == cost

@@ -117,6 +117,12 @@ def test_the_load_test_uses_the_same_context():
     assert test["results"] == "/checkout/results"
 
 
+def test_so_do_the_rows_that_it_may_leave():
+    recorder = recorded(cluster_with(context="kind-lab"))
+    unfetched, test = recorder.inputs["cluster-unfetched-rows"], recorder.inputs["cluster-load-test-run"]
+    assert unfetched == {name: test[name] for name in ("context", "namespace", "stack", "results", "workDir")}
+
+
 def test_over_grpc_the_load_test_uses_the_headless_service_and_an_image_that_has_grpc():
     test = recorded(settings_with(serving={"protocol": "grpc", "interOp": 2})).inputs["cluster-load-test-run"]
     assert test["baseUrl"] == "grpc://tf-serving-grpc.shapebench.svc:8500"

@@ -221,6 +221,17 @@ def overloaded(run: Run) -> None:
     run.latency += (0.2 * run.due).astype("int64")
 
 
+def stepping(run: Run) -> None:
+    """Half-way a neighbour comes, and every answer takes half as long again."""
+    run.latency[run.due > np.median(run.due)] *= 3
+    run.latency //= 2
+
+
+def jammed(run: Run) -> None:
+    """At a fifth of the test, every answer begins to take ten times as long."""
+    run.latency[run.due > np.quantile(run.due, 0.2)] *= 10
+
+
 def clock_set(run: Run) -> None:
     run.health["clock_step_ms"] = 1500.0
 
@@ -238,7 +249,7 @@ def all_failed(run: Run) -> None:
 
 
 def refused_calls(run: Run) -> None:
-    """In the ramp only: a capacity search, too, refuses before the phase that counts."""
+    """In the ramp only: a capacity search, too, refuses before the counted phase."""
     run.error[np.flatnonzero(run.phase == "ramp")[:3]] = "grpc_no_thread"
 
 
@@ -263,6 +274,8 @@ SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (drifting, CLOSED, "did not settle: median latency rose"),
     (drifting, OPEN, "did not settle: median latency rose"),
     (warming, OPEN, "did not settle: median latency fell"),
+    (stepping, OPEN, "did not settle: median latency rose by"),
+    (jammed, POISSON, "did not settle: median latency rose by"),
     (overloaded, POISSON, "did not settle: median latency rose"),
     (clock_set, OPEN, "wall clock was set by 1500 ms"),
     (clock_backwards, OPEN, "sent before they were due"),

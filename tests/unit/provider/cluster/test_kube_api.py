@@ -118,7 +118,8 @@ def test_a_cancelled_update_retries_for_a_short_time_only(server: ScriptedApi, m
     cancelled = threading.Event()
     cancelled.set()
     server.answers = [None] * 1000
-    with pytest.raises(ClusterError, match="could not be reached for 0 s") as failure:
+    mend = "check this machine's network and `kubectl cluster-info`, and run the command again when the cluster answers"
+    with pytest.raises(ClusterError, match=f"could not be reached for 0 s .*; {mend}$") as failure:
         api(server, cancelled).pods("")
     assert SECRET not in str(failure.value)
 
@@ -170,6 +171,7 @@ def test_an_error_without_end_says_why_of_both_ways_and_shows_no_header(server: 
     with pytest.raises(ClusterError) as failure:
         ask(api(server), retry_s=0)
     assert "the pod could not be reached for 0 s (403 a command in a pod needs" in str(failure.value)
+    assert str(failure.value).endswith("and run the command again when `kubectl exec` works")
     assert "but the answer was 403 Forbidden; 503 error trying to reach service)" in str(failure.value)
     assert "Content-Length" not in str(failure.value)
     assert SECRET not in str(failure.value)
@@ -208,7 +210,9 @@ def test_commands_use_the_trust_store_of_requests(tmp_path: Path, monkeypatch: p
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used_is_not_quoted(text: str) -> None:
-    with pytest.raises(ClusterError, match="the kubeconfig cannot be read: it is invalid") as failure:
+    with pytest.raises(
+        ClusterError, match="the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid"
+    ) as failure:
         KubeApi(Access(text), "ns", threading.Event(), id)
     assert SECRET not in str(failure.value)
     assert failure.value.__suppress_context__

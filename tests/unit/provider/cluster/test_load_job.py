@@ -9,7 +9,7 @@ import pytest
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.validity.servers import Servers, server_change_reasons
 from loadtest.run import pod as layout
-from provider.cluster.load_job import GENERATOR, SIDECAR, job, jobs_selector
+from provider.cluster.load_job import GENERATOR, SIDECAR, job, jobs_selector, plan_of, token_of
 from provider.cluster.pod_status import exit_code, killed_by, loss_reason, pending_reason, termination_reason
 from provider.cluster.server_pods import ServerPod, image_of, server_pods
 from provider.load_test_inputs import ClusterLoadTestInputs
@@ -33,7 +33,7 @@ INPUTS = ClusterLoadTestInputs.model_construct(
     node_selector={"shapebench/pool": "load"},
     start_timeout_s=600,
 )
-JOB = job(INPUTS, RUN_ID, PLAN, "the token")
+JOB = job(INPUTS, RUN_ID, PLAN, "the token", {"shapebench/run": "{}"})
 POD: dict[str, Any] = JOB["spec"]["template"]["spec"]
 CONTAINERS = [*POD["initContainers"], *POD["containers"]]
 
@@ -47,6 +47,12 @@ def test_one_run_is_one_pod_that_is_never_restarted() -> None:
 def test_a_job_that_nobody_watches_any_more_ends_and_is_deleted() -> None:
     assert JOB["spec"]["activeDeadlineSeconds"] > 600 + PLAN.timeout_s
     assert JOB["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+def test_a_later_update_reads_plan_and_token_from_the_job() -> None:
+    assert plan_of(JOB) == PLAN
+    assert token_of(JOB) == "the token"
+    assert JOB["metadata"]["annotations"] == {"shapebench/run": "{}"}
 
 
 def test_the_pod_has_the_label_that_the_server_admits_and_its_stacks() -> None:
@@ -64,7 +70,7 @@ def test_the_pod_runs_on_the_nodes_of_the_stacks_load_pool() -> None:
 
 def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_master() -> None:
     plan = replace(PLAN, processes=3)
-    containers = job(INPUTS, RUN_ID, plan, "the token")["spec"]["template"]["spec"]["containers"]
+    containers = job(INPUTS, RUN_ID, plan, "the token", {})["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
@@ -89,9 +95,10 @@ def test_the_pod_has_no_credentials_for_the_cluster() -> None:
     assert POD["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
 
 
-def test_the_sidecar_outlives_the_test_by_the_time_a_connection_may_be_lost() -> None:
+def test_the_sidecar_outlives_the_test_by_a_night() -> None:
     sidecar = next(container for container in POD["containers"] if container["name"] == SIDECAR)
-    assert float(sidecar["command"][-2]) > PLAN.timeout_s + 600
+    assert float(sidecar["command"][-2]) >= PLAN.timeout_s + 12 * 3600
+    assert JOB["spec"]["activeDeadlineSeconds"] >= float(sidecar["command"][-2])
 
 
 def test_the_sidecar_alone_gets_the_token_and_listens_at_the_address_of_the_pod() -> None:

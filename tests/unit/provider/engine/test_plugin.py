@@ -9,6 +9,7 @@ import pytest
 from pulumi.runtime.proto import provider_pb2
 
 from provider.engine.plugin import _Servicer
+from provider.engine.properties import to_plain
 from provider.resource import PartialFailureError, ResourceError
 
 REQUESTS = {
@@ -68,3 +69,18 @@ def test_a_partial_failure_has_the_state_that_the_engine_stores() -> None:
     assert name == "grpc-status-details-bin"
     assert b"ErrorResourceInitFailed" in status
     assert b"smoke" in status
+
+
+def test_a_deletion_gets_the_secret_inputs_that_are_no_outputs() -> None:
+    received = []
+
+    class Recording(sdk.Provider):
+        async def delete(self, request: sdk.DeleteRequest) -> None:
+            received.append(to_plain(request.properties))
+
+    request = provider_pb2.DeleteRequest(id="id-1")
+    request.properties.update({"namespace": "old"})
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "s3cr3t"}
+    request.old_inputs.update({"namespace": "new", "kubeconfig": secret})
+    asyncio.run(_Servicer([], "0.0.0", Recording(), "127.0.0.1:1").Delete(request, Context()))
+    assert received == [{"namespace": "old", "kubeconfig": "s3cr3t"}]

@@ -96,7 +96,7 @@ def test_a_run_that_fails_ends_the_update_and_names_those_that_are_stored() -> N
         run_repeats(5, operation(), run_once)
     assert str(failure.value) == (
         "run 3 of 5: the load test failed: the server stopped answering."
-        " Finished before it, valid and stored: id-1, id-2"
+        " The finished runs are valid and stored: id-1, id-2"
     )
 
 
@@ -110,7 +110,16 @@ def test_a_cancellation_between_two_runs_starts_no_further_one() -> None:
         return FinishedRun("id-1", {})
 
     with pytest.raises(
-        ResourceError, match=r"cancelled before run 2 of 5\. Finished before it, valid and stored: id-1"
+        ResourceError, match=r"cancelled before run 2 of 5\. The finished runs are valid and stored: id-1"
     ):
         run_repeats(5, operation(cancelled=cancelled), run_once)
     assert len(started) == 1
+
+
+def test_the_summary_has_the_figures_in_one_line_and_says_what_is_missing() -> None:
+    figures = {"goodput_rps": 22.6446, "p50_ms": 75.372, "p99_ms": 132.305, "requests": 247}
+    priced, unpriced, unanswered = finished(figures | {"usd_per_million_good": 1.97279}, figures, {"requests": 247})
+    measured = "22.6 good predictions/s, p50 75 ms, p99 132 ms over 247 requests, "
+    assert priced.summary == measured + "1.97 USD per million good predictions"
+    assert unpriced.summary == measured + "no price is known"
+    assert unanswered.summary == "no request was answered correctly in the counted phase"

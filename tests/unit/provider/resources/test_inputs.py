@@ -12,6 +12,7 @@ from components.gke.preflight import PreflightArgs
 from components.load_test.cluster import ClusterLoadTestRunArgs
 from components.load_test.local import LoadTestArgs
 from components.load_test.store_check import StoreCheckArgs
+from components.load_test.unfetched_rows import UnfetchedRowsArgs
 from components.serving.local_serving import LocalServingArgs
 from components.serving.model_export import ModelExportArgs
 from components.serving.server_cleanup import ServerCleanupArgs
@@ -25,6 +26,7 @@ from provider.resources.model_export import ModelExport
 from provider.resources.preflight import Preflight
 from provider.resources.server_cleanup import ServerCleanup
 from provider.resources.store_check import StoreCheck
+from provider.resources.unfetched_rows import UnfetchedRows
 from stacks.serving_variant import ServingVariant
 
 KINDS = [
@@ -36,6 +38,7 @@ KINDS = [
     (Preflight, PreflightArgs),
     (StoreCheck, StoreCheckArgs),
     (ServerCleanup, ServerCleanupArgs),
+    (UnfetchedRows, UnfetchedRowsArgs),
 ]
 # Not of the program: `check` sets them.
 RESOLVED = {"server_version"}

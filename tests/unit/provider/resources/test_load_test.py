@@ -1,16 +1,19 @@
 """What a load test leaves in the stack's state, and when it runs again."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from loadtest.result.outcome import Progress
 from provider.load_test_inputs import LoadTestInputs
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, PartialFailureError, Props, ResourceError
-from provider.resources.load_test import LoadTest
+from provider.resources.load_test import LoadTest, progress_reporter
 
 NOTHING = Operation(print, print)
+HEADLINE = {"p50_ms": 20.25, "p99_ms": 30.6, "requests": 40}
 
 
 class SecretInputs(LoadTestInputs):
@@ -35,7 +38,7 @@ class Scripted(LoadTest[SecretInputs]):
         self.runs += 1
         if self.broken:
             raise ResourceError("the load test failed")
-        return FinishedRun(run.run_id, {"goodput_rps": self.runs})
+        return FinishedRun(run.run_id, HEADLINE | {"goodput_rps": self.runs})
 
 
 @pytest.fixture
@@ -73,7 +76,8 @@ def test_a_finished_test_runs_again_when_a_trigger_changes_and_not_before(
 ) -> None:
     state = test.create(before, NOTHING)
     run_id = state["runId"]
-    outputs: Props = {"runId": run_id, "headline": {"goodput_rps": 1}, "runIds": [run_id]}
+    outputs: Props = {"runId": run_id, "headline": HEADLINE | {"goodput_rps": 1}, "runIds": [run_id]}
+    outputs |= {"summary": "1.0 good predictions/s, p50 20 ms, p99 31 ms over 40 requests, no price is known"}
     assert state == without_key(before) | outputs
     assert test.changed(state, before) == []
     assert test.changed(state, after) == ["rerun"]
@@ -81,7 +85,8 @@ def test_a_finished_test_runs_again_when_a_trigger_changes_and_not_before(
 
 def test_the_outputs_are_the_median_runs_and_the_ids_of_all(test: Scripted, before: Props) -> None:
     state = test.create(before | {"repeats": 3}, NOTHING)
-    assert state["headline"] == {"goodput_rps": 2}
+    assert state["headline"]["goodput_rps"] == 2
+    assert state["summary"].startswith("median of 3 runs: 2.0 good predictions/s, p50 20 ms, p99 31 ms")
     assert len(state["runIds"]) == 3
     assert state["runId"] == state["runIds"][1]
 
@@ -96,7 +101,7 @@ def test_after_a_failed_test_the_next_update_runs_it_whatever_the_settings(
 ) -> None:
     inputs: dict[str, Any] = request.getfixturevalue(settings)
     assert "runId" in test.changed(failed, inputs)
-    assert test.update(failed, inputs, NOTHING)["headline"] == {"goodput_rps": 3}
+    assert test.update(failed, inputs, NOTHING)["headline"]["goodput_rps"] == 3
 
 
 def test_nothing_runs_while_the_results_store_cannot_be_written(test: Scripted, before: Props, after: Props) -> None:
@@ -113,3 +118,33 @@ def test_a_first_test_that_fails_leaves_nothing(test: Scripted, before: Props) -
     with pytest.raises(ResourceError) as failure:
         test.create(before, NOTHING)
     assert not isinstance(failure.value, PartialFailureError)
+
+
+def shown_in(total_s: int) -> list[str]:
+    """What is shown of a test with a report a second, in three phases, that is answered from its third second on."""
+    shown: list[str] = []
+    logged: list[str] = []
+    report = progress_reporter(Operation(logged.append, shown.append))
+    for second in range(total_s):
+        phase = "warmup" if second < 5 else "ramp" if second < 10 else "hold"
+        p50_ms = None if second < 2 else 20.0
+        report(Progress(second, total_s, phase, users=4, requests=second, errors=0, rps=1.5, p50_ms=p50_ms))
+    assert logged == []
+    return shown
+
+
+@pytest.mark.parametrize("total_s", [13, 100, 300])
+def test_a_test_is_followed_in_some_twenty_lines_and_logs_none(total_s: int) -> None:
+    lines = shown_in(total_s)
+    assert min(10, total_s) < len(lines) <= 20 + 4
+    assert len(set(lines)) == len(lines)
+
+
+def test_what_begins_is_shown_at_once() -> None:
+    began = {int(line.split()[0]) for line in shown_in(300)} & set(range(11))
+    assert began == {0, 2, 5, 10}
+
+
+def test_a_long_test_is_shown_every_fifteen_seconds() -> None:
+    seconds = [int(line.split()[0]) for line in shown_in(3600)]
+    assert max(later - earlier for earlier, later in pairwise(seconds)) == 15

@@ -72,7 +72,7 @@ def test_credentials_that_the_auth_plugin_does_not_read_stop_the_update_even_whe
     cloud, inputs, operation, ask
 ):
     google = inputs["google"] | {"gcp:accessToken": TOKEN}
-    with pytest.raises(ResourceError, match="gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN is set, and") as caught:
+    with pytest.raises(ResourceError, match="gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN is set, but") as caught:
         Preflight().create(inputs | {"google": google, "ask": ask}, operation)
     assert "gcloud auth application-default login" in str(caught.value)
     assert TOKEN not in str(caught.value)

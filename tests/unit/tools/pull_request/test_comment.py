@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from tools.pull_request.comment import MARKER, compose
 from tools.pull_request.preview import Change, Preview
@@ -15,6 +16,9 @@ COST = {
     "pricesAsOf": "2026-11-24",
     "unpriced": [],
 }
+
+
+LINK = ("link_open", "link_close")
 
 
 def preview(stack: str = "8cpu-16gb", **changes: Any) -> Preview:
@@ -44,7 +48,7 @@ def test_each_stack_has_its_changes_and_its_cost_in_one_row():
     assert row(text, "local") == ["none", "–", "–"]
     assert text.startswith(MARKER)
     assert "0123456789" in text
-    assert "On-demand list prices of 2026-11-24" in text
+    assert "On-demand list prices of `2026-11-24`" in text
 
 
 def test_a_stack_without_a_preview_has_a_row_that_says_so():
@@ -54,7 +58,7 @@ def test_a_stack_without_a_preview_has_a_row_that_says_so():
 def test_a_sum_with_an_unpriced_item_is_a_lower_bound_and_names_the_item():
     text = comment(preview(cost={"serving": {"monthlyAtLeast": 5.0}, "test": {}, "unpriced": ["cluster fee"]}))
     assert row(text, "8cpu-16gb")[1] == "≥ 5.00"
-    assert "Not in the sums, because they have no price: cluster fee." in text
+    assert "Not in the sums, because they have no price: `cluster fee`." in text
 
 
 def test_problems_are_shown_unfolded():
@@ -81,6 +85,28 @@ def test_backticks_in_an_error_do_not_end_its_block(problem: str):
     closing = re.search(rf"^{opening[1]}$", inside, re.MULTILINE)
     assert closing is not None
     assert inside[: closing.start()].rstrip("\n") == problem.rstrip("\n")
+
+
+HOSTILE = "</summary><img src=x> `a` @everyone [b](https://evil.example) **c** a|b"
+
+
+def test_what_a_pull_request_names_is_shown_and_nothing_else():
+    change = Change(op="create", kind=HOSTILE, name=HOSTILE)
+    cost = COST | {"pricesAsOf": HOSTILE, "unpriced": [HOSTILE]}
+    text = comment(preview(HOSTILE, changes=(change,), cost=cost, problems=(HOSTILE,)), expected=[HOSTILE, "x`|y"])
+    table, _, _ = text.partition("<details>")
+    assert all(line.replace("\\|", "").count("|") == 5 for line in table.splitlines() if line.startswith("|"))
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    inline = [child for token in tokens for child in token.children or ()]
+    assert {child.type for child in inline} <= {"text", "code_inline", "strong_open", "strong_close", *LINK}
+    (link,) = (child.attrs["href"] for child in inline if child.type == "link_open")
+    assert link == RUN
+    blocks = "".join(token.content for token in tokens if token.type == "html_block")
+    assert "<img" not in blocks
+    assert blocks.count("</summary>") == 1
+    said = "".join(child.content for child in inline if child.type == "text")
+    assert "@everyone" not in said
+    assert "evil" not in said
 
 
 @pytest.mark.parametrize("names", [1, 100])

@@ -53,6 +53,29 @@ def test_the_law_of_a_loaded_server_has_its_error_and_its_limit(store, run):
     assert "with the fitted law as a line" in growth.drawing
 
 
+def corners(drawing):
+    """By how many degrees the law's line turns at each of its points, in the picture."""
+    [line] = re.findall(r'stroke-dasharray="5,3"[^>]* d="([^"]*)"|d="([^"]*)"[^>]*stroke-dasharray="5,3"', drawing)
+    points = np.array([pair.split(",") for pair in re.findall(r"[-\d.]+,[-\d.]+", "".join(line))], dtype=float)
+    steps = np.diff(points, axis=0)
+    directions = np.degrees(np.arctan2(*steps[np.hypot(*steps.T) > 0.2].T))
+    return np.abs((np.diff(directions) + 180) % 360 - 180)
+
+
+@pytest.mark.parametrize("runs", [("closed",), ("search",), ("closed", "search")], ids=" and ".join)
+def test_the_law_is_drawn_without_corners(store, runs):
+    if "closed" in runs:
+        closed_loop_run(store, FLEET, BUSY, seed=4)
+    if "search" in runs:
+        searched_run(store, Server(2, lognormal(80, 0.2)), 2, 300, seed=4)
+    [growth] = grown(store)
+    turns = corners(str(growth.drawing))
+    assert len(turns) > 50
+    # A right angle is 90 degrees. Coordinates are rounded to 0.01 px.
+    assert turns.max() < 15
+    assert turns.sum() < 120
+
+
 def test_runs_at_several_loads_are_levels_of_one_variant(store):
     for users in (2, 8, 20, 60):
         load = ClosedLoop(users=users, spawn_rate_per_s=1000, wait_s=0.5, warmup_s=0, duration_s=30)

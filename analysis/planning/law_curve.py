@@ -1,0 +1,74 @@
+"""The curve of a scaling law between the measured levels of load: as many points as a smooth line needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, nbinom, poisson
+
+from analysis.planning.scaling import Point, Scaling
+
+# So many make each step of the line shorter than a corner that the eye sees.
+_STEPS = 120
+# The logarithm of the variance is a polynomial of this degree of the logarithm of the mean.
+_DEGREE = 2
+# Of the mean: a number of requests that hardly varies, as of one user who does not wait.
+_LEAST_VARIANCE = 0.01
+# A variance this close to the mean is that of Poisson's distribution.
+_POISSON_WITHIN = 1e-3
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What the law gives for a mean number of requests in one replica."""
+
+    in_system: float
+    rps: float
+
+    @property
+    def latency_ms(self) -> float:
+        """By Little's law."""
+        return self.in_system / self.rps * 1000
+
+
+def law_curve(law: Scaling, points: Sequence[Point]) -> list[CurvePoint]:
+    """The law from the lightest to the heaviest of the levels that it was fitted to.
+
+    The throughput depends on how much the number of requests varies, not only on its mean. Each level has a variance
+    of its own, with noise, so a line through them would have corners; here it changes smoothly with the mean.
+    """
+    means = np.array([point.in_system for point in points])
+    variances = [_variance(point.present, mean) for point, mean in zip(points, means, strict=True)]
+    degree = min(_DEGREE, np.unique(means).size - 1)
+    smooth = np.polynomial.Polynomial.fit(np.log(means), np.log(variances), degree)
+    curve = []
+    for mean in np.geomspace(means.min(), means.max(), _STEPS).tolist():
+        present = distribution(mean, max(float(np.exp(smooth(np.log(mean)))), _LEAST_VARIANCE * mean))
+        curve.append(CurvePoint(mean, law.rps(present)))
+    return curve
+
+
+def distribution(mean: float, variance: float) -> NDArray[np.float64]:
+    """The share of the time with each number of requests, with this mean and about this variance.
+
+    A negative binomial where it varies more than Poisson's distribution, and a binomial where it varies less. A
+    binomial needs a whole number of trials, so two neighbouring ones are mixed: the result is smooth in both arguments.
+    """
+    # Less than 1e-6 of the time is left out: the tail of a negative binomial shrinks by 1 - mean / variance each time.
+    n = np.arange(int(mean + 12 * np.sqrt(max(mean, variance)) + 15 * variance / mean) + 2)
+    if variance > mean * (1 + _POISSON_WITHIN):
+        size = mean**2 / (variance - mean)
+        return np.asarray(nbinom.pmf(n, size, size / (size + mean)))
+    if variance > mean * (1 - _POISSON_WITHIN):
+        return np.asarray(poisson.pmf(n, mean))
+    trials = mean**2 / (mean - variance)
+    fewer = max(np.floor(trials), np.ceil(mean))
+    share = min(max(trials - fewer, 0.0), 1.0)
+    more = fewer + 1
+    return np.asarray((1 - share) * binom.pmf(n, fewer, mean / fewer) + share * binom.pmf(n, more, mean / more))
+
+
+def _variance(present: NDArray[np.float64], mean: float) -> float:
+    spread = float(present @ (np.arange(present.size) - mean) ** 2)
+    return max(spread, _LEAST_VARIANCE * mean)

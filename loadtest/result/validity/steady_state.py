@@ -1,0 +1,176 @@
+"""Checks of whether the counted phase is steady: no drift, no step, no slow wander of the rate.
+
+docs/measurement.md gives the reason for each threshold.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from scipy.special import stdtrit
+
+from analysis.results.wander import wander_of
+from loadtest.generator.capacity.trend import trend_of
+from loadtest.generator.phases import HOLD
+from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadPlan
+
+# As many windows as have enough answers each; a shorter hold cannot show whether it is steady.
+_WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = (24, 12), 8, 10.0
+_LATENCY_DRIFT, _THROUGHPUT_DRIFT, _DRIFT_CONFIDENCE = 0.2, 0.1, 0.999
+_STEP_CONFIDENCE = 0.998
+# No step is looked for in the first and in the last window: one slow window is no step.
+_SHORTEST_PART = 2
+_MOST_CORRELATED = 0.9
+# The cells that the rate is counted in, the shortest of them, and the wander that no interval covers any more.
+_CELLS, _SHORTEST_CELL_S, _WANDER_Z, _WANDER_SD = 60, 1.0, 2.6, 0.02
+
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Step:
+    """The likeliest step in a series: its size, how many values are before it, how certain it is, and what it leaves.
+
+    `squares` is the sum of the squared differences from both levels.
+    """
+
+    size: float
+    at: int
+    z: float
+    squares: float
+
+
+def steady_state_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
+    """Whether latency or throughput changed in the counted phase."""
+    if isinstance(load, CapacitySearchPlan):
+        return []  # each step is judged by its own trend
+    answers = _Answers.of(counted)
+    windows = answers.windows() if answers else None
+    if answers is None or windows is None:
+        return []
+    latency_ms, rate_rps = windows
+    changes = [
+        _change_reason("median latency", latency_ms, _LATENCY_DRIFT, answers.duration_s),
+        _change_reason("throughput", rate_rps, _THROUGHPUT_DRIFT, answers.duration_s),
+    ]
+    if isinstance(load, ClosedLoopPlan) and not any(changes):
+        changes = [_wander_reason(answers)]  # of a schedule, the throughput is the schedule's
+    return list(filter(None, changes))
+
+
+def likeliest_step(series: _Floats) -> Step:
+    """The split of the series that separates two levels best: the largest t statistic over all splits.
+
+    It is the sup-F test of one break (Andrews 1993, Econometrica 61; of climate series Alexandersson's SNHT), with the
+    variance enlarged by the autocorrelation that is left around both levels.
+    """
+    best = Step(0.0, 0, 0.0, math.inf)
+    for at in range(_SHORTEST_PART, len(series) - _SHORTEST_PART + 1):
+        before, after = series[:at], series[at:]
+        size = float(after.mean() - before.mean())
+        left = np.concatenate([before - before.mean(), after - after.mean()])
+        squares = float(left @ left)
+        if not squares:
+            return Step(size, at, math.inf if size else 0.0, 0.0)
+        correlation = min(_MOST_CORRELATED, max(0.0, float(left[1:] @ left[:-1]) / squares + 1 / len(series)))
+        variance = squares / (len(series) - 2) * (1 + correlation) / (1 - correlation)
+        z = abs(size) / math.sqrt(variance * (1 / at + 1 / (len(series) - at)))
+        if z > best.z:
+            best = Step(size, at, z, squares)
+    return best
+
+
+def _critical_z(count: int) -> float:
+    """Student's t for as many comparisons as there are splits (Bonferroni)."""
+    splits = count - 2 * _SHORTEST_PART + 1
+    return -float(stdtrit(count - 2, (1 - _STEP_CONFIDENCE) / 2 / splits))
+
+
+def _change_reason(name: str, values: _Floats, limit: float, duration_s: float) -> str | None:
+    """A step or a drift, whichever fits better, that is both larger than the limit and beyond chance."""
+    logarithms = np.log(np.maximum(values, np.finfo(float).tiny))
+    step, trend = likeliest_step(logarithms), trend_of([float(value) for value in values])
+    drift = trend.slope * (values.size - 1) / float(np.median(values))
+    stepped = abs(step.size) > math.log1p(limit) and step.z > _critical_z(values.size)
+    drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE)
+    if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
+        at_s = step.at / values.size * duration_s
+        return (
+            f"the run did not settle: {name} {_moved(math.expm1(step.size))} at once, about {at_s:.0f} s into the"
+            f" {HOLD} phase, so its figures are a mixture of two states; find out what changed then, and run again"
+        )
+    if drifted:
+        return (
+            f"the run did not settle: {name} {_moved(drift)} over the {HOLD} phase"
+            f" (Mann-Kendall z = {trend.z:.1f}), so its figures depend on when it ended; give a longer warmupS or"
+            " durationS, or send less"
+        )
+    return None
+
+
+def _moved(change: float) -> str:
+    return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
+
+
+def _squares_from_line(values: _Floats) -> float:
+    """What a straight line leaves of the series, as `Step.squares` is of a step."""
+    return float(np.polyfit(np.arange(values.size), values, 1, full=True)[1].sum())
+
+
+def _wander_reason(answers: "_Answers") -> str | None:
+    counts = answers.counts(_CELLS)
+    if answers.duration_s < _CELLS * _SHORTEST_CELL_S or counts.mean() < 1:
+        return None
+    wander = wander_of(counts)
+    if wander.z <= _WANDER_Z or wander.sd <= _WANDER_SD:
+        return None
+    return (
+        f"the run did not settle: its throughput wandered by about {wander.sd:.0%} over tens of seconds, so the {HOLD}"
+        " phase has too few independent parts to give an interval; give a longer durationS"
+    )
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The good answers of the counted phase: when each was due, and when it came, in microseconds."""
+
+    intended_us: npt.NDArray[np.int64]
+    end_us: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, counted: pa.Table) -> "_Answers | None":
+        """None where the phase is too short to show whether it is steady."""
+        good = counted.filter(counted["ok"])
+        start_us, intended_us, latency_us = (
+            good[name].cast(pa.int64()).to_numpy() for name in ("start", "intended_start", "latency_us")
+        )
+        answers = cls(intended_us, start_us + latency_us)
+        return answers if good.num_rows and answers.duration_s >= _SHORTEST_S else None
+
+    @property
+    def duration_s(self) -> float:
+        return float(np.ptp(self.intended_us)) / 1e6
+
+    def windows(self) -> tuple[_Floats, _Floats] | None:
+        """The median response time in ms, and answers per second, of windows of equal length; None with too few."""
+        response_ms = (self.end_us - self.intended_us) / 1e3
+        for count in _WINDOWS:
+            edges_us = self._edges_us(count)
+            within = [
+                response_ms[(self.intended_us >= low_us) & (self.intended_us <= high_us)]
+                for low_us, high_us in pairwise(edges_us)
+            ]
+            if min(map(len, within)) >= _FEWEST_A_WINDOW:
+                rates_rps = self.counts(count) / np.diff(edges_us) * 1e6
+                return np.array([float(np.median(each)) for each in within]), rates_rps
+        return None
+
+    def counts(self, cells: int) -> _Floats:
+        """How many answers came in each of so many cells of equal time."""
+        return np.histogram(self.end_us, self._edges_us(cells))[0].astype(np.float64)
+
+    def _edges_us(self, count: int) -> _Floats:
+        return np.linspace(self.intended_us.min(), self.intended_us.max(), count + 1)

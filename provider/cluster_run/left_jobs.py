@@ -1,0 +1,134 @@
+"""Fetches and stores what load tests of interrupted updates left in their Jobs, and deletes these Jobs."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from analysis.results.samples import SAMPLES_SCHEMA
+from analysis.results.store import ResultsStore, StoreError
+from loadtest.result.validity.termination import EndedByRunner
+from provider.cluster.api import Cluster, ClusterError, Json
+from provider.cluster.job_pod import JobPod
+from provider.cluster.load_job import GENERATOR, SIDECAR, jobs_selector, plan_of, token_of
+from provider.cluster.load_run import REACHABLE_WITHIN_S, delete_and_wait, finish_job
+from provider.cluster.pod_status import container_state, loss_reason
+from provider.cluster_run.marker import Marker, marked, unmark
+from provider.cluster_run.run_record import RunRecord, record_of
+from provider.cluster_run.store_result import job_kept_until_saved, store_result, where_rows_are
+from provider.record.record_run import InvalidRunError, UnsavedRunError
+from provider.resource import Operation, ResourceError
+
+
+@dataclass(frozen=True)
+class Destination:
+    """The stack whose Jobs are looked for, and where their runs are stored."""
+
+    stack: str
+    namespace: str
+    results: str
+    work_dir: Path
+
+
+def collect_left_jobs(cluster: Cluster, to: Destination, operation: Operation) -> None:
+    """Store the runs of all Jobs that are left, and delete the Jobs.
+
+    Raises ResourceError where a Job holds rows that cannot be fetched or stored; the Job then stays.
+    """
+    for job in cluster.jobs(jobs_selector(to.stack)):
+        _collect(cluster, job, to, operation)
+    for folder, marker in marked(to.work_dir, to.stack):
+        if marker.namespace == to.namespace:
+            operation.info(f"the rows of run {folder.name} are lost: the Job {marker.job} that held them is gone")
+            unmark(folder)
+
+
+def collect_before_deletion(connect: Callable[[], Cluster], to: Destination, operation: Operation) -> None:
+    """The same before the Jobs are deleted with their cluster or namespace, which may be gone already.
+
+    Raises ResourceError where the cluster cannot be reached, too, if this machine knows of rows in it.
+    """
+    try:
+        cluster = connect()
+        cluster.jobs(jobs_selector(to.stack))
+    except ClusterError as error:
+        known = next(marked(to.work_dir, to.stack), None)
+        if known is None:
+            operation.info(
+                f"whether the cluster holds rows of an interrupted load test is unknown ({error}); no update on this"
+                " machine left any"
+            )
+            return
+        folder, marker = known
+        raise ResourceError(f"{error}. {where_rows_are(marker.job, marker.namespace, folder)}") from error
+    collect_left_jobs(cluster, to, operation)
+
+
+def _collect(cluster: Cluster, job: Json, to: Destination, operation: Operation) -> None:
+    name = job["metadata"]["name"]
+    pod = JobPod(cluster, job, "")
+    left = f"{name}, a load test that an interrupted update left behind"
+    if why := _nothing_to_fetch(pod.read()):
+        operation.info(f"deleting {left}; {why}")
+        delete_and_wait(cluster, name)
+        return
+    record = record_of(job)
+    if record is None:
+        raise ResourceError(
+            f"{left}, may hold rows, and what it says of its run is of another version of this project, so the run"
+            " cannot be stored; run `pulumi up` or `pulumi destroy` from the checkout that started it, or, to drop its"
+            f" rows, `kubectl delete job {name} --namespace {to.namespace}`"
+        )
+    run_id = record.run.run_id
+    folder = to.work_dir / run_id
+    Marker(stack=to.stack, namespace=to.namespace, job=name).write(folder)
+    pod = JobPod(cluster, job, token_of(job))
+    pod.read()
+    with job_kept_until_saved(pod, to.namespace, folder, operation):
+        if _is_stored(record, to):
+            operation.info(f"deleting {left}; its run {run_id} is stored")
+        else:
+            operation.info(f"fetching the rows of run {run_id} from {left}")
+            _fetch_and_store(pod, record, to, operation)
+
+
+def _nothing_to_fetch(pod: Json | None) -> str | None:
+    """Why there are no rows to fetch; None where there may be some."""
+    if pod is None or (lost := loss_reason(pod)):
+        return "it has no pod any more" if pod is None else lost
+    if not container_state(pod, GENERATOR).keys() & {"running", "terminated"}:
+        return "its test had not started"
+    return None if "running" in container_state(pod, SIDECAR) else "its sidecar has ended, and its rows are lost"
+
+
+def _is_stored(record: RunRecord, to: Destination) -> bool:
+    try:
+        return ResultsStore(to.results).is_finished(record.inputs.stack, record.run.run_id)
+    except StoreError as error:
+        raise UnsavedRunError(str(error)) from error
+
+
+def _fetch_and_store(pod: JobPod, record: RunRecord, to: Destination, operation: Operation) -> None:
+    # Here, not where it was started: that may have been another machine.
+    here = record.inputs.model_copy(update={"results": to.results, "work_dir": str(to.work_dir)})
+    record = record.model_copy(update={"inputs": here})
+    plan = plan_of(pod.job)
+    pod.sidecar("clock", retry_s=REACHABLE_WITHIN_S)
+    ended_at = _ended_at(pod.last_seen or {})
+    folder = to.work_dir / record.run.run_id
+    result = finish_job(pod, folder, plan.timeout_s, operation, lambda _: None, EndedByRunner.LEFT)
+    result = replace(result, termination=replace(result.termination, ended_at=ended_at))
+    ResultsStore(to.results).remove_unfinished(record.inputs.stack, record.run.run_id)
+    try:
+        store_result(record, plan, result, pod.cluster, SAMPLES_SCHEMA.empty_table(), operation)
+    except InvalidRunError as error:
+        operation.info(str(error))
+    else:
+        shutil.rmtree(folder)
+
+
+def _ended_at(pod: Json) -> datetime | None:
+    """When the generator ended; None while it runs, or where the kubelet does not know."""
+    ended = (container_state(pod, GENERATOR).get("terminated") or {}).get("finishedAt")
+    return datetime.fromisoformat(ended) if ended else None

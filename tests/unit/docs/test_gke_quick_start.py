@@ -1,0 +1,50 @@
+"""docs/gke-quick-start.md: its prices are those that `shapebench price` prints, its amounts those of the preflight."""
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from shapebench.cli import app
+from stacks.files import load_settings, stack_names
+from stacks.quota_needs import APIS, needs
+from tools.pins import ROOT
+
+PAGE = (ROOT / "docs/gke-quick-start.md").read_text()
+ROWS = {name: cells.split(" | ") for name, cells in re.findall(r"^\| `([\w-]+)` \| ([\d.| ]+) \|$", PAGE, re.MULTILINE)}
+GKE_STACKS = [name for name in stack_names() if load_settings(name).platform == "gke"]
+
+
+@pytest.fixture(scope="module")
+def printed() -> dict[str, tuple[float, float]]:
+    """What `shapebench price` prints of each GKE stack: USD per hour of serving and of the load test's nodes."""
+    prices = json.loads(CliRunner().invoke(app, ["price", "--format", "json"]).stdout)
+    return {each["name"]: (each["cost"]["hourly"], each["test"]["hourly"]) for each in prices if each["test"]}
+
+
+def test_the_page_has_a_price_for_every_gke_stack():
+    assert set(ROWS) == set(GKE_STACKS)
+
+
+@pytest.mark.parametrize("stack", GKE_STACKS)
+def test_the_prices_are_those_of_the_command(stack: str, printed: dict[str, tuple[float, float]]):
+    serving, load = printed[stack]
+    assert ROWS[stack] == [f"{serving:.3f}", f"{load:.3f}", f"{serving + load:.3f}"]
+
+
+def test_the_price_in_the_first_table_is_that_of_its_stack(printed: dict[str, tuple[float, float]]):
+    serving, load = printed["8cpu-16gb"]
+    assert f"{serving + load:.2f} USD an hour for the stack `8cpu-16gb`" in PAGE
+    assert f"{serving:.2f} for serving and {load:.2f} for the load test's nodes" in " ".join(PAGE.split())
+
+
+def test_the_quotas_are_those_that_the_preflight_counts():
+    settings = load_settings("8cpu-16gb")
+    counted = {need.metric: need.amount for need in needs(settings.node_shape("8cpu-16gb"), settings.gke.load_shape)}
+    assert f"{counted['CPUS']} vCPUs and {counted['INSTANCES']} instances" in PAGE
+
+
+def test_the_apis_that_it_enables_are_those_that_the_preflight_checks():
+    (enabled,) = re.findall(r"gcloud services enable (.*?) --project", PAGE, re.DOTALL)
+    assert set(enabled.replace("\\", "").split()) == set(APIS)

@@ -1,0 +1,81 @@
+"""A step is found wherever it is; chance, also in a series that remembers, is no step."""
+
+import math
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind
+
+from loadtest.generator.plan import load_plan
+from loadtest.result.validity.steady_state import likeliest_step, steady_state_reasons
+from tests.unit.loadtest.result.test_validity import CLOSED, OPEN, a_run
+
+
+def alike(seed: int, memory: float) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    series = [rng.normal()]
+    for _ in range(23):
+        series.append(memory * series[-1] + math.sqrt(1 - memory**2) * rng.normal())
+    return np.array(series)
+
+
+@pytest.mark.parametrize("at", [2, 7, 12, 22])
+def test_a_step_is_found_where_it_is(at: int) -> None:
+    series = np.where(np.arange(24) < at, 0.0, 1.0) + 0.05 * alike(1, 0.0)
+    step = likeliest_step(series)
+    assert step.at == at
+    assert step.size == pytest.approx(1, abs=0.1)
+
+
+def test_without_autocorrelation_it_is_students_t_of_the_best_split() -> None:
+    # Alternating residuals have no positive autocorrelation.
+    series = np.tile([0.0, 0.1], 12) + np.where(np.arange(24) < 10, 0, 1)
+    assert likeliest_step(series).z == pytest.approx(abs(ttest_ind(series[:10], series[10:]).statistic))
+
+
+def test_what_remembers_is_no_step_as_easily() -> None:
+    mean_z = [np.mean([likeliest_step(alike(seed, memory)).z for seed in range(100)]) for memory in (0.0, 0.6)]
+    assert mean_z[1] < 1.5 * mean_z[0]
+
+
+@given(st.lists(st.floats(-3, 3), min_size=12, max_size=24), st.floats(-5, 5), st.floats(0.01, 50))
+def test_the_unit_of_the_series_does_not_matter(values: list[float], shift: float, factor: float) -> None:
+    series = np.array([round(value, 3) for value in values])
+    one, other = likeliest_step(series), likeliest_step(shift + factor * series)
+    if math.isfinite(one.z) and 0 < one.z < 1e6:
+        assert other.z == pytest.approx(one.z, rel=1e-3)
+        assert other.at == one.at or other.z == pytest.approx(one.z, rel=1e-6)
+
+
+def answers(seed: int, sd: float) -> pa.Table:
+    """Five minutes of answers at 50/s, whose rate varies by `sd` over half a minute."""
+    draw = np.random.default_rng(seed)
+    level, due_s = draw.normal(0, sd), []
+    for second in range(300):
+        level = level * math.exp(-1 / 30) + draw.normal(0, sd * math.sqrt(1 - math.exp(-2 / 30)))
+        due_s.append(second + draw.uniform(size=draw.poisson(50 * math.exp(level))))
+    due_us = np.sort(np.concatenate(due_s) * 1e6).astype("int64")
+    return pa.table(
+        {
+            "ok": np.full(due_us.size, True),  # noqa: FBT003 (a value)
+            "start": due_us,
+            "intended_start": due_us,
+            "latency_us": np.full(due_us.size, 100_000),
+        }
+    )
+
+
+def test_a_throughput_that_wanders_is_mostly_noticed_and_a_random_one_hardly_ever() -> None:
+    load = load_plan(CLOSED.model_dump())
+    steady, wandering = ([steady_state_reasons(answers(seed, sd), load) for seed in range(60)] for sd in (0.0, 0.1))
+    assert sum(map(bool, steady)) <= 2
+    noticed = [reasons[0] for reasons in wandering if reasons]
+    assert len(noticed) > 45
+    assert any("its throughput wandered by about" in reason for reason in noticed)
+
+
+def test_a_steady_run_has_no_reason() -> None:
+    assert not a_run(OPEN).reasons()

@@ -1,0 +1,208 @@
+"""Types the commands of the first pages as a new user would, each page in a new shell with an empty home.
+
+The pages are the only source. A block fenced with ```sh is typed line by line, unless its first line is a comment that
+starts with `# only`: it says for whom the block is. A line must exit with 0, or as its comment says: `exit code 5`, or
+`exit code 1 without internet`. In the end git shows no change. Needs only the standard library, as `tools/setup` does.
+"""
+
+import argparse
+import os
+import re
+import select
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+CHECKOUT = Path(__file__).parents[1]
+PAGES = ("README.md", "docs/getting-started.md", "docs/own-backend.md", "docs/gke-quick-start.md")
+_BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+_EXIT_CODE = re.compile(r"#.*\bexit code (\d+)( without internet)?")
+# `make demo` on a machine with two cores that builds Pulumi takes ten minutes.
+_LINE_LIMIT_S = 1800
+# What belongs to the machine and not to the user: its language, and how it gets packages.
+_OF_THE_MACHINE = re.compile(r"LANG|LC_.*|TZ|TMPDIR|PIP_.*|GO(?!OGLE).*|SSL_.*|\w+_CA_\w+|\w+_(?:proxy|PROXY)")
+
+
+class StuckError(Exception):
+    """Whoever follows the pages cannot go on, or does not get what they promise. The message says where and why."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A command of a page, with the exit codes that the page allows."""
+
+    page: str
+    number: int
+    command: str
+    statuses: frozenset[int]
+
+
+def lines_of(page: str, text: str) -> Iterator[Line]:
+    """The lines of a page that are typed, in order. A line that ends with a backslash goes on in the next one."""
+    for block in _BLOCK.finditer(text):
+        if block[2].lstrip().startswith("# only"):
+            continue
+        number = text.count("\n", 0, block.start(2)) + 1
+        for command in re.split(r"(?<!\\)\n", block[2]):
+            if command.strip() and not command.strip().startswith("#"):
+                yield Line(page, number, command.strip(), _statuses(command))
+            number += command.count("\n") + 1
+
+
+def _statuses(command: str) -> frozenset[int]:
+    said = _EXIT_CODE.search(command)
+    if said is None:
+        return frozenset({0})
+    return frozenset({int(said[1]), 0} if said[2] else {int(said[1])})
+
+
+class Shell:
+    """A bash that runs one line after the other; their output is this process's own. A context manager."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._statuses, theirs = os.pipe()
+        # With no terminal, nothing waits for an answer.
+        self._bash = subprocess.Popen(
+            ["bash", "--noprofile", "--norc"],  # noqa: S607 - the one on PATH is meant
+            cwd=folder, env=dict(environment), stdin=subprocess.PIPE, pass_fds=[theirs], text=True,
+        )  # fmt: skip
+        os.close(theirs)
+        self._theirs = theirs
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bash.kill()
+        self._bash.wait()
+        os.close(self._statuses)
+
+    def type(self, command: str) -> int:
+        """Run a line, and return its exit status."""
+        assert self._bash.stdin is not None
+        self._bash.stdin.write(f"eval {shlex.quote(command)} </dev/null; echo $? >&{self._theirs}\n")
+        self._bash.stdin.flush()
+        ready, _, _ = select.select([self._statuses], [], [], _LINE_LIMIT_S)
+        status = os.read(self._statuses, 16) if ready else b""
+        if not status:
+            raise StuckError(f"the shell ended, or the line took longer than {_LINE_LIMIT_S} s: {command}")
+        return int(status)
+
+
+def new_user(home: Path, programs: Sequence[Path], *, caches: bool) -> dict[str, str]:
+    """The environment of somebody who has just logged in, with an empty home; `programs` are folders for PATH."""
+    inherited = [each for each in os.environ.get("PATH", "").split(":") if not Path(each).is_relative_to(CHECKOUT)]
+    return {
+        **_package_sources(),
+        **(_caches() if caches else {}),
+        **{name: value for name, value in os.environ.items() if _OF_THE_MACHINE.fullmatch(name)},
+        "HOME": str(home),
+        "PATH": ":".join([*map(str, programs), *inherited]),
+        # The user answers yes to Pulumi's questions.
+        "PULUMI_SKIP_CONFIRMATIONS": "true",
+    }
+
+
+def _package_sources() -> dict[str, str]:
+    """Where pip and Go are told where packages come from, if that is in a file in the home of whoever runs this."""
+    files = {"PIP_CONFIG_FILE": str(Path.home() / ".config/pip/pip.conf"), "GOENV": _answer("go env GOENV")}
+    return {name: path for name, path in files.items() if Path(path).is_file()}
+
+
+def _caches() -> dict[str, str]:
+    """Where pip and Go keep what they downloaded and built for whoever runs this."""
+    asked = {
+        "PIP_CACHE_DIR": "python3 -m pip cache dir",
+        "GOCACHE": "go env GOCACHE",
+        "GOMODCACHE": "go env GOMODCACHE",
+    }
+    answers = {name: _answer(command) for name, command in asked.items()}
+    return {name: answer for name, answer in answers.items() if answer}
+
+
+def _answer(command: str) -> str:
+    if shutil.which(command.split(maxsplit=1)[0]) is None:
+        return ""
+    return subprocess.run(command.split(), capture_output=True, text=True, check=False).stdout.strip()
+
+
+def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Type all lines; raises StuckError at the first that fails, and where git shows a change in the end."""
+    before = _git(folder)
+    for page in pages:
+        with Shell(folder, environment) as shell:
+            for line in lines_of(page, (folder / page).read_text(encoding="utf-8")):
+                _type(shell, line)
+    if _git(folder) != before:
+        raise StuckError(f"the commands of the pages changed what git tracks, or left files behind:\n{_git(folder)}")
+
+
+def _type(shell: Shell, line: Line) -> None:
+    print(f"\n{line.page}:{line.number}$ {line.command}", flush=True)
+    started = time.monotonic()
+    status = shell.type(line.command)
+    print(f"{line.page}:{line.number}: exit code {status} after {time.monotonic() - started:.0f} s", flush=True)
+    if status not in line.statuses:
+        expected = " or ".join(map(str, sorted(line.statuses)))
+        raise StuckError(
+            f"{line.page}:{line.number}: `{line.command}` ended with exit code {status}, not {expected}, so whoever"
+            " follows the page is stuck there; mend the program, or the page"
+        )
+
+
+def _git(folder: Path) -> str:
+    """What git shows as changed."""
+    commands = (["git", "status", "--porcelain"], ["git", "diff"])
+    return "".join(
+        subprocess.run(each, cwd=folder, capture_output=True, text=True, check=True).stdout for each in commands
+    )
+
+
+def _is_as_cloned(folder: Path) -> bool:
+    """Whether there is nothing but what git has, except what running this module makes."""
+    command = ["git", "status", "--porcelain", "--ignored"]
+    shown = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+    return all(line.endswith("__pycache__/") for line in shown.splitlines())
+
+
+def main() -> int:
+    """Type the pages that the command line names; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python3 -m tools.first_hour", description=__doc__.partition("\n")[0])
+    parser.add_argument("pages", nargs="*", metavar="PAGE", default=PAGES, help="the pages to type (default: all)")
+    parser.add_argument(
+        "--clone",
+        type=Path,
+        metavar="FOLDER",
+        help="type them in a clone of HEAD that is made there (default: in this checkout if it is as cloned, otherwise"
+        " in a clone that is deleted)",
+    )
+    parser.add_argument("--path", type=Path, action="append", default=[], help="a folder of programs to find on PATH")
+    parser.add_argument("--no-caches", action="store_true", help="download and build everything again")
+    options = parser.parse_args()
+    started = time.monotonic()
+    programs = [each.resolve() for each in options.path]
+    with tempfile.TemporaryDirectory() as scratch:
+        home = Path(scratch, "home")
+        home.mkdir()
+        folder = CHECKOUT
+        if options.clone or not _is_as_cloned(CHECKOUT):
+            folder = options.clone or Path(scratch, "checkout")
+            subprocess.run(["git", "clone", "--quiet", str(CHECKOUT), str(folder)], check=True)  # noqa: S607 - as above
+        try:
+            type_pages(folder, options.pages, new_user(home, programs, caches=not options.no_caches))
+        except StuckError as stuck:
+            print(f"first hour: {stuck}", file=sys.stderr)
+            return 1
+    print(f"first hour: every line succeeded, and git shows no change, after {time.monotonic() - started:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
