@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from analysis.planning import simulation
 from analysis.planning.balancing import Balancer
 from analysis.planning.curve import curve_of
-from analysis.planning.model import MOST_ERROR, Model, NoModelError, model_of
+from analysis.planning.model import MOST_ERROR, Model, NoModelError, models_of
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
 from bench.figures import Figure, argument_parser, progress, report, start
@@ -88,7 +88,7 @@ def _fitted(rows: pa.Table) -> Model:
     with tempfile.TemporaryDirectory() as folder:
         store = ResultsStore(folder)
         curve = curve_of(read_columns(store, write_run(store, manifest, rows)).every, replicas=1)
-    return model_of(manifest, curve)
+    return models_of(manifest, curve)[0]
 
 
 def _predicted(model: Model, load: ClosedLoop) -> Prediction:

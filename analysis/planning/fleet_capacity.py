@@ -47,12 +47,16 @@ class ClientEffect:
         """Raise NoModelError where the simulation of the run is too far off what was measured."""
         if not self._simulated_rps:
             raise NoModelError("the simulation of the run does not meet the objective at any rate")
-        off = self._simulated_rps / self.measured_rps - 1 if self.measured_rps else 0.0
-        if abs(off) > MOST_ERROR:
+        if abs(self.off) > MOST_ERROR:
             raise NoModelError(
-                f"the simulated capacity of the run, {self._simulated_rps:.3g} requests/s, is {off:+.0%} off the"
+                f"the simulated capacity of the run, {self._simulated_rps:.3g} requests/s, is {self.off:+.0%} off the"
                 f" measured one, more than {MOST_ERROR:.0%}, so the simulation cannot say what the clients change"
             )
+
+    @property
+    def off(self) -> float:
+        """How far the simulated capacity of the run is above the measured one, as a share of it; 0 if not known."""
+        return self._simulated_rps / self.measured_rps - 1 if self.measured_rps else 0.0
 
     @cached_property
     def _simulated_rps(self) -> float:

@@ -10,6 +10,8 @@ from stacks.request_threads import RequestThreads
 
 # A law that is further off at the levels that it was not fitted to is not used to predict.
 MOST_ERROR = 0.15
+# The errors of two laws that are this close do not tell which one is right.
+_AS_GOOD = 0.03
 
 
 class NoModelError(ValueError):
@@ -37,15 +39,20 @@ def most_at_once(manifest: Manifest) -> int:
     return RequestThreads.of(manifest.serving.batching, manifest.shape.vcpus, in_flight).rest
 
 
-def model_of(manifest: Manifest, curve: Curve | None) -> Model:
-    """Raises NoModelError where the levels of load are too few, or no law fits them."""
-    law = fit(curve.points, most_at_once(manifest)) if curve else None
-    error = prediction_error(law, curve.points) if curve and law else None
-    if curve is None or law is None or error is None:
+def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
+    """The models of a run that fit about as well, the best first. Raises NoModelError where none predicts."""
+    laws = fit(curve.points, most_at_once(manifest)) if curve else ()
+    errors = {law: prediction_error(law, curve.points) for law in laws} if curve else {}
+    known = {law: error for law, error in errors.items() if error is not None}
+    if curve is None or not known:
         raise NoModelError("its rows show fewer than three levels of load, so it is not known how a replica scales")
-    if error > MOST_ERROR:
+    if min(known.values()) > MOST_ERROR:
         raise NoModelError(
-            f"a scaling law that is fitted to all levels of load but one is {error:.0%} off at that one, more than"
-            f" {MOST_ERROR:.0%}, so it cannot predict another fleet"
+            f"a scaling law that is fitted to all levels of load but one is {min(known.values()):.0%} off at that one,"
+            f" more than {MOST_ERROR:.0%}, so it cannot predict another fleet"
         )
-    return Model(curve.points, law, Service(law.alone_ms, curve.spread, law.speeds), error)
+    return [
+        Model(curve.points, law, Service(law.alone_ms, curve.spread, law.speeds), error)
+        for law, error in known.items()
+        if error <= MOST_ERROR and law.error <= laws[0].error + _AS_GOOD
+    ]

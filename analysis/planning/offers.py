@@ -9,7 +9,7 @@ from analysis.planning.balancing import Balancer
 from analysis.planning.bills import Offer
 from analysis.planning.curve import Curve
 from analysis.planning.fleet_capacity import ClientEffect
-from analysis.planning.model import NoModelError, model_of
+from analysis.planning.model import NoModelError, models_of
 from analysis.planning.simulation import Fleet
 from analysis.planning.sizing import Sizing
 from analysis.results.manifest import Manifest
@@ -77,7 +77,13 @@ def _client_effect(ranked: Ranked, objective: Objective, clients: int | None, cu
     if balancer.kind == "random" and (measured.kind == "random" or replicas == 1):
         return None
     try:
-        model = model_of(manifest, curve_of(manifest))
+        models = models_of(manifest, curve_of(manifest))
     except NoModelError as error:
         raise NoModelError(f"{error}; what its clients change is not known") from None
-    return ClientEffect(model, balancer, Fleet(replicas, model.service, measured), ranked.capacity.rps.value, objective)
+    value_rps = ranked.capacity.rps.value
+    effects = [
+        ClientEffect(model, balancer, Fleet(replicas, model.service, measured), value_rps, objective)
+        for model in models
+    ]
+    # Laws that fit the throughput alike differ in their tails: the capacity tells which one the server has.
+    return effects[0] if value_rps is None else min(effects, key=lambda effect: abs(effect.off))

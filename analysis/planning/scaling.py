@@ -72,13 +72,13 @@ class Scaling:
         return float(present @ (n / _slower(n, self.contention))) / self.alone_ms * 1000
 
 
-def fit(points: Sequence[Point], most_at_once: int) -> Scaling | None:
-    """The law with the smallest error; None where there are too few different levels of load.
+def fit(points: Sequence[Point], most_at_once: int) -> tuple[Scaling, ...]:
+    """The best law without contention and the best of all, the better one first; none with too few levels of load.
 
-    One without contention is taken unless another one is clearly better. At most `most_at_once` are served at once.
+    The one without is the better one unless the error of the other is clearly smaller. At most `most_at_once` requests
+    are served at once.
     """
-    possible = [each for each in _AT_ONCE if each <= most_at_once] or [most_at_once]
-    return _fit(points, possible)
+    return _fit(points, [each for each in _AT_ONCE if each <= most_at_once] or [most_at_once])
 
 
 def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:
@@ -90,21 +90,22 @@ def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:
     ordered = sorted(points, key=lambda point: point.in_system)
     errors, weights = [], []
     for left_out, point in enumerate(ordered[1:-1], start=1):
-        if other := _fit([*ordered[:left_out], *ordered[left_out + 1 :]], [law.at_once]):
-            errors.append(other.rps(point.present) / point.rps - 1)
+        if others := _fit([*ordered[:left_out], *ordered[left_out + 1 :]], [law.at_once]):
+            errors.append(others[0].rps(point.present) / point.rps - 1)
             weights.append(_weight(point))
     return float(np.sqrt(np.average(np.square(errors), weights=weights))) if errors else None
 
 
-def _fit(points: Sequence[Point], possible: Iterable[int]) -> Scaling | None:
+def _fit(points: Sequence[Point], possible: Iterable[int]) -> tuple[Scaling, ...]:
     if len({point.in_system for point in points}) < _FEWEST_POINTS:
-        return None
+        return ()
     measured = [_Measured.of(points, at_once) for at_once in possible]
     independent, sharing = (
         min(laws, key=lambda law: law.error)
         for laws in ([each.law(0.0) for each in measured], [each.best for each in measured])
     )
-    return sharing if sharing.error < independent.error - _BETTER_BY else independent
+    is_better = sharing.error < independent.error - _BETTER_BY
+    return (sharing, independent) if is_better else (independent, sharing)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,8 @@ def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     points.sort(key=lambda point: point.in_system)
     manifest = runs[-1].manifest
     most, replicas = most_at_once(manifest), manifest.serving.replicas
-    law = fit(points, most) if len(points) >= _FEWEST_LEVELS else None
+    laws = fit(points, most) if len(points) >= _FEWEST_LEVELS else ()
+    law = laws[0] if laws else None
     levels = tuple(_level(point, law, replicas) for point in points)
     text = _describe(law, levels, law.limit_rps * replicas) if law else _why_no_law(points)
     curve = law_curve(law, points) if law else []
