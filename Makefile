@@ -28,11 +28,11 @@ setup-kubernetes: setup-dev ## also build the Kubernetes and the object store of
 setup-node: setup-dev ## also build the node for the containers of `make e2e` (5 minutes, once; root on Linux)
 	@$(IN_ENV) python -m tests.support.setup node
 
-demo: setup ## serve, load-test and price on this machine, then print the runs and write the report
+demo: setup ## serve, load-test and price on this machine, then print the runs, the report and what to run next
 	@$(IN_ENV) python -m tools.stack local
 	@$(IN_ENV) pulumi up --stack local --yes
 	@$(IN_ENV) shapebench runs
-	@$(IN_ENV) shapebench report
+	@$(IN_ENV) shapebench report --p90 2s
 	@echo
 	@$(IN_ENV) echo "The server still runs at $$(pulumi stack output restUrl --stack local)," \
 	    "process $$(pulumi stack output serverPid --stack local)."

@@ -35,6 +35,7 @@ class LoadTestInputs(ResourceInputs):
     shape: NodeShape
     region: str
     repeats: int
+    fresh_deployment: bool
     processes: int
     rerun: str
     results: str
@@ -60,6 +61,8 @@ class LocalLoadTestInputs(LoadTestInputs):
     """components.load_test.local.LoadTestArgs, as the engine sends it."""
 
     rest_url: str
+    server_log: str
+    start_timeout_s: float
 
 
 class ClusterLoadTestInputs(LoadTestInputs, ClusterInputs):

@@ -20,7 +20,7 @@ from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
 # Keys of `shapebench:load` that are not part of the load profile.
-_RUN_KEYS = ("repeats", "processes")
+_RUN_KEYS = ("repeats", "freshDeployment", "processes")
 
 
 class ModelSettings(Frozen):
@@ -89,6 +89,14 @@ class Settings(Frozen):
             " much runs differ.",
         ),
     ] = 1
+    fresh_deployment: Annotated[
+        bool,
+        Field(
+            alias="load.freshDeployment",
+            description="Whether servers that have answered a run are restarted before the next one, so that runs also"
+            " show how much deployments differ. Give true or false.",
+        ),
+    ] = False
     processes: Annotated[
         int,
         Field(
@@ -120,7 +128,7 @@ class Settings(Frozen):
     def _expand_the_load_profile(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
         if not isinstance(values, dict) or not isinstance(load := values.get("load"), dict):
             return values
-        # Repeats and processes do not change what is measured, so they must not change the load profile of a run.
+        # None of these changes the load, so they must not change the load profile of a run.
         values = values | {f"load.{key}": load[key] for key in _RUN_KEYS if key in load}
         load = {key: value for key, value in load.items() if key not in _RUN_KEYS}
         name = load.get("profile")

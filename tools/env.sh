@@ -60,7 +60,7 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
         # Pulumi's exit status where a command names a stack that is not in the backend, or none.
         if [ "$_shapebench_status" = 6 ]; then
             echo "shapebench: create the stack once with \`pulumi stack init NAME\`, and give each command --stack NAME." \
-                "The files stacks/Pulumi.NAME.yaml name" \
+                "NAME is one of" \
                 "$(cd "${_shapebench_state%/.state}/stacks" && echo Pulumi.*.yaml | sed 's/Pulumi\.//g; s/\.yaml//g')" >&2
         fi
         return "$_shapebench_status"

@@ -8,12 +8,14 @@ starts with `# only`: it says for whom the block is. A line must exit with 0, or
 import argparse
 import os
 import re
-import select
+import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -64,36 +66,47 @@ def _statuses(command: str) -> frozenset[int]:
 
 
 class Shell:
-    """A bash that runs one line after the other; their output is this process's own. A context manager."""
+    """A bash that runs one line after the other, and passes on what they print. A context manager."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._statuses, theirs = os.pipe()
-        # With no terminal, nothing waits for an answer.
         self._bash = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],  # noqa: S607 - the one on PATH is meant
-            cwd=folder, env=dict(environment), stdin=subprocess.PIPE, pass_fds=[theirs], text=True,
+            cwd=folder, env=dict(environment), text=True, errors="replace", start_new_session=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        os.close(theirs)
-        self._theirs = theirs
+        self._end_of_line = f"end-of-line-{secrets.token_hex(8)} "
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bash.kill()
+        self._kill()
         self._bash.wait()
-        os.close(self._statuses)
 
-    def type(self, command: str) -> int:
-        """Run a line, and return its exit status."""
+    def type(self, command: str) -> tuple[int, bool]:
+        """Run a line; returns its exit status, and whether it printed a traceback."""
         assert self._bash.stdin is not None
-        self._bash.stdin.write(f"eval {shlex.quote(command)} </dev/null; echo $? >&{self._theirs}\n")
+        assert self._bash.stdout is not None
+        # With no terminal and no input, nothing waits for an answer.
+        self._bash.stdin.write(
+            f"eval {shlex.quote(command)} </dev/null; printf '\\n%s%s\\n' '{self._end_of_line}' $?\n"
+        )
         self._bash.stdin.flush()
-        ready, _, _ = select.select([self._statuses], [], [], _LINE_LIMIT_S)
-        status = os.read(self._statuses, 16) if ready else b""
-        if not status:
-            raise StuckError(f"the shell ended, or the line took longer than {_LINE_LIMIT_S} s: {command}")
-        return int(status)
+        traceback = False
+        limit = threading.Timer(_LINE_LIMIT_S, self._kill)
+        limit.start()
+        try:
+            for printed in self._bash.stdout:
+                if printed.startswith(self._end_of_line):
+                    return int(printed.removeprefix(self._end_of_line)), traceback
+                traceback |= "Traceback (most recent call last)" in printed
+                print(printed, end="", flush=True)
+        finally:
+            limit.cancel()
+        raise StuckError(f"the shell ended, or the line took longer than {_LINE_LIMIT_S} s: {command}")
+
+    def _kill(self) -> None:
+        os.killpg(self._bash.pid, signal.SIGKILL)
 
 
 def new_user(home: Path, programs: Sequence[Path], *, caches: bool) -> dict[str, str]:
@@ -145,16 +158,17 @@ def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str
 
 
 def _type(shell: Shell, line: Line) -> None:
-    print(f"\n{line.page}:{line.number}$ {line.command}", flush=True)
+    place = f"{line.page}:{line.number}"
+    print(f"\n{place}$ {line.command}", flush=True)
     started = time.monotonic()
-    status = shell.type(line.command)
-    print(f"{line.page}:{line.number}: exit code {status} after {time.monotonic() - started:.0f} s", flush=True)
+    status, traceback = shell.type(line.command)
+    print(f"{place}: exit code {status} after {time.monotonic() - started:.0f} s", flush=True)
+    stuck = f"so whoever follows the page is stuck there; mend the program, or the page: `{line.command}`"
     if status not in line.statuses:
         expected = " or ".join(map(str, sorted(line.statuses)))
-        raise StuckError(
-            f"{line.page}:{line.number}: `{line.command}` ended with exit code {status}, not {expected}, so whoever"
-            " follows the page is stuck there; mend the program, or the page"
-        )
+        raise StuckError(f"{place} ended with exit code {status}, not {expected}, {stuck}")
+    if traceback:
+        raise StuckError(f"{place} printed a traceback, {stuck}")
 
 
 def _git(folder: Path) -> str:
@@ -180,12 +194,14 @@ def main() -> int:
         "--clone",
         type=Path,
         metavar="FOLDER",
-        help="type them in a clone of HEAD that is made there (default: in this checkout if it is as cloned, otherwise"
-        " in a clone that is deleted)",
+        help="type them in a clone of HEAD, which is made there if there is none (default: in this checkout if it is as"
+        " cloned, otherwise in a clone that is deleted)",
     )
     parser.add_argument("--path", type=Path, action="append", default=[], help="a folder of programs to find on PATH")
     parser.add_argument("--no-caches", action="store_true", help="download and build everything again")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a variable that they find")
     options = parser.parse_args()
+    environment = dict(each.split("=", 1) for each in options.set)
     started = time.monotonic()
     programs = [each.resolve() for each in options.path]
     with tempfile.TemporaryDirectory() as scratch:
@@ -194,9 +210,11 @@ def main() -> int:
         folder = CHECKOUT
         if options.clone or not _is_as_cloned(CHECKOUT):
             folder = options.clone or Path(scratch, "checkout")
+        if not folder.exists():
             subprocess.run(["git", "clone", "--quiet", str(CHECKOUT), str(folder)], check=True)  # noqa: S607 - as above
         try:
-            type_pages(folder, options.pages, new_user(home, programs, caches=not options.no_caches))
+            environment |= new_user(home, programs, caches=not options.no_caches)
+            type_pages(folder, options.pages, environment)
         except StuckError as stuck:
             print(f"first hour: {stuck}", file=sys.stderr)
             return 1

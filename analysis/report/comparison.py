@@ -32,7 +32,7 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
         tuple(
             (
                 each.label,
-                "may be best" if each.standing and each.standing.may_be_best else MEETS[each.meets],
+                _place(each),
                 shape_name(each.variant.newest),
                 each.usd_per_million.text(money),
                 _at_most_more(each),
@@ -46,6 +46,12 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
         "In brackets: the 95 % interval over deployments. At most more: what choosing the variant costs at most above"
         " the best of the others, all statements together at 95 %.",
     )
+
+
+def _place(each: Ranked) -> str:
+    if each.standing and each.standing.is_certainly_best:
+        return "best"
+    return "may be best" if each.standing and each.standing.may_be_best else MEETS[each.meets]
 
 
 def _at_most_more(each: Ranked) -> str:

@@ -205,6 +205,12 @@ class ResultsStore:
         manifests.sort(key=lambda manifest: manifest.run_id)
         return Scan(tuple(manifests), tuple(problems), tuple(sorted(started - finished)))
 
+    def newest(self, stack: str) -> Manifest | None:
+        """The newest readable manifest of a stack; None where it has none. Raises StoreError."""
+        files = self._files(f"runs/stack={stack}")
+        read = map(self._read_manifest, reversed(files))
+        return next((each for each in read if isinstance(each, Manifest)), None)
+
     def parts(self, manifest: Manifest) -> tuple[list[str], list[Problem]]:
         """The row files of a run, as paths of the file system, and the problems of the others. None is opened."""
         parts, problems = self._parts(manifest)

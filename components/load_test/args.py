@@ -34,6 +34,8 @@ class CommonArgs:
     region: str
     repeats: int
     """The number of runs of one update."""
+    fresh_deployment: bool
+    """Whether servers that have answered a run are restarted before the next one."""
     processes: int
     """The number of workers of the generator."""
     rerun: str
@@ -69,6 +71,7 @@ def common_args(
         shape=settings.node_shape(platform.stack).model_dump(),
         region=settings.region,
         repeats=settings.repeats,
+        fresh_deployment=settings.fresh_deployment,
         processes=settings.processes,
         rerun=settings.rerun,
         results=store_uri(settings.results, platform.checkout),

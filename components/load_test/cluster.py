@@ -37,7 +37,7 @@ class ClusterLoadTestArgs(CommonArgs):
     node_selector: Mapping[str, str]
     """Labels of the generator's nodes; empty for any node."""
     start_timeout_s: float = 600
-    """Seconds until the generator's pod must run, including the image pull."""
+    """Seconds until the generator's pod must run, including the image pull, and until restarted servers are ready."""
 
 
 def load_test_args(

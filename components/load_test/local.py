@@ -15,6 +15,10 @@ class LoadTestArgs(CommonArgs):
 
     rest_url: pulumi.Input[str]
     """The server's REST address, whatever the protocol."""
+    server_log: pulumi.Input[str]
+    """The file that a restarted server logs to."""
+    start_timeout_s: float
+    """Seconds until a restarted server must serve."""
 
 
 class LoadTest(PluginResource[LoadTestArgs]):

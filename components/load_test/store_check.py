@@ -10,7 +10,7 @@ from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
 
 # Settings whose change makes the load test run again.
-_MEASURED = {"shape", "serving", "load", "repeats", "processes", "model", "rerun"}
+_MEASURED = {"shape", "serving", "load", "repeats", "fresh_deployment", "processes", "model", "rerun"}
 
 
 @dataclass

@@ -36,7 +36,12 @@ class LocalPlatform(pulumi.ComponentResource):
         cleanup = ServerCleanup(f"{name}-server-cleanup", ServerCleanupArgs(str(folder)), checked)
         self.serving = LocalServing(f"{name}-serving", _serving_args(args, model, cleanup), checked)
         common = common_args(args, model, self.serving, self.serving.server, self.serving.server_version)
-        load_test_args = LoadTestArgs(**vars(common), rest_url=self.serving.rest_url)
+        load_test_args = LoadTestArgs(
+            **vars(common),
+            rest_url=self.serving.rest_url,
+            server_log=self.serving.log,
+            start_timeout_s=args.settings.local.start_timeout_s,
+        )
         self.load_test = LoadTest(f"{name}-load-test", load_test_args, child)
         self.register_outputs({})
 

@@ -16,6 +16,7 @@ from loadtest.result.raw_rows import RawRows
 from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import (
     Servers,
+    deployment_of,
     load_sharing_reasons,
     refused_call_reasons,
     server_change_reasons,
@@ -83,7 +84,7 @@ def outcome_of(
         cpu_peak_percent=totals.get("cpu_peak_percent"),
         locust_version=totals.get("locust_version", termination.locust_version),
         machine=totals.get("machine") or {},
-        deployment=servers.deployment,
+        deployment=deployment_of(servers.before),
         capacity=capacity,
         reasons=reasons_against(plan, termination, raw_rows, samples, servers, phase),
     )

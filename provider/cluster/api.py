@@ -24,6 +24,9 @@ REQUIRED_RIGHTS = (
     ("get", "pods/proxy"),
 )
 
+# And with `load.freshDeployment`.
+RESTART_RIGHTS = (("delete", "pods"),)
+
 
 @dataclass(frozen=True)
 class PodRequest:
@@ -56,6 +59,9 @@ class Cluster(Protocol):
 
     def pods(self, selector: str) -> list[Json]:
         """The pods with these labels."""
+
+    def delete_pod(self, name: str, uid: str) -> None:
+        """Delete the pod of this name, if it is still the one with this UID; returns before it is gone."""
 
     def events(self, name: str) -> list[str]:
         """The events of the object of this name, oldest first."""

@@ -118,6 +118,13 @@ class KubeApi:
     def pods(self, selector: str) -> list[Json]:
         return self._items(self._core.list_namespaced_pod, label_selector=selector)
 
+    def delete_pod(self, name: str, uid: str) -> None:
+        options = {"preconditions": {"uid": uid}}
+        try:
+            self._call(self._core.delete_namespaced_pod, name, self._namespace, body=options)
+        except (NotFoundError, _ConflictError):  # it is gone, or another pod has its name
+            return
+
     def events(self, name: str) -> list[str]:
         events = self._items(self._core.list_namespaced_event, field_selector=f"involvedObject.name={name}")
         events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))

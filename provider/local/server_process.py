@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ _SECRETS = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG", 
 # The folder of a server, in its environment: the kernel keeps it from the start of the process to its end, whatever
 # becomes of the plugin and of the files.
 _FOLDER_VARIABLE = "SHAPEBENCH_SERVER_FOLDER"
+# The processes whose place it has taken, so that it is found by any of them.
+_PREDECESSORS_VARIABLE = "SHAPEBENCH_SERVER_PREDECESSORS"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ class ProcessIdentity:
             return None
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return cls(pid, f"{boot_id}:{fields[19]}")
+
+    def __str__(self) -> str:
+        return f"{self.pid}:{self.started}"
 
     @property
     def alive(self) -> bool:
@@ -73,8 +78,24 @@ def start_detached(command: Sequence[str], log: Path) -> ProcessIdentity:
     Raises OSError when the command cannot be started.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
-    environment[_FOLDER_VARIABLE] = str(log.parent)
     log.parent.mkdir(parents=True, exist_ok=True)
+    return _start(command, log, environment | {_FOLDER_VARIABLE: str(log.parent)}, Path.cwd())
+
+
+def start_again(process: ProcessIdentity, log: Path) -> ProcessIdentity:
+    """Stop a process of `start_detached`, and start it with the arguments, environment and folder that it had.
+
+    `successor` finds the new process by the old one. Raises OSError when it cannot be started, and psutil.Error where
+    the old one has ended already.
+    """
+    earlier = psutil.Process(process.pid)
+    command, environment, folder = earlier.cmdline(), earlier.environ(), Path(earlier.cwd())
+    process.stop()
+    predecessors = " ".join(filter(None, (environment.get(_PREDECESSORS_VARIABLE), str(process))))
+    return _start(command, log, environment | {_PREDECESSORS_VARIABLE: predecessors}, folder)
+
+
+def _start(command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path) -> ProcessIdentity:
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -82,6 +103,7 @@ def start_detached(command: Sequence[str], log: Path) -> ProcessIdentity:
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
+            cwd=folder,
             start_new_session=True,
         )
     # A process that ended already has no identity; it gets one that matches no process, so it is not alive.
@@ -93,19 +115,33 @@ def stop_all(folder: Path, say: Callable[[str], None]) -> list[ProcessIdentity]:
 
     Called where no server runs that a state knows, so each is of an update that was killed after it had started it.
     """
-    found = [process for pid in psutil.pids() if (process := ProcessIdentity.of(pid)) and _folder_of(process) == folder]
+    found = [process for process, _ in _started_in(folder)]
     for process in found:
         process.stop()
         say(f"stopped process {process.pid}, a server that an interrupted update left running")
     return found
 
 
-def _folder_of(process: ProcessIdentity) -> Path | None:
-    with contextlib.suppress(psutil.Error):  # it has ended, or is another user's
-        folder = psutil.Process(process.pid).environ().get(_FOLDER_VARIABLE)
-        # Read after its start time: where that has not changed, it is not a later process's.
-        return Path(folder) if folder and process.alive else None
+def successor(process: ProcessIdentity, folder: Path) -> ProcessIdentity | None:
+    """The process that `start_again` has put in the place of this one, with its log in `folder`; None without one."""
+    for each, environment in _started_in(folder):
+        if str(process) in environment.get(_PREDECESSORS_VARIABLE, "").split():
+            # What a server starts has the server's environment, but does not lead its session.
+            with contextlib.suppress(ProcessLookupError):
+                if os.getsid(each.pid) == each.pid:
+                    return each
     return None
+
+
+def _started_in(folder: Path) -> Iterator[tuple[ProcessIdentity, Mapping[str, str]]]:
+    """The processes with this folder in their environment, and that environment."""
+    for pid in psutil.pids():
+        with contextlib.suppress(psutil.Error):  # it has ended, or is another user's
+            process = ProcessIdentity.of(pid)
+            environment = psutil.Process(pid).environ()
+            # Read after its start time: where that has not changed, it is not a later process's.
+            if process and environment.get(_FOLDER_VARIABLE) == str(folder) and process.alive:
+                yield process, environment
 
 
 def log_tail(log: Path, count: int = 12) -> str:
@@ -138,5 +174,9 @@ def server_processes(before: ProcessIdentity | None, after: ProcessIdentity | No
     """The server before and after a load test; a server that is gone has a reason of its own."""
     if before is None or after is None:
         return NO_SERVERS
-    first, last = ((ServerState(f"process {each.pid}", f"{each.pid} {each.started}"),) for each in (before, after))
-    return Servers(1, first, last)
+    return Servers(1, (server_state(before),), (server_state(after),))
+
+
+def server_state(process: ProcessIdentity) -> ServerState:
+    """The process as a server under test."""
+    return ServerState(f"process {process.pid}", str(process))

@@ -5,14 +5,17 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from loadtest.run.payload import rest_body
-from provider.local.server_process import ProcessIdentity, listening_pid, log_tail
+from provider.local.server_process import ProcessIdentity, listening_pid, log_tail, start_again
 from provider.resource import Operation, ResourceError
+from serving.servers import server_named
 
 LOOPBACK = "127.0.0.1"
 _POLL_S = 0.25
@@ -37,24 +40,60 @@ def require_free_port(setting: str, port: int) -> None:
             ) from None
 
 
-def wait_until_serving(
-    process: ProcessIdentity, log: Path, ready_url: str, predict_url: str, timeout_s: float, operation: Operation
-) -> None:
-    """Wait until `ready_url` answers 200, and then for one prediction; raises ResourceError with the log."""
+@dataclass(frozen=True)
+class Readiness:
+    """What a server has to answer, and within how many seconds: 200 at `ready_url`, then one prediction."""
+
+    ready_url: str
+    predict_url: str
+    timeout_s: float
+
+    @classmethod
+    def of(cls, server: str, model_name: str, rest_url: str, timeout_s: float) -> Self:
+        """Of the server with this name."""
+        ready_path = server_named(server).ready_path(model_name)
+        return cls(rest_url + ready_path, f"{rest_url}/v1/models/{model_name}:predict", timeout_s)
+
+
+def wait_until_serving(process: ProcessIdentity, log: Path, readiness: Readiness, operation: Operation) -> None:
+    """Wait until the server is ready. Raises ResourceError with the end of its log; the server is then stopped."""
+    try:
+        _wait_until_ready(process, log, readiness, operation)
+        _require_prediction(readiness.predict_url, log)
+    except BaseException:
+        process.stop()
+        raise
+
+
+def restart(server: ProcessIdentity, log: Path, readiness: Readiness, operation: Operation) -> ProcessIdentity:
+    """Stop a server, and start it with the same arguments; returns the new process once it serves.
+
+    Raises ResourceError where it does not; then no server runs.
+    """
+    try:
+        process = start_again(server, log)
+    except (OSError, psutil.Error) as error:
+        raise ResourceError(
+            f"the server could not be restarted: {error}. The next `pulumi up` starts it, and runs the load test again"
+        ) from error
+    wait_until_serving(process, log, readiness, operation)
+    return process
+
+
+def _wait_until_ready(process: ProcessIdentity, log: Path, readiness: Readiness, operation: Operation) -> None:
     started = time.monotonic()
-    while not _is_ready(ready_url):
+    while not _is_ready(readiness.ready_url):
         elapsed_s = time.monotonic() - started
         operation.status("waiting for the server to load the model")
         if not process.alive:
             raise ResourceError(f"the server ended before it served the model, {_NOT_MEASURED}. {_end_of(log)}")
-        if elapsed_s > timeout_s:
+        if elapsed_s > readiness.timeout_s:
             raise ResourceError(
-                f"the server did not serve within shapebench:local.startTimeoutS ({timeout_s:g} s) and was stopped;"
-                f" give it longer, or find the cause in its log. {_end_of(log)}"
+                f"the server did not serve within shapebench:local.startTimeoutS ({readiness.timeout_s:g} s) and was"
+                f" stopped; give it longer, or find the cause in its log. {_end_of(log)}"
             )
         if operation.cancelled.wait(_POLL_S):
             raise ResourceError("the update was cancelled while the server started, so the server was stopped")
-    _require_prediction(predict_url, log)
 
 
 def _end_of(log: Path) -> str:

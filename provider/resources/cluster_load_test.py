@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from loadtest.run import pod as layout
-from provider.cluster.api import REQUIRED_RIGHTS, Cluster
+from provider.cluster.api import REQUIRED_RIGHTS, RESTART_RIGHTS, Cluster
 from provider.cluster.connection import connect
+from provider.cluster.fresh_servers import replace_servers
 from provider.cluster.job_pod import JobPod
 from provider.cluster.load_job import job
 from provider.cluster.load_run import finish_job, start_job
@@ -21,6 +22,7 @@ from provider.cluster_run.marker import Marker
 from provider.cluster_run.run_record import RunRecord
 from provider.cluster_run.store_result import job_kept_until_saved, store_result
 from provider.load_test_inputs import ClusterLoadTestInputs
+from provider.record.fresh_deployment import must_restart
 from provider.record.provenance import git_commit
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, ResourceError
@@ -48,7 +50,8 @@ class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
 
 def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
     api = connect(inputs, operation, "; a test that runs there continues")
-    if missing := api.missing_rights(REQUIRED_RIGHTS):
+    required = REQUIRED_RIGHTS + RESTART_RIGHTS if inputs.fresh_deployment else REQUIRED_RIGHTS
+    if missing := api.missing_rights(required):
         raise ResourceError(
             f"the kubeconfig's user lacks permissions in namespace {inputs.namespace}: {', '.join(missing)}; the load"
             " test needs them to run and to fetch its rows; bind a Role with them to that user"
@@ -59,6 +62,9 @@ def _connect(inputs: ClusterLoadTestInputs, operation: Operation) -> Cluster:
 def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     folder = Path(inputs.work_dir) / run.run_id
     servers = wait_for_servers(cluster, inputs.selector, inputs.replicas, inputs.start_timeout_s, operation)
+    if must_restart(inputs, servers):
+        operation.info("restarting the servers, so that this run has a deployment of its own")
+        servers = replace_servers(cluster, inputs.selector, servers, inputs.start_timeout_s, operation)
     record = RunRecord(
         run=run,
         inputs=inputs,

@@ -32,7 +32,7 @@ class LoadTest(Resource[Inputs, LoadTestState]):
 
     state = LoadTestState
     triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "processes", "profile", "repeats", "rerun", "shape"}
+        {"baseUrl", "fingerprint", "freshDeployment", "processes", "profile", "repeats", "rerun", "shape"}
     )
 
     @abstractmethod

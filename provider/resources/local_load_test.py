@@ -13,10 +13,12 @@ from loadtest.generator.monitoring.machine import this_machine
 from loadtest.run.payload import photograph
 from loadtest.run.runner import run_load_test
 from provider.load_test_inputs import LocalLoadTestInputs
-from provider.local.server_process import listening_process, server_processes
+from provider.local.server_process import ProcessIdentity, listening_process, server_processes, server_state
+from provider.local.startup import Readiness, restart
+from provider.record.fresh_deployment import must_restart
 from provider.record.record_run import RunEnvironment, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
-from provider.resource import Operation
+from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
 
 
@@ -32,7 +34,7 @@ class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
 
 def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
     work_dir = Path(inputs.work_dir) / run.run_id
-    before = listening_process(inputs.base_url)
+    before = _server(inputs, operation)
     plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, before.pid if before else None)
     outcome = run_load_test(
         plan,
@@ -44,6 +46,22 @@ def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation
     finished = record_run(run, inputs, outcome, _environment(), operation)
     shutil.rmtree(work_dir)
     return finished
+
+
+def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentity | None:
+    """The process that is to answer the run; None where it cannot be seen."""
+    server = listening_process(inputs.base_url)
+    if not must_restart(inputs, [server_state(server)] if server else []):
+        return server
+    if server is None:
+        raise ResourceError(
+            f"the process that listens at {inputs.base_url} cannot be seen, so it cannot be restarted before this run;"
+            " set shapebench:load.freshDeployment to false, or run as the user who started the server"
+        )
+    operation.info("restarting the server, so that this run has a deployment of its own")
+    model = inputs.serving.model.name
+    readiness = Readiness.of(inputs.serving.server, model, inputs.rest_url, inputs.start_timeout_s)
+    return restart(server, Path(inputs.server_log), readiness, operation)
 
 
 def _environment() -> RunEnvironment:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 from pydantic.alias_generators import to_camel
 
-from provider.local.server_process import ProcessIdentity, start_detached, stop_all
-from provider.local.startup import LOOPBACK, require_free_port, wait_until_serving
+from provider.local.server_process import ProcessIdentity, start_detached, stop_all, successor
+from provider.local.startup import LOOPBACK, Readiness, require_free_port, wait_until_serving
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
 from serving.servers import Apis, installed_server, server_named
 from stacks.serving_variant import ServingVariant, fingerprint
@@ -47,14 +47,17 @@ class LocalServingInputs(ResourceInputs, ServingVariant):
 
 
 class LocalServingState(ResourceState):
-    """The process that serves."""
+    """The process that was started, and its folder."""
 
     pid: int
     started_as: str
+    state_dir: str
 
     @property
     def process(self) -> ProcessIdentity:
-        return ProcessIdentity(self.pid, self.started_as)
+        """The process that serves: the one that was started, or the one that a load test has put in its place."""
+        started = ProcessIdentity(self.pid, self.started_as)
+        return started if started.alive else successor(started, Path(self.state_dir)) or started
 
 
 class LocalServing(Resource[LocalServingInputs, LocalServingState]):
@@ -112,13 +115,8 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
                 f"the server was not started, because its files in {state_dir} cannot be written or its program cannot"
                 f" be run: {error}; make room or give access, then run `pulumi up` again"
             ) from error
-        ready_url = inputs.rest_url + kind.ready_path(inputs.model_name)
-        predict_url = f"{inputs.rest_url}/v1/models/{inputs.model_name}:predict"
-        try:
-            wait_until_serving(process, log, ready_url, predict_url, inputs.start_timeout_s, operation)
-        except BaseException:
-            process.stop()
-            raise
+        readiness = Readiness.of(inputs.server, inputs.model_name, inputs.rest_url, inputs.start_timeout_s)
+        wait_until_serving(process, log, readiness, operation)
         operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url} until `pulumi destroy`")
         started = {"pid": process.pid, "startedAs": process.started, "log": str(log)}
         return self.known_outputs(inputs) | started

@@ -201,6 +201,24 @@ def test_a_refresh_notices_a_killed_server(stack):
     assert len(servers_on(stack.config["local"]["restPort"])) == 1
 
 
+def test_with_fresh_deployments_the_server_is_restarted_between_repeats_and_the_state_knows_it(stack):
+    port = stack.config["local"]["restPort"]
+    (before,) = servers_on(port)
+    command = before.cmdline()
+    stack.config["load"] = SMOKE | {"repeats": 2, "freshDeployment": True}
+    stack.must_up()
+    (after,) = servers_on(port)
+    assert after.pid != before.pid
+    assert after.cmdline() == command
+    earlier, *repeats = stack.runs()[-3:]
+    assert len({run.deployment for run in (earlier, *repeats)}) == 3
+    assert [run.validity.verdict for run in repeats] == ["valid", "valid"]
+    stack.must("preview", "--expect-no-changes")
+    stack.must("refresh", "--yes", "--skip-preview")
+    stack.must("preview", "--expect-no-changes")
+    assert [server.pid for server in servers_on(port)] == [after.pid]
+
+
 def test_destroy_leaves_no_server_and_all_results(stack):
     kept = len(stack.runs())
     stack.must("destroy", "--yes", "--skip-preview")

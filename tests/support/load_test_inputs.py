@@ -32,10 +32,22 @@ def load_test_inputs(folder: Path) -> dict[str, Any]:
         "shape": {"name": "small", "machine_type": "e2-custom-2-4096", "vcpus": 2, "memory_gb": 4, "nodes": 1},
         "region": "us-central1",
         "repeats": 1,
+        "freshDeployment": False,
         "processes": 1,
         "rerun": "",
         "results": str(folder / "results"),
         "workDir": str(folder / "runs"),
+    }
+
+
+def local_load_test_inputs(folder: Path, server_url: str) -> dict[str, Any]:
+    """All inputs of a load test on this machine, over REST; its server cannot be restarted."""
+    return load_test_inputs(folder) | {
+        "platform": "local",
+        "baseUrl": server_url,
+        "restUrl": server_url,
+        "serverLog": str(folder / "server.log"),
+        "startTimeoutS": 20,
     }
 
 

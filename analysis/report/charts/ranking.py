@@ -28,11 +28,12 @@ _OPEN_END = "▸"
 
 
 def ranking_charts(ranking: Sequence[Ranked]) -> tuple[Chart, ...]:
+    is_open = any(not math.isfinite(each.usd_per_million.high) for each in ranking)
     return (
         Chart(
             "Cost per million predictions",
-            f"At capacity, with 95 % intervals, in the order of the ranking. Further left is better. {_OPEN_END}: the"
-            " data sets no upper bound.",
+            "At capacity, with 95 % intervals, in the order of the ranking. Further left is better."
+            + (f" {_OPEN_END}: the data sets no upper bound." if is_open else ""),
             _intervals(ranking, [each.usd_per_million for each in ranking], "USD per million predictions"),
             "ranking-cost",
         ),

@@ -43,21 +43,18 @@ class Servers:
     after: Sequence[ServerState]
     seen_late: bool = False
 
-    @property
-    def deployment(self) -> str | None:
-        """A short name of the set of processes that answered, which a replaced or restarted server changes.
-
-        None where no server is known.
-        """
-        if not self.before:
-            return None
-        # A container that is restarted in its pod is another process in a pod of the same uid.
-        processes = sorted(f"{server.uid} {server.restarts}" for server in self.before)
-        return "d" + sha256("\n".join(processes).encode()).hexdigest()[:11]
-
 
 NO_SERVERS = Servers(replicas=1, before=(), after=())
 """Where nothing is known of the servers."""
+
+
+def deployment_of(servers: Sequence[ServerState]) -> str | None:
+    """A short name of this set of server processes, which a replaced or restarted one changes; None without any."""
+    if not servers:
+        return None
+    # A container that is restarted in its pod is another process in a pod of the same uid.
+    processes = sorted(f"{server.uid} {server.restarts}" for server in servers)
+    return "d" + sha256("\n".join(processes).encode()).hexdigest()[:11]
 
 
 def server_change_reasons(servers: Servers) -> tuple[str, ...]:

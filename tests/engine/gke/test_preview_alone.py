@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.gke.world import World
+from tools.pulumi_plugins import GCP
 
 # A network of its own, in which there is only the loopback that the engine and its plugins talk over.
 WITHOUT_NETWORK = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
@@ -55,5 +56,7 @@ def test_a_preview_without_the_gcp_plugin_prints_the_cost_and_what_is_missing(wo
     assert "costs about 0.74 USD an hour" in said
     assert "pulumi plugin install resource gcp" in said
     assert said.index("USD an hour") < said.index("is missing and cannot be downloaded")
+    (line,) = {line.strip() for line in said.splitlines() if line.strip().startswith("error:")}
+    assert line.endswith(f"pulumi plugin install resource gcp {GCP.version}")
     assert "Traceback" not in said
     assert world.google() == []

@@ -74,6 +74,25 @@ def test_neither_job_nor_generator_is_left_after_it(api: client.ApiClient, went_
     assert pod.metadata.labels["app.kubernetes.io/component"] == "model-server"
 
 
+def test_with_fresh_deployments_the_pods_are_replaced_between_repeats_and_nothing_else_changes(
+    stack: Stack, api: client.ApiClient, went_up: str
+) -> None:
+    core, apps = client.CoreV1Api(api), client.AppsV1Api(api)
+    (before,) = core.list_namespaced_pod(NAMESPACE).items
+    (deployed,) = apps.list_namespaced_deployment(NAMESPACE).items
+    stack.config["load"] = SMOKE | {"repeats": 2, "freshDeployment": True}
+    stack.must_up()
+    (after,) = core.list_namespaced_pod(NAMESPACE).items
+    assert after.metadata.uid != before.metadata.uid
+    assert after.spec.containers[0].args == before.spec.containers[0].args
+    (still,) = apps.list_namespaced_deployment(NAMESPACE).items
+    assert (still.metadata.uid, still.metadata.generation) == (deployed.metadata.uid, deployed.metadata.generation)
+    runs = stack.runs()
+    assert len({run.deployment for run in runs}) == len(runs) == 3, "the first update's servers had answered a run"
+    assert {run.validity.verdict for run in runs} == {"valid"}
+    stack.must("preview", "--refresh", "--expect-no-changes")
+
+
 def kill(update: subprocess.Popen[str]) -> None:
     """Kill Pulumi and its plugins, so that none of them can end what it began."""
     processes = [psutil.Process(update.pid), *psutil.Process(update.pid).children(recursive=True)]
@@ -108,8 +127,8 @@ def test_a_destroy_stores_the_rows_of_a_killed_update_and_removes_the_namespace(
     destroyed = stack.must("destroy", "--yes", "--skip-preview")
     assert "fetching the rows of run" in destroyed
     assert NAMESPACE not in [each.metadata.name for each in pods.list_namespace().items]
-    first, interrupted = stack.runs()
-    assert first.validity.verdict == "valid"
+    *earlier, interrupted = stack.runs()
+    assert {run.validity.verdict for run in earlier} == {"valid"}
     assert interrupted.validity.reasons == (
         "the update that ran the test was interrupted, so later requests are missing; run again",
     )

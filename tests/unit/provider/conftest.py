@@ -63,6 +63,7 @@ class ProcessCluster:
         self.node = "node-b"
         self.left_behind: list[str] = []
         self.disruption: Json | None = None
+        self.successors_start = True
         self.names: dict[str, str] = {}
         """Addresses in the cluster's network, and the addresses here that replace them."""
 
@@ -107,6 +108,14 @@ class ProcessCluster:
             metadata |= {"deletionTimestamp": "2026-01-01T00:00:45Z"}
             status |= {"conditions": [self.disruption]}
         return [{"metadata": metadata, "spec": {"nodeName": self.node}, "status": status}]
+
+    def delete_pod(self, name: str, uid: str) -> None:
+        """Another pod takes its place, as those of a Deployment do; it starts unless `successors_start` is False."""
+        (pod,) = (pod for pod in self.servers if pod["metadata"]["uid"] == uid)
+        pod["metadata"] = {"name": name, "uid": f"{uid}-successor"}
+        if not self.successors_start:
+            waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
+            pod["status"]["containerStatuses"][0] |= {"ready": False, "state": {"waiting": waiting}}
 
     def events(self, name: str) -> list[str]:
         return [f"FailedScheduling: no node for {name}"]

@@ -78,6 +78,12 @@ def test_repeats_are_not_part_of_the_load_profile():
     assert often.load == parse(**smoke()).load
 
 
+def test_fresh_deployments_are_not_part_of_the_load_profile():
+    kept, fresh = parse(), parse(**smoke(freshDeployment=True))
+    assert (kept.fresh_deployment, fresh.fresh_deployment) == (False, True)
+    assert fresh.load == parse(**smoke()).load
+
+
 def test_processes_are_not_part_of_the_load_profile():
     one, several = parse(), parse(**smoke(processes=2))
     assert (one.processes, several.processes) == (1, 2)
@@ -90,6 +96,7 @@ WRONG = [
     (serving(interop=2), "serving.interop is not a setting", "did you mean interOp?"),
     (smoke(repeats=0), "load.repeats is 0", "Give 1 to 100"),
     (smoke(repeats=1.5), "load.repeats is 1.5", "Give 1 to 100"),
+    (smoke(freshDeployment="often"), "load.freshDeployment is 'often'", "Give true or false"),
     (smoke(processes=0), "load.processes is 0", "a run whose generator was the limit says so"),
     (smoke(processes=5), "load.processes is 5, but load.users is 4", "give fewer processes"),
     (

@@ -185,4 +185,4 @@ def test_a_stack_that_is_not_there_is_answered_with_the_command_that_creates_it(
     assert source(shell, checkout, script=script)["STATUS"] == "6"
     said = (checkout / "said").read_text()
     assert "`pulumi stack init NAME`" in said
-    assert said.endswith(" name 8cpu-16gb local\n")
+    assert said.endswith(" NAME is one of 8cpu-16gb local\n")

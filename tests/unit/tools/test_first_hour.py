@@ -16,6 +16,7 @@ PAGE = """\
 . ./names.sh   # sets NAME
 echo one \\
     two
+echo three
 ```
 
     echo indented
@@ -43,6 +44,7 @@ def test_every_line_of_a_block_is_typed_unless_the_block_says_for_whom_it_is():
     assert commands(PAGE) == [
         ". ./names.sh   # sets NAME",
         "echo one \\\n    two",
+        "echo three",
         "false            # none there; exit code 1",
         "curl --fail x    # exit code 22 without internet",
     ]
@@ -54,7 +56,7 @@ def test_a_line_is_named_by_its_number_on_the_page():
 
 
 def test_a_line_must_succeed_unless_its_comment_says_another_exit_code():
-    assert [set(line.statuses) for line in lines_of("page.md", PAGE)] == [{0}, {0}, {1}, {0, 22}]
+    assert [set(line.statuses) for line in lines_of("page.md", PAGE)] == [{0}, {0}, {0}, {1}, {0, 22}]
 
 
 @pytest.fixture
@@ -99,8 +101,19 @@ def test_nothing_of_this_checkouts_own_environment_is_on_path(monkeypatch: pytes
 
 @pytest.mark.parametrize("line", ["false", "true # exit code 5", "no-such-program", "echo 'unbalanced"])
 def test_a_line_that_ends_otherwise_than_its_page_says_is_named_with_its_place(folder: Path, line: str):
-    with pytest.raises(StuckError, match=rf"page-0\.md:3: `{re.escape(line)}` ended with exit code \d+, not"):
+    with pytest.raises(StuckError, match=rf"page-0\.md:3 ended with exit code \d+, not .*`{re.escape(line)}`"):
         type_into(folder, f"true\n{line}")
+
+
+def test_a_line_that_prints_a_traceback_is_named_even_if_its_exit_code_is_allowed(folder: Path):
+    with pytest.raises(StuckError, match=r"page-0\.md:2 printed a traceback"):
+        type_into(folder, "python3 -c 'raise OSError' # exit code 1 without internet")
+
+
+def test_what_a_line_prints_is_passed_on(folder: Path, capsys: pytest.CaptureFixture[str]):
+    type_into(folder, "echo out\necho error >&2\nprintf 'no end of line'")
+    printed = capsys.readouterr().out
+    assert [each for each in ("out\n", "error\n", "no end of line\n") if f"\n{each}" not in printed] == []
 
 
 def test_a_line_that_ends_the_shell_is_named(folder: Path):

@@ -104,6 +104,15 @@ def test_a_manifest_from_before_machines_were_recorded_is_read_and_its_cpu_is_un
     assert read.deployment is None
 
 
+def test_the_newest_run_of_a_stack_is_the_last_that_can_be_read(store, rows):
+    assert store.newest("8cpu-16gb") is None
+    runs = [write_run(store, make_manifest(SMOKE), rows) for _ in range(3)]
+    write_run(store, make_manifest(SMOKE, "2cpu-4gb"), rows)
+    assert store.newest("8cpu-16gb") == runs[2]
+    manifest_file(store, runs[2]).write_text("{broken")
+    assert store.newest("8cpu-16gb") == runs[1]
+
+
 def test_a_folder_that_does_not_exist_is_an_error_and_an_empty_one_is_not(store):
     assert store.scan().manifests == ()
     root(store).rmdir()

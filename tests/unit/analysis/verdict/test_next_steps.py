@@ -83,6 +83,23 @@ def test_a_variant_with_bounds_alone_is_searched_and_one_that_misses_is_not(boun
     assert "Only bounds of the capacity of 8cpu-16gb · interop4 are known" in step.why
 
 
+def test_what_is_open_is_settled_by_fresh_deployments_of_those_that_may_be_the_best(searched):
+    runs = [
+        searched(rps * spread, stack, at)
+        for stack, rps in (("8cpu-16gb", 60), ("4cpu-8gb", 60.5), ("2cpu-4gb", 20))
+        for at, spread in enumerate((0.97, 1.03))
+    ]
+    verdict = verdict_of(runs, ASKED)
+    assert {each.label for each in verdict.best} == {"8cpu-16gb", "4cpu-8gb"}
+    [step] = verdict.next
+    commands = {stack: [each for each in step.commands if each.endswith(stack)] for stack in ("8cpu-16gb", "4cpu-8gb")}
+    assert sum(map(len, commands.values())) == len(step.commands)
+    for stack, own in commands.items():
+        settings, others = applied(own, stack)
+        assert others == ["pulumi up"]
+        assert f"About {settings.repeats} more deployment" in step.why
+
+
 def test_nothing_is_left_to_run_where_the_first_is_good_enough(searched):
     runs = [searched(rps, stack, at) for stack, rps in (("8cpu-16gb", 60), ("2cpu-4gb", 20)) for at in range(4)]
     assert verdict_of(runs, ASKED).next == ()

@@ -31,6 +31,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "shape": {"name": "8cpu-16gb"},
         "region": "us-central1",
         "repeats": 1,
+        "fresh_deployment": False,
         "processes": 1,
         "rerun": "",
         "results": "/results",

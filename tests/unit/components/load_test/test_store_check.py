@@ -62,6 +62,7 @@ def test_nothing_is_started_before_the_store_is_checked(platform: str) -> None:
         {"serving": {"protocol": "grpc", "interOp": 2}},
         {"load": {"profile": "smoke", "waitS": 0.5}},
         {"load": {"profile": "smoke", "repeats": 3}},
+        {"load": {"profile": "smoke", "freshDeployment": True}},
         {"load": {"profile": "smoke", "processes": 2}},
         {"model": {"weights": "random"}},
         {"rerun": "again"},

@@ -69,6 +69,7 @@ CHANGED: list[dict[str, Any]] = [
     {"serving": {"protocol": "grpc", "interOp": 8}},
     {"load": {"profile": "laptop"}},
     {"load": {"profile": "seed", "repeats": 3}},
+    {"load": {"profile": "seed", "freshDeployment": True}},
     {"load": {"profile": "seed", "processes": 2}},
     {"results": "elsewhere"},
     {"rerun": "again"},

@@ -192,6 +192,7 @@ def test_the_digest_replaces_its_placeholder_in_the_path():
         cluster_with(generatorPool={"shapebench/pool": "load"}),
         settings_with(load={"profile": "laptop"}),
         settings_with(load={"profile": "smoke", "repeats": 3}),
+        settings_with(load={"profile": "smoke", "freshDeployment": True}),
         settings_with(load={"profile": "smoke", "processes": 2}),
         settings_with(results="elsewhere"),
         settings_with(region="europe-west4"),

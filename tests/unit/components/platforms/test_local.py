@@ -137,6 +137,7 @@ def test_more_generator_processes_than_cores_are_refused(monkeypatch):
         {"load": {"profile": "laptop"}},
         {"load": {"profile": "smoke", "waitS": 0.5}},
         {"load": {"profile": "smoke", "repeats": 3}},
+        {"load": {"profile": "smoke", "freshDeployment": True}},
         {"load": {"profile": "smoke", "processes": 2}},
         {"model": {"weights": "random"}},
         {"local": {"server": "embedded", "restPort": 8501, "grpcPort": 8500, "startTimeoutS": 180}},

@@ -6,22 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.result.validity.servers import NO_SERVERS, Servers, ServerState
+from loadtest.result.validity.servers import ServerState, deployment_of
 
 PODS = (ServerState("tf-serving-a", "uid-a", restarts=1), ServerState("tf-serving-b", "uid-b"))
 
 
-def deployment_of(*servers: ServerState) -> str | None:
-    return Servers(len(servers), servers, ()).deployment
-
-
 @given(st.permutations([ServerState(f"s{n}", f"uid-{n}", restarts=n) for n in range(5)]))
 def test_it_does_not_depend_on_the_order_in_which_the_servers_are_listed(servers: list[ServerState]) -> None:
-    assert deployment_of(*servers) == deployment_of(*servers[::-1])
+    assert deployment_of(servers) == deployment_of(servers[::-1])
 
 
 def test_servers_that_become_ready_are_the_same_processes() -> None:
-    assert deployment_of(*(replace(pod, ready=False, image="i@sha256:1") for pod in PODS)) == deployment_of(*PODS)
+    assert deployment_of([replace(pod, ready=False, image="i@sha256:1") for pod in PODS]) == deployment_of(PODS)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +32,8 @@ def test_servers_that_become_ready_are_the_same_processes() -> None:
     ids=["a pod is replaced", "a container restarted", "one less", "one more", "the other container restarted"],
 )
 def test_another_process_makes_another_deployment(others: tuple[ServerState, ...]) -> None:
-    assert deployment_of(*others) != deployment_of(*PODS)
+    assert deployment_of(others) != deployment_of(PODS)
 
 
 def test_it_is_unknown_where_no_server_is_known() -> None:
-    assert NO_SERVERS.deployment is None
+    assert deployment_of([]) is None

@@ -22,7 +22,7 @@ class Api(BaseHTTPRequestHandler):
     server: "ScriptedApi"
 
     def answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
         self.server.seen.append((self.command, self.path.partition("?")[0], self.headers["Authorization"]))
         self.server.tokens.append(self.headers["X-Token"])
         answer = self.server.answers.pop(0)
@@ -49,6 +49,7 @@ class ScriptedApi(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Api)
         self.answers: list[tuple[int, Any] | None] = []
         self.seen: list[tuple[str, str, str]] = []
+        self.bodies: list[bytes] = []
         self.tokens: list[str | None] = []
 
 
@@ -101,6 +102,16 @@ def test_a_job_whose_creation_was_not_confirmed_is_not_created_twice(server: Scr
 def test_deleting_a_job_that_is_gone_is_no_error(server: ScriptedApi) -> None:
     server.answers = [refusal(404, "not found")]
     api(server).delete_job("load-1")
+
+
+def test_a_pod_is_deleted_only_while_it_is_the_one_that_was_meant(server: ScriptedApi) -> None:
+    server.answers = [(200, {}), refusal(404, "not found"), refusal(409, "the UID in the precondition does not match")]
+    for _ in range(3):
+        api(server).delete_pod("tf-serving-0", "uid-0")
+    assert {(method, path) for method, path, _ in server.seen} == {
+        ("DELETE", "/api/v1/namespaces/ns/pods/tf-serving-0")
+    }
+    assert [json.loads(body) for body in server.bodies] == [{"preconditions": {"uid": "uid-0"}}] * 3
 
 
 def test_a_missing_object_and_a_refused_call_are_different_errors(server: ScriptedApi) -> None:

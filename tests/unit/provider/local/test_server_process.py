@@ -17,8 +17,10 @@ from provider.local.server_process import (
     listening_process,
     log_tail,
     server_processes,
+    start_again,
     start_detached,
     stop_all,
+    successor,
 )
 
 SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
@@ -112,6 +114,64 @@ def test_a_process_of_another_folder_is_left_alone(started, log):
     finally:
         bystander.kill()
         bystander.wait()
+
+
+PRINTS_ITSELF = [
+    sys.executable,
+    "-c",
+    "import os, sys, time; print(sys.argv[1:], os.getcwd(), os.environ.get('KEPT'), flush=True); time.sleep(60)",
+    "--flag=a value",
+]
+
+
+@pytest.fixture
+def restarted(log, monkeypatch):
+    """A process and the one that took its place, which was started where the environment is another."""
+    monkeypatch.setenv("KEPT", "at the start")
+    first = start_detached(PRINTS_ITSELF, log)
+    wait_for(log, "at the start")
+    printed = log.read_text()
+    monkeypatch.setenv("KEPT", "later")
+    monkeypatch.chdir("/")
+    second = start_again(first, log)
+    yield first, second, printed
+    first.stop()
+    stop_all(log.parent, print)
+
+
+def test_a_process_that_is_started_again_is_another_one_with_the_same_arguments_and_environment(restarted, log):
+    first, second, printed = restarted
+    assert not first.alive
+    assert second.alive
+    assert second.pid != first.pid
+    wait_for(log, "at the start")
+    assert log.read_text() == printed
+
+
+def test_it_is_found_by_each_process_whose_place_it_took(restarted, log):
+    first, second, _ = restarted
+    assert successor(first, log.parent) == second
+    third = start_again(second, log)
+    assert successor(first, log.parent) == successor(second, log.parent) == third
+    assert successor(third, log.parent) is None
+
+
+def test_no_other_process_of_the_folder_has_its_place(restarted, log):
+    first, second, _ = restarted
+    second.stop()
+    start_detached(SLEEP, log)
+    assert successor(first, log.parent) is None
+
+
+def test_what_it_starts_does_not_have_its_place(log):
+    starts_one = "import subprocess, sys, time; print('here', flush=True); subprocess.run(['sleep', '60'])"
+    first = start_detached([sys.executable, "-c", starts_one], log)
+    second = start_again(first, log)
+    wait_until(lambda: len(psutil.Process(second.pid).children()) == 1)
+    os.kill(second.pid, signal.SIGKILL)
+    wait_until(lambda: not second.alive)
+    assert successor(first, log.parent) is None
+    assert len(stop_all(log.parent, print)) == 1, "its child lives on"
 
 
 def test_it_inherits_no_secret(log, monkeypatch):

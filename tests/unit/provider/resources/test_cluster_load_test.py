@@ -16,6 +16,7 @@ import provider.cluster.job_progress
 import provider.cluster.job_result
 import provider.cluster.load_job
 import provider.cluster.load_run
+import provider.cluster.pod_status
 import provider.sampling.pod_sampler
 from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Manifest
@@ -245,6 +246,40 @@ def test_repeats_are_runs_of_their_own_one_after_the_other(cluster: Any, inputs:
     assert manifests[0].deployment == manifests[1].deployment is not None, "the same servers answered"
     assert cluster.deleted == [f"load-{manifest.run_id.lower()}" for manifest in manifests], "a Job each"
     assert any(line.startswith("run 2 of 2: ") and "users," in line for line in log), "progress says which"
+
+
+def runs_of(inputs: Props) -> list[Manifest]:
+    return list(ResultsStore(inputs["results"]).scan().manifests)
+
+
+def test_with_fresh_deployments_no_two_runs_have_the_same_servers(cluster: Any, inputs: Any) -> None:
+    cluster.add_server("tf-serving-1")
+    inputs |= {"repeats": 2, "replicas": 2, "freshDeployment": True}
+    log: list[str] = []
+    run_in(cluster, inputs, operation(log))
+    assert [pod["metadata"]["uid"] for pod in cluster.servers] == ["server-0-successor", "tf-serving-1-successor"]
+    restarting = "restarting the servers, so that this run has a deployment of its own"
+    assert [line for line in log if "restarting" in line] == [f"run 2 of 2: {restarting}"], "the first were fresh"
+    run_in(cluster, inputs | {"repeats": 1}, operation(log))
+    assert log.count(restarting) == 1, "another update finds servers that have answered a run"
+    runs = runs_of(inputs)
+    assert len({run.deployment for run in runs}) == len(runs) == 3
+    assert {run.validity.verdict for run in runs} == {"valid"}
+
+
+def test_servers_that_do_not_come_back_end_the_update_and_the_runs_before_are_kept(
+    cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider.cluster.pod_status, "_BLOCKED_LIMIT_S", 0.5)
+    cluster.successors_start = False
+    with pytest.raises(ResourceError) as failure:
+        run_in(cluster, inputs | {"repeats": 3, "freshDeployment": True}, operation())
+    run, rows = only_run(inputs)
+    assert str(failure.value).startswith("run 2 of 3: after 1 s not all servers are ready (1 declared, 1 created, 0 re")
+    assert "run `pulumi up` again: ImagePullBackOff: Back-off pulling image" in str(failure.value)
+    assert str(failure.value).endswith(f". The finished runs are valid and stored: {run.run_id}")
+    assert rows > 10
+    assert run.validity.verdict == "valid"
 
 
 def test_over_grpc_the_pod_makes_its_own_request_and_all_rows_are_stored(

@@ -1,7 +1,7 @@
 """The properties at the plugin's boundary: the program's arguments, previews, and states of earlier versions."""
 
 from dataclasses import fields
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ from provider.resources.server_cleanup import ServerCleanup
 from provider.resources.store_check import StoreCheck
 from provider.resources.unfetched_rows import UnfetchedRows
 from stacks.serving_variant import ServingVariant
+from tests.support.load_test_inputs import local_load_test_inputs
 
 KINDS = [
     (ModelExport, ModelExportArgs),
@@ -74,15 +75,16 @@ def test_wrong_inputs_are_one_error_that_names_each_and_quotes_none(load_test_in
     assert "s3cr3t" not in message
 
 
-def test_the_plan_knows_the_threads_that_the_servers_are_started_with(load_test_inputs: Props) -> None:
-    profile = load_test_inputs["profile"] | {"users": 2000, "spawn_rate_per_s": 1000.0, "duration_s": 9.0}
-    inputs = load_test_inputs | {"profile": profile, "restUrl": "http://127.0.0.1:8501"}
+def test_the_plan_knows_the_threads_that_the_servers_are_started_with(tmp_path: Path) -> None:
+    inputs = local_load_test_inputs(tmp_path, "http://127.0.0.1:8501")
+    inputs["profile"] |= {"users": 2000, "spawn_rate_per_s": 1000.0, "duration_s": 9.0}
     assert LocalLoadTest.inputs.parse(inputs).plan(PurePath("/run"), {}).grpc_threads == 4096
 
 
-def test_a_preview_accepts_inputs_that_are_not_known_yet(load_test_inputs: Props) -> None:
-    serving = load_test_inputs["serving"] | {"model": {"name": UNKNOWN, "digest": UNKNOWN, "weights": UNKNOWN}}
-    unknown = load_test_inputs | {"restUrl": UNKNOWN, "baseUrl": UNKNOWN, "serving": serving}
+def test_a_preview_accepts_inputs_that_are_not_known_yet(tmp_path: Path) -> None:
+    inputs = local_load_test_inputs(tmp_path, "http://127.0.0.1:8501")
+    serving = inputs["serving"] | {"model": {"name": UNKNOWN, "digest": UNKNOWN, "weights": UNKNOWN}}
+    unknown = inputs | {"restUrl": UNKNOWN, "baseUrl": UNKNOWN, "serverLog": UNKNOWN, "serving": serving}
     assert LocalLoadTest().check(unknown) == unknown
     assert LocalLoadTest().preview(unknown) == unknown
 

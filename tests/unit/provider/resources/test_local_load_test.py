@@ -3,6 +3,8 @@
 import os
 import re
 import shlex
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,18 +15,24 @@ from analysis.results import store as store_module
 from analysis.results.columns import rows_in_order
 from analysis.results.file_system import write_to_disk
 from analysis.results.store import ResultsStore
+from bench.servers.processes import free_port
 from loadtest.generator.plan import worker_name
+from provider.local.server_process import listening_process, start_detached, stop_all
+from provider.local.startup import Readiness, wait_until_serving
 from provider.record import record_run, work_folder
 from provider.record.work_folder import MeasuredRun
 from provider.resource import Operation, Props, ResourceError
+from provider.resources import local_load_test
 from provider.resources.local_load_test import LocalLoadTest
+from provider.resources.local_serving import LocalServing, LocalServingState
 from shapebench.cli import app
+from tests.support.load_test_inputs import local_load_test_inputs
+
+CHECKOUT = Path(__file__).parents[4]
 
 
-def test_the_manifest_has_this_machine_as_that_of_server_and_generator(
-    load_test_inputs: Props, server_url: str
-) -> None:
-    inputs = load_test_inputs | {"platform": "local", "baseUrl": server_url, "restUrl": server_url}
+def test_the_manifest_has_this_machine_as_that_of_server_and_generator(tmp_path: Path, server_url: str) -> None:
+    inputs = local_load_test_inputs(tmp_path, server_url)
     LocalLoadTest().create(inputs, Operation(print, print))
     (manifest,) = ResultsStore(inputs["results"]).scan().manifests
     assert manifest.validity.reasons == ()
@@ -38,10 +46,107 @@ def test_the_manifest_has_this_machine_as_that_of_server_and_generator(
     assert manifest.deployment is not None
 
 
-def test_a_run_that_could_not_be_stored_is_imported_as_the_run_that_it_is(
-    load_test_inputs: Props, server_url: str, monkeypatch: pytest.MonkeyPatch
+# A server with what a load test needs. While the file `broken` is in its folder it does not start.
+SERVER = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from bench.servers.null_server import prediction
+
+if Path("broken").exists():
+    sys.exit("the model is gone")
+
+
+class Server(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.answer(b"{}")
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(ANSWER)
+
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+ANSWER = prediction()
+ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Server).serve_forever()
+"""
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Props]:
+    """The inputs for a server of its own, with its state as LocalServing has it."""
+    port, log = free_port(), tmp_path / "serving/server.log"
+    log.parent.mkdir()
+    monkeypatch.chdir(log.parent)
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    url = f"http://127.0.0.1:{port}"
+    process = start_detached([sys.executable, "-c", SERVER, str(port)], log)
+    readiness = Readiness.of("tensorflow_model_server", "resnet", url, 20)
+    wait_until_serving(process, log, readiness, Operation(print, print))
+    yield local_load_test_inputs(tmp_path, url) | {"serverLog": str(log)}
+    stop_all(log.parent, print)
+
+
+def test_with_fresh_deployments_no_two_runs_have_the_same_server(served: Props) -> None:
+    first = listening_process(served["baseUrl"])
+    assert first
+    state = {"pid": first.pid, "startedAs": first.started, "stateDir": str(Path(served["serverLog"]).parent)}
+    log: list[str] = []
+    LocalLoadTest().create(served | {"repeats": 2, "freshDeployment": True}, Operation(log.append, print))
+    assert not first.alive
+    restarting = "restarting the server, so that this run has a deployment of its own"
+    assert [line for line in log if "restarting" in line] == [f"run 2 of 2: {restarting}"], "the first was fresh"
+    LocalLoadTest().create(served | {"freshDeployment": True}, Operation(log.append, print))
+    LocalLoadTest().create(served, Operation(log.append, print))
+    assert log.count(restarting) == 1, "another update finds a server that has answered a run, and asks or not"
+    runs = ResultsStore(served["results"]).scan().manifests
+    assert [run.validity.reasons for run in runs] == [()] * 4
+    deployments = [run.deployment for run in runs]
+    assert len(set(deployments)) == 3
+    assert deployments[2] == deployments[3]
+
+    serving = LocalServing()
+    assert serving.stale_outputs(LocalServingState.parse(state)) == [], "the next update has nothing to do"
+    assert serving.read(state) == state
+    serving.delete(state, Operation(print, print))
+    assert listening_process(served["baseUrl"]) is None
+
+
+def test_a_server_that_does_not_come_back_ends_the_update_and_the_runs_before_are_kept(served: Props) -> None:
+    (Path(served["serverLog"]).parent / "broken").touch()
+    with pytest.raises(ResourceError) as failure:
+        LocalLoadTest().create(served | {"repeats": 3, "freshDeployment": True}, Operation(print, print))
+    (run,) = ResultsStore(served["results"]).scan().manifests
+    message = str(failure.value)
+    assert message.startswith("run 2 of 3: the server ended before it served the model, so nothing was measured; ")
+    assert message.endswith(f"the model is gone. The finished runs are valid and stored: {run.run_id}")
+    assert run.validity.verdict == "valid"
+
+
+def test_a_server_that_cannot_be_seen_is_not_taken_for_a_fresh_one(
+    served: Props, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inputs = load_test_inputs | {"platform": "local", "baseUrl": server_url, "restUrl": server_url}
+    LocalLoadTest().create(served, Operation(print, print))
+    monkeypatch.setattr(local_load_test, "listening_process", lambda _: None)
+    with pytest.raises(ResourceError, match=r"cannot be seen, so it cannot be restarted before this run; set shapeb"):
+        LocalLoadTest().create(served | {"freshDeployment": True}, Operation(print, print))
+
+
+def test_a_run_that_could_not_be_stored_is_imported_as_the_run_that_it_is(
+    tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs = local_load_test_inputs(tmp_path, server_url)
 
     def full(target: Path, content: bytes) -> None:
         if "samples" in target.parts:
