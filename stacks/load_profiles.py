@@ -19,6 +19,12 @@ _InFlight = Annotated[
         " multiplied by the latency that you expect, in s.",
     ),
 ]
+_Seed = Annotated[
+    int,
+    Field(
+        ge=0, description="Seed of poisson arrivals: the same seed gives the same times. Each repeat adds one to it."
+    ),
+]
 
 
 class _Timed(Frozen):
@@ -96,7 +102,7 @@ class OpenLoop(_Timed):
         Literal["constant", "poisson"],
         Field(description="Give constant (evenly spaced) or poisson (as independent callers arrive)."),
     ]
-    seed: Annotated[int, Field(ge=0, description="Seed of poisson arrivals; the same seed gives the same times.")]
+    seed: _Seed
     max_in_flight: _InFlight
     ramp_s: Annotated[float, Field(ge=0, le=3600, description="How long the rate grows before the hold phase, in s.")]
 
@@ -129,7 +135,8 @@ class OpenLoop(_Timed):
 class CapacitySearch(_Timed):
     """Finds the highest rate at which `quantile` of the requests take at most `latency_ms` and `error_ratio` fail.
 
-    An open loop of constant arrivals that changes its rate: each rate is a phase `step-<n>`.
+    An open loop that changes its rate, each a phase `step-<n>`: constant arrivals on the way to the capacity, Poisson
+    arrivals near it. Stacks with the same `seed` get the same arrivals.
     """
 
     title: ClassVar[str] = "a capacity search"
@@ -154,6 +161,7 @@ class CapacitySearch(_Timed):
             ge=0.002, le=0.5, description="Relative width of the interval at which the search ends. Give 0.01 to 0.1."
         ),
     ]
+    seed: _Seed = 1
     max_in_flight: _InFlight
     warmup_s: Annotated[
         float, Field(gt=0, le=3600, description="Longest warm-up, in s; the search begins at its rate. Give 5 to 60.")

@@ -1,1 +1,1 @@
-"""What one run says about the capacity, for an objective."""
+"""What the rows of one run say about the capacity, for any objective. No choice between runs and no prices."""

@@ -1,28 +1,38 @@
-"""What one run says about the capacity of its deployment, for an objective: a value, bounds, or nothing."""
+"""What one run says about the capacity of its deployment, for any objective.
+
+A capacity search gives an interval, from the rows of its steps. An open loop that keeps or misses the objective bounds
+the capacity on one side. A closed loop bounds it from above if it saturated, and says nothing otherwise.
+"""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from analysis.capacity.bounds import Bounds, bounds_of
+from analysis.capacity.requests import OfferedRate
+from analysis.capacity.saturation import saturated_rps
+from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
-from analysis.results.columns import RunRows
+from analysis.results.columns import Columns, RunRows
 from analysis.results.manifest import Manifest
+from stacks.load_profiles import ClosedLoop, OpenLoop
 
 
 class Basis(StrEnum):
-    """What the evidence is from."""
+    """How a run bounds the capacity."""
 
     search = "search"
     open_loop = "open loop"
-    saturated = "saturated closed loop"
+    saturated = "saturated"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The capacity of the whole deployment, in requests per second.
+    """Of one run, in requests per second of the whole deployment.
 
-    `value_rps` is the estimate of a search. The bounds are its 95 % interval, or each a one-sided bound; 0 and infinity
-    are no bound.
+    The interval is of 95 %, or a bound on one side: a low end of 0 or an infinite high end is none. Only a search has a
+    value, unless the objective is beyond the rates that it offered.
     """
 
     run_id: str
@@ -34,18 +44,70 @@ class Evidence:
 
 @dataclass(frozen=True)
 class NoEvidence:
-    """The run says nothing about the capacity; `reason` is a clause that says why."""
+    """A run that says nothing about the capacity, and the clause that says why."""
 
     run_id: str
     reason: str
 
 
-def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evidence | NoEvidence:  # noqa: ARG001
-    """What the run says: the interval of a search for exactly this objective, and nothing else."""
-    found = manifest.capacity
-    if found is None:
-        return NoEvidence(manifest.run_id, f"{manifest.load.title} says nothing about the capacity")
-    if (found.quantile, found.latency_ms) != (objective.quantile, objective.latency_ms):
-        return NoEvidence(manifest.run_id, "it searched for the capacity at another objective")
-    rps = found.rps
-    return Evidence(manifest.run_id, Basis.search, rps.value, rps.low, rps.high or math.inf)
+def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evidence | NoEvidence:
+    """What the run says about the capacity for `objective`, whatever objective it was made for."""
+    if rows.missing:
+        return NoEvidence(manifest.run_id, f"its rows cannot be used ({rows.missing[0]})")
+    if manifest.capacity is not None:
+        return _of_search(manifest.run_id, offered_rates(manifest, rows.every), objective)
+    match manifest.load:
+        case OpenLoop():
+            return _of_open_loop(manifest.run_id, manifest.load, rows.counted, objective)
+        case ClosedLoop():
+            return _of_closed_loop(manifest.run_id, manifest.load, rows)
+    return NoEvidence(manifest.run_id, "its capacity search has no result")
+
+
+def offered_rates(manifest: Manifest, every: Columns) -> list[OfferedRate]:
+    """The steps of a search in their order. Steps that were stored without their arrivals had evenly spaced ones."""
+    steps = manifest.capacity.steps if manifest.capacity else ()
+    return [
+        _offered(every.where(every.phase.equal(f"step-{n}")), step.rate_rps, is_poisson=step.arrivals == "poisson")
+        for n, step in enumerate(steps, 1)
+    ]
+
+
+def _offered(rows: Columns, rate_rps: float, *, is_poisson: bool) -> OfferedRate:
+    return OfferedRate.of(rate_rps, rows.due_us, rows.end_us, rows.ok, poisson=is_poisson)
+
+
+def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective) -> Evidence | NoEvidence:
+    found = estimate_of(offered, objective)
+    if found.low_rps or math.isfinite(found.high_rps):
+        return Evidence(run_id, Basis.search, found.value_rps, found.low_rps, found.high_rps)
+    if not any(each.poisson for each in offered):
+        return NoEvidence(
+            run_id,
+            "its capacity search sent evenly spaced requests, which flatter a server, and none of its rates certainly"
+            " misses the objective",
+        )
+    return NoEvidence(run_id, "none of the rates of its capacity search certainly keeps or misses the objective")
+
+
+def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objective) -> Evidence | NoEvidence:
+    is_poisson = load.arrivals == "poisson"
+    bounds = bounds_of([_offered(hold, load.rate_rps, is_poisson=is_poisson)], objective)
+    if bounds != Bounds():
+        return Evidence(run_id, Basis.open_loop, None, bounds.low_rps, bounds.high_rps)
+    if not is_poisson:
+        return NoEvidence(
+            run_id,
+            "an open loop of evenly spaced requests, which flatter a server, says nothing about capacity unless it"
+            " certainly misses the objective",
+        )
+    return NoEvidence(
+        run_id, f"at {load.rate_rps:g} requests/s it neither keeps nor misses the objective with certainty"
+    )
+
+
+def _of_closed_loop(run_id: str, load: ClosedLoop, rows: RunRows) -> Evidence | NoEvidence:
+    high_rps = saturated_rps(load, rows)
+    if high_rps is None:
+        return NoEvidence(run_id, "a closed loop that did not saturate says nothing about capacity")
+    return Evidence(run_id, Basis.saturated, None, 0.0, high_rps)

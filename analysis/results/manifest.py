@@ -11,6 +11,7 @@ from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
 
 HOLD = "hold"
+_NEAR = 0.95
 
 
 class Record(BaseModel):
@@ -172,11 +173,13 @@ class CapacityRps(Record):
 class CapacityStep(Record):
     """One rate of the search, in phase `step-<n>`, n counting from 1 in the order of the steps.
 
-    Latencies are response times of good answers; None without any. `meets` is None where a step was ended before the
-    result was certain, as while the rate rises.
+    `arrivals` is None in runs from before it was recorded: they were constant. Latencies are response times of good
+    answers; None without any. `meets` is None where a step was ended before the result was certain, as while the rate
+    rises.
     """
 
     rate_rps: float
+    arrivals: Literal["constant", "poisson"] | None = None
     achieved_rps: float | None
     requests: int
     p50_ms: float | None
@@ -186,19 +189,31 @@ class CapacityStep(Record):
 
 
 class Capacity(Record):
-    """The highest rate with `quantile` of the answers within `latency_ms` and at most a share `error_ratio` failed."""
+    """The highest rate with `quantile` of the answers within `latency_ms` and at most a share `error_ratio` failed.
+
+    `imprecise_because` says why the interval is wider than the search was to make it.
+    """
 
     quantile: float
     latency_ms: float
     error_ratio: float
     rps: CapacityRps
     steps: tuple[CapacityStep, ...]
+    imprecise_because: str | None = None
 
     @property
     def phase(self) -> str:
-        """The phase of the step at the capacity, which the figures of the run are of."""
-        last = max(n for n, step in enumerate(self.steps, 1) if step.meets and step.rate_rps == self.rps.value)
-        return f"step-{last}"
+        """The phase of the step at the capacity, which the figures of the run are of.
+
+        Of the steps with Poisson arrivals at most 5 % below the capacity it is the longest, else the nearest step.
+        """
+        numbered = [(n, step) for n, step in enumerate(self.steps, 1) if step.arrivals == "poisson"]
+        if not numbered:
+            last = max(n for n, step in enumerate(self.steps, 1) if step.meets and step.rate_rps == self.rps.value)
+            return f"step-{last}"
+        near = [(step.requests, n) for n, step in numbered if _NEAR * self.rps.value <= step.rate_rps <= self.rps.value]
+        nearest = min(numbered, key=lambda each: abs(each[1].rate_rps - self.rps.value))[0]
+        return f"step-{max(near)[1] if near else nearest}"
 
 
 class Manifest(Record):

@@ -80,6 +80,7 @@ def _summary(answers: Answers, rate_rps: float, latency_ms: float) -> CapacitySt
         p50_ms=float(np.quantile(response_ms, 0.5)),
         p99_ms=float(np.quantile(response_ms, 0.99)),
         error_ratio=0.0,
+        arrivals="poisson",
         meets=bool((response_ms > latency_ms).mean() <= 1 - QUANTILE),
     )
 

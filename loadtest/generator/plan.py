@@ -86,6 +86,7 @@ class CapacitySearchPlan(_Scheduled):
     lowest_rps: float
     highest_rps: float
     precision: float
+    seed: int
 
     @property
     def latency_s(self) -> float:

@@ -73,7 +73,6 @@ def outcome_of(
     """The outcome of a test that has ended, just now where `termination` has no time."""
     totals = termination.totals or {}
     capacity = capacity_of(plan.load, totals, raw_rows.rows)
-    phase = capacity.phase if capacity else HOLD
     return LoadTestOutcome(
         rows=raw_rows.rows,
         samples=samples,
@@ -86,7 +85,7 @@ def outcome_of(
         machine=totals.get("machine") or {},
         deployment=deployment_of(servers.before),
         capacity=capacity,
-        reasons=reasons_against(plan, termination, raw_rows, samples, servers, phase),
+        reasons=reasons_against(plan, termination, raw_rows, samples, servers, capacity),
     )
 
 
@@ -96,12 +95,13 @@ def reasons_against(
     raw_rows: RawRows,
     samples: pa.Table,
     servers: Servers,
-    phase: str,
+    capacity: Capacity | None,
 ) -> tuple[str, ...]:
-    """Every reason why the run is not valid; none when it is. Its figures are those of `phase`."""
+    """Every reason why the run is not valid; none when it is. Its figures are of the hold, or at its `capacity`."""
+    phase = capacity.phase if capacity else HOLD
     counted = raw_rows.rows.filter(pc.equal(raw_rows.rows["phase"], phase))
     return (
-        *_measurement(plan, termination, raw_rows, counted, phase),
+        *_measurement(plan, termination, raw_rows, counted, capacity),
         *refused_call_reasons(raw_rows.rows, plan),
         *server_change_reasons(servers),
         *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
@@ -109,12 +109,13 @@ def reasons_against(
 
 
 def _measurement(
-    plan: LoadTestPlan, termination: Termination, raw_rows: RawRows, counted: pa.Table, phase: str
+    plan: LoadTestPlan, termination: Termination, raw_rows: RawRows, counted: pa.Table, capacity: Capacity | None
 ) -> list[str]:
     """The first group with a reason: what is odd in a later group follows from an earlier one."""
     totals: dict[str, Any] = termination.totals or {}
-    if reason := search_reason(plan.load, totals):
+    if reason := search_reason(plan.load, totals, capacity):
         return [reason]
+    phase = capacity.phase if capacity else HOLD
     return (
         [
             *termination_reasons(termination),

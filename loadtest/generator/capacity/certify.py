@@ -1,13 +1,16 @@
-"""Binomial tests of whether a server meets a percentile, and how many requests they need. Standard library only.
+"""Binomial tests of whether a server keeps a percentile, for requests that miss in bursts. Standard library only.
 
 A request misses when it is later than the objective, or fails. Of n independent requests of a server that misses a
-share p, the number of misses is binomial. `autocorrelation_time` corrects for requests that are not independent.
+share p, the number of misses is binomial. Misses of a queue come in bursts, so `dispersion` says how many requests
+count as one.
 """
 
 import math
 from collections.abc import Sequence
 
-CONFIDENCE = 0.99
+# With fewer blocks their variance says too little. Whether a rate fails takes blocks that are longer, because one long
+# burst is no proof, and gets them at the price of a less certain variance.
+FEW_BLOCKS, FEWEST_BLOCKS = 8, 4
 
 
 def binomial_cdf(most: int, trials: int, share: float) -> float:
@@ -26,49 +29,32 @@ def binomial_cdf(most: int, trials: int, share: float) -> float:
     return min(1.0, math.exp(largest) * math.fsum(math.exp(term - largest) for term in log_terms))
 
 
-def meets_quantile(missed: int, trials: int, quantile: float, confidence: float = CONFIDENCE) -> bool:
-    """Whether a server that misses more than 1 − quantile would hardly ever miss so few."""
-    return trials > 0 and binomial_cdf(missed, trials, 1 - quantile) <= 1 - confidence
+def meets_quantile(missed: int, trials: int, quantile: float, error: float) -> bool:
+    """Whether a server that misses more than 1 − quantile would miss so few with a probability of at most `error`."""
+    return trials > 0 and binomial_cdf(missed, trials, 1 - quantile) <= error
 
 
-def fails_quantile(missed: int, trials: int, quantile: float, confidence: float = CONFIDENCE) -> bool:
-    """Whether a server that misses no more than 1 − quantile would hardly ever miss so many."""
-    return missed > 0 and 1 - binomial_cdf(missed - 1, trials, 1 - quantile) <= 1 - confidence
+def fails_quantile(missed: int, trials: int, quantile: float, error: float) -> bool:
+    """Whether a server that misses 1 − quantile or less would miss so many with a probability of at most `error`."""
+    return missed > 0 and 1 - binomial_cdf(missed - 1, trials, 1 - quantile) <= error
 
 
-def required_requests(quantile: float, missed: int = 1, confidence: float = CONFIDENCE) -> int:
-    """The smallest number of requests that can show that the quantile is met, when `missed` of them miss.
-
-    With one miss allowed it is 64 for p90 and 662 for p99 at 99 %, as in MLPerf's early stopping (MLCommons,
-    inference_policies: inference_rules.adoc, appendix "Early Stopping"), where one outlier cannot decide a run;
-    with none it would be 44 and 459.
-    """
-    low, high = missed, 2 * missed + 2
-    while not meets_quantile(missed, high, quantile, confidence):
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if meets_quantile(missed, middle, quantile, confidence) else (middle, high)
-    return high
-
-
-def autocorrelation_time(flags: Sequence[bool]) -> float:
+def dispersion(flags: Sequence[bool], fewest_blocks: int = FEW_BLOCKS) -> float:
     """How many requests count as one independent request: 1 where flags are independent, more where they are in bursts.
 
-    The integrated autocorrelation time, cut off where the sum stops growing faster than its window
-    (window ≥ 5 × the time: A. Sokal, "Monte Carlo Methods in Statistical Mechanics", 1997, section 3).
+    The variance of the sums of blocks of requests against that of independent requests, for the size of block at which
+    it is largest (blocking: Flyvbjerg and Petersen, Journal of Chemical Physics 91, 1989).
     """
     count = len(flags)
     mean = sum(flags) / count if count else 0.0
     if not 0 < mean < 1:
         return 1.0
-    raised = [index for index, flag in enumerate(flags) if flag]
-    positions = set(raised)
-    time = 1.0
-    for lag in range(1, count // 4):
-        together = sum(index + lag in positions for index in raised)
-        covariance = together / (count - lag) - mean * mean
-        time += 2 * covariance / (mean * (1 - mean))
-        if lag >= 5 * time:
-            break
-    return max(1.0, time)
+    sums: list[int] = [int(flag) for flag in flags]
+    size, largest = 1, 1.0
+    while len(sums) >= 2 * fewest_blocks:
+        sums = [first + second for first, second in zip(sums[::2], sums[1::2], strict=False)]
+        size *= 2
+        middle = math.fsum(sums) / len(sums)
+        variance = math.fsum((each - middle) ** 2 for each in sums) / (len(sums) - 1)
+        largest = max(largest, variance / (size * mean * (1 - mean)))
+    return largest

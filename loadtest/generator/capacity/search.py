@@ -1,108 +1,109 @@
-"""Which rate a capacity search tries next, and its result: doubling, then bisecting. Standard library only."""
+"""Which rate a capacity search offers next, and for how long. Standard library only."""
 
-from dataclasses import dataclass
+import math
 
-from loadtest.generator.capacity.step import Verdict
+from loadtest.generator.capacity.fit import CapacityFit, fit_capacity
+from loadtest.generator.capacity.step import Counts, Step, Verdict
+from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from loadtest.generator.plan import CapacitySearchPlan
 
-_CLIMB = 2.0
-# How far below a rate to go on when that rate passed a quick step and then failed.
-_DESCENT = 1.25
-
-
-@dataclass(frozen=True)
-class Step:
-    """A rate to try. A `quick` step is only on the way: it ends as soon as the rate looks good."""
-
-    rate_rps: float
-    quick: bool
-
-
-@dataclass(frozen=True)
-class CapacityEstimate:
-    """The highest rate that was certified, and the interval of the capacity: see `Search.estimate`."""
-
-    rate_rps: float
-    low_rps: float
-    high_rps: float
+# The climb doubles the rate until one does not pass, then halves the gap until it is this small.
+_CLIMB, _GAP = 2.0, 1.2
+_QUICK_S = 10.0
+# The first rate with Poisson arrivals, of the highest that passed; how far a rate may be from the one before it, and
+# how far below one that failed.
+_FIRST, _MOVE, _BELOW = 0.8, 1.15, 1.02
+# A step is long enough for so many independent misses at the capacity, for a queue to fill and empty several times, and
+# for clocks; and no longer than this share of the search.
+_MISSES, _LATENCIES, _SHORTEST_S, _SHARE = 2.0, 25.0, 3.0, 1 / 6
+_USUAL_DISPERSION = 4.0
+# At the capacity about half of the requests wait less than this share of the latency limit.
+_USUAL_WAIT = 0.3
+# Fewer steps agree by chance.
+_FEWEST_STEPS = 5
+# Seeds of the steps of one search.
+_SEEDS = 1000
 
 
 class Search:
-    """Climbs by doubling until a rate fails, then bisects until the gap is within `precision`."""
+    """Climbs with constant arrivals until a rate fails, then offers Poisson arrivals at what the steps so far suggest.
+
+    That is Wu's sequential design for a quantile of a binary response (Journal of the American Statistical Association
+    80, 1985). It ends when the interval is as narrow as `precision`, or time is over.
+    """
 
     def __init__(self, load: CapacitySearchPlan, start_rps: float) -> None:
-        self._next_rps = min(max(start_rps, load.lowest_rps), load.highest_rps)
-        self._lowest_rps, self._highest_rps = load.lowest_rps, load.highest_rps
-        self._precision = load.precision
-        self._good_rps: float | None = None
-        self._certified_rps: float | None = None
-        self._undetectable_growth = 0.0
-        self._failed_rps: float | None = None
+        self._load = load
+        self._start_rps = min(max(start_rps, load.lowest_rps), load.highest_rps)
+        self._passed_rps: float | None = None
         self._ceiling_rps: float | None = None
-        self._disputed: Step | None = None
-        self._for, self._against = 0, 0
+        self._failed_rps = math.inf
+        self._steps: list[Counts] = []
+        self._is_beyond_reach = False
 
-    def next(self) -> Step | None:
-        """The step to make now; None when the search is finished."""
-        if self._disputed:
-            return self._disputed
-        if self._ceiling_rps is None:
-            return self._climb()
-        if self._good_rps is None:
-            at_the_bottom = self._ceiling_rps <= self._lowest_rps
-            return None if at_the_bottom else Step(max(self._ceiling_rps / _CLIMB, self._lowest_rps), quick=True)
-        if self._ceiling_rps / self._good_rps > 1 + self._precision:
-            return Step((self._good_rps * self._ceiling_rps) ** 0.5, quick=False)
-        return self._certify(self._good_rps)
-
-    def _climb(self) -> Step | None:
-        if self._good_rps is None:
-            return Step(self._next_rps, quick=True)
-        if self._good_rps == self._highest_rps:
-            return self._certify(self._good_rps)
-        return Step(min(self._good_rps * _CLIMB, self._highest_rps), quick=True)
-
-    def _certify(self, rate_rps: float) -> Step | None:
-        return None if self._certified_rps == rate_rps else Step(rate_rps, quick=False)
-
-    def record(self, step: Step, verdict: Verdict, undetectable_growth: float = 0.0) -> None:
-        """Add the verdict on the step that `next` returned; see StepJudge for the undetectable growth."""
-        self._for += verdict in {Verdict.MEETS, Verdict.PASSED}
-        self._against += verdict is Verdict.FAILS
-        # A short disturbance of the machine fails a step, too: once a rate has failed, the best of three decides.
-        undisputed = verdict is Verdict.UNDECIDED or not self._against
-        self._disputed = None if undisputed or max(self._for, self._against) == 2 else step
-        if self._disputed:
-            return
-        good = verdict is not Verdict.UNDECIDED and self._for > self._against
-        self._for, self._against = 0, 0
-        if good:
-            self._take_good(step, verdict, undetectable_growth)
-        else:
-            self._take_bad(step, verdict)
-
-    def _take_good(self, step: Step, verdict: Verdict, undetectable_growth: float) -> None:
-        self._good_rps = max(self._good_rps or 0.0, step.rate_rps)
-        if verdict is Verdict.MEETS and step.rate_rps > (self._certified_rps or 0.0):
-            self._certified_rps, self._undetectable_growth = step.rate_rps, undetectable_growth
-
-    def _take_bad(self, step: Step, verdict: Verdict) -> None:
-        self._ceiling_rps = min(self._ceiling_rps or step.rate_rps, step.rate_rps)
-        if verdict is Verdict.FAILS:
-            self._failed_rps = min(self._failed_rps or step.rate_rps, step.rate_rps)
-        if self._good_rps is not None and self._good_rps >= self._ceiling_rps:
-            # It passed a quick step, and has now failed.
-            lower = max(self._ceiling_rps / _DESCENT, self._lowest_rps)
-            self._good_rps = self._certified_rps or (lower if lower < self._ceiling_rps else None)
-
-    def estimate(self) -> CapacityEstimate | None:
-        """The result; None where no rate was certified, or none failed.
-
-        The interval goes from the certified rate, less the growth that its step cannot detect, to the lowest rate that
-        failed. It misses the capacity only if the verdict at one of its ends is wrong: certifying is wrong once in a
-        hundred times, and failing twice far less often, which keeps the choice among steps within 5 %.
-        """
-        certified, failed = self._certified_rps, self._failed_rps
-        if certified is None or failed is None or certified >= failed:
+    def next(self, left_s: float) -> Step | None:
+        """The step to make now, with `left_s` left for the search; None when it is finished."""
+        if self._is_beyond_reach or left_s <= 0:
             return None
-        return CapacityEstimate(certified, certified / (1 + self._undetectable_growth), failed)
+        if (rate_rps := self._quick_rps()) is not None:
+            return Step(rate_rps, CONSTANT, 0, _QUICK_S + 2 * self._load.latency_s)
+        if not self._steps:
+            return self._poisson(_FIRST * (self._passed_rps or self._load.lowest_rps), _USUAL_DISPERSION, left_s)
+        fit = self._fit()
+        if len(self._steps) >= _FEWEST_STEPS and fit.width <= self._load.precision:
+            return None
+        last_rps = self._steps[-1].rate_rps
+        rate_rps = min(max(fit.value_rps, last_rps / _MOVE), last_rps * _MOVE, self._failed_rps / _BELOW)
+        return self._poisson(rate_rps, fit.dispersion, left_s)
+
+    def record(self, step: Step, verdict: Verdict, counts: Counts) -> None:
+        """Add the verdict on the step that `next` returned, and what it counted."""
+        if verdict is Verdict.PASSED:
+            self._passed_rps = max(self._passed_rps or 0.0, step.rate_rps)
+            return
+        if verdict is Verdict.FAILS:
+            self._failed_rps = min(self._failed_rps, step.rate_rps)
+        if step.quick:
+            self._ceiling_rps = min(self._ceiling_rps or step.rate_rps, step.rate_rps)
+            self._is_beyond_reach = step.rate_rps == self._load.lowest_rps
+            return
+        self._steps.append(counts)
+        self._is_beyond_reach = (verdict, step.rate_rps) in {
+            (Verdict.MEETS, self._load.highest_rps),
+            (Verdict.FAILS, self._load.lowest_rps),
+        }
+
+    def most_in_flight_after(self, step: Step, verdict: Verdict) -> int:
+        """How many requests may be in flight when the next step begins.
+
+        None after constant arrivals. Poisson steps follow each other without a pause, as one stream whose rate changes,
+        since a queue near its capacity takes long to fill. One that overflowed is worked off to what is usual there.
+        """
+        if step.quick:
+            return 0
+        if verdict is Verdict.FAILS:
+            return round(_USUAL_WAIT * self._load.latency_s * step.rate_rps)
+        return self._load.max_in_flight
+
+    def _fit(self) -> CapacityFit:
+        highest_rps = min(self._failed_rps, math.e * self._load.highest_rps)
+        return fit_capacity(self._steps, 1 - self._load.quantile, self._load.latency_s, highest_rps)
+
+    def _quick_rps(self) -> float | None:
+        """The rate of the next step with constant arrivals; None when the climb is over."""
+        if self._passed_rps is None:
+            if self._ceiling_rps is None:
+                return self._start_rps
+            return max(self._ceiling_rps / _CLIMB, self._load.lowest_rps)
+        if self._ceiling_rps is None:
+            is_highest = self._passed_rps == self._load.highest_rps
+            return None if is_highest else min(_CLIMB * self._passed_rps, self._load.highest_rps)
+        return math.sqrt(self._passed_rps * self._ceiling_rps) if self._ceiling_rps > _GAP * self._passed_rps else None
+
+    def _poisson(self, rate_rps: float, dispersion: float, left_s: float) -> Step:
+        """A step of a length that is fixed beforehand, so that no chance result can end it."""
+        rate_rps = min(max(rate_rps, self._load.lowest_rps), self._load.highest_rps)
+        requests = _MISSES * max(_USUAL_DISPERSION, dispersion) / (1 - self._load.quantile)
+        needed_s = max(requests / rate_rps, _LATENCIES * self._load.latency_s, _SHORTEST_S)
+        longest_s = min(needed_s, _SHARE * self._load.duration_s, left_s)
+        return Step(rate_rps, POISSON, _SEEDS * self._load.seed + len(self._steps), longest_s)

@@ -1,34 +1,36 @@
-"""One step of a capacity search: judges as early as possible whether a rate meets the objective.
+"""One step of a capacity search: offers one rate, and judges it as early as its kind allows.
 
 Standard library only. It reads no clock, so that tests can judge a simulated server.
 """
 
 import math
-from collections import OrderedDict
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
 from enum import Enum
 from statistics import median
 
-from loadtest.generator.capacity.certify import autocorrelation_time, fails_quantile, meets_quantile, required_requests
-from loadtest.generator.capacity.trend import trend_of
+from loadtest.generator.capacity.certify import FEW_BLOCKS, FEWEST_BLOCKS, dispersion, fails_quantile, meets_quantile
+from loadtest.generator.loops.arrivals import CONSTANT
 from loadtest.generator.plan import CapacitySearchPlan
 
-# A step is judged many times, so failing needs a higher confidence than meeting the objective.
-_FAIL_CONFIDENCE = 0.999
-
-# A backlog that grows by less than this share of the rate is never detected in a step.
-_RESOLUTION = 0.002
-# Near its capacity a queue recovers slowly from a pause, so a few pauses in a row look like a growing backlog: growth
-# is certain only beyond this multiple of the range of latency within a window.
-_WINDOW_RANGES = 2
-# No rate is certified while a growth of this share, or of the search's precision if that is more, may be undetected.
-_MAX_UNDETECTED = 0.02
-
-_WINDOWS = 12
-_FEWEST_A_WINDOW = 4
+# A step that meets the objective is wrong once in a hundred times at most, one that fails once in a thousand times.
+_MEETS_ERROR, _FAILS_ERROR = 0.01, 0.001
+# A quick step passes unless a server that meets the objective would miss so many this rarely.
+_DOUBTFUL = 0.05
+# A step is looked at after so many seconds, and then whenever it is older by this factor.
+_FIRST_LOOK_S, _LATER = 1.0, 1.5
+# A step with Poisson arrivals fails after so many times the latency limit at the earliest: before, it is one burst.
+_FAILS_AFTER = 10
 # The least requests and seconds of a quick step.
 _QUICK_REQUESTS, _QUICK_S = 24, 2.0
-# A step ends undecided after this multiple of the requests that can certify a rate.
-_LONGEST = 4
+# A step begins with an empty queue: so many times the latency limit are not counted, or this share of the step.
+_SETTLING, _SETTLING_SHARE = 5, 0.2
+# Bursts of misses are as long as those above lower levels, of which there are more.
+_LEVELS = (0.5, 0.8, 0.95)
+# Windows before a miss in which arrivals are counted; the shortest is of this share of the latency limit.
+_WINDOWS, _SHORTEST_WINDOW, _LONGER = 14, 0.25, 1.6
+# A window reaches back over this share of the step at most.
+_REACH = 0.3
 
 
 class Verdict(Enum):
@@ -40,104 +42,175 @@ class Verdict(Enum):
     PASSED = "passed"
 
 
+@dataclass(frozen=True)
+class Step:
+    """A rate to offer, with `arrivals` of loadtest.generator.loops.arrivals and their seed, for `longest_s` at most.
+
+    A step with constant arrivals is only on the way: it ends as soon as the rate looks good.
+    """
+
+    rate_rps: float
+    arrivals: str
+    seed: int
+    longest_s: float
+
+    @property
+    def quick(self) -> bool:
+        return self.arrivals == CONSTANT
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a step counted: its requests after it settled, those that missed, and their dispersion.
+
+    `excess` has, for windows of growing length before each miss, how many misses have such a window within the step,
+    and by how many arrivals more than expected these windows have together.
+    """
+
+    rate_rps: float
+    requests: int
+    missed: int
+    dispersion: float
+    excess: tuple[tuple[int, float], ...] = ()
+
+
+def windows_s(latency_s: float) -> list[tuple[float, float]]:
+    """The windows before a miss, as their ends and lengths in seconds before it: each is longer than the last."""
+    windows, reach_s, window_s = [], 0.0, _SHORTEST_WINDOW * latency_s
+    for _ in range(_WINDOWS):
+        windows.append((reach_s, window_s))
+        reach_s += window_s
+        window_s *= _LONGER
+    return windows
+
+
 class StepJudge:
     """Judges a step by its requests. All times are in seconds since the step began."""
 
-    def __init__(self, load: CapacitySearchPlan, rate_rps: float, variability: float, *, quick: bool) -> None:
-        """A `quick` step ends as soon as it looks good or fails.
-
-        `variability` is the squared coefficient of variation of the service time. Arrivals are evenly spaced.
-        """
+    def __init__(self, load: CapacitySearchPlan, step: Step) -> None:
         self._load = load
-        self._rate_rps = rate_rps
-        self._variability = variability
-        self._max_undetected = max(_MAX_UNDETECTED, load.precision)
-        self._quick = quick
-        self._required = required_requests(load.quantile)
-        self.longest_s = max(10.0, _LONGEST * self._required / rate_rps + load.latency_s)
-        self._open: OrderedDict[int, float] = OrderedDict()
-        self._ended: list[tuple[float, float, bool]] = []
-        self._errors = 0
+        self._step = step
+        self._settling_s = min(_SETTLING * load.latency_s, _SETTLING_SHARE * step.longest_s)
+        self._due_s: list[float] = []
+        self._response_s: list[float | None] = []
+        self._failed: list[bool] = []
+        self._looks = 0
+        self.next_look_s = min(_FIRST_LOOK_S, step.longest_s)
 
-    def add_due(self, number: int, offset_s: float) -> None:
-        """Request `number` is due now; numbers ascend."""
-        self._open[number] = offset_s
+    def add_due(self, offset_s: float) -> int:
+        """A request is due now; returns its number, by which its end is reported."""
+        self._due_s.append(offset_s)
+        self._response_s.append(None)
+        self._failed.append(False)
+        return len(self._due_s) - 1
 
     def add_end(self, number: int, response_s: float, ok: bool) -> None:  # noqa: FBT001 (the signature of a callback)
         """Request `number` ended `response_s` after it was due."""
-        self._ended.append((self._open.pop(number), response_s, ok))
-        self._errors += not ok
-
-    def undetectable_growth(self, now_s: float) -> float:
-        """The share of the rate by which a backlog can grow undetected in a step of this length.
-
-        Three times the random variation of a backlog.
-        """
-        return max(_RESOLUTION, 3 * math.sqrt(self._variability / (self._rate_rps * now_s)))
+        self._response_s[number] = response_s
+        self._failed[number] = not ok
 
     def verdict(self, now_s: float) -> Verdict | None:
-        """The verdict at `now_s`; None while the step has to go on."""
-        missed, growth = self._missed(now_s), self._growth()
-        # Misses in bursts are not independent, so they count as fewer.
-        burst = max(autocorrelation_time(missed), autocorrelation_time(self._halfway()))
-        effective, effective_missed = int(len(missed) / burst), math.ceil(sum(missed) / burst)
-        if (
-            growth is _Growth.CERTAIN
-            or fails_quantile(self._errors, len(missed), 1 - self._load.error_ratio, _FAIL_CONFIDENCE)
-            or fails_quantile(effective_missed, effective, self._load.quantile, _FAIL_CONFIDENCE)
-        ):
-            return Verdict.FAILS
-        if growth is _Growth.NONE:
-            if self._quick and len(missed) >= _QUICK_REQUESTS and now_s >= _QUICK_S and not any(missed):
-                return Verdict.PASSED
-            is_enough = (
-                len(missed) >= self._required
-                and self.undetectable_growth(now_s) <= self._max_undetected
-                and self._errors <= self._load.error_ratio * len(missed)
-            )
-            if is_enough and meets_quantile(effective_missed, effective, self._load.quantile):
-                return Verdict.MEETS
-        return Verdict.UNDECIDED if now_s > self.longest_s else None
+        """The verdict at `now_s`, which is `next_look_s`; None while the step has to go on.
 
-    def _missed(self, now_s: float) -> list[bool]:
-        """Whether each request with a known result missed the objective; one that waits for too long has missed it."""
-        latest_s = self._load.latency_s
-        ended = [(offset_s, not ok or response_s > latest_s) for offset_s, response_s, ok in self._ended]
-        overdue = [(offset_s, True) for offset_s in self._open.values() if now_s - offset_s > latest_s]
-        return [missed for _, missed in sorted(ended + overdue)]
-
-    def _halfway(self) -> list[bool]:
-        """Whether each request took more than halfway from the median to the limit: misses come in the same bursts."""
-        if not self._ended:
-            return []
-        half_s = (median(response_s for _, response_s, _ in self._ended) + self._load.latency_s) / 2
-        return [not ok or response_s > half_s for _, response_s, ok in sorted(self._ended)]
-
-    def _growth(self) -> "_Growth":
-        """Whether a backlog grows, by the trend of windows of equal count.
-
-        In a queue that is served in order, latency that grows by g seconds per second means that a share g of the rate
-        is not served. A random backlog varies, too: after T seconds by √(variability · T / rate), as a Brownian motion
-        does (heavy traffic: Kingman, 1962), so only what is beyond that is growth. And near the capacity a queue hardly
-        recovers from its longest pause, so latency climbs from pause to pause until the longest has come.
+        A step may fail at each look, so the error is spent over them: half of what is left at each. It meets the
+        objective at its end only, which is fixed beforehand.
         """
-        size = len(self._ended) // _WINDOWS
-        if size < _FEWEST_A_WINDOW:
-            return _Growth.NONE
-        in_order = sorted(self._ended)[-size * _WINDOWS :]
-        windows = [[r for _, r, _ in in_order[at : at + size]] for at in range(0, size * _WINDOWS, size)]
-        trend = trend_of([median(window) for window in windows])
-        lasted_s = in_order[-1][0] - in_order[0][0]
-        grown_s, variation_s = trend.slope * _WINDOWS, math.sqrt(self._variability * lasted_s / self._rate_rps)
-        range_s = max(max(window) - min(window) for window in windows)
-        certain_s = max(_RESOLUTION / 2 * lasted_s, 3 * variation_s, _WINDOW_RANGES * range_s)
-        if grown_s > certain_s and trend.significant(_FAIL_CONFIDENCE):
-            return _Growth.CERTAIN
-        possible = grown_s > max(_RESOLUTION / 2 * lasted_s, variation_s) and trend.significant(0.95)
-        return _Growth.POSSIBLE if possible else _Growth.NONE
+        self._looks += 1
+        self.next_look_s = min(_LATER * now_s, self._step.longest_s)
+        seen = self._seen(now_s, 0.0 if self._step.quick else self._settling_s)
+        missed = sum(flag for _, flag, _ in seen)
+        is_old = self._step.quick or now_s >= _FAILS_AFTER * self._load.latency_s
+        if is_old and self._fails(seen, _FAILS_ERROR / 2**self._looks):
+            return Verdict.FAILS
+        if (
+            self._step.quick
+            and len(self._due_s) >= _QUICK_REQUESTS
+            and now_s >= max(_QUICK_S, 2 * self._load.latency_s)
+        ):
+            if self._backlog_grows():
+                return Verdict.UNDECIDED
+            if not fails_quantile(missed, len(seen), self._load.quantile, _DOUBTFUL):
+                return Verdict.PASSED
+        if now_s < self._step.longest_s:
+            return None
+        return Verdict.MEETS if not self._step.quick and self._meets(seen) else Verdict.UNDECIDED
 
+    def counts(self, now_s: float) -> Counts:
+        """What is known at `now_s` of the requests that are old enough to have missed."""
+        until = bisect_right(self._due_s, now_s - self._load.latency_s)
+        seen = self._seen(now_s, self._settling_s, until)
+        missed = sum(flag for _, flag, _ in seen)
+        return Counts(self._step.rate_rps, len(seen), missed, self._dispersion(seen), self._excess(until))
 
-class _Growth(Enum):
-    NONE = 0
-    POSSIBLE = 1
-    CERTAIN = 2
+    def _excess(self, until: int) -> tuple[tuple[int, float], ...]:
+        if not until:
+            return ()
+        latest_s, due_s = self._load.latency_s, self._due_s
+        at_s = [
+            due_s[number]
+            for number in range(until)
+            if due_s[number] >= self._settling_s
+            and (self._failed[number] or (self._response_s[number] or math.inf) > latest_s)
+        ]
+        excess = []
+        for reach_s, window_s in windows_s(latest_s):
+            if reach_s + window_s > _REACH * due_s[until - 1]:
+                break
+            within = [each for each in at_s if each >= reach_s + window_s]
+            arrivals = sum(
+                bisect_left(due_s, each - reach_s) - bisect_left(due_s, each - reach_s - window_s) for each in within
+            )
+            excess.append((len(within), arrivals - len(within) * self._step.rate_rps * window_s))
+        return tuple(excess)
+
+    def _backlog_grows(self) -> bool:
+        """Whether more requests wait than at twice the response time of the first ones."""
+        first_s = [response_s for response_s in self._response_s[: _QUICK_REQUESTS // 2] if response_s is not None]
+        if len(first_s) < _QUICK_REQUESTS // 4:
+            return True
+        waiting = sum(response_s is None for response_s in self._response_s)
+        return waiting > 2 * median(first_s) * self._step.rate_rps + 4
+
+    def _seen(self, now_s: float, from_s: float, until: int | None = None) -> list[tuple[float, bool, bool]]:
+        """Response time, whether it missed, and whether it failed, of each request with a known result, as due.
+
+        One that waits for too long has missed, and is as late as it has waited.
+        """
+        latest_s = self._load.latency_s
+        seen = []
+        known = zip(self._due_s[:until], self._response_s, self._failed, strict=False)
+        for due_s, response_s, failed in known:
+            if due_s < from_s:
+                continue
+            if response_s is not None:
+                seen.append((math.inf if failed else response_s, failed or response_s > latest_s, failed))
+            elif now_s - due_s > latest_s:
+                seen.append((now_s - due_s, True, False))
+        return seen
+
+    def _fails(self, seen: list[tuple[float, bool, bool]], error: float) -> bool:
+        missed, failed = sum(flag for _, flag, _ in seen), sum(flag for _, _, flag in seen)
+        allowed = (1 - self._load.quantile) * len(seen)
+        if failed and fails_quantile(failed, len(seen), 1 - self._load.error_ratio, error):
+            return True
+        if missed <= allowed or not fails_quantile(missed, len(seen), self._load.quantile, error):
+            return False
+        worth = self._dispersion(seen, FEWEST_BLOCKS)
+        return fails_quantile(int(missed / worth), int(len(seen) / worth), self._load.quantile, error)
+
+    def _meets(self, seen: list[tuple[float, bool, bool]]) -> bool:
+        missed, failed = sum(flag for _, flag, _ in seen), sum(flag for _, _, flag in seen)
+        if failed > self._load.error_ratio * len(seen):
+            return False
+        worth = self._dispersion(seen)
+        return meets_quantile(math.ceil(missed / worth), int(len(seen) / worth), self._load.quantile, _MEETS_ERROR)
+
+    def _dispersion(self, seen: list[tuple[float, bool, bool]], fewest_blocks: int = FEW_BLOCKS) -> float:
+        """The largest of that of the misses and of those above levels that more requests reach."""
+        if not seen:
+            return 1.0
+        ordered = sorted(response_s for response_s, _, _ in seen)
+        levels = [ordered[int(share * (len(ordered) - 1))] for share in _LEVELS]
+        above = [[response_s > level for response_s, _, _ in seen] for level in levels]
+        missed = [flag for _, flag, _ in seen]
+        return max(dispersion(flags, fewest_blocks) for flags in (missed, *above))

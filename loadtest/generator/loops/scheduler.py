@@ -89,9 +89,9 @@ class Scheduler:
         if arrival.on_end:
             arrival.on_end(0.0, False)  # noqa: FBT003 (the signature of a callback)
 
-    def drain(self) -> None:
-        """Return when no request is in flight; each ends by its answer or its time-out."""
-        while self._dispatcher.in_flight and not self.over:
+    def drain(self, to: int = 0) -> None:
+        """Return when no more than `to` requests are in flight; each ends by its answer or its time-out."""
+        while self._dispatcher.in_flight > to and not self.over:
             gevent.sleep(_POLL_S)
 
     def finish(self) -> None:

@@ -33,7 +33,7 @@ GOOD = rows(("warmup", None), ("ramp", None), ("hold", None))
 def reasons(termination: Termination, raw_rows: RawRows) -> tuple[str, ...]:
     load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=2)
     plan = LoadTestPlan(load, "rest", "http://server", "resnet", ".")
-    return reasons_against(plan, termination, raw_rows, SAMPLES_SCHEMA.empty_table(), NO_SERVERS, "hold")
+    return reasons_against(plan, termination, raw_rows, SAMPLES_SCHEMA.empty_table(), NO_SERVERS, None)
 
 
 def ending(counted: int = 3, **changes: Any) -> Termination:

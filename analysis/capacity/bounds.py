@@ -1,0 +1,50 @@
+"""Which rates certainly keep or miss an objective, each by itself: a bracket of the capacity without a model."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.capacity.bursts import FEWEST_BLOCKS, dispersion, queue_dispersion, surely_fewer, surely_more
+from analysis.capacity.requests import OfferedRate, latency_limit_s
+from analysis.objective import Objective
+
+_ERROR = 0.05
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Requests per second; a low end of 0 or an infinite high end is none."""
+
+    low_rps: float = 0.0
+    high_rps: float = math.inf
+
+
+def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float = _ERROR) -> Bounds:
+    """The lowest rate that certainly misses the objective, and the highest below it that certainly keeps it.
+
+    Each is wrong with a probability of at most `error`. Evenly spaced requests flatter a server, so that only a rate
+    with Poisson arrivals is a low end; one that fails without the chance of their bunching fails with it.
+    """
+    high_rps = min((each.rate_rps for each in offered if _misses(each, objective, error)), default=math.inf)
+    kept = (each.rate_rps for each in offered if each.rate_rps < high_rps and _keeps(each, objective, error))
+    return Bounds(max(kept, default=0.0), high_rps)
+
+
+def _misses(offered: OfferedRate, objective: Objective, error: float) -> bool:
+    settled = offered.settled(latency_limit_s(objective))
+    missed = settled.missed(objective)
+    fails = settled.failed
+    worth = queue_dispersion(settled.response_s, missed, FEWEST_BLOCKS)
+    errors_worth = dispersion(fails, FEWEST_BLOCKS)
+    return surely_more(float(missed.sum()) / worth, missed.size / worth, 1 - objective.quantile, error) or surely_more(
+        float(fails.sum()) / errors_worth, fails.size / errors_worth, objective.errors, error
+    )
+
+
+def _keeps(offered: OfferedRate, objective: Objective, error: float) -> bool:
+    settled = offered.settled(latency_limit_s(objective))
+    missed = settled.missed(objective)
+    if not offered.poisson or settled.failed.sum() > objective.errors * missed.size:
+        return False
+    worth = queue_dispersion(settled.response_s, missed)
+    return surely_fewer(float(missed.sum()) / worth, missed.size / worth, 1 - objective.quantile, error)

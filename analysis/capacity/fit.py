@@ -1,0 +1,106 @@
+"""The rate at which the share of misses is what the objective allows, from several rates offered near it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.capacity.bursts import dispersion, logit, queue_dispersion
+from analysis.capacity.requests import OfferedRate
+from analysis.capacity.slope import slope_of
+from analysis.results.columns import Booleans, Floats
+
+# Rates farther than this from the capacity, in their logarithm, say nothing of the slope at it.
+_NEAR = 0.2
+# A queue that overflows misses more the longer it is observed; beyond this multiple of the allowed share it says only
+# that the rate is too high.
+_MOST = 5.0
+_RATES, _SLOPES = 400, 40
+# The slope before any data: a log-normal distribution about 12 that covers 1 to 100.
+_USUAL_SLOPE, _SLOPE_SD = 12.0, 0.8
+# The dispersion is an estimate: Student's t with so many degrees of freedom, rather than the normal distribution.
+_FREEDOM = 20.0
+_QUANTILES = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Requests per second: the median, and the 95 % interval."""
+
+    value_rps: float
+    low_rps: float
+    high_rps: float
+
+
+def fit_capacity(
+    offered: Sequence[tuple[OfferedRate, Booleans]], share: float, latency_s: float, highest_rps: float
+) -> Fit:
+    """The capacity by rates with Poisson arrivals and the flags of their misses; at most `highest_rps`.
+
+    Logit(share of misses) is a line in log(rate), which crosses the logit of the allowed `share` at the capacity. Its
+    quasi-likelihood has the dispersion of the misses, and the slope's own estimate; it is integrated over the slope.
+    """
+    near = list(offered)
+    fit = None
+    for _ in range(4):
+        fit = _fit(near, share, latency_s, highest_rps)
+        middle = math.log(fit.value_rps)
+        near = [each for each in offered if abs(math.log(each[0].rate_rps) - middle) <= _NEAR] or list(offered)
+    assert fit
+    return fit
+
+
+def _fit(offered: Sequence[tuple[OfferedRate, Booleans]], share: float, latency_s: float, highest_rps: float) -> Fit:
+    most = min(0.5, _MOST * share)
+    within = [(each, flags) for each, flags in offered if flags.size and flags.mean() <= most]
+    worth = _dispersion(within)
+    bursts = sum(int(flags.sum()) for _, flags in within) / worth
+    rates = math.log(_excess(within)) + np.array([math.log(each.rate_rps) for each, flags in offered if flags.size])
+    requests = np.array([flags.size / worth for _, flags in offered if flags.size])
+    shares = np.minimum(most, [flags.mean() for _, flags in offered if flags.size])
+    top = math.log(highest_rps)
+    bottom = min(rates.min(), top) - 1
+    log_capacities = bottom + (top - bottom) * (np.arange(_RATES) + 0.5) / _RATES
+    log_slopes = math.log(_USUAL_SLOPE) + _SLOPE_SD * np.linspace(-3, 3, _SLOPES)
+    slopes = np.exp(log_slopes)
+    logits = logit(share) + slopes[:, None] * (rates - log_capacities[:, None, None])
+    # Of a rate that overflows it is only known that it misses so much, or more.
+    logits = np.minimum(logits, np.where(shares == most, logit(most), np.inf))
+    deviance = 2 * (requests * (np.logaddexp(0, logits) - shares * logits)).sum(axis=2)
+    deviance += ((log_slopes - math.log(_USUAL_SLOPE)) / _SLOPE_SD) ** 2
+    if slope := slope_of(within, latency_s, bursts):
+        deviance += ((slopes * (1 - share) - slope.value) / slope.error) ** 2
+    likely = (1 + (deviance - deviance.min()) / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
+    low, high = _quantiles(log_capacities, likely.sum(axis=1))
+    value = math.exp(log_capacities[np.unravel_index(np.argmax(likely), likely.shape)[0]])
+    return Fit(value, min(low, value), max(high, value))
+
+
+def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
+    """How many requests were due per request that the rates let expect.
+
+    By chance a seed has more arrivals, and so more misses, than others. The number of arrivals is a control variate
+    whose coefficient is known: the misses grow with them as with the rate (the score function again).
+    """
+    gaps = [
+        (each.due_s.size - 1, each.rate_rps * float(np.ptp(each.due_s))) for each, _ in offered if each.due_s.size > 1
+    ]
+    due, expected = (sum(column) for column in zip(*gaps, strict=True)) if gaps else (0, 0.0)
+    return due / expected if expected else 1.0
+
+
+def _dispersion(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
+    """Of the misses of all rates in one series; at least what the queues tell, if bursts of misses were few."""
+    if not offered:
+        return 1.0
+    sizes = [flags.size for _, flags in offered]
+    of_queues = [queue_dispersion(each.response_s, flags) for each, flags in offered]
+    return max(dispersion(np.concatenate([flags for _, flags in offered])), float(np.average(of_queues, weights=sizes)))
+
+
+def _quantiles(log_rates: Floats, likely: Floats) -> Floats:
+    half = (log_rates[1] - log_rates[0]) / 2
+    below = np.concatenate([[0.0], np.cumsum(likely) / likely.sum()])
+    edges = np.concatenate([[log_rates[0] - half], log_rates + half])
+    return np.asarray(np.exp(np.interp(_QUANTILES, below, edges)))

@@ -1,0 +1,52 @@
+"""The requests of one offered rate, in the order in which they were due, and which of them missed an objective."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.objective import Objective
+from analysis.results.columns import Booleans, Floats, Integers
+
+# A rate begins with an empty queue: so many times the latency limit are not counted, or this share of the time.
+_SETTLING, _SETTLING_SHARE = 5, 0.2
+
+
+@dataclass(frozen=True)
+class OfferedRate:
+    """Requests that were due at `rate_rps`: arrays of one length, in the order of `due_s`, which begins at 0.
+
+    `response_s` is infinite where no good answer came. `poisson`: the arrivals were Poisson, else evenly spaced.
+    """
+
+    rate_rps: float
+    poisson: bool
+    due_s: Floats
+    response_s: Floats
+
+    @classmethod
+    def of(cls, rate_rps: float, due_us: Integers, end_us: Integers, good: Booleans, *, poisson: bool) -> "OfferedRate":
+        """From the rows of a phase, in any order: when each was due and answered, and whether correctly."""
+        order = np.argsort(due_us, kind="stable")
+        due_s, end_s = due_us[order] / 1e6, end_us[order] / 1e6
+        return cls(rate_rps, poisson, due_s - due_s[:1], np.where(good[order], end_s - due_s, np.inf))
+
+    @property
+    def failed(self) -> Booleans:
+        return np.isinf(self.response_s)
+
+    def settled(self, latency_s: float) -> "OfferedRate":
+        """Without the requests that were due while the queue was still filling from nothing."""
+        if not self.poisson or not self.due_s.size:
+            return self
+        counted = self.due_s >= min(_SETTLING * latency_s, _SETTLING_SHARE * float(self.due_s[-1]))
+        return OfferedRate(self.rate_rps, self.poisson, self.due_s[counted], self.response_s[counted])
+
+    def missed(self, objective: Objective) -> Booleans:
+        """Whether each was late or failed; without a latency limit, whether it failed."""
+        return np.asarray((self.response_s > latency_limit_s(objective)) | self.failed)
+
+
+def latency_limit_s(objective: Objective) -> float:
+    """The latency limit in seconds, infinite where there is none."""
+    return math.inf if objective.latency_ms is None else objective.latency_ms / 1e3

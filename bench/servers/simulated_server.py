@@ -1,0 +1,116 @@
+"""A server on a clock of its own: replicas of several workers behind a balancer, and its capacity by a long simulation.
+
+Each replica serves first come, first served. The service time is log-normal. A capacity search plays against it in
+simulated time, and `true_capacity_rps` finds what the search should find, by another algorithm.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from math import log, sqrt
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_BLOCK = 4096
+# Independent simulations at once, and how many of their first requests are not counted.
+_LANES, _WARM_UP = 512, 2_000
+_BISECTIONS = 11
+
+
+@dataclass(frozen=True)
+class ServerModel:
+    """`service_cv` is the coefficient of variation of the service time, whose mean is `service_s`.
+
+    A request goes to a replica at random or, with `clients`, to the next replica of its client's own round-robin;
+    which client sends it is random.
+    """
+
+    replicas: int
+    workers: int
+    service_s: float
+    service_cv: float
+    clients: int | None = None
+
+    @property
+    def saturation_rps(self) -> float:
+        return self.replicas * self.workers / self.service_s
+
+    @property
+    def _log_normal(self) -> tuple[float, float]:
+        variance = log(1 + self.service_cv**2)
+        return log(self.service_s) - variance / 2, sqrt(variance)
+
+    def services_s(self, rng: np.random.Generator, size: int | tuple[int, ...]) -> Floats:
+        return rng.lognormal(*self._log_normal, size)
+
+
+class SimulatedServer:
+    """Answers requests in the order in which they are due; all times are in seconds of its clock."""
+
+    def __init__(self, model: ServerModel, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self._services_s = _endless(lambda: model.services_s(rng, _BLOCK))
+        self._free_s = [[0.0] * model.workers for _ in range(model.replicas)]
+        self._replicas = _replicas(model, seed)
+
+    def end_s(self, due_s: float) -> float:
+        """When the request that is due at `due_s` is answered."""
+        free_s = self._free_s[next(self._replicas)]
+        end_s = max(due_s, free_s[0]) + next(self._services_s)
+        heapq.heapreplace(free_s, end_s)
+        return end_s
+
+
+def true_capacity_rps(model: ServerModel, quantile: float, latency_s: float, requests: int, seed: int = 1) -> float:
+    """The highest Poisson rate that keeps the objective in the long run, with random balancing.
+
+    Poisson arrivals that are spread at random are Poisson for each replica, so one replica is simulated: `requests`
+    requests by the Kiefer-Wolfowitz recursion (1955), in many independent lanes. The same random numbers are used at
+    every rate, so that the share of misses grows with the rate, and bisection finds the one rate at which it is right.
+    """
+    low_rps, high_rps = 0.0, model.workers / model.service_s
+    for _ in range(_BISECTIONS):
+        middle_rps = (low_rps + high_rps) / 2
+        if missed_share(model, middle_rps, latency_s, requests, seed) <= 1 - quantile:
+            low_rps = middle_rps
+        else:
+            high_rps = middle_rps
+    return model.replicas * (low_rps + high_rps) / 2
+
+
+def missed_share(model: ServerModel, replica_rps: float, latency_s: float, requests: int, seed: int) -> float:
+    """The share of requests that one replica answers later than `latency_s` at a Poisson rate of `replica_rps`."""
+    rng = np.random.default_rng(seed)
+    workload_s = np.zeros((_LANES, model.workers))
+    missed = 0
+    rounds = -(-requests // _LANES)
+    for number in range(_WARM_UP + rounds):
+        workload_s -= rng.standard_exponential((_LANES, 1)) / replica_rps
+        np.maximum(workload_s, 0, out=workload_s)
+        workload_s[:, 0] += model.services_s(rng, _LANES)
+        if number >= _WARM_UP:
+            missed += int(np.count_nonzero(workload_s[:, 0] > latency_s))
+        if model.workers > 1:
+            workload_s.sort(axis=1)
+    return missed / (rounds * _LANES)
+
+
+def _replicas(model: ServerModel, seed: int) -> Iterator[int]:
+    """The replica of each request."""
+    draw = random.Random(seed)  # noqa: S311 (a simulation)
+    if model.clients is None:
+        while True:
+            yield int(draw.random() * model.replicas)
+    turns = [count(draw.randrange(model.replicas)) for _ in range(model.clients)]
+    while True:
+        yield next(turns[draw.randrange(model.clients)]) % model.replicas
+
+
+def _endless(draw: Callable[[], Floats]) -> Iterator[float]:
+    while True:
+        yield from draw().tolist()

@@ -1,0 +1,142 @@
+"""What one run says about the capacity."""
+
+import math
+
+import numpy as np
+import pytest
+
+from analysis.capacity.evidence import Basis, Evidence, NoEvidence, evidence_of
+from analysis.objective import Objective
+from bench.servers.simulated_server import true_capacity_rps
+from loadtest.generator.loops.arrivals import CONSTANT, POISSON
+from stacks.load_profiles import ClosedLoop, OpenLoop
+from tests.unit.analysis.capacity.played import CAPACITY_RPS, OBJECTIVE, SERVER, played, run_of, search_run
+
+NEAR = [
+    (40.0, 3.0, CONSTANT),
+    (85.0, 20.0, CONSTANT),
+    (60.0, 60.0, POISSON),
+    (68.0, 120.0, POISSON),
+    (71.0, 120.0, POISSON),
+]
+
+
+def open_loop(rate_rps: float, arrivals: str = POISSON, seconds: float = 60.0) -> tuple:
+    load = OpenLoop(
+        rate_rps=rate_rps, arrivals=arrivals, seed=1, max_in_flight=256, warmup_s=5, ramp_s=1, duration_s=seconds + 1
+    )
+    return run_of(load, [("hold", *played(rate_rps, seconds, law=arrivals))], "hold")
+
+
+def test_a_search_gives_a_value_within_its_interval_which_holds_the_capacity() -> None:
+    found = evidence_of(*search_run(NEAR), OBJECTIVE)
+    assert isinstance(found, Evidence)
+    assert found.basis is Basis.search
+    assert found.value_rps == pytest.approx(CAPACITY_RPS, rel=0.04)
+    assert 0.8 * CAPACITY_RPS < found.low_rps < found.value_rps < found.high_rps < 1.2 * CAPACITY_RPS
+    assert found.low_rps <= CAPACITY_RPS <= found.high_rps
+
+
+@pytest.mark.parametrize(("quantile", "latency_ms"), [(0.9, 200), (0.95, 150), (0.97, 250), (0.9, 150)])
+def test_another_objective_is_answered_from_the_same_steps(quantile: float, latency_ms: float) -> None:
+    found = evidence_of(*search_run(NEAR), Objective(quantile=quantile, latency_ms=latency_ms, errors=0.01))
+    true_rps = true_capacity_rps(SERVER, quantile, latency_ms / 1e3, 400_000)
+    assert isinstance(found, Evidence)
+    assert found.low_rps <= true_rps <= found.high_rps
+
+
+def test_an_objective_far_looser_than_the_steps_reached_has_a_lower_bound_alone() -> None:
+    run = search_run([(40.0, 30.0, POISSON), (50.0, 30.0, POISSON)])
+    found = evidence_of(*run, Objective(quantile=0.9, latency_ms=2000, errors=0.01))
+    assert isinstance(found, Evidence)
+    assert (found.value_rps, found.low_rps, found.high_rps) == (None, 50.0, math.inf)
+
+
+def test_an_objective_far_tighter_than_the_steps_reached_has_an_upper_bound_alone() -> None:
+    found = evidence_of(*search_run(NEAR), Objective(quantile=0.99, latency_ms=20, errors=0.01))
+    assert isinstance(found, Evidence)
+    assert (found.value_rps, found.low_rps, found.high_rps) == (None, 0.0, 40.0)
+
+
+def test_a_search_of_evenly_spaced_requests_gives_no_lower_bound() -> None:
+    old = search_run([(72.0, 60.0, None), (90.0, 20.0, None)])
+    found = evidence_of(*old, OBJECTIVE)
+    assert isinstance(found, Evidence)
+    assert (found.value_rps, found.low_rps, found.high_rps) == (None, 0.0, 90.0)
+    nothing = evidence_of(*search_run([(40.0, 60.0, None)]), OBJECTIVE)
+    assert isinstance(nothing, NoEvidence)
+    assert "evenly spaced" in nothing.reason
+
+
+def test_an_open_loop_that_keeps_the_objective_is_a_lower_bound_and_one_that_misses_it_an_upper_one() -> None:
+    kept, missed = evidence_of(*open_loop(50.0), OBJECTIVE), evidence_of(*open_loop(78.0), OBJECTIVE)
+    assert isinstance(kept, Evidence)
+    assert isinstance(missed, Evidence)
+    assert (kept.basis, kept.low_rps, kept.high_rps) == (Basis.open_loop, 50.0, math.inf)
+    assert (missed.basis, missed.low_rps, missed.high_rps) == (Basis.open_loop, 0.0, 78.0)
+
+
+def test_an_open_loop_close_to_the_capacity_says_that_it_is_not_certain() -> None:
+    found = evidence_of(*open_loop(CAPACITY_RPS, seconds=20.0), OBJECTIVE)
+    assert isinstance(found, NoEvidence)
+    assert "68.5 requests/s" in found.reason
+
+
+def test_evenly_spaced_requests_bound_the_capacity_from_above_only() -> None:
+    found = evidence_of(*open_loop(50.0, CONSTANT), OBJECTIVE)
+    assert isinstance(found, NoEvidence)
+    assert "evenly spaced" in found.reason
+    above = evidence_of(*open_loop(90.0, CONSTANT), OBJECTIVE)
+    assert isinstance(above, Evidence)
+    assert (above.low_rps, above.high_rps) == (0.0, 90.0)
+
+
+def test_requests_that_fail_are_misses_and_errors() -> None:
+    due_s, end_s = played(50.0, 60.0)
+    end_s[::10] = np.inf
+    manifest, _ = open_loop(50.0)
+    run = run_of(manifest.load, [("hold", due_s, end_s)], "hold")
+    lenient = Objective(quantile=0.8, latency_ms=200, errors=0.2)
+    strict = lenient.model_copy(update={"errors": 0.01})
+    no_latency = Objective(quantile=0.8, latency_ms=None, errors=0.2)
+    assert evidence_of(*run, lenient) == evidence_of(*run, no_latency)
+    assert evidence_of(*run, lenient).low_rps == 50.0
+    assert evidence_of(*run, strict).high_rps == 50.0
+
+
+def closed_loop(users: int, wait_s: float) -> tuple:
+    """Ten requests of one user, then the hold of all of them."""
+    load = ClosedLoop(users=users, spawn_rate_per_s=users, wait_s=wait_s, warmup_s=5, duration_s=61)
+    free, due, end = [0.0] * 4, [], []
+    rng = np.random.default_rng(1)
+    ready = np.sort(rng.uniform(0, 0.1, users)).tolist()
+    while (at := min(ready)) < 60:
+        worker = int(np.argmin(free))
+        free[worker] = max(at, free[worker]) + rng.lognormal(np.log(0.05) - 0.02, 0.2)
+        due.append(at)
+        end.append(free[worker])
+        ready[ready.index(at)] = free[worker] + wait_s
+    alone = np.arange(10) * 0.1
+    hold = np.array(due), np.array(end)
+    return run_of(load, [("warmup", alone, alone + 0.05), ("hold", *hold)], "hold")
+
+
+def test_a_closed_loop_that_saturates_bounds_the_capacity_from_above() -> None:
+    found = evidence_of(*closed_loop(16, 0.0), OBJECTIVE)
+    assert isinstance(found, Evidence)
+    assert (found.basis, found.value_rps, found.low_rps) == (Basis.saturated, None, 0.0)
+    assert 80 < found.high_rps < 88
+
+
+@pytest.mark.parametrize(("users", "wait_s"), [(2, 0.0), (16, 1.0), (5, 0.0)])
+def test_a_closed_loop_that_does_not_saturate_says_nothing(users: int, wait_s: float) -> None:
+    found = evidence_of(*closed_loop(users, wait_s), OBJECTIVE)
+    assert found == NoEvidence(found.run_id, "a closed loop that did not saturate says nothing about capacity")
+
+
+def test_a_search_without_a_result_and_rows_that_are_missing_say_so() -> None:
+    manifest, rows = search_run(NEAR)
+    empty = evidence_of(manifest.model_copy(update={"capacity": None}), rows, OBJECTIVE)
+    assert empty == NoEvidence(manifest.run_id, "its capacity search has no result")
+    broken = type(rows)(rows.every, rows.counted, rows.samples, ("part-w0.parquet is missing",))
+    assert "part-w0.parquet is missing" in evidence_of(manifest, broken, OBJECTIVE).reason
