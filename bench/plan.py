@@ -1,8 +1,8 @@
 """Whether planned fleets are large enough and no larger, for ten simulated services and their clients.
 
-For each, a capacity search of a few nodes is simulated, and the code of `shapebench plan` plans a larger fleet from its
-rows, with 30 % of headroom. An independent simulation then sends 1.3 times the load to the planned fleet, which must
-keep the objective, and to 80 % of its nodes, which must not.
+For each, capacity searches of a few nodes are simulated, two on each of three deployments, and the code of
+`shapebench plan` plans a larger fleet from their rows, with 30 % of headroom. An independent simulation then sends 1.3
+times the load to the planned fleet, which must keep the objective, and to 80 % of its nodes, which must not.
 """
 
 import math
@@ -23,6 +23,7 @@ from bench.fleets.searches import QUANTILE, searched_run
 from bench.fleets.truth import Grading, missed_share
 
 _HEADROOM = 0.3
+_DEPLOYMENTS, _REPEATS = 3, 2
 # Connections last, so the truth is the mean of several fleets of clients.
 _TRUTH = Grading(requests=1_600_000, fleets=8, seed=99)
 
@@ -66,14 +67,16 @@ def _grade(seed: int, number: int) -> Graded:
     regime = REGIMES[number]
     with tempfile.TemporaryDirectory() as folder:
         store = ResultsStore(folder)
-        searched_run(
-            store,
-            regime.server,
-            regime.measured_nodes,
-            regime.latency_ms,
-            1000 * seed + number,
-            protocol=regime.clients.protocol,
-        )
+        for run in range(_DEPLOYMENTS * _REPEATS):
+            searched_run(
+                store,
+                regime.server,
+                regime.measured_nodes,
+                regime.latency_ms,
+                1000 * seed + 10 * number + run,
+                protocol=regime.clients.protocol,
+                deployment=f"d{run // _REPEATS:011x}",
+            )
         began_s = time.perf_counter()
         verdict = read_verdict(store, Asked())
         terms = Terms(headroom=_HEADROOM, clients=regime.clients.number)

@@ -85,5 +85,12 @@ def _client_effect(ranked: Ranked, objective: Objective, clients: int | None, cu
         ClientEffect(model, balancer, Fleet(replicas, model.service, measured), value_rps, objective)
         for model in models
     ]
-    # Laws that fit the throughput alike differ in their tails: the capacity tells which one the server has.
-    return effects[0] if value_rps is None else min(effects, key=lambda effect: abs(effect.off))
+    return closest(effects)
+
+
+def closest(effects: Sequence[ClientEffect]) -> ClientEffect:
+    """Laws that fit the throughput alike differ in their tails: the measured capacity tells which one the server has.
+
+    The first where it is not known.
+    """
+    return effects[0] if effects[0].measured_rps is None else min(effects, key=lambda effect: abs(effect.off))

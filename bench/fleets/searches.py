@@ -1,5 +1,6 @@
 """A capacity search of a few simulated nodes, stored as a run: Poisson steps whose rates close in on the capacity."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -7,7 +8,7 @@ import pyarrow as pa
 
 from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Manifest
 from analysis.results.store import ResultsStore
-from bench.fleets.truth import Answers, Clients, Server, play
+from bench.fleets.truth import Clients, Fleet, Floats, Server
 from bench.stores.synthetic import make_manifest, request_rows, write_run
 from stacks.load_profiles import CapacitySearch
 
@@ -37,10 +38,12 @@ def searched_run(
     while len(steps) < _STEPS and not missed_rps <= kept_rps * _PRECISION:
         requests = _LONG_STEP_REQUESTS if np.isfinite(missed_rps) and kept_rps else _STEP_REQUESTS
         due_s = rng.exponential(1 / rate_rps, requests).cumsum()
-        answers = play(server, nodes, senders, due_s, int(rng.integers(1 << 32)))
-        step = _summary(answers, rate_rps, latency_ms)
+        fleet = Fleet(server, nodes, senders, rng)
+        response_s = np.array([fleet.end_s(at_s) for at_s in due_s.tolist()]) - due_s
+        step = _summary(due_s, response_s, rate_rps, latency_ms)
         steps.append(step)
-        tables.append(_rows(answers, began_s, f"step-{len(steps)}", names_replica=protocol == "grpc"))
+        names = fleet.nodes if protocol == "grpc" else None
+        tables.append(_rows(due_s + began_s, response_s, f"step-{len(steps)}", names))
         began_s += float(due_s[-1]) + _PAUSE_S
         kept_rps, missed_rps = (rate_rps, missed_rps) if step.meets else (kept_rps, rate_rps)
         rate_rps = _next(rate_rps, kept_rps, missed_rps)
@@ -71,12 +74,12 @@ def _next(rate_rps: float, kept_rps: float, missed_rps: float) -> float:
     return float(np.sqrt(kept_rps * missed_rps)) if kept_rps else rate_rps / 2
 
 
-def _summary(answers: Answers, rate_rps: float, latency_ms: float) -> CapacityStep:
-    response_ms = answers.response_s * 1000
+def _summary(due_s: Floats, response_s: Floats, rate_rps: float, latency_ms: float) -> CapacityStep:
+    response_ms = response_s * 1000
     return CapacityStep(
         rate_rps=rate_rps,
-        achieved_rps=answers.due_s.size / float((answers.due_s + answers.response_s).max()),
-        requests=answers.due_s.size,
+        achieved_rps=due_s.size / float((due_s + response_s).max()),
+        requests=due_s.size,
         p50_ms=float(np.quantile(response_ms, 0.5)),
         p99_ms=float(np.quantile(response_ms, 0.99)),
         error_ratio=0.0,
@@ -85,10 +88,10 @@ def _summary(answers: Answers, rate_rps: float, latency_ms: float) -> CapacitySt
     )
 
 
-def _rows(answers: Answers, began_s: float, phase: str, *, names_replica: bool) -> pa.Table:
-    due_us = ((answers.due_s + began_s) * 1e6).astype("int64")
-    rows = request_rows(due_us, (answers.response_s * 1e6).astype("int64"), phase, np.ones(due_us.size, dtype=bool))
-    if not names_replica:
+def _rows(due_s: Floats, response_s: Floats, phase: str, nodes: Sequence[int] | None) -> pa.Table:
+    due_us = (due_s * 1e6).astype("int64")
+    rows = request_rows(due_us, (response_s * 1e6).astype("int64"), phase, np.ones(due_us.size, dtype=bool))
+    if nodes is None:
         return rows
     at = rows.schema.get_field_index("backend")
-    return rows.set_column(at, rows.schema.field(at), pa.array([f"10.0.0.{node}:8500" for node in answers.node]))
+    return rows.set_column(at, rows.schema.field(at), pa.array([f"10.0.0.{node}:8500" for node in nodes]))

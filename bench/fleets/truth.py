@@ -5,7 +5,7 @@ those that are in service when it starts, once and for all.
 """
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 Work = Callable[[np.random.Generator, int], Floats]
 
 _WARM_UP = 0.2
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -44,15 +45,6 @@ class Clients:
     number: int | None
 
 
-@dataclass(frozen=True)
-class Answers:
-    """By arrival, in seconds; `node` is the one that answered."""
-
-    due_s: Floats
-    response_s: Floats
-    node: npt.NDArray[np.int64]
-
-
 def lognormal(mean_ms: float, cv: float) -> Work:
     variance = np.log1p(cv**2)
     mean = np.log(mean_ms / 1000) - variance / 2
@@ -77,25 +69,29 @@ def steady(mean_ms: float) -> Work:
     return lambda _, size: np.full(size, mean_ms / 1000)
 
 
-def play(server: Server, nodes: int, clients: Clients, due_s: Floats, seed: int) -> Answers:
-    """Requests at given times against so many nodes."""
-    rng = np.random.default_rng(seed)
-    size = due_s.size
-    work_s = server.work_s(rng, size).tolist()
-    chances = iter(rng.random(4 * size + 4 * (clients.number or 1) + 4).tolist())
-    free_s = [[0.0] * server.workers for _ in range(nodes)]
-    choose, end = _balancer(clients, nodes, chances.__next__)
-    response_s, chosen = np.empty(size), np.empty(size, dtype=np.int64)
-    for request, now_s in enumerate(due_s.tolist()):
-        sender, node = choose(now_s)
-        workers = free_s[node]
-        start_s = max(now_s, workers[0])
-        beside = sum(each > start_s for each in workers) if server.sharing else 0
-        end_s = start_s + work_s[request] * (1 + server.sharing * beside)
+class Fleet:
+    """So many nodes and their clients, who connect anew in each fleet; all times are in seconds of one clock."""
+
+    def __init__(self, server: Server, nodes: int, clients: Clients, rng: np.random.Generator) -> None:
+        self._server = server
+        self._work_s = _endless(lambda: server.work_s(rng, _BLOCK))
+        chances = _endless(lambda: rng.random(_BLOCK))
+        self._free_s = [[0.0] * server.workers for _ in range(nodes)]
+        self._choose, self._end = _balancer(clients, nodes, chances.__next__)
+        # The node that answers each request, in the order in which they are due.
+        self.nodes: list[int] = []
+
+    def end_s(self, due_s: float) -> float:
+        """When the request that is due at `due_s` is answered. Call it in the order in which requests are due."""
+        sender, node = self._choose(due_s)
+        workers, sharing = self._free_s[node], self._server.sharing
+        start_s = max(due_s, workers[0])
+        beside = sum(each > start_s for each in workers) if sharing else 0
+        end_s = start_s + next(self._work_s) * (1 + sharing * beside)
         heapq.heapreplace(workers, end_s)
-        end(sender, node, end_s)
-        response_s[request], chosen[request] = end_s - now_s, node
-    return Answers(due_s, response_s, chosen)
+        self._end(sender, node, end_s)
+        self.nodes.append(node)
+        return end_s
 
 
 @dataclass(frozen=True)
@@ -110,12 +106,18 @@ class Grading:
 def missed_share(server: Server, nodes: int, clients: Clients, rps: float, latency_s: float, grading: Grading) -> float:
     """The share of Poisson requests that are late in the steady state."""
     shares = []
-    for fleet in range(grading.fleets):
-        rng = np.random.default_rng((grading.seed, fleet))
+    for number in range(grading.fleets):
+        rng = np.random.default_rng((grading.seed, number))
         due_s = rng.exponential(1 / rps, grading.requests // grading.fleets).cumsum()
-        answers = play(server, nodes, clients, due_s, int(rng.integers(1 << 32)))
-        shares.append(float((answers.response_s[int(_WARM_UP * due_s.size) :] > latency_s).mean()))
+        fleet = Fleet(server, nodes, clients, rng)
+        response_s = np.array([fleet.end_s(at_s) for at_s in due_s.tolist()]) - due_s
+        shares.append(float((response_s[int(_WARM_UP * due_s.size) :] > latency_s).mean()))
     return float(np.mean(shares))
+
+
+def _endless(draw: Callable[[], Floats]) -> Iterator[float]:
+    while True:
+        yield from draw().tolist()
 
 
 _Choose = Callable[[float], tuple[int, int]]

@@ -47,9 +47,7 @@ def test_a_plan_has_nodes_bills_range_and_the_loss_of_a_zone(results):
 
 
 def test_a_number_of_clients_and_what_it_changes_are_said(results, monkeypatch):
-    monkeypatch.setattr(fleet_capacity, "_CONNECTED_FLEETS", 2)
-    monkeypatch.setattr(fleet_capacity, "_CONNECTED_REQUESTS", 8_000)
-    monkeypatch.setattr(fleet_capacity, "_REQUESTS", 8_000)
+    monkeypatch.setattr(fleet_capacity, "_REQUESTS", dict.fromkeys(fleet_capacity._REQUESTS, 8_000))
     result = invoke("--rps", "60", "--p99", "300ms", "--clients", "50", "--results", results)
     assert result.exit_code == 0, result.stderr
     assert "Clients: 50, each over connections that stay with their node. By simulation a node carries" in result.stdout

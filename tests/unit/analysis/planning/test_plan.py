@@ -15,7 +15,7 @@ from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from bench.fleets.searches import searched_run
-from bench.fleets.truth import Server, lognormal, steady
+from bench.fleets.truth import Server, lognormal
 from bench.stores.synthetic import Server as SyntheticServer
 from bench.stores.synthetic import make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
@@ -27,9 +27,8 @@ SLOWER = Server(2, lognormal(160, 0.2))
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(fleet_capacity, "_REQUESTS", 12_000)
-    monkeypatch.setattr(fleet_capacity, "_CONNECTED_FLEETS", 2)
-    monkeypatch.setattr(fleet_capacity, "_CONNECTED_REQUESTS", 40_000)
+    monkeypatch.setattr(fleet_capacity, "_REQUESTS", dict.fromkeys(fleet_capacity._REQUESTS, 12_000))
+    monkeypatch.setattr(fleet_capacity, "_FLEETS", dict.fromkeys(fleet_capacity._REQUESTS, 1))
 
 
 def planned(store: ResultsStore, rps: float = 500, **terms):
@@ -118,14 +117,6 @@ def test_a_run_whose_replicas_are_not_understood_is_planned_with_only_where_its_
     assert plan.candidates == ()
     [(_, why)] = plan.excluded
     assert "cannot predict another fleet; what its clients change is not known" in why
-
-
-def test_of_two_laws_that_fit_alike_the_one_with_the_capacity_of_the_run_is_taken(store):
-    # One worker that always takes 70 ms. Many requests that share one core have the same throughput and longer tails.
-    searched_run(store, Server(1, steady(70)), 4, 400, seed=1001)
-    [candidate] = planned(store, clients=500).candidates
-    assert candidate.offer.effect.model.law.at_once == 1
-    assert abs(candidate.offer.effect.off) < 0.08
 
 
 def test_the_cheapest_fleet_comes_first(store):
