@@ -67,7 +67,8 @@ def serving_name(manifest: Manifest) -> str:
     batch = "-batch" if serving.batching else ""
     grpc = "-grpc" if serving.protocol == "grpc" else ""
     limit = f"-cpulimit{serving.cpu_limit:g}" if serving.cpu_limit else ""
-    return f"interop{serving.inter_op}{batch}{grpc}{limit}"
+    faithful = "-seedfaithful" if serving.seed_faithful else ""
+    return f"interop{serving.inter_op}{batch}{grpc}{limit}{faithful}"
 
 
 def variant_name(manifest: Manifest) -> str:

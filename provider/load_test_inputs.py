@@ -4,19 +4,17 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Literal
 
-from analysis.results.manifest import Model
+from analysis.results.manifest import Deployed, Model
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from provider.cluster_inputs import ClusterInputs
 from provider.resource import ResourceInputs
 from serving.servers import server_named
 from stacks.load_profiles import LoadProfile
-from stacks.request_threads import RequestThreads
-from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
 
 
-class ServingInputs(ServingVariant):
-    """The serving variant with its server and model: analysis.results.manifest.Serving, but for image and replicas."""
+class ServingInputs(Deployed):
+    """The deployed variant with its server and model: analysis.results.manifest.Serving, but for image and replicas."""
 
     server: str
     server_version: str
@@ -53,7 +51,7 @@ class LoadTestInputs(ResourceInputs):
             processes=self.processes,
             counter_urls={name: url + counters_path for name, url in rest_urls.items()},
             server_pid=server_pid,
-            grpc_threads=RequestThreads.of(self.serving.batching, self.shape.vcpus, self.profile.most_in_flight).grpc,
+            grpc_threads=self.serving.grpc_threads,
         )
 
 

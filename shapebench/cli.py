@@ -18,8 +18,10 @@ _BROKEN_PIPE = 128 + signal.SIGPIPE
 app = typer.Typer(
     help="Compare node shapes for serving a TensorFlow model, from the load tests of `pulumi up`.",
     no_args_is_help=True,
+    # In plain text: the tables of rich cut words off where a terminal is narrow.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
 
@@ -101,7 +103,7 @@ def runs(
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """List the finished runs of a results store with their figures, and what was skipped."""
+    """List the finished runs of a results store with their figures. Names what was skipped. `show` prints one run."""
     from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -122,7 +124,7 @@ def show(
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print all that is known of one run: figures, validity, resource usage, cost, conditions and files."""
+    """Print all that is known of one run. Figures, validity, resource usage, cost, conditions and files."""
     from shapebench.commands.show import print_run  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -142,7 +144,7 @@ def price(
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print the cost of a shape by line item, or of all stacks side by side. Needs no account and no network."""
+    """Print the cost of a shape by line item, or of all stacks. Needs no account and no network."""
     from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -169,7 +171,7 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     objective: ObjectiveFile = None,
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Write a report of all runs of a results store, as one HTML file that needs no network, and as Markdown."""
+    """Write a report of all runs, as one HTML file and as Markdown. The HTML file needs no network."""
     from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
 
@@ -195,7 +197,7 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = False,
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Write the content of the report as data files: CSV, Parquet, Markdown, and every chart as SVG and PNG."""
+    """Write the content of the report as data files. CSV, Parquet, Markdown, and every chart as SVG and PNG."""
     from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
 
@@ -206,7 +208,10 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 @app.command(name="import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="The folder that `pulumi up` named when it could not store a run.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="The folder that `pulumi up` named when it could not store a run."),
+    ],
     results: Results = "results",
 ) -> None:
     """Store a run that `pulumi up` measured and could not store."""
@@ -221,7 +226,7 @@ def preflight(
     stack: Annotated[str, typer.Option(help="The stack to check.")],
     project: Project = None,
 ) -> None:
-    """Check quotas, APIs and permissions for a GKE stack, and print its hourly price. `pulumi up` checks them, too."""
+    """Check quotas, APIs and permissions for a GKE stack. Prints its hourly price. `pulumi up` checks them, too."""
     from shapebench.commands.preflight import preflight as check  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -245,11 +250,16 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = "text",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print what a million predictions cost on each variant within an objective, and what to run next.
+    """Print what a million predictions cost, and what to run next.
 
-    Exit code 0: there is a best variant. 3: none meets the objective. 4: the data cannot tell. 5: it is a rehearsal,
-    because the runs are of the stack `local`. 1: invalid input.
-    """
+    \b
+    Exit codes:
+    0  there is a best variant
+    3  none meets the objective
+    4  the data cannot tell
+    5  it is a rehearsal: the runs are of the stack `local`
+    1  invalid input
+    """  # noqa: D301 - click keeps the lines below the character
     from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.verdict import print_verdict  # noqa: PLC0415 - start-up
 
@@ -278,10 +288,15 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """List what stacks left behind in Google Cloud, expired or orphaned; remove it with --yes.
+    """List what stacks left behind in Google Cloud. It is expired or orphaned; --yes removes it.
 
-    Exit code 0: no leftovers. 3: there are some. 4: something could not be removed. 1: another error.
-    """
+    \b
+    Exit codes:
+    0  no leftovers
+    3  there are some
+    4  something could not be removed
+    1  another error
+    """  # noqa: D301 - click keeps the lines below the character
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -313,10 +328,14 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = "text",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print how many nodes of which shape a load needs at an objective, and the monthly bill at this and other loads.
+    """Print how many nodes of which shape a load needs at an objective. With the monthly bill at this and other loads.
 
-    Exit code 0: there is a plan. 5: it is a rehearsal, because the runs are of the stack `local`. 1: there is none.
-    """
+    \b
+    Exit codes:
+    0  there is a plan
+    5  it is a rehearsal: the runs are of the stack `local`
+    1  there is none
+    """  # noqa: D301 - click keeps the lines below the character
     from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.plan import parse_requirement, print_plan  # noqa: PLC0415 - start-up
 
@@ -329,7 +348,7 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 @app.command()
 def doctor() -> None:
-    """Check this machine: what is installed, what is missing, and how to mend it."""
+    """Check what is installed, what is missing, and how to mend it."""
     from shapebench.commands.doctor import doctor as check  # noqa: PLC0415 - start-up
 
     raise typer.Exit(check())

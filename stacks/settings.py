@@ -194,7 +194,7 @@ class Settings(Frozen):
             return self
         if self.platform == "local":
             why = "on the platform local the server is a process without a limit, so it would change nothing"
-        elif getattr(self, self.platform).seed_faithful:
+        elif self.seed_faithful:
             why = f"{self.platform}.seedFaithful deploys without limits, so it would change nothing"
         elif limit > vcpus:
             why = f"a node ({machine}) has {vcpus} vCPUs, so it would limit nothing; give {vcpus} at most"
@@ -211,6 +211,11 @@ class Settings(Frozen):
         """The stack's serving variant. Without `intraOp` it has a thread inside one operation for each vCPU."""
         vcpus, _ = machine_resources(self.shape.machine_type)
         return ServingVariant.model_validate({"intra_op": vcpus} | self.serving.model_dump(exclude_none=True))
+
+    @property
+    def seed_faithful(self) -> bool:
+        """Whether the server is deployed as in the published experiment; never on the platform local."""
+        return self.platform != "local" and bool(getattr(self, self.platform).seed_faithful)
 
     @property
     def request_threads(self) -> RequestThreads:

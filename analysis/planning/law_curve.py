@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, nbinom, poisson
+from scipy.special import gammaln, xlog1py, xlogy
 
 from analysis.planning.scaling import Point, Scaling
 
@@ -59,14 +59,22 @@ def distribution(mean: float, variance: float) -> NDArray[np.float64]:
     n = np.arange(int(mean + 12 * np.sqrt(max(mean, variance)) + 15 * variance / mean) + 2)
     if variance > mean * (1 + _POISSON_WITHIN):
         size = mean**2 / (variance - mean)
-        return np.asarray(nbinom.pmf(n, size, size / (size + mean)))
+        ways = gammaln(n + size) - gammaln(size) - gammaln(n + 1)
+        return np.asarray(np.exp(ways + size * np.log(mean / variance) + xlog1py(n, -mean / variance)))
     if variance > mean * (1 - _POISSON_WITHIN):
-        return np.asarray(poisson.pmf(n, mean))
+        return np.asarray(np.exp(xlogy(n, mean) - mean - gammaln(n + 1)))
     trials = mean**2 / (mean - variance)
     fewer = max(np.floor(trials), np.ceil(mean))
     share = min(max(trials - fewer, 0.0), 1.0)
-    more = fewer + 1
-    return np.asarray((1 - share) * binom.pmf(n, fewer, mean / fewer) + share * binom.pmf(n, more, mean / more))
+    mixed = (1 - share) * _binomial(n, fewer, mean / fewer) + share * _binomial(n, fewer + 1, mean / (fewer + 1))
+    return np.asarray(mixed)
+
+
+def _binomial(n: NDArray[np.int64], trials: float, chance: float) -> NDArray[np.float64]:
+    possible = np.minimum(n, trials)
+    ways = gammaln(trials + 1) - gammaln(possible + 1) - gammaln(trials - possible + 1)
+    shares = np.exp(ways + xlogy(possible, chance) + xlog1py(trials - possible, -chance))
+    return np.where(n <= trials, shares, 0.0)
 
 
 def _variance(present: NDArray[np.float64], mean: float) -> float:

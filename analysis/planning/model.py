@@ -36,7 +36,9 @@ def most_at_once(manifest: Manifest) -> int:
     in_flight = manifest.load.most_in_flight
     if manifest.serving.protocol == "grpc":
         return in_flight
-    return RequestThreads.of(manifest.serving.batching, manifest.shape.vcpus, in_flight).rest
+    # A server that chooses its threads has as many for batches as for single requests.
+    batching = None if manifest.serving.seed_faithful else manifest.serving.batching
+    return manifest.serving.rest_threads or RequestThreads.of(batching, manifest.shape.vcpus, in_flight).rest
 
 
 def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:

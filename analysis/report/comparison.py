@@ -16,6 +16,7 @@ MEETS = {Meets.yes: "meets", Meets.unsure: "unsure", Meets.no: "misses"}
 
 def ranking_table(ranking: Sequence[Ranked]) -> Table:
     """Every ranked variant with its capacity, its cost, and what choosing it costs at most more than the best."""
+    is_alone = sum(each.standing is not None for each in ranking) == 1
     return Table(
         "Ranking of variants",
         (
@@ -32,10 +33,10 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
         tuple(
             (
                 each.label,
-                _place(each),
+                MEETS[each.meets] if is_alone else _place(each),
                 shape_name(each.variant.newest),
                 each.usd_per_million.text(money),
-                _at_most_more(each),
+                MISSING if is_alone else _at_most_more(each),
                 each.capacity.rps.text(number),
                 number(each.usd_hourly),
                 str(each.capacity.deployments),

@@ -76,8 +76,7 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write CSV and Parquet; nothing without rows, since then there are no columns."""
     if rows:
         table = pd.DataFrame(rows)
-        # Software has names of its own, which become columns.
-        table.map(_no_formula).rename(columns=_no_formula).to_csv(path.with_suffix(".csv"), index=False)
+        table.map(_no_formula).to_csv(path.with_suffix(".csv"), index=False)
         table.to_parquet(path.with_suffix(".parquet"), index=False)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.comparability import largest_group
-from analysis.formatting import count, money, number, percent, server_name, variant_name
+from analysis.formatting import count, money, number, percent, server_name
 from analysis.pricing.cost import DEFAULT_REGION, HOURS_A_DAY, nodes_hourly, times
 from analysis.pricing.stack_cost import serving_cost
 from analysis.report.collect import Findings, Run
@@ -29,8 +29,8 @@ Twelve experiments without batching and three with it. Their figures were publis
 shown. 24 h is what the experiment calls a month. It averages ramp and plateau together; the column "with ramp" does \
 the same, all others are of the plateau. Its server was compiled from source for CPUs (tfs-resnet-cpu-opt) and ran in \
 pods without requests and limits. The last column lists differences. These apply to all runs here: percentiles \
-are exact, answers are checked, the generator's CPU is checked, and probes, requests and a memory limit are set. The \
-claims are judged twice: at the load of the experiment, and at capacity, which is what the shapes can do.\
+are exact, answers are checked, and the generator's CPU is checked. The claims are judged twice: at the load of the \
+experiment, and at capacity, which is what the shapes can do.\
 """
 
 _SHAPES = (("e2-custom-2-4096", 8), ("e2-custom-4-8192", 4), ("e2-custom-8-16384", 2), ("e2-highmem-8", 2))
@@ -38,7 +38,6 @@ _INTER_OPS = (2, 4, 8)
 _BATCHING = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
 # The experiment's manifests name the image tfs-resnet-cpu-opt: deep-diver/ml-deployment-k8s-tfserving.
 _OFFICIAL = re.compile(r"(^|/)tensorflow/serving[:@]")
-_BEST = "2n-8c-16r-interop8"
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ class Experiment:
         )  # fmt: skip
 
 
+_BEST = Experiment("e2-custom-8-16384", 2, 8, None)
 EXPERIMENTS = (
     *(Experiment(*shape, inter_op, None) for shape in _SHAPES for inter_op in _INTER_OPS),
     *(Experiment(*_SHAPES[-1], inter_op, _BATCHING) for inter_op in _INTER_OPS),
@@ -108,6 +108,8 @@ def differences(manifest: Manifest) -> list[str]:
         found.append("the official server image, not one compiled for CPUs")
     if serving.model.weights != "imagenet":
         found.append("random weights")
+    if not serving.seed_faithful:
+        found.append("probes, requests and a memory limit")
     return found
 
 
@@ -174,9 +176,9 @@ def seed_claims(variants: Sequence[Compared], best: Sequence[str]) -> tuple[Clai
 def _best(variants: Sequence[Compared], best: Sequence[str]) -> Claim:
     """The published text says inter_op 8, its repository 4; the text is judged."""
     claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
-    theirs = [each.variant for each in variants if variant_name(each.variant.newest) == _BEST]
+    theirs = [each.variant for each in variants if _BEST.is_of(each.variant.newest)]
     if not theirs:
-        return Claim(claim, Finding.undecided, f"{_BEST} is not among the variants")
+        return Claim(claim, Finding.undecided, f"{_BEST.label} is not among the variants")
     label = theirs[0].label
     if label not in best:
         why = f"best here is {', '.join(best)}" if best else "no variant certainly meets the objective"

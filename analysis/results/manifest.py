@@ -28,7 +28,19 @@ class Model(Record):
     weights: Literal["imagenet", "random"]
 
 
-class Serving(ServingVariant):
+class Deployed(ServingVariant):
+    """A serving variant as it is deployed, with what follows from it and from the platform's settings.
+
+    `rest_threads` and `grpc_threads` are a replica's request threads; REST's are None where the server chooses them, as
+    with `seed_faithful`. All three are None in runs that were stored before they were recorded.
+    """
+
+    rest_threads: Annotated[int | None, Field(ge=1)] = None
+    grpc_threads: Annotated[int | None, Field(ge=1)] = None
+    seed_faithful: bool | None = None
+
+
+class Serving(Deployed):
     """How the model was served. `server` is `tensorflow_model_server` or `shapebench-embedded`."""
 
     server: str

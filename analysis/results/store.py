@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 from ulid import ULID
@@ -348,6 +347,8 @@ class ResultsStore:
 
     def _problem_with(self, path: str) -> Problem | None:
         """What is wrong with the name or the footer of a file of rows or samples; its pages are not read."""
+        import pyarrow.dataset as ds  # noqa: PLC0415 - it imports pandas, which whoever only writes does not need
+
         wanted, name, layout = REQUESTS_SCHEMA, PART, "requests/stack=<stack>/run_id=<run id>/part-<worker>.parquet"
         if path.startswith("samples/"):
             wanted, name, layout = SAMPLES_SCHEMA, SAMPLES, "samples/stack=<stack>/run_id=<run id>/samples.parquet"

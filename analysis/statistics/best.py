@@ -54,6 +54,6 @@ def ratio(of: Mean, to: Mean, among: Mapping[str, Mean]) -> Estimate:
 @lru_cache(maxsize=64)
 def _critical(variants: int, degrees_of_freedom: float) -> float:
     """Half of an interval of a difference, in its standard deviations."""
-    from scipy.stats import studentized_range  # takes a second to import
+    from scipy.stats import studentized_range  # noqa: PLC0415 (takes a second)
 
     return float(studentized_range.ppf(LEVEL, variants, degrees_of_freedom)) / math.sqrt(2)

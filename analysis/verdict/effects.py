@@ -64,7 +64,7 @@ SHAPE, MEMORY, INTER_OP = "shape", "memory", "inter_op"
 FACTORS = (
     Factor(
         SHAPE,
-        frozenset({"nodes", "replicas", "vcpus", "memory_gb", "intra_op"}),
+        frozenset({"nodes", "replicas", "vcpus", "memory_gb", "intra_op", "rest_threads"}),
         lambda s: f"{s['nodes']} × {s['vcpus']} vCPUs",
         # From many small nodes to few large ones, with the same vCPUs and memory in all and the same threads per vCPU.
         lambda s: -s["nodes"],
@@ -74,13 +74,22 @@ FACTORS = (
     Factor(INTER_OP, frozenset({"inter_op"}), lambda s: f"inter_op {s['inter_op']}", lambda s: s["inter_op"]),
     Factor("intra_op", frozenset({"intra_op"}), lambda s: f"intra_op {s['intra_op']}", lambda s: s["intra_op"]),
     Factor(
-        "batching", frozenset({"batching"}), lambda s: _batching(s["batching"]), lambda s: s["batching"] is not None
+        "batching",
+        frozenset({"batching", "rest_threads"}),
+        lambda s: _batching(s["batching"]),
+        lambda s: s["batching"] is not None,
     ),
     Factor(
         "cpu_limit",
         frozenset({"cpu_limit"}),
         lambda s: "no CPU limit" if s["cpu_limit"] is None else f"CPU limit of {s['cpu_limit']:g} vCPUs",
         lambda s: s["cpu_limit"] or 0,
+    ),
+    Factor(
+        "seed_faithful",
+        frozenset({"seed_faithful", "rest_threads"}),
+        lambda s: "deployed as published" if s["seed_faithful"] else "with requests, probes and a memory limit",
+        lambda s: not s["seed_faithful"],
     ),
     Factor("protocol", frozenset({"protocol"}), lambda s: s["protocol"], lambda s: s["protocol"] == "grpc"),
 )
@@ -122,7 +131,7 @@ def _effect(factor: Factor, before: tuple[Compared, Settings], after: tuple[Comp
 
 def _settings(each: Compared) -> Settings:
     newest = each.variant.newest
-    serving = newest.serving.model_dump(exclude={"model", "image"})
+    serving = newest.serving.model_dump(exclude={"model", "image", "grpc_threads"})
     return newest.shape.model_dump(include={"nodes", "vcpus", "memory_gb"}) | serving | {"stack": newest.stack}
 
 

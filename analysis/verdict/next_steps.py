@@ -141,6 +141,9 @@ def _serve(run: Manifest, every: Iterable[Manifest]) -> Iterator[str]:
     """The settings that tell the variant of a run from the others of its stack."""
     others = [each.serving for each in every if each.stack == run.stack]
     to = f"--stack {run.stack}"
+    if any(other.seed_faithful != run.serving.seed_faithful for other in others):
+        value = "true" if run.serving.seed_faithful else "false"
+        yield f"pulumi config set --path shapebench:{run.platform}.seedFaithful {value} {to}"
     for name in ServingVariant.model_fields:
         value, key = getattr(run.serving, name), f"shapebench:serving.{to_camel(name)}"
         if all(getattr(other, name) == value for other in others):

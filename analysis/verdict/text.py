@@ -1,4 +1,4 @@
-"""The verdict in sentences: the answer, what it rests on, and what to run next."""
+"""The verdict in sentences: the answer, and what it rests on."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ def claim(verdict: Verdict) -> str:
 
 
 def paragraph(verdict: Verdict) -> str:
-    return " ".join((*_answer(verdict), *_reasons(verdict), *(f"Next: {step.why}" for step in verdict.next[:1])))
+    return " ".join((*_answer(verdict), *_reasons(verdict)))
 
 
 def goal_text(objective: Objective) -> str:

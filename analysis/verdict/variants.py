@@ -36,7 +36,8 @@ def comparable(
 
 def variant_key(manifest: Manifest) -> str:
     """Equal for runs with the same settings on the same shape, whatever the conditions of the run."""
-    serving = manifest.serving.model_dump_json(exclude={"model", "image", "server", "server_version"})
+    # Threads for gRPC are a quota, which changes nothing unless a run exceeds it and so is invalid.
+    serving = manifest.serving.model_dump_json(exclude={"model", "image", "server", "server_version", "grpc_threads"})
     return f"{manifest.stack} {shape_name(manifest)} {serving}"
 
 
@@ -51,7 +52,8 @@ def variants_of(manifests: Iterable[Manifest]) -> tuple[Variant, ...]:
     def with_conditions(manifest: Manifest) -> str:
         return " · ".join((_all_settings(manifest), *(each.value(manifest) for each in differing)))
 
-    names = shortest_names(first, (attrgetter("stack"), stack_and_serving_name, _all_settings, with_conditions))
+    namings = (attrgetter("stack"), stack_and_serving_name, _all_settings, with_conditions, _and_threads)
+    names = shortest_names(first, namings)
     return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups.values())
 
 
@@ -59,3 +61,8 @@ def _all_settings(manifest: Manifest) -> str:
     serving = manifest.serving
     batching = "" if serving.batching is None else " " + "-".join(str(value) for _, value in serving.batching)
     return f"{stack_and_serving_name(manifest)} · intraop{serving.intra_op}{batching}"
+
+
+def _and_threads(manifest: Manifest) -> str:
+    threads = manifest.serving.rest_threads
+    return f"{_all_settings(manifest)} · REST threads {'not recorded' if threads is None else threads}"

@@ -5,7 +5,8 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from typing import Any, TypeVar
 
 import pulumi.provider.experimental.provider as sdk
@@ -13,37 +14,36 @@ import pulumi.provider.experimental.provider as sdk
 from provider.engine.log import EngineLog
 from provider.engine.properties import from_plain, to_plain
 from provider.resource import Operation, Resource, ResourceError
-from provider.resources.cluster_load_test import ClusterLoadTest
-from provider.resources.lease import Lease
-from provider.resources.local_load_test import LocalLoadTest
-from provider.resources.local_serving import LocalServing
-from provider.resources.model_export import ModelExport
-from provider.resources.preflight import Preflight
-from provider.resources.server_cleanup import ServerCleanup
-from provider.resources.server_start import ServerStart
-from provider.resources.store_check import StoreCheck
-from provider.resources.unfetched_rows import UnfetchedRows
 
-_KINDS = (
-    ModelExport(),
-    ServerCleanup(),
-    LocalServing(),
-    LocalLoadTest(),
-    ServerStart(),
-    UnfetchedRows(),
-    ClusterLoadTest(),
-    Lease(),
-    Preflight(),
-    StoreCheck(),
-)
-_BY_TOKEN: dict[str, Resource[Any, Any]] = {kind.token: kind for kind in _KINDS}
+# By token, the classes in provider/resources. All together take a second of CPU to import, most of it for pandas and
+# SciPy, and the check of the results store, which comes first, needs none of them: so each is imported when it is used.
+KINDS = {
+    "shapebench:local:ModelExport": "model_export.ModelExport",
+    "shapebench:local:ServerCleanup": "server_cleanup.ServerCleanup",
+    "shapebench:local:LocalServing": "local_serving.LocalServing",
+    "shapebench:local:LoadTest": "local_load_test.LocalLoadTest",
+    "shapebench:kubernetes:ServerStart": "server_start.ServerStart",
+    "shapebench:kubernetes:UnfetchedRows": "unfetched_rows.UnfetchedRows",
+    "shapebench:kubernetes:LoadTest": "cluster_load_test.ClusterLoadTest",
+    "shapebench:gke:Lease": "lease.Lease",
+    "shapebench:gke:Preflight": "preflight.Preflight",
+    "shapebench:results:StoreCheck": "store_check.StoreCheck",
+}
 
 Result = TypeVar("Result")
 
 
 def _kind(type_chain: str) -> Resource[Any, Any]:
     """The kind of a URN's type, which starts with the types of the parent components."""
-    return _BY_TOKEN[type_chain.rpartition("$")[2]]
+    return kind_named(type_chain.rpartition("$")[2])
+
+
+@cache
+def kind_named(token: str) -> Resource[Any, Any]:
+    """The kind with this token."""
+    module, _, name = KINDS[token].partition(".")
+    kind: Resource[Any, Any] = getattr(import_module(f"provider.resources.{module}"), name)()
+    return kind
 
 
 class ShapebenchProvider(sdk.Provider):

@@ -7,7 +7,7 @@ from provider.resource import ResourceError
 
 # With what Pulumi itself takes, `pulumi up` ends within 10 s. A request without an answer may wait for two minutes in
 # Google's client (DownloadStallTimeoutOption), whatever the limit of its repetitions.
-LIMIT_S = 5.0
+LIMIT_S = 4.0
 _RETRY_S = 2
 
 

@@ -12,11 +12,11 @@ from analysis.planning.offers import Terms
 from analysis.planning.plan import MULTIPLES, Candidate, LostZone, Plan, Requirement, make_plan
 from analysis.planning.sizing import NoFleetError
 from analysis.pricing import cost
-from analysis.report.tables import Table
+from analysis.report.tables import Column, Table
 from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
-from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text
+from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress
 from shapebench.skipped import note_skipped, skipped_json
 
 _MOST_ZONES = 10
@@ -25,8 +25,9 @@ _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
 
 def print_plan(uri: str, asked: Asked, requirement: Requirement, *, as_json: bool) -> int:
     store = ResultsStore(uri)
-    plan = make_plan(store, read_verdict(store, asked), requirement, note)
-    if not as_json:
+    with progress() as say:
+        plan = make_plan(store, read_verdict(store, asked), requirement, say)
+    if not (as_json and plan.candidates):
         note_skipped(plan.verdict.scan)
     if not plan.candidates:
         raise CommandError(_why_none(uri, plan))
@@ -83,7 +84,8 @@ def _print_text(plan: Plan) -> None:
     items = [(item.name, item.sku or item.reason or MISSING, *_usd(item.hourly)) for item in best.cost.line_items]
     sums = [(each.name, each.counts, *_usd(each.hourly)) for each in cost.sums(best.cost)]
     title = f"Monthly cost of {best.nodes} × {best.offer.shape.machine_type}, {best.cost.region}"
-    print_table(Table.of(title, ("item", "SKU"), ("USD/h", "USD/730 h"), [*items, *sums]), title)
+    columns = (Column("item", "text"), Column("SKU", "wrap"), Column("USD/h"), Column("USD/730 h"))
+    print_table(Table(title, columns, (*items, *sums)), title, dispensable=("USD/h",))
     print_text("\n" + "\n".join(_findings(best, plan.requirement)))
 
 

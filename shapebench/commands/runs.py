@@ -59,13 +59,9 @@ def print_runs(uri: str, *, as_json: bool) -> None:
             )
             for manifest, summary in runs
         ]
-        left_out = print_table(
-            Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table), dispensable=_DISPENSABLE
-        )
-        if left_out:
-            note(f"left out for lack of room: {'; '.join(left_out)}. `shapebench show RUN` prints all of a run.")
+        print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table), dispensable=_DISPENSABLE)
         if repeats:
-            print_table(repeats_table(repeats, names), title=f"\n{REPEATS}")
+            print_table(repeats_table(repeats, names), f"\n{REPEATS}", dispensable=("lowest", "highest"))
     else:
         note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one.")
     for _, summary in runs:

@@ -117,7 +117,7 @@ def _print_text(run: Run, intervals: Mapping[str, Estimate], scan: Scan) -> None
     print_text(f"Run {manifest.run_id} of stack {manifest.stack}, {started}: {validity(summary)}")
     for reason in summary.reasons:
         print_text(f"invalid: {reason}")
-    print_table(_figures_table(run, intervals), f"\nFigures of the phase {manifest.counted_phase}")
+    print_table(_figures_table(run, intervals), f"\nFigures of the counted phase, {manifest.counted_phase}")
     print_text("In brackets: the 95 % interval of this run alone.")
     if usage and usage.uses:
         print_table(uses_table(usage), "\nResource usage")
@@ -126,8 +126,8 @@ def _print_text(run: Run, intervals: Mapping[str, Estimate], scan: Scan) -> None
     print_cost("\nCost", manifest.cost, _DISPENSABLE)
     group = comparison_group(manifest)
     same = sum(comparison_group(each) == group for each in scan.manifests) - 1
-    facts = (*provenance(run), ("Comparison group", f"{group}, with {same} other run{'s' * (same != 1)} of this store"))
-    print_card("\nConditions", facts)
+    compared = f"{group}, with {same or 'no'} other run{'s' * (same != 1)} of this store"
+    print_card("\nConditions", (*provenance(run), ("Comparison group", compared)))
     print_table(_files_table(manifest), "\nFiles in the results store")
 
 

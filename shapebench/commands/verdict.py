@@ -17,7 +17,6 @@ from shapebench.output import (
     REHEARSAL_EXIT_CODE,
     note,
     print_json,
-    print_markdown,
     print_table,
     print_text,
 )
@@ -36,12 +35,14 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
         print_steps(verdict.next)
         for table in _tables(verdict):
             if output == "markdown":
-                print_markdown(table)
+                sys.stdout.write(f"{table.markdown()}\n")
             else:
                 print_table(table)
                 print()
         for manifest, reasons in verdict.excluded:
             note(f"left out: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
+        if not verdict.scan.manifests:
+            note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one")
         note_skipped(verdict.scan)
     return REHEARSAL_EXIT_CODE if verdict.is_rehearsal else EXIT_CODES[verdict.outcome]
 
@@ -49,7 +50,7 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
 def print_steps(steps: Iterable[Step]) -> None:
     """Print what to run next: why, and the commands as they are typed."""
     for step in steps:
-        print_text(step.why)
+        print_text(f"Next: {step.why}")
         sys.stdout.write("".join(f"    {command}\n" for command in step.commands) + "\n")
 
 

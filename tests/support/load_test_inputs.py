@@ -19,6 +19,9 @@ def load_test_inputs(folder: Path) -> dict[str, Any]:
             "intra_op": 2,
             "inter_op": 2,
             "batching": None,
+            "rest_threads": 8,
+            "grpc_threads": 1024,
+            "seed_faithful": False,
             "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
         },
         "profile": {

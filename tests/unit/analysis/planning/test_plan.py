@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from analysis.objective import Asked
 from analysis.planning import fleet_capacity
+from analysis.planning.model import most_at_once
 from analysis.planning.offers import Terms
 from analysis.planning.plan import MULTIPLES, Requirement, make_plan
 from analysis.pricing.stack_cost import serving_cost
@@ -19,6 +20,7 @@ from bench.fleets.truth import Server, lognormal
 from bench.stores.synthetic import Server as SyntheticServer
 from bench.stores.synthetic import make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
+from stacks.serving_variant import Batching
 
 # Two workers of 80 ms: a node finishes 25 requests a second at most.
 SERVER = Server(2, lognormal(80, 0.2))
@@ -47,6 +49,21 @@ def grpc(tmp_path_factory):
     store = ResultsStore(str(tmp_path_factory.mktemp("grpc")))
     searched_run(store, SERVER, 4, 300, seed=4, protocol="grpc")
     return store
+
+
+def test_a_replica_serves_as_many_at_once_as_it_has_threads_for_and_over_grpc_all_that_the_run_sent():
+    manifest = make_manifest(PROFILES["seed"])
+
+    def at_once(**changes):
+        return most_at_once(manifest.model_copy(update={"serving": manifest.serving.model_copy(update=changes)}))
+
+    batching = Batching(max_batch_size=32, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
+    assert at_once(protocol="rest") == 4 * manifest.shape.vcpus
+    assert at_once(protocol="rest", batching=batching) == 64
+    assert at_once(protocol="rest", batching=batching, rest_threads=8, seed_faithful=False) == 8
+    chosen_by_the_server = at_once(protocol="rest", batching=batching, seed_faithful=True)
+    assert chosen_by_the_server == 4 * manifest.shape.vcpus, "server.h of tensorflow/serving 2.20.0"
+    assert at_once(protocol="grpc") == PROFILES["seed"].users
 
 
 def test_a_node_carries_its_share_of_the_low_end_of_the_capacity_of_the_verdict(rest):

@@ -124,13 +124,13 @@ def test_the_published_average_includes_the_ramp_and_is_lower(store):
 
 
 def test_differences_from_the_experiment_are_listed(store):
-    own = {"image": "acme/tfs-resnet-cpu-opt:1.0"}
+    own = {"image": "acme/tfs-resnet-cpu-opt:1.0", "seed_faithful": True}
     assert differences(a_run(store, serving=own)) == []
     assert differences(a_run(store, load=SEED.model_copy(update={"warmup_s": 30.0}), serving=own)) == []
     [load] = differences(a_run(store, load=PROFILES["laptop"], serving=own))
     assert load.startswith("other load")
     other = a_run(store, platform="local", serving={"server": "shapebench-embedded", "image": None})
-    assert [each.split()[0] for each in differences(other)] == ["this", "served"]
+    assert [each.split()[0] for each in differences(other)] == ["this", "served", "probes,"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_differences_from_the_experiment_are_listed(store):
     ],
 )
 def test_the_official_image_is_a_difference_since_theirs_was_compiled_for_cpus(store, image, official):
-    found = differences(a_run(store, serving={"image": image}))
+    found = differences(a_run(store, serving={"image": image, "seed_faithful": True}))
     assert found == (["the official server image, not one compiled for CPUs"] if official else [])
 
 

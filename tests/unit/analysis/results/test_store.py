@@ -75,7 +75,7 @@ def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_c
     serving = json.loads(manifest_file(store, manifest).read_text())["serving"]
     assert list(serving) == [
         "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "cpu_limit",
-        "model",
+        "rest_threads", "grpc_threads", "seed_faithful", "model",
     ]  # fmt: skip
     assert list(serving["batching"]) == [
         "max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads",
@@ -90,6 +90,20 @@ def test_a_manifest_from_before_there_was_a_cpu_limit_is_read(store, finished):
     path.write_text(json.dumps(content))
     assert store.scan().manifests == (finished.model_copy(update={"files": None}),)
     assert finished.serving.cpu_limit is None
+
+
+def test_a_manifest_from_before_request_threads_were_recorded_is_read_and_they_are_unknown(store, rows):
+    deployed = {"rest_threads": 8, "grpc_threads": 1024, "seed_faithful": True}
+    made = make_manifest(SMOKE)
+    serving = made.serving.model_copy(update=deployed)
+    manifest = write_run(store, made.model_copy(update={"serving": serving}), rows)
+    file = manifest_file(store, manifest)
+    content = json.loads(file.read_text())
+    assert {name: content["serving"].pop(name) for name in deployed} == deployed
+    del content["files"], content["sha256"]
+    file.write_text(json.dumps(content))
+    (read,) = store.scan().manifests
+    assert {getattr(read.serving, name) for name in deployed} == {None}
 
 
 def test_a_manifest_from_before_machines_were_recorded_is_read_and_its_cpu_is_unknown(store, rows):

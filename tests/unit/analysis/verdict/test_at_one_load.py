@@ -33,6 +33,11 @@ def test_the_closed_loop_of_most_variants_is_reproduced_and_nothing_else(store):
     assert cheapest(found) == (found[0].variant.label,)
 
 
+def test_a_search_is_no_closed_loop(store):
+    write_run(store, *make_search(60))
+    assert reproduced(store) == ()
+
+
 def test_repeats_are_averaged(store):
     add(store, 50)
     add(store, 60)

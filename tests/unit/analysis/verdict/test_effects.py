@@ -28,10 +28,22 @@ def test_every_factor_is_found(at_load, batching):
     limited = at_load("l", cpu_limit=6.0)
     assert found(limited, base) == [("cpu_limit", "no CPU limit → CPU limit of 6 vCPUs")]
     assert found(limited, at_load("l", cpu_limit=4.0)) == [("cpu_limit", "CPU limit of 4 vCPUs → CPU limit of 6 vCPUs")]
+    faithful = at_load("f", seed_faithful=True)
+    published = [("seed_faithful", "deployed as published → with requests, probes and a memory limit")]
+    assert found(at_load("c", seed_faithful=False, rest_threads=32), faithful) == published
     assert found(base, at_load("g", protocol="grpc")) == [("protocol", "rest → grpc")]
     assert found(base, at_load("t", intra_op=4)) == [("intra_op", "intra_op 4 → intra_op 8")]
     assert found(base, at_load("m", stack="8cpu-64gb")) == [("memory", "16 GB → 64 GB")]
     assert found(at_load("s", stack="2cpu-4gb"), base) == [("shape", "8 × 2 vCPUs → 2 × 8 vCPUs")]
+
+
+def test_request_threads_that_follow_from_a_factor_are_no_other_difference(at_load, batching):
+    base = at_load("base", rest_threads=32, grpc_threads=1024)
+    [(factor, _)] = found(base, at_load("b", batching=batching, rest_threads=256, grpc_threads=4096))
+    assert factor == "batching"
+    [(factor, _)] = found(base, at_load("s", stack="2cpu-4gb", rest_threads=8, grpc_threads=1024))
+    assert factor == "shape"
+    assert found(base, at_load("t", rest_threads=16)) == []
 
 
 def test_shapes_compare_only_with_as_much_of_everything_in_all(at_load):

@@ -78,6 +78,13 @@ def test_of_several_variants_of_a_stack_each_is_set_before_it_is_searched(silent
     assert [each.variant.inter_op for each in found] == [4, 2]
 
 
+def test_a_variant_that_was_deployed_as_published_is_deployed_so_again(silent):
+    plain, faithful = silent(), silent()
+    serving = faithful.manifest.serving.model_copy(update={"seed_faithful": True})
+    steps = verdict_of([plain, silent(serving=serving)], ASKED).next
+    assert [applied(step.commands, "8cpu-16gb")[0].gke.seed_faithful for step in steps] == [False, True]
+
+
 def test_a_variant_with_bounds_alone_is_searched_and_one_that_misses_is_not(bounded):
     [step] = verdict_of([bounded(low=30), bounded(high=0.4, load="capacity", inter_op=8)], ASKED).next
     assert "Only bounds of the capacity of 8cpu-16gb · interop4 are known" in step.why

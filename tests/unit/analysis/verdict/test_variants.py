@@ -22,11 +22,18 @@ def test_every_setting_makes_another_variant(manifest, batching):
         manifest(cpu_limit=1.5),
         manifest(cpu_limit=2.0),
         manifest(protocol="grpc"),
+        manifest(seed_faithful=True),
+        manifest(rest_threads=32, seed_faithful=False),
+        manifest(rest_threads=256, seed_faithful=False),
     ]
     found = labels(runs)
     assert len(found) == len(set(found)) == len(runs)
     assert "2cpu-4gb" in found
     assert "8cpu-16gb · interop8" in found
+    assert "8cpu-16gb · interop4-seedfaithful" in found
+    assert {label.rpartition(" · ")[2] for label in found if "threads" in label} == {
+        "REST threads not recorded", "REST threads 32", "REST threads 256"
+    }  # fmt: skip
     assert {label for label in found if "limit" in label} == {
         "8cpu-16gb · interop4-cpulimit1.5", "8cpu-16gb · interop4-cpulimit2"
     }  # fmt: skip
@@ -36,6 +43,11 @@ def test_the_load_is_no_condition_since_every_load_says_something_of_the_same_ca
     [variant], excluded = comparable([manifest(load="capacity"), manifest(load="open")])
     assert len(variant.manifests) == 2
     assert excluded == ()
+
+
+def test_threads_for_grpc_are_a_quota_and_make_no_other_variant(manifest):
+    [variant], _ = comparable([manifest(grpc_threads=1024), manifest(grpc_threads=4096)])
+    assert len(variant.manifests) == 2
 
 
 def test_of_equally_many_the_newest_are_compared(manifest):

@@ -204,6 +204,25 @@ def test_every_setting_reaches_a_resource(base, settings):
     assert recorded(settings).inputs != base.inputs
 
 
+@pytest.mark.parametrize(
+    ("settings", "rest_threads"),
+    [
+        (settings_with(), 8),
+        (settings_with(serving={"protocol": "rest", "interOp": 2, "batching": BATCHING | {"maxBatchSize": 128}}), 256),
+        (settings_with(load={"profile": "seed", "users": 900, "durationS": 1000}), 8),
+        (cluster_with(seedFaithful=True), None),
+    ],
+)
+def test_the_manifest_says_what_threads_the_servers_are_started_with(settings, rest_threads):
+    recorder = recorded(settings)
+    serving = recorder.inputs["cluster-load-test-run"]["serving"]
+    flags = dict(flag.split("=", 1) for flag in pod_of(recorder)["containers"][0]["args"])
+    assert flags.get("--rest_api_num_threads") == (None if rest_threads is None else str(rest_threads))
+    assert serving.get("rest_threads") == rest_threads
+    assert str(int(serving["grpc_threads"])) == flags["--grpc_max_threads"]
+    assert serving["seed_faithful"] is settings.kubernetes.seed_faithful
+
+
 def test_the_service_account_gets_its_annotations():
     annotations = {"iam.gke.io/gcp-service-account": "reader@project.iam.gserviceaccount.com"}
     recorder = recorded(cluster_with(modelUri="gs://b/{digest}/r", serviceAccountAnnotations=annotations))

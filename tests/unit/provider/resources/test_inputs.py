@@ -77,7 +77,7 @@ def test_wrong_inputs_are_one_error_that_names_each_and_quotes_none(load_test_in
 
 def test_the_plan_knows_the_threads_that_the_servers_are_started_with(tmp_path: Path) -> None:
     inputs = local_load_test_inputs(tmp_path, "http://127.0.0.1:8501")
-    inputs["profile"] |= {"users": 2000, "spawn_rate_per_s": 1000.0, "duration_s": 9.0}
+    inputs["serving"] |= {"grpc_threads": 4096}
     assert LocalLoadTest.inputs.parse(inputs).plan(PurePath("/run"), {}).grpc_threads == 4096
 
 

@@ -54,8 +54,8 @@ def test_a_store_that_cannot_be_written_is_one_line_with_store_reason_and_mend(i
     assert line.endswith("Nothing was measured")
 
 
-def test_the_limit_leaves_pulumi_half_of_the_10_s_in_which_an_update_has_to_end() -> None:
-    assert LIMIT_S <= 5
+def test_the_limit_leaves_pulumi_6_of_the_10_s_in_which_an_update_has_to_end() -> None:
+    assert LIMIT_S <= 4
 
 
 def test_a_server_that_never_answers_is_given_up_at_the_limit(silent: str) -> None:

@@ -1,0 +1,33 @@
+"""Every kind of resource is found by its token, and none is imported before it is used."""
+
+import subprocess
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+
+import provider.resources
+from provider.engine.dispatch import KINDS, kind_named
+from provider.resource import Resource
+
+# The check of the results store is the first thing that an update does, and is to fail within seconds.
+FIRST = "import provider.engine.plugin; from provider.engine.dispatch import kind_named; "
+FIRST += "kind_named('shapebench:results:StoreCheck')"
+
+
+def test_the_kinds_are_all_the_classes_that_have_a_token() -> None:
+    modules = [import_module(each.name) for each in iter_modules(provider.resources.__path__, "provider.resources.")]
+    classes = {
+        each.token: each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Resource) and hasattr(each, "token")
+    }
+    assert classes.keys() == KINDS.keys()
+    assert {token: type(kind_named(token)) for token in KINDS} == classes
+
+
+def test_an_update_checks_its_store_before_it_loads_what_the_check_does_not_need() -> None:
+    large = {"pandas", "scipy", "tensorflow", "kubernetes", "locust"}
+    command = f"import sys; {FIRST}; print(*sorted({large!r} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
