@@ -53,7 +53,8 @@ def distribution(mean: float, variance: float) -> NDArray[np.float64]:
     """The share of the time with each number of requests, with this mean and about this variance.
 
     A negative binomial where it varies more than Poisson's distribution, and a binomial where it varies less. A
-    binomial needs a whole number of trials, so two neighbouring ones are mixed: the result is smooth in both arguments.
+    binomial needs a whole number of trials, so two neighbouring ones are mixed. Where the number varies even less than
+    a binomial can, it is mixed with the two whole numbers beside the mean. So there are no jumps in either argument.
     """
     # Less than 1e-6 of the time is left out: the tail of a negative binomial shrinks by 1 - mean / variance each time.
     n = np.arange(int(mean + 12 * np.sqrt(max(mean, variance)) + 15 * variance / mean) + 2)
@@ -63,11 +64,15 @@ def distribution(mean: float, variance: float) -> NDArray[np.float64]:
         return np.asarray(np.exp(ways + size * np.log(mean / variance) + xlog1py(n, -mean / variance)))
     if variance > mean * (1 - _POISSON_WITHIN):
         return np.asarray(np.exp(xlogy(n, mean) - mean - gammaln(n + 1)))
-    trials = mean**2 / (mean - variance)
-    fewer = max(np.floor(trials), np.ceil(mean))
-    share = min(max(trials - fewer, 0.0), 1.0)
-    mixed = (1 - share) * _binomial(n, fewer, mean / fewer) + share * _binomial(n, fewer + 1, mean / (fewer + 1))
-    return np.asarray(mixed)
+    # From mean + 1 trials on, both neighbours have at least as many trials as the mean.
+    trials = max(mean**2 / (mean - variance), mean + 1)
+    fewer = np.floor(trials)
+    share = trials - fewer
+    varied = (1 - share) * _binomial(n, fewer, mean / fewer) + share * _binomial(n, fewer + 1, mean / (fewer + 1))
+    constant = np.maximum(0.0, 1 - np.abs(n - mean))
+    least, most = (float(each @ (n - mean) ** 2) for each in (constant, varied))
+    share = min(max((variance - least) / (most - least), 0.0), 1.0)
+    return np.asarray((1 - share) * constant + share * varied)
 
 
 def _binomial(n: NDArray[np.int64], trials: float, chance: float) -> NDArray[np.float64]:

@@ -25,7 +25,8 @@ def claim(verdict: Verdict) -> str:
     first = verdict.best[0]
     cost = f"A million predictions cost {first.usd_per_million.text(money)} USD on {first.label}"
     others = [each for each in verdict.best if each is not first]
-    return f"{cost}; {list_names(others)} may be as good" if others else cost
+    named = others[0].label if len(others) == 1 else f"{len(others)} others"
+    return f"{cost}; {named} may be as good" if others else cost
 
 
 def paragraph(verdict: Verdict) -> str:

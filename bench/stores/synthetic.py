@@ -76,10 +76,16 @@ def make_search(capacity_rps: float, seed: int = 1, **changes: Any) -> tuple[Man
         middle_ms, tail_ms = np.quantile(latency_ms, [0.5, 0.99]).tolist()
         steps.append(
             CapacityStep(
-                rate_rps=rate_rps, achieved_rps=rate_rps, requests=_SEARCH_REQUESTS, p50_ms=middle_ms, p99_ms=tail_ms,
-                error_ratio=0.0, meets=meets,
+                rate_rps=rate_rps,
+                arrivals="poisson",
+                achieved_rps=rate_rps,
+                requests=_SEARCH_REQUESTS,
+                p50_ms=middle_ms,
+                p99_ms=tail_ms,
+                error_ratio=0.0,
+                meets=meets,
             )
-        )  # fmt: skip
+        )
         start_s = float(due_s[-1]) + load.latency_ms / 500
     certified = max(relative for relative, meets in _SEARCH_STEPS if meets)
     failed = min(relative for relative, meets in _SEARCH_STEPS if not meets)

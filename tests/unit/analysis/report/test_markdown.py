@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from analysis.objective import Objective
 from analysis.report.collect import collect
 from analysis.report.document import document
 from analysis.report.markdown import code, escaped
@@ -14,7 +15,6 @@ from analysis.report.render import fill
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
-from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
@@ -95,7 +95,7 @@ def report(tmp_path_factory) -> str:
         write_run(store, manifest.model_copy(update={**changes, "serving": serving}), make_rows(smoke, Server(40, 20)))
     refused = make_manifest(smoke, "8cpu-16gb", validity=Validity(verdict="invalid", reasons=(HOSTILE,)))
     write_run(store, refused, make_rows(smoke, Server(40, 20)))
-    findings = replace(collect(store, Objective(errors=0.2)), store_uri=HOSTILE)
+    findings = replace(collect(store, Objective(latency_ms=500)), store_uri=HOSTILE)
     return fill("report.md", document(findings), HOSTILE)
 
 
