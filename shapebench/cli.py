@@ -306,18 +306,29 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
 @app.command()
 def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     rps: Annotated[float, typer.Option(help="The load to plan for, in requests per second.")],
-    p99: Annotated[str, typer.Option(metavar="TIME", help="The promised p99, such as 300ms.")],
+    p90: P90 = None,
+    p95: P95 = None,
+    p99: P99 = None,
+    p999: P999 = None,
+    errors: Errors = None,
     zones: Annotated[
-        int, typer.Option(help="Zones that the nodes are spread over; with 2 or more, the loss of one is simulated.")
+        int, typer.Option(help="Zones that the nodes are spread over; with 2 or more, one of them may be lost.")
     ] = 1,
     headroom: Annotated[str, typer.Option(metavar="SHARE", help="Additional load to plan for, such as 30%.")] = "0%",
+    clients: Annotated[
+        int | None,
+        typer.Option(
+            help="Clients that send the load: over gRPC each to all nodes in turn, over REST each over its own"
+            " connections. (default: so many that requests reach any node at random)"
+        ),
+    ] = None,
     results: Results = "results",
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
     ] = "text",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print how many nodes of which shape a load needs. At a promised latency, with their monthly cost.
+    """Print how many nodes of which shape a load needs at an objective. With the monthly bill at this and other loads.
 
     \b
     Exit codes:
@@ -325,10 +336,13 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  it is a rehearsal: the runs are of the stack `local`
     1  there is none
     """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands.plan import print_plan  # noqa: PLC0415 - start-up
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
+    from shapebench.commands.plan import parse_requirement, print_plan  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, None, None)
     with _one_line_errors():
-        code = print_plan(results, rps, p99, zones, headroom, as_json=as_json or output == "json")
+        requirement = parse_requirement(rps, zones, headroom, clients)
+        code = print_plan(results, asked(options), requirement, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 

@@ -32,7 +32,7 @@ class CurvePoint:
         return self.in_system / self.rps * 1000
 
 
-def law_curve(law: Scaling, points: Sequence[Point], most_at_once: int) -> list[CurvePoint]:
+def law_curve(law: Scaling, points: Sequence[Point]) -> list[CurvePoint]:
     """The law from the lightest to the heaviest of the levels that it was fitted to.
 
     The throughput depends on how much the number of requests varies, not only on its mean. Each level has a variance
@@ -45,7 +45,7 @@ def law_curve(law: Scaling, points: Sequence[Point], most_at_once: int) -> list[
     curve = []
     for mean in np.geomspace(means.min(), means.max(), _STEPS).tolist():
         present = distribution(mean, max(float(np.exp(smooth(np.log(mean)))), _LEAST_VARIANCE * mean))
-        curve.append(CurvePoint(mean, law.rps(present, most_at_once)))
+        curve.append(CurvePoint(mean, law.rps(present)))
     return curve
 
 

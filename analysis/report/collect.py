@@ -8,7 +8,6 @@ from analysis.formatting import run_names
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.planning.curve import Curve, curve_of
-from analysis.planning.model import balancer_of
 from analysis.report.charts.series import Series, series_of
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.layout import Problem
@@ -102,5 +101,5 @@ def run_of(name: str, manifest: Manifest, rows: RunRows, quantiles: Sequence[flo
         return Run(name, manifest, summary, None), figures
     series = series_of(rows, manifest)
     usage = resource_usage_of(rows, manifest, series.window_s)
-    curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if summary.valid else None
+    curve = curve_of(rows.every, manifest.serving.replicas) if summary.valid else None
     return Run(name, manifest, summary, series, usage, curve), figures

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 from analysis.formatting import MISSING, number, server_name, shape_name, variant_name
 from analysis.parallel import for_each
+from analysis.planning.offers import Terms, offers_of
 from analysis.pricing import cost
 from analysis.report import server_counters
+from analysis.report.charts.bills import bills_chart, bills_table
 from analysis.report.charts.breakdown import cost_chart, cost_table
 from analysis.report.charts.drawing import Chart
 from analysis.report.charts.growth import growths, levels_table
@@ -38,6 +40,8 @@ from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
 from analysis.verdict.text import goal_text
 
+# Bills are drawn up to this multiple of the highest capacity.
+_BILLED = 4
 METHOD = """\
 Each request is one row with its latency in microseconds. Figures are computed from all rows, without sampling, bins \
 or rounding; quantiles interpolate linearly between the two nearest rows.
@@ -120,6 +124,7 @@ def document(findings: Findings, *, seed: bool = False) -> Document:
 
 def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
     yield from _compared(findings)
+    yield from _bills(findings)
     if drawn := growths(findings.ranked + findings.unranked):
         yield Section(
             "growth",
@@ -167,6 +172,22 @@ def _compared(findings: Findings) -> Iterator[Section]:
             "The claims of the published experiment, judged by all pairs of variants that differ in one factor only.",
             tables=(claims_table(claims(pairs)),),
             folds=(Fold("Every pair", (effects_table(pairs),)),),
+        )
+
+
+def _bills(findings: Findings) -> Iterator[Section]:
+    """What each variant costs by load, up to four times the highest capacity that was measured."""
+    verdict, curves = findings.verdict, {run.manifest.run_id: run.curve for run in findings.ranked}
+    offers = offers_of(verdict.ranking, verdict.objective, Terms(), lambda run: curves[run.run_id]).offers
+    if offers:
+        most_rps = _BILLED * max(offer.ranked.capacity.rps.low for offer in offers)
+        yield Section(
+            "bills",
+            "Your traffic",
+            "What each variant costs a month at each load, from the low end of its capacity. `shapebench plan` adds"
+            " headroom, zones and a number of clients.",
+            (bills_chart(offers, most_rps),),
+            folds=(Fold("Monthly bill by load", (bills_table(offers, most_rps),)),),
         )
 
 

@@ -163,11 +163,22 @@ def make_manifest(
     return Manifest(**fields | changes)
 
 
-def make_columns(due_us: Integers, end_us: Integers, ok: Booleans, phase: Sequence[str] = ("hold",)) -> Columns:
+def make_columns(
+    due_us: Integers,
+    end_us: Integers,
+    ok: Booleans,
+    phase: Sequence[str] = ("hold",),
+    backend: Sequence[str] | None = None,
+) -> Columns:
     """Rows that were sent when they were due, as arrays; one phase is that of all."""
-    names, codes = np.unique(np.broadcast_to(phase, due_us.size), return_inverse=True)
-    no_error = Labels(np.full(due_us.size, -1, dtype=np.int32), ())
-    return Columns(due_us, due_us, end_us, ok, Labels(codes.astype(np.int32), tuple(names.tolist())), no_error)
+    unknown = Labels(np.full(due_us.size, -1, dtype=np.int32), ())
+    backends = unknown if backend is None else _labels(backend, due_us.size)
+    return Columns(due_us, due_us, end_us, ok, _labels(phase, due_us.size), unknown, backends)
+
+
+def _labels(values: Sequence[str], size: int) -> Labels:
+    names, codes = np.unique(np.broadcast_to(values, size), return_inverse=True)
+    return Labels(codes.astype(np.int32), tuple(names.tolist()))
 
 
 def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table, samples: pa.Table | None = None) -> Manifest:

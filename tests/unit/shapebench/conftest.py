@@ -6,17 +6,15 @@ from datetime import timedelta
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pyarrow as pa
 import pytest
 
-from analysis.planning.service import Service
-from analysis.planning.simulation import Fleet
 from analysis.results.manifest import Machine, Repeat, Replica, Validity
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
-from bench.stores.simulated_runs import capacity_run, cores_of_its_own
+from bench.fleets import truth
+from bench.fleets.searches import searched_run
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from shapebench.commands import doctor
 from stacks.load_profiles import PROFILES
@@ -68,8 +66,7 @@ def write_store(folder: Path) -> None:
         repeat = Repeat(group=_id(4), index=index, of=2)
         manifest = make_manifest(_SMOKE, "4cpu-8gb", "e2-custom-4-8192", 4, repeat=repeat, **_times(number))
         write_run(store, manifest, make_rows(_SMOKE, Server(capacity_rps=10 * index, service_ms=20)))
-    fleet = Fleet(2, Service(80, np.ones(1), cores_of_its_own(2)), "random")
-    capacity_run(store, fleet, 300, seed=4, **_times(6))
+    searched_run(store, truth.Server(2, truth.steady(80)), 2, 300, seed=4, **_times(6))
     (folder / "runs/notes.txt").write_text("hello")
     store.write_rows("local", _id(7), "w0", rows)
 

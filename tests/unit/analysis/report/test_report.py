@@ -204,8 +204,8 @@ def test_the_page_fetches_nothing_and_runs_nothing(mixed):
 def test_every_drawing_has_a_name_and_takes_the_pages_colours(mixed):
     _, html, _ = mixed
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    # Three that compare the ranked runs, one for each of three valid variants, and five for each of five runs.
-    assert len(drawings) == 3 + 3 + 5 * 5
+    # Three that compare the ranked runs, their bills, one for each of three valid variants, and five for each run.
+    assert len(drawings) == 3 + 1 + 3 + 5 * 5
     for drawing in drawings:
         assert re.match(r'<svg role="img" aria-label="[^"]{20,}" viewBox="0 0 440 \d+">', drawing)
         colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawing))
