@@ -31,9 +31,11 @@ def test_every_shape_has_the_same_vcpus_in_all():
     assert {shape.vcpus * shape.nodes for shape in shapes} == {16}
 
 
-def test_gke_stacks_run_the_published_load_and_only_they():
-    assert {load_settings(stack).load.users for stack in SHAPES} == {150}
-    assert load_settings("local").load.users < 150
+def test_stacks_of_a_cluster_search_the_capacity_for_one_objective():
+    loads = [load_settings(stack).load for stack in (*SHAPES, "kubernetes")]
+    assert {load.mode for load in loads} == {"capacity"}
+    assert {(load.quantile, load.latency_ms, load.error_ratio) for load in loads} == {(0.99, 500, 0.001)}
+    assert load_settings("local").load.mode == "closed"
 
 
 def test_pulumi_yaml_declares_exactly_the_settings_there_are():
