@@ -28,11 +28,11 @@ setup-kubernetes: setup-dev ## also build the Kubernetes and the object store of
 setup-node: setup-dev ## also build the node for the containers of `make e2e` (5 minutes, once; root on Linux)
 	@$(IN_ENV) python -m tests.support.setup node
 
-demo: setup ## serve, load-test and price on this machine, then print the runs and write the report
+demo: setup ## serve, load-test and price on this machine, then print the runs, the report and what to run next
 	@$(IN_ENV) python -m tools.stack local
 	@$(IN_ENV) pulumi up --stack local --yes
 	@$(IN_ENV) shapebench runs
-	@$(IN_ENV) shapebench report
+	@$(IN_ENV) shapebench report --p90 2s
 	@echo
 	@$(IN_ENV) echo "The server still runs at $$(pulumi stack output restUrl --stack local)," \
 	    "process $$(pulumi stack output serverPid --stack local)."
@@ -65,7 +65,7 @@ format: setup-dev ## format the sources and fix what the linter can
 	@$(IN_ENV) ruff format .
 	@$(IN_ENV) ruff check --fix .
 
-bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, search, plan, simulator
+bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, search, plan, simulator, memory
 	@$(IN_ENV) python -m bench.$*
 
 lock: setup-dev ## compile the pinned requirements (pins stay, unless UPGRADE=--upgrade)

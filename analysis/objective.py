@@ -1,41 +1,46 @@
-"""The objective of a verdict: limits, and the goal among variants that meet them. From options or a file."""
+"""The objective: within which latency which share of the requests is to be answered. From options, a file, or searches.
+
+docs/estimand.md says what it means, and what capacity and cost at an objective are.
+"""
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from analysis.pricing.cost import HOURS_A_MONTH
-from analysis.results.manifest import Record
+from analysis.results.manifest import Manifest, Record
 
-DEFAULT_ERRORS = "5%"
+DEFAULT_ERRORS, DEFAULT_WITHIN = 0.001, 0.05
+# The options and keys of a latency limit, and the quantile that each is of.
+QUANTILES = {"p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+KEYS = (*QUANTILES, "errors", "budget", "within")
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?|\.\d+)"
 _LATENCY = re.compile(_NUMBER + r"\s*(?P<unit>ms|s)")
 _SHARE = re.compile(_NUMBER + r"\s*(?P<percent>%)?")
 _MONEY = re.compile(_NUMBER + r"(?:\s*USD)?")
-_KEYS = ("p99", "errors", "budget")
 
 
 class ObjectiveError(ValueError):
-    """The objective is invalid; the message says what to give."""
+    """The objective is invalid or not known; the message says what to give."""
 
 
 class Objective(Record):
-    """Limits and a goal. `latency_ms` None means that latency has no limit.
+    """In the long run a share `quantile` of the requests that are due is answered correctly within `latency_ms`.
 
-    In the long run a share `quantile` of the requests that are due is to be answered correctly within `latency_ms`, and
-    at most a share `errors` is to fail.
-
-    The goal is the lowest cost per million good predictions; with a budget (USD per 730 h), the most good predictions
-    per second.
+    At most a share `errors` of them fails. `latency_ms` is None where nobody stated an objective. The goal is the
+    lowest cost; with a budget (USD per 730 h), the highest capacity. Variants that differ in it by a share of less than
+    `within` are equally good in practice.
     """
 
     quantile: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
     latency_ms: Annotated[float, Field(gt=0)] | None = None
-    errors: Annotated[float, Field(ge=0, le=1)]
+    errors: Annotated[float, Field(ge=0, le=1)] = DEFAULT_ERRORS
     budget_usd_730h: Annotated[float, Field(gt=0)] | None = None
+    within: Annotated[float, Field(ge=0, le=1)] = DEFAULT_WITHIN
 
     @property
     def quantile_name(self) -> str:
@@ -43,35 +48,80 @@ class Objective(Record):
         return f"p{self.quantile * 100:g}"
 
     @property
-    def goal(self) -> Literal["minimise cost", "maximise throughput"]:
-        return "minimise cost" if self.budget_usd_730h is None else "maximise throughput"
+    def options(self) -> str:
+        """The options of the command line that state the limits."""
+        latency_ms, name = self.latency_ms, self.quantile_name.replace(".", "")
+        errors = f"--errors {self.errors * 100:g}%"
+        return errors if latency_ms is None else f"--{name} {latency_ms:g}ms {errors}"
 
     @property
-    def decided_by(self) -> str:
-        """The name of the figure that decides among those that meet the limits."""
-        return "usd_per_million_good" if self.budget_usd_730h is None else "goodput_rps"
+    def text(self) -> str:
+        """The limits, to go after `with`."""
+        limits = [] if self.latency_ms is None else [f"{self.quantile_name} within {self.latency_ms:g} ms"]
+        return " and ".join([*limits, f"at most {self.errors * 100:g} % failed"])
+
+    @property
+    def goal(self) -> Literal["minimise cost", "maximise capacity"]:
+        return "minimise cost" if self.budget_usd_730h is None else "maximise capacity"
 
     @property
     def budget_usd_hourly(self) -> float | None:
         return None if self.budget_usd_730h is None else self.budget_usd_730h / HOURS_A_MONTH
 
 
-def objective(
-    p99: str | None = None, errors: str | None = None, budget: str | None = None, file: Path | None = None
-) -> Objective:
-    """The objective of options, else of the file, else of the defaults. Raises ObjectiveError."""
-    given = _read(file) if file else {}
-    given |= {key: value for key, value in zip(_KEYS, (p99, errors, budget), strict=True) if value is not None}
-    try:
-        return Objective(
-            latency_ms=_latency_ms(given["p99"]) if "p99" in given else None,
-            errors=_share(given.get("errors", DEFAULT_ERRORS)),
-            budget_usd_730h=_money(given["budget"]) if "budget" in given else None,
+class Asked(Record):
+    """What options and a file state of the objective; None where they state nothing."""
+
+    quantile: float | None = None
+    latency_ms: float | None = None
+    errors: float | None = None
+    budget_usd_730h: float | None = None
+    within: float | None = None
+
+
+def asked(options: Mapping[str, str | None], file: Path | None = None) -> Asked:
+    """What the options (by `KEYS`) and the file state; options override the file. Raises ObjectiveError."""
+    given = {key: value for key, value in options.items() if value is not None}
+    if file:
+        stated = _read(file)
+        if QUANTILES.keys() & given:
+            stated = {key: value for key, value in stated.items() if key not in QUANTILES}
+        given = stated | given
+    limits = [key for key in QUANTILES if key in given]
+    if len(limits) > 1:
+        raise ObjectiveError(f"{' and '.join(limits)} are given, but an objective has one latency limit; give one")
+    return Asked(
+        quantile=QUANTILES[limits[0]] if limits else None,
+        latency_ms=_latency_ms(limits[0], given[limits[0]]) if limits else None,
+        errors=_share("errors", given["errors"]) if "errors" in given else None,
+        budget_usd_730h=_money(given["budget"]) if "budget" in given else None,
+        within=_share("within", given["within"]) if "within" in given else None,
+    )
+
+
+def objective_of(asked: Asked | Objective, manifests: Iterable[Manifest]) -> Objective:
+    """The objective that was asked for; what was not stated is that of the runs' capacity searches.
+
+    Without a latency limit from either it has none. Raises ObjectiveError where the searches state several objectives.
+    """
+    searched = {found for manifest in manifests if (found := _searched(manifest))}
+    if asked.latency_ms is None and len(searched) > 1:
+        raise ObjectiveError(
+            f"the runs searched for the capacity at {len(searched)} objectives, so one must be chosen; give one:"
+            f" {', or '.join(sorted(each.options for each in searched))}"
         )
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "p99" if first["loc"][0] == "latency_ms" else first["loc"][0]
-        raise ObjectiveError(f"the objective's {name} is invalid: {first['msg'].lower()}") from None
+    errors = {each.errors for each in searched}
+    base = Objective(errors=errors.pop() if len(errors) == 1 else DEFAULT_ERRORS)
+    if asked.latency_ms is None and searched:
+        base = searched.pop()
+    return Objective.model_validate(base.model_dump() | asked.model_dump(exclude_none=True))
+
+
+def _searched(manifest: Manifest) -> Objective | None:
+    load = manifest.load
+    if load.mode != "capacity":
+        return None
+    return Objective(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio)
 
 
 def _read(file: Path) -> dict[str, str]:
@@ -81,33 +131,31 @@ def _read(file: Path) -> dict[str, str]:
         raise ObjectiveError(f"the objective {file} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ObjectiveError(f"the objective {file} is not YAML; give lines such as `p99: 400ms`") from None
-    if not isinstance(found, dict) or not found.keys() <= set(_KEYS):
-        unknown = ", ".join(map(str, found.keys() - set(_KEYS))) if isinstance(found, dict) else ""
+    if not isinstance(found, dict) or not found.keys() <= set(KEYS):
+        unknown = ", ".join(map(str, found.keys() - set(KEYS))) if isinstance(found, dict) else ""
         has = f"unknown keys ({unknown})" if unknown else "no keys"
-        raise ObjectiveError(
-            f"the objective {file} has {has}, so no limit can be read from it; give {', '.join(_KEYS)}"
-        )
+        raise ObjectiveError(f"the objective {file} has {has}, so no limit can be read from it; give {', '.join(KEYS)}")
     return {key: str(value) for key, value in found.items()}
 
 
-def _latency_ms(text: str) -> float:
+def _latency_ms(name: str, text: str) -> float:
     match = _LATENCY.fullmatch(text.strip())
-    if match is None:
-        raise ObjectiveError(f"p99 '{text}' is not a latency with a unit; give one such as 400ms or 0.4s")
+    if match is None or not float(match["number"]):
+        raise ObjectiveError(f"{name} '{text}' is not a latency with a unit; give one such as 400ms or 0.4s")
     return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
 
 
-def _share(text: str) -> float:
+def _share(name: str, text: str) -> float:
     match = _SHARE.fullmatch(text.strip())
     share = float(match["number"]) / (100 if match["percent"] else 1) if match else 2.0
     if share > 1:
-        raise ObjectiveError(f"errors '{text}' is not a share of the requests; give one such as 0.1% or 0.001")
+        raise ObjectiveError(f"{name} '{text}' is not a share; give one such as 0.1% or 0.001")
     return share
 
 
 def _money(text: str) -> float:
     match = _MONEY.fullmatch(text.strip())
-    if match is None:
+    if match is None or not float(match["number"]):
         raise ObjectiveError(
             f"budget '{text}' is not an amount; give USD for a month of {HOURS_A_MONTH} h, such as 1200"
         )

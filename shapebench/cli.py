@@ -18,8 +18,10 @@ _BROKEN_PIPE = 128 + signal.SIGPIPE
 app = typer.Typer(
     help="Compare node shapes for serving a TensorFlow model, from the load tests of `pulumi up`.",
     no_args_is_help=True,
+    # In plain text: the tables of rich cut words off where a terminal is narrow.
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 
 
@@ -44,23 +46,38 @@ def _complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, st
 
 Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
-P99 = Annotated[
-    str | None,
-    typer.Option(metavar="LATENCY", help="Highest p99 that meets the objective, such as 400ms. (default: no limit)"),
-]
+_LATENCY, _PROMISED = "LATENCY", "The promised {}, such as 400ms: one of --p90, --p95, --p99, --p999."
+# Without any, the latency limit is that of the runs' capacity searches.
+P90 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p90"))]
+P95 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p95"))]
+P99 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99"))]
+P999 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99.9"))]
 Errors = Annotated[
-    str | None, typer.Option(metavar="SHARE", help="Highest share of errors that meets it, such as 0.1%. (default: 5%)")
+    str | None,
+    typer.Option(
+        metavar="SHARE", help="Highest share of failed requests, such as 0.1%. (default: that of the searches, or 0.1%)"
+    ),
 ]
 Budget = Annotated[
     str | None,
-    typer.Option(
-        metavar="USD", help="Highest cost of 730 h; the highest throughput is then best, not the lowest cost."
-    ),
+    typer.Option(metavar="USD", help="Highest cost of 730 h; the highest capacity is then best, not the lowest cost."),
+]
+Within = Annotated[
+    str | None,
+    typer.Option(metavar="SHARE", help="A difference that does not matter in practice. (default: 5%)"),
 ]
 Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")]
 ObjectiveFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="YAML with p99, errors and budget; options override it.")
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="YAML with p99 (or p90, p95, p999), errors, budget, within; options override it."
+    ),
 ]
+
+
+def _objective_options(*values: str | None) -> dict[str, str | None]:
+    """The options of an objective by the keys of an objective file."""
+    return dict(zip(("p90", "p95", "p99", "p999", "errors", "budget", "within"), values, strict=True))
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
@@ -86,7 +103,7 @@ def runs(
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """List the finished runs of a results store with their figures, and what was skipped."""
+    """List the finished runs of a results store with their figures. Names what was skipped. `show` prints one run."""
     from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -107,7 +124,7 @@ def show(
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print all that is known of one run: figures, validity, resource usage, cost, conditions and files."""
+    """Print all that is known of one run. Figures, validity, resource usage, cost, conditions and files."""
     from shapebench.commands.show import print_run  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -127,7 +144,7 @@ def price(
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print the cost of a shape by line item, or of all stacks side by side. Needs no account and no network."""
+    """Print the cost of a shape by line item, or of all stacks. Needs no account and no network."""
     from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -144,44 +161,57 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for report.html and report.md.")] = Path(
         "report"
     ),
+    p90: P90 = None,
+    p95: P95 = None,
     p99: P99 = None,
+    p999: P999 = None,
     errors: Errors = None,
     budget: Budget = None,
+    within: Within = None,
     objective: ObjectiveFile = None,
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Write a report of all runs of a results store, as one HTML file that needs no network, and as Markdown."""
+    """Write a report of all runs, as one HTML file and as Markdown. The HTML file needs no network."""
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
-    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        report_runs(results, out, parse_objective(p99, errors, budget, objective), seed=seed)
+        report_runs(results, out, asked(options, objective), seed=seed)
 
 
 @app.command()
 def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder that does not exist yet.")] = Path("export"),
+    p90: P90 = None,
+    p95: P95 = None,
     p99: P99 = None,
+    p999: P999 = None,
     errors: Errors = None,
     budget: Budget = None,
+    within: Within = None,
     objective: ObjectiveFile = None,
     rows: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--rows", help="Add every request of every run, as CSV and Parquet.")
     ] = False,
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Write the content of the report as data files: CSV, Parquet, Markdown, and every chart as SVG and PNG."""
+    """Write the content of the report as data files. CSV, Parquet, Markdown, and every chart as SVG and PNG."""
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
-    from shapebench.commands.verdict import parse_objective  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        export_runs(results, out, parse_objective(p99, errors, budget, objective), rows=rows, seed=seed)
+        export_runs(results, out, asked(options, objective), rows=rows, seed=seed)
 
 
 @app.command(name="import")
 def import_(
-    folder: Annotated[Path, typer.Argument(help="The folder that `pulumi up` named when it could not store a run.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="The folder that `pulumi up` named when it could not store a run."),
+    ],
     results: Results = "results",
 ) -> None:
     """Store a run that `pulumi up` measured and could not store."""
@@ -196,7 +226,7 @@ def preflight(
     stack: Annotated[str, typer.Option(help="The stack to check.")],
     project: Project = None,
 ) -> None:
-    """Check quotas, APIs and permissions for a GKE stack, and print its hourly price. `pulumi up` checks them, too."""
+    """Check quotas, APIs and permissions for a GKE stack. Prints its hourly price. `pulumi up` checks them, too."""
     from shapebench.commands.preflight import preflight as check  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -206,9 +236,13 @@ def preflight(
 @app.command()
 def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",
+    p90: P90 = None,
+    p95: P95 = None,
     p99: P99 = None,
+    p999: P999 = None,
     errors: Errors = None,
     budget: Budget = None,
+    within: Within = None,
     objective: ObjectiveFile = None,
     output: Annotated[
         Literal["text", "json", "markdown"],
@@ -216,15 +250,22 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = "text",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print which variant is best for an objective, and how certain that is.
+    """Print what a million predictions cost, and what to run next.
 
-    Exit code 0: there is a best variant. 3: none meets the objective. 4: the data cannot tell. 5: it is a rehearsal,
-    because the runs are of the stack `local`. 1: invalid input.
-    """
-    from shapebench.commands.verdict import parse_objective, print_verdict  # noqa: PLC0415 - start-up
+    \b
+    Exit codes:
+    0  there is a best variant
+    3  none meets the objective
+    4  the data cannot tell
+    5  it is a rehearsal: the runs are of the stack `local`
+    1  invalid input
+    """  # noqa: D301 - click keeps the lines below the character
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
+    from shapebench.commands.verdict import print_verdict  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        code = print_verdict(results, parse_objective(p99, errors, budget, objective), "json" if as_json else output)
+        code = print_verdict(results, asked(options, objective), "json" if as_json else output)
     raise typer.Exit(code)
 
 
@@ -247,10 +288,15 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """List what stacks left behind in Google Cloud, expired or orphaned; remove it with --yes.
+    """List what stacks left behind in Google Cloud. It is expired or orphaned; --yes removes it.
 
-    Exit code 0: no leftovers. 3: there are some. 4: something could not be removed. 1: another error.
-    """
+    \b
+    Exit codes:
+    0  no leftovers
+    3  there are some
+    4  something could not be removed
+    1  another error
+    """  # noqa: D301 - click keeps the lines below the character
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
 
     with _one_line_errors():
@@ -260,31 +306,49 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
 @app.command()
 def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     rps: Annotated[float, typer.Option(help="The load to plan for, in requests per second.")],
-    p99: Annotated[str, typer.Option(metavar="TIME", help="The promised p99, such as 300ms.")],
+    p90: P90 = None,
+    p95: P95 = None,
+    p99: P99 = None,
+    p999: P999 = None,
+    errors: Errors = None,
     zones: Annotated[
-        int, typer.Option(help="Zones that the nodes are spread over; with 2 or more, the loss of one is simulated.")
+        int, typer.Option(help="Zones that the nodes are spread over; with 2 or more, one of them may be lost.")
     ] = 1,
     headroom: Annotated[str, typer.Option(metavar="SHARE", help="Additional load to plan for, such as 30%.")] = "0%",
+    clients: Annotated[
+        int | None,
+        typer.Option(
+            help="Clients that send the load: over gRPC each to all nodes in turn, over REST each over its own"
+            " connections. (default: so many that requests reach any node at random)"
+        ),
+    ] = None,
     results: Results = "results",
     output: Annotated[
         Literal["text", "json"], typer.Option("--format", help="Text to read, or JSON with full precision.")
     ] = "text",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print how many nodes of which shape a load needs at a promised latency, and their monthly cost.
+    """Print how many nodes of which shape a load needs at an objective. With the monthly bill at this and other loads.
 
-    Exit code 0: there is a plan. 5: it is a rehearsal, because the runs are of the stack `local`. 1: there is none.
-    """
-    from shapebench.commands.plan import print_plan  # noqa: PLC0415 - start-up
+    \b
+    Exit codes:
+    0  there is a plan
+    5  it is a rehearsal: the runs are of the stack `local`
+    1  there is none
+    """  # noqa: D301 - click keeps the lines below the character
+    from analysis.objective import asked  # noqa: PLC0415 - start-up
+    from shapebench.commands.plan import parse_requirement, print_plan  # noqa: PLC0415 - start-up
 
+    options = _objective_options(p90, p95, p99, p999, errors, None, None)
     with _one_line_errors():
-        code = print_plan(results, rps, p99, zones, headroom, as_json=as_json or output == "json")
+        requirement = parse_requirement(rps, zones, headroom, clients)
+        code = print_plan(results, asked(options), requirement, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 
 @app.command()
 def doctor() -> None:
-    """Check this machine: what is installed, what is missing, and how to mend it."""
+    """Check what is installed, what is missing, and how to mend it."""
     from shapebench.commands.doctor import doctor as check  # noqa: PLC0415 - start-up
 
     raise typer.Exit(check())
@@ -293,6 +357,7 @@ def doctor() -> None:
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
     """Print an error of the user's input as one line with exit code 1; a bug keeps its traceback."""
+    from analysis.objective import ObjectiveError  # noqa: PLC0415 - start-up
     from analysis.results.store import StoreError  # noqa: PLC0415 - start-up
     from shapebench.output import CommandError, note  # noqa: PLC0415 - start-up
     from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
@@ -306,6 +371,6 @@ def _one_line_errors() -> Iterator[None]:
         # complain when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(_BROKEN_PIPE) from None
-    except (StoreError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
+    except (StoreError, ObjectiveError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
         note(f"shapebench: {error}")
         raise typer.Exit(1) from None

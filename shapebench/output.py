@@ -4,7 +4,8 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
 import rich.table
@@ -34,31 +35,35 @@ class CommandError(Exception):
     """A command cannot do its work; the message says why, and how to mend it."""
 
 
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being done: in one line of a terminal, which is gone at the end; else nowhere."""
+    with Console(stderr=True).status("") as status:
+        yield lambda text: status.update(escape(printable(text)))
+
+
 def print_json(value: Any) -> None:  # noqa: ANN401 - any JSON
     text = json.dumps(value, indent=2, ensure_ascii=False)
     # JSON escapes only some of them: a terminal takes U+009B for the beginning of a command, too.
     sys.stdout.write("".join(json.dumps(each)[1:-1] if is_control(each) else each for each in text) + "\n")
 
 
-def print_markdown(table: Table) -> None:
-    sys.stdout.write(f"{printable(table.markdown())}\n")
-
-
-def print_table(table: Table, title: str | None = None, dispensable: Sequence[str] = ()) -> tuple[str, ...]:
+def print_table(table: Table, title: str | None = None, dispensable: Sequence[str] = ()) -> None:
     """The rows below each other where all columns fit into the terminal; else each row as a card, a line a cell.
 
-    Before that, columns are left out that are `dispensable`: titles, in the order in which they go. Returns those.
+    Before that, columns are left out that are `dispensable`: titles, in the order in which they go. A note names them.
     """
     console = _console()
     if title:
-        console.print(printable(title), style="bold", markup=False, soft_wrap=True)
+        _print_title(console, printable(title))
     for most in range(len(dispensable) + 1):
         columns, rows = _without(table, dispensable[:most])
         if widths := _widths(columns, rows, console.width - 2 * _GAP * (len(columns) - 1)):
             console.print(_columns(columns, rows, widths))
-            return tuple(dispensable[:most])
+            if most:
+                note(f"left out for lack of room: {'; '.join(dispensable[:most])}; --json has all")
+            return
     _print_cards(console, *_without(table, ()))
-    return ()
 
 
 def _without(table: Table, titles: Sequence[str]) -> tuple[list[Column], list[list[str]]]:
@@ -74,7 +79,7 @@ def print_card(title: str, facts: Iterable[tuple[str, str]]) -> None:
 
 
 def _console() -> Console:
-    return _Console(width=_terminal_width(sys.stdout) or _PIPED_WIDTH, highlight=False)
+    return _Console(width=_terminal_width(sys.stdout) or _PIPED_WIDTH, highlight=False, emoji=False)
 
 
 def _widths(columns: Sequence[Column], rows: list[list[str]], available: int) -> list[int] | None:
@@ -142,12 +147,23 @@ def _print_cards(console: Console, columns: Sequence[Column], rows: list[list[st
 
 
 def _print_card(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:
-    """The title, and a line for each fact that is not empty."""
+    """The title, and a line for each fact that is not empty; a word with no room beside the name is below it."""
     names = max(cell_len(name) for name, _ in facts)
-    console.print(title, style="bold", markup=False, soft_wrap=True)
+    _print_title(console, title)
     for name, text in facts:
-        for at, line in enumerate(_lines(text, console.width - names - 4)):
-            console.print(f"  {'' if at else name:{names}}  {line}", markup=False, soft_wrap=True)
+        beside = console.width - names - 4
+        if max(map(cell_len, text.split()), default=0) <= beside:
+            lines = [f"  {'' if at else name:{names}}  {line}" for at, line in enumerate(_lines(text, beside))]
+        else:
+            lines = [f"  {name}", *(f"    {line}" for line in _lines(text, console.width - 4))]
+        for line in lines:
+            console.print(line, markup=False, soft_wrap=True)
+
+
+def _print_title(console: Console, title: str) -> None:
+    for part in title.split("\n"):
+        for line in _lines(part, console.width) or [""]:
+            console.print(line, style="bold", markup=False, soft_wrap=True)
 
 
 def _lines(text: str, width: int) -> list[str]:

@@ -8,15 +8,14 @@ from numpy.typing import NDArray
 
 from analysis.planning.scaling import Point
 from analysis.planning.service import spread_of
-from analysis.planning.simulation import Balancer
-from analysis.results.columns import Columns, Integers
+from analysis.results.columns import Booleans, Columns, Integers
 
 # The ramp is divided into so many parts, in each of which the load hardly changes.
 _RAMP_PARTS = 12
 # With fewer requests a mean is too uncertain.
 _FEWEST_REQUESTS = 20
 
-# So many requests under the lightest load show the spread of service times up to p99.
+# So many requests show the spread of service times up to p99.
 _ENOUGH_FOR_A_SPREAD = 300
 # From this ratio of variance to mean on, the number of requests is overdispersed.
 _OVERDISPERSED = 1.1
@@ -39,16 +38,17 @@ class Curve:
     spread: NDArray[np.float64]
 
 
-def curve_of(rows: Columns, replicas: int, balancer: Balancer) -> Curve | None:
+def curve_of(rows: Columns, replicas: int) -> Curve | None:
     """A point for each phase of a run, several for the ramp; None without any.
 
-    The number of requests in one replica is estimated from all rows, as if the balancer were ideal.
+    The number of requests in one replica is counted where rows name the replica. Else it is estimated from all rows, as
+    if each request had reached a replica at random.
     """
     if (rows.start_us[1:] < rows.start_us[:-1]).any():
         rows = rows.where(np.argsort(rows.start_us, kind="stable"))
-    # The choices of a round-robin balancer are known; with another one, all replicas are counted together.
-    streams = replicas if balancer == "round-robin" else 1
-    presences = [_presence(rows.start_us[first::streams], rows.end_us[first::streams]) for first in range(streams)]
+    known = len(rows.backend.names) == replicas
+    streams = [rows.backend.codes == replica for replica in range(replicas)] if known else [slice(None)]
+    presences = [_presence(rows.start_us[own], rows.end_us[own]) for own in streams]
     levels: list[Integers] = []
     for phase in sorted(rows.phase.counts()):
         level = np.flatnonzero(rows.phase.equal(phase))
@@ -58,7 +58,10 @@ def curve_of(rows: Columns, replicas: int, balancer: Balancer) -> Curve | None:
     found.sort(key=lambda each: each[0].in_system)
     if not found:
         return None
-    return Curve(tuple(point for point, _ in found), _spread(rows, [level for _, level in found]))
+    alone = np.zeros(rows.ok.size, dtype=bool)
+    for own, presence in zip(streams, presences, strict=True):
+        alone[own] = _found_none(presence, rows.start_us[own])
+    return Curve(tuple(point for point, _ in found), _spread(rows, alone, [level for _, level in found]))
 
 
 def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
@@ -73,16 +76,27 @@ def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
     return parts
 
 
-def _spread(rows: Columns, levels: list[Integers]) -> NDArray[np.float64]:
-    """From the lightest levels that together have enough good answers, each relative to its mean."""
+def _spread(rows: Columns, alone: Booleans, levels: list[Integers]) -> NDArray[np.float64]:
+    """From good answers to requests that found no other, which waited for none, each relative to its level's mean.
+
+    The lightest levels that together have enough of them; without any, all good answers of the lightest level.
+    """
+    good = [level[rows.ok[level]] for level in levels]
     chosen: list[NDArray[np.float64]] = []
-    for level in levels:
-        good = level[rows.ok[level]]
-        good_us = rows.end_us[good] - rows.start_us[good]
-        chosen.append(good_us / max(good_us.mean(), 1.0))
+    for level in (each[alone[each]] for each in good):
+        if level.size:
+            times_us = rows.end_us[level] - rows.start_us[level]
+            chosen.append(times_us / max(times_us.mean(), 1.0))
         if sum(each.size for each in chosen) >= _ENOUGH_FOR_A_SPREAD:
             break
+    if not chosen:
+        chosen = [(rows.end_us[good[0]] - rows.start_us[good[0]]).astype(np.float64)]
     return spread_of(np.concatenate(chosen))
+
+
+def _found_none(presence: _Presence, start_us: Integers) -> Booleans:
+    """Whether no request was in the system just before each start."""
+    return np.asarray(presence.present[np.searchsorted(presence.at_us, start_us) - 1] == 0)
 
 
 def _presence(start_us: Integers, end_us: Integers) -> _Presence:

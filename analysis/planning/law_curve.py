@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, nbinom, poisson
+from scipy.special import gammaln, xlog1py, xlogy
 
 from analysis.planning.scaling import Point, Scaling
 
@@ -32,7 +32,7 @@ class CurvePoint:
         return self.in_system / self.rps * 1000
 
 
-def law_curve(law: Scaling, points: Sequence[Point], most_at_once: int) -> list[CurvePoint]:
+def law_curve(law: Scaling, points: Sequence[Point]) -> list[CurvePoint]:
     """The law from the lightest to the heaviest of the levels that it was fitted to.
 
     The throughput depends on how much the number of requests varies, not only on its mean. Each level has a variance
@@ -45,7 +45,7 @@ def law_curve(law: Scaling, points: Sequence[Point], most_at_once: int) -> list[
     curve = []
     for mean in np.geomspace(means.min(), means.max(), _STEPS).tolist():
         present = distribution(mean, max(float(np.exp(smooth(np.log(mean)))), _LEAST_VARIANCE * mean))
-        curve.append(CurvePoint(mean, law.rps(present, most_at_once)))
+        curve.append(CurvePoint(mean, law.rps(present)))
     return curve
 
 
@@ -53,20 +53,33 @@ def distribution(mean: float, variance: float) -> NDArray[np.float64]:
     """The share of the time with each number of requests, with this mean and about this variance.
 
     A negative binomial where it varies more than Poisson's distribution, and a binomial where it varies less. A
-    binomial needs a whole number of trials, so two neighbouring ones are mixed: the result is smooth in both arguments.
+    binomial needs a whole number of trials, so two neighbouring ones are mixed. Where the number varies even less than
+    a binomial can, it is mixed with the two whole numbers beside the mean. So there are no jumps in either argument.
     """
     # Less than 1e-6 of the time is left out: the tail of a negative binomial shrinks by 1 - mean / variance each time.
     n = np.arange(int(mean + 12 * np.sqrt(max(mean, variance)) + 15 * variance / mean) + 2)
     if variance > mean * (1 + _POISSON_WITHIN):
         size = mean**2 / (variance - mean)
-        return np.asarray(nbinom.pmf(n, size, size / (size + mean)))
+        ways = gammaln(n + size) - gammaln(size) - gammaln(n + 1)
+        return np.asarray(np.exp(ways + size * np.log(mean / variance) + xlog1py(n, -mean / variance)))
     if variance > mean * (1 - _POISSON_WITHIN):
-        return np.asarray(poisson.pmf(n, mean))
-    trials = mean**2 / (mean - variance)
-    fewer = max(np.floor(trials), np.ceil(mean))
-    share = min(max(trials - fewer, 0.0), 1.0)
-    more = fewer + 1
-    return np.asarray((1 - share) * binom.pmf(n, fewer, mean / fewer) + share * binom.pmf(n, more, mean / more))
+        return np.asarray(np.exp(xlogy(n, mean) - mean - gammaln(n + 1)))
+    # From mean + 1 trials on, both neighbours have at least as many trials as the mean.
+    trials = max(mean**2 / (mean - variance), mean + 1)
+    fewer = np.floor(trials)
+    share = trials - fewer
+    varied = (1 - share) * _binomial(n, fewer, mean / fewer) + share * _binomial(n, fewer + 1, mean / (fewer + 1))
+    constant = np.maximum(0.0, 1 - np.abs(n - mean))
+    least, most = (float(each @ (n - mean) ** 2) for each in (constant, varied))
+    share = min(max((variance - least) / (most - least), 0.0), 1.0)
+    return np.asarray((1 - share) * constant + share * varied)
+
+
+def _binomial(n: NDArray[np.int64], trials: float, chance: float) -> NDArray[np.float64]:
+    possible = np.minimum(n, trials)
+    ways = gammaln(trials + 1) - gammaln(possible + 1) - gammaln(trials - possible + 1)
+    shares = np.exp(ways + xlogy(possible, chance) + xlog1py(trials - possible, -chance))
+    return np.where(n <= trials, shares, 0.0)
 
 
 def _variance(present: NDArray[np.float64], mean: float) -> float:

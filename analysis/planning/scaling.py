@@ -1,33 +1,33 @@
-"""Scaling laws of one replica, fitted to a throughput-latency curve: the Universal Scalability Law, and plain threads.
+"""The scaling law of one replica, fitted to a throughput-latency curve: its throughput while n requests are in it.
 
-A law gives a replica's throughput while n requests are in it. Over time n changes, and the throughput is the mean of
-the law over it (rate conservation). That mean is fitted, so it does not matter how requests arrived.
+Over time n changes, and the throughput is the mean of the law over it (rate conservation). That mean is fitted, so it
+does not matter how requests arrived.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
-_MOST_THREADS = 64
+Floats = NDArray[np.float64]
+
+# How many requests a server may serve at once: those that a law is fitted for.
+_AT_ONCE = (*range(1, 17), 20, 24, 32, 48, 64)
 # One level of load does not show how throughput changes.
 _FEWEST_POINTS = 2
 # No law is exact: a point of very many requests does not weigh more than one that is known to this share.
 _LAW_ERROR = 0.02
+# A law with contention must be better by this much than one without, or the difference is noise.
 _BETTER_BY = 0.01
-# The search for the two coefficients of the USL: a grid, then finer ones around what was best.
-_GRID, _ROUNDS = 15, 8
-# At n = 0 the USL's divisor may be 0 or less; the dividend is 0, too.
-_NO_LESS = 1e-9
 
 
 @dataclass(frozen=True)
 class Point:
     """One level of load on a replica. `present[n]` is the share of the time with n requests in it."""
 
-    present: NDArray[np.float64]
+    present: Floats
     latency_ms: float
     rps: float
     requests: int
@@ -40,104 +40,111 @@ class Point:
 
 @dataclass(frozen=True)
 class Scaling:
-    """A fitted law. `error` is the root mean square of its relative errors of throughput, weighted by requests.
+    """The throughput of a server with a queue, by Amdahl's law: the Universal Scalability Law without coherency.
 
-    `usl` (N. Gunther, Guerrilla Capacity Planning, 2007): the throughput with n requests is
-    n / (alone (1 + contention (n - 1) + coherency n (n - 1))). `threads`: as many requests as there are threads do not
-    slow each other down, and the others wait.
+    At most `at_once` requests are served at once, and others wait. The throughput of n that are served is
+    n / (alone (1 + contention (n - 1))): with a contention of 0 each has a core of its own, with 1 they share one core.
+    `error` is the root mean square of its relative errors of throughput over so many `points`, weighted by precision.
+
+    Coherency (N. Gunther, Guerrilla Capacity Planning, 2007) would make the throughput decline. Fitted to a few levels
+    of light load it predicts a collapse under heavier load that a server with a queue does not have: docs/planning.md.
     """
 
-    law: Literal["usl", "threads"]
+    at_once: int
     alone_ms: float
     contention: float
-    coherency: float
-    threads: int | None
     error: float
     points: int
 
-    def speeds(self, most_at_once: int) -> tuple[float, ...]:
-        """`Service.speeds` of a server that serves at most so many requests at once."""
-        if self.threads is not None:
-            return (1.0,) * min(self.threads, most_at_once)
-        return tuple((1 / _slower(np.arange(1.0, most_at_once + 1), self.contention, self.coherency)).tolist())
+    @property
+    def speeds(self) -> tuple[float, ...]:
+        """As in `Service`."""
+        return tuple((1 / _slower(np.arange(1.0, self.at_once + 1), self.contention)).tolist())
 
-    def rps(self, present: NDArray[np.float64], most_at_once: int) -> float:
+    @property
+    def limit_rps(self) -> float:
+        """The throughput of the replica with as many requests as it serves at once, or more."""
+        return self.at_once * self.speeds[-1] / self.alone_ms * 1000
+
+    def rps(self, present: Floats) -> float:
         """The mean throughput where `present[n]` is the share of the time with n requests in the replica."""
-        n = np.minimum(np.arange(present.size, dtype=np.float64), most_at_once)
-        if self.threads is not None:
-            side_by_side = np.minimum(n, self.threads)
-        else:
-            side_by_side = n / np.maximum(_slower(n, self.contention, self.coherency), _NO_LESS)
-        return float(present @ side_by_side) / self.alone_ms * 1000
+        n = np.minimum(np.arange(float(present.size)), self.at_once)
+        return float(present @ (n / _slower(n, self.contention))) / self.alone_ms * 1000
 
 
 def fit(points: Sequence[Point], most_at_once: int) -> tuple[Scaling, ...]:
-    """Both laws, the better one first; none where there are too few points to fit them.
+    """The best law without contention and the best of all, the better one first; none with too few levels of load.
 
-    `threads`, which has one coefficient less, is the better one unless the error of the other is clearly smaller.
-    Requests beyond `most_at_once` wait outside and slow none down.
+    The one without is the better one unless the error of the other is clearly smaller. At most `most_at_once` requests
+    are served at once.
     """
+    return _fit(points, [each for each in _AT_ONCE if each <= most_at_once] or [most_at_once])
+
+
+def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:
+    """How far a level of load is from a law of this kind that is fitted to the others; None with fewer than three.
+
+    The root mean square, weighted by precision, without the lightest and the heaviest level: a law need not hold beyond
+    what was measured. At a fixed concurrency an error of throughput is as large an error of latency (Little's law).
+    """
+    ordered = sorted(points, key=lambda point: point.in_system)
+    errors, weights = [], []
+    for left_out, point in enumerate(ordered[1:-1], start=1):
+        if others := _fit([*ordered[:left_out], *ordered[left_out + 1 :]], [law.at_once]):
+            errors.append(others[0].rps(point.present) / point.rps - 1)
+            weights.append(_weight(point))
+    return float(np.sqrt(np.average(np.square(errors), weights=weights))) if errors else None
+
+
+def _fit(points: Sequence[Point], possible: Iterable[int]) -> tuple[Scaling, ...]:
     if len({point.in_system for point in points}) < _FEWEST_POINTS:
         return ()
-    present = np.zeros((len(points), max(point.present.size for point in points)))
-    for row, point in zip(present, points, strict=True):
-        row[: point.present.size] = point.present
-    measured = _Measured(
-        n=np.minimum(np.arange(present.shape[1], dtype=np.float64), most_at_once),
-        present=present,
-        rps=np.array([point.rps for point in points]),
-        weights=np.array([1 / (_LAW_ERROR**2 + 1 / point.requests) for point in points]),
+    measured = [_Measured.of(points, at_once) for at_once in possible]
+    independent, sharing = (
+        min(laws, key=lambda law: law.error)
+        for laws in ([each.law(0.0) for each in measured], [each.best for each in measured])
     )
-    threads, usl = _fit_threads(measured), _fit_usl(measured)
-    return (usl, threads) if usl.error < threads.error - _BETTER_BY else (threads, usl)
+    is_better = sharing.error < independent.error - _BETTER_BY
+    return (sharing, independent) if is_better else (independent, sharing)
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """The points as arrays; `weights` are one over the squared error to which each is known."""
+    """The points as arrays, for a server of `at_once`: `present[i, n]` as in `Point`, with all that wait in the last.
 
-    n: NDArray[np.float64]
-    present: NDArray[np.float64]
-    rps: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    `weights` are one over the squared error to which each point is known.
+    """
 
-    def alone_s_and_error(self, side_by_side: NDArray[np.float64]) -> tuple[float, float]:
-        """The best service time, and its error, where n requests are as fast as `side_by_side[n]` requests alone."""
-        relative = self.present @ side_by_side / self.rps
+    at_once: int
+    present: Floats
+    rps: Floats
+    weights: Floats
+
+    @classmethod
+    def of(cls, points: Sequence[Point], at_once: int) -> "_Measured":
+        n = [np.minimum(np.arange(point.present.size), at_once) for point in points]
+        present = [np.bincount(each, point.present, at_once + 1) for each, point in zip(n, points, strict=True)]
+        return cls(
+            at_once, np.array(present), np.array([point.rps for point in points]), np.array([*map(_weight, points)])
+        )
+
+    @property
+    def best(self) -> Scaling:
+        return self.law(float(minimize_scalar(lambda contention: self.law(contention).error, bounds=(0, 1)).x))
+
+    def law(self, contention: float) -> Scaling:
+        """The law with this contention, and the service time with the smallest error."""
+        n = np.arange(self.at_once + 1.0)
+        relative = self.present @ (n / _slower(n, contention)) / self.rps
         alone_s = float((self.weights * relative**2).sum() / (self.weights * relative).sum())
-        errors = relative / alone_s - 1
-        return alone_s, float(np.sqrt(np.average(errors**2, weights=self.weights)))
+        error = float(np.sqrt(np.average((relative / alone_s - 1) ** 2, weights=self.weights)))
+        return Scaling(self.at_once, alone_s * 1000, contention, error, len(self.rps))
 
 
-def _fit_threads(measured: _Measured) -> Scaling:
-    def with_threads(threads: int) -> Scaling:
-        alone_s, error = measured.alone_s_and_error(np.minimum(measured.n, threads))
-        return Scaling("threads", alone_s * 1000, 0.0, 0.0, threads, error, len(measured.rps))
-
-    return min((with_threads(threads) for threads in range(1, _MOST_THREADS + 1)), key=lambda law: law.error)
+def _slower(n: Floats, contention: float) -> Floats:
+    """The time of one of n requests as a multiple of that of a request alone; of no request it does not matter."""
+    return 1 + contention * np.maximum(n - 1, 0)
 
 
-def _fit_usl(measured: _Measured) -> Scaling:
-    def with_coefficients(contention: float, coherency: float) -> Scaling:
-        side_by_side = measured.n / np.maximum(_slower(measured.n, contention, coherency), _NO_LESS)
-        alone_s, error = measured.alone_s_and_error(side_by_side)
-        return Scaling("usl", alone_s * 1000, contention, coherency, None, error, len(measured.rps))
-
-    low, high = np.array([0.0, 0.0]), np.array([1.5, 0.5])
-    best = with_coefficients(0.0, 0.0)
-    for _ in range(_ROUNDS):
-        grid = [
-            with_coefficients(float(contention), float(coherency))
-            for contention in np.linspace(low[0], high[0], _GRID)
-            for coherency in np.linspace(low[1], high[1], _GRID)
-        ]
-        best = min((best, *grid), key=lambda law: law.error)
-        step = (high - low) / (_GRID - 1) * 2
-        centre = np.array([best.contention, best.coherency])
-        low, high = np.maximum(centre - step, 0.0), centre + step
-    return best
-
-
-def _slower(n: NDArray[np.float64], contention: float, coherency: float) -> NDArray[np.float64]:
-    """The time of one of n requests as a multiple of that of a request alone."""
-    return 1 + contention * (n - 1) + coherency * n * (n - 1)
+def _weight(point: Point) -> float:
+    return 1 / (_LAW_ERROR**2 + 1 / point.requests)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from analysis.formatting import run_names
-from analysis.objective import Objective
+from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.planning.curve import Curve, curve_of
-from analysis.planning.model import balancer_of
 from analysis.report.charts.series import Series, series_of
-from analysis.results.columns import read_columns
+from analysis.results.columns import RunRows, read_columns
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage, resource_usage_of
@@ -18,7 +17,8 @@ from analysis.results.store import ResultsStore
 from analysis.statistics.read import Read, figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, summary_of
-from analysis.verdict.verdict import P99, Verdict, verdict_of
+from analysis.verdict.at_one_load import P99, AtOneLoad, at_one_load
+from analysis.verdict.verdict import Judged, Verdict, judge, verdict_of
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ class Findings:
     """All that the report shows of a store.
 
     `ranked`: the runs of the ranked variants, in the order of the ranking.
-    `unranked`: valid runs that are not ranked, since they were measured in another way or lack a figure.
+    `unranked`: valid runs that are not ranked, since they say nothing about the capacity, or ran in another way.
     `invalid`: runs that may not be ranked, each with its reasons.
     `repeats`: how the repeats of one update differ.
+    `reproduction`: the variants under the closed loop that most of them ran under.
     """
 
     store_uri: str
@@ -54,20 +55,22 @@ class Findings:
     problems: tuple[Problem, ...]
     unfinished: tuple[str, ...]
     repeats: tuple[Repeats, ...] = ()
+    reproduction: tuple[AtOneLoad, ...] = ()
 
     @property
     def runs(self) -> tuple[Run, ...]:
         return self.ranked + self.unranked + self.invalid
 
 
-def collect(store: ResultsStore, objective: Objective) -> Findings:
-    """Read every finished run, once, and judge them."""
+def collect(store: ResultsStore, asked: Asked | Objective) -> Findings:
+    """Read every finished run, once, and judge them. Raises ObjectiveError where the objective is not certain."""
     scan = store.scan()
+    objective = objective_of(asked, scan.manifests)
     names = run_names(scan.manifests)
-    read = for_each(partial(_read_run, store, names), scan.manifests)
-    figures = [(run.manifest, found) for run, found in read]
-    verdict = verdict_of(figures, objective)
-    runs = {run.manifest.run_id: run for run, _ in read}
+    read = for_each(partial(_read_run, store, names, objective), scan.manifests)
+    figures = [(run.manifest, found) for run, found, _ in read]
+    verdict = verdict_of([judged for _, _, judged in read], objective)
+    runs = {run.manifest.run_id: run for run, _, _ in read}
     ranked = [manifest.run_id for each in verdict.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]
     return Findings(
@@ -79,20 +82,24 @@ def collect(store: ResultsStore, objective: Objective) -> Findings:
         problems=scan.problems,
         unfinished=scan.unfinished,
         repeats=repeats_of(figures),
+        reproduction=at_one_load(figures),
     )
 
 
-def _read_run(store: ResultsStore, names: Mapping[str, str], manifest: Manifest) -> tuple[Run, Read]:
-    return read_run(store, names[manifest.run_id], manifest, QUANTILES if manifest.repeat else (P99,))
-
-
-def read_run(store: ResultsStore, name: str, manifest: Manifest, quantiles: Sequence[float]) -> tuple[Run, Read]:
-    """One run with the data of its charts, and its figures with the intervals of these quantiles of the latency."""
+def _read_run(
+    store: ResultsStore, names: Mapping[str, str], objective: Objective, manifest: Manifest
+) -> tuple[Run, Read, Judged]:
     rows = read_columns(store, manifest)
+    quantiles = QUANTILES if manifest.repeat else (P99,)
+    return *run_of(names[manifest.run_id], manifest, rows, quantiles), judge(manifest, rows, objective)
+
+
+def run_of(name: str, manifest: Manifest, rows: RunRows, quantiles: Sequence[float]) -> tuple[Run, Read]:
+    """One run with the data of its charts, and its figures with the intervals of these quantiles of the latency."""
     summary, figures = summary_of(manifest, rows), figures_of(manifest, rows, quantiles)
     if not rows.every.ok.size and rows.missing:
         return Run(name, manifest, summary, None), figures
     series = series_of(rows, manifest)
     usage = resource_usage_of(rows, manifest, series.window_s)
-    curve = curve_of(rows.every, manifest.serving.replicas, balancer_of(manifest)) if summary.valid else None
+    curve = curve_of(rows.every, manifest.serving.replicas) if summary.valid else None
     return Run(name, manifest, summary, series, usage, curve), figures

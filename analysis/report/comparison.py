@@ -1,47 +1,63 @@
 """The tables that compare variants: the ranking with intervals, the effects of single factors, and the claims."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 
-from analysis.formatting import count, shape_name
+from analysis.formatting import MISSING, money, number, shape_name
 from analysis.report.tables import Column, Table
-from analysis.statistics.figures import Shown
-from analysis.statistics.summary import figures
+from analysis.statistics.summary import FIGURES
+from analysis.verdict.capacity import Meets
 from analysis.verdict.claims import Claim
 from analysis.verdict.effects import Effect
-from analysis.verdict.front import Front
-from analysis.verdict.ranking import Meets, Ranked
+from analysis.verdict.ranking import Ranked
 
 MEETS = {Meets.yes: "meets", Meets.unsure: "unsure", Meets.no: "misses"}
 
 
-def ranking_table(ranking: Sequence[Ranked], front: Mapping[str, Front]) -> Table:
-    """Every ranked variant with its figures; `front` is empty where there is nothing to compare."""
-    shown = figures(Shown.RANKING)
+def ranking_table(ranking: Sequence[Ranked]) -> Table:
+    """Every ranked variant with its capacity, its cost, and what choosing it costs at most more than the best."""
+    is_alone = sum(each.standing is not None for each in ranking) == 1
     return Table(
         "Ranking of variants",
         (
             Column("variant", "text"),
             Column("objective", "text", bold=True),
             Column("shape", "text", under_first=True),
-            *(Column(figure.title) for figure in shown),
-            *([Column("front", "text")] if front else []),
+            Column("USD/million"),
+            Column("at most more, %"),
+            Column("capacity, 1/s"),
+            Column("USD/h"),
+            Column("deployments"),
             Column("runs"),
-            Column("requests"),
         ),
         tuple(
             (
                 each.label,
-                "best" if each.tied_with_best else MEETS[each.meets],
+                MEETS[each.meets] if is_alone else _place(each),
                 shape_name(each.variant.newest),
-                *(each.figures[figure.name].text(figure.show) for figure in shown),
-                *([front[each.label].value] if front else []),
+                each.usd_per_million.text(money),
+                MISSING if is_alone else _at_most_more(each),
+                each.capacity.rps.text(number),
+                number(each.usd_hourly),
+                str(each.capacity.deployments),
                 str(each.runs),
-                count(each.requests),
             )
             for each in ranking
         ),
-        "In brackets: the 95 % interval." + (" Front: no other variant is both cheaper and faster." if front else ""),
+        "In brackets: the 95 % interval over deployments. At most more: what choosing the variant costs at most above"
+        " the best of the others, all statements together at 95 %.",
     )
+
+
+def _place(each: Ranked) -> str:
+    if each.standing and each.standing.is_certainly_best:
+        return "best"
+    return "may be best" if each.standing and each.standing.may_be_best else MEETS[each.meets]
+
+
+def _at_most_more(each: Ranked) -> str:
+    more = each.standing.at_most_more if each.standing else math.inf
+    return f"{more * 100:.1f}" if math.isfinite(more) else MISSING
 
 
 def claims_table(claims: Sequence[Claim], label: str = "Claims of the published experiment") -> Table:
@@ -50,26 +66,30 @@ def claims_table(claims: Sequence[Claim], label: str = "Claims of the published 
     return Table(label, columns, rows)
 
 
-def effects_table(effects: Sequence[Effect]) -> Table:
-    shown = figures(Shown.RANKING)
+def effects_table(effects: Sequence[Effect], label: str = "Effect of each factor, by pair of variants") -> Table:
+    shown = tuple(dict.fromkeys(figure for each in effects for figure in each.figures))
     return Table(
-        "Effect of each factor, by pair of variants",
+        label,
         (
             Column("change", "text"),
             Column("factor", "text", under_first=True),
             Column("from", "text"),
             Column("to", "text"),
-            *(Column(figure.short) for figure in shown),
+            *(Column(FIGURES[figure].short) for figure in shown),
         ),
         tuple(
             (
                 each.change,
                 each.factor,
-                each.before.label,
-                each.after.label,
-                *(each.ratio(figure.name).text(lambda ratio: f"{(ratio - 1) * 100:+.1f}") + " %" for figure in shown),
+                each.before.variant.label,
+                each.after.variant.label,
+                *(_change(each, figure) for figure in shown),
             )
             for each in effects
         ),
         "The second variant against the first, in percent. In brackets: the 95 % interval of this pair alone.",
     )
+
+
+def _change(effect: Effect, figure: str) -> str:
+    return effect.ratio(figure).text(lambda ratio: f"{(ratio - 1) * 100:+.1f}") + " %"

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 
 from analysis.formatting import MISSING, number, server_name, shape_name, variant_name
 from analysis.parallel import for_each
+from analysis.planning.offers import Terms, offers_of
 from analysis.pricing import cost
 from analysis.report import server_counters
+from analysis.report.charts.bills import bills_chart, bills_table
 from analysis.report.charts.breakdown import cost_chart, cost_table
 from analysis.report.charts.drawing import Chart
 from analysis.report.charts.growth import growths, levels_table
@@ -22,6 +24,7 @@ from analysis.report.provenance import Facts, provenance
 from analysis.report.run_tables import (
     REPEATS,
     REPEATS_EXPLAINED,
+    evidence_table,
     figures_table,
     left_out_table,
     repeats_table,
@@ -32,11 +35,13 @@ from analysis.report.tables import Column, Table
 from analysis.results.resource_usage import ResourceUsage
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import figures
+from analysis.verdict.at_one_load import cheapest
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
-from analysis.verdict.front import front
-from analysis.verdict.text import objective_text
+from analysis.verdict.text import goal_text
 
+# Bills are drawn up to this multiple of the highest capacity.
+_BILLED = 4
 METHOD = """\
 Each request is one row with its latency in microseconds. Figures are computed from all rows, without sampling, bins \
 or rounding; quantiles interpolate linearly between the two nearest rows.
@@ -48,11 +53,15 @@ An answer is good if its status, shape and content were checked and are correct.
 because a refusal is quick and a time-out is set by the client. Read latency together with errors.
 Good predictions per second are those that arrived between the first and the last request of the hold, divided by that \
 time.
-Cost per million good predictions is the hourly price divided by good predictions per hour, times a million. The \
-hourly price covers the serving nodes (vCPUs, memory, boot disks) and the cluster fee, at on-demand list prices.
-Intervals are 95 % confidence intervals, from resampled blocks of time within each run and from the differences \
-between repeats. They do not cover other zones, days, models or prices. Variants that the data cannot tell apart are \
-tied.
+The capacity of a variant is the highest rate of independent arrivals (Poisson) at which the objective is kept in the \
+long run; late, failed and unsent requests all count against it. It is the mean of the capacity searches over \
+deployments; runs at a fixed rate bound it.
+The ranking is by cost per million predictions at capacity: the hourly price divided by the predictions of an hour. \
+The hourly price covers the serving nodes (vCPUs, memory, boot disks) and the cluster fee, at on-demand list prices.
+Intervals of capacity and cost are 95 % confidence intervals that cover requests, runs and deployments. Variants are \
+compared with the best of the others all at once (Hsu's multiple comparisons with the best). The intervals do not \
+cover other zones, days, models or prices.
+The cost of a single run is at the load of that run, and is not ranked.
 24 h is what the published experiment calls a month; 730 h is a calendar month. – means not measured or not priced; it \
 never means zero.\
 """.splitlines()
@@ -115,6 +124,7 @@ def document(findings: Findings, *, seed: bool = False) -> Document:
 
 def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
     yield from _compared(findings)
+    yield from _bills(findings)
     if drawn := growths(findings.ranked + findings.unranked):
         yield Section(
             "growth",
@@ -124,12 +134,12 @@ def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
             tuple(each.chart(number) for number, each in enumerate(drawn, 1)),
             folds=(Fold("Every level of load", (levels_table(drawn),)),),
         )
-    if findings.ranked:
-        title = "Ranked runs" if len(findings.ranked) > 1 else "The run"
-        yield Section("runs", title, tables=(figures_table(findings.ranked),))
+    if valid := findings.ranked + findings.unranked:
+        evidence = (evidence_table(findings),) if findings.ranked else ()
+        title = "Valid runs" if len(valid) > 1 else "The run"
+        yield Section("runs", title, tables=(*evidence, figures_table(valid)))
     if seed:
-        found = claims_table(seed_claims(findings.verdict), "All claims of the published experiment")
-        yield Section("seed", "Comparison with the published experiment", NOTE, tables=(seed_table(findings), found))
+        yield _reproduced(findings)
     if findings.repeats:
         names = {run.manifest.run_id: run.name for run in findings.runs}
         yield Section("repeats", REPEATS, REPEATS_EXPLAINED, tables=(repeats_table(findings.repeats, names),))
@@ -141,30 +151,66 @@ def _compared(findings: Findings) -> Iterator[Section]:
     ranking = verdict.ranking
     if not ranking:
         return
-    objective = objective_text(verdict.objective)
     intro = (
-        f"Objective: {objective}. Variants that meet it come first, then those that may meet it. Every server ran on"
-        f" {verdict.conditions['cpu']}."
+        f"The goal is {goal_text(verdict.objective)}. Variants that meet the objective come first, then those that may."
+        f" Every server ran on {verdict.conditions['cpu']}."
     )
-    if len(ranking) == 1:
-        yield Section("ranking", "Ranking", intro, tables=(ranking_table(ranking, {}),))
-        return
-    stands = front(ranking)
+    searched = [each for each in ranking if each.capacity.mean]
+    compare_items = len(searched) > 1
     yield Section(
         "ranking",
         "Ranking",
         intro,
-        (*ranking_charts(verdict, stands), cost_chart(ranking)),
-        (ranking_table(ranking, stands),),
-        (Fold("Cost by line item", (cost_table(ranking),)),),
+        (*(ranking_charts(ranking) if len(ranking) > 1 else ()), *([cost_chart(searched)] if compare_items else [])),
+        (ranking_table(ranking),),
+        (Fold("Cost by line item", (cost_table(searched),)),) if compare_items else (),
     )
-    pairs = effects(ranking)
-    yield Section(
-        "factors",
-        "Effect of each factor",
-        "The claims of the published experiment, judged by all pairs of variants that differ in one factor only.",
-        tables=(claims_table(claims(pairs)),),
-        folds=(Fold("Every pair", (effects_table(pairs),)),) if pairs else (),
+    if pairs := effects(ranking):
+        yield Section(
+            "factors",
+            "Effect of each factor at capacity",
+            "The claims of the published experiment, judged by all pairs of variants that differ in one factor only.",
+            tables=(claims_table(claims(pairs)),),
+            folds=(Fold("Every pair", (effects_table(pairs),)),),
+        )
+
+
+def _bills(findings: Findings) -> Iterator[Section]:
+    """What each variant costs by load, up to four times the highest capacity that was measured."""
+    verdict, curves = findings.verdict, {run.manifest.run_id: run.curve for run in findings.ranked}
+    offers = offers_of(verdict.ranking, verdict.objective, Terms(), lambda run: curves[run.run_id]).offers
+    if offers:
+        most_rps = _BILLED * max(offer.ranked.capacity.rps.low for offer in offers)
+        yield Section(
+            "bills",
+            "Your traffic",
+            "What each variant costs a month at each load, from the low end of its capacity. `shapebench plan` adds"
+            " headroom, zones and a number of clients.",
+            (bills_chart(offers, most_rps),),
+            folds=(Fold("Monthly bill by load", (bills_table(offers, most_rps),)),),
+        )
+
+
+def _reproduced(findings: Findings) -> Section:
+    """The published experiment at its load, and beside it what the capacities say of its claims."""
+    reproduction, verdict = findings.reproduction, findings.verdict
+    at_the_load = effects(reproduction)
+    pairs = effects_table(at_the_load, "Effect of each factor at one load, by pair of variants")
+    return Section(
+        "seed",
+        "Comparison with the published experiment",
+        NOTE,
+        tables=(
+            seed_table(findings),
+            claims_table(
+                seed_claims(reproduction, cheapest(reproduction)), "All claims of the published experiment, at one load"
+            ),
+            claims_table(
+                seed_claims(verdict.ranking, [each.label for each in verdict.best]),
+                "All claims of the published experiment, at capacity",
+            ),
+        ),
+        folds=(Fold("Every pair at one load", (pairs,)),) if at_the_load else (),
     )
 
 

@@ -25,7 +25,6 @@ from analysis.report.render import fill, make_folder
 from analysis.report.seed import experiments
 from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
-from analysis.verdict.front import front
 
 # The last four are full-width forms, which some spreadsheets take for the others.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -60,12 +59,7 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
     report = document(findings, seed=seed)
     (folder / "report.md").write_text(fill("report.md", report, findings.store_uri), encoding="utf-8")
     _write_table(folder / "runs", [run_row(run.name, run.manifest, run.summary) for run in findings.runs])
-    ranking = findings.verdict.ranking
-    stands = front(ranking) if len(ranking) > 1 else {}
-    _write_table(
-        folder / "ranking",
-        [flatten(each.to_dict() | ({"front": stands[each.label].value} if stands else {})) for each in ranking],
-    )
+    _write_table(folder / "ranking", [flatten(each.to_dict()) for each in findings.verdict.ranking])
     _write_table(folder / "skipped", [asdict(problem) for problem in findings.problems])
     if seed:
         _write_table(folder / "seed", experiments(findings))
@@ -82,8 +76,7 @@ def _write_table(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write CSV and Parquet; nothing without rows, since then there are no columns."""
     if rows:
         table = pd.DataFrame(rows)
-        # Software has names of its own, which become columns.
-        table.map(_no_formula).rename(columns=_no_formula).to_csv(path.with_suffix(".csv"), index=False)
+        table.map(_no_formula).to_csv(path.with_suffix(".csv"), index=False)
         table.to_parquet(path.with_suffix(".parquet"), index=False)
 
 

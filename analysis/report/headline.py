@@ -1,48 +1,35 @@
-"""The top of a report: the verdict, and the caveats."""
+"""The top of a report: the answer, what it rests on, the next commands, and the caveats."""
 
 from dataclasses import dataclass
 
 from analysis.formatting import shape_name
 from analysis.report.collect import Findings
-from analysis.verdict.ranking import Meets
-from analysis.verdict.text import NO_VERDICT, list_names, paragraph
-from analysis.verdict.verdict import Verdict
+from analysis.verdict.next_steps import Step
+from analysis.verdict.text import NO_VERDICT, claim, paragraph
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The verdict in one sentence and in detail, and what must not be concluded from it."""
+    """The answer in one sentence and in detail, what to run next, and what must not be concluded from it."""
 
     claim: str
     detail: str
+    next: tuple[Step, ...]
     caveats: tuple[str, ...]
 
 
 def headline(findings: Findings) -> Headline:
     verdict = findings.verdict
-    if not verdict.ranking:
-        why = "No valid run has both a price and good answers in its hold phase; the reasons are below."
-        if findings.invalid and not findings.unranked:
-            count = len(findings.invalid)
-            runs = "The only run is" if count == 1 else f"All {count} runs are"
-            why = f"{runs} invalid; the reasons are below."
-        return Headline("No run can be ranked yet", why, ())
+    detail = paragraph(verdict)
+    if findings.invalid and len(findings.invalid) == len(findings.runs):
+        count = len(findings.invalid)
+        detail = f"{'The only run is' if count == 1 else f'All {count} runs are'} invalid; the reasons are below."
+    top = claim(verdict)
     if verdict.is_rehearsal:
-        shape = shape_name(verdict.ranking[0].variant.newest)
-        detail = f"Priced as the {shape} it stands in for: {paragraph(verdict)}"
-        return Headline(NO_VERDICT, detail, tuple(_caveats(findings)))
-    return Headline(_claim(verdict), paragraph(verdict), tuple(_caveats(findings)))
-
-
-def _claim(verdict: Verdict) -> str:
-    if not verdict.best:
-        return "No variant meets the objective" if verdict.outcome is Meets.no else "The data cannot tell yet"
-    if len(verdict.best) > 1:
-        return f"{list_names(verdict.best)} are tied"
-    if len(verdict.ranking) == 1:
-        return f"One variant so far: {verdict.best[0].label}"
-    goal = "is the cheapest" if verdict.objective.budget_usd_730h is None else "serves the most"
-    return f"{verdict.best[0].label} {goal} of {len(verdict.ranking)} variants"
+        top = NO_VERDICT
+        if verdict.ranking:
+            detail = f"Priced as the {shape_name(verdict.ranking[0].variant.newest)} it stands in for: {detail}"
+    return Headline(top, detail, verdict.next, tuple(_caveats(findings)))
 
 
 def _caveats(findings: Findings) -> list[str]:
@@ -54,7 +41,7 @@ def _caveats(findings: Findings) -> list[str]:
             "everything works, and how two runs on this machine differ. It does not show which cloud shape is cheapest "
             "or what its capacity is."
         )
-    if any(run.manifest.serving.model.weights == "random" for run in findings.ranked):
+    if any(run.manifest.serving.model.weights == "random" for run in findings.runs):
         caveats.append(
             "The model has random weights: it computes the same at the same speed, but its predictions mean nothing."
         )

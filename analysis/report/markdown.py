@@ -2,6 +2,8 @@
 
 import re
 
+from analysis.formatting import printable
+
 # What begins markup in GitHub's Markdown within a line (https://github.github.com/gfm/), and its formulas (`$`).
 _MARKUP = re.compile(r"[\\`*\[\]<>|~$]|&(?=[#\w]+;)|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=[A-Za-z]):(?=//)")
 _MENTION = re.compile(r"@(?=\w)")
@@ -10,12 +12,16 @@ _WORD_JOINER = "\N{WORD JOINER}"
 
 def escaped(text: str) -> str:
     """The text in one line, with a backslash before each character that begins markup; it mentions nobody."""
-    return _MENTION.sub(f"@{_WORD_JOINER}", _MARKUP.sub(r"\\\g<0>", " ".join(text.split())))
+    return _MENTION.sub(f"@{_WORD_JOINER}", _MARKUP.sub(r"\\\g<0>", _line(text)))
 
 
 def code(text: str) -> str:
     """The text in one line, as a code span that no run of backticks in it ends."""
-    line = " ".join(text.split())
+    line = _line(text)
     fence = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
     space = " " if line[:1] == "`" or line[-1:] == "`" else ""
     return f"{fence}{space}{line}{space}{fence}"
+
+
+def _line(text: str) -> str:
+    return printable(" ".join(text.split()))

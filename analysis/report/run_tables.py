@@ -1,5 +1,6 @@
 """The tables of several runs: figures, how repeats differ, and which runs and files are left out, and why."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 
@@ -26,7 +27,7 @@ def figures_table(runs: Sequence[Run]) -> Table:
         for at, figure in enumerate(shown)
     )
     return Table(
-        "Figures of the ranked runs",
+        "Figures of the valid runs",
         (Column("run", "text"), Column("shape", "text", under_first=True), *columns),
         tuple(
             (
@@ -38,6 +39,34 @@ def figures_table(runs: Sequence[Run]) -> Table:
         ),
         "Figures of the hold phase. Latency is of good answers, cost of the serving side.",
         anchors=tuple(run.manifest.run_id for run in runs),
+    )
+
+
+def evidence_table(findings: Findings) -> Table:
+    """What each ranked run says of the capacity of its deployment."""
+    said = {each.run_id: each for ranked in findings.verdict.ranking for each in ranked.capacity.evidence}
+    return Table(
+        "What each ranked run says of the capacity",
+        (
+            *(Column(title, "text") for title in ("run", "evidence", "deployment")),
+            Column("capacity, 1/s"),
+            Column("from"),
+            Column("to"),
+        ),
+        tuple(
+            (
+                run.name,
+                evidence.basis.value,
+                run.manifest.deployment or "not recorded",
+                number(evidence.value_rps),
+                number(evidence.low_rps or None),
+                number(evidence.high_rps if math.isfinite(evidence.high_rps) else None),
+            )
+            for run in findings.ranked
+            for evidence in (said[run.manifest.run_id],)
+        ),
+        "Requests per second of the whole deployment with the 95 % interval of this run, or one bound.",
+        anchors=tuple(run.manifest.run_id for run in findings.ranked),
     )
 
 

@@ -16,8 +16,7 @@ from analysis.report.collect import Findings, Run
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Manifest
 from analysis.verdict.claims import Claim, Finding, claims
-from analysis.verdict.effects import effects
-from analysis.verdict.verdict import Verdict
+from analysis.verdict.effects import Compared, effects
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 from stacks.shapes import NodeShape, ShapeSettings
@@ -30,7 +29,8 @@ Twelve experiments without batching and three with it. Their figures were publis
 shown. 24 h is what the experiment calls a month. It averages ramp and plateau together; the column "with ramp" does \
 the same, all others are of the plateau. Its server was compiled from source for CPUs (tfs-resnet-cpu-opt) and ran in \
 pods without requests and limits. The last column lists differences. These apply to all runs here: percentiles \
-are exact, answers are checked, and the generator's CPU is checked.\
+are exact, answers are checked, and the generator's CPU is checked. The claims are judged twice: at the load of the \
+experiment, and at capacity, which is what the shapes can do.\
 """
 
 _SHAPES = (("e2-custom-2-4096", 8), ("e2-custom-4-8192", 4), ("e2-custom-8-16384", 2), ("e2-highmem-8", 2))
@@ -161,30 +161,31 @@ def _with_ramp_rps(run: Run) -> float | None:
     return (rows.get("ramp", 0) + rows.get("hold", 0)) / load.duration_s if load.mode == "closed" else None
 
 
-def seed_claims(verdict: Verdict) -> tuple[Claim, ...]:
+def seed_claims(variants: Sequence[Compared], best: Sequence[str]) -> tuple[Claim, ...]:
+    """All claims, judged by these variants; `best` are the labels of those that may be the best of them."""
     reliable = "TensorFlow Serving favours reliability over throughput"
     similar = "Its throughput is close to that of a FastAPI server of the same model"
     return (
-        _best(verdict),
-        *claims(effects(verdict.ranking)),
+        _best(variants, best),
+        *claims(effects(variants)),
         Claim(reliable, Finding.undecided, "no run measures another server"),
         Claim(similar, Finding.undecided, "no run serves the model with FastAPI"),
     )
 
 
-def _best(verdict: Verdict) -> Claim:
+def _best(variants: Sequence[Compared], best: Sequence[str]) -> Claim:
     """The published text says inter_op 8, its repository 4; the text is judged."""
     claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
-    theirs = [each for each in verdict.ranking if _BEST.is_of(each.variant.newest)]
+    theirs = [each.variant for each in variants if _BEST.is_of(each.variant.newest)]
     if not theirs:
-        return Claim(claim, Finding.undecided, f"{_BEST.label} is not ranked here")
-    best = [each.label for each in verdict.best]
-    if theirs[0].label not in best:
+        return Claim(claim, Finding.undecided, f"{_BEST.label} is not among the variants")
+    label = theirs[0].label
+    if label not in best:
         why = f"best here is {', '.join(best)}" if best else "no variant certainly meets the objective"
         return Claim(claim, Finding.refuted if best else Finding.undecided, why)
     if len(best) == 1:
-        measured = len(verdict.ranking)
+        measured = len(variants)
         enough = measured >= len(EXPERIMENTS) - len(_INTER_OPS)
         why = f"it is the best of {count(measured)} variants" + ("" if enough else ", too few to judge all twelve")
         return Claim(claim, Finding.confirmed if enough else Finding.undecided, why)
-    return Claim(claim, Finding.undecided, f"the data cannot tell it from {', '.join(set(best) - {theirs[0].label})}")
+    return Claim(claim, Finding.undecided, f"the data cannot tell it from {', '.join(set(best) - {label})}")

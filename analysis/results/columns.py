@@ -21,7 +21,7 @@ Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
 
-_LABELS = ("phase", "error")
+_LABELS = ("phase", "error", "backend")
 _READ = ("intended_start", "start", "latency_us", "ok", *_LABELS)
 _SCHEMA = pa.schema(
     pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in _LABELS else REQUESTS_SCHEMA.field(name)
@@ -63,6 +63,7 @@ class Columns:
     ok: Booleans
     phase: Labels
     error: Labels
+    backend: Labels
 
     @cached_property
     def response_us(self) -> Integers:
@@ -83,6 +84,7 @@ class Columns:
             self.ok[chosen],
             self.phase.where(chosen),
             self.error.where(chosen),
+            self.backend.where(chosen),
         )
 
 
@@ -101,7 +103,7 @@ class RowsError(OSError):
 
 
 def read_columns(store: ResultsStore, manifest: Manifest) -> RunRows:
-    """Read what figures are computed from, 33 bytes per row. If a file is not as its manifest says, there are no rows.
+    """Read what figures are computed from, 37 bytes per row. If a file is not as its manifest says, there are no rows.
 
     The samples are verified, too: a run is whole, or it is not ranked.
     """
@@ -157,6 +159,7 @@ def _columns(table: pa.Table) -> Columns:
         ok=rows["ok"].to_numpy(),
         phase=_labels(rows["phase"]),
         error=_labels(rows["error"]),
+        backend=_labels(rows["backend"]),
     )
 
 

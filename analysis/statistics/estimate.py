@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from scipy.special import ndtri, stdtrit
 
@@ -55,3 +55,26 @@ class Estimate:
             amount / self.high,
             amount / self.low if self.low else math.inf,
         )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A figure of which only bounds are known; 0 is no lower one, and infinity no upper one."""
+
+    low: float
+    high: float
+    value: ClassVar[None] = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"value": None, "low": self.low, "high": self.high if math.isfinite(self.high) else None}
+
+    def text(self, show: Callable[[float], str]) -> str:
+        if not math.isfinite(self.high):
+            return f"at least {show(self.low)}" if self.low else "not known"
+        return f"{show(self.low)} to {show(self.high)}" if self.low else f"at most {show(self.high)}"
+
+    def times(self, factor: float) -> "Bounds":
+        return Bounds(self.low * factor, self.high * factor)
+
+    def divides(self, amount: float) -> "Bounds":
+        return Bounds(amount / self.high, amount / self.low if self.low else math.inf)

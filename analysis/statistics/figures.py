@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import Enum, Flag, auto
+from enum import Flag, auto
 from functools import cached_property
 from typing import Any, Literal, get_type_hints
 
@@ -15,13 +15,6 @@ from analysis.statistics.estimate import Estimate
 from analysis.statistics.within import RunFigures
 
 
-class Better(Enum):
-    """Which of two values of a figure is the better one."""
-
-    less = "less"
-    more = "more"
-
-
 class Shown(Flag):
     """Where a figure is shown. All figures are in the JSON of `shapebench runs` and in the export."""
 
@@ -31,9 +24,8 @@ class Shown(Flag):
     RUN = auto()  # the head of a run's part of the report
     OUTPUT = auto()  # the stack's output `headline`
     REPEATS = auto()  # how repeats of a run differ
-    RANKING = auto()  # the ranking of variants, and the effects of factors
     TABLES = RUNS | REPORT | OUTPUT
-    ALL = TABLES | RUN | REPEATS | RANKING
+    ALL = TABLES | RUN | REPEATS
 
 
 class Measured:
@@ -142,7 +134,6 @@ class Figure:
     short: str
     unit: str
     show: Callable[[Any], str]
-    better: Better | None = None
     shown: Shown = Shown.NOWHERE
     label: str = ""
     formula: Callable[[Measured], Any] | None = None

@@ -22,14 +22,20 @@ def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[fl
 
 
 def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = QUANTILES) -> Read:
-    reasons = [*manifest.validity.reasons, *rows.missing]
-    if manifest.validity.verdict == "invalid" and not manifest.validity.reasons:
-        reasons.insert(0, "it is marked invalid, and no reason was recorded")
+    reasons = why_invalid(manifest, rows)
     cells = cells_of(rows, quantiles)
     if cells is None:
         return None, [*reasons, "its hold has fewer than two requests, so nothing was measured"]
     figures = run_figures(manifest.run_id, cells)
     return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
+
+
+def why_invalid(manifest: Manifest, rows: RunRows) -> list[str]:
+    """The reasons why the run may not be ranked."""
+    reasons = [*manifest.validity.reasons, *rows.missing]
+    if manifest.validity.verdict == "invalid" and not manifest.validity.reasons:
+        reasons.insert(0, "it is marked invalid, and no reason was recorded")
+    return reasons
 
 
 def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:

@@ -9,35 +9,33 @@ from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.figures import Better, Figure, Measured, Shown, declared
+from analysis.statistics.figures import Figure, Measured, Shown, declared
 
 _UNNAMED = "unnamed"
 _FIRST = Shown.TABLES | Shown.RUN
 _MONEY = Shown.REPORT | Shown.OUTPUT
 _Known = float | None
-_COST = Figure("USD/million good", "", money, Better.less, _FIRST | Shown.RANKING, "USD per million good predictions")
-_GOODPUT = Figure(
-    "good", "1/s", number, Better.more, Shown.ALL, "good predictions per second", estimate=lambda run: run.goodput_rps
-)
+_COST = Figure("USD/million good", "", money, _FIRST, "USD per million good predictions")
+_GOODPUT = Figure("good", "1/s", number, Shown.ALL, "good predictions per second", estimate=lambda run: run.goodput_rps)
 
 
 def _latency(short: str, quantile: float, shown: Shown = Shown.TABLES, label: str = "") -> Figure:
     def formula(run: Measured) -> float | None:
         return run.response_ms(quantile)
 
-    return Figure(short, "ms", number, Better.less, shown, label, formula, lambda run: run.quantiles_ms.get(quantile))
+    return Figure(short, "ms", number, shown, label, formula, lambda run: run.quantiles_ms.get(quantile))
 
 
 def _delay(short: str, quantile: float) -> Figure:
-    return Figure(short, "ms", number, Better.less, formula=lambda run: run.delay_ms(quantile))
+    return Figure(short, "ms", number, formula=lambda run: run.delay_ms(quantile))
 
 
 def _capacity(short: str, which: Literal["value", "low", "high"], shown: Shown = Shown.NOWHERE) -> Figure:
-    return Figure(short, "1/s", number, Better.more, shown, formula=lambda run: run.capacity(which))
+    return Figure(short, "1/s", number, shown, formula=lambda run: run.capacity(which))
 
 
 def _usd(short: str, hours: int, show: Callable[[float | None], str], shown: Shown) -> Figure:
-    return Figure(short, "", show, Better.less, shown, formula=lambda run: times(run.manifest.cost.hourly, hours))
+    return Figure(short, "", show, shown, formula=lambda run: times(run.manifest.cost.hourly, hours))
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,10 @@ class RunSummary:
     rows_by_phase: dict[str, int]
     usd_per_million_good: Annotated[_Known, _COST]
     goodput_rps: Annotated[_Known, _GOODPUT]
-    throughput_rps: Annotated[_Known, Figure("answers", "1/s", number, Better.more, Shown.OUTPUT)]
-    error_rate: Annotated[_Known, Figure("errors", "%", percent, Better.less, _FIRST)]
-    requests: Annotated[int, Figure("sent", "", count, None, _FIRST, "requests in the hold")]
-    good: Annotated[int, Figure("good", "", count, Better.more)]
+    throughput_rps: Annotated[_Known, Figure("answers", "1/s", number, Shown.OUTPUT)]
+    error_rate: Annotated[_Known, Figure("errors", "%", percent, _FIRST)]
+    requests: Annotated[int, Figure("sent", "", count, _FIRST, "requests in the hold")]
+    good: Annotated[int, Figure("good", "", count)]
     errors: dict[str, int]
     duration_s: Annotated[_Known, Figure("duration", "s", number)]
     offered_rps: Annotated[_Known, Figure("offered", "1/s", number)]

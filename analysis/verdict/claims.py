@@ -1,4 +1,7 @@
-"""The published experiment's three claims, each confirmed, refuted or undecided by pairs of variants."""
+"""The published experiment's three claims, each confirmed, refuted or undecided by pairs of variants.
+
+The pairs are of variants at capacity, or at one load.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +9,10 @@ from enum import StrEnum
 
 from analysis.verdict.effects import INTER_OP, MEMORY, SHAPE, Effect
 
-# A smaller change does not matter: in goodput and cost, and in p99, which varies more.
-_RATE_MATTERS, _P99_MATTERS = 1.05, 1.10
+# A smaller change does not matter: in a rate, and in p99, which varies more. Cost follows from price and rate.
+_MATTERS = {"goodput_rps": 1.05, "capacity_rps": 1.05, "p99_ms": 1.10}
+_SAID = {"goodput_rps": "goodput", "capacity_rps": "capacity", "p99_ms": "p99", "usd_per_million_good": "cost"}
+_BETTER_IF_LESS = ("usd_per_million_good", "p99_ms")
 
 
 class Finding(StrEnum):
@@ -38,16 +43,16 @@ def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
 
 
 def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
-    """Better means cheaper or with a lower p99, and never the opposite."""
+    """Better means cheaper, and at one load also with a lower p99, and never the opposite."""
     claim = "Fewer and larger machines are better"
     if not pairs:
         return _no_pair(claim, "in the size of nodes alone, with the same vCPUs and memory in all")
-    count = 2 * len(pairs)
-    ratios = [pair.ratio(figure, count) for pair in pairs for figure in ("usd_per_million_good", "p99_ms")]
+    figures = [(pair, figure) for pair in pairs for figure in _BETTER_IF_LESS if figure in pair.figures]
+    ratios = [pair.ratio(figure, len(figures)) for pair, figure in figures]
     better, worse = sum(each.high < 1 for each in ratios), sum(each.low > 1 for each in ratios)
     why = (
-        f"in {_pairs(pairs)}, {better} of {len(ratios)} figures (cost and p99 of each pair) are certainly better on the"
-        f" larger machines and {worse} certainly worse"
+        f"in {_pairs(pairs)}, {better} of {len(ratios)} figures ({_names(figures)} of each pair) are certainly better"
+        f" on the larger machines and {worse} certainly worse"
     )
     if better and not worse:
         return Claim(claim, Finding.confirmed, why)
@@ -61,24 +66,29 @@ def _matters(claim: str, factor: str, pairs: Sequence[Effect], *, if_so: Finding
     """
     if not pairs:
         return _no_pair(claim, f"in {factor} alone")
-    count = 2 * len(pairs)
-    ratios = [(pair.ratio("goodput_rps", count), _RATE_MATTERS) for pair in pairs]
-    ratios += [(pair.ratio("p99_ms", count), _P99_MATTERS) for pair in pairs]
+    figures = [(pair, figure) for pair in pairs for figure in _MATTERS if figure in pair.figures]
+    ratios = [(pair.ratio(figure, len(figures)), _MATTERS[figure]) for pair, figure in figures]
     beyond = sum(ratio.low > most or ratio.high < 1 / most for ratio, most in ratios)
     within = sum(ratio.low > 1 / most and ratio.high < most for ratio, most in ratios)
+    compared = dict.fromkeys(figure for _, figure in figures)
+    matters = " or ".join(f"{(_MATTERS[figure] - 1) * 100:.0f} % ({_SAID[figure]})" for figure in compared)
     why = (
-        f"in {_pairs(pairs)}, {beyond} of {count} figures certainly differ by more than 5 % (goodput) or 10 % (p99),"
-        f" and {within} certainly by less"
+        f"in {_pairs(pairs)}, {beyond} of {len(ratios)} figures certainly differ by more than {matters}, and {within}"
+        " certainly by less"
     )
     if beyond:
         return Claim(claim, if_so, why)
-    return Claim(claim, if_not if within == count else Finding.undecided, why)
+    return Claim(claim, if_not if within == len(ratios) else Finding.undecided, why)
 
 
 def _pairs(pairs: Sequence[Effect]) -> str:
     count = "one pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
     single = any(each.runs == 1 for pair in pairs for each in (pair.before, pair.after))
     return f"{count} (some with one run, which does not show how much runs differ)" if single else count
+
+
+def _names(figures: Sequence[tuple[Effect, str]]) -> str:
+    return " and ".join(dict.fromkeys(_SAID[figure] for _, figure in figures))
 
 
 def _no_pair(claim: str, difference: str) -> Claim:

@@ -1,15 +1,30 @@
 """The effect of each factor: pairs of variants that differ in that factor alone, and the ratios of their figures."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Protocol
 
-from analysis.statistics.estimate import Estimate
-from analysis.verdict.compare import ratio
-from analysis.verdict.ranking import Ranked
+from scipy.special import ndtri
+
+from analysis.statistics.estimate import TAIL, Estimate, Z
+from analysis.verdict.variants import Variant
 
 Settings = dict[str, Any]
+
+
+class Compared(Protocol):
+    """A variant with figures, by the names of `analysis.statistics.summary.FIGURES`: at capacity, or at one load."""
+
+    @property
+    def variant(self) -> Variant: ...
+
+    @property
+    def figures(self) -> Mapping[str, Estimate]: ...
+
+    @property
+    def runs(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -18,11 +33,16 @@ class Effect:
 
     factor: str
     change: str
-    before: Ranked
-    after: Ranked
+    before: Compared
+    after: Compared
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The names of the figures that both have."""
+        return tuple(name for name in self.before.figures if name in self.after.figures)
 
     def ratio(self, figure: str, comparisons: int = 1) -> Estimate:
-        """A figure of `Ranked.figures`, after divided by before."""
+        """A figure, after divided by before."""
         return ratio(self.after.figures[figure], self.before.figures[figure], comparisons)
 
 
@@ -75,27 +95,41 @@ FACTORS = (
 )
 
 
-def effects(ranking: Sequence[Ranked]) -> tuple[Effect, ...]:
-    settings = [(each, _settings(each)) for each in ranking]
+def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
+    """`of` divided by `to`.
+
+    The squares of both half-widths, on a logarithmic scale, add up (Zou and Donner 2008). The intervals of several
+    `comparisons` hold together at 95 % (Bonferroni).
+    """
+    wider = float(ndtri(1 - TAIL / comparisons)) / Z
+    centre = of.value / to.value
+    below = wider * math.hypot(of.log_below, to.log_above)
+    above = wider * math.hypot(of.log_above, to.log_below)
+    return Estimate(centre, centre * math.exp(-below), centre * math.exp(above))
+
+
+def effects(variants: Sequence[Compared]) -> tuple[Effect, ...]:
+    settings = [(each, _settings(each)) for each in variants]
     return tuple(
         effect
         for factor in FACTORS
-        for pair in combinations(sorted(settings, key=lambda one: (str(one[1]["stack"]), one[0].label)), 2)
+        for pair in combinations(sorted(settings, key=lambda one: (str(one[1]["stack"]), one[0].variant.label)), 2)
         if (effect := _effect(factor, *sorted(pair, key=lambda one: factor.order(one[1]))))
     )
 
 
-def _effect(factor: Factor, before: tuple[Ranked, Settings], after: tuple[Ranked, Settings]) -> Effect | None:
+def _effect(factor: Factor, before: tuple[Compared, Settings], after: tuple[Compared, Settings]) -> Effect | None:
     one, other = before[1], after[1]
     differs = {name for name in one if name != "stack" and one[name] != other[name]}
     if not differs or not differs <= factor.settings or factor.order(one) == factor.order(other):
         return None
     if factor.also_equal(one) != factor.also_equal(other):
         return None
-    return Effect(factor.name, f"{factor.text(one)} → {factor.text(other)}", before[0], after[0])
+    found = Effect(factor.name, f"{factor.text(one)} → {factor.text(other)}", before[0], after[0])
+    return found if found.figures else None
 
 
-def _settings(each: Ranked) -> Settings:
+def _settings(each: Compared) -> Settings:
     newest = each.variant.newest
     serving = newest.serving.model_dump(exclude={"model", "image", "grpc_threads"})
     return newest.shape.model_dump(include={"nodes", "vcpus", "memory_gb"}) | serving | {"stack": newest.stack}

@@ -1,59 +1,29 @@
-"""Ranks variants for an objective: which meet it, which is best, and which are tied with the best."""
+"""Ranks variants by what a million predictions cost at capacity, and compares each with the best of all others."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 
 from analysis.objective import Objective
-from analysis.statistics.estimate import Estimate
-from analysis.statistics.figures import Better
-from analysis.statistics.summary import FIGURES
-from analysis.verdict.compare import ratio
+from analysis.statistics.best import Standing, compare_with_best
+from analysis.statistics.deployments import Mean
+from analysis.statistics.estimate import Bounds, Estimate
+from analysis.verdict.capacity import Capacity, Meets
 from analysis.verdict.variants import Variant
 from stacks.serving_variant import ServingVariant
 
-
-class Meets(StrEnum):
-    """Whether a variant meets the objective, in the order of the ranking."""
-
-    yes = "yes"
-    unsure = "unsure"
-    no = "no"
-
-
-@dataclass(frozen=True)
-class Limit:
-    """One limit of the objective and the measured figure, both in `unit`."""
-
-    name: str
-    unit: str
-    most: float
-    measured: Estimate
-
-    @classmethod
-    def of(cls, figure: str, most: float, measured: Estimate) -> Self:
-        return cls(FIGURES[figure].short, FIGURES[figure].unit, most, measured)
-
-    @property
-    def met(self) -> Meets:
-        """Unsure where the limit lies within the interval."""
-        if self.measured.high <= self.most:
-            return Meets.yes
-        return Meets.no if self.measured.low > self.most else Meets.unsure
+_PER_MILLION = 3600 / 1e6
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A variant with its figures over all of its runs, and whether it meets the objective."""
+    """A variant with its capacity and price. `standing` is None where it does not certainly meet the objective."""
 
     variant: Variant
-    requests: int
-    goodput_rps: Estimate
-    p99_ms: Estimate
+    capacity: Capacity
     usd_hourly: float
-    limits: tuple[Limit, ...]
-    tied_with_best: bool = False
+    standing: Standing | None = None
 
     @property
     def label(self) -> str:
@@ -61,76 +31,96 @@ class Ranked:
 
     @property
     def runs(self) -> int:
-        return len(self.variant.manifests)
-
-    @property
-    def usd_per_million(self) -> Estimate:
-        """The hourly price divided by the good predictions of an hour, in millions."""
-        return self.goodput_rps.times(3600 / 1e6).divides(self.usd_hourly)
-
-    @property
-    def figures(self) -> dict[str, Estimate]:
-        """What variants are ranked and compared by, by the names of `analysis.statistics.summary.FIGURES`."""
-        return {
-            "usd_per_million_good": self.usd_per_million,
-            "goodput_rps": self.goodput_rps,
-            "p99_ms": self.p99_ms,
-        }
+        return self.capacity.runs
 
     @property
     def meets(self) -> Meets:
-        met = {limit.met for limit in self.limits}
-        if Meets.no in met:
-            return Meets.no
-        return Meets.unsure if Meets.unsure in met else Meets.yes
+        return self.capacity.meets
+
+    @property
+    def usd_per_million(self) -> Estimate | Bounds:
+        """The hourly price divided by the predictions of an hour at capacity, in millions."""
+        return self.capacity.rps.times(_PER_MILLION).divides(self.usd_hourly)
+
+    @property
+    def figures(self) -> dict[str, Estimate]:
+        """What pairs of variants are compared by, by the names of `analysis.statistics.summary.FIGURES`."""
+        found = {"usd_per_million_good": self.usd_per_million, "capacity_rps": self.capacity.rps}
+        return {name: figure for name, figure in found.items() if isinstance(figure, Estimate)}
 
     def to_dict(self) -> dict[str, Any]:
-        newest = self.variant.newest
+        newest, standing = self.variant.newest, self.standing
+        bounded = standing is not None and math.isfinite(standing.at_most_more)
         return {
             "label": self.label,
             "stack": newest.stack,
             "shape": newest.shape.model_dump(),
             "variant": newest.serving.model_dump(include=set(ServingVariant.model_fields)),
-            "runs": self.runs,
-            "requests": self.requests,
-            "goodput": self.goodput_rps.to_dict(),
-            "p99_ms": self.p99_ms.to_dict(),
+            "capacity_rps": self.capacity.rps.to_dict(),
             "usd_per_million": self.usd_per_million.to_dict(),
+            "at_most_more_percent": standing.at_most_more * 100 if standing and bounded else None,
             "meets": self.meets.value,
-            "tied_with_best": self.tied_with_best,
+            "deployments": self.capacity.deployments,
+            "runs": self.runs,
         }
 
 
 def rank(variants: Sequence[Ranked], objective: Objective) -> tuple[Ranked, ...]:
     """Variants that meet the objective first, then the unsure ones, then the others; each group by the goal's figure.
 
-    Tied with the best are those that meet the objective and are not certainly worse than the first. All comparisons
-    hold together at 95 %, so that the true best is seldom left out, however many variants there are.
+    Those that meet it are compared with the best of the others, all at once.
     """
+    priced = [_within_budget(each, objective) for each in variants]
+    standings = _standings([each for each in priced if each.meets is Meets.yes], objective)
     order = list(Meets)
-    ordered = sorted(
-        variants, key=lambda each: (order.index(each.meets), deciding_figure(each, objective).value, each.label)
-    )
-    if not ordered or ordered[0].meets is not Meets.yes:
-        return tuple(ordered)
-    first = ordered[0]
-    comparisons = sum(each.meets is Meets.yes for each in ordered) - 1
-    return tuple(
-        replace(
-            each,
-            tied_with_best=each.meets is Meets.yes
-            and (each is first or not is_worse(each, first, objective, comparisons)),
+
+    def place(each: Ranked) -> tuple[int, float, str]:
+        figure = decided_by(each, objective)
+        known = figure.high if math.isfinite(figure.high) else figure.low
+        return order.index(each.meets), known if figure.value is None else figure.value, each.label
+
+    return tuple(replace(each, standing=standings.get(each.label)) for each in sorted(priced, key=place))
+
+
+def decided_by(each: Ranked, objective: Objective) -> Estimate | Bounds:
+    """The figure that the goal decides by, as something of which less is better: of the capacity, its inverse."""
+    return each.usd_per_million if objective.goal == "minimise cost" else each.capacity.rps.divides(1.0)
+
+
+def log_costs(ranking: Sequence[Ranked], objective: Objective) -> dict[str, Mean]:
+    """The mean logarithm of what the goal decides by, of each variant that meets the objective and was searched."""
+    at_equal_price = objective.goal == "maximise capacity"
+    return {
+        each.label: replace(
+            each.capacity.mean,
+            log_value=math.log(1 if at_equal_price else each.usd_hourly) - each.capacity.mean.log_value,
         )
-        for each in ordered
-    )
+        for each in ranking
+        if each.capacity.mean and each.meets is Meets.yes
+    }
 
 
-def deciding_figure(each: Ranked, objective: Objective) -> Estimate:
-    """The figure that the goal decides by, as something of which less is better: of a rate, its inverse."""
-    figure = each.figures[objective.decided_by]
-    return figure.divides(1.0) if FIGURES[objective.decided_by].better is Better.more else figure
+def _within_budget(each: Ranked, objective: Objective) -> Ranked:
+    """A variant over the budget misses the objective, whatever its capacity."""
+    budget_usd = objective.budget_usd_hourly
+    if budget_usd is None or each.usd_hourly <= budget_usd:
+        return each
+    return replace(each, capacity=replace(each.capacity, meets=Meets.no))
 
 
-def is_worse(each: Ranked, than: Ranked, objective: Objective, comparisons: int = 1) -> bool:
-    """Whether one variant is certainly worse than another; several comparisons hold together at 95 %."""
-    return ratio(deciding_figure(each, objective), deciding_figure(than, objective), comparisons).low > 1
+def _standings(eligible: Sequence[Ranked], objective: Objective) -> Mapping[str, Standing]:
+    """Those of the searched variants by their means; where only bounds are known of one of two, by their bounds."""
+    means = log_costs(eligible, objective)
+    standings = compare_with_best(means, objective.within)
+    found = {}
+    for each in eligible:
+        may_be_best, more = True, 0.0
+        if each.label in standings:
+            may_be_best, more = standings[each.label].may_be_best, standings[each.label].at_most_more
+        for other in eligible:
+            if other is not each and not (each.label in means and other.label in means):
+                own, others = decided_by(each, objective), decided_by(other, objective)
+                may_be_best = may_be_best and own.low <= others.high
+                more = max(more, own.high / others.low - 1 if others.low else math.inf)
+        found[each.label] = Standing(may_be_best, more, more <= objective.within)
+    return found

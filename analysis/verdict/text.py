@@ -1,83 +1,123 @@
-"""The verdict as a paragraph: which variant is best, how certain that is, and what would settle what is uncertain."""
+"""The verdict in sentences: the answer, and what it rests on."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.comparability import UNKNOWN_CPU
-from analysis.formatting import money, number, percent, stack_and_serving_name
+from analysis.formatting import money, number, stack_and_serving_name
 from analysis.objective import Objective
-from analysis.verdict.compare import ratio, runs_to_settle
-from analysis.verdict.ranking import Limit, Meets, Ranked, deciding_figure, is_worse
+from analysis.verdict.capacity import Meets
+from analysis.verdict.ranking import Ranked
 from analysis.verdict.verdict import Verdict
 
 # A sentence names at most so many variants and counts the others.
 _NAMED = 3
-# A smaller difference does not matter.
-_SMALL = 0.05
 
 NO_VERDICT = "A rehearsal on one machine, not a verdict about shapes"
 
 
-def paragraph(verdict: Verdict) -> str:
-    sentences = _best(verdict) if verdict.best else _no_best(verdict)
+def claim(verdict: Verdict) -> str:
+    """The answer in one line."""
     if not verdict.ranking:
-        sentences = iter(["The data cannot tell: there is no valid run to rank."])
-    count = len(verdict.excluded)
-    excluded = [f"{'1 run is' if count == 1 else f'{count} runs are'} not ranked; the reasons are listed."]
-    return " ".join([*sentences, *(excluded if count else []), *_not_compared(verdict)])
+        return "No run says yet what a million predictions cost"
+    if not verdict.best:
+        return "No variant meets the objective" if verdict.outcome is Meets.no else "The data cannot tell yet"
+    first = verdict.best[0]
+    cost = f"A million predictions cost {first.usd_per_million.text(money)} USD on {first.label}"
+    others = [each for each in verdict.best if each is not first]
+    named = others[0].label if len(others) == 1 else f"{len(others)} others"
+    return f"{cost}; {named} may be as good" if others else cost
 
 
-def objective_text(objective: Objective) -> str:
-    limits = (
-        [] if objective.latency_ms is None else [f"a {objective.quantile_name} of at most {objective.latency_ms:g} ms"]
-    )
-    limits.append(f"at most {objective.errors * 100:g} % errors")
-    goal = "the lowest cost per million good predictions"
-    if objective.budget_usd_730h is not None:
-        goal = "the most good predictions per second"
-        limits.append(f"at most {money(objective.budget_usd_730h)} USD per 730 h")
-    *first, last = limits
-    return f"{goal} with {' and '.join([', '.join(first), last] if first else [last])}"
+def paragraph(verdict: Verdict) -> str:
+    return " ".join((*_answer(verdict), *_reasons(verdict)))
+
+
+def goal_text(objective: Objective) -> str:
+    if objective.budget_usd_730h is None:
+        return f"the lowest cost per million predictions with {objective.text}"
+    budget = f"at most {money(objective.budget_usd_730h)} USD per 730 h"
+    return f"the highest capacity with {objective.text} and {budget}"
+
+
+def _answer(verdict: Verdict) -> Iterator[str]:
+    objective, ranking = verdict.objective, verdict.ranking
+    if not ranking:
+        if objective.latency_ms is None:
+            yield "No latency limit is known, so there is no capacity and no cost; give one, such as --p99 400ms."
+        else:
+            yield f"No run says what the capacity of a variant with {objective.text} is, so none is ranked."
+    elif verdict.best:
+        yield from _best(verdict)
+    elif verdict.outcome is Meets.no:
+        yield f"No variant gives {goal_text(objective)}."
+    else:
+        yield f"The data cannot tell which variant has {goal_text(objective)}: no rate certainly keeps the objective."
+    yield from _misses(verdict)
 
 
 def _best(verdict: Verdict) -> Iterator[str]:
-    best, *tied = verdict.best
-    objective = verdict.objective
-    if tied:
+    objective, (first, *tied) = verdict.objective, verdict.best
+    compared = [first, *(each for each in verdict.ranking if each.standing and each is not first)]
+    place = "" if len(compared) == 1 else f", {'' if tied else 'certainly '}the lowest of {len(compared)} variants"
+    if objective.budget_usd_730h is not None:
+        place = place.replace("lowest", "highest")
         yield (
-            f"For {objective_text(objective)}, {list_names([best, *tied])} are tied: the data cannot tell them apart. "
-            f"{best.label} measured best, with {_measured(best)}."
+            f"With {objective.text}, {first.label} has a capacity of {first.capacity.rps.text(number)} requests per"
+            f" second{place} within {money(objective.budget_usd_730h)} USD per 730 h; a million predictions cost"
+            f" {first.usd_per_million.text(money)} USD."
         )
-        yield _to_tell_apart(best, tied[0], objective)
     else:
-        yield f"For {objective_text(objective)}, {best.label} is best: {_measured(best)}."
-    yield from _others(verdict, best)
-
-
-def _others(verdict: Verdict, best: Ranked) -> Iterator[str]:
-    objective = verdict.objective
-    worse = [each for each in verdict.ranking if each.meets is Meets.yes and not each.tied_with_best]
-    if worse:
-        more = ratio(deciding_figure(worse[0], objective), deciding_figure(best, objective))
-        added = more.text(lambda value: f"{(value - 1) * 100:.1f}")
-        how = "more expensive" if objective.budget_usd_730h is None else "slower"
-        yield f"Next is {worse[0].label}, {added} % {how}."
-    unsure = [each for each in verdict.ranking if each.meets is Meets.unsure]
-    candidates = [each for each in unsure if not is_worse(each, best, objective)]
-    for each in candidates[:_NAMED]:
-        yield f"{each.label} may be as good or better, but {_uncertain(each)}"
-    if len(unsure) > len(candidates):
-        others = list_names([each for each in unsure if each not in candidates])
-        yield f"It is uncertain whether {others} meet the objective, but they are certainly worse than the best."
-    yield from _misses(verdict)
-    if any(each.runs == 1 for each in verdict.best):
         yield (
-            "With one run of a variant, it is not known how much its runs differ, so its interval may be too narrow: "
-            "repeat it at least twice."
+            f"With {objective.text}, a million predictions cost {first.usd_per_million.text(money)} USD on"
+            f" {first.label}{place}, at its capacity of {first.capacity.rps.text(number)} requests per second."
         )
+    if tied:
+        yield f"{list_names(tied)} may be as good."
+    if len(compared) == 1:
+        return
+    if tied:
+        yield f"Choosing {first.label} {_at_most(first, objective)}."
+    yield f"Choosing the runner-up, {compared[1].label}, {_at_most(compared[1], objective)}."
+    if tied and first.standing and first.standing.is_good_enough:
+        yield f"Less than {objective.within * 100:g} % does not matter, so choose {first.label}."
 
 
-def _not_compared(verdict: Verdict) -> Iterator[str]:
+def _at_most(each: Ranked, objective: Objective) -> str:
+    """What choosing a variant costs at most, as the end of a sentence."""
+    more = each.standing.at_most_more if each.standing else math.inf
+    if objective.budget_usd_730h is not None:
+        gives_up = 100 * (1 - 1 / (1 + more)) if math.isfinite(more) else 100
+        return f"gives up at most {gives_up:.1f} % of the highest capacity"
+    if not math.isfinite(more):
+        return "may cost any amount more than the best, of which only bounds are known"
+    return f"costs at most {more * 100:.1f} % more than the best"
+
+
+def _misses(verdict: Verdict) -> Iterator[str]:
+    budget_usd = verdict.objective.budget_usd_hourly
+    missing = [each for each in verdict.ranking if each.meets is Meets.no]
+    dear = [each for each in missing if budget_usd is not None and each.usd_hourly > budget_usd]
+    if dear:
+        yield f"The price of {list_names(dear)} is over the budget."
+    if slow := [each for each in missing if each not in dear]:
+        yield f"Not even the lowest rate that was tried on {list_names(slow)} keeps the objective."
+
+
+def _reasons(verdict: Verdict) -> Iterator[str]:
+    if verdict.ranking:
+        runs, deployments = (
+            sum(getattr(each.capacity, of) for each in verdict.ranking) for of in ("runs", "deployments")
+        )
+        yield f"This rests on {_count(runs, 'run')} of {_count(deployments, 'deployment')}."
+    effects = verdict.effects
+    if effects and effects.is_prior:
+        yield (
+            f"How much deployments differ is in part an assumption ({effects.deployment_sd * 100:.1f} %), because too"
+            " few variants were deployed again."
+        )
+    if count := len(verdict.excluded):
+        yield f"{_count(count, 'run')} {'is' if count == 1 else 'are'} not ranked; the reasons are listed."
     for manifest, reasons in verdict.not_compared[:_NAMED]:
         yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
     if more := len(verdict.not_compared[_NAMED:]):
@@ -89,87 +129,13 @@ def _not_compared(verdict: Verdict) -> Iterator[str]:
         )
 
 
-def _no_best(verdict: Verdict) -> Iterator[str]:
-    unsure = [each for each in verdict.ranking if each.meets is Meets.unsure]
-    if unsure:
-        yield (
-            f"The data cannot tell which variant is best for {objective_text(verdict.objective)}: "
-            "none certainly meets the objective."
-        )
-        for each in unsure[:_NAMED]:
-            yield f"{each.label} may, with {_measured(each)}, but {_uncertain(each)}"
-    else:
-        yield f"No variant gives {objective_text(verdict.objective)}."
-    yield from _misses(verdict)
-
-
-def _misses(verdict: Verdict) -> Iterator[str]:
-    missing = [each for each in verdict.ranking if each.meets is Meets.no]
-    for each in missing[:1]:
-        limits = " and ".join(_limit(limit) for limit in each.limits if limit.met is Meets.no)
-        yield f"{each.label} misses the objective: {limits}."
-    if len(missing) > 1:
-        yield f"{len(missing) - 1} more {'variant misses' if len(missing) == 2 else 'variants miss'} it, too."
-
-
-def _measured(each: Ranked) -> str:
-    cost, goodput, p99 = each.usd_per_million, each.goodput_rps, each.p99_ms
-    runs = "one run" if each.runs == 1 else f"{each.runs} runs"
-    return (
-        f"{cost.text(money)} USD per million good predictions, {goodput.text(number)} good predictions per second and "
-        f"a p99 of {p99.text(number)} ms, from {runs}"
-    )
-
-
-def _to_tell_apart(best: Ranked, other: Ranked, objective: Objective) -> str:
-    share = ratio(deciding_figure(other, objective), deciding_figure(best, objective))
-    gap = math.log(share.value)
-    more = runs_to_settle(share.log_below, min(best.runs, other.runs), gap)
-    if more is not None:
-        return (
-            f"They differ by {gap * 100:.1f} %; about {_more(more)} of each would tell {best.label} and "
-            f"{other.label} apart."
-        )
-    if gap < _SMALL:
-        return f"They differ by {gap * 100:.1f} %, too little to settle with a reasonable number of runs: take either."
-    return f"They differ by {gap * 100:.1f} %, but runs of each vary too much to tell them apart: find out why."
-
-
-def _uncertain(each: Ranked) -> str:
-    unsure = [limit for limit in each.limits if limit.met is Meets.unsure]
-    needed = [_more_runs(limit, each.runs) for limit in unsure]
-    settled_by = "it is too close to the limit for any reasonable number of runs."
-    if None not in needed:
-        settled_by = f"about {_more(max(more for more in needed if more is not None))} of it would settle that."
-    return f"{' and '.join(_limit(limit) for limit in unsure)}; {settled_by}"
-
-
-def _more_runs(limit: Limit, runs: int) -> int | None:
-    measured = limit.measured
-    if not limit.most:
-        return None
-    if not measured.value:
-        # No errors in n requests allow 4/n, and repeats narrow that by the root of their number.
-        return max(1, math.ceil(runs * (measured.high / limit.most) ** 2) - runs)
-    gap = abs(math.log(limit.most / measured.value))
-    return runs_to_settle(measured.log_above if limit.most >= measured.value else measured.log_below, runs, gap)
-
-
-def _limit(limit: Limit) -> str:
-    measured = limit.measured
-    show = (lambda value: percent(value / 100)) if limit.unit == "%" else number
-    shown = show(measured.value) if measured.low == measured.high else measured.text(show)
-    verb = "are" if limit.name == "errors" else "is"
-    return f"{limit.name} {verb} {shown} {limit.unit}, the limit is {limit.most:g}"
-
-
-def _more(runs: int) -> str:
-    return "1 more run" if runs == 1 else f"{runs} more runs"
-
-
 def list_names(ranked: Iterable[Ranked]) -> str:
     """Their labels; of many, the first ones."""
-    labels = [each.label for each in ranked]
+    labels: Sequence[str] = [each.label for each in ranked]
     if len(labels) > _NAMED + 1:
         return f"{', '.join(labels[:_NAMED])} and {len(labels) - _NAMED} more"
     return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
-from analysis.comparability import ALL_CONDITIONS, CONDITIONS, comparison_key, largest_group
+from analysis.comparability import CONDITIONS, comparison_key, largest_group
 from analysis.formatting import shape_name, shortest_names, stack_and_serving_name
 from analysis.results.manifest import Manifest
 
@@ -26,8 +26,11 @@ class Variant:
 def comparable(
     manifests: Iterable[Manifest],
 ) -> tuple[tuple[Variant, ...], tuple[tuple[Manifest, tuple[str, ...]], ...]]:
-    """The variants that are ranked, and the runs that do not compare with them, each with its reasons."""
-    chosen, excluded = largest_group(manifests, variant_key, ALL_CONDITIONS)
+    """The variants that are ranked, and the runs that do not compare with them, each with its reasons.
+
+    The load is no condition: whatever was sent, a run says something of the same capacity.
+    """
+    chosen, excluded = largest_group(manifests, variant_key)
     return variants_of(chosen), tuple(excluded)
 
 

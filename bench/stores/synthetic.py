@@ -11,13 +11,18 @@ import pyarrow as pa
 
 from analysis.pricing.cost import estimate
 from analysis.results.columns import Booleans, Columns, Integers, Labels
-from analysis.results.manifest import Generator, Manifest, Model, Serving, Validity
+from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Generator, Manifest, Model, Serving, Validity
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, new_run_id
-from stacks.load_profiles import ClosedLoop, LoadProfile
+from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile
 from stacks.shapes import NodeShape, ShapeSettings
 
 STARTED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+# The rates of a synthetic search by the capacity, and whether each meets the objective.
+_SEARCH_STEPS = ((0.5, True), (0.94, True), (1.06, False), (1.2, False))
+_SEARCH_REQUESTS = 3000
+# The odds of a late answer are this power of the rate by the capacity.
+_MISSES_GROW = 40
 _REQUEST_BYTES = 790_000
 _RESPONSE_BYTES = 11_500
 
@@ -49,6 +54,49 @@ def make_rows(load: ClosedLoop, server: Server, seed: int = 1) -> pa.Table:
     )
     ok = rng.uniform(0, 1, count) >= server.error_share
     return request_rows((start_s * 1e6).astype("int64"), latency_us.astype("int64"), phase, ok)
+
+
+def make_search(capacity_rps: float, seed: int = 1, **changes: Any) -> tuple[Manifest, pa.Table]:  # noqa: ANN401
+    """A capacity search with Poisson arrivals, of a server whose share of late answers grows with the rate.
+
+    The share is what the objective allows at the capacity. `changes` are those of `make_manifest`, and `load`.
+    """
+    load = changes.pop("load", PROFILES["capacity"])
+    rng = np.random.default_rng(seed)
+    steps, parts, start_s = [], [], 0.0
+    for number, (relative, meets) in enumerate(_SEARCH_STEPS, 1):
+        rate_rps = relative * capacity_rps
+        due_s = start_s + np.cumsum(rng.exponential(1 / rate_rps, _SEARCH_REQUESTS))
+        odds = (1 - load.quantile) / load.quantile * relative**_MISSES_GROW
+        late = rng.uniform(0, 1, _SEARCH_REQUESTS) < odds / (1 + odds)
+        latency_ms = np.where(late, 1.5, 0.5) * load.latency_ms
+        ok = np.ones(_SEARCH_REQUESTS, dtype=bool)
+        latency_us = np.round(latency_ms * 1000).astype(np.int64)
+        parts.append(request_rows(np.round(due_s * 1e6).astype(np.int64), latency_us, f"step-{number}", ok))
+        middle_ms, tail_ms = np.quantile(latency_ms, [0.5, 0.99]).tolist()
+        steps.append(
+            CapacityStep(
+                rate_rps=rate_rps,
+                arrivals="poisson",
+                achieved_rps=rate_rps,
+                requests=_SEARCH_REQUESTS,
+                p50_ms=middle_ms,
+                p99_ms=tail_ms,
+                error_ratio=0.0,
+                meets=meets,
+            )
+        )
+        start_s = float(due_s[-1]) + load.latency_ms / 500
+    certified = max(relative for relative, meets in _SEARCH_STEPS if meets)
+    failed = min(relative for relative, meets in _SEARCH_STEPS if not meets)
+    capacity = Capacity(
+        quantile=load.quantile,
+        latency_ms=load.latency_ms,
+        error_ratio=load.error_ratio,
+        rps=CapacityRps(value=certified * capacity_rps, low=certified * capacity_rps, high=failed * capacity_rps),
+        steps=tuple(steps),
+    )
+    return make_manifest(load, capacity=capacity, **changes), pa.concat_tables(parts)
 
 
 def request_rows(
@@ -115,11 +163,22 @@ def make_manifest(
     return Manifest(**fields | changes)
 
 
-def make_columns(due_us: Integers, end_us: Integers, ok: Booleans, phase: Sequence[str] = ("hold",)) -> Columns:
+def make_columns(
+    due_us: Integers,
+    end_us: Integers,
+    ok: Booleans,
+    phase: Sequence[str] = ("hold",),
+    backend: Sequence[str] | None = None,
+) -> Columns:
     """Rows that were sent when they were due, as arrays; one phase is that of all."""
-    names, codes = np.unique(np.broadcast_to(phase, due_us.size), return_inverse=True)
-    no_error = Labels(np.full(due_us.size, -1, dtype=np.int32), ())
-    return Columns(due_us, due_us, end_us, ok, Labels(codes.astype(np.int32), tuple(names.tolist())), no_error)
+    unknown = Labels(np.full(due_us.size, -1, dtype=np.int32), ())
+    backends = unknown if backend is None else _labels(backend, due_us.size)
+    return Columns(due_us, due_us, end_us, ok, _labels(phase, due_us.size), unknown, backends)
+
+
+def _labels(values: Sequence[str], size: int) -> Labels:
+    names, codes = np.unique(np.broadcast_to(values, size), return_inverse=True)
+    return Labels(codes.astype(np.int32), tuple(names.tolist()))
 
 
 def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table, samples: pa.Table | None = None) -> Manifest:

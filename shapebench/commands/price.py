@@ -17,6 +17,8 @@ from stacks.files import load_settings, stack_names
 from stacks.settings import Settings
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
 
+# Of the table of stacks. vCPUs and memory of a node are in its machine type.
+_DISPENSABLE = ("memory, GB", "vCPUs", "test, USD/h", "USD/h")
 _SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
 
 
@@ -140,7 +142,7 @@ def _print_side_by_side(priced: list[Priced]) -> None:
             priced, zip(*others.values(), strict=True) if others else [()] * len(priced), strict=True
         )
     ]
-    print_table(Table.of("Prices", ("stack", "shape"), numbers, rows))
+    print_table(Table.of("Prices", ("stack", "shape"), numbers, rows), dispensable=_DISPENSABLE)
     note(
         "\nnodes only: vCPUs and memory, as the published experiment compares shapes. all: with disks, cluster fee, and"
         " on GKE the NAT gateway and the bucket. test: what only the load test needs."

@@ -2,27 +2,30 @@
 
 from pathlib import Path
 
-from analysis.objective import Objective
+from analysis.objective import Asked
 from analysis.report.collect import Findings, collect
 from analysis.report.export import write_export
 from analysis.report.headline import headline
 from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
+from shapebench.commands.verdict import print_steps
 from shapebench.output import CommandError, note, print_text
 from shapebench.skipped import note_skipped
 
 
-def report_runs(uri: str, folder: Path, objective: Objective, *, seed: bool = False) -> None:
+def report_runs(uri: str, folder: Path, asked: Asked, *, seed: bool = False) -> None:
     """Write the report and print its headline and paths; raises CommandError if there is no finished run."""
-    findings = _findings(ResultsStore(uri), objective, "report")
+    findings = _findings(ResultsStore(uri), asked, "report")
     html, markdown = write_report(findings, folder, seed=seed)
     top = headline(findings)
-    print_text(f"{top.claim}\n{top.detail}\n\n{html}\n{markdown}")
+    print_text(f"{top.claim}\n{top.detail}\n")
+    print_steps(top.next)
+    print_text(f"{html}\n{markdown}")
 
 
-def export_runs(uri: str, folder: Path, objective: Objective, *, rows: bool, seed: bool) -> None:
+def export_runs(uri: str, folder: Path, asked: Asked, *, rows: bool, seed: bool) -> None:
     store = ResultsStore(uri)
-    findings = _findings(store, objective, "export")
+    findings = _findings(store, asked, "export")
     for run in findings.runs if rows else ():
         if run.series is None:
             note(f"skipped: the rows of run {run.manifest.run_id}: {'; '.join(run.summary.reasons)}")
@@ -30,8 +33,8 @@ def export_runs(uri: str, folder: Path, objective: Objective, *, rows: bool, see
         print(path)
 
 
-def _findings(store: ResultsStore, objective: Objective, command: str) -> Findings:
-    findings = collect(store, objective)
+def _findings(store: ResultsStore, asked: Asked, command: str) -> Findings:
+    findings = collect(store, asked)
     note_skipped(findings)
     if not findings.runs:
         raise CommandError(f"there is no finished run in {store.uri} to {command}; `pulumi up --stack local` makes one")

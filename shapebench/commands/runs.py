@@ -18,14 +18,16 @@ from shapebench.skipped import note_skipped, skipped_json
 
 _TEXT = ("run", "name", "validity", "started, UTC", "shape", "group")
 _FIGURES = figures(Shown.RUNS)
+# The figures that a reader compares runs by.
+_COMPARED = ("usd_per_million_good", "goodput_rps", "p99_ms")
 # What a narrow terminal has no room for, in the order in which it goes; `shapebench show` has it.
 _DISPENSABLE = (
     "group",
     *(each.title for each in reversed(_FIGURES) if Shown.RUN not in each.shown),
     "shape",
-    *(each.title for each in reversed(_FIGURES) if Shown.RUN in each.shown and Shown.RANKING not in each.shown),
+    *(each.title for each in reversed(_FIGURES) if Shown.RUN in each.shown and each.name not in _COMPARED),
     "started, UTC",
-    *(each.title for each in _FIGURES if Shown.RANKING in each.shown),
+    *(each.title for each in _FIGURES if each.name in _COMPARED),
 )
 
 
@@ -57,13 +59,9 @@ def print_runs(uri: str, *, as_json: bool) -> None:
             )
             for manifest, summary in runs
         ]
-        left_out = print_table(
-            Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table), dispensable=_DISPENSABLE
-        )
-        if left_out:
-            note(f"left out for lack of room: {'; '.join(left_out)}. `shapebench show RUN` prints all of a run.")
+        print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table), dispensable=_DISPENSABLE)
         if repeats:
-            print_table(repeats_table(repeats, names), title=f"\n{REPEATS}")
+            print_table(repeats_table(repeats, names), f"\n{REPEATS}", dispensable=("lowest", "highest"))
     else:
         note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one.")
     for _, summary in runs:

@@ -8,9 +8,10 @@ from analysis.comparability import ALL_CONDITIONS, comparison_group
 from analysis.formatting import count, run_names
 from analysis.report import server_counters
 from analysis.report.charts.resource_usage import others_sentence, uses_table
-from analysis.report.collect import Run, read_run
+from analysis.report.collect import Run, run_of
 from analysis.report.provenance import provenance
 from analysis.report.tables import Column, Table
+from analysis.results.columns import read_columns
 from analysis.results.layout import manifest_path, named_files
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage
@@ -36,7 +37,9 @@ def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
     store = ResultsStore(uri)
     scan = store.scan()
     manifest = find_run(scan, asked, uri)
-    run, (found, _) = read_run(store, run_names(scan.manifests)[manifest.run_id], manifest, QUANTILES)
+    run, (found, _) = run_of(
+        run_names(scan.manifests)[manifest.run_id], manifest, read_columns(store, manifest), QUANTILES
+    )
     intervals = _intervals(manifest, found)
     if as_json:
         print_json(_json(run, intervals) | skipped_json(scan))
@@ -114,7 +117,7 @@ def _print_text(run: Run, intervals: Mapping[str, Estimate], scan: Scan) -> None
     print_text(f"Run {manifest.run_id} of stack {manifest.stack}, {started}: {validity(summary)}")
     for reason in summary.reasons:
         print_text(f"invalid: {reason}")
-    print_table(_figures_table(run, intervals), f"\nFigures of the phase {manifest.counted_phase}")
+    print_table(_figures_table(run, intervals), f"\nFigures of the counted phase, {manifest.counted_phase}")
     print_text("In brackets: the 95 % interval of this run alone.")
     if usage and usage.uses:
         print_table(uses_table(usage), "\nResource usage")
@@ -123,8 +126,8 @@ def _print_text(run: Run, intervals: Mapping[str, Estimate], scan: Scan) -> None
     print_cost("\nCost", manifest.cost, _DISPENSABLE)
     group = comparison_group(manifest)
     same = sum(comparison_group(each) == group for each in scan.manifests) - 1
-    facts = (*provenance(run), ("Comparison group", f"{group}, with {same} other run{'s' * (same != 1)} of this store"))
-    print_card("\nConditions", facts)
+    compared = f"{group}, with {same or 'no'} other run{'s' * (same != 1)} of this store"
+    print_card("\nConditions", (*provenance(run), ("Comparison group", compared)))
     print_table(_files_table(manifest), "\nFiles in the results store")
 
 

@@ -6,11 +6,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from analysis.objective import Objective
+from analysis.objective import Asked
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
-from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
+from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -25,9 +25,12 @@ def report(tmp_path_factory):
     store = ResultsStore(str(folder / "results"))
     smoke = PROFILES["smoke"]
     for stack, nodes, capacity_rps in (("2cpu-4gb", 8, 12), ("8cpu-16gb", 2, 40)):
-        manifest = make_manifest(smoke, stack, "e2-custom-2-4096", nodes)
-        write_run(store, manifest, make_rows(smoke, Server(capacity_rps=capacity_rps, service_ms=20)))
-    html, _ = write_report(collect(store, Objective(latency_ms=900, errors=0.05)), folder)
+        shape = {"stack": stack, "machine_type": "e2-custom-2-4096", "nodes": nodes}
+        write_run(store, *make_search(capacity_rps, **shape))
+        write_run(store, make_manifest(smoke, **shape), make_rows(smoke, Server(capacity_rps, service_ms=20)))
+    # Without a search, so that the page has commands.
+    write_run(store, make_manifest(smoke), make_rows(smoke, Server(40, service_ms=20)))
+    html, _ = write_report(collect(store, Asked()), folder, seed=True)
     return html
 
 
@@ -67,8 +70,8 @@ def test_it_never_scrolls_sideways(opened):
 def test_every_chart_is_drawn_with_an_accessible_name(opened):
     page, _ = opened
     charts = page.locator("svg[role=img]").all()
-    # Four that compare both variants, how latency grows in each, and five of each run.
-    assert len(charts) == 4 + 2 + 2 * 5
+    # Three that compare both variants, how latency grows in each of three, and five of each run.
+    assert len(charts) == 3 + 3 + 5 * 5
     for chart in charts:
         box = chart.bounding_box()
         assert box["width"] > 200

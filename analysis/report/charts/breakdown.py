@@ -14,13 +14,13 @@ _SHADES = (FIRST, SECOND, THIRD, FOURTH)
 
 
 def cost_by_item(ranking: Sequence[Ranked]) -> pd.DataFrame:
-    """USD per million good predictions: a row for each variant in the order of the ranking, a column for each item.
+    """USD per million predictions at capacity: a row for each variant in their order, a column for each item.
 
     At the prices of the variant's newest run, by which it is ranked; 0 where a variant does not have the item.
     """
     costs = [
         {
-            item.short_name: each.usd_per_million.value * item.hourly / each.usd_hourly
+            item.short_name: _usd(each) * item.hourly / each.usd_hourly
             for item in each.variant.newest.cost.line_items
             if item.hourly is not None
         }
@@ -35,10 +35,10 @@ def cost_table(ranking: Sequence[Ranked]) -> Table:
         "Cost of each variant by line item",
         (Column("variant", "text"), *map(Column, costs.columns), Column("total", bold=True), Column(f"{currency}/h")),
         tuple(
-            (each.label, *map(money, parts), money(each.usd_per_million.value), number(each.usd_hourly))
+            (each.label, *map(money, parts), money(_usd(each)), number(each.usd_hourly))
             for each, parts in zip(ranking, costs.to_numpy(), strict=True)
         ),
-        f"{currency} per million good predictions, by line item, at the prices of the variant's newest run.",
+        f"{currency} per million predictions at capacity, by line item, at the prices of the variant's newest run.",
     )
 
 
@@ -52,15 +52,22 @@ def cost_chart(ranking: Sequence[Ranked]) -> Chart:
     )
     parts["at"] = parts["at"].astype(int).clip(upper=len(names) - 1)
     parts["item"] = [names[at] for at in parts["at"]]
-    totals = [each.usd_per_million.value for each in ranking]
+    totals = [_usd(each) for each in ranking]
     drawing = labelled_bars(
         pd.DataFrame({"variant": costs.index, "value": totals, "label": map(money, totals)}),
         "variant",
-        "USD per million good predictions",
-        f"Cost per million good predictions of each variant by line item ({', '.join(items)}), in the order of the "
+        "USD per million predictions",
+        f"Cost per million predictions of each variant by line item ({', '.join(items)}), in the order of the "
         "ranking; the numbers are in the table.",
         parts=alt.Chart(parts).encode(
             color=colours("item", names, list(_SHADES[: len(names)]), "square"), order="at:Q"
         ),
     )
-    return Chart("Cost by line item", "Per million good predictions.", drawing, "ranking-cost-by-item")
+    return Chart("Cost by line item", "Per million predictions at capacity.", drawing, "ranking-cost-by-item")
+
+
+def _usd(each: Ranked) -> float:
+    """USD per million predictions of a variant whose capacity has a value."""
+    value = each.usd_per_million.value
+    assert value is not None
+    return value

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import altair as alt
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -13,7 +12,6 @@ from analysis.parallel import for_each
 from analysis.planning.law_curve import CurvePoint, law_curve
 from analysis.planning.model import most_at_once
 from analysis.planning.scaling import Point, Scaling, fit
-from analysis.planning.service import Service
 from analysis.report.charts.drawing import FIRST, SECOND, Chart, colours, svg
 from analysis.report.collect import Run
 from analysis.report.tables import Table
@@ -81,18 +79,15 @@ def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     most, replicas = most_at_once(manifest), manifest.serving.replicas
     laws = fit(points, most) if len(points) >= _FEWEST_LEVELS else ()
     law = laws[0] if laws else None
-    levels = tuple(_level(point, law, most, replicas) for point in points)
-    text = _why_no_law(points)
-    if law:
-        limit_rps = Service(law.alone_ms, np.ones(1), law.speeds(most)).limit_rps
-        text = _describe(law, levels, limit_rps * replicas)
-    curve = law_curve(law, points, most) if law else []
+    levels = tuple(_level(point, law, replicas) for point in points)
+    text = _describe(law, levels, law.limit_rps * replicas) if law else _why_no_law(points)
+    curve = law_curve(law, points) if law else []
     return Growth(label, levels, text, _draw(label, levels, curve, replicas) if levels else None)
 
 
-def _level(point: Point, law: Scaling | None, most: int, replicas: int) -> Level:
+def _level(point: Point, law: Scaling | None, replicas: int) -> Level:
     """Little's law gives the latency that goes with the law's throughput."""
-    law_rps = law.rps(point.present, most) if law else None
+    law_rps = law.rps(point.present) if law else None
     return Level(
         concurrency=point.in_system * replicas,
         rps=point.rps * replicas,
@@ -104,10 +99,8 @@ def _level(point: Point, law: Scaling | None, most: int, replicas: int) -> Level
 
 def _describe(law: Scaling, levels: Sequence[Level], limit: float) -> str:
     fitted = (
-        f"Thread law: {law.threads} in parallel on each replica, {number(law.alone_ms)} ms each, other requests wait"
-        if law.law == "threads"
-        else f"Universal Scalability Law: {number(law.alone_ms)} ms without load, contention {number(law.contention)}, "
-        f"coherency {number(law.coherency)}"
+        f"Scaling law of a replica: {number(law.alone_ms)} ms without load, at most {law.at_once} served at once,"
+        f" contention {number(law.contention)}"
     )
     error = f"Throughput error {percent(law.error)} % (root mean square over {law.points} levels)"
     highest = f"Highest goodput measured: {number(max(level.rps for level in levels))}/s"

@@ -54,7 +54,7 @@ def uses_table(usage: ResourceUsage) -> Table:
             for subject, name in _NAMES.items()
             if subject in usage.uses
         ),
-        "Mean of vCPUs in the phase that counts; the most memory in the run, resident or the working set of a pod.",
+        "Mean of vCPUs in the counted phase; the most memory in the run, resident or the working set of a pod.",
     )
 
 

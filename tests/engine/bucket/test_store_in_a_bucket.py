@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import shapebench
 from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError, StoreError, new_run_id
 from analysis.statistics.summary import summarise
-from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
+from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
 from provider.record.store_check import require_writable
 from provider.resource import ResourceError
 from shapebench.cli import app
@@ -90,9 +90,9 @@ def test_every_command_reads_a_bucket(bucket: ObjectStore, rows: pa.Table, tmp_p
 def test_processes_that_share_the_reading_open_the_bucket_themselves(bucket: ObjectStore, rows: pa.Table):
     """From eight runs on there are several."""
     uri = bucket.uri("eight")
-    for _ in range(8):
-        write_run(ResultsStore(uri), make_manifest(SMOKE), rows)
-    verdict = json.loads(invoke("verdict", "--p99", "900ms", "--format", "json", "--results", uri))
+    for seed in range(8):
+        write_run(ResultsStore(uri), *make_search(60, seed))
+    verdict = json.loads(invoke("verdict", "--format", "json", "--results", uri))
     assert verdict["best"] == [verdict["ranking"][0]["label"]]
     assert verdict["excluded"] == []
 

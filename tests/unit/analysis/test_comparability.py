@@ -1,9 +1,10 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.capacity.evidence import Basis, Evidence
 from analysis.comparability import UNKNOWN_CPU, comparison_group, comparison_key, cpus, differences, largest_group
 from analysis.objective import Objective
 from analysis.results.manifest import Machine, Manifest, Repeat, Replica
@@ -11,7 +12,7 @@ from analysis.statistics.estimate import Estimate
 from analysis.statistics.spread import repeats_of
 from analysis.statistics.within import RunFigures
 from analysis.verdict.text import paragraph
-from analysis.verdict.verdict import P99, Verdict, verdict_of
+from analysis.verdict.verdict import Judged, Verdict, verdict_of
 from bench.stores.synthetic import make_manifest
 from stacks.load_profiles import PROFILES
 
@@ -136,50 +137,47 @@ def test_unknown_compares_with_unknown_as_before_and_partly_unknown_with_neither
 
 
 MACHINES = st.sampled_from([(), (BROADWELL, BROADWELL), (ROME, ROME), (ROME, BROADWELL)])
-RUNS = st.lists(
-    st.tuples(MACHINES, st.sampled_from([2, 4, 8]), st.floats(20, 90), st.floats(50, 900)), min_size=1, max_size=9
-)
+RUNS = st.lists(st.tuples(MACHINES, st.sampled_from([2, 4, 8]), st.floats(20, 90)), min_size=1, max_size=9)
 
 
-def measured(runs: list[tuple[Any, int, float, float]]) -> list[tuple[Manifest, Any]]:
-    """Manifests, each with figures that are known to 2 %."""
-
-    def known(value: float) -> Estimate:
-        return Estimate(value, value * 0.98, value * 1.02)
-
+def measured(runs: list[tuple[Any, int, float]]) -> list[Judged]:
+    """Runs with these machines and inter_op that searched, each with a capacity that is known to 2 %."""
     found = []
-    for machines, inter_op, goodput_rps, p99_ms in runs:
-        manifest = a_run(*machines, inter_op=inter_op)
-        figures = RunFigures(manifest.run_id, 1000, known(goodput_rps), Estimate(0, 0, 0.001), {P99: known(p99_ms)})
-        found.append((manifest, (figures, [])))
+    for machines, inter_op, rps in runs:
+        run = a_run(*machines, inter_op=inter_op, load="capacity")
+        found.append(Judged(run, (), Evidence(run.run_id, Basis.search, rps, rps * 0.98, rps * 1.02)))
     return found
 
 
-def judged(runs: list[tuple[Manifest, Any]]) -> Verdict:
-    return verdict_of(runs, Objective(latency_ms=600, errors=0.01))
+def judged(runs: list[Judged]) -> Verdict:
+    return verdict_of(runs, Objective(latency_ms=500))
 
 
+@settings(deadline=None, max_examples=30)
 @given(RUNS, st.randoms())
 def test_the_order_of_the_runs_does_not_matter(runs, random):
     found = measured(runs)
     shuffled = random.sample(found, len(found))
-    assert judged(shuffled) == judged(found)
+    one, other = judged(shuffled), judged(found)
+    assert [each.label for each in one.ranking] == [each.label for each in other.ranking]
+    assert one.excluded == other.excluded
 
 
+@settings(deadline=None, max_examples=30)
 @given(RUNS)
 def test_a_run_under_other_conditions_changes_no_figure_and_no_rank_of_the_ranked(runs):
     found = measured(runs)
     verdict = judged(found)
     ranked = {manifest.run_id for each in verdict.ranking for manifest in each.variant.manifests}
-    assert len({comparison_key(manifest) for manifest, _ in found if manifest.run_id in ranked}) == 1
-    assert judged([run for run in found if run[0].run_id in ranked]).ranking == verdict.ranking
-    assert {manifest.run_id for manifest, _ in verdict.excluded} == {run[0].run_id for run in found} - ranked
+    assert len({comparison_key(manifest) for run in found if (manifest := run.manifest).run_id in ranked}) == 1
+    assert judged([run for run in found if run.manifest.run_id in ranked]).ranking == verdict.ranking
+    assert {manifest.run_id for manifest, _ in verdict.excluded} == {run.manifest.run_id for run in found} - ranked
     assert all(reasons for _, reasons in verdict.excluded)
 
 
 @given(RUNS)
 def test_the_group_with_the_most_variants_is_compared(runs):
-    manifests = [manifest for manifest, _ in measured(runs)]
+    manifests = [run.manifest for run in measured(runs)]
     chosen, others = largest_group(manifests, lambda run: run.serving.inter_op)
     groups: dict[tuple[str, ...], set[int]] = {}
     for manifest in manifests:
@@ -190,7 +188,7 @@ def test_the_group_with_the_most_variants_is_compared(runs):
 
 def test_a_variant_that_ran_on_another_cpu_alone_is_named_in_the_verdict_with_the_reason():
     xeons, epycs = (BROADWELL, BROADWELL), (ROME, ROME)
-    found = measured([(epycs, 8, 60, 300), (epycs, 2, 50, 300), (xeons, 2, 50, 300), (xeons, 4, 40, 300)])
+    found = measured([(epycs, 8, 60), (epycs, 2, 50), (xeons, 2, 50), (xeons, 4, 40)])
     verdict = judged(found)
     assert verdict.conditions["cpu"] == BROADWELL_NAME
     ((left, _),) = verdict.not_compared
@@ -206,12 +204,12 @@ def test_a_variant_that_ran_on_another_cpu_alone_is_named_in_the_verdict_with_th
 
 
 def test_the_verdict_says_where_it_does_not_know_the_cpu_and_counts_what_it_does_not_name():
-    found = measured([((), 4, 40, 300), ((), 2, 50, 300), ((ROME,), 8, 60, 300)])
+    found = measured([((), 4, 40), ((), 2, 50), ((ROME,), 8, 60)])
     assert "Some or all of the ranked servers ran on an unknown CPU model, so their CPUs may differ" in paragraph(
         judged(found)
     )
-    others = [((ROME,), inter_op, 60, 300) for inter_op in range(11, 16)]
-    xeons = [((BROADWELL,), inter_op, 50, 300) for inter_op in range(1, 8)]
+    others = [((ROME,), inter_op, 60) for inter_op in range(11, 16)]
+    xeons = [((BROADWELL,), inter_op, 50) for inter_op in range(1, 8)]
     text = paragraph(judged(measured(others + xeons)))
     assert text.count("is not in the ranking: ") == 3
     assert "2 more variants are not in the ranking either." in text
@@ -219,10 +217,9 @@ def test_the_verdict_says_where_it_does_not_know_the_cpu_and_counts_what_it_does
 
 def test_repeats_that_moved_to_another_cpu_are_spread_of_their_own():
     first = a_run(ROME, ROME)
-    found = measured([((ROME, ROME), 4, 40, 300)] * 2 + [((BROADWELL, BROADWELL), 4, 80, 300)] * 2)
-    repeats = [
-        (manifest.model_copy(update={"repeat": Repeat(group=first.run_id, index=at, of=4)}), read)
-        for at, (manifest, read) in enumerate(found, 1)
-    ]
-    medians = [each.spreads[0].median for each in repeats_of(repeats)]
-    assert medians == [40, 80]
+    found = []
+    for at, (machines, rps) in enumerate([((ROME, ROME), 40), ((BROADWELL, BROADWELL), 80)] * 2, 1):
+        run = a_run(*machines).model_copy(update={"repeat": Repeat(group=first.run_id, index=at, of=4)})
+        known = Estimate(rps, rps * 0.98, rps * 1.02)
+        found.append((run, (RunFigures(run.run_id, 1000, known, Estimate(0, 0, 0.001), {0.99: known}), [])))
+    assert sorted(each.spreads[0].median for each in repeats_of(found)) == [40, 80]

@@ -23,6 +23,7 @@ _HEADINGS = {
     "Add a load mode",
     "Add a server",
     "Add a metric of the report",
+    "Change what a command prints",
     "Add a policy rule",
 }
 _STEP = re.compile(r"^(\d+)\. `([^`]+)`: \S", re.MULTILINE)

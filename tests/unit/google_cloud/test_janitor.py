@@ -90,6 +90,8 @@ def test_the_account_of_a_colleagues_living_stack_is_not_taken_for_one_that_my_k
         google_resources.account(NODES, theirs),  # their cluster is not created yet
         google_resources.account(NODES, theirs) | cluster_with(EMAIL, theirs),
         google_resources.account(NODES, labels(left=DAY)) | cluster_with(EMAIL, labels(left=DAY)),  # in the same hour
+        # The same, before the cluster has its own node pools.
+        google_resources.account(NODES, labels(left=DAY)) | cluster_with("default", labels(left=DAY)),
     ):
         cloud.resources = colleague
         assert leftovers(inventory(google, PROJECT, print), NOW, mine) == []

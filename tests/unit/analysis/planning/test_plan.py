@@ -1,57 +1,58 @@
+"""Plans from stored searches of simulated nodes whose capacity is known."""
+
 import math
-from dataclasses import replace
 
-import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from analysis.planning import model as model_module
-from analysis.planning import plan as plan_module
-from analysis.planning import tail
-from analysis.planning.capacity import NoCapacityError, node_capacity
-from analysis.planning.model import NoModelError, most_at_once, read_model
-from analysis.planning.plan import Requirement, make_plan
-from analysis.planning.service import Service, spread_of
-from analysis.planning.simulation import Fleet
+from analysis.objective import Asked
+from analysis.planning import fleet_capacity
+from analysis.planning.model import most_at_once
+from analysis.planning.offers import Terms
+from analysis.planning.plan import MULTIPLES, Requirement, make_plan
 from analysis.pricing.stack_cost import serving_cost
-from analysis.results.manifest import Replica, Validity
+from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
-from bench.stores.simulated_runs import capacity_run, closed_loop_run, cores_of_its_own
-from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES, ClosedLoop
+from analysis.verdict.verdict import read_verdict
+from bench.fleets.searches import searched_run
+from bench.fleets.truth import Server, lognormal
+from bench.stores.synthetic import Server as SyntheticServer
+from bench.stores.synthetic import make_manifest, make_rows, write_run
+from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 
-# Two threads of 80 ms: a node finishes 25 requests a second at most.
-SERVICE = Service(80, spread_of(np.random.default_rng(3).lognormal(0, 0.2, 50_000)), cores_of_its_own(2))
-FLEET = Fleet(2, SERVICE, "random")
-BUSY = ClosedLoop(users=40, spawn_rate_per_s=1, wait_s=0.5, warmup_s=30, duration_s=160)
-IDLE = ClosedLoop(users=4, spawn_rate_per_s=0.1, wait_s=1, warmup_s=30, duration_s=200)
+# Two workers of 80 ms: a node finishes 25 requests a second at most.
+SERVER = Server(2, lognormal(80, 0.2))
+SLOWER = Server(2, lognormal(160, 0.2))
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(plan_module, "_CHECK_REQUESTS", 20_000)
-    monkeypatch.setattr(model_module, "QUICK_REQUESTS", 8_000)
-    monkeypatch.setattr(tail, "QUICK_REQUESTS", 8_000)
+    monkeypatch.setattr(fleet_capacity, "_REQUESTS", dict.fromkeys(fleet_capacity._REQUESTS, 12_000))
+    monkeypatch.setattr(fleet_capacity, "_FLEETS", dict.fromkeys(fleet_capacity._REQUESTS, 1))
 
 
-def planned(store: ResultsStore, **asked):
-    return make_plan(store, Requirement(**{"rps": 500, "p99_ms": 300} | asked), lambda _: None)
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory):
-    store = ResultsStore(str(tmp_path_factory.mktemp("searched")))
-    return store, capacity_run(store, FLEET, 300, seed=4)
+def planned(store: ResultsStore, rps: float = 500, **terms):
+    return make_plan(store, read_verdict(store, Asked()), Requirement(rps, Terms(**terms)), lambda _: None)
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory):
-    store = ResultsStore(str(tmp_path_factory.mktemp("closed")))
-    return store, closed_loop_run(store, FLEET, BUSY, seed=4)
+def rest(tmp_path_factory):
+    store = ResultsStore(str(tmp_path_factory.mktemp("rest")))
+    searched_run(store, SERVER, 2, 300, seed=4)
+    return store
 
 
-def test_a_replica_serves_as_many_at_once_as_it_has_threads_for_and_over_grpc_all_that_the_run_sent(closed):
-    _, manifest = closed
+@pytest.fixture(scope="module")
+def grpc(tmp_path_factory):
+    store = ResultsStore(str(tmp_path_factory.mktemp("grpc")))
+    searched_run(store, SERVER, 4, 300, seed=4, protocol="grpc")
+    return store
+
+
+def test_a_replica_serves_as_many_at_once_as_it_has_threads_for_and_over_grpc_all_that_the_run_sent():
+    manifest = make_manifest(PROFILES["seed"])
 
     def at_once(**changes):
         return most_at_once(manifest.model_copy(update={"serving": manifest.serving.model_copy(update=changes)}))
@@ -62,173 +63,98 @@ def test_a_replica_serves_as_many_at_once_as_it_has_threads_for_and_over_grpc_al
     assert at_once(protocol="rest", batching=batching, rest_threads=8, seed_faithful=False) == 8
     chosen_by_the_server = at_once(protocol="rest", batching=batching, seed_faithful=True)
     assert chosen_by_the_server == 4 * manifest.shape.vcpus, "server.h of tensorflow/serving 2.20.0"
-    assert at_once(protocol="grpc") == BUSY.users
+    assert at_once(protocol="grpc") == PROFILES["seed"].users
 
 
-def test_the_capacity_of_a_node_is_its_share_of_a_search_with_the_same_limit(searched):
-    store, manifest = searched
-    found = node_capacity(read_model(store, manifest), 300)
-    assert found.basis == "measured"
-    assert (found.value_rps, found.high_rps) == (manifest.capacity.rps.value / 2, manifest.capacity.rps.high / 2)
-    assert 0.6 * SERVICE.limit_rps < found.low_rps < SERVICE.limit_rps
+def test_a_node_carries_its_share_of_the_low_end_of_the_capacity_of_the_verdict(rest):
+    plan = planned(rest)
+    [candidate], [ranked] = plan.candidates, plan.verdict.ranking
+    low_rps = ranked.capacity.rps.low / 2
+    assert 0.5 * 25 < low_rps < 0.7 * 25
+    assert candidate.nodes == math.ceil(500 / low_rps)
+    assert candidate.fewest == math.ceil(500 / (ranked.capacity.rps.high / 2))
+    assert (candidate.lost_zone, candidate.offer.effect, plan.excluded) == (None, None, ())
 
 
-def test_of_a_search_with_another_limit_the_steps_give_the_capacity(searched):
-    store, manifest = searched
-    model = read_model(store, manifest)
-    stricter, looser = node_capacity(model, 150), node_capacity(model, 5_000)
-    assert stricter.low_rps < node_capacity(model, 300).low_rps <= looser.low_rps
-    assert all(step.rate_rps >= 2 * stricter.high_rps for step in manifest.capacity.steps if step.p99_ms > 150)
-    with pytest.raises(NoCapacityError, match=r"kept a p99 of 50 ms \(the lowest of any step is"):
-        node_capacity(model, 50)
+def test_headroom_buys_nodes(rest):
+    [without], [with_room] = planned(rest).candidates, planned(rest, headroom=0.3).candidates
+    assert with_room.nodes == pytest.approx(1.3 * without.nodes, abs=1)
 
 
-def test_a_search_without_a_correct_answer_says_so_and_names_no_latency(searched):
-    model = read_model(*searched)
-    search = model.manifest.capacity
-    steps = tuple(step.model_copy(update={"p50_ms": None, "p99_ms": None}) for step in search.steps)
-    manifest = model.manifest.model_copy(update={"capacity": search.model_copy(update={"steps": steps})})
-    with pytest.raises(NoCapacityError) as error:
-        node_capacity(replace(model, manifest=manifest), 150)
-    assert "no step of its capacity search has a correct answer, so there is no p99" in str(error.value)
-    assert "nan" not in str(error.value)
+def test_with_zones_the_fleet_keeps_the_objective_without_the_largest_one(rest):
+    [one_zone], [candidate] = planned(rest).candidates, planned(rest, zones=3).candidates
+    lost = candidate.lost_zone
+    assert candidate.nodes - lost.nodes_lost >= one_zone.nodes
+    assert lost.error_ratio_until_noticed == pytest.approx(1 / 3, abs=0.05)
+    # Headroom is for such a loss, so it is not bought twice.
+    assert planned(rest, zones=3, headroom=0.6).candidates[0].nodes == planned(rest, headroom=0.6).candidates[0].nodes
 
 
-def test_a_closed_loop_that_was_busy_is_modelled(closed):
-    found = node_capacity(read_model(*closed), 400)
-    assert found.basis == "modelled"
-    assert found.low_rps < found.value_rps < found.high_rps
-    assert 0.6 * SERVICE.limit_rps < found.value_rps < 1.05 * SERVICE.limit_rps
-
-
-def test_a_closed_loop_that_was_idle_says_at_least(store):
-    manifest = closed_loop_run(store, FLEET, IDLE, seed=4)
-    found = node_capacity(read_model(store, manifest), 400)
-    assert (found.basis, found.high_rps) == ("at least", None)
-    assert found.low_rps < 4 / 1.08 / 2 * 1.2
-    [candidate] = planned(store, p99_ms=400).candidates
-    assert candidate.fewest is None
-
-
-def test_a_p99_below_that_of_a_request_alone_has_no_capacity(closed):
-    with pytest.raises(NoCapacityError, match="slowest 1 % of its requests take longer than 60 ms"):
-        node_capacity(read_model(*closed), 60)
-
-
-def test_nodes_follow_from_the_low_end_of_the_capacity_of_one(searched):
-    store, manifest = searched
-    [candidate] = planned(store).candidates
-    assert candidate.nodes >= math.ceil(500 / (manifest.capacity.rps.low / 2))
-    assert candidate.fewest <= candidate.nodes
-    assert candidate.p99_ms <= 300
-    assert candidate.lost_zone is None
-    [with_room] = planned(store, headroom=0.3).candidates
-    assert with_room.nodes == math.ceil(1.3 * 500 / candidate.capacity.low_rps)
-    assert with_room.p99_ms < candidate.p99_ms
-
-
-def test_the_bill_is_that_of_a_stack_with_so_many_nodes(searched):
-    store, manifest = searched
-    [candidate] = planned(store).candidates
-    shape = manifest.shape.model_copy(update={"nodes": candidate.nodes})
-    assert candidate.cost == serving_cost(shape, manifest.cost.region)
+def test_the_bill_is_that_of_a_stack_with_so_many_nodes(rest):
+    [candidate] = planned(rest).candidates
+    shape = candidate.offer.shape.model_copy(update={"nodes": candidate.nodes})
+    assert candidate.cost == serving_cost(shape, candidate.offer.region)
     assert len(candidate.cost.line_items) > 4
 
 
-def test_a_lost_zone_breaks_a_tight_limit_and_more_nodes_keep_it(searched):
-    store, _ = searched
-    [candidate] = planned(store, zones=3).candidates
-    lost = candidate.lost_zone
-    assert lost.nodes_lost == math.ceil(candidate.nodes / 3)
-    assert lost.error_ratio_until_noticed == pytest.approx(1 / 3, abs=0.05)
-    assert not lost.holds
-    assert lost.p99_ms > 600
-    assert lost.nodes_to_hold - math.ceil(lost.nodes_to_hold / 3) >= math.ceil(500 / candidate.capacity.low_rps)
-    assert lost.cost_to_hold.hourly > candidate.cost.hourly
+@given(st.floats(1, 5000), st.sampled_from([0.0, 0.3]), st.sampled_from([1, 3]))
+@settings(max_examples=15, deadline=None)
+def test_a_plan_and_the_curve_of_bills_agree_at_every_load(rest, rps, headroom, zones):
+    [at_load] = planned(rest, rps, headroom=headroom, zones=zones).candidates
+    [elsewhere] = planned(rest, 500, headroom=headroom, zones=zones).candidates
+    assert elsewhere.offer.bill(rps).nodes == at_load.nodes
 
 
-def test_with_enough_headroom_a_lost_zone_breaks_nothing(searched):
-    store, _ = searched
-    [candidate] = planned(store, zones=3, headroom=0.6).candidates
-    assert candidate.lost_zone.holds
-    assert candidate.lost_zone.nodes_to_hold == candidate.nodes
+def test_many_clients_need_more_nodes_than_one_generator_that_takes_turns(grpc):
+    plan = planned(grpc)
+    [candidate], [ranked] = plan.candidates, plan.verdict.ranking
+    # Two workers of 80 ms at a p99 of 300 ms: 0.65 of the limit at random, 0.82 when four nodes are used in turn.
+    assert ranked.capacity.rps.value / 4 == pytest.approx(0.82 * 25, rel=0.06)
+    assert 0.7 < candidate.relative < 0.9
 
 
-def test_the_only_node_is_all_lost_with_its_zone(searched):
-    [candidate] = planned(searched[0], rps=10, zones=2).candidates
-    assert candidate.nodes == 1
-    assert (candidate.lost_zone.error_ratio_until_noticed, candidate.lost_zone.p99_ms) == (1, math.inf)
-    assert candidate.lost_zone.nodes_to_hold == 2
+def test_few_grpc_clients_need_fewer_nodes_than_many(grpc):
+    few, many = (planned(grpc, clients=clients).candidates[0] for clients in (5, 1000))
+    assert few.nodes < 0.9 * many.nodes
 
 
-def test_a_simulated_p99_is_corrected_by_the_error_of_the_simulation(searched):
-    store, manifest = searched
-    steps = tuple(step.model_copy(update={"p99_ms": 2 * step.p99_ms}) for step in manifest.capacity.steps)
-    slower = manifest.model_copy(update={"capacity": manifest.capacity.model_copy(update={"steps": steps})})
-    plain, stretched = read_model(store, manifest), read_model(store, slower)
-    assert stretched.underestimate == pytest.approx(
-        2 * plain.agreement.measured_p99_ms / plain.agreement.simulated_p99_ms
-    )
-    assert stretched.p99_ms(20, 300) == pytest.approx(
-        plain.p99_ms(20, 300) * stretched.underestimate / plain.underestimate
-    )
+def test_connections_of_rest_clients_need_more_nodes_than_chance(rest):
+    [at_random], [connected] = planned(rest).candidates, planned(rest, clients=500).candidates
+    assert at_random.offer.effect is None
+    assert connected.nodes > at_random.nodes
+    assert connected.offer.effect.balancer.kind == "connections"
 
 
-def test_of_two_close_laws_the_one_with_the_p99_of_the_run_is_taken(closed):
-    # A closed loop never shows many requests at once; the other law fits it as well and then breaks down beyond.
-    model = read_model(*closed)
-    assert (model.scaling.law, model.scaling.threads) == ("threads", 2)
-    assert model.agreement.log_error < 0.3
-
-
-def test_repeats_of_a_variant_are_planned_with_together(store):
-    runs = [capacity_run(store, FLEET, 300, seed=seed) for seed in (4, 40)]
-    [candidate] = planned(store).candidates
-    assert set(candidate.run_ids) == {run.run_id for run in runs}
-    assert candidate.capacity.low_rps == min(run.capacity.rps.low for run in runs) / 2
-    assert candidate.capacity.high_rps == max(run.capacity.rps.high for run in runs) / 2
+def test_a_run_whose_replicas_are_not_understood_is_planned_with_only_where_its_clients_do_not_matter(
+    rest, monkeypatch
+):
+    monkeypatch.setattr("analysis.planning.model.MOST_ERROR", 0.0)
+    assert planned(rest).candidates
+    plan = planned(rest, clients=50)
+    assert plan.candidates == ()
+    [(_, why)] = plan.excluded
+    assert "cannot predict another fleet; what its clients change is not known" in why
 
 
 def test_the_cheapest_fleet_comes_first(store):
-    slower = Fleet(2, Service(160, SERVICE.spread, SERVICE.speeds), "random")
-    capacity_run(store, slower, 600, seed=4, stack="slower", machine_type="e2-custom-4-8192")
-    capacity_run(store, FLEET, 600, seed=4)
-    first, second = planned(store, p99_ms=600).candidates
+    searched_run(store, SLOWER, 2, 600, seed=4, stack="slower", machine_type="e2-custom-4-8192")
+    searched_run(store, SERVER, 2, 600, seed=4)
+    first, second = planned(store).candidates
     assert first.cost.hourly < second.cost.hourly
+    assert [first.offer.bill(500 * multiple).rps for multiple in MULTIPLES] == [125, 250, 500, 1000, 2000]
 
 
 def test_runs_that_are_not_used_for_a_plan_say_why(store):
+    searched = searched_run(store, SERVER, 2, 300, seed=4)
     invalid = Validity(verdict="invalid", reasons=("the server died",))
-    steady = make_rows(PROFILES["smoke"], Server(capacity_rps=30, service_ms=20))
-    failing = make_rows(PROFILES["smoke"], Server(capacity_rps=30, service_ms=20, error_share=0.2))
-    expected = {
-        write_run(store, make_manifest(PROFILES["smoke"], validity=invalid), steady).run_id: "the server died",
-        write_run(store, make_manifest(PROFILES["smoke"], platform="local"), steady).run_id: "this machine",
-        write_run(store, make_manifest(PROFILES["smoke"]), failing).run_id: "of its requests failed",
-        write_run(store, make_manifest(PROFILES["smoke"]), steady.slice(0, 0)).run_id: "one level of load at most",
+    closed = make_rows(PROFILES["smoke"], SyntheticServer(capacity_rps=30, service_ms=20))
+    without = {
+        write_run(store, make_manifest(PROFILES["smoke"], validity=invalid), closed).run_id: "the server died",
+        write_run(store, make_manifest(PROFILES["smoke"]), closed).run_id: "says nothing about",
     }
-    found = planned(store)
-    assert found.candidates == ()
-    assert {run_id for run_id, _ in found.excluded} == expected.keys()
-    for run_id, why in found.excluded:
-        assert expected[run_id] in why
-
-
-def test_runs_on_another_cpu_are_not_planned_with_and_say_why(store):
-    xeon, epyc = ((Replica(name="s0", cpu_model=model),) for model in ("Xeon", "EPYC"))
-    other = capacity_run(store, FLEET, 300, seed=4, replicas=xeon)
-    run = capacity_run(store, Fleet(2, Service(160, SERVICE.spread, SERVICE.speeds), "random"), 600, 4, replicas=epyc)
-    plan = planned(store, p99_ms=600)
-    assert [each.run_ids for each in plan.candidates] == [(run.run_id,)]
-    [(run_id, why)] = plan.excluded
-    assert run_id == other.run_id
-    assert why.startswith("it ran on Xeon, so it does not compare with runs on EPYC; run both on one CPU model")
-
-
-def test_rows_that_are_missing_allow_no_model(store):
-    manifest = closed_loop_run(store, FLEET, IDLE, seed=4)
-    [path], [] = store.parts(manifest)
-    with open(path, "r+b") as file:  # noqa: PTH123 - the store hands out names
-        file.truncate(100)
-    with pytest.raises(NoModelError, match="rows are missing"):
-        read_model(store, manifest)
+    plan = planned(store)
+    assert [run.run_id for run in plan.candidates[0].offer.ranked.variant.manifests] == [searched.run_id]
+    reasons = {manifest.run_id: why for manifest, why in plan.excluded}
+    assert reasons.keys() == without.keys()
+    for run_id, why in reasons.items():
+        assert without[run_id] in why

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from analysis.objective import Objective
 from analysis.report.collect import collect
 from analysis.report.document import document
 from analysis.report.markdown import code, escaped
@@ -14,7 +15,6 @@ from analysis.report.render import fill
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
-from analysis.verdict.objective import Objective
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
 
@@ -23,7 +23,9 @@ HOSTILE = (
     "[free money](https://evil.example) ![](https://evil.example/pixel.png) <img src=x onerror=alert(1)> @everyone"
     " `code` **bold** _em_ ~~gone~~ $\\LaTeX$ &copy; a|b https://evil.example \\"
 )
-line = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])).map(lambda text: " ".join(text.split()))
+line = st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"])).map(
+    lambda text: " ".join(text.split())
+)
 
 
 def kinds(tokens) -> set[str]:
@@ -67,10 +69,17 @@ def test_a_cell_stays_in_its_cell(cells: list[str]):
     assert [child.type for child in second.children or ()] == ["code_inline"]
 
 
+def test_what_steers_a_terminal_is_replaced():
+    steering = "a\x1b[2Jb\x9b2J\u202ec"
+    for written in (escaped(steering), code(steering)):
+        assert not {"\x1b", "\x9b", "\u202e"} & set(written)
+        assert written.count("\N{REPLACEMENT CHARACTER}") == 3
+
+
 def test_nobody_is_mentioned_and_no_address_becomes_a_link():
-    shown = escaped("@acme/admins see https://evil.example")
-    assert "@acme" not in shown
-    assert "https://" not in shown
+    written = escaped("@acme/admins see https://evil.example")
+    assert "@acme" not in written
+    assert "https://" not in written
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +95,7 @@ def report(tmp_path_factory) -> str:
         write_run(store, manifest.model_copy(update={**changes, "serving": serving}), make_rows(smoke, Server(40, 20)))
     refused = make_manifest(smoke, "8cpu-16gb", validity=Validity(verdict="invalid", reasons=(HOSTILE,)))
     write_run(store, refused, make_rows(smoke, Server(40, 20)))
-    findings = replace(collect(store, Objective(errors=0.2)), store_uri=HOSTILE)
+    findings = replace(collect(store, Objective(latency_ms=500)), store_uri=HOSTILE)
     return fill("report.md", document(findings), HOSTILE)
 
 

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pyarrow as pa
 import pytest
 
-from analysis.objective import Objective
+from analysis.capacity.evidence import Basis, Evidence, evidence_of
+from analysis.objective import Asked, Objective
 from analysis.report.charts.series import HEAT_SHARES
 from analysis.report.collect import collect
 from analysis.report.headline import headline
@@ -14,14 +15,15 @@ from analysis.report.render import write_report
 from analysis.results.manifest import Generator, Machine, Model, Replica, Validity
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
+from analysis.verdict import verdict as verdict_module
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
 from analysis.verdict.text import paragraph
-from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES, ClosedLoop
 
 SMOKE = PROFILES["smoke"]
-ASKED = Objective(errors=0.05)
+ASKED = Asked()
 FAST, SLOW = Server(capacity_rps=40, service_ms=20), Server(capacity_rps=12, service_ms=60)
 SHARED_HOST = Generator(kind="locust", processes=1, cpu_peak_percent=None, shares_host_with_server=True)
 
@@ -30,8 +32,13 @@ def a_run(store, server=FAST, **changes):
     return write_run(store, make_manifest(changes.pop("load", SMOKE), **changes), make_rows(SMOKE, server))
 
 
-def a_local_run(store, server=FAST, **changes):
-    manifest = make_manifest(SMOKE, "local", "e2-custom-2-4096", 1, platform="local", generator=SHARED_HOST, **changes)
+def a_search(store, rps=60.0, **changes):
+    return write_run(store, *make_search(rps, **changes))
+
+
+def a_local_run(store, **changes):
+    machine = {"stack": "local", "machine_type": "e2-custom-2-4096", "nodes": 1}
+    manifest, rows = make_search(10, platform="local", generator=SHARED_HOST, **machine | changes)
     served = {
         "server": "shapebench-embedded",
         "server_version": "0.1.0",
@@ -39,7 +46,7 @@ def a_local_run(store, server=FAST, **changes):
         "model": Model(name="resnet", digest="sha256:00", weights="random"),
     }
     manifest = manifest.model_copy(update={"serving": manifest.serving.model_copy(update=served)})
-    return write_run(store, manifest, make_rows(SMOKE, server))
+    return write_run(store, manifest, rows)
 
 
 def rendered(store, folder):
@@ -49,14 +56,15 @@ def rendered(store, folder):
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
-    """Two runs on a cluster, one of them invalid in a dangerous way, one local, and a file that does not belong."""
+    """Searches and a closed loop on a cluster, one run invalid in a dangerous way, one local, and a foreign file."""
     folder = tmp_path_factory.mktemp("mixed")
     store = ResultsStore(str(folder / "results"))
-    a_run(store, SLOW, stack="2cpu-4gb", machine_type="e2-custom-2-4096", nodes=8)
-    a_run(store, FAST)
+    a_search(store, 30, stack="2cpu-4gb", machine_type="e2-custom-2-4096", nodes=8)
+    a_search(store, 60)
+    a_run(store)
     reasons = ("38 % failed | <script>alert(1)</script>", "a node\nwas replaced")
     a_run(store, FAST, stack="4cpu-8gb", validity=Validity(verdict="invalid", reasons=reasons))
-    a_local_run(store, FAST)
+    a_local_run(store)
     (folder / "results" / "runs" / "notes.txt").write_text("hello")
     findings = collect(store, ASKED)
     html, markdown = rendered(store, folder / "report")
@@ -84,14 +92,15 @@ class Page(HTMLParser):
 def test_runs_on_a_cluster_are_ranked_by_cost_and_nothing_else_is(mixed):
     findings, _, _ = mixed
     assert [run.manifest.stack for run in findings.ranked] == ["8cpu-16gb", "2cpu-4gb"]
-    assert [run.manifest.stack for run in findings.unranked] == ["local"]
+    assert [run.manifest.stack for run in findings.unranked] == ["8cpu-16gb", "local"]
     assert [run.manifest.stack for run in findings.invalid] == ["4cpu-8gb"]
 
 
 def test_the_verdict_comes_first_and_is_that_of_the_command(mixed):
     findings, html, markdown = mixed
     top = headline(findings)
-    assert top.claim == "8cpu-16gb is the cheapest of 2 variants"
+    usd = findings.verdict.ranking[0].usd_per_million
+    assert top.claim == f"A million predictions cost {usd.value:.2f} ({usd.low:.2f} to {usd.high:.2f}) USD on 8cpu-16gb"
     assert top.detail == paragraph(findings.verdict)
     first, _, _ = Page(html).text.partition("Ranking")
     for text in (first, markdown.partition("## ")[0]):
@@ -108,13 +117,32 @@ def test_the_ranking_has_an_interval_for_every_figure(mixed):
         assert shown in markdown
 
 
-def test_an_interval_without_an_upper_bound_is_shown_as_such(mixed):
-    findings, html, _ = mixed
-    # The smoke profile has too few answers to bound a p99 from above.
-    assert all(math.isinf(each.p99_ms.high) for each in findings.verdict.ranking)
-    assert "no upper bound" in Page(html).text
+def test_a_variant_of_which_only_bounds_are_known_is_drawn_and_shown_as_such(tmp_path, monkeypatch):
+    store = ResultsStore(str(tmp_path / "results"))
+    a_search(store)
+    a_run(store, stack="2cpu-4gb", machine_type="e2-custom-2-4096", nodes=8)
+
+    def with_a_bound(manifest, rows, objective):
+        if manifest.capacity:
+            return evidence_of(manifest, rows, objective)
+        return Evidence(manifest.run_id, Basis.open_loop, None, 10.0, math.inf)
+
+    monkeypatch.setattr(verdict_module, "evidence_of", with_a_bound)
+    html, markdown = rendered(store, tmp_path / "report")
+    for text in (Page(html).text, markdown):
+        assert "at least 9." in text, "with room for other deployments"
+        assert "Only bounds of the capacity of 2cpu-4gb are known; search for it." in text
+        assert "pulumi config set --path shapebench:load.profile capacity --stack 2cpu-4gb" in text
     assert "▸" in Page(html).text
     assert "inf" not in Page(html).text.lower().split()
+
+
+def test_what_each_run_says_of_the_capacity_is_shown(mixed):
+    findings, html, markdown = mixed
+    for ranked in findings.verdict.ranking:
+        [evidence] = ranked.capacity.evidence
+        assert f"| {evidence.low_rps:.1f} | {evidence.high_rps:.1f} |" in markdown
+        assert f"<td>{evidence.low_rps:.1f}</td><td>{evidence.high_rps:.1f}</td>" in html
 
 
 def test_claims_and_pairs_are_shown_if_two_variants_differ_in_one_factor(mixed):
@@ -132,6 +160,7 @@ def test_runs_that_are_not_ranked_have_a_reason(mixed):
     _, html, markdown = mixed
     for text in (Page(html).text, markdown):
         assert "ran on this machine, so it does not compare with runs on GKE" in text
+        assert "says nothing about" in text
 
 
 def test_the_report_says_which_machines_served_and_keeps_runs_on_another_cpu_apart(tmp_path):
@@ -139,7 +168,7 @@ def test_the_report_says_which_machines_served_and_keeps_runs_on_another_cpu_apa
     for model in ("Xeon", "EPYC"):
         machine = {"node": f"gke-{model}", "cpu_model": model, "kernel": "6.6.72+"}
         generator = SHARED_HOST.model_copy(update={"machine": Machine(**machine | {"node": "gke-load"})})
-        a_run(store, replicas=(Replica(name="s0", **machine),), generator=generator)
+        a_search(store, replicas=(Replica(name="s0", **machine),), generator=generator)
     html, markdown = rendered(store, tmp_path / "report")
     for text in (Page(html).text, markdown):
         assert "Every server ran on EPYC." in text
@@ -149,16 +178,16 @@ def test_the_report_says_which_machines_served_and_keeps_runs_on_another_cpu_apa
         assert "gke-load: EPYC, Linux 6.6.72+" in text
 
 
-def test_variants_that_miss_the_limit_are_named_and_the_limit_is_drawn(tmp_path):
+def test_without_evidence_the_report_leads_with_the_commands_to_run_next(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
-    load = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.1, warmup_s=0, duration_s=61)
-    write_run(store, make_manifest(load, "2cpu-4gb", "e2-custom-2-4096", 8), make_rows(load, SLOW))
-    write_run(store, make_manifest(load), make_rows(load, FAST))
-    findings = collect(store, Objective(latency_ms=20, errors=0.05))
-    assert headline(findings).claim == "No variant meets the objective"
-    html, _ = write_report(findings, tmp_path / "report")
-    assert "A line stands at the limit of 20 ms" in html.read_text()
-    assert Page(html.read_text()).text.count("misses") >= 2
+    a_run(store)
+    findings = collect(store, Objective(latency_ms=300))
+    assert headline(findings).claim == "No run says yet what a million predictions cost"
+    html, markdown = write_report(findings, tmp_path / "report")
+    for text in (Page(html.read_text()).text, markdown.read_text()):
+        first, _, _ = text.partition("How the figures are computed")
+        assert "pulumi config set --path shapebench:load.latencyMs 300 --stack 8cpu-16gb" in first
+        assert "pulumi up --stack 8cpu-16gb" in first
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(mixed):
@@ -175,8 +204,8 @@ def test_the_page_fetches_nothing_and_runs_nothing(mixed):
 def test_every_drawing_has_a_name_and_takes_the_pages_colours(mixed):
     _, html, _ = mixed
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    # Four that compare the ranked runs, one for each of three valid variants, and five for each of four runs.
-    assert len(drawings) == 4 + 3 + 5 * 4
+    # Three that compare the ranked runs, their bills, one for each of three valid variants, and five for each run.
+    assert len(drawings) == 3 + 1 + 3 + 5 * 5
     for drawing in drawings:
         assert re.match(r'<svg role="img" aria-label="[^"]{20,}" viewBox="0 0 440 \d+">', drawing)
         colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawing))
@@ -272,10 +301,10 @@ def test_a_store_of_local_runs_is_called_a_rehearsal_and_says_what_it_does_not_s
     assert "random weights" in " ".join(top.caveats)
 
 
-def test_a_single_run_is_not_called_the_cheapest(tmp_path):
+def test_a_single_variant_is_not_called_the_cheapest(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
-    a_run(store)
-    assert headline(collect(store, ASKED)).claim == "One variant so far: 8cpu-16gb"
+    a_search(store)
+    assert "lowest" not in headline(collect(store, ASKED)).detail
 
 
 def test_invalid_runs_alone_give_no_claim(tmp_path):
@@ -283,7 +312,8 @@ def test_invalid_runs_alone_give_no_claim(tmp_path):
     a_run(store, validity=Validity(verdict="invalid", reasons=("all requests failed",)))
     findings = collect(store, ASKED)
     assert findings.ranked == ()
-    assert headline(findings).claim == "No run can be ranked yet"
+    assert headline(findings).claim == "No run says yet what a million predictions cost"
+    assert headline(findings).detail == "The only run is invalid; the reasons are below."
     html, _ = rendered(store, tmp_path / "report")
     assert "all requests failed" in html
 
@@ -373,15 +403,6 @@ def test_neighbouring_windows_of_the_heat_map_that_look_alike_are_drawn_as_one(s
     [run] = collect(store, ASKED).runs
     stretches = run.series.heat[["start_s", "end_s", "shade"]].itertuples(index=False)
     assert [tuple(each) for each in stretches] == [(0, 20, 4), (20, 30, 4), (40, 60, 4)]
-
-
-def test_the_front_of_cost_and_latency_is_drawn_and_described(mixed):
-    findings, html, markdown = mixed
-    on = [each.label for each in findings.verdict.ranking]
-    assert f"No variant is both cheaper and faster than {on[0]}" in html
-    row = next(line for line in markdown.splitlines() if line.startswith("| 8cpu-16gb | best"))
-    assert "| on the front |" in row
-    assert Page(html).text.count("on the front") >= 2
 
 
 def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):

@@ -2,12 +2,13 @@ import re
 
 import pytest
 
-from analysis.objective import Objective
+from analysis.objective import Asked
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.report.seed import EXPERIMENTS, differences, experiments, seed_claims, seed_table
 from analysis.results.manifest import Replica, Validity
-from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
+from analysis.verdict.at_one_load import cheapest
+from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 
@@ -23,7 +24,7 @@ def a_run(store, server=FAST, load=SEED, serving=None, **changes):
 
 
 def findings_of(store):
-    return collect(store, Objective(errors=0.05))
+    return collect(store, Asked())
 
 
 def row_of(store, label):
@@ -33,7 +34,13 @@ def row_of(store, label):
 
 
 def claim_of(store, beginning):
-    return next(each for each in seed_claims(findings_of(store).verdict) if each.claim.startswith(beginning))
+    """The claim, judged by the closed loops."""
+    return next(each for each in claims_of(store) if each.claim.startswith(beginning))
+
+
+def claims_of(store):
+    reproduction = findings_of(store).reproduction
+    return seed_claims(reproduction, cheapest(reproduction))
 
 
 def test_there_are_twelve_experiments_and_three_with_batching_under_their_own_labels():
@@ -159,9 +166,27 @@ def test_the_published_best_is_confirmed_only_among_all_twelve(store):
 
 
 def test_all_published_claims_are_there_and_those_not_examined_are_undecided(store):
-    claims = seed_claims(findings_of(store).verdict)
+    claims = claims_of(store)
     assert len(claims) == 6
     assert [each.finding for each in claims[-2:]] == ["undecided", "undecided"]
+
+
+def test_the_claims_are_judged_at_the_load_of_the_experiment_and_beside_it_at_capacity(store, tmp_path):
+    """Quicker in the closed loop, and the other way round at capacity."""
+    dear = {"stack": "4cpu-8gb", "machine_type": "e2-custom-4-8192", "nodes": 4}
+    for server, rps, shape in ((FAST, 30, {}), (SLOW, 60, dear)):
+        run = a_run(store, server, **shape)
+        searched, rows = make_search(rps, **shape)
+        write_run(store, searched.model_copy(update={"serving": run.serving}), rows)
+    assert claim_of(store, "Fewer and larger").finding == "confirmed"
+    verdict = findings_of(store).verdict
+    best = [each.label for each in verdict.best]
+    at_capacity = {each.claim: each.finding for each in seed_claims(verdict.ranking, best)}
+    assert at_capacity["Fewer and larger machines are better"] == "refuted"
+    for path in write_report(findings_of(store), tmp_path / "report", seed=True):
+        text = path.read_text()
+        assert "better on the larger machines and 0 certainly worse" in text
+        assert "0 of 1 figures (cost of each pair) are certainly better on the larger machines and 1 certainly" in text
 
 
 def test_both_reports_compare_with_the_experiment_only_with_the_option(store, tmp_path):

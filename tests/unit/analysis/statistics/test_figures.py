@@ -5,7 +5,7 @@ import pytest
 
 from analysis.formatting import number
 from analysis.results.columns import read_columns
-from analysis.statistics.figures import Better, Figure, Measured, Shown, declared
+from analysis.statistics.figures import Figure, Measured, Shown, declared
 from analysis.statistics.summary import FIGURES, RunSummary, figures, summary_of
 from bench.stores.synthetic import make_manifest, write_run
 from stacks.load_profiles import PROFILES
@@ -25,7 +25,7 @@ def test_every_number_of_a_summary_is_a_declared_figure(run):
     assert plain.keys() - others == FIGURES.keys()
 
 
-@pytest.mark.parametrize("shown", [Shown.RUNS, Shown.REPORT, Shown.RUN, Shown.OUTPUT, Shown.REPEATS, Shown.RANKING])
+@pytest.mark.parametrize("shown", [Shown.RUNS, Shown.REPORT, Shown.RUN, Shown.OUTPUT, Shown.REPEATS])
 def test_a_table_has_the_figures_that_are_declared_for_it(run, shown):
     summary = summary_of(*run)
     assert [each.name for each in figures(shown)] == [name for name, each in FIGURES.items() if shown in each.shown]
@@ -34,20 +34,10 @@ def test_a_table_has_the_figures_that_are_declared_for_it(run, shown):
     assert len(set(titles)) == len(titles) > 0
 
 
-def test_variants_are_ranked_by_figures_with_a_direction():
-    assert {each.name: each.better for each in figures(Shown.RANKING)} == {
-        "usd_per_million_good": Better.less,
-        "goodput_rps": Better.more,
-        "p99_ms": Better.less,
-    }
-
-
 def test_a_new_figure_is_one_declaration(run):
     @dataclass(frozen=True)
     class Longer(RunSummary):
-        p999_ms: Annotated[
-            float | None, Figure("p99.9", "ms", number, Better.less, formula=lambda run: run.response_ms(0.999))
-        ]
+        p999_ms: Annotated[float | None, Figure("p99.9", "ms", number, formula=lambda run: run.response_ms(0.999))]
 
     *_, added = declared(Longer)
     assert (added.name, added.title, added.label) == ("p999_ms", "p99.9, ms", "p99.9, ms")

@@ -49,12 +49,5 @@ def test_a_run_without_an_upper_bound_leaves_the_word_to_what_runs_differ_by():
     assert math.isfinite(over_repeats([unbounded, known_to(0.01, 110), known_to(0.01, 105)]).high)
 
 
-def test_a_run_with_nothing_good_keeps_the_mean_from_being_called_certain():
-    found = over_repeats([Estimate(0, 0, 0.1), known_to(0.05)])
-    assert found.value == 50
-    assert found.low == 0
-    assert found.high > 100
-
-
 def test_no_bound_is_null_in_json():
     assert Estimate(1.0, 0.5, math.inf).to_dict() == {"value": 1.0, "low": 0.5, "high": None}

@@ -1,13 +1,15 @@
-"""Variants with figures that the tests choose."""
+"""Runs and variants with figures that the tests choose."""
 
 import math
 from typing import Any
 
 import pytest
 
+from analysis.capacity.evidence import Basis, Evidence, NoEvidence
 from analysis.statistics.estimate import Estimate
-from analysis.verdict.ranking import Limit, Ranked
+from analysis.verdict.at_one_load import AtOneLoad
 from analysis.verdict.variants import Variant
+from analysis.verdict.verdict import Judged
 from bench.stores.synthetic import make_manifest
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
@@ -26,35 +28,50 @@ def known_to(value: float, share: float) -> Estimate:
     return Estimate(value, value * math.exp(-share), value * math.exp(share))
 
 
-def manifest(stack: str = "8cpu-16gb", load: str = "smoke", **serving: Any):
+def manifest(stack: str = "8cpu-16gb", load: str = "smoke", deployment: int | None = None, **serving: Any):
     """A run of a stack with other settings of what serves."""
     made = make_manifest(PROFILES[load], stack, *SHAPES[stack])
-    return made.model_copy(update={"serving": made.serving.model_copy(update=serving)})
+    changes = {
+        "serving": made.serving.model_copy(update=serving),
+        "deployment": None if deployment is None else f"d{deployment:011x}",
+    }
+    return made.model_copy(update=changes)
 
 
-def ranked(
+def searched(rps: float, stack: str = "8cpu-16gb", deployment: int | None = None, sure: float = 0.01, **serving: Any):
+    """A run that searched for the capacity and knows it to a share."""
+    run = manifest(stack, "capacity", deployment, **serving)
+    found = known_to(rps, sure)
+    return Judged(run, (), Evidence(run.run_id, Basis.search, rps, found.low, found.high))
+
+
+def bounded(low: float = 0.0, high: float = math.inf, stack: str = "8cpu-16gb", load: str = "open", **serving: Any):
+    """A run that bounds the capacity."""
+    run = manifest(stack, load, **serving)
+    basis = Basis.search if load == "capacity" else Basis.open_loop
+    return Judged(run, (), Evidence(run.run_id, basis, None, low, high))
+
+
+def silent(stack: str = "8cpu-16gb", load: Any = "seed", **changes: Any):
+    """A valid run that says nothing about the capacity."""
+    changes |= {} if isinstance(load, str) else {"load": load}
+    run = manifest(stack, load if isinstance(load, str) else "seed").model_copy(update=changes)
+    return Judged(run, (), NoEvidence(run.run_id, "a closed loop that did not saturate says nothing about capacity"))
+
+
+def at_load(
     label: str = "8cpu-16gb",
     goodput: float = 50,
     sure: float = 0.02,
     *,
     p99: Estimate | None = None,
-    errors: Estimate | None = None,
     usd_hourly: float = 0.6,
     runs: int = 3,
     **settings: Any,
-) -> Ranked:
-    """A variant with a goodput known to a share, judged by a p99 of 400 ms and 0.1 % errors."""
-    p99 = p99 or known_to(300, 0.02)
-    errors = errors or Estimate(0, 0, 0.01)
+) -> AtOneLoad:
+    """A variant at one load, with a goodput known to a share."""
     run = manifest(settings.pop("stack", "8cpu-16gb"), **settings)
-    return Ranked(
-        variant=Variant(label, (run,) * runs),
-        requests=1000 * runs,
-        goodput_rps=known_to(goodput, sure),
-        p99_ms=p99,
-        usd_hourly=usd_hourly,
-        limits=(Limit("p99", "ms", 400, p99), Limit("errors", "%", 0.1, errors)),
-    )
+    return AtOneLoad(Variant(label, (run,) * runs), known_to(goodput, sure), p99 or known_to(300, 0.02), usd_hourly)
 
 
 @pytest.fixture(scope="session", name="known_to")
@@ -67,9 +84,24 @@ def _manifest():
     return manifest
 
 
-@pytest.fixture(scope="session", name="ranked")
-def _ranked():
-    return ranked
+@pytest.fixture(scope="session", name="searched")
+def _searched():
+    return searched
+
+
+@pytest.fixture(scope="session", name="bounded")
+def _bounded():
+    return bounded
+
+
+@pytest.fixture(scope="session", name="silent")
+def _silent():
+    return silent
+
+
+@pytest.fixture(scope="session", name="at_load")
+def _at_load():
+    return at_load
 
 
 @pytest.fixture(scope="session", name="batching")

@@ -39,23 +39,22 @@ def test_every_setting_makes_another_variant(manifest, batching):
     }  # fmt: skip
 
 
+def test_the_load_is_no_condition_since_every_load_says_something_of_the_same_capacity(manifest):
+    [variant], excluded = comparable([manifest(load="capacity"), manifest(load="open")])
+    assert len(variant.manifests) == 2
+    assert excluded == ()
+
+
 def test_threads_for_grpc_are_a_quota_and_make_no_other_variant(manifest):
     [variant], _ = comparable([manifest(grpc_threads=1024), manifest(grpc_threads=4096)])
     assert len(variant.manifests) == 2
 
 
-def test_only_runs_under_the_same_load_compare_and_the_others_are_excluded_with_a_reason(manifest):
-    variants, excluded = comparable([manifest(load="seed"), manifest("2cpu-4gb", load="seed"), manifest(load="smoke")])
-    assert [variant.label for variant in variants] == ["8cpu-16gb", "2cpu-4gb"]
-    [(_, (why,))] = excluded
-    assert why.endswith("run both under one load")
-    assert "users 150" in why
-    assert "users 4" in why
-
-
 def test_of_equally_many_the_newest_are_compared(manifest):
-    variants, _ = comparable([manifest(load="seed"), manifest(load="smoke")])
-    assert variants[0].newest.load.users == 4
+    older, newer = manifest(), manifest().model_copy(update={"platform": "kubernetes"})
+    variants, [(left, _)] = comparable([older, newer])
+    assert variants[0].newest == newer
+    assert left == older
 
 
 def test_this_machine_never_compares_with_a_cluster(manifest):

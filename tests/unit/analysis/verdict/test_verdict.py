@@ -1,128 +1,165 @@
 from datetime import timedelta
 
-import numpy as np
 import pytest
 
-from analysis.objective import Objective
+from analysis.objective import Asked, Objective
 from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
-from analysis.verdict.ranking import Meets
-from analysis.verdict.text import paragraph
-from analysis.verdict.verdict import read_verdict
-from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from analysis.verdict.capacity import Meets
+from analysis.verdict.text import claim, paragraph
+from analysis.verdict.verdict import read_verdict, verdict_of
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import ClosedLoop
 
 LOAD = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)
 SHAPES = {"2cpu-4gb": ("e2-custom-2-4096", 8), "8cpu-16gb": ("e2-custom-8-16384", 2)}
-OBJECTIVE = Objective(latency_ms=600, errors=0.01)
+ASKED = Objective(latency_ms=500)
 
 
-def add(store, stack="8cpu-16gb", capacity_rps=60.0, load=LOAD, seed=1, error_share=0.0, **changes):
-    """A run of a server that answers so many requests a second, within 20 users' reach."""
+def search(store, rps=60.0, stack="8cpu-16gb", seed=1, **changes):
+    """A search on a deployment of its own."""
     at = STARTED_AT + timedelta(minutes=seed)
-    manifest = make_manifest(load, stack, *SHAPES[stack], started_at=at, **changes)
-    server = Server(capacity_rps=capacity_rps, service_ms=20, error_share=error_share)
-    return write_run(store, manifest, make_rows(load, server, seed=seed))
+    machine_type, nodes = SHAPES[stack]
+    fields = {"stack": stack, "machine_type": machine_type, "nodes": nodes, "deployment": f"d{seed:011x}"}
+    return write_run(store, *make_search(rps, seed, started_at=at, **fields | changes))
+
+
+def idle(store, stack="8cpu-16gb", **changes):
+    manifest = make_manifest(LOAD, stack, *SHAPES[stack], **changes)
+    return write_run(store, manifest, make_rows(LOAD, Server(capacity_rps=1000, service_ms=20)))
 
 
 @pytest.fixture(scope="module")
 def verdict(tmp_path_factory):
-    """Three runs each of a good and of a dearer variant, one invalid run, one under another load."""
+    """Three searches each of a good and of a dearer variant, an invalid run, and a closed loop."""
     store = ResultsStore(str(tmp_path_factory.mktemp("verdict") / "results"))
     for seed in (1, 2, 3):
-        add(store, seed=seed)
-        add(store, "2cpu-4gb", 45, seed=10 + seed)
-    add(store, seed=20, validity=Validity(verdict="invalid", reasons=("the generator was the bottleneck",)))
-    add(store, seed=21, load=LOAD.model_copy(update={"users": 10}))
-    return read_verdict(store, OBJECTIVE)
+        search(store, 60 + seed, seed=seed)
+        search(store, 30 + seed, "2cpu-4gb", seed=10 + seed)
+    search(store, validity=Validity(verdict="invalid", reasons=("the generator was the bottleneck",)))
+    idle(store)
+    return read_verdict(store, Asked())
 
 
-def test_repeats_are_pooled_and_the_cheapest_is_best(verdict):
-    assert [(each.label, each.runs) for each in verdict.ranking] == [("8cpu-16gb", 3), ("2cpu-4gb", 3)]
+def test_the_objective_is_that_of_the_searches(verdict):
+    assert (verdict.objective.quantile, verdict.objective.latency_ms, verdict.objective.errors) == (0.99, 500, 0.001)
+
+
+def test_searches_are_averaged_and_the_cheapest_is_best(verdict):
+    assert [(each.label, each.runs, each.capacity.deployments) for each in verdict.ranking] == [
+        ("8cpu-16gb", 3, 3),
+        ("2cpu-4gb", 3, 3),
+    ]
     assert [each.label for each in verdict.best] == ["8cpu-16gb"]
     assert verdict.outcome is Meets.yes
-    assert verdict.ranking[0].goodput_rps.value == pytest.approx(60, rel=0.02)
+    assert verdict.ranking[0].capacity.rps.value == pytest.approx(62, rel=0.08)
 
 
-def test_invalid_runs_and_those_of_another_load_are_excluded_with_their_reasons(verdict):
-    reasons = [reason for _, why in verdict.excluded for reason in why]
-    assert reasons[0] == "the generator was the bottleneck"
-    assert "run both under one load" in reasons[1]
-    assert len(reasons) == 2
+def test_invalid_runs_and_runs_without_evidence_are_excluded_with_their_reasons(verdict):
+    [(_, (invalid,)), (_, (closed,))] = verdict.excluded
+    assert invalid == "the generator was the bottleneck"
+    assert "says nothing about" in closed
 
 
-def test_the_paragraph_has_the_figures_and_the_number_of_excluded_runs(verdict):
-    text = paragraph(verdict)
-    best, second = verdict.ranking
+def test_the_paragraph_begins_with_the_cost_and_says_what_it_rests_on(verdict):
+    text, best = paragraph(verdict), verdict.ranking[0]
+    cost, rps = best.usd_per_million, best.capacity.rps
     assert text.startswith(
-        "For the lowest cost per million good predictions with a p99 of at most 600 ms and at most 1 % errors"
+        "With p99 within 500 ms and at most 0.1 % failed, a million predictions cost"
+        f" {cost.value:.2f} ({cost.low:.2f} to {cost.high:.2f}) USD on 8cpu-16gb, certainly the lowest of 2 variants,"
+        f" at its capacity of {rps.value:.1f} ({rps.low:.1f} to {rps.high:.1f}) requests per second."
     )
-    assert f"8cpu-16gb is best: {best.usd_per_million.value:.2f} (" in text
-    assert f"{best.goodput_rps.value:.1f} (" in text
-    dearer = (second.usd_per_million.value / best.usd_per_million.value - 1) * 100
-    assert f"2cpu-4gb, {dearer:.1f} (" in text
+    more = verdict.ranking[1].standing.at_most_more * 100
+    assert f"Choosing the runner-up, 2cpu-4gb, costs at most {more:.1f} % more than the best." in text
+    assert "This rests on 6 runs of 6 deployments." in text
     assert "2 runs are not ranked" in text
+    assert "assumption" not in text
+    assert claim(verdict).startswith(f"A million predictions cost {cost.value:.2f} (")
 
 
-def test_equal_variants_are_tied_and_the_paragraph_says_what_would_tell_them_apart(store):
-    rng = np.random.default_rng(1)
-    for seed in range(3):
-        add(store, capacity_rps=60 * np.exp(rng.normal(0, 0.03)), seed=seed)
-        manifest = make_manifest(LOAD, "8cpu-16gb", *SHAPES["8cpu-16gb"])
-        serving = manifest.serving.model_copy(update={"inter_op": 8})
-        add(store, capacity_rps=60 * np.exp(rng.normal(0, 0.03)), seed=10 + seed, serving=serving)
-    verdict = read_verdict(store, OBJECTIVE)
-    assert len(verdict.best) == 2
+def test_what_may_be_as_good_is_named_with_what_choosing_the_first_costs_at_most(searched):
+    runs = [searched(rps, stack, at) for stack, rps in (("8cpu-16gb", 60), ("4cpu-8gb", 60.5)) for at in range(4)]
+    verdict = verdict_of(runs, ASKED)
+    first = verdict.ranking[0]
+    assert "4cpu-8gb may be as good" in paragraph(verdict)
+    assert f"Choosing 8cpu-16gb costs at most {first.standing.at_most_more * 100:.1f} % more" in paragraph(verdict)
+    assert "Less than 5 % does not matter, so choose 8cpu-16gb." in paragraph(verdict)
+    assert "4cpu-8gb may be as good" in claim(verdict)
+
+
+def test_what_is_assumed_of_deployments_is_said(searched):
+    text = paragraph(verdict_of([searched(60)], ASKED))
+    assert "How much deployments differ is in part an assumption (3.0 %)" in text
+    assert "This rests on 1 run of 1 deployment." in text
+    assert "of 1 variants" not in text
+
+
+def test_only_bounds_are_said_as_bounds(searched, bounded):
+    verdict = verdict_of([searched(60), bounded(low=30, inter_op=8)], ASKED)
     text = paragraph(verdict)
-    assert "are tied" in text
-    assert "more run" in text or "take either" in text
+    assert "may cost any amount more than the best, of which only bounds are known" in text
+    assert verdict.next[0].why == "Only bounds of the capacity of 8cpu-16gb · interop8 are known; search for it."
 
 
-def test_where_no_variant_meets_the_objective_the_paragraph_says_by_how_much(store):
-    add(store)
-    verdict = read_verdict(store, Objective(latency_ms=50, errors=0.01))
+def test_where_no_variant_meets_the_objective_the_paragraph_says_so(bounded):
+    verdict = verdict_of([bounded(high=0.4, load="capacity")], ASKED)
     assert verdict.outcome is Meets.no
     assert verdict.best == ()
-    assert "No variant gives" in paragraph(verdict)
-    assert "the limit is 50" in paragraph(verdict)
+    assert "No variant gives the lowest cost per million predictions with p99 within 500 ms" in paragraph(verdict)
+    assert "Not even the lowest rate that was tried on 8cpu-16gb keeps the objective." in paragraph(verdict)
+    assert claim(verdict) == "No variant meets the objective"
 
 
-def test_where_the_data_cannot_tell_the_paragraph_says_how_many_runs_would(store):
-    add(store)
-    p99_ms = read_verdict(store, OBJECTIVE).ranking[0].p99_ms.value
-    verdict = read_verdict(store, Objective(latency_ms=round(p99_ms * 1.002, 3), errors=0.01))
+def test_where_no_rate_certainly_keeps_the_objective_the_data_cannot_tell(bounded):
+    verdict = verdict_of([bounded(high=40)], ASKED)
     assert verdict.outcome is Meets.unsure
-    assert "cannot tell" in paragraph(verdict)
-    assert "more runs of it would settle that" in paragraph(verdict) or "too close" in paragraph(verdict)
+    assert "The data cannot tell which variant has the lowest cost" in paragraph(verdict)
 
 
-def test_no_error_among_few_requests_does_not_prove_few_errors(store):
-    add(store)
-    verdict = read_verdict(store, Objective(latency_ms=600, errors=0.0001))
-    assert verdict.ranking[0].meets is Meets.unsure
-    assert "errors are 0.00 (0.00 to" in paragraph(verdict)
-    assert "more runs of it would settle that" in paragraph(verdict)
+def test_a_budget_is_a_limit_of_the_price_and_the_paragraph_speaks_of_capacity(searched):
+    budget = Objective(latency_ms=500, budget_usd_730h=420)
+    text = paragraph(verdict_of([searched(60, "8cpu-16gb"), searched(90, "8cpu-64gb")], budget))
+    assert text.startswith("With p99 within 500 ms and at most 0.1 % failed, 8cpu-16gb has a capacity of 60.0 (")
+    assert "within 420.00 USD per 730 h" in text
+    assert "The price of 8cpu-64gb is over the budget." in text
 
 
-def test_of_a_single_run_the_paragraph_says_what_it_cannot_show(store):
-    add(store)
-    assert "repeat it at least twice" in paragraph(read_verdict(store, OBJECTIVE))
-
-
-def test_a_run_without_a_price_or_a_good_answer_is_not_ranked(store, table, row):
-    unpriced = make_manifest(LOAD).cost.model_copy(update={"hourly": None})
-    add(store, cost=unpriced)
-    write_run(store, make_manifest(LOAD), table([row(second, ok=False) for second in range(9)]))
-    verdict = read_verdict(store, OBJECTIVE)
+def test_runs_that_say_nothing_are_not_ranked_and_the_paragraph_says_what_to_run(store):
+    idle(store)
+    verdict = read_verdict(store, ASKED)
     assert verdict.ranking == ()
-    assert [reasons for _, reasons in verdict.excluded] == [
-        ("a line item has no price, so its cost is not known",),
-        ("its hold has no good answer, so it has no latency or no cost",),
-    ]
-    assert "no valid run" in paragraph(verdict)
     assert verdict.outcome is Meets.unsure
+    text = paragraph(verdict)
+    assert text.startswith(
+        "No run says what the capacity of a variant with p99 within 500 ms and at most 0.1 % failed is"
+    )
+    assert claim(verdict) == "No run says yet what a million predictions cost"
+
+
+def test_without_a_latency_limit_the_paragraph_asks_for_one(store):
+    idle(store)
+    verdict = read_verdict(store, Asked())
+    assert verdict.ranking == verdict.next == ()
+    assert "give one, such as --p99 400ms" in paragraph(verdict)
+
+
+def test_a_run_without_a_price_is_not_ranked(store):
+    unpriced = make_manifest(LOAD).cost.model_copy(update={"hourly": None})
+    search(store, cost=unpriced)
+    verdict = read_verdict(store, ASKED)
+    assert verdict.ranking == ()
+    assert [reasons for _, reasons in verdict.excluded] == [("a line item has no price, so its cost is not known",)]
+
+
+def test_runs_on_this_machine_are_a_rehearsal_unless_a_cluster_ran_too(searched, silent):
+    local = searched(60)
+    local = type(local)(local.manifest.model_copy(update={"platform": "local"}), (), local.said)
+    assert verdict_of([local], ASKED).is_rehearsal
+    assert verdict_of([silent(platform="local")], ASKED).is_rehearsal
+    assert not verdict_of([local, searched(50)], ASKED).is_rehearsal
+    assert not verdict_of([], ASKED).is_rehearsal
 
 
 def test_the_same_store_gives_the_same_verdict_twice(store):
-    add(store)
-    assert read_verdict(store, OBJECTIVE) == read_verdict(store, OBJECTIVE)
+    search(store)
+    assert read_verdict(store, ASKED) == read_verdict(store, ASKED)

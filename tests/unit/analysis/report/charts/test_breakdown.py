@@ -3,24 +3,22 @@
 import pytest
 
 from analysis.formatting import money, number
-from analysis.objective import Objective
+from analysis.objective import Asked
 from analysis.pricing.stack_cost import serving_cost
 from analysis.report.charts.breakdown import cost_by_item, cost_chart, cost_table
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.verdict.verdict import read_verdict
-from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import PROFILES
+from bench.stores.synthetic import make_search, write_run
 
-SMOKE = PROFILES["smoke"]
-ASKED = Objective(errors=0.05)
+ASKED = Asked()
 
 
 @pytest.fixture
 def two(store):
     """Eight small nodes and two large ones, as quick as each other."""
     for stack, machine_type, nodes in (("2cpu-4gb", "e2-custom-2-4096", 8), ("8cpu-16gb", "e2-custom-8-16384", 2)):
-        write_run(store, make_manifest(SMOKE, stack, machine_type, nodes), make_rows(SMOKE, Server(40, 20)))
+        write_run(store, *make_search(40, stack=stack, machine_type=machine_type, nodes=nodes))
     return store
 
 
@@ -54,9 +52,9 @@ def test_every_part_is_a_bar_on_the_page_and_a_number_in_both_reports(two, tmp_p
 
 def test_items_beyond_the_colours_share_a_bar_and_have_columns_of_their_own(store):
     for nodes in (2, 4):
-        manifest = make_manifest(SMOKE, f"n{nodes}", nodes=nodes)
+        manifest, rows = make_search(40, stack=f"n{nodes}", nodes=nodes)
         cost = serving_cost(manifest.shape, "us-central1")
-        write_run(store, manifest.model_copy(update={"cost": cost}), make_rows(SMOKE, Server(40, 20)))
+        write_run(store, manifest.model_copy(update={"cost": cost}), rows)
     ranking = read_verdict(store, ASKED).ranking
     costs, drawing = cost_by_item(ranking), str(cost_chart(ranking).svg)
     assert len(costs.columns) == len(cost.line_items) > 4
@@ -66,7 +64,7 @@ def test_items_beyond_the_colours_share_a_bar_and_have_columns_of_their_own(stor
 
 
 def test_one_variant_has_no_breakdown(store, tmp_path):
-    write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(40, 20)))
+    write_run(store, *make_search(40))
     html, markdown = write_report(collect(store, ASKED), tmp_path / "report")
     assert "Cost by line item" not in html.read_text()
     assert "by line item" not in markdown.read_text()

@@ -5,23 +5,27 @@ import re
 import numpy as np
 import pytest
 
-from analysis.objective import Objective
+from analysis.objective import Asked
+from analysis.planning.balancing import Balancer
 from analysis.planning.service import Service, spread_of
 from analysis.planning.simulation import Fleet
 from analysis.report.charts.growth import growths
 from analysis.report.collect import collect
 from analysis.report.render import write_report
 from analysis.results.manifest import Validity
-from bench.stores.simulated_runs import capacity_run, closed_loop_run, cores_of_its_own
+from bench.fleets.searches import searched_run
+from bench.fleets.truth import Server, lognormal
+from bench.stores.simulated_runs import closed_loop_run, cores_of_its_own
 from bench.stores.synthetic import make_manifest, write_run
 from stacks.load_profiles import PROFILES, ClosedLoop
 
 # Two replicas of two threads of 80 ms: 50 requests a second at most.
 SERVICE = Service(80, spread_of(np.random.default_rng(3).lognormal(0, 0.2, 50_000)), cores_of_its_own(2))
-FLEET = Fleet(2, SERVICE, "random")
+RANDOM = Balancer("random")
+FLEET = Fleet(2, SERVICE, RANDOM)
 BUSY = ClosedLoop(users=40, spawn_rate_per_s=1, wait_s=0.5, warmup_s=10, duration_s=90)
 IDLE = ClosedLoop(users=4, spawn_rate_per_s=2, wait_s=1, warmup_s=0, duration_s=60)
-ASKED = Objective(errors=0.05)
+ASKED = Asked()
 
 
 def grown(store):
@@ -34,7 +38,7 @@ def test_the_law_of_a_loaded_server_has_its_error_and_its_limit(store, run):
     if run == "closed":
         closed_loop_run(store, FLEET, BUSY, seed=4)
     else:
-        capacity_run(store, FLEET, 300, seed=4)
+        searched_run(store, Server(2, lognormal(80, 0.2)), 2, 300, seed=4)
     [growth] = grown(store)
     error, limit = map(
         float, re.search(r"Throughput error ([\d.]+) % .* limit by the law: ([\d.]+)/s\.", growth.law).groups()
@@ -63,7 +67,7 @@ def test_the_law_is_drawn_without_corners(store, runs):
     if "closed" in runs:
         closed_loop_run(store, FLEET, BUSY, seed=4)
     if "search" in runs:
-        capacity_run(store, FLEET, 300, seed=4)
+        searched_run(store, Server(2, lognormal(80, 0.2)), 2, 300, seed=4)
     [growth] = grown(store)
     turns = corners(str(growth.drawing))
     assert len(turns) > 50
@@ -94,7 +98,7 @@ def test_with_too_few_levels_no_law_is_fitted_and_more_runs_are_suggested(store,
 
 def test_a_law_with_a_large_error_has_no_limit(store):
     # Ten times slower under the lightest load than under the others: no law of queueing is like that.
-    cold = Fleet(2, Service(800, SERVICE.spread, cores_of_its_own(2)), "random")
+    cold = Fleet(2, Service(800, SERVICE.spread, cores_of_its_own(2)), RANDOM)
     closed_loop_run(
         store, cold, ClosedLoop(users=2, spawn_rate_per_s=1000, wait_s=0, warmup_s=0, duration_s=30), seed=1
     )

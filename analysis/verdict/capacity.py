@@ -1,0 +1,100 @@
+"""The capacity of each variant, from what its runs say: the mean of its searches over deployments, and bounds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from analysis.capacity.evidence import Evidence
+from analysis.results.manifest import Manifest
+from analysis.statistics.deployments import PRIOR_DEGREES, PRIOR_SD, Effects, Mean, Observation, fit_effects
+from analysis.statistics.estimate import Bounds, Estimate, Z, student_t
+
+# A run that does not say which deployment answered it is of the one deployment that its variant had.
+_UNKNOWN = "unknown"
+
+# One run, and what it says.
+Told = tuple[Manifest, Evidence]
+
+
+class Meets(StrEnum):
+    """Whether a variant meets the objective at any rate, in the order of the ranking."""
+
+    yes = "yes"
+    unsure = "unsure"
+    no = "no"
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The capacity of a variant in requests per second; `mean` is that of its searches, None without any."""
+
+    rps: Estimate | Bounds
+    mean: Mean | None
+    meets: Meets
+    deployments: int
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def runs(self) -> int:
+        return len(self.evidence)
+
+
+def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity], Effects | None]:
+    """By variant, from all of its runs that say something; and what the searches say of deployments, if there are any.
+
+    How much deployments and runs differ is estimated from all variants together.
+    """
+    observations = [
+        _observation(variant, manifest, evidence, evidence.value_rps)
+        for variant, runs in told.items()
+        for manifest, evidence in runs
+        if _is_value(evidence) and evidence.value_rps
+    ]
+    effects = fit_effects(observations) if observations else None
+    return {variant: _capacity(runs, effects, variant) for variant, runs in told.items()}, effects
+
+
+def _capacity(runs: Sequence[Told], effects: Effects | None, variant: str) -> Capacity:
+    mean = effects.means.get(variant) if effects else None
+    bounds = _bounds([evidence for _, evidence in runs if not _is_value(evidence)], effects)
+    rps = _clipped(mean.estimate, bounds) if mean else bounds
+    deployments = {manifest.deployment or _UNKNOWN for manifest, _ in runs}
+    return Capacity(rps, mean, _meets(runs), len(deployments), tuple(evidence for _, evidence in runs))
+
+
+def _is_value(evidence: Evidence) -> bool:
+    """Whether a search has a value with both bounds; with one of them it is a bound."""
+    return evidence.value_rps is not None and evidence.low_rps > 0 and math.isfinite(evidence.high_rps)
+
+
+def _observation(variant: str, manifest: Manifest, evidence: Evidence, value_rps: float) -> Observation:
+    half_width = math.log(evidence.high_rps / evidence.low_rps) / 2
+    return Observation(variant, manifest.deployment or _UNKNOWN, math.log(value_rps), half_width / Z)
+
+
+def _bounds(evidence: Sequence[Evidence], effects: Effects | None) -> Bounds:
+    """Bounds of the mean over deployments: those of single deployments, less how much deployments differ."""
+    margin = math.exp(student_t(PRIOR_DEGREES) * (effects.deployment_sd if effects else PRIOR_SD))
+    low = max((each.low_rps for each in evidence), default=0.0) / margin
+    high = min((each.high_rps for each in evidence), default=math.inf) * margin
+    # Bounds of two deployments that contradict each other bound nothing between them.
+    return Bounds(min(low, high), max(low, high))
+
+
+def _clipped(estimate: Estimate, bounds: Bounds) -> Estimate:
+    """A narrower interval where a run bounds it; no bound goes beyond the value."""
+    low = min(estimate.value, max(estimate.low, bounds.low))
+    return Estimate(estimate.value, low, max(estimate.value, min(estimate.high, bounds.high)))
+
+
+def _meets(runs: Sequence[Told]) -> Meets:
+    """Yes if some rate certainly keeps the objective; no if not even the lowest rate that a search tries does."""
+    if any(evidence.low_rps > 0 for _, evidence in runs):
+        return Meets.yes
+    return Meets.no if any(_fails_at_the_lowest_rate(*run) for run in runs) else Meets.unsure
+
+
+def _fails_at_the_lowest_rate(manifest: Manifest, evidence: Evidence) -> bool:
+    load = manifest.load
+    return load.mode == "capacity" and evidence.high_rps <= load.lowest_rps
