@@ -47,7 +47,7 @@ def fit_capacity(
     for _ in range(3):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
-        near = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps]
+        near = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps] or offered
         fit = _fit(near, share, latency_s, highest_rps)
     return fit
 

@@ -36,7 +36,7 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     poisson = [(each, each.missed(objective)) for each in settled if each.due_s.size]
     shares = [float(missed.mean()) for _, missed in poisson]
     even = bounds_of([each for each in offered if not each.poisson], objective, _CERTAIN)
-    if not shares or min(shares) > share or (max(shares) < share and math.isinf(even.high_rps)):
+    if not shares or min(shares) > share or max(shares) < share:
         bounds = bounds_of(offered, objective)
         return CapacityEstimate(None, bounds.low_rps, bounds.high_rps)
     highest_rps = min(even.high_rps, math.e * max(each.rate_rps for each, _ in poisson))

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import math
 import os
+import random
 import selectors
 import subprocess
 import sys
@@ -22,12 +24,16 @@ _EPOCH_MINUS_MONOTONIC_S = time.time() - time.monotonic()
 
 @dataclass(frozen=True)
 class QueueSettings:
-    """How the server serves. The stall begins `stall_after_s` after the first request arrived; 0 s means no stall."""
+    """How the server serves. Service times are log-normal with the coefficient of variation `service_cv`, or all equal.
+
+    The stall begins `stall_after_s` after the first request arrived; 0 s means no stall.
+    """
 
     workers: int = 1
     service_s: float = 0.0
     stall_after_s: float = 0.0
     stall_s: float = 0.0
+    service_cv: float = 0.0
 
 
 @dataclass
@@ -64,6 +70,7 @@ class _Server:
     def __init__(self, settings: QueueSettings) -> None:
         self._settings = settings
         self._answer = http_answer()
+        self._random = random.Random(1)  # noqa: S311 (a simulation)
         self._queue: Queue | None = None
         self._stalls: list[Stall] = []
         self._took_s: list[float] = []
@@ -74,11 +81,15 @@ class _Server:
             if self._settings.stall_s:
                 self._stalls = [Stall(arrived_s + self._settings.stall_after_s, self._settings.stall_s)]
             self._queue = Queue(self._settings.workers, self._settings.service_s, self._stalls)
-        end_s = self._queue.end_s(arrived_s)
+        end_s = self._queue.end_s(arrived_s, self._service_s())
         if end_s > arrived_s:
             asyncio.get_running_loop().call_at(end_s, self._send, transport, arrived_s)
         else:
             self._send(transport, arrived_s)
+
+    def _service_s(self) -> float:
+        variance = math.log(1 + self._settings.service_cv**2)
+        return self._settings.service_s * self._random.lognormvariate(-variance / 2, math.sqrt(variance))
 
     def log(self) -> str:
         return json.dumps(

@@ -22,10 +22,15 @@ class Queue:
         # When each worker is free, on a clock that stops during stalls.
         self._free = [float("-inf")] * workers
 
-    def end_s(self, arrived_s: float) -> float:
-        """When the request that arrives at `arrived_s` is answered. Call it in order of arrival."""
+    def end_s(self, arrived_s: float, service_s: float | None = None) -> float:
+        """When the request that arrives at `arrived_s` is answered. Call it in order of arrival.
+
+        `service_s` is how long this one takes; None is as long as all.
+        """
         stalled_s = sum(min(max(0.0, arrived_s - stall.began_s), stall.lasts_s) for stall in self._stalls)
-        clock_s = max(arrived_s - stalled_s, heapq.heappop(self._free)) + self._service_s
+        clock_s = max(arrived_s - stalled_s, heapq.heappop(self._free)) + (
+            self._service_s if service_s is None else service_s
+        )
         heapq.heappush(self._free, clock_s)
         for stall in self._stalls:
             if clock_s >= stall.began_s:

@@ -20,7 +20,7 @@ _USUAL_DISPERSION = 4.0
 # At the capacity most requests wait less than this share of the latency limit.
 _USUAL_WAIT = 0.4
 # Fewer steps agree by chance.
-_FEWEST_STEPS = 5
+_FEWEST_STEPS = 8
 # Seeds of the steps of one search.
 _SEEDS = 1000
 
