@@ -4,6 +4,7 @@ The search is the generator's own, on a simulated clock, and its rows are read a
 simulation with Poisson arrivals, by another algorithm.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -16,7 +17,6 @@ from loadtest.generator.capacity.step import Step, Verdict
 from loadtest.generator.loops.arrivals import POISSON
 
 _TRUTH_REQUESTS = 4_000_000
-_FIRST_SEED = 10_000
 # The rate of a server that is just outside the objective, over its capacity.
 _OUTSIDE = 1.01
 _JUDGED = (5, 9)
@@ -26,13 +26,15 @@ def main() -> None:
     parser = argument_parser("search", __doc__)
     parser.add_argument("--seeds", type=int, default=30, help="searches for each server (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=1000, help="steps just above the capacity (default: %(default)s)")
+    parser.add_argument("--first-seed", type=int, default=10_000, help="of the searches (default: %(default)s)")
     arguments = start(parser, ["numpy", "scipy"])
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     figures: list[Figure] = []
     held: list[bool] = []
     with ProcessPoolExecutor() as pool:
-        outside = pool.submit(_certified, arguments.steps)
-        timed = [pool.submit(_took_s, regime, arguments.seeds) for regime in TIMED]
-        graded = [pool.submit(_graded, regime, arguments.seeds) for regime in REGIMES]
+        outside = pool.submit(_certified, arguments.steps, arguments.first_seed)
+        timed = [pool.submit(_took_s, regime, seeds) for regime in TIMED]
+        graded = [pool.submit(_graded, regime, seeds) for regime in REGIMES]
         for regime, grades in zip(REGIMES, graded, strict=True):
             of_regime, within = grades.result()
             progress(f"{regime.name}: {sum(within)} of {len(within)}")
@@ -46,13 +48,13 @@ def main() -> None:
     report("search", figures)
 
 
-def _took_s(regime: SearchRegime, seeds: int) -> float:
-    return float(np.median([_search(regime, seed).took_s for seed in range(seeds)]))
+def _took_s(regime: SearchRegime, seeds: Sequence[int]) -> float:
+    return float(np.median([_search(regime, seed).took_s for seed in seeds]))
 
 
-def _graded(regime: SearchRegime, seeds: int) -> tuple[list[Figure], list[bool]]:
+def _graded(regime: SearchRegime, seeds: Sequence[int]) -> tuple[list[Figure], list[bool]]:
     true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, _TRUTH_REQUESTS)
-    searches = [_search(regime, seed) for seed in range(seeds)]
+    searches = [_search(regime, seed) for seed in seeds]
     found = [search.estimate(regime.objective) for search in searches]
     with_value = [each for each in found if each.value_rps is not None]
     held = [each.low_rps <= true_rps <= each.high_rps for each in found]
@@ -61,7 +63,7 @@ def _graded(regime: SearchRegime, seeds: int) -> tuple[list[Figure], list[bool]]
     name = regime.name
     return [
         Figure(f"{name}: true capacity", true_rps, "1/s"),
-        Figure(f"{name}: found, of {seeds}", len(with_value), "", f">= {seeds}"),
+        Figure(f"{name}: found, of {len(seeds)}", len(with_value), "", f">= {len(seeds)}"),
         Figure(f"{name}: interval holds it", 100 * float(np.mean(held)), "%", ">= 95"),
         Figure(f"{name}: median value, error", 100 * (float(np.median(ratios)) - 1), "%"),
         Figure(f"{name}: standard deviation of values", 100 * float(np.std(np.log(ratios))), "%"),
@@ -71,18 +73,20 @@ def _graded(regime: SearchRegime, seeds: int) -> tuple[list[Figure], list[bool]]
 
 
 def _search(regime: SearchRegime, seed: int) -> SimulatedSearch:
-    return simulated_search(regime.model, regime.plan(_FIRST_SEED + seed), _FIRST_SEED + seed)
+    return simulated_search(regime.model, regime.plan(seed), seed)
 
 
-def _certified(steps: int) -> Figure:
+def _certified(steps: int, first_seed: int) -> Figure:
     """Steps as long as those of a search, at a rate whose misses are just beyond the objective."""
     certified = judged = 0
     for number in _JUDGED:
         regime = REGIMES[number]
         true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, _TRUTH_REQUESTS)
-        longest_s = float(np.median([step.longest_s for step, _ in _search(regime, 0).steps if not step.quick]))
+        longest_s = float(
+            np.median([step.longest_s for step, _ in _search(regime, first_seed).steps if not step.quick])
+        )
         for seed in range(steps // len(_JUDGED)):
-            step = Step(_OUTSIDE * true_rps, POISSON, _FIRST_SEED + seed, longest_s)
+            step = Step(_OUTSIDE * true_rps, POISSON, first_seed + seed, longest_s)
             played = play_step(SimulatedServer(regime.model, seed), regime.plan(seed), step, 0.0)
             certified += played.verdict is Verdict.MEETS
             judged += 1
