@@ -184,8 +184,8 @@ def _bills(findings: Findings) -> Iterator[Section]:
         yield Section(
             "bills",
             "Your traffic",
-            "What each variant costs a month at each load, from the low end of its capacity. `shapebench plan` adds"
-            " headroom, zones and a number of clients.",
+            "What each variant costs a month at each load, by the low end of its capacity. The command shapebench plan"
+            " adds headroom, zones and a number of clients.",
             (bills_chart(offers, most_rps),),
             folds=(Fold("Monthly bill by load", (bills_table(offers, most_rps),)),),
         )
