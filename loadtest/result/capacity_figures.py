@@ -1,6 +1,5 @@
 """The result of a capacity search: the capacity by the rows of its steps, and the figures of each step."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,25 +44,23 @@ def search_reason(load: LoadPlan, totals: dict[str, Any], capacity: Capacity | N
     search = _finished_search(totals)
     if not isinstance(load, CapacitySearchPlan) or not search or capacity:
         return None
-    if search["out_of_time"] and not any(step["arrivals"] == POISSON for step in search["steps"]):
-        return (
-            f"the capacity search did not come near the capacity within durationS, {load.duration_s:g} s, so the"
-            " capacity is not known; give a longer durationS"
-        )
-    if _exceeded(search["steps"]):
+    failed = {step["rate_rps"] for step in search["steps"] if step["verdict"] == Verdict.FAILS.value}
+    passed = {step["rate_rps"] for step in search["steps"]} - failed
+    if load.lowest_rps in failed:
         return (
             f"no rate from lowestRps, {load.lowest_rps:g} requests/s, up met the objective (p"
             f"{load.quantile * 100:g} within {load.latency_ms:g} ms, {load.error_ratio:.2%} errors), so the capacity is"
             " not known; give a looser objective or a lower lowestRps"
         )
+    if load.highest_rps in passed:
+        return (
+            f"every rate up to highestRps, {load.highest_rps:g} requests/s, met the objective, so the capacity is"
+            " higher; give a higher highestRps"
+        )
     return (
-        f"every rate up to highestRps, {load.highest_rps:g} requests/s, met the objective, so the capacity is"
-        " higher; give a higher highestRps"
+        f"the capacity search did not come near enough to the capacity within durationS, {load.duration_s:g} s, so the"
+        " capacity is not known; give a longer durationS"
     )
-
-
-def _exceeded(steps: Sequence[dict[str, Any]]) -> bool:
-    return any(step["verdict"] == Verdict.FAILS.value for step in steps)
 
 
 def _imprecise_because(load: CapacitySearchPlan, width: float) -> str:
