@@ -148,14 +148,20 @@ def _print_cards(console: Console, columns: Sequence[Column], rows: list[list[st
 
 def _print_card(console: Console, title: str, facts: Sequence[tuple[str, str]]) -> None:
     """The title, and a line for each fact that is not empty; a word with no room beside the name is below it."""
+    # Of all facts, so that cards below each other are aligned.
     names = max(cell_len(name) for name, _ in facts)
     _print_title(console, title)
     for name, text in facts:
+        if not text.strip():
+            continue
         beside = console.width - names - 4
-        if max(map(cell_len, text.split()), default=0) <= beside:
+        if max(map(cell_len, text.split())) <= beside:
             lines = [f"  {'' if at else name:{names}}  {line}" for at, line in enumerate(_lines(text, beside))]
         else:
-            lines = [f"  {name}", *(f"    {line}" for line in _lines(text, console.width - 4))]
+            lines = [
+                *(f"  {line}" for line in _lines(name, console.width - 2)),
+                *(f"    {line}" for line in _lines(text, console.width - 4)),
+            ]
         for line in lines:
             console.print(line, markup=False, soft_wrap=True)
 

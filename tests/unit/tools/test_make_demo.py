@@ -27,7 +27,7 @@ def test_the_demo_ends_by_saying_where_the_server_runs_and_how_to_end_it(tmp_pat
         "python -m tools.stack local",
         "pulumi up --stack local --yes",
         "shapebench runs",
-        "shapebench report",
+        "shapebench report --p90 2s",
     ]
     assert done.stdout.splitlines()[-3:] == [
         "The server still runs at http://127.0.0.1:18501, process 4711.",
