@@ -76,13 +76,14 @@ def test_the_check_leaves_nothing_behind(bucket: ObjectStore):
 def test_every_command_reads_a_bucket(bucket: ObjectStore, rows: pa.Table, tmp_path: Path):
     uri = bucket.uri("read")
     manifest = write_run(ResultsStore(uri), make_manifest(SMOKE), rows)
+    search = write_run(ResultsStore(uri), *make_search(60))
     for command in ("report", "export"):
         invoke(command, "--out", str(tmp_path / command), "--results", uri)
     assert manifest.stack in (tmp_path / "report/report.md").read_text()
     assert manifest.run_id in (tmp_path / "export/runs.csv").read_text()
-    (run,) = json.loads(invoke("runs", "--format", "json", "--results", uri))["runs"]
-    assert run["run_id"] == manifest.run_id
-    plan = json.loads(invoke("plan", "--rps", "100", "--p99", "900ms", "--format", "json", "--results", uri))
+    runs = json.loads(invoke("runs", "--format", "json", "--results", uri))["runs"]
+    assert [run["run_id"] for run in runs] == [manifest.run_id, search.run_id]
+    plan = json.loads(invoke("plan", "--rps", "100", "--p99", "500ms", "--format", "json", "--results", uri))
     assert plan["candidates"]
     assert shapebench.rows(uri, manifest.run_id, arrow=True).num_rows == rows.num_rows
 
