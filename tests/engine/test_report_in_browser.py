@@ -70,8 +70,8 @@ def test_it_never_scrolls_sideways(opened):
 def test_every_chart_is_drawn_with_an_accessible_name(opened):
     page, _ = opened
     charts = page.locator("svg[role=img]").all()
-    # Three that compare both variants, how latency grows in each of three, and five of each run.
-    assert len(charts) == 3 + 3 + 5 * 5
+    # Three that compare both variants, their bills, how latency grows in each of three, and five of each run.
+    assert len(charts) == 3 + 1 + 3 + 5 * 5
     for chart in charts:
         box = chart.bounding_box()
         assert box["width"] > 200

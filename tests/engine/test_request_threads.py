@@ -93,10 +93,10 @@ def running(model: Path, folder: Path, variant: ServingVariant, apis: Apis) -> I
 
 
 def apis_of(stack: str, batching: Batching | None = None) -> tuple[ServingVariant, Apis]:
-    """The serving variant and the threads that a stack's file leads to."""
+    """The serving variant and the threads that a stack's file leads to with the load of the published experiment."""
     settings = load_settings(stack)
-    assert settings.load == SEED
-    settings = settings.model_copy(update={"serving": settings.serving.model_copy(update={"batching": batching})})
+    serving = settings.serving.model_copy(update={"batching": batching})
+    settings = settings.model_copy(update={"serving": serving, "load": SEED})
     threads = settings.request_threads
     ports = {"rest_port": servers.free_port(), "grpc_port": servers.free_port()}
     return settings.variant, Apis(**ports, rest_threads=threads.rest, grpc_threads=threads.grpc)

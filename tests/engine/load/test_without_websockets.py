@@ -89,7 +89,7 @@ def test_a_pod_that_no_way_leads_to_ends_the_test_at_its_start(
     inputs: Any, passed: Passed, api: client.ApiClient, kubelet: ProcessKubelet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pod's address is of the loopback, which the API server refuses to connect to."""
-    monkeypatch.setattr(provider.cluster.load_run, "_REACHABLE_WITHIN_S", 5.0)
+    monkeypatch.setattr(provider.cluster.load_run, "REACHABLE_WITHIN_S", 5.0)
     inputs["profile"]["duration_s"] = 600.0
     said: list[str] = []
     with pytest.raises(
