@@ -146,13 +146,22 @@ def _answer(command: str) -> str:
     return subprocess.run(command.split(), capture_output=True, text=True, check=False).stdout.strip()
 
 
+_END_SERVER = ". tools/env.sh && pulumi destroy --stack local --yes"
+
+
 def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str]) -> None:
     """Type all lines; raises StuckError at the first that fails, and where git shows a change in the end."""
     before = _git(folder)
-    for page in pages:
+    try:
+        for page in pages:
+            with Shell(folder, environment) as shell:
+                for line in lines_of(page, (folder / page).read_text(encoding="utf-8")):
+                    _type(shell, line)
+    except StuckError:
+        # The page that ends the server was perhaps not reached.
         with Shell(folder, environment) as shell:
-            for line in lines_of(page, (folder / page).read_text(encoding="utf-8")):
-                _type(shell, line)
+            shell.type(_END_SERVER)
+        raise
     if _git(folder) != before:
         raise StuckError(f"the commands of the pages changed what git tracks, or left files behind:\n{_git(folder)}")
 

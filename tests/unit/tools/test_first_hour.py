@@ -105,6 +105,14 @@ def test_a_line_that_ends_otherwise_than_its_page_says_is_named_with_its_place(f
         type_into(folder, f"true\n{line}")
 
 
+def test_the_server_that_the_pages_started_is_ended_where_a_line_fails(folder: Path):
+    (folder / "tools").mkdir()
+    (folder / "tools/env.sh").write_text('pulumi() { echo "$*" > ../asked; }\n')
+    with pytest.raises(StuckError, match=r"page-0\.md:2 ended"):
+        type_into(folder, "false")
+    assert (folder.parent / "asked").read_text() == "destroy --stack local --yes\n"
+
+
 def test_a_line_that_prints_a_traceback_is_named_even_if_its_exit_code_is_allowed(folder: Path):
     with pytest.raises(StuckError, match=r"page-0\.md:2 printed a traceback"):
         type_into(folder, "python3 -c 'raise OSError' # exit code 1 without internet")
