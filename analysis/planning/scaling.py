@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-Floats = NDArray[np.float64]
+from analysis.results.columns import Floats
 
 # How many requests a server may serve at once: those that a law is fitted for.
 _AT_ONCE = (*range(1, 17), 20, 24, 32, 48, 64)

@@ -9,10 +9,12 @@ import pyarrow.compute as pc
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
+from analysis.results.columns import Integers
 from analysis.results.manifest import Capacity, CapacityRps, CapacityStep
 from loadtest.generator.capacity.step import Verdict
 from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
+from loadtest.result.raw_rows import times_us
 
 _MEETS = {Verdict.MEETS.value: True, Verdict.FAILS.value: False}
 
@@ -98,6 +100,6 @@ def _step_of(step: dict[str, Any], rows: pa.Table) -> CapacityStep:
     )
 
 
-def _times_us(rows: pa.Table) -> tuple[Any, ...]:
+def _times_us(rows: pa.Table) -> tuple[Integers, ...]:
     """When each request was sent and due, and its latency, in microseconds."""
-    return tuple(rows[name].cast(pa.int64()).to_numpy() for name in ("start", "intended_start", "latency_us"))
+    return tuple(times_us(rows, name) for name in ("start", "intended_start", "latency_us"))

@@ -4,10 +4,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from analysis.results.columns import Integers
 from analysis.results.store import REQUESTS_SCHEMA
 from loadtest.generator.phases import PHASE_NAME
 from loadtest.generator.plan import worker_name
@@ -109,3 +111,8 @@ def _without_corrupt_lines(lines: pa.Buffer) -> tuple[pa.Buffer, tuple[int, ...]
         else:
             corrupt.append(number)
     return pa.py_buffer(b"".join(kept)), tuple(corrupt)
+
+
+def times_us(rows: pa.Table, column: str) -> Integers:
+    """A column of times or durations, in microseconds."""
+    return np.asarray(rows[column].cast(pa.int64()).to_numpy(), dtype=np.int64)

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.results.columns import Integers
 from analysis.results.store import NOT_SENT
 from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.loops.arrivals import due_in_hold
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import ClosedLoopPlan, LoadPlan, OpenLoopPlan
+from loadtest.result.raw_rows import times_us
 
 # The event loop's lag, or the delay of sending, may be this much of the median latency, or _OWN_MS if that is more.
 _OWN_SHARE, _OWN_MS = 0.25, 50.0
@@ -27,8 +28,6 @@ _CLOCK_STEP_MS = 50.0
 _FEWEST_FOR_P99 = 200
 
 _CLOCK_MEND = "stop time synchronisation from setting the clock during a test, and run again"
-
-Times = npt.NDArray[np.int64]
 
 
 def measurement_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan, health: Mapping[str, Any]) -> list[str]:
@@ -49,7 +48,7 @@ def _generator_reasons(counted: pa.Table, users: int, health: Mapping[str, Any])
             " counted seconds, so the limit may have been the generator and not the server; raise"
             " shapebench:load.processes, or send less"
         )
-    latency_us = _us(counted.filter(counted["ok"]), "latency_us")
+    latency_us = times_us(counted.filter(counted["ok"]), "latency_us")
     median_ms = float(np.median(latency_us)) / 1e3 if len(latency_us) else None
     if lag_ms is not None and median_ms is not None and lag_ms > _own_limit_ms(median_ms):
         reasons.append(
@@ -80,8 +79,8 @@ def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
             f"the generator's wall clock was set by {step_ms:.0f} ms during the test, so its times do not match those"
             f" of the servers; {_CLOCK_MEND}"
         )
-    early = int((_us(rows, "start") < _us(rows, "intended_start")).sum())
-    negative = int((_us(rows, "latency_us") < 0).sum())
+    early = int((times_us(rows, "start") < times_us(rows, "intended_start")).sum())
+    negative = int((times_us(rows, "latency_us") < 0).sum())
     if early or negative:
         reasons.append(
             f"{early} requests were sent before they were due and {negative} have a negative latency, so the clock ran"
@@ -104,8 +103,8 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
     sent = counted.filter(pc.not_equal(pc.fill_null(counted["error"], ""), NOT_SENT))
     if sent.num_rows < 2:
         return reasons
-    delay_ms = (_us(sent, "start") - _us(sent, "intended_start")) / 1e3
-    response_ms = delay_ms + _us(sent, "latency_us") / 1e3
+    delay_ms = (times_us(sent, "start") - times_us(sent, "intended_start")) / 1e3
+    response_ms = delay_ms + times_us(sent, "latency_us") / 1e3
     delay_p99_ms, median_ms = float(np.quantile(delay_ms, 0.99)), float(np.median(response_ms))
     if sent.num_rows >= _FEWEST_FOR_P99 and delay_p99_ms > _own_limit_ms(median_ms):
         reasons.append(
@@ -113,7 +112,7 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
             f" of {median_ms:.0f} ms, so the figures include the generator's delay; raise shapebench:load.processes, or"
             " send less"
         )
-    planned_rps, sent_rps = _rate(_us(sent, "intended_start")), _rate(_us(sent, "start"))
+    planned_rps, sent_rps = _rate(times_us(sent, "intended_start")), _rate(times_us(sent, "start"))
     if planned_rps and abs(sent_rps / planned_rps - 1) > _RATE_DEVIATION:
         reasons.append(
             f"{sent_rps:.1f} requests/s were sent instead of the planned {planned_rps:.1f}, so the figures are of"
@@ -126,10 +125,6 @@ def _own_limit_ms(median_ms: float) -> float:
     return max(_OWN_MS, _OWN_SHARE * median_ms)
 
 
-def _rate(times_us: Times) -> float:
-    span_us = int(np.ptp(times_us))
-    return (len(times_us) - 1) / span_us * 1e6 if span_us else 0.0
-
-
-def _us(rows: pa.Table, column: str) -> Times:
-    return np.asarray(rows[column].cast(pa.int64()).to_numpy(), dtype=np.int64)
+def _rate(at_us: Integers) -> float:
+    span_us = int(np.ptp(at_us))
+    return (len(at_us) - 1) / span_us * 1e6 if span_us else 0.0

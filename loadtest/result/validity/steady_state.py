@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from scipy.special import stdtrit
 
+from analysis.results.columns import Floats, Integers
 from analysis.results.wander import wander_of
-from loadtest.generator.capacity.trend import trend_of
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadPlan
+from loadtest.result.raw_rows import times_us
+from loadtest.result.validity.trend import trend_of
 
 # As many windows as have enough answers each; a shorter hold cannot show whether it is steady.
 _WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = (24, 12), 8, 10.0
@@ -26,8 +27,6 @@ _SHORTEST_PART = 2
 _MOST_CORRELATED = 0.9
 # The cells that the rate is counted in, the shortest of them, and the wander that no interval covers any more.
 _CELLS, _SHORTEST_CELL_S, _WANDER_Z, _WANDER_SD = 60, 1.0, 2.6, 0.02
-
-_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def steady_state_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
     return list(filter(None, changes))
 
 
-def likeliest_step(series: _Floats) -> Step:
+def likeliest_step(series: Floats) -> Step:
     """The split of the series that separates two levels best: the largest t statistic over all splits.
 
     It is the sup-F test of one break (Andrews 1993, Econometrica 61; of climate series Alexandersson's SNHT), with the
@@ -89,7 +88,7 @@ def _critical_z(count: int) -> float:
     return -float(stdtrit(count - 2, (1 - _STEP_CONFIDENCE) / 2 / splits))
 
 
-def _change_reason(name: str, values: _Floats, limit: float, duration_s: float) -> str | None:
+def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -> str | None:
     """A step or a drift, whichever fits better, that is both larger than the limit and beyond chance."""
     logarithms = np.log(np.maximum(values, np.finfo(float).tiny))
     step, trend = likeliest_step(logarithms), trend_of([float(value) for value in values])
@@ -115,7 +114,7 @@ def _moved(change: float) -> str:
     return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
 
 
-def _squares_from_line(values: _Floats) -> float:
+def _squares_from_line(values: Floats) -> float:
     """What a straight line leaves of the series, as `Step.squares` is of a step."""
     return float(np.polyfit(np.arange(values.size), values, 1, full=True)[1].sum())
 
@@ -137,24 +136,21 @@ def _wander_reason(answers: "_Answers") -> str | None:
 class _Answers:
     """The good answers of the counted phase: when each was due, and when it came, in microseconds."""
 
-    intended_us: npt.NDArray[np.int64]
-    end_us: npt.NDArray[np.int64]
+    intended_us: Integers
+    end_us: Integers
 
     @classmethod
     def of(cls, counted: pa.Table) -> "_Answers | None":
         """None where the phase is too short to show whether it is steady."""
         good = counted.filter(counted["ok"])
-        start_us, intended_us, latency_us = (
-            good[name].cast(pa.int64()).to_numpy() for name in ("start", "intended_start", "latency_us")
-        )
-        answers = cls(intended_us, start_us + latency_us)
+        answers = cls(times_us(good, "intended_start"), times_us(good, "start") + times_us(good, "latency_us"))
         return answers if good.num_rows and answers.duration_s >= _SHORTEST_S else None
 
     @property
     def duration_s(self) -> float:
         return float(np.ptp(self.intended_us)) / 1e6
 
-    def windows(self) -> tuple[_Floats, _Floats] | None:
+    def windows(self) -> tuple[Floats, Floats] | None:
         """The median response time in ms, and answers per second, of windows of equal length; None with too few."""
         response_ms = (self.end_us - self.intended_us) / 1e3
         for count in _WINDOWS:
@@ -168,9 +164,9 @@ class _Answers:
                 return np.array([float(np.median(each)) for each in within]), rates_rps
         return None
 
-    def counts(self, cells: int) -> _Floats:
+    def counts(self, cells: int) -> Floats:
         """How many answers came in each of so many cells of equal time."""
         return np.histogram(self.end_us, self._edges_us(cells))[0].astype(np.float64)
 
-    def _edges_us(self, count: int) -> _Floats:
+    def _edges_us(self, count: int) -> Floats:
         return np.linspace(self.intended_us.min(), self.intended_us.max(), count + 1)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loadtest.generator.capacity.trend import trend_of
+from loadtest.result.validity.trend import trend_of
 
 
 def noise(count: int, seed: int, memory: float = 0.0) -> list[float]:
