@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from loadtest.generator.capacity.step import Counts, windows_s
 
+# A test holds these constants equal to those of analysis.capacity.fit, which the pod does not have.
 # The slope before any data: a log-normal distribution about 12.
 _USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
 _SLOPES = tuple(_USUAL_SLOPE * math.exp(_SLOPE_SD * step / 5) for step in range(-12, 13))
@@ -28,7 +29,6 @@ class CapacityFit:
     value_rps: float
     low_rps: float
     high_rps: float
-    slope: float
     dispersion: float
 
     @property
@@ -79,11 +79,10 @@ def _fit(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: f
             row.append(log_likelihood)
         logs.append(row)
     best, at = max((max(row), index) for index, row in enumerate(logs))
-    slope = _SLOPES[logs[at].index(best)]
     likely = [math.fsum(math.exp(each - best) for each in row) for row in logs]
     low, high = (math.exp(_quantile(log_rates, likely, each)) for each in (0.025, 0.975))
     value = math.exp(log_rates[at])
-    return CapacityFit(value, min(low, value), max(high, value), slope, worth)
+    return CapacityFit(value, min(low, value), max(high, value), worth)
 
 
 def _dispersion(steps: Sequence[Counts]) -> float:

@@ -14,8 +14,8 @@ from loadtest.generator.plan import CapacitySearchPlan
 def search_capacity(load: CapacitySearchPlan, scheduler: Scheduler, start: ScheduleStart) -> dict[str, Any]:
     """Search for the plan's `duration_s` at most, from the rate that one client reached in the warm-up.
 
-    Returns what the totals report: the `steps`, whose requests are in the rows of their phases, and `out_of_time`. The
-    capacity is estimated from the rows.
+    Returns what the totals report: the `steps`, whose requests are in the rows of their phases. The capacity is
+    estimated from the rows.
     """
     deadline_s = time.perf_counter() + load.duration_s
     search = Search(load, 1 / start.warm_up.median_s if start.warm_up.median_s else load.lowest_rps)
@@ -26,7 +26,7 @@ def search_capacity(load: CapacitySearchPlan, scheduler: Scheduler, start: Sched
         steps.append({"phase": phase, "rate_rps": step.rate_rps, "arrivals": step.arrivals, "verdict": verdict.value})
         scheduler.drain(to=search.most_in_flight_after(step))
         search.record(step, verdict, counts)
-    return {"steps": steps, "out_of_time": time.perf_counter() > deadline_s}
+    return {"steps": steps}
 
 
 def _offer(scheduler: Scheduler, load: CapacitySearchPlan, step: Step, phase: str) -> tuple[Verdict, Counts]:

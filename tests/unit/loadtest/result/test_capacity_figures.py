@@ -19,7 +19,7 @@ def step(rate_rps: float, arrivals: str, verdict: Verdict) -> dict[str, Any]:
 
 
 def reason(*steps: dict[str, Any]) -> str | None:
-    totals = {"stop": None, "search": {"steps": steps, "out_of_time": True}}
+    totals = {"stop": None, "search": {"steps": steps}}
     return search_reason(load_plan(CAPACITY.model_dump()), totals, None)
 
 

@@ -1,0 +1,35 @@
+"""The pod's search uses the model of the analysis, whose modules the pod does not have: this holds the two together."""
+
+import numpy as np
+import pytest
+
+from analysis.capacity import bursts as analysis_bursts
+from analysis.capacity import fit as analysis_fit
+from analysis.capacity import requests as analysis_requests
+from analysis.capacity import slope as analysis_slope
+from loadtest.generator.capacity import certify, fit, step
+
+
+def test_both_have_the_same_constants() -> None:
+    names = ("_USUAL_SLOPE", "_SLOPE_SD", "_NEAR", "_MOST", "_FEW_BURSTS")
+    assert [getattr(fit, name) for name in names] == [getattr(analysis_fit, name) for name in names]
+    assert (step._SETTLING, step._SETTLING_SHARE) == (analysis_requests._SETTLING, analysis_requests._SETTLING_SHARE)
+    assert step._LEVELS == analysis_bursts._LEVELS
+    assert (step._SHORTEST_WINDOW, step._LONGER, step._REACH) == (
+        analysis_slope._SHORTEST,
+        analysis_slope._LONGER,
+        analysis_slope._LONGEST_SHARE,
+    )
+    blocks = (certify.FEW_BLOCKS, certify.FEWEST_BLOCKS)
+    assert blocks == (analysis_bursts.FEW_BLOCKS, analysis_bursts.FEWEST_BLOCKS)
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.9])
+def test_both_find_the_same_dispersion(memory: float) -> None:
+    rng, level, flags = np.random.default_rng(4), 0.0, []
+    for _ in range(500):
+        level = memory * level + rng.normal()
+        flags.append(level > 1)
+    for fewest in (certify.FEW_BLOCKS, certify.FEWEST_BLOCKS):
+        expected = analysis_bursts.dispersion(np.array(flags), fewest)
+        assert certify.dispersion(flags, fewest) == pytest.approx(expected)
