@@ -20,26 +20,28 @@ class Standing:
     """How one variant compares with the best of all others.
 
     `may_be_best`: no other is certainly cheaper. `at_most_more`: choosing it costs at most this share more than
-    choosing the best; 0 where it is certainly the best. `is_good_enough`: that is within the zone of practical
-    equivalence.
+    choosing the best; 0 where it is certainly the best.
     """
 
     may_be_best: bool
     at_most_more: float
-    is_good_enough: bool
 
     @property
     def is_certainly_best(self) -> bool:
         return self.at_most_more == 0
 
+    def is_good_enough(self, within: float) -> bool:
+        """Whether that is within the zone of practical equivalence, a share of what the best costs."""
+        return self.at_most_more <= within
 
-def compare_with_best(log_costs: Mapping[str, Mean], within: float = 0.0) -> dict[str, Standing]:
-    """The standing of each variant by the logarithm of what it costs; `within` is the zone, as a share of the best."""
+
+def compare_with_best(log_costs: Mapping[str, Mean]) -> dict[str, Standing]:
+    """The standing of each variant by the logarithm of what it costs."""
     standings = {}
     for name, mean in log_costs.items():
         ratios = [ratio(mean, other, log_costs) for key, other in log_costs.items() if key != name]
         more = max((max(each.high - 1, 0.0) for each in ratios), default=0.0)
-        standings[name] = Standing(all(each.low <= 1 for each in ratios), more, more <= within)
+        standings[name] = Standing(all(each.low <= 1 for each in ratios), more)
     return standings
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from scipy.special import ndtri, stdtrit
 
@@ -78,3 +78,16 @@ class Bounds:
 
     def divides(self, amount: float) -> "Bounds":
         return Bounds(amount / self.high, amount / self.low if self.low else math.inf)
+
+
+@overload
+def usd_per_million(rps: Estimate, usd_hourly: float) -> Estimate: ...
+
+
+@overload
+def usd_per_million(rps: Estimate | Bounds, usd_hourly: float) -> Estimate | Bounds: ...
+
+
+def usd_per_million(rps: Estimate | Bounds, usd_hourly: float) -> Estimate | Bounds:
+    """The hourly price divided by the predictions of an hour at `rps`, in millions."""
+    return rps.times(3600 / 1e6).divides(usd_hourly)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from analysis.comparability import ALL_CONDITIONS, largest_group
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.estimate import Estimate, usd_per_million
 from analysis.statistics.read import Read
 from analysis.statistics.repeats import over_repeats
 from analysis.statistics.within import RunFigures
@@ -33,7 +33,7 @@ class AtOneLoad:
 
     @property
     def usd_per_million(self) -> Estimate:
-        return self.goodput_rps.times(3600 / 1e6).divides(self.usd_hourly)
+        return usd_per_million(self.goodput_rps, self.usd_hourly)
 
     @property
     def figures(self) -> dict[str, Estimate]:

@@ -70,7 +70,7 @@ def _to_settle(
     """Further deployments, where choosing the first one may cost more than is equally good in practice."""
     open_ones = [each for each in ranking if each.standing and each.standing.may_be_best and each.capacity.mean]
     first = next(iter(open_ones), None)
-    if effects is None or first is None or (first.standing and first.standing.is_good_enough):
+    if effects is None or first is None or (first.standing and first.standing.is_good_enough(objective.within)):
         return
     labels = [each.label for each in open_ones]
     more = deployments_to_settle(log_costs(ranking, objective), first.label, labels, effects, objective.within)
@@ -101,7 +101,7 @@ def deployments_to_settle(
             )
             for name, mean in costs.items()
         }
-        return compare_with_best(then, within)[first].is_good_enough
+        return compare_with_best(then)[first].is_good_enough(within)
 
     numbers = range(1, _MOST_DEPLOYMENTS + 1)
     found = bisect_left(numbers, 1, key=is_enough)

@@ -8,12 +8,10 @@ from typing import Any
 from analysis.objective import Objective
 from analysis.statistics.best import Standing, compare_with_best
 from analysis.statistics.deployments import Mean
-from analysis.statistics.estimate import Bounds, Estimate
+from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
 from analysis.verdict.capacity import Capacity, Meets
 from analysis.verdict.variants import Variant
 from stacks.serving_variant import ServingVariant
-
-_PER_MILLION = 3600 / 1e6
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ class Ranked:
 
     @property
     def usd_per_million(self) -> Estimate | Bounds:
-        """The hourly price divided by the predictions of an hour at capacity, in millions."""
-        return self.capacity.rps.times(_PER_MILLION).divides(self.usd_hourly)
+        """At capacity."""
+        return usd_per_million(self.capacity.rps, self.usd_hourly)
 
     @property
     def figures(self) -> dict[str, Estimate]:
@@ -111,7 +109,7 @@ def _within_budget(each: Ranked, objective: Objective) -> Ranked:
 def _standings(eligible: Sequence[Ranked], objective: Objective) -> Mapping[str, Standing]:
     """Those of the searched variants by their means; where only bounds are known of one of two, by their bounds."""
     means = log_costs(eligible, objective)
-    standings = compare_with_best(means, objective.within)
+    standings = compare_with_best(means)
     found = {}
     for each in eligible:
         may_be_best, more = True, 0.0
@@ -122,5 +120,5 @@ def _standings(eligible: Sequence[Ranked], objective: Objective) -> Mapping[str,
                 own, others = decided_by(each, objective), decided_by(other, objective)
                 may_be_best = may_be_best and own.low <= others.high
                 more = max(more, own.high / others.low - 1 if others.low else math.inf)
-        found[each.label] = Standing(may_be_best, more, more <= objective.within)
+        found[each.label] = Standing(may_be_best, more)
     return found

@@ -79,7 +79,7 @@ def _best(verdict: Verdict) -> Iterator[str]:
     if tied:
         yield f"Choosing {first.label} {_at_most(first, objective)}."
     yield f"Choosing the runner-up, {compared[1].label}, {_at_most(compared[1], objective)}."
-    if tied and first.standing and first.standing.is_good_enough:
+    if tied and first.standing and first.standing.is_good_enough(objective.within):
         yield f"Less than {objective.within * 100:g} % does not matter, so choose {first.label}."
 
 

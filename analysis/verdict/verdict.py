@@ -79,7 +79,7 @@ def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
 
 def verdict_of(runs: Iterable[Judged], objective: Objective) -> Verdict:
     judged = {run.manifest.run_id: run for run in runs}
-    excluded = [(run.manifest, _why_excluded(run)) for run in judged.values() if _why_excluded(run)]
+    excluded = [(run.manifest, why) for run in judged.values() if (why := _why_excluded(run))]
     said = {run_id: run.said for run_id, run in judged.items() if isinstance(run.said, Evidence) and not run.reasons}
     variants, incomparable = comparable(judged[run_id].manifest for run_id in said)
     told = {each.label: [(manifest, said[manifest.run_id]) for manifest in each.manifests] for each in variants}
@@ -95,8 +95,7 @@ def verdict_of(runs: Iterable[Judged], objective: Objective) -> Verdict:
         tuple(each for key, each in others.items() if key not in measured),
         next_steps(ranking, silent, objective, effects),
         effects,
-        bool(platforms := {run.platform for run in (*(each.newest for each in variants), *silent)})
-        and platforms == {"local"},
+        {run.platform for run in (*(each.newest for each in variants), *silent)} == {"local"},
     )
 
 

@@ -16,7 +16,7 @@ from analysis.results.layout import manifest_path, named_files
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage
 from analysis.results.store import ResultsStore, Scan
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.estimate import Estimate, usd_per_million
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import QUANTILES
 from analysis.statistics.summary import FIGURES
@@ -105,7 +105,7 @@ def _intervals(manifest: Manifest, found: RunFigures | None) -> dict[str, Estima
     estimates = {name: figure.estimate(found) for name, figure in FIGURES.items()}
     estimates["error_rate"] = found.error_share
     if manifest.cost.hourly is not None:
-        estimates["usd_per_million_good"] = found.goodput_rps.times(3600 / 1e6).divides(manifest.cost.hourly)
+        estimates["usd_per_million_good"] = usd_per_million(found.goodput_rps, manifest.cost.hourly)
     if manifest.capacity:
         estimates["capacity_rps"] = Estimate(**manifest.capacity.rps.model_dump())
     return {name: each for name, each in estimates.items() if each is not None}

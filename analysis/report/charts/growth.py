@@ -17,7 +17,7 @@ from analysis.report.collect import Run
 from analysis.report.tables import Table
 from analysis.verdict.variants import variants_of
 
-# The Universal Scalability Law has three coefficients, so it fits any three levels, right or wrong.
+# A law has a service time, a contention and a number at once, so it fits any three levels, right or wrong.
 _FEWEST_LEVELS = 4
 # A law with a larger error is not used beyond what was measured.
 _MOST_ERROR = 0.1

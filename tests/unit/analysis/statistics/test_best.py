@@ -45,8 +45,8 @@ def test_variants_that_the_data_cannot_tell_apart_may_all_be_the_best() -> None:
 
 def test_within_the_zone_of_equivalence_a_variant_is_good_enough_whichever_is_best() -> None:
     precise = means(0.0, 0.01, 0.2, sd=0.002)
-    assert [each.is_good_enough for each in compare_with_best(precise, within=0.05).values()] == [True, True, False]
-    assert [each.is_good_enough for each in compare_with_best(precise).values()] == [True, False, False]
+    assert [each.is_good_enough(0.05) for each in compare_with_best(precise).values()] == [True, True, False]
+    assert [each.is_good_enough(0.0) for each in compare_with_best(precise).values()] == [True, False, False]
 
 
 def test_a_single_variant_is_compared_with_nothing() -> None:
