@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from analysis.objective import Asked
 
 # Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
 
@@ -75,9 +78,11 @@ ObjectiveFile = Annotated[
 ]
 
 
-def _objective_options(*values: str | None) -> dict[str, str | None]:
-    """The options of an objective by the keys of an objective file."""
-    return dict(zip(("p90", "p95", "p99", "p999", "errors", "budget", "within"), values, strict=True))
+def _asked(*options: str | None, file: Path | None = None) -> "Asked":
+    """What the options of an objective state, in the order of `analysis.objective.KEYS`, and its file."""
+    from analysis.objective import KEYS, asked  # noqa: PLC0415 - start-up
+
+    return asked(dict(zip(KEYS, options, strict=True)), file)
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
@@ -172,12 +177,11 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write a report of all runs, as one HTML file and as Markdown. The HTML file needs no network."""
-    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
 
-    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        report_runs(results, out, asked(options, objective), seed=seed)
+        asked = _asked(p90, p95, p99, p999, errors, budget, within, file=objective)
+        report_runs(results, out, asked, seed=seed)
 
 
 @app.command()
@@ -198,12 +202,11 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     seed: Seed = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
     """Write the content of the report as data files. CSV, Parquet, Markdown, and every chart as SVG and PNG."""
-    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
 
-    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        export_runs(results, out, asked(options, objective), rows=rows, seed=seed)
+        asked = _asked(p90, p95, p99, p999, errors, budget, within, file=objective)
+        export_runs(results, out, asked, rows=rows, seed=seed)
 
 
 @app.command(name="import")
@@ -260,12 +263,11 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  it is a rehearsal: the runs are of the stack `local`
     1  invalid input
     """  # noqa: D301 - click keeps the lines below the character
-    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.verdict import print_verdict  # noqa: PLC0415 - start-up
 
-    options = _objective_options(p90, p95, p99, p999, errors, budget, within)
     with _one_line_errors():
-        code = print_verdict(results, asked(options, objective), "json" if as_json else output)
+        asked = _asked(p90, p95, p99, p999, errors, budget, within, file=objective)
+        code = print_verdict(results, asked, "json" if as_json else output)
     raise typer.Exit(code)
 
 
@@ -336,13 +338,12 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     5  it is a rehearsal: the runs are of the stack `local`
     1  there is none
     """  # noqa: D301 - click keeps the lines below the character
-    from analysis.objective import asked  # noqa: PLC0415 - start-up
     from shapebench.commands.plan import parse_requirement, print_plan  # noqa: PLC0415 - start-up
 
-    options = _objective_options(p90, p95, p99, p999, errors, None, None)
     with _one_line_errors():
         requirement = parse_requirement(rps, zones, headroom, clients)
-        code = print_plan(results, asked(options), requirement, as_json=as_json or output == "json")
+        asked = _asked(p90, p95, p99, p999, errors, None, None)
+        code = print_plan(results, asked, requirement, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
 

@@ -28,6 +28,8 @@ _BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _EXIT_CODE = re.compile(r"#.*\bexit code (\d+)( without internet)?")
 # `make demo` on a machine with two cores that builds Pulumi takes ten minutes.
 _LINE_LIMIT_S = 1800
+# What the pages type to end the server.
+_END_SERVER = ". tools/env.sh && pulumi destroy --stack local --yes"
 # What belongs to the machine and not to the user: its language, and how it gets packages.
 _OF_THE_MACHINE = re.compile(r"LANG|LC_.*|TZ|TMPDIR|PIP_.*|GO(?!OGLE).*|SSL_.*|\w+_CA_\w+|\w+_(?:proxy|PROXY)")
 
@@ -144,9 +146,6 @@ def _answer(command: str) -> str:
     if shutil.which(command.split(maxsplit=1)[0]) is None:
         return ""
     return subprocess.run(command.split(), capture_output=True, text=True, check=False).stdout.strip()
-
-
-_END_SERVER = ". tools/env.sh && pulumi destroy --stack local --yes"
 
 
 def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str]) -> None:
