@@ -177,7 +177,8 @@ def test_what_every_replica_and_the_others_on_its_node_used_is_known_throughout_
     servers = {pod.metadata.name for pod in pods(api, SERVER_LABELS)}
     cores, memory_bytes = os.cpu_count() or 1, psutil.virtual_memory().total
     for run in runs:
-        samples = samples_of(stack, run)
+        recorded = ResultsStore(str(stack.results)).samples(run)
+        samples = recorded.to_pandas()
         generators = {"generator", "generator-1"} if run.generator.processes == 2 else {"generator"}
         assert set(samples["subject"]) == generators | servers
         for server in servers:
@@ -185,7 +186,10 @@ def test_what_every_replica_and_the_others_on_its_node_used_is_known_throughout_
             values = own.groupby("quantity")["value"]
             assert values.max()["most_cores"] == cores
             assert "throttled_ratio" not in values.groups, "it has no CPU limit"
-            assert 0.01 < values.max()["cpu_cores"] < 1.05 * cores
+            assert values.max()["cpu_cores"] < 1.05 * cores
+            span_s = (own["at"].max() - own["at"].min()).total_seconds()
+            # An answer takes a few milliseconds of CPU.
+            assert values.mean()["cpu_cores"] * span_s > 0.0005 * requests_by_replica(recorded)[server]
             assert 1e8 < values.max()["memory_bytes"] < 3072 * 2**20
             asked = samples[samples["subject"] == "generator"]["at"]
             assert own["at"].min() < asked.max()

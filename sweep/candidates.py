@@ -1,0 +1,25 @@
+"""The candidates of a sweep: stacks, serving settings and objectives in all combinations."""
+
+from stacks.frozen import Frozen
+from stacks.load_profiles import CapacitySearch
+from stacks.serving_variant import ServingSettings, fingerprint
+
+
+class Candidate(Frozen):
+    """One combination that a sweep measures. Candidates with the same `load` compete for the lowest cost.
+
+    `label` is the shortest text that tells it from the others. `server` is what serves instead of the server that the
+    stack's file names: `local.server` on the stack `local`, else an image; None for the stack's own. `load` is the
+    capacity search for the objective.
+    """
+
+    label: str
+    stack: str
+    serving: ServingSettings
+    server: str | None
+    load: CapacitySearch
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits by which the journal knows it, whatever its label."""
+        return fingerprint(self.model_dump(exclude={"label"}))

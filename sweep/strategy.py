@@ -1,0 +1,63 @@
+"""How a sweep decides: which candidates need more runs, and which may be the best."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from sweep.tasks import Length
+
+
+class Standing(StrEnum):
+    """Where a candidate stands among those with the same objective."""
+
+    racing = "racing"
+    eliminated = "eliminated"
+    chosen = "chosen"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The cost of one run of a candidate: the logarithm of USD per million predictions, and its standard error.
+
+    The error is that of the run alone, without the spread between deployments. A run that gave only a lower bound of
+    the cost (no rate that it tried kept the objective) has `is_bound`.
+    """
+
+    block: int
+    length: Length
+    log_cost: float
+    log_error: float
+    is_bound: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """By the candidate's key: its standing, and in plain words why it was eliminated.
+
+    Once no candidate races, one is chosen, with the certainty that `claim` states; none where none meets the objective.
+    """
+
+    standings: Mapping[str, Standing]
+    why: Mapping[str, str]
+    leader: str | None
+    claim: str
+
+
+class Strategy(Protocol):
+    """Pure: the same observations always give the same decision, so a sweep that is resumed decides as before.
+
+    Once eliminated, a candidate stays so whatever is observed of others later.
+    """
+
+    def decide(self, observed: Mapping[str, Sequence[Observation]]) -> Decision:
+        """Decide from all runs so far, of every candidate with one objective, by its key; it may have none yet."""
+        ...
+
+    def length(self, block: int) -> Length:
+        """The length of the runs of a block."""
+        ...
+
+    def most_blocks(self, candidates: int) -> int:
+        """After so many blocks no candidate is racing, whatever is observed."""
+        ...

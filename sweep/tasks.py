@@ -1,0 +1,63 @@
+"""What a sweep does, one after the other on each stack: tasks, and what became of them."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from sweep.candidates import Candidate
+
+
+class Length(StrEnum):
+    """How long a capacity search takes: `short` ends at a wide interval, `full` at the precision that was asked for."""
+
+    short = "short"
+    full = "full"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Measure a candidate once, on a fresh deployment; this makes its stack where it is missing.
+
+    All candidates have the same arrivals in a block. Blocks are numbered from 1.
+    """
+
+    kind: ClassVar[Literal["measure"]] = "measure"
+    candidate: Candidate
+    block: int
+    length: Length
+
+    @property
+    def stack(self) -> str:
+        return self.candidate.stack
+
+
+@dataclass(frozen=True)
+class Destroy:
+    """Destroy everything that the stack has."""
+
+    kind: ClassVar[Literal["destroy"]] = "destroy"
+    stack: str
+
+
+Task = Measure | Destroy
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a finished run says of the capacity, in requests per second; low 0 or high infinite is no bound.
+
+    `value_rps` is None where only a bound is known. The interval is of 95 %.
+    """
+
+    run_id: str
+    value_rps: float | None
+    low_rps: float
+    high_rps: float
+
+    @property
+    def log_error(self) -> float:
+        """The standard error of the logarithm of the value; infinite without both bounds."""
+        if not self.low_rps or not math.isfinite(self.high_rps):
+            return math.inf
+        return math.log(self.high_rps / self.low_rps) / 2 / 1.959964
