@@ -9,7 +9,7 @@ from sweep.candidates import Candidate
 
 
 class SweepSettings(Frozen):
-    """What a sweep was asked for, as the journal keeps it. `deadline` and money are of the whole sweep, resumed or not."""
+    """What a sweep was asked for, as the journal keeps it. Limits are of the whole sweep, resumed or not."""
 
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     strategy: Literal["grid", "race"] = "race"
