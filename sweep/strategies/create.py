@@ -1,0 +1,11 @@
+"""The strategy that a sweep's settings ask for."""
+
+from sweep.settings import SweepSettings
+from sweep.strategies.grid import Grid
+from sweep.strategies.race import Race
+from sweep.strategy import Strategy
+
+
+def strategy_of(settings: SweepSettings) -> Strategy:
+    make = {"grid": Grid, "race": Race}[settings.strategy]
+    return make(settings.within, settings.blocks)
