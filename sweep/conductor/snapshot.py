@@ -40,7 +40,9 @@ class Ending(StrEnum):
     all_failed = "no candidate could be measured"
     max_usd = "--max-usd reached"
     max_hours = "--max-hours reached"
+    undecided = "no more runs can be made"
     interrupted = "interrupted"
+    error = "an error in shapebench itself"
     journal = "the journal cannot be written"
 
 
