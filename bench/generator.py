@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.results.manifest import CapacityRps
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.generators import other_generators as others
 from bench.generators import our_generator
@@ -221,14 +222,14 @@ def _capacity() -> list[Figure]:
         took_s = time.perf_counter() - began_s
         model = ServerModel(1, workers, service_s, service_cv)
         true_rps = true_capacity_rps(model, quantile, objective_s, _TRUTH_REQUESTS)
-        rps = run.capacity and run.capacity.rps
-        error_percent = abs(100 * (rps.value / true_rps - 1)) if rps else np.inf
+        rps = run.capacity.rps if run.capacity else CapacityRps(value=None, low=np.nan, high=np.nan)
+        value_rps = np.nan if rps.value is None else rps.value
         figures += [
             Figure(f"{name}: true", true_rps, "1/s"),
-            Figure(f"{name}: found", rps.value if rps else np.nan, "1/s"),
-            Figure(f"{name}: low end", rps.low if rps else np.nan, "1/s"),
-            Figure(f"{name}: high end", rps.high if rps else np.nan, "1/s"),
-            Figure(f"{name}: error", error_percent, "%", "<= 3"),
+            Figure(f"{name}: found", value_rps, "1/s"),
+            Figure(f"{name}: low end", rps.low, "1/s"),
+            Figure(f"{name}: high end", rps.high, "1/s"),
+            Figure(f"{name}: error", abs(100 * (value_rps / true_rps - 1)), "%", "<= 3"),
             Figure(f"{name}: took", took_s, "s", "<= 330"),
         ]
     return figures
