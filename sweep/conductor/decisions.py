@@ -43,16 +43,20 @@ class Decisions:
         self.keys: dict[CapacitySearch, list[str]] = {}
         for candidate in candidates:
             self.keys.setdefault(candidate.load, []).append(candidate.key)
+        self._observations: dict[tuple[str, int], Observation] = {}
         self._made: dict[CapacitySearch, tuple[int, Decision]] = {}
 
     def observed(self, state: SweepState, key: str) -> list[Observation]:
         """The runs of a candidate, in the order of their blocks."""
-        usd_hourly = self._usd_hourly[state.candidates[key].stack]
-        runs = (
-            observation(block, state.lengths[key, block], measured, usd_hourly)
-            for block, measured in sorted(state.measured[key].items())
-        )
-        return [run for run in runs if run]
+        return [self._observed(state, key, block) for block in sorted(state.measured[key])]
+
+    def _observed(self, state: SweepState, key: str, block: int) -> Observation:
+        if (key, block) not in self._observations:
+            usd_hourly = self._usd_hourly[state.candidates[key].stack]
+            seen = observation(block, state.lengths[key, block], state.measured[key][block], usd_hourly)
+            assert seen is not None  # a run without a cost is recorded as a failure
+            self._observations[key, block] = seen
+        return self._observations[key, block]
 
     def decision(self, state: SweepState, load: CapacitySearch) -> Decision:
         """The decision among the candidates with this load that have not failed."""

@@ -10,7 +10,7 @@ from sweep.conductor.limits import Limits
 from sweep.conductor.snapshot import Ending, Observer, Snapshot
 from sweep.conductor.state import SweepState
 from sweep.conductor.views import Doing, Views
-from sweep.fleet import Expected, Fleet
+from sweep.fleet import Expected, Fleet, FleetError
 from sweep.journal.journal import Journal
 from sweep.journal.records import Record, Result
 from sweep.strategy import Strategy
@@ -22,8 +22,7 @@ _Found = TypeVar("_Found")
 class Running:
     """What the coroutines of all stacks share. `ending` is None as long as tasks are begun.
 
-    `given_up` are stacks that get no more runs in this process, and why. `destroyed` are those of which the journal
-    could not record that they are.
+    `destroyed` are stacks that are destroyed, while the journal does not say so yet, or cannot.
     """
 
     def __init__(
@@ -42,7 +41,6 @@ class Running:
         self.limits = Limits(self.settings, expected)
         self._views = Views(journal.sweep_id, self.decisions, self.limits)
         self.doing = {stack: Doing() for stack in self.state.stacks}
-        self.given_up: dict[str, str] = {}
         self.destroyed: set[str] = set()
         self.ending: Ending | None = None
         self.message, self.journal_is_lost = "", False
@@ -67,6 +65,13 @@ class Running:
     def show(self) -> None:
         if self._observe:
             self._observe(self.snapshot())
+
+    async def leftovers(self, stack: str) -> tuple[str, ...]:
+        """What a stack that is destroyed has left, or that this is not known."""
+        try:
+            return tuple(await self.fleet.leftovers(stack))
+        except FleetError as error:
+            return (f"not known, since looking for leftovers failed: {error}",)
 
     def begin(self, task: Task) -> Record:
         """Record the beginning of a task; raises JournalError."""

@@ -16,10 +16,14 @@ from sweep.tasks import Destroy, Measure
 
 @dataclass
 class Doing:
-    """What a stack is doing in this process; `step` is None before its first step and after its last."""
+    """What a stack is doing in this process; `step` is None before its first step and after its last.
+
+    `given_up` says why it gets no more runs in this process.
+    """
 
     step: Step | None = None
     progress: Progress | None = None
+    given_up: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,16 @@ class Views:
 
     def _stack(self, state: SweepState, stack: str, doing: Doing, at_s: float) -> StackView:
         record, expected = state.stacks[stack], self.limits.expected[stack]
-        running = next(reversed(record.open_tasks.values()), None)
+        running = next(reversed(record.open_tasks.values()), None) if doing.step else None
         return StackView(
             stack,
-            _stack_state(record, doing.step),
+            _stack_state(record, doing),
             running.task if running else None,
             doing.progress,
             at_s - running.begun_at_s if running else 0,
             left_s(state, running, expected, at_s) if running else None,
             None if expected.billed_usd_hourly is None else self.limits.stack_usd(state, stack, at_s),
-            _why(record, doing.step),
+            _why(record, doing),
         )
 
     def _objective(self, state: SweepState, load: CapacitySearch) -> ObjectiveView:
@@ -133,21 +137,21 @@ _STATES = {
 }
 
 
-def _stack_state(record: StackRecord, step: Step | None) -> StackState:
-    if isinstance(step, Measure):
+def _stack_state(record: StackRecord, doing: Doing) -> StackState:
+    if isinstance(doing.step, Measure):
         return StackState.measuring if record.is_used else StackState.creating
-    if step:
-        return _STATES[type(step)]
+    if doing.step:
+        return _STATES[type(doing.step)]
     if record.up_since_s is not None:
         return StackState.left
-    if record.failed:
+    if record.failed or doing.given_up:
         return StackState.failed
     return StackState.destroyed if record.last else StackState.waiting
 
 
-def _why(record: StackRecord, step: Step | None) -> str:
-    if isinstance(step, Wait | Pause):
-        return step.why
-    if record.failed:
-        return record.failed
-    return record.last.why if step is None and record.last else ""
+def _why(record: StackRecord, doing: Doing) -> str:
+    if isinstance(doing.step, Wait | Pause):
+        return doing.step.why
+    if record.failed or doing.given_up:
+        return record.failed or doing.given_up
+    return record.last.why if doing.step is None and record.last else ""

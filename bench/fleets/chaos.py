@@ -2,11 +2,14 @@
 
 import asyncio
 import random
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stacks.load_profiles import PROFILES, CapacitySearch
+from stacks.serving_variant import ServingSettings
 from sweep.candidates import Candidate
 from sweep.conductor.conductor import Conductor
 from sweep.conductor.snapshot import Ending, Outcome
@@ -23,6 +26,20 @@ from sweep.simulation.world import Faults, SimulatedStack, World
 from sweep.strategy import Strategy
 
 _HOUR_S, _DAY_S = 3600, 86_400
+_LOAD = PROFILES["capacity"]
+assert isinstance(_LOAD, CapacitySearch)
+_CANDIDATES = tuple(
+    Candidate(
+        label=f"{stack}, inter_op {inter_op}",
+        stack=stack,
+        serving=ServingSettings(protocol="rest", inter_op=inter_op),
+        server=None,
+        load=_LOAD,
+    )
+    for stack, inter_ops in {"a": (2, 4, 8), "b": (2, 4), "c": (2, 4), "d": (2,)}.items()
+    for inter_op in inter_ops
+)
+_FAULTS = (0, 0.05, 0.3)
 _ENDINGS = {Ending.decided, Ending.all_failed}
 
 
@@ -62,22 +79,30 @@ class ChaosJournal(Journal):
             raise Killed
 
 
+def chaos_problems(seed: int, strategy_of: Callable[[SweepSettings], Strategy]) -> list[str]:
+    """Cut off the sweep of a seed again and again, let it end undisturbed, and return what is wrong then."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _Chaos(Path(folder) / "chaos", seed, strategy_of).problems()
+
+
 @dataclass
-class Chaos:
+class _Chaos:
     """One sweep in `folder`, with all that befalls it drawn from `seed`."""
 
     folder: Path
-    candidates: Sequence[Candidate]
-    strategy: Strategy
     seed: int
+    strategy_of: Callable[[SweepSettings], Strategy]
 
     def problems(self) -> list[str]:
-        """Run it, resuming it until it ends undisturbed. Returns what is wrong then, or how it failed."""
         draw = random.Random(f"chaos {self.seed}")  # noqa: S311 - no secret
-        cloud = Cloud(_world(draw, self.candidates, self.seed))
         settings = SweepSettings(
-            candidates=tuple(self.candidates), parallel=draw.randint(1, 4), seed=self.seed, simulated=True
+            candidates=_CANDIDATES,
+            parallel=draw.randint(1, 4),
+            blocks=draw.randint(2, 4),
+            seed=self.seed,
+            simulated=True,
         )
+        cloud = Cloud(_world(draw, self.seed))
         began_s, outcome = 0.0, None
         sessions = [_session(draw) for _ in range(draw.randint(1, 5))]
         try:
@@ -99,7 +124,7 @@ class Chaos:
         outcome = None
         journal = self._journal(settings, clock, session, loop)
         try:
-            conductor = Conductor(journal, SimulatedFleet(cloud), self.strategy, heartbeat_s=HEARTBEAT_S)
+            conductor = Conductor(journal, SimulatedFleet(cloud), self.strategy_of(settings), heartbeat_s=HEARTBEAT_S)
             if session.killed_s is not None:
                 loop.call_later(session.killed_s, _kill)
             for stopped_s in session.stopped_s:
@@ -112,9 +137,7 @@ class Chaos:
             loop.close()
         return loop.time() + session.down_s, outcome
 
-    def _journal(
-        self, settings: SweepSettings, clock: Clock, session: Session, loop: VirtualTimeLoop
-    ) -> ChaosJournal:
+    def _journal(self, settings: SweepSettings, clock: Clock, session: Session, loop: VirtualTimeLoop) -> ChaosJournal:
         is_new = not self.folder.exists()
         journal = ChaosJournal.create(self.folder, settings, clock) if is_new else ChaosJournal.open(self.folder, clock)
         began_s = loop.time()
@@ -138,15 +161,17 @@ class Chaos:
         return wrong
 
 
-def _world(draw: random.Random, candidates: Sequence[Candidate], seed: int) -> World:
+def _world(draw: random.Random, seed: int) -> World:
     outages = sorted(draw.uniform(0, 6 * _HOUR_S) for _ in range(draw.randint(0, 3)))
-    stacks = sorted({candidate.stack for candidate in candidates})
+    stacks = sorted({candidate.stack for candidate in _CANDIDATES})
     return World(
         {stack: SimulatedStack(0.5 + 0.1 * place, 0.8 + 0.1 * place) for place, stack in enumerate(stacks)},
-        {candidate.key: 100 * draw.uniform(0.5, 1.5) for candidate in candidates},
+        {candidate.key: 100 * draw.uniform(0.5, 1.5) for candidate in _CANDIDATES},
         faults=Faults(
-            *(draw.choice((0, 0.05, 0.3)) for _ in range(3)),
-            tuple((begin_s, begin_s + draw.uniform(30, 1800)) for begin_s in outages),
+            create=draw.choice(_FAULTS),
+            run=draw.choice(_FAULTS),
+            destroy=draw.choice(_FAULTS),
+            outages=tuple((begin_s, begin_s + draw.uniform(30, 1800)) for begin_s in outages),
         ),
         quota=draw.choice((1, 2, 3, None)),
         seed=seed,
