@@ -77,7 +77,7 @@ class Blocks:
     def length(self, block: int) -> Length:
         return Length.short if block == 1 else Length.full
 
-    def most_blocks(self, candidates: int) -> int:  # noqa: ARG002 - of the protocol
+    def most_blocks(self, candidates: int) -> int:  # noqa: ARG002 - the same for any number
         return self._blocks
 
 
@@ -90,14 +90,14 @@ class Rehearsal:
         self.snapshots: list[Snapshot] = []
         self._now_s = 0.0
 
-    def sweep(self, *, stop_s: Sequence[float] = (), wall_jump_s: float = 0) -> Outcome:
+    def sweep(self, *, stop_s: Sequence[float] = ()) -> Outcome:
         """Run it to its end; `stop_s` is when it is interrupted, in s after this beginning."""
         loop = VirtualTimeLoop(self._now_s)
-        clock = Clock(loop.time, lambda: loop.time() + wall_jump_s)
-        make = (
-            Journal.open if self.folder.exists() else lambda folder, clock: Journal.create(folder, self.settings, clock)
-        )
-        journal = make(self.folder, clock)
+        clock = Clock(loop.time, loop.time)
+        if self.folder.exists():
+            journal = Journal.open(self.folder, clock)
+        else:
+            journal = Journal.create(self.folder, self.settings, clock)
         try:
             conductor = Conductor(journal, self.fleet, self.strategy, self.snapshots.append, heartbeat_s=60)
             for seconds in stop_s:
