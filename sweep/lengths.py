@@ -1,19 +1,24 @@
-"""How long a run is: the load of a short one, and how precise both lengths are."""
+"""How long the capacity searches of a sweep take, short and full, and how precise both are."""
 
 from stacks.load_profiles import CapacitySearch
+from sweep.tasks import Length, Measure
 
-# A short run ends after a third of the time of the profile `capacity`, or at an interval this wide (docs/adr/0057).
-_SHORT_S, _SHORT_PRECISION = 90.0, 0.3
-# The standard deviation of the logarithm of a full run's capacity at p99, for searches of the profile `capacity` on
-# simulated servers (docs/adr/0057): 2.5 to 3.7 %.
-FULL_LOG_SD = 0.035
+_SHORT_PRECISION, _SHORT_S = 0.3, 90
+# The standard deviation of the logarithm of the capacity that searches of the profile `capacity` find on simulated
+# servers at p99, where it is largest: 4.6 to 7.1 %, and 2.3 to 3.7 % (docs/adr/0057).
+LOG_SD = {Length.short: 0.07, Length.full: 0.035}
 
 
 def short_load(load: CapacitySearch) -> CapacitySearch:
-    """The load of a short run for the same objective; never longer than the load itself, nor more precise."""
+    """The search that ends at an interval three times as wide, or after a minute and a half."""
     return load.model_copy(
         update={
             "precision": max(load.precision, _SHORT_PRECISION),
             "duration_s": min(load.duration_s, _SHORT_S),
         }
     )
+
+
+def load_of(task: Measure) -> CapacitySearch:
+    """The search that a task makes."""
+    return short_load(task.candidate.load) if task.length == Length.short else task.candidate.load

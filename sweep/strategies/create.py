@@ -7,5 +7,6 @@ from sweep.strategy import Strategy
 
 
 def strategy_of(settings: SweepSettings) -> Strategy:
-    make = {"grid": Grid, "race": Race}[settings.strategy]
-    return make(settings.within, settings.blocks)
+    if settings.strategy == "grid":
+        return Grid(settings.within, settings.blocks)
+    return Race(settings.within, settings.blocks)

@@ -19,7 +19,8 @@ from sweep.strategy import Observation
 
 Floats = npt.NDArray[np.float64]
 
-# Of the error of 5 %: a part to eliminate what is far behind, and a part to tell the best from those near it. The rest
+# Of the error of 5 %: a part to eliminate what is far behind, and a part to tell the best from those near it. What is
+# left covers that the variance is estimated.
 FAR_ERROR, NEAR_ERROR = 0.01, 0.03
 # How far behind, in multiples of the zone of equivalence: after one run, and after a few.
 _FAR = np.array([3.0, 8.0])
@@ -60,7 +61,8 @@ class Evidence:
         log_ratio = 2 * log_within * self._joint(leader)[racing] * (self.means[racing] - self.means[leader])
         degrees = self.degrees_of_freedom
         chances: Floats = (1 + 2 * log_ratio / degrees) ** (-degrees / 2)
-        return chances / chances.sum()
+        chances /= chances.sum()
+        return chances
 
     def most_dearer(self, racing: Sequence[int], leader: int) -> float:
         """By how much the leader may be dearer than any other that races, as a logarithm: 95 %, for all together."""

@@ -7,10 +7,11 @@ import numpy as np
 
 from analysis.statistics.deployments import PRIOR_SD
 from analysis.statistics.estimate import LEVEL
-from sweep.lengths import FULL_LOG_SD
+from sweep.lengths import LOG_SD
+from sweep.tasks import Length
 
 # What is assumed of one full run: the spread between deployments, and the error of the run.
-ASSUMED_LOG_SD = math.hypot(PRIOR_SD, FULL_LOG_SD)
+ASSUMED_LOG_SD = math.hypot(PRIOR_SD, LOG_SD[Length.full])
 
 
 def blocks_needed(candidates: int, within: float, log_sd: float = ASSUMED_LOG_SD) -> int:
