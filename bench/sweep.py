@@ -1,0 +1,166 @@
+"""Whether a race chooses a best variant, for how much less money than a grid, and whether sweeps survive being cut off.
+
+Whole sweeps by the conductor, on the simulated fleets of bench.fleets.sweeps. The grid has as many blocks as the
+single-stage procedure needs for the same promise when the variance of each fleet is known: a real grid does not know
+it. Dollars include creating and destroying clusters.
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from bench.figures import Figure, argument_parser, progress, report, start
+from bench.fleets.chaos import chaos_problems
+from bench.fleets.sweeps import STACKS, TRUTHS, fleet, many, published
+from sweep.candidates import Candidate
+from sweep.settings import SweepSettings
+from sweep.simulation.cloud import Cloud
+from sweep.simulation.run import simulate
+from sweep.simulation.world import World
+from sweep.strategies.create import strategy_of
+from sweep.strategies.single_stage import blocks_needed
+from sweep.tasks import Length
+
+_WITHIN = 0.05
+# Of so many fleets one has 720 variants, too, and on one a grid is simulated.
+_MANY_SHARE, _GRID_SHARE = 20, 40
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Graded:
+    """A race: by what share its choice is dearer than the best, its runs and dollars, and the dollars of the grid."""
+
+    truth: str
+    more: float
+    runs: int
+    usd: float
+    grid_usd: float
+
+    @property
+    def of_grid(self) -> float:
+        return self.usd / self.grid_usd
+
+
+def main() -> None:
+    parser = argument_parser("sweep", __doc__)
+    parser.add_argument("--fleets", type=int, default=200, help="with 15 variants (default: %(default)s)")
+    parser.add_argument("--chaos", type=int, default=500, help="sweeps that are cut off (default: %(default)s)")
+    parser.add_argument("--first-seed", type=int, default=20_000, help="of the fleets (default: %(default)s)")
+    arguments = start(parser, ["numpy", "scipy"])
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.fleets)
+    with ProcessPoolExecutor() as processes:
+        races = list(_shown("15 variants", processes.map(partial(grade, published()), seeds), len(seeds)))
+        grids = list(processes.map(_simulated_grid, seeds[::_GRID_SHARE]))
+        large = seeds[::_MANY_SHARE]
+        many_races = list(_shown("720 variants", processes.map(partial(grade, many()), large), len(large)))
+        chaos = list(_shown("cut off", processes.map(_problems, range(arguments.chaos)), arguments.chaos))
+    problems = [problem for found in chaos for problem in found]
+    for problem in problems:
+        progress(problem)
+    figures = [
+        *_figures("15 variants", races, "<= 25"),
+        Figure("grid of 15 variants: simulated, of what is computed", 100 * float(np.mean(grids)), "%"),
+        *_figures("720 variants", many_races, "<= 6"),
+        Figure(f"{arguments.chaos} sweeps that are cut off: problems", len(problems), "", "<= 0"),
+    ]
+    report("sweep", figures)
+
+
+def _figures(name: str, races: Sequence[Graded], bar: str) -> list[Figure]:
+    of_grid = [100 * each.of_grid for each in races]
+    name = f"{name}, {len(races)} fleets"
+    quantiles = {"least": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "most": 1.0}
+    return [
+        Figure(f"{name}: chosen within 5 %", 100 * _share(each.more <= _WITHIN for each in races), "%", ">= 95"),
+        Figure(f"{name}: chosen is the best", 100 * _share(each.more == 0 for each in races), "%"),
+        *(
+            Figure(
+                f"{name}: dollars of the grid's, {label}",
+                float(np.quantile(of_grid, share)),
+                "%",
+                bar if label == "median" else None,
+            )
+            for label, share in quantiles.items()
+        ),
+        *(
+            Figure(
+                f"{name}, {truth}: median",
+                float(np.median([100 * each.of_grid for each in races if each.truth == truth])),
+                "%",
+            )
+            for truth in dict.fromkeys(each.truth for each in races)
+        ),
+        Figure(f"{name}: race, median", float(np.median([each.usd for each in races])), "USD"),
+        Figure(f"{name}: grid, median", float(np.median([each.grid_usd for each in races])), "USD"),
+        Figure(f"{name}: runs of the race, median", float(np.median([each.runs for each in races])), ""),
+    ]
+
+
+def _share(held: Iterator[bool]) -> float:
+    return float(np.mean(list(held)))
+
+
+def _shown(name: str, results: Iterator[_Result], count: int) -> Iterator[_Result]:
+    """The results, with a line of progress at each tenth."""
+    for number, result in enumerate(results, 1):
+        if number % max(1, count // 10) == 0 or number == count:
+            progress(f"{name}: {number} of {count}")
+        yield result
+
+
+def _problems(seed: int) -> list[str]:
+    return [f"seed {seed}: {problem}" for problem in chaos_problems(seed, strategy_of)]
+
+
+def grade(candidates: tuple[Candidate, ...], seed: int) -> Graded:
+    """Run the race on the fleet of a seed."""
+    truth = TRUTHS[seed % len(TRUTHS)]
+    world = fleet(candidates, truth, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = SweepSettings(candidates=candidates, strategy="race", within=_WITHIN, seed=seed, simulated=True)
+        outcome = simulate(Path(folder) / "race", settings, Cloud(world), strategy_of(settings))
+    costs = {each.key: STACKS[each.stack].usd_hourly / world.capacity_rps[each.key] for each in candidates}
+    chosen = outcome.last.objectives[0].leader
+    assert chosen is not None
+    more = costs[chosen.candidate.key] / min(costs.values()) - 1
+    return Graded(truth.name, more, outcome.last.finished_runs, outcome.last.usd, grid_usd(candidates, world))
+
+
+def grid_usd(candidates: tuple[Candidate, ...], world: World) -> float:
+    """What the grid costs, from the means of the world: all clusters are up until the last of their runs."""
+    blocks = grid_blocks(len(candidates), world)
+    usd = 0.0
+    for stack, made in world.stacks.items():
+        loads = [each.load for each in candidates if each.stack == stack]
+        runs_s = blocks * sum(load.total_s for load in loads) + (blocks * len(loads) - 1) * made.update_s
+        usd += made.billed_usd_hourly * (made.create_s + runs_s + made.destroy_s) / 3600
+    return usd
+
+
+def grid_blocks(candidates: int, world: World) -> int:
+    """The blocks of the single-stage procedure where the variance is known."""
+    log_sd = math.hypot(world.spread.deployments, world.spread.runs[Length.full].log_error)
+    return blocks_needed(candidates, _WITHIN, log_sd)
+
+
+def _simulated_grid(seed: int) -> float:
+    """What the conductor pays for a grid, as a multiple of `grid_usd`."""
+    candidates = published()
+    world = fleet(candidates, TRUTHS[seed % len(TRUTHS)], seed)
+    blocks = grid_blocks(len(candidates), world)
+    settings = SweepSettings(candidates=candidates, strategy="grid", within=_WITHIN, blocks=blocks, seed=seed)
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = simulate(Path(folder) / "grid", settings, Cloud(world), strategy_of(settings))
+    return outcome.last.usd / grid_usd(candidates, world)
+
+
+if __name__ == "__main__":
+    main()
