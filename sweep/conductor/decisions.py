@@ -17,7 +17,7 @@ def usd_per_million(usd_hourly: float, rps: float) -> float:
     return usd_hourly * 1e6 / 3600 / rps
 
 
-def observation(block: int, length: Length, measured: Measured, usd_hourly: float) -> Observation | None:
+def observation(order: int, block: int, length: Length, measured: Measured, usd_hourly: float) -> Observation | None:
     """The cost of a run; None if the run gives no upper bound of the capacity, and so none of the cost.
 
     Where one bound of the interval is missing, the other gives the error.
@@ -25,14 +25,14 @@ def observation(block: int, length: Length, measured: Measured, usd_hourly: floa
     value, low, high = measured.value_rps, measured.low_rps, measured.high_rps
     if value is None and math.isfinite(high):
         if not low:
-            return Observation(block, length, math.log(usd_per_million(usd_hourly, high)), 0.0, is_bound=True)
+            return Observation(order, block, length, math.log(usd_per_million(usd_hourly, high)), 0.0, is_bound=True)
         value = math.sqrt(low * high)
     if value is None or (not low and not math.isfinite(high)):
         return None
     high_rps = high if math.isfinite(high) else value**2 / low
     low_rps = low or value**2 / high_rps
     error = math.log(high_rps / low_rps) / 2 / _QUANTILE_95
-    return Observation(block, length, math.log(usd_per_million(usd_hourly, value)), error)
+    return Observation(order, block, length, math.log(usd_per_million(usd_hourly, value)), error)
 
 
 class Decisions:
@@ -53,7 +53,9 @@ class Decisions:
     def _observed(self, state: SweepState, key: str, block: int) -> Observation:
         if (key, block) not in self._observations:
             usd_hourly = self._usd_hourly[state.candidates[key].stack]
-            seen = observation(block, state.lengths[key, block], state.measured[key][block], usd_hourly)
+            seen = observation(
+                state.ends[key, block], block, state.lengths[key, block], state.measured[key][block], usd_hourly
+            )
             assert seen is not None  # a run without a cost is recorded as a failure
             self._observations[key, block] = seen
         return self._observations[key, block]

@@ -88,7 +88,7 @@ class Running:
         """Record a finished run; raises JournalError."""
         task = record.task
         assert isinstance(task, Measure)
-        if observation(task.block, task.length, measured, 1.0):
+        if observation(record.number, task.block, task.length, measured, 1.0):
             self._apply(self.journal.end(record.number, Result.measured, measured))
         else:
             self.end(

@@ -53,6 +53,7 @@ class SweepState:
             self.of_stack[candidate.stack].setdefault(candidate.load, []).append(key)
         self.measured: dict[str, dict[int, Measured]] = {key: {} for key in self.candidates}
         self.lengths: dict[tuple[str, int], Length] = {}
+        self.ends: dict[tuple[str, int], int] = {}
         self.failures: Counter[tuple[str, int]] = Counter()
         self.failed: dict[str, str] = {}
         # How often what the decision on an objective rests on has changed.
@@ -116,7 +117,8 @@ class SweepState:
         key = task.candidate.key
         if record.measured:
             self.measured[key][task.block] = record.measured
-            self.lengths[key, task.block] = task.length
+            assert record.end_number is not None
+            self.lengths[key, task.block], self.ends[key, task.block] = task.length, record.end_number
             self.versions[task.candidate.load] += 1
             stack.is_used, stack.failed_in_a_row = True, 0
             stack.waits_for_quota, stack.refused_in_a_row = False, 0
