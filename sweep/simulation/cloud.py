@@ -80,7 +80,8 @@ class Cloud:
 
     def run(self, task: Measure) -> Measured | None:
         """The stored run of a candidate in a block."""
-        found = [run for key, block, run in self.runs if (key, block) == (task.candidate.key, task.block)]
+        wanted = (task.candidate.key, task.block)
+        found = [run for key, block, run in self.runs if (key, block) == wanted]
         return found[-1] if found else None
 
     def lose_processes(self, survives: float) -> None:

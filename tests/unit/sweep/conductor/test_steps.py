@@ -45,7 +45,7 @@ class Written:
 
     def step(self, stack: str, *, later_s: float = 0, parallel: int = 4) -> Step | None:
         asked = settings(A, B, parallel=parallel)
-        decisions = Decisions(Blocks(2), (A, B), {"a": 1.0, "b": 1.0})
+        decisions = Decisions(Blocks(2), {"a": 1.0, "b": 1.0})
         return next_step(self.state, decisions, asked, stack, self.at_s + later_s)
 
 
