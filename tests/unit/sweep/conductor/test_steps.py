@@ -128,6 +128,27 @@ def test_two_stacks_that_kept_each_other_from_their_quota_are_made_one_after_the
     assert written.state.failed == {}
 
 
+def test_a_stack_does_not_wait_for_the_quota_of_one_that_has_failed() -> None:
+    written = Written()
+    written.do(RUN, Result.no_quota)  # alone, so that it fails
+    written.do(Destroy("a"), Result.destroyed)
+    written.state.stacks["b"].waits_for_quota = True
+    assert list(written.state.failed) == [A.key]
+    assert written.step("b") == Measure(B, 1, Length.short)
+
+
+def test_a_stack_waits_for_the_quota_of_one_that_could_not_be_destroyed() -> None:
+    written = Written()
+    written.do(Measure(B, 1, Length.short), Result.failed)
+    written.do(RUN, Result.no_quota)
+    written.do(Destroy("a"), Result.destroyed)
+    for _ in range(DESTROY_ATTEMPTS):
+        written.do(Destroy("b"), Result.failed)
+    assert isinstance(written.step("a"), Wait)
+    written.do(Destroy("b"), Result.destroyed)
+    assert written.step("a") == RUN
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_records_give_the_same_state_as_the_sweep_had(tmp_path: Path, seed: int) -> None:
     """So a sweep that is resumed goes on as it would have."""
