@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.statistics.deployments import PRIOR_SD
 from sweep.conductor.decisions import Decisions
 from sweep.conductor.limits import Limits, left_s, task_s
 from sweep.conductor.snapshot import CandidateView, Ending, ObjectiveView, Place, Snapshot, StackState, StackView
@@ -85,11 +86,10 @@ class Views:
         )
 
     def _log_cost(self, state: SweepState, key: str) -> float | None:
-        """The mean, each run with the weight of its information; of bounds, the highest."""
+        """The mean, each run with the weight that strategies give it; of bounds, the highest."""
         runs = self.decisions.observed(state, key)
         if values := [run for run in runs if not run.is_bound]:
-            # A run whose own error is tiny still differs from another by its deployment, by 3 % say.
-            weights = [1 / (run.log_error**2 + 0.03**2) for run in values]
+            weights = [1 / (run.log_error**2 + PRIOR_SD**2) for run in values]
             return sum(w * run.log_cost for w, run in zip(weights, values, strict=True)) / sum(weights)
         return max((run.log_cost for run in runs), default=None)
 
