@@ -1,9 +1,10 @@
 """How exact our generator is, compared with wrk, a minimal open loop and Locust's own client.
 
-It has four parts. `stall`: the latencies that each generator reports if the server pauses for 2 s in a minute. `rate`:
+It has five parts. `stall`: the latencies that each generator reports if the server pauses for 2 s in a minute. `rate`:
 whether the open loop keeps its schedule. `ceiling`: the highest valid rate of one core. `capacity`: whether a capacity
-search finds the known capacity. All parts use a null server with a queue, whose log gives the true latencies; for an
-open loop they follow from the schedule (bench.servers.queueing). All parts together take about ten minutes.
+search finds the known capacity. `balancing`: how evenly REST requests reach replicas. All parts use a null server with
+a queue, whose log gives the true latencies; for an open loop they follow from the schedule (bench.servers.queueing).
+All parts together take about twelve minutes.
 """
 
 import shutil
@@ -15,9 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.results.manifest import CapacityRps
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.generators import other_generators as others
 from bench.generators import our_generator
+from bench.generators.balancing import balancing
 from bench.rate_search import highest_rate
 from bench.servers.queue_server import QueueSettings, queue_server
 from bench.servers.queueing import Queue, Stall, response_times_s
@@ -59,7 +62,8 @@ class Latencies:
 
 def main() -> None:
     parts: dict[str, Callable[[], list[Figure]]] = {
-        "stall": _stall, "rate": _rate, "ceiling": _ceiling, "capacity": _capacity
+        "stall": _stall, "rate": _rate, "ceiling": _ceiling, "capacity": _capacity,
+        "balancing": lambda: balancing(_BODY),
     }  # fmt: skip
     parser = argument_parser("generator", __doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {', '.join(parts)}; all if none is given")
@@ -221,14 +225,14 @@ def _capacity() -> list[Figure]:
         took_s = time.perf_counter() - began_s
         model = ServerModel(1, workers, service_s, service_cv)
         true_rps = true_capacity_rps(model, quantile, objective_s, _TRUTH_REQUESTS)
-        rps = run.capacity and run.capacity.rps
-        error_percent = abs(100 * (rps.value / true_rps - 1)) if rps else np.inf
+        rps = run.capacity.rps if run.capacity else CapacityRps(value=None, low=np.nan, high=np.nan)
+        value_rps = np.nan if rps.value is None else rps.value
         figures += [
             Figure(f"{name}: true", true_rps, "1/s"),
-            Figure(f"{name}: found", rps.value if rps else np.nan, "1/s"),
-            Figure(f"{name}: low end", rps.low if rps else np.nan, "1/s"),
-            Figure(f"{name}: high end", rps.high if rps else np.nan, "1/s"),
-            Figure(f"{name}: error", error_percent, "%", "<= 3"),
+            Figure(f"{name}: found", value_rps, "1/s"),
+            Figure(f"{name}: low end", rps.low, "1/s"),
+            Figure(f"{name}: high end", rps.high, "1/s"),
+            Figure(f"{name}: error", abs(100 * (value_rps / true_rps - 1)), "%", "<= 3"),
             Figure(f"{name}: took", took_s, "s", "<= 330"),
         ]
     return figures

@@ -53,7 +53,7 @@ def main() -> None:
 
 def _turn(protocol: str, url: str, body: bytes) -> Turn:
     profile = ClosedLoop(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + _HOLD_S)
-    outcome = load_test(protocol, profile, url, body, protocol)
+    outcome = load_test(protocol, profile, url, body)
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD))
     good = pc.sum(held["ok"]).as_py() or 0
     if not good or good < held.num_rows:

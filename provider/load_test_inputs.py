@@ -57,6 +57,7 @@ class LoadTestInputs(ResourceInputs):
             counter_urls={name: url + counters_path for name, url in rest_urls.items()},
             server_pid=server_pid,
             grpc_threads=self.serving.grpc_threads,
+            replicas=self.shape.nodes,
         )
 
 

@@ -18,8 +18,7 @@ class Balancer:
     - `users`: the same for our generator in an open loop, whose requests are sent by the user who became idle last.
     - `connections`: each client has a pool of connections, each to a replica that kube-proxy chose at random when it
       was opened. A request takes the connection that became idle last, or opens one if none is idle: HTTP/1.1 without
-      pipelining, as in Go's net/http (`Transport.queueForIdleConn`), Python's urllib3 (a `LifoQueue`) and our
-      generator (`loadtest.generator.loops.dispatcher`).
+      pipelining, as in Go's net/http (`Transport.queueForIdleConn`) and Python's urllib3 (a `LifoQueue`).
 
     The requests of an open loop come from `clients` at random; in a closed loop each user is a client.
     """
@@ -29,7 +28,7 @@ class Balancer:
 
     @classmethod
     def of_run(cls, manifest: Manifest) -> "Balancer":
-        """What distributed the requests of a run: over gRPC in turn; over REST a ClusterIP, taken as random."""
+        """What distributed the requests of a run: over gRPC in turn; over REST a ClusterIP, at random."""
         if manifest.serving.protocol == "rest":
             return cls("random")
         return cls("round-robin" if manifest.load.mode == "closed" else "users")

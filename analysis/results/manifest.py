@@ -175,9 +175,12 @@ class Repeat(Record):
 
 
 class CapacityRps(Record):
-    """Requests per second: the highest rate that was certified, and the 95 % interval of the capacity."""
+    """Requests per second: the capacity with its 95 % interval.
 
-    value: float
+    `value` is None and `low` is 0 where every rate missed the objective: the capacity is at most `high`.
+    """
+
+    value: float | None
     low: float
     high: float
 
@@ -203,7 +206,7 @@ class CapacityStep(Record):
 class Capacity(Record):
     """The highest rate with `quantile` of the answers within `latency_ms` and at most a share `error_ratio` failed.
 
-    `imprecise_because` says why the interval is wider than the search was to make it.
+    `imprecise_because` says why the interval is wider than the search was to make it, or why there is none.
     """
 
     quantile: float
@@ -218,14 +221,21 @@ class Capacity(Record):
         """The phase of the step at the capacity, which the figures of the run are of.
 
         Of the steps with Poisson arrivals at most 5 % below the capacity it is the longest, else the nearest step.
+        Without a value it is the longest step at the upper bound.
         """
-        numbered = [(n, step) for n, step in enumerate(self.steps, 1) if step.arrivals == "poisson"]
-        if not numbered:
-            last = max(n for n, step in enumerate(self.steps, 1) if step.meets and step.rate_rps == self.rps.value)
-            return f"step-{last}"
-        near = [(step.requests, n) for n, step in numbered if _NEAR * self.rps.value <= step.rate_rps <= self.rps.value]
-        nearest = min(numbered, key=lambda each: abs(each[1].rate_rps - self.rps.value))[0]
+        at_rps = self.rps.value
+        if at_rps is None:
+            return f"step-{max((step.requests, n) for n, step in self._numbered if step.rate_rps == self.rps.high)[1]}"
+        poisson = [(n, step) for n, step in self._numbered if step.arrivals == "poisson"]
+        if not poisson:
+            return f"step-{max(n for n, step in self._numbered if step.meets and step.rate_rps == at_rps)}"
+        near = [(step.requests, n) for n, step in poisson if _NEAR * at_rps <= step.rate_rps <= at_rps]
+        nearest = min(poisson, key=lambda each: abs(each[1].rate_rps - at_rps))[0]
         return f"step-{max(near)[1] if near else nearest}"
+
+    @property
+    def _numbered(self) -> list[tuple[int, CapacityStep]]:
+        return list(enumerate(self.steps, 1))
 
 
 class Manifest(Record):

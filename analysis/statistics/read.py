@@ -39,12 +39,14 @@ def why_invalid(manifest: Manifest, rows: RunRows) -> list[str]:
 
 
 def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:
-    """The figures of the step at the capacity, with the results of the whole search.
+    """The figures of the step at the capacity, with the results of the whole search, if it found a value.
 
     Goodput is the capacity with its interval, minus the errors of the step. The search certified (at 99 %) that its
     quantile is within its latency limit there, so the intervals of quantiles up to that one end at the limit.
     """
     rps = capacity.rps
+    if rps.value is None:
+        return figures
     most_ms = capacity.latency_ms
     return replace(
         figures,

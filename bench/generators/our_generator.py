@@ -47,12 +47,14 @@ def load_test(
     profile: LoadProfile,
     url: str,
     body: bytes,
-    protocol: str = "rest",
     on_progress: Callable[[Progress], None] = lambda _: None,
+    replicas: int = 1,
 ) -> LoadTestOutcome:
     """Run one load test of the model `resnet`. Reasons why the run is invalid are printed to standard error."""
     with tempfile.TemporaryDirectory() as folder:
-        plan = LoadTestPlan(load_plan(profile.model_dump()), protocol, url, "resnet", str(Path(folder) / "run"))
+        protocol = "grpc" if url.startswith("grpc") else "rest"
+        load, work_dir = load_plan(profile.model_dump()), str(Path(folder) / "run")
+        plan = LoadTestPlan(load, protocol, url, "resnet", work_dir, replicas=replicas)
         outcome = run_load_test(plan, body, on_progress, threading.Event())
     for reason in outcome.reasons:
         progress(f"  {name}: {reason}")

@@ -143,6 +143,7 @@ class LoadTestPlan:
     than one have a master. `counter_urls` are the Prometheus pages of the servers, by the server's name among the
     samples. `server_pid` is the server's process where it runs on the generator's machine. The generator ends when the
     process `parent_pid` does; None where something else ends it. `grpc_threads` is the servers' --grpc_max_threads.
+    `replicas` is the number of servers behind `base_url`.
     """
 
     load: LoadPlan
@@ -157,6 +158,16 @@ class LoadTestPlan:
     server_pid: int | None = None
     parent_pid: int | None = None
     grpc_threads: int | None = None
+    replicas: int = 1
+
+    @property
+    def renews_connections(self) -> bool:
+        """Whether each REST request has a connection of its own, and so goes to any replica, as from many callers.
+
+        A kept connection stays with one replica, and few connections carry a schedule, so they would reach few
+        replicas. In a closed loop each user is a caller, with a connection that it keeps.
+        """
+        return self.replicas > 1 and not isinstance(self.load, ClosedLoopPlan)
 
     @property
     def body_path(self) -> str:

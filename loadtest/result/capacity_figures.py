@@ -1,43 +1,64 @@
 """The result of a capacity search: the capacity by the rows of its steps, and the figures of each step."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.capacity.bounds import bounds_of
+from analysis.capacity.bursts import surely_more
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
 from analysis.results.columns import Integers
 from analysis.results.manifest import Capacity, CapacityRps, CapacityStep
+from analysis.results.store import NOT_SENT
 from loadtest.generator.capacity.step import Verdict
 from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
 from loadtest.result.raw_rows import times_us
 
 _MEETS = {Verdict.MEETS.value: True, Verdict.FAILS.value: False}
+_PASSES = {Verdict.MEETS.value, Verdict.PASSED.value}
+# The errors of requests whose server was slow, and not wrong.
+_SLOW = pa.array(["timeout", NOT_SENT])
+# With what error a rate counts as too high, and a server as broken.
+_CERTAIN = 0.001
 
 
 def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capacity | None:
-    """The capacity with its interval and every step; None where there was no search, or it has none."""
+    """The capacity with its interval, or its upper bound, and every step.
+
+    None where there was no search, or its steps say too little.
+    """
     search = _finished_search(totals)
     if not isinstance(load, CapacitySearchPlan) or not search:
         return None
-    by_step = [rows.filter(pc.equal(rows["phase"], step["phase"])) for step in search["steps"]]
+    steps = search["steps"]
+    by_step = [rows.filter(pc.equal(rows["phase"], step["phase"])) for step in steps]
     objective = Objective(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio)
-    offered = [_offered(step, each) for step, each in zip(search["steps"], by_step, strict=True)]
-    found = estimate_of(offered, objective)
-    if found.value_rps is None:
+    found = estimate_of([_offered(step, each) for step, each in zip(steps, by_step, strict=True)], objective)
+    if found.value_rps is not None:
+        rps = CapacityRps(value=found.value_rps, low=found.low_rps, high=found.high_rps)
+        imprecise_because = _imprecise_because(load, found.high_rps / found.low_rps - 1)
+    elif (most_rps := _too_slow_from_rps(steps, by_step, objective)) is not None:
+        rps = CapacityRps(value=None, low=0.0, high=most_rps)
+        imprecise_because = (
+            f"no rate from {most_rps:g} requests/s up met the objective ({_objective_text(load)}), so the capacity is"
+            " less than that"
+        )
+    else:
         return None
-    width = found.high_rps / found.low_rps - 1
     return Capacity(
         quantile=load.quantile,
         latency_ms=load.latency_ms,
         error_ratio=load.error_ratio,
-        rps=CapacityRps(value=found.value_rps, low=found.low_rps, high=found.high_rps),
-        steps=tuple(_step_of(step, each) for step, each in zip(search["steps"], by_step, strict=True)),
-        imprecise_because=_imprecise_because(load, width) if width > load.precision else None,
+        rps=rps,
+        steps=tuple(_step_of(step, each) for step, each in zip(steps, by_step, strict=True)),
+        imprecise_because=imprecise_because,
     )
 
 
@@ -50,9 +71,8 @@ def search_reason(load: LoadPlan, totals: dict[str, Any], capacity: Capacity | N
     passed = {step["rate_rps"] for step in search["steps"]} - failed
     if load.lowest_rps in failed:
         return (
-            f"no rate from lowestRps, {load.lowest_rps:g} requests/s, up met the objective (p"
-            f"{load.quantile * 100:g} within {load.latency_ms:g} ms, {load.error_ratio:.2%} errors), so the capacity is"
-            " not known; give a looser objective or a lower lowestRps"
+            f"even at lowestRps, {load.lowest_rps:g} requests/s, more than {load.error_ratio:.2%} of the answers were"
+            " errors, so the server is broken rather than slow and its capacity is not known; check the server's log"
         )
     if load.highest_rps in passed:
         return (
@@ -65,7 +85,34 @@ def search_reason(load: LoadPlan, totals: dict[str, Any], capacity: Capacity | N
     )
 
 
-def _imprecise_because(load: CapacitySearchPlan, width: float) -> str:
+def _too_slow_from_rps(
+    steps: Sequence[dict[str, Any]], by_step: Sequence[pa.Table], objective: Objective
+) -> float | None:
+    """The lowest rate that was too high because answers came late, where none below it passed.
+
+    None where there is no such rate, or answers at it were errors: these come from a fault, not from the rate.
+    """
+    slow = [_offered(step, rows.filter(pc.invert(_is_error(rows)))) for step, rows in zip(steps, by_step, strict=True)]
+    most_rps = bounds_of(slow, objective, _CERTAIN).high_rps
+    if math.isinf(most_rps) or any(step["rate_rps"] < most_rps and step["verdict"] in _PASSES for step in steps):
+        return None
+    at_most = [rows for step, rows in zip(steps, by_step, strict=True) if step["rate_rps"] == most_rps]
+    errors, requests = sum(pc.sum(_is_error(rows)).as_py() for rows in at_most), sum(map(len, at_most))
+    return None if surely_more(errors, requests, objective.errors, _CERTAIN) else most_rps
+
+
+def _is_error(rows: pa.Table) -> pa.ChunkedArray:
+    """Whether each row is a wrong answer, or none, for another reason than that the server was slow."""
+    return pc.and_(pc.invert(rows["ok"]), pc.invert(pc.is_in(rows["error"], value_set=_SLOW)))
+
+
+def _objective_text(load: CapacitySearchPlan) -> str:
+    return f"p{load.quantile * 100:g} within {load.latency_ms:g} ms, {load.error_ratio:.2%} errors"
+
+
+def _imprecise_because(load: CapacitySearchPlan, width: float) -> str | None:
+    if width <= load.precision:
+        return None
     return (
         f"the interval is {width:.0%} wide and precision is {load.precision:.0%}: durationS, {load.duration_s:g} s, was"
         " not enough for a narrower one at these rates"

@@ -65,6 +65,8 @@ def record_run(
     figures = summarise(store, manifest).figures(Shown.OUTPUT)
     finished = FinishedRun(run_id, {name: _rounded(value) for name, value in figures.items() if value is not None})
     operation.info(f"run {run_id}: {finished.summary}")
+    if outcome.capacity and outcome.capacity.imprecise_because:
+        operation.info(f"run {run_id}: {outcome.capacity.imprecise_because}")
     return finished
 
 

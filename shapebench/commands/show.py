@@ -16,7 +16,7 @@ from analysis.results.layout import manifest_path, named_files
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage
 from analysis.results.store import ResultsStore, Scan
-from analysis.statistics.estimate import Estimate, usd_per_million
+from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import QUANTILES
 from analysis.statistics.summary import FIGURES
@@ -98,25 +98,30 @@ def _listed(runs: Sequence[Manifest]) -> str:
     return ", ".join(named) + (f" and {more} more (`shapebench runs` lists them)" if more else "")
 
 
-def _intervals(manifest: Manifest, found: RunFigures | None) -> dict[str, Estimate]:
+def _intervals(manifest: Manifest, found: RunFigures | None) -> dict[str, Estimate | Bounds]:
     """By the names of FIGURES, those that have an interval."""
     if found is None:
         return {}
-    estimates = {name: figure.estimate(found) for name, figure in FIGURES.items()}
+    estimates: dict[str, Estimate | Bounds | None] = {name: figure.estimate(found) for name, figure in FIGURES.items()}
     estimates["error_rate"] = found.error_share
     if manifest.cost.hourly is not None:
         estimates["usd_per_million_good"] = usd_per_million(found.goodput_rps, manifest.cost.hourly)
     if manifest.capacity:
-        estimates["capacity_rps"] = Estimate(**manifest.capacity.rps.model_dump())
+        rps = manifest.capacity.rps
+        estimates["capacity_rps"] = (
+            Bounds(rps.low, rps.high) if rps.value is None else Estimate(rps.value, rps.low, rps.high)
+        )
     return {name: each for name, each in estimates.items() if each is not None}
 
 
-def _print_text(run: Run, intervals: Mapping[str, Estimate], scan: Scan) -> None:
+def _print_text(run: Run, intervals: Mapping[str, Estimate | Bounds], scan: Scan) -> None:
     manifest, summary, usage = run.manifest, run.summary, run.resource_usage
     started = f"{manifest.started_at:%Y-%m-%d %H:%M} UTC"
     print_text(f"Run {manifest.run_id} of stack {manifest.stack}, {started}: {validity(summary)}")
     for reason in summary.reasons:
         print_text(f"invalid: {reason}")
+    if manifest.capacity and manifest.capacity.imprecise_because:
+        print_text(f"imprecise: {manifest.capacity.imprecise_because}")
     print_table(_figures_table(run, intervals), f"\nFigures of the counted phase, {manifest.counted_phase}")
     print_text("In brackets: the 95 % interval of this run alone.")
     if usage and usage.uses:
@@ -131,7 +136,7 @@ def _print_text(run: Run, intervals: Mapping[str, Estimate], scan: Scan) -> None
     print_table(_files_table(manifest), "\nFiles in the results store")
 
 
-def _figures_table(run: Run, intervals: Mapping[str, Estimate]) -> Table:
+def _figures_table(run: Run, intervals: Mapping[str, Estimate | Bounds]) -> Table:
     """What was measured, and what is always shown."""
     values = {name: getattr(run.summary, name) for name in FIGURES}
     rows = (
@@ -153,7 +158,7 @@ def _files_table(manifest: Manifest) -> Table:
     return Table("Files", columns, ((manifest_path(manifest.stack, manifest.run_id), "", ""), *files))
 
 
-def _json(run: Run, intervals: Mapping[str, Estimate]) -> dict[str, Any]:
+def _json(run: Run, intervals: Mapping[str, Estimate | Bounds]) -> dict[str, Any]:
     manifest, usage = run.manifest, run.resource_usage
     return run_json(manifest, run.summary) | {
         "name": run.name,

@@ -23,6 +23,7 @@ from analysis.report.charts.series import HEAT_SHARES, Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
 from analysis.report.collect import Run
 from analysis.results.manifest import Capacity
+from analysis.statistics.estimate import Bounds
 from stacks.load_profiles import ClosedLoop
 
 _SHADES = [f"under {HEAT_SHARES[1]:.0%}", *(f"from {least:.0%}" for least in HEAT_SHARES[1:])]
@@ -152,7 +153,9 @@ def _latency_by_rate(run: Run, capacity: Capacity) -> Chart:
     ).replace({"p50_ms": "p50", "p99_ms": "p99"})
     x = alt.X("rate_rps:Q", title="requests per second", scale=alt.Scale(type="log", nice=False))
     y = alt.Y("ms:Q", title="latency, ms (logarithmic)", scale=alt.Scale(type="log"))
-    interval = pd.DataFrame([{"low": capacity.rps.low, "high": capacity.rps.high}])
+    rps = Bounds(capacity.rps.low, capacity.rps.high)
+    # The axis is logarithmic: without a lower bound the interval begins at half of the upper one.
+    interval = pd.DataFrame([{"low": rps.low or rps.high / 2, "high": rps.high}])
     objective = pd.DataFrame([{"ms": capacity.latency_ms}])
     layers = [
         alt.Chart(interval).mark_rect(color=BAND, stroke=GRID).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q")),
@@ -164,7 +167,7 @@ def _latency_by_rate(run: Run, capacity: Capacity) -> Chart:
     drawing = svg(
         alt.layer(*layers),
         f"Latency of {run.name} against the rate of requests: {len(steps)} steps; the capacity is"
-        f" {number(capacity.rps.low)} to {number(capacity.rps.high)} requests per second.",
+        f" {rps.text(number)} requests per second.",
     )
     return Chart(
         "Latency against rate", "Every step of the search. Dashed: the objective. Shaded: the capacity.", drawing

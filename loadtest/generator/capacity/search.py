@@ -68,7 +68,7 @@ class Search:
             if self._last_failed:
                 self._failed_rps = min(self._failed_rps, step.rate_rps)
             self._ceiling_rps = min(self._ceiling_rps or step.rate_rps, step.rate_rps)
-            self._is_beyond_reach = step.rate_rps == self._load.lowest_rps
+            self._is_beyond_reach = self._last_failed and step.rate_rps == self._load.lowest_rps
             return
         self._steps.append(counts)
         self._is_beyond_reach = (verdict, step.rate_rps) in {
@@ -93,7 +93,8 @@ class Search:
         if self._passed_rps is None:
             if self._ceiling_rps is None:
                 return self._start_rps
-            return max(self._ceiling_rps / _CLIMB, self._load.lowest_rps)
+            is_lowest = self._ceiling_rps == self._load.lowest_rps
+            return None if is_lowest else max(self._ceiling_rps / _CLIMB, self._load.lowest_rps)
         if self._ceiling_rps is None:
             is_highest = self._passed_rps == self._load.highest_rps
             return None if is_highest else min(_CLIMB * self._passed_rps, self._load.highest_rps)

@@ -1,4 +1,4 @@
-"""A client of the REST API: one connection, no retries, no redirects, every answer checked."""
+"""A client of the REST API: one connection at a time, no retries, no redirects, every answer checked."""
 
 import socket
 from collections.abc import Callable
@@ -24,9 +24,10 @@ _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 def rest_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "RestClient"]:
     """A factory that makes a client for each user; all clients share the request and the check."""
-    request = post_of(f"{plan.base_url}/v1/models/{plan.model_name}:predict", body)
+    renewed = plan.renews_connections
+    request = post_of(f"{plan.base_url}/v1/models/{plan.model_name}:predict", body, renewed=renewed)
     check = RestCheck(plan.expected_shape)
-    return lambda: RestClient(RestConnection(plan.base_url, plan.limits), request, check)
+    return lambda: RestClient(RestConnection(plan.base_url, plan.limits, renewed=renewed), request, check)
 
 
 class RestClient:

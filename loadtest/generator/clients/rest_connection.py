@@ -1,4 +1,4 @@
-"""A keep-alive connection that sends the same request again and again. Plain HTTP, as TF Serving serves it."""
+"""A connection that sends the same request again and again. Plain HTTP, as TF Serving serves it."""
 
 import contextlib
 from select import POLLIN
@@ -17,9 +17,13 @@ _poll = get_original("select", "poll")
 _BLOCK_BYTES = 1 << 16
 
 
-def post_of(url: str, body: bytes) -> bytes:
-    """The whole request as bytes: joining head and body for each one would copy 0.8 MB a request."""
+def post_of(url: str, body: bytes, *, renewed: bool = False) -> bytes:
+    """The whole request as bytes: joining head and body for each one would copy 0.8 MB a request.
+
+    `renewed`: the server is asked to close the connection after its answer.
+    """
     parts = urlsplit(url)
+    close = "Connection: close\r\n" if renewed else ""
     head = (
         f"POST {parts.path} HTTP/1.1\r\n"
         f"Host: {parts.netloc}\r\n"
@@ -27,18 +31,23 @@ def post_of(url: str, body: bytes) -> bytes:
         "Content-Type: application/json\r\n"
         # Compressed answers would hide the number of bytes on the wire, and decompressing takes this process's time.
         "Accept-Encoding: identity\r\n"
+        f"{close}"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
 class RestConnection:
-    """Connects for the first request, and again after the server has closed the connection."""
+    """Connects for the first request, and again after the server has closed the connection.
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    With `renewed` it connects for each request.
+    """
+
+    def __init__(self, url: str, limits: Limits, *, renewed: bool = False) -> None:
         parts = urlsplit(url)
         self._address = (parts.hostname, parts.port or 80)
         self._limits = limits
+        self._renewed = renewed
         self._kept: gevent.socket.socket | None = None
 
     def send(self, request: bytes) -> tuple[HTTPResponse, bytes]:
@@ -56,9 +65,10 @@ class RestConnection:
         except BaseException:
             socket.close()
             raise
-        if response.should_close():
+        if response.should_close() and not self._renewed:
             socket.close()
         else:
+            # The side that closes first keeps the port for a minute (TIME_WAIT): by the next request the server has.
             self._kept = socket
         return response, content
 
@@ -67,7 +77,7 @@ class RestConnection:
             self._kept.close()
 
     def _kept_or_new(self) -> gevent.socket.socket:
-        if self._kept and not _is_readable(self._kept):
+        if self._kept and not self._renewed and not _is_readable(self._kept):
             return self._kept
         self.close()
         socket = gevent.socket.create_connection(self._address, self._limits.connect_timeout_s)

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.columns import Integers
 from analysis.results.store import NOT_SENT
 from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.loops.arrivals import due_in_hold
@@ -112,8 +111,10 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
             f" of {median_ms:.0f} ms, so the figures include the generator's delay; raise shapebench:load.processes, or"
             " send less"
         )
-    planned_rps, sent_rps = _rate(times_us(sent, "intended_start")), _rate(times_us(sent, "start"))
-    if planned_rps and abs(sent_rps / planned_rps - 1) > _RATE_DEVIATION:
+    planned_ms, took_ms = (float(np.ptp(times_us(sent, name))) / 1e3 for name in ("intended_start", "start"))
+    # Of few requests a single late one changes the rate.
+    if planned_ms and took_ms and abs(took_ms - planned_ms) > max(_RATE_DEVIATION * planned_ms, _OWN_MS):
+        planned_rps, sent_rps = (1e3 * (sent.num_rows - 1) / each for each in (planned_ms, took_ms))
         reasons.append(
             f"{sent_rps:.1f} requests/s were sent instead of the planned {planned_rps:.1f}, so the figures are of"
             " another load; raise shapebench:load.processes, or send less"
@@ -123,8 +124,3 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
 
 def _own_limit_ms(median_ms: float) -> float:
     return max(_OWN_MS, _OWN_SHARE * median_ms)
-
-
-def _rate(at_us: Integers) -> float:
-    span_us = int(np.ptp(at_us))
-    return (len(at_us) - 1) / span_us * 1e6 if span_us else 0.0

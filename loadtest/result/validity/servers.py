@@ -123,8 +123,8 @@ def _row_sharing_reasons(counted: pa.Table, replicas: int) -> tuple[str, ...]:
 def idle_replica_reasons(requests: Mapping[str, int], replicas: int, load: LoadPlan) -> tuple[str, ...]:
     """Whether a replica was idle, by the `requests` that each replica counted; needs the counters of all replicas.
 
-    Over REST a connection stays with the replica that the cluster's Service chose for it at random, so an uneven split
-    is normal. A low rate of an open loop needs few connections, so there an idle replica is normal, too.
+    Over REST the cluster's Service chooses a replica at random, so an uneven split is normal. An open loop at a low
+    rate sends few requests, so there an idle replica is normal, too.
     """
     if isinstance(load, OpenLoopPlan) or replicas < 2 or len(requests) < replicas:
         return ()

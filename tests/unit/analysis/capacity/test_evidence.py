@@ -7,6 +7,7 @@ import pytest
 
 from analysis.capacity.evidence import Basis, Evidence, NoEvidence, evidence_of
 from analysis.objective import Objective
+from analysis.results.manifest import CapacityRps
 from bench.servers.simulated_server import true_capacity_rps
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from stacks.load_profiles import ClosedLoop, OpenLoop
@@ -56,6 +57,17 @@ def test_an_objective_far_tighter_than_the_steps_reached_has_an_upper_bound_alon
     found = evidence_of(*search_run(NEAR), Objective(quantile=0.99, latency_ms=20, errors=0.01))
     assert isinstance(found, Evidence)
     assert (found.value_rps, found.low_rps, found.high_rps) == (None, 0.0, 40.0)
+
+
+def test_a_search_that_found_every_rate_too_high_is_an_upper_bound_for_it_and_for_stricter_objectives() -> None:
+    manifest, rows = search_run([(90.0, 20.0, CONSTANT), (85.0, 20.0, CONSTANT)])
+    assert manifest.capacity
+    bound = CapacityRps(value=None, low=0, high=85)
+    run = manifest.model_copy(update={"capacity": manifest.capacity.model_copy(update={"rps": bound})}), rows
+    for objective in (OBJECTIVE, OBJECTIVE.model_copy(update={"latency_ms": 100})):
+        found = evidence_of(*run, objective)
+        assert isinstance(found, Evidence)
+        assert (found.value_rps, found.low_rps, found.high_rps) == (None, 0.0, 85.0)
 
 
 def test_a_search_of_evenly_spaced_requests_gives_no_lower_bound() -> None:

@@ -88,6 +88,15 @@ def test_of_a_capacity_search_the_figures_are_those_at_the_capacity_that_it_foun
     assert (figures.goodput_rps.low, figures.goodput_rps.high) == pytest.approx((0.9 * 19, 0.9 * 23))
 
 
+def test_of_a_search_with_an_upper_bound_alone_the_figures_are_those_of_the_step_at_it(store, read, row):
+    slow = [row(second / 20, 900, phase="step-2") for second in range(100)]
+    bound = searched().model_copy(update={"rps": CapacityRps(value=None, low=0, high=20)})
+    manifest, figures, reasons = read(slow, capacity=bound)
+    assert reasons == []
+    assert figures.goodput_rps.value == pytest.approx(summarise(store, manifest).goodput_rps)
+    assert figures.quantiles_ms[0.99].value == pytest.approx(900)
+
+
 def test_what_the_search_certified_bounds_the_quantiles_up_to_its_own(read, row):
     kept = [row(second / 20, 100, phase="step-2") for second in range(100)]
     _, figures, _ = read(kept, capacity=searched())

@@ -36,3 +36,18 @@ def test_a_server_without_a_service_time_answers_at_once_and_logs_only_requests(
     with queue_server(QueueSettings()) as server:
         timed_request(server)
     assert server.took_s == pytest.approx([0.0], abs=0.05)
+
+
+def test_each_connection_is_that_of_one_replica() -> None:
+    with queue_server(QueueSettings(replicas=4)) as server:
+        for _ in range(40):
+            timed_request(server)
+        connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
+        for _ in range(100):
+            connection.request("POST", "/v1/models/resnet:predict", b"x")
+            connection.getresponse().read()
+        connection.close()
+    assert sum(server.answered) == 140
+    *others, most = sorted(server.answered)
+    assert most > 100
+    assert min(others) > 0

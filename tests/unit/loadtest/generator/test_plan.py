@@ -2,7 +2,7 @@
 
 import pytest
 
-from loadtest.generator.plan import CapacitySearchPlan, LoadPlan, OpenLoopPlan, load_plan, repeat_of
+from loadtest.generator.plan import CapacitySearchPlan, LoadPlan, LoadTestPlan, OpenLoopPlan, load_plan, repeat_of
 from stacks.load_profiles import PROFILES
 
 
@@ -22,6 +22,19 @@ def test_the_same_repeat_has_the_same_arrivals_whatever_the_variant() -> None:
 def test_a_closed_loop_is_the_same_in_each_repeat() -> None:
     load = load_plan(PROFILES["seed"].model_dump())
     assert repeat_of(load, 2, "x") == load
+
+
+@pytest.mark.parametrize(
+    ("profile", "replicas", "renews"),
+    [("open", 2, True), ("capacity", 8, True), ("capacity", 1, False), ("seed", 8, False)],
+)
+def test_requests_of_a_schedule_for_several_replicas_have_connections_of_their_own(
+    profile: str, replicas: int, *, renews: bool
+) -> None:
+    load = load_plan(PROFILES[profile].model_dump())
+    plan = LoadTestPlan(load, "rest", "http://server", "resnet", ".", replicas=replicas)
+    assert plan.renews_connections is renews
+    assert LoadTestPlan.from_json(plan.to_json()) == plan
 
 
 def _seed(load: LoadPlan) -> int:

@@ -1,21 +1,25 @@
-"""A search without a result says what kept it from one, and what to give."""
+"""A search has a value, an upper bound, or a reason that says what kept it from both, and what to give."""
 
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from analysis.results.store import NOT_SENT, REQUESTS_SCHEMA
+from bench.stores.synthetic import request_rows
 from loadtest.generator.capacity.step import Verdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from loadtest.generator.plan import load_plan
-from loadtest.result.capacity_figures import search_reason
+from loadtest.result.capacity_figures import capacity_of, search_reason
 from stacks.load_profiles import PROFILES
 
 CAPACITY = PROFILES["capacity"]
 LOWEST, HIGHEST = CAPACITY.lowest_rps, CAPACITY.highest_rps
 
 
-def step(rate_rps: float, arrivals: str, verdict: Verdict) -> dict[str, Any]:
-    return {"phase": "step-1", "rate_rps": rate_rps, "arrivals": arrivals, "verdict": verdict.value}
+def step(rate_rps: float, arrivals: str, verdict: Verdict, number: int = 1) -> dict[str, Any]:
+    return {"phase": f"step-{number}", "rate_rps": rate_rps, "arrivals": arrivals, "verdict": verdict.value}
 
 
 def reason(*steps: dict[str, Any]) -> str | None:
@@ -26,8 +30,8 @@ def reason(*steps: dict[str, Any]) -> str | None:
 @pytest.mark.parametrize(
     ("steps", "mend"),
     [
-        ([step(20, CONSTANT, Verdict.FAILS), step(LOWEST, CONSTANT, Verdict.FAILS)], "a lower lowestRps"),
-        ([step(LOWEST, POISSON, Verdict.FAILS)], "a lower lowestRps"),
+        ([step(20, CONSTANT, Verdict.FAILS), step(LOWEST, CONSTANT, Verdict.FAILS)], "check the server's log"),
+        ([step(LOWEST, POISSON, Verdict.FAILS)], "check the server's log"),
         ([step(HIGHEST, CONSTANT, Verdict.PASSED), step(HIGHEST, POISSON, Verdict.MEETS)], "a higher highestRps"),
         ([step(20, CONSTANT, Verdict.PASSED), step(40, CONSTANT, Verdict.FAILS)], "a longer durationS"),
         ([step(40, CONSTANT, Verdict.FAILS), step(30, POISSON, Verdict.MEETS)], "a longer durationS"),
@@ -47,3 +51,53 @@ def test_a_search_without_a_result_names_the_setting_that_kept_it_from_one(
 def test_a_load_that_is_no_search_and_a_test_that_was_stopped_have_no_such_reason() -> None:
     assert search_reason(load_plan(PROFILES["seed"].model_dump()), {"stop": None}, None) is None
     assert search_reason(load_plan(CAPACITY.model_dump()), {"stop": "cancelled"}, None) is None
+
+
+def rows_of(rate_rps: float, count: int, latency_ms: float, number: int, errors: list[str] | None = None) -> pa.Table:
+    """Evenly spaced requests of one latency, as one step; the first ones have `errors`."""
+    start_us = (np.arange(count) / rate_rps * 1e6 + number * 1e9).astype("int64")
+    named = [*(errors or []), *[None] * count][:count]
+    ok = np.array([each is None for each in named])
+    made = request_rows(start_us, np.full(count, int(latency_ms * 1e3)), f"step-{number}", ok)
+    return made.set_column(made.schema.get_field_index("error"), "error", pa.array(named, pa.string()))
+
+
+def searched(*steps: tuple[float, Verdict, pa.Table]) -> Any:
+    found = [step(rate_rps, CONSTANT, verdict, n) for n, (rate_rps, verdict, _) in enumerate(steps, 1)]
+    rows = pa.concat_tables([each for *_, each in steps] or [REQUESTS_SCHEMA.empty_table()])
+    return capacity_of(load_plan(CAPACITY.model_dump()), {"stop": None, "search": {"steps": found}}, rows)
+
+
+def test_a_search_whose_rates_are_all_too_slow_is_an_upper_bound() -> None:
+    found = searched((2, Verdict.FAILS, rows_of(2, 8, 900, 1)), (LOWEST, Verdict.FAILS, rows_of(LOWEST, 3, 700, 2)))
+    assert found.rps.model_dump() == {"value": None, "low": 0, "high": LOWEST}
+    assert found.phase == "step-2"
+    assert f"no rate from {LOWEST:g} requests/s up met the objective" in found.imprecise_because
+
+
+def test_a_search_that_ran_out_of_time_on_its_way_down_is_a_bound_at_the_lowest_rate_that_failed() -> None:
+    assert searched((4, Verdict.FAILS, rows_of(4, 8, 900, 1))).rps.high == 4
+
+
+@pytest.mark.parametrize("error", ["http_503", "bad_shape", "connection_refused", "connection_reset"])
+def test_a_server_that_answers_with_errors_is_broken_and_no_bound(error: str) -> None:
+    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 3, 10, 1, [error] * 3))) is None
+    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 2))) is None
+
+
+@pytest.mark.parametrize("error", ["timeout", NOT_SENT])
+def test_a_request_that_timed_out_or_found_no_free_user_was_late(error: str) -> None:
+    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 6))).rps.high == LOWEST
+
+
+def test_one_error_among_slow_answers_does_not_make_a_server_a_broken_one() -> None:
+    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 8, 900, 1, ["http_503"]))).rps.high == LOWEST
+
+
+def test_a_search_that_ended_between_a_rate_that_passed_and_one_that_failed_is_no_bound() -> None:
+    passed = (2, Verdict.PASSED, rows_of(2, 24, 100, 1))
+    assert searched(passed, (4, Verdict.FAILS, rows_of(4, 8, 900, 2))) is None
+
+
+def test_steps_that_are_too_short_to_be_certain_are_no_bound() -> None:
+    assert searched((LOWEST, Verdict.UNDECIDED, rows_of(LOWEST, 1, 900, 1))) is None

@@ -82,6 +82,12 @@ def test_the_plan_knows_the_threads_that_the_servers_are_started_with(tmp_path: 
     assert LocalLoadTest.inputs.parse(inputs).plan(PurePath("/run"), {}).grpc_threads == 4096
 
 
+def test_the_plan_knows_how_many_replicas_the_stack_has(tmp_path: Path) -> None:
+    inputs = local_load_test_inputs(tmp_path, "http://127.0.0.1:8501")
+    inputs["shape"] |= {"nodes": 8}
+    assert LocalLoadTest.inputs.parse(inputs).plan(PurePath("/run"), {}).replicas == 8
+
+
 def test_repeats_play_other_arrivals_than_the_first_run(tmp_path: Path) -> None:
     profile = PROFILES["open"].model_dump(mode="json")
     inputs = LocalLoadTest.inputs.parse(

@@ -21,9 +21,10 @@ LIMITS = Limits(connect_timeout_s=1, response_timeout_s=0.3)
 
 
 @contextmanager
-def connected(url: str) -> Iterator[Callable[[], tuple[int, bytes]]]:
+def connected(url: str, *, renewed: bool = False) -> Iterator[Callable[[], tuple[int, bytes]]]:
     """Asks once when it is called: status and body of the answer."""
-    connection, request = RestConnection(url, LIMITS), post_of(f"{url}{PATH}", BODY)
+    connection = RestConnection(url, LIMITS, renewed=renewed)
+    request = post_of(f"{url}{PATH}", BODY, renewed=renewed)
 
     def ask() -> tuple[int, bytes]:
         response, content = connection.send(request)
@@ -85,6 +86,31 @@ def test_a_connection_that_the_server_announces_to_close_is_not_used_again(serve
     with connected(server.url) as ask:
         assert [ask(), ask()] == [(200, RIGHT)] * 2
     assert len({seen.connection for seen in server.seen}) == len(server.seen) == 2
+
+
+def test_a_renewed_connection_carries_one_request_and_the_server_is_asked_to_close_it(serve: Serve) -> None:
+    asked: list[str | None] = []
+
+    def note_header(exchange: Any, _: int) -> None:
+        asked.append(exchange.headers["Connection"])
+        exchange.answer()
+
+    server = serve(note_header)
+    with connected(server.url, renewed=True) as ask:
+        assert [ask() for _ in range(3)] == [(200, RIGHT)] * 3
+    assert asked == ["close"] * 3
+    assert len({seen.connection for seen in server.seen}) == 3
+
+
+def test_a_renewed_connection_is_not_used_again_if_the_server_keeps_it(serve: Serve) -> None:
+    def keep(exchange: Any, _: int) -> None:
+        exchange.close_connection = False
+        exchange.answer()
+
+    server = serve(keep)
+    with connected(server.url, renewed=True) as ask:
+        assert [ask() for _ in range(2)] == [(200, RIGHT)] * 2
+    assert len({seen.connection for seen in server.seen}) == 2
 
 
 def test_an_answer_after_a_time_out_is_not_the_answer_to_the_next_request(serve: Serve) -> None:

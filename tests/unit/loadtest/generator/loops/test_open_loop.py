@@ -161,3 +161,44 @@ def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(result_of: Result
     nearest = min(abs(step.rate_rps - found.rps.value) for step in found.steps if step.arrivals == "poisson")
     assert abs(at.rate_rps - found.rps.value) <= max(nearest, 0.05 * found.rps.value)
     assert at.p50_ms < 250
+
+
+def slow_search(url: str, work_dir: Path) -> LoadTestOutcome:
+    objective = CapacitySearch(
+        quantile=0.9, latency_ms=100, error_ratio=0.01, lowest_rps=2, highest_rps=100, precision=0.2,
+        max_in_flight=50, warmup_s=1, duration_s=60,
+    )  # fmt: skip
+    return run(url, work_dir, objective)
+
+
+@scenario
+def too_slow(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    """Each answer takes longer than the objective allows, whatever the rate."""
+
+    def slowly(exchange: Any, _: int) -> None:
+        time.sleep(0.3)
+        exchange.answer()
+
+    return slow_search(serve(slowly).url, work_dir)
+
+
+@scenario
+def broken(serve: Serve, work_dir: Path) -> LoadTestOutcome:
+    """Each answer but the first ones is an error."""
+    return slow_search(
+        serve(lambda exchange, number: exchange.answer(status=200 if number < 15 else 503)).url, work_dir
+    )
+
+
+def test_a_server_that_is_slow_at_every_rate_has_an_upper_bound_of_its_capacity(result_of: ResultOf) -> None:
+    outcome = result_of(too_slow)
+    assert outcome.reasons == ()
+    assert outcome.capacity
+    assert outcome.capacity.rps.model_dump() == {"value": None, "low": 0, "high": 2}
+
+
+def test_a_server_that_answers_with_errors_is_broken_and_not_slow(result_of: ResultOf) -> None:
+    outcome = result_of(broken)
+    assert outcome.capacity is None
+    [reason] = outcome.reasons
+    assert "so the server is broken rather than slow" in reason
