@@ -145,8 +145,7 @@ class PulumiFleet:
                 f"shapebench:gke.protect is true on {name}, so the sweep could not destroy it; set it to false"
             )
         state = self._stack(name).state()
-        # What this sweep itself made is no reason: it is resumed.
-        if state and resources_in(state) and not self._place.record(name).exists():
+        if state and resources_in(state):
             raise LastingError(
                 f"the stack {name} is up already, and the sweep would destroy it at its end; destroy it first"
                 f" (tools/take_down {name}), or leave it out"

@@ -12,7 +12,7 @@ from sweep.pulumi_fleet.failures import failure_of
 from sweep.pulumi_fleet.stack_file import settings_in
 
 WANTED = Requirements("8cpu-16gb", "us-central1-a", (), ())
-[QUOTA] = _quota_problem(Need("CPUS", 20, "region"), {"limit": 24, "usage": 20}, "p", "us-central1")
+[QUOTA] = _quota_problem(Need("CPUS", "region", 20), {"limit": 24, "usage": 20}, "p", "us-central1")
 PERMISSION = Problem("the permission container.clusters.create is missing", ("gcloud …",))
 
 
@@ -37,7 +37,7 @@ def test_a_preflight_that_lacks_more_than_quota_is_lasting() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "googleapi: Error 403: Insufficient regional quota to satisfy request: resource 'CPUS': request requires '16.0'",
+        "googleapi: Error 403: Insufficient regional quota to satisfy: resource 'CPUS': request requires '16.0'",
         "Error waiting for creating GKE NodePool: Quota 'CPUS_ALL_REGIONS' exceeded.  Limit: 32.0 globally.",
         "[QUOTA_EXCEEDED]: Instance could not be created",
     ],
