@@ -128,20 +128,27 @@ def _read(file: Path) -> dict[str, str]:
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ObjectiveError(f"the objective {file} cannot be read: {error.strerror}") from None
+        raise ObjectiveError(
+            f"the objective file {file} cannot be read ({error.strerror}), so no limit is known; correct its path"
+            " or its permissions"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise ObjectiveError(f"the objective {file} is not YAML; give lines such as `p99: 400ms`") from None
+        raise ObjectiveError(
+            f"the objective file {file} is not YAML, so no limit can be read from it; write lines such as `p99: 400ms`"
+        ) from None
     if not isinstance(found, dict) or not found.keys() <= set(KEYS):
         unknown = ", ".join(map(str, found.keys() - set(KEYS))) if isinstance(found, dict) else ""
         has = f"unknown keys ({unknown})" if unknown else "no keys"
-        raise ObjectiveError(f"the objective {file} has {has}, so no limit can be read from it; give {', '.join(KEYS)}")
+        raise ObjectiveError(
+            f"the objective file {file} has {has}, so no limit is read from it; its keys are {', '.join(KEYS)}"
+        )
     return {key: str(value) for key, value in found.items()}
 
 
 def _latency_ms(name: str, text: str) -> float:
     match = _LATENCY.fullmatch(text.strip())
     if match is None or not float(match["number"]):
-        raise ObjectiveError(f"{name} '{text}' is not a latency with a unit; give one such as 400ms or 0.4s")
+        raise ObjectiveError(f"{name} '{text}' is not a latency above 0 with a unit; give one such as 400ms or 0.4s")
     return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
 
 
@@ -149,7 +156,7 @@ def _share(name: str, text: str) -> float:
     match = _SHARE.fullmatch(text.strip())
     share = float(match["number"]) / (100 if match["percent"] else 1) if match else 2.0
     if share > 1:
-        raise ObjectiveError(f"{name} '{text}' is not a share; give one such as 0.1% or 0.001")
+        raise ObjectiveError(f"{name} '{text}' is not a share from 0 to 1 (100%); give one such as 0.1% or 0.001")
     return share
 
 
@@ -157,6 +164,6 @@ def _money(text: str) -> float:
     match = _MONEY.fullmatch(text.strip())
     if match is None or not float(match["number"]):
         raise ObjectiveError(
-            f"budget '{text}' is not an amount; give USD for a month of {HOURS_A_MONTH} h, such as 1200"
+            f"budget '{text}' is not an amount above 0; give USD for a month of {HOURS_A_MONTH} h, such as 1200"
         )
     return float(match["number"])

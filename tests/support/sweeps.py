@@ -69,5 +69,5 @@ class Blocks:
     def length(self, block: int) -> Length:
         return Length.short if block == 1 else Length.full
 
-    def most_blocks(self, candidates: int) -> int:
+    def most_blocks(self, candidates: int) -> int:  # noqa: ARG002 - the same for any number
         return self._blocks
