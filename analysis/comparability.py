@@ -90,7 +90,7 @@ CONDITIONS = (
     Condition("generator", "with the generator", _generator, "with the same generator"),
     Condition("cpu", "on", cpus, "on one CPU model (docs/verdict.md says how)", _brief_cpus),
 )
-# A plan combines runs under several loads; nothing else does.
+# Of runs whose figures at their own load are compared; a capacity follows from runs under any load.
 ALL_CONDITIONS = (Condition("load", "under", load_name, "under one load"), *CONDITIONS)
 
 

@@ -124,13 +124,20 @@ def _read(file: Path) -> dict[str, str]:
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ObjectiveError(f"the objective {file} cannot be read: {error.strerror}") from None
+        raise ObjectiveError(
+            f"the objective file {file} cannot be read ({error.strerror}), so no limit is known; correct its path"
+            " or its permissions"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise ObjectiveError(f"the objective {file} is not YAML; give lines such as `p99: 400ms`") from None
+        raise ObjectiveError(
+            f"the objective file {file} is not YAML, so no limit can be read from it; write lines such as `p99: 400ms`"
+        ) from None
     if not isinstance(found, dict) or not found.keys() <= set(KEYS):
         unknown = ", ".join(map(str, found.keys() - set(KEYS))) if isinstance(found, dict) else ""
         has = f"unknown keys ({unknown})" if unknown else "no keys"
-        raise ObjectiveError(f"the objective {file} has {has}, so no limit can be read from it; give {', '.join(KEYS)}")
+        raise ObjectiveError(
+            f"the objective file {file} has {has}, so no limit is read from it; its keys are {', '.join(KEYS)}"
+        )
     return {key: str(value) for key, value in found.items()}
 
 
@@ -145,6 +152,6 @@ def _money(text: str) -> float:
     match = _MONEY.fullmatch(text.strip())
     if match is None or not float(match["number"]):
         raise ObjectiveError(
-            f"budget '{text}' is not an amount; give USD for a month of {HOURS_A_MONTH} h, such as 1200"
+            f"budget '{text}' is not an amount above 0; give USD for a month of {HOURS_A_MONTH} h, such as 1200"
         )
     return float(match["number"])

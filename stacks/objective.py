@@ -19,7 +19,7 @@ def latency_ms_of(text: str) -> float:
     """A latency with its unit, such as 400ms or 0.4s, in milliseconds; raises ValueError."""
     match = _LATENCY.fullmatch(text.strip())
     if match is None or not float(match["number"]):
-        raise ValueError(f"'{text}' is not a latency with a unit; give one such as 400ms or 0.4s")
+        raise ValueError(f"'{text}' is not a latency above 0 with a unit; give one such as 400ms or 0.4s")
     return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
 
 
@@ -28,7 +28,7 @@ def share_of(text: str) -> float:
     match = _SHARE.fullmatch(text.strip())
     share = float(match["number"]) / (100 if match["percent"] else 1) if match else 2.0
     if share > 1:
-        raise ValueError(f"'{text}' is not a share; give one such as 0.1% or 0.001")
+        raise ValueError(f"'{text}' is not a share from 0 to 1 (100%); give one such as 0.1% or 0.001")
     return share
 
 

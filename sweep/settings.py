@@ -9,7 +9,10 @@ from sweep.candidates import Candidate
 
 
 class SweepSettings(Frozen):
-    """What a sweep was asked for, as the journal keeps it. Limits are of the whole sweep, resumed or not."""
+    """What a sweep was asked for, as the journal keeps it. Limits are of the whole sweep, resumed or not.
+
+    `simulated`: its fleet is made up, so it measures nothing.
+    """
 
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     strategy: Literal["grid", "race"] = "race"
@@ -20,3 +23,4 @@ class SweepSettings(Frozen):
     max_hours: Annotated[float | None, Field(gt=0)] = None
     seed: Annotated[int, Field(ge=0)] = 1
     results: str = "results"
+    simulated: bool = False

@@ -61,7 +61,7 @@ def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evid
             return _of_open_loop(manifest.run_id, manifest.load, rows.counted, objective)
         case ClosedLoop():
             return _of_closed_loop(manifest.run_id, manifest.load, rows)
-    return NoEvidence(manifest.run_id, "its capacity search has no result")
+    return NoEvidence(manifest.run_id, "its capacity search has no result; run it again")
 
 
 def offered_rates(manifest: Manifest, every: Columns) -> list[OfferedRate]:
@@ -84,10 +84,13 @@ def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective
     if not any(each.poisson for each in offered):
         return NoEvidence(
             run_id,
-            "its capacity search sent evenly spaced requests, which flatter a server, and none of its rates certainly"
-            " misses the objective",
+            "its capacity search sent only evenly spaced requests, which bound the capacity from above only, and no"
+            " rate certainly misses the objective; run it again",
         )
-    return NoEvidence(run_id, "none of the rates of its capacity search certainly keeps or misses the objective")
+    return NoEvidence(
+        run_id,
+        "none of the rates of its capacity search certainly keeps or misses the objective; search for this objective",
+    )
 
 
 def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objective) -> Evidence | NoEvidence:
@@ -98,16 +101,20 @@ def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objecti
     if not is_poisson:
         return NoEvidence(
             run_id,
-            "an open loop of evenly spaced requests, which flatter a server, says nothing about capacity unless it"
-            " certainly misses the objective",
+            "an open loop of evenly spaced requests bounds the capacity from above only, and does not certainly miss"
+            " the objective; run a capacity search",
         )
     return NoEvidence(
-        run_id, f"at {load.rate_rps:g} requests/s it neither keeps nor misses the objective with certainty"
+        run_id,
+        f"at {load.rate_rps:g} requests/s it neither certainly keeps nor certainly misses the objective, so it bounds"
+        " nothing; run a capacity search",
     )
 
 
 def _of_closed_loop(run_id: str, load: ClosedLoop, rows: RunRows) -> Evidence | NoEvidence:
     high_rps = saturated_rps(load, rows)
     if high_rps is None:
-        return NoEvidence(run_id, "a closed loop that did not saturate says nothing about capacity")
+        return NoEvidence(
+            run_id, "a closed loop that did not saturate says nothing about capacity; run a capacity search"
+        )
     return Evidence(run_id, Basis.saturated, None, 0.0, high_rps)

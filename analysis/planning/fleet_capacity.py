@@ -49,7 +49,10 @@ class ClientEffect:
     def check(self) -> None:
         """Raise NoModelError where the simulation of the run is too far off what was measured."""
         if not self._simulated_rps:
-            raise NoModelError("the simulation of the run does not meet the objective at any rate")
+            raise NoModelError(
+                "the simulation of the run does not keep the objective at any rate, so it cannot say what the clients"
+                " change"
+            )
         if abs(self.off) > MOST_ERROR:
             raise NoModelError(
                 f"the simulated capacity of the run, {self._simulated_rps:.3g} requests/s, is {self.off:+.0%} off the"

@@ -47,11 +47,13 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
     errors = {law: prediction_error(law, curve.points) for law in laws} if curve else {}
     known = {law: error for law, error in errors.items() if error is not None}
     if curve is None or not known:
-        raise NoModelError("its rows show fewer than three levels of load, so it is not known how a replica scales")
+        raise NoModelError(
+            "its rows show fewer than three levels of load, too few for a scaling law; run a capacity search"
+        )
     if min(known.values()) > MOST_ERROR:
         raise NoModelError(
-            f"a scaling law that is fitted to all levels of load but one is {min(known.values()):.0%} off at that one,"
-            f" more than {MOST_ERROR:.0%}, so it cannot predict another fleet"
+            f"its scaling law predicts each level of load from the others with an error of {min(known.values()):.0%},"
+            f" more than {MOST_ERROR:.0%}, so it cannot predict another fleet; run a longer capacity search"
         )
     return [
         Model(curve.points, law, Service(law.alone_ms, curve.spread, law.speeds), error)

@@ -54,7 +54,7 @@ def offers_of(ranking: Sequence[Ranked], objective: Objective, terms: Terms, cur
 def _offer(ranked: Ranked, objective: Objective, terms: Terms, curve_of: CurveOf) -> Offer:
     newest, capacity = ranked.variant.newest, ranked.capacity.rps
     if not capacity.low:
-        raise NoModelError("no rate is known at which it certainly meets the objective")
+        raise NoModelError("no rate is known at which it certainly meets the objective; a capacity search finds one")
     effect = _client_effect(ranked, objective, terms.clients, curve_of)
     relative = None
     if effect:
@@ -79,7 +79,7 @@ def _client_effect(ranked: Ranked, objective: Objective, clients: int | None, cu
     try:
         models = models_of(manifest, curve_of(manifest))
     except NoModelError as error:
-        raise NoModelError(f"{error}; what its clients change is not known") from None
+        raise NoModelError(f"the effect of the clients is not known: {error}") from None
     value_rps = ranked.capacity.rps.value
     effects = [
         ClientEffect(model, balancer, Fleet(replicas, model.service, measured), value_rps, objective)

@@ -37,7 +37,7 @@ def figures_table(runs: Sequence[Run]) -> Table:
             )
             for run in runs
         ),
-        "Figures of the hold phase. Latency is of good answers, cost of the serving side.",
+        "Figures of the counted phase. Latency is of good answers, cost of the serving side.",
         anchors=tuple(run.manifest.run_id for run in runs),
     )
 

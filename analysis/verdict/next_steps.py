@@ -79,8 +79,8 @@ def _to_settle(
         return
     deployments = "1 more deployment" if more == 1 else f"{more} more deployments"
     yield Step(
-        f"About {deployments} of each variant that may be the best would tell whether {first.label} is, or is within"
-        f" {objective.within * 100:g} % of it.",
+        f"About {deployments} of each variant that may be the best would tell whether {first.label} is"
+        f" within {objective.within * 100:g} % of the best.",
         tuple(chain.from_iterable(_deploy_again(each.variant.newest, every, more) for each in open_ones)),
     )
 

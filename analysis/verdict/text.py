@@ -34,10 +34,14 @@ def paragraph(verdict: Verdict) -> str:
 
 
 def goal_text(objective: Objective) -> str:
+    goal = "lowest cost per million predictions" if objective.budget_usd_730h is None else "highest capacity"
+    return f"the {goal} with {_limits(objective)}"
+
+
+def _limits(objective: Objective) -> str:
     if objective.budget_usd_730h is None:
-        return f"the lowest cost per million predictions with {objective.text}"
-    budget = f"at most {money(objective.budget_usd_730h)} USD per 730 h"
-    return f"the highest capacity with {objective.text} and {budget}"
+        return objective.text
+    return f"{objective.text} and at most {money(objective.budget_usd_730h)} USD per 730 h"
 
 
 def _answer(verdict: Verdict) -> Iterator[str]:
@@ -46,11 +50,11 @@ def _answer(verdict: Verdict) -> Iterator[str]:
         if objective.latency_ms is None:
             yield "No latency limit is known, so there is no capacity and no cost; give one, such as --p99 400ms."
         else:
-            yield f"No run says what the capacity of a variant with {objective.text} is, so none is ranked."
+            yield f"No run says what the capacity with {objective.text} is, so no variant is ranked."
     elif verdict.best:
         yield from _best(verdict)
     elif verdict.outcome is Meets.no:
-        yield f"No variant gives {goal_text(objective)}."
+        yield f"No variant meets the objective: {_limits(objective)}."
     else:
         yield f"The data cannot tell which variant has {goal_text(objective)}: no rate certainly keeps the objective."
     yield from _misses(verdict)
@@ -80,7 +84,7 @@ def _best(verdict: Verdict) -> Iterator[str]:
         yield f"Choosing {first.label} {_at_most(first, objective)}."
     yield f"Choosing the runner-up, {compared[1].label}, {_at_most(compared[1], objective)}."
     if tied and first.standing and first.standing.is_good_enough(objective.within):
-        yield f"Less than {objective.within * 100:g} % does not matter, so choose {first.label}."
+        yield f"A difference below {objective.within * 100:g} % does not matter, so choose {first.label}."
 
 
 def _at_most(each: Ranked, objective: Objective) -> str:
@@ -90,7 +94,7 @@ def _at_most(each: Ranked, objective: Objective) -> str:
         gives_up = 100 * (1 - 1 / (1 + more)) if math.isfinite(more) else 100
         return f"gives up at most {gives_up:.1f} % of the highest capacity"
     if not math.isfinite(more):
-        return "may cost any amount more than the best, of which only bounds are known"
+        return "may cost more than the best by any amount, because no run bounds the cost of another variant from below"
     return f"costs at most {more * 100:.1f} % more than the best"
 
 
@@ -109,12 +113,12 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
         runs, deployments = (
             sum(getattr(each.capacity, of) for each in verdict.ranking) for of in ("runs", "deployments")
         )
-        yield f"This rests on {_count(runs, 'run')} of {_count(deployments, 'deployment')}."
+        yield f"The answer rests on {_count(runs, 'run')} of {_count(deployments, 'deployment')}."
     effects = verdict.effects
     if effects and effects.is_prior:
         yield (
-            f"How much deployments differ is in part an assumption ({effects.deployment_sd * 100:.1f} %), because too"
-            " few variants were deployed again."
+            f"The difference between deployments ({effects.deployment_sd * 100:.1f} %) is in part an assumption,"
+            " because too few variants were deployed more than once."
         )
     if count := len(verdict.excluded):
         yield f"{_count(count, 'run')} {'is' if count == 1 else 'are'} not ranked; the reasons are listed."

@@ -46,7 +46,7 @@ def parse_requirement(rps: float, zones: int, headroom: str, clients: int | None
         raise CommandError(f"--rps {rps:g} is not a load to plan for; give requests per second above 0")
     if not 1 <= zones <= _MOST_ZONES:
         raise CommandError(
-            f"--zones {zones} is impossible, because a region has 1 to {_MOST_ZONES} zones; give a number in this range"
+            f"--zones {zones} is not a number of zones that a fleet can be spread over; give 1 to {_MOST_ZONES}"
         )
     if clients is not None and clients < 1:
         raise CommandError(f"--clients {clients} send nothing; give 1 or more, or leave it out for very many")
@@ -62,13 +62,18 @@ def parse_share(option: str, text: str) -> float:
 
 
 def _why_none(uri: str, plan: Plan) -> str:
-    objective = f"{plan.verdict.objective.quantile_name} within {plan.verdict.objective.latency_ms:g} ms"
     if not plan.excluded:
         return (
             f"there is no finished run in {uri}, so there is nothing to plan with; `pulumi up --stack local` makes one"
         )
     reasons = "; ".join(f"{manifest.run_id}: {why}" for manifest, why in plan.excluded)
-    return f"no run in {uri} says how much a node carries at a {objective}: {reasons}"
+    objective = plan.verdict.objective
+    if objective.latency_ms is None:
+        return f"no run in {uri} searched for a capacity, so no latency limit is known; give one, such as --p99 400ms"
+    return (
+        f"no run in {uri} says how much a node carries at a {objective.quantile_name} within {objective.latency_ms:g}"
+        f" ms: {reasons}; `shapebench verdict {objective.options} --results {uri}` prints what to run"
+    )
 
 
 def _print_text(plan: Plan) -> None:

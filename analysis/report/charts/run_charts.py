@@ -105,7 +105,7 @@ def _latency_heat_map(run: Run, series: Series) -> Chart:
 
 
 def _latency_distribution(run: Run, series: Series) -> Chart:
-    """A histogram of the good answers of the hold on a logarithmic axis, with p50, p95 and p99."""
+    """A histogram of the good answers of the counted phase on a logarithmic axis, with p50, p95 and p99."""
     bins = series.distribution
     total = bins["count"].sum()
     frame = bins.assign(share=bins["count"] / total * 100)
@@ -139,10 +139,10 @@ def _latency_distribution(run: Run, series: Series) -> Chart:
     )
     drawing = svg(
         alt.layer(bars, rules, labels),
-        f"Distribution of latency of {run.name} in the hold phase: "
+        f"Distribution of latency of {run.name} in the counted phase: "
         f"{', '.join(f'{label} {number(ms)} ms' for label, ms in marked.items())}.",
     )
-    return Chart("Latency distribution", f"{count(run.summary.good)} good answers of the hold phase.", drawing)
+    return Chart("Latency distribution", f"{count(run.summary.good)} good answers of the counted phase.", drawing)
 
 
 def _latency_by_rate(run: Run, capacity: Capacity) -> Chart:

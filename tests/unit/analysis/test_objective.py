@@ -62,7 +62,7 @@ def test_options_go_before_the_file_whichever_quantile_they_are_of(tmp_path):
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"p99": "400"}, "p99 '400' is not a latency with a unit; give one such as 400ms"),
+        ({"p99": "400"}, "p99 '400' is not a latency above 0 with a unit; give one such as 400ms"),
         ({"p95": "fast"}, "p95 'fast'"),
         ({"p99": "0ms"}, "p99"),
         ({"p99": "1s", "p90": "1s"}, "p90 and p99 are given"),

@@ -355,7 +355,7 @@ def test_verdict_as_json_keeps_its_published_schema(searches):
     [hourly] = {run["usd_hourly"] for run in _runs(searches) if run["stack"] == "8cpu-16gb"}
     assert usd == pytest.approx(hourly / (rps * 3600) * 1e6)
     assert [each["reasons"] for each in found["excluded"]] == [
-        ["a closed loop that did not saturate says nothing about capacity"],
+        ["a closed loop that did not saturate says nothing about capacity; run a capacity search"],
         ["the server died"],
     ]
 

@@ -7,9 +7,14 @@ from analysis.planning import fleet_capacity
 from analysis.results.store import ResultsStore
 from bench.fleets.searches import searched_run
 from bench.fleets.truth import Server, lognormal, steady
+from bench.stores import synthetic
+from bench.stores.synthetic import make_manifest, make_rows, write_run
 from shapebench.cli import app
 from shapebench.commands.plan import parse_requirement, parse_share
 from shapebench.output import CommandError
+from stacks.load_profiles import PROFILES
+
+FAST = synthetic.Server(capacity_rps=30, service_ms=20)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +122,20 @@ def test_an_objective_that_no_run_says_anything_about_is_an_error_that_names_the
     result = invoke("--rps", "10", "--p99", "10ms", "--results", results)
     assert result.exit_code == 1
     assert "says how much a node carries at a p99 within 10 ms: " in result.stderr
+    assert "`shapebench verdict --p99 10ms --errors 0.1% --results" in result.stderr
+
+
+def test_runs_without_a_search_need_a_latency_limit(tmp_path):
+    write_run(ResultsStore(str(tmp_path)), make_manifest(PROFILES["smoke"]), make_rows(PROFILES["smoke"], FAST))
+    result = invoke("--rps", "10", "--results", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr.endswith("so no latency limit is known; give one, such as --p99 400ms\n")
+
+
+def test_a_store_without_runs_is_an_error_without_a_latency_limit_too(tmp_path):
+    result = invoke("--rps", "10", "--results", str(tmp_path))
+    assert result.exit_code == 1
+    assert "so there is nothing to plan with; `pulumi up --stack local` makes one" in result.stderr
 
 
 def test_shares_need_their_unit_and_clients_are_optional():

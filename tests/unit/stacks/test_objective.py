@@ -45,10 +45,10 @@ def test_an_objective_changes_no_other_load() -> None:
 @pytest.mark.parametrize(
     ("objective", "said"),
     [
-        ({"p99": "400"}, "shapebench:objective.p99: '400' is not a latency with a unit"),
+        ({"p99": "400"}, "shapebench:objective.p99: '400' is not a latency above 0 with a unit"),
         ({"p99": 400}, "Give one such as 400ms"),
-        ({"p99": "0ms"}, "is not a latency with a unit"),
-        ({"p99": "11m"}, "is not a latency with a unit"),
+        ({"p99": "0ms"}, "is not a latency above 0 with a unit"),
+        ({"p99": "11m"}, "is not a latency above 0 with a unit"),
         ({"p99": "700s"}, "more than ten minutes"),
         ({"p99": "1s", "p90": "1s"}, "this one has p90 and p99"),
         ({"errors": "0%"}, "cannot be measured"),

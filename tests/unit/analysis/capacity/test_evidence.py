@@ -143,12 +143,14 @@ def test_a_closed_loop_that_saturates_bounds_the_capacity_from_above() -> None:
 @pytest.mark.parametrize(("users", "wait_s"), [(2, 0.0), (16, 1.0), (5, 0.0)])
 def test_a_closed_loop_that_does_not_saturate_says_nothing(users: int, wait_s: float) -> None:
     found = evidence_of(*closed_loop(users, wait_s), OBJECTIVE)
-    assert found == NoEvidence(found.run_id, "a closed loop that did not saturate says nothing about capacity")
+    assert found == NoEvidence(
+        found.run_id, "a closed loop that did not saturate says nothing about capacity; run a capacity search"
+    )
 
 
 def test_a_search_without_a_result_and_rows_that_are_missing_say_so() -> None:
     manifest, rows = search_run(NEAR)
     empty = evidence_of(manifest.model_copy(update={"capacity": None}), rows, OBJECTIVE)
-    assert empty == NoEvidence(manifest.run_id, "its capacity search has no result")
+    assert empty == NoEvidence(manifest.run_id, "its capacity search has no result; run it again")
     broken = type(rows)(rows.every, rows.counted, rows.samples, ("part-w0.parquet is missing",))
     assert "part-w0.parquet is missing" in evidence_of(manifest, broken, OBJECTIVE).reason

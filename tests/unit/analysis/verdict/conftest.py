@@ -56,7 +56,13 @@ def silent(stack: str = "8cpu-16gb", load: Any = "seed", **changes: Any):
     """A valid run that says nothing about the capacity."""
     changes |= {} if isinstance(load, str) else {"load": load}
     run = manifest(stack, load if isinstance(load, str) else "seed").model_copy(update=changes)
-    return Judged(run, (), NoEvidence(run.run_id, "a closed loop that did not saturate says nothing about capacity"))
+    return Judged(
+        run,
+        (),
+        NoEvidence(
+            run.run_id, "a closed loop that did not saturate says nothing about capacity; run a capacity search"
+        ),
+    )
 
 
 def at_load(

@@ -71,7 +71,7 @@ def test_the_paragraph_begins_with_the_cost_and_says_what_it_rests_on(verdict):
     )
     more = verdict.ranking[1].standing.at_most_more * 100
     assert f"Choosing the runner-up, 2cpu-4gb, costs at most {more:.1f} % more than the best." in text
-    assert "This rests on 6 runs of 6 deployments." in text
+    assert "The answer rests on 6 runs of 6 deployments." in text
     assert "2 runs are not ranked" in text
     assert "assumption" not in text
     assert claim(verdict).startswith(f"A million predictions cost {cost.value:.2f} (")
@@ -83,21 +83,24 @@ def test_what_may_be_as_good_is_named_with_what_choosing_the_first_costs_at_most
     first = verdict.ranking[0]
     assert "4cpu-8gb may be as good" in paragraph(verdict)
     assert f"Choosing 8cpu-16gb costs at most {first.standing.at_most_more * 100:.1f} % more" in paragraph(verdict)
-    assert "Less than 5 % does not matter, so choose 8cpu-16gb." in paragraph(verdict)
+    assert "A difference below 5 % does not matter, so choose 8cpu-16gb." in paragraph(verdict)
     assert "4cpu-8gb may be as good" in claim(verdict)
 
 
 def test_what_is_assumed_of_deployments_is_said(searched):
     text = paragraph(verdict_of([searched(60)], ASKED))
-    assert "How much deployments differ is in part an assumption (3.0 %)" in text
-    assert "This rests on 1 run of 1 deployment." in text
+    assert "The difference between deployments (3.0 %) is in part an assumption" in text
+    assert "The answer rests on 1 run of 1 deployment." in text
     assert "of 1 variants" not in text
 
 
 def test_only_bounds_are_said_as_bounds(searched, bounded):
     verdict = verdict_of([searched(60), bounded(low=30, inter_op=8)], ASKED)
     text = paragraph(verdict)
-    assert "may cost any amount more than the best, of which only bounds are known" in text
+    assert (
+        "may cost more than the best by any amount, because no run bounds the cost of another variant from below"
+        in text
+    )
     assert verdict.next[0].why == "Only bounds of the capacity of 8cpu-16gb · interop8 are known; search for it."
 
 
@@ -105,7 +108,7 @@ def test_where_no_variant_meets_the_objective_the_paragraph_says_so(bounded):
     verdict = verdict_of([bounded(high=0.4, load="capacity")], ASKED)
     assert verdict.outcome is Meets.no
     assert verdict.best == ()
-    assert "No variant gives the lowest cost per million predictions with p99 within 500 ms" in paragraph(verdict)
+    assert "No variant meets the objective: p99 within 500 ms" in paragraph(verdict)
     assert "Not even the lowest rate that was tried on 8cpu-16gb keeps the objective." in paragraph(verdict)
     assert claim(verdict) == "No variant meets the objective"
 
@@ -130,9 +133,7 @@ def test_runs_that_say_nothing_are_not_ranked_and_the_paragraph_says_what_to_run
     assert verdict.ranking == ()
     assert verdict.outcome is Meets.unsure
     text = paragraph(verdict)
-    assert text.startswith(
-        "No run says what the capacity of a variant with p99 within 500 ms and at most 0.1 % failed is"
-    )
+    assert text.startswith("No run says what the capacity with p99 within 500 ms and at most 0.1 % failed is")
     assert claim(verdict) == "No run says yet what a million predictions cost"
 
 

@@ -1,0 +1,121 @@
+"""Runs a sweep: every stack's loop side by side, until every objective is decided and every stack destroyed."""
+
+import asyncio
+import contextlib
+
+from sweep.conductor.running import Running
+from sweep.conductor.snapshot import Ending, Observer, Outcome, Snapshot
+from sweep.conductor.stack_loop import StackLoop
+from sweep.fleet import Expected, Fleet, LastingError
+from sweep.journal.database import JournalError
+from sweep.journal.journal import Journal
+from sweep.journal.records import Result
+from sweep.settings import SweepSettings
+from sweep.strategy import Strategy
+from sweep.tasks import Destroy
+
+HEARTBEAT_S = 10
+
+
+class Conductor:
+    """Runs the sweep of a journal, from the beginning or from where it was cut off.
+
+    `observe` is called at each change and every `heartbeat_s`, from the event loop; between two runs of a stack it is
+    called before the next begins. Raises LastingError where a stack has no price that is needed.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        fleet: Fleet,
+        strategy: Strategy,
+        observe: Observer | None = None,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
+    ) -> None:
+        self._sweep = Running(journal, fleet, strategy, expectations(journal.settings, fleet), observe)
+        self._heartbeat_s = heartbeat_s
+        self._loops: list[asyncio.Task[None]] = []
+        self._stops = 0
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The sweep now."""
+        return self._sweep.snapshot()
+
+    async def run(self) -> Outcome:
+        """Run to the end. Raises LastingError, with nothing made, where the sweep cannot begin."""
+        sweep = self._sweep
+        await sweep.fleet.check([stack for stack in sweep.state.stacks if stack not in sweep.state.up])
+        try:
+            self._end_destroys_cut_off()
+        except JournalError as error:
+            sweep.lose_journal(str(error))
+        self._loops = [asyncio.create_task(StackLoop(sweep, stack).run()) for stack in sweep.state.stacks]
+        heartbeat = asyncio.create_task(self._heartbeat())
+        try:
+            ends = await asyncio.gather(*self._loops, return_exceptions=True)
+        finally:
+            heartbeat.cancel()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+        return self._outcome()
+
+    def stop(self) -> None:
+        """Once: begin no task, cancel those that run, destroy every stack. Twice: cancel that too, and end at once."""
+        self._stops += 1
+        self._sweep.stop(Ending.interrupted)
+        if self._stops > 1:
+            for loop in self._loops:
+                loop.cancel()
+
+    def _end_destroys_cut_off(self) -> None:
+        """A stack whose destruction was cut off may be up, and is destroyed again."""
+        records = [record for stack in self._sweep.state.stacks.values() for record in stack.open_tasks.values()]
+        for record in records:
+            if isinstance(record.task, Destroy):
+                self._sweep.end(record, Result.cut_off)
+
+    async def _heartbeat(self) -> None:
+        sweep = self._sweep
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            with contextlib.suppress(JournalError):  # the next task finds the same
+                sweep.journal.heartbeat()
+            limit = sweep.limits.reached(sweep.state, sweep.journal.at_s, sweep.journal.active_s)
+            if limit and sweep.is_measuring:
+                sweep.stop(limit)
+            sweep.show()
+
+    def _outcome(self) -> Outcome:
+        sweep = self._sweep
+        state = sweep.state
+        if sweep.ending is None:
+            sweep.ending = Ending.all_failed if len(state.failed) == len(state.candidates) else Ending.decided
+        may_be_up = {stack: self._why_up(stack) for stack in state.up if stack not in sweep.destroyed}
+        leftovers = {stack: of.leftovers for stack, of in state.stacks.items() if of.leftovers}
+        return Outcome(sweep.ending, sweep.message, sweep.snapshot(), leftovers, may_be_up)
+
+    def _why_up(self, stack: str) -> str:
+        last = self._sweep.state.stacks[stack].last
+        if last and isinstance(last.task, Destroy) and last.result == Result.failed:
+            return last.why
+        return self._sweep.given_up.get(stack) or "the sweep was interrupted before it was destroyed"
+
+
+def expectations(settings: SweepSettings, fleet: Fleet) -> dict[str, Expected]:
+    """What is known of the stacks of a sweep; raises LastingError where a price is missing that is needed."""
+    expected = {candidate.stack: fleet.expected(candidate.stack) for candidate in settings.candidates}
+    for stack, of in expected.items():
+        if of.usd_hourly is None:
+            raise LastingError(
+                f"The stack {stack} has no hourly price, so its cost cannot be compared. `shapebench price --stack"
+                f" {stack}` says which price is missing."
+            )
+        if of.billed_usd_hourly is None and settings.max_usd is not None:
+            raise LastingError(
+                f"What the stack {stack} is billed is not known, so --max-usd cannot be kept. Leave --max-usd out, or"
+                " leave out the stack."
+            )
+    return expected

@@ -1,0 +1,154 @@
+"""A sweep that runs: its records, its decisions, and how its stacks learn of a change and of the end."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+from sweep.conductor.decisions import Decisions, observation
+from sweep.conductor.limits import Limits
+from sweep.conductor.snapshot import Ending, Observer, Snapshot
+from sweep.conductor.state import SweepState
+from sweep.conductor.views import Doing, Views
+from sweep.fleet import Expected, Fleet
+from sweep.journal.journal import Journal
+from sweep.journal.records import Record, Result
+from sweep.strategy import Strategy
+from sweep.tasks import Measure, Measured, Task
+
+_Found = TypeVar("_Found")
+
+
+class Running:
+    """What the coroutines of all stacks share. `ending` is None as long as tasks are begun.
+
+    `given_up` are stacks that get no more runs in this process, and why. `destroyed` are those of which the journal
+    could not record that they are.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        fleet: Fleet,
+        strategy: Strategy,
+        expected: Mapping[str, Expected],
+        observe: Observer | None,
+    ) -> None:
+        self.journal, self.fleet, self._observe = journal, fleet, observe
+        self.settings = journal.settings
+        self.state = SweepState.of(self.settings.candidates, journal.records)
+        usd_hourly = {stack: of.usd_hourly for stack, of in expected.items() if of.usd_hourly is not None}
+        self.decisions = Decisions(strategy, self.settings.candidates, usd_hourly)
+        self.limits = Limits(self.settings, expected)
+        self._views = Views(journal.sweep_id, self.decisions, self.limits)
+        self.doing = {stack: Doing() for stack in self.state.stacks}
+        self.given_up: dict[str, str] = {}
+        self.destroyed: set[str] = set()
+        self.ending: Ending | None = None
+        self.message, self.journal_is_lost = "", False
+        self.ended = asyncio.Event()
+        self._changed, self._idle = asyncio.Event(), set[str]()
+        self._measuring: dict[str, asyncio.Task[Any]] = {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no stack will get a run any more. While one is made, its failure may still change a decision."""
+        return self.ending is not None or (
+            not self._measuring and all(self.decisions.is_decided(self.state, load) for load in self.decisions.keys)
+        )
+
+    @property
+    def is_measuring(self) -> bool:
+        return bool(self._measuring)
+
+    def snapshot(self) -> Snapshot:
+        return self._views.snapshot(self.state, self.doing, self.ending, self.journal.at_s, self.journal.active_s)
+
+    def show(self) -> None:
+        if self._observe:
+            self._observe(self.snapshot())
+
+    def begin(self, task: Task) -> Record:
+        """Record the beginning of a task; raises JournalError."""
+        record = self.journal.begin(task)
+        self.state.begin(record)
+        self._change()
+        return record
+
+    def end(self, record: Record, result: Result, why: str = "", leftovers: tuple[str, ...] = ()) -> None:
+        """Record the end of a task that measured nothing; raises JournalError."""
+        self._apply(self.journal.end(record.number, result, why=why, leftovers=leftovers))
+
+    def finish(self, record: Record, measured: Measured) -> None:
+        """Record a finished run; raises JournalError."""
+        task = record.task
+        assert isinstance(task, Measure)
+        if observation(task.block, task.length, measured, 1.0):
+            self._apply(self.journal.end(record.number, Result.measured, measured))
+        else:
+            self.end(
+                record,
+                Result.refused,
+                f"The run {measured.run_id} met the objective at every rate that it tried, so it gives no cost. Give a"
+                " higher highestRps.",
+            )
+
+    def close(self, ending: Ending, message: str = "") -> None:
+        """Begin no more runs, and finish those that are being made. The first reason stays."""
+        if self.ending is None:
+            self.ending, self.message = ending, message
+        self.ended.set()
+        self._change()
+
+    def stop(self, ending: Ending, message: str = "") -> None:
+        """Begin no more runs, and cancel those that are being made."""
+        self.close(ending, message)
+        for measuring in self._measuring.values():
+            measuring.cancel()
+
+    def lose_journal(self, message: str) -> None:
+        """End the sweep because nothing can be recorded any more."""
+        self.journal_is_lost = True
+        self.ending, self.message = Ending.journal, message
+        self.stop(Ending.journal)
+
+    async def unless_stopped(self, stack: str, work: Coroutine[Any, Any, _Found]) -> _Found | None:
+        """What `work` gives; None if the sweep ended first and `work` was cancelled."""
+        task = asyncio.create_task(work)
+        self._measuring[stack] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current and current.cancelling():
+                raise
+            return None
+        finally:
+            del self._measuring[stack]
+
+    async def idle(self, stack: str) -> None:
+        """Wait for a change. Where all stacks wait for one, none will come, and the sweep ends."""
+        self._idle.add(stack)
+        if len(self._idle) == len(self.doing):
+            self.close(Ending.undecided)
+        else:
+            await self._changed.wait()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait so long; if the sweep has not ended yet, at most until it does."""
+        seconds = max(seconds, 0.01)  # shorter ones do not move a clock with the resolution of a float
+        if self.ending:
+            await asyncio.sleep(seconds)
+        else:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), seconds)
+
+    def _apply(self, record: Record) -> None:
+        self.state.end(record)
+        self._change()
+
+    def _change(self) -> None:
+        self._idle.clear()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+        self.show()

@@ -1,0 +1,144 @@
+"""What the records of a journal say of each stack and candidate. The same records always give the same state."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from stacks.load_profiles import CapacitySearch
+from sweep.candidates import Candidate
+from sweep.journal.records import Record, Result
+from sweep.tasks import Destroy, Length, Measure, Measured
+
+# Tries of one run, and failed tasks in a row on one stack: with more, the stack is the reason, not its candidates.
+ATTEMPTS, MOST_FAILED_IN_A_ROW = 3, 6
+_FAILURES = (Result.failed, Result.refused)
+
+
+@dataclass
+class StackRecord:
+    """A stack, as recorded. `up_since_s` is when the task began that made it; None while nothing of it is up.
+
+    `open_tasks` are begun and not ended. `is_used`: a run has finished since it was made. `failed_in_a_row` counts runs
+    that failed one after the other, and `destroys_failed` failed destructions. `failed` says why it gets no more runs.
+    """
+
+    up_since_s: float | None = None
+    up_before_s: float = 0
+    open_tasks: dict[int, Record] = field(default_factory=dict)
+    is_used: bool = False
+    failed_in_a_row: int = 0
+    destroys_failed: int = 0
+    last: Record | None = None
+    failed: str = ""
+    leftovers: tuple[str, ...] = ()
+    # About quota: whether another stack was up during the task, whether it waits, and what was freed before that.
+    is_shared: bool = False
+    waits_for_quota: bool = False
+    refused_in_a_row: int = 0
+    freed_before: int = 0
+
+    def up_s(self, at_s: float) -> float:
+        """How long the stack has been up by then, in s."""
+        return self.up_before_s + (0 if self.up_since_s is None else at_s - self.up_since_s)
+
+
+class SweepState:
+    """The state after all records that were applied, each at its beginning and at its end."""
+
+    def __init__(self, candidates: Sequence[Candidate]) -> None:
+        self.candidates = {candidate.key: candidate for candidate in candidates}
+        self.stacks = {candidate.stack: StackRecord() for candidate in candidates}
+        self.of_stack: dict[str, dict[CapacitySearch, list[str]]] = {stack: {} for stack in self.stacks}
+        for key, candidate in self.candidates.items():
+            self.of_stack[candidate.stack].setdefault(candidate.load, []).append(key)
+        self.measured: dict[str, dict[int, Measured]] = {key: {} for key in self.candidates}
+        self.lengths: dict[tuple[str, int], Length] = {}
+        self.failures: Counter[tuple[str, int]] = Counter()
+        self.failed: dict[str, str] = {}
+        # How often what the decision on an objective rests on has changed.
+        self.versions: Counter[CapacitySearch] = Counter()
+        # How often a stack that was of use has been destroyed, so that there may be quota again.
+        self.freed = 0
+
+    @classmethod
+    def of(cls, candidates: Sequence[Candidate], records: Iterable[Record]) -> "SweepState":
+        """The state after the records of a journal."""
+        state = cls(candidates)
+        events = [(record.number, record) for record in records]
+        events += [(record.end_number, record) for record in records if record.end_number]
+        for number, record in sorted(events, key=lambda event: event[0]):
+            if number == record.number:
+                state.begin(record)
+            else:
+                state.end(record)
+        for stack in state.stacks.values():
+            stack.destroys_failed = 0  # a sweep that is resumed tries again to destroy
+        return state
+
+    @property
+    def up(self) -> list[str]:
+        """The stacks of which something may be up."""
+        return [stack for stack, of in self.stacks.items() if of.up_since_s is not None]
+
+    def begin(self, record: Record) -> None:
+        """Apply the beginning of a task."""
+        stack = self.stacks[record.task.stack]
+        stack.open_tasks[record.number] = record
+        if isinstance(record.task, Destroy):
+            return
+        stack.is_shared = any(name != record.task.stack for name in self.up)
+        if stack.up_since_s is None:
+            stack.up_since_s, stack.is_used = record.begun_at_s, False
+            for name in self.up:
+                self.stacks[name].is_shared |= name != record.task.stack
+
+    def end(self, record: Record) -> None:
+        """Apply the end of a task."""
+        stack = self.stacks[record.task.stack]
+        del stack.open_tasks[record.number]
+        if record.result != Result.cut_off:
+            stack.last = record
+        if isinstance(record.task, Destroy):
+            self._end_of_destroy(stack, record)
+        else:
+            self._end_of_measure(stack, record, record.task)
+
+    def _end_of_destroy(self, stack: StackRecord, record: Record) -> None:
+        if record.result == Result.destroyed:
+            assert record.ended_at_s is not None
+            stack.up_before_s, stack.up_since_s = stack.up_s(record.ended_at_s), None
+            stack.destroys_failed, stack.leftovers = 0, record.leftovers
+            self.freed += stack.is_used
+        elif record.result == Result.failed:
+            stack.destroys_failed += 1
+
+    def _end_of_measure(self, stack: StackRecord, record: Record, task: Measure) -> None:
+        key = task.candidate.key
+        if record.measured:
+            self.measured[key][task.block] = record.measured
+            self.lengths[key, task.block] = task.length
+            self.versions[task.candidate.load] += 1
+            stack.is_used, stack.failed_in_a_row = True, 0
+            stack.waits_for_quota, stack.refused_in_a_row = False, 0
+        elif record.result == Result.no_quota:
+            stack.waits_for_quota, stack.freed_before = True, self.freed
+            stack.refused_in_a_row += 1
+            if not stack.is_shared or stack.refused_in_a_row > len(self.stacks):
+                self._fail_stack(task.stack, record.why)
+        elif record.result in _FAILURES:
+            stack.failed_in_a_row += 1
+            self.failures[key, task.block] += 1
+            if record.result == Result.refused or self.failures[key, task.block] >= ATTEMPTS:
+                self._fail(key, record.why)
+            if stack.failed_in_a_row >= MOST_FAILED_IN_A_ROW:
+                self._fail_stack(task.stack, record.why)
+
+    def _fail_stack(self, stack: str, why: str) -> None:
+        self.stacks[stack].failed = why
+        for keys in self.of_stack[stack].values():
+            for key in keys:
+                self._fail(key, f"its stack failed: {why}")
+
+    def _fail(self, key: str, why: str) -> None:
+        self.failed.setdefault(key, why)
+        self.versions[self.candidates[key].load] += 1

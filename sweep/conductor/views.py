@@ -1,0 +1,153 @@
+"""Makes the snapshots of a sweep from its state."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from stacks.load_profiles import CapacitySearch
+from sweep.conductor.decisions import Decisions
+from sweep.conductor.limits import Limits, left_s, task_s
+from sweep.conductor.snapshot import CandidateView, Ending, ObjectiveView, Place, Snapshot, StackState, StackView
+from sweep.conductor.state import StackRecord, SweepState
+from sweep.conductor.steps import Look, Pause, Step, Wait
+from sweep.fleet import Progress
+from sweep.tasks import Destroy, Measure
+
+
+@dataclass
+class Doing:
+    """What a stack is doing in this process; `step` is None before its first step and after its last."""
+
+    step: Step | None = None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Views:
+    """Makes snapshots. Everything but the arguments of `snapshot` stays as it is while the sweep runs."""
+
+    sweep_id: str
+    decisions: Decisions
+    limits: Limits
+
+    def snapshot(
+        self, state: SweepState, doing: Mapping[str, Doing], ending: Ending | None, at_s: float, active_s: float
+    ) -> Snapshot:
+        """The sweep at `at_s`."""
+        expected, settings = self.limits.expected, self.limits.settings
+        return Snapshot(
+            self.sweep_id,
+            tuple(self._stack(state, stack, doing[stack], at_s) for stack in state.stacks),
+            tuple(self._objective(state, load) for load in self.decisions.keys),
+            sum(len(runs) for runs in state.measured.values()),
+            active_s / 3600,
+            self.limits.spent_usd(state, at_s),
+            tuple(stack for stack in state.stacks if expected[stack].billed_usd_hourly is None),
+            self._left_at_most_s(state, at_s, ending),
+            ending,
+            settings.simulated,
+        )
+
+    def _stack(self, state: SweepState, stack: str, doing: Doing, at_s: float) -> StackView:
+        record, expected = state.stacks[stack], self.limits.expected[stack]
+        running = next(reversed(record.open_tasks.values()), None)
+        return StackView(
+            stack,
+            _stack_state(record, doing.step),
+            running.task if running else None,
+            doing.progress,
+            at_s - running.begun_at_s if running else 0,
+            left_s(state, running, expected, at_s) if running else None,
+            None if expected.billed_usd_hourly is None else self.limits.stack_usd(state, stack, at_s),
+            _why(record, doing.step),
+        )
+
+    def _objective(self, state: SweepState, load: CapacitySearch) -> ObjectiveView:
+        decision = self.decisions.decision(state, load)
+        costs = {key: self._log_cost(state, key) for key in self.decisions.keys[load]}
+        of_leader = costs.get(decision.leader) if decision.leader else None
+        views = {key: self._candidate(state, key, costs[key], of_leader) for key in costs}
+        others = [
+            view.behind
+            for key, view in views.items()
+            if key != decision.leader and view.place != Place.failed and not view.at_least and view.behind is not None
+        ]
+        return ObjectiveView(
+            load,
+            tuple(views.values()),
+            views.get(decision.leader) if decision.leader else None,
+            min(others, default=None),
+            decision.claim,
+            self.decisions.is_decided(state, load),
+        )
+
+    def _log_cost(self, state: SweepState, key: str) -> float | None:
+        """The mean, each run with the weight of its information; of bounds, the highest."""
+        runs = self.decisions.observed(state, key)
+        if values := [run for run in runs if not run.is_bound]:
+            # A run whose own error is tiny still differs from another by its deployment, by 3 % say.
+            weights = [1 / (run.log_error**2 + 0.03**2) for run in values]
+            return sum(w * run.log_cost for w, run in zip(weights, values, strict=True)) / sum(weights)
+        return max((run.log_cost for run in runs), default=None)
+
+    def _candidate(self, state: SweepState, key: str, cost: float | None, of_leader: float | None) -> CandidateView:
+        candidate = state.candidates[key]
+        decision, runs = self.decisions.decision(state, candidate.load), self.decisions.observed(state, key)
+        failed = state.failed.get(key)
+        return CandidateView(
+            candidate,
+            Place.failed if failed is not None else Place(decision.standings[key].value),
+            len(runs),
+            None if cost is None else math.exp(cost),
+            None if cost is None or of_leader is None else math.expm1(cost - of_leader),
+            bool(runs) and all(run.is_bound for run in runs),
+            failed if failed is not None else decision.why.get(key, ""),
+        )
+
+    def _left_at_most_s(self, state: SweepState, at_s: float, ending: Ending | None) -> float:
+        """The longest of the stacks, or all of them one after the other where few may be up at once."""
+        each_s = [self._stack_left_s(state, stack, at_s, ending) for stack in state.stacks]
+        return max(*each_s, sum(each_s) / self.limits.settings.parallel)
+
+    def _stack_left_s(self, state: SweepState, stack: str, at_s: float, ending: Ending | None) -> float:
+        record, expected = state.stacks[stack], self.limits.expected[stack]
+        seconds = sum(left_s(state, task, expected, at_s) for task in record.open_tasks.values())
+        is_up = record.up_since_s is not None
+        if not ending:
+            for key, first in self.decisions.needing(state, stack).items():
+                candidate = state.candidates[key]
+                for block in range(first, self.decisions.most_blocks(candidate.load) + 1):
+                    task = Measure(candidate, block, self.decisions.length(block))
+                    seconds += task_s(task, expected, makes_stack=not is_up)
+                    is_up = True
+            running = [task.task for task in record.open_tasks.values()]
+            seconds -= sum(task_s(task, expected, makes_stack=False) for task in running if isinstance(task, Measure))
+        return max(0.0, seconds) + (expected.destroy_s if is_up else 0.0)
+
+
+_STATES = {
+    Look: StackState.looking,
+    Wait: StackState.waiting,
+    Pause: StackState.pausing,
+    Destroy: StackState.destroying,
+}
+
+
+def _stack_state(record: StackRecord, step: Step | None) -> StackState:
+    if isinstance(step, Measure):
+        return StackState.measuring if record.is_used else StackState.creating
+    if step:
+        return _STATES[type(step)]
+    if record.up_since_s is not None:
+        return StackState.left
+    if record.failed:
+        return StackState.failed
+    return StackState.destroyed if record.last else StackState.waiting
+
+
+def _why(record: StackRecord, step: Step | None) -> str:
+    if isinstance(step, Wait | Pause):
+        return step.why
+    if record.failed:
+        return record.failed
+    return record.last.why if step is None and record.last else ""

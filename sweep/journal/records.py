@@ -1,0 +1,80 @@
+"""The records of a journal: each task, and what became of it, as objects and as rows."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sweep.candidates import Candidate
+from sweep.tasks import Destroy, Length, Measure, Measured, Task
+
+
+class Result(StrEnum):
+    """How a task ended. `refused` will fail again; `cut_off` ended with the process, and left no finished run."""
+
+    measured = "measured"
+    destroyed = "destroyed"
+    failed = "failed"
+    refused = "refused"
+    no_quota = "no_quota"
+    cut_off = "cut_off"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A task. Times are those of the sweep, in seconds since it was created, over all its processes.
+
+    `number` and `end_number` count the beginnings and ends of all tasks, in their order, from 1. `result` is None while
+    the task runs, and if the process ended before the task did. `leftovers` are what a stack that was destroyed has
+    left.
+    """
+
+    number: int
+    task: Task
+    begun_at_s: float
+    end_number: int | None = None
+    ended_at_s: float | None = None
+    result: Result | None = None
+    measured: Measured | None = None
+    why: str = ""
+    leftovers: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        return self.result is None
+
+
+COLUMNS = (
+    *("number", "stack", "candidate", "block", "length", "begun_at_s", "end_number", "ended_at_s", "result"),
+    *("run_id", "value_rps", "low_rps", "high_rps", "why", "leftovers"),
+)
+
+
+def row(record: Record) -> tuple[Any, ...]:
+    """The values of `COLUMNS`."""
+    task, run = record.task, record.measured
+    measure = (task.candidate.key, task.block, task.length.value) if isinstance(task, Measure) else (None, None, None)
+    return (
+        *(record.number, task.stack, *measure, record.begun_at_s, record.end_number, record.ended_at_s),
+        record.result and record.result.value,
+        *((run.run_id, run.value_rps, run.low_rps, run.high_rps) if run else (None, None, None, None)),
+        *(record.why, json.dumps(record.leftovers)),
+    )
+
+
+def record(values: tuple[Any, ...], candidates: Mapping[str, Candidate]) -> Record:
+    """The record of a row; raises ValueError or KeyError where the row is not one that `row` makes."""
+    number, stack, key, block, length, begun_at_s, end_number, ended_at_s, result, *measured, why, left = values
+    run_id, value, low, high = measured
+    return Record(
+        number,
+        Destroy(stack) if key is None else Measure(candidates[key], block, Length(length)),
+        begun_at_s,
+        end_number,
+        ended_at_s,
+        result and Result(result),
+        None if run_id is None else Measured(run_id, value, low, high),
+        why,
+        tuple(json.loads(left)),
+    )

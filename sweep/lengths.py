@@ -1,0 +1,21 @@
+"""How long the capacity searches of a sweep take: the loads of short and full runs."""
+
+from stacks.load_profiles import CapacitySearch
+from sweep.tasks import Length, Measure
+
+_SHORT_PRECISION, _SHORT_S = 0.3, 90
+
+
+def short_load(load: CapacitySearch) -> CapacitySearch:
+    """The search that ends at an interval three times as wide, or after a minute and a half."""
+    return load.model_copy(
+        update={
+            "precision": max(load.precision, _SHORT_PRECISION),
+            "duration_s": min(load.duration_s, _SHORT_S),
+        }
+    )
+
+
+def load_of(task: Measure) -> CapacitySearch:
+    """The search that a task makes."""
+    return short_load(task.candidate.load) if task.length == Length.short else task.candidate.load

@@ -1,0 +1,1 @@
+"""A simulated fleet behind `sweep.fleet`: clouds, failures and time, all made up. Nothing here is a measurement."""

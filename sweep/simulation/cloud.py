@@ -1,0 +1,121 @@
+"""A simulated cloud and results store: what is up, what runs and what is stored, also when nobody looks."""
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from sweep.fleet import FleetError, QuotaError
+from sweep.lengths import load_of
+from sweep.simulation.world import Faults, World
+from sweep.tasks import Measure, Measured
+
+# Timers of an event loop may be early by a rounding error.
+_QUANTILE_95, _TICK_S = 1.959964, 1e-6
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An update of a stack. `phases` are its parts with the time at which each ends, in s; `error` is how it fails."""
+
+    task: Measure
+    phases: tuple[tuple[str, float], ...]
+    error: FleetError | None
+
+    @property
+    def ends_s(self) -> float:
+        return self.phases[-1][1]
+
+
+@dataclass
+class Cloud:
+    """The state of a world. Times are absolute, in s; an operation ends by itself once its time has come."""
+
+    world: World
+    faults: Faults = field(init=False)
+    up_since_s: dict[str, float] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+    runs: list[tuple[str, int, Measured]] = field(default_factory=list)
+    usd: float = 0
+    _drawn: int = 0
+
+    def __post_init__(self) -> None:
+        self.faults = self.world.faults
+        self._random = random.Random(f"{self.world.seed} failures and durations")  # noqa: S311 - no secret
+
+    def reach(self, now_s: float) -> None:
+        """Raise FleetError during an outage."""
+        if any(begin_s <= now_s < end_s for begin_s, end_s in self.faults.outages):
+            raise FleetError("simulated: Google's API cannot be reached")
+
+    def begin(self, task: Measure, now_s: float) -> Operation:
+        """Begin an update; raises QuotaError where there is no room for its stack."""
+        self.reach(now_s)
+        self.settle(now_s)
+        assert task.stack not in self.operations, f"{task.stack} has two updates at once"
+        stack, phases, at_s, error = self.world.stacks[task.stack], [], now_s, None
+        if task.stack in self.up_since_s:
+            at_s += self._lasts_s(stack.update_s)
+            phases.append(("updating", at_s))
+        else:
+            if self.world.quota is not None and len(self.up_since_s) >= self.world.quota:
+                raise QuotaError(f"simulated: no quota for {task.stack}: {len(self.up_since_s)} stacks are up")
+            self.up_since_s[task.stack] = now_s
+            at_s += self._lasts_s(stack.create_s)
+            phases.append(("creating", at_s))
+            error = self._fails(self.faults.create, "the cluster was not created")
+        if not error:
+            kind = self.world.spread.runs[task.length]
+            phases.append(("measuring", at_s + kind.of_limit * load_of(task).total_s))
+            error = self._fails(self.faults.run, "the run is invalid")
+        self.operations[task.stack] = Operation(task, tuple(phases), error)
+        return self.operations[task.stack]
+
+    def settle(self, now_s: float) -> None:
+        """End the operations whose time has come; those without an error leave a run in the results store."""
+        for stack, operation in list(self.operations.items()):
+            if operation.ends_s <= now_s + _TICK_S:
+                del self.operations[stack]
+                if not operation.error:
+                    self._store(operation.task)
+
+    def run(self, task: Measure) -> Measured | None:
+        """The stored run of a candidate in a block."""
+        found = [run for key, block, run in self.runs if (key, block) == (task.candidate.key, task.block)]
+        return found[-1] if found else None
+
+    def abandon(self, stack: str) -> None:
+        """Cut off the update of a stack, if it has one. What it made stays."""
+        self.operations.pop(stack, None)
+
+    def destroy_s(self, stack: str) -> tuple[float, FleetError | None]:
+        """How long the next destruction of a stack takes, and how it fails."""
+        if stack not in self.up_since_s:
+            return 5, None
+        lasts_s = self._lasts_s(self.world.stacks[stack].destroy_s)
+        return lasts_s, self._fails(self.faults.destroy, "the cluster was not deleted")
+
+    def remove(self, stack: str, now_s: float) -> None:
+        """Take a stack down."""
+        if (since_s := self.up_since_s.pop(stack, None)) is not None:
+            self.usd += self.world.stacks[stack].billed_usd_hourly * (now_s - since_s) / 3600
+
+    def _lasts_s(self, mean_s: float) -> float:
+        sd = self.world.spread.durations
+        return mean_s * math.exp(self._random.gauss(-(sd**2) / 2, sd))
+
+    def _fails(self, share: float, why: str) -> FleetError | None:
+        return FleetError(f"simulated: {why}") if self._random.random() < share else None
+
+    def _store(self, task: Measure) -> None:
+        self._drawn += 1
+        key, spread, load = task.candidate.key, self.world.spread, load_of(task)
+        draw = random.Random(f"{self.world.seed} {key} {task.block} {task.length}")  # noqa: S311 - no secret
+        log_error, run_id = spread.runs[task.length].log_error, f"simulated-{self._drawn}"
+        log_rps = math.log(self.world.capacity_rps[key]) + draw.gauss(0, spread.deployments) + draw.gauss(0, log_error)
+        half = _QUANTILE_95 * log_error
+        measured = Measured(run_id, math.exp(log_rps), math.exp(log_rps - half), math.exp(log_rps + half))
+        if log_rps < math.log(load.lowest_rps):
+            measured = Measured(run_id, None, 0, load.lowest_rps)
+        elif log_rps > math.log(load.highest_rps):
+            measured = Measured(run_id, None, load.highest_rps, math.inf)
+        self.runs.append((key, task.block, measured))
