@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from stacks.explain import PREFIX, SettingsError
+from stacks.objective import QUANTILES
 from stacks.settings import Settings, parse_settings
 
 STACKS_DIR = Path(__file__).parent
@@ -31,6 +32,12 @@ def load_settings(stack: str) -> Settings:
 
 def load_config(stack: str) -> dict[str, Any]:
     """The configuration in a stack's file by full key, with the keys of other packages; raises SettingsError."""
+    config: dict[str, Any] = load_stack_file(stack).get("config") or {}
+    return config
+
+
+def load_stack_file(stack: str) -> dict[str, Any]:
+    """All that a stack's file has; raises SettingsError where it is missing."""
     path = STACKS_DIR / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         raise SettingsError(
@@ -38,8 +45,7 @@ def load_config(stack: str) -> dict[str, Any]:
         )
     # `pulumi stack init` of a new name makes an empty file.
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    config: dict[str, Any] = content.get("config") or {}
-    return config
+    return content
 
 
 def project_defaults() -> dict[str, Any]:
@@ -56,11 +62,16 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
     """
     defaults = project_defaults()
     sections = {
-        key: defaults[key] | value
+        key: _without_other_limit(defaults[key], value) | value
         for key, value in values.items()
         if isinstance(value, dict) and isinstance(defaults.get(key), dict)
     }
     return defaults | values | sections
+
+
+def _without_other_limit(defaults: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    """The defaults of a section; an objective that states a latency limit does not get another one."""
+    return {key: value for key, value in defaults.items() if not (key in QUANTILES and section.keys() & QUANTILES)}
 
 
 def google_keys(config: Mapping[str, object]) -> dict[str, str]:

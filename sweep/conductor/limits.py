@@ -46,9 +46,9 @@ class Limits:
 
     def reached(self, state: SweepState, at_s: float, active_s: float) -> Ending | None:
         """The limit that would be exceeded if destroying everything began any later."""
-        destroying_s = [self.expected[stack].destroy_s for stack in state.up]
-        usd = self.spent_usd(state, at_s) + sum(self._usd(stack, self.expected[stack].destroy_s) for stack in state.up)
-        return self._exceeded(usd, active_s + max(destroying_s, default=0.0))
+        destroying_s = {stack: self._destroying_s(stack) for stack in state.up}
+        usd = self.spent_usd(state, at_s) + sum(self._usd(stack, seconds) for stack, seconds in destroying_s.items())
+        return self._exceeded(usd, active_s + max(destroying_s.values(), default=0.0))
 
     def forbids(self, state: SweepState, task: Measure, at_s: float, active_s: float) -> Ending | None:
         """The limit that the sweep would exceed with one more task, then destroying everything."""

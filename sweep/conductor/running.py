@@ -37,7 +37,7 @@ class Running:
         self.settings = journal.settings
         self.state = SweepState.of(self.settings.candidates, journal.records)
         usd_hourly = {stack: of.usd_hourly for stack, of in expected.items() if of.usd_hourly is not None}
-        self.decisions = Decisions(strategy, self.settings.candidates, usd_hourly)
+        self.decisions = Decisions(strategy, usd_hourly)
         self.limits = Limits(self.settings, expected)
         self._views = Views(journal.sweep_id, self.decisions, self.limits)
         self.doing = {stack: Doing() for stack in self.state.stacks}
@@ -51,9 +51,7 @@ class Running:
     @property
     def is_over(self) -> bool:
         """Whether no stack will get a run any more. While one is made, its failure may still change a decision."""
-        return self.ending is not None or (
-            not self._measuring and all(self.decisions.is_decided(self.state, load) for load in self.decisions.keys)
-        )
+        return self.ending is not None or (not self._measuring and self.decisions.all_decided(self.state))
 
     @property
     def is_measuring(self) -> bool:

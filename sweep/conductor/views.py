@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stacks.load_profiles import CapacitySearch
+from analysis.statistics.deployments import PRIOR_SD
 from sweep.conductor.decisions import Decisions
 from sweep.conductor.limits import Limits, left_s, task_s
 from sweep.conductor.snapshot import CandidateView, Ending, ObjectiveView, Place, Snapshot, StackState, StackView
@@ -42,7 +42,7 @@ class Views:
         return Snapshot(
             self.sweep_id,
             tuple(self._stack(state, stack, doing[stack], at_s) for stack in state.stacks),
-            tuple(self._objective(state, load) for load in self.decisions.keys),
+            tuple(self._objective(state, objective) for objective in range(len(state.loads))),
             sum(len(runs) for runs in state.measured.values()),
             active_s / 3600,
             self.limits.spent_usd(state, at_s),
@@ -66,9 +66,9 @@ class Views:
             _why(record, doing),
         )
 
-    def _objective(self, state: SweepState, load: CapacitySearch) -> ObjectiveView:
-        decision = self.decisions.decision(state, load)
-        costs = {key: self._log_cost(state, key) for key in self.decisions.keys[load]}
+    def _objective(self, state: SweepState, objective: int) -> ObjectiveView:
+        decision = self.decisions.decision(state, objective)
+        costs = {key: self._log_cost(state, key) for key in state.of_objective[objective]}
         of_leader = costs.get(decision.leader) if decision.leader else None
         views = {key: self._candidate(state, key, costs[key], of_leader) for key in costs}
         others = [
@@ -77,26 +77,25 @@ class Views:
             if key != decision.leader and view.place != Place.failed and not view.at_least and view.behind is not None
         ]
         return ObjectiveView(
-            load,
+            state.loads[objective],
             tuple(views.values()),
             views.get(decision.leader) if decision.leader else None,
             min(others, default=None),
             decision.claim,
-            self.decisions.is_decided(state, load),
+            self.decisions.is_decided(state, objective),
         )
 
     def _log_cost(self, state: SweepState, key: str) -> float | None:
-        """The mean, each run with the weight of its information; of bounds, the highest."""
+        """The mean, each run with the weight that strategies give it; of bounds, the highest."""
         runs = self.decisions.observed(state, key)
         if values := [run for run in runs if not run.is_bound]:
-            # A run whose own error is tiny still differs from another by its deployment, by 3 % say.
-            weights = [1 / (run.log_error**2 + 0.03**2) for run in values]
+            weights = [1 / (run.log_error**2 + PRIOR_SD**2) for run in values]
             return sum(w * run.log_cost for w, run in zip(weights, values, strict=True)) / sum(weights)
         return max((run.log_cost for run in runs), default=None)
 
     def _candidate(self, state: SweepState, key: str, cost: float | None, of_leader: float | None) -> CandidateView:
         candidate = state.candidates[key]
-        decision, runs = self.decisions.decision(state, candidate.load), self.decisions.observed(state, key)
+        decision, runs = self.decisions.decision(state, state.objective[key]), self.decisions.observed(state, key)
         failed = state.failed.get(key)
         return CandidateView(
             candidate,
@@ -119,9 +118,8 @@ class Views:
         is_up = record.up_since_s is not None
         if not ending:
             for key, first in self.decisions.needing(state, stack).items():
-                candidate = state.candidates[key]
-                for block in range(first, self.decisions.most_blocks(candidate.load) + 1):
-                    task = Measure(candidate, block, self.decisions.length(block))
+                for block in range(first, self.decisions.most_blocks(state, state.objective[key]) + 1):
+                    task = Measure(state.candidates[key], block, self.decisions.length(block))
                     seconds += task_s(task, expected, makes_stack=not is_up)
                     is_up = True
             running = [task.task for task in record.open_tasks.values()]

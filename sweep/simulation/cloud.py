@@ -80,7 +80,7 @@ class Cloud:
 
     def run(self, task: Measure) -> Measured | None:
         """The stored run of a candidate in a block."""
-        wanted = task.candidate.key, task.block
+        wanted = (task.candidate.key, task.block)
         found = [run for key, block, run in self.runs if (key, block) == wanted]
         return found[-1] if found else None
 

@@ -1,6 +1,8 @@
 import itertools
 import math
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from sweep.journal.records import COLUMNS, Record, Result, record, row
 from sweep.settings import SweepSettings
 from sweep.tasks import Destroy, Length, Measure, Measured
 from tests.support.sweeps import candidates, settings
+from tools.pins import ROOT
 
 A, B = candidates(a=(2, 4))
 MEASURED = Measured("run-1", 12.5, 12.0, 13.0)
@@ -220,3 +223,33 @@ def test_a_resumed_sweep_can_have_other_limits(tmp_path: Path) -> None:
     again = reopen(journal)
     assert (again.settings.max_usd, again.settings.max_hours) == (12.5, None)
     assert isinstance(again.settings, SweepSettings)
+
+
+_WRITER = """
+import itertools, sys
+from pathlib import Path
+from sweep.journal.journal import Journal
+from sweep.tasks import Length, Measure
+from tests.support.sweeps import candidates, settings
+(candidate,) = candidates(a=(2,))
+journal = Journal.create(Path(sys.argv[1]), settings(candidate, simulated=False))
+for block in itertools.count(1):
+    journal.begin(Measure(candidate, block, Length.full))
+    print(block, flush=True)
+"""
+
+
+def test_what_was_recorded_before_kill_9_is_there_and_the_lock_is_gone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _WRITER, str(tmp_path / "s1")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout
+        said = [int(writer.stdout.readline()) for _ in range(20)]
+        with pytest.raises(JournalError, match="Another process"):
+            Journal.open(tmp_path / "s1")
+        writer.kill()
+        said += [int(line) for line in writer.stdout]
+
+    journal = Journal.open(tmp_path / "s1")
+    # The last one may have been committed without having been said.
+    assert len(journal.records) - said[-1] in {0, 1}
+    assert all(record.is_open for record in journal.records)

@@ -1,0 +1,53 @@
+import math
+
+import numpy as np
+import pytest
+
+from sweep.strategies.evidence import Evidence, Runs
+from sweep.strategy import Observation
+from sweep.tasks import Length
+
+_WITHIN = math.log1p(0.05)
+
+
+def _run(log_cost, log_error=0.03):
+    return Observation(1, 1, Length.full, log_cost, log_error)
+
+
+def test_a_run_with_a_larger_error_counts_for_less():
+    runs = Runs(1)
+    runs.add(0, _run(0.0, log_error=0.02))
+    runs.add(0, _run(1.0, log_error=0.2))
+
+    assert runs.evidence().means[0] < 0.05
+
+
+def test_runs_of_one_candidate_that_differ_more_than_they_say_lower_the_information_on_all():
+    alike, apart = Runs(2), Runs(2)
+    for runs, other in ((alike, 0.01), (apart, 0.3)):
+        runs.add(0, _run(0.0))
+        runs.add(1, _run(0.0))
+        runs.add(1, _run(other))
+
+    assert apart.evidence().information[0] < alike.evidence().information[0] / 4
+
+
+def test_a_candidate_without_a_run_is_neither_behind_nor_less_likely_than_the_leader():
+    evidence = Evidence(np.array([0.0, 0.0]), np.array([1e4, 0.0]), 30.0)
+
+    assert not evidence.is_far_behind(0, _WITHIN)[1]
+    assert evidence.chances([0, 1], 0, _WITHIN) == pytest.approx([0.5, 0.5])
+
+
+def test_the_same_difference_is_less_certain_while_the_variance_is_little_known():
+    def far(degrees):
+        return Evidence(np.array([0.0, 0.3]), np.full(2, 250.0), degrees).is_far_behind(0, _WITHIN)[1]
+
+    assert far(1000.0)
+    assert not far(3.0)
+
+
+def test_two_tied_candidates_could_each_be_dearer_by_half_an_interval():
+    evidence = Evidence(np.zeros(2), np.full(2, 2e4), 1e9)
+
+    assert evidence.most_dearer([0, 1], 0) == pytest.approx(1.6449 / math.sqrt(1e4), rel=1e-3)

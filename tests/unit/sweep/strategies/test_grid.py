@@ -1,0 +1,44 @@
+from sweep.strategies.grid import Grid
+from sweep.strategies.single_stage import blocks_needed
+from sweep.strategy import Observation, Standing
+from sweep.tasks import Length
+
+
+def _runs(*log_costs, is_bound=False):
+    return [
+        Observation(block, block, Length.full, cost, 0.01, is_bound=is_bound) for block, cost in enumerate(log_costs, 1)
+    ]
+
+
+def test_no_candidate_is_eliminated_before_all_have_all_blocks():
+    decision = Grid(0.05, blocks=2).decide({"a": _runs(0.0, 0.01), "b": _runs(2.0)})
+
+    assert set(decision.standings.values()) == {Standing.racing}
+    assert decision.leader == "a"
+
+
+def test_the_lowest_mean_is_chosen_and_the_others_say_by_how_much_they_are_dearer():
+    decision = Grid(0.05, blocks=3).decide({"a": _runs(0.2, 0.21, 0.19), "b": _runs(0.0, 0.01, -0.01)})
+
+    assert decision.standings == {"a": Standing.eliminated, "b": Standing.chosen}
+    assert decision.why == {"a": "22 % dearer than the leader after 3 runs"}
+    assert decision.claim == "It is the cheapest candidate, with 95 % certainty."
+
+
+def test_what_the_runs_do_not_show_is_not_claimed():
+    decision = Grid(0.05, blocks=2).decide({"a": _runs(0.0, 0.1), "b": _runs(0.02, 0.1)})
+
+    assert "at most" in decision.claim
+
+
+def test_none_is_chosen_where_no_rate_keeps_the_objective():
+    decision = Grid(0.05, blocks=1).decide({"a": _runs(0.0, is_bound=True), "b": _runs(0.0, is_bound=True)})
+
+    assert Standing.chosen not in decision.standings.values()
+    assert decision.leader is None
+    assert decision.claim == "No candidate kept the objective at any rate that was tried."
+
+
+def test_without_a_number_there_are_as_many_blocks_as_the_single_stage_procedure_needs():
+    assert Grid(0.05).most_blocks(15) == blocks_needed(15, 0.05)
+    assert Grid(0.05, blocks=2).most_blocks(15) == 2

@@ -1,0 +1,130 @@
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.fleets.bare_sweeps import TYPICAL, play
+from sweep.strategies.race import Race
+from sweep.strategy import Observation, Standing
+from sweep.tasks import Length
+
+_WITHIN = math.log1p(0.05)
+
+
+def _observed(runs):
+    """Runs of candidates as (key, log cost), in the order in which they ended."""
+    observed = {"a": [], "b": [], "c": []}
+    for order, (key, log_cost) in enumerate(runs):
+        block = len(observed[key]) + 1
+        observed[key].append(Observation(order, block, Length.full, log_cost, 0.03))
+    return observed
+
+
+def _bound(order, block):
+    return Observation(order, block, Length.full, 0.5, 0.0, is_bound=True)
+
+
+_RUNS = st.lists(st.tuples(st.sampled_from("abc"), st.floats(-0.4, 0.4)), max_size=40)
+
+
+@given(_RUNS)
+def test_what_is_eliminated_stays_so(runs):
+    standings = [Race(0.05).decide(_observed(runs[:count])).standings for count in range(len(runs) + 1)]
+
+    for before, after in pairwise(standings):
+        assert all(after[key] is before[key] for key in before if before[key] is not Standing.racing)
+
+
+@given(_RUNS)
+def test_a_race_that_is_asked_after_each_run_decides_as_one_that_is_resumed(runs):
+    asked = Race(0.05)
+    decisions = [asked.decide(_observed(runs[:count])) for count in range(len(runs) + 1)]
+
+    assert decisions[-1] == Race(0.05).decide(_observed(runs))
+
+
+@given(_RUNS)
+def test_one_is_chosen_exactly_when_none_races_and_it_is_the_leader(runs):
+    decision = Race(0.05).decide(_observed(runs))
+
+    chosen = [key for key, standing in decision.standings.items() if standing is Standing.chosen]
+    assert (Standing.racing not in decision.standings.values()) == (chosen == [decision.leader])
+    assert set(decision.why) == {key for key, each in decision.standings.items() if each is Standing.eliminated}
+
+
+@given(st.lists(st.lists(st.floats(-0.4, 0.4), min_size=4, max_size=4), min_size=3, max_size=3))
+def test_no_candidate_races_after_the_most_blocks(costs):
+    runs = [(key, costs[at][block]) for block in range(4) for at, key in enumerate("abc")]
+
+    decision = Race(0.05, blocks=4).decide(_observed(runs))
+
+    assert Standing.racing not in decision.standings.values()
+
+
+def test_a_candidate_that_costs_twice_as_much_is_eliminated_by_its_first_runs():
+    runs = [(key, cost) for _ in range(2) for key, cost in (("a", 0.0), ("b", 0.01), ("c", math.log(2)))]
+
+    decision = Race(0.05).decide(_observed(runs))
+
+    assert decision.standings["c"] is Standing.eliminated
+    assert decision.standings["a"] is decision.standings["b"] is Standing.racing
+    assert decision.why["c"].startswith("1e+02 % dearer") is False
+
+
+def test_none_is_chosen_before_all_that_race_have_a_run():
+    decision = Race(0.05).decide(_observed([("a", 0.0)] * 20 + [("b", 0.9)] * 20))
+
+    assert decision.standings["c"] is Standing.racing
+    assert Standing.chosen not in decision.standings.values()
+
+
+def test_all_alike_end_with_the_claim_that_their_runs_allow():
+    rng = np.random.default_rng(7)
+    runs = [(key, rng.normal(0, 0.08)) for _ in range(4) for key in "abc"]
+
+    claim = Race(0.05, blocks=4).decide(_observed(runs)).claim
+
+    more = float(claim.removeprefix("It costs at most ").split(" %")[0])
+    assert more > 5
+
+
+def test_a_second_run_without_a_rate_that_keeps_the_objective_eliminates():
+    race, observed = Race(0.05), _observed([("a", 0.0), ("b", 0.0)])
+
+    assert race.decide(observed | {"c": [_bound(2, 1)]}).standings["c"] is Standing.racing
+    decision = race.decide(observed | {"c": [_bound(2, 1), _bound(3, 2)]})
+    assert decision.standings["c"] is Standing.eliminated
+    assert decision.why["c"] == "no rate kept the objective in 2 runs"
+
+
+def test_none_is_chosen_where_no_candidate_keeps_the_objective():
+    decision = Race(0.05).decide({key: [_bound(at, 1), _bound(at + 9, 2)] for at, key in enumerate("abc")})
+
+    assert set(decision.standings.values()) == {Standing.eliminated}
+    assert decision.leader is None
+    assert decision.claim
+
+
+def test_the_only_candidate_is_chosen_after_one_run():
+    decision = Race(0.05).decide({"a": [Observation(0, 1, Length.short, 0.0, 0.07)]})
+
+    assert decision.standings == {"a": Standing.chosen}
+
+
+def test_the_first_block_is_short():
+    race = Race(0.05)
+
+    assert [race.length(block) for block in (1, 2, 3)] == [Length.short, Length.full, Length.full]
+
+
+@pytest.mark.parametrize("candidates", [2, 6])
+def test_the_best_is_chosen_in_95_percent_when_all_others_are_just_out_of_the_zone(candidates):
+    log_costs = [0.0] + [_WITHIN + 1e-9] * (candidates - 1)
+
+    right = [play(Race(0.05), log_costs, TYPICAL, seed).log_regret == 0 for seed in range(150)]
+
+    # The probability of fewer by chance, were it 95 %, is 2 %.
+    assert sum(right) >= 137
