@@ -16,7 +16,6 @@ from sweep.candidates import Candidate
 from sweep.simulation.world import SimulatedStack, Spread, World
 
 _LOAD = PROFILES["capacity"]
-assert isinstance(_LOAD, CapacitySearch)
 _LOAD_NODE_USD_HOURLY = 0.138
 _MINUTES = {"create_s": 1200.0, "update_s": 120.0, "destroy_s": 1200.0}
 _USD_HOURLY = {"2cpu-4gb": 0.603, "4cpu-8gb": 0.587, "8cpu-16gb": 0.578, "8cpu-64gb": 0.837}
@@ -86,6 +85,7 @@ def _candidate(stack: str, inter_op: int, batch: int | None, intra_op: int | Non
         if batch is None
         else Batching(max_batch_size=batch, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
     )
+    assert isinstance(_LOAD, CapacitySearch)
     label = f"{stack}, intra_op {intra_op or 'default'}, inter_op {inter_op}, batch {batch or 'none'}"
     serving = ServingSettings(protocol="rest", intra_op=intra_op, inter_op=inter_op, batching=batching)
     return Candidate(label=label, stack=stack, serving=serving, server=None, load=_LOAD)
