@@ -1,22 +1,30 @@
-"""The `shapebench` command: reads options, calls a command's module, and prints an expected error as one line."""
+"""The `shapebench` command: reads options and calls a command's module."""
 
-import os
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from analysis.objective import Asked
+from shapebench.errors import one_line_errors
+from shapebench.options import (
+    P90,
+    P95,
+    P99,
+    P999,
+    Budget,
+    Errors,
+    Json,
+    ObjectiveFile,
+    Project,
+    Results,
+    Seed,
+    TableFormat,
+    Within,
+    asked_of,
+)
+from shapebench.sweep_options import sweep
 
 # Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
-
-# The exit code of a shell for a program that this signal ended.
-_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 app = typer.Typer(
     help="Compare node shapes for serving a TensorFlow model, from the load tests of `pulumi up`.",
@@ -28,61 +36,11 @@ app = typer.Typer(
 )
 
 
-Project = Annotated[
-    str | None,
-    typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
-]
-Results = Annotated[
-    str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
-]
-TableFormat = Annotated[
-    Literal["table", "json"], typer.Option("--format", help="A table to read, or JSON with full precision.")
-]
-
-
 def _complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """The ids of the runs in a folder, each with its stack, for completion in a shell; a bucket would take seconds."""
     manifests = Path(context.params.get("results") or "results").glob("runs/stack=*/*.json")
     found = sorted(manifests, key=lambda path: path.stem, reverse=True)
     return [(each.stem, each.parent.name) for each in found if each.stem.startswith(incomplete)]
-
-
-Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
-
-_LATENCY, _PROMISED = "LATENCY", "The promised {}, such as 400ms: one of --p90, --p95, --p99, --p999."
-# Without any, the latency limit is that of the runs' capacity searches.
-P90 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p90"))]
-P95 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p95"))]
-P99 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99"))]
-P999 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99.9"))]
-Errors = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SHARE", help="Highest share of failed requests, such as 0.1%. (default: that of the searches, or 0.1%)"
-    ),
-]
-Budget = Annotated[
-    str | None,
-    typer.Option(metavar="USD", help="Highest cost of 730 h; the highest capacity is then best, not the lowest cost."),
-]
-Within = Annotated[
-    str | None,
-    typer.Option(metavar="SHARE", help="A difference that does not matter in practice. (default: 5%)"),
-]
-Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")]
-ObjectiveFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="YAML with p99 (or p90, p95, p999), errors, budget, within; options override it."
-    ),
-]
-
-
-def _asked(*options: str | None, file: Path | None = None) -> "Asked":
-    """What the options of an objective state, in the order of `analysis.objective.KEYS`, and its file."""
-    from analysis.objective import KEYS, asked  # noqa: PLC0415 - start-up
-
-    return asked(dict(zip(KEYS, options, strict=True)), file)
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
@@ -111,7 +69,7 @@ def runs(
     """List the finished runs of a results store with their figures. Names what was skipped. `show` prints one run."""
     from shapebench.commands.runs import print_runs  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
+    with one_line_errors():
         print_runs(results, as_json=as_json or output == "json")
 
 
@@ -132,7 +90,7 @@ def show(
     """Print all that is known of one run. Figures, validity, resource usage, cost, conditions and files."""
     from shapebench.commands.show import print_run  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
+    with one_line_errors():
         print_run(results, run, as_json=as_json or output == "json")
 
 
@@ -152,7 +110,7 @@ def price(
     """Print the cost of a shape by line item, or of all stacks. Needs no account and no network."""
     from shapebench.commands.price import print_prices  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
+    with one_line_errors():
         if refresh:
             from shapebench.commands.refresh import refresh_prices  # noqa: PLC0415 - start-up
 
@@ -179,8 +137,8 @@ def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     """Write a report of all runs, as one HTML file and as Markdown. The HTML file needs no network."""
     from shapebench.commands.report import report_runs  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
-        asked = _asked(p90, p95, p99, p999, errors, budget, within, file=objective)
+    with one_line_errors():
+        asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
         report_runs(results, out, asked, seed=seed)
 
 
@@ -204,8 +162,8 @@ def export(  # noqa: PLR0913, PLR0917 - as many as the command has options
     """Write the content of the report as data files. CSV, Parquet, Markdown, and every chart as SVG and PNG."""
     from shapebench.commands.report import export_runs  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
-        asked = _asked(p90, p95, p99, p999, errors, budget, within, file=objective)
+    with one_line_errors():
+        asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
         export_runs(results, out, asked, rows=rows, seed=seed)
 
 
@@ -220,7 +178,7 @@ def import_(
     """Store a run that `pulumi up` measured and could not store."""
     from shapebench.commands.import_run import import_run  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
+    with one_line_errors():
         import_run(folder, results)
 
 
@@ -232,7 +190,7 @@ def preflight(
     """Check quotas, APIs and permissions for a GKE stack. Prints its hourly price. `pulumi up` checks them, too."""
     from shapebench.commands.preflight import preflight as check  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
+    with one_line_errors():
         check(stack, project)
 
 
@@ -265,8 +223,8 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
     """  # noqa: D301 - click keeps the lines below the character
     from shapebench.commands.verdict import print_verdict  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
-        asked = _asked(p90, p95, p99, p999, errors, budget, within, file=objective)
+    with one_line_errors():
+        asked = asked_of(p90, p95, p99, p999, errors, budget, within, file=objective)
         code = print_verdict(results, asked, "json" if as_json else output)
     raise typer.Exit(code)
 
@@ -301,7 +259,7 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     """  # noqa: D301 - click keeps the lines below the character
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
+    with one_line_errors():
         raise typer.Exit(clean(stack, region, project, state, remove=yes, as_json=as_json or output == "json"))
 
 
@@ -340,9 +298,9 @@ def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
     """  # noqa: D301 - click keeps the lines below the character
     from shapebench.commands.plan import parse_requirement, print_plan  # noqa: PLC0415 - start-up
 
-    with _one_line_errors():
+    with one_line_errors():
         requirement = parse_requirement(rps, zones, headroom, clients)
-        asked = _asked(p90, p95, p99, p999, errors, None, None)
+        asked = asked_of(p90, p95, p99, p999, errors, None, None)
         code = print_plan(results, asked, requirement, as_json=as_json or output == "json")
     raise typer.Exit(code)
 
@@ -355,23 +313,4 @@ def doctor() -> None:
     raise typer.Exit(check())
 
 
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Print an error of the user's input as one line with exit code 1; a bug keeps its traceback."""
-    from analysis.objective import ObjectiveError  # noqa: PLC0415 - start-up
-    from analysis.results.store import StoreError  # noqa: PLC0415 - start-up
-    from shapebench.output import CommandError, note  # noqa: PLC0415 - start-up
-    from stacks.explain import SettingsError  # noqa: PLC0415 - start-up
-    from stacks.shapes import UnknownMachineTypeError  # noqa: PLC0415 - start-up
-
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader, such as `head`, has closed the pipe: no error. Unwritten output is discarded, or Python would
-        # complain when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(_BROKEN_PIPE) from None
-    except (StoreError, ObjectiveError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
-        note(f"shapebench: {error}")
-        raise typer.Exit(1) from None
+app.command()(sweep)

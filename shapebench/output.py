@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal, TextIO
 
 import rich.table
@@ -56,21 +57,39 @@ def print_table(table: Table, title: str | None = None, dispensable: Sequence[st
     console = _console()
     if title:
         _print_title(console, printable(title))
+    if found := fitted(table, console.width, dispensable):
+        shown, left_out = found
+        console.print(shown)
+        if left_out:
+            note(f"left out for lack of room: {'; '.join(left_out)}; --json has all")
+    else:
+        _print_cards(console, *_printable(table))
+
+
+def fitted(table: Table, width: int, dispensable: Sequence[str] = ()) -> tuple[rich.table.Table, Sequence[str]] | None:
+    """The table in so many columns of a terminal, and the titles that were left out; None where it has no room."""
     for most in range(len(dispensable) + 1):
-        columns, rows = _without(table, dispensable[:most])
-        if widths := _widths(columns, rows, console.width - 2 * _GAP * (len(columns) - 1)):
-            console.print(_columns(columns, rows, widths))
-            if most:
-                note(f"left out for lack of room: {'; '.join(dispensable[:most])}; --json has all")
-            return
-    _print_cards(console, *_without(table, ()))
+        columns, rows = _printable(without(table, dispensable[:most]))
+        if widths := _widths(columns, rows, width - 2 * _GAP * (len(columns) - 1)):
+            return _columns(columns, rows, widths), dispensable[:most]
+    return None
 
 
-def _without(table: Table, titles: Sequence[str]) -> tuple[list[Column], list[list[str]]]:
-    """The columns of a table with other titles, and their cells."""
+def without(table: Table, titles: Sequence[str]) -> Table:
+    """The table without the columns of these titles."""
     kept = [at for at, column in enumerate(table.columns) if column.title not in titles]
-    rows = [[printable(row[at]) for at in kept] for row in (*table.rows, *table.totals)]
-    return [table.columns[at] for at in kept], rows
+
+    def cells(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(row[at] for at in kept) for row in rows)
+
+    return replace(
+        table, columns=tuple(table.columns[at] for at in kept), rows=cells(table.rows), totals=cells(table.totals)
+    )
+
+
+def _printable(table: Table) -> tuple[Sequence[Column], list[list[str]]]:
+    """The columns, and the cells of all rows without what steers a terminal."""
+    return table.columns, [list(map(printable, row)) for row in (*table.rows, *table.totals)]
 
 
 def print_card(title: str, facts: Iterable[tuple[str, str]]) -> None:

@@ -3,6 +3,7 @@
 import difflib
 import types
 import typing
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -18,14 +19,16 @@ class SettingsError(ValueError):
     """A stack's configuration is wrong. The message names each key, the consequence and the mend."""
 
 
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for each wrong key of `model`."""
-    return "\n".join(_sentence(details, model) for details in error.errors())
+def explain(
+    error: ValidationError, model: type[BaseModel], named: Callable[[str], str] = lambda key: PREFIX + key
+) -> str:
+    """One line for each wrong key of `model`; `named` is where the user wrote a key, by default in a stack file."""
+    return "\n".join(_sentence(details, model, named) for details in error.errors())
 
 
-def _sentence(details: ErrorDetails, model: type[BaseModel]) -> str:
+def _sentence(details: ErrorDetails, model: type[BaseModel], named: Callable[[str], str]) -> str:
     path, owner = _resolve(details["loc"], model)
-    key = PREFIX + ".".join(path)
+    key = named(".".join(path))
     if details["type"] == "value_error":
         # From one of our validators, whose message is complete. Validators of a section do not know the section's key.
         message = str(details["ctx"]["error"])
@@ -55,11 +58,11 @@ def _wrong_tag(key: str, details: ErrorDetails) -> str:
 def _resolve(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], type[BaseModel]]:
     """The keys as in a stack file, and the model that has the last one.
 
-    Pydantic's location also names the alternative of a union, which is no key and is left out.
+    Pydantic's location also names the alternative of a union and the place in a list, which are no keys and left out.
     """
     keys: list[str] = []
     owner = inside = model
-    parts = iter(map(str, location))
+    parts = iter(part for part in location if isinstance(part, str))
     for part in parts:
         owner = inside
         keys.append(part)
@@ -87,9 +90,13 @@ def _fields(owner: type) -> dict[str, FieldInfo]:
 
 
 def _model_in(annotation: Any, tag: str | None) -> type[BaseModel]:  # noqa: ANN401 - an annotation has no narrower type
+    """The model in a field: itself, in a tuple, or the alternative of a union that has this tag."""
+    arms = typing.get_args(annotation)
+    if typing.get_origin(annotation) in {tuple, typing.Annotated}:
+        return _model_in(arms[0], tag)
     if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
-        arms = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
-        annotation = next((arm for arm in arms if tag and tag in _tags(arm)), arms[0])
+        arms = tuple(arm for arm in arms if arm is not type(None))
+        return _model_in(next((arm for arm in arms if tag and tag in _tags(arm)), arms[0]), None)
     return typing.cast("type[BaseModel]", annotation)
 
 

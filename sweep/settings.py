@@ -2,25 +2,47 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from analysis.objective import asked
 from stacks.frozen import Frozen
 from sweep.candidates import Candidate
 
 
-class SweepSettings(Frozen):
-    """What a sweep was asked for, as the journal keeps it. Limits are of the whole sweep, resumed or not.
+def _share(value: object) -> object:
+    """A share from its text, such as 5% or 0.05; anything else as it is."""
+    return asked({"within": value}).within if isinstance(value, str) else value
 
-    `simulated`: its fleet is made up, so it measures nothing.
-    """
+
+class SweepChoices(Frozen):
+    """How a sweep decides, and its limits. Limits are of the whole sweep, resumed or not."""
+
+    strategy: Annotated[
+        Literal["race", "grid"],
+        Field(description="Give race (drops what is certainly not best) or grid (measures all equally often)."),
+    ] = "race"
+    within: Annotated[
+        float,
+        BeforeValidator(_share),
+        Field(gt=0, lt=1, description="The difference in cost that does not matter in practice. Give 2% to 10%."),
+    ] = 0.05
+    blocks: Annotated[
+        int | None,
+        Field(ge=1, le=100, description="Runs of each candidate at most. Leave it out for the strategy's own number."),
+    ] = None
+    parallel: Annotated[int, Field(ge=1, description="Stacks that are up at once. Give 1 or more.")] = 4
+    max_usd: Annotated[
+        float | None, Field(gt=0, description="USD that the sweep may cost. Leave it out for no limit.")
+    ] = None
+    max_hours: Annotated[
+        float | None, Field(gt=0, description="Hours that the sweep may take. Leave it out for no limit.")
+    ] = None
+    seed: Annotated[int, Field(ge=0, description="The seed of the order of the runs. Give 0 or more.")] = 1
+    results: Annotated[str, Field(min_length=1, description="The results store: a folder or a URI.")] = "results"
+
+
+class SweepSettings(SweepChoices):
+    """What a sweep was asked for, as the journal keeps it. `simulated`: its fleet is made up and measures nothing."""
 
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
-    strategy: Literal["grid", "race"] = "race"
-    within: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    blocks: Annotated[int | None, Field(ge=1, le=100)] = None
-    parallel: Annotated[int, Field(ge=1)] = 4
-    max_usd: Annotated[float | None, Field(gt=0)] = None
-    max_hours: Annotated[float | None, Field(gt=0)] = None
-    seed: Annotated[int, Field(ge=0)] = 1
-    results: str = "results"
     simulated: bool = False

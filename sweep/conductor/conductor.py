@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from sweep.conductor.running import Running
 from sweep.conductor.snapshot import Ending, Observer, Outcome, Snapshot
@@ -33,7 +34,7 @@ class Conductor:
         *,
         heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
-        self._sweep = Running(journal, fleet, strategy, expectations(journal.settings, fleet), observe)
+        self._sweep = Running(journal, fleet, strategy, expectations(journal.settings, fleet.expected), observe)
         self._heartbeat_s = heartbeat_s
         self._loops: list[asyncio.Task[None]] = []
         self._stops = 0
@@ -112,9 +113,9 @@ class Conductor:
         return self._sweep.doing[stack].given_up or "the sweep was interrupted before it was destroyed"
 
 
-def expectations(settings: SweepSettings, fleet: Fleet) -> dict[str, Expected]:
+def expectations(settings: SweepSettings, expected_of: Callable[[str], Expected]) -> dict[str, Expected]:
     """What is known of the stacks of a sweep; raises LastingError where a price is missing that is needed."""
-    expected = {candidate.stack: fleet.expected(candidate.stack) for candidate in settings.candidates}
+    expected = {candidate.stack: expected_of(candidate.stack) for candidate in settings.candidates}
     for stack, of in expected.items():
         if of.usd_hourly is None:
             raise LastingError(

@@ -55,7 +55,7 @@ def estimate(
             simulate(
                 Path(folder) / str(seed),
                 unlimited.model_copy(update={"seed": seed}),
-                Cloud(_world(unlimited, expected, seed)),
+                Cloud(assumed_world(unlimited, expected, seed)),
                 strategy_of(unlimited),
             )
             for seed in range(simulations)
@@ -75,7 +75,7 @@ def _range(ends: list[Outcome], figure: Callable[[Outcome], float]) -> Range:
     return Range(float(np.median(figures)), float(np.quantile(figures, 0.9)))
 
 
-def _world(settings: SweepSettings, expected: Mapping[str, Expected], seed: int) -> World:
+def assumed_world(settings: SweepSettings, expected: Mapping[str, Expected], seed: int) -> World:
     draw = random.Random(f"estimate {seed}")  # noqa: S311 - no secret
     stacks = {
         stack: SimulatedStack(of.usd_hourly or 1, of.billed_usd_hourly or 0, of.create_s, of.update_s, of.destroy_s)

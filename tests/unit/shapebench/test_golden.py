@@ -6,20 +6,27 @@ The text of the verdict, with which a report begins, too, is in no file: `test_w
 """
 
 import os
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.main import get_command
 from typer.testing import CliRunner
 
 import shapebench.output
 from shapebench.cli import app
 from shapebench.commands.doctor import doctor
+from shapebench.commands.sweep_answer import answer
+from shapebench.output import print_text
+from shapebench.sweep_view import screen
 from tests.unit.shapebench.conftest import SHOWN_RUN
+from tests.unit.shapebench.sweeps import SETTINGS, simulated
 
 FOLDER = Path(__file__).parent / "golden"
 COLUMNS = (80, 120)
 HELP = {"help": ("--help",)} | {f"help-{name}": (name, "--help") for name in get_command(app).commands}
+AXES = ("--stack", "2cpu-4gb", "--stack", "8cpu-16gb", "--inter-op", "2,4", "--p99", "400ms", "--max-usd", "20")
 OUTPUT = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
@@ -28,9 +35,15 @@ OUTPUT = {
     "price-stack": ("price", "--stack", "8cpu-16gb"),
     "price-shape": ("price", "--shape", "3xe2-highmem-8"),
     "price-unknown-region": ("price", "--region", "europe-west3"),
+    "sweep-plan": ("sweep", *AXES, "--plan"),
+    "sweep-unknown": ("sweep", "--stack", "8cpu-16", "--inter-op", "300"),
     "plan": ("plan", "--rps", "200", "--p99", "300ms", "--zones", "3", "--headroom", "30%"),
 }
-FILES = {f"{name}-{columns}.txt" for name in (*HELP, *OUTPUT, "doctor", "report-end") for columns in COLUMNS}
+FILES = {
+    f"{name}-{columns}.txt"
+    for name in (*HELP, *OUTPUT, "doctor", "report-end", "sweep-answer", "sweep-screen")
+    for columns in COLUMNS
+}
 
 
 @pytest.fixture(params=COLUMNS)
@@ -76,6 +89,18 @@ def test_the_end_of_a_report(columns: int) -> None:
 def test_doctor(columns: int, some_machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor(some_machine) == 0
     compare("doctor", columns, capsys.readouterr().out)
+
+
+def test_the_screen_of_a_sweep(columns: int) -> None:
+    console = Console(file=StringIO(), width=columns)
+    console.print(screen(simulated()[0][40], SETTINGS, columns, 40))
+    assert isinstance(console.file, StringIO)
+    compare("sweep-screen", columns, console.file.getvalue())
+
+
+def test_the_answer_of_a_sweep(columns: int, capsys: pytest.CaptureFixture[str]) -> None:
+    print_text("\n".join(answer(simulated()[1], is_rehearsal=True, grid_usd=10)))
+    compare("sweep-answer", columns, capsys.readouterr().out)
 
 
 def test_every_golden_file_is_compared() -> None:

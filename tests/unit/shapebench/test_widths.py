@@ -24,7 +24,7 @@ from tests.unit.shapebench.conftest import SHOWN_RUN
 
 WIDTHS = range(60, 161)
 PRINTING = ("print_card", "print_table", "print_text", "note")
-COMMAND_MODULES = ("doctor", "plan", "price", "report", "runs", "show", "verdict")
+COMMAND_MODULES = ("doctor", "plan", "price", "report", "runs", "show", "sweep", "sweep_plan", "verdict")
 COMMANDS = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
@@ -36,6 +36,8 @@ COMMANDS = {
     "verdict": ("verdict", "--p99", "400ms", "--errors", "5%"),
     "verdict that none meets": ("verdict", "--p99", "1ms"),
     "report": ("report",),
+    "plan of a sweep": ("sweep", "--stack", "8cpu-16gb", "--inter-op", "2,4", "--plan", "--max-usd", "20"),
+    "unknown axis": ("sweep", "--stack", "8cpu-16gb", "--inter-op", "2,x"),
     "unknown run": ("show", "01KB"),
     "ambiguous run": ("show", "01K"),
 }

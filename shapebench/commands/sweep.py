@@ -1,0 +1,175 @@
+"""`shapebench sweep`: measures many stacks and serving variants, decides which is the cheapest, and destroys all."""
+
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from analysis.report.tables import Column, Table
+from shapebench.commands.sweep_answer import answer, exit_code, troubles
+from shapebench.commands.sweep_plan import estimates, print_plan
+from shapebench.commands.sweep_run import run_journal, run_simulated
+from shapebench.output import CommandError, note, print_table, print_text
+from shapebench.sweep_view import duration
+from stacks.files import load_settings
+from sweep.asked import read_settings
+from sweep.conductor.conductor import expectations
+from sweep.conductor.snapshot import Outcome
+from sweep.conductor.state import SweepState
+from sweep.fleet import Expected, FleetError
+from sweep.journal.database import Database, JournalError
+from sweep.journal.journal import FILE, Journal
+from sweep.pulumi_fleet.expected import expected_of
+from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
+from sweep.settings import SweepSettings
+from sweep.simulation.estimate import Estimate
+from tools.pins import ROOT
+
+SWEEPS = ROOT / ".state/sweeps"
+_LIMITS = {"max_usd", "max_hours"}
+_INTERRUPTED = 128 + signal.SIGINT
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command was given. `options` are fields of `sweep.asked.Asked`."""
+
+    sweep_id: str | None
+    file: Path | None
+    options: Mapping[str, Any]
+    report: Path
+    yes: bool
+    simulated: bool
+
+
+def sweep(request: Request, mode: Literal["run", "resume", "plan", "list"]) -> int:
+    """The exit code; raises CommandError where a sweep cannot begin or go on."""
+    try:
+        if mode == "list":
+            return _list()
+        if mode == "resume":
+            return _resume(request)
+        settings = read_settings(request.file, request.options)
+        expected = expectations(settings, expected_of)
+        if mode == "plan":
+            print_plan(settings, expected, estimates(settings, expected))
+            return 0
+        return _simulate(settings, expected) if request.simulated else _run(settings, expected, request)
+    except (FleetError, JournalError) as error:
+        raise CommandError(str(error)) from None
+
+
+def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Request) -> int:
+    estimated = estimates(settings, expected)
+    print_plan(settings, expected, estimated)
+    if any(each.billed_usd_hourly != 0 for each in expected.values()):
+        _require_consent(request)
+    journal = Journal.create(SWEEPS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}", settings)
+    note(f"If it is cut off, go on with: shapebench sweep --resume {journal.sweep_id}")
+    return _to_the_end(journal, request, _grid_usd(settings, estimated))
+
+
+def _grid_usd(settings: SweepSettings, estimated: Mapping[str, Estimate]) -> float | None:
+    """What the grid would cost in place of another strategy; None where it is not known."""
+    grid = None if settings.strategy == "grid" else estimated["grid"].usd
+    return grid.median if grid else None
+
+
+def _require_consent(request: Request) -> None:
+    if request.yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError("the sweep would cost money and nobody can be asked, so nothing was created; give --yes")
+    if not typer.confirm("Create these stacks?", err=True):
+        raise CommandError("nothing was created")
+
+
+def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
+    grid_usd = _grid_usd(settings, estimates(settings, expected))
+    return _end(run_simulated(settings, expected), is_rehearsal=True, grid_usd=grid_usd)
+
+
+def _resume(request: Request) -> int:
+    if request.simulated or request.file or request.options.keys() - _LIMITS:
+        raise CommandError(
+            "a sweep goes on with what it was asked for, so --resume takes no options but --max-usd, --max-hours and"
+            " --out; leave the others out, or begin another sweep"
+        )
+    journal = Journal.open(SWEEPS / (request.sweep_id or _newest()))
+    if request.options:
+        kept = journal.settings
+        journal.change_limits(**{name: request.options.get(name, getattr(kept, name)) for name in _LIMITS})
+    return _to_the_end(journal, request, None)
+
+
+def _newest() -> str:
+    if not (found := _journals()):
+        raise CommandError("there is no sweep to resume; begin one: shapebench sweep --stack NAME")
+    return found[-1].parent.name
+
+
+def _journals() -> list[Path]:
+    return sorted(SWEEPS.glob(f"*/{FILE}"))
+
+
+def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> int:
+    settings = journal.settings
+    fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours)
+    try:
+        outcome, was_cut_off = run_journal(journal, fleet, request.report)
+    finally:
+        journal.close()
+    is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
+    code = _end(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)
+    if outcome.last.finished_runs:
+        print_text(f"Report: {request.report / 'report.html'}")
+    return _INTERRUPTED if was_cut_off else code
+
+
+def _end(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> int:
+    for trouble in troubles(outcome):
+        note(trouble)
+    print_text("\n".join(answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)))
+    return exit_code(outcome, is_rehearsal=is_rehearsal)
+
+
+def _list() -> int:
+    """Print all sweeps of this checkout, the newest last."""
+    rows = []
+    for path in _journals():
+        try:
+            database = Database.open(path)
+            kept = database.read()
+            database.close()
+        except JournalError as error:
+            note(f"skipped: {error}")
+            continue
+        state = SweepState.of(kept.settings.candidates, kept.records)
+        runs = sum(map(len, state.measured.values()))
+        up = ", ".join(state.up) or "none"
+        rows.append(
+            (
+                path.parent.name,
+                ", ".join(state.stacks),
+                str(len(state.candidates)),
+                str(runs),
+                duration(kept.active_s),
+                up,
+            )
+        )
+    if not rows:
+        note("there is no sweep yet; begin one: shapebench sweep --stack NAME")
+        return 0
+    columns = (
+        Column("sweep", "text"),
+        Column("stacks", "wrap"),
+        *map(Column, ("candidates", "runs", "time")),
+        Column("up", "wrap"),
+    )
+    print_table(Table("Sweeps", columns, tuple(rows)))
+    return 0

@@ -1,0 +1,130 @@
+"""The end of a sweep: the answer in three lines, what went wrong, and the exit code."""
+
+from collections.abc import Collection, Iterator
+from enum import IntEnum
+
+from analysis.formatting import money
+from analysis.verdict.text import NO_VERDICT
+from shapebench.output import REHEARSAL_EXIT_CODE
+from shapebench.sweep_view import duration, objective_text, share
+from stacks.files import load_settings
+from sweep.conductor.snapshot import CandidateView, ObjectiveView, Outcome, Place, StackState
+
+
+class Exit(IntEnum):
+    """For scripts; docs/sweep.md explains each."""
+
+    best = 0
+    none_meets = 3
+    undecided = 4
+    rehearsal = REHEARSAL_EXIT_CODE
+    failed = 6
+
+
+def exit_code(outcome: Outcome, *, is_rehearsal: bool) -> Exit:
+    """What may be left or failed goes before what was found; `is_rehearsal` where every stack is local or simulated."""
+    if outcome.leftovers or outcome.may_be_up or _failed_stacks(outcome) or any(_failed(outcome)):
+        return Exit.failed
+    if not _is_decided(outcome):
+        return Exit.undecided
+    if is_rehearsal:
+        return Exit.rehearsal
+    return Exit.best if all(map(_chosen, outcome.last.objectives)) else Exit.none_meets
+
+
+def answer(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> Iterator[str]:
+    """The lines of the answer: two for each objective, then what the sweep took.
+
+    `grid_usd` is what measuring every candidate equally often would have cost; None where it is not known.
+    """
+    last = outcome.last
+    if last.simulated:
+        yield "Simulated: no figure is measured, and nothing follows for a real stack."
+    elif is_rehearsal:
+        yield f"{NO_VERDICT}."
+    for objective in last.objectives:
+        yield from _of_objective(objective, outcome)
+    failed = len(list(_failed(outcome)))
+    count = sum(len(objective.candidates) for objective in last.objectives)
+    of_candidates = f"{count} candidate{'s' if count > 1 else ''}"
+    runs = f"{last.finished_runs} run{'' if last.finished_runs == 1 else 's'}"
+    saved = ""
+    if grid_usd and last.usd < grid_usd and _is_decided(outcome):
+        saved = f"; the grid would cost about {money(grid_usd)} USD, so {share(1 - last.usd / grid_usd)} was saved"
+    without = f" (without {', '.join(last.unpriced)})" if last.unpriced else ""
+    yield (
+        f"{runs} of {of_candidates}{f', of which {failed} failed,' if failed else ''} in {duration(last.hours * 3600)}"
+        f" for {money(last.usd)} USD{without}{saved}."
+    )
+
+
+def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
+    limits = objective_text(objective.load)
+    chosen, claim = _chosen(objective), objective.claim.rstrip(".")
+    if not objective.is_decided:
+        yield f"Not decided with {limits}, because the sweep ended before: {outcome.ending.value}."
+        if objective.leader:
+            yield f"{objective.leader.candidate.label} leads at {_cost(objective.leader)}; more runs may change that."
+    elif chosen is None:
+        yield f"No candidate is known to keep {limits}."
+    else:
+        yield f"Cheapest with {limits}: {chosen.candidate.label}, {_cost(chosen)}."
+        yield f"{claim}{_second(objective, chosen)}."
+
+
+def _second(objective: ObjectiveView, chosen: CandidateView) -> str:
+    """Which candidate comes next, and by how much."""
+    others = [each for each in objective.candidates if each.behind is not None and each is not chosen]
+    if not others:
+        return ""
+    second = min(others, key=lambda each: each.behind or 0)
+    assert second.behind is not None
+    than = "dearer" if second.behind >= 0 else "cheaper"
+    by = "its run" if second.runs == 1 else f"its {second.runs} runs"
+    return f"; next is {second.candidate.label}, {share(abs(second.behind))} {than} by {by}"
+
+
+def _cost(view: CandidateView) -> str:
+    return f"{'at least ' if view.at_least else ''}{money(view.usd_per_million)} USD per million predictions"
+
+
+def _is_decided(outcome: Outcome) -> bool:
+    return all(each.is_decided for each in outcome.last.objectives)
+
+
+def _chosen(objective: ObjectiveView) -> CandidateView | None:
+    return next((each for each in objective.candidates if each.place is Place.chosen), None)
+
+
+def troubles(outcome: Outcome) -> Iterator[str]:
+    """What went wrong: failed candidates and stacks, and what may be left, with how to remove it."""
+    if outcome.message:
+        yield outcome.message
+    failed = _failed_stacks(outcome)
+    for view in outcome.last.stacks:
+        if view.stack in failed:
+            yield f"The stack {view.stack} failed, so its candidates were not decided: {view.why}"
+    for each in _failed(outcome):
+        if each.candidate.stack not in failed:
+            yield f"{each.candidate.label} failed and was left out: {each.why}"
+    for stack, why in outcome.may_be_up.items():
+        yield f"THE STACK {stack} MAY BE UP AND COST MONEY: {why}. Destroy it: {destroy_command(stack)}"
+    for stack, left in outcome.leftovers.items():
+        yield f"LEFT OF {stack}, WHICH MAY COST MONEY:"
+        yield from (f"    {each}" for each in left)
+
+
+def _failed(outcome: Outcome) -> Iterator[CandidateView]:
+    for objective in outcome.last.objectives:
+        yield from (each for each in objective.candidates if each.place is Place.failed)
+
+
+def _failed_stacks(outcome: Outcome) -> Collection[str]:
+    return {view.stack for view in outcome.last.stacks if view.state is StackState.failed}
+
+
+def destroy_command(stack: str) -> str:
+    """What removes a stack in any state, as it is typed."""
+    if load_settings(stack).platform == "gke":
+        return f"tools/take_down {stack}"
+    return f"pulumi cancel --stack {stack} --yes; pulumi destroy --stack {stack} --yes"

@@ -1,0 +1,73 @@
+"""What a sweep is expected to take, before anything is made: runs, hours and dollars, by strategy."""
+
+from collections.abc import Mapping
+
+from analysis.formatting import MISSING, money
+from analysis.report.tables import Column, Table
+from shapebench.output import note, print_table, print_text, progress
+from shapebench.sweep_view import duration, objective_text
+from sweep.fleet import Expected
+from sweep.settings import SweepSettings
+from sweep.simulation.estimate import Estimate, Range, estimate
+from sweep.strategies.create import strategy_of
+
+STRATEGIES = ("race", "grid")
+
+
+def estimates(settings: SweepSettings, expected: Mapping[str, Expected]) -> dict[str, Estimate]:
+    """By strategy, what simulated sweeps took."""
+    with progress() as show:
+        show("simulating the sweep")
+        return {
+            name: estimate(settings.model_copy(update={"strategy": name}), expected, strategy_of) for name in STRATEGIES
+        }
+
+
+def print_plan(settings: SweepSettings, expected: Mapping[str, Expected], estimated: Mapping[str, Estimate]) -> None:
+    """Print what is to be measured, and what each strategy is expected to take."""
+    stacks = dict.fromkeys(each.stack for each in settings.candidates)
+    loads = dict.fromkeys(each.load for each in settings.candidates)
+    count = len(settings.candidates)
+    print_text(
+        f"{count} {'candidate' if count == 1 else 'candidates'} on {', '.join(stacks)}, with"
+        f" {'; with '.join(map(objective_text, loads))}."
+    )
+    print_table(_table(estimated))
+    simulations = max(each.simulations for each in estimated.values())
+    note(
+        f"\nOf {simulations} simulated sweeps, the median and what 90 % did not exceed, with creating, updating and"
+        " destroying. How much the candidates differ is assumed; where the best are close, a race takes longer."
+    )
+    for name, of in expected.items():
+        note(f"{name}: {_price(of)}")
+    if limits := _limits(settings):
+        note(f"The sweep ends before it exceeds {limits}, with every stack destroyed.")
+
+
+def _table(estimated: Mapping[str, Estimate]) -> Table:
+    columns = (Column("strategy", "text"), *map(Column, ("runs", "time", "time, 90 %", "USD", "USD, 90 %")))
+    return Table("Plan", columns, tuple(_row(name, each) for name, each in estimated.items()))
+
+
+def _row(name: str, each: Estimate) -> tuple[str, ...]:
+    times = (duration(60 * round(60 * hours)) for hours in (each.hours.median, each.hours.high))
+    usd = each.usd or Range(0, 0)
+    amounts = (money(usd.median), money(usd.high)) if each.usd else (MISSING, MISSING)
+    return (name, f"{each.runs.median:.0f}", *times, *amounts)
+
+
+def _price(of: Expected) -> str:
+    if of.billed_usd_hourly == 0:
+        return "creates nothing that is billed"
+    if of.billed_usd_hourly is None:
+        return "costs money while it is up, and no price is known"
+    return f"costs {money(of.billed_usd_hourly)} USD an hour while it is up"
+
+
+def _limits(settings: SweepSettings) -> str:
+    limits = []
+    if settings.max_usd is not None:
+        limits.append(f"{money(settings.max_usd)} USD")
+    if settings.max_hours is not None:
+        limits.append(duration(settings.max_hours * 3600))
+    return " or ".join(limits)

@@ -1,0 +1,56 @@
+"""Options that several commands have, each stated once."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from analysis.objective import Asked
+
+Project = Annotated[
+    str | None,
+    typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
+]
+Results = Annotated[
+    str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
+]
+TableFormat = Annotated[
+    Literal["table", "json"], typer.Option("--format", help="A table to read, or JSON with full precision.")
+]
+Json = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
+_LATENCY, _PROMISED = "LATENCY", "The promised {}, such as 400ms: one of --p90, --p95, --p99, --p999."
+# Without any, the latency limit is that of the runs' capacity searches.
+P90 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p90"))]
+P95 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p95"))]
+P99 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99"))]
+P999 = Annotated[str | None, typer.Option(metavar=_LATENCY, help=_PROMISED.format("p99.9"))]
+Errors = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE", help="Highest share of failed requests, such as 0.1%. (default: that of the searches, or 0.1%)"
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="USD", help="Highest cost of 730 h; the highest capacity is then best, not the lowest cost."),
+]
+Within = Annotated[
+    str | None,
+    typer.Option(metavar="SHARE", help="A difference that does not matter in practice. (default: 5%)"),
+]
+Seed = Annotated[bool, typer.Option("--seed", help="Add a comparison with the fifteen published experiments.")]
+ObjectiveFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="YAML with p99 (or p90, p95, p999), errors, budget, within; options override it."
+    ),
+]
+
+
+def asked_of(*options: str | None, file: Path | None = None) -> "Asked":
+    """What the options of an objective state, in the order of `analysis.objective.KEYS`, and its file."""
+    from analysis.objective import KEYS, asked  # noqa: PLC0415 - start-up
+
+    return asked(dict(zip(KEYS, options, strict=True)), file)

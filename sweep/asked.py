@@ -1,0 +1,59 @@
+"""What a sweep is asked for, by its file and by options, which override the file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from stacks.explain import SettingsError, explain
+from sweep.axes import Axes, candidates
+from sweep.settings import SweepChoices, SweepSettings
+
+
+class Asked(SweepChoices, Axes):
+    """A sweep file."""
+
+
+def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSettings:
+    """The settings of a sweep. Options are fields of `Asked`; raises SettingsError, which names option or key."""
+    given = {to_camel(name): value for name, value in options.items()}
+
+    def named(key: str) -> str:
+        if file is None or key.partition(".")[0] in given:
+            return _option(key)
+        return f"{file.name}: {key}" if key else file.name
+
+    stated = _read(file) if file else {}
+    if not stated.get("stacks") and "stacks" not in given:
+        where = f" and {file.name} has no stacks" if file else ""
+        raise SettingsError(f"--stack is not given{where}, so there is nothing to measure; give --stack for each stack")
+    try:
+        asked = Asked.model_validate(stated | given)
+    except ValidationError as error:
+        raise SettingsError(explain(error, Asked, named)) from None
+    choices = asked.model_dump(include=set(SweepChoices.model_fields), exclude_unset=True)
+    return SweepSettings(candidates=candidates(asked, named), **choices)
+
+
+def _option(key: str) -> str:
+    """The option of a key, such as `--inter-op` of `interOp`."""
+    names = {"stacks": "stack", "objectives": "p99"}
+    name = names.get(key.partition(".")[0], key)
+    return "--" + "".join(f"-{each.lower()}" if each.isupper() else each for each in name)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the sweep file {file} cannot be read: {error.strerror}; give another --file") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise SettingsError(
+            f"the sweep file {file} is not YAML, so no axis can be read from it; give lines such as `interOp: [2, 4]`"
+        ) from None
+    if not isinstance(found, dict):
+        raise SettingsError(f"the sweep file {file} has no keys; give stacks and axes, such as `interOp: [2, 4]`")
+    return {str(key): value for key, value in found.items()}

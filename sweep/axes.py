@@ -1,0 +1,197 @@
+"""The axes of a sweep: values of each setting that is varied, and the candidates that all combinations of them give."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from analysis.objective import Asked, asked
+from stacks.explain import SettingsError, explain
+from stacks.files import load_settings
+from stacks.frozen import Frozen
+from stacks.load_profiles import PROFILES, CapacitySearch
+from stacks.objective import QUANTILES
+from stacks.serving_variant import Batching, ServingSettings, Threads
+from stacks.settings import Settings, parse_settings
+from stacks.shapes import machine_resources
+from sweep.candidates import Candidate
+from sweep.labels import labelled
+
+_LIMITS = (*QUANTILES, "errors")
+_OBJECTIVE = {"quantile": "quantile", "latency_ms": "latency_ms", "errors": "error_ratio"}
+_MOST_CANDIDATES = 2000
+
+Named = Callable[[str], str]
+"""How the user wrote a key, such as `--inter-op` or `sweep.yaml: interOp`."""
+
+
+def _listed(value: object) -> object:
+    """One value is a list of one."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _objective(value: object) -> object:
+    """What a mapping such as `{p99: 400ms}` states; raises ObjectiveError, a ValueError."""
+    if not isinstance(value, Mapping):
+        return value
+    if unknown := [str(key) for key in value if key not in _LIMITS]:
+        raise ValueError(f"{', '.join(unknown)} is no limit of an objective; give {', '.join(_LIMITS)}")
+    return asked({key: str(text) for key, text in value.items()})
+
+
+def _batching(value: object) -> object:
+    """A number is the size of the largest batch; `off` is no batching, and YAML reads it as false."""
+    if value == "off" or value is False:
+        return None
+    return {"maxBatchSize": value} if isinstance(value, int) else value
+
+
+class BatchingAxis(Frozen):
+    """Batching where the numbers of threads follow the vCPUs of a node unless they are given."""
+
+    max_batch_size: Annotated[int, Field(ge=1, le=4096, description="Give off, or the largest batch, 1 to 4096.")]
+    batch_timeout_micros: Annotated[int, Field(ge=0, description="Give 0, then try 1000 to 10000.")] = 0
+    max_enqueued_batches: Annotated[int | None, Field(ge=1, description="Leave it out for the vCPUs of a node.")] = None
+    num_batch_threads: Annotated[int | None, Field(ge=1, description="Leave it out for the vCPUs of a node.")] = None
+
+    def on(self, vcpus: int) -> Batching:
+        """On nodes of so many vCPUs."""
+        threads = {"max_enqueued_batches": vcpus, "num_batch_threads": vcpus}
+        return Batching.model_validate(threads | self.model_dump(exclude_none=True))
+
+
+_Value = TypeVar("_Value")
+_Axis = Annotated[tuple[_Value, ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class Axes(Frozen):
+    """Values of each setting. Without any, a setting is that of the stack's file."""
+
+    stacks: Annotated[_Axis[str], Field(description="The stacks to compare, such as 2cpu-4gb and 8cpu-16gb.")]
+    inter_op: Annotated[
+        _Axis[Threads] | None,
+        Field(description="Operations that run at once. Give 1 to 256, such as 2, 4 and 8."),
+    ] = None
+    intra_op: Annotated[
+        _Axis[Annotated[Threads | None, BeforeValidator(lambda value: None if value == "shape" else value)]] | None,
+        Field(description="Threads inside one operation. Give 1 to 256, or shape for the vCPUs of a node."),
+    ] = None
+    batching: Annotated[
+        _Axis[Annotated[BatchingAxis | None, BeforeValidator(_batching)]] | None,
+        Field(description="Give off, the largest batch, or a mapping with maxBatchSize."),
+    ] = None
+    protocol: Annotated[_Axis[Literal["rest", "grpc"]] | None, Field(description="Give rest or grpc.")] = None
+    server: Annotated[
+        _Axis[str] | None,
+        Field(description="On the stack local a server by name, such as embedded; else an image with a version."),
+    ] = None
+    objectives: Annotated[
+        _Axis[Annotated[Asked, BeforeValidator(_objective)]] | None,
+        Field(description="Mappings such as {p99: 400ms, errors: 0.1%}; each is decided for itself."),
+    ] = None
+    load: Annotated[
+        Mapping[str, Any] | None,
+        Field(description="Settings of the capacity search, such as durationS; the objective has a key of its own."),
+    ] = None
+
+
+def candidates(axes: Axes, named: Named) -> tuple[Candidate, ...]:
+    """All combinations, each once; raises SettingsError where the file of a stack is wrong or refuses one."""
+    settings = {stack: load_settings(stack) for stack in axes.stacks}
+    found: dict[str, Candidate] = {}
+    for load, stack, changes in product(_loads(axes, settings, named), settings, _changes(axes)):
+        one = _candidate(stack, settings[stack], load, changes, named)
+        found.setdefault(one.key, one)
+        if len(found) > _MOST_CANDIDATES:
+            raise SettingsError(
+                f"there are over {_MOST_CANDIDATES} combinations, more than a sweep has; give fewer values"
+            )
+    vcpus = {stack: machine_resources(one.shape.machine_type)[0] for stack, one in settings.items()}
+    return labelled(tuple(found.values()), vcpus)
+
+
+def _changes(axes: Axes) -> Iterator[dict[str, Any]]:
+    """What each combination changes in a stack's file: fields of ServingSettings, and `server`."""
+    names = ("inter_op", "intra_op", "batching", "protocol", "server")
+    given = {name: values for name in names if (values := getattr(axes, name)) is not None}
+    for values in product(*given.values()):
+        yield dict(zip(given, values, strict=True))
+
+
+def _candidate(
+    stack: str, settings: Settings, load: CapacitySearch, changes: Mapping[str, Any], named: Named
+) -> Candidate:
+    """The same settings give the same candidate, whether they are stated or those of the stack's file."""
+    vcpus, _ = machine_resources(settings.shape.machine_type)
+    serving = {name: value for name, value in changes.items() if name != "server"}
+    if isinstance(batching := serving.get("batching"), BatchingAxis):
+        serving["batching"] = batching.on(vcpus)
+    serving = settings.serving.model_dump() | serving
+    if serving["intra_op"] == vcpus:
+        serving["intra_op"] = None
+    section, key = ("local", "server") if settings.platform == "local" else (settings.platform, "serving_image")
+    server = changes.get("server")
+    if server == getattr(getattr(settings, section), key):
+        server = None
+    found = Candidate(label="", stack=stack, serving=ServingSettings.model_validate(serving), server=server, load=load)
+    values = settings.model_dump(by_alias=True, exclude_none=True)
+    values |= {"serving": found.serving.model_dump(by_alias=True, exclude_none=True)}
+    values |= {"load": load.model_dump(by_alias=True), "load.processes": 1}
+    if server is not None:
+        values[section] |= {to_camel(key): server}
+    try:
+        parse_settings(values)
+    except SettingsError as error:
+        stated = " and ".join(named(to_camel(name)) for name in changes)
+        raise SettingsError(
+            f"the stack {stack} refuses a combination, so the sweep was not begun. {error}. Change {stated}, or leave"
+            f" {stack} out of {named('stacks')}"
+        ) from None
+    return found
+
+
+def _loads(axes: Axes, settings: Mapping[str, Settings], named: Named) -> tuple[CapacitySearch, ...]:
+    """A capacity search for each objective: that of the stack files, else of the profile `capacity`, with changes."""
+    changes = dict(axes.load or {})
+    if stated := [key for key in map(to_camel, _OBJECTIVE.values()) if key in changes]:
+        raise SettingsError(
+            f"{named('load')} has {', '.join(stated)}, which the objective states; give {named('objectives')}"
+        )
+    # Where no file states a search, all have that of the profile.
+    stated_by = {stack: one.load for stack, one in settings.items()} | {"": PROFILES["capacity"]}
+    searches = {stack: load for stack, load in stated_by.items() if isinstance(load, CapacitySearch)}
+    if len(searches) > 1:
+        del searches[""]
+    loads: dict[CapacitySearch, None] = {}
+    for objective in axes.objectives or (Asked(),):
+        limits = {to_camel(_OBJECTIVE[key]): value for key, value in objective.model_dump(exclude_none=True).items()}
+        found = {
+            stack: _search(search.model_dump(by_alias=True) | changes | limits, named)
+            for stack, search in searches.items()
+        }
+        _require_one(found, named)
+        loads |= dict.fromkeys(found.values())
+    return tuple(loads)
+
+
+def _search(values: Mapping[str, Any], named: Named) -> CapacitySearch:
+    try:
+        return CapacitySearch.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(explain(error, CapacitySearch, lambda key: f"{named('load')}.{key}".rstrip("."))) from None
+
+
+def _require_one(found: Mapping[str, CapacitySearch], named: Named) -> None:
+    first, *others = found.items()
+    stated = {to_camel(key) for key in _OBJECTIVE.values()}
+    for stack, search in others:
+        values = first[1].model_dump(by_alias=True)
+        if different := [key for key, value in search.model_dump(by_alias=True).items() if values[key] != value]:
+            keys = ("shapebench:objective" if key in stated else f"shapebench:load.{key}" for key in different)
+            raise SettingsError(
+                f"the files of the stacks {first[0]} and {stack} differ in {', '.join(dict.fromkeys(keys))}, so"
+                f" their capacities could not be compared; make them equal, or give {named('objectives')} or"
+                f" {named('load')}"
+            )

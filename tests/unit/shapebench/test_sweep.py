@@ -1,0 +1,215 @@
+"""The command on a simulated fleet, in simulated time, in place of Pulumi's."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from shapebench.cli import app
+from shapebench.commands import sweep as command
+from sweep.asked import read_settings
+from sweep.fleet import LastingError, Report
+from sweep.simulation.cloud import Cloud
+from sweep.simulation.event_loop import VirtualTimeLoop
+from sweep.simulation.fleet import SimulatedFleet
+from sweep.tasks import Measure, Measured
+from tests.support.sweeps import world
+
+AXES = ("--stack", "2cpu-4gb", "--stack", "8cpu-16gb", "--inter-op", "2,4")
+OPTIONS = {"stacks": ["2cpu-4gb", "8cpu-16gb"], "inter_op": [2, 4]}
+
+Presses = dict[str, int]
+Use = Callable[[Cloud], Presses]
+
+
+class Fleet(SimulatedFleet):
+    """Presses Ctrl-C in the n-th call of a method."""
+
+    def __init__(self, cloud: Cloud, presses: Presses) -> None:
+        super().__init__(cloud)
+        self._presses, self._calls = presses, Counter[str]()
+
+    async def measure(self, task: Measure, report: Report) -> Measured:
+        await self._press("measure")
+        return await super().measure(task, report)
+
+    async def destroy(self, stack: str, report: Report) -> None:
+        await self._press("destroy")
+        await super().destroy(stack, report)
+
+    async def _press(self, method: str) -> None:
+        self._calls[method] += 1
+        if self._calls[method] == self._presses.get(method):
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(1)
+
+
+class Refusing(SimulatedFleet):
+    """One of its stacks cannot be measured."""
+
+    async def measure(self, task: Measure, report: Report) -> Measured:
+        if task.stack == "8cpu-16gb":
+            raise LastingError("the server ends at once")
+        return await super().measure(task, report)
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Use:
+    """Use a cloud in place of Google's. In which call of which method Ctrl-C is pressed is what it returns."""
+
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        loop = VirtualTimeLoop()
+        try:
+            return loop.run_until_complete(coroutine)
+        finally:
+            loop.close()
+
+    def use_cloud(cloud: Cloud) -> Presses:
+        presses: Presses = {}
+        monkeypatch.setattr(command, "PulumiFleet", lambda *_: Fleet(cloud, presses))
+        return presses
+
+    monkeypatch.setattr("sweep.simulation.estimate._SIMULATIONS", 1)
+    monkeypatch.setattr(command, "SWEEPS", tmp_path / "sweeps")
+    monkeypatch.setattr("shapebench.commands.sweep_run.asyncio.run", run)
+    monkeypatch.chdir(tmp_path)
+    return use_cloud
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    return Cloud(world(read_settings(None, OPTIONS).candidates))
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ("sweep", *arguments), catch_exceptions=False)
+
+
+def sweeps() -> list[Path]:
+    return sorted(Path("sweeps").glob("*"))
+
+
+def test_a_sweep_ends_with_the_cheapest_and_nothing_up(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 0, result.output
+    assert "Cheapest with p99 within 500 ms and at most 0.1 % failed: 2cpu-4gb · interop2" in result.stdout
+    assert "was saved" in result.stdout
+    assert "costs 0.74 USD an hour while it is up" in result.stderr
+    assert cloud.up_since_s == {}
+
+
+def test_a_sweep_that_costs_money_needs_consent(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    result = invoke(*AXES)
+    assert result.exit_code == 1
+    assert "nothing was created; give --yes" in result.stderr
+    assert not sweeps()
+    assert not cloud.runs
+
+
+def test_a_plan_makes_nothing(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    result = invoke(*AXES, "--plan", "--max-usd", "20")
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()[2:4]] == ["race", "grid"]
+    assert "before it exceeds 20.00 USD" in result.stderr
+    assert not sweeps()
+    assert not cloud.runs
+
+
+def test_a_simulated_sweep_is_a_rehearsal_and_leaves_no_trace(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    result = invoke(*AXES, "--simulated")
+    assert result.exit_code == 5
+    assert result.stdout.startswith("Simulated: no figure is measured")
+    assert not sweeps()
+    assert not cloud.runs
+    assert list(Path().iterdir()) == []
+
+
+def test_a_sweep_of_the_stack_local_needs_no_consent_and_is_a_rehearsal(use: Use) -> None:
+    use(Cloud(world(read_settings(None, {"stacks": ["local"], "inter_op": [2, 4]}).candidates)))
+    result = invoke("--stack", "local", "--inter-op", "2,4")
+    assert result.exit_code == 5, result.output
+    assert result.stdout.count("A rehearsal on one machine") == 1
+
+
+def test_a_sweep_that_is_interrupted_destroys_all_and_can_be_resumed(use: Use, cloud: Cloud) -> None:
+    presses = use(cloud)
+    presses |= {"measure": 4}
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 4, result.output
+    assert "Once more to end at once" in result.stderr
+    assert "Not decided" in result.stdout
+    assert cloud.up_since_s == {}
+    before = len(cloud.runs)
+    assert before > 0
+
+    presses.clear()
+    result = invoke("--resume", sweeps()[0].name)
+    assert result.exit_code == 0, result.output
+    assert "Cheapest" in result.stdout
+    assert len({(key, block) for key, block, _ in cloud.runs}) == len(cloud.runs) > before
+
+
+def test_interrupted_twice_a_sweep_ends_at_once_and_says_how_to_destroy(use: Use, cloud: Cloud) -> None:
+    presses = use(cloud)
+    presses |= {"measure": 4, "destroy": 1}
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 130
+    assert "tools/take_down" in result.stderr
+
+
+def test_where_a_stack_fails_the_others_go_on_and_the_exit_code_says_so(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(cloud)
+    monkeypatch.setattr(command, "PulumiFleet", lambda *_: Refusing(cloud))
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 6, result.output
+    assert "8cpu-16gb · interop4 failed and was left out: the server ends at once" in result.stderr
+    assert ": 2cpu-4gb · interop2, " in result.stdout
+    assert cloud.up_since_s == {}
+
+
+def test_max_usd_below_one_run_creates_nothing(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    result = invoke(*AXES, "--yes", "--max-usd", "0.01")
+    assert result.exit_code == 4
+    assert "--max-usd reached" in result.stdout
+    assert not cloud.runs
+    assert cloud.usd == 0
+
+
+def test_the_list_names_each_sweep_with_its_runs_and_what_is_up(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    assert "there is no sweep yet" in invoke("--list").stderr
+    invoke(*AXES, "--yes")
+    (line,) = invoke("--list").stdout.splitlines()[1:]
+    assert line.split()[0] == sweeps()[0].name
+    assert line.split()[-1] == "none"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--resume", "--plan"), "--resume and --plan exclude each other"),
+        (("20261127-005501",), "which only --resume takes"),
+        (("--resume",), "there is no sweep to resume"),
+        (("--resume", "--inter-op", "2"), "--resume takes no options but"),
+        (("--resume", "20261127-005501"), "There is no sweep 20261127-005501"),
+        ((), "--stack is not given"),
+    ],
+)
+def test_an_error_is_one_line_with_the_mend(use: Use, cloud: Cloud, arguments: tuple[str, ...], part: str) -> None:
+    use(cloud)
+    result = invoke(*arguments)
+    assert result.exit_code == 1
+    assert part in result.stderr

@@ -1,0 +1,112 @@
+from dataclasses import replace
+
+import pytest
+
+from analysis.verdict.text import NO_VERDICT
+from shapebench.commands.sweep_answer import Exit, answer, destroy_command, exit_code, troubles
+from sweep.conductor.snapshot import Ending, Outcome, Place, StackState
+from tests.unit.shapebench.sweeps import SETTINGS, simulated
+
+FIRST = SETTINGS.candidates[0].label
+
+
+@pytest.fixture
+def outcome() -> Outcome:
+    """Of a sweep that was decided, as if it had measured."""
+    end = simulated()[1]
+    return replace(end, last=replace(end.last, simulated=False))
+
+
+def undecided(outcome: Outcome) -> Outcome:
+    objective = replace(outcome.last.objectives[0], is_decided=False)
+    return replace(outcome, ending=Ending.max_usd, last=replace(outcome.last, objectives=(objective,)))
+
+
+def of_none(outcome: Outcome) -> Outcome:
+    objective = outcome.last.objectives[0]
+    none = tuple(replace(each, place=Place.eliminated) for each in objective.candidates)
+    return replace(outcome, last=replace(outcome.last, objectives=(replace(objective, candidates=none, leader=None),)))
+
+
+def with_failed_stack(outcome: Outcome) -> Outcome:
+    first, *others = outcome.last.stacks
+    failed = replace(first, state=StackState.failed, why="no zone has room")
+    return replace(outcome, last=replace(outcome.last, stacks=(failed, *others)))
+
+
+def with_failed_candidate(outcome: Outcome) -> Outcome:
+    objective = outcome.last.objectives[0]
+    *others, last = objective.candidates
+    failed = replace(objective, candidates=(*others, replace(last, place=Place.failed, why="invalid")))
+    return replace(outcome, last=replace(outcome.last, objectives=(failed,)))
+
+
+def lines(outcome: Outcome, *, is_rehearsal: bool = False, grid_usd: float | None = None) -> list[str]:
+    return list(answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd))
+
+
+def test_the_answer_is_three_lines_the_cheapest_how_surely_and_for_how_much(outcome: Outcome) -> None:
+    cheapest, surely, spent = lines(outcome, grid_usd=10 * outcome.last.usd)
+    assert cheapest.startswith(f"Cheapest with p99 within 500 ms and at most 0.1 % failed: {FIRST}, ")
+    assert "dearer by its" in surely
+    assert f"{outcome.last.finished_runs} runs of 9 candidates" in spent
+    assert "so 90.0 % was saved" in spent
+
+
+def test_no_saving_is_claimed_where_the_grid_is_not_dearer_or_its_cost_not_known(outcome: Outcome) -> None:
+    for grid_usd in (None, outcome.last.usd / 2):
+        assert "saved" not in lines(outcome, grid_usd=grid_usd)[-1]
+
+
+def test_a_rehearsal_and_a_simulation_say_so_first(outcome: Outcome) -> None:
+    assert lines(outcome, is_rehearsal=True)[0] == f"{NO_VERDICT}."
+    assert lines(simulated()[1], is_rehearsal=True)[0].startswith("Simulated: no figure is measured")
+
+
+def test_an_undecided_sweep_says_why_it_ended_and_names_no_cheapest(outcome: Outcome) -> None:
+    first, second, _ = lines(undecided(outcome))
+    assert "--max-usd reached" in first
+    assert second.startswith(f"{FIRST} leads")
+
+
+@pytest.mark.parametrize(
+    ("change", "is_rehearsal", "expected"),
+    [
+        (lambda outcome: outcome, False, Exit.best),
+        (of_none, False, Exit.none_meets),
+        (undecided, False, Exit.undecided),
+        (undecided, True, Exit.undecided),
+        (lambda outcome: outcome, True, Exit.rehearsal),
+        (of_none, True, Exit.rehearsal),
+        (with_failed_stack, False, Exit.failed),
+        (with_failed_stack, True, Exit.failed),
+        (lambda outcome: replace(outcome, may_be_up={"2cpu-4gb": "interrupted"}), False, Exit.failed),
+        (lambda outcome: replace(outcome, leftovers={"2cpu-4gb": ("a disk",)}), True, Exit.failed),
+        (with_failed_candidate, True, Exit.failed),
+    ],
+)
+def test_the_exit_code_says_how_a_sweep_ended(outcome, change, is_rehearsal, expected) -> None:
+    assert exit_code(change(outcome), is_rehearsal=is_rehearsal) is expected
+
+
+def test_what_may_be_left_is_loud_and_comes_with_the_command_that_removes_it(outcome: Outcome) -> None:
+    found = list(troubles(replace(outcome, may_be_up={"2cpu-4gb": "interrupted"}, leftovers={"4cpu-8gb": ("a disk",)})))
+    assert any("2cpu-4gb MAY BE UP" in each and each.endswith("tools/take_down 2cpu-4gb") for each in found)
+    assert found[-2:] == ["LEFT OF 4cpu-8gb, WHICH MAY COST MONEY:", "    a disk"]
+
+
+def test_what_failed_is_named_once_with_the_reason(outcome: Outcome) -> None:
+    assert "The stack 2cpu-4gb failed, so its candidates were not decided: no zone has room" in list(
+        troubles(with_failed_stack(outcome))
+    )
+    label = SETTINGS.candidates[-1].label
+    assert list(troubles(with_failed_candidate(outcome))) == [f"{label} failed and was left out: invalid"]
+    assert "9 candidates, of which 1 failed," in lines(with_failed_candidate(outcome))[-1]
+
+
+def test_a_sweep_without_trouble_says_nothing_of_it(outcome: Outcome) -> None:
+    assert list(troubles(outcome)) == []
+
+
+def test_a_stack_outside_google_cloud_is_destroyed_by_pulumi_alone() -> None:
+    assert "pulumi destroy --stack local --yes" in destroy_command("local")

@@ -1,0 +1,160 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stacks.explain import SettingsError
+from stacks.files import load_settings, stack_names
+from sweep.asked import read_settings
+from sweep.candidates import Candidate
+
+
+def candidates(**options: Any) -> tuple[Candidate, ...]:
+    return read_settings(None, options).candidates
+
+
+def labels(**options: Any) -> list[str]:
+    return [each.label for each in candidates(**options)]
+
+
+def error(file: Path | None = None, **options: Any) -> str:
+    with pytest.raises(SettingsError) as raised:
+        read_settings(file, options)
+    return str(raised.value)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "sweep.yaml"
+
+
+def test_the_candidates_are_all_combinations() -> None:
+    found = candidates(stacks=["2cpu-4gb", "8cpu-16gb"], inter_op=[2, 4, 8], protocol=["rest", "grpc"])
+    served = {(each.stack, each.serving.inter_op, each.serving.protocol) for each in found}
+    assert len(found) == len(served) == 2 * 3 * 2
+
+
+def test_without_axes_a_stack_is_measured_as_its_file_says() -> None:
+    (one,) = candidates(stacks=["8cpu-64gb"])
+    own = load_settings("8cpu-64gb")
+    assert (one.label, one.serving, one.server, one.load) == ("8cpu-64gb", own.serving, None, own.load)
+
+
+def test_the_shapes_own_number_of_threads_is_one_candidate_however_it_is_stated() -> None:
+    assert len(candidates(stacks=["8cpu-16gb"], intra_op=["shape", 8])) == 1
+    assert len(candidates(stacks=["2cpu-4gb"], intra_op=["shape", 8])) == 2
+
+
+def test_the_server_that_the_stack_has_is_one_candidate_however_it_is_stated() -> None:
+    own = load_settings("8cpu-16gb").gke.serving_image
+    assert candidates(stacks=["8cpu-16gb"], server=[own]) == candidates(stacks=["8cpu-16gb"])
+
+
+def test_batching_threads_follow_the_vcpus_of_each_shape() -> None:
+    found = candidates(stacks=["2cpu-4gb", "8cpu-16gb"], batching=[32])
+    assert [each.serving.batching and each.serving.batching.num_batch_threads for each in found] == [2, 8]
+    (one,) = candidates(stacks=["local"], batching=[{"maxBatchSize": 8, "numBatchThreads": 7}])
+    assert one.serving.batching
+    assert (one.serving.batching.num_batch_threads, one.serving.batching.max_enqueued_batches) == (7, 2)
+
+
+def test_off_needs_no_quotes_in_a_file(file: Path) -> None:
+    file.write_text("stacks: local\nbatching: [off, 32]\n", encoding="utf-8")
+    assert [each.label for each in read_settings(file, {}).candidates] == ["no batching", "batch32"]
+
+
+def test_labels_say_only_what_differs() -> None:
+    assert labels(stacks=["local"], inter_op=[2, 4], protocol=["rest", "grpc"]) == [
+        "interop2",
+        "interop2-grpc",
+        "interop4",
+        "interop4-grpc",
+    ]
+    assert labels(stacks=["2cpu-4gb", "8cpu-16gb"], protocol=["grpc"]) == ["2cpu-4gb", "8cpu-16gb"]
+    assert labels(stacks=["local"], objectives=[{"p99": "1s"}, {"p90": "1s"}]) == [
+        "local · p99 1000 ms",
+        "local · p90 1000 ms",
+    ]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.sampled_from(stack_names()), min_size=1, max_size=4, unique=True),
+    st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    st.lists(st.sampled_from([1, 2, 8, "shape"]), min_size=1, max_size=3),
+    st.lists(st.sampled_from(["off", 8, 32, {"maxBatchSize": 32, "batchTimeoutMicros": 9}]), min_size=1, max_size=4),
+    st.lists(st.sampled_from([{"p99": "1s"}, {"p99": "1s", "errors": "1%"}, {"p90": "1s"}]), min_size=1, max_size=3),
+)
+def test_no_two_candidates_have_the_same_label_or_key(
+    stacks: list[str], inter_op: list[int], intra_op: list[Any], batching: list[Any], objectives: list[Any]
+) -> None:
+    found = candidates(stacks=stacks, inter_op=inter_op, intra_op=intra_op, batching=batching, objectives=objectives)
+    assert len({each.label for each in found}) == len({each.key for each in found}) == len(found)
+
+
+def test_options_override_the_file(file: Path) -> None:
+    file.write_text(yaml.dump({"stacks": ["local"], "interOp": [2, 4], "maxUsd": 5, "within": "2%"}), encoding="utf-8")
+    asked = read_settings(file, {"inter_op": [8], "strategy": "grid"})
+    assert [each.serving.inter_op for each in asked.candidates] == [8]
+    assert (asked.max_usd, asked.within, asked.strategy) == (5, 0.02, "grid")
+
+
+def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None:
+    file.write_text("stacks: [local, 2cpu-4gb]\nload: {durationS: 60}\nobjectives: {p90: 2s, errors: 1%}\n")
+    loads = {each.load for each in read_settings(file, {}).candidates}
+    assert [(each.duration_s, each.quantile, each.latency_ms, each.error_ratio) for each in loads] == [
+        (60, 0.9, 2000, 0.01)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ({}, ("--stack is not given", "give --stack")),
+        ({"stacks": ["locl"]}, ("no stack 'locl'", "the stacks are")),
+        ({"stacks": ["local"], "inter_op": [300]}, ("--inter-op is 300", "Give 1 to 256")),
+        ({"stacks": ["local"], "protocol": ["rst"]}, ("--protocol is 'rst'", "Give rest or grpc")),
+        ({"stacks": ["local"], "objectives": [{"p99": "400"}]}, ("--p99", "give one such as 400ms")),
+        ({"stacks": ["local"], "server": ["a:1"]}, ("the stack local refuses", "Change --server", "out of --stack")),
+        ({"stacks": ["local"], "within": "7"}, ("--within", "give one such as")),
+        ({"stacks": ["local"], "inter_op": list(range(1, 257)), "intra_op": list(range(1, 9))}, ("over 2000",)),
+    ],
+)
+def test_an_error_names_the_option_and_the_mend(options: dict[str, Any], parts: tuple[str, ...]) -> None:
+    assert [part for part in parts if part not in error(**options)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("stacks: local\ninterop: 2", ("sweep.yaml: interop is not a setting", "did you mean interOp?")),
+        ("stacks: local\nmaxUsd: -1", ("sweep.yaml: maxUsd is -1", "Leave it out")),
+        ("stacks: local\nbatching: {maxBatchSiz: 8}", ("sweep.yaml: batching.maxBatchSiz", "mean maxBatchSize?")),
+        ("stacks: local\nload: {durationSS: 8}", ("sweep.yaml: load.durationSS", "did you mean durationS?")),
+        ("stacks: local\nload: {latencyMs: 8}", ("sweep.yaml: load has latencyMs", "give sweep.yaml: objectives")),
+        ("stacks: local\nobjectives: {p9: 1s}", ("sweep.yaml: objectives: p9 is no limit", "give p90")),
+        ("interOp: 2", ("sweep.yaml has no stacks", "give --stack")),
+        ("- 2", ("has no keys",)),
+        ("{", ("is not YAML",)),
+    ],
+)
+def test_an_error_names_the_key_of_the_file(file: Path, text: str, parts: tuple[str, ...]) -> None:
+    file.write_text(text, encoding="utf-8")
+    assert [part for part in parts if part not in error(file)] == []
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert "cannot be read" in error(tmp_path / "none.yaml")
+
+
+def test_stacks_that_search_differently_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = load_settings("8cpu-16gb")
+    other = own.model_copy(update={"load": own.load.model_copy(update={"latency_ms": 300.0})})
+    monkeypatch.setattr("sweep.axes.load_settings", lambda stack: other if stack == "8cpu-16gb" else own)
+    message = error(stacks=["2cpu-4gb", "8cpu-16gb"])
+    assert "differ in shapebench:objective, so" in message
+    assert "--p99" in message
+    assert len(candidates(stacks=["2cpu-4gb", "8cpu-16gb"], objectives=[{"p99": "400ms"}])) == 2
