@@ -4,7 +4,7 @@ docs/estimand.md says what it means, and what capacity and cost at an objective 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,15 +13,11 @@ from pydantic import Field
 
 from analysis.pricing.cost import HOURS_A_MONTH
 from analysis.results.manifest import Manifest, Record
+from stacks.objective import NUMBER, QUANTILES, latency_ms_of, share_of
 
 DEFAULT_ERRORS, DEFAULT_WITHIN = 0.001, 0.05
-# The options and keys of a latency limit, and the quantile that each is of.
-QUANTILES = {"p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 KEYS = (*QUANTILES, "errors", "budget", "within")
-_NUMBER = r"(?P<number>\d+(?:\.\d+)?|\.\d+)"
-_LATENCY = re.compile(_NUMBER + r"\s*(?P<unit>ms|s)")
-_SHARE = re.compile(_NUMBER + r"\s*(?P<percent>%)?")
-_MONEY = re.compile(_NUMBER + r"(?:\s*USD)?")
+_MONEY = re.compile(NUMBER + r"(?:\s*USD)?")
 
 
 class ObjectiveError(ValueError):
@@ -92,10 +88,10 @@ def asked(options: Mapping[str, str | None], file: Path | None = None) -> Asked:
         raise ObjectiveError(f"{' and '.join(limits)} are given, but an objective has one latency limit; give one")
     return Asked(
         quantile=QUANTILES[limits[0]] if limits else None,
-        latency_ms=_latency_ms(limits[0], given[limits[0]]) if limits else None,
-        errors=_share("errors", given["errors"]) if "errors" in given else None,
+        latency_ms=_stated(latency_ms_of, limits[0], given[limits[0]]) if limits else None,
+        errors=_stated(share_of, "errors", given["errors"]) if "errors" in given else None,
         budget_usd_730h=_money(given["budget"]) if "budget" in given else None,
-        within=_share("within", given["within"]) if "within" in given else None,
+        within=_stated(share_of, "within", given["within"]) if "within" in given else None,
     )
 
 
@@ -145,19 +141,11 @@ def _read(file: Path) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()}
 
 
-def _latency_ms(name: str, text: str) -> float:
-    match = _LATENCY.fullmatch(text.strip())
-    if match is None or not float(match["number"]):
-        raise ObjectiveError(f"{name} '{text}' is not a latency above 0 with a unit; give one such as 400ms or 0.4s")
-    return float(match["number"]) * (1000 if match["unit"] == "s" else 1)
-
-
-def _share(name: str, text: str) -> float:
-    match = _SHARE.fullmatch(text.strip())
-    share = float(match["number"]) / (100 if match["percent"] else 1) if match else 2.0
-    if share > 1:
-        raise ObjectiveError(f"{name} '{text}' is not a share from 0 to 1 (100%); give one such as 0.1% or 0.001")
-    return share
+def _stated(read: Callable[[str], float], name: str, text: str) -> float:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ObjectiveError(f"{name} {error}") from None
 
 
 def _money(text: str) -> float:

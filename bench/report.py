@@ -1,4 +1,7 @@
-"""Time and memory of `shapebench report` for 1, 10 and 100 runs of a million rows each, and the time of verifying."""
+"""Time and memory of `shapebench report` for 1, 10 and 100 runs of a million rows each, and the time of verifying.
+
+The runs are capacity searches, so that a report estimates and ranks.
+"""
 
 import json
 import os
@@ -15,15 +18,14 @@ from pathlib import Path
 import psutil
 
 from analysis.results.manifest import Manifest
-from analysis.results.store import ResultsStore
+from analysis.results.store import ResultsStore, new_run_id
 from bench.figures import Figure, argument_parser, report, start
-from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
-from stacks.load_profiles import ClosedLoop
+from bench.stores.synthetic import make_search, write_run
+from stacks.load_profiles import PROFILES
 
 ROWS = 1_000_000
 RUNS = (1, 10, 100)
-# 500 users without pauses, and a server that answers about 5,000 requests per second for 210 s.
-_LOAD = ClosedLoop(users=500, spawn_rate_per_s=25, wait_s=0, warmup_s=0, duration_s=210)
+_LOAD = PROFILES["capacity"].model_copy(update={"highest_rps": 20_000.0})
 _SHAPES = (
     ("2cpu-4gb", "e2-custom-2-4096", 8),
     ("4cpu-8gb", "e2-custom-4-8192", 4),
@@ -69,17 +71,18 @@ def _write_missing(store: ResultsStore, folder: Path, written: Sequence[Manifest
     manifests = list(written)
     for at in range(len(written), runs):
         shape, inter_op = _VARIANTS[at % len(_VARIANTS)]
-        manifest = make_manifest(_LOAD, *shape)
-        manifest = manifest.model_copy(update={"serving": manifest.serving.model_copy(update={"inter_op": inter_op})})
         if at < len(_VARIANTS):
-            server = Server(capacity_rps=5_000 + 50 * at, service_ms=20, error_share=0.001)
-            manifest = write_run(store, manifest, make_rows(_LOAD, server, seed=at).slice(0, ROWS))
+            stack, machine_type, nodes = shape
+            changes = {"stack": stack, "machine_type": machine_type, "nodes": nodes, "deployment": f"d{at:011x}"}
+            manifest, rows = make_search(5_000 + 50 * at, at, requests=ROWS, load=_LOAD, **changes)
+            serving = manifest.serving.model_copy(update={"inter_op": inter_op})
+            manifest = write_run(store, manifest.model_copy(update={"serving": serving}), rows)
         else:
             repeated = manifests[at % len(_VARIANTS)]
-            rows = folder / _PART.format(stack=manifest.stack, run_id=manifest.run_id)
-            rows.parent.mkdir(parents=True)
-            rows.hardlink_to(folder / _PART.format(stack=repeated.stack, run_id=repeated.run_id))
-            manifest = manifest.model_copy(update={"files": repeated.files})
+            manifest = repeated.model_copy(update={"run_id": new_run_id(), "deployment": f"d{at:011x}"})
+            part = folder / _PART.format(stack=manifest.stack, run_id=manifest.run_id)
+            part.parent.mkdir(parents=True)
+            part.hardlink_to(folder / _PART.format(stack=repeated.stack, run_id=repeated.run_id))
             store.write_manifest(manifest)
         manifests.append(manifest)
     return manifests

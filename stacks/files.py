@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from stacks.explain import PREFIX, SettingsError
+from stacks.objective import QUANTILES
 from stacks.settings import Settings, parse_settings
 
 STACKS_DIR = Path(__file__).parent
@@ -61,11 +62,16 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
     """
     defaults = project_defaults()
     sections = {
-        key: defaults[key] | value
+        key: _without_other_limit(defaults[key], value) | value
         for key, value in values.items()
         if isinstance(value, dict) and isinstance(defaults.get(key), dict)
     }
     return defaults | values | sections
+
+
+def _without_other_limit(defaults: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    """The defaults of a section; an objective that states a latency limit does not get another one."""
+    return {key: value for key, value in defaults.items() if not (key in QUANTILES and section.keys() & QUANTILES)}
 
 
 def google_keys(config: Mapping[str, object]) -> dict[str, str]:

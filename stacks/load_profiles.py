@@ -201,7 +201,7 @@ PROFILES: dict[str, ClosedLoop | OpenLoop | CapacitySearch] = {
     "smoke": ClosedLoop(users=4, spawn_rate_per_s=4, wait_s=0.1, warmup_s=1, duration_s=6),
     # Independent callers, at half the capacity of two laptop cores; override rateRps elsewhere.
     "open": OpenLoop(rate_rps=6, arrivals="poisson", seed=1, max_in_flight=256, warmup_s=20, ramp_s=5, duration_s=65),
-    # The capacity with p99 within half a second, in five minutes.
+    # The capacity in five minutes. A stack states its own objective in `shapebench:objective`.
     "capacity": CapacitySearch(
         quantile=0.99,
         latency_ms=500,

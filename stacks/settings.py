@@ -12,6 +12,7 @@ from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.objective import SEARCH_KEYS, ObjectiveSettings
 from stacks.request_threads import RequestThreads
 from stacks.servers import known_server
 from stacks.serving_variant import ServingSettings, ServingVariant
@@ -78,6 +79,10 @@ class Settings(Frozen):
     load: Annotated[
         LoadProfile,
         Field(description=f"A load profile by name ({', '.join(PROFILES)}), with the settings that differ from it."),
+    ]
+    objective: Annotated[
+        ObjectiveSettings,
+        Field(description="What a capacity search is for: a latency limit (p90, p95, p99 or p999), and errors."),
     ]
     repeats: Annotated[
         int,
@@ -146,7 +151,10 @@ class Settings(Frozen):
                 " other settings; leave mode out, or give a profile of the mode that you want:"
                 f" {', '.join(f'{other} ({profile.mode})' for other, profile in PROFILES.items())}"
             )
-        return values | {"load": PROFILES[name].model_dump(by_alias=True) | overrides}
+        profile = PROFILES[name].model_dump(by_alias=True)
+        if mode == "capacity":
+            profile |= _stated_objective(values, overrides)
+        return values | {"load": profile | overrides}
 
     @model_validator(mode="after")
     def _every_process_has_users(self) -> Self:
@@ -222,6 +230,20 @@ class Settings(Frozen):
         """The threads of each replica that take requests."""
         vcpus, _ = machine_resources(self.shape.machine_type)
         return RequestThreads.of(self.serving.batching, vcpus, self.load.most_in_flight)
+
+
+def _stated_objective(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, float]:
+    """The objective's values of a capacity search; raises ValueError where the load states them, too."""
+    if doubled := [key for key in SEARCH_KEYS if key in overrides]:
+        raise ValueError(
+            f"shapebench:load.{doubled[0]} is set, but the objective of a search is stated in shapebench:objective;"
+            f" remove it (pulumi config rm --path shapebench:load.{doubled[0]}), and set for example"
+            " shapebench:objective.p99 to 400ms"
+        )
+    try:
+        return ObjectiveSettings.model_validate(values.get("objective")).search
+    except ValidationError:  # the section's own error says what is wrong with it
+        return {}
 
 
 def parse_settings(values: dict[str, Any]) -> Settings:

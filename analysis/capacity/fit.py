@@ -43,11 +43,15 @@ def fit_capacity(
     quasi-likelihood has the dispersion of the misses, and the slope's own estimate; it is integrated over the slope.
     """
     kept_rps = max((each.rate_rps for each, flags in offered if flags.mean() <= share), default=0.0)
-    fit = _fit(offered, share, latency_s, highest_rps)
+    near = list(offered)
+    fit = _fit(near, share, latency_s, highest_rps)
     for _ in range(3):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
-        near = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps] or offered
+        nearer = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps] or list(offered)
+        if list(map(id, nearer)) == list(map(id, near)):
+            break
+        near = nearer
         fit = _fit(near, share, latency_s, highest_rps)
     return fit
 

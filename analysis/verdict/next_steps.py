@@ -19,6 +19,7 @@ from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked, log_costs
 from analysis.verdict.variants import variant_key
 from stacks.load_profiles import PROFILES
+from stacks.objective import QUANTILES
 from stacks.serving_variant import Batching, ServingVariant
 
 # More further deployments than this are not worth it.
@@ -109,19 +110,18 @@ def deployments_to_settle(
 
 
 def _search(run: Manifest, every: Iterable[Manifest], objective: Objective) -> tuple[str, ...]:
-    """A capacity search for the objective. What the stack's file sets for another load profile is removed first."""
-    wanted = {"quantile": objective.quantile, "latency_ms": objective.latency_ms, "error_ratio": objective.errors}
+    """A capacity search for the objective. What the file sets for another load or objective is removed first."""
+    # Of an objective that no option states, the next stricter quantile.
+    limit = next((name for name, quantile in QUANTILES.items() if quantile >= objective.quantile), "p999")
     is_profile = any(run.load == profile for profile in PROFILES.values())
     to = f"--stack {run.stack}"
     return (
         *([] if is_profile else [f"pulumi config rm shapebench:load {to}"]),
         *_serve(run, every),
         f"pulumi config set --path shapebench:load.profile capacity {to}",
-        *(
-            f"pulumi config set --path shapebench:load.{to_camel(name)} {value:g} {to}"
-            for name, value in wanted.items()
-            if value != getattr(PROFILES["capacity"], name)
-        ),
+        f"pulumi config rm shapebench:objective {to}",
+        f"pulumi config set --path shapebench:objective.{limit} {objective.latency_ms:g}ms {to}",
+        f"pulumi config set --path shapebench:objective.errors {objective.errors * 100:g}% {to}",
         f"pulumi up {to}",
     )
 

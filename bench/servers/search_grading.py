@@ -1,8 +1,8 @@
 """The servers and objectives that `make bench-search` grades capacity searches with: nothing is tuned with them.
 
-Service times of 80 ms with three coefficients of variation, on the same eight workers in three shapes, balanced at
-random; limits are well above the service time, since no rate meets one that the service alone misses. Two more are the
-slow queues that the first search could not measure.
+Service times of 50 ms on the same six workers in two shapes, balanced at random; limits are well above the service
+time, since no rate meets one that the service alone misses. One has the heaviest tail, and two the round-robin of each
+client that gRPC has.
 """
 
 from dataclasses import dataclass
@@ -31,23 +31,28 @@ class SearchRegime:
         )  # fmt: skip
 
 
-_SHAPES = ((1, 8), (2, 4), (8, 1))
-_LATENCY_S = {0.15: 0.3, 0.5: 0.3, 1.0: 0.6}
+_SERVICE_S = 0.05
+_SHAPES = ((1, 6), (6, 1))
+_LATENCY_S = {0.3: 0.3, 0.8: 0.45}
+
+
+def _regime(server: ServerModel, quantile: float, latency_s: float) -> SearchRegime:
+    clients = "" if server.clients is None else f", {server.clients} clients"
+    shape = f"{server.replicas} × {server.workers}{clients}"
+    name = f"CV {server.service_cv:g}, {shape}, p{100 * quantile:g} ≤ {1e3 * latency_s:g} ms"
+    return SearchRegime(name, server, quantile, latency_s)
+
 
 REGIMES: tuple[SearchRegime, ...] = (
     *(
-        SearchRegime(
-            f"CV {service_cv:g}, {replicas} × {workers}, p{100 * quantile:g} ≤ {1e3 * latency_s:g} ms",
-            ServerModel(replicas, workers, 0.08, service_cv),
-            quantile,
-            latency_s,
-        )
+        _regime(ServerModel(replicas, workers, _SERVICE_S, service_cv), quantile, latency_s)
         for service_cv, latency_s in _LATENCY_S.items()
         for replicas, workers in _SHAPES
         for quantile in (0.9, 0.99)
     ),
-    SearchRegime("CV 0.15, 1 × 2 of 90 ms, p90 ≤ 2 s", ServerModel(1, 2, 0.09, 0.15), 0.9, 2.0),
-    SearchRegime("CV 0.3, 1 × 2 of 90 ms, p99 ≤ 2 s", ServerModel(1, 2, 0.09, 0.3), 0.99, 2.0),
+    _regime(ServerModel(6, 1, _SERVICE_S, 1.2), 0.99, 0.6),
+    _regime(ServerModel(6, 1, _SERVICE_S, 0.3, clients=30), 0.99, 0.3),
+    _regime(ServerModel(3, 2, _SERVICE_S, 0.8, clients=8), 0.99, 0.45),
 )
 
 # A server of about 50 requests per second, to time searches with.

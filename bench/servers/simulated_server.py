@@ -21,6 +21,8 @@ _BLOCK = 4096
 _LANES, _WARM_UP = 512, 2_000
 # Bisections with one in so many requests, and how far from their end the final ones begin, as a share.
 _BISECTIONS, _ROUGH, _MARGIN, _FINAL_BISECTIONS = 9, 20, 0.05, 6
+# One in so many requests where all replicas are simulated, one request after another.
+_PLAYED = 10
 
 
 @dataclass(frozen=True)
@@ -68,27 +70,31 @@ class SimulatedServer:
 
 
 def true_capacity_rps(model: ServerModel, quantile: float, latency_s: float, requests: int) -> float:
-    """The highest Poisson rate that keeps the objective in the long run, with random balancing.
+    """The highest Poisson rate that keeps the objective in the long run.
 
     Poisson arrivals that are spread at random are Poisson for each replica, so one replica is simulated: `requests`
-    requests by the Kiefer-Wolfowitz recursion (1955), in many independent lanes. The same random numbers are used at
-    every rate, so that the share of misses grows with the rate, and bisection finds the one rate at which it is right:
-    first roughly with a few requests, then near there with all of them.
+    requests by the Kiefer-Wolfowitz recursion (1955), in many independent lanes. With clients all replicas are
+    simulated, event by event. The same random numbers are used at every rate, so that the share of misses grows with
+    the rate, and bisection finds the one rate at which it is right: first roughly with a few requests, then near there
+    with all of them.
     """
-    bracket_rps = (0.0, model.workers / model.service_s)
-    middle_rps = sum(_bisected(model, quantile, latency_s, requests // _ROUGH, bracket_rps, _BISECTIONS)) / 2
+    share_at = missed_share if model.clients is None else _played_share
+    if model.clients is not None:
+        requests //= _PLAYED
+
+    def bisected(bracket_rps: tuple[float, float], count: int, rounds: int) -> tuple[float, float]:
+        return _bisected(lambda rps: share_at(model, rps, latency_s, count) <= 1 - quantile, bracket_rps, rounds)
+
+    middle_rps = sum(bisected((0.0, model.workers / model.service_s), requests // _ROUGH, _BISECTIONS)) / 2
     bracket_rps = ((1 - _MARGIN) * middle_rps, (1 + _MARGIN) * middle_rps)
-    low_rps, high_rps = _bisected(model, quantile, latency_s, requests, bracket_rps, _FINAL_BISECTIONS)
-    return model.replicas * (low_rps + high_rps) / 2
+    return model.replicas * sum(bisected(bracket_rps, requests, _FINAL_BISECTIONS)) / 2
 
 
-def _bisected(
-    model: ServerModel, quantile: float, latency_s: float, requests: int, bracket_rps: tuple[float, float], rounds: int
-) -> tuple[float, float]:
+def _bisected(keeps: Callable[[float], bool], bracket_rps: tuple[float, float], rounds: int) -> tuple[float, float]:
     low_rps, high_rps = bracket_rps
     for _ in range(rounds):
         middle_rps = (low_rps + high_rps) / 2
-        if missed_share(model, middle_rps, latency_s, requests) <= 1 - quantile:
+        if keeps(middle_rps):
             low_rps = middle_rps
         else:
             high_rps = middle_rps
@@ -110,6 +116,15 @@ def missed_share(model: ServerModel, replica_rps: float, latency_s: float, reque
         if model.workers > 1:
             workload_s.sort(axis=1)
     return missed / (rounds * _LANES)
+
+
+def _played_share(model: ServerModel, replica_rps: float, latency_s: float, requests: int) -> float:
+    """The same for all replicas together, by their events; arrivals are the same at every rate, but for their scale."""
+    gaps = np.random.default_rng(2).standard_exponential(_WARM_UP + requests)
+    due_s = np.cumsum(gaps) / (replica_rps * model.replicas)
+    server = SimulatedServer(model, 2)
+    late = [server.end_s(at_s) - at_s > latency_s for at_s in due_s.tolist()]
+    return float(np.mean(late[_WARM_UP:]))
 
 
 def _replicas(model: ServerModel, seed: int) -> Iterator[int]:

@@ -20,7 +20,7 @@ from stacks.shapes import NodeShape, ShapeSettings
 STARTED_AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 # The rates of a synthetic search by the capacity, and whether each meets the objective.
 _SEARCH_STEPS = ((0.5, True), (0.94, True), (1.06, False), (1.2, False))
-_SEARCH_REQUESTS = 3000
+_SEARCH_REQUESTS = 12_000
 # The odds of a late answer are this power of the rate by the capacity.
 _MISSES_GROW = 40
 _REQUEST_BYTES = 790_000
@@ -56,21 +56,26 @@ def make_rows(load: ClosedLoop, server: Server, seed: int = 1) -> pa.Table:
     return request_rows((start_s * 1e6).astype("int64"), latency_us.astype("int64"), phase, ok)
 
 
-def make_search(capacity_rps: float, seed: int = 1, **changes: Any) -> tuple[Manifest, pa.Table]:  # noqa: ANN401
+def make_search(
+    capacity_rps: float,
+    seed: int = 1,
+    requests: int = _SEARCH_REQUESTS,
+    **changes: Any,  # noqa: ANN401 - any field of the manifest
+) -> tuple[Manifest, pa.Table]:
     """A capacity search with Poisson arrivals, of a server whose share of late answers grows with the rate.
 
     The share is what the objective allows at the capacity. `changes` are those of `make_manifest`, and `load`.
     """
     load = changes.pop("load", PROFILES["capacity"])
     rng = np.random.default_rng(seed)
-    steps, parts, start_s = [], [], 0.0
+    steps, parts, start_s, count = [], [], 0.0, requests // len(_SEARCH_STEPS)
     for number, (relative, meets) in enumerate(_SEARCH_STEPS, 1):
         rate_rps = relative * capacity_rps
-        due_s = start_s + np.cumsum(rng.exponential(1 / rate_rps, _SEARCH_REQUESTS))
+        due_s = start_s + np.cumsum(rng.exponential(1 / rate_rps, count))
         odds = (1 - load.quantile) / load.quantile * relative**_MISSES_GROW
-        late = rng.uniform(0, 1, _SEARCH_REQUESTS) < odds / (1 + odds)
+        late = rng.uniform(0, 1, count) < odds / (1 + odds)
         latency_ms = np.where(late, 1.5, 0.5) * load.latency_ms
-        ok = np.ones(_SEARCH_REQUESTS, dtype=bool)
+        ok = np.ones(count, dtype=bool)
         latency_us = np.round(latency_ms * 1000).astype(np.int64)
         parts.append(request_rows(np.round(due_s * 1e6).astype(np.int64), latency_us, f"step-{number}", ok))
         middle_ms, tail_ms = np.quantile(latency_ms, [0.5, 0.99]).tolist()
@@ -79,7 +84,7 @@ def make_search(capacity_rps: float, seed: int = 1, **changes: Any) -> tuple[Man
                 rate_rps=rate_rps,
                 arrivals="poisson",
                 achieved_rps=rate_rps,
-                requests=_SEARCH_REQUESTS,
+                requests=count,
                 p50_ms=middle_ms,
                 p99_ms=tail_ms,
                 error_ratio=0.0,

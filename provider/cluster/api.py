@@ -48,6 +48,11 @@ class NotFoundError(ClusterError):
 class Cluster(Protocol):
     """One namespace of a cluster. Every call is retried while the connection is lost, and raises ClusterError then."""
 
+    @property
+    def cluster(self) -> str:
+        """What tells this cluster from others, also while it cannot be reached."""
+        ...
+
     def create_job(self, job: Json) -> None:
         """Create it. One that exists under its name is taken for it: an earlier attempt whose answer was lost."""
 

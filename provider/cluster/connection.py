@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def connect(inputs: NamespaceInputs, operation: Operation, continues: str = "", retry_s: float = RETRY_S) -> "KubeApi":
     """The API of the cluster; `continues` is what goes on there while the connection is lost."""
-    from provider.cluster.kube_api import Access, KubeApi  # noqa: PLC0415 - most updates need no client, and it is large
+    # Most updates need no client, and it is large.
+    from provider.cluster.kube_api import KubeApi  # noqa: PLC0415
+    from provider.cluster.kubeconfig import Access  # noqa: PLC0415
 
     def on_connection_lost(seconds: float) -> None:
         since = datetime.now(UTC) - timedelta(seconds=seconds)

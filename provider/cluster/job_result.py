@@ -59,8 +59,6 @@ def _fetch(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, fol
     log = pod.log(GENERATOR, _LOG_LINES)
     if "terminated" in container_state(status, SIDECAR):
         return lost_result(status, "the sidecar that keeps its rows ended", ended_by_runner, log)
-    # An update of a stack of the same name in another cluster takes a folder without rows for one of a lost Job.
-    folder.mkdir(parents=True, exist_ok=True)
     for file, (size, sha256) in json.loads(pod.sidecar("list", retry_s=retry_s)).items():
         _fetch_file(pod, folder / file, size, sha256, retry_s)
     return JobResult(_termination(status, log, ended_by_runner), log, status, tuple(_clock_readings(pod)))

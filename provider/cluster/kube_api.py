@@ -6,23 +6,20 @@ Imported only where it is used: the client is large, and most updates need none.
 import json
 import logging
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import urllib3
 import websocket
-import yaml
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
 from kubernetes.stream import stream
 from kubernetes.stream.ws_client import STDERR_CHANNEL, STDOUT_CHANNEL
 
 from provider.cluster.api import RETRY_S, ClusterError, Json, NotFoundError, PodRequest
+from provider.cluster.kubeconfig import Access, cluster_of, settings_of
 
 Answer = TypeVar("Answer")
 
@@ -59,14 +56,6 @@ websocket.setdefaulttimeout(_READ_TIMEOUT_S)
 logging.getLogger().addHandler(logging.NullHandler())
 
 
-@dataclass(frozen=True)
-class Access:
-    """A kubeconfig's text, whose current context is used; without one, the user's own and its context `context`."""
-
-    kubeconfig: str | None = field(default=None, repr=False)
-    context: str | None = None
-
-
 class KubeApi:
     """provider.cluster.api.Cluster, in one namespace."""
 
@@ -86,12 +75,13 @@ class KubeApi:
         self._retry_s = retry_s
         self._cancelled = cancelled
         self._on_connection_lost = on_connection_lost
-        settings = _settings(access)
+        settings = settings_of(access)
         self._core = client.CoreV1Api(client.ApiClient(settings))
         self._batch = client.BatchV1Api(client.ApiClient(settings))
         self._authorization = client.AuthorizationV1Api(client.ApiClient(settings))
         # While the client runs a command it replaces its transport, so each thread has a client for commands.
         self._access = access
+        self.cluster = cluster_of(settings)
         self._exec = threading.local()
         self._commands_failed = False
 
@@ -196,7 +186,7 @@ class KubeApi:
     def _command_client(self) -> client.CoreV1Api:
         if not hasattr(self._exec, "api"):
             # With its own settings, too: the client writes the kubeconfig's token into them before each call.
-            self._exec.api = client.CoreV1Api(client.ApiClient(_settings(self._access)))
+            self._exec.api = client.CoreV1Api(client.ApiClient(settings_of(self._access)))
         api: client.CoreV1Api = self._exec.api
         return api
 
@@ -254,42 +244,6 @@ class KubeApi:
 
 class _ConflictError(ClusterError):
     """The object exists already."""
-
-
-def _settings(access: Access) -> client.Configuration:
-    settings = client.Configuration()
-    try:
-        if access.kubeconfig is None:
-            config.load_kube_config(context=access.context, client_configuration=settings)  # type: ignore[no-untyped-call]  # its config package has no types
-        else:
-            config.load_kube_config_from_dict(yaml.safe_load(access.kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]  # the same
-    except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError):
-        # The error is not quoted: it may hold a line of the kubeconfig.
-        raise ClusterError(
-            "the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid, or its current context or"
-            " a file that it refers to is missing; run `kubectl cluster-info` with it to see the cause"
-        ) from None
-    settings.retries = False
-    # What it puts into a path is an object's name, or the port and path of a request to a pod.
-    settings.safe_chars_for_path_param = "/:"
-    _share_trust_store(settings)
-    return settings
-
-
-def _share_trust_store(settings: client.Configuration) -> None:
-    """Without an authority in the kubeconfig, commands would use another trust store than requests; give both one."""
-    # The client's stubs know no other hook than None.
-    refresh = cast("Callable[[client.Configuration], None] | None", settings.refresh_api_key_hook)
-
-    def trust(current: client.Configuration) -> None:
-        # Before each call the client refreshes the token, and resets everything else to the kubeconfig: the missing
-        # authority, and this hook.
-        if refresh is not None:
-            refresh(current)
-        current.ssl_ca_cert = current.ssl_ca_cert or ssl.get_default_verify_paths().cafile
-        current.refresh_api_key_hook = trust  # type: ignore[assignment]
-
-    trust(settings)
 
 
 def _cluster_error(refusals: Sequence[ApiException]) -> ClusterError:

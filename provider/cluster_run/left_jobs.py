@@ -39,7 +39,12 @@ def collect_left_jobs(cluster: Cluster, to: Destination, operation: Operation) -
     for job in cluster.jobs(jobs_selector(to.stack)):
         _collect(cluster, job, to, operation)
     for folder, marker in marked(to.work_dir, to.stack):
-        if marker.namespace == to.namespace:
+        if marker.cluster != cluster.cluster:
+            operation.info(
+                f"the rows of run {folder.name} are in the Job {marker.job} of another cluster, {marker.cluster}; an"
+                f" update of the stack there fetches them; if it is gone, delete {folder}"
+            )
+        elif marker.namespace == to.namespace:
             operation.info(f"the rows of run {folder.name} are lost: the Job {marker.job} that held them is gone")
             unmark(folder)
 
@@ -49,11 +54,13 @@ def collect_before_deletion(connect: Callable[[], Cluster], to: Destination, ope
 
     Raises ResourceError where the cluster cannot be reached, too, if this machine knows of rows in it.
     """
+    cluster = None
     try:
         cluster = connect()
         cluster.jobs(jobs_selector(to.stack))
     except ClusterError as error:
-        known = next(marked(to.work_dir, to.stack), None)
+        there = (each for each in marked(to.work_dir, to.stack) if not cluster or each[1].cluster == cluster.cluster)
+        known = next(there, None)
         if known is None:
             operation.info(
                 f"whether the cluster holds rows of an interrupted load test is unknown ({error}); no update on this"
@@ -82,7 +89,7 @@ def _collect(cluster: Cluster, job: Json, to: Destination, operation: Operation)
         )
     run_id = record.run.run_id
     folder = to.work_dir / run_id
-    Marker(stack=to.stack, namespace=to.namespace, job=name).write(folder)
+    Marker(stack=to.stack, cluster=cluster.cluster, namespace=to.namespace, job=name).write(folder)
     pod = JobPod(cluster, job, token_of(job))
     pod.read()
     with job_kept_until_saved(pod, to.namespace, folder, operation):

@@ -13,9 +13,10 @@ _FILE = "unfetched.json"
 
 
 class Marker(Frozen):
-    """Where the rows are."""
+    """Where the rows are; `cluster` is provider.cluster.api.Cluster.cluster."""
 
     stack: str
+    cluster: str
     namespace: str
     job: str
 

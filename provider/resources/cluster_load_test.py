@@ -78,7 +78,7 @@ def _run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, 
     plan = inputs.plan(layout.WORK_DIR, rest_urls, run.index)
     token = secrets.token_urlsafe()
     pod = JobPod(cluster, job(inputs, run.run_id, plan, token, record.annotations()), token)
-    Marker(stack=inputs.stack, namespace=inputs.namespace, job=pod.job_name).write(folder)
+    Marker(stack=inputs.stack, cluster=cluster.cluster, namespace=inputs.namespace, job=pod.job_name).write(folder)
     with job_kept_until_saved(pod, inputs.namespace, folder, operation):
         with PodSampler(cluster, [server.name for server in servers], operation.info) as sampler:
             start_job(pod, inputs.start_timeout_s, operation)

@@ -50,6 +50,7 @@ class ProcessCluster:
         self.server = server
         """The process behind each of the servers' pods."""
         self._numbers = itertools.count()
+        self.cluster = "https://10.0.0.1 (authority 1)"
         self.job: Json = {}
         self.pod: PodProcesses | None = None
         self.name = ""

@@ -394,7 +394,7 @@ def test_the_schema_refuses_what_it_does_not_describe(searches):
         ((), 0, "a million predictions cost"),
         (("--budget", "1"), 3, "is over the budget"),
         (("--budget", "1000"), 0, "the highest of 2 variants within 1"),
-        (("--p99", "200ms"), 4, "pulumi config set --path shapebench:load.latencyMs 200 --stack 8cpu-16gb"),
+        (("--p99", "200ms"), 4, "pulumi config set --path shapebench:objective.p99 200ms --stack 8cpu-16gb"),
     ],
 )
 def test_the_exit_code_agrees_with_the_verdict(searches, asked, code, said):

@@ -186,7 +186,7 @@ def test_without_evidence_the_report_leads_with_the_commands_to_run_next(tmp_pat
     html, markdown = write_report(findings, tmp_path / "report")
     for text in (Page(html.read_text()).text, markdown.read_text()):
         first, _, _ = text.partition("How the figures are computed")
-        assert "pulumi config set --path shapebench:load.latencyMs 300 --stack 8cpu-16gb" in first
+        assert "pulumi config set --path shapebench:objective.p99 300ms --stack 8cpu-16gb" in first
         assert "pulumi up --stack 8cpu-16gb" in first
 
 

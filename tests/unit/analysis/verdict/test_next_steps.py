@@ -36,7 +36,7 @@ def applied(commands, stack, before=None):
             at = at.setdefault(key, {})
         last = (section, *keys)[-1]
         if words[2] == "rm":
-            del at[last]
+            at.pop(last, None)
         else:
             at[last] = _typed(path[1]) if keys else path[1]
     values = {key.removeprefix("shapebench:"): value for key, value in config.items() if key.startswith("shapebench:")}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.servers.simulated_server import ServerModel, SimulatedServer, missed_share
+from bench.servers.simulated_server import ServerModel, SimulatedServer, missed_share, true_capacity_rps
 from loadtest.generator.loops.arrivals import POISSON, offsets_at
 
 
@@ -38,3 +38,11 @@ def test_a_round_robin_of_each_client_is_between_random_and_one_for_all() -> Non
         for clients in (None, 50, 1)
     ]
     assert late == sorted(late, reverse=True)
+
+
+def test_the_capacity_with_very_many_clients_is_that_of_chance_and_with_one_client_higher() -> None:
+    by_chance, many, one = (
+        true_capacity_rps(ServerModel(4, 1, 0.05, 0.3, clients), 0.95, 0.2, 600_000) for clients in (None, 5_000, 1)
+    )
+    assert many == pytest.approx(by_chance, rel=0.03)
+    assert one > 1.1 * by_chance

@@ -11,7 +11,8 @@ import pytest
 
 import provider.cluster.kube_api
 from provider.cluster.api import ClusterError, NotFoundError, PodRequest
-from provider.cluster.kube_api import Access, KubeApi
+from provider.cluster.kube_api import KubeApi
+from provider.cluster.kubeconfig import Access, settings_of
 
 SECRET = "s3cr3t-t0ken-0f-the-user"
 
@@ -203,7 +204,7 @@ def test_commands_use_the_trust_store_of_requests(tmp_path: Path, monkeypatch: p
     authorities = tmp_path / "company.crt"
     authorities.touch()
     monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
-    settings = provider.cluster.kube_api._settings(Access(kubeconfig("https://c")))
+    settings = settings_of(Access(kubeconfig("https://c")))
     for _ in range(2):
         settings.get_api_key_with_prefix("BearerToken")  # as before each call
     assert settings.ssl_ca_cert == str(authorities)

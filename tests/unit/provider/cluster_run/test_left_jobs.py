@@ -194,6 +194,28 @@ def test_rows_that_were_dropped_on_purpose_are_told_once(cluster: Any, inputs: d
 
 
 @pytest.mark.usefixtures("left")
+def test_rows_in_another_cluster_are_not_lost_and_are_fetched_when_the_stack_is_updated_there(
+    cluster: Any, inputs: dict[str, Any]
+) -> None:
+    (folder,) = Path(inputs["workDir"]).iterdir()
+    there, jobs = cluster.cluster, cluster.jobs
+    cluster.cluster, cluster.jobs = "https://10.0.0.2 (authority 2)", lambda _: []
+    (line,) = destroy(cluster, inputs)
+    assert line == (
+        f"the rows of run {folder.name} are in the Job load-{folder.name.lower()} of another cluster, {there}; an"
+        f" update of the stack there fetches them; if it is gone, delete {folder}"
+    )
+    assert folder.is_dir()
+    cluster.unreachable, cluster.jobs = True, jobs
+    (line,) = destroy(cluster, inputs)
+    assert line.startswith("whether the cluster holds rows"), "those that this machine knows of are in another one"
+    cluster.cluster, cluster.unreachable = there, False
+    destroy(cluster, inputs)
+    (run,) = runs(inputs)
+    assert rows_of(inputs, run) > 10
+
+
+@pytest.mark.usefixtures("left")
 def test_a_destroy_without_the_cluster_fails_while_this_machine_knows_of_rows_in_it(
     cluster: Any, inputs: dict[str, Any]
 ) -> None:
