@@ -7,6 +7,8 @@ from typing import Any
 from sweep.fleet import Progress
 
 _COLOUR = re.compile(r"<\{%.*?%\}>")
+# Before the errors of one resource, though there is one.
+_OF_SEVERAL = re.compile(r"^\d+ errors? occurred:\s*\* ")
 _RATE = re.compile(r"([\d.]+) requests/s")
 _P99 = re.compile(r"\bp99 (\d+) ms")
 # They follow each failure, and say nothing of its reason.
@@ -41,7 +43,7 @@ def error_of(event: Mapping[str, Any]) -> str | None:
     logged = event.get("diagnosticEvent")
     if not logged or logged.get("severity") != "error":
         return None
-    text = _message(logged)
+    text = _OF_SEVERAL.sub("", _message(logged))
     return None if text in _AFTER_ANY_FAILURE else text
 
 

@@ -58,6 +58,8 @@ class PulumiFleet:
         # Pulumi runs in the checkout, this process perhaps elsewhere.
         self._results = results if "://" in results else str(Path(results).absolute())
         self._place = Place(root, folder, activated_environment(root))
+        # In the backend; creating one takes seconds to find that it exists.
+        self._exist: set[str] = set()
         self._threads = ThreadPoolExecutor(_MOST_TASKS, thread_name_prefix="stack")
 
     def expected(self, stack: str) -> Expected:
@@ -160,7 +162,9 @@ class PulumiFleet:
             earlier = tuple(store.run_ids(stack.name))
             TaskRecord(task.candidate.key, task.block, earlier).write(self._place.record(stack.name))
             stack.say(f"measuring {task.candidate.label}, block {task.block} ({task.length})")
-            stack.create()
+            if stack.name not in self._exist:
+                stack.create()
+                self._exist.add(stack.name)
             return measured(store, stack.name, stack.up(config), load)
         except (StoreError, SetupError) as error:
             raise FleetError(str(error)) from error

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class SweepStack:
     def say(self, text: str) -> None:
         """Report what is done, and write it to the stack's log."""
         with self.place.log(self.name).open("a", encoding="utf-8") as log:
-            log.write(f"shapebench: {text}\n")
+            log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
         self._report(Progress(text))
 
     def create(self) -> None:

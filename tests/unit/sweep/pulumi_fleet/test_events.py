@@ -58,6 +58,10 @@ def test_an_error_is_its_text_without_colours() -> None:
     assert error_of(logged("<{%reset%}>the server ended\n<{%reset%}>", "error")) == "the server ended"
 
 
+def test_the_error_of_one_resource_is_not_introduced_as_a_list() -> None:
+    assert error_of(logged("1 error occurred:\n\t* the load test failed\n\n", "error")) == "the load test failed"
+
+
 @pytest.mark.parametrize("text", ["update failed", "Resource monitor has terminated, shutting down"])
 def test_what_follows_every_failure_is_no_reason(text: str) -> None:
     assert error_of(logged(text, "error")) is None
