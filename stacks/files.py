@@ -32,6 +32,12 @@ def load_settings(stack: str) -> Settings:
 
 def load_config(stack: str) -> dict[str, Any]:
     """The configuration in a stack's file by full key, with the keys of other packages; raises SettingsError."""
+    config: dict[str, Any] = load_stack_file(stack).get("config") or {}
+    return config
+
+
+def load_stack_file(stack: str) -> dict[str, Any]:
+    """All that a stack's file has; raises SettingsError where it is missing."""
     path = STACKS_DIR / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         raise SettingsError(
@@ -39,8 +45,7 @@ def load_config(stack: str) -> dict[str, Any]:
         )
     # `pulumi stack init` of a new name makes an empty file.
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    config: dict[str, Any] = content.get("config") or {}
-    return config
+    return content
 
 
 def project_defaults() -> dict[str, Any]:

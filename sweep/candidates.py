@@ -1,5 +1,7 @@
 """The candidates of a sweep: stacks, serving settings and objectives in all combinations."""
 
+import functools
+
 from stacks.frozen import Frozen
 from stacks.load_profiles import CapacitySearch
 from stacks.serving_variant import ServingSettings, fingerprint
@@ -22,4 +24,9 @@ class Candidate(Frozen):
     @property
     def key(self) -> str:
         """16 hexadecimal digits by which the journal knows it, whatever its label."""
-        return fingerprint(self.model_dump(exclude={"label"}))
+        return _key(self)
+
+
+@functools.lru_cache(maxsize=4096)  # a sweep asks for it at every step
+def _key(candidate: Candidate) -> str:
+    return fingerprint(candidate.model_dump(exclude={"label"}))

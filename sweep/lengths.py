@@ -1,9 +1,12 @@
-"""How long the capacity searches of a sweep take: the loads of short and full runs."""
+"""How long the capacity searches of a sweep take, short and full, and how precise both are."""
 
 from stacks.load_profiles import CapacitySearch
 from sweep.tasks import Length, Measure
 
 _SHORT_PRECISION, _SHORT_S = 0.3, 90
+# The standard deviation of the logarithm of the capacity that searches of the profile `capacity` find on simulated
+# servers at p99, where it is largest: 4.6 to 7.1 %, and 2.3 to 3.7 % (docs/adr/0057).
+LOG_SD = {Length.short: 0.07, Length.full: 0.035}
 
 
 def short_load(load: CapacitySearch) -> CapacitySearch:

@@ -25,10 +25,18 @@ def uses_embedded_backend(environment: dict[str, str]) -> bool:
 
 
 def ensure_stack(root: Path, stack: str) -> bool:
-    """Create the stack if it is missing; returns whether it was."""
+    """Create the stack if it is missing, and say so; returns whether it was."""
+    created = create_stack(root, stack)
+    if created:
+        say(f"created the stack {stack} in {created}")
+    return created is not None
+
+
+def create_stack(root: Path, stack: str) -> str | None:
+    """Create the stack if it is missing; returns the backend that it was created in, None where it existed."""
     embedded = uses_embedded_backend(activated_environment(root))
     if embedded and (root / f".state/.pulumi/stacks/shapebench/{stack}.json").exists():
-        return False
+        return None
     # A salt in the file belongs to an earlier stack, perhaps in another backend; the new stack gets its own.
     settings = root / "stacks" / f"Pulumi.{stack}.yaml"
     text = settings.read_text()
@@ -43,10 +51,9 @@ def ensure_stack(root: Path, stack: str) -> bool:
         check=False,
     )
     if created.returncode == 0:
-        say(f"created the stack {stack} in {'.state' if embedded else 'your backend'}")
-        return True
+        return ".state" if embedded else "your backend"
     if "already exists" in created.stderr:
-        return False
+        return None
     raise SetupError(
         f"the stack {stack} cannot be created, so `pulumi up` has no stack to update; solve what Pulumi says, then"
         f" run it again:\n{created.stderr.strip()}"

@@ -206,9 +206,17 @@ class ResultsStore:
 
     def newest(self, stack: str) -> Manifest | None:
         """The newest readable manifest of a stack; None where it has none. Raises StoreError."""
-        files = self._files(f"runs/stack={stack}")
-        read = map(self._read_manifest, reversed(files))
+        read = (self._read_manifest(manifest_path(stack, run_id)) for run_id in reversed(self.run_ids(stack)))
         return next((each for each in read if isinstance(each, Manifest)), None)
+
+    def run_ids(self, stack: str) -> list[str]:
+        """The finished runs of a stack, from the oldest to the newest. Raises StoreError."""
+        matches = map(MANIFEST.fullmatch, self._files(f"runs/stack={stack}"))
+        return [match["run_id"] for match in matches if match]
+
+    def run(self, stack: str, run_id: str) -> Manifest | Problem | None:
+        """The manifest of a run, or what is wrong with it; None where the run is not finished. Raises StoreError."""
+        return self._read_manifest(manifest_path(stack, run_id)) if self.is_finished(stack, run_id) else None
 
     def parts(self, manifest: Manifest) -> tuple[list[str], list[Problem]]:
         """The row files of a run, as paths of the file system, and the problems of the others. None is opened."""

@@ -19,7 +19,7 @@ from loadtest.generator.plan import LoadTestPlan
 
 _STDOUT = 1
 
-# Rate and median are of this many reports: those of one report vary too much when requests are few.
+# Rate and response times are of this many reports: those of one report vary too much when requests are few.
 _WINDOW = 3
 
 
@@ -66,6 +66,7 @@ class Report:
             **sums,
             rps=len(responses_us) / sum(seconds for seconds, _ in self._windows),
             p50_ms=statistics.median(responses_us) / 1e3 if responses_us else None,
+            p99_ms=sorted(responses_us)[int(0.99 * len(responses_us))] / 1e3 if responses_us else None,
         )
 
     def totals(self, environment: Environment, workers: Sequence[Mapping[str, Any]], stop: Stop | None) -> None:

@@ -27,7 +27,7 @@ from loadtest.result.validity.termination import Termination, file_reasons, row_
 
 @dataclass(frozen=True)
 class Progress:
-    """The state of a running test. `rps` and `p50_ms` are of the last seconds; `p50_ms` is None without answers."""
+    """The state of a running test. `rps` and response times are of the last seconds; these are None without answers."""
 
     elapsed_s: float
     total_s: float
@@ -37,6 +37,7 @@ class Progress:
     errors: int
     rps: float
     p50_ms: float | None
+    p99_ms: float | None
 
 
 @dataclass(frozen=True)

@@ -81,9 +81,10 @@ def _is_news(progress: Progress, shown: Progress) -> bool:
 
 
 def _progress_line(progress: Progress) -> str:
-    p50 = "no answer yet" if progress.p50_ms is None else f"p50 {progress.p50_ms:.0f} ms"
+    answered = progress.p50_ms is not None and progress.p99_ms is not None
+    response = f"p50 {progress.p50_ms:.0f} ms, p99 {progress.p99_ms:.0f} ms" if answered else "no answer yet"
     return (
         f"{progress.elapsed_s:.0f} s of {progress.total_s:.0f} s, {progress.phase or 'starting'}:"
-        f" {progress.users} users, {progress.rps:.1f} requests/s, {p50},"
+        f" {progress.users} users, {progress.rps:.1f} requests/s, {response},"
         f" {progress.errors} of {progress.requests} failed"
     )

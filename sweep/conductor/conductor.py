@@ -60,7 +60,7 @@ class Conductor:
         for end in ends:
             if isinstance(end, Exception):
                 raise end
-        return self._outcome()
+        return self._outcome(await self._leftovers())
 
     def stop(self) -> None:
         """Once: begin no task, cancel those that run, destroy every stack. Twice: cancel that too, and end at once."""
@@ -88,20 +88,28 @@ class Conductor:
                 sweep.stop(limit)
             sweep.show()
 
-    def _outcome(self) -> Outcome:
+    async def _leftovers(self) -> dict[str, tuple[str, ...]]:
+        """A last look at the stacks that had any, or of which it was not known."""
+        if self._stops > 1:
+            return {stack: of.leftovers for stack, of in self._sweep.state.stacks.items() if of.leftovers}
+        looked = {
+            stack: await self._sweep.leftovers(stack) for stack, of in self._sweep.state.stacks.items() if of.leftovers
+        }
+        return {stack: found for stack, found in looked.items() if found}
+
+    def _outcome(self, leftovers: dict[str, tuple[str, ...]]) -> Outcome:
         sweep = self._sweep
         state = sweep.state
         if sweep.ending is None:
             sweep.ending = Ending.all_failed if len(state.failed) == len(state.candidates) else Ending.decided
         may_be_up = {stack: self._why_up(stack) for stack in state.up if stack not in sweep.destroyed}
-        leftovers = {stack: of.leftovers for stack, of in state.stacks.items() if of.leftovers}
         return Outcome(sweep.ending, sweep.message, sweep.snapshot(), leftovers, may_be_up)
 
     def _why_up(self, stack: str) -> str:
         last = self._sweep.state.stacks[stack].last
         if last and isinstance(last.task, Destroy) and last.result == Result.failed:
             return last.why
-        return self._sweep.given_up.get(stack) or "the sweep was interrupted before it was destroyed"
+        return self._sweep.doing[stack].given_up or "the sweep was interrupted before it was destroyed"
 
 
 def expectations(settings: SweepSettings, fleet: Fleet) -> dict[str, Expected]:

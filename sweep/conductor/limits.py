@@ -12,6 +12,8 @@ from sweep.settings import SweepSettings
 from sweep.tasks import Destroy, Measure, Task
 
 _HOUR_S = 3600
+# Destroying cannot be cut off, so its price is reserved for longer than it usually takes.
+_DESTROYING_RESERVE = 1.5
 
 
 def task_s(task: Task, expected: Expected, *, makes_stack: bool) -> float:
@@ -44,9 +46,9 @@ class Limits:
 
     def reached(self, state: SweepState, at_s: float, active_s: float) -> Ending | None:
         """The limit that would be exceeded if destroying everything began any later."""
-        destroying_s = [self.expected[stack].destroy_s for stack in state.up]
-        usd = self.spent_usd(state, at_s) + sum(self._usd(stack, self.expected[stack].destroy_s) for stack in state.up)
-        return self._exceeded(usd, active_s + max(destroying_s, default=0.0))
+        destroying_s = {stack: self._destroying_s(stack) for stack in state.up}
+        usd = self.spent_usd(state, at_s) + sum(self._usd(stack, seconds) for stack, seconds in destroying_s.items())
+        return self._exceeded(usd, active_s + max(destroying_s.values(), default=0.0))
 
     def forbids(self, state: SweepState, task: Measure, at_s: float, active_s: float) -> Ending | None:
         """The limit that the sweep would exceed with one more task, then destroying everything."""
@@ -55,11 +57,14 @@ class Limits:
             running_s = sum(
                 left_s(state, record, self.expected[stack], at_s) for record in state.stacks[stack].open_tasks.values()
             )
-            usd += self._usd(stack, running_s + self.expected[stack].destroy_s)
+            usd += self._usd(stack, running_s + self._destroying_s(stack))
         of_task, is_down = self.expected[task.stack], task.stack not in state.up
         one_more_s = task_s(task, of_task, makes_stack=is_down)
-        usd += self._usd(task.stack, one_more_s + (of_task.destroy_s if is_down else 0.0))
-        return self._exceeded(usd, active_s + one_more_s + of_task.destroy_s)
+        usd += self._usd(task.stack, one_more_s + (self._destroying_s(task.stack) if is_down else 0.0))
+        return self._exceeded(usd, active_s + one_more_s + self._destroying_s(task.stack))
+
+    def _destroying_s(self, stack: str) -> float:
+        return _DESTROYING_RESERVE * self.expected[stack].destroy_s
 
     def _usd(self, stack: str, seconds: float) -> float:
         return (self.expected[stack].billed_usd_hourly or 0.0) * seconds / _HOUR_S

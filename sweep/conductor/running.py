@@ -10,7 +10,7 @@ from sweep.conductor.limits import Limits
 from sweep.conductor.snapshot import Ending, Observer, Snapshot
 from sweep.conductor.state import SweepState
 from sweep.conductor.views import Doing, Views
-from sweep.fleet import Expected, Fleet
+from sweep.fleet import Expected, Fleet, FleetError
 from sweep.journal.journal import Journal
 from sweep.journal.records import Record, Result
 from sweep.strategy import Strategy
@@ -22,8 +22,7 @@ _Found = TypeVar("_Found")
 class Running:
     """What the coroutines of all stacks share. `ending` is None as long as tasks are begun.
 
-    `given_up` are stacks that get no more runs in this process, and why. `destroyed` are those of which the journal
-    could not record that they are.
+    `destroyed` are stacks that are destroyed, while the journal does not say so yet, or cannot.
     """
 
     def __init__(
@@ -38,11 +37,10 @@ class Running:
         self.settings = journal.settings
         self.state = SweepState.of(self.settings.candidates, journal.records)
         usd_hourly = {stack: of.usd_hourly for stack, of in expected.items() if of.usd_hourly is not None}
-        self.decisions = Decisions(strategy, self.settings.candidates, usd_hourly)
+        self.decisions = Decisions(strategy, usd_hourly)
         self.limits = Limits(self.settings, expected)
         self._views = Views(journal.sweep_id, self.decisions, self.limits)
         self.doing = {stack: Doing() for stack in self.state.stacks}
-        self.given_up: dict[str, str] = {}
         self.destroyed: set[str] = set()
         self.ending: Ending | None = None
         self.message, self.journal_is_lost = "", False
@@ -53,9 +51,7 @@ class Running:
     @property
     def is_over(self) -> bool:
         """Whether no stack will get a run any more. While one is made, its failure may still change a decision."""
-        return self.ending is not None or (
-            not self._measuring and all(self.decisions.is_decided(self.state, load) for load in self.decisions.keys)
-        )
+        return self.ending is not None or (not self._measuring and self.decisions.all_decided(self.state))
 
     @property
     def is_measuring(self) -> bool:
@@ -67,6 +63,13 @@ class Running:
     def show(self) -> None:
         if self._observe:
             self._observe(self.snapshot())
+
+    async def leftovers(self, stack: str) -> tuple[str, ...]:
+        """What a stack that is destroyed has left, or that this is not known."""
+        try:
+            return tuple(await self.fleet.leftovers(stack))
+        except FleetError as error:
+            return (f"not known, since looking for leftovers failed: {error}",)
 
     def begin(self, task: Task) -> Record:
         """Record the beginning of a task; raises JournalError."""
@@ -83,7 +86,7 @@ class Running:
         """Record a finished run; raises JournalError."""
         task = record.task
         assert isinstance(task, Measure)
-        if observation(task.block, task.length, measured, 1.0):
+        if observation(record.number, task.block, task.length, measured, 1.0):
             self._apply(self.journal.end(record.number, Result.measured, measured))
         else:
             self.end(

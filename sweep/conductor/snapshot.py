@@ -62,8 +62,9 @@ class StackView:
 
 @dataclass(frozen=True)
 class CandidateView:
-    """A candidate now. `usd_per_million` is the geometric mean of its `runs` finished runs; None without one.
+    """A candidate now.
 
+    `usd_per_million` is the geometric mean of its `runs` finished runs, weighted by their precision; None without one.
     `behind` is how much dearer than the leader it is, as a share (0.07 for 7 %); None without runs, 0 for the leader.
     `at_least`: its figures are lower bounds of the cost, since no rate that was tried kept the objective.
     """

@@ -43,7 +43,7 @@ class StackLoop:
 
     def _next(self) -> Step | None:
         sweep, at_s = self._sweep, self._sweep.journal.at_s
-        if sweep.ending or self._stack in sweep.given_up:
+        if sweep.ending or self._doing.given_up:
             return last_step(sweep.state, self._stack, at_s)
         step = next_step(sweep.state, sweep.decisions, sweep.settings, self._stack, at_s)
         if isinstance(step, Measure) and (
@@ -78,7 +78,7 @@ class StackLoop:
         except FleetError as error:
             self._looks_failed += 1
             if self._looks_failed >= ATTEMPTS:
-                sweep.given_up[self._stack] = f"cannot tell whether a run that was cut off has finished: {error}"
+                self._doing.given_up = f"cannot tell whether a run that was cut off has finished: {error}"
             else:
                 await sweep.rest(PAUSES_S[self._looks_failed - 1])
             return
@@ -113,14 +113,8 @@ class StackLoop:
             return
         # Should the journal fail now, the stack is destroyed all the same.
         sweep.destroyed.add(self._stack)
-        sweep.end(record, Result.destroyed, leftovers=await self._leftovers())
+        sweep.end(record, Result.destroyed, leftovers=await sweep.leftovers(self._stack))
         sweep.destroyed.discard(self._stack)
-
-    async def _leftovers(self) -> tuple[str, ...]:
-        try:
-            return tuple(await self._sweep.fleet.leftovers(self._stack))
-        except FleetError as error:
-            return (f"not known, since looking for leftovers failed: {error}",)
 
     async def _destroy_unrecorded(self) -> None:
         """Destroy the stack without the journal, which cannot be written; a sweep that is resumed does it again."""
@@ -132,7 +126,7 @@ class StackLoop:
             try:
                 await sweep.fleet.destroy(self._stack, self._report)
             except FleetError as error:
-                sweep.given_up[self._stack] = str(error)
+                self._doing.given_up = str(error)
                 await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
             else:
                 sweep.destroyed.add(self._stack)

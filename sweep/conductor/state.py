@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from stacks.load_profiles import CapacitySearch
 from sweep.candidates import Candidate
 from sweep.journal.records import Record, Result
 from sweep.tasks import Destroy, Length, Measure, Measured
@@ -48,15 +47,21 @@ class SweepState:
     def __init__(self, candidates: Sequence[Candidate]) -> None:
         self.candidates = {candidate.key: candidate for candidate in candidates}
         self.stacks = {candidate.stack: StackRecord() for candidate in candidates}
-        self.of_stack: dict[str, dict[CapacitySearch, list[str]]] = {stack: {} for stack in self.stacks}
+        # Objectives are known by their place in `loads`; `of_objective` and `of_stack` are keys of candidates.
+        self.loads = list(dict.fromkeys(candidate.load for candidate in candidates))
+        self.objective = {key: self.loads.index(candidate.load) for key, candidate in self.candidates.items()}
+        self.of_objective: list[list[str]] = [[] for _ in self.loads]
+        self.of_stack: dict[str, list[str]] = {stack: [] for stack in self.stacks}
         for key, candidate in self.candidates.items():
-            self.of_stack[candidate.stack].setdefault(candidate.load, []).append(key)
+            self.of_objective[self.objective[key]].append(key)
+            self.of_stack[candidate.stack].append(key)
         self.measured: dict[str, dict[int, Measured]] = {key: {} for key in self.candidates}
         self.lengths: dict[tuple[str, int], Length] = {}
+        self.ends: dict[tuple[str, int], int] = {}
         self.failures: Counter[tuple[str, int]] = Counter()
         self.failed: dict[str, str] = {}
         # How often what the decision on an objective rests on has changed.
-        self.versions: Counter[CapacitySearch] = Counter()
+        self.versions = [0 for _ in self.loads]
         # How often a stack that was of use has been destroyed, so that there may be quota again.
         self.freed = 0
 
@@ -116,8 +121,9 @@ class SweepState:
         key = task.candidate.key
         if record.measured:
             self.measured[key][task.block] = record.measured
-            self.lengths[key, task.block] = task.length
-            self.versions[task.candidate.load] += 1
+            assert record.end_number is not None
+            self.lengths[key, task.block], self.ends[key, task.block] = task.length, record.end_number
+            self.versions[self.objective[key]] += 1
             stack.is_used, stack.failed_in_a_row = True, 0
             stack.waits_for_quota, stack.refused_in_a_row = False, 0
         elif record.result == Result.no_quota:
@@ -135,10 +141,9 @@ class SweepState:
 
     def _fail_stack(self, stack: str, why: str) -> None:
         self.stacks[stack].failed = why
-        for keys in self.of_stack[stack].values():
-            for key in keys:
-                self._fail(key, f"its stack failed: {why}")
+        for key in self.of_stack[stack]:
+            self._fail(key, f"its stack failed: {why}")
 
     def _fail(self, key: str, why: str) -> None:
         self.failed.setdefault(key, why)
-        self.versions[self.candidates[key].load] += 1
+        self.versions[self.objective[key]] += 1

@@ -47,7 +47,7 @@ def next_step(state: SweepState, decisions: Decisions, settings: SweepSettings, 
         return Look(next(iter(record.open_tasks.values())))
     if not needing or (record.waits_for_quota and record.up_since_s is not None):
         return last_step(state, stack, at_s)
-    if record.up_since_s is None and (wait := _place(state, settings, stack)):
+    if record.up_since_s is None and (wait := _place(state, decisions, settings, stack)):
         return wait
     pause = _pause(record, record.failed_in_a_row, at_s)
     return pause or _measure(state, decisions, settings, stack, needing)
@@ -61,16 +61,16 @@ def last_step(state: SweepState, stack: str, at_s: float) -> Pause | Destroy | N
     return _pause(record, record.destroys_failed, at_s) or Destroy(stack)
 
 
-def _place(state: SweepState, settings: SweepSettings, stack: str) -> Wait | None:
+def _place(state: SweepState, decisions: Decisions, settings: SweepSettings, stack: str) -> Wait | None:
     """What keeps a stack from being made: too many are up, or there was no quota and nothing was freed since."""
-    record = state.stacks[stack]
-    up = [name for name in state.up if state.stacks[name].destroys_failed < DESTROY_ATTEMPTS]
-    if len(up) >= settings.parallel:
-        return Wait(f"waits for a place: {len(up)} stacks are up, and --parallel is {settings.parallel}")
-    if not record.waits_for_quota:
+    record, up = state.stacks[stack], state.up
+    places = sum(state.stacks[name].destroys_failed < DESTROY_ATTEMPTS for name in up)
+    if places >= settings.parallel:
+        return Wait(f"waits for a place: {places} stacks are up, and --parallel is {settings.parallel}")
+    if not record.waits_for_quota or state.freed > record.freed_before:
         return None
-    waiting = [name for name, of in state.stacks.items() if of.waits_for_quota]
-    if state.freed > record.freed_before or (not up and waiting[0] == stack):
+    waiting = [name for name, of in state.stacks.items() if of.waits_for_quota and decisions.needing(state, name)]
+    if not up and waiting[0] == stack:
         return None
     return Wait("waits for quota until another stack is destroyed")
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stacks.load_profiles import CapacitySearch
+from analysis.statistics.deployments import PRIOR_SD
 from sweep.conductor.decisions import Decisions
 from sweep.conductor.limits import Limits, left_s, task_s
 from sweep.conductor.snapshot import CandidateView, Ending, ObjectiveView, Place, Snapshot, StackState, StackView
@@ -16,10 +16,14 @@ from sweep.tasks import Destroy, Measure
 
 @dataclass
 class Doing:
-    """What a stack is doing in this process; `step` is None before its first step and after its last."""
+    """What a stack is doing in this process; `step` is None before its first step and after its last.
+
+    `given_up` says why it gets no more runs in this process.
+    """
 
     step: Step | None = None
     progress: Progress | None = None
+    given_up: str = ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Views:
         return Snapshot(
             self.sweep_id,
             tuple(self._stack(state, stack, doing[stack], at_s) for stack in state.stacks),
-            tuple(self._objective(state, load) for load in self.decisions.keys),
+            tuple(self._objective(state, objective) for objective in range(len(state.loads))),
             sum(len(runs) for runs in state.measured.values()),
             active_s / 3600,
             self.limits.spent_usd(state, at_s),
@@ -50,21 +54,21 @@ class Views:
 
     def _stack(self, state: SweepState, stack: str, doing: Doing, at_s: float) -> StackView:
         record, expected = state.stacks[stack], self.limits.expected[stack]
-        running = next(reversed(record.open_tasks.values()), None)
+        running = next(reversed(record.open_tasks.values()), None) if doing.step else None
         return StackView(
             stack,
-            _stack_state(record, doing.step),
+            _stack_state(record, doing),
             running.task if running else None,
             doing.progress,
             at_s - running.begun_at_s if running else 0,
             left_s(state, running, expected, at_s) if running else None,
             None if expected.billed_usd_hourly is None else self.limits.stack_usd(state, stack, at_s),
-            _why(record, doing.step),
+            _why(record, doing),
         )
 
-    def _objective(self, state: SweepState, load: CapacitySearch) -> ObjectiveView:
-        decision = self.decisions.decision(state, load)
-        costs = {key: self._log_cost(state, key) for key in self.decisions.keys[load]}
+    def _objective(self, state: SweepState, objective: int) -> ObjectiveView:
+        decision = self.decisions.decision(state, objective)
+        costs = {key: self._log_cost(state, key) for key in state.of_objective[objective]}
         of_leader = costs.get(decision.leader) if decision.leader else None
         views = {key: self._candidate(state, key, costs[key], of_leader) for key in costs}
         others = [
@@ -73,26 +77,25 @@ class Views:
             if key != decision.leader and view.place != Place.failed and not view.at_least and view.behind is not None
         ]
         return ObjectiveView(
-            load,
+            state.loads[objective],
             tuple(views.values()),
             views.get(decision.leader) if decision.leader else None,
             min(others, default=None),
             decision.claim,
-            self.decisions.is_decided(state, load),
+            self.decisions.is_decided(state, objective),
         )
 
     def _log_cost(self, state: SweepState, key: str) -> float | None:
-        """The mean, each run with the weight of its information; of bounds, the highest."""
+        """The mean, each run with the weight that strategies give it; of bounds, the highest."""
         runs = self.decisions.observed(state, key)
         if values := [run for run in runs if not run.is_bound]:
-            # A run whose own error is tiny still differs from another by its deployment, by 3 % say.
-            weights = [1 / (run.log_error**2 + 0.03**2) for run in values]
+            weights = [1 / (run.log_error**2 + PRIOR_SD**2) for run in values]
             return sum(w * run.log_cost for w, run in zip(weights, values, strict=True)) / sum(weights)
         return max((run.log_cost for run in runs), default=None)
 
     def _candidate(self, state: SweepState, key: str, cost: float | None, of_leader: float | None) -> CandidateView:
         candidate = state.candidates[key]
-        decision, runs = self.decisions.decision(state, candidate.load), self.decisions.observed(state, key)
+        decision, runs = self.decisions.decision(state, state.objective[key]), self.decisions.observed(state, key)
         failed = state.failed.get(key)
         return CandidateView(
             candidate,
@@ -115,9 +118,8 @@ class Views:
         is_up = record.up_since_s is not None
         if not ending:
             for key, first in self.decisions.needing(state, stack).items():
-                candidate = state.candidates[key]
-                for block in range(first, self.decisions.most_blocks(candidate.load) + 1):
-                    task = Measure(candidate, block, self.decisions.length(block))
+                for block in range(first, self.decisions.most_blocks(state, state.objective[key]) + 1):
+                    task = Measure(state.candidates[key], block, self.decisions.length(block))
                     seconds += task_s(task, expected, makes_stack=not is_up)
                     is_up = True
             running = [task.task for task in record.open_tasks.values()]
@@ -133,21 +135,21 @@ _STATES = {
 }
 
 
-def _stack_state(record: StackRecord, step: Step | None) -> StackState:
-    if isinstance(step, Measure):
+def _stack_state(record: StackRecord, doing: Doing) -> StackState:
+    if isinstance(doing.step, Measure):
         return StackState.measuring if record.is_used else StackState.creating
-    if step:
-        return _STATES[type(step)]
+    if doing.step:
+        return _STATES[type(doing.step)]
     if record.up_since_s is not None:
         return StackState.left
-    if record.failed:
+    if record.failed or doing.given_up:
         return StackState.failed
     return StackState.destroyed if record.last else StackState.waiting
 
 
-def _why(record: StackRecord, step: Step | None) -> str:
-    if isinstance(step, Wait | Pause):
-        return step.why
-    if record.failed:
-        return record.failed
-    return record.last.why if step is None and record.last else ""
+def _why(record: StackRecord, doing: Doing) -> str:
+    if isinstance(doing.step, Wait | Pause):
+        return doing.step.why
+    if record.failed or doing.given_up:
+        return record.failed or doing.given_up
+    return record.last.why if doing.step is None and record.last else ""

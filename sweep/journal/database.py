@@ -143,6 +143,7 @@ class Database:
         """A simulated sweep has nothing to lose in a power cut, and its tasks take no time."""
         if settings.simulated:
             self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute("PRAGMA journal_mode = MEMORY")
 
 
 def _damaged(path: Path, why: str) -> JournalError:

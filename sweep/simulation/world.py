@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sweep.lengths import LOG_SD
 from sweep.tasks import Length
 
 
@@ -32,7 +33,7 @@ class Spread:
     deployments: float = 0.03
     durations: float = 0.2
     runs: Mapping[Length, RunKind] = field(
-        default_factory=lambda: {Length.short: RunKind(0.08), Length.full: RunKind(0.025)}
+        default_factory=lambda: {length: RunKind(log_sd) for length, log_sd in LOG_SD.items()}
     )
 
 

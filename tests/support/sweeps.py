@@ -2,14 +2,22 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from stacks.load_profiles import PROFILES, CapacitySearch
 from stacks.serving_variant import ServingSettings
 from sweep.candidates import Candidate
+from sweep.conductor.conductor import Conductor
+from sweep.conductor.snapshot import Outcome, Snapshot
+from sweep.fleet import Fleet
+from sweep.journal.clock import Clock
+from sweep.journal.journal import Journal
+from sweep.journal.records import Record
 from sweep.settings import SweepSettings
+from sweep.simulation.event_loop import VirtualTimeLoop
 from sweep.simulation.world import SimulatedStack, World
-from sweep.strategy import Decision, Observation, Standing
-from sweep.tasks import Length
+from sweep.strategy import Decision, Observation, Standing, Strategy
+from sweep.tasks import Length, Measure
 
 LOAD = PROFILES["capacity"]
 
@@ -71,3 +79,42 @@ class Blocks:
 
     def most_blocks(self, candidates: int) -> int:  # noqa: ARG002 - the same for any number
         return self._blocks
+
+
+class Rehearsal:
+    """One sweep in `folder`, in simulated time; `sweep` runs it, and again to resume it."""
+
+    def __init__(self, folder: Path, settings: SweepSettings, fleet: Fleet, strategy: Strategy | None = None) -> None:
+        self.folder, self.settings, self.fleet = folder, settings, fleet
+        self.strategy = strategy or Blocks()
+        self.snapshots: list[Snapshot] = []
+        self._now_s = 0.0
+
+    def sweep(self, *, stop_s: Sequence[float] = ()) -> Outcome:
+        """Run it to its end; `stop_s` is when it is interrupted, in s after this beginning."""
+        loop = VirtualTimeLoop(self._now_s)
+        clock = Clock(loop.time, loop.time)
+        if self.folder.exists():
+            journal = Journal.open(self.folder, clock)
+        else:
+            journal = Journal.create(self.folder, self.settings, clock)
+        try:
+            conductor = Conductor(journal, self.fleet, self.strategy, self.snapshots.append, heartbeat_s=60)
+            for seconds in stop_s:
+                loop.call_later(seconds, conductor.stop)
+            return loop.run_until_complete(conductor.run())
+        finally:
+            self._now_s = loop.time()
+            journal.close()
+            loop.close()
+
+    @property
+    def records(self) -> Sequence[Record]:
+        journal = Journal.open(self.folder)
+        journal.close()
+        return journal.records
+
+    @property
+    def measured(self) -> list[Measure]:
+        """The tasks whose run is recorded, in their order."""
+        return [record.task for record in self.records if record.measured and isinstance(record.task, Measure)]

@@ -320,7 +320,7 @@ def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_repl
     [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, load_plan(CLOSED.model_dump()))
     assert reason == (
         "only 1 of 2 replicas answered (a), so the cost per prediction includes replicas that did nothing; use more"
-        " users"
+        " users or a higher rate"
     )
 
 

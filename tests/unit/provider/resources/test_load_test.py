@@ -127,8 +127,9 @@ def shown_in(total_s: int) -> list[str]:
     report = progress_reporter(Operation(logged.append, shown.append))
     for second in range(total_s):
         phase = "warmup" if second < 5 else "ramp" if second < 10 else "hold"
-        p50_ms = None if second < 2 else 20.0
-        report(Progress(second, total_s, phase, users=4, requests=second, errors=0, rps=1.5, p50_ms=p50_ms))
+        p50_ms, p99_ms = (None, None) if second < 2 else (20.0, 45.0)
+        progress = Progress(second, total_s, phase, 4, requests=second, errors=0, rps=1.5, p50_ms=p50_ms, p99_ms=p99_ms)
+        report(progress)
     assert logged == []
     return shown
 

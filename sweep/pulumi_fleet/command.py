@@ -1,0 +1,154 @@
+"""Runs Pulumi's command line in a session of its own: Ctrl-C reaches the sweep alone, which then decides what ends.
+
+What an update prints and its events go to files, not to pipes: it goes on where the sweep is killed.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pulumi.automation import CommandResult, OnOutput, PulumiCommand
+from pulumi.automation.errors import create_command_error
+
+from provider.local.server_process import ProcessIdentity
+from sweep.fleet import LastingError
+from sweep.pulumi_fleet.record import TaskRecord
+
+# What changes resources, and takes long.
+_UPDATES = {"up", "destroy", "refresh"}
+_POLL_S = 0.2
+# After a SIGINT an update saves what it measured, deletes its Job, and waits for what the cloud is doing.
+INTERRUPT_GRACE_S = 120.0
+_KILL_GRACE_S = 10.0
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+
+
+class NotBegunError(Exception):
+    """The command was interrupted before it began."""
+
+
+class StackCommand(PulumiCommand):
+    """Pulumi for one task of a stack. An update is in the task's record while it runs, and can be interrupted.
+
+    `log` gets what updates print, after what it has. `on_event` gets the engine's events, from another thread.
+    """
+
+    def __init__(self, environment: Mapping[str, str], log: Path, record_path: Path, on_event: OnEvent) -> None:
+        """Find Pulumi; raises LastingError where it is missing. The parent's search would run it for its version."""
+        found = shutil.which("pulumi", path=environment.get("PATH"))
+        if found is None:
+            raise LastingError("Pulumi is not on PATH, so no stack can be made; run `make setup`")
+        self.command, self.version = found, None
+        self._log, self._record_path, self._on_event = log, record_path, on_event
+        self._lock = threading.Lock()
+        self._running: subprocess.Popen[bytes] | None = None
+        self._is_interrupted = False
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: OnOutput | None = None,  # noqa: ARG002 - of the parent
+        on_error: OnOutput | None = None,  # noqa: ARG002
+    ) -> CommandResult:
+        """Run a command to its end; raises CommandError. `on_output` and `on_error` get nothing: `log` has it all."""
+        command = [self.command, "--non-interactive", *args]
+        environment = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
+        if args[0] in _UPDATES:
+            result = self._update(command, cwd, environment)
+        else:
+            # What it prints may have secrets, so no file gets it.
+            done = subprocess.run(
+                command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                start_new_session=True, check=False,
+            )  # fmt: skip
+            result = CommandResult(done.stdout, done.stderr, done.returncode)
+        if result.code:
+            raise create_command_error(result)
+        return result
+
+    def interrupt(self) -> None:
+        """End the update that runs, and begin no other: SIGINT once, SIGKILL where it has not ended after two minutes.
+
+        Called a second time, from another thread, it kills the update at once.
+        """
+        with self._lock:
+            again, self._is_interrupted = self._is_interrupted, True
+            running = self._running
+        process = running and ProcessIdentity.of(running.pid)
+        if process:
+            end(process, 0 if again else INTERRUPT_GRACE_S)
+
+    def _update(self, command: list[str], cwd: str, environment: Mapping[str, str]) -> CommandResult:
+        events = self._log.with_suffix(".events")
+        events.unlink(missing_ok=True)
+        events.touch(mode=0o600)
+        with self._log.open("ab") as log:
+            begun_at = log.tell()
+            with self._lock:
+                if self._is_interrupted:
+                    raise NotBegunError
+                process = self._running = subprocess.Popen(
+                    [*command, "--event-log", str(events)],
+                    cwd=cwd,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+        self._note_process(ProcessIdentity.of(process.pid))
+        try:
+            self._follow(process, events)
+        finally:
+            self._note_process(None)
+        with self._log.open("rb") as log:
+            log.seek(begun_at)
+            printed = log.read().decode(errors="replace")
+        # The Automation API tells errors apart by what is on standard error, which goes to the same file.
+        return CommandResult(printed, printed, process.returncode)
+
+    def _follow(self, process: "subprocess.Popen[bytes]", events: Path) -> None:
+        """Pass on events until the process has ended."""
+        partial = ""
+        with events.open(encoding="utf-8") as lines:
+            while True:
+                has_ended = process.poll() is not None
+                for line in lines:
+                    partial += line
+                    if partial.endswith("\n"):
+                        self._on_event(json.loads(partial))
+                        partial = ""
+                if has_ended:
+                    return
+                time.sleep(_POLL_S)
+
+    def _note_process(self, process: ProcessIdentity | None) -> None:
+        record = TaskRecord.read(self._record_path)
+        assert record is not None, "a task is recorded before it is begun"
+        replace(record, process=process).write(self._record_path)
+
+
+def end(process: ProcessIdentity, grace_s: float = INTERRUPT_GRACE_S) -> None:
+    """End a Pulumi process: SIGINT, and SIGKILL where it has not ended within `grace_s`; returns when it has ended.
+
+    The plugins of a killed one notice that it is gone, and end what they started.
+    """
+    for number, wait_s in ((signal.SIGINT, grace_s), (signal.SIGKILL, _KILL_GRACE_S)):
+        if not wait_s:
+            continue
+        deadline = time.monotonic() + wait_s
+        if process.alive:
+            os.kill(process.pid, number)
+        while process.alive and time.monotonic() < deadline:
+            time.sleep(_POLL_S)

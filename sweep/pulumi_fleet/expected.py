@@ -1,0 +1,45 @@
+"""What is known of a stack before it is made: its prices, and how long it takes to create, update and destroy."""
+
+from dataclasses import dataclass
+
+from analysis.pricing.stack_cost import kept_cost, load_cost
+from stacks.explain import SettingsError
+from stacks.files import load_settings
+from sweep.fleet import Expected, LastingError
+
+
+@dataclass(frozen=True)
+class _Times:
+    create_s: float
+    update_s: float
+    destroy_s: float
+
+
+# `local`: measured with two cores, ResNet50 and the embedded server (docs/adr/0059); the first export takes as long
+# again. `kubernetes`: the pod loads its image and the model, within the ten minutes of docs/serving-in-a-cluster.md.
+# `gke`: the estimates of docs/gke-quick-start.md, 20 minutes to create and as many to destroy; to update, the pods are
+# replaced one after the other, each with its termination grace and start.
+_TIMES = {
+    "local": _Times(create_s=40, update_s=20, destroy_s=10),
+    "kubernetes": _Times(create_s=120, update_s=90, destroy_s=60),
+    "gke": _Times(create_s=1200, update_s=120, destroy_s=1200),
+}
+
+
+def expected_of(stack: str) -> Expected:
+    """Known from the stack's file and the dated prices of the checkout; raises LastingError for a wrong file.
+
+    On `local` and `kubernetes` nothing is billed by the stack: the machines are there already.
+    """
+    try:
+        settings = load_settings(stack)
+    except SettingsError as error:
+        raise LastingError(f"the file of the stack {stack} is wrong, so nothing was made: {error}") from None
+    times = _TIMES[settings.platform]
+    serving = kept_cost(settings.platform, settings.node_shape(stack), settings.region)
+    billed: float | None = 0.0
+    if settings.platform == "gke":
+        test = load_cost(settings.gke.load_shape, settings.region)
+        known = serving.hourly is not None and test.hourly is not None
+        billed = (serving.hourly or 0) + (test.hourly or 0) if known else None
+    return Expected(serving.hourly, billed, times.create_s, times.update_s, times.destroy_s)

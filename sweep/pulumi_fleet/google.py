@@ -1,0 +1,62 @@
+"""What a stack has in Google Cloud that its state does not know, through the janitor's parts."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from google_cloud.access import NoCredentialsError, access_of
+from google_cloud.interrupted_update import interrupted_names
+from google_cloud.inventory import inventory
+from google_cloud.leftovers import Why, leftovers
+from google_cloud.removal import Remover
+from google_cloud.rest import CloudError, GoogleClient
+from stacks.files import google_keys
+from stacks.names import label_value
+from sweep.fleet import FleetError
+
+Say = Callable[[str], None]
+
+
+def interrupted_creations(state: str, stack: str) -> Mapping[str, str | None]:
+    """The Google Cloud resources that a killed update of the stack was creating, by name."""
+    return interrupted_names(state, stack)
+
+
+def remove_interrupted(stack: str, state: str, config: Mapping[str, Any], say: Say) -> list[str]:
+    """Remove what killed updates were creating; returns why each of the rest is not removed yet."""
+    interrupted = interrupted_creations(state, stack)
+    if not interrupted:
+        return []
+    with _google(stack, config) as (google, project):
+        found = leftovers(inventory(google, project, say), google.now(), interrupted)
+        of_stack = [each for each in found if each.why is Why.interrupted and each.resource.stack == label_value(stack)]
+        failures = dict(Remover(google, say).remove(of_stack))
+    return [f"{each.resource.kind.name} {each.resource.name}: {why}" for each, why in failures.items() if why]
+
+
+def left_in_google_cloud(stack: str, config: Mapping[str, Any], say: Say) -> list[str]:
+    """Every resource with the labels of the stack, each with how to remove it; raises FleetError where unknown."""
+    with _google(stack, config) as (google, project):
+        listed = inventory(google, project, say)
+        if listed.unlisted:
+            raise FleetError(
+                f"no answer from {', '.join(listed.unlisted)}, so it is not known whether something of {stack} is left"
+                f" there; `shapebench janitor --stack {stack}` lists it"
+            )
+    return [
+        f"{each.kind.name} {each.name} ({each.location}): tools/take_down {stack}, then"
+        f" shapebench janitor --stack {stack} --project {project} --yes"
+        for each in listed.resources
+        if each.stack == label_value(stack)
+    ]
+
+
+@contextmanager
+def _google(stack: str, config: Mapping[str, Any]) -> Iterator[tuple[GoogleClient, str]]:
+    access = access_of(google_keys(config))
+    if access.project is None:
+        raise FleetError(f"gcp:project is not set, so it is not known where the stack {stack} is; set it")
+    try:
+        yield GoogleClient(access), access.project
+    except (CloudError, NoCredentialsError) as error:
+        raise FleetError(f"project {access.project} gives no answer about the stack {stack}: {error}") from error

@@ -1,0 +1,197 @@
+"""The real fleet: runs and destroys stacks through Pulumi, each task in a thread that its cancellation ends."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from analysis.results.store import ResultsStore, StoreError
+from stacks.explain import SettingsError
+from stacks.files import load_config
+from stacks.settings import Settings
+from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
+from sweep.pulumi_fleet import teardown
+from sweep.pulumi_fleet.command import end
+from sweep.pulumi_fleet.expected import expected_of
+from sweep.pulumi_fleet.google import interrupted_creations
+from sweep.pulumi_fleet.record import TaskRecord
+from sweep.pulumi_fleet.results import measured, run_since
+from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
+from sweep.pulumi_fleet.stack_file import config_for, settings_in, token
+from sweep.tasks import Measure, Measured
+from tools.console import SetupError
+from tools.pins import ROOT
+from tools.pulumi_plugins import GCP, KUBERNETES
+from tools.stack import activated_environment
+
+_PLUGINS = {"local": (), "kubernetes": (KUBERNETES,), "gke": (GCP, KUBERNETES)}
+_MOST_TASKS = 64
+_POLL_S = 0.5
+
+Result = TypeVar("Result")
+
+
+class PulumiFleet:
+    """sweep.fleet.Fleet, with the program, the stack files and the backend of the checkout `root`.
+
+    `folder` is the sweep's: logs, records of tasks, and the stack files of its updates, so that the user's own stay as
+    they are. `results` is a folder or a URI. `max_hours` is the longest that the sweep may take, for the lease of a
+    stack in Google Cloud; without it, the lease is that of the stack's file.
+    """
+
+    def __init__(
+        self,
+        sweep_id: str,
+        folder: Path,
+        results: str,
+        max_hours: float | None = None,
+        *,
+        root: Path = ROOT,
+        pause_s: float = teardown.PAUSE_S,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._sweep_id, self._max_hours, self._pause_s = sweep_id, max_hours, pause_s
+        # Pulumi runs in the checkout, this process perhaps elsewhere.
+        self._results = results if "://" in results else str(Path(results).absolute())
+        self._place = Place(root, folder, activated_environment(root))
+        self._threads = ThreadPoolExecutor(_MOST_TASKS, thread_name_prefix="stack")
+
+    def expected(self, stack: str) -> Expected:
+        return expected_of(stack)
+
+    async def check(self, stacks: Collection[str]) -> None:
+        for stack in stacks:
+            await self._in_thread(lambda stack=stack: self._check(stack))  # type: ignore[misc]
+
+    async def measure(self, task: Measure, report: Report) -> Measured:
+        config, settings = self._configuration(task)
+        stack = self._stack(task.stack, report)
+        return await self._in_thread(lambda: self._measure(stack, task, config, settings), stack)
+
+    async def find(self, task: Measure) -> Measured | None:
+        record = TaskRecord.read(self._place.record(task.stack))
+        if record is None or (record.candidate, record.block) != (task.candidate.key, task.block):
+            return None
+        try:
+            while record.running:
+                await asyncio.sleep(_POLL_S)
+        except asyncio.CancelledError:
+            if process := record.running:
+                await self._in_thread(partial(end, process))
+            raise
+        return await self._in_thread(lambda: self._find(task, record))
+
+    async def destroy(self, stack: str, report: Report) -> None:
+        running = self._stack(stack, report)
+        await self._in_thread(lambda: self._destroy(running), running)
+
+    async def leftovers(self, stack: str) -> list[str]:
+        config = load_config(stack)
+        return await self._in_thread(
+            lambda: teardown.left_of(stack, settings_in(config), config, self._stack(stack).say)
+        )
+
+    def _stack(self, name: str, report: Report | None = None) -> SweepStack:
+        if report is None:
+            return SweepStack(self._place, name)
+        loop = asyncio.get_running_loop()
+
+        def report_in_loop(progress: Progress) -> None:
+            loop.call_soon_threadsafe(report, progress)
+
+        return SweepStack(self._place, name, report_in_loop)
+
+    async def _in_thread(self, work: Callable[[], Result], stack: SweepStack | None = None) -> Result:
+        """Run `work` in a thread. Where this is cancelled, interrupt the stack's update, and wait for its end."""
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        is_cancelled = False
+        while not running.done():
+            try:
+                await asyncio.wait({running})
+            except asyncio.CancelledError:
+                is_cancelled = True
+                if stack:
+                    threading.Thread(target=stack.command.interrupt, daemon=True).start()
+        if is_cancelled:
+            running.exception()
+            raise asyncio.CancelledError
+        return running.result()
+
+    def _configuration(self, task: Measure) -> tuple[dict[str, Any], Settings]:
+        rerun = token(self._sweep_id, task.block)
+        try:
+            config = config_for(task, load_config(task.stack), rerun, self._results, self._max_hours)
+            return config, settings_in(config)
+        except SettingsError as error:
+            raise LastingError(f"{task.candidate.label} cannot be measured on {task.stack}: {error}") from None
+
+    def _check(self, name: str) -> None:
+        try:
+            settings = settings_in(load_config(name))
+        except SettingsError as error:
+            raise LastingError(f"the file of the stack {name} is wrong, so nothing was made: {error}") from None
+        for plugin in _PLUGINS[settings.platform]:
+            if not plugin.find(self._place.environment):
+                raise LastingError(
+                    f"Pulumi's {plugin.name} plugin {plugin.version} is missing, so {name} cannot be made; install it:"
+                    f" {' '.join(plugin.install_command)}"
+                )
+        if settings.platform == "gke" and settings.gke.protect:
+            raise LastingError(
+                f"shapebench:gke.protect is true on {name}, so the sweep could not destroy it; set it to false"
+            )
+        state = self._stack(name).state()
+        if state and resources_in(state):
+            raise LastingError(
+                f"the stack {name} is up already, and the sweep would destroy it at its end; destroy it first"
+                f" (tools/take_down {name}), or leave it out"
+            )
+
+    def _measure(self, stack: SweepStack, task: Measure, config: dict[str, Any], settings: Settings) -> Measured:
+        load = settings.load
+        assert load.mode == "capacity"
+        try:
+            self._recover(stack, config)
+            store = ResultsStore(self._results)
+            earlier = tuple(store.run_ids(stack.name))
+            TaskRecord(task.candidate.key, task.block, earlier).write(self._place.record(stack.name))
+            stack.say(f"measuring {task.candidate.label}, block {task.block} ({task.length})")
+            stack.create()
+            return measured(store, stack.name, stack.up(config), load)
+        except (StoreError, SetupError) as error:
+            raise FleetError(str(error)) from error
+
+    def _recover(self, stack: SweepStack, config: dict[str, Any]) -> None:
+        """End what a killed sweep left running, and destroy a stack whose creation in Google Cloud was cut off."""
+        record = TaskRecord.read(self._place.record(stack.name))
+        if record is None or record.process is None:
+            return
+        if record.running:
+            end(record.process)
+        stack.unlock()
+        state = stack.state()
+        if state and interrupted_creations(state, stack.name):
+            stack.say("its creation was cut off, so it is destroyed first")
+            teardown.destroy(stack, config, self._pause_s)
+
+    def _find(self, task: Measure, record: TaskRecord) -> Measured | None:
+        _, settings = self._configuration(task)
+        try:
+            store = ResultsStore(self._results)
+            run_id = run_since(store, task.stack, record.earlier_runs, settings)
+            return measured(store, task.stack, run_id, task.candidate.load) if run_id else None
+        except StoreError as error:
+            raise FleetError(str(error)) from error
+
+    def _destroy(self, stack: SweepStack) -> None:
+        path = self._place.record(stack.name)
+        record = TaskRecord.read(path)
+        if record and record.process:
+            end(record.process)
+        replace(record or TaskRecord(None, None, ()), process=None).write(path)
+        stack.say("destroying")
+        teardown.destroy(stack, load_config(stack.name), self._pause_s)

@@ -1,0 +1,47 @@
+"""The runs of a sweep in the results store: the one that a task made, and what it says of the capacity."""
+
+from collections.abc import Collection
+
+from analysis.capacity.evidence import NoEvidence, evidence_of
+from analysis.objective import Objective
+from analysis.results.columns import read_columns
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
+from stacks.load_profiles import CapacitySearch
+from stacks.serving_variant import ServingVariant
+from stacks.settings import Settings
+from sweep.fleet import FleetError
+from sweep.tasks import Measured
+
+
+def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch) -> Measured:
+    """What a run says for the objective of `load`; raises FleetError where it says nothing."""
+    manifest = store.run(stack, run_id)
+    if not isinstance(manifest, Manifest):
+        why = f"{manifest.path} {manifest.why}" if manifest else "it has no manifest there"
+        raise FleetError(f"run {run_id} of {stack} cannot be read from the results store {store.uri}: {why}")
+    if manifest.validity.verdict == "invalid":
+        raise FleetError(f"run {run_id} is not valid: {'; '.join(manifest.validity.reasons)}")
+    objective = Objective(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio)
+    found = evidence_of(manifest, read_columns(store, manifest), objective)
+    if isinstance(found, NoEvidence):
+        raise FleetError(f"run {run_id} says nothing of the capacity: {found.reason}")
+    return Measured(run_id, found.value_rps, found.low_rps, found.high_rps)
+
+
+def run_since(store: ResultsStore, stack: str, earlier: Collection[str], settings: Settings) -> str | None:
+    """The newest valid run of these settings that is not one of `earlier`; None where there is none.
+
+    No times are compared: the clock may have been set since the run began.
+    """
+    for run_id in reversed(store.run_ids(stack)):
+        manifest = None if run_id in earlier else store.run(stack, run_id)
+        if isinstance(manifest, Manifest) and manifest.validity.verdict == "valid" and _is_of(manifest, settings):
+            return run_id
+    return None
+
+
+def _is_of(manifest: Manifest, settings: Settings) -> bool:
+    wanted = settings.variant
+    served = ServingVariant.model_validate(manifest.serving.model_dump(include=set(ServingVariant.model_fields)))
+    return manifest.load == settings.load and served == ServingVariant.model_validate(wanted.model_dump())

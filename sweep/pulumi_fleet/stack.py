@@ -1,0 +1,132 @@
+"""One stack of a sweep through the Automation API: its state, an update, its destruction. Blocking, in one thread."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pulumi.automation import CommandError, LocalWorkspace, Stack, StackNotFoundError
+
+from sweep.fleet import FleetError, Progress, Report
+from sweep.pulumi_fleet.command import StackCommand
+from sweep.pulumi_fleet.events import error_of, progress_of
+from sweep.pulumi_fleet.failures import failure_of
+from sweep.pulumi_fleet.stack_file import write_stack_file
+from tools.stack import create_stack
+
+# Creating a stack rewrites stack files for a moment.
+_CREATING = threading.Lock()
+_ROOT_TYPE = "pulumi:pulumi:Stack"
+
+
+class _Workspace(LocalWorkspace):
+    """The checkout. Every command names its stack, so the one that the user has selected stays selected."""
+
+    def select_stack(self, stack_name: str) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the program is, and where the sweep has its files; `environment` is that of `tools/env.sh`."""
+
+    root: Path
+    folder: Path
+    environment: Mapping[str, str]
+
+    def log(self, stack: str) -> Path:
+        return self.folder / f"{stack}.log"
+
+    def record(self, stack: str) -> Path:
+        return self.folder / f"{stack}.task.json"
+
+    def stack_file(self, stack: str) -> Path:
+        return self.folder / f"Pulumi.{stack}.yaml"
+
+
+class SweepStack:
+    """A stack during one task. Where an update fails, raises FleetError with the reasons that the engine gave."""
+
+    def __init__(self, place: Place, name: str, report: Report = lambda _: None) -> None:
+        self.name, self.place, self._report = name, place, report
+        self.command = StackCommand(place.environment, place.log(name), place.record(name), self._on_event)
+        workspace = _Workspace(str(place.root), env_vars=place.environment, pulumi_command=self.command)
+        self._stack = Stack.select(name, workspace)
+        self._errors: list[str] = []
+
+    def say(self, text: str) -> None:
+        """Report what is done, and write it to the stack's log."""
+        with self.place.log(self.name).open("a", encoding="utf-8") as log:
+            log.write(f"shapebench: {text}\n")
+        self._report(Progress(text))
+
+    def create(self) -> None:
+        """Create it in the backend if it is missing."""
+        with _CREATING:
+            create_stack(self.place.root, self.name)
+
+    def state(self) -> str | None:
+        """Its state as JSON, with secrets encrypted; None where the backend has no such stack."""
+        try:
+            return self.command.run(
+                ["stack", "export", "--stack", self.name], str(self.place.root), self.place.environment
+            ).stdout
+        except StackNotFoundError:
+            return None
+        except CommandError as error:
+            raise FleetError(f"the state of the stack {self.name} cannot be read: {error}") from error
+
+    def unlock(self) -> None:
+        """Remove the lock that a killed update left. There may be none, and then Pulumi says so as an error."""
+        try:
+            self._stack.cancel()
+        except CommandError as error:
+            self.say(f"pulumi cancel: {' '.join(str(error).split())}")
+
+    def up(self, config: Mapping[str, Any]) -> str:
+        """Create or update it; returns the run that it made or, where nothing has changed since, the one it had."""
+        write_stack_file(self.place.stack_file(self.name), self.name, config)
+        self._update(lambda: self._stack.up(**self._options, show_secrets=False))
+        return str(self._stack.outputs()["runId"].value)
+
+    def forget_interrupted(self) -> None:
+        """Clear pending creations from the state, and what is gone already."""
+        self._update(lambda: self._stack.refresh(**self._options, show_secrets=False, clear_pending_creates=True))
+
+    def destroy(self) -> None:
+        self._update(lambda: self._stack.destroy(**self._options, show_secrets=False))
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        path = self.place.stack_file(self.name)
+        if not path.exists():
+            write_stack_file(path, self.name)
+        return {"config_file": str(path), "color": "never"}
+
+    def _update(self, update: Callable[[], object]) -> None:
+        self._errors.clear()
+        try:
+            update()
+        except CommandError as error:
+            raise failure_of(self._errors, str(error), str(self.place.log(self.name))) from error
+
+    def _on_event(self, event: Mapping[str, Any]) -> None:
+        if error := error_of(event):
+            self._errors.append(error)
+        elif progress := progress_of(event):
+            self._report(progress)
+
+
+def resources_in(state: str) -> list[str]:
+    """The URNs of the resources in a state, and of those that were being created, without the stack itself."""
+    deployment = json.loads(state)["deployment"]
+    pending = [each["resource"] for each in deployment.get("pending_operations") or ()]
+    resources = [*(deployment.get("resources") or ()), *pending]
+    return [each["urn"] for each in resources if each["type"] != _ROOT_TYPE]
+
+
+def has_pending_creations(state: str) -> bool:
+    pending = json.loads(state)["deployment"].get("pending_operations") or ()
+    return any(each["type"] == "creating" for each in pending)

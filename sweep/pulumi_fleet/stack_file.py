@@ -1,0 +1,60 @@
+"""The configuration of one update: the stack's own file with the candidate of the task, in the sweep's folder."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stacks.explain import PREFIX
+from stacks.files import load_stack_file, with_defaults
+from stacks.settings import Settings, parse_settings
+from sweep.lengths import load_of
+from sweep.tasks import Measure
+
+# The bounds of shapebench:gke.expiresAfterH, and an hour to destroy.
+_LONGEST_LEASE_H, _TO_DESTROY_H = 336, 1
+
+
+def token(sweep_id: str, block: int) -> str:
+    """The `rerun` token of a block: the same for all candidates, so that they have the same arrivals."""
+    return f"{sweep_id} block {block}"
+
+
+def config_for(task: Measure, own: Mapping[str, Any], rerun: str, results: str, hours: float | None) -> dict[str, Any]:
+    """The stack's own configuration with the candidate, by full key. `hours` is the longest that the sweep may take."""
+    candidate = task.candidate
+    load = load_of(task)
+    changed: dict[str, Any] = {
+        "serving": candidate.serving.model_dump(by_alias=True, exclude_none=True),
+        "load": load.model_dump(by_alias=True) | {"freshDeployment": True},
+        "rerun": rerun,
+        "results": results,
+    }
+    platform = str(own.get(f"{PREFIX}platform"))
+    section = dict(own.get(PREFIX + platform) or {})
+    if candidate.server is not None:
+        section["server" if platform == "local" else "servingImage"] = candidate.server
+    if platform == "gke" and hours is not None:
+        section["expiresAfterH"] = min(math.ceil(hours) + _TO_DESTROY_H, _LONGEST_LEASE_H)
+    if section:
+        changed[platform] = section
+    return dict(own) | {PREFIX + key: value for key, value in changed.items()}
+
+
+def settings_in(config: Mapping[str, Any]) -> Settings:
+    """The settings in such a configuration; raises SettingsError."""
+    return parse_settings(
+        with_defaults({key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)})
+    )
+
+
+def write_stack_file(path: Path, stack: str, config: Mapping[str, Any] | None = None) -> None:
+    """Write a stack's file to `path`, with another configuration if one is given.
+
+    The other keys stay: without the salt of the stack's own file, the secrets in it could not be decrypted.
+    """
+    own = load_stack_file(stack)
+    path.touch(mode=0o600)
+    path.write_text(yaml.safe_dump(own if config is None else own | {"config": dict(config)}), encoding="utf-8")

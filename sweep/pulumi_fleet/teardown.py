@@ -1,0 +1,86 @@
+"""Destroys a stack, also one whose update was killed, and lists what is left of it. As tools/take_down does."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psutil
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from provider.local.server_process import listening_pid
+from stacks.names import STACK
+from stacks.settings import Settings
+from sweep.fleet import FleetError
+from sweep.pulumi_fleet.google import left_in_google_cloud, remove_interrupted
+from sweep.pulumi_fleet.stack import SweepStack, has_pending_creations, resources_in
+
+# GKE does not delete a cluster that it is still creating, which takes it ten minutes or so.
+ATTEMPTS, PAUSE_S = 15, 60.0
+
+
+def destroy(stack: SweepStack, google: Mapping[str, Any], pause_s: float = PAUSE_S) -> None:
+    """Destroy everything of the stack, and wait where Google Cloud is still creating a part of it.
+
+    `google` is the stack's configuration. Raises FleetError where something may be left.
+    """
+    state = stack.state()
+    if state is None:
+        return
+    stack.unlock()
+    for attempt in range(1, ATTEMPTS + 1):
+        left = remove_interrupted(stack.name, state, google, stack.say)
+        if not left and has_pending_creations(state):
+            stack.forget_interrupted()
+            state = stack.state() or state
+        if resources_in(state):
+            _destroy(stack, left)
+        if not left:
+            return
+        if attempt < ATTEMPTS:
+            stack.say(f"waiting for Google Cloud: {left[0]}")
+            time.sleep(pause_s)
+    raise FleetError(f"the stack {stack.name} is not destroyed: {'; '.join(left)}")
+
+
+def _destroy(stack: SweepStack, left: list[str]) -> None:
+    try:
+        stack.destroy()
+    except FleetError as error:
+        # What is left may use what was to be destroyed.
+        if not left:
+            raise
+        stack.say(str(error))
+
+
+def left_of(stack: str, settings: Settings, google: Mapping[str, Any], say: Callable[[str], None]) -> list[str]:
+    """What is left of a destroyed stack, each with how to remove it; raises FleetError where that is unknown."""
+    match settings.platform:
+        case "gke":
+            return left_in_google_cloud(stack, google, say)
+        case "kubernetes":
+            return _left_in_cluster(stack, settings.kubernetes.context)
+    return _left_on_this_machine(settings)
+
+
+def _left_on_this_machine(settings: Settings) -> list[str]:
+    ports = (settings.local.rest_port, settings.local.grpc_port)
+    listening = {pid: port for port in ports if (pid := listening_pid(port))}
+    return [
+        f"process {pid} ({psutil.Process(pid).name()}) listens on port {port}: kill {pid}"
+        for pid, port in listening.items()
+    ]
+
+
+def _left_in_cluster(stack: str, context: str | None) -> list[str]:
+    try:
+        with config.new_client_from_config(context=context) as api:  # type: ignore[no-untyped-call]
+            found = client.CoreV1Api(api).list_namespace(label_selector=f"{STACK}={stack}").items
+    except (ApiException, ConfigException, HTTPError, OSError) as error:
+        raise FleetError(
+            f"the cluster gives no answer, so it is not known whether something of {stack} is left there: {error}"
+        ) from error
+    names = [each.metadata.name for each in found if each.metadata]
+    return [f"namespace {name}: kubectl delete namespace {name}" for name in names]

@@ -1,0 +1,104 @@
+"""What the runs so far say of two questions: is a candidate certainly behind, and which one is the best.
+
+Both are about the zone of equivalence `within`: a candidate that may be eliminated, or be the wrong choice, is one that
+is better than all others by at least that much. Information adds up over runs of any length, 1/(variance of a run), and
+a candidate that has more runs has more of it; nothing depends on when or why the runs were made.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtrit
+
+from analysis.statistics.deployments import PRIOR_DEGREES, PRIOR_SD
+from analysis.statistics.estimate import LEVEL
+from sweep.strategy import Observation
+
+Floats = npt.NDArray[np.float64]
+
+# Of the error of 5 %: a part to eliminate what is far behind, and a part to tell the best from those near it. What is
+# left covers that the variance is estimated.
+FAR_ERROR, NEAR_ERROR = 0.01, 0.03
+# How far behind, in multiples of the zone of equivalence: after one run, and after a few.
+_FAR = np.array([3.0, 8.0])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """By candidate: the mean logarithm of its cost, and the information on it; 0 without a run.
+
+    `degrees_of_freedom` are those of the variance that scales the information.
+    """
+
+    means: Floats
+    information: Floats
+    degrees_of_freedom: float
+
+    def is_far_behind(self, leader: int, log_within: float) -> npt.NDArray[np.bool_]:
+        """Which candidates are certainly not the best by `log_within`, by comparison with the leader.
+
+        A mixture of sequential probability ratio tests (Robbins 1970; Howard et al. 2021) of "is better than the leader
+        by `log_within`", with the error divided by the other candidates.
+        """
+        joint = self._joint(leader)
+        behind = joint * (self.means - self.means[leader] + log_within)
+        slopes = _FAR[:, None] * log_within
+        tests = np.logaddexp.reduce(slopes * behind - slopes**2 * joint / 2, axis=0)
+        limit = math.log(len(_FAR) * max(self.means.size - 1, 1) / FAR_ERROR)
+        degrees = self.degrees_of_freedom
+        far: npt.NDArray[np.bool_] = tests >= degrees / 2 * math.expm1(2 * limit / degrees)
+        return far
+
+    def chances(self, racing: Sequence[int], leader: int, log_within: float) -> Floats:
+        """The probability that each that races is the best, if it is so by `log_within` and all others tie.
+
+        That is the least favourable case (Frazier 2014, Operations Research 62), with the same chance for each
+        beforehand. Student's likelihood, as the variance is estimated.
+        """
+        log_ratio = 2 * log_within * self._joint(leader)[racing] * (self.means[racing] - self.means[leader])
+        degrees = self.degrees_of_freedom
+        chances: Floats = (1 + 2 * log_ratio / degrees) ** (-degrees / 2)
+        chances /= chances.sum()
+        return chances
+
+    def most_dearer(self, racing: Sequence[int], leader: int) -> float:
+        """By how much the leader may be dearer than any other that races, as a logarithm: 95 %, for all together."""
+        others = [at for at in racing if at != leader]
+        critical = -float(stdtrit(self.degrees_of_freedom, (1 - LEVEL) / len(others)))
+        half = critical / np.sqrt(self._joint(leader)[others])
+        return float((self.means[leader] - self.means[others] + half).max())
+
+    def _joint(self, leader: int) -> Floats:
+        """The information on how much each differs from the leader."""
+        with np.errstate(divide="ignore"):
+            joint: Floats = 1 / (1 / self.information + 1 / self.information[leader])
+        return joint
+
+
+class Runs:
+    """The runs of each candidate, numbered from 0, that gave a cost.
+
+    The variance of a run is its own plus that between deployments, times one factor that is pooled over all candidates
+    from how much their runs differ. Until they tell, the spread between deployments is an assumption.
+    """
+
+    def __init__(self, candidates: int) -> None:
+        self.counts = np.zeros(candidates, dtype=np.int64)
+        self._weights, self._sums, self._squares = np.zeros((3, candidates))
+
+    def add(self, candidate: int, run: Observation) -> None:
+        weight = 1 / (PRIOR_SD**2 + run.log_error**2)
+        self.counts[candidate] += 1
+        self._weights[candidate] += weight
+        self._sums[candidate] += weight * run.log_cost
+        self._squares[candidate] += weight * run.log_cost**2
+
+    def evidence(self) -> Evidence:
+        measured = self.counts > 0
+        means = np.divide(self._sums, self._weights, out=np.zeros_like(self._sums), where=measured)
+        squares = float(np.maximum(self._squares - self._sums * means, 0).sum())
+        degrees = PRIOR_DEGREES + float(np.maximum(self.counts - 1, 0).sum())
+        return Evidence(means, self._weights * degrees / (PRIOR_DEGREES + squares), degrees)

@@ -1,0 +1,51 @@
+"""The strategy `grid`: every candidate in every block, and one decision at the end."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from analysis.statistics.best import compare_with_best
+from analysis.statistics.deployments import Observation as DeployedRun
+from analysis.statistics.deployments import fit_effects
+from sweep.strategies.single_stage import blocks_needed
+from sweep.strategies.text import at_most_more, dearer, no_rate, none_chosen
+from sweep.strategy import Decision, Observation, Standing
+from sweep.tasks import Length
+
+
+class Grid:
+    """All candidates have as many full runs; the one with the lowest mean is chosen.
+
+    Without `blocks`, as many as choose within the zone of equivalence of the best with 95 % certainty. What the runs
+    show is claimed, by multiple comparisons with the best.
+    """
+
+    def __init__(self, within: float, blocks: int | None = None) -> None:
+        self._within = within
+        self._blocks = blocks
+
+    def decide(self, observed: Mapping[str, Sequence[Observation]]) -> Decision:
+        runs = [
+            DeployedRun(key, str(run.order), run.log_cost, run.log_error)
+            for key, of_one in observed.items()
+            for run in of_one
+            if not run.is_bound
+        ]
+        means = fit_effects(runs).means if runs else {}
+        leader = min(means, key=lambda key: (means[key].log_value, key), default=None)
+        if any(len(of_one) < self.most_blocks(len(observed)) for of_one in observed.values()):
+            return Decision(dict.fromkeys(observed, Standing.racing), {}, leader, "")
+        standings = dict.fromkeys(observed, Standing.eliminated)
+        why = {key: no_rate(len(observed[key])) for key in observed if key not in means}
+        if leader is None:
+            return Decision(standings, why, None, none_chosen())
+        standings[leader] = Standing.chosen
+        for key in means.keys() - {leader}:
+            more = math.expm1(means[key].log_value - means[leader].log_value)
+            why[key] = dearer(more, len(observed[key]))
+        return Decision(standings, why, leader, at_most_more(compare_with_best(means)[leader].at_most_more))
+
+    def length(self, block: int) -> Length:  # noqa: ARG002 (blocks are alike)
+        return Length.full
+
+    def most_blocks(self, candidates: int) -> int:
+        return self._blocks or blocks_needed(candidates, self._within)

@@ -1,0 +1,116 @@
+"""The strategy `race`: eliminates candidates as soon as they are certainly not the best, and ends when one is left."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from sweep.strategies.evidence import NEAR_ERROR, Evidence, Runs
+from sweep.strategies.single_stage import blocks_needed
+from sweep.strategies.text import at_most_more, dearer, no_rate, none_chosen
+from sweep.strategy import Decision, Observation, Standing
+from sweep.tasks import Length
+
+# Where all are alike, a race ends after this multiple of the blocks that would do were their number fixed beforehand.
+_LONGEST = 2
+# A candidate is eliminated after so many runs in which no rate kept the objective, if no run gave a cost.
+_BOUNDS = 2
+
+
+class Race:
+    """With 95 % certainty the chosen candidate costs at most `within` more than the best, whenever the race ends.
+
+    It decides after each run, from the runs up to it in the order in which they ended, so what was eliminated stays so.
+    Runs of any length and of any block count, each by its information (docs/adr/0057).
+    """
+
+    def __init__(self, within: float, blocks: int | None = None) -> None:
+        self._within = within
+        self._blocks = blocks
+        # The last answer of `decide`, which it goes on from when it is asked again with one more run.
+        self._last: _Progress | None = None
+
+    def decide(self, observed: Mapping[str, Sequence[Observation]]) -> Decision:
+        pairs = ((key, run) for key, runs in observed.items() for run in runs)
+        ordered = sorted(pairs, key=lambda pair: pair[1].order)
+        last = self._last
+        if last is None or last.keys != list(observed) or last.seen != ordered[: len(last.seen)]:
+            last = _Progress(list(observed), math.log1p(self._within), self.most_blocks(len(observed)))
+        for key, run in ordered[len(last.seen) :]:
+            last.add(key, run)
+        self._last = last
+        return last.decision()
+
+    def length(self, block: int) -> Length:
+        return Length.short if block == 1 else Length.full
+
+    def most_blocks(self, candidates: int) -> int:
+        return self._blocks or _LONGEST * blocks_needed(candidates, self._within)
+
+
+class _Progress:
+    """A race after the runs `seen`: who leads, who is eliminated and why, and the claim once one is chosen."""
+
+    def __init__(self, keys: list[str], log_within: float, most_blocks: int) -> None:
+        self.keys = keys
+        self.seen: list[tuple[str, Observation]] = []
+        self._at = {key: at for at, key in enumerate(keys)}
+        self._log_within = log_within
+        self._most_blocks = most_blocks
+        self._costs = Runs(len(keys))
+        self._runs = [0] * len(keys)
+        self._why: dict[int, str] = {}
+        self._leader: int | None = None
+        self._claim = ""
+        # Each that is eliminated as unlikely takes its chance of being the best from the error; half of it at most.
+        self._error_left = NEAR_ERROR
+
+    def add(self, key: str, run: Observation) -> None:
+        at = self._at[key]
+        self.seen.append((key, run))
+        self._runs[at] += 1
+        if not run.is_bound:
+            self._costs.add(at, run)
+        if self._claim:
+            return
+        if not self._costs.counts[at] and self._runs[at] >= min(_BOUNDS, self._most_blocks):
+            self._why.setdefault(at, no_rate(self._runs[at]))
+        evidence = self._costs.evidence()
+        measured = [at for at in self._racing() if self._costs.counts[at]]
+        self._leader = min(measured, key=lambda at: (evidence.means[at], self.keys[at]), default=None)
+        if self._leader is not None:
+            self._judge(evidence, self._leader)
+        elif not self._racing():
+            self._claim = none_chosen()
+
+    def decision(self) -> Decision:
+        standings = dict.fromkeys(self.keys, Standing.racing)
+        standings |= {self.keys[at]: Standing.eliminated for at in self._why}
+        leader = None if self._leader is None else self.keys[self._leader]
+        if leader is not None and self._claim:
+            standings[leader] = Standing.chosen
+        return Decision(standings, {self.keys[at]: text for at, text in self._why.items()}, leader, self._claim)
+
+    def _judge(self, evidence: Evidence, leader: int) -> None:
+        is_far = evidence.is_far_behind(leader, self._log_within)
+        chances = evidence.chances(self._racing(), leader, self._log_within)
+        most = NEAR_ERROR / 2 / max(len(self.keys) - 1, 1)
+        for at, chance in zip(self._racing(), chances.tolist(), strict=True):
+            if at != leader and self._costs.counts[at] and (is_far[at] or chance <= most):
+                self._why[at] = self._dearer(evidence, at, leader)
+                self._error_left -= 0 if is_far[at] else chance
+        racing = self._racing()
+        lead = evidence.chances(racing, leader, self._log_within)[racing.index(leader)]
+        if self._costs.counts[racing].all() and 1 - lead <= self._error_left:
+            self._choose(evidence, leader, self._log_within)
+        elif all(self._runs[at] >= self._most_blocks for at in racing):
+            self._choose(evidence, leader, max(self._log_within, evidence.most_dearer(racing, leader)))
+
+    def _choose(self, evidence: Evidence, leader: int, log_within: float) -> None:
+        for at in set(self._racing()) - {leader}:
+            self._why[at] = f"{self._dearer(evidence, at, leader)}: too close to matter"
+        self._claim = at_most_more(math.expm1(log_within))
+
+    def _dearer(self, evidence: Evidence, at: int, leader: int) -> str:
+        return dearer(math.expm1(evidence.means[at] - evidence.means[leader]), self._runs[at])
+
+    def _racing(self) -> list[int]:
+        return [at for at in range(len(self.keys)) if at not in self._why]

@@ -1,0 +1,469 @@
+"""Whole sweeps on the simulated fleet."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sweep.conductor.snapshot import Ending, Place, StackState
+from sweep.conductor.steps import DESTROY_ATTEMPTS
+from sweep.fleet import Expected, FleetError, LastingError, QuotaError, Report
+from sweep.journal.database import JournalError
+from sweep.journal.journal import Journal
+from sweep.journal.records import Result
+from sweep.simulation.cloud import Cloud
+from sweep.simulation.fleet import SimulatedFleet
+from sweep.simulation.world import SimulatedStack, World
+from sweep.tasks import Destroy, Length, Measure, Measured
+from tests.support.sweeps import Blocks, Rehearsal, candidate, candidates, settings, world
+
+FOUR = candidates(a=(2, 4), b=(2, 4))
+_HOUR_S = 3600
+
+
+class FailingFleet(SimulatedFleet):
+    """A simulated fleet in which `fail` raises an error for some tasks, before anything is done."""
+
+    def __init__(self, cloud: Cloud, fail: Callable[[Measure | Destroy], None]) -> None:
+        super().__init__(cloud)
+        self._fail = fail
+        self.tried: list[Measure | Destroy] = []
+
+    async def measure(self, task: Measure, report: Report) -> Measured:
+        self.tried.append(task)
+        self._fail(task)
+        return await super().measure(task, report)
+
+    async def destroy(self, stack: str, report: Report) -> None:
+        self.tried.append(Destroy(stack))
+        self._fail(Destroy(stack))
+        await super().destroy(stack, report)
+
+
+def failing(tmp_path: Path, cloud: Cloud, fail: Callable[[Measure | Destroy], None]) -> Rehearsal:
+    return Rehearsal(tmp_path / "s1", settings(*FOUR), FailingFleet(cloud, fail))
+
+
+def rehearsal(tmp_path: Path, cloud: Cloud, **changes: object) -> Rehearsal:
+    return Rehearsal(tmp_path / "s1", settings(*FOUR, **changes), SimulatedFleet(cloud))
+
+
+def test_a_sweep_measures_each_block_once_and_names_the_cheapest(tmp_path: Path) -> None:
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud)
+    outcome = sweep.sweep()
+
+    assert outcome.ending is Ending.decided
+    assert Counter((task.candidate.label, task.block) for task in sweep.measured) == Counter(
+        (of.label, block) for of in FOUR for block in (1, 2)
+    )
+    (objective,) = outcome.last.objectives
+    assert objective.leader
+    assert objective.leader.candidate.label == "a, inter_op 2"
+    assert objective.leader.usd_per_million == pytest.approx(0.5 * 1e6 / 3600 / 100, rel=0.15)
+    assert objective.lead == pytest.approx(0.25, abs=0.15)
+    assert not cloud.up_since_s
+    assert (outcome.leftovers, outcome.may_be_up) == ({}, {})
+
+
+def test_blocks_are_measured_in_order_and_short_runs_come_first(tmp_path: Path) -> None:
+    sweep = rehearsal(tmp_path, Cloud(world(FOUR)))
+    sweep.sweep()
+    for stack in "ab":
+        runs = [(task.block, task.length) for task in sweep.measured if task.stack == stack]
+        assert runs == [(1, Length.short)] * 2 + [(2, Length.full)] * 2
+
+
+def test_the_order_within_a_block_depends_on_the_seed(tmp_path: Path) -> None:
+    many = candidates(a=range(1, 7))
+    orders = set()
+    for seed in range(4):
+        sweep = Rehearsal(tmp_path / str(seed), settings(*many, seed=seed), SimulatedFleet(Cloud(world(many))))
+        sweep.sweep()
+        orders.add(tuple(task.candidate.label for task in sweep.measured if task.block == 1))
+    assert len(orders) > 1
+
+
+def test_a_stack_is_destroyed_as_soon_as_its_last_candidate_is_eliminated(tmp_path: Path) -> None:
+    """The two of `b` are dearer, so that they are eliminated after the first block."""
+    sweep = rehearsal(tmp_path, Cloud(world(FOUR)))
+    sweep.strategy = Blocks(8, halving=True)
+    sweep.sweep()
+    ends = {record.task.stack: record.ended_at_s for record in sweep.records if isinstance(record.task, Destroy)}
+    assert ends["b"] is not None
+    assert ends["a"] is not None
+    assert ends["b"] < ends["a"] / 1.5
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_no_more_stacks_are_up_at_once_than_parallel_allows(tmp_path: Path, parallel: int) -> None:
+    sweep = rehearsal(tmp_path, Cloud(world(FOUR)), parallel=parallel)
+    sweep.sweep()
+    busy = {StackState.creating, StackState.measuring, StackState.destroying}
+    most = max(sum(stack.state in busy for stack in snapshot.stacks) for snapshot in sweep.snapshots)
+    assert most == parallel
+
+
+def test_each_objective_is_decided_for_itself(tmp_path: Path) -> None:
+    slow, fast = candidate("a", 2, latency_ms=200.0), candidate("a", 4, latency_ms=500.0)
+    outcome = Rehearsal(tmp_path / "s1", settings(slow, fast), SimulatedFleet(Cloud(world((slow, fast))))).sweep()
+    assert [objective.load.latency_ms for objective in outcome.last.objectives] == [200, 500]
+    assert [objective.leader and objective.leader.candidate for objective in outcome.last.objectives] == [slow, fast]
+
+
+def test_a_failed_run_is_tried_again_after_the_others_of_its_block(tmp_path: Path) -> None:
+    failures = itertools.count()
+    first = FOUR[0]
+
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure) and task.candidate == first and next(failures) == 0:
+            raise FleetError("no network")
+
+    sweep = failing(tmp_path, Cloud(world(FOUR)), fail)
+    assert sweep.sweep().ending is Ending.decided
+    labels = [record.task.candidate.label for record in sweep.records if isinstance(record.task, Measure)]
+    assert labels.count(first.label) == 3
+    assert len(sweep.measured) == 8
+
+
+def test_a_candidate_that_fails_three_times_is_out_and_says_why(tmp_path: Path) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure) and task.candidate == FOUR[0]:
+            raise FleetError("the run is invalid: the generator was saturated")
+
+    sweep = failing(tmp_path, Cloud(world(FOUR)), fail)
+    outcome = sweep.sweep()
+
+    assert outcome.ending is Ending.decided
+    (objective,) = outcome.last.objectives
+    failed = objective.candidates[0]
+    assert (failed.place, failed.runs) == (Place.failed, 0)
+    assert failed.why == "the run is invalid: the generator was saturated"
+    assert objective.leader
+    assert objective.leader.candidate == FOUR[1]
+    assert isinstance(sweep.fleet, FailingFleet)
+    assert sum(isinstance(task, Measure) and task.candidate == FOUR[0] for task in sweep.fleet.tried) == 3
+
+
+def test_what_would_fail_again_is_not_tried_again(tmp_path: Path) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure) and task.candidate == FOUR[0]:
+            raise LastingError("interOp is 512; give 256 at most")
+
+    sweep = failing(tmp_path, Cloud(world(FOUR)), fail)
+    sweep.sweep()
+    assert isinstance(sweep.fleet, FailingFleet)
+    assert sum(isinstance(task, Measure) and task.candidate == FOUR[0] for task in sweep.fleet.tried) == 1
+
+
+def test_a_stack_on_which_everything_fails_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+    many = candidates(a=range(1, 12), b=(2, 4))
+    cloud = Cloud(world(many))
+
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure) and task.stack == "a":
+            raise FleetError("the cluster is in ERROR")
+
+    fleet = FailingFleet(cloud, fail)
+    outcome = Rehearsal(tmp_path / "s1", settings(*many), fleet).sweep()
+
+    assert sum(task.stack == "a" and isinstance(task, Measure) for task in fleet.tried) == 6
+    assert Destroy("a") in fleet.tried
+    a, b = outcome.last.stacks
+    assert (a.state, a.why, b.state) == (StackState.failed, "the cluster is in ERROR", StackState.destroyed)
+    assert outcome.ending is Ending.decided
+    assert outcome.last.objectives[0].leader
+    assert outcome.last.objectives[0].leader.candidate.stack == "b"
+
+
+def test_a_sweep_of_which_nothing_can_be_measured_says_so(tmp_path: Path) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure):
+            raise LastingError("the API is disabled")
+
+    cloud = Cloud(world(FOUR))
+    outcome = failing(tmp_path, cloud, fail).sweep()
+    assert outcome.ending is Ending.all_failed
+    assert not cloud.up_since_s
+
+
+@pytest.mark.parametrize("quota", [1, 2, 3])
+def test_a_stack_without_quota_is_made_once_another_is_destroyed(tmp_path: Path, quota: int) -> None:
+    many = candidates(a=(2,), b=(2,), d=(2,), e=(2,))
+    cloud = Cloud(world(many, quota=quota))
+    sweep = Rehearsal(tmp_path / "s1", settings(*many), SimulatedFleet(cloud))
+    outcome = sweep.sweep()
+    assert outcome.ending is Ending.decided
+    assert len(sweep.measured) == 8
+    assert not cloud.up_since_s
+
+
+def test_a_stack_without_quota_fails_if_it_is_the_only_one(tmp_path: Path) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure) and task.stack == "b":
+            raise QuotaError("CPUS: 32 needed, 24 left")
+
+    outcome = failing(tmp_path, Cloud(world(FOUR)), fail).sweep()
+    a, b = outcome.last.stacks
+    assert (a.state, b.state, b.why) == (StackState.destroyed, StackState.failed, "CPUS: 32 needed, 24 left")
+    assert outcome.ending is Ending.decided
+
+
+def test_a_stack_that_cannot_be_destroyed_is_reported_and_destroyed_when_resumed(tmp_path: Path) -> None:
+    cloud, is_broken = Cloud(world(FOUR)), True
+
+    def fail(task: Measure | Destroy) -> None:
+        if is_broken and task == Destroy("a"):
+            raise FleetError("the API cannot be reached")
+
+    sweep = failing(tmp_path, cloud, fail)
+    outcome = sweep.sweep()
+    assert outcome.may_be_up == {"a": "the API cannot be reached"}
+    assert outcome.last.stacks[0].state is StackState.left
+    assert sum(record.task == Destroy("a") for record in sweep.records) == DESTROY_ATTEMPTS
+
+    is_broken = False
+    assert sweep.sweep().may_be_up == {}
+    assert not cloud.up_since_s
+    assert len(sweep.measured) == 8
+
+
+def test_an_interrupted_sweep_abandons_its_runs_and_destroys_everything(tmp_path: Path) -> None:
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud)
+    outcome = sweep.sweep(stop_s=[1000])
+
+    assert outcome.ending is Ending.interrupted
+    assert (cloud.up_since_s, cloud.operations, outcome.may_be_up) == ({}, {}, {})
+    assert outcome.last.hours < (1000 + 1000) / _HOUR_S
+
+    done = sweep.measured
+    assert sweep.sweep().ending is Ending.decided
+    assert Counter((task.candidate.key, task.block) for task in sweep.measured).most_common(1)[0][1] == 1
+    assert set(done) <= set(sweep.measured)
+
+
+def test_a_sweep_that_is_interrupted_twice_ends_at_once_and_names_what_is_up(tmp_path: Path) -> None:
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud)
+    outcome = sweep.sweep(stop_s=[1000, 1010])
+
+    assert set(outcome.may_be_up) == {"a", "b"} == set(cloud.up_since_s)
+    assert outcome.may_be_up["a"] == "the sweep was interrupted before it was destroyed"
+    assert outcome.last.hours == pytest.approx(1010 / _HOUR_S)
+
+    assert sweep.sweep().ending is Ending.decided
+    assert not cloud.up_since_s
+
+
+def test_a_resumed_sweep_does_nothing_that_is_done(tmp_path: Path) -> None:
+    sweep = rehearsal(tmp_path, Cloud(world(FOUR)))
+    first = sweep.sweep()
+    records = sweep.records
+    again = sweep.sweep()
+    assert sweep.records == records
+    assert again.last.objectives == first.last.objectives
+
+
+def test_max_usd_below_one_run_creates_nothing(tmp_path: Path) -> None:
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud, max_usd=0.2)
+    outcome = sweep.sweep()
+    assert outcome.ending is Ending.max_usd
+    assert (sweep.records, cloud.runs, cloud.usd, cloud.up_since_s) == ((), [], 0, {})
+
+
+@pytest.mark.parametrize("max_usd", [0.6, 1.0, 1.6])
+def test_max_usd_is_kept_with_the_destruction_of_everything(tmp_path: Path, max_usd: float) -> None:
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud, max_usd=max_usd)
+    sweep.strategy = Blocks(8)
+    outcome = sweep.sweep()
+    assert outcome.ending is Ending.max_usd
+    assert 0.3 * max_usd < cloud.usd <= max_usd
+    assert outcome.last.usd == pytest.approx(cloud.usd, rel=0.05)
+    assert not cloud.up_since_s
+
+
+def test_a_run_that_takes_too_long_is_cut_off_when_max_usd_is_near(tmp_path: Path) -> None:
+    """The stack takes ten times as long to create as expected."""
+
+    class SlowFleet(SimulatedFleet):
+        def expected(self, stack: str) -> Expected:  # noqa: ARG002 - of the protocol
+            return Expected(0.5, 0.8, 60, 120, 300)
+
+    made = world(FOUR)
+    cloud = Cloud(World({stack: SimulatedStack(0.5, 0.8, create_s=6000) for stack in "ab"}, made.capacity_rps))
+    outcome = Rehearsal(tmp_path / "s1", settings(*FOUR, max_usd=0.6), SlowFleet(cloud)).sweep()
+    assert outcome.ending is Ending.max_usd
+    assert cloud.runs == []
+    assert cloud.usd <= 0.65
+    assert not cloud.up_since_s
+
+
+def test_max_hours_is_kept_with_the_destruction_of_everything(tmp_path: Path) -> None:
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud, max_hours=0.6)
+    sweep.strategy = Blocks(8)
+    outcome = sweep.sweep()
+    assert outcome.ending is Ending.max_hours
+    assert cloud.runs
+    assert outcome.last.hours <= 0.65
+    assert not cloud.up_since_s
+
+
+def test_a_sweep_that_reached_its_limit_goes_on_with_a_higher_one(tmp_path: Path) -> None:
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud, max_usd=0.8)
+    done = sweep.sweep().last.finished_runs
+    assert 0 < done < 8
+
+    journal = Journal.open(sweep.folder)
+    journal.change_limits(100.0, None)
+    journal.close()
+    assert sweep.sweep().last.finished_runs == 8
+
+
+def test_max_usd_is_refused_where_a_bill_is_not_known(tmp_path: Path) -> None:
+    class UnpricedFleet(SimulatedFleet):
+        def expected(self, stack: str) -> Expected:  # noqa: ARG002 - of the protocol
+            return Expected(0.5, None, 600, 120, 300)
+
+    fleet = UnpricedFleet(Cloud(world(FOUR)))
+    with pytest.raises(LastingError, match="--max-usd cannot be kept"):
+        Rehearsal(tmp_path / "s1", settings(*FOUR, max_usd=5.0), fleet).sweep()
+    outcome = Rehearsal(tmp_path / "s2", settings(*FOUR), fleet).sweep()
+    assert outcome.last.unpriced == ("a", "b")
+    assert outcome.last.stacks[0].usd is None
+
+
+def test_a_stack_without_a_price_is_refused(tmp_path: Path) -> None:
+    class UnpricedFleet(SimulatedFleet):
+        def expected(self, stack: str) -> Expected:  # noqa: ARG002 - of the protocol
+            return Expected(None, 0.5, 600, 120, 300)
+
+    with pytest.raises(LastingError, match="The stack a has no hourly price"):
+        Rehearsal(tmp_path / "s1", settings(*FOUR), UnpricedFleet(Cloud(world(FOUR)))).sweep()
+
+
+def test_a_sweep_does_not_begin_with_a_stack_that_is_up_already(tmp_path: Path) -> None:
+    cloud = Cloud(world(FOUR), up_since_s={"b": 0.0})
+    sweep = rehearsal(tmp_path, cloud)
+    with pytest.raises(LastingError, match="b is up already"):
+        sweep.sweep()
+    assert sweep.records == ()
+
+
+def test_stacks_are_destroyed_also_where_the_journal_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Cloud(world(FOUR))
+    write, writes = Journal._write, itertools.count(1)
+
+    def full(journal: Journal, record: object) -> None:
+        if next(writes) > 5:
+            raise JournalError("database or disk is full")
+        write(journal, record)  # type: ignore[arg-type]
+
+    sweep = rehearsal(tmp_path, cloud)
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_write", full)
+        outcome = sweep.sweep()
+
+    assert (outcome.ending, outcome.message) == (Ending.journal, "database or disk is full")
+    assert (cloud.up_since_s, outcome.may_be_up) == ({}, {})
+    assert sweep.sweep().ending is Ending.decided
+    assert len({(task.candidate.key, task.block) for task in sweep.measured}) == len(sweep.measured) == 8
+
+
+def test_stacks_are_destroyed_also_after_a_mistake_in_the_program(tmp_path: Path) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure) and task.stack == "b" and task.block == 2:
+            raise ZeroDivisionError
+
+    cloud = Cloud(world(FOUR))
+    with pytest.raises(ZeroDivisionError):
+        failing(tmp_path, cloud, fail).sweep()
+    assert cloud.runs
+    assert not cloud.up_since_s
+
+
+def test_a_run_that_met_the_objective_at_every_rate_is_a_failure_with_its_mend(tmp_path: Path) -> None:
+    made = world(FOUR)
+    cloud = Cloud(World(made.stacks, {**made.capacity_rps, FOUR[0].key: 1e6}))
+    outcome = rehearsal(tmp_path, cloud).sweep()
+    first = outcome.last.objectives[0].candidates[0]
+    assert first.place is Place.failed
+    assert first.why.endswith("Give a higher highestRps.")
+
+
+def test_a_candidate_that_never_meets_the_objective_shows_a_lower_bound(tmp_path: Path) -> None:
+    made = world(FOUR)
+    cloud = Cloud(World(made.stacks, {**made.capacity_rps, FOUR[3].key: 0.01}))
+    outcome = rehearsal(tmp_path, cloud).sweep()
+    last = outcome.last.objectives[0].candidates[3]
+    assert last.at_least
+    assert last.usd_per_million == pytest.approx(0.5 * 1e6 / 3600 / FOUR[3].load.lowest_rps)
+
+
+def test_what_is_left_after_a_stack_was_destroyed_is_reported(tmp_path: Path) -> None:
+    class LeavingFleet(SimulatedFleet):
+        async def leftovers(self, stack: str) -> list[str]:
+            return [f"an address of {stack}: gcloud … delete"] if stack == "a" else []
+
+    sweep = Rehearsal(tmp_path / "s1", settings(*FOUR), LeavingFleet(Cloud(world(FOUR))))
+    assert sweep.sweep().leftovers == {"a": ("an address of a: gcloud … delete",)}
+    assert sweep.sweep().leftovers == {"a": ("an address of a: gcloud … delete",)}
+
+
+def test_a_run_that_finished_without_its_sweep_is_found_and_not_repeated(tmp_path: Path) -> None:
+    """Interrupted in the moment in which the run is stored, or cut off: the results store has it, the journal not."""
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud)
+    journal = Journal.create(sweep.folder, sweep.settings)
+    journal.begin(Measure(FOUR[0], 1, Length.short))
+    journal.close()
+    cloud.up_since_s["a"] = 0.0
+    cloud._store(Measure(FOUR[0], 1, Length.short))
+
+    sweep.sweep()
+
+    assert sweep.records[0].result is Result.measured
+    assert len(cloud.runs) == len(sweep.measured) == 8
+
+
+def test_a_run_is_not_made_again_while_it_is_not_known_whether_it_finished(tmp_path: Path) -> None:
+    class BlindFleet(SimulatedFleet):
+        async def find(self, task: Measure) -> Measured | None:  # noqa: ARG002 - of the protocol
+            raise FleetError("the results store cannot be read")
+
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud)
+    sweep.sweep(stop_s=[1000])
+    sweep.fleet = BlindFleet(cloud)
+    outcome = sweep.sweep()
+
+    assert outcome.ending is Ending.undecided
+    assert "the results store cannot be read" in outcome.last.stacks[0].why
+    assert not cloud.up_since_s
+    sweep.fleet = SimulatedFleet(cloud)
+    assert sweep.sweep().ending is Ending.decided
+    assert len(cloud.runs) == len(sweep.measured) == 8
+
+
+def test_the_first_snapshot_has_all_stacks_waiting_and_the_last_all_destroyed(tmp_path: Path) -> None:
+    sweep = rehearsal(tmp_path, Cloud(world(FOUR)), parallel=1)
+    last = sweep.sweep().last
+    first = sweep.snapshots[0]
+    assert [stack.state for stack in first.stacks] == [StackState.creating, StackState.waiting]
+    assert {stack.state for stack in last.stacks} == {StackState.destroyed}
+    assert first.simulated
+    assert last.simulated
+    # Each stack is created with a short run, has another and two full ones, and is destroyed.
+    assert first.left_at_most_s == pytest.approx(2 * (600 + 110 + (120 + 110) + 2 * (120 + 320) + 300))
+    assert last.left_at_most_s == 0
+    left = [snapshot.left_at_most_s for snapshot in sweep.snapshots]
+    assert left[len(left) // 2] < left[0]
+    assert any(stack.progress for snapshot in sweep.snapshots for stack in snapshot.stacks)

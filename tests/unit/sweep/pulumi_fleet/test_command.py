@@ -1,0 +1,131 @@
+"""Pulumi in a session of its own, with scripts in its place."""
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+from pulumi.automation import CommandError, StackNotFoundError
+
+from provider.local.server_process import ProcessIdentity
+from sweep.fleet import LastingError
+from sweep.pulumi_fleet.command import NotBegunError, StackCommand, end
+from sweep.pulumi_fleet.record import TaskRecord
+from tests.engine.harness import eventually
+from tests.support.scripts import write_script
+
+# Sets $events to the file that the command was told to write its events to.
+EVENTS = 'while [ "$1" != --event-log ]; do shift; done; events=$2'
+FOREVER = "while true; do sleep 0.1; done"
+
+
+class Desk:
+    """A folder with a Pulumi that is this script."""
+
+    def __init__(self, folder: Path, script: str) -> None:
+        write_script(folder / "bin/pulumi", script)
+        self.folder, self.log, self.record = folder, folder / "x.log", folder / "x.task.json"
+        self.events: list[dict] = []
+        self.environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+        TaskRecord("a", 1, ()).write(self.record)
+        self.command = StackCommand(self.environment, self.log, self.record, self.events.append)
+
+    def run(self, *args: str):
+        return self.command.run([*args], str(self.folder), self.environment)
+
+    def start(self, *args: str) -> threading.Thread:
+        def run() -> None:
+            with pytest.raises(CommandError):
+                self.run(*args)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    @property
+    def process(self) -> ProcessIdentity:
+        def running() -> ProcessIdentity | None:
+            record = TaskRecord.read(self.record)
+            return record and record.running
+
+        return eventually(running, "the command is in the record")
+
+
+def test_without_pulumi_the_error_says_how_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(LastingError, match="make setup"):
+        StackCommand({"PATH": str(tmp_path)}, tmp_path / "l", tmp_path / "r", lambda _: None)
+
+
+def test_an_update_hands_over_events_and_keeps_its_output_in_the_log(tmp_path: Path) -> None:
+    event = json.dumps({"sequence": 1})
+    desk = Desk(tmp_path, f"echo out; echo err >&2; {EVENTS}; printf '%s' '{event[:4]}' > $events; sleep 0.5;"
+                f" echo '{event[4:]}' >> $events")  # fmt: skip
+    desk.log.write_text("before\n")
+    assert desk.run("up", "--yes").stdout == "out\nerr\n"
+    assert desk.log.read_text() == "before\nout\nerr\n"
+    assert desk.events == [{"sequence": 1}]
+
+
+def test_what_may_print_secrets_reaches_no_file(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "echo of-the-cluster")
+    assert desk.run("stack", "output", "--show-secrets").stdout == "of-the-cluster\n"
+    assert not desk.log.exists()
+    assert not [path for path in tmp_path.iterdir() if path.is_file() and "of-the-cluster" in path.read_text()]
+
+
+def test_a_failure_is_the_error_of_the_automation_api(tmp_path: Path) -> None:
+    with pytest.raises(StackNotFoundError):
+        Desk(tmp_path, "echo \"error: no stack named 'x' found\" >&2; exit 6").run("stack", "export")
+
+
+def test_an_update_is_in_the_record_while_it_runs_in_a_session_of_its_own(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, FOREVER)
+    thread = desk.start("up")
+    process = desk.process
+    assert os.getsid(process.pid) == process.pid
+    end(process)
+    thread.join()
+    assert TaskRecord.read(desk.record) == TaskRecord("a", 1, ())
+
+
+def test_an_interrupted_update_gets_one_sigint(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, f"trap 'echo interrupted; exit 3' INT; {FOREVER}")
+    thread = desk.start("up")
+    assert desk.process
+    eventually(lambda: psutil.Process(desk.process.pid).children(), "the trap is set")
+    desk.command.interrupt()
+    thread.join()
+    assert desk.log.read_text() == "interrupted\n"
+
+
+def test_a_second_interrupt_kills_an_update_that_does_not_end(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, f"trap 'echo interrupted' INT; {FOREVER}")
+    thread = desk.start("up")
+    eventually(lambda: psutil.Process(desk.process.pid).children(), "the trap is set")
+    first = threading.Thread(target=desk.command.interrupt)
+    first.start()
+    eventually(desk.log.read_text, "the first arrived")
+    desk.command.interrupt()
+    thread.join()
+    first.join()
+    assert desk.log.read_text() == "interrupted\n"
+
+
+def test_after_an_interrupt_no_update_begins(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, "touch begun")
+    desk.command.interrupt()
+    with pytest.raises(NotBegunError):
+        desk.run("up")
+    assert not (tmp_path / "begun").exists()
+
+
+def test_a_process_that_has_the_pid_of_another_is_not_ended(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, FOREVER)
+    thread = desk.start("up")
+    process = desk.process
+    end(ProcessIdentity(process.pid, "another boot:1"))
+    assert process.alive
+    end(process)
+    thread.join()

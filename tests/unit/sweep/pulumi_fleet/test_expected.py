@@ -1,0 +1,35 @@
+"""What is known of a stack before it is made."""
+
+import pytest
+
+from analysis.pricing.stack_cost import kept_cost, load_cost
+from stacks.files import load_settings, stack_names
+from sweep.fleet import LastingError
+from sweep.pulumi_fleet.expected import expected_of
+
+
+@pytest.mark.parametrize("stack", stack_names())
+def test_figures_use_the_price_of_serving_alone(stack: str) -> None:
+    settings = load_settings(stack)
+    assert (
+        expected_of(stack).usd_hourly == kept_cost(settings.platform, settings.node_shape(stack), "us-central1").hourly
+    )
+
+
+def test_a_cluster_is_billed_with_the_nodes_of_the_load_test() -> None:
+    settings, expected = load_settings("8cpu-16gb"), expected_of("8cpu-16gb")
+    test = load_cost(settings.gke.load_shape, settings.region).hourly
+    assert test
+    assert expected.usd_hourly
+    assert expected.billed_usd_hourly == pytest.approx(expected.usd_hourly + test)
+
+
+@pytest.mark.parametrize("stack", ["local", "kubernetes"])
+def test_machines_that_are_there_already_are_not_billed(stack: str) -> None:
+    assert expected_of(stack).billed_usd_hourly == 0
+    assert expected_of(stack).usd_hourly
+
+
+def test_a_stack_without_a_file_is_an_error_that_names_those_that_have_one() -> None:
+    with pytest.raises(LastingError, match=r"no stack 'of-nobody'.*8cpu-16gb"):
+        expected_of("of-nobody")
