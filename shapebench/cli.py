@@ -230,6 +230,28 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 
 @app.command()
+def latest(
+    results: Results = "results",
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="URI", help="Another results store: say for each stack what changed since its runs."),
+    ] = None,
+    stack: Annotated[list[str] | None, typer.Option(help="Only this stack; repeat for more. (default: all)")] = None,
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Print what each stack was last measured at. With --against, whether it improved: its cost at capacity."""
+    from shapebench.commands.latest import print_changes, print_latest  # noqa: PLC0415 - start-up
+
+    as_json = as_json or output == "json"
+    with _one_line_errors():
+        if against is None:
+            print_latest(results, stack or [], as_json=as_json)
+        else:
+            print_changes(results, against, stack or [], as_json=as_json)
+
+
+@app.command()
 def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     stack: Annotated[str | None, typer.Option(help="Only leftovers of this stack. (default: of every stack)")] = None,
     region: Annotated[str | None, typer.Option(help="Only leftovers in this region. (default: everywhere)")] = None,

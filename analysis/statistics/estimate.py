@@ -13,9 +13,12 @@ TAIL = (1 - LEVEL) / 2
 Z = float(ndtri((1 + LEVEL) / 2))
 
 
-def student_t(degrees_of_freedom: float) -> float:
-    """Half of an interval in standard deviations that are estimated with so many degrees of freedom."""
-    return -float(stdtrit(degrees_of_freedom, TAIL))
+def student_t(degrees_of_freedom: float, intervals: int = 1) -> float:
+    """Half of an interval in standard deviations that are estimated with so many degrees of freedom.
+
+    So many `intervals` hold together at 95 % (Bonferroni).
+    """
+    return -float(stdtrit(degrees_of_freedom, TAIL / intervals))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from scipy.special import ndtri
 
+from analysis.results.manifest import Manifest
 from analysis.statistics.estimate import TAIL, Estimate, Z
 from analysis.verdict.variants import Variant
 
@@ -109,7 +110,7 @@ def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
 
 
 def effects(variants: Sequence[Compared]) -> tuple[Effect, ...]:
-    settings = [(each, _settings(each)) for each in variants]
+    settings = [(each, settings_of(each.variant.newest)) for each in variants]
     return tuple(
         effect
         for factor in FACTORS
@@ -129,10 +130,10 @@ def _effect(factor: Factor, before: tuple[Compared, Settings], after: tuple[Comp
     return found if found.figures else None
 
 
-def _settings(each: Compared) -> Settings:
-    newest = each.variant.newest
-    serving = newest.serving.model_dump(exclude={"model", "image", "grpc_threads"})
-    return newest.shape.model_dump(include={"nodes", "vcpus", "memory_gb"}) | serving | {"stack": newest.stack}
+def settings_of(run: Manifest) -> Settings:
+    """The settings of a run that a factor may change, and its stack."""
+    serving = run.serving.model_dump(exclude={"model", "image", "grpc_threads"})
+    return run.shape.model_dump(include={"nodes", "vcpus", "memory_gb"}) | serving | {"stack": run.stack}
 
 
 def _batching(batching: dict[str, int] | None) -> str:

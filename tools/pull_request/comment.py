@@ -1,11 +1,12 @@
 """Writes the comment as Markdown: a table of all stacks, then the changes of each."""
 
 import html
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from tools.pull_request.latest import figure_text, rps_text
+from tools.pull_request.markdown import cell, code, fenced
 from tools.pull_request.preview import Preview
 
 MARKER = "<!-- shapebench: preview of all stacks -->"
@@ -15,7 +16,10 @@ MARKER = "<!-- shapebench: preview of all stacks -->"
 _LIMIT = 60_000
 _CHANGES_SHOWN = 60
 _PROBLEM_LIMIT = 4_000
-_TABLE_HEAD = "| stack | changes | serving, USD a month | load test, USD an hour |\n|---|---|--:|--:|"
+_TABLE_HEAD = (
+    "| stack | changes | serving, USD a month | load test, USD an hour | last measured, USD a million |\n"
+    "|---|---|--:|--:|---|"
+)
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±"}
 
 
@@ -38,10 +42,11 @@ def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, r
 
 def _row(stack: str, preview: Preview | None) -> str:
     if preview is None:
-        return f"| {_cell(stack)} | **no preview**: its job ended without one | – | – |"
+        return f"| {cell(stack)} | **no preview**: its job ended without one | – | – | – |"
     cost = preview.cost or {}
     serving, test = cost.get("serving") or {}, cost.get("test") or {}
-    return f"| {_cell(stack)} | {_changes(preview)} | {_figure(serving, 'monthly')} | {_figure(test, 'hourly')} |"
+    figures = f"{_figure(serving, 'monthly')} | {_figure(test, 'hourly')} | {_last_measured(preview)}"
+    return f"| {cell(stack)} | {_changes(preview)} | {figures} |"
 
 
 def _changes(preview: Preview) -> str:
@@ -64,15 +69,25 @@ def _figure(figures: Mapping[str, Any], name: str) -> str:
     return text if free is None else f"{text} ({free:,.2f})"
 
 
+def _last_measured(preview: Preview) -> str:
+    latest = preview.latest
+    if latest is None:
+        return "not known: the results store was not read" if preview.latest_problem else "not measured yet"
+    cost, capacity = figure_text(latest.usd_per_million), rps_text(latest.capacity_rps)
+    return f"{cost} at {capacity} requests/s on {latest.measured_at:%Y-%m-%d}"
+
+
 def _details(preview: Preview) -> str:
     inside = []
     if preview.problems:
-        inside.append(_fenced("\n".join(preview.problems)[:_PROBLEM_LIMIT]))
+        inside.append(fenced("\n".join(preview.problems)[:_PROBLEM_LIMIT]))
+    if preview.latest_problem:
+        inside.append(fenced(preview.latest_problem[:_PROBLEM_LIMIT]))
     if preview.changes:
         shown = preview.changes[:_CHANGES_SHOWN]
         lines = [f"{_SIGNS.get(change.op, ' ')} {change.op} {change.kind} {change.name}" for change in shown]
         left_out = len(preview.changes) - len(lines)
-        inside.append(_fenced("\n".join(lines + ([f"… and {left_out} more"] if left_out else [])), "diff"))
+        inside.append(fenced("\n".join(lines + ([f"… and {left_out} more"] if left_out else [])), "diff"))
     if not inside:
         return ""
     attribute = " open" if preview.failed else ""
@@ -80,40 +95,19 @@ def _details(preview: Preview) -> str:
     return "\n\n".join([f"<details{attribute}>{summary}", *inside, "</details>"])
 
 
-# A pull request decides what its stacks, resources and prices are called, so all of it is code, where Markdown and HTML
-# mean nothing, and nobody is mentioned.
-def _fenced(text: str, language: str = "") -> str:
-    """The text in a code block whose fence is longer than any run of backticks in it."""
-    fence = "`" * max(3, _longest_run(text) + 1)
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _code(text: str) -> str:
-    """The text in one line, as a code span that no run of backticks in it ends."""
-    line, fence = " ".join(text.split()), "`" * (_longest_run(text) + 1)
-    return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
-
-
-def _cell(text: str) -> str:
-    """The same in a table, whose cells end at a `|`."""
-    return _code(text).replace("|", "\\|")
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall(r"`+", text)), default=0)
-
-
-def _notes(previews: Iterable[Preview], run_url: str) -> str:
+def _notes(previews: Collection[Preview], run_url: str) -> str:
     costs = [preview.cost for preview in previews if preview.cost]
     notes = []
     if costs:
-        dates = ", ".join(sorted({_code(str(cost.get("pricesAsOf"))) for cost in costs}))
+        dates = ", ".join(sorted({code(str(cost.get("pricesAsOf"))) for cost in costs}))
         notes.append(
             f"On-demand list prices of {dates}, 730 hours a month; in brackets with the free credit for one cluster."
         )
     unpriced = sorted({str(name) for cost in costs for name in cost.get("unpriced") or ()})
     if unpriced:
-        notes.append(f"Not in the sums, because they have no price: {', '.join(map(_code, unpriced))}.")
+        notes.append(f"Not in the sums, because they have no price: {', '.join(map(code, unpriced))}.")
     notes.append("– has no resources on Google Cloud.")
+    if any(preview.latest for preview in previews):
+        notes.append("Last measured: the cost of a million predictions at capacity, with its 95 % interval, in main.")
     notes.append(f"[The workflow run]({run_url})")
     return " ".join(notes)

@@ -4,17 +4,15 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tools.pull_request.latest import Latest, Value
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _SAME = {"same", "read", "refresh"}
 
 
-class _Value(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Change(_Value):
+class Change(Value):
     """One resource that an update would change."""
 
     op: Annotated[str, Field(pattern="^[a-z-]+$")]
@@ -23,7 +21,7 @@ class Change(_Value):
     name: str
 
 
-class Preview(_Value):
+class Preview(Value):
     stack: str
     failed: bool
     changes: tuple[Change, ...]
@@ -31,6 +29,10 @@ class Preview(_Value):
     """The stack's output `cost`, from analysis.pricing.stack_cost.cost_output; None where it has none."""
     problems: tuple[str, ...]
     """Errors and policy violations."""
+    latest: Latest | None = None
+    """What the results store of the main branch says; None where there is none, or it has no capacity search."""
+    latest_problem: str | None = None
+    """Why that store could not be read."""
 
 
 def read_events(stack: str, lines: Iterable[str], status: int) -> Preview:

@@ -6,6 +6,7 @@ import subprocess
 
 from tools.console import SetupError, say
 from tools.pins import ROOT
+from tools.pull_request.latest import Latest
 from tools.pull_request.preview import Preview, read_events
 from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
 
@@ -26,7 +27,25 @@ def preview(stack: str) -> Preview:
         text=True,
         check=False,
     )
-    return read_events(stack, done.stdout.splitlines(), done.returncode)
+    found = read_events(stack, done.stdout.splitlines(), done.returncode)
+    store = environment.get("RESULTS_STORE")
+    return found.model_copy(update=_latest(stack, store, environment)) if store else found
+
+
+def _latest(stack: str, store: str, environment: dict[str, str]) -> dict[str, Latest | str | None]:
+    """What the stack was last measured at. A store that cannot be read is no reason for a preview to fail."""
+    read = subprocess.run(
+        ["shapebench", "latest", "--results", store, "--stack", stack, "--json"],  # noqa: S607 (tools/env.sh sets PATH)
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if read.returncode != 0:
+        return {"latest_problem": read.stderr.strip()}
+    latest = json.loads(read.stdout)["latest"].get(stack)
+    return {"latest": latest and Latest.model_validate(latest)}
 
 
 def _environment(stack: str) -> dict[str, str]:

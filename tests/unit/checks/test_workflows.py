@@ -16,7 +16,9 @@ from stacks.files import load_settings, stack_names
 from tools.actionlint import ensure_actionlint, program
 from tools.pins import ROOT
 
-PREVIEW, MEASURE = (f".github/workflows/{name}.yml" for name in ("preview", "measure"))
+PREVIEW, MEASURE, MEASURE_PULL_REQUEST = (
+    f".github/workflows/{name}.yml" for name in ("preview", "measure", "measure-pull-request")
+)
 SETUP = ".github/actions/setup/action.yml"
 
 
@@ -103,6 +105,35 @@ def test_no_workflow_runs_a_forks_code_with_an_identity():
     assert trusted == {"stacks", "comment"}
     assert all(_is_skipped_with(jobs, name, "others") for name in trusted)
     assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["others"]["if"]
+
+
+def test_a_measurement_of_a_pull_request_is_labelled_reviewed_and_of_no_fork():
+    text = (ROOT / MEASURE_PULL_REQUEST).read_text()
+    read = yaml.safe_load(text)
+    jobs = read["jobs"]
+    assert read[True] == {"pull_request": {"types": ["labeled"]}}
+    for needed in (
+        "github.event.label.name == 'measure'",
+        "github.event.pull_request.head.repo.full_name == github.repository",
+        "github.event.pull_request.user.login != 'dependabot[bot]'",
+    ):
+        assert needed in jobs["changed"]["if"]
+    # The one identity that can create anything waits for a reviewer; no job can both measure and comment.
+    assert [name for name, job in jobs.items() if "MEASURE_SERVICE_ACCOUNT" in str(job)] == ["measure"]
+    assert jobs["measure"]["environment"] == "measure-pull-request"
+    assert [name for name, job in jobs.items() if "pull-requests" in job["permissions"]] == ["comment"]
+    trusted = {name for name, job in jobs.items() if re.search(r"secrets\.|id-token|'pull-requests'", str(job))}
+    assert trusted == {"measure", "compare", "comment"}
+    assert all("changed" in jobs[name]["needs"] for name in trusted)
+
+
+def test_what_a_measurement_leaves_is_taken_down_within_the_time_of_its_job():
+    job = yaml.safe_load((ROOT / MEASURE_PULL_REQUEST).read_text())["jobs"]["measure"]
+    (sweep,) = (step for step in job["steps"] if "shapebench sweep" in step.get("run", ""))
+    (down,) = (step for step in job["steps"] if "tools/take_down" in step.get("run", ""))
+    assert down["if"] == "failure() || cancelled()"
+    assert job["timeout-minutes"] - sweep["timeout-minutes"] >= 30
+    assert "--max-usd" in sweep["run"]
 
 
 def test_a_dependabot_pull_request_skips_what_needs_secrets_and_says_so(tmp_path: Path):

@@ -124,6 +124,8 @@ COMMANDS = [
     ("verdict",),
     ("verdict", "--format", "json"),
     ("verdict", "--format", "markdown"),
+    ("latest",),
+    ("latest", "--format", "json"),
     ("plan", "--rps", "10", "--p99", "900ms"),
     ("plan", "--rps", "10", "--p99", "900ms", "--format", "json"),
     ("report",),

@@ -1,14 +1,20 @@
 """The command as workflows run it, from preview files to the comment."""
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.unit.tools.pull_request.fake_github import OWN_LOGIN, TOKEN, fake_github
+from tools.pins import ROOT
 from tools.pull_request import __main__ as command
 from tools.pull_request.comment import MARKER
 from tools.pull_request.preview import Preview
+
+# urllib3 loads it where it is installed.
+OPTIONAL = {"brotli"}
 
 
 @pytest.fixture
@@ -60,3 +66,21 @@ def test_a_missing_runner_variable_is_an_error_with_its_name(folder: Path, monke
     monkeypatch.delenv("GITHUB_REPOSITORY")
     assert call(monkeypatch, "show", str(folder)) == 1
     assert "GITHUB_REPOSITORY is not set" in capsys.readouterr().err
+
+
+def test_a_comment_needs_only_the_packages_that_its_job_installs():
+    """Those that the module imports, by what a fresh interpreter has loaded."""
+    script = (
+        "import sys\n"
+        "at_start = set(sys.modules)\n"
+        "import tools.pull_request.__main__\n"
+        "names = {name.partition('.')[0] for name in sys.modules.keys() - at_start}\n"
+        "from importlib.metadata import packages_distributions\n"
+        "distributions = packages_distributions()\n"
+        "print(*{each for name in names for each in distributions.get(name, ())})"
+    )
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    pinned = re.findall(r"^([\w-]+)==", (ROOT / "tools/requirements/comment.txt").read_text(), re.MULTILINE)
+    names = {re.sub("[-_.]+", "-", each).lower() for each in loaded.stdout.split()}
+    assert "requests" in names
+    assert names - OPTIONAL <= set(pinned)

@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tools.pull_request.comment import MARKER, compose
+from tools.pull_request.latest import Figure, Latest
 from tools.pull_request.preview import Change, Preview
 
 RUN = "https://github.com/acme/shapebench/actions/runs/7"
@@ -44,11 +46,41 @@ def row(text: str, stack: str) -> list[str]:
 
 def test_each_stack_has_its_changes_and_its_cost_in_one_row():
     text = comment(preview(), preview("local", cost=None, changes=()))
-    assert row(text, "8cpu-16gb") == ["1 to create, 1 to delete", "1,428.13 (1,355.13)", "0.14"]
-    assert row(text, "local") == ["none", "–", "–"]
+    assert row(text, "8cpu-16gb") == [
+        "1 to create, 1 to delete",
+        "1,428.13 (1,355.13)",
+        "0.14",
+        "not measured yet",
+    ]
+    assert row(text, "local") == ["none", "–", "–", "not measured yet"]
     assert text.startswith(MARKER)
     assert "0123456789" in text
     assert "On-demand list prices of `2026-11-24`" in text
+
+
+def test_a_stack_that_was_measured_shows_its_cost_its_capacity_and_the_day():
+    latest = Latest(
+        variant="8cpu-16gb · interop4",
+        measured_at=datetime(2026, 11, 20, tzinfo=UTC),
+        objective="p99 within 500 ms",
+        capacity_rps=Figure(value=412.3, low=390, high=None),
+        usd_per_million=Figure(value=0.0612, low=0.05, high=0.071),
+        usd_hourly=0.54,
+        prices_as_of="2026-11-24",
+        deployments=3,
+        runs=3,
+    )
+    text = comment(preview(latest=latest))
+    assert row(text, "8cpu-16gb")[3] == (
+        "0.0612 (0.0500 to 0.0710) at 412 (390 to no upper bound) requests/s on 2026-11-20"
+    )
+    assert "Last measured: the cost of a million predictions at capacity" in text
+
+
+def test_a_results_store_that_could_not_be_read_is_said_with_the_reason():
+    text = comment(preview(latest_problem="no permission ```"))
+    assert row(text, "8cpu-16gb")[3] == "not known: the results store was not read"
+    assert "no permission ```\n````" in text
 
 
 def test_a_stack_without_a_preview_has_a_row_that_says_so():
@@ -95,7 +127,7 @@ def test_what_a_pull_request_names_is_shown_and_nothing_else():
     cost = COST | {"pricesAsOf": HOSTILE, "unpriced": [HOSTILE]}
     text = comment(preview(HOSTILE, changes=(change,), cost=cost, problems=(HOSTILE,)), expected=[HOSTILE, "x`|y"])
     table, _, _ = text.partition("<details>")
-    assert all(line.replace("\\|", "").count("|") == 5 for line in table.splitlines() if line.startswith("|"))
+    assert all(line.replace("\\|", "").count("|") == 6 for line in table.splitlines() if line.startswith("|"))
     tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
     inline = [child for token in tokens for child in token.children or ()]
     assert {child.type for child in inline} <= {"text", "code_inline", "strong_open", "strong_close", *LINK}

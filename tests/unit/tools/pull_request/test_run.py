@@ -63,3 +63,36 @@ def test_a_backend_that_does_not_answer_is_an_error(log: Path, monkeypatch: pyte
     monkeypatch.setenv("BROKEN", "yes")
     with pytest.raises(SetupError, match=r"(?s)does not list its stacks.*no permission"):
         run.preview("8cpu-16gb")
+
+
+def latest_printer(folder: Path, prints: str, status: int = 0) -> None:
+    write_script(folder / "bin/shapebench", f"echo \"$*\" >&2\nprintf '%s' '{prints}'\nexit {status}")
+
+
+def test_without_a_results_store_nothing_is_read_from_one(log: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("RESULTS_STORE", raising=False)
+    latest_printer(log.parent, "", 1)
+    found = run.preview("8cpu-16gb")
+    assert (found.latest, found.latest_problem) == (None, None)
+
+
+def test_the_latest_measurement_is_that_of_the_results_store(log: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESULTS_STORE", "gs://results")
+    figure = {"value": 2.5, "low": 2.4, "high": 2.6}
+    known = {
+        "variant": "8cpu-16gb", "measured_at": "2026-11-20T09:30:00Z", "objective": "p99", "capacity_rps": figure,
+        "usd_per_million": figure, "usd_hourly": 0.5, "prices_as_of": "2026-11-24", "deployments": 3, "runs": 3,
+    }  # fmt: skip
+    latest_printer(log.parent, json.dumps({"latest": {"8cpu-16gb": known}, "problems": []}))
+    latest = run.preview("8cpu-16gb").latest
+    assert latest is not None
+    assert latest.usd_per_million.value == 2.5
+    assert run.preview("2cpu-4gb").latest is None
+
+
+def test_a_results_store_that_cannot_be_read_fails_no_preview(log: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RESULTS_STORE", "gs://results")
+    latest_printer(log.parent, "", 1)
+    found = run.preview("8cpu-16gb")
+    assert not found.failed
+    assert found.latest_problem == "latest --results gs://results --stack 8cpu-16gb --json"

@@ -1,0 +1,182 @@
+"""What a change of a stack does to its cost at capacity: the newest variants in two stores, each over deployments."""
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+
+from analysis.comparability import differences
+from analysis.formatting import money
+from analysis.objective import Objective
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
+from analysis.statistics.estimate import Bounds, Estimate, student_t
+from analysis.verdict.capacity import Told, capacities
+from analysis.verdict.effects import FACTORS, settings_of
+from analysis.verdict.latest import (
+    BUILD,
+    ENVIRONMENT,
+    Latest,
+    by_environment,
+    latest,
+    newest_searches,
+    objective_of_search,
+    told_of,
+)
+
+
+class Finding(StrEnum):
+    """What a change did to the cost of a million predictions at capacity."""
+
+    improved = "improved"
+    worse = "worse"
+    cannot_tell = "cannot tell"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A stack before and after a change, at the objective of the searches after it.
+
+    `ratio` is its cost after by that before, with an interval; those of all stacks hold together at 95 %. It is None
+    where `why_not` says why the two cannot be compared. `differs` is what was changed.
+    """
+
+    stack: str
+    before: Latest | None = None
+    after: Latest | None = None
+    differs: tuple[str, ...] = ()
+    why_not: tuple[str, ...] = ()
+    ratio: Estimate | Bounds | None = None
+
+    @property
+    def finding(self) -> Finding:
+        """Improved or worse only if the whole interval is below or above 1."""
+        if self.ratio is None or self.ratio.low <= 1 <= self.ratio.high:
+            return Finding.cannot_tell
+        return Finding.improved if self.ratio.high < 1 else Finding.worse
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "stack": self.stack,
+            "finding": self.finding.value,
+            "usd_ratio": self.ratio.to_dict() if self.ratio else None,
+            "why_not": list(self.why_not),
+            "differs": list(self.differs),
+            "before": self.before.to_dict() if self.before else None,
+            "after": self.after.to_dict() if self.after else None,
+        }
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """The searches of a stack that say something, before and after, and why the two may not be compared."""
+
+    stack: str
+    before: tuple[Told, ...]
+    after: tuple[Told, ...]
+    objective: Objective
+    why_not: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Side:
+    """A store, and the finished runs that it has."""
+
+    store: ResultsStore
+    runs: tuple[Manifest, ...]
+
+
+def read_changes(before: Side, after: Side, stacks: Collection[str] = ()) -> tuple[Change, ...]:
+    """The change of each of the `stacks`, by default of all that have runs after it; reads the runs' rows."""
+    searches, base = newest_searches(after.runs), newest_searches(before.runs)
+    wanted = set(stacks) or {run.stack for run in after.runs}
+    unknown = [Change(stack, why_not=_no_search(after.runs, stack)) for stack in wanted - searches.keys()]
+    pairs = [
+        _pair(stack, before.store, base.get(stack, ()), after.store, searches[stack])
+        for stack in sorted(wanted & searches.keys())
+    ]
+    return tuple(sorted((*unknown, *_compared(pairs)), key=attrgetter("stack")))
+
+
+def _pair(
+    stack: str, before: ResultsStore, base: Sequence[Manifest], after: ResultsStore, runs: Sequence[Manifest]
+) -> _Pair:
+    """Of the conditions that both ran under, those of the newest run after the change."""
+    objective = objective_of_search(runs[-1])
+    groups, base_groups = by_environment(runs), by_environment(base)
+    common = next((key for key in groups if key in base_groups), None)
+    chosen = groups[common or next(iter(groups))]
+    chosen_base = base_groups[common or next(iter(base_groups))] if base else ()
+    told, told_base = told_of(after, chosen, objective), told_of(before, chosen_base, objective)
+    why_not: tuple[str, ...]
+    if not base:
+        why_not = (f"{before.uri} has no valid capacity search of this stack; make one there first",)
+    elif not told or not told_base:
+        where = before.uri if told else after.uri
+        why_not = (f"no search of this stack in {where} says anything about {objective.text}",)
+    else:
+        why_not = differences(chosen[-1], chosen_base[-1], ENVIRONMENT) or _prices_differ(chosen_base[-1], chosen[-1])
+    return _Pair(stack, told_base, told, objective, why_not)
+
+
+def _compared(pairs: Sequence[_Pair]) -> list[Change]:
+    """How much deployments differ is estimated from both sides of all pairs together."""
+    told = {(pair.stack, side): getattr(pair, side) for pair in pairs for side in ("before", "after")}
+    known, _ = capacities({f"{side} {stack}": runs for (stack, side), runs in told.items() if runs})
+    intervals = max(1, sum(not pair.why_not for pair in pairs))
+
+    def side_of(pair: _Pair, side: str) -> Latest | None:
+        runs = told[pair.stack, side]
+        return latest(runs, pair.objective, known[f"{side} {pair.stack}"]) if runs else None
+
+    changes = []
+    for pair in pairs:
+        before, after = side_of(pair, "before"), side_of(pair, "after")
+        change = Change(pair.stack, before, after, why_not=pair.why_not)
+        if before and after:
+            change = replace(change, differs=_what_differs(before.newest, after.newest))
+            if not pair.why_not:
+                change = replace(change, ratio=_ratio(before, after, intervals))
+        changes.append(change)
+    return changes
+
+
+def _ratio(before: Latest, after: Latest, intervals: int) -> Estimate | Bounds:
+    """The cost after by the cost before; bounds where one of the capacities has no value."""
+    one, other = before.capacity.mean, after.capacity.mean
+    if one is None or other is None:
+        low, high = after.usd_per_million.low, after.usd_per_million.high
+        base_low, base_high = before.usd_per_million.low, before.usd_per_million.high
+        return Bounds(low / base_high, high / base_low if base_low else math.inf)
+    degrees = min(one.degrees_of_freedom, other.degrees_of_freedom)
+    half = student_t(degrees, intervals) * math.sqrt(one.variance + other.variance)
+    log_ratio = math.log(after.usd_hourly / before.usd_hourly) - (other.log_value - one.log_value)
+    return Estimate(math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half))
+
+
+def _no_search(every: Sequence[Manifest], stack: str) -> tuple[str, ...]:
+    """Why a stack has no valid search: what its newest run says."""
+    newest = max((run for run in every if run.stack == stack), key=attrgetter("run_id"), default=None)
+    if newest is None:
+        return ("it was not measured",)
+    return newest.validity.reasons or (f"its newest run, {newest.run_id}, is no capacity search with a price",)
+
+
+def _prices_differ(before: Manifest, after: Manifest) -> tuple[str, ...]:
+    """Prices of two dates would show as a change of the cost."""
+    old, new = before.cost.prices_as_of, after.cost.prices_as_of
+    if old == new:
+        return ()
+    why = f"the prices are of {new}, and before the change of {old}, so the prices may be what changed"
+    return (f"{why}; measure the stack again without the change",)
+
+
+def _what_differs(before: Manifest, after: Manifest) -> tuple[str, ...]:
+    """Each factor, the server and the price where they are not the same, as `before → after`."""
+    one, other = settings_of(before), settings_of(after)
+    factors = [(factor.text(one), factor.text(other)) for factor in FACTORS]
+    builds = [each.values(before, after) for each in BUILD]
+    price = (f"{money(before.cost.hourly)} USD/h", f"{money(after.cost.hourly)} USD/h")
+    return tuple(f"{old} → {new}" for old, new in (*factors, *builds, price) if old != new)

@@ -1,0 +1,124 @@
+"""What a stack was last measured at: the capacity and cost of its newest variant, from all searches of that variant."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from analysis.capacity.evidence import Evidence
+from analysis.comparability import CONDITIONS, comparison_key
+from analysis.formatting import stack_and_serving_name
+from analysis.objective import Asked, Objective, objective_of
+from analysis.parallel import for_each
+from analysis.results.columns import read_columns
+from analysis.results.manifest import Manifest
+from analysis.results.store import ResultsStore
+from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
+from analysis.verdict.capacity import Capacity, Told, capacities
+from analysis.verdict.variants import variant_key
+from analysis.verdict.verdict import Judged, judge
+
+# What a change may change on purpose, besides the variant; the other conditions must be equal in two measurements.
+_BUILD_NAMES = ("server", "image")
+BUILD = tuple(each for each in CONDITIONS if each.name in _BUILD_NAMES)
+ENVIRONMENT = tuple(each for each in CONDITIONS if each.name not in _BUILD_NAMES)
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The newest variant of a stack at an objective. `manifests` are its searches, in the order of time."""
+
+    manifests: tuple[Manifest, ...]
+    objective: Objective
+    capacity: Capacity
+
+    @property
+    def newest(self) -> Manifest:
+        return self.manifests[-1]
+
+    @property
+    def measured_at(self) -> datetime:
+        return self.newest.finished_at
+
+    @property
+    def usd_hourly(self) -> float:
+        hourly = self.newest.cost.hourly
+        assert hourly is not None  # a run without a price is none of these
+        return hourly
+
+    @property
+    def usd_per_million(self) -> Estimate | Bounds:
+        """At capacity."""
+        return usd_per_million(self.capacity.rps, self.usd_hourly)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "variant": stack_and_serving_name(self.newest),
+            "measured_at": self.measured_at.isoformat(),
+            "objective": self.objective.text,
+            "capacity_rps": self.capacity.rps.to_dict(),
+            "usd_per_million": self.usd_per_million.to_dict(),
+            "usd_hourly": self.usd_hourly,
+            "prices_as_of": self.newest.cost.prices_as_of,
+            "deployments": self.capacity.deployments,
+            "runs": self.capacity.runs,
+        }
+
+
+def read_latest(store: ResultsStore, runs: Iterable[Manifest]) -> dict[str, Latest]:
+    """By stack, of the `runs` in the store; a stack without a valid search has none. Reads rows of the runs."""
+    searches = newest_searches(runs)
+    objectives = {stack: objective_of_search(runs[-1]) for stack, runs in searches.items()}
+    told = {stack: told_of(store, _like_the_newest(found), objectives[stack]) for stack, found in searches.items()}
+    told = {stack: found for stack, found in told.items() if found}
+    known, _ = capacities(told)
+    return {stack: latest(found, objectives[stack], known[stack]) for stack, found in told.items()}
+
+
+def newest_searches(manifests: Iterable[Manifest]) -> dict[str, tuple[Manifest, ...]]:
+    """By stack, the valid searches of the variant and the server that were searched last, in the order of time."""
+    stacks: dict[str, list[Manifest]] = defaultdict(list)
+    for manifest in sorted(manifests, key=attrgetter("run_id")):
+        if manifest.capacity and manifest.validity.verdict == "valid" and manifest.cost.hourly is not None:
+            stacks[manifest.stack].append(manifest)
+    return {
+        stack: tuple(run for run in runs if _settings_key(run) == _settings_key(runs[-1]))
+        for stack, runs in stacks.items()
+    }
+
+
+def objective_of_search(run: Manifest) -> Objective:
+    return objective_of(Asked(), [run])
+
+
+def told_of(store: ResultsStore, runs: Iterable[Manifest], objective: Objective) -> tuple[Told, ...]:
+    """The runs that say something of the capacity at the objective, and what; their rows are read."""
+    judged = for_each(partial(_read, store, objective), tuple(runs))
+    return tuple((run.manifest, run.said) for run in judged if isinstance(run.said, Evidence) and not run.reasons)
+
+
+def latest(told: Sequence[Told], objective: Objective, capacity: Capacity) -> Latest:
+    return Latest(tuple(manifest for manifest, _ in told), objective, capacity)
+
+
+def by_environment(runs: Iterable[Manifest]) -> Mapping[tuple[str, ...], tuple[Manifest, ...]]:
+    """The runs that ran under the same conditions but for the server's build, whose newest is the newest first."""
+    groups: dict[tuple[str, ...], tuple[Manifest, ...]] = defaultdict(tuple)
+    for run in runs:
+        groups[comparison_key(run, ENVIRONMENT)] += (run,)
+    return dict(sorted(groups.items(), key=lambda each: each[1][-1].run_id, reverse=True))
+
+
+def _like_the_newest(runs: Sequence[Manifest]) -> tuple[Manifest, ...]:
+    return next(iter(by_environment(runs).values()))
+
+
+def _settings_key(run: Manifest) -> tuple[str, ...]:
+    return (variant_key(run), *comparison_key(run, BUILD))
+
+
+def _read(store: ResultsStore, objective: Objective, manifest: Manifest) -> Judged:
+    return judge(manifest, read_columns(store, manifest), objective)

@@ -1,0 +1,86 @@
+"""`shapebench latest`: what each stack was last measured at, and how that differs from what another store says."""
+
+from collections.abc import Iterable, Sequence
+
+from analysis.formatting import MISSING, money, number, stack_and_serving_name
+from analysis.report.tables import Column, Table
+from analysis.results.store import ResultsStore
+from analysis.verdict.change import Change, Side, read_changes
+from analysis.verdict.latest import Latest, read_latest
+from shapebench.output import note, print_json, print_table
+from shapebench.skipped import note_skipped, skipped_json
+
+
+def print_latest(uri: str, stacks: Sequence[str], *, as_json: bool) -> None:
+    """Print the newest variant of each stack that has a capacity search; of the `stacks` if there are any."""
+    store = ResultsStore(uri)
+    scan = store.scan()
+    runs = [run for run in scan.manifests if not stacks or run.stack in stacks]
+    latest = read_latest(store, runs)
+    if as_json:
+        print_json({"latest": {stack: each.to_dict() for stack, each in latest.items()}, **skipped_json(scan)})
+        return
+    if latest:
+        print_table(_latest_table(latest.values()))
+    else:
+        note(f"no valid run in {uri} has searched for the capacity of a stack, so there is nothing to show")
+    note_skipped(scan)
+
+
+def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: bool) -> None:
+    """Print for each stack whether it is better or worse than in the store `against`."""
+    before, after = ResultsStore(against), ResultsStore(uri)
+    scans = before.scan(), after.scan()
+    changes = read_changes(Side(before, scans[0].manifests), Side(after, scans[1].manifests), stacks)
+    if as_json:
+        print_json({"changes": [each.to_dict() for each in changes], **skipped_json(scans[1])})
+        return
+    if changes:
+        print_table(_changes_table(changes))
+    else:
+        note(f"there is no finished run in {uri}, so nothing is compared")
+    for each in changes:
+        for reason in each.why_not:
+            note(f"{each.stack}: {reason}")
+    for scan in scans:
+        note_skipped(scan)
+
+
+def _latest_table(latest: Iterable[Latest]) -> Table:
+    rows = [
+        (
+            stack_and_serving_name(each.newest),
+            f"{each.measured_at:%Y-%m-%d}",
+            each.usd_per_million.text(money),
+            each.capacity.rps.text(number),
+            number(each.usd_hourly),
+            str(each.capacity.deployments),
+            str(each.capacity.runs),
+        )
+        for each in latest
+    ]
+    numbers = ("USD/million", "capacity, 1/s", "USD/h", "deployments", "runs")
+    return Table.of("Latest measurement of each stack", ("variant", "measured, UTC"), numbers, rows)
+
+
+def _changes_table(changes: Iterable[Change]) -> Table:
+    columns = (
+        Column("stack", "text"),
+        Column("finding", "text", bold=True),
+        Column("cost after by before"),
+        Column("before, USD/million"),
+        Column("after, USD/million"),
+        Column("what differs", "wrap"),
+    )
+    rows = tuple(
+        (
+            each.stack,
+            each.finding.value,
+            each.ratio.text(number) if each.ratio else MISSING,
+            each.before.usd_per_million.text(money) if each.before else MISSING,
+            each.after.usd_per_million.text(money) if each.after else MISSING,
+            "; ".join(each.differs) or MISSING,
+        )
+        for each in changes
+    )
+    return Table("Changes of stacks", columns, rows)
