@@ -244,7 +244,7 @@ def latest(
     from shapebench.commands.latest import print_changes, print_latest  # noqa: PLC0415 - start-up
 
     as_json = as_json or output == "json"
-    with _one_line_errors():
+    with one_line_errors():
         if against is None:
             print_latest(results, stack or [], as_json=as_json)
         else:
