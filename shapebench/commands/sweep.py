@@ -11,7 +11,7 @@ from typing import Any, Literal
 import typer
 
 from analysis.report.tables import Column, Table
-from shapebench.commands.sweep_answer import answer, exit_code, troubles
+from shapebench.commands.sweep_answer import answer, exit_code, troubles, write_outcome
 from shapebench.commands.sweep_plan import estimates, print_plan
 from shapebench.commands.sweep_run import run_journal, run_simulated
 from shapebench.output import CommandError, note, print_table, print_text
@@ -125,6 +125,7 @@ def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> i
     finally:
         journal.close()
     is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
+    write_outcome(journal.folder, outcome, answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd))
     code = _end(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)
     if outcome.last.finished_runs:
         print_text(f"Report: {request.report / 'report.html'}")

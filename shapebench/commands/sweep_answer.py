@@ -1,7 +1,9 @@
 """The end of a sweep: the answer in three lines, what went wrong, and the exit code."""
 
-from collections.abc import Collection, Iterator
+import json
+from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
+from pathlib import Path
 
 from analysis.formatting import money
 from analysis.verdict.text import NO_VERDICT
@@ -30,6 +32,21 @@ def exit_code(outcome: Outcome, *, is_rehearsal: bool) -> Exit:
     if is_rehearsal:
         return Exit.rehearsal
     return Exit.best if all(map(_chosen, outcome.last.objectives)) else Exit.none_meets
+
+
+def write_outcome(folder: Path, outcome: Outcome, lines: Iterable[str]) -> None:
+    """Write `outcome.json` beside the journal, which the comment on a pull request is made from."""
+    last = outcome.last
+    found = {
+        "ending": outcome.ending.value,
+        "runs": last.finished_runs,
+        "hours": last.hours,
+        "usd": last.usd,
+        # Without a price for a stack, `usd` is what the others cost.
+        "unpriced": list(last.unpriced),
+        "message": "\n".join(lines),
+    }
+    (folder / "outcome.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
 def answer(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> Iterator[str]:

@@ -37,10 +37,15 @@ class Change(Value):
 
 
 class Sweep(BaseModel):
-    """What the measurement of a stack cost, and how it ended; of what `shapebench sweep --json` prints."""
+    """What the measurement of a stack cost, and how it ended; from the `outcome.json` of its sweep."""
 
-    usd: float | None
+    usd: float
+    unpriced: tuple[str, ...] = ()
     message: str
+
+    @property
+    def usd_text(self) -> str:
+        return f"{'at least ' if self.unpriced else ''}{self.usd:,.2f}"
 
 
 class Measurement(BaseModel):
@@ -82,7 +87,7 @@ def compose(measurement: Measurement, expected: Sequence[str], commit: str, run_
 
 def _row(stack: str, measurement: Measurement) -> str:
     change, sweep = measurement.changes.get(stack), measurement.sweeps.get(stack)
-    spent = "not known" if sweep is None or sweep.usd is None else f"{sweep.usd:,.2f}"
+    spent = sweep.usd_text if sweep else "not known"
     if change is None:
         return f"| {cell(stack)} | **no answer**: the measurement ended without one | – | – | {spent} |"
     sides = (figure_text(side.usd_per_million) if side else "–" for side in (change.before, change.after))
@@ -133,9 +138,11 @@ def _notes(measurement: Measurement, run_url: str) -> str:
     notes = [how, "Improved or worse only if the whole interval is."]
     if dates:
         notes.append(f"On-demand list prices of {', '.join(map(code, sorted(dates)))}.")
-    known = [sweep.usd for sweep in measurement.sweeps.values() if sweep.usd is not None]
-    if known:
-        notes.append(f"The measurement cost {sum(known):,.2f} USD in all, by list prices.")
+    if sweeps := measurement.sweeps.values():
+        bound = "at least " if any(sweep.unpriced for sweep in sweeps) else ""
+        notes.append(
+            f"The measurement cost {bound}{sum(sweep.usd for sweep in sweeps):,.2f} USD in all, by list prices."
+        )
     return " ".join([*notes, _link(run_url)])
 
 

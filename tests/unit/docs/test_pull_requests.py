@@ -170,7 +170,7 @@ def test_the_environments_of_the_workflows_are_those_that_may_sign_in(sign_in: S
     assert (
         {job["environment"] for job in jobs}
         == {member.rpartition(":")[2] for member in sign_in.members[MEASURE]}
-        == {"measure", "clean-up"}
+        == {"measure", "measure-pull-request", "clean-up"}
     )
 
 

@@ -20,6 +20,7 @@ from sweep.simulation.event_loop import VirtualTimeLoop
 from sweep.simulation.fleet import SimulatedFleet
 from sweep.tasks import Measure, Measured
 from tests.support.sweeps import world
+from tools.pull_request.measured import Sweep
 
 AXES = ("--stack", "2cpu-4gb", "--stack", "8cpu-16gb", "--inter-op", "2,4")
 OPTIONS = {"stacks": ["2cpu-4gb", "8cpu-16gb"], "inter_op": [2, 4]}
@@ -103,6 +104,16 @@ def test_a_sweep_ends_with_the_cheapest_and_nothing_up(use: Use, cloud: Cloud) -
     assert "was saved" in result.stdout
     assert "costs 0.74 USD an hour while it is up" in result.stderr
     assert cloud.up_since_s == {}
+
+
+def test_a_sweep_leaves_its_outcome_as_the_comment_on_a_pull_request_reads_it(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    invoke(*AXES, "--yes")
+    (folder,) = sweeps()
+    found = Sweep.model_validate_json((folder / "outcome.json").read_text())
+    assert found.usd > 0
+    assert found.unpriced == ()
+    assert "Cheapest with p99 within 500 ms" in found.message
 
 
 def test_a_sweep_that_costs_money_needs_consent(use: Use, cloud: Cloud) -> None:

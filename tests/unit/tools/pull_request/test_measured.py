@@ -47,7 +47,7 @@ def change(stack: str = "8cpu-16gb", **fields: Any) -> dict[str, Any]:
 def comment(tmp_path: Path):
     """The comment on some changes, and on what their sweeps cost."""
 
-    def of(*changes: dict[str, Any], expected: list[str] | None = None, **usd: float | None) -> str:
+    def of(*changes: dict[str, Any], expected: list[str] | None = None, **usd: float) -> str:
         (tmp_path / CHANGES).write_text(json.dumps({"changes": changes, "problems": []}))
         for stack, spent in usd.items():
             outcome = {"usd": spent, "hours": 1.0, "message": "3 runs, all destroyed"}
@@ -75,6 +75,14 @@ def test_a_row_says_what_changed_by_how_much_and_what_measuring_it_cost(comment)
     assert "changed: inter_op 4 → inter_op 8" in text
     assert "The measurement cost 1.23 USD in all" in text
     assert "60.0 (58.0 to 62.0) requests/s at 0.54 USD/h, 3 runs of 3 deployments, the last of 2026-11-20" in text
+
+
+def test_a_sweep_of_a_stack_without_a_price_cost_at_least_what_is_known(comment, tmp_path):
+    outcome = {"usd": 1.0, "unpriced": ["a"], "message": "3 runs"}
+    comment(change("a"))
+    (tmp_path / "a.json").write_text(json.dumps(outcome))
+    text = compose(read_measurement(tmp_path), ["a"], "0123456789abcdef", RUN)
+    assert row(text, "a")[3] == "at least 1.00"
 
 
 def test_what_cannot_be_told_shows_the_reason_unfolded(comment):
