@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sweep.conductor.state import SweepState
 from sweep.strategy import Decision, Observation, Standing, Strategy
-from sweep.tasks import Length, Measured
+from sweep.tasks import Length, Measure, Measured
 
 _QUANTILE_95 = 1.959964
 
@@ -75,8 +75,10 @@ class Decisions:
                 needing[key] = block
         return needing
 
-    def length(self, block: int) -> Length:
-        return self._strategy.length(block)
+    def task(self, state: SweepState, key: str, block: int) -> Measure:
+        """The next run of a candidate. A short one that failed may have been too short, so a full one follows it."""
+        length = Length.full if state.failures[key, block] else self._strategy.length(block)
+        return Measure(state.candidates[key], block, length)
 
     def most_blocks(self, state: SweepState, objective: int) -> int:
         return self._strategy.most_blocks(len(state.of_objective[objective]))

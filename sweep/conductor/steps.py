@@ -91,4 +91,4 @@ def _measure(
     keys = sorted(needing)
     random.Random(f"{settings.seed} {stack} {block}").shuffle(keys)  # noqa: S311 - no secret
     key = min((key for key in keys if needing[key] == block), key=lambda key: state.failures[key, block])
-    return Measure(state.candidates[key], block, decisions.length(block))
+    return decisions.task(state, key, block)

@@ -119,7 +119,7 @@ class Views:
         if not ending:
             for key, first in self.decisions.needing(state, stack).items():
                 for block in range(first, self.decisions.most_blocks(state, state.objective[key]) + 1):
-                    task = Measure(state.candidates[key], block, self.decisions.length(block))
+                    task = self.decisions.task(state, key, block)
                     seconds += task_s(task, expected, makes_stack=not is_up)
                     is_up = True
             running = [task.task for task in record.open_tasks.values()]
