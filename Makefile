@@ -28,16 +28,11 @@ setup-kubernetes: setup-dev ## also build the Kubernetes and the object store of
 setup-node: setup-dev ## also build the node for the containers of `make e2e` (5 minutes, once; root on Linux)
 	@$(IN_ENV) python -m tests.support.setup node
 
-demo: setup ## serve, load-test and price on this machine, then print the runs, the report and what to run next
-	@$(IN_ENV) python -m tools.stack local
-	@$(IN_ENV) pulumi up --stack local --yes
+demo: setup ## measure two variants on this machine, compare them, and destroy what that took: five minutes
+	@$(IN_ENV) shapebench sweep --file tools/demo.yaml || [ $$? = 5 ] # 5: a rehearsal
 	@$(IN_ENV) shapebench runs
-	@$(IN_ENV) shapebench report --p90 2s
 	@echo
-	@$(IN_ENV) echo "The server still runs at $$(pulumi stack output restUrl --stack local)," \
-	    "process $$(pulumi stack output serverPid --stack local)."
-	@echo "To end it: . tools/env.sh && pulumi destroy --stack local --yes"
-	@echo "Runs and report stay, in results/ and report/."
+	@echo "Nothing runs any more. Runs and report stay, in results/ and report/. Next: docs/getting-started.md"
 
 test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-unit

@@ -26,7 +26,7 @@ CHECKOUT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/getting-started.md", "docs/own-backend.md", "docs/gke-quick-start.md")
 _BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _EXIT_CODE = re.compile(r"#.*\bexit code (\d+)( without internet)?")
-# `make demo` on a machine with two cores that builds Pulumi takes ten minutes.
+# `make demo` on a machine with two cores that builds Pulumi takes a quarter of an hour.
 _LINE_LIMIT_S = 1800
 # What the pages type to end the server.
 _END_SERVER = ". tools/env.sh && pulumi destroy --stack local --yes"

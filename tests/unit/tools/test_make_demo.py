@@ -3,36 +3,47 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from sweep.asked import read_settings
 from tools.pins import ROOT
 
-# Programs that say what they were asked; `pulumi` also knows the outputs of a stack.
-ASKED = 'echo "$(basename "$0") $*" >> asked'
-PULUMI = f"""{ASKED}
-case "$3" in restUrl) echo http://127.0.0.1:18501 ;; serverPid) echo 4711 ;; esac"""
+# Says what it was asked; a sweep ends with the exit code of the test.
+SHAPEBENCH = """echo "shapebench $*" >> asked
+if [ "$1" = sweep ]; then exit "$SWEEP_ENDS_WITH"; fi"""
 
 
-def test_the_demo_ends_by_saying_where_the_server_runs_and_how_to_end_it(tmp_path: Path):
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    programs = {"tools/setup": "", "bin/python": ASKED, "bin/shapebench": ASKED, "bin/pulumi": PULUMI}
-    for name, script in programs.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o755)
-    (tmp_path / "tools/env.sh").touch()
+def demo(folder: Path, sweep_ends_with: int) -> "subprocess.CompletedProcess[str]":
+    shutil.copy(ROOT / "Makefile", folder)
+    for name, script in {"tools/setup": "", "bin/shapebench": SHAPEBENCH}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+    (folder / "tools/env.sh").touch()
     # As typed, not as a part of `make test-unit`, of which make would print that it leaves its folder.
     own = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
-    environment = own | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-    done = subprocess.run(["make", "demo"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    environment = own | {
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "SWEEP_ENDS_WITH": str(sweep_ends_with),
+    }
+    return subprocess.run(["make", "demo"], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_demo_is_a_sweep_that_ends_as_a_rehearsal_and_leaves_nothing_running(tmp_path: Path):
+    done = demo(tmp_path, sweep_ends_with=5)
     assert done.returncode == 0, done.stderr
     asked = (tmp_path / "asked").read_text().splitlines()
-    assert asked[:4] == [
-        "python -m tools.stack local",
-        "pulumi up --stack local --yes",
-        "shapebench runs",
-        "shapebench report --p90 2s",
-    ]
-    assert done.stdout.splitlines()[-3:] == [
-        "The server still runs at http://127.0.0.1:18501, process 4711.",
-        "To end it: . tools/env.sh && pulumi destroy --stack local --yes",
-        "Runs and report stay, in results/ and report/.",
-    ]
+    assert asked == ["shapebench sweep --file tools/demo.yaml", "shapebench runs"]
+    assert done.stdout.splitlines()[-1].startswith("Nothing runs any more.")
+
+
+@pytest.mark.parametrize("code", [1, 4, 6])
+def test_a_demo_whose_sweep_fails_fails(tmp_path: Path, code: int):
+    done = demo(tmp_path, code)
+    assert done.returncode != 0
+    assert "Nothing runs any more" not in done.stdout
+
+
+def test_the_demo_compares_two_variants_of_the_stack_local():
+    candidates = read_settings(ROOT / "tools/demo.yaml", {}).candidates
+    assert [(each.stack, each.serving.inter_op) for each in candidates] == [("local", 1), ("local", 2)]
