@@ -72,7 +72,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
         bool, typer.Option("--yes", help="Do not ask before a sweep that costs money.")
     ] = False,
     simulated: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--simulated", help="Show how a sweep goes, on made-up stacks; nothing is measured.")
+        bool, typer.Option("--simulated", help="Show how a sweep goes, on simulated stacks; nothing is measured.")
     ] = False,
 ) -> None:
     """Measure many stacks and serving variants, and find the cheapest. Destroys every stack at the end.
@@ -82,8 +82,8 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
     0    the cheapest was found
     3    none meets the objective
     4    the sweep ended before it was decided
-    5    it is a rehearsal: all stacks are `local`, or simulated
-    6    a stack or a candidate failed, or something may be left
+    5    a rehearsal: all stacks are `local`, or simulated
+    6    a stack or candidate failed, or something is left
     1    invalid input
     130  interrupted twice: stacks are up
     """  # noqa: D301 - click keeps the lines below the character

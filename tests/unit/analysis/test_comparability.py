@@ -153,7 +153,7 @@ def judged(runs: list[Judged]) -> Verdict:
     return verdict_of(runs, Objective(latency_ms=500))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(RUNS, st.randoms())
 def test_the_order_of_the_runs_does_not_matter(runs, random):
     found = measured(runs)
@@ -163,7 +163,7 @@ def test_the_order_of_the_runs_does_not_matter(runs, random):
     assert one.excluded == other.excluded
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(RUNS)
 def test_a_run_under_other_conditions_changes_no_figure_and_no_rank_of_the_ranked(runs):
     found = measured(runs)

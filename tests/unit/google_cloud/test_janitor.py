@@ -387,7 +387,7 @@ def is_in_a_stacks_network(path: str, resources: dict) -> bool:
     return resource["name"].startswith("gke-gke-cluster-") and any(each and has_stack_labels(each) for each in networks)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(resources=projects())
 def test_only_resources_with_a_stacks_labels_are_ever_deleted(resources):
     cloud = GoogleStandIn(resources=dict(resources))

@@ -80,7 +80,7 @@ def test_labels_say_only_what_differs() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.sampled_from(stack_names()), min_size=1, max_size=4, unique=True),
     st.lists(st.integers(1, 9), min_size=1, max_size=3),

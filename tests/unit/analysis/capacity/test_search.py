@@ -21,7 +21,7 @@ def steps() -> list[OfferedRate]:
     ]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(0.5, 0.999), st.floats(1, 3000), st.floats(0, 0.5))
 def test_any_objective_has_an_interval_that_holds_its_value(
     steps: list[OfferedRate], quantile: float, latency_ms: float, errors: float

@@ -51,7 +51,7 @@ def test_a_small_shape_is_the_cheapest_at_small_loads_and_a_better_large_one_at_
     zones=st.sampled_from([1, 2, 3]),
     shares=st.lists(st.floats(0.001, 0.999), min_size=5, max_size=5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_curve_names_the_variant_that_a_plan_for_the_load_would_choose(rates, headroom, zones, shares):
     offers = [offer(label, rate, headroom=headroom, zones=zones) for label, rate in zip(MACHINES, rates, strict=False)]
     changes = cheapest(offers, 400)

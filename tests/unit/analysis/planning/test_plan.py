@@ -98,7 +98,7 @@ def test_the_bill_is_that_of_a_stack_with_so_many_nodes(rest):
 
 
 @given(st.floats(1, 5000), st.sampled_from([0.0, 0.3]), st.sampled_from([1, 3]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_plan_and_the_curve_of_bills_agree_at_every_load(rest, rps, headroom, zones):
     [at_load] = planned(rest, rps, headroom=headroom, zones=zones).candidates
     [elsewhere] = planned(rest, 500, headroom=headroom, zones=zones).candidates

@@ -71,7 +71,7 @@ def test_users_who_never_wait_drive_a_server_to_its_limit(steady):
     load=st.builds(OpenLoop, rate_rps=st.floats(0.5, 60), duration_s=st.just(10.0))
     | st.builds(ClosedLoop, users=st.integers(1, 20), wait_s=st.sampled_from([0.0, 0.3]), duration_s=st.just(10.0)),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_request_ends_once_and_none_takes_less_than_its_work(replicas, threads, kind, clients, load):
     fleet = Fleet(replicas, Service(100, ALWAYS_THE_SAME, cores_of_its_own(threads)), Balancer(kind, clients))
     answered = simulate(fleet, load)

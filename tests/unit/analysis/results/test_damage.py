@@ -122,7 +122,7 @@ def shorten(path: Path, draw: Callable[..., Any]) -> None:
 DAMAGES = {False: (delete, cut, flip, flip, rename, duplicate, swap, shorten), True: (delete, rename, duplicate, swap)}
 
 
-@settings(max_examples=500, derandomize=True, database=None, deadline=None)
+@settings(max_examples=500, derandomize=True, database=None)
 @given(data=st.data())
 def test_no_damage_is_unnoticed(whole: Path, before: dict[str, Any], data: st.DataObject):
     with TemporaryDirectory(dir=MEMORY) as temporary:

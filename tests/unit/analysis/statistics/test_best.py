@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -56,7 +56,6 @@ def test_a_single_variant_is_compared_with_nothing() -> None:
 
 
 # The first critical value of each kind takes a moment.
-@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=2, max_size=6), st.floats(0.001, 0.3))
 def test_some_variant_may_always_be_best_and_the_cheapest_is_among_them(values: list[float], sd: float) -> None:
     standings = compare_with_best(means(*values, sd=sd))

@@ -130,7 +130,7 @@ def test_a_zone_of_practical_equivalence_makes_a_near_equal_good_enough(searched
     assert not first.standing.is_good_enough(0.001)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(STACKS), st.floats(10, 100)), min_size=1, max_size=8), st.randoms())
 def test_the_order_of_the_runs_does_not_matter(searched, runs, random):
     found = [searched(rps, stack, at) for at, (stack, rps) in enumerate(runs)]

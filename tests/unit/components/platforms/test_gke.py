@@ -141,7 +141,7 @@ def test_stacks_differ_only_in_the_shape_and_what_follows_from_it():
     assert all(rest(stack) == rest("8cpu-16gb") for stack in SHAPES)
 
 
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(gke=ANY_GKE, stack=st.sampled_from(list(SHAPES)))
 def test_with_any_settings_a_stack_is_labelled_private_and_has_16_vcpus(gke, stack):
     machine_type, vcpus, nodes = SHAPES[stack]

@@ -534,7 +534,7 @@ def values_of(tree: object, key: str) -> list[object]:
     return []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ANY_ARGS)
 def test_with_any_arguments_nothing_is_public_and_a_pod_has_the_memory_that_it_requests(args):
     made = registered(args)

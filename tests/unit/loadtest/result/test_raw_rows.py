@@ -71,7 +71,7 @@ def as_row(request: dict[str, Any], request_bytes: int) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(finished_requests, max_size=20), st.integers(min_value=0, max_value=10**9))
 def test_every_request_comes_back_exactly(requests: list[dict[str, Any]], request_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -166,6 +166,7 @@ def test_no_other_process_of_the_folder_has_its_place(restarted, log):
 def test_what_it_starts_does_not_have_its_place(log):
     starts_one = "import subprocess, sys, time; print('here', flush=True); subprocess.run(['sleep', '60'])"
     first = start_detached([sys.executable, "-c", starts_one], log)
+    wait_for(log, "here")
     second = start_again(first, log)
     wait_until(lambda: len(psutil.Process(second.pid).children()) == 1)
     os.kill(second.pid, signal.SIGKILL)

@@ -52,7 +52,7 @@ def waiting_rows(batcher):
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=12), st.integers(1, 3), st.sampled_from([0, 500]))
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_every_request_gets_its_own_rows_back(sizes, threads, timeout_us):
     model = DoublingModel()
     batcher = batcher_of(model, size=5, timeout_us=timeout_us, threads=threads)

@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.fleets.bare_sweeps import TYPICAL, play
@@ -30,7 +30,6 @@ def _bound(order, block):
 _RUNS = st.lists(st.tuples(st.sampled_from("abc"), st.floats(-0.4, 0.4)), max_size=40)
 
 
-@settings(deadline=None)
 @given(_RUNS)
 def test_what_is_eliminated_stays_so(runs):
     standings = [Race(0.05).decide(_observed(runs[:count])).standings for count in range(len(runs) + 1)]
@@ -39,7 +38,6 @@ def test_what_is_eliminated_stays_so(runs):
         assert all(after[key] is before[key] for key in before if before[key] is not Standing.racing)
 
 
-@settings(deadline=None)
 @given(_RUNS)
 def test_a_race_that_is_asked_after_each_run_decides_as_one_that_is_resumed(runs):
     asked = Race(0.05)
@@ -48,7 +46,6 @@ def test_a_race_that_is_asked_after_each_run_decides_as_one_that_is_resumed(runs
     assert decisions[-1] == Race(0.05).decide(_observed(runs))
 
 
-@settings(deadline=None)
 @given(_RUNS)
 def test_one_is_chosen_exactly_when_none_races_and_it_is_the_leader(runs):
     decision = Race(0.05).decide(_observed(runs))
@@ -58,7 +55,6 @@ def test_one_is_chosen_exactly_when_none_races_and_it_is_the_leader(runs):
     assert set(decision.why) == {key for key, each in decision.standings.items() if each is Standing.eliminated}
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.floats(-0.4, 0.4), min_size=4, max_size=4), min_size=3, max_size=3))
 def test_no_candidate_races_after_the_most_blocks(costs):
     runs = [(key, costs[at][block]) for block in range(4) for at, key in enumerate("abc")]

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.generator.capacity.certify import binomial_cdf, dispersion, fails_quantile, meets_quantile
@@ -25,7 +25,6 @@ def test_the_probabilities_are_those_of_the_binomial_law() -> None:
     assert binomial_cdf(1, 662, 0.01) == pytest.approx(0.99**662 + 662 * 0.01 * 0.99**661)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 100), st.floats(0.001, 0.999))
 def test_more_misses_are_never_less_probable(trials: int, share: float) -> None:
     probabilities = [binomial_cdf(most, trials, share) for most in range(-1, trials + 1)]
@@ -33,7 +32,6 @@ def test_more_misses_are_never_less_probable(trials: int, share: float) -> None:
     assert probabilities[-1] == 1.0
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 2000), st.sampled_from([0.5, 0.9, 0.99]))
 def test_no_count_both_meets_and_fails_a_percentile(missed: int, trials: int, quantile: float) -> None:
     assert not (meets_quantile(missed, trials, quantile, 0.01) and fails_quantile(missed, trials, quantile, 0.01))

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_serving.apis import predict_pb2
 
@@ -49,7 +49,6 @@ def test_pixels_that_are_not_one_image_are_refused() -> None:
         grpc_body_of(b"12345", "resnet")
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(finite, min_size=4, max_size=4), min_size=2, max_size=2), st.booleans())
 def test_any_finite_numbers_of_the_right_shape_pass_the_first_time_and_the_second(
     rows: list[list[float]],
@@ -61,7 +60,6 @@ def test_any_finite_numbers_of_the_right_shape_pass_the_first_time_and_the_secon
     assert check.error_of(content) is None
 
 
-@settings(deadline=None)
 @given(st.sampled_from([math.nan, math.inf, -math.inf]), st.integers(0, 7), st.booleans())
 def test_one_number_that_is_not_finite_fails_it(
     bad: float,

@@ -4,7 +4,7 @@ import math
 from itertools import islice, pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON, due_in_hold, offsets_at, ramp_and_hold
@@ -31,7 +31,6 @@ def test_a_seed_gives_the_same_schedule_again_and_another_seed_another() -> None
     assert first == again != other
 
 
-@settings(deadline=None)
 @given(st.floats(0.5, 500), st.just(0.0) | st.floats(0.1, 20), st.floats(0.5, 20), laws, st.integers(0, 2**32))
 def test_a_schedule_ascends_and_has_a_ramp_and_then_a_hold(
     rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int
