@@ -65,7 +65,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
     ] = False,
     resume: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool,
-        typer.Option("--resume", help="Go on with a sweep that was cut off; --max-usd and --max-hours may differ."),
+        typer.Option("--resume", help="Go on with a sweep that was cut off; its limits may differ."),
     ] = False,
     list_all: Annotated[bool, typer.Option("--list", help="Only list all sweeps.")] = False,  # noqa: FBT002 - as above
     yes: Annotated[  # noqa: FBT002 - typer makes a flag of it
