@@ -37,12 +37,14 @@ class FinishedRun:
         figures = self.headline
         if "p99_ms" not in figures:
             return "no request was answered correctly in the counted phase"
+        latencies = (
+            f"p50 {figures['p50_ms']:.0f} ms, p99 {figures['p99_ms']:.0f} ms over {figures['requests']} requests"
+        )
+        if "goodput_rps" not in figures:
+            return f"{latencies}, too few for a rate"
         usd = figures.get("usd_per_million_good")
         cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
-        return (
-            f"{figures['goodput_rps']:.1f} good predictions/s, p50 {figures['p50_ms']:.0f} ms,"
-            f" p99 {figures['p99_ms']:.0f} ms over {figures['requests']} requests, {cost}"
-        )
+        return f"{figures['goodput_rps']:.1f} good predictions/s, {latencies}, {cost}"
 
 
 RunOnce = Callable[[PlannedRun, Operation], FinishedRun]

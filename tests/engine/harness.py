@@ -1,7 +1,9 @@
 """The real Pulumi command line on a stack of its own, and what it leaves running on this machine."""
 
+import contextlib
 import json
 import os
+import random
 import socket
 import subprocess
 import time
@@ -30,9 +32,11 @@ LONG = {"profile": "smoke", "durationS": 120}
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that the kernel gives to programs that ask for any: one of Pulumi's would take it meanwhile."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randrange(20_000, 30_000)))
+            return probe.getsockname()[1]
 
 
 @dataclass

@@ -123,3 +123,8 @@ def test_the_summary_has_the_figures_in_one_line_and_says_what_is_missing() -> N
     assert priced.summary == measured + "1.97 USD per million good predictions"
     assert unpriced.summary == measured + "no price is known"
     assert unanswered.summary == "no request was answered correctly in the counted phase"
+
+
+def test_the_summary_of_a_run_with_one_answer_has_no_rate() -> None:
+    one = finished({"p50_ms": 75.372, "p99_ms": 75.372, "requests": 1})[0]
+    assert one.summary == "p50 75 ms, p99 75 ms over 1 requests, too few for a rate"
