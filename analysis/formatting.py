@@ -52,6 +52,11 @@ def count(value: int) -> str:
     return _grouped(value, 0)
 
 
+def counted(number: int, noun: str) -> str:
+    """The number with the noun, whose plural ends in s."""
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def server_name(manifest: Manifest) -> str:
     """The server and its version; the embedded server is never called TensorFlow Serving."""
     serving = manifest.serving

@@ -6,7 +6,7 @@ docs/estimand.md says what it means, and what capacity and cost at an objective 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol, Self
 
 import yaml
 from pydantic import Field
@@ -24,6 +24,17 @@ class ObjectiveError(ValueError):
     """The objective is invalid or not known; the message says what to give."""
 
 
+class SearchLimits(Protocol):
+    """A load profile, or a generator's plan, that searches for a capacity."""
+
+    @property
+    def quantile(self) -> float: ...
+    @property
+    def latency_ms(self) -> float: ...
+    @property
+    def error_ratio(self) -> float: ...
+
+
 class Objective(Record):
     """In the long run a share `quantile` of the requests that are due is answered correctly within `latency_ms`.
 
@@ -37,6 +48,11 @@ class Objective(Record):
     errors: Annotated[float, Field(ge=0, le=1)] = DEFAULT_ERRORS
     budget_usd_730h: Annotated[float, Field(gt=0)] | None = None
     within: Annotated[float, Field(ge=0, le=1)] = DEFAULT_WITHIN
+
+    @classmethod
+    def of_search(cls, load: "SearchLimits") -> Self:
+        """What a capacity search looks for."""
+        return cls(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio)
 
     @property
     def quantile_name(self) -> str:
@@ -115,9 +131,7 @@ def objective_of(asked: Asked | Objective, manifests: Iterable[Manifest]) -> Obj
 
 def _searched(manifest: Manifest) -> Objective | None:
     load = manifest.load
-    if load.mode != "capacity":
-        return None
-    return Objective(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio)
+    return Objective.of_search(load) if load.mode == "capacity" else None
 
 
 def _read(file: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from analysis.formatting import MISSING, money, number, printable
+from analysis.formatting import MISSING, counted, money, number, printable
 from analysis.objective import Objective
 from analysis.report.tables import Column, Table
 from shapebench.output import fitted, without
@@ -49,7 +49,7 @@ def heading(snapshot: Snapshot, settings: SweepSettings) -> str:
     """What the sweep has done and spent so far, and until when it takes at most."""
     most = "" if settings.max_usd is None else f" of {money(settings.max_usd)}"
     unpriced = f" without {', '.join(snapshot.unpriced)}" if snapshot.unpriced else ""
-    runs = "1 run" if snapshot.finished_runs == 1 else f"{snapshot.finished_runs} runs"
+    runs = counted(snapshot.finished_runs, "run")
     now = snapshot.ending.value if snapshot.ending else f"at most {duration(snapshot.left_at_most_s)} left"
     return (
         f"Sweep {snapshot.sweep_id}, {settings.strategy}: {runs}, {duration(snapshot.hours * 3600)},"
@@ -69,7 +69,7 @@ def standing(objective: ObjectiveView) -> str:
 
 def objective_text(load: CapacitySearch) -> str:
     """The limits, to go after `with`."""
-    return Objective(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio).text
+    return Objective.of_search(load).text
 
 
 def stacks_table(snapshot: Snapshot) -> Table:

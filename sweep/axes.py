@@ -12,7 +12,7 @@ from stacks.explain import SettingsError, explain
 from stacks.files import load_settings
 from stacks.frozen import Frozen
 from stacks.load_profiles import PROFILES, CapacitySearch
-from stacks.objective import QUANTILES
+from stacks.objective import QUANTILES, SEARCH_KEYS
 from stacks.serving_variant import Batching, ServingSettings, Threads
 from stacks.settings import Settings, parse_settings
 from stacks.shapes import machine_resources
@@ -155,7 +155,7 @@ def _candidate(
 def _loads(axes: Axes, settings: Mapping[str, Settings], named: Named) -> tuple[CapacitySearch, ...]:
     """A capacity search for each objective: that of the stack files, else of the profile `capacity`, with changes."""
     changes = dict(axes.load or {})
-    if stated := [key for key in map(to_camel, _OBJECTIVE.values()) if key in changes]:
+    if stated := [key for key in SEARCH_KEYS if key in changes]:
         raise SettingsError(
             f"{named('load')} has {', '.join(stated)}, which the objective states; give {named('objectives')}"
         )
@@ -185,11 +185,10 @@ def _search(values: Mapping[str, Any], named: Named) -> CapacitySearch:
 
 def _require_one(found: Mapping[str, CapacitySearch], named: Named) -> None:
     first, *others = found.items()
-    stated = {to_camel(key) for key in _OBJECTIVE.values()}
     for stack, search in others:
         values = first[1].model_dump(by_alias=True)
         if different := [key for key, value in search.model_dump(by_alias=True).items() if values[key] != value]:
-            keys = ("shapebench:objective" if key in stated else f"shapebench:load.{key}" for key in different)
+            keys = ("shapebench:objective" if key in SEARCH_KEYS else f"shapebench:load.{key}" for key in different)
             raise SettingsError(
                 f"the files of the stacks {first[0]} and {stack} differ in {', '.join(dict.fromkeys(keys))}, so"
                 f" their capacities could not be compared; make them equal, or give {named('objectives')} or"

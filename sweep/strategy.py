@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from analysis.statistics.deployments import PRIOR_SD
 from sweep.tasks import Length
 
 
@@ -31,6 +32,11 @@ class Observation:
     log_cost: float
     log_error: float
     is_bound: bool = False
+
+    @property
+    def weight(self) -> float:
+        """One by the variance of a run: its own, and what is assumed between deployments."""
+        return 1 / (PRIOR_SD**2 + self.log_error**2)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What a sweep does, one after the other on each stack: tasks, and what became of them."""
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -54,10 +53,3 @@ class Measured:
     value_rps: float | None
     low_rps: float
     high_rps: float
-
-    @property
-    def log_error(self) -> float:
-        """The standard error of the logarithm of the value; infinite without both bounds."""
-        if not self.low_rps or not math.isfinite(self.high_rps):
-            return math.inf
-        return math.log(self.high_rps / self.low_rps) / 2 / 1.959964

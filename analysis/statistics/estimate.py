@@ -83,6 +83,11 @@ class Bounds:
         return Bounds(amount / self.high, amount / self.low if self.low else math.inf)
 
 
+def usd_per_million_at(rps: float, usd_hourly: float) -> float:
+    """The hourly price divided by the predictions of an hour at `rps`, in millions."""
+    return usd_hourly / (rps * 3600) * 1e6
+
+
 @overload
 def usd_per_million(rps: Estimate, usd_hourly: float) -> Estimate: ...
 
@@ -92,5 +97,5 @@ def usd_per_million(rps: Estimate | Bounds, usd_hourly: float) -> Estimate | Bou
 
 
 def usd_per_million(rps: Estimate | Bounds, usd_hourly: float) -> Estimate | Bounds:
-    """The hourly price divided by the predictions of an hour at `rps`, in millions."""
+    """`usd_per_million_at` with its interval."""
     return rps.times(3600 / 1e6).divides(usd_hourly)

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.results.columns import Booleans, Integers, RunRows, quantiles_of
 from analysis.results.manifest import Manifest
 from analysis.results.store import NOT_SENT
-from analysis.statistics.estimate import Estimate
+from analysis.statistics.estimate import Estimate, usd_per_million_at
 from analysis.statistics.within import RunFigures
 
 
@@ -83,7 +83,7 @@ class Measured:
     def usd_per_million_good(self) -> float | None:
         """The hourly price divided by the good predictions of an hour, in millions."""
         hourly, goodput_rps = self.manifest.cost.hourly, self.goodput_rps
-        return None if hourly is None or not goodput_rps else hourly / (goodput_rps * 3600) * 1e6
+        return None if hourly is None or not goodput_rps else usd_per_million_at(goodput_rps, hourly)
 
     def capacity(self, which: Literal["value", "low", "high"]) -> float | None:
         """The capacity that a search found, or an end of its interval."""

@@ -13,13 +13,12 @@ from analysis.comparability import CONDITIONS, comparison_key
 from analysis.formatting import stack_and_serving_name
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
-from analysis.results.columns import read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
 from analysis.verdict.capacity import Capacity, Told, capacities
 from analysis.verdict.variants import variant_key
-from analysis.verdict.verdict import Judged, judge
+from analysis.verdict.verdict import read_and_judge
 
 # What a change may change on purpose, besides the variant; the other conditions must be equal in two measurements.
 _BUILD_NAMES = ("server", "image")
@@ -96,7 +95,7 @@ def objective_of_search(run: Manifest) -> Objective:
 
 def told_of(store: ResultsStore, runs: Iterable[Manifest], objective: Objective) -> tuple[Told, ...]:
     """The runs that say something of the capacity at the objective, and what; their rows are read."""
-    judged = for_each(partial(_read, store, objective), tuple(runs))
+    judged = for_each(partial(read_and_judge, store, objective), tuple(runs))
     return tuple((run.manifest, run.said) for run in judged if isinstance(run.said, Evidence) and not run.reasons)
 
 
@@ -118,7 +117,3 @@ def _like_the_newest(runs: Sequence[Manifest]) -> tuple[Manifest, ...]:
 
 def _settings_key(run: Manifest) -> tuple[str, ...]:
     return (variant_key(run), *comparison_key(run, BUILD))
-
-
-def _read(store: ResultsStore, objective: Objective, manifest: Manifest) -> Judged:
-    return judge(manifest, read_columns(store, manifest), objective)

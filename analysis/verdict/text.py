@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.comparability import UNKNOWN_CPU
-from analysis.formatting import money, number, stack_and_serving_name
+from analysis.formatting import counted, money, number, stack_and_serving_name
 from analysis.objective import Objective
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked
@@ -113,7 +113,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
         runs, deployments = (
             sum(getattr(each.capacity, of) for each in verdict.ranking) for of in ("runs", "deployments")
         )
-        yield f"The answer rests on {_count(runs, 'run')} of {_count(deployments, 'deployment')}."
+        yield f"The answer rests on {counted(runs, 'run')} of {counted(deployments, 'deployment')}."
     effects = verdict.effects
     if effects and effects.is_prior:
         yield (
@@ -121,7 +121,7 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
             " because too few variants were deployed more than once."
         )
     if count := len(verdict.excluded):
-        yield f"{_count(count, 'run')} {'is' if count == 1 else 'are'} not ranked; the reasons are listed."
+        yield f"{counted(count, 'run')} {'is' if count == 1 else 'are'} not ranked; the reasons are listed."
     for manifest, reasons in verdict.not_compared[:_NAMED]:
         yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
     if more := len(verdict.not_compared[_NAMED:]):
@@ -139,7 +139,3 @@ def list_names(ranked: Iterable[Ranked]) -> str:
     if len(labels) > _NAMED + 1:
         return f"{', '.join(labels[:_NAMED])} and {len(labels) - _NAMED} more"
     return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun}" if number == 1 else f"{number} {noun}s"

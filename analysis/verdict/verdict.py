@@ -65,7 +65,9 @@ def read_verdict(store: ResultsStore, asked: Asked | Objective) -> Verdict:
     """Read every run and judge it. Raises ObjectiveError where the objective is not certain."""
     scan = store.scan()
     objective = objective_of(asked, scan.manifests)
-    return replace(verdict_of(for_each(partial(_read, store, objective), scan.manifests), objective), scan=scan)
+    return replace(
+        verdict_of(for_each(partial(read_and_judge, store, objective), scan.manifests), objective), scan=scan
+    )
 
 
 def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
@@ -99,7 +101,7 @@ def verdict_of(runs: Iterable[Judged], objective: Objective) -> Verdict:
     )
 
 
-def _read(store: ResultsStore, objective: Objective, manifest: Manifest) -> Judged:
+def read_and_judge(store: ResultsStore, objective: Objective, manifest: Manifest) -> Judged:
     return judge(manifest, read_columns(store, manifest), objective)
 
 

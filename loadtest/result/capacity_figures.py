@@ -39,7 +39,7 @@ def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capac
         return None
     steps = search["steps"]
     by_step = [rows.filter(pc.equal(rows["phase"], step["phase"])) for step in steps]
-    objective = Objective(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio)
+    objective = Objective.of_search(load)
     found = estimate_of([_offered(step, each) for step, each in zip(steps, by_step, strict=True)], objective)
     if found.value_rps is not None:
         rps = CapacityRps(value=found.value_rps, low=found.low_rps, high=found.high_rps)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from enum import IntEnum
 from pathlib import Path
 
-from analysis.formatting import money
+from analysis.formatting import counted, money
 from analysis.verdict.text import NO_VERDICT
 from shapebench.output import REHEARSAL_EXIT_CODE
 from shapebench.sweep_view import duration, objective_text, share
@@ -63,8 +63,8 @@ def answer(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> I
         yield from _of_objective(objective, outcome)
     failed = len(list(_failed(outcome)))
     count = sum(len(objective.candidates) for objective in last.objectives)
-    of_candidates = f"{count} candidate{'s' if count > 1 else ''}"
-    runs = f"{last.finished_runs} run{'' if last.finished_runs == 1 else 's'}"
+    of_candidates = counted(count, "candidate")
+    runs = counted(last.finished_runs, "run")
     saved = ""
     if grid_usd and last.usd < grid_usd and _is_decided(outcome):
         saved = f"; the grid would cost about {money(grid_usd)} USD, so {share(1 - last.usd / grid_usd)} was saved"

@@ -3,16 +3,10 @@
 import math
 from collections.abc import Mapping
 
+from analysis.statistics.estimate import Z, usd_per_million_at
 from sweep.conductor.state import SweepState
 from sweep.strategy import Decision, Observation, Standing, Strategy
 from sweep.tasks import Length, Measure, Measured
-
-_QUANTILE_95 = 1.959964
-
-
-def usd_per_million(usd_hourly: float, rps: float) -> float:
-    """USD per million predictions, as docs/estimand.md defines it."""
-    return usd_hourly * 1e6 / 3600 / rps
 
 
 def observation(order: int, block: int, length: Length, measured: Measured, usd_hourly: float) -> Observation | None:
@@ -23,14 +17,14 @@ def observation(order: int, block: int, length: Length, measured: Measured, usd_
     value, low, high = measured.value_rps, measured.low_rps, measured.high_rps
     if value is None and math.isfinite(high):
         if not low:
-            return Observation(order, block, length, math.log(usd_per_million(usd_hourly, high)), 0.0, is_bound=True)
+            return Observation(order, block, length, math.log(usd_per_million_at(high, usd_hourly)), 0.0, is_bound=True)
         value = math.sqrt(low * high)
     if value is None or (not low and not math.isfinite(high)):
         return None
     high_rps = high if math.isfinite(high) else value**2 / low
     low_rps = low or value**2 / high_rps
-    error = math.log(high_rps / low_rps) / 2 / _QUANTILE_95
-    return Observation(order, block, length, math.log(usd_per_million(usd_hourly, value)), error)
+    error = math.log(high_rps / low_rps) / 2 / Z
+    return Observation(order, block, length, math.log(usd_per_million_at(value, usd_hourly)), error)
 
 
 class Decisions:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from analysis.statistics.deployments import PRIOR_SD
 from sweep.conductor.decisions import Decisions
 from sweep.conductor.limits import Limits, left_s, task_s
 from sweep.conductor.snapshot import CandidateView, Ending, ObjectiveView, Place, Snapshot, StackState, StackView
@@ -89,8 +88,7 @@ class Views:
         """The mean, each run with the weight that strategies give it; of bounds, the highest."""
         runs = self.decisions.observed(state, key)
         if values := [run for run in runs if not run.is_bound]:
-            weights = [1 / (run.log_error**2 + PRIOR_SD**2) for run in values]
-            return sum(w * run.log_cost for w, run in zip(weights, values, strict=True)) / sum(weights)
+            return sum(run.weight * run.log_cost for run in values) / sum(run.weight for run in values)
         return max((run.log_cost for run in runs), default=None)
 
     def _candidate(self, state: SweepState, key: str, cost: float | None, of_leader: float | None) -> CandidateView:

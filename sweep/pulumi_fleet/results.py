@@ -22,7 +22,7 @@ def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch)
         raise FleetError(f"run {run_id} of {stack} cannot be read from the results store {store.uri}: {why}")
     if manifest.validity.verdict == "invalid":
         raise FleetError(f"run {run_id} is not valid: {'; '.join(manifest.validity.reasons)}")
-    objective = Objective(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio)
+    objective = Objective.of_search(load)
     found = evidence_of(manifest, read_columns(store, manifest), objective)
     if isinstance(found, NoEvidence):
         raise FleetError(f"run {run_id} says nothing of the capacity: {found.reason}")

@@ -4,13 +4,14 @@ import math
 import random
 from dataclasses import dataclass, field
 
+from analysis.statistics.estimate import Z
 from sweep.fleet import FleetError, QuotaError
 from sweep.lengths import load_of
 from sweep.simulation.world import Faults, World
 from sweep.tasks import Measure, Measured
 
 # Timers of an event loop may be early by a rounding error.
-_QUANTILE_95, _TICK_S = 1.959964, 1e-6
+_TICK_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Cloud:
         draw = random.Random(f"{self.world.seed} {key} {task.block} {task.length}")  # noqa: S311 - no secret
         log_error, run_id = spread.runs[task.length].log_error, f"simulated-{self._drawn}"
         log_rps = math.log(self.world.capacity_rps[key]) + draw.gauss(0, spread.deployments) + draw.gauss(0, log_error)
-        half = _QUANTILE_95 * log_error
+        half = Z * log_error
         measured = Measured(run_id, math.exp(log_rps), math.exp(log_rps - half), math.exp(log_rps + half))
         if log_rps < math.log(load.lowest_rps):
             measured = Measured(run_id, None, 0, load.lowest_rps)

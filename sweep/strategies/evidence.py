@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from analysis.statistics.deployments import PRIOR_DEGREES, PRIOR_SD
+from analysis.statistics.deployments import PRIOR_DEGREES
 from analysis.statistics.estimate import LEVEL
 from sweep.strategy import Observation
 
@@ -90,11 +90,10 @@ class Runs:
         self._weights, self._sums, self._squares = np.zeros((3, candidates))
 
     def add(self, candidate: int, run: Observation) -> None:
-        weight = 1 / (PRIOR_SD**2 + run.log_error**2)
         self.counts[candidate] += 1
-        self._weights[candidate] += weight
-        self._sums[candidate] += weight * run.log_cost
-        self._squares[candidate] += weight * run.log_cost**2
+        self._weights[candidate] += run.weight
+        self._sums[candidate] += run.weight * run.log_cost
+        self._squares[candidate] += run.weight * run.log_cost**2
 
     def evidence(self) -> Evidence:
         measured = self.counts > 0

@@ -1,13 +1,15 @@
 """What strategies say of their decisions."""
 
+from analysis.formatting import counted
+
 
 def dearer(more: float, runs: int) -> str:
     """Why a candidate is eliminated; `more` is a share of what the leader costs."""
-    return f"{_percent(more)} dearer than the leader after {_counted(runs)}"
+    return f"{_percent(more)} dearer than the leader after {counted(runs, 'run')}"
 
 
 def no_rate(runs: int) -> str:
-    return f"no rate kept the objective in {_counted(runs)}"
+    return f"no rate kept the objective in {counted(runs, 'run')}"
 
 
 def at_most_more(more: float) -> str:
@@ -24,7 +26,3 @@ def none_chosen() -> str:
 def _percent(share: float) -> str:
     percent = 100 * share
     return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
-
-
-def _counted(runs: int) -> str:
-    return "1 run" if runs == 1 else f"{runs} runs"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.conductor.decisions import observation, usd_per_million
+from analysis.statistics.estimate import usd_per_million_at
+from sweep.conductor.decisions import observation
 from sweep.tasks import Length, Measured
 
 RPS = st.floats(0.1, 1e5)
@@ -15,7 +16,7 @@ def observed(value: float | None, low: float, high: float, usd_hourly: float = 1
 
 
 def test_a_dollar_an_hour_at_a_hundred_a_second_is_2_78_dollars_a_million() -> None:
-    assert usd_per_million(1.0, 100.0) == pytest.approx(2.7778, abs=1e-4)
+    assert usd_per_million_at(100.0, 1.0) == pytest.approx(2.7778, abs=1e-4)
 
 
 @given(value=RPS, error=st.floats(0.001, 0.5), usd_hourly=st.floats(0.01, 100))
@@ -26,7 +27,7 @@ def test_the_error_of_a_cost_is_that_of_its_capacity(value: float, error: float,
         run = observed(value, *bounds, usd_hourly=usd_hourly)
         assert run
         assert run.log_error == pytest.approx(error)
-        assert run.log_cost == pytest.approx(math.log(usd_per_million(usd_hourly, value)))
+        assert run.log_cost == pytest.approx(math.log(usd_per_million_at(value, usd_hourly)))
         assert not run.is_bound
 
 
@@ -34,13 +35,13 @@ def test_a_run_that_never_met_the_objective_gives_the_lowest_cost_that_is_possib
     run = observed(None, 0, 4.0)
     assert run
     assert run.is_bound
-    assert run.log_cost == pytest.approx(math.log(usd_per_million(1.0, 4.0)))
+    assert run.log_cost == pytest.approx(math.log(usd_per_million_at(4.0, 1.0)))
 
 
 def test_a_run_with_two_bounds_and_no_value_is_taken_between_them() -> None:
     run = observed(None, 2.0, 8.0)
     assert run
-    assert run.log_cost == pytest.approx(math.log(usd_per_million(1.0, 4.0)))
+    assert run.log_cost == pytest.approx(math.log(usd_per_million_at(4.0, 1.0)))
 
 
 @pytest.mark.parametrize("of", [(None, 50.0, math.inf), (10.0, 0.0, math.inf), (None, 0.0, math.inf)])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep.conductor.decisions import observation
 from sweep.fleet import Expected
 from sweep.settings import SweepSettings
 from sweep.simulation.cloud import Cloud
@@ -41,7 +42,9 @@ def test_a_simulated_run_errs_as_its_world_says(length: Length) -> None:
     error = spread.runs[length].log_error
     assert statistics.fmean(logs) == pytest.approx(0, abs=4 * math.hypot(0.04, error) / math.sqrt(1000))
     assert statistics.stdev(logs) == pytest.approx(math.hypot(0.04, error), rel=0.1)
-    assert cloud.runs[0][2].log_error == pytest.approx(error)
+    seen = observation(1, 1, length, cloud.runs[0][2], usd_hourly=1.0)
+    assert seen
+    assert seen.log_error == pytest.approx(error)
 
 
 def test_the_money_counted_is_the_money_that_the_cloud_bills(tmp_path: Path) -> None:
