@@ -215,9 +215,9 @@ def verdict(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
     \b
     Exit codes:
-    0  there is a best variant
-    3  none meets the objective
-    4  the data cannot tell
+    0  a variant certainly meets the objective
+    3  no variant meets the objective
+    4  the runs do not show whether one does
     5  it is a rehearsal: the runs are of the stack `local`
     1  invalid input
     """  # noqa: D301 - click keeps the lines below the character
@@ -240,7 +240,7 @@ def latest(
     output: TableFormat = "table",
     as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
 ) -> None:
-    """Print what each stack was last measured at. With --against, whether it improved: its cost at capacity."""
+    """Print the newest capacity and cost of each stack. With --against, whether the cost improved."""
     from shapebench.commands.latest import print_changes, print_latest  # noqa: PLC0415 - start-up
 
     as_json = as_json or output == "json"

@@ -75,17 +75,17 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
         bool, typer.Option("--simulated", help="Show how a sweep goes, on simulated stacks; nothing is measured.")
     ] = False,
 ) -> None:
-    """Measure many stacks and serving variants, and find the cheapest. Destroys every stack at the end.
+    """Measure many stacks and serving variants, and find the cheapest. Destroys these stacks at the end.
 
     \b
     Exit codes:
     0    the cheapest was found
-    3    none meets the objective
+    3    no candidate meets an objective
     4    the sweep ended before it was decided
     5    a rehearsal: all stacks are `local`, or simulated
     6    a stack or candidate failed, or something is left
     1    invalid input
-    130  interrupted twice: stacks are up
+    130  interrupted twice: stacks may be up
     """  # noqa: D301 - click keeps the lines below the character
     from shapebench.commands import sweep as command  # noqa: PLC0415 - start-up
 
@@ -134,5 +134,8 @@ def _mode(
         names = " and ".join(f"--{mode}" for mode in chosen)
         raise CommandError(f"{names} exclude each other, so nothing was done; give one of them")
     if sweep_id is not None and not resume:
-        raise CommandError(f"{sweep_id} names a sweep, which only --resume takes; give --resume {sweep_id}, or --stack")
+        raise CommandError(
+            f"{sweep_id} is given without an option, so it would be the id of a sweep, which only --resume takes;"
+            f" give --resume {sweep_id} to go on with a sweep, or --stack {sweep_id} to measure a stack"
+        )
     return chosen[0] if chosen else "run"

@@ -39,9 +39,11 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
 
 
 def _option(key: str) -> str:
-    """The option of a key, such as `--inter-op` of `interOp`."""
-    names = {"stacks": "stack", "objectives": "p99"}
-    name = names.get(key.partition(".")[0], key)
+    """The option of a key, such as `--inter-op` of `interOp`. The load has none."""
+    first = key.partition(".")[0]
+    if first == "load":
+        return f"{key} in a sweep file"
+    name = {"stacks": "stack", "objectives": "p99"}.get(first, key)
     return "--" + "".join(f"-{each.lower()}" if each.isupper() else each for each in name)
 
 
@@ -49,11 +51,16 @@ def _read(file: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"the sweep file {file} cannot be read: {error.strerror}; give another --file") from None
+        raise SettingsError(
+            f"the sweep file {file} cannot be read ({error.strerror}), so nothing was measured; give another --file"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise SettingsError(
-            f"the sweep file {file} is not YAML, so no axis can be read from it; give lines such as `interOp: [2, 4]`"
+            f"the sweep file {file} is not YAML, so nothing was measured; write lines such as `interOp: [2, 4]`"
         ) from None
     if not isinstance(found, dict):
-        raise SettingsError(f"the sweep file {file} has no keys; give stacks and axes, such as `interOp: [2, 4]`")
+        raise SettingsError(
+            f"the sweep file {file} has no keys, so nothing was measured; write lines such as `stacks: [local]` and"
+            " `interOp: [2, 4]`"
+        )
     return {str(key): value for key, value in found.items()}

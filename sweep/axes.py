@@ -37,7 +37,10 @@ def _objective(value: object) -> object:
     if not isinstance(value, Mapping):
         return value
     if unknown := [str(key) for key in value if key not in _LIMITS]:
-        raise ValueError(f"{', '.join(unknown)} is no limit of an objective; give {', '.join(_LIMITS)}")
+        raise ValueError(
+            f"{', '.join(unknown)} is not a limit of an objective, so nothing would follow from it; give"
+            f" {', '.join(_LIMITS)}"
+        )
     return asked({key: str(text) for key, text in value.items()})
 
 
@@ -106,7 +109,8 @@ def candidates(axes: Axes, named: Named) -> tuple[Candidate, ...]:
         found.setdefault(one.key, one)
         if len(found) > _MOST_CANDIDATES:
             raise SettingsError(
-                f"there are over {_MOST_CANDIDATES} combinations, more than a sweep has; give fewer values"
+                f"the values make more than {_MOST_CANDIDATES} combinations, and a sweep measures no more than that;"
+                " give fewer values"
             )
     vcpus = {stack: machine_resources(one.shape.machine_type)[0] for stack, one in settings.items()}
     return labelled(tuple(found.values()), vcpus)
@@ -144,10 +148,10 @@ def _candidate(
     try:
         parse_settings(values)
     except SettingsError as error:
-        stated = " and ".join(named(to_camel(name)) for name in changes)
+        stated = " and ".join(named(to_camel(name)) for name in changes) or f"the file of the stack {stack}"
         raise SettingsError(
-            f"the stack {stack} refuses a combination, so the sweep was not begun. {error}. Change {stated}, or leave"
-            f" {stack} out of {named('stacks')}"
+            f"a combination cannot be measured on the stack {stack}, so the sweep was not begun:"
+            f" {str(error).rstrip('.')}. Change {stated}, or leave {stack} out of {named('stacks')}"
         ) from None
     return found
 
@@ -157,7 +161,8 @@ def _loads(axes: Axes, settings: Mapping[str, Settings], named: Named) -> tuple[
     changes = dict(axes.load or {})
     if stated := [key for key in SEARCH_KEYS if key in changes]:
         raise SettingsError(
-            f"{named('load')} has {', '.join(stated)}, which the objective states; give {named('objectives')}"
+            f"{named('load')} has {', '.join(stated)}, which the objective decides, so the two could contradict each"
+            f" other; leave this out, and give {named('objectives')}"
         )
     # Where no file states a search, all have that of the profile.
     stated_by = {stack: one.load for stack, one in settings.items()} | {"": PROFILES["capacity"]}

@@ -22,7 +22,7 @@ class Observation:
     """The cost of one run of a candidate: the logarithm of USD per million predictions, and its standard error.
 
     The error is that of the run alone, without the spread between deployments. A run that gave only a lower bound of
-    the cost (no rate that it tried kept the objective) has `is_bound`. `order` grows with each run that ends, over the
+    the cost (no rate that it tried met the objective) has `is_bound`. `order` grows with each run that ends, over the
     whole sweep: a decision that was taken between two runs is taken again from the runs before it alone.
     """
 

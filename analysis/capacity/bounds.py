@@ -20,14 +20,14 @@ class Bounds:
 
 
 def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float = _ERROR) -> Bounds:
-    """The lowest rate that certainly misses the objective, and the highest below it that certainly keeps it.
+    """The lowest rate that certainly misses the objective, and the highest below it that certainly meets it.
 
     Each is wrong with a probability of at most `error`. Evenly spaced requests flatter a server, so that only a rate
     with Poisson arrivals is a low end; one that fails without the chance of their bunching fails with it.
     """
     high_rps = min((each.rate_rps for each in offered if _misses(each, objective, error)), default=math.inf)
-    kept = (each.rate_rps for each in offered if each.rate_rps < high_rps and _keeps(each, objective, error))
-    return Bounds(max(kept, default=0.0), high_rps)
+    met = (each.rate_rps for each in offered if each.rate_rps < high_rps and _meets(each, objective, error))
+    return Bounds(max(met, default=0.0), high_rps)
 
 
 def _misses(offered: OfferedRate, objective: Objective, error: float) -> bool:
@@ -41,7 +41,7 @@ def _misses(offered: OfferedRate, objective: Objective, error: float) -> bool:
     )
 
 
-def _keeps(offered: OfferedRate, objective: Objective, error: float) -> bool:
+def _meets(offered: OfferedRate, objective: Objective, error: float) -> bool:
     settled = offered.settled(latency_limit_s(objective))
     missed = settled.missed(objective)
     if not offered.poisson or settled.failed.sum() > objective.errors * missed.size:

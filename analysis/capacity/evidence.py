@@ -89,7 +89,7 @@ def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective
         )
     return NoEvidence(
         run_id,
-        "none of the rates of its capacity search certainly keeps or misses the objective; search for this objective",
+        "none of the rates of its capacity search certainly meets or misses the objective; search for this objective",
     )
 
 
@@ -106,7 +106,7 @@ def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objecti
         )
     return NoEvidence(
         run_id,
-        f"at {load.rate_rps:g} requests/s it neither certainly keeps nor certainly misses the objective, so it bounds"
+        f"at {load.rate_rps:g} requests/s it neither certainly meets nor certainly misses the objective, so it bounds"
         " nothing; run a capacity search",
     )
 

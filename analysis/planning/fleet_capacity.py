@@ -50,7 +50,7 @@ class ClientEffect:
         """Raise NoModelError where the simulation of the run is too far off what was measured."""
         if not self._simulated_rps:
             raise NoModelError(
-                "the simulation of the run does not keep the objective at any rate, so it cannot say what the clients"
+                "the simulation of the run does not meet the objective at any rate, so it cannot say what the clients"
                 " change"
             )
         if abs(self.off) > MOST_ERROR:

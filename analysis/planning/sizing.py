@@ -29,7 +29,7 @@ class Sizing:
     _known: dict[int, float] = field(default_factory=dict, repr=False, compare=False)
 
     def capacity_rps(self, nodes: int) -> float:
-        """The highest load at which all nodes keep the objective; it grows with the nodes.
+        """The highest load at which all nodes meet the objective; it grows with the nodes.
 
         Between powers of two it is interpolated, because each is simulated.
         """

@@ -89,7 +89,7 @@ def _clipped(estimate: Estimate, bounds: Bounds) -> Estimate:
 
 
 def _meets(runs: Sequence[Told]) -> Meets:
-    """Yes if some rate certainly keeps the objective; no if not even the lowest rate that a search tries does."""
+    """Yes if some rate certainly meets the objective; no if not even the lowest rate that a search tries does."""
     if any(evidence.low_rps > 0 for _, evidence in runs):
         return Meets.yes
     return Meets.no if any(_fails_at_the_lowest_rate(*run) for run in runs) else Meets.unsure

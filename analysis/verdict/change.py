@@ -112,10 +112,12 @@ def _pair(
     told, told_base = told_of(after, chosen, objective), told_of(before, chosen_base, objective)
     why_not: tuple[str, ...]
     if not base:
-        why_not = (f"{before.uri} has no valid capacity search of this stack; make one there first",)
+        why = f"{before.uri} has no valid capacity search of this stack, so there is nothing to compare with"
+        why_not = (f"{why}; make one there first",)
     elif not told or not told_base:
         where = before.uri if told else after.uri
-        why_not = (f"no search of this stack in {where} says anything about {objective.text}",)
+        why = f"no capacity search of this stack in {where} says anything about the objective, {objective.text}"
+        why_not = (f"{why}; make one there for this objective",)
     else:
         why_not = differences(chosen[-1], chosen_base[-1], ENVIRONMENT) or _prices_differ(chosen_base[-1], chosen[-1])
     return _Pair(stack, told_base, told, objective, why_not)
@@ -160,8 +162,9 @@ def _no_search(every: Sequence[Manifest], stack: str) -> tuple[str, ...]:
     """Why a stack has no valid search: what its newest run says."""
     newest = max((run for run in every if run.stack == stack), key=attrgetter("run_id"), default=None)
     if newest is None:
-        return ("it was not measured",)
-    return newest.validity.reasons or (f"its newest run, {newest.run_id}, is no capacity search with a price",)
+        return ("it was not measured, so there is nothing to compare; measure it with the profile `capacity`",)
+    why = f"its newest run, {newest.run_id}, is not a capacity search with a price, so there is nothing to compare"
+    return newest.validity.reasons or (f"{why}; measure it with the profile `capacity`",)
 
 
 def _prices_differ(before: Manifest, after: Manifest) -> tuple[str, ...]:
@@ -169,8 +172,8 @@ def _prices_differ(before: Manifest, after: Manifest) -> tuple[str, ...]:
     old, new = before.cost.prices_as_of, after.cost.prices_as_of
     if old == new:
         return ()
-    why = f"the prices are of {new}, and before the change of {old}, so the prices may be what changed"
-    return (f"{why}; measure the stack again without the change",)
+    why = f"the run after the change has the prices of {new}, the run before it those of {old}"
+    return (f"{why}, so the prices may be what changed; measure the stack again without the change",)
 
 
 def _what_differs(before: Manifest, after: Manifest) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ def _answer(verdict: Verdict) -> Iterator[str]:
     elif verdict.outcome is Meets.no:
         yield f"No variant meets the objective: {_limits(objective)}."
     else:
-        yield f"The data cannot tell which variant has {goal_text(objective)}: no rate certainly keeps the objective."
+        yield f"The data cannot tell which variant has {goal_text(objective)}: no rate certainly meets the objective."
     yield from _misses(verdict)
 
 
@@ -105,7 +105,7 @@ def _misses(verdict: Verdict) -> Iterator[str]:
     if dear:
         yield f"The price of {list_names(dear)} is over the budget."
     if slow := [each for each in missing if each not in dear]:
-        yield f"Not even the lowest rate that was tried on {list_names(slow)} keeps the objective."
+        yield f"Not even the lowest rate that was tried on {list_names(slow)} meets the objective."
 
 
 def _reasons(verdict: Verdict) -> Iterator[str]:

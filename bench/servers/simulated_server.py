@@ -70,7 +70,7 @@ class SimulatedServer:
 
 
 def true_capacity_rps(model: ServerModel, quantile: float, latency_s: float, requests: int) -> float:
-    """The highest Poisson rate that keeps the objective in the long run.
+    """The highest Poisson rate that meets the objective in the long run.
 
     Poisson arrivals that are spread at random are Poisson for each replica, so one replica is simulated: `requests`
     requests by the Kiefer-Wolfowitz recursion (1955), in many independent lanes. With clients all replicas are

@@ -1,4 +1,4 @@
-"""`shapebench latest`: what each stack was last measured at, and how that differs from what another store says."""
+"""`shapebench latest`: the newest capacity and cost of each stack, and how the cost differs from another store."""
 
 from collections.abc import Iterable, Sequence
 
@@ -23,7 +23,10 @@ def print_latest(uri: str, stacks: Sequence[str], *, as_json: bool) -> None:
     if latest:
         print_table(_latest_table(latest.values()))
     else:
-        note(f"no valid run in {uri} has searched for the capacity of a stack, so there is nothing to show")
+        note(
+            f"no valid run in {uri} has searched for the capacity of a stack, so there is nothing to show;"
+            " `shapebench verdict` prints which commands to run"
+        )
     note_skipped(scan)
 
 
@@ -38,7 +41,7 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
     if changes:
         print_table(_changes_table(changes))
     else:
-        note(f"there is no finished run in {uri}, so nothing is compared")
+        note(f"there is no finished run in {uri}, so nothing is compared; give the store of the change as --results")
     for each in changes:
         for reason in each.why_not:
             note(f"{each.stack}: {reason}")
@@ -67,7 +70,7 @@ def _changes_table(changes: Iterable[Change]) -> Table:
     columns = (
         Column("stack", "text"),
         Column("finding", "text", bold=True),
-        Column("cost after by before"),
+        Column("cost after / before"),
         Column("before, USD/million"),
         Column("after, USD/million"),
         Column("what differs", "wrap"),

@@ -5,7 +5,7 @@ import re
 from dataclasses import asdict
 from typing import Any
 
-from analysis.formatting import MISSING, count, money, number
+from analysis.formatting import MISSING, count, counted, money, number
 from analysis.objective import Asked
 from analysis.planning.bills import Bill, Cheapest, cheapest
 from analysis.planning.offers import Terms
@@ -43,13 +43,13 @@ def print_plan(uri: str, asked: Asked, requirement: Requirement, *, as_json: boo
 def parse_requirement(rps: float, zones: int, headroom: str, clients: int | None) -> Requirement:
     """The options as they were given; raises CommandError that names the option."""
     if not 0 < rps < math.inf:
-        raise CommandError(f"--rps {rps:g} is not a load to plan for; give requests per second above 0")
+        raise CommandError(f"--rps is {rps:g}, so there is no load to plan for; give requests per second above 0")
     if not 1 <= zones <= _MOST_ZONES:
         raise CommandError(
-            f"--zones {zones} is not a number of zones that a fleet can be spread over; give 1 to {_MOST_ZONES}"
+            f"--zones is {zones}, and nodes cannot be spread over so many zones; give 1 to {_MOST_ZONES}"
         )
     if clients is not None and clients < 1:
-        raise CommandError(f"--clients {clients} send nothing; give 1 or more, or leave it out for very many")
+        raise CommandError(f"--clients is {clients}, so nobody sends; give 1 or more, or leave it out for very many")
     return Requirement(rps, Terms(parse_share("--headroom", headroom), zones, clients))
 
 
@@ -57,7 +57,7 @@ def parse_share(option: str, text: str) -> float:
     """A percentage, as a share; raises CommandError that names the option."""
     match = _SHARE.fullmatch(text.strip())
     if match is None:
-        raise CommandError(f"{option} {text} is not a percentage; give one such as 30%")
+        raise CommandError(f"{option} is '{text}', which is not a percentage; give one such as 30%")
     return float(match["amount"]) / 100
 
 
@@ -151,7 +151,11 @@ def _cheapest_sentence(plan: Plan) -> str:
     last = changes[-1]
     if len(changes) == 1:
         return f"* The cheapest at every load up to {most:g} requests/s: {last.label}."
-    before = changes[-2].label if len(changes) == 2 else f"it changes {len(changes) - 2} times with whole nodes"
+    before = (
+        changes[-2].label
+        if len(changes) == 2
+        else f"the cheapest changes {counted(len(changes) - 2, 'time')} as nodes are added"
+    )
     return f"* The cheapest from {number(last.from_rps)} to {most:g} requests/s: {last.label}; below that {before}."
 
 
@@ -166,7 +170,7 @@ def _findings(best: Candidate, requirement: Requirement) -> list[str]:
 
 def _range(best: Candidate) -> str:
     if best.fewest is None:
-        return f"Range: {_nodes(best.nodes)} or fewer; a capacity search would show how many fewer."
+        return f"Range: {_nodes(best.nodes)} or fewer; a capacity search shows how many fewer."
     if best.fewest == best.nodes:
         return "Range: the uncertainty of the measurement does not change the number of nodes."
     low = cost.at_least(best.offer.cost(best.fewest)) * cost.HOURS_A_MONTH
@@ -180,7 +184,7 @@ def _clients(best: Candidate, clients: int | None) -> str:
     over = {"grpc": "each in turn to all nodes", "rest": "each over connections that stay with their node"}
     protocol = best.offer.ranked.variant.newest.serving.protocol
     who = (
-        "Clients: so many that each request reaches any node at random; --clients plans for a number of them"
+        "Clients: so many that each request goes to any node at random; --clients plans for a certain number"
         if clients is None
         else f"Clients: {count(clients)}, {over[protocol]}"
     )
@@ -190,14 +194,15 @@ def _clients(best: Candidate, clients: int | None) -> str:
     return (
         f"{who}. By simulation a node carries {best.relative:.0%} of what it carried in its run, where requests were"
         f" spread otherwise. The simulated replica: {law.alone_ms:.1f} ms without load, at most {law.at_once} at once,"
-        f" contention {law.contention:.2f}; it predicts each level of load from the others to {effect.model.error:.1%}."
+        f" contention {law.contention:.2f}; it predicts each level of load from the others with an error of"
+        f" {effect.model.error:.1%}."
     )
 
 
 def _zone(lost: LostZone) -> str:
     return (
         f"Loss of a zone: {_nodes(lost.nodes_lost)} fail. Until Kubernetes notices (about 50 s by default),"
-        f" {lost.error_ratio_until_noticed:.0%} of the requests fail; after that the rest keeps the objective."
+        f" {lost.error_ratio_until_noticed:.0%} of the requests fail; then the remaining nodes meet the objective."
     )
 
 

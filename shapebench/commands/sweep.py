@@ -70,7 +70,7 @@ def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Req
     if any(each.billed_usd_hourly != 0 for each in expected.values()):
         _require_consent(request)
     journal = Journal.create(SWEEPS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}", settings)
-    note(f"If it is cut off, go on with: shapebench sweep --resume {journal.sweep_id}")
+    note(f"If the sweep is interrupted, go on with: shapebench sweep --resume {journal.sweep_id}")
     return _to_the_end(journal, request, _grid_usd(settings, estimated))
 
 
@@ -84,9 +84,11 @@ def _require_consent(request: Request) -> None:
     if request.yes:
         return
     if not sys.stdin.isatty():
-        raise CommandError("the sweep would cost money and nobody can be asked, so nothing was created; give --yes")
+        raise CommandError(
+            "the sweep costs money and there is no terminal to ask for your consent, so nothing was created; give --yes"
+        )
     if not typer.confirm("Create these stacks?", err=True):
-        raise CommandError("nothing was created")
+        raise CommandError("you did not agree, so nothing was created")
 
 
 def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
@@ -97,8 +99,8 @@ def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
 def _resume(request: Request) -> int:
     if request.simulated or request.file or request.options.keys() - _LIMITS:
         raise CommandError(
-            "a sweep goes on with what it was asked for, so --resume takes no options but --max-usd, --max-hours and"
-            " --out; leave the others out, or begin another sweep"
+            "a sweep goes on with the options that it was begun with, so with --resume only --max-usd, --max-hours and"
+            " --out can be given; leave the others out, or begin another sweep"
         )
     journal = Journal.open(SWEEPS / (request.sweep_id or _newest()))
     if request.options:

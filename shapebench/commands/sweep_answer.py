@@ -79,11 +79,11 @@ def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
     limits = objective_text(objective.load)
     chosen, claim = _chosen(objective), objective.claim.rstrip(".")
     if not objective.is_decided:
-        yield f"Not decided with {limits}, because the sweep ended before: {outcome.ending.value}."
+        yield f"Not decided with {limits}, because the sweep ended too early: {outcome.ending.value}."
         if objective.leader:
             yield f"{objective.leader.candidate.label} leads at {_cost(objective.leader)}; more runs may change that."
     elif chosen is None:
-        yield f"No candidate is known to keep {limits}."
+        yield f"No candidate is known to meet the objective, {limits}."
     else:
         yield f"Cheapest with {limits}: {chosen.candidate.label}, {_cost(chosen)}."
         yield f"{claim}{_second(objective, chosen)}."
@@ -127,7 +127,7 @@ def troubles(outcome: Outcome) -> Iterator[str]:
     for stack, why in outcome.may_be_up.items():
         yield f"THE STACK {stack} MAY BE UP AND COST MONEY: {why}. Destroy it: {destroy_command(stack)}"
     for stack, left in outcome.leftovers.items():
-        yield f"LEFT OF {stack}, WHICH MAY COST MONEY:"
+        yield f"LEFT OF THE STACK {stack}, WHICH MAY COST MONEY; each with how to remove it:"
         yield from (f"    {each}" for each in left)
 
 

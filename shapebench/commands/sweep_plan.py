@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from analysis.formatting import MISSING, money
+from analysis.formatting import MISSING, counted, money
 from analysis.report.tables import Column, Table
 from shapebench.output import note, print_table, print_text, progress
 from shapebench.sweep_view import duration, objective_text
@@ -35,8 +35,9 @@ def print_plan(settings: SweepSettings, expected: Mapping[str, Expected], estima
     print_table(_table(estimated))
     simulations = max(each.simulations for each in estimated.values())
     note(
-        f"\nOf {simulations} simulated sweeps, the median and what 90 % did not exceed, with creating, updating and"
-        " destroying. How much the candidates differ is assumed; where the best are close, a race takes longer."
+        f"\nThe median of {counted(simulations, 'simulated sweep')}, and what 90 % of them did not exceed; creating,"
+        " updating and destroying are included. How much the candidates differ is assumed; if the best are close, a"
+        " race takes longer."
     )
     for name, of in expected.items():
         note(f"{name}: {_price(of)}")
@@ -60,7 +61,7 @@ def _price(of: Expected) -> str:
     if of.billed_usd_hourly == 0:
         return "creates nothing that is billed"
     if of.billed_usd_hourly is None:
-        return "costs money while it is up, and no price is known"
+        return "costs money while it is up, but a price is missing, so it is not known how much"
     return f"costs {money(of.billed_usd_hourly)} USD an hour while it is up"
 
 

@@ -27,8 +27,8 @@ from sweep.strategies.create import strategy_of
 # Each snapshot of a simulated sweep is shown for so long.
 _FRAME_S = 0.05
 _STOPPING = (
-    "Stopping: what runs is ended, every stack is destroyed, then the answer so far follows. Once more to end at once,"
-    " which leaves stacks up."
+    "Stopping: running updates are cancelled, every stack is destroyed, then the answer so far is printed. Press Ctrl-C"
+    " again to end at once; stacks that are up then stay up and cost money."
 )
 
 
@@ -99,7 +99,10 @@ class ReportWriter:
             write_report(collect(ResultsStore(self._settings.results), asked_in(self._settings)), self._folder)
         except (OSError, StoreError, ObjectiveError) as error:
             if not self._failed:
-                note(f"the report {self._folder} was not written: {error}; `shapebench report` writes it later")
+                note(
+                    f"the report {self._folder} was not written ({error}), but the sweep goes on; `shapebench report`"
+                    " writes it later"
+                )
             self._failed = True
 
 

@@ -22,7 +22,7 @@ from shapebench.output import (
 )
 from shapebench.skipped import note_skipped, skipped_json
 
-# For scripts: there is a best variant, none meets the objective, the data cannot tell.
+# For scripts: a variant certainly meets the objective, none does, the runs do not show it.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
 
 
@@ -40,7 +40,7 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
                 print_table(table)
                 print()
         for manifest, reasons in verdict.excluded:
-            note(f"left out: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
+            note(f"not ranked: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
         if not verdict.scan.manifests:
             note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one")
         note_skipped(verdict.scan)

@@ -119,12 +119,13 @@ def expectations(settings: SweepSettings, expected_of: Callable[[str], Expected]
     for stack, of in expected.items():
         if of.usd_hourly is None:
             raise LastingError(
-                f"The stack {stack} has no hourly price, so its cost cannot be compared. `shapebench price --stack"
-                f" {stack}` says which price is missing."
+                f"The stack {stack} has no hourly price, so its cost cannot be compared. Leave the stack out;"
+                f" `shapebench price --stack {stack}` says which price is missing."
             )
         if of.billed_usd_hourly is None and settings.max_usd is not None:
             raise LastingError(
-                f"What the stack {stack} is billed is not known, so --max-usd cannot be kept. Leave --max-usd out, or"
-                " leave out the stack."
+                f"A price of the stack {stack} is missing, so it is not known what it costs and --max-usd cannot be"
+                f" kept. Leave --max-usd or the stack out; `shapebench price --stack {stack}` says which price is"
+                " missing."
             )
     return expected

@@ -69,7 +69,7 @@ class Running:
         try:
             return tuple(await self.fleet.leftovers(stack))
         except FleetError as error:
-            return (f"not known, since looking for leftovers failed: {error}",)
+            return (f"not known, because the search for leftovers failed: {error}",)
 
     def begin(self, task: Task) -> Record:
         """Record the beginning of a task; raises JournalError."""
@@ -92,8 +92,8 @@ class Running:
             self.end(
                 record,
                 Result.refused,
-                f"The run {measured.run_id} met the objective at every rate that it tried, so it gives no cost. Give a"
-                " higher highestRps.",
+                f"The run {measured.run_id} met the objective at every rate that it tried, so its capacity and cost are"
+                " not known. Give a higher load.highestRps.",
             )
 
     def close(self, ending: Ending, message: str = "") -> None:

@@ -66,7 +66,7 @@ class CandidateView:
 
     `usd_per_million` is the geometric mean of its `runs` finished runs, weighted by their precision; None without one.
     `behind` is how much dearer than the leader it is, as a share (0.07 for 7 %); None without runs, 0 for the leader.
-    `at_least`: its figures are lower bounds of the cost, since no rate that was tried kept the objective.
+    `at_least`: its figures are lower bounds of the cost, since no rate that was tried met the objective.
     """
 
     candidate: Candidate

@@ -57,7 +57,8 @@ class Database:
     def create(cls, path: Path, settings: SweepSettings, wall_s: float) -> Self:
         if path.exists():
             raise JournalError(
-                f"{path} exists already, so no other sweep is recorded in it. Resume it, or move it away."
+                f"The journal {path} exists already, so no other sweep is recorded in it. Resume its sweep, or move it"
+                " away."
             )
         made = cls(path)
         with made._writing() as connection:
@@ -135,7 +136,7 @@ class Database:
                     self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise JournalError(
-                f"The journal {self._path} cannot be written: {error}. Without it no task is begun. Make room on the"
+                f"The journal {self._path} cannot be written ({error}), so the sweep begins no run. Make room on the"
                 " disk, then resume the sweep."
             ) from error
 
@@ -149,5 +150,6 @@ class Database:
 def _damaged(path: Path, why: str) -> JournalError:
     return JournalError(
         f"The journal {path} is damaged: {why}. Its sweep cannot be resumed, and its stacks may be up. Destroy each"
-        " with `tools/take_down NAME`; its finished runs are in the results store."
+        " with `tools/take_down NAME` if it is a GKE stack, else with `pulumi destroy --stack NAME`. The finished runs"
+        " are in the results store."
     )

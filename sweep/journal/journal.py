@@ -45,7 +45,8 @@ class Journal:
         """Open the journal in `folder`, to go on with it."""
         if not (folder / FILE).is_file():
             raise JournalError(
-                f"There is no sweep {folder.name}: {folder / FILE} does not exist. Give the id of another."
+                f"There is no sweep {folder.name}: {folder / FILE} does not exist. `shapebench sweep --list` lists the"
+                " sweeps that there are."
             )
         lock = _locked(folder)
         return cls(folder, Database.open(folder / FILE), lock, clock)
@@ -123,7 +124,7 @@ def _locked(folder: Path) -> IO[str]:
     except OSError as error:
         lock.close()
         raise JournalError(
-            f"Another process runs the sweep {folder.name}, so this one does not. Wait for its end, or stop it with"
-            " Ctrl-C in its terminal."
+            f"Another process is running the sweep {folder.name}, so this one does not. Wait until it ends, or stop it"
+            " with Ctrl-C in its terminal."
         ) from error
     return lock

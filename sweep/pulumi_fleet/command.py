@@ -46,7 +46,7 @@ class StackCommand(PulumiCommand):
         """Find Pulumi; raises LastingError where it is missing. The parent's search would run it for its version."""
         found = shutil.which("pulumi", path=environment.get("PATH"))
         if found is None:
-            raise LastingError("Pulumi is not on PATH, so no stack can be made; run `make setup`")
+            raise LastingError("Pulumi is not on PATH, so no stack can be created; run `make setup`")
         self.command, self.version = found, None
         self._log, self._record_path, self._on_event = log, record_path, on_event
         self._lock = threading.Lock()

@@ -23,7 +23,8 @@ def failure_of(errors: Sequence[str], printed: str, log: str) -> FleetError:
     text = "\n".join(errors) or _end_of(printed)
     if _NO_STACK_UPDATE in text + printed:
         return FleetError(
-            f"another update of the stack runs, or was killed, so this one was refused; let it end. All output: {log}"
+            "another update of the stack is running, or was killed and left its lock, so this one was refused; wait"
+            f" until it ends, or remove the lock with `pulumi cancel --stack NAME`. All output: {log}"
         )
     said = f"{text}\nAll output: {log}"
     if _PREFLIGHT.search(text):

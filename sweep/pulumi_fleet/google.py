@@ -55,7 +55,10 @@ def left_in_google_cloud(stack: str, config: Mapping[str, Any], say: Say) -> lis
 def _google(stack: str, config: Mapping[str, Any]) -> Iterator[tuple[GoogleClient, str]]:
     access = access_of(google_keys(config))
     if access.project is None:
-        raise FleetError(f"gcp:project is not set, so it is not known where the stack {stack} is; set it")
+        raise FleetError(
+            f"gcp:project is not set, so it is not known where the stack {stack} is; set it: pulumi config set"
+            f" gcp:project PROJECT --stack {stack}"
+        )
     try:
         yield GoogleClient(access), access.project
     except (CloudError, NoCredentialsError) as error:

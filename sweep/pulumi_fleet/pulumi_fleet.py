@@ -135,22 +135,24 @@ class PulumiFleet:
         try:
             settings = settings_in(load_config(name))
         except SettingsError as error:
-            raise LastingError(f"the file of the stack {name} is wrong, so nothing was made: {error}") from None
+            raise LastingError(f"the file of the stack {name} is wrong, so nothing was created: {error}") from None
         for plugin in _PLUGINS[settings.platform]:
             if not plugin.find(self._place.environment):
                 raise LastingError(
-                    f"Pulumi's {plugin.name} plugin {plugin.version} is missing, so {name} cannot be made; install it:"
-                    f" {' '.join(plugin.install_command)}"
+                    f"Pulumi's {plugin.name} plugin {plugin.version} is missing, so the stack {name} cannot be created;"
+                    f" install it: {' '.join(plugin.install_command)}"
                 )
         if settings.platform == "gke" and settings.gke.protect:
             raise LastingError(
-                f"shapebench:gke.protect is true on {name}, so the sweep could not destroy it; set it to false"
+                f"shapebench:gke.protect is true on the stack {name}, so the sweep could not destroy it; set it to"
+                f" false: pulumi config set --path shapebench:gke.protect false --stack {name}"
             )
         state = self._stack(name).state()
         if state and resources_in(state):
+            how = f"tools/take_down {name}" if settings.platform == "gke" else f"pulumi destroy --stack {name}"
             raise LastingError(
-                f"the stack {name} is up already, and the sweep would destroy it at its end; destroy it first"
-                f" (tools/take_down {name}), or leave it out"
+                f"the stack {name} is up already, and the sweep would destroy it at its end; destroy it first ({how}),"
+                " or leave it out"
             )
 
     def _measure(self, stack: SweepStack, task: Measure, config: dict[str, Any], settings: Settings) -> Measured:

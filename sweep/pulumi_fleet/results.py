@@ -25,7 +25,7 @@ def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch)
     objective = Objective.of_search(load)
     found = evidence_of(manifest, read_columns(store, manifest), objective)
     if isinstance(found, NoEvidence):
-        raise FleetError(f"run {run_id} says nothing of the capacity: {found.reason}")
+        raise FleetError(f"run {run_id} says nothing about the capacity: {found.reason}")
     return Measured(run_id, found.value_rps, found.low_rps, found.high_rps)
 
 

@@ -11,7 +11,7 @@ from sweep.tasks import Length
 
 # Where all are alike, a race ends after this multiple of the blocks that would do were their number fixed beforehand.
 _LONGEST = 2
-# A candidate is eliminated after so many runs in which no rate kept the objective, if no run gave a cost.
+# A candidate is eliminated after so many runs in which no rate met the objective, if no run gave a cost.
 _BOUNDS = 2
 
 

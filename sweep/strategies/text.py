@@ -9,7 +9,7 @@ def dearer(more: float, runs: int) -> str:
 
 
 def no_rate(runs: int) -> str:
-    return f"no rate kept the objective in {counted(runs, 'run')}"
+    return f"no rate met the objective in {counted(runs, 'run')}"
 
 
 def at_most_more(more: float) -> str:
@@ -20,7 +20,7 @@ def at_most_more(more: float) -> str:
 
 
 def none_chosen() -> str:
-    return "No candidate kept the objective at any rate that was tried."
+    return "No candidate met the objective at any rate that was tried."
 
 
 def _percent(share: float) -> str:

@@ -44,7 +44,7 @@ def test_a_plan_has_nodes_bills_range_and_the_loss_of_a_zone(results):
         "cluster fee",
         "NAT gateway: machines",
         "Range: ",
-        "Clients: so many that each request reaches any node at random",
+        "Clients: so many that each request goes to any node at random",
         "Loss of a zone: ",
         "traffic between zones",
     ):
@@ -56,7 +56,7 @@ def test_a_number_of_clients_and_what_it_changes_are_said(results, monkeypatch):
     result = invoke("--rps", "60", "--p99", "300ms", "--clients", "50", "--results", results)
     assert result.exit_code == 0, result.stderr
     assert "Clients: 50, each over connections that stay with their node. By simulation a node carries" in result.stdout
-    assert "at most 2 at once, contention 0.00; it predicts each level of load from the others to" in result.stdout
+    assert "at most 2 at once, contention 0.00; it predicts each level of load from the others with" in result.stdout
 
 
 def test_without_a_latency_limit_it_is_that_of_the_searches(results):
@@ -96,14 +96,14 @@ def test_a_plan_as_json_has_the_same_at_full_precision(results):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (("--rps", "0", "--p99", "300ms"), "--rps 0"),
-        (("--rps", "nan", "--p99", "300ms"), "--rps nan"),
+        (("--rps", "0", "--p99", "300ms"), "--rps is 0"),
+        (("--rps", "nan", "--p99", "300ms"), "--rps is nan"),
         (("--rps", "10", "--p99", "300"), "p99 '300'"),
         (("--rps", "10", "--p99", "0ms"), "p99 '0ms'"),
         (("--rps", "10", "--p99", "300ms", "--p90", "200ms"), "one latency limit"),
-        (("--rps", "10", "--p99", "300ms", "--zones", "0"), "--zones 0"),
-        (("--rps", "10", "--p99", "300ms", "--clients", "0"), "--clients 0"),
-        (("--rps", "10", "--p99", "300ms", "--headroom", "0.3"), "--headroom 0.3"),
+        (("--rps", "10", "--p99", "300ms", "--zones", "0"), "--zones is 0"),
+        (("--rps", "10", "--p99", "300ms", "--clients", "0"), "--clients is 0"),
+        (("--rps", "10", "--p99", "300ms", "--headroom", "0.3"), "--headroom is '0.3'"),
         (
             ("--rps", "10", "--p99", "300ms", "--results", "/nothing/here"),
             "store '/nothing/here' does not exist; give a folder",

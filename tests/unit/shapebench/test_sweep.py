@@ -157,7 +157,7 @@ def test_a_sweep_that_is_interrupted_destroys_all_and_can_be_resumed(use: Use, c
     presses |= {"measure": 4}
     result = invoke(*AXES, "--yes")
     assert result.exit_code == 4, result.output
-    assert "Once more to end at once" in result.stderr
+    assert "again to end at once" in result.stderr
     assert "Not decided" in result.stdout
     assert cloud.up_since_s == {}
     before = len(cloud.runs)
@@ -214,7 +214,7 @@ def test_the_list_names_each_sweep_with_its_runs_and_what_is_up(use: Use, cloud:
         (("--resume", "--plan"), "--resume and --plan exclude each other"),
         (("20261127-005501",), "which only --resume takes"),
         (("--resume",), "there is no sweep to resume"),
-        (("--resume", "--inter-op", "2"), "--resume takes no options but"),
+        (("--resume", "--inter-op", "2"), "with --resume only --max-usd"),
         (("--resume", "20261127-005501"), "There is no sweep 20261127-005501"),
         ((), "--stack is not given"),
     ],

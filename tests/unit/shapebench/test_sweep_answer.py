@@ -92,7 +92,7 @@ def test_the_exit_code_says_how_a_sweep_ended(outcome, change, is_rehearsal, exp
 def test_what_may_be_left_is_loud_and_comes_with_the_command_that_removes_it(outcome: Outcome) -> None:
     found = list(troubles(replace(outcome, may_be_up={"2cpu-4gb": "interrupted"}, leftovers={"4cpu-8gb": ("a disk",)})))
     assert any("2cpu-4gb MAY BE UP" in each and each.endswith("tools/take_down 2cpu-4gb") for each in found)
-    assert found[-2:] == ["LEFT OF 4cpu-8gb, WHICH MAY COST MONEY:", "    a disk"]
+    assert found[-2:] == ["LEFT OF THE STACK 4cpu-8gb, WHICH MAY COST MONEY; each with how to remove it:", "    a disk"]
 
 
 def test_what_failed_is_named_once_with_the_reason(outcome: Outcome) -> None:

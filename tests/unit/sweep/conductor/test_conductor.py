@@ -396,7 +396,7 @@ def test_a_run_that_met_the_objective_at_every_rate_is_a_failure_with_its_mend(t
     outcome = rehearsal(tmp_path, cloud).sweep()
     first = outcome.last.objectives[0].candidates[0]
     assert first.place is Place.failed
-    assert first.why.endswith("Give a higher highestRps.")
+    assert first.why.endswith("Give a higher load.highestRps.")
 
 
 def test_a_candidate_that_never_meets_the_objective_shows_a_lower_bound(tmp_path: Path) -> None:

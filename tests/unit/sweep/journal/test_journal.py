@@ -91,7 +91,7 @@ def test_a_record_is_the_same_after_it_was_a_row(
 
 def test_only_one_process_at_a_time_holds_a_journal(tmp_path: Path) -> None:
     journal = create(tmp_path)
-    with pytest.raises(JournalError, match="Another process runs the sweep s1"):
+    with pytest.raises(JournalError, match="Another process is running the sweep s1"):
         Journal.open(journal.folder)
     reopen(journal).close()
 
@@ -169,7 +169,7 @@ def test_a_task_is_not_begun_on_a_full_disk_and_the_journal_stays_whole(tmp_path
     journal = create(tmp_path)
     journal._database._connection.execute("PRAGMA max_page_count = 1")
     blocks = itertools.count(1)
-    with pytest.raises(JournalError, match="cannot be written: database or disk is full"):
+    with pytest.raises(JournalError, match=r"cannot be written \(database or disk is full\)"):
         [journal.begin(Measure(A, block, Length.full)) for block in blocks]
     assert len(journal.records) == next(blocks) - 2
 

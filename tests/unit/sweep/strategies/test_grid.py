@@ -36,7 +36,7 @@ def test_none_is_chosen_where_no_rate_keeps_the_objective():
 
     assert Standing.chosen not in decision.standings.values()
     assert decision.leader is None
-    assert decision.claim == "No candidate kept the objective at any rate that was tried."
+    assert decision.claim == "No candidate met the objective at any rate that was tried."
 
 
 def test_without_a_number_there_are_as_many_blocks_as_the_single_stage_procedure_needs():

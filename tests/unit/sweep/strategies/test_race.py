@@ -97,7 +97,7 @@ def test_a_second_run_without_a_rate_that_keeps_the_objective_eliminates():
     assert race.decide(observed | {"c": [_bound(2, 1)]}).standings["c"] is Standing.racing
     decision = race.decide(observed | {"c": [_bound(2, 1), _bound(3, 2)]})
     assert decision.standings["c"] is Standing.eliminated
-    assert decision.why["c"] == "no rate kept the objective in 2 runs"
+    assert decision.why["c"] == "no rate met the objective in 2 runs"
 
 
 def test_none_is_chosen_where_no_candidate_keeps_the_objective():
