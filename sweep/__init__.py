@@ -1,1 +1,1 @@
-"""Sweeps: measure many candidates on many stacks, decide early, resume, and leave nothing behind."""
+"""Sweeps: measure many candidates, find the cheapest with few runs, and destroy every stack. Can be resumed."""

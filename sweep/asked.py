@@ -1,4 +1,4 @@
-"""What a sweep is asked for, by its file and by options, which override the file."""
+"""Reads the settings of a sweep from its file and from options, which override the file."""
 
 from collections.abc import Mapping
 from pathlib import Path

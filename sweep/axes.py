@@ -1,4 +1,4 @@
-"""The axes of a sweep: values of each setting that is varied, and the candidates that all combinations of them give."""
+"""The axes of a sweep (settings with the values to try), and the candidates: all combinations of the values."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product

@@ -1,4 +1,4 @@
-"""The candidates of a sweep: stacks, serving settings and objectives in all combinations."""
+"""A candidate of a sweep: a stack with serving settings and an objective."""
 
 import functools
 

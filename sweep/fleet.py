@@ -1,4 +1,4 @@
-"""What a sweep needs of the stacks that it measures; the real ones and the simulated ones are behind this interface."""
+"""The interface between a sweep and its stacks: real in `sweep.pulumi_fleet`, simulated in `sweep.simulation`."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Labels of candidates: the shortest texts that tell each from the others, in the words of the ranking."""
+"""Labels of candidates: the shortest texts that tell them apart, in the style of the names in the ranking."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How long the capacity searches of a sweep take, short and full, and how precise both are."""
+"""Short and full capacity searches of a sweep: how long they take, and how precise they are."""
 
 from stacks.load_profiles import CapacitySearch
 from sweep.tasks import Length, Measure

@@ -1,4 +1,4 @@
-"""The settings of a sweep, from its file and options, parsed once."""
+"""The settings of a sweep: its candidates, how it decides, and its limits."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""How a sweep decides: which candidates need more runs, and which may be the best."""
+"""The interface of strategies: from the runs so far, which candidates need more runs, and which one is chosen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

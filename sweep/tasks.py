@@ -1,4 +1,4 @@
-"""What a sweep does, one after the other on each stack: tasks, and what became of them."""
+"""The tasks of a sweep, which each stack does one after the other, and the result of a run."""
 
 from dataclasses import dataclass
 from enum import StrEnum

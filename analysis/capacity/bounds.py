@@ -1,4 +1,4 @@
-"""Which rates certainly keep or miss an objective, each by itself: a bracket of the capacity without a model."""
+"""Which rates certainly meet or miss an objective, each by itself: a bracket of the capacity without a model."""
 
 import math
 from collections.abc import Sequence

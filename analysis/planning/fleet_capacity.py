@@ -1,4 +1,4 @@
-"""How much the number of clients changes what a fleet carries: its simulated capacity, relative to the run's own."""
+"""How much the clients change the capacity of a fleet: its simulated capacity, over that of the measured nodes."""
 
 import math
 from dataclasses import dataclass, field

@@ -1,7 +1,7 @@
 """The scaling law of one replica, fitted to a throughput-latency curve: its throughput while n requests are in it.
 
-Over time n changes, and the throughput is the mean of the law over it (rate conservation). That mean is fitted, so it
-does not matter how requests arrived.
+While a level is measured, n changes, and the throughput is the mean of the law over n (rate conservation). The fit uses
+this mean, so it does not matter how requests arrived.
 """
 
 from collections.abc import Iterable, Sequence

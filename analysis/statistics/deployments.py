@@ -1,4 +1,4 @@
-"""The mean of each variant over its deployments, where requests, runs and deployments vary: nested random effects.
+"""The mean of each variant over its deployments, by a model with nested random effects of deployments and runs.
 
 The logarithm of a run's figure is the variant's mean, plus a random effect of its deployment, plus one of the run
 (Searle, Casella and McCulloch 1992, "Variance Components", chapter 3). Their variances are pooled over all variants,

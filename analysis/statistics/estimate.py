@@ -1,4 +1,4 @@
-"""One figure with its 95 % interval, and what such intervals are computed with."""
+"""A figure with its 95 % interval, and the functions that compute such intervals."""
 
 import math
 from collections.abc import Callable

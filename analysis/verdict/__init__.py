@@ -1,1 +1,1 @@
-"""The verdict: which variant is best for an objective, how sure that is, and what would settle what is open."""
+"""The verdict: which variant is the best for an objective, how certain that is, and what to run next."""

@@ -1,6 +1,6 @@
 """The figures of variants in a closed loop, all under one load: the reproduction of the published experiment.
 
-They are those of this load. Below saturation all variants answer at nearly the same rate, and the cost compares prices.
+They hold at this load only. Below saturation all variants answer at nearly the same rate, so the cost compares prices.
 """
 
 from collections.abc import Iterable

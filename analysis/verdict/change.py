@@ -1,4 +1,4 @@
-"""What a change of a stack does to its cost at capacity: the newest variants in two stores, each over deployments."""
+"""Compares a stack before and after a change: the cost at capacity of its newest variant in two results stores."""
 
 import math
 from collections.abc import Collection, Sequence

@@ -1,6 +1,6 @@
 """The published experiment's three claims, each confirmed, refuted or undecided by pairs of variants.
 
-The pairs are of variants at capacity, or at one load.
+The variants of a pair are compared at capacity, or at one load.
 """
 
 from collections.abc import Sequence

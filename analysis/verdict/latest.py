@@ -1,4 +1,4 @@
-"""What a stack was last measured at: the capacity and cost of its newest variant, from all searches of that variant."""
+"""The newest capacity and cost of each stack: of its newest variant, from all capacity searches of that variant."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

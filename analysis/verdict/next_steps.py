@@ -1,6 +1,6 @@
-"""What to run next, as the exact commands: searches where nothing is known, and further deployments where it is open.
+"""What to run next, as commands: capacity searches of variants without one, more deployments if the best is open.
 
-How many deployments is an estimate, from how much deployments and runs have differed so far.
+The number of deployments is an estimate, from how much deployments and runs have differed so far.
 """
 
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""The verdict in sentences: the answer, and what it rests on."""
+"""The verdict in sentences: the answer, and how many runs and which assumptions it rests on."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence

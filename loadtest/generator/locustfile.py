@@ -1,4 +1,4 @@
-"""Where Locust begins: makes users, load shape, master and worker from the plan."""
+"""The file that Locust runs: makes users, load shape, master and worker from the plan."""
 
 import functools
 import socket

@@ -1,4 +1,4 @@
-"""Leads a test, over workers or alone in its process: phases, the start of schedules, the end, the reports."""
+"""The master of a test, with workers or alone in its process: begins phases and schedules, ends the test, reports."""
 
 import os
 import signal

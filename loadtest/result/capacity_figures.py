@@ -1,4 +1,4 @@
-"""The result of a capacity search: the capacity by the rows of its steps, and the figures of each step."""
+"""The result of a capacity search: the capacity, from the rows of its steps, and the figures of each step."""
 
 import math
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Runs a sweep: what each stack does next, limits, the live view. Knows stacks only by `sweep.fleet`."""
+"""Runs a sweep: the next task of each stack, limits, snapshots for display. Knows stacks only by `sweep.fleet`."""

@@ -1,4 +1,4 @@
-"""From finished runs to decisions: the costs that a strategy sees, for each objective."""
+"""Turns finished runs into costs, and asks the strategy for a decision on each objective."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a sweep has spent, and whether one more task keeps its limits, with the destruction of every stack."""
+"""What a sweep has spent, and whether one more task, then destroying every stack, stays within its limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

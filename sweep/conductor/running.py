@@ -1,4 +1,4 @@
-"""A sweep that runs: its records, its decisions, and how its stacks learn of a change and of the end."""
+"""What the loops of all stacks share while a sweep runs: state, decisions, and the events that they wait for."""
 
 import asyncio
 import contextlib

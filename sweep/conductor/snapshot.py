@@ -1,4 +1,4 @@
-"""What a sweep shows of itself: at each change while it runs, and at its end."""
+"""Snapshots of a sweep for the live view, and its outcome."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

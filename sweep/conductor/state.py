@@ -1,4 +1,4 @@
-"""What the records of a journal say of each stack and candidate. The same records always give the same state."""
+"""The state of each stack and candidate, from the journal's records alone: the same records give the same state."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a stack does next: a pure function of the records so far, so that a resumed sweep goes on as it would have."""
+"""The next step of a stack: a pure function of the records, so a resumed sweep goes on as if it had not stopped."""
 
 import random
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The SQLite file of a journal: its tables, its transactions, and what is wrong with a file that is not one."""
+"""The SQLite file of a journal: its tables and transactions, and the check that a file is an undamaged journal."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The records of a journal: each task, and what became of it, as objects and as rows."""
+"""The records of a journal: each task with its result, as objects and as rows of the database."""
 
 import json
 from collections.abc import Mapping

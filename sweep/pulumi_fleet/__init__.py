@@ -1,1 +1,1 @@
-"""The stacks of a sweep through Pulumi's Automation API. The only part of a sweep that knows Pulumi or Google Cloud."""
+"""Runs the stacks of a sweep through Pulumi's Automation API. No other part of a sweep knows Pulumi or Google Cloud."""

@@ -1,6 +1,6 @@
-"""Runs Pulumi's command line in a session of its own: Ctrl-C reaches the sweep alone, which then decides what ends.
+"""Runs Pulumi's command line in a session of its own, so that Ctrl-C reaches only the sweep, which cancels updates.
 
-What an update prints and its events go to files, not to pipes: it goes on where the sweep is killed.
+The output and the events of an update go to files, not to pipes, so the update goes on if the sweep is killed.
 """
 
 import json

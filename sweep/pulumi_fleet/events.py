@@ -1,4 +1,4 @@
-"""What the engine's events say: progress, and the errors of an update."""
+"""Reads the progress and the errors of an update from the events of Pulumi's engine."""
 
 import re
 from collections.abc import Mapping

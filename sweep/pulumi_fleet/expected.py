@@ -1,4 +1,4 @@
-"""What is known of a stack before it is made: its prices, and how long it takes to create, update and destroy."""
+"""What is known of a stack before it is created: its prices, and how long it takes to create, update and destroy."""
 
 from dataclasses import dataclass
 

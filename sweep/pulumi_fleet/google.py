@@ -1,4 +1,4 @@
-"""What a stack has in Google Cloud that its state does not know, through the janitor's parts."""
+"""Lists and removes a stack's resources in Google Cloud that its Pulumi state does not have, as the janitor does."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager

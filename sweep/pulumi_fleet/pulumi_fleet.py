@@ -1,4 +1,4 @@
-"""The real fleet: runs and destroys stacks through Pulumi, each task in a thread that its cancellation ends."""
+"""The real fleet: measures and destroys stacks through Pulumi, each task in a thread; cancelling it ends the update."""
 
 import asyncio
 import threading

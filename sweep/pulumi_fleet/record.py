@@ -1,4 +1,4 @@
-"""What a sweep has on disk of the newest task of a stack, so that it is found again whenever the sweep was killed."""
+"""The file with the newest task of a stack, by which a resumed sweep finds the update and the run of a killed one."""
 
 import json
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The runs of a sweep in the results store: the one that a task made, and what it says of the capacity."""
+"""Finds the run of a task in the results store, and reads what it says about the capacity."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""One stack of a sweep through the Automation API: its state, an update, its destruction. Blocking, in one thread."""
+"""One stack through Pulumi's Automation API: reads its state, updates it, destroys it. Calls block, in one thread."""
 
 import json
 import threading

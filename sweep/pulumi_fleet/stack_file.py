@@ -1,4 +1,4 @@
-"""The configuration of one update: the stack's own file with the candidate of the task, in the sweep's folder."""
+"""The stack file of one update, in the sweep's folder: the stack's own file, changed for the candidate of the task."""
 
 import math
 from collections.abc import Mapping

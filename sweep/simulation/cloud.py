@@ -1,4 +1,4 @@
-"""A simulated cloud and results store: what is up, what runs and what is stored, also when nobody looks."""
+"""A simulated cloud and results store. They outlive the simulated process of a sweep, as real ones do."""
 
 import math
 import random

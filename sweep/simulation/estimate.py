@@ -1,4 +1,4 @@
-"""What a sweep will take, before it is made: the sweep itself, on simulated fleets with the stacks' prices and times.
+"""Estimates the runs, hours and USD of a sweep by simulating it, with the prices and times of its stacks.
 
 The capacities are assumed, not known: per dollar they differ by 25 % between stacks and by 15 % between the candidates
 of one stack (standard deviations of the logarithm). A race ends earlier where they differ more.

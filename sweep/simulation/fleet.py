@@ -1,4 +1,4 @@
-"""The simulated fleet: `sweep.fleet` on a simulated cloud, in the time of the event loop that it runs in."""
+"""The simulated fleet: implements `sweep.fleet` on a simulated cloud, in simulated time."""
 
 import asyncio
 from collections.abc import Collection

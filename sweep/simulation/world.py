@@ -1,4 +1,4 @@
-"""What a simulated fleet is made of: true capacities, prices, durations, spreads and failures. All made up."""
+"""The parameters of a simulated cloud: true capacities, prices, durations, spreads and failures. All made up."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

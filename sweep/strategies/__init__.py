@@ -1,1 +1,1 @@
-"""How a sweep decides from its runs. Pure: no clock, no file, no stack; what the conductor does with it is not here."""
+"""The strategies of a sweep. They decide from its runs alone: no clock, no file, no stack."""

@@ -1,8 +1,8 @@
-"""What the runs so far say of two questions: is a candidate certainly behind, and which one is the best.
+"""What the runs so far say about two questions: is a candidate certainly not the best, and which one is the best?
 
-Both are about the zone of equivalence `within`: a candidate that may be eliminated, or be the wrong choice, is one that
-is better than all others by at least that much. Information adds up over runs of any length, 1/(variance of a run), and
-a candidate that has more runs has more of it; nothing depends on when or why the runs were made.
+Both answers may be wrong only within the zone of equivalence `within`: what must not be eliminated is a candidate that
+is better than all others by at least that much. The information of a run is 1/(its variance) and adds up over runs of
+any length, so a candidate with more runs has more of it; nothing depends on when or why a run was made.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""How many blocks choose within the zone of equivalence of the best, where their number is fixed beforehand."""
+"""How many blocks it takes to choose the best, or one as good in practice, with one decision at the end."""
 
 import math
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What strategies say of their decisions."""
+"""The sentences in which strategies give the reasons for their decisions."""
 
 from analysis.formatting import counted
 

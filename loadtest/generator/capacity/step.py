@@ -1,4 +1,4 @@
-"""One step of a capacity search: offers one rate, and judges it as early as its kind allows.
+"""One step of a capacity search: offers one rate, and judges whether the rate meets the objective.
 
 Standard library only. It reads no clock, so that tests can judge a simulated server.
 """

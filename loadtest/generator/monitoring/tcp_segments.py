@@ -1,7 +1,7 @@
-"""TCP segments of this process's own connections. Counts of the whole machine would hold those of others.
+"""Counts TCP segments, sent and retransmitted, of this process's connections only, not of other programs.
 
-Connections to this machine are left out: on the loopback no segment is lost. What is sent again there waited longer for
-a core than for its acknowledgement, and the lag of the event loop tells that.
+Connections to this machine are left out: on the loopback no segment is lost. If one is retransmitted there, it had to
+wait for a core, which the lag of the event loop shows.
 """
 
 import os
