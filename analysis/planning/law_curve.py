@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, xlog1py, xlogy
+from scipy.special import bdtr, betainc, pdtr
 
 from analysis.planning.scaling import Point, Scaling
 
@@ -59,11 +59,9 @@ def distribution(mean: float, variance: float) -> NDArray[np.float64]:
     # Less than 1e-6 of the time is left out: the tail of a negative binomial shrinks by 1 - mean / variance each time.
     n = np.arange(int(mean + 12 * np.sqrt(max(mean, variance)) + 15 * variance / mean) + 2)
     if variance > mean * (1 + _POISSON_WITHIN):
-        size = mean**2 / (variance - mean)
-        ways = gammaln(n + size) - gammaln(size) - gammaln(n + 1)
-        return np.asarray(np.exp(ways + size * np.log(mean / variance) + xlog1py(n, -mean / variance)))
+        return np.diff(betainc(mean**2 / (variance - mean), n + 1, mean / variance), prepend=0)
     if variance > mean * (1 - _POISSON_WITHIN):
-        return np.asarray(np.exp(xlogy(n, mean) - mean - gammaln(n + 1)))
+        return np.diff(pdtr(n, mean), prepend=0)
     # From mean + 1 trials on, both neighbours have at least as many trials as the mean.
     trials = max(mean**2 / (mean - variance), mean + 1)
     fewer = np.floor(trials)
@@ -76,10 +74,7 @@ def distribution(mean: float, variance: float) -> NDArray[np.float64]:
 
 
 def _binomial(n: NDArray[np.int64], trials: float, chance: float) -> NDArray[np.float64]:
-    possible = np.minimum(n, trials)
-    ways = gammaln(trials + 1) - gammaln(possible + 1) - gammaln(trials - possible + 1)
-    shares = np.exp(ways + xlogy(possible, chance) + xlog1py(trials - possible, -chance))
-    return np.where(n <= trials, shares, 0.0)
+    return np.diff(bdtr(np.minimum(n, trials), int(trials), chance), prepend=0)
 
 
 def _variance(present: NDArray[np.float64], mean: float) -> float:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from arch.unitroot import VarianceRatio
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,19 @@ def test_a_rate_that_varies_by_a_tenth_over_half_a_minute_mostly_shows():
     found = [wander_of(counts(seed, 30, 0.1)) for seed in range(100)]
     assert np.mean([each.z > 2.6 for each in found]) > 0.75
     assert np.median([each.sd for each in found]) == pytest.approx(0.08, abs=0.03)
+
+
+@pytest.mark.parametrize("sd", [0.0, 0.1])
+def test_it_is_the_variance_ratio_that_another_implementation_finds(sd):
+    """That of arch over 13 windows, which uses the windows at both ends of the series in another way."""
+    found = []
+    for seed in range(100):
+        series = counts(seed, 30, sd)
+        sums = np.concatenate([[0], np.cumsum(series.reshape(60, -1).mean(axis=1))])
+        found.append((wander_of(series).z, VarianceRatio(sums, 13, robust=False).stat))
+    ours, theirs = np.array(found).T
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.9
+    assert np.mean(ours) == pytest.approx(np.mean(theirs), rel=0.25, abs=0.1)
 
 
 def test_even_counts_do_not_wander():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
 from analysis.statistics.blocks import BLOCKS, blocks_of, sd_of_sum
 from analysis.statistics.cells import CELLS
@@ -18,6 +19,18 @@ def test_blocks_show_how_much_sums_differ_between_runs(memory):
     sums = [remembering(memory, seed).sum() for seed in range(200)]
     shown = [sd_of_sum(remembering(memory, seed)) for seed in range(1000, 1200)]
     assert np.sqrt(np.mean(np.square(shown))) == pytest.approx(np.std(sums), rel=0.12)
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.6])
+def test_blocks_show_what_a_bootstrap_of_blocks_shows(memory):
+    """That of arch, with the length of block that it finds best (Politis and White 2004)."""
+    ours, theirs = [], []
+    for seed in range(40):
+        series = remembering(memory, seed)
+        length = optimal_block_length(series)["stationary"].item()
+        ours.append(sd_of_sum(series) ** 2)
+        theirs.append(StationaryBootstrap(length, series, seed=seed).var(np.sum, reps=200).item())
+    assert np.mean(ours) ** 0.5 == pytest.approx(np.mean(theirs) ** 0.5, rel=0.15)
 
 
 def test_single_cells_would_understate_it():

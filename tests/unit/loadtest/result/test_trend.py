@@ -2,6 +2,7 @@
 
 import random
 
+import pymannkendall
 import pytest
 
 from loadtest.result.validity.trend import trend_of
@@ -47,3 +48,15 @@ def test_slow_waves_are_less_of_a_drift_than_their_ranks_alone_suggest() -> None
 def test_a_flat_series_and_a_short_one_show_nothing() -> None:
     assert trend_of([3.0] * 12).z == 0
     assert trend_of([1.0, 2.0, 3.0, 4.0, 5.0]).z == 0
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in sqrt")
+@pytest.mark.parametrize("memory", [0.0, 0.4, 0.8])
+def test_it_is_the_trend_that_another_implementation_finds(memory: float) -> None:
+    """Hamed and Rao's test in pymannkendall, which can also make the variance smaller; ours then leaves it as it is."""
+    for seed in range(100):
+        series = noise(24, seed, memory)
+        ours, plain = trend_of(series), pymannkendall.original_test(series)
+        modified = pymannkendall.hamed_rao_modification_test(series)
+        assert ours.z == pytest.approx(max(modified, plain, key=lambda each: each.var_s).z)
+        assert ours.slope == pytest.approx(plain.slope)
