@@ -23,22 +23,28 @@ def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float
     """The lowest rate that certainly misses the objective, and the highest below it that certainly meets it.
 
     Each is wrong with a probability of at most `error`. Evenly spaced requests flatter a server, so that only a rate
-    with Poisson arrivals is a low end; one that fails without the chance of their bunching fails with it.
+    with Poisson arrivals is a low end; one that fails without the chance of their bunching fails with it. A rate that
+    overloads the server misses any objective.
     """
     high_rps = min((each.rate_rps for each in offered if _misses(each, objective, error)), default=math.inf)
     met = (each.rate_rps for each in offered if each.rate_rps < high_rps and _meets(each, objective, error))
     return Bounds(max(met, default=0.0), high_rps)
 
 
+def fails_too_often(offered: OfferedRate, errors: float, error: float) -> bool:
+    """Whether more than a share `errors` of the requests certainly fails."""
+    worth = dispersion(offered.failed, FEWEST_BLOCKS)
+    return surely_more(float(offered.failed.sum()) / worth, offered.failed.size / worth, errors, error)
+
+
 def _misses(offered: OfferedRate, objective: Objective, error: float) -> bool:
+    if offered.is_overload(latency_limit_s(objective)):
+        return True
     settled = offered.settled(latency_limit_s(objective))
     missed = settled.missed(objective)
-    fails = settled.failed
     worth = queue_dispersion(settled.response_s, missed, FEWEST_BLOCKS)
-    errors_worth = dispersion(fails, FEWEST_BLOCKS)
-    return surely_more(float(missed.sum()) / worth, missed.size / worth, 1 - objective.quantile, error) or surely_more(
-        float(fails.sum()) / errors_worth, fails.size / errors_worth, objective.errors, error
-    )
+    is_late = surely_more(float(missed.sum()) / worth, missed.size / worth, 1 - objective.quantile, error)
+    return is_late or fails_too_often(settled, objective.errors, error)
 
 
 def _meets(offered: OfferedRate, objective: Objective, error: float) -> bool:

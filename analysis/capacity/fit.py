@@ -12,7 +12,7 @@ from analysis.capacity.slope import slope_of
 from analysis.results.columns import Booleans, Floats
 
 # A rate farther from the capacity than by this factor says nothing of the slope at it.
-_NEAR = 1.22
+NEAR = 1.22
 # A queue that overflows misses more the longer it is observed; beyond this multiple of the allowed share it says only
 # that the rate is too high.
 _MOST = 5.0
@@ -27,7 +27,7 @@ _QUANTILES = (0.025, 0.975)
 
 @dataclass(frozen=True)
 class Fit:
-    """Requests per second: the median, and the 95 % interval."""
+    """Requests per second: the likeliest capacity, and the 95 % interval."""
 
     value_rps: float
     low_rps: float
@@ -47,7 +47,7 @@ def fit_capacity(
     fit = _fit(near, share, latency_s, highest_rps)
     for _ in range(3):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
-        low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
+        low_rps, high_rps = min(kept_rps, fit.value_rps) / NEAR, fit.value_rps * NEAR
         nearer = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps] or list(offered)
         if list(map(id, nearer)) == list(map(id, near)):
             break

@@ -4,12 +4,16 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from analysis.objective import Objective
 from analysis.results.columns import Booleans, Floats, Integers
 
 # A rate begins with an empty queue: so many times the latency limit are not counted, or this share of the time.
 _SETTLING, _SETTLING_SHARE = 5, 0.2
+# A queue is looked at in so many parts of the time; Student's t that its mean growth exceeds once in a thousand times.
+_PARTS = 8
+_CERTAIN_T = -float(stdtrit(_PARTS - 1, 0.001))
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,25 @@ class OfferedRate:
             return self
         counted = self.due_s >= min(_SETTLING * latency_s, _SETTLING_SHARE * float(self.due_s[-1]))
         return OfferedRate(self.rate_rps, self.poisson, self.due_s[counted], self.response_s[counted])
+
+    def is_overload(self, latency_s: float) -> bool:
+        """Whether good answers certainly came at a lower rate than their requests were due, so that a queue grew.
+
+        Counted from `latency_s` on, when answers to the first requests are due, to the last request: then the queue
+        takes longer than that to answer. A queue that fills in one burst, as in a pause of the server, does not grow in
+        all parts of that time (Student's t).
+        """
+        if not self.due_s.size or self.due_s[-1] < 2 * latency_s:
+            return False
+        good = ~self.failed
+        due_s, end_s = self.due_s[good], self.due_s[good] + self.response_s[good]
+        edges_s = np.linspace(latency_s, self.due_s[-1], _PARTS + 1)
+        answered = np.histogram(end_s, edges_s)[0]
+        grown = np.histogram(due_s, edges_s)[0] - answered
+        answered_rps = float(answered.sum() / (edges_s[-1] - edges_s[0]))
+        waiting = np.count_nonzero(end_s > edges_s[-1])
+        spread = float(grown.std(ddof=1)) / math.sqrt(_PARTS)
+        return bool(waiting > answered_rps * latency_s) and float(grown.mean()) > _CERTAIN_T * spread
 
     def missed(self, objective: Objective) -> Booleans:
         """Whether each was late or failed; without a latency limit, whether it failed."""

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
-from analysis.capacity.bounds import bounds_of
-from analysis.capacity.fit import fit_capacity
+from analysis.capacity.bounds import bounds_of, fails_too_often
+from analysis.capacity.fit import NEAR, Fit, fit_capacity
 from analysis.capacity.requests import OfferedRate, latency_limit_s
 from analysis.objective import Objective
+from analysis.results.columns import Booleans
 
 # A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says.
 _CERTAIN = 0.001
@@ -28,17 +30,43 @@ class CapacityEstimate:
 def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> CapacityEstimate:
     """The capacity by the steps with Poisson arrivals, below any that certainly fails with even ones.
 
-    It has a value where some rate missed less than the objective allows, and another one more; else the rates that
-    certainly keep and certainly miss it are all that is known.
+    It has a value where some rate missed less than the objective allows, and another one more, and it is near the rates
+    that were offered; else the rates that certainly meet and certainly miss it are all that is known. Where some rate
+    certainly had too many failed requests, the capacity is also where their share is what the objective allows.
     """
-    share = 1 - objective.quantile
     settled = [each.settled(latency_limit_s(objective)) for each in offered if each.poisson]
-    poisson = [(each, each.missed(objective)) for each in settled if each.due_s.size]
-    shares = [float(missed.mean()) for _, missed in poisson]
+    poisson = [each for each in settled if each.due_s.size]
     even = bounds_of([each for each in offered if not each.poisson], objective, _CERTAIN)
-    if not shares or min(shares) > share or max(shares) < share:
+    limits = [([(each, each.missed(objective)) for each in poisson], 1 - objective.quantile)]
+    if any(fails_too_often(each, objective.errors, _CERTAIN) for each in poisson):
+        limits.append(([(each, each.failed) for each in poisson], objective.errors))
+    found = [_where(flags, share, objective, even.high_rps) for flags, share in limits]
+    fits = [each for each in found if isinstance(each, Fit)]
+    if not fits or _Crossing.below in found:
         bounds = bounds_of(offered, objective)
         return CapacityEstimate(None, bounds.low_rps, bounds.high_rps)
-    highest_rps = min(even.high_rps, math.e * max(each.rate_rps for each, _ in poisson))
-    fit = fit_capacity(poisson, share, latency_limit_s(objective), highest_rps)
-    return CapacityEstimate(fit.value_rps, fit.low_rps, fit.high_rps)
+    return CapacityEstimate(
+        min(each.value_rps for each in fits), min(each.low_rps for each in fits), min(each.high_rps for each in fits)
+    )
+
+
+class _Crossing(Enum):
+    """Where a share of misses is what is allowed, if it is not near a rate that was offered."""
+
+    below = "below all rates"
+    above = "above all rates"
+
+
+def _where(
+    offered: Sequence[tuple[OfferedRate, Booleans]], share: float, objective: Objective, even_rps: float
+) -> Fit | _Crossing:
+    """The rate at which a share of the requests misses; `even_rps` certainly misses more."""
+    shares = [float(flags.mean()) for _, flags in offered]
+    if not shares or max(shares) <= share:
+        return _Crossing.above
+    if min(shares) > share or share == 0:
+        return _Crossing.below
+    most_rps = max(each.rate_rps for each, _ in offered)
+    fit = fit_capacity(offered, share, latency_limit_s(objective), min(even_rps, math.e * most_rps))
+    # Beyond, the line is only as steep as was assumed: one slow spell of a server at a low rate would say anything.
+    return fit if fit.value_rps <= NEAR * most_rps else _Crossing.above

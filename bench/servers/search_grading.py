@@ -1,8 +1,8 @@
 """The servers and objectives that `make bench-search` grades capacity searches with: nothing is tuned with them.
 
 Service times of 50 ms on the same six workers in two shapes, balanced at random; limits are well above the service
-time, since no rate meets one that the service alone misses. One has the heaviest tail, and two the round-robin of each
-client that gRPC has.
+time, since no rate meets one that the service alone misses. One has the heaviest tail, two have the round-robin of each
+client that gRPC has, and two refuse requests when their queues are full, so that failed requests limit the rate.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,8 @@ _LATENCY_S = {0.3: 0.3, 0.8: 0.45}
 
 def _regime(server: ServerModel, quantile: float, latency_s: float) -> SearchRegime:
     clients = "" if server.clients is None else f", {server.clients} clients"
-    shape = f"{server.replicas} × {server.workers}{clients}"
+    queue = "" if server.queue is None else f", queue of {server.queue}"
+    shape = f"{server.replicas} × {server.workers}{clients}{queue}"
     name = f"CV {server.service_cv:g}, {shape}, p{100 * quantile:g} ≤ {1e3 * latency_s:g} ms"
     return SearchRegime(name, server, quantile, latency_s)
 
@@ -53,6 +54,8 @@ REGIMES: tuple[SearchRegime, ...] = (
     _regime(ServerModel(6, 1, _SERVICE_S, 1.2), 0.99, 0.6),
     _regime(ServerModel(6, 1, _SERVICE_S, 0.3, clients=30), 0.99, 0.3),
     _regime(ServerModel(3, 2, _SERVICE_S, 0.8, clients=8), 0.99, 0.45),
+    _regime(ServerModel(1, 6, _SERVICE_S, 0.3, queue=6), 0.9, 0.3),
+    _regime(ServerModel(6, 1, _SERVICE_S, 0.3, queue=6), 0.99, 0.3),
 )
 
 # A server of about 50 requests per second, to time searches with.

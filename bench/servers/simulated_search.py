@@ -1,6 +1,7 @@
 """Plays a capacity search, with the generator's own code, against a simulated server on a clock of its own."""
 
 import heapq
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -66,7 +67,7 @@ def play_step(server: SimulatedServer, load: CapacitySearchPlan, step: Step, beg
             look_s = judge.next_look_s
             while in_flight and in_flight[0][0] <= begin_s + look_s:
                 ended_s, number = heapq.heappop(in_flight)
-                judge.add_end(number, ended_s - begin_s - due_s[number], ok=True)
+                judge.add_end(number, ended_s - begin_s - due_s[number], ok=math.isfinite(end_s[number]))
             if verdict := judge.verdict(look_s):
                 response_s = np.array(end_s) - begin_s - due_s
                 offered = OfferedRate(step.rate_rps, step.arrivals == POISSON, np.array(due_s), response_s)
@@ -75,5 +76,6 @@ def play_step(server: SimulatedServer, load: CapacitySearchPlan, step: Step, beg
         number = judge.add_due(offset_s)
         due_s.append(offset_s)
         end_s.append(server.end_s(begin_s + offset_s))
-        heapq.heappush(in_flight, (end_s[-1], number))
+        # A refusal comes at once.
+        heapq.heappush(in_flight, (end_s[-1] if math.isfinite(end_s[-1]) else begin_s + offset_s, number))
     raise AssertionError("arrivals never end")

@@ -5,7 +5,9 @@ simulated time, and `true_capacity_rps` finds what the search should find, by an
 """
 
 import heapq
+import math
 import random
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -30,7 +32,7 @@ class ServerModel:
     """`service_cv` is the coefficient of variation of the service time, whose mean is `service_s`.
 
     A request goes to a replica at random or, with `clients`, to the next replica of its client's own round-robin;
-    which client sends it is random.
+    which client sends it is random. With `queue`, a replica refuses a request at once where so many wait already.
     """
 
     replicas: int
@@ -38,6 +40,7 @@ class ServerModel:
     service_s: float
     service_cv: float
     clients: int | None = None
+    queue: int | None = None
 
     @property
     def saturation_rps(self) -> float:
@@ -59,31 +62,50 @@ class SimulatedServer:
         rng = np.random.default_rng(seed)
         self._services_s = _endless(lambda: model.services_s(rng, _BLOCK))
         self._free_s = [[0.0] * model.workers for _ in range(model.replicas)]
+        self._starts_s: list[deque[float]] = [deque() for _ in range(model.replicas)]
+        self._queue = model.queue
         self._replicas = _replicas(model, seed)
 
     def end_s(self, due_s: float) -> float:
-        """When the request that is due at `due_s` is answered."""
-        free_s = self._free_s[next(self._replicas)]
-        end_s = max(due_s, free_s[0]) + next(self._services_s)
+        """When the request that is due at `due_s` is answered; infinite where it is refused."""
+        replica = next(self._replicas)
+        free_s = self._free_s[replica]
+        start_s = max(due_s, free_s[0])
+        if self._queue is not None:
+            waiting = self._starts_s[replica]
+            while waiting and waiting[0] <= due_s:
+                waiting.popleft()
+            if len(waiting) >= self._queue and start_s > due_s:
+                return math.inf
+            waiting.append(start_s)
+        end_s = start_s + next(self._services_s)
         heapq.heapreplace(free_s, end_s)
         return end_s
 
 
-def true_capacity_rps(model: ServerModel, quantile: float, latency_s: float, requests: int) -> float:
-    """The highest Poisson rate that meets the objective in the long run.
+def true_capacity_rps(
+    model: ServerModel, quantile: float, latency_s: float, requests: int, errors: float = 0.001
+) -> float:
+    """The highest Poisson rate that meets the objective in the long run; only a server with `queue` has errors.
 
     Poisson arrivals that are spread at random are Poisson for each replica, so one replica is simulated: `requests`
-    requests by the Kiefer-Wolfowitz recursion (1955), in many independent lanes. With clients all replicas are
-    simulated, event by event. The same random numbers are used at every rate, so that the share of misses grows with
-    the rate, and bisection finds the one rate at which it is right: first roughly with a few requests, then near there
-    with all of them.
+    requests by the Kiefer-Wolfowitz recursion (1955), in many independent lanes. With clients, or where requests are
+    refused, all replicas are simulated, event by event. The same random numbers are used at every rate, so that the
+    share of misses grows with the rate, and bisection finds the one rate at which it is right: first roughly with a few
+    requests, then near there with all of them.
     """
-    share_at = missed_share if model.clients is None else _played_share
-    if model.clients is not None:
+    is_played = model.clients is not None or model.queue is not None
+    if is_played:
         requests //= _PLAYED
 
+    def meets(rps: float, count: int) -> bool:
+        if not is_played:
+            return missed_share(model, rps, latency_s, count) <= 1 - quantile
+        missed, refused = _played_shares(model, rps, latency_s, count)
+        return missed <= 1 - quantile and refused <= errors
+
     def bisected(bracket_rps: tuple[float, float], count: int, rounds: int) -> tuple[float, float]:
-        return _bisected(lambda rps: share_at(model, rps, latency_s, count) <= 1 - quantile, bracket_rps, rounds)
+        return _bisected(lambda rps: meets(rps, count), bracket_rps, rounds)
 
     middle_rps = sum(bisected((0.0, model.workers / model.service_s), requests // _ROUGH, _BISECTIONS)) / 2
     bracket_rps = ((1 - _MARGIN) * middle_rps, (1 + _MARGIN) * middle_rps)
@@ -118,13 +140,16 @@ def missed_share(model: ServerModel, replica_rps: float, latency_s: float, reque
     return missed / (rounds * _LANES)
 
 
-def _played_share(model: ServerModel, replica_rps: float, latency_s: float, requests: int) -> float:
-    """The same for all replicas together, by their events; arrivals are the same at every rate, but for their scale."""
+def _played_shares(model: ServerModel, replica_rps: float, latency_s: float, requests: int) -> tuple[float, float]:
+    """The shares of late or refused, and of refused requests of all replicas together, by their events.
+
+    Arrivals are the same at every rate, but for their scale.
+    """
     gaps = np.random.default_rng(2).standard_exponential(_WARM_UP + requests)
     due_s = np.cumsum(gaps) / (replica_rps * model.replicas)
     server = SimulatedServer(model, 2)
-    late = [server.end_s(at_s) - at_s > latency_s for at_s in due_s.tolist()]
-    return float(np.mean(late[_WARM_UP:]))
+    response_s = np.array([server.end_s(at_s) - at_s for at_s in due_s.tolist()])[_WARM_UP:]
+    return float((response_s > latency_s).mean()), float(np.isinf(response_s).mean())
 
 
 def _replicas(model: ServerModel, seed: int) -> Iterator[int]:

@@ -85,8 +85,13 @@ class Search:
         return 0 if step.quick else round(_USUAL_WAIT * self._load.latency_s * step.rate_rps)
 
     def _fit(self) -> CapacityFit:
+        """The capacity by the limit that is reached first: of late and failed requests together, or of failed ones."""
+        limits = [(self._steps, 1 - self._load.quantile)]
+        if any(step.fails_too_often for step in self._steps):
+            limits.append(([step.of_failed for step in self._steps], self._load.error_ratio))
         highest_rps = min(self._failed_rps, math.e * self._load.highest_rps)
-        return fit_capacity(self._steps, 1 - self._load.quantile, self._load.latency_s, highest_rps)
+        fits = [fit_capacity(steps, share, self._load.latency_s, highest_rps) for steps, share in limits]
+        return min(fits, key=lambda each: each.value_rps)
 
     def _quick_rps(self) -> float | None:
         """The rate of the next step with constant arrivals; None when the climb is over."""

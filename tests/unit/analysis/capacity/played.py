@@ -21,19 +21,23 @@ OBJECTIVE = Objective(quantile=0.95, latency_ms=200, errors=0.01)
 CAPACITY_RPS = 68.5
 
 
-def played(rate_rps: float, seconds: float, seed: int = 1, law: str = POISSON) -> tuple[np.ndarray, np.ndarray]:
+def played(
+    rate_rps: float, seconds: float, seed: int = 1, law: str = POISSON, server: ServerModel = SERVER
+) -> tuple[np.ndarray, np.ndarray]:
     """When each request is due and answered, in seconds."""
-    server = SimulatedServer(SERVER, seed)
+    simulated = SimulatedServer(server, seed)
     due_s = []
     for offset_s in offsets_at(rate_rps, law, seed):
         if offset_s > seconds:
             break
         due_s.append(offset_s)
-    return np.array(due_s), np.array([server.end_s(each) for each in due_s])
+    return np.array(due_s), np.array([simulated.end_s(each) for each in due_s])
 
 
-def offered(rate_rps: float, seconds: float, seed: int = 1, law: str = POISSON) -> OfferedRate:
-    due_s, end_s = played(rate_rps, seconds, seed, law)
+def offered(
+    rate_rps: float, seconds: float, seed: int = 1, law: str = POISSON, server: ServerModel = SERVER
+) -> OfferedRate:
+    due_s, end_s = played(rate_rps, seconds, seed, law, server)
     return OfferedRate(rate_rps, law == POISSON, due_s - due_s[0], end_s - due_s)
 
 

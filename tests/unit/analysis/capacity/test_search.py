@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import CapacityEstimate, estimate_of
 from analysis.objective import Objective
+from bench.servers.simulated_server import ServerModel, true_capacity_rps
 from loadtest.generator.loops.arrivals import CONSTANT
 from tests.unit.analysis.capacity.played import CAPACITY_RPS, OBJECTIVE, offered
 
@@ -54,6 +56,50 @@ def test_more_requests_make_the_interval_narrower() -> None:
     ratios = [each.high_rps / each.low_rps for each in widths]
     assert ratios == sorted(ratios, reverse=True)
     assert widths[-1].value_rps == pytest.approx(CAPACITY_RPS, rel=0.03)
+
+
+def test_one_slow_spell_at_a_low_rate_says_nothing_of_higher_rates() -> None:
+    """A server that paused in the lowest step, and kept the objective at all others."""
+    paused, *others = (offered(rate_rps, 15, int(rate_rps)) for rate_rps in (40, 46, 53, 61))
+    late = (paused.due_s > 8) & (paused.due_s < 9.5)
+    slow = OfferedRate(40, paused.poisson, paused.due_s, np.where(late, 9.7 - paused.due_s, paused.response_s))
+    assert slow.missed(OBJECTIVE).mean() > 1 - OBJECTIVE.quantile
+    even = offered(120, 5, 2, CONSTANT)
+    found = estimate_of([even, slow, *others], OBJECTIVE)
+    assert (found.value_rps, found.high_rps) == (None, 120)
+
+
+def test_failed_requests_limit_the_capacity_where_they_are_more_than_the_objective_allows() -> None:
+    server = ServerModel(1, 4, 0.05, 0.5, queue=4)
+    # By a simulation of a million requests, to 1 %: the rate with one refusal in a hundred.
+    capacity_rps = true_capacity_rps(server, 0.95, 0.2, 10_000_000, errors=0.01)
+    rates = [offered(rate_rps, 200, n, server=server) for n, rate_rps in enumerate((46, 50, 55, 60, 66))]
+    found = estimate_of(rates, OBJECTIVE)
+    assert found.low_rps <= capacity_rps <= found.high_rps
+    assert found.value_rps == pytest.approx(capacity_rps, rel=0.05)
+    without = estimate_of(rates, OBJECTIVE.model_copy(update={"errors": 0.5}))
+    assert without.value_rps is None or without.value_rps > 1.1 * found.value_rps
+
+
+def test_a_failed_request_by_chance_does_not_limit_the_capacity(steps: list[OfferedRate]) -> None:
+    *others, last = steps
+    response_s = last.response_s.copy()
+    response_s[last.due_s.size // 2] = np.inf
+    failed = OfferedRate(last.rate_rps, last.poisson, last.due_s, response_s)
+    strict = OBJECTIVE.model_copy(update={"errors": 0.001})
+    assert estimate_of([*others, failed], strict).value_rps == pytest.approx(
+        estimate_of(steps, strict).value_rps, rel=0.02
+    )
+
+
+def test_where_every_rate_fails_too_often_there_is_no_value() -> None:
+    broken = [
+        OfferedRate(
+            each.rate_rps, each.poisson, each.due_s, np.where(np.arange(each.due_s.size) % 20 == 0, np.inf, 0.05)
+        )
+        for each in (offered(rate_rps, 60, 1) for rate_rps in (40, 50))
+    ]
+    assert estimate_of(broken, OBJECTIVE) == CapacityEstimate(None, 0.0, 40)
 
 
 def _rounded(found: CapacityEstimate) -> tuple[float, ...]:

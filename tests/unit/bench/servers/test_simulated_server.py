@@ -46,3 +46,16 @@ def test_the_capacity_with_very_many_clients_is_that_of_chance_and_with_one_clie
     )
     assert many == pytest.approx(by_chance, rel=0.03)
     assert one > 1.1 * by_chance
+
+
+def test_a_server_without_room_to_wait_refuses_the_share_of_erlangs_loss_formula() -> None:
+    """With a load of 3 on 4 workers, for any distribution of the service time: 0.2061 (Erlang B)."""
+    responses = responses_s(ServerModel(1, 4, 0.05, 0.8, queue=0), 60.0, 100_000)
+    assert np.isinf(responses).mean() == pytest.approx(0.2061, rel=0.03)
+
+
+def test_where_requests_are_refused_their_share_limits_the_capacity() -> None:
+    model = ServerModel(1, 4, 0.05, 0.5, queue=4)
+    strict, loose = (true_capacity_rps(model, 0.9, 0.5, 1_000_000, errors) for errors in (0.001, 0.05))
+    assert strict < 0.8 * loose
+    assert np.isinf(responses_s(model, strict, 200_000)).mean() == pytest.approx(0.001, rel=0.3)

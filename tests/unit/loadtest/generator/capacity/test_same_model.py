@@ -11,7 +11,7 @@ from loadtest.generator.capacity import certify, fit, step
 
 
 def test_both_have_the_same_constants() -> None:
-    names = ("_USUAL_SLOPE", "_SLOPE_SD", "_NEAR", "_MOST", "_FEW_BURSTS")
+    names = ("_USUAL_SLOPE", "_SLOPE_SD", "NEAR", "_MOST", "_FEW_BURSTS")
     assert [getattr(fit, name) for name in names] == [getattr(analysis_fit, name) for name in names]
     assert (step._SETTLING, step._SETTLING_SHARE) == (analysis_requests._SETTLING, analysis_requests._SETTLING_SHARE)
     assert step._LEVELS == analysis_bursts._LEVELS

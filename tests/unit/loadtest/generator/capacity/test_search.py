@@ -138,6 +138,15 @@ def test_a_server_without_a_limit_within_reach_is_measured_at_the_highest_rate()
     assert search.took_s < 60
 
 
+def test_rates_that_are_refused_too_often_are_left_for_lower_ones() -> None:
+    """No answer is ever late, since at most four wait; a lower rate is the only way to fewer refusals."""
+    refusing = ServerModel(replicas=1, workers=4, service_s=0.05, service_cv=0.5, queue=4)
+    capacity_rps = true_capacity_rps(refusing, 0.95, 0.2, 2_000_000, errors=0.01)
+    for seed in range(3):
+        search = simulated_search(refusing, objective(seed=seed), seed)
+        assert search.steps[-1][0].rate_rps == pytest.approx(capacity_rps, rel=0.15)
+
+
 def test_after_a_rate_has_failed_a_lower_one_is_offered() -> None:
     search = Search(objective(highest_rps=20, precision=0.002), 20)
     first = search.next(600)
