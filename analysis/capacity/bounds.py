@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from analysis.capacity.bursts import FEWEST_BLOCKS, dispersion, queue_dispersion, surely_fewer, surely_more
 from analysis.capacity.requests import OfferedRate, latency_limit_s
 from analysis.objective import Objective
+from analysis.results.columns import Booleans
 
 _ERROR = 0.05
 
@@ -31,10 +32,10 @@ def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float
     return Bounds(max(met, default=0.0), high_rps)
 
 
-def fails_too_often(offered: OfferedRate, errors: float, error: float) -> bool:
+def fails_too_often(failed: Booleans, errors: float, error: float) -> bool:
     """Whether more than a share `errors` of the requests certainly fails."""
-    worth = dispersion(offered.failed, FEWEST_BLOCKS)
-    return surely_more(float(offered.failed.sum()) / worth, offered.failed.size / worth, errors, error)
+    worth = dispersion(failed, FEWEST_BLOCKS)
+    return surely_more(float(failed.sum()) / worth, failed.size / worth, errors, error)
 
 
 def _misses(offered: OfferedRate, objective: Objective, error: float) -> bool:
@@ -44,7 +45,7 @@ def _misses(offered: OfferedRate, objective: Objective, error: float) -> bool:
     missed = settled.missed(objective)
     worth = queue_dispersion(settled.response_s, missed, FEWEST_BLOCKS)
     is_late = surely_more(float(missed.sum()) / worth, missed.size / worth, 1 - objective.quantile, error)
-    return is_late or fails_too_often(settled, objective.errors, error)
+    return is_late or fails_too_often(settled.failed, objective.errors, error)
 
 
 def _meets(offered: OfferedRate, objective: Objective, error: float) -> bool:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from analysis.capacity.bounds import bounds_of, fails_too_often
 from analysis.capacity.fit import NEAR, Fit, fit_capacity
 from analysis.capacity.requests import OfferedRate, latency_limit_s
@@ -13,6 +15,7 @@ from analysis.results.columns import Booleans
 
 # A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says.
 _CERTAIN = 0.001
+_BEYOND_CHANCE = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,14 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     """The capacity by the steps with Poisson arrivals, below any that certainly fails with even ones.
 
     It has a value where some rate missed less than the objective allows, and another one more, and it is near the rates
-    that were offered; else the rates that certainly meet and certainly miss it are all that is known. Where some rate
-    certainly had too many failed requests, the capacity is also where their share is what the objective allows.
+    that were offered; else the rates that certainly meet and certainly miss it are all that is known. Where too many
+    requests fail from some rate on, the capacity is also where their share is what the objective allows.
     """
     settled = [each.settled(latency_limit_s(objective)) for each in offered if each.poisson]
     poisson = [each for each in settled if each.due_s.size]
     even = bounds_of([each for each in offered if not each.poisson], objective, _CERTAIN)
     limits = [([(each, each.missed(objective)) for each in poisson], 1 - objective.quantile)]
-    if any(fails_too_often(each, objective.errors, _CERTAIN) for each in poisson):
+    if _fail_too_often(poisson, objective.errors):
         limits.append(([(each, each.failed) for each in poisson], objective.errors))
     found = [_where(flags, share, objective, even.high_rps) for flags, share in limits]
     fits = [each for each in found if isinstance(each, Fit)]
@@ -48,6 +51,16 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     return CapacityEstimate(
         min(each.value_rps for each in fits), min(each.low_rps for each in fits), min(each.high_rps for each in fits)
     )
+
+
+def _fail_too_often(offered: Sequence[OfferedRate], errors: float) -> bool:
+    """Whether from some rate on more requests fail than by chance; one that fails now and then is no limit."""
+    failed: Booleans = np.zeros(0, dtype=bool)
+    for each in sorted(offered, key=lambda each: each.rate_rps, reverse=True):
+        failed = np.concatenate([failed, each.failed])
+        if fails_too_often(failed, errors, _BEYOND_CHANCE):
+            return True
+    return False
 
 
 class _Crossing(Enum):

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.capacity.bounds import bounds_of
+from analysis.capacity.bounds import bounds_of, fails_too_often
 from analysis.capacity.bursts import surely_more
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import estimate_of
@@ -62,7 +62,7 @@ def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capac
     )
 
 
-def search_reason(load: LoadPlan, totals: dict[str, Any], capacity: Capacity | None) -> str | None:
+def search_reason(load: LoadPlan, totals: dict[str, Any], rows: pa.Table, capacity: Capacity | None) -> str | None:
     """Why the search has no result; None where it has one, or there was none."""
     search = _finished_search(totals)
     if not isinstance(load, CapacitySearchPlan) or not search or capacity:
@@ -79,10 +79,30 @@ def search_reason(load: LoadPlan, totals: dict[str, Any], capacity: Capacity | N
             f"every rate up to highestRps, {load.highest_rps:g} requests/s, met the objective, so the capacity is"
             " higher; give a higher highestRps"
         )
+    if failing := _failing(load, search["steps"], rows):
+        rate_rps, error = failing
+        return (
+            f"more than {load.error_ratio:.2%} of the requests failed at {rate_rps:g} requests/s, most with {error},"
+            " and the search did not come to lower rates in time, so the capacity is not known; change what refuses"
+            f" them, or give a longer durationS than {load.duration_s:g} s"
+        )
     return (
         f"the capacity search did not come near enough to the capacity within durationS, {load.duration_s:g} s, so the"
         " capacity is not known; give a longer durationS"
     )
+
+
+def _failing(load: CapacitySearchPlan, steps: Sequence[dict[str, Any]], rows: pa.Table) -> tuple[float, str] | None:
+    """The lowest Poisson rate, if too many requests certainly failed at it, and the most frequent error."""
+    poisson = [step for step in steps if step["arrivals"] == POISSON]
+    if not poisson:
+        return None
+    lowest = min(poisson, key=lambda step: step["rate_rps"])
+    of_step = rows.filter(pc.equal(rows["phase"], lowest["phase"]))
+    if not fails_too_often(_offered(lowest, of_step).failed, load.error_ratio, _CERTAIN):
+        return None
+    errors = of_step.filter(pc.invert(of_step["ok"]))["error"].value_counts()
+    return lowest["rate_rps"], max(errors.to_pylist(), key=lambda each: each["counts"])["values"]
 
 
 def _too_slow_from_rps(

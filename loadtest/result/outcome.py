@@ -114,7 +114,7 @@ def _measurement(
 ) -> list[str]:
     """The first group with a reason: what is odd in a later group follows from an earlier one."""
     totals: dict[str, Any] = termination.totals or {}
-    if reason := search_reason(plan.load, totals, capacity):
+    if reason := search_reason(plan.load, totals, raw_rows.rows, capacity):
         return [reason]
     phase = capacity.phase if capacity else HOLD
     return (

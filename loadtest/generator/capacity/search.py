@@ -2,6 +2,7 @@
 
 import math
 
+from loadtest.generator.capacity.certify import fails_quantile
 from loadtest.generator.capacity.fit import CapacityFit, fit_capacity
 from loadtest.generator.capacity.step import Counts, Step, Verdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
@@ -21,6 +22,7 @@ _USUAL_DISPERSION = 4.0
 _USUAL_WAIT = 0.4
 # Fewer steps agree by chance.
 _FEWEST_STEPS = 8
+_BEYOND_CHANCE = 0.2
 # Seeds of the steps of one search.
 _SEEDS = 1000
 
@@ -87,11 +89,21 @@ class Search:
     def _fit(self) -> CapacityFit:
         """The capacity by the limit that is reached first: of late and failed requests together, or of failed ones."""
         limits = [(self._steps, 1 - self._load.quantile)]
-        if any(step.fails_too_often for step in self._steps):
+        if self._fail_too_often():
             limits.append(([step.of_failed for step in self._steps], self._load.error_ratio))
         highest_rps = min(self._failed_rps, math.e * self._load.highest_rps)
         fits = [fit_capacity(steps, share, self._load.latency_s, highest_rps) for steps, share in limits]
         return min(fits, key=lambda each: each.value_rps)
+
+    def _fail_too_often(self) -> bool:
+        """Whether from some rate on more requests fail than by chance; one that fails now and then is no limit."""
+        failed = requests = 0.0
+        for step in sorted(self._steps, key=lambda step: step.rate_rps, reverse=True):
+            failed += step.failed / step.failed_dispersion
+            requests += step.requests / step.failed_dispersion
+            if fails_quantile(int(failed), int(requests), 1 - self._load.error_ratio, _BEYOND_CHANCE):
+                return True
+        return False
 
     def _quick_rps(self) -> float | None:
         """The rate of the next step with constant arrivals; None when the climb is over."""

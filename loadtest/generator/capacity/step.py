@@ -64,8 +64,7 @@ class Counts:
     """What a step counted: its requests after it settled, those that missed, those that failed, and their dispersion.
 
     `excess` has, for windows of growing length before each miss, how many misses have such a window within the step,
-    and by how many arrivals more than expected these windows have together. `fails_too_often`: more certainly fail than
-    the objective allows.
+    and by how many arrivals more than expected these windows have together.
     """
 
     rate_rps: float
@@ -75,7 +74,6 @@ class Counts:
     excess: tuple[tuple[int, float], ...] = ()
     failed: int = 0
     failed_dispersion: float = 1.0
-    fails_too_often: bool = False
 
     @property
     def of_failed(self) -> "Counts":
@@ -148,17 +146,15 @@ class StepJudge:
         """What is known at `now_s` of the requests that are old enough to have missed."""
         until = bisect_right(self._due_s, now_s - self._load.latency_s)
         seen = self._seen(now_s, self._settling_s, until)
-        missed, failed = sum(flag for _, flag, _ in seen), sum(flag for _, _, flag in seen)
-        worth = dispersion([flag for _, _, flag in seen], FEWEST_BLOCKS)
+        missed, failed = sum(flag for _, flag, _ in seen), [flag for _, _, flag in seen]
         return Counts(
             self._step.rate_rps,
             len(seen),
             missed,
             self._dispersion(seen),
             self._excess(until),
-            failed,
-            worth,
-            fails_quantile(int(failed / worth), int(len(seen) / worth), 1 - self._load.error_ratio, _FAILS_ERROR),
+            sum(failed),
+            dispersion(failed, FEWEST_BLOCKS),
         )
 
     def _excess(self, until: int) -> tuple[tuple[int, float], ...]:

@@ -22,9 +22,12 @@ def step(rate_rps: float, arrivals: str, verdict: Verdict, number: int = 1) -> d
     return {"phase": f"step-{number}", "rate_rps": rate_rps, "arrivals": arrivals, "verdict": verdict.value}
 
 
-def reason(*steps: dict[str, Any]) -> str | None:
+NO_ROWS = REQUESTS_SCHEMA.empty_table()
+
+
+def reason(*steps: dict[str, Any], rows: pa.Table = NO_ROWS) -> str | None:
     totals = {"stop": None, "search": {"steps": steps}}
-    return search_reason(load_plan(CAPACITY.model_dump()), totals, None)
+    return search_reason(load_plan(CAPACITY.model_dump()), totals, rows, None)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +51,23 @@ def test_a_search_without_a_result_names_the_setting_that_kept_it_from_one(
     assert mend in found
 
 
+def test_a_search_whose_every_rate_is_refused_too_often_names_the_error() -> None:
+    every_tenth = [None] * 9 + ["grpc_unavailable"]
+    refused = rows_of(40, 200, 50, 1, every_tenth * 20)
+    found = reason(step(40, POISSON, Verdict.UNDECIDED), rows=refused)
+    assert found is not None
+    assert "more than 0.10% of the requests failed at 40 requests/s, most with grpc_unavailable" in found
+    assert "a longer durationS" in found
+
+
 def test_a_load_that_is_no_search_and_a_test_that_was_stopped_have_no_such_reason() -> None:
-    assert search_reason(load_plan(PROFILES["seed"].model_dump()), {"stop": None}, None) is None
-    assert search_reason(load_plan(CAPACITY.model_dump()), {"stop": "cancelled"}, None) is None
+    assert search_reason(load_plan(PROFILES["seed"].model_dump()), {"stop": None}, NO_ROWS, None) is None
+    assert search_reason(load_plan(CAPACITY.model_dump()), {"stop": "cancelled"}, NO_ROWS, None) is None
 
 
-def rows_of(rate_rps: float, count: int, latency_ms: float, number: int, errors: list[str] | None = None) -> pa.Table:
+def rows_of(
+    rate_rps: float, count: int, latency_ms: float, number: int, errors: list[str | None] | None = None
+) -> pa.Table:
     """Evenly spaced requests of one latency, as one step; the first ones have `errors`."""
     start_us = (np.arange(count) / rate_rps * 1e6 + number * 1e9).astype("int64")
     named = [*(errors or []), *[None] * count][:count]
