@@ -1,6 +1,7 @@
 """The next step of a stack, from records that are written by hand."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from sweep.journal.records import Record, Result
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.fleet import SimulatedFleet
 from sweep.simulation.world import Faults
+from sweep.strategies.race import Race
+from sweep.strategy import Decision, Observation
 from sweep.tasks import Destroy, Length, Measure, Measured, Task
 from tests.support.sweeps import Blocks, Rehearsal, candidates, settings, world
 
@@ -87,6 +90,22 @@ def test_a_stack_that_needs_no_runs_is_destroyed_and_then_has_no_step() -> None:
     assert written.step("a") == Destroy("a")
     written.do(Destroy("a"), Result.destroyed)
     assert written.step("a") is None
+
+
+def test_a_candidate_whose_rivals_have_failed_gets_a_full_run_and_the_certainty_of_all_that_were_asked_for() -> None:
+    class Noting(Race):
+        asked: int | None = None
+
+        def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
+            self.asked = asked
+            assert list(observed) == [A.key]
+            return super().decide(observed, asked)
+
+    written, race = Written(), Noting(0.05)
+    written.do(Measure(B, 1, Length.short), Result.refused)
+    step = next_step(written.state, Decisions(race, {"a": 1.0, "b": 1.0}), settings(A, B), "a", written.at_s)
+    assert step == Measure(A, 1, Length.full)
+    assert race.asked == 2
 
 
 def test_a_stack_that_was_never_made_is_not_destroyed() -> None:

@@ -85,10 +85,11 @@ def test_an_update_is_in_the_record_while_it_runs_in_a_session_of_its_own(tmp_pa
     desk = Desk(tmp_path, FOREVER)
     thread = desk.start("up")
     process = desk.process
-    assert os.getsid(process.pid) == process.pid
-    assert TaskRecord.read(desk.record) == TaskRecord("a", 1, (), is_updating=True)
+    session, record = os.getsid(process.pid), TaskRecord.read(desk.record)
     end(process)
     thread.join()
+    assert session == process.pid
+    assert record == TaskRecord("a", 1, (), is_updating=True)
     assert TaskRecord.read(desk.record) == TaskRecord("a", 1, ())
     assert running_update(desk.event_log) is None
 
