@@ -27,8 +27,8 @@ def test_a_run_is_looked_for_once_the_update_that_was_started_for_it_has_ended(
     async def found(update: "subprocess.Popen[bytes]") -> Measured | None:
         looking = asyncio.create_task(fleet.find(task))
         done, _ = await asyncio.wait({looking}, timeout=2)
-        assert not done
         update.kill()
+        assert not done
         return await looking
 
     command = [str(script), "up", "--event-log", str(folder / "local.events")]
