@@ -42,7 +42,7 @@ def play(strategy: Strategy, log_costs: list[float], noise: Noise, seed: int) ->
     for at, block in _turns(len(log_costs), strategy.most_blocks(len(log_costs)), rng):
         standings = strategy.decide(observed).standings
         if standings[str(at)] is Standing.racing:
-            length = strategy.length(block)
+            length = strategy.length(block, len(log_costs))
             sd = np.hypot(noise.deployment_sd, noise.run_sd[length])
             cost = rng.normal(log_costs[at], sd)
             observed[str(at)].append(

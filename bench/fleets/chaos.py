@@ -12,11 +12,11 @@ from stacks.load_profiles import PROFILES, CapacitySearch
 from stacks.serving_variant import ServingSettings
 from sweep.candidates import Candidate
 from sweep.conductor.conductor import Conductor
-from sweep.conductor.snapshot import Ending, Outcome
+from sweep.conductor.snapshot import Ending, Outcome, Place
 from sweep.journal.clock import Clock
 from sweep.journal.database import JournalError
 from sweep.journal.journal import Journal
-from sweep.journal.records import Record
+from sweep.journal.records import Record, Resumption
 from sweep.settings import SweepSettings
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.event_loop import VirtualTimeLoop
@@ -40,7 +40,6 @@ _CANDIDATES = tuple(
     for inter_op in inter_ops
 )
 _FAULTS = (0, 0.05, 0.3)
-_ENDINGS = {Ending.decided, Ending.all_failed}
 
 
 class Killed(SystemExit):
@@ -67,14 +66,14 @@ class ChaosJournal(Journal):
     writes = 0
     now_s: Callable[[], float]
 
-    def _write(self, record: Record | None) -> None:
+    def _write(self, change: Record | Resumption | None) -> None:
         self.writes += 1
         full_from_s, full_to_s = self.session.disk_full_s
         if full_from_s <= self.now_s() < full_to_s:
             raise JournalError("simulated: database or disk is full")
         is_last = self.writes == self.session.killed_at_write
         if not is_last or self.session.is_write_kept:
-            super()._write(record)
+            super()._write(change)
         if is_last:
             raise Killed
 
@@ -156,9 +155,11 @@ class _Chaos:
         wrong += [f"the run {run.run_id} is lost" for _, _, run in cloud.runs if run.run_id not in ids]
         wrong += [f"{stack} is up" for stack in cloud.up_since_s]
         wrong += [f"task {record.number} is open" for record in records if record.is_open]
-        if not outcome or outcome.ending not in _ENDINGS or outcome.may_be_up or outcome.leftovers:
-            wrong.append(f"it ended with {outcome}")
-        return wrong
+        if not outcome or outcome.ending != Ending.decided or outcome.may_be_up or outcome.leftovers:
+            return [*wrong, f"it ended with {outcome}"]
+        # What failed in an earlier process is tried again, and nothing fails in the last one.
+        views = [view for objective in outcome.last.objectives for view in objective.candidates]
+        return wrong + [f"{view.candidate.label} failed: {view.why}" for view in views if view.place is Place.failed]
 
 
 def _world(draw: random.Random, seed: int) -> World:

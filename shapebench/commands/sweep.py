@@ -152,7 +152,7 @@ def _list() -> int:
         except JournalError as error:
             note(f"skipped: {error}")
             continue
-        state = SweepState.of(kept.settings.candidates, kept.records)
+        state = SweepState.of(kept.settings.candidates, kept.records, kept.resumptions)
         runs = sum(map(len, state.measured.values()))
         up = ", ".join(state.up) or "none"
         rows.append(

@@ -124,6 +124,9 @@ def troubles(outcome: Outcome) -> Iterator[str]:
     for each in _failed(outcome):
         if each.candidate.stack not in failed:
             yield f"{each.candidate.label} failed and was left out: {each.why}"
+    if any(_failed(outcome)) and not outcome.last.simulated:
+        command = f"shapebench sweep --resume {outcome.last.sweep_id}"
+        yield f"Once the cause is mended, this tries what failed again: {command}"
     for stack, why in outcome.may_be_up.items():
         yield f"THE STACK {stack} MAY BE UP AND COST MONEY: {why}. Destroy it: {destroy_command(stack)}"
     for stack, left in outcome.leftovers.items():

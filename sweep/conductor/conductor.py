@@ -49,6 +49,8 @@ class Conductor:
         sweep = self._sweep
         await sweep.fleet.check([stack for stack in sweep.state.stacks if stack not in sweep.state.up])
         try:
+            if sweep.journal.records:
+                sweep.resume()
             self._end_destroys_cut_off()
         except JournalError as error:
             sweep.lose_journal(str(error))

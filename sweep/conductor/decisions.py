@@ -55,9 +55,35 @@ class Decisions:
         if objective not in self._made or self._made[objective][0] != version:
             keys = (key for key in state.of_objective[objective] if key not in state.failed)
             observed = {key: self.observed(state, key) for key in keys}
-            decision = self._strategy.decide(observed) if observed else Decision({}, {}, None, "")
-            self._made[objective] = version, decision
+            self._made[objective] = version, self._decide(state, observed, len(state.of_objective[objective]))
         return self._made[objective][1]
+
+    def _decide(self, state: SweepState, observed: Mapping[str, list[Observation]], asked: int) -> Decision:
+        """The strategy's decision. One made without candidates that failed stands until one of these rivals it.
+
+        Otherwise all that were too close to the chosen one would race again, for a candidate that may fail again or be
+        far behind.
+        """
+        if not observed:
+            return Decision({}, {}, None, "")
+        decision = self._strategy.decide(observed, asked)
+        racing = {key for key, standing in decision.standings.items() if standing == Standing.racing}
+        returned = observed.keys() & state.returned.keys()
+        others = {key: runs for key, runs in observed.items() if key not in returned}
+        if not racing or not returned or not others:
+            return decision
+        earlier = self._strategy.decide(others, asked)
+        is_rivalled = any(len(observed[key]) > state.returned[key] for key in racing & returned)
+        if is_rivalled or Standing.racing in earlier.standings.values():
+            return decision
+        if earlier.leader and decision.standings[earlier.leader] != Standing.racing:
+            return decision
+        return Decision(
+            {**earlier.standings, **{key: decision.standings[key] for key in returned}},
+            {**earlier.why, **{key: why for key, why in decision.why.items() if key in returned}},
+            earlier.leader,
+            "" if racing & returned else earlier.claim,
+        )
 
     def needing(self, state: SweepState, stack: str) -> dict[str, int]:
         """The candidates of a stack that need a run, with the block that it is of."""
@@ -71,7 +97,8 @@ class Decisions:
 
     def task(self, state: SweepState, key: str, block: int) -> Measure:
         """The next run of a candidate. A short one that failed may have been too short, so a full one follows it."""
-        length = Length.full if state.failures[key, block] else self._strategy.length(block)
+        rivals = [each for each in state.of_objective[state.objective[key]] if each not in state.failed]
+        length = Length.full if state.failures[key, block] else self._strategy.length(block, len(rivals))
         return Measure(state.candidates[key], block, length)
 
     def most_blocks(self, state: SweepState, objective: int) -> int:

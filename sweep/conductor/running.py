@@ -35,7 +35,7 @@ class Running:
     ) -> None:
         self.journal, self.fleet, self._observe = journal, fleet, observe
         self.settings = journal.settings
-        self.state = SweepState.of(self.settings.candidates, journal.records)
+        self.state = SweepState.of(self.settings.candidates, journal.records, journal.resumptions)
         usd_hourly = {stack: of.usd_hourly for stack, of in expected.items() if of.usd_hourly is not None}
         self.decisions = Decisions(strategy, usd_hourly)
         self.limits = Limits(self.settings, expected)
@@ -70,6 +70,12 @@ class Running:
             return tuple(await self.fleet.leftovers(stack))
         except FleetError as error:
             return (f"not known, because the search for leftovers failed: {error}",)
+
+    def resume(self) -> None:
+        """Record that the sweep is resumed; raises JournalError."""
+        self.journal.resume()
+        self.state.resume()
+        self._change()
 
     def begin(self, task: Task) -> Record:
         """Record the beginning of a task; raises JournalError."""

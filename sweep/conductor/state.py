@@ -1,14 +1,16 @@
 """The state of each stack and candidate, from the journal's records alone: the same records give the same state."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from sweep.candidates import Candidate
-from sweep.journal.records import Record, Result
+from sweep.journal.records import Record, Result, Resumption
 from sweep.tasks import Destroy, Length, Measure, Measured
 
-# Tries of one run, and failed tasks in a row on one stack: with more, the stack is the reason, not its candidates.
+# Tries of one run, and failed tasks in a row on one stack: with more, the stack is the reason, not its candidates. Both
+# are counted anew once the sweep is resumed.
 ATTEMPTS, MOST_FAILED_IN_A_ROW = 3, 6
 _FAILURES = (Result.failed, Result.refused)
 
@@ -60,24 +62,24 @@ class SweepState:
         self.ends: dict[tuple[str, int], int] = {}
         self.failures: Counter[tuple[str, int]] = Counter()
         self.failed: dict[str, str] = {}
+        # Candidates that had failed when the sweep was resumed, with the runs that they had.
+        self.returned: dict[str, int] = {}
         # How often what the decision on an objective rests on has changed.
         self.versions = [0 for _ in self.loads]
         # How often a stack that was of use has been destroyed, so that there may be quota again.
         self.freed = 0
 
     @classmethod
-    def of(cls, candidates: Sequence[Candidate], records: Iterable[Record]) -> "SweepState":
+    def of(
+        cls, candidates: Sequence[Candidate], records: Sequence[Record], resumptions: Sequence[Resumption] = ()
+    ) -> "SweepState":
         """The state after the records of a journal."""
         state = cls(candidates)
-        events = [(record.number, record) for record in records]
-        events += [(record.end_number, record) for record in records if record.end_number]
-        for number, record in sorted(events, key=lambda event: event[0]):
-            if number == record.number:
-                state.begin(record)
-            else:
-                state.end(record)
-        for stack in state.stacks.values():
-            stack.destroys_failed = 0  # a sweep that is resumed tries again to destroy
+        events: list[tuple[int, Callable[[], None]]] = [(each.number, partial(state.begin, each)) for each in records]
+        events += [(each.end_number, partial(state.end, each)) for each in records if each.end_number]
+        events += [(each.number, state.resume) for each in resumptions]
+        for _, apply in sorted(events, key=lambda event: event[0]):
+            apply()
         return state
 
     @property
@@ -107,6 +109,17 @@ class SweepState:
             self._end_of_destroy(stack, record)
         else:
             self._end_of_measure(stack, record, record.task)
+
+    def resume(self) -> None:
+        """Apply a resumption: what failed gets as many tries as at first, since its cause may be mended."""
+        for key in self.failed:
+            self.returned[key] = len(self.measured[key])
+            self.versions[self.objective[key]] += 1
+        self.failed.clear()
+        self.failures.clear()
+        for stack in self.stacks.values():
+            stack.failed, stack.failed_in_a_row, stack.destroys_failed = "", 0, 0
+            stack.waits_for_quota, stack.refused_in_a_row = False, 0
 
     def _end_of_destroy(self, stack: StackRecord, record: Record) -> None:
         if record.result == Result.destroyed:

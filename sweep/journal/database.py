@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from sweep.journal.records import COLUMNS, Record, record, row
+from sweep.journal.records import COLUMNS, Record, Resumption, record, row
 from sweep.settings import SweepSettings
 
 # In the file's header: whose file it is ("shsw"), and the version of the tables.
-_APPLICATION, _VERSION = 0x73687377, 1
+_APPLICATION, _VERSION = 0x73687377, 2
 _TABLES = """
 CREATE TABLE sweep (settings TEXT NOT NULL) STRICT;
 CREATE TABLE clock (at_s REAL NOT NULL, active_s REAL NOT NULL, wall_s REAL NOT NULL) STRICT;
@@ -22,6 +22,7 @@ CREATE TABLE tasks (
     CHECK ((result IS NULL) = (ended_at_s IS NULL)), CHECK ((result IS NULL) = (end_number IS NULL)),
     CHECK ((result IS 'measured') = (run_id IS NOT NULL))
 ) STRICT;
+CREATE TABLE resumptions (number INTEGER PRIMARY KEY, at_s REAL NOT NULL) STRICT;
 CREATE UNIQUE INDEX measured_once ON tasks (candidate, block) WHERE result = 'measured';
 """
 _PUT = f"""
@@ -41,6 +42,7 @@ class Kept:
 
     settings: SweepSettings
     records: list[Record]
+    resumptions: list[Resumption]
     at_s: float
     active_s: float
     wall_s: float
@@ -98,23 +100,28 @@ class Database:
                 "SELECT at_s, active_s, wall_s FROM clock"
             ).fetchall()
             rows = self._connection.execute(_GET).fetchall()
+            resumed = self._connection.execute("SELECT number, at_s FROM resumptions ORDER BY number").fetchall()
             settings = SweepSettings.model_validate_json(text)
             candidates = {candidate.key: candidate for candidate in settings.candidates}
             records = [record(values, candidates) for values in rows]
+            resumptions = [Resumption(*values) for values in resumed]
         except (sqlite3.DatabaseError, ValueError, KeyError) as error:
             raise _damaged(self._path, str(error)) from error
-        numbers = sorted(number for kept in records for number in (kept.number, kept.end_number) if number)
+        numbers = [number for kept in records for number in (kept.number, kept.end_number) if number]
+        numbers = sorted([*numbers, *(kept.number for kept in resumptions)])
         if numbers != list(range(1, len(numbers) + 1)):
             raise _damaged(self._path, "tasks are missing")
         self._sync_as(settings)
-        return Kept(settings, records, at_s, active_s, wall_s)
+        return Kept(settings, records, resumptions, at_s, active_s, wall_s)
 
-    def write(self, record: Record | None, at_s: float, active_s: float, wall_s: float) -> None:
-        """Write the record, new or changed, if there is one, and the time."""
+    def write(self, change: Record | Resumption | None, at_s: float, active_s: float, wall_s: float) -> None:
+        """Write the record, new or changed, or the resumption, if there is one, and the time."""
         with self._writing() as connection:
             connection.execute("BEGIN IMMEDIATE")
-            if record:
-                connection.execute(_PUT, row(record))
+            if isinstance(change, Record):
+                connection.execute(_PUT, row(change))
+            elif change:
+                connection.execute("INSERT INTO resumptions VALUES (?, ?)", (change.number, change.at_s))
             connection.execute("UPDATE clock SET at_s = ?, active_s = ?, wall_s = ?", (at_s, active_s, wall_s))
 
     def write_settings(self, settings: SweepSettings) -> None:

@@ -1,4 +1,4 @@
-"""A sweep's journal: every task with its result, committed before and after the task."""
+"""A sweep's journal: every task with its result, committed before and after the task, and every resumption."""
 
 import dataclasses
 import fcntl
@@ -8,7 +8,7 @@ from typing import IO, Self
 
 from sweep.journal.clock import MACHINE, Clock
 from sweep.journal.database import Database, JournalError
-from sweep.journal.records import Record, Result
+from sweep.journal.records import Record, Result, Resumption
 from sweep.settings import SweepSettings
 from sweep.tasks import Measured, Task
 
@@ -18,7 +18,7 @@ FILE = "journal.sqlite"
 class Journal:
     """One process at a time holds it. A method that changes it has committed when it returns, or raises JournalError.
 
-    `records` are in the order in which the tasks began.
+    `records` are in the order in which the tasks began, `resumptions` in theirs.
     """
 
     def __init__(self, folder: Path, database: Database, lock: IO[str], clock: Clock) -> None:
@@ -27,7 +27,9 @@ class Journal:
         kept = database.read()
         self.settings: SweepSettings = kept.settings
         self._records = {record.number: record for record in kept.records}
-        self._numbers = len(kept.records) + sum(not record.is_open for record in kept.records)
+        self._resumptions = kept.resumptions
+        ended = sum(not record.is_open for record in kept.records)
+        self._numbers = len(kept.records) + ended + len(kept.resumptions)
         self._active_before_s = kept.active_s
         # The wall clock measures only the time between two processes, in which it may have been set back.
         self._at_before_s = kept.at_s + max(0.0, clock.wall_s() - kept.wall_s)
@@ -59,6 +61,10 @@ class Journal:
     @property
     def records(self) -> Sequence[Record]:
         return tuple(self._records.values())
+
+    @property
+    def resumptions(self) -> Sequence[Resumption]:
+        return tuple(self._resumptions)
 
     @property
     def at_s(self) -> float:
@@ -97,6 +103,13 @@ class Journal:
         self._keep(record)
         return record
 
+    def resume(self) -> None:
+        """Record that the sweep is resumed, which gives what failed new tries."""
+        resumption = Resumption(self._numbers + 1, self.at_s)
+        self._write(resumption)
+        self._resumptions.append(resumption)
+        self._numbers += 1
+
     def heartbeat(self) -> None:
         """Record the time, so that little of it is lost if the process is killed."""
         self._write(None)
@@ -112,8 +125,8 @@ class Journal:
         self._records[record.number] = record
         self._numbers += 1
 
-    def _write(self, record: Record | None) -> None:
-        self._database.write(record, self.at_s, self.active_s, self._clock.wall_s())
+    def _write(self, change: Record | Resumption | None) -> None:
+        self._database.write(change, self.at_s, self.active_s, self._clock.wall_s())
 
 
 def _locked(folder: Path) -> IO[str]:

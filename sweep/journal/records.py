@@ -1,4 +1,4 @@
-"""The records of a journal: each task with its result, as objects and as rows of the database."""
+"""The records of a journal: each task with its result, and each resumption, as objects and as rows of the database."""
 
 import json
 from collections.abc import Mapping
@@ -43,6 +43,14 @@ class Record:
     @property
     def is_open(self) -> bool:
         return self.result is None
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """The sweep was resumed. `number` is one of those that count the beginnings and ends of tasks."""
+
+    number: int
+    at_s: float
 
 
 COLUMNS = (

@@ -6,7 +6,6 @@ The output and the events of an update go to files, not to pipes, so the update 
 import json
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -21,13 +20,10 @@ from pulumi.automation.errors import create_command_error
 from provider.local.server_process import ProcessIdentity
 from sweep.fleet import LastingError
 from sweep.pulumi_fleet.record import TaskRecord
+from sweep.pulumi_fleet.update_process import EVENT_LOG, INTERRUPT_GRACE_S, POLL_S, end
 
 # What changes resources, and takes long.
 _UPDATES = {"up", "destroy", "refresh"}
-_POLL_S = 0.2
-# After a SIGINT an update saves what it measured, deletes its Job, and waits for what the cloud is doing.
-INTERRUPT_GRACE_S = 120.0
-_KILL_GRACE_S = 10.0
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 
@@ -37,18 +33,21 @@ class NotBegunError(Exception):
 
 
 class StackCommand(PulumiCommand):
-    """Pulumi for one task of a stack. An update is in the task's record while it runs, and can be interrupted.
+    """Pulumi for one task of a stack. The task's record says whether an update runs, which can be interrupted.
 
-    `log` gets what updates print, after what it has. `on_event` gets the engine's events, from another thread.
+    `log` gets what updates print, after what it has; `events` is the file that they write their events to. `on_event`
+    gets these, from another thread.
     """
 
-    def __init__(self, environment: Mapping[str, str], log: Path, record_path: Path, on_event: OnEvent) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], log: Path, events: Path, record_path: Path, on_event: OnEvent
+    ) -> None:
         """Find Pulumi; raises LastingError where it is missing. The parent's search would run it for its version."""
         found = shutil.which("pulumi", path=environment.get("PATH"))
         if found is None:
             raise LastingError("Pulumi is not on PATH, so no stack can be created; run `make setup`")
         self.command, self.version = found, None
-        self._log, self._record_path, self._on_event = log, record_path, on_event
+        self._log, self._events, self._record_path, self._on_event = log, events, record_path, on_event
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
         self._is_interrupted = False
@@ -90,16 +89,16 @@ class StackCommand(PulumiCommand):
             end(process, 0 if again else INTERRUPT_GRACE_S)
 
     def _update(self, command: list[str], cwd: str, environment: Mapping[str, str]) -> CommandResult:
-        events = self._log.with_suffix(".events")
-        events.unlink(missing_ok=True)
-        events.touch(mode=0o600)
+        self._events.unlink(missing_ok=True)
+        self._events.touch(mode=0o600)
         with self._log.open("ab") as log:
             begun_at = log.tell()
             with self._lock:
                 if self._is_interrupted:
                     raise NotBegunError
+                self._note(is_updating=True)
                 process = self._running = subprocess.Popen(
-                    [*command, "--event-log", str(events)],
+                    [*command, EVENT_LOG, str(self._events)],
                     cwd=cwd,
                     env=environment,
                     stdin=subprocess.DEVNULL,
@@ -107,21 +106,20 @@ class StackCommand(PulumiCommand):
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-        self._note_process(ProcessIdentity.of(process.pid))
         try:
-            self._follow(process, events)
+            self._follow(process)
         finally:
-            self._note_process(None)
+            self._note(is_updating=False)
         with self._log.open("rb") as log:
             log.seek(begun_at)
             printed = log.read().decode(errors="replace")
         # The Automation API tells errors apart by what is on standard error, which goes to the same file.
         return CommandResult(printed, printed, process.returncode)
 
-    def _follow(self, process: "subprocess.Popen[bytes]", events: Path) -> None:
+    def _follow(self, process: "subprocess.Popen[bytes]") -> None:
         """Pass on events until the process has ended."""
         partial = ""
-        with events.open(encoding="utf-8") as lines:
+        with self._events.open(encoding="utf-8") as lines:
             while True:
                 has_ended = process.poll() is not None
                 for line in lines:
@@ -131,24 +129,9 @@ class StackCommand(PulumiCommand):
                         partial = ""
                 if has_ended:
                     return
-                time.sleep(_POLL_S)
+                time.sleep(POLL_S)
 
-    def _note_process(self, process: ProcessIdentity | None) -> None:
+    def _note(self, *, is_updating: bool) -> None:
         record = TaskRecord.read(self._record_path)
         assert record is not None, "a task is recorded before it is begun"
-        replace(record, process=process).write(self._record_path)
-
-
-def end(process: ProcessIdentity, grace_s: float = INTERRUPT_GRACE_S) -> None:
-    """End a Pulumi process: SIGINT, and SIGKILL where it has not ended within `grace_s`; returns when it has ended.
-
-    The plugins of a killed one notice that it is gone, and end what they started.
-    """
-    for number, wait_s in ((signal.SIGINT, grace_s), (signal.SIGKILL, _KILL_GRACE_S)):
-        if not wait_s:
-            continue
-        deadline = time.monotonic() + wait_s
-        if process.alive:
-            os.kill(process.pid, number)
-        while process.alive and time.monotonic() < deadline:
-            time.sleep(_POLL_S)
+        replace(record, is_updating=is_updating).write(self._record_path)

@@ -15,13 +15,13 @@ from stacks.files import load_config
 from stacks.settings import Settings
 from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
-from sweep.pulumi_fleet.command import end
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.google import interrupted_creations
 from sweep.pulumi_fleet.record import TaskRecord
 from sweep.pulumi_fleet.results import measured, run_since
 from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
 from sweep.pulumi_fleet.stack_file import config_for, settings_in, token
+from sweep.pulumi_fleet.update_process import end, running_update
 from sweep.tasks import Measure, Measured
 from tools.console import SetupError
 from tools.pins import ROOT
@@ -78,11 +78,12 @@ class PulumiFleet:
         record = TaskRecord.read(self._place.record(task.stack))
         if record is None or (record.candidate, record.block) != (task.candidate.key, task.block):
             return None
+        process = running_update(self._place.events(task.stack))
         try:
-            while record.running:
+            while process and process.alive:
                 await asyncio.sleep(_POLL_S)
         except asyncio.CancelledError:
-            if process := record.running:
+            if process:
                 await self._in_thread(partial(end, process))
             raise
         return await self._in_thread(lambda: self._find(task, record))
@@ -174,15 +175,18 @@ class PulumiFleet:
     def _recover(self, stack: SweepStack, config: dict[str, Any]) -> None:
         """End what a killed sweep left running, and destroy a stack whose creation in Google Cloud was cut off."""
         record = TaskRecord.read(self._place.record(stack.name))
-        if record is None or record.process is None:
+        if record is None or not record.is_updating:
             return
-        if record.running:
-            end(record.process)
+        self._end_update(stack)
         stack.unlock()
         state = stack.state()
         if state and interrupted_creations(state, stack.name):
             stack.say("its creation was cut off, so it is destroyed first")
             teardown.destroy(stack, config, self._pause_s)
+
+    def _end_update(self, stack: SweepStack) -> None:
+        if process := running_update(self._place.events(stack.name)):
+            end(process)
 
     def _find(self, task: Measure, record: TaskRecord) -> Measured | None:
         _, settings = self._configuration(task)
@@ -196,8 +200,7 @@ class PulumiFleet:
     def _destroy(self, stack: SweepStack) -> None:
         path = self._place.record(stack.name)
         record = TaskRecord.read(path)
-        if record and record.process:
-            end(record.process)
-        replace(record or TaskRecord(None, None, ()), process=None).write(path)
+        self._end_update(stack)
+        replace(record or TaskRecord(None, None, ()), is_updating=False).write(path)
         stack.say("destroying")
         teardown.destroy(stack, load_config(stack.name), self._pause_s)

@@ -40,6 +40,9 @@ class Place:
     def log(self, stack: str) -> Path:
         return self.folder / f"{stack}.log"
 
+    def events(self, stack: str) -> Path:
+        return self.folder / f"{stack}.events"
+
     def record(self, stack: str) -> Path:
         return self.folder / f"{stack}.task.json"
 
@@ -52,7 +55,9 @@ class SweepStack:
 
     def __init__(self, place: Place, name: str, report: Report = lambda _: None) -> None:
         self.name, self.place, self._report = name, place, report
-        self.command = StackCommand(place.environment, place.log(name), place.record(name), self._on_event)
+        self.command = StackCommand(
+            place.environment, place.log(name), place.events(name), place.record(name), self._on_event
+        )
         workspace = _Workspace(str(place.root), env_vars=place.environment, pulumi_command=self.command)
         self._stack = Stack.select(name, workspace)
         self._errors: list[str] = []

@@ -37,8 +37,8 @@ class Evidence:
     information: Floats
     degrees_of_freedom: float
 
-    def is_far_behind(self, leader: int, log_within: float) -> npt.NDArray[np.bool_]:
-        """Which candidates are certainly not the best by `log_within`, by comparison with the leader.
+    def is_far_behind(self, leader: int, log_within: float, asked: int) -> npt.NDArray[np.bool_]:
+        """Which candidates are certainly not the best of those `asked` by `log_within`, by comparison with the leader.
 
         A mixture of sequential probability ratio tests (Robbins 1970; Howard et al. 2021) of "is better than the leader
         by `log_within`", with the error divided by the other candidates.
@@ -47,7 +47,7 @@ class Evidence:
         behind = joint * (self.means - self.means[leader] + log_within)
         slopes = _FAR[:, None] * log_within
         tests = np.logaddexp.reduce(slopes * behind - slopes**2 * joint / 2, axis=0)
-        limit = math.log(len(_FAR) * max(self.means.size - 1, 1) / FAR_ERROR)
+        limit = math.log(len(_FAR) * max(asked - 1, 1) / FAR_ERROR)
         degrees = self.degrees_of_freedom
         far: npt.NDArray[np.bool_] = tests >= degrees / 2 * math.expm1(2 * limit / degrees)
         return far

@@ -7,7 +7,7 @@ from analysis.statistics.best import compare_with_best
 from analysis.statistics.deployments import Observation as DeployedRun
 from analysis.statistics.deployments import fit_effects
 from sweep.strategies.single_stage import blocks_needed
-from sweep.strategies.text import at_most_more, dearer, no_rate, none_chosen
+from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
 from sweep.tasks import Length
 
@@ -23,7 +23,7 @@ class Grid:
         self._within = within
         self._blocks = blocks
 
-    def decide(self, observed: Mapping[str, Sequence[Observation]]) -> Decision:
+    def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
         runs = [
             DeployedRun(key, str(run.order), run.log_cost, run.log_error)
             for key, of_one in observed.items()
@@ -32,7 +32,7 @@ class Grid:
         ]
         means = fit_effects(runs).means if runs else {}
         leader = min(means, key=lambda key: (means[key].log_value, key), default=None)
-        if any(len(of_one) < self.most_blocks(len(observed)) for of_one in observed.values()):
+        if any(len(of_one) < self.most_blocks(asked or len(observed)) for of_one in observed.values()):
             return Decision(dict.fromkeys(observed, Standing.racing), {}, leader, "")
         standings = dict.fromkeys(observed, Standing.eliminated)
         why = {key: no_rate(len(observed[key])) for key in observed if key not in means}
@@ -40,11 +40,15 @@ class Grid:
             return Decision(standings, why, None, none_chosen())
         standings[leader] = Standing.chosen
         for key in means.keys() - {leader}:
-            more = math.expm1(means[key].log_value - means[leader].log_value)
-            why[key] = dearer(more, len(observed[key]))
-        return Decision(standings, why, leader, at_most_more(compare_with_best(means)[leader].at_most_more))
+            why[key] = dearer(math.expm1(means[key].log_value - means[leader].log_value), len(observed[key]))
+        if len(observed) == 1:
+            return Decision(standings, why, leader, no_rival())
+        more = compare_with_best(means)[leader].at_most_more
+        return Decision(
+            standings, why, leader, at_most_more(more, is_assumed=not any(each.runs > 1 for each in means.values()))
+        )
 
-    def length(self, block: int) -> Length:  # noqa: ARG002 (blocks are alike)
+    def length(self, block: int, candidates: int) -> Length:  # noqa: ARG002 (blocks are alike)
         return Length.full
 
     def most_blocks(self, candidates: int) -> int:

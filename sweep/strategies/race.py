@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from sweep.strategies.evidence import NEAR_ERROR, Evidence, Runs
 from sweep.strategies.single_stage import blocks_needed
-from sweep.strategies.text import at_most_more, dearer, no_rate, none_chosen
+from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
 from sweep.tasks import Length
 
@@ -28,19 +28,21 @@ class Race:
         # The last answer of `decide`, which it goes on from when it is asked again with one more run.
         self._last: _Progress | None = None
 
-    def decide(self, observed: Mapping[str, Sequence[Observation]]) -> Decision:
+    def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
         pairs = ((key, run) for key, runs in observed.items() for run in runs)
         ordered = sorted(pairs, key=lambda pair: pair[1].order)
         last = self._last
-        if last is None or last.keys != list(observed) or last.seen != ordered[: len(last.seen)]:
-            last = _Progress(list(observed), math.log1p(self._within), self.most_blocks(len(observed)))
+        asked = asked or len(observed)
+        among = list(observed), asked
+        if last is None or (last.keys, last.asked) != among or last.seen != ordered[: len(last.seen)]:
+            last = _Progress(*among, math.log1p(self._within), self.most_blocks(asked))
         for key, run in ordered[len(last.seen) :]:
             last.add(key, run)
         self._last = last
         return last.decision()
 
-    def length(self, block: int) -> Length:
-        return Length.short if block == 1 else Length.full
+    def length(self, block: int, candidates: int) -> Length:
+        return Length.short if block == 1 and candidates > 1 else Length.full
 
     def most_blocks(self, candidates: int) -> int:
         return self._blocks or _LONGEST * blocks_needed(candidates, self._within)
@@ -49,8 +51,8 @@ class Race:
 class _Progress:
     """A race after the runs `seen`: who leads, who is eliminated and why, and the claim once one is chosen."""
 
-    def __init__(self, keys: list[str], log_within: float, most_blocks: int) -> None:
-        self.keys = keys
+    def __init__(self, keys: list[str], asked: int, log_within: float, most_blocks: int) -> None:
+        self.keys, self.asked = keys, asked
         self.seen: list[tuple[str, Observation]] = []
         self._at = {key: at for at, key in enumerate(keys)}
         self._log_within = log_within
@@ -76,6 +78,9 @@ class _Progress:
         evidence = self._costs.evidence()
         measured = [at for at in self._racing() if self._costs.counts[at]]
         self._leader = min(measured, key=lambda at: (evidence.means[at], self.keys[at]), default=None)
+        # The figure of a candidate without a rival is all that the sweep finds, so that it takes a full run.
+        if len(self.keys) == 1 and run.length is Length.short and self._runs[at] < self._most_blocks:
+            return
         if self._leader is not None:
             self._judge(evidence, self._leader)
         elif not self._racing():
@@ -90,9 +95,9 @@ class _Progress:
         return Decision(standings, {self.keys[at]: text for at, text in self._why.items()}, leader, self._claim)
 
     def _judge(self, evidence: Evidence, leader: int) -> None:
-        is_far = evidence.is_far_behind(leader, self._log_within)
+        is_far = evidence.is_far_behind(leader, self._log_within, self.asked)
         chances = evidence.chances(self._racing(), leader, self._log_within)
-        most = NEAR_ERROR / 2 / max(len(self.keys) - 1, 1)
+        most = NEAR_ERROR / 2 / max(self.asked - 1, 1)
         for at, chance in zip(self._racing(), chances.tolist(), strict=True):
             if at != leader and self._costs.counts[at] and (is_far[at] or chance <= most):
                 self._why[at] = self._dearer(evidence, at, leader)
@@ -107,7 +112,10 @@ class _Progress:
     def _choose(self, evidence: Evidence, leader: int, log_within: float) -> None:
         for at in set(self._racing()) - {leader}:
             self._why[at] = f"{self._dearer(evidence, at, leader)}: too close to matter"
-        self._claim = at_most_more(math.expm1(log_within))
+        if len(self.keys) == 1:
+            self._claim = no_rival()
+        else:
+            self._claim = at_most_more(math.expm1(log_within), is_assumed=self._costs.counts.max() == 1)
 
     def _dearer(self, evidence: Evidence, at: int, leader: int) -> str:
         return dearer(math.expm1(evidence.means[at] - evidence.means[leader]), self._runs[at])

@@ -1,6 +1,7 @@
 """The sentences in which strategies give the reasons for their decisions."""
 
 from analysis.formatting import counted
+from analysis.statistics.deployments import PRIOR_SD
 
 
 def dearer(more: float, runs: int) -> str:
@@ -12,11 +13,19 @@ def no_rate(runs: int) -> str:
     return f"no rate met the objective in {counted(runs, 'run')}"
 
 
-def at_most_more(more: float) -> str:
-    """The claim of the chosen candidate; `more` is a share of what the cheapest costs, 0 where it is that."""
-    if more == 0:
-        return "It is the cheapest candidate, with 95 % certainty."
-    return f"It costs at most {_percent(more)} more than the cheapest candidate, with 95 % certainty."
+def at_most_more(more: float, *, is_assumed: bool) -> str:
+    """The claim of the chosen candidate; `more` is a share of what the cheapest costs, 0 where it is that.
+
+    `is_assumed`: each candidate has one run, so that none tells how much deployments of one candidate differ.
+    """
+    is_cheap = f"costs at most {_percent(more)} more than" if more else "is"
+    rests_on = f" if deployments differ by {_percent(PRIOR_SD)}, which one run each cannot show" if is_assumed else ""
+    return f"It {is_cheap} the cheapest candidate, with 95 % certainty{rests_on}."
+
+
+def no_rival() -> str:
+    """The claim of a candidate that is alone: it was the only one, or all others failed."""
+    return "No other candidate was compared with it."
 
 
 def none_chosen() -> str:

@@ -60,7 +60,11 @@ class Blocks:
     def __init__(self, blocks: int = 2, *, halving: bool = False) -> None:
         self._blocks, self._halving = blocks, halving
 
-    def decide(self, observed: Mapping[str, Sequence[Observation]]) -> Decision:
+    def decide(
+        self,
+        observed: Mapping[str, Sequence[Observation]],
+        asked: int | None = None,  # noqa: ARG002 - the same for any number
+    ) -> Decision:
         costs = {key: statistics.fmean(run.log_cost for run in runs) for key, runs in observed.items() if runs}
         ranked = sorted(costs, key=lambda key: costs[key])
         leader = ranked[0] if ranked else None
@@ -74,7 +78,7 @@ class Blocks:
                 standings[leader] = Standing.chosen
         return Decision(standings, {}, leader, "the cheapest")
 
-    def length(self, block: int) -> Length:
+    def length(self, block: int, candidates: int) -> Length:  # noqa: ARG002 - the same for any number
         return Length.short if block == 1 else Length.full
 
     def most_blocks(self, candidates: int) -> int:  # noqa: ARG002 - the same for any number

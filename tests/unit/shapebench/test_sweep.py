@@ -190,6 +190,23 @@ def test_where_a_stack_fails_the_others_go_on_and_the_exit_code_says_so(
     assert cloud.up_since_s == {}
 
 
+def test_what_failed_is_tried_again_by_the_command_that_the_answer_names(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(cloud)
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "PulumiFleet", lambda *_: Refusing(cloud))
+        result = invoke(*AXES, "--yes")
+    assert f"tries what failed again: shapebench sweep --resume {sweeps()[0].name}" in result.stderr
+    before = list(cloud.runs)
+
+    result = invoke("--resume", sweeps()[0].name)
+    assert result.exit_code == 0, result.output
+    assert "was left out" not in result.stderr
+    assert cloud.runs[: len(before)] == before
+    assert {key for key, _, _ in cloud.runs} == cloud.world.capacity_rps.keys()
+
+
 def test_max_usd_below_one_run_creates_nothing(use: Use, cloud: Cloud) -> None:
     use(cloud)
     result = invoke(*AXES, "--yes", "--max-usd", "0.01")

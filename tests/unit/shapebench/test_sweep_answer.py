@@ -5,7 +5,7 @@ import pytest
 from analysis.verdict.text import NO_VERDICT
 from shapebench.commands.sweep_answer import Exit, answer, destroy_command, exit_code, troubles
 from sweep.conductor.snapshot import Ending, Outcome, Place, StackState
-from tests.unit.shapebench.sweeps import SETTINGS, simulated
+from tests.unit.shapebench.sweeps import SETTINGS, SWEEP_ID, simulated
 
 FIRST = SETTINGS.candidates[0].label
 
@@ -100,7 +100,10 @@ def test_what_failed_is_named_once_with_the_reason(outcome: Outcome) -> None:
         troubles(with_failed_stack(outcome))
     )
     label = SETTINGS.candidates[-1].label
-    assert list(troubles(with_failed_candidate(outcome))) == [f"{label} failed and was left out: invalid"]
+    assert list(troubles(with_failed_candidate(outcome))) == [
+        f"{label} failed and was left out: invalid",
+        f"Once the cause is mended, this tries what failed again: shapebench sweep --resume {SWEEP_ID}",
+    ]
     assert "9 candidates, of which 1 failed," in lines(with_failed_candidate(outcome))[-1]
 
 

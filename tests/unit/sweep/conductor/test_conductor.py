@@ -16,6 +16,7 @@ from sweep.journal.records import Result
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.fleet import SimulatedFleet
 from sweep.simulation.world import SimulatedStack, World
+from sweep.strategies.race import Race
 from sweep.tasks import Destroy, Length, Measure, Measured
 from tests.support.sweeps import Blocks, Rehearsal, candidate, candidates, settings, world
 
@@ -156,6 +157,76 @@ def test_what_would_fail_again_is_not_tried_again(tmp_path: Path) -> None:
     sweep.sweep()
     assert isinstance(sweep.fleet, FailingFleet)
     assert sum(isinstance(task, Measure) and task.candidate == FOUR[0] for task in sweep.fleet.tried) == 1
+
+
+def test_what_failed_is_tried_again_when_resumed_and_finished_runs_stay(tmp_path: Path) -> None:
+    is_broken = True
+
+    def fail(task: Measure | Destroy) -> None:
+        if is_broken and isinstance(task, Measure) and task.stack == "a":
+            raise LastingError("the API is disabled") if task.candidate == FOUR[0] else FleetError("no network")
+
+    cloud = Cloud(world(FOUR))
+    sweep = failing(tmp_path, cloud, fail)
+    outcome = sweep.sweep()
+    assert outcome.ending is Ending.decided
+    assert [each.place is Place.failed for each in outcome.last.objectives[0].candidates] == [True, True, False, False]
+    of_b = list(cloud.runs)
+    assert len(of_b) == 4
+
+    is_broken = False
+    (objective,) = sweep.sweep().last.objectives
+    assert objective.leader
+    assert (objective.leader.candidate, objective.is_decided) == (FOUR[0], True)
+    assert cloud.runs[:4] == of_b
+    assert {task.stack for task in sweep.measured[4:]} == {"a"}
+    assert len(cloud.runs) == len(sweep.measured) == 8
+    assert not cloud.up_since_s
+
+
+def test_what_fails_again_after_a_resumption_gets_no_more_tries_than_at_first(tmp_path: Path) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure) and task.candidate == FOUR[0]:
+            raise FleetError("the run is invalid")
+
+    sweep = failing(tmp_path, Cloud(world(FOUR)), fail)
+    first, tried = sweep.sweep(), len(sweep.records)
+    again = sweep.sweep()
+    assert again.last.objectives == first.last.objectives
+    assert [record.result for record in sweep.records[tried:]] == [Result.failed] * 3 + [Result.destroyed]
+
+
+@pytest.mark.parametrize(("rps", "more_runs", "chosen"), [(30.0, 0, 1), (300.0, 0, 0), (101.0, 1, None)])
+def test_a_choice_stands_until_what_failed_is_measured_and_others_are_measured_only_beside_a_rival(
+    tmp_path: Path, rps: float, more_runs: int, chosen: int | None
+) -> None:
+    """Far behind, the last candidate changes nothing; far ahead, it is chosen; beside it, the race goes on."""
+    four, is_broken = candidates(a=(2,), b=(2,), d=(2,), e=(2,)), True
+
+    def fail(task: Measure | Destroy) -> None:
+        if is_broken and isinstance(task, Measure) and task.stack == "e":
+            raise LastingError("the API is disabled")
+
+    capacity_rps = {each.key: of for each, of in zip(four, (100.0, 99.0, 98.0, rps), strict=True)}
+    cloud = Cloud(World(world(four).stacks, capacity_rps))
+    sweep = Rehearsal(tmp_path / "s1", settings(*four), FailingFleet(cloud, fail), Race(0.05))
+    before = sweep.sweep().last.objectives[0]
+    tried, sweep.snapshots[:], is_broken = len(sweep.measured), [], False
+    after = sweep.sweep().last.objectives[0]
+
+    unmeasured = [each.objectives[0] for each in sweep.snapshots if not each.objectives[0].candidates[3].runs]
+    earlier = [(each.place, each.why) for each in before.candidates[:3]]
+    tried_again = [each for each in unmeasured if each.candidates[3].place is Place.racing]
+    assert tried_again
+    assert all([(each.place, each.why) for each in of.candidates[:3]] == earlier for of in tried_again)
+    assert not any(of.is_decided for of in tried_again)
+    assert after.is_decided
+    assert before.leader
+    assert after.leader
+    if chosen is not None:
+        assert after.leader.candidate == (before.leader.candidate if chosen else four[3])
+    others = [task.stack for task in sweep.measured[tried:] if task.stack != "e"]
+    assert bool(others) == bool(more_runs)
 
 
 def test_a_stack_on_which_everything_fails_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:

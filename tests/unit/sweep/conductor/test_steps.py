@@ -1,17 +1,21 @@
 """The next step of a stack, from records that are written by hand."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from sweep.conductor.decisions import Decisions
-from sweep.conductor.state import SweepState
+from sweep.conductor.state import ATTEMPTS, SweepState
 from sweep.conductor.steps import DESTROY_ATTEMPTS, Look, Pause, Step, Wait, last_step, next_step
+from sweep.journal.journal import Journal
 from sweep.journal.records import Record, Result
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.fleet import SimulatedFleet
 from sweep.simulation.world import Faults
+from sweep.strategies.race import Race
+from sweep.strategy import Decision, Observation
 from sweep.tasks import Destroy, Length, Measure, Measured, Task
 from tests.support.sweeps import Blocks, Rehearsal, candidates, settings, world
 
@@ -42,6 +46,10 @@ class Written:
 
     def do(self, task: Task, result: Result, why: str = "") -> None:
         self.end(self.begin(task), result, why)
+
+    def resume(self) -> None:
+        next(self._numbers)
+        self.state.resume()
 
     def step(self, stack: str, *, later_s: float = 0, parallel: int = 4) -> Step | None:
         asked = settings(A, B, parallel=parallel)
@@ -84,6 +92,22 @@ def test_a_stack_that_needs_no_runs_is_destroyed_and_then_has_no_step() -> None:
     assert written.step("a") is None
 
 
+def test_a_candidate_whose_rivals_have_failed_gets_a_full_run_and_the_certainty_of_all_that_were_asked_for() -> None:
+    class Noting(Race):
+        asked: int | None = None
+
+        def decide(self, observed: Mapping[str, Sequence[Observation]], asked: int | None = None) -> Decision:
+            self.asked = asked
+            assert list(observed) == [A.key]
+            return super().decide(observed, asked)
+
+    written, race = Written(), Noting(0.05)
+    written.do(Measure(B, 1, Length.short), Result.refused)
+    step = next_step(written.state, Decisions(race, {"a": 1.0, "b": 1.0}), settings(A, B), "a", written.at_s)
+    assert step == Measure(A, 1, Length.full)
+    assert race.asked == 2
+
+
 def test_a_stack_that_was_never_made_is_not_destroyed() -> None:
     assert last_step(Written().state, "a", 0) is None
 
@@ -95,6 +119,34 @@ def test_destroying_is_tried_four_times_and_again_when_the_sweep_is_resumed() ->
         assert last_step(written.state, "a", written.at_s + 300) == Destroy("a")
         written.do(Destroy("a"), Result.failed)
     assert last_step(written.state, "a", written.at_s + 300) is None
+    written.resume()
+    assert last_step(written.state, "a", written.at_s) == Destroy("a")
+
+
+def test_a_run_that_failed_three_times_is_made_again_at_once_when_the_sweep_is_resumed() -> None:
+    written = Written()
+    for _ in range(ATTEMPTS):
+        written.do(RUN, Result.failed, "no network")
+    assert written.step("a") == Destroy("a")
+    written.resume()
+    assert written.step("a") == RUN
+
+
+def test_a_stack_that_failed_or_waits_for_quota_is_tried_again_when_the_sweep_is_resumed() -> None:
+    written = Written()
+    written.do(Measure(B, 1, Length.short), Result.measured)
+    written.do(RUN, Result.no_quota)
+    written.do(Destroy("a"), Result.destroyed)
+    assert isinstance(written.step("a"), Wait)
+    written.resume()
+    assert written.step("a") == RUN
+    written.do(Destroy("b"), Result.destroyed)
+    written.do(RUN, Result.no_quota)  # alone, so that it fails
+    written.do(Destroy("a"), Result.destroyed)
+    assert written.step("a") is None
+    written.resume()
+    assert (written.state.failed, written.state.stacks["a"].failed) == ({}, "")
+    assert written.step("a") == RUN
 
 
 def test_a_stack_waits_while_as_many_are_up_as_may_be() -> None:
@@ -153,7 +205,7 @@ def test_a_stack_waits_for_the_quota_of_one_that_could_not_be_destroyed() -> Non
 def test_the_records_give_the_same_state_as_the_sweep_had(tmp_path: Path, seed: int) -> None:
     """So a sweep that is resumed goes on as it would have."""
     many = candidates(a=(2, 4), b=(2, 4), d=(2, 4))
-    cloud = Cloud(world(many, seed=seed, quota=2, faults=Faults(0.3, 0.2, 0.2)))
+    cloud = Cloud(world(many, seed=seed, quota=2, faults=Faults(0.3, 0.4, 0.2)))
     sweep = Rehearsal(tmp_path / "s1", settings(*many), SimulatedFleet(cloud), Blocks(3))
     states: list[SweepState] = []
     apply = SweepState.end
@@ -162,12 +214,12 @@ def test_the_records_give_the_same_state_as_the_sweep_had(tmp_path: Path, seed: 
         apply(state, record)
         states.append(state)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SweepState, "end", noting)
-        sweep.sweep()
-    live, replayed = states[-1], SweepState.of(many, sweep.records)
-    for stack in replayed.stacks.values():
-        stack.destroys_failed = 0
-    for stack in live.stacks.values():
-        stack.destroys_failed = 0
-    assert replayed.__dict__ == live.__dict__
+    for stop_s in ([3000.0], []):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SweepState, "end", noting)
+            sweep.sweep(stop_s=stop_s)
+        journal = Journal.open(sweep.folder)
+        journal.close()
+        replayed = SweepState.of(many, journal.records, journal.resumptions)
+        assert replayed.__dict__ == states[-1].__dict__
+    assert journal.resumptions

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sweep.journal.clock import Clock
 from sweep.journal.database import JournalError
 from sweep.journal.journal import FILE, Journal
-from sweep.journal.records import COLUMNS, Record, Result, record, row
+from sweep.journal.records import COLUMNS, Record, Result, Resumption, record, row
 from sweep.settings import SweepSettings
 from sweep.tasks import Destroy, Length, Measure, Measured
 from tests.support.sweeps import candidates, settings
@@ -69,6 +69,30 @@ def test_the_order_of_beginnings_and_ends_of_tasks_side_by_side_is_kept(tmp_path
     journal.end(first.number, Result.measured, MEASURED)
 
     assert [(record.number, record.end_number) for record in reopen(journal).records] == [(1, 4), (2, 3)]
+
+
+def test_a_resumption_has_its_place_among_the_beginnings_and_ends(tmp_path: Path) -> None:
+    watch = Watch()
+    journal = create(tmp_path, watch)
+    journal.begin(Measure(A, 1, Length.short))
+    watch.passes(5)
+    journal.resume()
+    journal.end(1, Result.failed, why="no network")
+
+    again = reopen(journal, watch)
+
+    assert again.resumptions == journal.resumptions == (Resumption(2, 5.0),)
+    assert [(record.number, record.end_number) for record in again.records] == [(1, 3)]
+    assert again.begin(Destroy("a")).number == 4
+
+
+def test_a_journal_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    journal = create(tmp_path)
+    journal.close()
+    with sqlite3.connect(journal.folder / FILE) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    with pytest.raises(JournalError, match=r"is not a journal of this version.*with the version that began it"):
+        Journal.open(journal.folder)
 
 
 @given(
@@ -139,6 +163,7 @@ def test_a_journal_with_overwritten_pages_is_refused(tmp_path: Path) -> None:
     "damage",
     [
         "DELETE FROM tasks WHERE number = 1",
+        "DELETE FROM resumptions",
         "UPDATE tasks SET candidate = 'unknown'",
         "UPDATE tasks SET length = 'endless'",
         "UPDATE sweep SET settings = '{}'",
@@ -148,6 +173,7 @@ def test_a_journal_with_overwritten_pages_is_refused(tmp_path: Path) -> None:
 def test_a_journal_that_contradicts_itself_is_refused(tmp_path: Path, damage: str) -> None:
     journal = create(tmp_path)
     journal.begin(Measure(A, 1, Length.short))
+    journal.resume()
     journal.begin(Measure(B, 1, Length.short))
     journal.close()
     with sqlite3.connect(journal.folder / FILE) as connection:

@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,10 +14,12 @@ from pulumi.automation import CommandError, StackNotFoundError
 
 from provider.local.server_process import ProcessIdentity
 from sweep.fleet import LastingError
-from sweep.pulumi_fleet.command import NotBegunError, StackCommand, end
+from sweep.pulumi_fleet.command import NotBegunError, StackCommand
 from sweep.pulumi_fleet.record import TaskRecord
+from sweep.pulumi_fleet.update_process import end, running_update
 from tests.engine.harness import eventually
 from tests.support.scripts import write_script
+from tools.pins import ROOT
 
 # Sets $events to the file that the command was told to write its events to.
 EVENTS = 'while [ "$1" != --event-log ]; do shift; done; events=$2'
@@ -27,10 +32,10 @@ class Desk:
     def __init__(self, folder: Path, script: str) -> None:
         write_script(folder / "bin/pulumi", script)
         self.folder, self.log, self.record = folder, folder / "x.log", folder / "x.task.json"
-        self.events: list[dict] = []
+        self.event_log, self.events = folder / "x.events", list[dict]()
         self.environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
         TaskRecord("a", 1, ()).write(self.record)
-        self.command = StackCommand(self.environment, self.log, self.record, self.events.append)
+        self.command = StackCommand(self.environment, self.log, self.event_log, self.record, self.events.append)
 
     def run(self, *args: str):
         return self.command.run([*args], str(self.folder), self.environment)
@@ -46,16 +51,12 @@ class Desk:
 
     @property
     def process(self) -> ProcessIdentity:
-        def running() -> ProcessIdentity | None:
-            record = TaskRecord.read(self.record)
-            return record and record.running
-
-        return eventually(running, "the command is in the record")
+        return eventually(lambda: running_update(self.event_log), "the command runs")
 
 
 def test_without_pulumi_the_error_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(LastingError, match="make setup"):
-        StackCommand({"PATH": str(tmp_path)}, tmp_path / "l", tmp_path / "r", lambda _: None)
+        StackCommand({"PATH": str(tmp_path)}, tmp_path / "l", tmp_path / "e", tmp_path / "r", lambda _: None)
 
 
 def test_an_update_hands_over_events_and_keeps_its_output_in_the_log(tmp_path: Path) -> None:
@@ -84,10 +85,13 @@ def test_an_update_is_in_the_record_while_it_runs_in_a_session_of_its_own(tmp_pa
     desk = Desk(tmp_path, FOREVER)
     thread = desk.start("up")
     process = desk.process
-    assert os.getsid(process.pid) == process.pid
+    session, record = os.getsid(process.pid), TaskRecord.read(desk.record)
     end(process)
     thread.join()
+    assert session == process.pid
+    assert record == TaskRecord("a", 1, (), is_updating=True)
     assert TaskRecord.read(desk.record) == TaskRecord("a", 1, ())
+    assert running_update(desk.event_log) is None
 
 
 def test_an_interrupted_update_gets_one_sigint(tmp_path: Path) -> None:
@@ -129,3 +133,44 @@ def test_a_process_that_has_the_pid_of_another_is_not_ended(tmp_path: Path) -> N
     assert process.alive
     end(process)
     thread.join()
+
+
+# A sweep that is killed at the moment in which it has started Pulumi.
+KILLED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from sweep.pulumi_fleet.command import StackCommand
+
+class Killing(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        print(self.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+subprocess.Popen = Killing
+folder = Path(sys.argv[1])
+paths = folder / "x.log", folder / "x.events", folder / "x.task.json"
+StackCommand(os.environ, *paths, print).run(["up"], str(folder), {})
+"""
+
+
+def test_an_update_is_found_also_where_its_sweep_was_killed_as_it_started(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, FOREVER)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, env={**os.environ, **desk.environment},
+        stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL
+    found = desk.process
+    assert found.pid == int(killed.stdout)
+    assert TaskRecord.read(desk.record) == TaskRecord("a", 1, (), is_updating=True)
+    end(found)
+    assert running_update(desk.event_log) is None
+
+
+def test_a_process_that_only_reads_the_events_is_no_update(tmp_path: Path) -> None:
+    events = tmp_path / "x.events"
+    events.touch()
+    with subprocess.Popen(["tail", "-f", str(events)], start_new_session=True) as reader:
+        assert running_update(events) is None
+        reader.kill()

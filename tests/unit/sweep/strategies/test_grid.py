@@ -25,6 +25,24 @@ def test_the_lowest_mean_is_chosen_and_the_others_say_by_how_much_they_are_deare
     assert decision.claim == "It is the cheapest candidate, with 95 % certainty."
 
 
+def test_a_certainty_after_one_run_each_says_what_it_rests_on():
+    decision = Grid(0.05, blocks=1).decide({"a": _runs(2.0), "b": _runs(0.0)})
+
+    rests_on = "if deployments differ by 3 %, which one run each cannot show"
+    assert decision.claim == f"It is the cheapest candidate, with 95 % certainty {rests_on}."
+
+
+def test_a_candidate_without_a_rival_is_not_said_to_be_the_cheapest():
+    assert Grid(0.05, blocks=1).decide({"a": _runs(0.0)}).claim == "No other candidate was compared with it."
+
+
+def test_candidates_that_failed_and_may_come_back_leave_the_number_of_blocks_as_it_is():
+    runs = {key: _runs(*[at / 10] * blocks_needed(2, 0.05)) for at, key in enumerate("ab")}
+
+    assert Standing.racing not in Grid(0.05).decide(runs).standings.values()
+    assert Standing.racing in Grid(0.05).decide(runs, 15).standings.values()
+
+
 def test_what_the_runs_do_not_show_is_not_claimed():
     decision = Grid(0.05, blocks=2).decide({"a": _runs(0.0, 0.1), "b": _runs(0.02, 0.1)})
 

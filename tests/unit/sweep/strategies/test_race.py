@@ -108,16 +108,41 @@ def test_none_is_chosen_where_no_candidate_keeps_the_objective():
     assert decision.claim
 
 
-def test_the_only_candidate_is_chosen_after_one_run():
-    decision = Race(0.05).decide({"a": [Observation(0, 1, Length.short, 0.0, 0.07)]})
+def test_a_candidate_without_a_rival_is_chosen_after_one_full_run():
+    short, full = Observation(0, 1, Length.short, 0.0, 0.07), Observation(1, 2, Length.full, 0.0, 0.03)
 
-    assert decision.standings == {"a": Standing.chosen}
+    assert Race(0.05).decide({"a": [short]}).standings == {"a": Standing.racing}
+    assert Race(0.05).decide({"a": [short, full]}).standings == {"a": Standing.chosen}
+    assert Race(0.05).decide({"a": [full]}).standings == {"a": Standing.chosen}
+    assert Race(0.05, blocks=1).decide({"a": [short]}).standings == {"a": Standing.chosen}
 
 
-def test_the_first_block_is_short():
+def test_a_candidate_without_a_rival_is_not_said_to_be_the_cheapest():
+    decision = Race(0.05).decide({"a": [Observation(0, 1, Length.full, 0.0, 0.03)]})
+
+    assert decision.claim == "No other candidate was compared with it."
+
+
+def test_the_first_block_is_short_unless_a_candidate_has_no_rival():
     race = Race(0.05)
 
-    assert [race.length(block) for block in (1, 2, 3)] == [Length.short, Length.full, Length.full]
+    assert [race.length(block, 2) for block in (1, 2, 3)] == [Length.short, Length.full, Length.full]
+    assert race.length(1, 1) is Length.full
+
+
+def test_a_choice_after_one_run_each_says_what_its_certainty_rests_on():
+    rests_on = "with 95 % certainty if deployments differ by 3 %, which one run each cannot show."
+    apart = [("b", 2.0), ("c", 2.0), ("a", 0.0)]
+
+    assert Race(0.05).decide(_observed(apart)).claim.endswith(rests_on)
+    assert Race(0.05).decide(_observed([("b", 2.0), *apart])).claim.endswith("with 95 % certainty.")
+
+
+def test_failed_candidates_that_may_come_back_make_no_elimination_easier():
+    observed = _observed([("a", 0.0), ("b", 0.3), ("c", 0.0)] * 2)
+    standings = [Race(0.05).decide(observed, asked).standings["b"] for asked in (3, 10**9)]
+
+    assert standings == [Standing.eliminated, Standing.racing]
 
 
 @pytest.mark.parametrize("candidates", [2, 6])
