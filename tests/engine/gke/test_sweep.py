@@ -132,6 +132,9 @@ def test_the_journal_has_every_task_once_and_those_that_were_cut_off(sweeps: Swe
         results.setdefault((each.task.stack, type(each.task)), []).append(each.result)
     assert results[GOOD, Measure] == [Result.cut_off, Result.measured]
     assert results[GOOD, Destroy] == [Result.cut_off, Result.destroyed]
-    # Cut off, then without quota once beside the other stack and once alone.
-    assert results[FAILING, Measure] == [Result.cut_off, Result.no_quota, Result.no_quota]
-    assert results[FAILING, Destroy] == [Result.destroyed, Result.destroyed]
+    # Without quota beside the other stack, and at last alone.
+    first, *others = results[FAILING, Measure]
+    assert first is Result.cut_off
+    assert len(others) >= 2
+    assert {*others} == {Result.no_quota}
+    assert results[FAILING, Destroy] == [Result.destroyed] * len(others)
