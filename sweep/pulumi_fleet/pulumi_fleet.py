@@ -36,28 +36,19 @@ Result = TypeVar("Result")
 
 
 class PulumiFleet:
-    """sweep.fleet.Fleet, with the program, the stack files and the backend of the checkout `root`.
+    """sweep.fleet.Fleet, with the program, the stack files and the backend of this checkout.
 
     `folder` is the sweep's: logs, records of tasks, and the stack files of its updates, so that the user's own stay as
     they are. `results` is a folder or a URI. `max_hours` is the longest that the sweep may take, for the lease of a
     stack in Google Cloud; without it, the lease is that of the stack's file.
     """
 
-    def __init__(
-        self,
-        sweep_id: str,
-        folder: Path,
-        results: str,
-        max_hours: float | None = None,
-        *,
-        root: Path = ROOT,
-        pause_s: float = teardown.PAUSE_S,
-    ) -> None:
+    def __init__(self, sweep_id: str, folder: Path, results: str, max_hours: float | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._sweep_id, self._max_hours, self._pause_s = sweep_id, max_hours, pause_s
+        self._sweep_id, self._max_hours = sweep_id, max_hours
         # Pulumi runs in the checkout, this process perhaps elsewhere.
         self._results = results if "://" in results else str(Path(results).absolute())
-        self._place = Place(root, folder, activated_environment(root))
+        self._place = Place(ROOT, folder, activated_environment(ROOT))
         # In the backend; creating one takes seconds to find that it exists.
         self._exist: set[str] = set()
         self._threads = ThreadPoolExecutor(_MOST_TASKS, thread_name_prefix="stack")
@@ -182,7 +173,7 @@ class PulumiFleet:
         state = stack.state()
         if state and interrupted_creations(state, stack.name):
             stack.say("its creation was cut off, so it is destroyed first")
-            teardown.destroy(stack, config, self._pause_s)
+            teardown.destroy(stack, config)
 
     def _end_update(self, stack: SweepStack) -> None:
         if process := running_update(self._place.events(stack.name)):
@@ -203,4 +194,4 @@ class PulumiFleet:
         self._end_update(stack)
         replace(record or TaskRecord(None, None, ()), is_updating=False).write(path)
         stack.say("destroying")
-        teardown.destroy(stack, load_config(stack.name), self._pause_s)
+        teardown.destroy(stack, load_config(stack.name))

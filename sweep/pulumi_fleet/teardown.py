@@ -18,10 +18,10 @@ from sweep.pulumi_fleet.google import left_in_google_cloud, remove_interrupted
 from sweep.pulumi_fleet.stack import SweepStack, has_pending_creations, resources_in
 
 # GKE does not delete a cluster that it is still creating, which takes it ten minutes or so.
-ATTEMPTS, PAUSE_S = 15, 60.0
+_ATTEMPTS, _PAUSE_S = 15, 60.0
 
 
-def destroy(stack: SweepStack, google: Mapping[str, Any], pause_s: float = PAUSE_S) -> None:
+def destroy(stack: SweepStack, google: Mapping[str, Any]) -> None:
     """Destroy everything of the stack, and wait where Google Cloud is still creating a part of it.
 
     `google` is the stack's configuration. Raises FleetError where something may be left.
@@ -30,7 +30,7 @@ def destroy(stack: SweepStack, google: Mapping[str, Any], pause_s: float = PAUSE
     if state is None:
         return
     stack.unlock()
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, _ATTEMPTS + 1):
         left = remove_interrupted(stack.name, state, google, stack.say)
         if not left and has_pending_creations(state):
             stack.forget_interrupted()
@@ -39,9 +39,9 @@ def destroy(stack: SweepStack, google: Mapping[str, Any], pause_s: float = PAUSE
             _destroy(stack, left)
         if not left:
             return
-        if attempt < ATTEMPTS:
+        if attempt < _ATTEMPTS:
             stack.say(f"waiting for Google Cloud: {left[0]}")
-            time.sleep(pause_s)
+            time.sleep(_PAUSE_S)
     raise FleetError(f"the stack {stack.name} is not destroyed: {'; '.join(left)}")
 
 

@@ -174,8 +174,12 @@ def update_without_access(stack: Stack) -> subprocess.CompletedProcess[str]:
 
 def generators(stack: Stack) -> list[psutil.Process]:
     """Every Locust process that sends this stack's server load."""
-    server = f"127.0.0.1:{stack.config['local']['restPort']}"
-    return [process for process in psutil.process_iter() if server in _plan_of(process)]
+    return generators_for(stack.config["local"]["restPort"])
+
+
+def generators_for(port: int) -> list[psutil.Process]:
+    """Every Locust process that sends load to `port` of this machine."""
+    return [process for process in psutil.process_iter() if f"127.0.0.1:{port}" in _plan_of(process)]
 
 
 def _plan_of(process: psutil.Process) -> str:

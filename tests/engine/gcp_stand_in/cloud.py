@@ -110,7 +110,9 @@ class Cloud:
             return properties, refreshed(inputs or known["inputs"], properties)
 
     def delete(self, token: str, urn: str, identity: str) -> None:
-        _raise_at_once(self.memory.take_fault("delete", urn))
+        fault = self.memory.take_fault("delete", urn)
+        _raise_at_once(fault)
+        time.sleep(fault.seconds if fault else 0)
         with self.memory.resources() as resources:
             known = resources.get(f"{token}::{identity}")
             if known is None:

@@ -1,98 +1,157 @@
-"""A sweep of real stacks in a checkout of its own, and the process that runs it."""
+"""`shapebench sweep` in a checkout of its own: one process after the other, which a test can kill or interrupt."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import psutil
 import yaml
 
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from stacks.load_profiles import CapacitySearch
-from stacks.serving_variant import ServingSettings
-from sweep.candidates import Candidate
-from sweep.journal.journal import Journal
+from sweep.journal.journal import FILE, Journal
 from sweep.journal.records import Record
-from sweep.settings import SweepSettings
 from tests.engine.harness import CHECKOUT
 
 # No answer is as fast, so each rate misses the objective, and the search ends within seconds with an upper bound.
-LOAD = CapacitySearch(
-    quantile=0.5, latency_ms=0.01, error_ratio=0.5, lowest_rps=1, highest_rps=50, precision=0.5, max_in_flight=64,
-    warmup_s=1, duration_s=20,
-)  # fmt: skip
+_OBJECTIVE = {"p90": "0.01ms", "errors": "50%"}
+_LOAD = {"lowestRps": 3, "highestRps": 50, "precision": 0.5, "maxInFlight": 64, "warmupS": 1, "durationS": 20}
+# How the answer says that there is no cheapest candidate.
+NO_CHEAPEST = "No candidate is known to keep p90 within 0.01 ms and at most 50 % failed."
+_SWEEP_FILE = "sweep.yaml"
+_LINKED = (".venv", ".tools", ".cache")
+# Not in a checkout that is copied: what a user has made in this one.
+_MADE = {"results", "report", "build", "export"}
 
 
-def candidate(stack: str, inter_op: int) -> Candidate:
-    serving = ServingSettings(protocol="rest", inter_op=inter_op)
-    return Candidate(label=f"{stack}, inter_op {inter_op}", stack=stack, serving=serving, server=None, load=LOAD)
+@dataclass(frozen=True)
+class Process:
+    """A `shapebench sweep`. What it prints goes to a file: its notes, then the answer."""
 
-
-def checkout_with(folder: Path, stacks: Mapping[str, Mapping[str, Any]]) -> Path:
-    """This checkout with other stack files, by the name of the stack, and a state of its own."""
-    (folder / "stacks").mkdir(parents=True)
-    for child in CHECKOUT.iterdir():
-        if child.name not in {"stacks", ".git", ".state", "results"}:
-            (folder / child.name).symlink_to(child)
-    for name, config in stacks.items():
-        (folder / f"stacks/Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": dict(config)}))
-    return folder
-
-
-@dataclass
-class Sweep:
-    """One sweep, and its process while there is one; `output` is what its processes printed."""
-
-    checkout: Path
-    environment: Mapping[str, str]
-    candidates: Sequence[Candidate]
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    name: str = "01SWEEP"
-
-    def __post_init__(self) -> None:
-        self.folder = self.checkout / ".state/sweeps" / self.name
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        settings = SweepSettings(candidates=tuple(self.candidates), results=str(self.results), **self.changes)
-        self.folder.with_suffix(".json").write_text(settings.model_dump_json())
-
-    @property
-    def results(self) -> Path:
-        return self.checkout / "results"
+    process: "subprocess.Popen[bytes]"
+    printed: Path
 
     @property
     def output(self) -> str:
-        path = self.folder.with_suffix(".out")
-        return path.read_text() if path.exists() else ""
+        return self.printed.read_text()
 
-    def start(self) -> "subprocess.Popen[bytes]":
-        with self.folder.with_suffix(".out").open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.engine.sweep.run_sweep", str(self.checkout), str(self.folder)],
-                cwd=CHECKOUT,
-                env={**os.environ, **self.environment},
+    def exit_code(self, within_s: float = 300) -> int:
+        """Wait for its end."""
+        try:
+            return self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the sweep has not ended within {within_s} s: {self.output}") from None
+
+    def press_ctrl_c(self) -> None:
+        """Interrupt the process and all others of its group, as a terminal does."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """`kill -9` of the sweep alone."""
+        self.process.kill()
+        self.process.wait()
+
+    def crash(self) -> None:
+        """End it and all that it has started, as a power cut does."""
+        if self.process.poll() is None:
+            of_sweep = psutil.Process(self.process.pid)
+            for each in [of_sweep, *of_sweep.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
+        self.process.wait()
+
+
+class Sweeps:
+    """The sweeps of a copy of this checkout, with other stack files, and a backend and a results store of its own.
+
+    A context manager: at its end no process of a sweep runs. `stacks` are configurations by the name of the stack.
+    """
+
+    def __init__(
+        self, checkout: Path, stacks: Mapping[str, Mapping[str, Any]], environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.checkout = checkout
+        self._environment = {
+            **os.environ,
+            "PULUMI_BACKEND_URL": f"file://{checkout}/.state",
+            "PULUMI_CONFIG_PASSPHRASE": "engine-tier",
+            **(environment or {}),
+        }
+        self._processes: list[Process] = []
+        _copy_checkout(checkout, stacks)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._processes:
+            each.crash()
+
+    def start(self, *arguments: str) -> Process:
+        """Run `shapebench sweep` with these arguments."""
+        printed = self.checkout / f"printed-{len(self._processes)}"
+        with printed.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "shapebench", "sweep", *arguments],
+                cwd=self.checkout,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
+        self._processes.append(Process(process, printed))
+        return self._processes[-1]
 
-    def run(self, timeout_s: float = 300) -> None:
-        process = self.start()
-        try:
-            assert process.wait(timeout_s) == 0, self.output
-        finally:
-            process.send_signal(signal.SIGKILL)
+    def start_new(self, stacks: Sequence[str], *arguments: str, inter_op: Sequence[int] = (2,)) -> Process:
+        """Begin a sweep of these stacks by a file, which measures each candidate once."""
+        asked = {
+            "stacks": list(stacks), "interOp": list(inter_op), "objectives": [_OBJECTIVE], "load": _LOAD,
+            "strategy": "grid", "blocks": 1,
+        }  # fmt: skip
+        (self.checkout / _SWEEP_FILE).write_text(yaml.safe_dump(asked))
+        return self.start("--file", _SWEEP_FILE, *arguments)
+
+    @property
+    def folder(self) -> Path:
+        """That of the newest sweep."""
+        return max((self.checkout / ".state/sweeps").glob(f"*/{FILE}")).parent
 
     def records(self) -> list[Record]:
+        """Of the newest sweep, which must not run."""
         journal = Journal.open(self.folder)
         try:
             return list(journal.records)
         finally:
             journal.close()
 
-    def runs(self) -> list[Manifest]:
-        scan = ResultsStore(str(self.results)).scan() if self.results.exists() else None
-        return list(scan.manifests) if scan else []
+    def valid_runs(self) -> list[Manifest]:
+        """The runs in the results store that count. On a busy machine one can be invalid, and is made again."""
+        results = self.checkout / "results"
+        manifests = ResultsStore(str(results)).scan().manifests if results.exists() else ()
+        return [run for run in manifests if run.validity.verdict == "valid"]
+
+
+def _copy_checkout(folder: Path, stacks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Files, not links to them: the command finds its checkout by where its own files are."""
+    folder.mkdir(parents=True)
+    for child in CHECKOUT.iterdir():
+        if child.is_file():
+            shutil.copy2(child, folder)
+        elif child.name not in _MADE and not child.name.startswith("."):
+            shutil.copytree(child, folder / child.name, ignore=shutil.ignore_patterns(".*"))
+    (folder / ".state").mkdir()
+    (CHECKOUT / ".cache").mkdir(exist_ok=True)  # what it exports is for all copies
+    for name in _LINKED:
+        (folder / name).symlink_to(CHECKOUT / name)
+    for path in (folder / "stacks").glob("Pulumi.*.yaml"):
+        path.unlink()
+    for name, config in stacks.items():
+        (folder / f"stacks/Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": dict(config)}))

@@ -1,13 +1,15 @@
-"""A sweep of two variants on this machine: killed and resumed, then another one that is interrupted."""
+"""A sweep of two variants on this machine: killed during the first run, interrupted during the second, and resumed."""
 
 import os
 import signal
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.engine.harness import CHECKOUT, eventually, free_port, servers_on
-from tests.engine.sweep.sweeping import Sweep, candidate, checkout_with
+from sweep.journal.records import Result
+from sweep.tasks import Measure
+from tests.engine.harness import eventually, free_port, generators_for, servers_on
+from tests.engine.sweep.sweeping import NO_CHEAPEST, Process, Sweeps
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +18,7 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory, port: int) -> Path:
+def sweeps(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Sweeps]:
     local = {
         "shapebench:platform": "local",
         "shapebench:shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
@@ -25,51 +27,67 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, port: int) -> Path:
         "shapebench:model": {"weights": "random"},
         "shapebench:local": {"server": "embedded", "restPort": port, "grpcPort": free_port()},
     }
-    return checkout_with(tmp_path_factory.mktemp("sweep") / "checkout", {"local": local})
+    with Sweeps(tmp_path_factory.mktemp("sweep") / "checkout", {"local": local}) as sweeps:
+        yield sweeps
+    for process in (*generators_for(port), *servers_on(port)):
+        os.kill(process.pid, signal.SIGKILL)
 
 
-def sweep_of(checkout: Path, name: str) -> Sweep:
-    (checkout.parent / "backend").mkdir(exist_ok=True)
-    environment = {
-        "PATH": f"{CHECKOUT}/.tools/bin:{CHECKOUT}/.venv/bin:{os.environ['PATH']}",
-        "PULUMI_BACKEND_URL": f"file://{checkout.parent}/backend",
-        "PULUMI_CONFIG_PASSPHRASE": "engine-tier",
-    }
-    return Sweep(checkout, environment, [candidate("local", 1), candidate("local", 2)], name=name)
+@pytest.fixture(scope="module")
+def interrupted(sweeps: Sweeps, port: int) -> Process:
+    """Resumed after a `kill -9` during the first run, and interrupted during the second."""
+    killed = sweeps.start_new(["local"], inter_op=[1, 2])
+    eventually(lambda: generators_for(port), "the first run's load is sent", within_s=200)
+    killed.kill()
+    resumed = sweeps.start("--resume")
+    eventually(sweeps.valid_runs, "the first run is finished", within_s=200)
+    eventually(lambda: generators_for(port), "the second run's load is sent", within_s=100)
+    resumed.press_ctrl_c()
+    resumed.exit_code(within_s=120)
+    return resumed
 
 
-def test_a_sweep_that_is_killed_and_resumed_measures_every_candidate_once(checkout: Path, port: int) -> None:
-    sweep = sweep_of(checkout, "01KILLED")
-    process = sweep.start()
-    eventually(lambda: len(sweep.runs()) == 1, "the first run is finished", within_s=200)
-    eventually(
-        lambda: "requests/s" in sweep.output.rpartition("updating LoadTest")[2], "the second one is sent load", 100
-    )
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    sweep.run()
-    assert "ending: decided" in sweep.output
-    # On a busy machine a run can be invalid, and is made again.
-    valid = [run for run in sweep.runs() if run.validity.verdict == "valid"]
-    assert sorted(run.serving.inter_op for run in valid) == [1, 2]
-    measured = [record.measured for record in sweep.records() if record.measured]
-    assert {each.run_id for each in measured} == {run.run_id for run in valid}
-    assert "looking for a run that was cut off" in sweep.output
+def test_ctrl_c_destroys_the_stack_and_the_answer_says_that_nothing_is_decided(interrupted: Process, port: int) -> None:
+    assert interrupted.exit_code() == 4
+    assert "Stopping: what runs is ended, every stack is destroyed" in interrupted.output
+    *_, why, took, report = interrupted.output.splitlines()
+    assert why.startswith("Not decided with p90 within 0.01 ms")
+    assert why.endswith("because the sweep ended before: interrupted.")
+    assert took.startswith("1 run of 2 candidates")
+    assert report.startswith("Report: ")
+    assert not servers_on(port)
+    assert not generators_for(port)
+
+
+@pytest.fixture(scope="module")
+def ended(sweeps: Sweeps, interrupted: Process) -> Process:
+    resumed = sweeps.start("--resume")
+    resumed.exit_code()
+    return resumed
+
+
+def test_a_sweep_that_is_resumed_to_its_end_is_a_rehearsal_and_leaves_nothing(ended: Process, port: int) -> None:
+    assert ended.exit_code() == 5, ended.output
+    *_, answer, took, _ = ended.output.splitlines()
+    assert answer == NO_CHEAPEST
+    assert took.startswith("2 runs of 2 candidates in ")
     assert not servers_on(port)
 
 
-def test_a_sweep_that_is_interrupted_destroys_everything_and_says_so(checkout: Path, port: int) -> None:
-    sweep = sweep_of(checkout, "01INTERRUPTED")
-    process = sweep.start()
-    eventually(lambda: "requests/s" in sweep.output, "load is sent", within_s=200)
-    os.kill(process.pid, signal.SIGINT)
-    assert process.wait(120) == 0
-    assert "ending: interrupted" in sweep.output
-    assert "stack local: destroyed" in sweep.output
-    assert "leftovers: {} may be up: {}" in sweep.output
-    assert not servers_on(port)
+def test_a_run_that_outlives_its_sweep_is_taken_and_every_candidate_is_measured_once(
+    sweeps: Sweeps, interrupted: Process, ended: Process
+) -> None:
+    assert "local: looking for a run that was cut off" in interrupted.output
+    runs = sweeps.valid_runs()
+    assert sorted(run.serving.inter_op for run in runs) == [1, 2]
+    records = sweeps.records()
+    assert {each.measured.run_id for each in records if each.measured} == {run.run_id for run in runs}
+    assert not any(each.is_open for each in records)
+    # The run that Ctrl-C ended.
+    assert [type(each.task) for each in records if each.result is Result.cut_off] == [Measure]
 
 
-def test_the_users_own_stack_file_stays_as_it_is(checkout: Path) -> None:
-    assert "01KILLED" not in (checkout / "stacks/Pulumi.local.yaml").read_text()
-    assert "encryptionsalt" not in (checkout / "stacks/Pulumi.local.yaml").read_text()
+def test_the_users_own_stack_file_stays_as_it_is(sweeps: Sweeps, ended: Process) -> None:
+    text = (sweeps.checkout / "stacks/Pulumi.local.yaml").read_text()
+    assert sweeps.folder.name not in text
+    assert "encryptionsalt" not in text
