@@ -13,7 +13,7 @@ from sweep.settings import SweepSettings
 
 # Of each stack, in a log.
 _PROGRESS_EVERY_S = 60
-_BETWEEN_TASKS = {StackState.creating, StackState.measuring, StackState.destroying}
+_BETWEEN_TASKS = {StackState.creating, StackState.measuring, StackState.up, StackState.destroying}
 
 
 @contextmanager

@@ -17,6 +17,7 @@ class StackState(StrEnum):
     looking = "looking for a run that was cut off"
     creating = "creating"  # and measuring the first candidate
     measuring = "measuring"
+    up = "up"  # and no run to make now
     pausing = "pausing before another attempt"
     destroying = "destroying"
     destroyed = "destroyed"

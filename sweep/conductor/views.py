@@ -40,7 +40,7 @@ class Views:
         expected, settings = self.limits.expected, self.limits.settings
         return Snapshot(
             self.sweep_id,
-            tuple(self._stack(state, stack, doing[stack], at_s) for stack in state.stacks),
+            tuple(self._stack(state, stack, doing[stack], ending, at_s) for stack in state.stacks),
             tuple(self._objective(state, objective) for objective in range(len(state.loads))),
             sum(len(runs) for runs in state.measured.values()),
             active_s / 3600,
@@ -51,12 +51,12 @@ class Views:
             settings.simulated,
         )
 
-    def _stack(self, state: SweepState, stack: str, doing: Doing, at_s: float) -> StackView:
+    def _stack(self, state: SweepState, stack: str, doing: Doing, ending: Ending | None, at_s: float) -> StackView:
         record, expected = state.stacks[stack], self.limits.expected[stack]
         running = next(reversed(record.open_tasks.values()), None) if doing.step else None
         return StackView(
             stack,
-            _stack_state(record, doing),
+            _stack_state(record, doing, ending),
             running.task if running else None,
             doing.progress,
             at_s - running.begun_at_s if running else 0,
@@ -133,13 +133,13 @@ _STATES = {
 }
 
 
-def _stack_state(record: StackRecord, doing: Doing) -> StackState:
+def _stack_state(record: StackRecord, doing: Doing, ending: Ending | None) -> StackState:
     if isinstance(doing.step, Measure):
         return StackState.measuring if record.is_used else StackState.creating
     if doing.step:
         return _STATES[type(doing.step)]
     if record.up_since_s is not None:
-        return StackState.left
+        return StackState.left if ending else StackState.up
     if record.failed or doing.given_up:
         return StackState.failed
     return StackState.destroyed if record.last else StackState.waiting

@@ -105,13 +105,14 @@ class _Progress:
         racing = self._racing()
         lead = evidence.chances(racing, leader, self._log_within)[racing.index(leader)]
         if self._costs.counts[racing].all() and 1 - lead <= self._error_left:
-            self._choose(evidence, leader, self._log_within)
+            self._choose(evidence, leader, self._log_within, "too close to matter")
         elif all(self._runs[at] >= self._most_blocks for at in racing):
-            self._choose(evidence, leader, max(self._log_within, evidence.most_dearer(racing, leader)))
+            at_most = max(self._log_within, evidence.most_dearer(racing, leader))
+            self._choose(evidence, leader, at_most, "not certain, but there are no more blocks")
 
-    def _choose(self, evidence: Evidence, leader: int, log_within: float) -> None:
+    def _choose(self, evidence: Evidence, leader: int, log_within: float, why: str) -> None:
         for at in set(self._racing()) - {leader}:
-            self._why[at] = f"{self._dearer(evidence, at, leader)}: too close to matter"
+            self._why[at] = f"{self._dearer(evidence, at, leader)}: {why}"
         if len(self.keys) == 1:
             self._claim = no_rival()
         else:

@@ -325,8 +325,13 @@ def test_a_sweep_that_is_interrupted_twice_ends_at_once_and_names_what_is_up(tmp
     assert outcome.may_be_up["a"] == "the sweep was interrupted before it was destroyed"
     assert outcome.last.hours == pytest.approx(1010 / _HOUR_S)
 
+    before = len(sweep.snapshots)
     assert sweep.sweep().ending is Ending.decided
     assert not cloud.up_since_s
+    # A stack that is up is nothing that was left behind, until the sweep ends.
+    states = {stack.state for snapshot in sweep.snapshots[before:] for stack in snapshot.stacks}
+    assert StackState.up in states
+    assert StackState.left not in states
 
 
 def test_a_resumed_sweep_does_nothing_that_is_done(tmp_path: Path) -> None:

@@ -85,7 +85,9 @@ def test_all_alike_end_with_the_claim_that_their_runs_allow():
     rng = np.random.default_rng(7)
     runs = [(key, rng.normal(0, 0.08)) for _ in range(4) for key in "abc"]
 
-    claim = Race(0.05, blocks=4).decide(_observed(runs)).claim
+    decision = Race(0.05, blocks=4).decide(_observed(runs))
+    assert all(why.endswith("not certain, but there are no more blocks") for why in decision.why.values())
+    claim = decision.claim
 
     more = float(claim.removeprefix("It costs at most ").split(" %")[0])
     assert more > 5
