@@ -59,7 +59,7 @@ def deleted(world: World, kind: str, stack: str) -> int:
 def test_with_less_than_the_dollars_of_one_run_nothing_is_made(sweeps: Sweeps, world: World):
     sweep = sweeps.start_new([GOOD, FAILING], "--max-usd", "0.01", "--yes")
     assert sweep.exit_code() == 4, sweep.output
-    assert "because the sweep ended before: --max-usd reached." in sweep.output
+    assert "because the sweep ended too early: --max-usd reached." in sweep.output
     assert sweeps.records() == []
     assert world.google() == []
     assert not any(each["operation"] == "create" for each in world.memory.operations())

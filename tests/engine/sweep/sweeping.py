@@ -24,7 +24,7 @@ from tests.engine.harness import CHECKOUT
 _OBJECTIVE = {"p90": "0.01ms", "errors": "50%"}
 _LOAD = {"lowestRps": 3, "highestRps": 50, "precision": 0.5, "maxInFlight": 64, "warmupS": 1, "durationS": 20}
 # How the answer says that there is no cheapest candidate.
-NO_CHEAPEST = "No candidate is known to keep p90 within 0.01 ms and at most 50 % failed."
+NO_CHEAPEST = "No candidate is known to meet the objective, p90 within 0.01 ms and at most 50 % failed."
 _SWEEP_FILE = "sweep.yaml"
 _LINKED = (".venv", ".tools", ".cache")
 # Not in a checkout that is copied: what a user has made in this one.

@@ -49,10 +49,10 @@ def interrupted(sweeps: Sweeps, port: int) -> Process:
 
 def test_ctrl_c_destroys_the_stack_and_the_answer_says_that_nothing_is_decided(interrupted: Process, port: int) -> None:
     assert interrupted.exit_code() == 4
-    assert "Stopping: what runs is ended, every stack is destroyed" in interrupted.output
+    assert "Stopping: running updates are cancelled, every stack is destroyed" in interrupted.output
     *_, why, took, report = interrupted.output.splitlines()
     assert why.startswith("Not decided with p90 within 0.01 ms")
-    assert why.endswith("because the sweep ended before: interrupted.")
+    assert why.endswith("because the sweep ended too early: interrupted.")
     assert took.startswith("1 run of 2 candidates")
     assert report.startswith("Report: ")
     assert not servers_on(port)
