@@ -155,7 +155,7 @@ def test_a_journal_with_overwritten_pages_is_refused(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[5000:9000] = b"\xff" * 4000
     file.write_bytes(content)
-    with pytest.raises(JournalError, match=r"is damaged: .*Destroy each with `tools/take_down NAME`"):
+    with pytest.raises(JournalError, match=r"is damaged: (?s:.*)Destroy each with `tools/take_down NAME`"):
         Journal.open(journal.folder)
 
 
