@@ -15,6 +15,7 @@ from analysis.results.columns import Booleans
 
 # A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says.
 _CERTAIN = 0.001
+# Failed requests are a limit of their own where so many come by chance this rarely; one in a thousand is hard to show.
 _BEYOND_CHANCE = 0.2
 
 

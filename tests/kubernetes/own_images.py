@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.engine.harness import CHECKOUT
 from tests.support.images.archive import Image
@@ -13,6 +13,17 @@ from tests.support.images.project import ProjectImages
 class OwnImages(NamedTuple):
     server: Image
     generator: Image
+
+    def settings(self, namespace: str) -> dict[str, Any]:
+        """Those of the platform `kubernetes`, with the model in the image and room for several servers on the node."""
+        return {
+            "namespace": namespace,
+            "servingImage": self.server.name,
+            "generatorImage": self.generator.name,
+            "modelUri": "/models/{digest}/resnet",
+            "oneANode": False,
+            "pod": {"cpuMillis": 600, "memoryMib": 3072},
+        }
 
 
 def packed() -> OwnImages:

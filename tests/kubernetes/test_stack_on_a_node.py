@@ -62,14 +62,7 @@ def of_the_node(images: OwnImages) -> set[str]:
 def stack(
     node: SingleNode, images: OwnImages, of_the_node: set[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    settings = {
-        "namespace": NAMESPACE,
-        "servingImage": images.server.name,
-        "generatorImage": images.generator.name,
-        "modelUri": "/models/{digest}/resnet",
-        "oneANode": False,
-        "pod": {"cpuMillis": 600, "memoryMib": 3072},
-    }
+    settings = images.settings(NAMESPACE)
     folder = tmp_path_factory.mktemp("stack")
     with stack_in_cluster("on-a-node", folder, node.kubeconfig, settings, CLOSED, nodes=REPLICAS) as stack:
         yield stack

@@ -7,7 +7,7 @@ import pytest
 from kubernetes import client
 
 from tests.engine.harness import CHECKOUT
-from tests.engine.sweep.sweeping import NO_CHEAPEST, Process, Sweeps
+from tests.engine.sweep.sweeping import NO_CHEAPEST, SMALL_STACK, Process, Sweeps
 from tests.kubernetes.own_images import OwnImages
 from tests.support.kubernetes.binaries import bin_folder
 from tests.support.node.single_node import SingleNode
@@ -17,20 +17,9 @@ STACK, NAMESPACE = "on-a-node", "sweep-on-a-node"
 
 @pytest.fixture(scope="module")
 def sweeps(node: SingleNode, images: OwnImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeps]:
-    config = {
+    config = SMALL_STACK | {
         "shapebench:platform": "kubernetes",
-        "shapebench:shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
-        "shapebench:serving": {"protocol": "rest", "interOp": 2},
-        "shapebench:load": {"profile": "smoke"},
-        "shapebench:model": {"weights": "random"},
-        "shapebench:kubernetes": {
-            "namespace": NAMESPACE,
-            "servingImage": images.server.name,
-            "generatorImage": images.generator.name,
-            "modelUri": "/models/{digest}/resnet",
-            "oneANode": False,
-            "pod": {"cpuMillis": 600, "memoryMib": 3072},
-        },
+        "shapebench:kubernetes": images.settings(NAMESPACE),
     }
     environment = {"KUBECONFIG": str(node.kubeconfig), "PATH": f"{bin_folder(CHECKOUT)}:{os.environ['PATH']}"}
     with Sweeps(tmp_path_factory.mktemp("sweep") / "checkout", {STACK: config}, environment) as sweeps:

@@ -16,7 +16,7 @@ _USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
 _SLOPES = tuple(_USUAL_SLOPE * math.exp(_SLOPE_SD * step / 5) for step in range(-12, 13))
 _RATES = 120
 # A rate farther from the capacity than by this factor says nothing of the slope at it.
-NEAR = 1.22
+_NEAR = 1.22
 # A queue that overflows misses more the longer it is observed: beyond this multiple of the allowed share it only fails.
 _MOST = 5.0
 _FEW_BURSTS = 10.0
@@ -48,7 +48,7 @@ def fit_capacity(steps: Sequence[Counts], share: float, latency_s: float, highes
     for _ in range(3):
         fit = _fit(near, share, latency_s, highest_rps)
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
-        low_rps, high_rps = min(kept_rps, fit.value_rps) / NEAR, fit.value_rps * NEAR
+        low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
         near = [step for step in counted if low_rps <= step.rate_rps <= high_rps] or counted
     return fit
 

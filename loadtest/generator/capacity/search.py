@@ -22,6 +22,7 @@ _USUAL_DISPERSION = 4.0
 _USUAL_WAIT = 0.4
 # Fewer steps agree by chance.
 _FEWEST_STEPS = 8
+# Failed requests are a limit of their own where so many come by chance this rarely.
 _BEYOND_CHANCE = 0.2
 # Seeds of the steps of one search.
 _SEEDS = 1000

@@ -25,6 +25,13 @@ _OBJECTIVE = {"p90": "0.01ms", "errors": "50%"}
 _LOAD = {"lowestRps": 3, "highestRps": 50, "precision": 0.5, "maxInFlight": 64, "warmupS": 1, "durationS": 20}
 # How the answer says that there is no cheapest candidate.
 NO_CHEAPEST = "No candidate is known to meet the objective, p90 within 0.01 ms and at most 50 % failed."
+# What the files of stacks on this machine and on a node have in common.
+SMALL_STACK: dict[str, Any] = {
+    "shapebench:shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
+    "shapebench:serving": {"protocol": "rest", "interOp": 2},
+    "shapebench:load": {"profile": "smoke"},
+    "shapebench:model": {"weights": "random"},
+}
 _SWEEP_FILE = "sweep.yaml"
 _LINKED = (".venv", ".tools", ".cache")
 # Not in a checkout that is copied: what a user has made in this one.

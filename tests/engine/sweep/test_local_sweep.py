@@ -9,7 +9,7 @@ import pytest
 from sweep.journal.records import Result
 from sweep.tasks import Measure
 from tests.engine.harness import eventually, free_port, generators_for, servers_on
-from tests.engine.sweep.sweeping import NO_CHEAPEST, Process, Sweeps
+from tests.engine.sweep.sweeping import NO_CHEAPEST, SMALL_STACK, Process, Sweeps
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +19,8 @@ def port() -> int:
 
 @pytest.fixture(scope="module")
 def sweeps(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Sweeps]:
-    local = {
+    local = SMALL_STACK | {
         "shapebench:platform": "local",
-        "shapebench:shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
-        "shapebench:serving": {"protocol": "rest", "interOp": 2},
-        "shapebench:load": {"profile": "smoke"},
-        "shapebench:model": {"weights": "random"},
         "shapebench:local": {"server": "embedded", "restPort": port, "grpcPort": free_port()},
     }
     with Sweeps(tmp_path_factory.mktemp("sweep") / "checkout", {"local": local}) as sweeps:

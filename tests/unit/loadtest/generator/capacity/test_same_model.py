@@ -12,8 +12,9 @@ from loadtest.generator.capacity import certify, fit, search, step
 
 
 def test_both_have_the_same_constants() -> None:
-    names = ("_USUAL_SLOPE", "_SLOPE_SD", "NEAR", "_MOST", "_FEW_BURSTS")
+    names = ("_USUAL_SLOPE", "_SLOPE_SD", "_MOST", "_FEW_BURSTS")
     assert [getattr(fit, name) for name in names] == [getattr(analysis_fit, name) for name in names]
+    assert fit._NEAR == analysis_fit.NEAR
     assert (step._SETTLING, step._SETTLING_SHARE) == (analysis_requests._SETTLING, analysis_requests._SETTLING_SHARE)
     assert search._BEYOND_CHANCE == analysis_search._BEYOND_CHANCE
     assert step._LEVELS == analysis_bursts._LEVELS
