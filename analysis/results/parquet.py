@@ -28,8 +28,8 @@ def write_parquet(schema: pa.Schema, rows: pa.RecordBatchReader) -> tuple[pa.Buf
 def open_parquet(content: pa.Buffer, wanted: pa.Schema, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
     """Open a file that has at least the columns of `wanted`; raises ParquetError.
 
-    Arrow reads from its own buffer: its threads may outlive the main one, and a file of Python's then aborts the
-    process at its exit (https://github.com/apache/arrow/issues/34314 and 45017).
+    `content` is to be in Arrow's own memory: Arrow's threads may outlive the main one, and a buffer or file of Python's
+    that they give back then aborts the process at its exit (https://github.com/apache/arrow/issues/34314 and 45017).
     """
     try:
         file = pq.ParquetFile(

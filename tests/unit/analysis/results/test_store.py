@@ -54,6 +54,14 @@ def test_a_run_is_written_where_the_contract_says_and_nowhere_else(store, finish
     assert pq.read_table(part_file(store, finished), partitioning=None).equals(rows)
 
 
+def test_what_is_read_is_in_arrows_own_memory_so_that_its_threads_may_give_it_back_at_exit(store, finished):
+    path = part_file(store, finished)
+    before = pa.total_allocated_bytes()
+    content = store._content(str(path.relative_to(root(store))))
+    assert content.to_pybytes() == path.read_bytes()
+    assert pa.total_allocated_bytes() - before >= path.stat().st_size
+
+
 def test_a_manifest_reads_back_as_it_was_written(store, finished):
     scan = store.scan()
     assert scan.manifests == (finished,)
