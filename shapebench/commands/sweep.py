@@ -2,7 +2,8 @@
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,8 +12,8 @@ from typing import Any, Literal
 import typer
 
 from analysis.report.tables import Column, Table
-from shapebench.commands.sweep_answer import answer, exit_code, troubles, write_outcome
-from shapebench.commands.sweep_plan import estimates, print_plan
+from shapebench.commands.sweep_answer import answer, destroy_command, exit_code, troubles, write_outcome
+from shapebench.commands.sweep_plan import estimates, print_plan, print_rest
 from shapebench.commands.sweep_run import run_journal, run_simulated
 from shapebench.output import CommandError, note, print_table, print_text
 from shapebench.sweep_view import duration
@@ -67,11 +68,15 @@ def sweep(request: Request, mode: Literal["run", "resume", "plan", "list"]) -> i
 def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Request) -> int:
     estimated = estimates(settings, expected)
     print_plan(settings, expected, estimated)
-    if any(each.billed_usd_hourly != 0 for each in expected.values()):
-        _require_consent(request)
-    journal = Journal.create(SWEEPS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}", settings)
-    note(f"If the sweep is interrupted, go on with: shapebench sweep --resume {journal.sweep_id}")
-    return _to_the_end(journal, request, _grid_usd(settings, estimated))
+    if _costs_money(expected) and not request.yes:
+        _require_consent("Create these stacks?")
+    with closing(Journal.create(SWEEPS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}", settings)) as journal:
+        note(f"If the sweep is interrupted, go on with: shapebench sweep --resume {journal.sweep_id}")
+        return _to_the_end(journal, request, _grid_usd(settings, estimated))
+
+
+def _costs_money(expected: Mapping[str, Expected]) -> bool:
+    return any(each.billed_usd_hourly != 0 for each in expected.values())
 
 
 def _grid_usd(settings: SweepSettings, estimated: Mapping[str, Estimate]) -> float | None:
@@ -80,15 +85,16 @@ def _grid_usd(settings: SweepSettings, estimated: Mapping[str, Estimate]) -> flo
     return grid.median if grid else None
 
 
-def _require_consent(request: Request) -> None:
-    if request.yes:
-        return
+def _require_consent(question: str, up: Sequence[str] = ()) -> None:
+    """Raise CommandError without it, with how to destroy the stacks that are up already."""
+    is_up = "".join(f"; {stack} may be up and cost money: resume, or run {destroy_command(stack)}" for stack in up)
     if not sys.stdin.isatty():
         raise CommandError(
             "the sweep costs money and there is no terminal to ask for your consent, so nothing was created; give --yes"
+            + is_up
         )
-    if not typer.confirm("Create these stacks?", err=True):
-        raise CommandError("you did not agree, so nothing was created")
+    if not typer.confirm(question, err=True):
+        raise CommandError(f"you did not agree, so nothing was created{is_up}")
 
 
 def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
@@ -99,14 +105,21 @@ def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
 def _resume(request: Request) -> int:
     if request.simulated or request.file or request.options.keys() - _LIMITS:
         raise CommandError(
-            "a sweep goes on with the options that it was begun with, so with --resume only --max-usd, --max-hours and"
-            " --out can be given; leave the others out, or begin another sweep"
+            "a sweep goes on with the options that it was begun with, so with --resume only --max-usd, --max-hours,"
+            " --out and --yes can be given; leave the others out, or begin another sweep"
         )
-    journal = Journal.open(SWEEPS / (request.sweep_id or _newest()))
-    if request.options:
-        kept = journal.settings
-        journal.change_limits(**{name: request.options.get(name, getattr(kept, name)) for name in _LIMITS})
-    return _to_the_end(journal, request, None)
+    with closing(Journal.open(SWEEPS / (request.sweep_id or _newest()))) as journal:
+        if request.options:
+            kept = journal.settings
+            journal.change_limits(**{name: request.options.get(name, getattr(kept, name)) for name in _LIMITS})
+        settings = journal.settings
+        expected = expectations(settings, expected_of)
+        if _costs_money(expected):
+            state = SweepState.of(settings.candidates, journal.records, journal.resumptions)
+            print_rest(journal, state, expected, estimates(settings, expected)[settings.strategy])
+            if not request.yes:
+                _require_consent("Go on, and create the stacks that are needed?", state.up)
+        return _to_the_end(journal, request, None)
 
 
 def _newest() -> str:
@@ -122,10 +135,7 @@ def _journals() -> list[Path]:
 def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> int:
     settings = journal.settings
     fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours)
-    try:
-        outcome, was_cut_off = run_journal(journal, fleet, request.report)
-    finally:
-        journal.close()
+    outcome, was_cut_off = run_journal(journal, fleet, request.report)
     is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
     write_outcome(journal.folder, outcome, answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd))
     code = _end(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)

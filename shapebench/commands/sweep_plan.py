@@ -6,7 +6,10 @@ from analysis.formatting import MISSING, counted, money
 from analysis.report.tables import Column, Table
 from shapebench.output import note, print_table, print_text, progress
 from shapebench.sweep_view import duration, objective_text
+from sweep.conductor.limits import Limits
+from sweep.conductor.state import SweepState
 from sweep.fleet import Expected
+from sweep.journal.journal import Journal
 from sweep.settings import SweepSettings
 from sweep.simulation.estimate import Estimate, Range, estimate
 from sweep.strategies.create import strategy_of
@@ -39,6 +42,24 @@ def print_plan(settings: SweepSettings, expected: Mapping[str, Expected], estima
         " updating and destroying are included. How much the candidates differ is assumed; if the best are close, a"
         " race takes longer."
     )
+    _note_prices(settings, expected)
+
+
+def print_rest(journal: Journal, state: SweepState, expected: Mapping[str, Expected], estimated: Estimate) -> None:
+    """Print what a sweep that is resumed has spent, and what the whole of it was expected to cost."""
+    runs = sum(map(len, state.measured.values()))
+    spent_usd = Limits(journal.settings, expected).spent_usd(state, journal.at_s)
+    of_all = ""
+    if estimated.usd:
+        of_all = f" of the {money(estimated.usd.median)} USD expected ({money(estimated.usd.high)} at 90 %)"
+    print_text(
+        f"The sweep {journal.sweep_id} has {counted(runs, 'run')} of {counted(len(state.candidates), 'candidate')} and"
+        f" has cost {money(spent_usd)} USD{of_all}. Up now: {', '.join(state.up) or 'nothing'}."
+    )
+    _note_prices(journal.settings, expected)
+
+
+def _note_prices(settings: SweepSettings, expected: Mapping[str, Expected]) -> None:
     for name, of in expected.items():
         note(f"{name}: {_price(of)}")
     if limits := _limits(settings):

@@ -85,7 +85,7 @@ def cut_off(sweeps: Sweeps, world: World) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def measured(sweeps: Sweeps, world: World, cut_off: dict[str, Any]) -> dict[str, Any]:
     """The clusters when the good stack was measured. Then its cluster is deleted, and the sweep is killed meanwhile."""
-    resumed = sweeps.start("--resume")
+    resumed = sweeps.start("--resume", "--yes")
     eventually(sweeps.valid_runs, "the good stack is measured", within_s=240)
     found = clusters(world)
     pools = deleted(world, POOL, GOOD)
@@ -96,7 +96,7 @@ def measured(sweeps: Sweeps, world: World, cut_off: dict[str, Any]) -> dict[str,
 
 @pytest.fixture(scope="module")
 def ended(sweeps: Sweeps, measured: dict[str, Any]) -> Process:
-    resumed = sweeps.start("--resume")
+    resumed = sweeps.start("--resume", "--yes")
     resumed.exit_code()
     return resumed
 

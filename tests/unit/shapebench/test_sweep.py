@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -164,7 +165,7 @@ def test_a_sweep_that_is_interrupted_destroys_all_and_can_be_resumed(use: Use, c
     assert before > 0
 
     presses.clear()
-    result = invoke("--resume", sweeps()[0].name)
+    result = invoke("--resume", sweeps()[0].name, "--yes")
     assert result.exit_code == 0, result.output
     assert "Cheapest" in result.stdout
     assert len({(key, block) for key, block, _ in cloud.runs}) == len(cloud.runs) > before
@@ -176,6 +177,31 @@ def test_interrupted_twice_a_sweep_ends_at_once_and_says_how_to_destroy(use: Use
     result = invoke(*AXES, "--yes")
     assert result.exit_code == 130
     assert "tools/take_down" in result.stderr
+
+
+def test_before_a_sweep_goes_on_it_says_what_it_cost_and_what_is_up_and_needs_consent(use: Use, cloud: Cloud) -> None:
+    presses = use(cloud)
+    presses |= {"measure": 4, "destroy": 1}
+    invoke(*AXES, "--yes")
+    up, runs = sorted(cloud.up_since_s), list(cloud.runs)
+    assert up
+
+    presses.clear()
+    result = invoke("--resume", "--max-usd", "20")
+    assert result.exit_code == 1
+    assert f"has {len(runs)} run" in result.stdout
+    assert f"Up now: {', '.join(up)}." in result.stdout
+    assert re.search(r"has cost [\d.]+ USD of the [\d.]+ USD expected", result.stdout)
+    assert "costs 0.74 USD an hour while it is up" in result.stderr
+    assert "before it exceeds 20.00 USD" in result.stderr
+    assert "nothing was created; give --yes" in result.stderr
+    for stack in up:
+        assert f"{stack} may be up and cost money: resume, or run tools/take_down {stack}" in result.stderr
+    assert cloud.runs == runs
+
+    result = invoke("--resume", "--yes")
+    assert result.exit_code == 0, result.output
+    assert cloud.up_since_s == {}
 
 
 def test_where_a_stack_fails_the_others_go_on_and_the_exit_code_says_so(
@@ -200,7 +226,7 @@ def test_what_failed_is_tried_again_by_the_command_that_the_answer_names(
     assert f"tries what failed again: shapebench sweep --resume {sweeps()[0].name}" in result.stderr
     before = list(cloud.runs)
 
-    result = invoke("--resume", sweeps()[0].name)
+    result = invoke("--resume", sweeps()[0].name, "--yes")
     assert result.exit_code == 0, result.output
     assert "was left out" not in result.stderr
     assert cloud.runs[: len(before)] == before
