@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,3 +27,10 @@ def test_only_a_short_run_of_the_profile_is_cut_to_a_minute_and_a_half():
 
     assert load_of(Measure(of, 1, Length.short)).duration_s == 90
     assert load_of(Measure(of, 2, Length.full)) == of.load
+
+
+@pytest.mark.parametrize(("latency_ms", "longest_s"), [(500, 90), (600, 90), (1000, 150), (10_000, 300)])
+def test_a_short_run_has_time_for_steps_of_25_latency_limits_unless_a_full_one_has_not(latency_ms, longest_s):
+    short = short_load(_LOAD.model_copy(update={"latency_ms": latency_ms}))
+
+    assert short.duration_s == longest_s
