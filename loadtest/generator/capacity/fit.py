@@ -5,7 +5,7 @@ It decides only which rate comes next and when the search ends: the capacity tha
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from loadtest.generator.capacity.step import Counts, windows_s
@@ -15,6 +15,10 @@ from loadtest.generator.capacity.step import Counts, windows_s
 _USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
 _SLOPES = tuple(_USUAL_SLOPE * math.exp(_SLOPE_SD * step / 5) for step in range(-12, 13))
 _RATES = 120
+# The likelihood is computed at every eighth rate first, then as far from the best as its logarithm is not so much less.
+_COARSE, _NEGLIGIBLE = 8, 25.0
+# `math.exp` raises OverflowError for more than 709.
+_LARGEST_EXPONENT = 700.0
 # A rate farther from the capacity than by this factor says nothing of the slope at it.
 _NEAR = 1.22
 # A queue that overflows misses more the longer it is observed: beyond this multiple of the allowed share it only fails.
@@ -45,11 +49,15 @@ def fit_capacity(steps: Sequence[Counts], share: float, latency_s: float, highes
     counted = [step for step in steps if step.requests]
     kept_rps = max((step.rate_rps for step in counted if step.missed <= share * step.requests), default=0.0)
     near = counted
-    for _ in range(3):
-        fit = _fit(near, share, latency_s, highest_rps)
+    fit = _fit(near, share, latency_s, highest_rps)
+    for _ in range(2):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
-        near = [step for step in counted if low_rps <= step.rate_rps <= high_rps] or counted
+        nearer = [step for step in counted if low_rps <= step.rate_rps <= high_rps] or counted
+        if nearer == near:
+            break
+        near = nearer
+        fit = _fit(near, share, latency_s, highest_rps)
     return fit
 
 
@@ -58,31 +66,78 @@ def _fit(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: f
     within = [step for step in steps if step.missed <= most * step.requests]
     worth = _dispersion(within)
     measured = _slope(within, latency_s, sum(step.missed for step in within) / worth)
-    observed = [
-        (math.log(step.rate_rps), step.requests / worth, min(step.missed / step.requests, most)) for step in steps
-    ]
-    highest = math.log(most / (1 - most))
-    target, top = math.log(share / (1 - share)), math.log(highest_rps)
-    bottom = min(*(at for at, _, _ in observed), top) - 1
+    top = math.log(highest_rps)
+    bottom = min(*(math.log(step.rate_rps) for step in steps), top) - 1
     log_rates = [bottom + (top - bottom) * (index + 0.5) / _RATES for index in range(_RATES)]
-    logs = []
-    for log_rate in log_rates:
-        row = []
-        for slope in _SLOPES:
-            log_likelihood = -0.5 * (math.log(slope / _USUAL_SLOPE) / _SLOPE_SD) ** 2
-            if measured:
-                log_likelihood -= 0.5 * ((slope * (1 - share) - measured[0]) / measured[1]) ** 2
-            for at, requests, ratio in observed:
-                # Of a rate that overflows it is only known that it misses so much, or more.
-                logit = min(highest if ratio == most else 30.0, max(-30.0, target + slope * (at - log_rate)))
-                log_likelihood += requests * (ratio * logit - math.log1p(math.exp(logit)))
-            row.append(log_likelihood)
-        logs.append(row)
-    best, at = max((max(row), index) for index, row in enumerate(logs))
-    likely = [math.fsum(math.exp(each - best) for each in row) for row in logs]
+    of_slopes = [
+        (_log_prior(slope, share, measured), _log_likelihood(slope, steps, share, most, worth)) for slope in _SLOPES
+    ]
+    rows = _rows_near_the_best(lambda index: [prior + of_rate(log_rates[index]) for prior, of_rate in of_slopes])
+    best, at = max((max(row), index) for index, row in rows.items())
+    likely = [math.fsum(math.exp(each - best) for each in rows.get(index, ())) for index in range(_RATES)]
     low, high = (math.exp(_quantile(log_rates, likely, each)) for each in (0.025, 0.975))
     value = math.exp(log_rates[at])
     return CapacityFit(value, min(low, value), max(high, value), worth)
+
+
+def _log_prior(slope: float, share: float, measured: tuple[float, float] | None) -> float:
+    usual = ((math.log(slope / _USUAL_SLOPE)) / _SLOPE_SD) ** 2
+    own = ((slope * (1 - share) - measured[0]) / measured[1]) ** 2 if measured else 0.0
+    return -0.5 * (usual + own)
+
+
+def _log_likelihood(
+    slope: float, steps: Sequence[Counts], share: float, most: float, worth: float
+) -> Callable[[float], float]:
+    """The logarithm of the likelihood that the capacity has a logarithm, given the slope.
+
+    A search asks for it thousands of times while requests are in flight, so what is the same each time is in advance.
+    """
+    target, highest = math.log(share / (1 - share)), math.log(most / (1 - most))
+    centre = math.fsum(math.log(step.rate_rps) for step in steps) / len(steps)
+    counted, overflowed, misses, constant = [], [], 0.0, 0.0
+    for step in steps:
+        at, requests, ratio = math.log(step.rate_rps) - centre, step.requests / worth, step.missed / step.requests
+        if ratio < most:
+            counted.append((requests, _exp(slope * at)))
+            misses += requests * ratio
+            constant += requests * ratio * (target + slope * at)
+        else:
+            overflowed.append((requests, at))
+
+    def log_likelihood(log_capacity: float) -> float:
+        below = log_capacity - centre
+        odds = _exp(target - slope * below)
+        found = constant - misses * slope * below
+        found -= sum([requests * math.log1p(odds * times) for requests, times in counted])
+        for requests, at in overflowed:
+            # Of a rate that overflows it is only known that it misses so much, or more.
+            logit = min(highest, target + slope * (at - below))
+            found += requests * (most * logit - math.log1p(math.exp(logit)))
+        return found
+
+    return log_likelihood
+
+
+def _exp(exponent: float) -> float:
+    return math.exp(min(exponent, _LARGEST_EXPONENT))
+
+
+def _rows_near_the_best(row_at: Callable[[int], list[float]]) -> dict[int, list[float]]:
+    """The logarithms of likelihoods at the rates that matter, by the index of the rate.
+
+    From the best of every few rates, outwards until they are negligible: the likelihood has one maximum.
+    """
+    rows = {index: row_at(index) for index in range(0, _RATES, _COARSE)}
+    middle = max(rows, key=lambda index: max(rows[index]))
+    best = max(rows[middle])
+    for way in (range(middle + 1, _RATES), range(middle - 1, -1, -1)):
+        for index in way:
+            row = rows[index] = rows.get(index) or row_at(index)
+            best = max(best, *row)
+            if max(row) < best - _NEGLIGIBLE:
+                break
+    return rows
 
 
 def _dispersion(steps: Sequence[Counts]) -> float:
