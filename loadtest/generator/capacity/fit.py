@@ -15,7 +15,7 @@ from loadtest.generator.capacity.step import Counts, windows_s
 _USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
 _SLOPES = tuple(_USUAL_SLOPE * math.exp(_SLOPE_SD * step / 5) for step in range(-12, 13))
 _RATES = 120
-# The likelihood is computed at every eighth rate first, then as far from the best as its logarithm is not so much less.
+# The likelihood is computed at every eighth rate, then from the best outwards until its logarithm is so much lower.
 _COARSE, _NEGLIGIBLE = 8, 25.0
 # `math.exp` raises OverflowError for more than 709.
 _LARGEST_EXPONENT = 700.0
@@ -81,7 +81,7 @@ def _fit(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: f
 
 
 def _log_prior(slope: float, share: float, measured: tuple[float, float] | None) -> float:
-    usual = ((math.log(slope / _USUAL_SLOPE)) / _SLOPE_SD) ** 2
+    usual = (math.log(slope / _USUAL_SLOPE) / _SLOPE_SD) ** 2
     own = ((slope * (1 - share) - measured[0]) / measured[1]) ** 2 if measured else 0.0
     return -0.5 * (usual + own)
 
@@ -89,30 +89,32 @@ def _log_prior(slope: float, share: float, measured: tuple[float, float] | None)
 def _log_likelihood(
     slope: float, steps: Sequence[Counts], share: float, most: float, worth: float
 ) -> Callable[[float], float]:
-    """The logarithm of the likelihood that the capacity has a logarithm, given the slope.
+    """The logarithm of a capacity's likelihood, given the slope, as a function of the capacity's logarithm.
 
-    A search asks for it thousands of times while requests are in flight, so what is the same each time is in advance.
+    It is called thousands of times while requests are in flight, so what does not depend on the capacity is computed
+    once.
     """
     target, highest = math.log(share / (1 - share)), math.log(most / (1 - most))
     centre = math.fsum(math.log(step.rate_rps) for step in steps) / len(steps)
-    counted, overflowed, misses, constant = [], [], 0.0, 0.0
+    counted, overflowed, misses, of_misses = [], [], 0.0, 0.0
     for step in steps:
         at, requests, ratio = math.log(step.rate_rps) - centre, step.requests / worth, step.missed / step.requests
         if ratio < most:
+            # The odds of a miss are those at the centre times this.
             counted.append((requests, _exp(slope * at)))
             misses += requests * ratio
-            constant += requests * ratio * (target + slope * at)
+            of_misses += requests * ratio * (target + slope * at)
         else:
             overflowed.append((requests, at))
 
     def log_likelihood(log_capacity: float) -> float:
-        below = log_capacity - centre
-        odds = _exp(target - slope * below)
-        found = constant - misses * slope * below
-        found -= sum([requests * math.log1p(odds * times) for requests, times in counted])
+        capacity_at = log_capacity - centre
+        odds = _exp(target - slope * capacity_at)
+        found = of_misses - misses * slope * capacity_at
+        found -= sum([requests * math.log1p(odds * more) for requests, more in counted])
         for requests, at in overflowed:
             # Of a rate that overflows it is only known that it misses so much, or more.
-            logit = min(highest, target + slope * (at - below))
+            logit = min(highest, target + slope * (at - capacity_at))
             found += requests * (most * logit - math.log1p(math.exp(logit)))
         return found
 

@@ -20,7 +20,7 @@ def steps(draw: st.DrawFn) -> Counts:
 
 
 def in_full(counted: list[Counts], share: float, highest_rps: float) -> tuple[np.ndarray, np.ndarray]:
-    """The logarithm of each rate of the grid, and its likelihood over all slopes; the model as docs/measurement.md."""
+    """The logarithm of each rate of the grid, and its likelihood, the sum over all slopes."""
     most = min(0.5, fit._MOST * share)
     within = [step for step in counted if step.missed <= most * step.requests]
     worth = fit._dispersion(within)
