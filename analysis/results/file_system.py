@@ -13,6 +13,7 @@ from pyarrow.fs import FileSystem, LocalFileSystem
 
 # Arrow's own limit is 15 minutes (https://arrow.apache.org/docs/python/generated/pyarrow.fs.GcsFileSystem.html).
 RETRY_S = 60
+_CHUNK_BYTES = 2**22
 # The end of the name that a file has on a disk until it is complete.
 HALF_WRITTEN = ".half-written"
 
@@ -51,6 +52,17 @@ def reason_of(error: Exception) -> str:
     except (ValueError, KeyError, TypeError):
         text = _NO_TOKEN.sub("there are no credentials: ", text)
     return " ".join(text.split()).rstrip(".")
+
+
+def read_all(filesystem: FileSystem, path: str) -> pa.Buffer:
+    """The content of a file, in Arrow's own memory."""
+    # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it. A stream's
+    # `read_buffer` without a size is Python's bytes.
+    with filesystem.open_input_stream(path, compression=None) as file:
+        content = pa.BufferOutputStream()
+        while chunk := file.read(_CHUNK_BYTES):
+            content.write(chunk)
+        return content.getvalue()
 
 
 def write_to_disk(target: Path, content: pa.Buffer | bytes) -> None:

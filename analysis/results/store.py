@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 from ulid import ULID
 
-from analysis.results.file_system import RETRY_S, open_uri, reason_of, upload, write_to_disk
+from analysis.results.file_system import RETRY_S, open_uri, read_all, reason_of, upload, write_to_disk
 from analysis.results.layout import (
     CHANGED,
     MANIFEST,
@@ -68,7 +68,6 @@ NOT_SENT = "not_sent"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 # Files of a bucket that are read at once: each waits for several answers of some 50 ms.
 _AT_ONCE = 16
-_CHUNK_BYTES = 2**22
 _MEND_FOLDER = "give a folder that you can read and write"
 _MEND_BUCKET = (
     "give a bucket that exists, and grant the role Storage Object User on it to the account of your Application Default"
@@ -275,13 +274,7 @@ class ResultsStore:
             return Problem(path, str(error))
 
     def _content(self, path: str) -> pa.Buffer:
-        # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it. A
-        # stream's `read_buffer` without a size is Python's bytes, which `open_parquet` must not be given.
-        with self.filesystem.open_input_stream(self._path(path), compression=None) as file:
-            content = pa.BufferOutputStream()
-            while chunk := file.read(_CHUNK_BYTES):
-                content.write(chunk)
-            return content.getvalue()
+        return read_all(self.filesystem, self._path(path))
 
     def _path(self, path: str) -> str:
         return posixpath.join(self._root, path)

@@ -116,7 +116,8 @@ def _resume(request: Request) -> int:
         expected = expectations(settings, expected_of)
         if _costs_money(expected):
             state = SweepState.of(settings.candidates, journal.records, journal.resumptions)
-            print_rest(journal, state, expected, estimates(settings, expected)[settings.strategy])
+            estimated = estimates(settings, expected, [settings.strategy])
+            print_rest(journal, state, expected, estimated[settings.strategy])
             if not request.yes:
                 _require_consent("Go on, and create the stacks that are needed?", state.up)
         return _to_the_end(journal, request, None)
@@ -163,14 +164,13 @@ def _list() -> int:
             note(f"skipped: {error}")
             continue
         state = SweepState.of(kept.settings.candidates, kept.records, kept.resumptions)
-        runs = sum(map(len, state.measured.values()))
         up = ", ".join(state.up) or "none"
         rows.append(
             (
                 path.parent.name,
                 ", ".join(state.stacks),
                 str(len(state.candidates)),
-                str(runs),
+                str(state.finished_runs),
                 duration(kept.active_s),
                 up,
             )

@@ -1,6 +1,6 @@
 """What a sweep is expected to take, before anything is made: runs, hours and dollars, by strategy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from analysis.formatting import MISSING, counted, money
 from analysis.report.tables import Column, Table
@@ -17,12 +17,14 @@ from sweep.strategies.create import strategy_of
 STRATEGIES = ("race", "grid")
 
 
-def estimates(settings: SweepSettings, expected: Mapping[str, Expected]) -> dict[str, Estimate]:
+def estimates(
+    settings: SweepSettings, expected: Mapping[str, Expected], strategies: Iterable[str] = STRATEGIES
+) -> dict[str, Estimate]:
     """By strategy, what simulated sweeps took."""
     with progress() as show:
         show("simulating the sweep")
         return {
-            name: estimate(settings.model_copy(update={"strategy": name}), expected, strategy_of) for name in STRATEGIES
+            name: estimate(settings.model_copy(update={"strategy": name}), expected, strategy_of) for name in strategies
         }
 
 
@@ -47,14 +49,14 @@ def print_plan(settings: SweepSettings, expected: Mapping[str, Expected], estima
 
 def print_rest(journal: Journal, state: SweepState, expected: Mapping[str, Expected], estimated: Estimate) -> None:
     """Print what a sweep that is resumed has spent, and what the whole of it was expected to cost."""
-    runs = sum(map(len, state.measured.values()))
     spent_usd = Limits(journal.settings, expected).spent_usd(state, journal.at_s)
     of_all = ""
     if estimated.usd:
         of_all = f" of the {money(estimated.usd.median)} USD expected ({money(estimated.usd.high)} at 90 %)"
     print_text(
-        f"The sweep {journal.sweep_id} has {counted(runs, 'run')} of {counted(len(state.candidates), 'candidate')} and"
-        f" has cost {money(spent_usd)} USD{of_all}. Up now: {', '.join(state.up) or 'nothing'}."
+        f"The sweep {journal.sweep_id} has {counted(state.finished_runs, 'run')} of"
+        f" {counted(len(state.candidates), 'candidate')} and has cost {money(spent_usd)} USD{of_all}."
+        f" Up now: {', '.join(state.up) or 'nothing'}."
     )
     _note_prices(journal.settings, expected)
 

@@ -87,6 +87,10 @@ class SweepState:
         """The stacks of which something may be up."""
         return [stack for stack, of in self.stacks.items() if of.up_since_s is not None]
 
+    @property
+    def finished_runs(self) -> int:
+        return sum(map(len, self.measured.values()))
+
     def begin(self, record: Record) -> None:
         """Apply the beginning of a task."""
         stack = self.stacks[record.task.stack]

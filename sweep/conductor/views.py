@@ -42,7 +42,7 @@ class Views:
             self.sweep_id,
             tuple(self._stack(state, stack, doing[stack], ending, at_s) for stack in state.stacks),
             tuple(self._objective(state, objective) for objective in range(len(state.loads))),
-            sum(len(runs) for runs in state.measured.values()),
+            state.finished_runs,
             active_s / 3600,
             self.limits.spent_usd(state, at_s),
             tuple(stack for stack in state.stacks if expected[stack].billed_usd_hourly is None),

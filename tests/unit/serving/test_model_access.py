@@ -54,7 +54,7 @@ def test_it_waits_through_a_cold_metadata_server_and_a_late_grant_and_says_each_
     bucket.gives_tokens = lambda: time.monotonic() > warm
     bucket.permits = lambda *_: time.monotonic() > granted
     wait(lambda: read_model(url, url, URI), within_s=10)
-    assert time.monotonic() >= granted
+    assert 0 <= time.monotonic() - granted < 0.5
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 2
     assert "the metadata server gives no token (503" in said[0]

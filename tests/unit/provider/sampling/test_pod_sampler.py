@@ -1,4 +1,3 @@
-import threading
 import time
 from collections.abc import Callable
 
@@ -85,13 +84,11 @@ def test_a_pod_that_was_read_once_is_read_again_after_every_failure() -> None:
 
 def test_the_end_of_a_test_does_not_wait_for_a_command_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provider.sampling.pod_sampler, "_JOIN_S", 0.05)
-    released, ended = threading.Event(), []
 
-    def hang(pod: str) -> str:
-        released.wait(60)
-        ended.append(pod)
+    def hang(_: str) -> str:
+        time.sleep(2)
         return PRINTED
 
+    began = time.monotonic()
     sampled(hang, lambda cluster: bool(cluster.executed))
-    assert not ended
-    released.set()
+    assert time.monotonic() - began < 1

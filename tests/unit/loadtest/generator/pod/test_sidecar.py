@@ -161,6 +161,8 @@ def test_it_ends_when_it_is_released_and_not_at_a_sigterm(tmp_path: Path, addres
     variables = {"SHAPEBENCH_SIDECAR_ADDRESS": address, "SHAPEBENCH_SIDECAR_TOKEN": TOKEN}
     with subprocess.Popen(process_of("keep", tmp_path, 60, PORT), cwd=ROOT, env=variables) as process:
         wait_until_it_handles_sigterm(process)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(1)
