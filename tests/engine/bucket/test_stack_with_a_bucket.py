@@ -12,7 +12,7 @@ from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from shapebench.cli import app
 from shapebench.output import REHEARSAL_EXIT_CODE
-from tests.engine.harness import WORK_DIR, Stack, generators, servers_on
+from tests.engine.harness import SMOKE, WORK_DIR, Stack, generators, servers_on
 from tests.support.object_store.refusing_proxy import RefusingProxy, refusing_proxy
 
 
@@ -25,6 +25,8 @@ def served() -> Iterator[RefusingProxy]:
 @pytest.fixture(scope="module", autouse=True)
 def uri(served: RefusingProxy, stack: Stack) -> str:
     stack.config["results"] = served.uri("prefix")
+    # Of one user, so that it saturates no server: what the run says of the capacity then hangs on no machine's speed.
+    stack.config["load"] = SMOKE | {"users": 1}
     return served.uri("prefix")
 
 

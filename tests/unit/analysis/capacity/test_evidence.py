@@ -148,6 +148,13 @@ def test_a_closed_loop_that_does_not_saturate_says_nothing(users: int, wait_s: f
     )
 
 
+def test_one_user_never_saturates_a_server_even_if_its_machine_becomes_slower() -> None:
+    starts_s = np.arange(60) * 1.0
+    load = ClosedLoop(users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=5, duration_s=61)
+    slower = run_of(load, [("warmup", starts_s[:10], starts_s[:10] + 0.3), ("hold", starts_s, starts_s + 0.9)], "hold")
+    assert isinstance(evidence_of(*slower, OBJECTIVE), NoEvidence)
+
+
 def test_a_search_without_a_result_and_rows_that_are_missing_say_so() -> None:
     manifest, rows = search_run(NEAR)
     empty = evidence_of(manifest.model_copy(update={"capacity": None}), rows, OBJECTIVE)
