@@ -1,6 +1,6 @@
 """What the report says, in order: sections of charts and tables, then each run. The templates only lay it out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -111,12 +111,17 @@ class Document:
     origin: str
 
 
-def document(findings: Findings, *, seed: bool = False) -> Document:
+def document(findings: Findings, *, seed: bool = False, drawn: dict[str, RunPage] | None = None) -> Document:
+    """What the report says of the findings.
+
+    `drawn`: pages of an earlier report, by run id. They serve again where nothing of the run has changed, and new ones
+    are added: drawing them takes most of a report's time.
+    """
     runs = "1 finished run" if len(findings.runs) == 1 else f"{len(findings.runs)} finished runs"
     return Document(
         headline=headline(findings),
         sections=tuple(_sections(findings, seed=seed)),
-        pages=tuple(for_each(_page, findings.runs)),
+        pages=_pages(findings.runs, {} if drawn is None else drawn),
         method=tuple(METHOD),
         origin=f"{runs}. Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
@@ -233,6 +238,21 @@ def _left_out(findings: Findings) -> Iterator[Section]:
             "No figure counts these files. They are left as they are.",
             tables=(skipped_table(findings),),
         )
+
+
+def _pages(runs: Sequence[Run], drawn: dict[str, RunPage]) -> tuple[RunPage, ...]:
+    changed = [run for run in runs if not _serves(drawn.get(run.manifest.run_id), run)]
+    drawn |= {page.run.manifest.run_id: page for page in for_each(_page, changed)}
+    return tuple(drawn[run.manifest.run_id] for run in runs)
+
+
+def _serves(page: RunPage | None, run: Run) -> bool:
+    """Whether the page is of this run as it is now: its summary counts its rows, and names what is missing."""
+    return page is not None and (page.run.name, page.run.manifest, page.run.summary) == (
+        run.name,
+        run.manifest,
+        run.summary,
+    )
 
 
 def _page(run: Run) -> RunPage:

@@ -6,15 +6,20 @@ import jinja2
 from markupsafe import Markup
 
 from analysis.report.collect import Findings
-from analysis.report.document import Document, document
+from analysis.report.document import Document, RunPage, document
 from analysis.report.markdown import code, escaped
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_report(findings: Findings, folder: Path, *, seed: bool = False) -> tuple[Path, Path]:
-    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths; raises OSError."""
-    content = document(findings, seed=seed)
+def write_report(
+    findings: Findings, folder: Path, *, seed: bool = False, drawn: dict[str, RunPage] | None = None
+) -> tuple[Path, Path]:
+    """Write `report.html` and `report.md` into `folder`, over older ones, and return both paths; raises OSError.
+
+    `drawn`: see `document`.
+    """
+    content = document(findings, seed=seed, drawn=drawn)
     make_folder(folder)
     html, markdown = folder / "report.html", folder / "report.md"
     for path in (html, markdown):

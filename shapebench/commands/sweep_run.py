@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 
 from analysis.objective import Asked, ObjectiveError
 from analysis.report.collect import collect
+from analysis.report.document import RunPage
 from analysis.report.render import write_report
 from analysis.results.store import ResultsStore, StoreError
 from shapebench.output import note
@@ -90,13 +91,15 @@ class ReportWriter:
         self._settings, self._folder = settings, folder
         self._runs = 0
         self._failed = False
+        self._drawn: dict[str, RunPage] = {}
 
     def __call__(self, snapshot: Snapshot) -> None:
         if snapshot.finished_runs <= self._runs:
             return
         self._runs = snapshot.finished_runs
         try:
-            write_report(collect(ResultsStore(self._settings.results), asked_in(self._settings)), self._folder)
+            findings = collect(ResultsStore(self._settings.results), asked_in(self._settings))
+            write_report(findings, self._folder, drawn=self._drawn)
         except (OSError, StoreError, ObjectiveError) as error:
             if not self._failed:
                 note(

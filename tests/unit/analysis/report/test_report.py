@@ -10,6 +10,7 @@ from analysis.capacity.evidence import Basis, Evidence, evidence_of
 from analysis.objective import Asked, Objective
 from analysis.report.charts.series import HEAT_SHARES
 from analysis.report.collect import collect
+from analysis.report.document import document
 from analysis.report.headline import headline
 from analysis.report.render import write_report
 from analysis.results.manifest import Generator, Machine, Model, Replica, Validity
@@ -482,3 +483,25 @@ def test_a_run_with_samples_shows_resource_usage_and_the_bottleneck(store, tmp_p
     assert "The server has 8 available." in drawings[0]
     assert "2\N{NARROW NO-BREAK SPACE}500" in Page(html).text
     assert "NaN" not in html
+
+
+def test_pages_of_an_earlier_report_serve_again_for_runs_that_have_not_changed_and_for_no_other(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    same, damaged = a_run(store), a_run(store, SLOW)
+    drawn = {}
+    document(collect(store, ASKED), drawn=drawn)
+    earlier = dict(drawn)
+    next((tmp_path / "results").glob(f"requests/*/run_id={damaged.run_id}/*.parquet")).unlink()
+    added = a_run(store)
+    findings = collect(store, ASKED)
+    pages = {page.run.manifest.run_id: page for page in document(findings, drawn=drawn).pages}
+    assert set(pages) == {same.run_id, damaged.run_id, added.run_id}
+    assert [run_id for run_id, page in earlier.items() if pages[run_id] is page] == [same.run_id]
+    anew = write_report(findings, tmp_path / "anew")
+    again = write_report(findings, tmp_path / "again", drawn=drawn)
+    for one, other in zip(anew, again, strict=True):
+        assert without_time(one.read_text()) == without_time(other.read_text())
+
+
+def without_time(text):
+    return re.sub(r"Written \S+ \S+ UTC", "", text)
