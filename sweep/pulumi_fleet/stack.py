@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pulumi.automation import CommandError, LocalWorkspace, Stack, StackNotFoundError
 
@@ -20,6 +20,8 @@ from tools.stack import create_stack
 # Creating a stack rewrites stack files for a moment.
 _CREATING = threading.Lock()
 _ROOT_TYPE = "pulumi:pulumi:Stack"
+
+_Result = TypeVar("_Result")
 
 
 class _Workspace(LocalWorkspace):
@@ -94,8 +96,8 @@ class SweepStack:
     def up(self, config: Mapping[str, Any]) -> str:
         """Create or update it; returns the run that it made or, where nothing has changed since, the one it had."""
         write_stack_file(self.place.stack_file(self.name), self.name, config)
-        self._update(lambda: self._stack.up(**self._options, show_secrets=False))
-        return str(self._stack.outputs()["runId"].value)
+        updated = self._update(lambda: self._stack.up(**self._options, show_secrets=False))
+        return str(updated.outputs["runId"].value)
 
     def forget_interrupted(self) -> None:
         """Clear pending creations from the state, and what is gone already."""
@@ -111,10 +113,10 @@ class SweepStack:
             write_stack_file(path, self.name)
         return {"config_file": str(path), "color": "never"}
 
-    def _update(self, update: Callable[[], object]) -> None:
+    def _update(self, update: Callable[[], _Result]) -> _Result:
         self._errors.clear()
         try:
-            update()
+            return update()
         except CommandError as error:
             raise failure_of(self._errors, str(error), str(self.place.log(self.name))) from error
 

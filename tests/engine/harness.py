@@ -71,6 +71,8 @@ class Stack:
             "PULUMI_BACKEND_URL": f"file://{self.home}",
             "PULUMI_CONFIG_PASSPHRASE": "engine-tier",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # Nothing that is tested here needs a plugin that is not there; each command would look for them.
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             **self.variables,
         }
 

@@ -54,6 +54,13 @@ class Desk:
         return eventually(lambda: running_update(self.event_log), "the command runs")
 
 
+@pytest.mark.parametrize(("command", "is_off"), [("up", "true"), ("destroy", "")])
+def test_pulumi_downloads_plugins_only_where_the_program_does_not(tmp_path: Path, command: str, is_off: str) -> None:
+    desk = Desk(tmp_path, 'echo "off: $PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"')
+    desk.run(command)
+    assert desk.log.read_text() == f"off: {is_off}\n"
+
+
 def test_without_pulumi_the_error_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(LastingError, match="make setup"):
         StackCommand({"PATH": str(tmp_path)}, tmp_path / "l", tmp_path / "e", tmp_path / "r", lambda _: None)
