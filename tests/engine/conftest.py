@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client, config
 
-from bench.servers import processes as servers
+from bench.servers.queue_server import QueueSettings, queue_server
 from tests.engine.harness import SMOKE, Stack, free_port, servers_on
 from tests.engine.process_pods import ProcessPods, process_pods
 from tests.support.kubernetes.binaries import kubernetes_is_installed
@@ -77,6 +77,9 @@ def pods(api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """A server that answers every prediction rightly and at once."""
-    with servers.null() as (_, url):
-        yield url
+    """A server that answers every prediction rightly, after 50 ms.
+
+    Of answers that come at once, this machine's other work would be half the latency, and a run would not settle.
+    """
+    with queue_server(QueueSettings(workers=64, service_s=0.05)) as server:
+        yield server.url

@@ -230,9 +230,10 @@ class ControlPlane:
     def _spawn(self, program: str | Path, *arguments: str) -> None:
         name = Path(program).name
         with self._log(name).open("ab") as log:
-            # The kernel ends it when this process ends, even by SIGKILL.
+            # The kernel ends it when this process ends, even by SIGKILL. A load generator comes first on the cores
+            # that they share: a real control plane has machines of its own.
             self._running[name] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *self._site.entering, str(program), *arguments],
+                ["nice", "-n", "5", "setpriv", "--pdeathsig", "KILL", *self._site.entering, str(program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
