@@ -74,7 +74,7 @@ def _draw(offers: Sequence[Offer], most_rps: float) -> Markup:
         )
     )
     return svg(
-        alt.layer(lines),
+        [lines],
         f"Monthly bill of {', '.join(offer.label for offer in offers)} against the load, in steps of whole nodes;"
         f" {_changes(offers, most_rps)} The numbers are in a table below.",
     )

@@ -1,8 +1,10 @@
 """Turns a chart into an SVG element in the page's colours, light, dark and in print, or into a file of its own."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -39,6 +41,14 @@ _LOOK = alt.Config(
     ),
     legend=alt.LegendConfig(labelColor=INK, labelFontSize=12),
 )
+_FRAME = {
+    "$schema": alt.SCHEMA_URL,
+    "width": _WIDTH_PX,
+    "background": "transparent",
+    "autosize": {"type": "fit", "contains": "padding"},
+    "padding": 2,
+    "config": _LOOK.to_dict(),
+}
 _TAG = re.compile(r"<[^>]+>")
 _NAMING = re.compile(r' (?:role|class|aria-[a-z]+|pointer-events)="[^"]*"')
 _LONG = re.compile(r"\d+\.\d{3,}")
@@ -97,18 +107,13 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [low, high]
 
 
-def svg(chart: alt.LayerChart | alt.FacetChart, description: str, height_px: int = _HEIGHT_PX) -> Markup:
+def svg(layers: Sequence[alt.Chart], description: str, height_px: int = _HEIGHT_PX) -> Markup:
     """The drawing as one SVG element: scales with its column, named for screen readers, no script, no identifiers."""
-    # All at once: Altair copies a drawing and all of its layers for every property that is set by itself.
-    spec = chart.properties(
-        width=_WIDTH_PX,
-        height=height_px,
-        background="transparent",
-        autosize=alt.AutoSizeParams(type="fit", contains="padding"),
-        padding=2,
-        config=_LOOK,
-    )
-    drawn: str = vl_convert.vegalite_to_svg(spec.to_dict(validate=schemapi.DEBUG_MODE))
+    # Put together here: Altair copies each layer several times to do it.
+    datasets: dict[str, Any] = {}
+    context = {"top_level": False, "datasets": datasets}
+    parts = [layer.to_dict(validate=schemapi.DEBUG_MODE, context=context) for layer in layers]
+    drawn: str = vl_convert.vegalite_to_svg({**_FRAME, "height": height_px, "layer": parts, "datasets": datasets})
     head, body = drawn.split(">", 1)
     view_box = head.split('viewBox="')[1].split('"')[0]
     element = Markup('<svg role="img" aria-label="{}" viewBox="{}">{}')
@@ -126,12 +131,12 @@ def labelled_bars(
     # Room at the right for the longest label, which stands outside its bar.
     scale = alt.Scale(domain=[0, float(frame["value"].max()) * 1.18 or 1.0], nice=False)
     x = alt.X("value:Q", title=title, axis=alt.Axis(tickCount=4), scale=scale)
-    bars = alt.Chart(frame).encode(color=alt.value(FIRST)) if parts is None else parts
+    bars = alt.Chart(frame) if parts is None else parts
     labels = alt.Chart(frame).mark_text(align="left", dx=5, color=INK, fontSize=12)
-    layers = alt.layer(
-        bars.mark_bar(height=alt.RelativeBandSize(0.62)).encode(x=x, y=y),
+    layers = [
+        bars.mark_bar(height=alt.RelativeBandSize(0.62), color=FIRST).encode(x=x, y=y),
         labels.encode(x=x, y=y, text=alt.Text("label:N")),
-    )
+    ]
     legend_px = 0 if parts is None else 24
     return svg(layers, description, height_px=rows_height_px(len(frame)) + legend_px)
 

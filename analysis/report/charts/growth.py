@@ -138,7 +138,7 @@ def _draw(label: str, levels: Sequence[Level], curve: Sequence[CurvePoint], repl
         line = alt.Chart(law).mark_line(strokeDash=[5, 3], strokeWidth=1.6)
         layers.insert(0, line.encode(x="rps:Q", y="latency_ms:Q", color=colour, order="in_system:Q"))
     return svg(
-        alt.layer(*layers),
+        layers,
         f"Mean latency of {label} against its throughput at {len(levels)} levels of load"
         f"{', with the fitted law as a line' if curve else ''}; the numbers are in a table below.",
     )

@@ -79,4 +79,4 @@ def _intervals(ranking: Sequence[Ranked], figures: Sequence[Estimate | Bounds], 
     description = (
         f"Each variant's {title} with its 95 % interval, in the order of the ranking; the numbers are in the table."
     )
-    return svg(alt.layer(*layers), description, height_px=rows_height_px(len(ranking)) + 24)
+    return svg(layers, description, height_px=rows_height_px(len(ranking)) + 24)

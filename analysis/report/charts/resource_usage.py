@@ -105,7 +105,7 @@ def _cores_over_time(name: str, usage: ResourceUsage, series: Series) -> Chart:
         ]
         limit = f" The server has {serving.max():g} available."
     drawing = svg(
-        alt.layer(*layers),
+        layers,
         f"Cores in use during {name}, by {_listed(lines)}, in windows of {usage.window_s} s; the numbers are in a table"
         f" below.{limit}",
     )
@@ -116,9 +116,7 @@ def _memory_over_time(name: str, usage: ResourceUsage, series: Series) -> Chart:
     frame = usage.over_time.dropna(subset=["memory_bytes"])
     lines = _by_subject(frame["memory_bytes"] / _MB, frame, series)
     drawing = svg(
-        alt.layer(
-            *phase_bands(series.phases), lines_over_time(lines, list(_NAMES.values()), "resident memory, MB", series)
-        ),
+        [*phase_bands(series.phases), lines_over_time(lines, list(_NAMES.values()), "resident memory, MB", series)],
         f"Resident memory during {name}, by {_listed(lines)}, the most in each {usage.window_s} s; the numbers are in a"
         " table below.",
     )

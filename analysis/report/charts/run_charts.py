@@ -60,11 +60,11 @@ def _latency_over_time(run: Run, series: Series) -> Chart:
     failed = frame[frame["errors"] > 0]
     marks = ""
     if len(failed):
-        ticks = alt.Chart(failed).mark_tick(color=BAD, thickness=3, size=9, orient="vertical")
-        layers.append(ticks.encode(x=seconds_axis("middle", series), y=alt.value("height")))
+        ticks = alt.Chart(failed).mark_tick(y="height", color=BAD, thickness=3, size=9, orient="vertical")
+        layers.append(ticks.encode(x=seconds_axis("middle", series)))
         marks = " Red marks: windows with errors."
     drawing = svg(
-        alt.layer(*layers),
+        layers,
         f"Latency of {run.name} over time: the median, the 95th percentile and the slowest answer in each "
         f"{series.window_s} s; the numbers are in a table below.",
     )
@@ -96,7 +96,7 @@ def _latency_heat_map(run: Run, series: Series) -> Chart:
     bands, *names = phase_bands(series.phases)
     begins = alt.Chart(series.phases).mark_rule(color=MUTED, strokeDash=[2, 3]).encode(x=alt.X("start_s:Q"))
     drawing = svg(
-        alt.layer(bands, heat, begins, *names),
+        [bands, heat, begins, *names],
         f"Heat map of latency of {run.name} over time, in windows of {series.window_s} s: which share of a window's "
         "good answers took how long. Median, p95 and slowest of each window are in a table below.",
     )
@@ -138,7 +138,7 @@ def _latency_distribution(run: Run, series: Series) -> Chart:
         .encode(x=alt.X("ms:Q", scale=scale), y=alt.Y("y:Q", scale=None), text=alt.Text("label:N"))
     )
     drawing = svg(
-        alt.layer(bars, rules, labels),
+        [bars, rules, labels],
         f"Distribution of latency of {run.name} in the counted phase: "
         f"{', '.join(f'{label} {number(ms)} ms' for label, ms in marked.items())}.",
     )
@@ -165,7 +165,7 @@ def _latency_by_rate(run: Run, capacity: Capacity) -> Chart:
         .encode(x=x, y=y, color=colours("quantile", ["p50", "p99"], [FIRST, SECOND], symbol="circle")),
     ]
     drawing = svg(
-        alt.layer(*layers),
+        layers,
         f"Latency of {run.name} against the rate of requests: {len(steps)} steps; the capacity is"
         f" {rps.text(number)} requests per second.",
     )
@@ -196,7 +196,7 @@ def _throughput_by_users(run: Run, load: ClosedLoop, series: Series) -> Chart:
             point.mark_text(align="right", dx=6, dy=18, color=INK, fontSize=11).encode(text=alt.Text("label:N")),
         ]
     drawing = svg(
-        alt.layer(*layers),
+        layers,
         f"Good predictions per second of {run.name} against the number of users; in the hold phase, with {load.users} "
         f"users, {number(run.summary.goodput_rps)}; the numbers are in a table below.",
     )

@@ -55,6 +55,6 @@ def phase_bands(phases: pd.DataFrame) -> list[alt.Chart]:
     return [
         alt.Chart(excluded).mark_rect(color=BAND, stroke=GRID, strokeWidth=1).encode(x=x, x2=x2),
         alt.Chart(wide)
-        .mark_text(align="left", dx=4, color=MUTED, fontSize=11, baseline="top")
-        .encode(x=x, y=alt.value(4), text=alt.Text("name:N")),
+        .mark_text(y=4, align="left", dx=4, color=MUTED, fontSize=11, baseline="top")
+        .encode(x=x, text=alt.Text("name:N")),
     ]
