@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from analysis.report.data_tables import runs_frame
 from analysis.results.columns import RowsError, rows_in_order
-from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, StoreError
+from analysis.results.request_rows import REQUESTS_SCHEMA
+from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from shapebench.output import CommandError, note
 from shapebench.skipped import note_skipped
 

@@ -24,7 +24,8 @@ from analysis.report.document import Document, document
 from analysis.report.render import fill, make_folder
 from analysis.report.seed import experiments
 from analysis.results.columns import RowsError, rows_in_order
-from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
+from analysis.results.request_rows import REQUESTS_SCHEMA
+from analysis.results.store import ResultsStore
 
 # The last four are full-width forms, which some spreadsheets take for the others.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

@@ -14,8 +14,9 @@ import pyarrow.dataset as ds
 
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
+from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import REQUESTS_SCHEMA, ResultsStore
+from analysis.results.store import ResultsStore
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

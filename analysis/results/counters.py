@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from analysis.results import samples as names
 from analysis.results.columns import RunRows
-from analysis.results.store import NOT_SENT
+from analysis.results.request_rows import NOT_SENT
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.results.columns import Booleans, Integers, RunRows, quantiles_of
 from analysis.results.manifest import Manifest
-from analysis.results.store import NOT_SENT
+from analysis.results.request_rows import NOT_SENT
 from analysis.statistics.estimate import Estimate, usd_per_million_at
 from analysis.statistics.within import RunFigures
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 from analysis.pricing.cost import estimate
 from analysis.results.columns import Booleans, Columns, Integers, Labels
 from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Generator, Manifest, Model, Serving, Validity
+from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, new_run_id
+from analysis.results.store import ResultsStore, new_run_id
 from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile
 from stacks.shapes import NodeShape, ShapeSettings
 

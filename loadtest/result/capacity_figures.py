@@ -15,7 +15,7 @@ from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
 from analysis.results.columns import Integers
 from analysis.results.manifest import Capacity, CapacityRps, CapacityStep
-from analysis.results.store import NOT_SENT
+from analysis.results.request_rows import NOT_SENT
 from loadtest.generator.capacity.step import Verdict
 from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.plan import CapacitySearchPlan, LoadPlan

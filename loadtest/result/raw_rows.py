@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from analysis.results.columns import Integers
-from analysis.results.store import REQUESTS_SCHEMA
+from analysis.results.request_rows import REQUESTS_SCHEMA
 from loadtest.generator.phases import PHASE_NAME
 from loadtest.generator.plan import worker_name
 from loadtest.generator.recorder import RAW_ROW_COLUMNS

@@ -7,7 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import ResultsStore, StoreError
+from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from loadtest.result.validity.termination import EndedByRunner
 from provider.cluster.api import Cluster, ClusterError, Json
 from provider.cluster.job_pod import JobPod

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from analysis.results.store import ResultsStore, StoreError
+from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from loadtest.result.validity.servers import ServerState, deployment_of
 from provider.load_test_inputs import LoadTestInputs
 from provider.resource import ResourceError

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from analysis.pricing.stack_cost import kept_cost
 from analysis.results.manifest import Generator, Machine, Manifest, Replica, Serving, Validity
-from analysis.results.store import ResultsStore, StoreError
+from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import summarise
 from loadtest.result.outcome import LoadTestOutcome

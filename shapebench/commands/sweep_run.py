@@ -12,7 +12,8 @@ from analysis.objective import Asked, ObjectiveError
 from analysis.report.collect import collect
 from analysis.report.document import RunPage
 from analysis.report.render import write_report
-from analysis.results.store import ResultsStore, StoreError
+from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from shapebench.output import note
 from shapebench.sweep_watch import watched
 from sweep.conductor.conductor import Conductor

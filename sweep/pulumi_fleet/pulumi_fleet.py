@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from analysis.results.store import ResultsStore, StoreError
+from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from stacks.explain import SettingsError
 from stacks.files import load_config
 from stacks.settings import Settings

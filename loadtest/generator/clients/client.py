@@ -7,7 +7,7 @@ from typing import Protocol
 
 # The status of a request without a complete answer.
 NO_ANSWER = -1
-# The error of a request that was due when no user was free; a test compares it with analysis.results.store.NOT_SENT.
+# The error of a request that was due when no user was free; a test holds it equal to the one of analysis.results.
 NOT_SENT = "not_sent"
 
 # The error of a gRPC call for which the server had no thread left (--grpc_max_threads).

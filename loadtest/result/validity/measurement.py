@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.store import NOT_SENT
+from analysis.results.request_rows import NOT_SENT
 from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.loops.arrivals import due_in_hold
 from loadtest.generator.phases import HOLD

@@ -10,7 +10,8 @@ import pytest
 
 import shapebench
 from analysis.results.manifest import Manifest, Validity
-from analysis.results.store import REQUEST_COLUMNS, ResultsStore
+from analysis.results.request_rows import REQUEST_COLUMNS
+from analysis.results.store import ResultsStore
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES

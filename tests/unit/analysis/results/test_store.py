@@ -12,8 +12,10 @@ import pytest
 
 from analysis.comparability import UNKNOWN_CPU, cpus
 from analysis.results.file_system import RETRY_S, open_uri, reason_of
+from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import REQUESTS_SCHEMA, ResultsStore, RunExistsError, StoreError, new_run_id
+from analysis.results.store import ResultsStore, new_run_id
+from analysis.results.store_files import RunExistsError, StoreError, StoreFiles
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
 from stacks.load_profiles import PROFILES
@@ -57,7 +59,7 @@ def test_a_run_is_written_where_the_contract_says_and_nowhere_else(store, finish
 def test_what_is_read_is_in_arrows_own_memory_so_that_its_threads_may_give_it_back_at_exit(store, finished):
     path = part_file(store, finished)
     before = pa.total_allocated_bytes()
-    content = store._content(str(path.relative_to(root(store))))
+    content = StoreFiles(store.uri, RETRY_S).content(str(path.relative_to(root(store))))
     assert content.to_pybytes() == path.read_bytes()
     assert pa.total_allocated_bytes() - before >= path.stat().st_size
 
@@ -459,7 +461,8 @@ def test_a_file_that_cannot_be_finished_leaves_nothing_behind(tmp_path):
     """As on a full disk: the file can be created, and nothing can be written into it."""
     code = (
         "import resource, signal, sys\n"
-        "from analysis.results.store import ResultsStore, StoreError\n"
+        "from analysis.results.store import ResultsStore\n"
+        "from analysis.results.store_files import StoreError\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
         "try: ResultsStore(sys.argv[1]).check_writable()\n"

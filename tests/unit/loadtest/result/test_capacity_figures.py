@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from analysis.results.store import NOT_SENT, REQUESTS_SCHEMA
+from analysis.results.request_rows import NOT_SENT, REQUESTS_SCHEMA
 from bench.stores.synthetic import request_rows
 from loadtest.generator.capacity.step import Verdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 import pytest
 
 from analysis.results.counters import requests_by_replica
+from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
-from analysis.results.store import REQUESTS_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan
 from loadtest.result.outcome import LoadTestOutcome, Progress
 from loadtest.run.runner import run_load_test

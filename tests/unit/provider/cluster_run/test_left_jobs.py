@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import provider.cluster.load_run
-from analysis.results import store as store_module
+from analysis.results import store_files
+from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from loadtest.result.validity import measurement
@@ -64,9 +65,7 @@ def rows_of(inputs: dict[str, Any], manifest: Manifest) -> int:
     files = manifest.files or ()
     assert files, f"{manifest.run_id} has no files"
     store = ResultsStore(inputs["results"])
-    return sum(
-        file.metadata.num_rows for file in store.row_files(manifest) if not isinstance(file, store_module.Problem)
-    )
+    return sum(file.metadata.num_rows for file in store.row_files(manifest) if not isinstance(file, Problem))
 
 
 def lose_pod(cluster: Any) -> None:
@@ -248,7 +247,7 @@ def test_rows_that_fit_on_no_disk_stay_in_the_job(
     cluster: Any, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill_disk(_: Any) -> None:
-        monkeypatch.setattr(store_module, "write_to_disk", full)
+        monkeypatch.setattr(store_files, "write_to_disk", full)
         monkeypatch.setattr(record_run, "keep_beside_raw_rows", full)
 
     cluster.during = fill_disk
@@ -265,7 +264,7 @@ def test_rows_that_fit_on_no_disk_stay_in_the_job(
 def test_a_run_that_can_be_imported_needs_no_job(
     cluster: Any, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cluster.during = lambda _: monkeypatch.setattr(store_module, "write_to_disk", full)
+    cluster.during = lambda _: monkeypatch.setattr(store_files, "write_to_disk", full)
     message = fails(cluster, inputs)
     assert "`shapebench import " in message
     assert "in the Job" not in message

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
-from analysis.results import store as store_module
+from analysis.results import store_files
 from analysis.results.columns import rows_in_order
 from analysis.results.file_system import write_to_disk
 from analysis.results.store import ResultsStore
@@ -159,7 +159,7 @@ def test_a_run_that_could_not_be_stored_is_imported_as_the_run_that_it_is(
         measured.append(run)
         work_folder.keep_beside_raw_rows(run, folder)
 
-    monkeypatch.setattr(store_module, "write_to_disk", full)
+    monkeypatch.setattr(store_files, "write_to_disk", full)
     monkeypatch.setattr(record_run, "keep_beside_raw_rows", keep)
     with pytest.raises(ResourceError) as raised:
         LocalLoadTest().create(inputs, Operation(print, print))

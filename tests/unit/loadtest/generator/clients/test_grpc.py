@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pytest
 from tensorflow_serving.apis import predict_pb2
 
-from analysis.results.store import REQUESTS_SCHEMA
+from analysis.results.request_rows import REQUESTS_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
