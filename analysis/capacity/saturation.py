@@ -18,10 +18,11 @@ def saturated_rps(load: ClosedLoop, rows: RunRows) -> float | None:
     N users who each wait Z s send X = N / (R + Z) requests a second at a mean response time of R s (interactive
     response time law: Denning and Buzen, ACM Computing Surveys 10(3), 1978). X (R0 + Z) users would suffice for it if
     no request waited, R0 being the response time of the first ones; with twice as many, half of them queue, and more
-    would add nothing. None where the hold did not reach that, or has too few answers to tell. One user's requests
-    never wait for another: where they take twice as long as the first ones, it is the machine that became slower.
+    would add nothing. None where the hold did not reach that, or has too few answers to tell. A server is busy with one
+    user at least, so fewer than twice as many never show it: where their requests take twice as long as the first
+    ones, it is the machine that became slower.
     """
-    if load.users == 1:
+    if load.users < _SATURATED:
         return None
     every, hold = rows.every, rows.counted
     first_us = every.response_us[every.ok][np.argsort(every.due_us[every.ok], kind="stable")][:_FIRST]
