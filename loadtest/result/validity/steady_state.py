@@ -19,11 +19,12 @@ from loadtest.result.raw_rows import times_us
 from loadtest.result.validity.trend import trend_of
 
 # As many windows as have enough answers each; a shorter hold cannot show whether it is steady.
-_WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = (24, 12), 8, 10.0
+_WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = (60, 24, 12), 8, 10.0
 _LATENCY_DRIFT, _THROUGHPUT_DRIFT, _DRIFT_CONFIDENCE = 0.2, 0.1, 0.999
 _STEP_CONFIDENCE = 0.998
-# No step is looked for in the first and in the last window: one slow window is no step.
-_SHORTEST_PART = 2
+# A few slow windows are no step: each state lasts a twelfth of the windows, and of the pairs of a window before and one
+# after the step, so many differ as the step does.
+_SHORTEST_PART, _DIFFERENT_PAIRS = 1 / 12, 0.85
 _MOST_CORRELATED = 0.9
 # The cells that the rate is counted in, the shortest of them, and the wander that no interval covers any more.
 _CELLS, _SHORTEST_CELL_S, _WANDER_Z, _WANDER_SD = 60, 1.0, 2.6, 0.02
@@ -67,7 +68,8 @@ def likeliest_step(series: Floats) -> Step:
     variance enlarged by the autocorrelation that is left around both levels.
     """
     best = Step(0.0, 0, 0.0, math.inf)
-    for at in range(_SHORTEST_PART, len(series) - _SHORTEST_PART + 1):
+    shortest = _shortest_part(len(series))
+    for at in range(shortest, len(series) - shortest + 1):
         before, after = series[:at], series[at:]
         size = float(after.mean() - before.mean())
         left = np.concatenate([before - before.mean(), after - after.mean()])
@@ -82,9 +84,20 @@ def likeliest_step(series: Floats) -> Step:
     return best
 
 
+def _shortest_part(count: int) -> int:
+    """Of so many windows, those of the shortest state that counts as one; one window is never enough."""
+    return max(2, round(count * _SHORTEST_PART))
+
+
+def _is_of_all(step: Step, series: Floats) -> bool:
+    """Whether the windows differ as the step does, and not only the mean of them (the Mann-Whitney statistic)."""
+    rise = np.sign(step.size) * (series[step.at :, None] - series[: step.at])
+    return float(np.mean(rise > 0) + np.mean(rise == 0) / 2) >= _DIFFERENT_PAIRS
+
+
 def _critical_z(count: int) -> float:
     """Student's t for as many comparisons as there are splits (Bonferroni)."""
-    splits = count - 2 * _SHORTEST_PART + 1
+    splits = count - 2 * _shortest_part(count) + 1
     return -float(stdtrit(count - 2, (1 - _STEP_CONFIDENCE) / 2 / splits))
 
 
@@ -93,7 +106,8 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     logarithms = np.log(np.maximum(values, np.finfo(float).tiny))
     step, trend = likeliest_step(logarithms), trend_of([float(value) for value in values])
     drift = trend.slope * (values.size - 1) / float(np.median(values))
-    stepped = abs(step.size) > math.log1p(limit) and step.z > _critical_z(values.size)
+    is_large = abs(step.size) > math.log1p(limit) and step.z > _critical_z(values.size)
+    stepped = is_large and _is_of_all(step, logarithms)
     drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE)
     if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
         at_s = step.at / values.size * duration_s

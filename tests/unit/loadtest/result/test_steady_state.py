@@ -50,6 +50,30 @@ def test_the_unit_of_the_series_does_not_matter(values: list[float], shift: floa
         assert other.at == one.at or other.z == pytest.approx(one.z, rel=1e-6)
 
 
+def refused_with_errors(lasts_s: float, ends_s: float) -> float:
+    """The share of runs of five minutes that did not settle, where for some seconds every other answer is an error."""
+    load, refused = load_plan(OPEN.model_dump()), 0
+    for seed in range(40):
+        rows = answers(seed, sd=0.0)
+        due_s = rows["intended_start"].to_numpy() / 1e6
+        failed = (due_s > ends_s - lasts_s) & (due_s <= ends_s) & (np.arange(due_s.size) % 2 == 0)
+        reasons = steady_state_reasons(rows.set_column(0, "ok", pa.array(~failed)), load)
+        assert all("throughput" in reason for reason in reasons)
+        refused += bool(reasons)
+    return refused / 40
+
+
+def test_fifteen_seconds_of_errors_in_five_minutes_are_mostly_no_step_wherever_they_are() -> None:
+    assert refused_with_errors(15, ends_s=15) < 0.5
+    assert refused_with_errors(15, ends_s=150) == 0
+    assert refused_with_errors(15, ends_s=300) < 0.5
+
+
+def test_half_a_minute_of_errors_at_the_beginning_or_the_end_is_a_state_of_its_own() -> None:
+    assert refused_with_errors(30, ends_s=30) == 1
+    assert refused_with_errors(30, ends_s=300) == 1
+
+
 def answers(seed: int, sd: float) -> pa.Table:
     """Five minutes of answers at 50/s, whose rate varies by `sd` over half a minute."""
     draw = np.random.default_rng(seed)
