@@ -21,7 +21,7 @@ from loadtest.result.validity.servers import (
     refused_call_reasons,
     server_change_reasons,
 )
-from loadtest.result.validity.steady_state import steady_state_reasons
+from loadtest.result.validity.steady_state import NOT_SETTLED, steady_state_reasons
 from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
 
 
@@ -61,6 +61,11 @@ class LoadTestOutcome:
     deployment: str | None
     capacity: Capacity | None
     reasons: tuple[str, ...]
+
+    @property
+    def did_not_settle(self) -> bool:
+        """Whether it is not valid only because the speed changed during the test."""
+        return bool(self.reasons) and all(reason.startswith(NOT_SETTLED) for reason in self.reasons)
 
 
 def outcome_of(

@@ -43,6 +43,10 @@ class InvalidRunError(ResourceError):
     """The run is stored, marked invalid; the message has the reasons."""
 
 
+class UnsettledRunError(InvalidRunError):
+    """The run is invalid only because the speed changed during the test."""
+
+
 class UnsavedRunError(ResourceError):
     """The run is neither in the results store nor in its work folder."""
 
@@ -59,7 +63,8 @@ def record_run(
     measured = MeasuredRun(_manifest(run, inputs, outcome, environment), outcome.rows, outcome.samples)
     store, manifest = _store(measured, inputs.results, Path(inputs.work_dir) / run_id)
     if outcome.reasons:
-        raise InvalidRunError(
+        failure = UnsettledRunError if outcome.did_not_settle else InvalidRunError
+        raise failure(
             f"the load test failed: {'; '.join(outcome.reasons)}. What it measured ({outcome.rows.num_rows} requests)"
             f" is stored as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
         )

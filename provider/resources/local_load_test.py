@@ -1,6 +1,7 @@
 """The load test of a server on this machine."""
 
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from platform import node
@@ -8,6 +9,7 @@ from typing import ClassVar
 
 from analysis.results.manifest import Replica
 from analysis.results.samples import SERVER
+from analysis.results.store import new_run_id
 from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.monitoring.machine import this_machine
 from loadtest.run.payload import photograph
@@ -16,7 +18,7 @@ from provider.load_test_inputs import LocalLoadTestInputs
 from provider.local.server_process import ProcessIdentity, listening_process, server_processes, server_state
 from provider.local.startup import Readiness, restart
 from provider.record.fresh_deployment import must_restart
-from provider.record.record_run import RunEnvironment, record_run
+from provider.record.record_run import RunEnvironment, UnsettledRunError, record_run
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
 from provider.resource import Operation, ResourceError
 from provider.resources.load_test import LoadTest, progress_reporter
@@ -29,7 +31,16 @@ class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
     inputs = LocalLoadTestInputs
 
     def prepare(self, inputs: LocalLoadTestInputs, operation: Operation) -> RunOnce:  # noqa: ARG002 - nothing to do
-        return partial(_run_once, inputs)
+        return partial(_run_until_settled, inputs)
+
+
+def _run_until_settled(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
+    """Once more where the run did not settle: other programs share the machine, and begin and end when they like."""
+    try:
+        return _run_once(inputs, run, operation)
+    except UnsettledRunError as error:
+        operation.info(f"{error}. It is measured once more")
+        return _run_once(inputs, replace(run, run_id=new_run_id()), operation)
 
 
 def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:

@@ -267,7 +267,9 @@ def failed_run(stack: Stack, api: client.ApiClient, during: Callable[[str], obje
 
     def asks() -> bool:
         with contextlib.suppress(ApiException):  # its container has not started
-            return bool(re.search(r'"p50_ms": \d', core.read_namespaced_pod_log(name, NAMESPACE, container=GENERATOR)))
+            # The client has None for an empty log.
+            log = core.read_namespaced_pod_log(name, NAMESPACE, container=GENERATOR) or ""
+            return bool(re.search(r'"p50_ms": \d', log))
         return False
 
     eventually(asks, "requests are answered", 120)

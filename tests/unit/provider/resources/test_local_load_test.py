@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from analysis.results.file_system import write_to_disk
 from analysis.results.store import ResultsStore
 from bench.servers.processes import free_port
 from loadtest.generator.plan import worker_name
+from loadtest.result.validity.steady_state import NOT_SETTLED
 from provider.local.server_process import listening_process, start_detached, stop_all
 from provider.local.startup import Readiness, wait_until_serving
 from provider.record import record_run, work_folder
@@ -44,6 +46,47 @@ def test_the_manifest_has_this_machine_as_that_of_server_and_generator(tmp_path:
     assert manifest.generator.machine
     assert manifest.generator.machine.model_dump() == server.model_dump(exclude={"name"})
     assert manifest.deployment is not None
+
+
+UNSETTLED = f"{NOT_SETTLED}: median latency rose by 63% over the hold phase"
+
+
+def with_reasons(monkeypatch: pytest.MonkeyPatch, *of_each: tuple[str, ...]) -> None:
+    """Load tests that are run as ever, and end with these reasons."""
+    run, left = local_load_test.run_load_test, list(of_each)
+    monkeypatch.setattr(
+        local_load_test, "run_load_test", lambda *arguments: replace(run(*arguments), reasons=left.pop(0))
+    )
+
+
+def test_a_run_that_did_not_settle_is_kept_and_measured_once_more(
+    tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, said = local_load_test_inputs(tmp_path, server_url), list[str]()
+    with_reasons(monkeypatch, (UNSETTLED,), ())
+    created = LocalLoadTest().create(inputs, Operation(said.append, print))
+    first, second = sorted(ResultsStore(inputs["results"]).scan().manifests, key=lambda run: run.started_at)
+    assert (first.validity.reasons, second.validity.reasons) == ((UNSETTLED,), ())
+    assert created["runId"] == second.run_id
+    assert said[0].startswith(f"the load test failed: {UNSETTLED}. What it measured (")
+    assert f"is stored as run {first.run_id}, marked invalid; " in said[0]
+    assert said[0].endswith(". It is measured once more")
+
+
+@pytest.mark.parametrize(
+    "of_each",
+    [[(UNSETTLED,), (UNSETTLED,)], [("the clock ran backwards",)], [(UNSETTLED, "server a restarted")]],
+    ids=["again", "another", "both"],
+)
+def test_a_run_fails_that_does_not_settle_twice_or_is_invalid_for_another_reason(
+    tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch, of_each: list[tuple[str, ...]]
+) -> None:
+    inputs = local_load_test_inputs(tmp_path, server_url)
+    with_reasons(monkeypatch, *of_each)
+    with pytest.raises(ResourceError, match="the load test failed: "):
+        LocalLoadTest().create(inputs, Operation(print, print))
+    manifests = ResultsStore(inputs["results"]).scan().manifests
+    assert sorted(run.validity.reasons for run in manifests) == sorted(of_each)
 
 
 # A server with what a load test needs. While the file `broken` is in its folder it does not start.
