@@ -17,7 +17,7 @@ from serving.api.rest import RestApi
 from serving.api.rest_connection import TimedProtocol
 from serving.api.served_model import ServedModel
 from serving.errors import StartError
-from serving.memory import trim
+from serving.memory import return_memory
 from serving.metrics import Metrics
 from serving.model.loaded_model import LoadedModel
 from serving.startup import Startup
@@ -37,7 +37,7 @@ def serve(startup: Startup) -> None:
     Raises StartError if the server cannot start, and then leaves no port open.
     """
     served = ServedModel(_loaded_model(startup), startup.batching, Metrics(startup.flags.model_name))
-    _return_memory()
+    return_memory()
     # The model stays loaded, so the garbage collector need not scan its objects again.
     gc.freeze()
     stop = threading.Event()
@@ -65,7 +65,7 @@ def _loaded_model(startup: Startup) -> LoadedModel:
     start_s = time.monotonic()
     try:
         model = LoadedModel(flags.model_name, version.number, version.folder)
-        _return_memory()  # before the warm-up, whose own memory would keep the freed pages
+        return_memory()  # before the warm-up, whose own memory would keep the freed pages
         records = model.warm_up(flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0
     except Exception as error:
         raise StartError(f"the model at {version.folder} does not load: {error}") from error
@@ -74,12 +74,6 @@ def _loaded_model(startup: Startup) -> LoadedModel:
         model.name, model.version, time.monotonic() - start_s, records,
     )  # fmt: skip
     return model
-
-
-def _return_memory() -> None:
-    """Of what loading ResNet50 frees, over a GiB is copies of its graph."""
-    gc.collect()
-    trim()
 
 
 def _cut_off() -> None:

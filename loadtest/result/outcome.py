@@ -21,7 +21,7 @@ from loadtest.result.validity.servers import (
     refused_call_reasons,
     server_change_reasons,
 )
-from loadtest.result.validity.steady_state import NOT_SETTLED, steady_state_reasons
+from loadtest.result.validity.steady_state import steady_state_reasons
 from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
 
 
@@ -44,6 +44,8 @@ class Progress:
 class LoadTestOutcome:
     """What was measured. `rows` are in REQUESTS_SCHEMA, `samples` in SAMPLES_SCHEMA; a run with `reasons` is not valid.
 
+    `faults` are of the test or the servers; `unsettled` says how the speed changed during the test.
+
     `counted_requests` is Locust's own count; `cpu_peak_percent` is of one core, over a second, of the busiest of the
     `processes`. Both are None when the generator died before it could report them; then its `machine` is empty.
     `deployment` names the set of server processes that answered, None where that is unknown.
@@ -60,12 +62,18 @@ class LoadTestOutcome:
     machine: Mapping[str, str | None]
     deployment: str | None
     capacity: Capacity | None
-    reasons: tuple[str, ...]
+    faults: tuple[str, ...]
+    unsettled: tuple[str, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Every reason why the run is not valid; none when it is."""
+        return self.faults + self.unsettled
 
     @property
     def did_not_settle(self) -> bool:
         """Whether it is not valid only because the speed changed during the test."""
-        return bool(self.reasons) and all(reason.startswith(NOT_SETTLED) for reason in self.reasons)
+        return bool(self.unsettled) and not self.faults
 
 
 def outcome_of(
@@ -79,6 +87,10 @@ def outcome_of(
     """The outcome of a test that has ended, just now where `termination` has no time."""
     totals = termination.totals or {}
     capacity = capacity_of(plan.load, totals, raw_rows.rows)
+    # The figures are of the hold, or at the capacity.
+    phase = capacity.phase if capacity else HOLD
+    counted = raw_rows.rows.filter(pc.equal(raw_rows.rows["phase"], phase))
+    measurement = _measurement_faults(plan, termination, raw_rows, counted, capacity)
     return LoadTestOutcome(
         rows=raw_rows.rows,
         samples=samples,
@@ -91,43 +103,25 @@ def outcome_of(
         machine=totals.get("machine") or {},
         deployment=deployment_of(servers.before),
         capacity=capacity,
-        reasons=reasons_against(plan, termination, raw_rows, samples, servers, capacity),
+        faults=(
+            *measurement,
+            *refused_call_reasons(raw_rows.rows, plan),
+            *server_change_reasons(servers),
+            *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
+        ),
+        unsettled=() if measurement else tuple(steady_state_reasons(counted, plan.load)),
     )
 
 
-def reasons_against(
-    plan: LoadTestPlan,
-    termination: Termination,
-    raw_rows: RawRows,
-    samples: pa.Table,
-    servers: Servers,
-    capacity: Capacity | None,
-) -> tuple[str, ...]:
-    """Every reason why the run is not valid; none when it is. Its figures are of the hold, or at its `capacity`."""
-    phase = capacity.phase if capacity else HOLD
-    counted = raw_rows.rows.filter(pc.equal(raw_rows.rows["phase"], phase))
-    return (
-        *_measurement(plan, termination, raw_rows, counted, capacity),
-        *refused_call_reasons(raw_rows.rows, plan),
-        *server_change_reasons(servers),
-        *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
-    )
-
-
-def _measurement(
+def _measurement_faults(
     plan: LoadTestPlan, termination: Termination, raw_rows: RawRows, counted: pa.Table, capacity: Capacity | None
 ) -> list[str]:
     """The first group with a reason: what is odd in a later group follows from an earlier one."""
     totals: dict[str, Any] = termination.totals or {}
     if reason := search_reason(plan.load, totals, raw_rows.rows, capacity):
         return [reason]
-    phase = capacity.phase if capacity else HOLD
-    return (
-        [
-            *termination_reasons(termination),
-            *file_reasons(raw_rows, totals.get("counted_requests")),
-            *row_reasons(raw_rows.rows, counted, phase),
-        ]
-        or measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
-        or steady_state_reasons(counted, plan.load)
-    )
+    return [
+        *termination_reasons(termination),
+        *file_reasons(raw_rows, totals.get("counted_requests")),
+        *row_reasons(raw_rows.rows, counted, capacity.phase if capacity else HOLD),
+    ] or measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})

@@ -19,7 +19,7 @@ from loadtest.result.raw_rows import times_us
 from loadtest.result.validity.trend import trend_of
 
 # How each reason begins.
-NOT_SETTLED = "the run did not settle"
+_NOT_SETTLED = "the run did not settle"
 # As many windows as have enough answers each; a shorter hold cannot show whether it is steady.
 _WINDOWS, _FEWEST_A_WINDOW, _SHORTEST_S = (60, 24, 12), 8, 10.0
 _LATENCY_DRIFT, _THROUGHPUT_DRIFT, _DRIFT_CONFIDENCE = 0.2, 0.1, 0.999
@@ -114,12 +114,12 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
         at_s = step.at / values.size * duration_s
         return (
-            f"{NOT_SETTLED}: {name} {_moved(math.expm1(step.size))} at once, about {at_s:.0f} s into the"
+            f"{_NOT_SETTLED}: {name} {_moved(math.expm1(step.size))} at once, about {at_s:.0f} s into the"
             f" {HOLD} phase, so its figures are a mixture of two states; find out what changed then, and run again"
         )
     if drifted:
         return (
-            f"{NOT_SETTLED}: {name} {_moved(drift)} over the {HOLD} phase"
+            f"{_NOT_SETTLED}: {name} {_moved(drift)} over the {HOLD} phase"
             f" (Mann-Kendall z = {trend.z:.1f}), so its figures depend on when it ended; give a longer warmupS or"
             " durationS, or send less"
         )
@@ -143,7 +143,7 @@ def _wander_reason(answers: "_Answers") -> str | None:
     if wander.z <= _WANDER_Z or wander.sd <= _WANDER_SD:
         return None
     return (
-        f"{NOT_SETTLED}: its throughput wandered by about {wander.sd:.0%} over tens of seconds, so the {HOLD}"
+        f"{_NOT_SETTLED}: its throughput wandered by about {wander.sd:.0%} over tens of seconds, so the {HOLD}"
         " phase has too few independent parts to give an interval; give a longer durationS"
     )
 

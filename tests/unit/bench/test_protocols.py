@@ -26,7 +26,8 @@ def outcome(*, failed: int, reasons: tuple[str, ...]) -> LoadTestOutcome:
         machine={},
         deployment=None,
         capacity=None,
-        reasons=reasons,
+        faults=reasons,
+        unsettled=(),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
-from loadtest.result.outcome import reasons_against
+from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.validity.servers import NO_SERVERS
 from loadtest.result.validity.termination import EndedByRunner, Termination
@@ -33,7 +33,7 @@ GOOD = rows(("warmup", None), ("ramp", None), ("hold", None))
 def reasons(termination: Termination, raw_rows: RawRows) -> tuple[str, ...]:
     load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=2)
     plan = LoadTestPlan(load, "rest", "http://server", "resnet", ".")
-    return reasons_against(plan, termination, raw_rows, SAMPLES_SCHEMA.empty_table(), NO_SERVERS, None)
+    return outcome_of(plan, termination, raw_rows, SAMPLES_SCHEMA.empty_table(), NO_SERVERS, datetime.now(UTC)).reasons
 
 
 def ending(counted: int = 3, **changes: Any) -> Termination:
