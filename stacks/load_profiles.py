@@ -42,6 +42,9 @@ class _Timed(Frozen):
 class ClosedLoop(_Timed):
     """Each user sends, waits for the answer, pauses `wait_s`, and sends again.
 
+    Users with constant pauses fall into step: two whose requests overlap once do so again and again. Exponential pauses
+    with the mean `wait_s` prevent that.
+
     First one user until the server is warm, for at most `warmup_s` (phase `warmup`, not counted), then users are added
     at `spawn_rate_per_s` (`ramp`) until all `users` run (`hold`). `duration_s` is ramp and hold together, as in the
     published experiment.
@@ -54,6 +57,10 @@ class ClosedLoop(_Timed):
     users: Annotated[int, Field(ge=1, le=10_000, description="Number of users. Give 1 to 10000.")]
     spawn_rate_per_s: Annotated[float, Field(gt=0, le=1_000, description="Users added per second. Give more than 0.")]
     wait_s: Annotated[float, Field(ge=0, le=3600, description="Pause between an answer and the next request, in s.")]
+    pauses: Annotated[
+        Literal["constant", "exponential"],
+        Field(description="Give constant (each takes waitS) or exponential (random, waitS on average)."),
+    ] = "constant"
 
     @model_validator(mode="after")
     def _the_hold_phase_comes(self) -> Self:
@@ -81,7 +88,8 @@ class ClosedLoop(_Timed):
 
     @property
     def description(self) -> str:
-        return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {self.wait_s:g} s wait"
+        wait = f"{self.wait_s:g} s wait{' on average' if self.pauses == 'exponential' else ''}"
+        return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {wait}"
 
 
 class OpenLoop(_Timed):

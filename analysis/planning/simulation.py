@@ -4,6 +4,7 @@ import heapq
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,12 +44,16 @@ class OpenLoop:
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """`users` send, wait for the answer, pause `wait_s`, and send again; they start over the first `ramp_s`."""
+    """`users` send, wait for the answer, pause, and send again; they start over the first `ramp_s`.
+
+    A pause takes `wait_s`, or is exponential with that mean.
+    """
 
     users: int
     wait_s: float
     duration_s: float
     ramp_s: float = 0.0
+    pauses: Literal["constant", "exponential"] = "constant"
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,8 @@ class _Run:
         self._latency_s[request] = now_s - self._start_s[request]
         self._choices.end(client, replica)
         if isinstance(self._load, ClosedLoop):
-            heapq.heappush(self._events, (now_s + self._load.wait_s, _ARRIVAL, client))
+            share = 1.0 if self._load.pauses == "constant" else next(self._gaps)
+            heapq.heappush(self._events, (now_s + self._load.wait_s * share, _ARRIVAL, client))
 
 
 def _endless(draw: Callable[[int], NDArray[np.float64]]) -> Iterator[float]:

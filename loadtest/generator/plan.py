@@ -46,6 +46,7 @@ class ClosedLoopPlan(_Timed):
     users: int
     spawn_rate_per_s: float
     wait_s: float
+    pauses: str = "constant"
 
     @property
     def ramp_s(self) -> float:

@@ -1,5 +1,6 @@
 """The closed loop: a user sends, waits for the answer, pauses, and sends again."""
 
+import random
 import time
 from typing import ClassVar
 
@@ -24,7 +25,9 @@ class ClosedLoopUser(MeasuredUser):
     load: ClassVar[ClosedLoopPlan]
 
     def wait_time(self) -> float:
-        return self.load.wait_s
+        if self.load.pauses == "constant" or not self.load.wait_s:
+            return self.load.wait_s
+        return random.expovariate(1 / self.load.wait_s)
 
     @task
     def predict(self) -> None:

@@ -57,6 +57,14 @@ def test_a_closed_loop_obeys_littles_law(memoryless):
     assert answered.throughput_rps * (answered.latency_s.mean() + 1.0) == pytest.approx(12, rel=0.02)
 
 
+def test_users_with_random_pauses_are_a_machine_repair_model(memoryless):
+    load = ClosedLoop(users=12, wait_s=1.0, duration_s=6_000, pauses="exponential")
+    answered = simulate(Fleet(1, memoryless, RANDOM), load).between(60)
+    # M/M/1 with 12 users: with n of them in the system, 12 - n pause. The server is idle in 1 of these sums.
+    weights = [math.perm(12, n) * 0.1**n for n in range(13)]
+    assert answered.throughput_rps == pytest.approx(10 * (1 - 1 / sum(weights)), rel=0.02)
+
+
 def test_users_who_never_wait_drive_a_server_to_its_limit(steady):
     answered = simulate(Fleet(1, steady, RANDOM), ClosedLoop(users=6, wait_s=0, duration_s=100))
     assert answered.throughput_rps == pytest.approx(steady.limit_rps, rel=0.02)

@@ -36,7 +36,7 @@ Serve = Callable[[Callable[[Any, int], None]], Any]
 scenario = Scenarios(at_once=5)
 
 
-def plan(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestPlan:
+def plan(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float | str) -> LoadTestPlan:
     return short_closed_loop("rest", url, work_dir, limits, **profile)
 
 
@@ -54,6 +54,36 @@ def locust_in(work_dir: Path) -> psutil.Process | None:
         if process.info["cwd"] == str(work_dir) and "locust" in (process.info["cmdline"] or ()):
             return process
     return None
+
+
+@scenario
+def constant_pauses(serve: Serve, work_dir: Path) -> list[float]:
+    return pauses_s(plan(serve(answer_correctly).url, work_dir, users=1, wait_s=0.05, duration_s=5.0))
+
+
+@scenario
+def exponential_pauses(serve: Serve, work_dir: Path) -> list[float]:
+    return pauses_s(
+        plan(serve(answer_correctly).url, work_dir, users=1, wait_s=0.05, pauses="exponential", duration_s=5.0)
+    )
+
+
+def pauses_s(load: LoadTestPlan) -> list[float]:
+    """From each answer to the next request of the only user."""
+    rows = run(load).rows.sort_by("start").to_pylist()
+    return [
+        (after["start"] - before["start"]).total_seconds() - before["latency_us"] / 1e6
+        for before, after in pairwise(rows)
+    ]
+
+
+def test_pauses_are_constant_or_exponential(result_of: ResultOf) -> None:
+    constant, exponential = sorted(result_of(constant_pauses)), sorted(result_of(exponential_pauses))
+    tenth, nine_tenths = len(constant) // 10, len(constant) * 9 // 10
+    assert 0.05 <= constant[tenth] < constant[nine_tenths] < 0.08
+    # A tenth of them is below 0.105 of the mean, and a tenth above 2.3 times the mean.
+    assert exponential[len(exponential) // 10] < 0.02
+    assert exponential[len(exponential) * 9 // 10] > 0.08
 
 
 @scenario
