@@ -4,11 +4,12 @@ A load test of the embedded server on this machine gives a scaling law, by the c
 predicts the median of four other loads, one of them at the knee. These are also measured on the same server. Where the
 law is too uncertain for 15 %, the prediction says so: either the law does not predict the levels of its own run, or a
 server that is as much faster or slower as the law may be off has another median by more than 15 %. The generator shares
-the server's cores in all load tests.
+the server's cores in all load tests. The pauses of all users are exponential, as those of constant length fall into
+step: of four users, each sends together with the same other one.
 
-A shared machine may be half as fast some minutes later, which no law of an earlier run can know. So one user alone is
-measured before and after the fitted load and each compared one, and the prediction is for a server that is as much
-slower or faster than at the fit.
+A shared machine may be half as fast some minutes later, which no law of an earlier run can know. So a short probe runs
+between any two loads, and the report shows how it differs. The prediction takes no account of that: probes of a machine
+at rest differ by several percent, of which the knee would make three times as much.
 """
 
 import math
@@ -16,6 +17,7 @@ import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,12 +38,13 @@ from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
 
 # Slowly up to 32 users, who send more than two cores can answer, and some time with all of them.
-_FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.2, wait_s=0.5, warmup_s=15, duration_s=190)
+_PAUSES: Literal["exponential"] = "exponential"
+_FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.2, wait_s=0.5, pauses=_PAUSES, warmup_s=15, duration_s=190)
 # A fifth and a half of the capacity of two cores, all of it, and more than that.
 _USERS = (4, 12, 24, 40)
 _HOLD_S = 40
-# One user alone, for the speed of the machine.
-_ALONE = ClosedLoop(users=1, spawn_rate_per_s=1, wait_s=0.1, warmup_s=1, duration_s=12)
+# Two users without pauses, who keep both cores busy, for the speed of the machine.
+_PROBE = ClosedLoop(users=2, spawn_rate_per_s=2, wait_s=0, warmup_s=1, duration_s=12)
 _SIMULATED_S = 600
 _BAR = f"-{MOST_ERROR:.0%} .. {MOST_ERROR:.0%}".replace("%", "")
 
@@ -67,8 +70,9 @@ def main() -> None:
         url = f"http://127.0.0.1:{ports['rest']}"
         progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
         try:
-            fitted_rows, alone_at_fit_ms = _measured(_FITTED_LOAD, url)
-            model = _fitted(fitted_rows)
+            probes_ms = [_p50_ms(_rows(_PROBE, url))]
+            model = _fitted(_rows(_FITTED_LOAD, url))
+            probes_ms.append(_p50_ms(_rows(_PROBE, url)))
         except NoModelError as error:
             progress(f"the law predicts nothing: {error}")
             report("simulator", [Figure("predictions that the law refuses", len(_USERS), f"of {len(_USERS)}")])
@@ -77,19 +81,15 @@ def main() -> None:
         name = f"law: {law.alone_ms:.1f} ms alone, {law.at_once} at once, contention {law.contention:.2f}"
         figures = [Figure(f"{name}; predicts its own levels to", 100 * model.error, "%")]
         for users in _USERS:
-            load = ClosedLoop(users=users, spawn_rate_per_s=8, wait_s=0.5, warmup_s=5, duration_s=users / 8 + _HOLD_S)
+            load = ClosedLoop(
+                users=users, spawn_rate_per_s=8, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=users / 8 + _HOLD_S
+            )
             progress(f"measuring {users} users ...")
-            rows, alone_ms = _measured(load, url)
-            slower = alone_ms / alone_at_fit_ms
-            figures += _compare(users, slower, _predicted(model, load, slower), _p50_ms(rows))
+            rows = _rows(load, url)
+            probes_ms.append(_p50_ms(_rows(_PROBE, url)))
+            slower = math.sqrt(probes_ms[-2] * probes_ms[-1] / (probes_ms[0] * probes_ms[1]))
+            figures += _compare(users, slower, _predicted(model, load), _p50_ms(rows))
     report("simulator", figures)
-
-
-def _measured(load: ClosedLoop, url: str) -> tuple[pa.Table, float]:
-    """The rows of the load, and the median latency in ms of one user alone, before and after it."""
-    alone_before_ms = _p50_ms(_rows(_ALONE, url))
-    rows = _rows(load, url)
-    return rows, math.sqrt(alone_before_ms * _p50_ms(_rows(_ALONE, url)))
 
 
 def _rows(load: ClosedLoop, url: str) -> pa.Table:
@@ -104,13 +104,11 @@ def _fitted(rows: pa.Table) -> Model:
     return models_of(manifest, curve)[0]
 
 
-def _predicted(model: Model, load: ClosedLoop, slower: float) -> Prediction:
-    """Of a server that takes `slower` times as long for each request as in the run that the law is from."""
-
+def _predicted(model: Model, load: ClosedLoop) -> Prediction:
     def p50_ms(off: float) -> float:
-        service = replace(model.service, alone_ms=model.service.alone_ms * slower * off)
+        service = replace(model.service, alone_ms=model.service.alone_ms * off)
         fleet = simulation.Fleet(1, service, Balancer("random"))
-        closed = simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S)
+        closed = simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S, pauses=load.pauses)
         return simulation.simulate(fleet, closed).steady.quantile_ms(0.5)
 
     return Prediction(p50_ms(1), p50_ms(1 - model.law.error), p50_ms(1 + model.law.error))
@@ -127,7 +125,7 @@ def _compare(users: int, slower: float, predicted: Prediction, measured_ms: floa
         width = 100 * (predicted.high_ms / predicted.low_ms - 1)
         error = Figure(f"{users} users: p50 not predicted, because its range is wide by", width, "%")
     return [
-        Figure(f"{users} users: one user alone took, against the fitted load", slower, "times as long"),
+        Figure(f"{users} users: a probe took, against those around the fitted load", slower, "times as long"),
         Figure(f"{users} users: measured p50", measured_ms, "ms"),
         error,
     ]

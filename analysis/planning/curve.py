@@ -1,22 +1,28 @@
 """The throughput-latency curve of a run: one point for each level of load."""
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.planning.scaling import Point
+from analysis.planning.scaling import Point, Scaling
 from analysis.planning.service import spread_of
-from analysis.results.columns import Booleans, Columns, Integers
+from analysis.results.columns import Columns, Floats, Integers
 
 # The ramp is divided into so many parts, in each of which the load hardly changes.
 _RAMP_PARTS = 12
 # With fewer requests a mean is too uncertain.
 _FEWEST_REQUESTS = 20
 
-# So many requests show the spread of service times up to p99.
+# So many requests show the spread of service times up to p99, and so many of a level all that a table of it can hold.
 _ENOUGH_FOR_A_SPREAD = 300
+_MOST_FOR_A_SPREAD = 2000
+# Of so many requests, evenly chosen, it is counted how many they overtook. Those up to this quantile count: a generator
+# may note the starts of two requests in another order than that in which it sends them.
+_MOST_OVERTAKING = 2000
+_OVERTAKEN_QUANTILE = 0.99
 # From this ratio of variance to mean on, the number of requests is overdispersed.
 _OVERDISPERSED = 1.1
 # Later than all times; its negative is earlier.
@@ -31,11 +37,37 @@ class _Presence(NamedTuple):
 
 
 @dataclass(frozen=True)
+class _Stream:
+    """The `requests` to one replica, or to all of them, as row numbers; each `found` so many in the system."""
+
+    requests: Integers
+    presence: _Presence
+    found: Integers
+
+    @classmethod
+    def of(cls, rows: Columns, requests: Integers) -> "_Stream":
+        presence = _presence(rows.start_us[requests], rows.end_us[requests])
+        return cls(requests, presence, presence.present[np.searchsorted(presence.at_us, rows.start_us[requests]) - 1])
+
+
+@dataclass(frozen=True)
 class Curve:
-    """`points` from the lightest load to the heaviest; `spread` of the service times, as in `Service`."""
+    """`points` from the lightest load to the heaviest.
+
+    `unqueued` are good answers to requests that found no other, and so waited for none: `unqueued[i][j, n]` is the time
+    in us that request j, of a light level i, was in the replica with n - 1 others. The replica serves at least
+    `fewest_at_once` at once.
+    """
 
     points: tuple[Point, ...]
-    spread: NDArray[np.float64]
+    unqueued: tuple[Floats, ...]
+    fewest_at_once: int
+
+    def spread(self, law: Scaling) -> Floats:
+        """Of the service times, as in `Service`: by the law, what each request would have taken alone."""
+        speeds = np.array([0.0, *law.speeds])
+        work = [time_us @ speeds[np.minimum(np.arange(time_us.shape[1]), law.at_once)] for time_us in self.unqueued]
+        return spread_of(np.concatenate([each / max(each.mean(), 1.0) for each in work]))
 
 
 def curve_of(rows: Columns, replicas: int) -> Curve | None:
@@ -46,22 +78,24 @@ def curve_of(rows: Columns, replicas: int) -> Curve | None:
     """
     if (rows.start_us[1:] < rows.start_us[:-1]).any():
         rows = rows.where(np.argsort(rows.start_us, kind="stable"))
-    known = len(rows.backend.names) == replicas
-    streams = [rows.backend.codes == replica for replica in range(replicas)] if known else [slice(None)]
-    presences = [_presence(rows.start_us[own], rows.end_us[own]) for own in streams]
+    by_replica = len(rows.backend.names) == replicas
+    requests = [np.flatnonzero(rows.backend.codes == replica) for replica in range(replicas)] if by_replica else []
+    streams = [_Stream.of(rows, own) for own in requests or [np.arange(rows.ok.size)]]
     levels: list[Integers] = []
     for phase in sorted(rows.phase.counts()):
         level = np.flatnonzero(rows.phase.equal(phase))
         levels += _parts_of_time(level, rows.start_us[level]) if phase == "ramp" else [level]
     answered_us = np.sort(rows.end_us[rows.ok], kind="stable")
+    presences = [stream.presence for stream in streams]
     found = [(point, level) for level in levels if (point := _point(rows, level, presences, answered_us, replicas))]
     found.sort(key=lambda each: each[0].in_system)
     if not found:
         return None
-    alone = np.zeros(rows.ok.size, dtype=bool)
-    for own, presence in zip(streams, presences, strict=True):
-        alone[own] = _found_none(presence, rows.start_us[own])
-    return Curve(tuple(point for point, _ in found), _spread(rows, alone, [level for _, level in found]))
+    return Curve(
+        points=tuple(point for point, _ in found),
+        unqueued=_unqueued(rows, [level for _, level in found], streams),
+        fewest_at_once=_fewest_at_once(rows, streams) if len(streams) == replicas else 1,
+    )
 
 
 def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
@@ -76,27 +110,57 @@ def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
     return parts
 
 
-def _spread(rows: Columns, alone: Booleans, levels: list[Integers]) -> NDArray[np.float64]:
-    """From good answers to requests that found no other, which waited for none, each relative to its level's mean.
+def _unqueued(rows: Columns, levels: list[Integers], streams: list[_Stream]) -> tuple[Floats, ...]:
+    """As in `Curve`: of the lightest levels that together have enough of them.
 
-    The lightest levels that together have enough of them; without any, all good answers of the lightest level.
+    Without any, all good answers of the lightest level, as if each had been alone.
     """
-    good = [level[rows.ok[level]] for level in levels]
-    chosen: list[NDArray[np.float64]] = []
-    for level in (each[alone[each]] for each in good):
-        if level.size:
-            times_us = rows.end_us[level] - rows.start_us[level]
-            chosen.append(times_us / max(times_us.mean(), 1.0))
-        if sum(each.size for each in chosen) >= _ENOUGH_FOR_A_SPREAD:
+    found_none = np.zeros(rows.ok.size, dtype=bool)
+    for stream in streams:
+        found_none[stream.requests] = stream.found == 0
+    chosen: list[Floats] = []
+    for level in levels:
+        if (requests := level[rows.ok[level] & found_none[level]]).size:
+            chosen.append(_times_us(rows, _some(requests, _MOST_FOR_A_SPREAD), streams))
+        if sum(map(len, chosen)) >= _ENOUGH_FOR_A_SPREAD:
             break
     if not chosen:
-        chosen = [(rows.end_us[good[0]] - rows.start_us[good[0]]).astype(np.float64)]
-    return spread_of(np.concatenate(chosen))
+        good = levels[0][rows.ok[levels[0]]]
+        chosen = [np.stack([np.zeros(good.size), rows.end_us[good] - rows.start_us[good]], axis=1)]
+    return tuple(chosen)
 
 
-def _found_none(presence: _Presence, start_us: Integers) -> Booleans:
-    """Whether no request was in the system just before each start."""
-    return np.asarray(presence.present[np.searchsorted(presence.at_us, start_us) - 1] == 0)
+def _times_us(rows: Columns, requests: Integers, streams: list[_Stream]) -> Floats:
+    """For each request and number of requests, the time of the first with so many in its replica."""
+    replica = rows.backend.codes[requests] if len(streams) > 1 else np.zeros(requests.size, dtype=np.int64)
+    each_us = [
+        _time_us(streams[own].presence, rows.start_us[request], rows.end_us[request])
+        for own, request in zip(replica, requests, strict=True)
+    ]
+    times_us = np.zeros((requests.size, max(one_us.size for one_us in each_us)))
+    for time_us, one_us in zip(times_us, each_us, strict=True):
+        time_us[: one_us.size] = one_us
+    return times_us
+
+
+def _fewest_at_once(rows: Columns, streams: list[_Stream]) -> int:
+    """One more than a request overtakes: no request is begun before an earlier one, so both were served at once."""
+    overtaken = np.concatenate([_overtaken(rows, stream) for stream in streams])
+    return 1 + int(np.quantile(overtaken, _OVERTAKEN_QUANTILE)) if overtaken.size else 1
+
+
+def _overtaken(rows: Columns, stream: _Stream) -> Integers:
+    """How many earlier requests each overtook, of some of those that found others."""
+    good = rows.ok[stream.requests]
+    end_us, found = rows.end_us[stream.requests[good]], stream.found[good]
+    most = int(found.max(initial=0))
+    some = _some(np.flatnonzero(found), _MOST_OVERTAKING)
+    return np.array([np.count_nonzero(end_us[max(0, at - most) : at] > end_us[at]) for at in some], dtype=np.int64)
+
+
+def _some(requests: Integers, most: int) -> Integers:
+    """At most so many of them, evenly chosen."""
+    return requests[:: max(1, math.ceil(requests.size / most))]
 
 
 def _presence(start_us: Integers, end_us: Integers) -> _Presence:

@@ -71,13 +71,14 @@ class Scaling:
         return float(present @ (n / _slower(n, self.contention))) / self.alone_ms * 1000
 
 
-def fit(points: Sequence[Point], most_at_once: int) -> tuple[Scaling, ...]:
+def fit(points: Sequence[Point], most_at_once: int, fewest_at_once: int = 1) -> tuple[Scaling, ...]:
     """The best law without contention and the best of all, the better one first; none with too few levels of load.
 
-    The one without is the better one unless the error of the other is clearly smaller. At most `most_at_once` requests
-    are served at once.
+    The one without is the better one unless the error of the other is clearly smaller. From
+    `fewest_at_once` to `most_at_once` requests are served at once.
     """
-    return _fit(points, [each for each in _AT_ONCE if each <= most_at_once] or [most_at_once])
+    possible = [each for each in _AT_ONCE if fewest_at_once <= each <= most_at_once]
+    return _fit(points, possible or [most_at_once])
 
 
 def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:

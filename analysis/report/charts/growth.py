@@ -73,11 +73,12 @@ def levels_table(growths: Sequence[Growth]) -> Table:
 
 def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     label, runs = measured
-    points = [point for run in runs if run.curve for point in run.curve.points]
-    points.sort(key=lambda point: point.in_system)
+    measured_curves = [run.curve for run in runs if run.curve]
+    points = sorted((point for curve in measured_curves for point in curve.points), key=lambda point: point.in_system)
+    fewest = max((curve.fewest_at_once for curve in measured_curves), default=1)
     manifest = runs[-1].manifest
     most, replicas = most_at_once(manifest), manifest.serving.replicas
-    laws = fit(points, most) if len(points) >= _FEWEST_LEVELS else ()
+    laws = fit(points, most, fewest) if len(points) >= _FEWEST_LEVELS else ()
     law = laws[0] if laws else None
     levels = tuple(_level(point, law, replicas) for point in points)
     text = _describe(law, levels, law.limit_rps * replicas) if law else _why_no_law(points)
