@@ -30,6 +30,9 @@ _SHORTEST_PART, _DIFFERENT_PAIRS = 1 / 12, 0.85
 _MOST_CORRELATED = 0.9
 # The cells that the rate is counted in, the shortest of them, and the wander that no interval covers any more.
 _CELLS, _SHORTEST_CELL_S, _WANDER_Z, _WANDER_SD = 60, 1.0, 2.6, 0.02
+# From windows without any answer the throughput rises by no number that can be given, or that a float holds.
+_THOUSANDFOLD = 1000
+_MOST_LOGARITHM = 100.0
 
 
 @dataclass(frozen=True)
@@ -113,8 +116,9 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE)
     if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
         at_s = step.at / values.size * duration_s
+        change = math.expm1(min(step.size, _MOST_LOGARITHM))
         return (
-            f"{_NOT_SETTLED}: {name} {_moved(math.expm1(step.size))} at once, about {at_s:.0f} s into the"
+            f"{_NOT_SETTLED}: {name} {_moved(change)} at once, about {at_s:.0f} s into the"
             f" {HOLD} phase, so its figures are a mixture of two states; find out what changed then, and run again"
         )
     if drifted:
@@ -127,6 +131,8 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
 
 
 def _moved(change: float) -> str:
+    if change >= _THOUSANDFOLD:
+        return "rose more than a thousandfold"
     return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
 
 

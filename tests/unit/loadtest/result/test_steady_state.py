@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from loadtest.generator.plan import load_plan
+from loadtest.result.validity import steady_state
 from loadtest.result.validity.steady_state import likeliest_step, steady_state_reasons
 from tests.unit.loadtest.result.test_validity import CLOSED, OPEN, a_run
 
@@ -61,6 +62,17 @@ def refused_with_errors(lasts_s: float, ends_s: float) -> float:
         assert all("throughput" in reason for reason in reasons)
         refused += bool(reasons)
     return refused / 40
+
+
+def test_a_run_that_answers_nothing_at_first_did_not_settle() -> None:
+    rng = np.random.default_rng(2)
+    for none in (9, 15, 30):
+        rates_rps = np.where(np.arange(60) < none, 0.0, rng.uniform(4.9, 5.1, 60))
+        reason = steady_state._change_reason("throughput", rates_rps, 0.1, 60.0)
+        assert reason is not None
+        assert reason.startswith(
+            f"the run did not settle: throughput rose more than a thousandfold at once, about {none} s"
+        )
 
 
 def test_fifteen_seconds_of_errors_in_five_minutes_are_mostly_no_step_wherever_they_are() -> None:
