@@ -17,7 +17,7 @@ import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,8 +37,8 @@ from loadtest.run.payload import rest_body
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
 
+_PAUSES: Final = "exponential"
 # Slowly up to 32 users, who send more than two cores can answer, and some time with all of them.
-_PAUSES: Literal["exponential"] = "exponential"
 _FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.2, wait_s=0.5, pauses=_PAUSES, warmup_s=15, duration_s=190)
 # A fifth and a half of the capacity of two cores, all of it, and more than that.
 _USERS = (4, 12, 24, 40)

@@ -74,8 +74,8 @@ class Scaling:
 def fit(points: Sequence[Point], most_at_once: int, fewest_at_once: int = 1) -> tuple[Scaling, ...]:
     """The best law without contention and the best of all, the better one first; none with too few levels of load.
 
-    The one without is the better one unless the error of the other is clearly smaller. From
-    `fewest_at_once` to `most_at_once` requests are served at once.
+    The one without is the better one unless the error of the other is clearly smaller. From `fewest_at_once`
+    to `most_at_once` requests are served at once.
     """
     possible = [each for each in _AT_ONCE if fewest_at_once <= each <= most_at_once]
     return _fit(points, possible or [most_at_once])
