@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from analysis.results.columns import Columns
+from analysis.results.columns import Columns, RunRows
 from analysis.statistics.best import compare_with_best
 from analysis.statistics.cells import cells_of
 from analysis.statistics.deployments import Observation, fit_effects
@@ -70,11 +70,9 @@ def noticed_steps(regime: Regime, load: LoadPlan) -> list[Figure]:
     rng = np.random.default_rng(_SEED)
     refused = Counter[float]()
     for rows in regime.runs(RUNS_OF_EACH, _SEED + 1):
-        refused[1.0] += bool(steady_state_reasons(_table(rows.counted), load))
+        refused[1.0] += _is_refused(rows, load)
         for factor in _FACTORS:
-            refused[factor] += bool(
-                steady_state_reasons(_table(_stepped(rows.counted, factor, rng.uniform(0.1, 0.9))), load)
-            )
+            refused[factor] += _is_refused(_stepped(rows, factor, rng.uniform(0.1, 0.9)), load)
     return [
         _share(f"{regime.name}: refused though steady", refused[1.0], "<= 1"),
         *(
@@ -91,7 +89,7 @@ def held_or_refused(regime: Regime) -> Figure:
         assert cells is not None
         goodput = run_figures("run", cells).goodput_rps
         is_held = goodput.low <= regime.goodput_rps <= goodput.high
-        right += is_held or bool(steady_state_reasons(_table(rows.counted), _CLOSED))
+        right += is_held or _is_refused(rows, _CLOSED)
     return _share(f"{regime.name}: goodput held, or refused", right, ">= 93")
 
 
@@ -132,9 +130,22 @@ def _experiments(experiment: Experiment) -> Iterator[list[Observation]]:
         ]
 
 
-def _stepped(rows: Columns, factor: float, at: float) -> Columns:
-    """Latency multiplied from some moment on."""
-    latency_us = (rows.end_us - rows.start_us) * np.where(rows.due_us >= np.quantile(rows.due_us, at), factor, 1.0)
+def _is_refused(rows: RunRows, load: LoadPlan) -> bool:
+    return bool(steady_state_reasons(_table(rows.every), _table(rows.counted), load))
+
+
+def _stepped(rows: RunRows, factor: float, at: float) -> RunRows:
+    """Latency multiplied from some moment of the hold on."""
+    since_us = np.quantile(rows.counted.due_us, at)
+    return replace(
+        rows,
+        every=_slowed(rows.every, factor, float(since_us)),
+        counted=_slowed(rows.counted, factor, float(since_us)),
+    )
+
+
+def _slowed(rows: Columns, factor: float, since_us: float) -> Columns:
+    latency_us = (rows.end_us - rows.start_us) * np.where(rows.due_us >= since_us, factor, 1.0)
     return replace(rows, end_us=rows.start_us + latency_us.astype(np.int64))
 
 

@@ -109,7 +109,7 @@ def outcome_of(
             *server_change_reasons(servers),
             *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
         ),
-        unsettled=() if measurement else tuple(steady_state_reasons(counted, plan.load)),
+        unsettled=() if measurement else tuple(steady_state_reasons(raw_rows.rows, counted, plan.load)),
     )
 
 

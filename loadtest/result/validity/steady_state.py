@@ -30,9 +30,8 @@ _SHORTEST_PART, _DIFFERENT_PAIRS = 1 / 12, 0.85
 _MOST_CORRELATED = 0.9
 # The cells that the rate is counted in, the shortest of them, and the wander that no interval covers any more.
 _CELLS, _SHORTEST_CELL_S, _WANDER_Z, _WANDER_SD = 60, 1.0, 2.6, 0.02
-# From windows without any answer the throughput rises by no number that can be given, or that a float holds.
-_THOUSANDFOLD = 1000
-_MOST_LOGARITHM = 100.0
+# A window without an answer counts as one with half an answer, so that the rise from it has a size.
+_FEWEST_ANSWERS, _SHORTEST_MS = 0.5, 0.0005
 
 
 @dataclass(frozen=True)
@@ -48,18 +47,18 @@ class Step:
     squares: float
 
 
-def steady_state_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
-    """Whether latency or throughput changed in the counted phase."""
+def steady_state_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan) -> list[str]:
+    """Whether latency or throughput changed in the counted phase; `rows` are those of all phases."""
     if isinstance(load, CapacitySearchPlan):
         return []  # each step is judged by its own trend
-    answers = _Answers.of(counted)
+    answers = _Answers.of(rows, counted)
     windows = answers.windows() if answers else None
     if answers is None or windows is None:
         return []
-    latency_ms, rate_rps = windows
+    latency_ms, came = windows
     changes = [
-        _change_reason("median latency", latency_ms, _LATENCY_DRIFT, answers.duration_s),
-        _change_reason("throughput", rate_rps, _THROUGHPUT_DRIFT, answers.duration_s),
+        _change_reason("median latency", np.maximum(latency_ms, _SHORTEST_MS), _LATENCY_DRIFT, answers.duration_s),
+        _change_reason("throughput", np.maximum(came, _FEWEST_ANSWERS), _THROUGHPUT_DRIFT, answers.duration_s),
     ]
     if isinstance(load, ClosedLoopPlan) and not any(changes):
         changes = [_wander_reason(answers)]  # of a schedule, the throughput is the schedule's
@@ -107,8 +106,11 @@ def _critical_z(count: int) -> float:
 
 
 def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -> str | None:
-    """A step or a drift, whichever fits better, that is both larger than the limit and beyond chance."""
-    logarithms = np.log(np.maximum(values, np.finfo(float).tiny))
+    """A step or a drift, whichever fits better, that is both larger than the limit and beyond chance.
+
+    The values are positive.
+    """
+    logarithms = np.log(values)
     step, trend = likeliest_step(logarithms), trend_of([float(value) for value in values])
     drift = trend.slope * (values.size - 1) / float(np.median(values))
     is_large = abs(step.size) > math.log1p(limit) and step.z > _critical_z(values.size)
@@ -116,9 +118,8 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     drifted = abs(drift) > limit and trend.significant(_DRIFT_CONFIDENCE)
     if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
         at_s = step.at / values.size * duration_s
-        change = math.expm1(min(step.size, _MOST_LOGARITHM))
         return (
-            f"{_NOT_SETTLED}: {name} {_moved(change)} at once, about {at_s:.0f} s into the"
+            f"{_NOT_SETTLED}: {name} {_moved(math.expm1(step.size))} at once, about {at_s:.0f} s into the"
             f" {HOLD} phase, so its figures are a mixture of two states; find out what changed then, and run again"
         )
     if drifted:
@@ -131,8 +132,6 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
 
 
 def _moved(change: float) -> str:
-    if change >= _THOUSANDFOLD:
-        return "rose more than a thousandfold"
     return f"{'rose' if change > 0 else 'fell'} by {abs(change):.0%}"
 
 
@@ -156,16 +155,22 @@ def _wander_reason(answers: "_Answers") -> str | None:
 
 @dataclass(frozen=True)
 class _Answers:
-    """The good answers of the counted phase: when each was due, and when it came, in microseconds."""
+    """Good answers, in microseconds: those of the counted phase by when each was due, and all by when they came.
+
+    An answer counts where it comes, whichever phase its request was sent in: at the beginning of an overloaded hold the
+    server still answers requests of the ramp.
+    """
 
     intended_us: Integers
+    response_us: Integers
     end_us: Integers
 
     @classmethod
-    def of(cls, counted: pa.Table) -> "_Answers | None":
+    def of(cls, rows: pa.Table, counted: pa.Table) -> "_Answers | None":
         """None where the phase is too short to show whether it is steady."""
-        good = counted.filter(counted["ok"])
-        answers = cls(times_us(good, "intended_start"), times_us(good, "start") + times_us(good, "latency_us"))
+        good, every = counted.filter(counted["ok"]), rows.filter(rows["ok"])
+        intended_us = times_us(good, "intended_start")
+        answers = cls(intended_us, _end_us(good) - intended_us, _end_us(every))
         return answers if good.num_rows and answers.duration_s >= _SHORTEST_S else None
 
     @property
@@ -173,17 +178,15 @@ class _Answers:
         return float(np.ptp(self.intended_us)) / 1e6
 
     def windows(self) -> tuple[Floats, Floats] | None:
-        """The median response time in ms, and answers per second, of windows of equal length; None with too few."""
-        response_ms = (self.end_us - self.intended_us) / 1e3
+        """The median response time in ms, and how many answers came, in windows of equal time; None with too few."""
+        response_ms = self.response_us / 1e3
         for count in _WINDOWS:
-            edges_us = self._edges_us(count)
             within = [
                 response_ms[(self.intended_us >= low_us) & (self.intended_us <= high_us)]
-                for low_us, high_us in pairwise(edges_us)
+                for low_us, high_us in pairwise(self._edges_us(count))
             ]
             if min(map(len, within)) >= _FEWEST_A_WINDOW:
-                rates_rps = self.counts(count) / np.diff(edges_us) * 1e6
-                return np.array([float(np.median(each)) for each in within]), rates_rps
+                return np.array([float(np.median(each)) for each in within]), self.counts(count)
         return None
 
     def counts(self, cells: int) -> Floats:
@@ -192,3 +195,7 @@ class _Answers:
 
     def _edges_us(self, count: int) -> Floats:
         return np.linspace(self.intended_us.min(), self.intended_us.max(), count + 1)
+
+
+def _end_us(rows: pa.Table) -> Integers:
+    return times_us(rows, "start") + times_us(rows, "latency_us")

@@ -1,16 +1,17 @@
 """A step is found wherever it is; chance, also in a series that remembers, is no step."""
 
 import math
+import re
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
 from loadtest.generator.plan import load_plan
-from loadtest.result.validity import steady_state
 from loadtest.result.validity.steady_state import likeliest_step, steady_state_reasons
 from tests.unit.loadtest.result.test_validity import CLOSED, OPEN, a_run
 
@@ -58,21 +59,52 @@ def refused_with_errors(lasts_s: float, ends_s: float) -> float:
         rows = answers(seed, sd=0.0)
         due_s = rows["intended_start"].to_numpy() / 1e6
         failed = (due_s > ends_s - lasts_s) & (due_s <= ends_s) & (np.arange(due_s.size) % 2 == 0)
-        reasons = steady_state_reasons(rows.set_column(0, "ok", pa.array(~failed)), load)
+        rows = rows.set_column(0, "ok", pa.array(~failed))
+        reasons = steady_state_reasons(rows, rows, load)
         assert all("throughput" in reason for reason in reasons)
         refused += bool(reasons)
     return refused / 40
 
 
-def test_a_run_that_answers_nothing_at_first_did_not_settle() -> None:
-    rng = np.random.default_rng(2)
-    for none in (9, 15, 30):
-        rates_rps = np.where(np.arange(60) < none, 0.0, rng.uniform(4.9, 5.1, 60))
-        reason = steady_state._change_reason("throughput", rates_rps, 0.1, 60.0)
-        assert reason is not None
-        assert reason.startswith(
-            f"the run did not settle: throughput rose more than a thousandfold at once, about {none} s"
-        )
+def overloaded(users: int, rate_rps: float, hold_s: float) -> tuple[pa.Table, pa.Table]:
+    """All rows, and those of the hold, of users who send again at once to a server that answers in order.
+
+    Whatever the number of users, an answer comes every 1 / rate_rps seconds, to the request sent `users` answers ago.
+    """
+    answered_us = np.arange(round((hold_s + users / rate_rps) * rate_rps)) * 1e6 / rate_rps
+    answered_us += np.random.default_rng(users).uniform(0, 2e5 / rate_rps, answered_us.size)
+    sent_us = answered_us[:-users] + 1
+    rows = pa.table(
+        {
+            "ok": pa.repeat(True, sent_us.size),  # noqa: FBT003 (a value)
+            "start": sent_us.astype("int64"),
+            "intended_start": sent_us.astype("int64"),
+            "latency_us": (answered_us[users:] - sent_us).astype("int64"),
+        }
+    )
+    # The hold begins where the first requests of the ramp are answered.
+    return rows, rows.filter(pc.greater_equal(rows["start"], int(users / rate_rps * 1e6)))
+
+
+@given(st.integers(1, 1500), st.sampled_from([20.0, 50.0]))
+def test_an_overloaded_server_is_steady_though_it_still_answers_the_ramp(users: int, rate_rps: float) -> None:
+    rows, counted = overloaded(users, rate_rps, hold_s=60 + users / rate_rps)
+    assert steady_state_reasons(rows, counted, load_plan(CLOSED.model_dump())) == []
+
+
+@pytest.mark.parametrize("silent_s", [9, 15, 30])
+def test_a_server_that_answers_nothing_at_first_did_not_settle(silent_s: int) -> None:
+    rows, _ = overloaded(users=1, rate_rps=20, hold_s=60)
+    # Requests are sent all the time, and only those of the last part of the hold are answered within it.
+    start_us = rows["start"].to_numpy()
+    rows = rows.set_column(3, "latency_us", pa.array(np.where(start_us < silent_s * 1e6, 60_000_000, 50_000)))
+    reasons = steady_state_reasons(rows, rows, load_plan(OPEN.model_dump()))
+    (throughput,) = [reason for reason in reasons if "throughput" in reason]
+    rise = re.search(r"throughput rose by (\d+)% at once", throughput)
+    # From half an answer a window to twenty.
+    assert rise, throughput
+    assert int(rise[1]) == pytest.approx(3900, rel=0.03)
+    assert all(f"about {silent_s} s into the hold" in reason for reason in reasons)
 
 
 def test_fifteen_seconds_of_errors_in_five_minutes_are_mostly_no_step_wherever_they_are() -> None:
@@ -106,7 +138,11 @@ def answers(seed: int, sd: float) -> pa.Table:
 
 def test_a_throughput_that_wanders_is_mostly_noticed_and_a_random_one_hardly_ever() -> None:
     load = load_plan(CLOSED.model_dump())
-    steady, wandering = ([steady_state_reasons(answers(seed, sd), load) for seed in range(60)] for sd in (0.0, 0.1))
+
+    def reasons_of(sd: float) -> list[list[str]]:
+        return [steady_state_reasons(rows, rows, load) for rows in (answers(seed, sd) for seed in range(60))]
+
+    steady, wandering = reasons_of(0.0), reasons_of(0.1)
     assert sum(map(bool, steady)) <= 2
     noticed = [reasons[0] for reasons in wandering if reasons]
     assert len(noticed) > 45
