@@ -157,9 +157,11 @@ def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str
                 for line in lines_of(page, (folder / page).read_text(encoding="utf-8")):
                     _type(shell, line)
     except StuckError:
-        # The page that ends the server was perhaps not reached.
+        # The lines that end the server and restore the stack file were perhaps not reached.
         with Shell(folder, environment) as shell:
             shell.type(_END_SERVER)
+            if not before:
+                shell.type("git checkout --quiet .")
         raise
     if _git(folder) != before:
         raise StuckError(f"the commands of the pages changed what git tracks, or left files behind:\n{_git(folder)}")

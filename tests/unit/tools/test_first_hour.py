@@ -113,6 +113,19 @@ def test_the_server_that_the_pages_started_is_ended_where_a_line_fails(folder: P
     assert (folder.parent / "asked").read_text() == "destroy --stack local --yes\n"
 
 
+def test_what_the_pages_changed_is_restored_where_a_line_fails(folder: Path):
+    with pytest.raises(StuckError, match=r"page-0\.md:3 ended"):
+        type_into(folder, "echo NAME=bob > names.sh\nfalse")
+    assert (folder / "names.sh").read_text() == "NAME=alice\n"
+
+
+def test_what_was_changed_before_stays_where_a_line_fails(folder: Path):
+    (folder / "names.sh").write_text("NAME=carol\n")
+    with pytest.raises(StuckError, match=r"page-0\.md:2 ended"):
+        type_into(folder, "false")
+    assert (folder / "names.sh").read_text() == "NAME=carol\n"
+
+
 def test_a_line_that_prints_a_traceback_is_named_even_if_its_exit_code_is_allowed(folder: Path):
     with pytest.raises(StuckError, match=r"page-0\.md:2 printed a traceback"):
         type_into(folder, "python3 -c 'raise OSError' # exit code 1 without internet")
