@@ -8,13 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from analysis.objective import Asked, ObjectiveError
-from analysis.report.collect import collect
-from analysis.report.document import RunPage
-from analysis.report.render import write_report
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
 from shapebench.output import note
+from shapebench.sweep_report import ReportWriter
 from shapebench.sweep_watch import watched
 from sweep.conductor.conductor import Conductor
 from sweep.conductor.snapshot import Observer, Outcome, Snapshot
@@ -55,8 +50,7 @@ def run_journal(journal: Journal, fleet: Fleet, report: Path) -> tuple[Outcome, 
 
 async def _conducted(journal: Journal, fleet: Fleet, report: Path) -> tuple[Outcome, bool]:
     settings, stops = journal.settings, 0
-    write = ReportWriter(settings, report)
-    with watched(settings) as show:
+    with watched(settings) as show, ReportWriter(settings, report) as write:
         conductor = Conductor(journal, fleet, strategy_of(settings), both(show, write))
 
         def stop() -> None:
@@ -80,37 +74,3 @@ def both(show: Observer, write: Observer) -> Observer:
         write(snapshot)
 
     return observe
-
-
-class ReportWriter:
-    """Writes the report whenever another run has finished; at once, so that it takes no CPU from the next run.
-
-    Of several objectives it shows the first. What keeps it from being written is noted once and ends no sweep.
-    """
-
-    def __init__(self, settings: SweepSettings, folder: Path) -> None:
-        self._settings, self._folder = settings, folder
-        self._runs = 0
-        self._failed = False
-        self._drawn: dict[str, RunPage] = {}
-
-    def __call__(self, snapshot: Snapshot) -> None:
-        if snapshot.finished_runs <= self._runs:
-            return
-        self._runs = snapshot.finished_runs
-        try:
-            findings = collect(ResultsStore(self._settings.results), asked_in(self._settings))
-            write_report(findings, self._folder, drawn=self._drawn)
-        except (OSError, StoreError, ObjectiveError) as error:
-            if not self._failed:
-                note(
-                    f"the report {self._folder} was not written ({error}), but the sweep goes on; `shapebench report`"
-                    " writes it later"
-                )
-            self._failed = True
-
-
-def asked_in(settings: SweepSettings) -> Asked:
-    """The first objective, as the options of a report state it."""
-    load = settings.candidates[0].load
-    return Asked(quantile=load.quantile, latency_ms=load.latency_ms, errors=load.error_ratio, within=settings.within)
