@@ -2,10 +2,10 @@
 
 A load test of the embedded server on this machine gives a scaling law, by the code of `shapebench plan`, which then
 predicts the median of four other loads, one of them at the knee. These are also measured on the same server. Where the
-law is too uncertain for 15 %, the prediction says so: either the law does not predict the levels of its own run, or a
-server that is as much faster or slower as the law may be off has another median by more than 15 %. The generator shares
-the server's cores in all load tests. The pauses of all users are exponential, as those of constant length fall into
-step: of four users, each sends together with the same other one.
+law is too uncertain for 15 %, the prediction says so: either the law does not predict the levels of its own run from
+each other, or a server that is faster or slower by the error of these predictions has a median that differs by more
+than 15 %. The generator shares the server's cores in all load tests. The pauses of all users are exponential, as those
+of constant length fall into step: of four users, each sends together with the same other one.
 
 A shared machine may be half as fast some minutes later, which no law of an earlier run can know. So a short probe runs
 between any two loads, and the report shows how it differs. The prediction takes no account of that: probes of a machine
@@ -51,7 +51,7 @@ _BAR = f"-{MOST_ERROR:.0%} .. {MOST_ERROR:.0%}".replace("%", "")
 
 @dataclass(frozen=True)
 class Prediction:
-    """The median latency, and its range over what the law may be off."""
+    """The median latency, and its range over the error of the model."""
 
     p50_ms: float
     low_ms: float
@@ -111,7 +111,7 @@ def _predicted(model: Model, load: ClosedLoop) -> Prediction:
         closed = simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S, pauses=load.pauses)
         return simulation.simulate(fleet, closed).steady.quantile_ms(0.5)
 
-    return Prediction(p50_ms(1), p50_ms(1 - model.law.error), p50_ms(1 + model.law.error))
+    return Prediction(p50_ms(1), p50_ms(1 - model.error), p50_ms(1 + model.error))
 
 
 def _p50_ms(rows: pa.Table) -> float:
