@@ -20,6 +20,8 @@ from analysis.statistics.summary import RunSummary, summary_of
 from analysis.verdict.at_one_load import P99, AtOneLoad, at_one_load
 from analysis.verdict.verdict import Judged, Verdict, judge, verdict_of
 
+_UNFINISHED = "is an unfinished run: it has rows and no manifest"
+
 
 @dataclass(frozen=True)
 class Run:
@@ -60,6 +62,11 @@ class Findings:
     @property
     def runs(self) -> tuple[Run, ...]:
         return self.ranked + self.unranked + self.invalid
+
+    @property
+    def skipped(self) -> tuple[Problem, ...]:
+        """What no figure counts: files that are wrong, and unfinished runs by their folder of rows."""
+        return self.problems + tuple(Problem(folder, _UNFINISHED) for folder in self.unfinished)
 
 
 def collect(store: ResultsStore, asked: Asked | Objective) -> Findings:

@@ -231,7 +231,7 @@ def _left_out(findings: Findings) -> Iterator[Section]:
     ):
         if runs:
             yield Section(anchor, title, intro, tables=(left_out_table(title, runs, findings.verdict),))
-    if findings.problems or findings.unfinished:
+    if findings.skipped:
         yield Section(
             "skipped",
             "Files skipped in the results store",

@@ -61,7 +61,7 @@ def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, se
     (folder / "report.md").write_text(fill("report.md", report, findings.store_uri), encoding="utf-8")
     _write_table(folder / "runs", [run_row(run.name, run.manifest, run.summary) for run in findings.runs])
     _write_table(folder / "ranking", [flatten(each.to_dict()) for each in findings.verdict.ranking])
-    _write_table(folder / "skipped", [asdict(problem) for problem in findings.problems])
+    _write_table(folder / "skipped", [asdict(problem) for problem in findings.skipped])
     if seed:
         _write_table(folder / "seed", experiments(findings))
     (folder / "charts").mkdir()

@@ -105,9 +105,8 @@ def left_out_table(title: str, runs: Sequence[Run], verdict: Verdict) -> Table:
 
 
 def skipped_table(findings: Findings) -> Table:
-    unfinished = "is an unfinished run: it has rows and no manifest"
     return Table(
         "Skipped files and unfinished runs",
         (Column("path", "code"), Column("reason", "wrap")),
-        (*map(astuple, findings.problems), *((folder, unfinished) for folder in findings.unfinished)),
+        tuple(map(astuple, findings.skipped)),
     )
