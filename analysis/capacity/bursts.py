@@ -25,7 +25,8 @@ def dispersion(flags: Booleans, fewest_blocks: int = FEW_BLOCKS) -> float:
         return 1.0
     sums, size, largest = flags.astype(np.float64), 1, 1.0
     while sums.size >= 2 * fewest_blocks:
-        sums = sums[: sums.size // 2 * 2].reshape(-1, 2).sum(axis=1)
+        pairs = sums.size // 2 * 2
+        sums = sums[0:pairs:2] + sums[1:pairs:2]
         size *= 2
         largest = max(largest, float(sums.var(ddof=1)) / (size * mean * (1 - mean)))
     return largest

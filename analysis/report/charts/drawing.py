@@ -1,5 +1,6 @@
 """Turns a chart into an SVG element in the page's colours, light, dark and in print, or into a file of its own."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -111,13 +112,24 @@ def svg(layers: Sequence[alt.Chart], description: str, height_px: int = _HEIGHT_
     """The drawing as one SVG element: scales with its column, named for screen readers, no script, no identifiers."""
     # Put together here: Altair copies each layer several times to do it.
     datasets: dict[str, Any] = {}
-    context = {"top_level": False, "datasets": datasets}
-    parts = [layer.to_dict(validate=schemapi.DEBUG_MODE, context=context) for layer in layers]
+    parts = [_part(layer, datasets) for layer in layers]
     drawn: str = vl_convert.vegalite_to_svg({**_FRAME, "height": height_px, "layer": parts, "datasets": datasets})
     head, body = drawn.split(">", 1)
     view_box = head.split('viewBox="')[1].split('"')[0]
     element = Markup('<svg role="img" aria-label="{}" viewBox="{}">{}')
     return element.format(description, view_box, Markup(_TAG.sub(_lean, body)))  # noqa: S704 - drawn above; its texts are escaped there
+
+
+def _part(layer: alt.Chart, datasets: dict[str, Any]) -> dict[str, Any]:
+    """The layer, with its data by name. Altair would inspect and copy each column, and again for each layer of it."""
+    frame = layer.data
+    name = f"data-{id(frame)}"
+    if name not in datasets:
+        datasets[name] = json.loads(frame.to_json(orient="records", double_precision=15))
+    named = layer.copy(deep=False)
+    named.data = alt.NamedData(name)
+    part: dict[str, Any] = named.to_dict(validate=schemapi.DEBUG_MODE, context={"top_level": False})
+    return part
 
 
 def labelled_bars(
