@@ -1,18 +1,17 @@
 """What the simulation predicts for four loads of the embedded server, compared with measurements.
 
-A load test of the embedded server on this machine gives a scaling law, by the code of `shapebench plan`, which then
-predicts the median of four other loads, one of them at the knee. These are also measured on the same server. Where the
-law is too uncertain for 15 %, the prediction says so: either the law does not predict the levels of its own run from
-each other, or a server that is faster or slower by the error of these predictions has a median that differs by more
-than 15 %. The generator shares the server's cores in all load tests. The pauses of all users are exponential, as those
-of constant length fall into step: of four users, each sends together with the same other one.
+Before and after each load, another load test of the same server raises the number of users slowly. Both together give a
+scaling law, by the code of `shapebench plan`, which then predicts the median of the load between them. A shared machine
+may be half as fast some minutes later, which no law of an earlier run can know.
 
-A shared machine may be half as fast some minutes later, which no law of an earlier run can know. So a short probe runs
-between any two loads, and the report shows how it differs. The prediction takes no account of that: probes of a machine
-at rest differ by several percent, of which the knee would make three times as much.
+One load is at the knee. Where the law is too uncertain for 15 %, the prediction says so: either the law does not
+predict the levels of its own runs from each other, or a server that is faster or slower by what may be off has a median
+that differs by more than 15 %. What may be off is the error of these predictions, and half of what the machine's speed
+changed from the run before to the run after. The generator shares the server's cores in all load tests. The pauses of
+all users are exponential, as those of constant length fall into step: of four users, each sends together with the same
+other one.
 """
 
-import math
 import os
 import tempfile
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ import pyarrow.compute as pc
 
 from analysis.planning import simulation
 from analysis.planning.balancing import Balancer
-from analysis.planning.curve import curve_of
+from analysis.planning.curve import Curve, curve_of
 from analysis.planning.model import MOST_ERROR, Model, NoModelError, models_of
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
@@ -39,19 +38,18 @@ from stacks.load_profiles import ClosedLoop
 
 _PAUSES: Final = "exponential"
 # Slowly up to 32 users, who send more than two cores can answer, and some time with all of them.
-_FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.2, wait_s=0.5, pauses=_PAUSES, warmup_s=15, duration_s=190)
+_FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.5, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=84)
 # A fifth and a half of the capacity of two cores, all of it, and more than that.
 _USERS = (4, 12, 24, 40)
 _HOLD_S = 40
-# Two users without pauses, who keep both cores busy, for the speed of the machine.
-_PROBE = ClosedLoop(users=2, spawn_rate_per_s=2, wait_s=0, warmup_s=1, duration_s=12)
 _SIMULATED_S = 600
+_FITTED_RUN = make_manifest(_FITTED_LOAD, stack="local", machine_type="e2-custom-2-4096", nodes=1)
 _BAR = f"-{MOST_ERROR:.0%} .. {MOST_ERROR:.0%}".replace("%", "")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The median latency, and its range over the error of the model."""
+    """The median latency, and its range over what the speed of the server may be off."""
 
     p50_ms: float
     low_ms: float
@@ -63,32 +61,30 @@ class Prediction:
 
 
 def main() -> None:
-    """Measure the fitted load and the four others, and report; takes about nine minutes."""
+    """Measure the four loads, and the fitted load around each, and report; takes about twelve minutes."""
     start(argument_parser("simulator", __doc__), ["tensorflow", "locust", "numpy"])
     exported = export("auto", DEFAULT_CACHE)
+    figures: list[Figure] = []
     with servers.embedded(Path(exported["path"]), threads=os.cpu_count() or 1) as ports:
         url = f"http://127.0.0.1:{ports['rest']}"
-        progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
-        try:
-            probes_ms = [_p50_ms(_rows(_PROBE, url))]
-            model = _fitted(_rows(_FITTED_LOAD, url))
-            probes_ms.append(_p50_ms(_rows(_PROBE, url)))
-        except NoModelError as error:
-            progress(f"the law predicts nothing: {error}")
-            report("simulator", [Figure("predictions that the law refuses", len(_USERS), f"of {len(_USERS)}")])
-            return
-        law = model.law
-        name = f"law: {law.alone_ms:.1f} ms alone, {law.at_once} at once, contention {law.contention:.2f}"
-        figures = [Figure(f"{name}; predicts its own levels to", 100 * model.error, "%")]
+        after = _curve(url)
         for users in _USERS:
             load = ClosedLoop(
                 users=users, spawn_rate_per_s=8, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=users / 8 + _HOLD_S
             )
+            before = after
             progress(f"measuring {users} users ...")
-            rows = _rows(load, url)
-            probes_ms.append(_p50_ms(_rows(_PROBE, url)))
-            slower = math.sqrt(probes_ms[-2] * probes_ms[-1] / (probes_ms[0] * probes_ms[1]))
-            figures += _compare(users, slower, _predicted(model, load), _p50_ms(rows))
+            measured_ms = _p50_ms(_rows(load, url))
+            after = _curve(url)
+            figures += [
+                Figure(
+                    f"{users} users: the machine was faster after them than before, by",
+                    100 * _faster(before, after),
+                    "%",
+                ),
+                Figure(f"{users} users: measured p50", measured_ms, "ms"),
+                *_compared(users, load, (before, after), measured_ms),
+            ]
     report("simulator", figures)
 
 
@@ -96,22 +92,35 @@ def _rows(load: ClosedLoop, url: str) -> pa.Table:
     return load_test(f"{load.users} users", load, url, rest_body()).rows
 
 
-def _fitted(rows: pa.Table) -> Model:
-    manifest = make_manifest(_FITTED_LOAD, stack="local", machine_type="e2-custom-2-4096", nodes=1)
+def _curve(url: str) -> Curve:
+    """The levels of load of a load test that raises the number of users slowly."""
+    progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
     with tempfile.TemporaryDirectory() as folder:
         store = ResultsStore(folder)
-        curve = curve_of(read_columns(store, write_run(store, manifest, rows)).every, replicas=1)
-    return models_of(manifest, curve)[0]
+        run = write_run(store, _FITTED_RUN, _rows(_FITTED_LOAD, url))
+        curve = curve_of(read_columns(store, run).every, replicas=1)
+    assert curve is not None
+    return curve
 
 
-def _predicted(model: Model, load: ClosedLoop) -> Prediction:
-    def p50_ms(off: float) -> float:
-        service = replace(model.service, alone_ms=model.service.alone_ms * off)
+def _faster(before: Curve, after: Curve) -> float:
+    """How much the throughput with all users rose, as a share."""
+    return after.points[-1].rps / before.points[-1].rps - 1
+
+
+def _both(one: Curve, other: Curve) -> Curve:
+    points = sorted((*one.points, *other.points), key=lambda point: point.in_system)
+    return Curve(tuple(points), one.unqueued + other.unqueued, max(one.fewest_at_once, other.fewest_at_once))
+
+
+def _predicted(model: Model, load: ClosedLoop, off: float) -> Prediction:
+    def p50_ms(slower: float) -> float:
+        service = replace(model.service, alone_ms=model.service.alone_ms * slower)
         fleet = simulation.Fleet(1, service, Balancer("random"))
         closed = simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S, pauses=load.pauses)
         return simulation.simulate(fleet, closed).steady.quantile_ms(0.5)
 
-    return Prediction(p50_ms(1), p50_ms(1 - model.error), p50_ms(1 + model.error))
+    return Prediction(p50_ms(1), p50_ms(1 - off), p50_ms(1 + off))
 
 
 def _p50_ms(rows: pa.Table) -> float:
@@ -119,16 +128,21 @@ def _p50_ms(rows: pa.Table) -> float:
     return float(pc.quantile(good["latency_us"], 0.5)[0].as_py()) / 1000
 
 
-def _compare(users: int, slower: float, predicted: Prediction, measured_ms: float) -> list[Figure]:
-    error = Figure(f"{users} users: predicted p50, error", 100 * (predicted.p50_ms / measured_ms - 1), "%", _BAR)
+def _compared(users: int, load: ClosedLoop, around: tuple[Curve, Curve], measured_ms: float) -> list[Figure]:
+    """`around` are the fitted loads before and after."""
+    try:
+        model = models_of(_FITTED_RUN, _both(*around))[0]
+    except NoModelError as error:
+        progress(f"the law predicts nothing: {error}")
+        return [Figure(f"{users} users: the law predicts nothing, not even its own levels to", 100 * MOST_ERROR, "%")]
+    law = model.law
+    name = f"{users} users: law of {law.alone_ms:.1f} ms alone, {law.at_once} at once, contention {law.contention:.2f}"
+    predicted = _predicted(model, load, model.error + abs(_faster(*around)) / 2)
+    found = Figure(f"{users} users: predicted p50, error", 100 * (predicted.p50_ms / measured_ms - 1), "%", _BAR)
     if not predicted.is_certain:
         width = 100 * (predicted.high_ms / predicted.low_ms - 1)
-        error = Figure(f"{users} users: p50 not predicted, because its range is wide by", width, "%")
-    return [
-        Figure(f"{users} users: a probe took, against those around the fitted load", slower, "times as long"),
-        Figure(f"{users} users: measured p50", measured_ms, "ms"),
-        error,
-    ]
+        found = Figure(f"{users} users: p50 not predicted, because its range is wide by", width, "%")
+    return [Figure(f"{name}; predicts its own levels to", 100 * model.error, "%"), found]
 
 
 if __name__ == "__main__":
