@@ -1,17 +1,18 @@
 """What the simulation predicts for four loads of the embedded server, compared with measurements.
 
 Before and after each load, another load test of the same server raises the number of users slowly. Both together give a
-scaling law, by the code of `shapebench plan`, which then predicts the median of the load between them. A shared machine
-may be half as fast some minutes later, which no law of an earlier run can know.
+scaling law, by the code of `shapebench plan`, which then predicts the median of the load between them.
 
-One load is at the knee. Where the law is too uncertain for 15 %, the prediction says so: either the law does not
-predict the levels of its own runs from each other, or a server that is faster or slower by what may be off has a median
-that differs by more than 15 %. What may be off is the error of these predictions, and half of what the machine's speed
-changed from the run before to the run after. The generator shares the server's cores in all load tests. The pauses of
-all users are exponential, as those of constant length fall into step: of four users, each sends together with the same
-other one.
+A shared machine may be a third slower some seconds later, which no law of another run can know. So its speed is
+measured all the time, and the law is fitted to the rows as they would be at the mean speed during the load.
+
+Where the law is too uncertain for 15 %, the prediction says so: either the law does not predict the levels of its own
+runs from each other, or a server that is faster or slower by what may be off has a median that differs by more than
+15 %. The generator shares the server's cores in all load tests. The pauses of all users are exponential, as those of
+constant length fall into step: of four users, each sends together with the same other one.
 """
 
+import math
 import os
 import tempfile
 from dataclasses import dataclass, replace
@@ -23,13 +24,14 @@ import pyarrow.compute as pc
 
 from analysis.planning import simulation
 from analysis.planning.balancing import Balancer
-from analysis.planning.curve import Curve, curve_of
+from analysis.planning.curve import Curve, curve_of, merged
 from analysis.planning.model import MOST_ERROR, Model, NoModelError, models_of
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
-from bench.figures import Figure, argument_parser, progress, report, start
+from bench.figures import BUILD, Figure, argument_parser, progress, report, start
 from bench.generators.our_generator import load_test
 from bench.servers import processes as servers
+from bench.servers.machine_speed import MachineSpeed, machine_speed
 from bench.stores.synthetic import make_manifest, write_run
 from loadtest.generator.phases import HOLD
 from loadtest.run.payload import rest_body
@@ -42,6 +44,10 @@ _FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.5, wait_s=0.5, pauses=_PA
 # A fifth and a half of the capacity of two cores, all of it, and more than that.
 _USERS = (4, 12, 24, 40)
 _HOLD_S = 40
+# A hold phase lasts as long as so many levels of the fitted load.
+_LEVELS_IN_HOLD = 7
+# 95 % of a normal distribution are within so many standard errors.
+_STANDARD_ERRORS = 2
 _SIMULATED_S = 600
 _FITTED_RUN = make_manifest(_FITTED_LOAD, stack="local", machine_type="e2-custom-2-4096", nodes=1)
 _BAR = f"-{MOST_ERROR:.0%} .. {MOST_ERROR:.0%}".replace("%", "")
@@ -65,26 +71,19 @@ def main() -> None:
     start(argument_parser("simulator", __doc__), ["tensorflow", "locust", "numpy"])
     exported = export("auto", DEFAULT_CACHE)
     figures: list[Figure] = []
-    with servers.embedded(Path(exported["path"]), threads=os.cpu_count() or 1) as ports:
+    model, speeds = Path(exported["path"]), BUILD / "machine-speed.txt"
+    with servers.embedded(model, threads=os.cpu_count() or 1) as ports, machine_speed(speeds) as probe:
         url = f"http://127.0.0.1:{ports['rest']}"
-        after = _curve(url)
+        after = _fitted_rows(url)
         for users in _USERS:
             load = ClosedLoop(
                 users=users, spawn_rate_per_s=8, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=users / 8 + _HOLD_S
             )
             before = after
             progress(f"measuring {users} users ...")
-            measured_ms = _p50_ms(_rows(load, url))
-            after = _curve(url)
-            figures += [
-                Figure(
-                    f"{users} users: the machine was faster after them than before, by",
-                    100 * _faster(before, after),
-                    "%",
-                ),
-                Figure(f"{users} users: measured p50", measured_ms, "ms"),
-                *_compared(users, load, (before, after), measured_ms),
-            ]
+            rows = _rows(load, url)
+            after = _fitted_rows(url)
+            figures += _compared(load, (before, after), rows.filter(pc.equal(rows["phase"], HOLD)), probe.speed())
     report("simulator", figures)
 
 
@@ -92,28 +91,26 @@ def _rows(load: ClosedLoop, url: str) -> pa.Table:
     return load_test(f"{load.users} users", load, url, rest_body()).rows
 
 
-def _curve(url: str) -> Curve:
-    """The levels of load of a load test that raises the number of users slowly."""
+def _fitted_rows(url: str) -> pa.Table:
+    """A load test that raises the number of users slowly."""
     progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
+    return _rows(_FITTED_LOAD, url)
+
+
+def _curve(rows: pa.Table) -> Curve:
     with tempfile.TemporaryDirectory() as folder:
         store = ResultsStore(folder)
-        run = write_run(store, _FITTED_RUN, _rows(_FITTED_LOAD, url))
-        curve = curve_of(read_columns(store, run).every, replicas=1)
+        curve = curve_of(read_columns(store, write_run(store, _FITTED_RUN, rows)).every, replicas=1)
     assert curve is not None
     return curve
 
 
-def _faster(before: Curve, after: Curve) -> float:
-    """How much the throughput with all users rose, as a share."""
-    return after.points[-1].rps / before.points[-1].rps - 1
+def _predicted(model: Model, load: ClosedLoop) -> Prediction:
+    # The errors of levels that follow each other hardly correlate: by 0.16 in ten fitted runs. So both the law and the
+    # load are off by the mean of as many of them.
+    levels_off = math.sqrt(1 / len(model.points) + 1 / _LEVELS_IN_HOLD)
+    off = _STANDARD_ERRORS * model.error * levels_off
 
-
-def _both(one: Curve, other: Curve) -> Curve:
-    points = sorted((*one.points, *other.points), key=lambda point: point.in_system)
-    return Curve(tuple(points), one.unqueued + other.unqueued, max(one.fewest_at_once, other.fewest_at_once))
-
-
-def _predicted(model: Model, load: ClosedLoop, off: float) -> Prediction:
     def p50_ms(slower: float) -> float:
         service = replace(model.service, alone_ms=model.service.alone_ms * slower)
         fleet = simulation.Fleet(1, service, Balancer("random"))
@@ -124,25 +121,34 @@ def _predicted(model: Model, load: ClosedLoop, off: float) -> Prediction:
 
 
 def _p50_ms(rows: pa.Table) -> float:
-    good = rows.filter(pc.and_(pc.equal(rows["phase"], HOLD), rows["ok"]))
-    return float(pc.quantile(good["latency_us"], 0.5)[0].as_py()) / 1000
+    return float(pc.quantile(rows.filter(rows["ok"])["latency_us"], 0.5)[0].as_py()) / 1000
 
 
-def _compared(users: int, load: ClosedLoop, around: tuple[Curve, Curve], measured_ms: float) -> list[Figure]:
+def _compared(load: ClosedLoop, around: tuple[pa.Table, pa.Table], hold: pa.Table, speed: MachineSpeed) -> list[Figure]:
     """`around` are the fitted loads before and after."""
+    users, measured_ms, took_ms = f"{load.users} users", _p50_ms(hold), speed.took_during_ms(hold)
+    slower = [100 * (took_ms / speed.took_during_ms(rows) - 1) for rows in around]
+    figures = [
+        Figure(f"{users}: measured p50", measured_ms, "ms"),
+        Figure(f"{users}: machine slower than in the fitted load before, by", slower[0], "%"),
+        Figure(f"{users}: machine slower than in the fitted load after, by", slower[1], "%"),
+    ]
     try:
-        model = models_of(_FITTED_RUN, _both(*around))[0]
+        model = models_of(_FITTED_RUN, merged([_curve(speed.at_the_same(rows, took_ms)) for rows in around]))[0]
     except NoModelError as error:
         progress(f"the law predicts nothing: {error}")
-        return [Figure(f"{users} users: the law predicts nothing, not even its own levels to", 100 * MOST_ERROR, "%")]
-    law = model.law
-    name = f"{users} users: law of {law.alone_ms:.1f} ms alone, {law.at_once} at once, contention {law.contention:.2f}"
-    predicted = _predicted(model, load, model.error + abs(_faster(*around)) / 2)
-    found = Figure(f"{users} users: predicted p50, error", 100 * (predicted.p50_ms / measured_ms - 1), "%", _BAR)
+        return [
+            *figures,
+            Figure(f"{users}: the law predicts nothing, not even its own levels to", 100 * MOST_ERROR, "%"),
+        ]
+    law, among = model.law, model.service.begun_among
+    name = f"{law.alone_ms:.1f} ms, {law.at_once} at once, begun among {among}, contention {law.contention:.2f}"
+    predicted = _predicted(model, load)
+    found = Figure(f"{users}: predicted p50, error", 100 * (predicted.p50_ms / measured_ms - 1), "%", _BAR)
     if not predicted.is_certain:
         width = 100 * (predicted.high_ms / predicted.low_ms - 1)
-        found = Figure(f"{users} users: p50 not predicted, because its range is wide by", width, "%")
-    return [Figure(f"{name}; predicts its own levels to", 100 * model.error, "%"), found]
+        found = Figure(f"{users}: p50 not predicted, because its range is wide by", width, "%")
+    return [*figures, Figure(f"{users}: law of {name}; predicts its own levels to", 100 * model.error, "%"), found]
 
 
 if __name__ == "__main__":

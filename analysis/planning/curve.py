@@ -1,73 +1,41 @@
 """The throughput-latency curve of a run: one point for each level of load."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.planning.scaling import Point, Scaling
-from analysis.planning.service import spread_of
-from analysis.results.columns import Columns, Floats, Integers
+from analysis.planning.presence import Presence, Stream, time_us
+from analysis.planning.scaling import Point, Scaling, fit
+from analysis.planning.single_requests import SingleRequests, single_requests
+from analysis.results.columns import Columns, Integers
 
 # The ramp is divided into so many parts, in each of which the load hardly changes.
 _RAMP_PARTS = 12
 # With fewer requests a mean is too uncertain.
 _FEWEST_REQUESTS = 20
-
-# So many requests show the spread of service times up to p99, and so many of a level all that a table of it can hold.
-_ENOUGH_FOR_A_SPREAD = 300
-_MOST_FOR_A_SPREAD = 2000
-# Of so many requests, evenly chosen, it is counted how many they overtook. Those up to this quantile count: a generator
-# may note the starts of two requests in another order than that in which it sends them.
-_MOST_OVERTAKING = 2000
-_OVERTAKEN_QUANTILE = 0.99
 # From this ratio of variance to mean on, the number of requests is overdispersed.
 _OVERDISPERSED = 1.1
-# Later than all times; its negative is earlier.
-_NEVER_US = 2**62
-
-
-class _Presence(NamedTuple):
-    """`present[i]` requests were in the system from `at_us[i]` to `at_us[i + 1]`; before and after all times, none."""
-
-    at_us: Integers
-    present: Integers
-
-
-@dataclass(frozen=True)
-class _Stream:
-    """The `requests` to one replica, or to all of them, as row numbers; each `found` so many in the system."""
-
-    requests: Integers
-    presence: _Presence
-    found: Integers
-
-    @classmethod
-    def of(cls, rows: Columns, requests: Integers) -> "_Stream":
-        presence = _presence(rows.start_us[requests], rows.end_us[requests])
-        return cls(requests, presence, presence.present[np.searchsorted(presence.at_us, rows.start_us[requests]) - 1])
 
 
 @dataclass(frozen=True)
 class Curve:
-    """`points` from the lightest load to the heaviest.
-
-    `unqueued` are good answers to requests that found no other, and so waited for none: `unqueued[i][j, n]` is the time
-    in us that request j, of a light level i, was in the replica with n - 1 others. The replica serves at least
-    `fewest_at_once` at once.
-    """
+    """`points` from the lightest load to the heaviest, and what `single` requests show beside them."""
 
     points: tuple[Point, ...]
-    unqueued: tuple[Floats, ...]
-    fewest_at_once: int
+    single: SingleRequests
 
-    def spread(self, law: Scaling) -> Floats:
-        """Of the service times, as in `Service`: by the law, what each request would have taken alone."""
-        speeds = np.array([0.0, *law.speeds])
-        work = [time_us @ speeds[np.minimum(np.arange(time_us.shape[1]), law.at_once)] for time_us in self.unqueued]
-        return spread_of(np.concatenate([each / max(each.mean(), 1.0) for each in work]))
+    def laws(self, most_at_once: int) -> tuple[Scaling, ...]:
+        """As `scaling.fit`, with what single requests say against a law."""
+        return fit(self.points, most_at_once, self.single.misfit)
+
+
+def merged(curves: Sequence[Curve]) -> Curve:
+    """One curve of several runs of the same replicas."""
+    points = sorted((point for curve in curves for point in curve.points), key=lambda point: point.in_system)
+    unqueued = tuple(level for curve in curves for level in curve.single.unqueued)
+    return Curve(tuple(points), SingleRequests(unqueued, max(curve.single.overtaken for curve in curves)))
 
 
 def curve_of(rows: Columns, replicas: int) -> Curve | None:
@@ -80,7 +48,7 @@ def curve_of(rows: Columns, replicas: int) -> Curve | None:
         rows = rows.where(np.argsort(rows.start_us, kind="stable"))
     by_replica = len(rows.backend.names) == replicas
     requests = [np.flatnonzero(rows.backend.codes == replica) for replica in range(replicas)] if by_replica else []
-    streams = [_Stream.of(rows, own) for own in requests or [np.arange(rows.ok.size)]]
+    streams = [Stream.of(rows, own) for own in requests or [np.arange(rows.ok.size)]]
     levels: list[Integers] = []
     for phase in sorted(rows.phase.counts()):
         level = np.flatnonzero(rows.phase.equal(phase))
@@ -92,9 +60,7 @@ def curve_of(rows: Columns, replicas: int) -> Curve | None:
     if not found:
         return None
     return Curve(
-        points=tuple(point for point, _ in found),
-        unqueued=_unqueued(rows, [level for _, level in found], streams),
-        fewest_at_once=_fewest_at_once(rows, streams) if len(streams) == replicas else 1,
+        tuple(point for point, _ in found), single_requests(rows, [level for _, level in found], streams, replicas)
     )
 
 
@@ -110,73 +76,8 @@ def _parts_of_time(level: Integers, start_us: Integers) -> list[Integers]:
     return parts
 
 
-def _unqueued(rows: Columns, levels: list[Integers], streams: list[_Stream]) -> tuple[Floats, ...]:
-    """As in `Curve`: of the lightest levels that together have enough of them.
-
-    Without any, all good answers of the lightest level, as if each had been alone.
-    """
-    found_none = np.zeros(rows.ok.size, dtype=bool)
-    for stream in streams:
-        found_none[stream.requests] = stream.found == 0
-    chosen: list[Floats] = []
-    for level in levels:
-        if (requests := level[rows.ok[level] & found_none[level]]).size:
-            chosen.append(_times_us(rows, _some(requests, _MOST_FOR_A_SPREAD), streams))
-        if sum(map(len, chosen)) >= _ENOUGH_FOR_A_SPREAD:
-            break
-    if not chosen:
-        good = levels[0][rows.ok[levels[0]]]
-        chosen = [np.stack([np.zeros(good.size), rows.end_us[good] - rows.start_us[good]], axis=1)]
-    return tuple(chosen)
-
-
-def _times_us(rows: Columns, requests: Integers, streams: list[_Stream]) -> Floats:
-    """For each request and number of requests, the time of the first with so many in its replica."""
-    replica = rows.backend.codes[requests] if len(streams) > 1 else np.zeros(requests.size, dtype=np.int64)
-    each_us = [
-        _time_us(streams[own].presence, rows.start_us[request], rows.end_us[request])
-        for own, request in zip(replica, requests, strict=True)
-    ]
-    times_us = np.zeros((requests.size, max(one_us.size for one_us in each_us)))
-    for time_us, one_us in zip(times_us, each_us, strict=True):
-        time_us[: one_us.size] = one_us
-    return times_us
-
-
-def _fewest_at_once(rows: Columns, streams: list[_Stream]) -> int:
-    """One more than a request overtakes: no request is begun before an earlier one, so both were served at once."""
-    overtaken = np.concatenate([_overtaken(rows, stream) for stream in streams])
-    return 1 + int(np.quantile(overtaken, _OVERTAKEN_QUANTILE)) if overtaken.size else 1
-
-
-def _overtaken(rows: Columns, stream: _Stream) -> Integers:
-    """How many earlier requests each overtook, of some of those that found others."""
-    good = rows.ok[stream.requests]
-    end_us, found = rows.end_us[stream.requests[good]], stream.found[good]
-    most = int(found.max(initial=0))
-    some = _some(np.flatnonzero(found), _MOST_OVERTAKING)
-    return np.array([np.count_nonzero(end_us[max(0, at - most) : at] > end_us[at]) for at in some], dtype=np.int64)
-
-
-def _some(requests: Integers, most: int) -> Integers:
-    """At most so many of them, evenly chosen."""
-    return requests[:: max(1, math.ceil(requests.size / most))]
-
-
-def _presence(start_us: Integers, end_us: Integers) -> _Presence:
-    """Starts are sorted as twice their time and ends as twice plus one, so that a start comes before an end.
-
-    Both are nearly in order, which numpy's stable sort makes use of: it takes a tenth of the time of its default.
-    """
-    moments = np.concatenate([2 * start_us, 2 * end_us + 1])
-    moments.sort(kind="stable")
-    present = np.zeros(moments.size + 1, dtype=np.int64)
-    np.cumsum(1 - 2 * (moments & 1), out=present[1:])
-    return _Presence(np.concatenate([[-_NEVER_US], moments >> 1, [_NEVER_US]]), present)
-
-
 def _point(
-    rows: Columns, level: Integers, presences: list[_Presence], answered_us: Integers, replicas: int
+    rows: Columns, level: Integers, presences: list[Presence], answered_us: Integers, replicas: int
 ) -> Point | None:
     """Between the first and the last request that a level sent. `answered_us` is sorted.
 
@@ -200,20 +101,13 @@ def _point(
     )
 
 
-def _shares_of_time(presences: list[_Presence], from_us: int, until_us: int) -> NDArray[np.float64]:
+def _shares_of_time(presences: list[Presence], from_us: int, until_us: int) -> NDArray[np.float64]:
     """For each number of requests, the share of the time with so many in the system."""
-    each_us = [_time_us(presence, from_us, until_us) for presence in presences]
-    time_us = np.zeros(max(one_us.size for one_us in each_us))
+    each_us = [time_us(presence, from_us, until_us) for presence in presences]
+    all_us = np.zeros(max(one_us.size for one_us in each_us))
     for one_us in each_us:
-        time_us[: one_us.size] += one_us
-    return np.asarray(time_us / time_us.sum())
-
-
-def _time_us(presence: _Presence, from_us: int, until_us: int) -> NDArray[np.float64]:
-    first, last = np.searchsorted(presence.at_us, [from_us, until_us], side="right")
-    edges_us = presence.at_us[first - 1 : last + 1].copy()
-    edges_us[0], edges_us[-1] = from_us, until_us
-    return np.bincount(presence.present[first - 1 : last], weights=np.diff(edges_us)).astype(np.float64, copy=False)
+        all_us[: one_us.size] += one_us
+    return np.asarray(all_us / all_us.sum())
 
 
 def _in_one_of(replicas: int, everywhere: NDArray[np.float64]) -> NDArray[np.float64]:

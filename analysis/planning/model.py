@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from analysis.planning.curve import Curve
-from analysis.planning.scaling import Point, Scaling, fit, prediction_error
+from analysis.planning.scaling import Point, Scaling, prediction_error
 from analysis.planning.service import Service
+from analysis.planning.single_requests import SingleRequests
 from analysis.results.manifest import Manifest
 from stacks.request_threads import RequestThreads
 
@@ -43,7 +44,7 @@ def most_at_once(manifest: Manifest) -> int:
 
 def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
     """The models of a run that fit about as well, the best first. Raises NoModelError where none predicts."""
-    laws = fit(curve.points, most_at_once(manifest), curve.fewest_at_once) if curve else ()
+    laws = curve.laws(most_at_once(manifest)) if curve else ()
     errors = {law: prediction_error(law, curve.points) for law in laws} if curve else {}
     known = {law: error for law, error in errors.items() if error is not None}
     if curve is None or not known:
@@ -56,7 +57,11 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
             f" more than {MOST_ERROR:.0%}, so it cannot predict another fleet; run a longer capacity search"
         )
     return [
-        Model(curve.points, law, Service(law.alone_ms, curve.spread(law), law.speeds), error)
+        Model(curve.points, law, _service(law, curve.single), error)
         for law, error in known.items()
         if error <= MOST_ERROR and law.error <= laws[0].error + _AS_GOOD
     ]
+
+
+def _service(law: Scaling, single: SingleRequests) -> Service:
+    return Service(law.alone_ms, single.spread(law), law.speeds, single.begun_among(law))

@@ -3,6 +3,7 @@
 import heapq
 import math
 from collections import deque
+from collections.abc import Iterator
 
 from analysis.planning.service import Service
 
@@ -18,8 +19,11 @@ class Replica:
     idle, says when each is finished.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, chances: Iterator[float]) -> None:
+        """`chances` are uniform from 0 to 1, and decide which of several waiting requests is begun next."""
         self._speeds = (1.0, *service.speeds)
+        self._begun_among = service.begun_among
+        self._chances = chances
         self._waiting: deque[tuple[int, float]] = deque()
         self._running: list[tuple[float, int]] = []
         self._clock_s = 0.0
@@ -47,9 +51,18 @@ class Replica:
 
     def _start(self) -> None:
         while self._waiting and len(self._running) < len(self._speeds) - 1:
-            request, alone_s = self._waiting.popleft()
+            request, alone_s = self._next()
             heapq.heappush(self._running, (self._clock_s + alone_s, request))
         self.next_s = math.inf
         if self._running:
             left_s = max(0.0, self._running[0][0] - self._clock_s)
             self.next_s = self._now_s + left_s / self._speeds[len(self._running)]
+
+    def _next(self) -> tuple[int, float]:
+        among = min(self._begun_among, len(self._waiting))
+        if among == 1:
+            return self._waiting.popleft()
+        place = int(next(self._chances) * among)
+        chosen = self._waiting[place]
+        del self._waiting[place]
+        return chosen

@@ -4,7 +4,7 @@ While a level is measured, n changes, and the throughput is the mean of the law 
 this mean, so it does not matter how requests arrived.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,14 +71,18 @@ class Scaling:
         return float(present @ (n / _slower(n, self.contention))) / self.alone_ms * 1000
 
 
-def fit(points: Sequence[Point], most_at_once: int, fewest_at_once: int = 1) -> tuple[Scaling, ...]:
-    """The best law without contention and the best of all, the better one first; none with too few levels of load.
+def _fits(_: Scaling) -> float:
+    return 0.0
 
-    The one without is the better one unless the error of the other is clearly smaller. From `fewest_at_once`
-    to `most_at_once` requests are served at once.
+
+def fit(points: Sequence[Point], most_at_once: int, misfit: Callable[[Scaling], float] = _fits) -> tuple[Scaling, ...]:
+    """The best law without contention and the best with it, the better one first; none with too few levels of load.
+
+    Up to `most_at_once` requests are served at once. Throughput tells laws with contention badly apart, so of those
+    with about the same error the one with the smallest `misfit` is taken, which is 0 if nothing else speaks against it.
+    The law without contention is the better one unless the error of the other is clearly smaller, or its misfit is.
     """
-    possible = [each for each in _AT_ONCE if fewest_at_once <= each <= most_at_once]
-    return _fit(points, possible or [most_at_once])
+    return _fit(points, [each for each in _AT_ONCE if each <= most_at_once] or [most_at_once], misfit)
 
 
 def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:
@@ -96,16 +100,19 @@ def prediction_error(law: Scaling, points: Sequence[Point]) -> float | None:
     return float(np.sqrt(np.average(np.square(errors), weights=weights))) if errors else None
 
 
-def _fit(points: Sequence[Point], possible: Iterable[int]) -> tuple[Scaling, ...]:
+def _fit(
+    points: Sequence[Point], possible: Iterable[int], misfit: Callable[[Scaling], float] = _fits
+) -> tuple[Scaling, ...]:
     if len({point.in_system for point in points}) < _FEWEST_POINTS:
         return ()
     measured = [_Measured.of(points, at_once) for at_once in possible]
-    independent, sharing = (
-        min(laws, key=lambda law: law.error)
-        for laws in ([each.law(0.0) for each in measured], [each.best for each in measured])
-    )
-    is_better = sharing.error < independent.error - _BETTER_BY
-    return (sharing, independent) if is_better else (independent, sharing)
+    independent = min((each.law(0.0) for each in measured), key=lambda law: law.error)
+    sharing = [each.best for each in measured]
+    least = min(law.error for law in sharing)
+    alike = (law for law in sharing if law.error <= least + _BETTER_BY)
+    chosen = min(alike, key=lambda law: (misfit(law), law.error))
+    is_better = least < independent.error - _BETTER_BY or misfit(chosen) < misfit(independent)
+    return (chosen, independent) if is_better else (independent, chosen)
 
 
 @dataclass(frozen=True)

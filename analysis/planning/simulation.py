@@ -97,11 +97,11 @@ class _Run:
 
     def __init__(self, fleet: Fleet, load: OpenLoop | ClosedLoop, seed: int) -> None:
         self._load = load
-        self._replicas = [Replica(fleet.service) for _ in range(fleet.replicas)]
         self._scheduled_s = [math.inf] * fleet.replicas
         self._events: list[tuple[float, int, int]] = []
         # Streams of their own, so that the choices of a balancer do not move the arrivals.
-        arrivals, work, balancing, callers = np.random.default_rng(seed).spawn(4)
+        arrivals, work, balancing, callers, queues = np.random.default_rng(seed).spawn(5)
+        self._replicas = [Replica(fleet.service, _endless(queues.random)) for _ in range(fleet.replicas)]
         alone_s = fleet.service.spread * fleet.service.alone_ms / 1000
         self._alone_s = _endless(lambda size: work.choice(alone_s, size))
         self._gaps = _endless(lambda size: arrivals.exponential(1.0, size))

@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from analysis.formatting import number, percent
 from analysis.parallel import for_each
+from analysis.planning.curve import merged
 from analysis.planning.law_curve import CurvePoint, law_curve
 from analysis.planning.model import most_at_once
-from analysis.planning.scaling import Point, Scaling, fit
+from analysis.planning.scaling import Point, Scaling
 from analysis.report.charts.drawing import FIRST, SECOND, Chart, colours, svg
 from analysis.report.collect import Run
 from analysis.report.tables import Table
@@ -73,17 +74,17 @@ def levels_table(growths: Sequence[Growth]) -> Table:
 
 def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     label, runs = measured
-    measured_curves = [run.curve for run in runs if run.curve]
-    points = sorted((point for curve in measured_curves for point in curve.points), key=lambda point: point.in_system)
-    fewest = max((curve.fewest_at_once for curve in measured_curves), default=1)
+    curves = [run.curve for run in runs if run.curve]
+    curve = merged(curves) if curves else None
+    points = curve.points if curve else ()
     manifest = runs[-1].manifest
     most, replicas = most_at_once(manifest), manifest.serving.replicas
-    laws = fit(points, most, fewest) if len(points) >= _FEWEST_LEVELS else ()
+    laws = curve.laws(most) if curve and len(points) >= _FEWEST_LEVELS else ()
     law = laws[0] if laws else None
     levels = tuple(_level(point, law, replicas) for point in points)
     text = _describe(law, levels, law.limit_rps * replicas) if law else _why_no_law(points)
-    curve = law_curve(law, points) if law else []
-    return Growth(label, levels, text, _draw(label, levels, curve, replicas) if levels else None)
+    line = law_curve(law, points) if law else []
+    return Growth(label, levels, text, _draw(label, levels, line, replicas) if levels else None)
 
 
 def _level(point: Point, law: Scaling | None, replicas: int) -> Level:

@@ -3,12 +3,12 @@ import pytest
 
 from analysis.planning.balancing import Balancer
 from analysis.planning.curve import curve_of
-from analysis.planning.scaling import Point, Scaling, fit, prediction_error
+from analysis.planning.scaling import Point, fit, prediction_error
 from analysis.planning.service import Service, spread_of
-from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, Simulated, simulate
-from analysis.results.columns import Columns
+from analysis.planning.simulation import ClosedLoop, Fleet, OpenLoop, simulate
 from bench.stores.simulated_runs import cores_of_its_own
 from bench.stores.synthetic import make_columns
+from tests.unit.analysis.planning.simulated_rows import rows_of
 
 RANDOM = Balancer("random")
 LOGNORMAL = spread_of(np.random.default_rng(3).lognormal(0, 0.29, 100_000))
@@ -70,6 +70,20 @@ def test_a_coefficient_that_would_be_negative_is_none():
     assert law.error > 0.1
 
 
+def test_of_laws_that_fit_alike_the_one_with_the_smallest_misfit_is_taken():
+    # Two at once that share a core fit as well as any number of them.
+    points = [always(n, 60 * n) for n in (1, 2, 4, 8, 16)]
+    best, other = fit(points, 8, misfit=lambda law: abs(law.at_once - 5) + 1 - law.contention)
+    assert (best.at_once, best.contention) == (5, pytest.approx(1, abs=1e-3))
+    assert (other.at_once, other.contention) == (1, 0)
+    assert fit(points, 8)[0] == other
+
+
+def test_no_misfit_makes_up_for_a_larger_error():
+    points = [always(n, 60 * slower(n, 0.05)) for n in (1, 2, 4, 8, 16, 32)]
+    assert fit(points, 32, misfit=lambda law: law.at_once)[0].at_once == 32
+
+
 def test_one_level_of_load_says_nothing_about_another():
     assert fit([always(4, 100), always(4, 102)], 32) == ()
     assert fit([], 32) == ()
@@ -105,20 +119,6 @@ def test_a_part_of_the_way_up_with_too_few_requests_is_one_with_the_next():
     points = curve_of(way_up, 1).points
     assert 4 <= len(points) < 12
     assert min(point.requests for point in points) >= 10
-
-
-def rows_of(phases: dict[str, Simulated]) -> Columns:
-    """In another order than that of time, as the files of several generators have it."""
-    began_s, start_us, latency_us, ok, names = 0.0, [], [], [], []
-    for phase, run in phases.items():
-        start_us.append(((run.start_s + began_s) * 1e6).astype("int64"))
-        latency_us.append((run.latency_s * 1e6).astype("int64"))
-        ok.append(np.ones(run.start_s.size, dtype=bool))
-        names += [phase] * run.start_s.size
-        began_s += run.duration_s + 60
-    starts_us = np.concatenate(start_us)
-    rows = make_columns(starts_us, starts_us + np.concatenate(latency_us), np.concatenate(ok), names)
-    return rows.where(np.random.default_rng(5).permutation(starts_us.size))
 
 
 FOUR_THREADS = Service(100, LOGNORMAL, cores_of_its_own(4))
@@ -178,47 +178,6 @@ def test_rows_that_name_their_replica_are_counted_by_replica():
     )
     [point] = curve_of(rows, 2).points
     assert point.present[1:] == pytest.approx([0.75, 0.25], abs=0.002)
-
-
-def test_service_times_are_those_of_requests_that_waited_for_none():
-    # One thread at 60 %: half of the latencies include a wait, and the service times vary by 29 %.
-    busy = simulate(Fleet(1, Service(100, LOGNORMAL, cores_of_its_own(1)), RANDOM), OpenLoop(6, 500))
-    curve = curve_of(rows_of({"step-1": busy}), 1)
-    spread = curve.spread(Scaling(1, 100, 0, 0, 1))
-    assert spread.std() == pytest.approx(LOGNORMAL.std(), rel=0.1)
-    assert busy.latency_s.std() / busy.latency_s.mean() > 2 * LOGNORMAL.std()
-
-
-def test_requests_that_are_slowed_down_by_later_ones_do_not_widen_the_spread_of_service_times():
-    # Every request takes 60 ms alone, and twice as long beside another.
-    constant = Service(60, np.ones(1), (1, 1 / 2, 1 / 3, 1 / 4))
-    rows = rows_of({"step-1": simulate(Fleet(1, constant, RANDOM), OpenLoop(8, 500))})
-    curve = curve_of(rows, 1)
-    found_none = np.concatenate([times_us.sum(axis=1) for times_us in curve.unqueued])
-    assert found_none.std() > 0.2 * found_none.mean()
-    assert curve.spread(Scaling(4, 60, 1, 0, 1)) == pytest.approx(1, rel=1e-3)
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 4, 8])
-@pytest.mark.parametrize("contention", [0.0, 0.4, 1.0])
-def test_a_law_serves_as_many_at_once_as_requests_overtake_others(at_once, contention):
-    service = Service(60, LOGNORMAL, tuple(1 / slower(n, contention) for n in range(1, at_once + 1)))
-    limit_rps = 2 * service.limit_rps
-    steps = {
-        f"step-{number}": simulate(Fleet(2, service, RANDOM), OpenLoop(share * limit_rps, 60), seed=number)
-        for number, share in enumerate((0.2, 0.5, 0.8, 0.95))
-    }
-    rows = rows_of(steps)
-    assert curve_of(rows, 2).fewest_at_once == 1, "requests to several replicas overtake each other"
-    alone = rows_of({name: simulate(Fleet(1, service, RANDOM), OpenLoop(0.9 * limit_rps / 2, 60)) for name in ["hold"]})
-    fewest = curve_of(alone, 1).fewest_at_once
-    assert at_once / 2 < fewest <= at_once
-
-
-def test_a_law_that_serves_fewer_at_once_than_the_rows_show_is_no_candidate():
-    points = [always(n, 60 * max(1, n / 2)) for n in (1, 2, 4, 8, 16)]
-    assert {law.at_once for law in fit(points, 32)} == {2}
-    assert min(law.at_once for law in fit(points, 32, fewest_at_once=5)) >= 5
 
 
 def test_an_overloaded_step_shows_what_was_finished_and_not_what_was_sent():

@@ -29,6 +29,18 @@ def test_several_memoryless_threads_are_erlangs_queue(memoryless):
     assert answered.latency_s.mean() == pytest.approx(0.1 + 0.596 / 8, rel=0.05)
 
 
+def test_a_queue_without_order_has_the_same_mean_wait_and_a_longer_tail(memoryless):
+    load = OpenLoop(rate_rps=6, duration_s=12_000)
+    without_order = replace(memoryless, begun_among=10**6)
+    answered = simulate(Fleet(1, without_order, RANDOM), load).between(100)
+    assert answered.latency_s.mean() == pytest.approx(1 / (10 - 6), rel=0.06)
+    # J. F. C. Kingman, 1962: the second moment of the wait is 2 / (2 - load) times that of a queue in order. The wait
+    # and the service time of a request are independent.
+    wait, squared_wait = 0.6 / 4, 2 * 0.6 / 4**2 * 2 / (2 - 0.6)
+    squared = squared_wait + 2 * wait * 0.1 + 2 * 0.1**2
+    assert (answered.latency_s**2).mean() == pytest.approx(squared, rel=0.1)
+
+
 def test_equal_service_times_halve_the_wait(steady):
     one_thread = replace(steady, speeds=cores_of_its_own(1))
     answered = simulate(Fleet(1, one_thread, RANDOM), OpenLoop(rate_rps=7, duration_s=12_000)).between(100)
