@@ -28,8 +28,13 @@ class Stream:
 
     @classmethod
     def of(cls, rows: Columns, requests: Integers) -> "Stream":
-        presence = _presence_of(rows.start_us[requests], rows.end_us[requests])
-        return cls(requests, presence, presence.present[np.searchsorted(presence.at_us, rows.start_us[requests]) - 1])
+        """The rows are in order of their start."""
+        moments, present = _moments(rows.start_us[requests], rows.end_us[requests])
+        found = present[np.flatnonzero((moments & 1) == 0)]
+        at_us = np.empty(moments.size + 2, dtype=np.int64)
+        at_us[0], at_us[-1] = -_NEVER_US, _NEVER_US
+        np.right_shift(moments, 1, out=at_us[1:-1])
+        return cls(requests, Presence(at_us, present), found)
 
 
 def time_us(presence: Presence, from_us: int, until_us: int) -> Floats:
@@ -40,13 +45,21 @@ def time_us(presence: Presence, from_us: int, until_us: int) -> Floats:
     return np.bincount(presence.present[first - 1 : last], weights=np.diff(edges_us)).astype(np.float64, copy=False)
 
 
-def _presence_of(start_us: Integers, end_us: Integers) -> Presence:
-    """Starts are sorted as twice their time and ends as twice plus one, so that a start comes before an end.
+def _moments(start_us: Integers, end_us: Integers) -> tuple[Integers, Integers]:
+    """Twice the times of all starts and twice those of all ends plus one, sorted, and how many are present before each.
 
-    Both are nearly in order, which numpy's stable sort makes use of: it takes a tenth of the time of its default.
+    So a start comes before an end at the same time. Both are nearly in order, which numpy's stable sort makes use of:
+    it takes a tenth of the time of its default. Arrays are written in place, as new ones of this size take longer.
     """
-    moments = np.concatenate([2 * start_us, 2 * end_us + 1])
+    moments = np.empty(2 * start_us.size, dtype=np.int64)
+    starts, ends = moments[: start_us.size], moments[start_us.size :]
+    np.multiply(start_us, 2, out=starts)
+    np.multiply(end_us, 2, out=ends)
+    ends += 1
     moments.sort(kind="stable")
+    steps = moments & 1
+    steps *= -2
+    steps += 1
     present = np.zeros(moments.size + 1, dtype=np.int64)
-    np.cumsum(1 - 2 * (moments & 1), out=present[1:])
-    return Presence(np.concatenate([[-_NEVER_US], moments >> 1, [_NEVER_US]]), present)
+    np.cumsum(steps, out=present[1:])
+    return moments, present

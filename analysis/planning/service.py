@@ -14,8 +14,8 @@ class Service:
 
     `spread` holds equally likely multiples of it, with mean 1. `speeds[k - 1]` is the speed of each of k requests that
     are served at once, where 1 is the speed of a request alone. At most `len(speeds)` requests are served at once; the
-    others wait, and the next one is any of the first `begun_among` of them. Four threads with a core each are (1, 1, 1, 1); four threads on
-    one core are (1, 1/2, 1/3, 1/4).
+    others wait, and the next one is any of the first `begun_among` of them. Four threads with a core each are (1, 1, 1,
+    1); four threads on one core are (1, 1/2, 1/3, 1/4).
     """
 
     alone_ms: float
