@@ -70,10 +70,10 @@ class SingleRequests:
         The slope of a regression within levels, with standard errors that hold where variances differ (H. White, 1980).
         """
         joined = np.concatenate([level.joined - level.joined.mean() for level in self.unqueued])
-        work = np.concatenate([level.work(law) - 1 for level in self.unqueued])
         squares = float(joined @ joined)
         if not squares:
             return 0.0
+        work = np.concatenate([level.work(law) - 1 for level in self.unqueued])
         slope = float(joined @ work) / squares
         error = float(np.linalg.norm(joined * (work - slope * joined))) / squares
         return abs(slope) / max(error, _LEAST_ERROR)
