@@ -73,7 +73,7 @@ def serving_name(manifest: Manifest) -> str:
     grpc = "-grpc" if serving.protocol == "grpc" else ""
     limit = f"-cpulimit{serving.cpu_limit:g}" if serving.cpu_limit else ""
     faithful = "-seedfaithful" if serving.seed_faithful else ""
-    return f"interop{serving.inter_op}{batch}{grpc}{limit}{faithful}"
+    return f"{serving.threads_name}{batch}{grpc}{limit}{faithful}"
 
 
 def variant_name(manifest: Manifest) -> str:

@@ -150,7 +150,7 @@ def _read(file: Path) -> dict[str, str]:
         unknown = ", ".join(map(str, found.keys() - set(KEYS))) if isinstance(found, dict) else ""
         has = f"unknown keys ({unknown})" if unknown else "no keys"
         raise ObjectiveError(
-            f"the objective file {file} has {has}, so no limit is read from it; its keys are {', '.join(KEYS)}"
+            f"the objective file {file} has {has}, so no limit is read from it; give keys of {', '.join(KEYS)}"
         )
     return {key: str(value) for key, value in found.items()}
 

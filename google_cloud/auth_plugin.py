@@ -30,7 +30,7 @@ _SECRET = re.compile(r"ya29\.\S+|eyJ[\w-]+\.\S+")
 
 
 class PluginMissingError(Exception):
-    """The plugin is not on PATH."""
+    """The plugin cannot be run; the message says why, and what follows."""
 
 
 class PluginFailedError(Exception):
@@ -41,7 +41,7 @@ def try_plugin() -> None:
     """Run the plugin once, as the kubeconfig does; raises PluginMissingError or PluginFailedError."""
     program = shutil.which(AUTH_PLUGIN)
     if program is None:
-        raise PluginMissingError
+        raise PluginMissingError(f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster")
     try:
         done = subprocess.run(
             [program, *ARGUMENTS],
@@ -55,7 +55,9 @@ def try_plugin() -> None:
     except subprocess.TimeoutExpired:
         raise PluginFailedError(f"it did not answer within {_TRIAL_LIMIT_S:.0f} s") from None
     except OSError as error:
-        raise PluginFailedError(f"it cannot be run: {error.strerror}") from None
+        raise PluginMissingError(
+            f"{AUTH_PLUGIN} cannot be run ({error.strerror}), so nothing can be deployed to the cluster"
+        ) from None
     if done.returncode != 0:
         lines = [_LOG_HEAD.sub("", line.strip()) for line in done.stderr.splitlines() if line.strip()]
         said = _SECRET.sub("(token)", lines[-1])[:_MESSAGE_LENGTH] if lines else "it printed no error"

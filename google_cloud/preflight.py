@@ -101,8 +101,8 @@ def identity_problems(access: Access) -> list[Problem]:
 def _plugin_problems() -> list[Problem]:
     try:
         try_plugin()
-    except PluginMissingError:
-        return [Problem(f"{AUTH_PLUGIN} is not on PATH, so nothing can be deployed to the cluster", INSTALL_COMMANDS)]
+    except PluginMissingError as error:
+        return [Problem(str(error), INSTALL_COMMANDS)]
     except PluginFailedError as error:
         return [Problem(f"{AUTH_PLUGIN} gives no credential ({error}), so nothing can be deployed", (LOGIN,))]
     return []
@@ -175,7 +175,7 @@ def _project_problems(google: GoogleClient, project: str, required: Requirements
         except CloudError as error:
             if error.status != FORBIDDEN:
                 raise
-            message = f"these credentials may not read the project ({error}), so not everything was checked"
+            message = f"these credentials are not allowed to read the project ({error}), so not everything was checked"
             found.append(Problem(message, (_grant(project, "roles/viewer"),)))
     return found
 

@@ -64,7 +64,7 @@ class GoogleClient:
         https://www.rfc-editor.org/rfc/rfc9110#name-date; to the second. Raises CloudError before there was an answer.
         """
         if self._clock is None:
-            raise CloudError("no answer of Google's says what time it is, so no lease can be judged")
+            raise CloudError("none of Google's answers has a Date header, so Google's time is not known")
         date, read_at_s = self._clock
         return date + timedelta(seconds=time.monotonic() - read_at_s)
 

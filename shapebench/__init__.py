@@ -28,7 +28,7 @@ def runs(store: str | Path = "results") -> "pd.DataFrame":
     """Return the finished runs of a store, one row each, in order of time.
 
     `store` is a folder, or a URI such as gs://bucket/prefix. The columns are those of `runs.csv` in an export: figures
-    with their units in their names, settings as `shape.nodes` or `serving.inter_op`. What was skipped in the store is a
+    with their units in their names, settings as `shape.nodes` or `serving.protocol`. What was skipped in the store is a
     warning. Raises ReadError.
     """
     frame: pd.DataFrame = _read(str(store)).to_pandas()

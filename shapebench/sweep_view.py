@@ -48,7 +48,7 @@ def screen(snapshot: Snapshot, settings: SweepSettings, width: int, height: int)
 def heading(snapshot: Snapshot, settings: SweepSettings) -> str:
     """What the sweep has done and spent so far, and until when it takes at most."""
     most = "" if settings.max_usd is None else f" of {money(settings.max_usd)}"
-    unpriced = f" without {', '.join(snapshot.unpriced)}" if snapshot.unpriced else ""
+    unpriced = f", without {', '.join(snapshot.unpriced)} (price unknown)" if snapshot.unpriced else ""
     runs = counted(snapshot.finished_runs, "run")
     now = snapshot.ending.value if snapshot.ending else f"at most {duration(snapshot.left_at_most_s)} left"
     return (

@@ -48,8 +48,9 @@ def pod_resources(shape: NodeShape) -> PodResources:
     memory_mib = math.floor(left_mib) - _EVICTION_MIB - _KERNEL_MIB - _DAEMONS_MIB - _MARGIN_MIB
     if memory_mib < LEAST_MEMORY_MIB:
         raise ShapeTooSmallError(
-            f"a node of {shape.memory_gb:g} GB has {max(memory_mib, 0)} MiB for the server beside GKE's own daemons,"
-            " too little to load a model; choose a shapebench:shape.machineType with at least 4 GB"
+            f"a node of {shape.memory_gb:g} GB has {max(memory_mib, 0)} MiB left for the server after GKE's memory"
+            " reservations and DaemonSets, too little to load a model; choose a shapebench:shape.machineType with at"
+            " least 4 GB"
         )
     return PodResources(_CPU_MILLIS_A_VCPU * shape.vcpus, memory_mib)
 

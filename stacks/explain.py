@@ -51,7 +51,7 @@ def _wrong_tag(key: str, details: ErrorDetails) -> str:
     by = details["ctx"]["discriminator"].strip("'")
     expected = details["ctx"].get("expected_tags")
     if expected is None:
-        return f"{key}.{by} is missing, so the other settings have no meaning; name a profile or give {key}.{by}"
+        return f"{key}.{by} is missing, so it is not known which settings apply; set {key}.profile or {key}.{by}"
     return f"{key}.{by} is {details['ctx']['tag']!r}, and there is no such {by}; give one of {expected}"
 
 

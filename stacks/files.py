@@ -88,7 +88,7 @@ def zone_of(config: Mapping[str, object], settings: Settings) -> str:
     if zone is None:
         raise SettingsError(
             f"{_ZONE_KEY} is not set, so the cluster has no zone; run"
-            f" `pulumi config set {_ZONE_KEY} {settings.region}-a`"
+            f" `pulumi config set {_ZONE_KEY} {settings.region}-a`, or give another zone of the region"
         )
     if zone.rpartition("-")[0] != settings.region:
         raise SettingsError(

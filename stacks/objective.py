@@ -40,7 +40,9 @@ def _latency(text: str) -> str:
 
 def _errors(text: str) -> str:
     if not 0 < share_of(text) <= _MOST_ERRORS:
-        raise ValueError(f"'{text}' cannot be measured; give more than 0 and at most 50%, such as 0.1%")
+        raise ValueError(
+            f"'{text}' is outside the range of an error limit; give more than 0 and at most 50%, such as 0.1%"
+        )
     return text
 
 

@@ -80,6 +80,11 @@ class ServingSettings(Frozen):
         ),
     ] = None
 
+    @property
+    def threads_name(self) -> str:
+        """The setting of threads that the published experiment varies, as its names of variants have it: `interop4`."""
+        return f"interop{self.inter_op}"
+
     @field_validator("batching")
     @classmethod
     def _batching_is_within_what_a_stack_may_ask_for(cls, batching: Batching | None) -> Batching | None:

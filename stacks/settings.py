@@ -147,8 +147,8 @@ class Settings(Frozen):
         mode = PROFILES[name].mode
         if overrides.get("mode", mode) != mode:
             raise ValueError(
-                f"shapebench:load.mode is {overrides['mode']!r}, but the profile {name} is of mode {mode}, which has"
-                " other settings; leave mode out, or give a profile of the mode that you want:"
+                f"shapebench:load.mode is {overrides['mode']!r}, but the profile {name!r} has the mode {mode!r}, which"
+                " has other settings; leave load.mode out, or set load.profile to one with the mode that you want:"
                 f" {', '.join(f'{other} ({profile.mode})' for other, profile in PROFILES.items())}"
             )
         profile = PROFILES[name].model_dump(by_alias=True)
@@ -163,8 +163,8 @@ class Settings(Frozen):
         if self.load.mode == "capacity":
             raise ValueError(
                 f"shapebench:load.processes is {self.processes}, but a capacity search runs in one process, which must"
-                " see every answer to choose the next rate; leave processes out, or send fixed rates with the profile"
-                " open"
+                " see every answer to choose the next rate; leave load.processes out, or set load.profile to open,"
+                " which sends a fixed rate"
             )
         if (users := self.load.most_in_flight) < self.processes:
             name = "users" if self.load.mode == "closed" else "maxInFlight"
@@ -180,7 +180,7 @@ class Settings(Frozen):
         if self.platform == "gke" and self.processes > vcpus:
             raise ValueError(
                 f"shapebench:load.processes is {self.processes}, but a load node ({self.gke.load_machine_type}) has"
-                f" {vcpus} vCPUs, so they would wait for each other; give {vcpus} at most, or a larger"
+                f" {vcpus} vCPUs, so the processes would wait for each other; give {vcpus} at most, or a larger"
                 " gke.loadMachineType"
             )
         return self
@@ -201,13 +201,13 @@ class Settings(Frozen):
         if limit is None:
             return self
         if self.platform == "local":
-            why = "on the platform local the server is a process without a limit, so it would change nothing"
+            why = "the platform local runs the server without a limit, so it would change nothing; leave it out"
         elif self.seed_faithful:
-            why = f"{self.platform}.seedFaithful deploys without limits, so it would change nothing"
+            why = f"{self.platform}.seedFaithful deploys without limits, so it would change nothing; leave it out"
         elif limit > vcpus:
             why = f"a node ({machine}) has {vcpus} vCPUs, so it would limit nothing; give {vcpus} at most"
         if why:
-            raise ValueError(f"shapebench:serving.cpuLimit is {limit:g}, but {why}, or leave it out")
+            raise ValueError(f"shapebench:serving.cpuLimit is {limit:g}, but {why}")
         return self
 
     def node_shape(self, stack: str) -> NodeShape:

@@ -39,7 +39,7 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
 
 
 def _option(key: str) -> str:
-    """The option of a key, such as `--inter-op` of `interOp`. The load has none."""
+    """The option of a key, such as `--max-usd` of `maxUsd`. The load has none."""
     first = key.partition(".")[0]
     if first == "load":
         return f"{key} in a sweep file"
@@ -56,11 +56,10 @@ def _read(file: Path) -> dict[str, Any]:
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise SettingsError(
-            f"the sweep file {file} is not YAML, so nothing was measured; write lines such as `interOp: [2, 4]`"
+            f"the sweep file {file} is not YAML, so nothing was measured; write lines such as `stacks: [local]`"
         ) from None
     if not isinstance(found, dict):
         raise SettingsError(
-            f"the sweep file {file} has no keys, so nothing was measured; write lines such as `stacks: [local]` and"
-            " `interOp: [2, 4]`"
+            f"the sweep file {file} has no keys, so nothing was measured; write lines such as `stacks: [local]`"
         )
     return {str(key): value for key, value in found.items()}

@@ -41,7 +41,7 @@ def _label(one: Candidate, parts: Mapping[str, str], varied: set[str], objective
 def _parts(one: Candidate, vcpus: int, found: Sequence[Candidate]) -> dict[str, str]:
     serving = one.serving
     return {
-        "interop": f"interop{serving.inter_op}",
+        "interop": serving.threads_name,
         "intraop": f"intraop{serving.intra_op or vcpus}",
         "batching": _batching(serving.batching, [each.serving.batching for each in found if each.stack == one.stack]),
         "protocol": serving.protocol,

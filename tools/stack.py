@@ -15,7 +15,7 @@ def activated_environment(root: Path = ROOT) -> dict[str, str]:
         ["/bin/sh", "-c", ". ./tools/env.sh && env -0"], cwd=root, capture_output=True, text=True, check=False
     )
     if sourced.returncode != 0:
-        raise SetupError(f"tools/env.sh fails, so no tool is found: {sourced.stderr.strip()}")
+        raise SetupError(f"tools/env.sh fails, so no tool is found; restore it from git: {sourced.stderr.strip()}")
     return dict(pair.split("=", 1) for pair in sourced.stdout.split("\0") if pair)
 
 
@@ -56,7 +56,7 @@ def create_stack(root: Path, stack: str) -> str | None:
         return None
     raise SetupError(
         f"the stack {stack} cannot be created, so `pulumi up` has no stack to update; solve what Pulumi says, then"
-        f" run it again:\n{created.stderr.strip()}"
+        f" run the same command as now:\n{created.stderr.strip()}"
     )
 
 

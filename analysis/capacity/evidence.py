@@ -84,12 +84,13 @@ def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective
     if not any(each.poisson for each in offered):
         return NoEvidence(
             run_id,
-            "its capacity search sent only evenly spaced requests, which bound the capacity from above only, and no"
-            " rate certainly misses the objective; run it again",
+            "its capacity search sent no Poisson arrivals; constant arrivals can only show that a rate is too high, and"
+            " at none of its rates is that certain; run the capacity search again",
         )
     return NoEvidence(
         run_id,
-        "none of the rates of its capacity search certainly meets or misses the objective; search for this objective",
+        "none of the rates of its capacity search certainly meets or misses the objective; run a capacity search for"
+        " this objective",
     )
 
 
@@ -101,8 +102,8 @@ def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objecti
     if not is_poisson:
         return NoEvidence(
             run_id,
-            "an open loop of evenly spaced requests bounds the capacity from above only, and does not certainly miss"
-            " the objective; run a capacity search",
+            "an open loop with constant arrivals can only show that its rate is too high, and that is not certain; run"
+            " a capacity search",
         )
     return NoEvidence(
         run_id,

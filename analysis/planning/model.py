@@ -49,12 +49,13 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
     known = {law: error for law, error in errors.items() if error is not None}
     if curve is None or not known:
         raise NoModelError(
-            "its rows show fewer than three levels of load, too few for a scaling law; run a capacity search"
+            "the run's rows show fewer than three levels of load, too few for a scaling law; run a capacity search"
         )
     if min(known.values()) > MOST_ERROR:
         raise NoModelError(
-            f"its scaling law predicts each level of load from the others with an error of {min(known.values()):.0%},"
-            f" more than {MOST_ERROR:.0%}, so it cannot predict another fleet; run a longer capacity search"
+            "the run's scaling law predicts each level of load from the others with an error of"
+            f" {min(known.values()):.0%}, more than {MOST_ERROR:.0%}, so it cannot predict another fleet; run a longer"
+            " capacity search"
         )
     return [
         Model(curve.points, law, _service(law, curve.single), error)

@@ -145,10 +145,10 @@ def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Pric
     for part in rule.parts:
         sold = [rate for rate in candidates[part] if {region, _GLOBAL} & {*rate.sku.service_regions}]
         if not sold:
-            return f"no SKU is {part}"
+            return f"no SKU matches {part}"
         if len({(rate.usd, rate.usage_unit) for rate in sold}) > 1:
             ids = ", ".join(sorted(rate.sku.sku_id for rate in sold))
-            return f"{len(sold)} SKUs that differ in price are {part} ({ids})"
+            return f"{len(sold)} SKUs match {part} and differ in price ({ids})"
         rate = min(sold, key=lambda rate: rate.sku.sku_id)
         if rate.why_not or rate.usd is None:
             return f"SKU {rate.sku.sku_id} ({rate.sku.description}) cannot be used: {rate.why_not}"
@@ -170,8 +170,8 @@ def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Pric
 def _why(error: Exception) -> str:
     if isinstance(error, api.Forbidden):
         return (
-            "the credentials may not read the catalogue, so prices stay as they are; enable it with "
-            f"`gcloud services enable cloudbilling.googleapis.com` ({error})"
+            "the credentials are not allowed to read the price catalogue, so prices stay as they are; enable the Cloud"
+            f" Billing API with `gcloud services enable cloudbilling.googleapis.com` ({error})"
         )
     if isinstance(error, api.Unauthorized | GoogleAuthError):
         return (

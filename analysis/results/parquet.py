@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.results.layout import RESTORE
+
 # What pyarrow raises where a file is not Parquet: a damaged name of a column, for example, is not UTF-8.
 UNREADABLE = (OSError, ValueError, pa.ArrowException)
 
@@ -52,7 +54,7 @@ def require_columns(found: pa.Schema, wanted: pa.Schema) -> None:
 
 
 def not_parquet(error: Exception) -> ParquetError:
-    return ParquetError(f"is not a readable Parquet file: {str(error).splitlines()[0]}")
+    return ParquetError(f"is not a readable Parquet file: {str(error).splitlines()[0]}; {RESTORE}")
 
 
 def _same_type(found: pa.DataType | None, wanted: pa.DataType) -> bool:

@@ -25,7 +25,10 @@ def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = Q
     reasons = why_invalid(manifest, rows)
     cells = cells_of(rows, quantiles)
     if cells is None:
-        return None, [*reasons, "its hold has fewer than two requests, so nothing was measured"]
+        return None, [
+            *reasons,
+            "its hold phase has fewer than two requests, so nothing was measured; give a longer durationS",
+        ]
     figures = run_figures(manifest.run_id, cells)
     return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
 

@@ -10,6 +10,7 @@ from typing import Any
 from analysis.comparability import differences
 from analysis.formatting import money
 from analysis.objective import Objective
+from analysis.pricing.cost import why_unpriced
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import Bounds, Estimate, student_t
@@ -163,8 +164,12 @@ def _no_search(every: Sequence[Manifest], stack: str) -> tuple[str, ...]:
     newest = max((run for run in every if run.stack == stack), key=attrgetter("run_id"), default=None)
     if newest is None:
         return ("it was not measured, so there is nothing to compare; measure it with the profile `capacity`",)
-    why = f"its newest run, {newest.run_id}, is not a capacity search with a price, so there is nothing to compare"
-    return newest.validity.reasons or (f"{why}; measure it with the profile `capacity`",)
+    run = f"its newest run, {newest.run_id},"
+    if newest.capacity:
+        why = f"{run} has no cost, so there is nothing to compare: {why_unpriced(newest.cost)}"
+    else:
+        why = f"{run} is not a capacity search, so there is nothing to compare; measure it with the profile `capacity`"
+    return newest.validity.reasons or (why,)
 
 
 def _prices_differ(before: Manifest, after: Manifest) -> tuple[str, ...]:

@@ -37,8 +37,8 @@ def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
     yes, no = Finding.confirmed, Finding.refuted
     return (
         _fewer_and_larger(by_factor[SHAPE]),
-        _matters("Memory does not matter", "memory", by_factor[MEMORY], if_so=no, if_not=yes),
-        _matters("inter_op needs tuning", "inter_op", by_factor[INTER_OP], if_so=yes, if_not=no),
+        _matters("Memory does not matter", MEMORY, by_factor[MEMORY], if_so=no, if_not=yes),
+        _matters(f"{INTER_OP} needs tuning", INTER_OP, by_factor[INTER_OP], if_so=yes, if_not=no),
     )
 
 

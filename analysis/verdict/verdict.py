@@ -8,6 +8,7 @@ from analysis.capacity.evidence import Evidence, NoEvidence, evidence_of
 from analysis.comparability import CONDITIONS
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
+from analysis.pricing.cost import why_unpriced
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
@@ -73,7 +74,10 @@ def read_verdict(store: ResultsStore, asked: Asked | Objective) -> Verdict:
 def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
     reasons = why_invalid(manifest, rows)
     if manifest.cost.hourly is None:
-        reasons.append("a line item has no price, so its cost is not known")
+        reasons.append(
+            f"{why_unpriced(manifest.cost)}, so its cost is not known; `shapebench price --refresh` gets"
+            " prices for further runs"
+        )
     nothing = NoEvidence(manifest.run_id, "no objective is known")
     said = nothing if objective.latency_ms is None else evidence_of(manifest, rows, objective)
     return Judged(manifest, tuple(reasons), said)

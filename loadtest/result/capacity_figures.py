@@ -83,8 +83,8 @@ def search_reason(load: LoadPlan, totals: dict[str, Any], rows: pa.Table, capaci
         rate_rps, error = failing
         return (
             f"more than {load.error_ratio:.2%} of the requests failed at {rate_rps:g} requests/s, most with {error},"
-            " and the search did not come to lower rates in time, so the capacity is not known; change what refuses"
-            f" them, or give a longer durationS than {load.duration_s:g} s"
+            " and the search did not come to lower rates in time, so the capacity is not known; correct the cause"
+            f" of these errors, or give a longer durationS than {load.duration_s:g} s"
         )
     return (
         f"the capacity search did not come near enough to the capacity within durationS, {load.duration_s:g} s, so the"
@@ -134,8 +134,8 @@ def _imprecise_because(load: CapacitySearchPlan, width: float) -> str | None:
     if width <= load.precision:
         return None
     return (
-        f"the interval is {width:.0%} wide and precision is {load.precision:.0%}: durationS, {load.duration_s:g} s, was"
-        " not enough for a narrower one at these rates"
+        f"the interval of the capacity is {width:.0%} wide, wider than precision ({load.precision:.0%}), because"
+        f" durationS, {load.duration_s:g} s, was too short for these rates; give a longer durationS"
     )
 
 

@@ -11,8 +11,8 @@ from provider.resource import Operation, ResourceError
 # What the failure of an init container means.
 _INIT_FAILURES = {
     PREPARE: "the load generator's pod could not write its request and its plan, so nothing was measured",
-    AVAILABLE: "the server does not answer the load generator's pod, so nothing was measured; check the Service and the"
-    " namespace's NetworkPolicies",
+    AVAILABLE: "the server gives the load generator's pod no correct answer, so nothing was measured; check the"
+    " server's log, the Service and the namespace's NetworkPolicies",
 }
 _LOG_LINES = 20
 
@@ -37,7 +37,7 @@ def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
         if blocked or now - began > timeout_s:
             raise ResourceError(
                 f"the load generator's pod did not start within {now - began:.0f} s, so nothing was measured:"
-                f" {_pending_reason(pod, status)}"
+                f" {_pending_reason(pod, status)}. Correct the cause, and run `pulumi up` again"
             )
         operation.status(f"waiting for the load generator's pod: {_pending_reason(pod, status)}")
         if operation.cancelled.wait(pod.poll_s):

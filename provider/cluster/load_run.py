@@ -81,6 +81,7 @@ def delete_and_wait(cluster: Cluster, job_name: str) -> None:
         if time.monotonic() > deadline:
             raise ClusterError(
                 f"the Job {job_name} was deleted but still exists after {_DELETION_LIMIT_S:.0f} s, so its load may"
-                f" continue; `kubectl get pods -l {selector}` shows what is left"
+                f" continue; wait until `kubectl get pods -l {selector} --all-namespaces` lists nothing, then run"
+                " the same Pulumi command again"
             )
         time.sleep(_DELETION_POLL_S)

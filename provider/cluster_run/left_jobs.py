@@ -43,7 +43,7 @@ def collect_left_jobs(cluster: Cluster, to: Destination, operation: Operation) -
         if marker.cluster != cluster.cluster:
             operation.info(
                 f"the rows of run {folder.name} are in the Job {marker.job} of another cluster, {marker.cluster}; an"
-                f" update of the stack there fetches them; if it is gone, delete {folder}"
+                f" update of the stack in that cluster fetches them; if that cluster is gone, delete {folder}"
             )
         elif marker.namespace == to.namespace:
             operation.info(f"the rows of run {folder.name} are lost: the Job {marker.job} that held them is gone")
@@ -64,8 +64,8 @@ def collect_before_deletion(connect: Callable[[], Cluster], to: Destination, ope
         known = next(there, None)
         if known is None:
             operation.info(
-                f"whether the cluster holds rows of an interrupted load test is unknown ({error}); no update on this"
-                " machine left any"
+                f"the cluster could not be asked for rows of interrupted load tests ({error}), so none are fetched; no"
+                " update on this machine left any"
             )
             return
         folder, marker = known
@@ -84,9 +84,9 @@ def _collect(cluster: Cluster, job: Json, to: Destination, operation: Operation)
     record = record_of(job)
     if record is None:
         raise ResourceError(
-            f"{left}, may hold rows, and what it says of its run is of another version of this project, so the run"
-            " cannot be stored; run `pulumi up` or `pulumi destroy` from the checkout that started it, or, to drop its"
-            f" rows, `kubectl delete job {name} --namespace {to.namespace}`"
+            f"the Job {left}, may hold rows, but its record of the run was written by another version of this project,"
+            " so the run cannot be stored; run `pulumi up` or `pulumi destroy` from the checkout that started it,"
+            f" or, to drop its rows, `kubectl delete job {name} --namespace {to.namespace}`"
         )
     run_id = record.run.run_id
     folder = to.work_dir / run_id

@@ -49,7 +49,7 @@ def _remove(pod: JobPod, folder: Path, operation: Operation) -> None:
 def where_rows_are(job_name: str, namespace: str, folder: Path) -> str:
     """What a user has to know about rows that are in a Job only."""
     return (
-        f"The rows of this run are in the Job {job_name} of namespace {namespace}, which keeps them for"
+        f"The rows of run {folder.name} are in the Job {job_name} of namespace {namespace}, which keeps them for"
         f" {KEEP_S / 3600:g} h after the test; the next `pulumi up` or `pulumi destroy` fetches and stores them. To"
         f" drop them, run `kubectl delete job {job_name} --namespace {namespace}`, or, if the cluster is gone, delete"
         f" {folder}"

@@ -62,7 +62,8 @@ def read_work_folder(folder: Path) -> MeasuredRun:
         digest, _, name = line.partition("  ")
         if not (folder / name).is_file() or _sha256(folder / name) != digest:
             raise WorkFolderError(
-                f"{folder / name} is missing or is not what was written, so the run cannot be imported; measure again"
+                f"{folder / name} is missing, or its SHA-256 is not that of {_DIGESTS}, so the run cannot be imported;"
+                " measure again"
             )
     try:
         manifest, whole = manifest_of((folder / _MANIFEST).read_bytes())
@@ -73,10 +74,14 @@ def read_work_folder(folder: Path) -> MeasuredRun:
             f" newer version wrote it, update the checkout: {error}"
         ) from error
     except UNREADABLE as error:
-        raise WorkFolderError(f"{folder / _SAMPLES} cannot be read, so the run cannot be imported: {error}") from error
+        raise WorkFolderError(
+            f"{folder / _SAMPLES} cannot be read, so the run cannot be imported; if a newer version wrote it, update"
+            f" the checkout, else measure again: {error}"
+        ) from error
     if not whole:
         raise WorkFolderError(
-            f"{folder / _MANIFEST} is not what was written, so the run cannot be imported; measure again"
+            f"{folder / _MANIFEST} does not have the SHA-256 that it ends with, so the run cannot be imported; measure"
+            " again"
         )
     return MeasuredRun(manifest, read_all_raw_rows(folder, manifest.generator.processes).rows, samples)
 

@@ -113,7 +113,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         except OSError as error:
             raise ResourceError(
                 f"the server was not started, because its files in {state_dir} cannot be written or its program cannot"
-                f" be run: {error}; make room or give access, then run `pulumi up` again"
+                f" be run: {error}; free disk space or correct the permissions, then run `pulumi up` again"
             ) from error
         readiness = Readiness.of(inputs.server, inputs.model_name, inputs.rest_url, inputs.start_timeout_s)
         wait_until_serving(process, log, readiness, operation)

@@ -77,7 +77,7 @@ def _cpu_s(files: dict[str, str]) -> float:
         return microseconds / 1e6
     if nanoseconds := files.get(f"{_V2}cpuacct/cpuacct.usage"):
         return int(nanoseconds) / 1e9
-    raise ValueError("its control group reports no CPU time")
+    raise ValueError("its cgroup reports no CPU time")
 
 
 def _others(files: dict[str, str], uptime_s: float, own_cpu_s: float) -> Reading | None:

@@ -134,7 +134,12 @@ def _stack(path: Path, *, locked: bool) -> Finding:
     try:
         checkpoint = json.loads(path.read_text())["checkpoint"].get("latest") or {}
     except (ValueError, KeyError, AttributeError) as error:
-        return Finding(name, "missing", f"its state cannot be read: {error}", f"restore {path.name}.bak beside it")
+        return Finding(
+            name,
+            "missing",
+            f"its state cannot be read: {error}",
+            f"in {path.parent}, copy {path.name}.bak to {path.name}",
+        )
     if locked:
         mend = f"if no update is running: pulumi cancel --stack {path.stem}"
         return Finding(name, "note", "an update is running, or was killed", mend)

@@ -13,7 +13,7 @@ from google_cloud.interrupted_update import interrupted_names
 from google_cloud.inventory import inventory
 from google_cloud.leftovers import Leftover, Why, leftovers
 from google_cloud.removal import Remover
-from google_cloud.rest import CloudError, GoogleClient
+from google_cloud.rest import UNAUTHORIZED, CloudError, GoogleClient
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.files import google_keys, load_config, stack_names
 from stacks.names import COMMIT, expiry, label_value
@@ -95,7 +95,8 @@ def _leftovers_in(google: GoogleClient, project: str, interrupted: Mapping[str, 
         listed = inventory(google, project, note)
         now = google.now()
     except CloudError as error:
-        raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}") from None
+        mend = f"; run `{LOGIN}`" if error.status == UNAUTHORIZED else ""
+        raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}{mend}") from None
     if listed.unlisted:
         note(f"no answer from {', '.join(listed.unlisted)}, so their resources are not listed; try again.")
     return leftovers(listed, now, interrupted)

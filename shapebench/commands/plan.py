@@ -49,7 +49,9 @@ def parse_requirement(rps: float, zones: int, headroom: str, clients: int | None
             f"--zones is {zones}, and nodes cannot be spread over so many zones; give 1 to {_MOST_ZONES}"
         )
     if clients is not None and clients < 1:
-        raise CommandError(f"--clients is {clients}, so nobody sends; give 1 or more, or leave it out for very many")
+        raise CommandError(
+            f"--clients is {clients}, so nobody sends; give 1 or more, or leave it out for very many clients"
+        )
     return Requirement(rps, Terms(parse_share("--headroom", headroom), zones, clients))
 
 
@@ -244,7 +246,12 @@ def _candidate_json(each: Candidate, rps: float) -> dict[str, Any]:
         "capacity_rps": offer.ranked.capacity.rps.to_dict(),
         "measured_nodes": offer.shape.nodes,
         "clients": effect
-        and {"relative_capacity": each.relative, "law": asdict(effect.model.law), "error": effect.model.error},
+        and {
+            "relative_capacity": each.relative,
+            "law": asdict(effect.model.law),
+            "begun_among": effect.model.service.begun_among,
+            "error": effect.model.error,
+        },
         "cost": each.cost.model_dump(),
         "monthly": cost.times(each.cost.hourly, cost.HOURS_A_MONTH),
         "bills": [asdict(bill) for bill in bills],

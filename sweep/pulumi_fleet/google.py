@@ -62,4 +62,6 @@ def _google(stack: str, config: Mapping[str, Any]) -> Iterator[tuple[GoogleClien
     try:
         yield GoogleClient(access), access.project
     except (CloudError, NoCredentialsError) as error:
-        raise FleetError(f"project {access.project} gives no answer about the stack {stack}: {error}") from error
+        raise FleetError(
+            f"the resources of the stack {stack} in project {access.project} could not be listed: {error}"
+        ) from error

@@ -41,6 +41,7 @@ class PodProcesses:
         self._spec = spec
         self._folder = folder
         self._config_maps = config_maps
+        # One thread starts containers while others read this: those copy it.
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._codes: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
@@ -109,28 +110,28 @@ class PodProcesses:
     def terminate(self) -> None:
         """Send SIGTERM to every container. Until all have ended the status stays as it was, as a kubelet reports it."""
         self._last_status = self.status()
-        for process in self._running.values():
+        for process in self._running.copy().values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
 
     def stop(self) -> None:
         """Kill the pod."""
         self._stopped.set()
-        for process in list(self._running.values()):
+        for process in self._running.copy().values():
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
     @property
     def alive(self) -> list[str]:
-        return [name for name, process in self._running.items() if process.poll() is None]
+        return [name for name, process in self._running.copy().items() if process.poll() is None]
 
     def status(self) -> Json:
         """The status that a kubelet would report."""
         if self._last_status and self.alive:
             return self._last_status
         init, main = self._spec["initContainers"], self._spec["containers"]
-        codes = {name: process.poll() for name, process in self._running.items()}
+        codes = {name: process.poll() for name, process in self._running.copy().items()}
         ended = [codes.get(each["name"]) for each in main]
         failed = any(codes.get(each["name"]) for each in [*init, *main])
         phase = "Pending" if ended == [None] * len(main) and main[0]["name"] not in codes else "Running"

@@ -102,7 +102,7 @@ def _variable(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
         raise SetupError(
-            f"{name} is not set, so there is nothing to comment on; set it as .github/workflows/preview.yml does"
+            f"{name} is not set, so the comment cannot be written; set it as .github/workflows/preview.yml does"
         )
     return value
 

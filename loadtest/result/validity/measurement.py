@@ -44,7 +44,7 @@ def _generator_reasons(counted: pa.Table, users: int, health: Mapping[str, Any])
     if busy is not None and busy > GENERATOR_BUSY_SHARE:
         reasons.append(
             f"the load generator used more than {100 * GENERATOR_BUSY_CORES:g} % of its core in {busy:.0%} of the"
-            " counted seconds, so the limit may have been the generator and not the server; raise"
+            " measured seconds, so the limit may have been the generator and not the server; raise"
             " shapebench:load.processes, or send less"
         )
     latency_us = times_us(counted.filter(counted["ok"]), "latency_us")
@@ -75,8 +75,8 @@ def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
     step_ms = health.get("clock_step_ms")
     if step_ms is not None and step_ms > _CLOCK_STEP_MS:
         reasons.append(
-            f"the generator's wall clock was set by {step_ms:.0f} ms during the test, so its times do not match those"
-            f" of the servers; {_CLOCK_MEND}"
+            f"the generator's wall clock was changed by {step_ms:.0f} ms during the test, so its times do not match"
+            f" those of the servers; {_CLOCK_MEND}"
         )
     early = int((times_us(rows, "start") < times_us(rows, "intended_start")).sum())
     negative = int((times_us(rows, "latency_us") < 0).sum())

@@ -119,7 +119,7 @@ def _change_reason(name: str, values: Floats, limit: float, duration_s: float) -
     if stepped and (not drifted or step.squares < _squares_from_line(logarithms)):
         at_s = step.at / values.size * duration_s
         return (
-            f"{_NOT_SETTLED}: {name} {_moved(math.expm1(step.size))} at once, about {at_s:.0f} s into the"
+            f"{_NOT_SETTLED}: {name} {_moved(math.expm1(step.size))} in one step, about {at_s:.0f} s into the"
             f" {HOLD} phase, so its figures are a mixture of two states; find out what changed then, and run again"
         )
     if drifted:
@@ -148,8 +148,8 @@ def _wander_reason(answers: "_Answers") -> str | None:
     if wander.z <= _WANDER_Z or wander.sd <= _WANDER_SD:
         return None
     return (
-        f"{_NOT_SETTLED}: its throughput wandered by about {wander.sd:.0%} over tens of seconds, so the {HOLD}"
-        " phase has too few independent parts to give an interval; give a longer durationS"
+        f"{_NOT_SETTLED}: its throughput rose and fell slowly, by about {wander.sd:.0%} over tens of seconds, so the"
+        f" {HOLD} phase is too short for a confidence interval; give a longer durationS"
     )
 
 

@@ -101,6 +101,15 @@ def test_an_auth_plugin_that_gives_no_credential_is_one_line_with_its_own_reason
     assert "SECRET" not in said
 
 
+def test_an_auth_plugin_that_cannot_be_run_is_to_be_installed(found, tmp_path):
+    plugin = tmp_path / "bin/gke-gcloud-auth-plugin"
+    plugin.write_bytes(b"\x00 no program")
+    plugin.chmod(0o755)
+    said = found()
+    assert "gke-gcloud-auth-plugin cannot be run (Exec format error), so nothing can be deployed" in said
+    assert "gcloud components install gke-gcloud-auth-plugin" in said
+
+
 def test_the_auth_plugin_is_run_as_the_kubeconfig_runs_it(access, tmp_path):
     write_auth_plugin(tmp_path / "bin/gke-gcloud-auth-plugin", f'echo "$@" > {tmp_path}/asked; exit 1')
     find_problems(wanted(), access)
@@ -242,7 +251,7 @@ def test_what_may_not_be_read_is_a_problem_and_the_rest_is_still_checked(cloud, 
     cloud.permissions.discard("storage.buckets.create")
     found = find_problems(wanted(), access)
     assert [each.message.split(" (")[0] for each in found] == [
-        "these credentials may not read the project",
+        "these credentials are not allowed to read the project",
         "these credentials lack the permission storage.buckets.create, so Google would refuse a part of the stack",
     ]
 

@@ -93,6 +93,15 @@ def test_a_plan_as_json_has_the_same_at_full_precision(results):
     assert {each["label"] for each in found["cheapest"]} <= {candidate["label"], other["label"]}
 
 
+def test_json_has_the_simulated_replica_of_each_candidate(results, monkeypatch):
+    monkeypatch.setattr(fleet_capacity, "_REQUESTS", dict.fromkeys(fleet_capacity._REQUESTS, 8_000))
+    asked = ("--rps", "60", "--p99", "300ms", "--clients", "50", "--results", results, "--format", "json")
+    found = [candidate["clients"] for candidate in json.loads(invoke(*asked).stdout)["candidates"]]
+    assert sorted(clients["law"]["at_once"] for clients in found) == [1, 2]
+    assert [clients["begun_among"] for clients in found] == [1, 1], "both queues are in order"
+    assert all(0 < clients["relative_capacity"] < 2 and 0 <= clients["error"] < 0.15 for clients in found)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

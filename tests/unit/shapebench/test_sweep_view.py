@@ -59,7 +59,7 @@ def test_a_sweep_that_measures_is_not_called_simulated() -> None:
 
 def test_the_heading_names_the_limit_and_what_has_no_price() -> None:
     snapshot = replace(simulated()[0][-1], unpriced=("kubernetes",))
-    assert "of 30.00 USD without kubernetes" in heading(snapshot, SETTINGS)
+    assert "of 30.00 USD, without kubernetes (price unknown)" in heading(snapshot, SETTINGS)
     assert " of " not in heading(snapshot, SETTINGS.model_copy(update={"max_usd": None})).partition(";")[0]
 
 

@@ -107,14 +107,14 @@ WRONG = [
     (
         {"load": {"profile": "capacity", "processes": 2}},
         "load.processes is 2, but a capacity search",
-        "leave processes out",
+        "leave load.processes out",
     ),
     (serving(cpuLimit=0), "serving.cpuLimit is 0", "Give 1.5 or 1500m"),
     (serving(cpuLimit=-1), "serving.cpuLimit is -1", "leave it out for no limit"),
     (serving(cpuLimit="0m"), "serving.cpuLimit is '0m'", "Give 1.5 or 1500m"),
     (serving(cpuLimit="1.5Gi"), "serving.cpuLimit is '1.5Gi'", "Give 1.5 or 1500m"),
     (serving(cpuLimit=True), "serving.cpuLimit is True", "Give 1.5 or 1500m"),
-    (serving(cpuLimit=1), "serving.cpuLimit is 1, but on the platform local", "leave it out"),
+    (serving(cpuLimit=1), "serving.cpuLimit is 1, but the platform local", "leave it out"),
     (serving(protocol="soap"), "serving.protocol is 'soap'", "Give rest or grpc"),
     (
         serving(batching={"maxBatchSize": 8}),
@@ -183,14 +183,14 @@ def test_each_load_mode_has_a_profile(profile, mode):
         ({"profile": "open", "rampS": 65}, "shapebench:load: rampS is 65 and durationS, which includes it, is 65"),
         (
             {"profile": "open", "mode": "closed"},
-            "shapebench:load.mode is 'closed', but the profile open is of mode open",
+            "shapebench:load.mode is 'closed', but the profile 'open' has the mode 'open'",
         ),
         ({"profile": "capacity", "highestRps": 0.1}, "shapebench:load: highestRps is 0.1 and lowestRps 0.5"),
         (
             {"mode": "opened"},
             "shapebench:load.mode is 'opened', and there is no such mode; give one of 'closed', 'open'",
         ),
-        ({"users": 3}, "shapebench:load.mode is missing, so the other settings have no meaning; name a"),
+        ({"users": 3}, "shapebench:load.mode is missing, so it is not known which settings apply; set"),
     ],
 )
 def test_a_wrong_load_names_the_key_of_its_own_mode(load, said):

@@ -132,7 +132,7 @@ def test_a_sku_that_is_gone_makes_the_total_at_least_and_is_named(catalogue, tra
     assert at_least.name == "at least"
     assert item in at_least.counts
     [unpriced] = [each for each in priced.line_items if each.hourly is None]
-    assert "no SKU is" in unpriced.reason
+    assert "no SKU matches" in unpriced.reason
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from analysis.results.manifest import Replica, Validity
 from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import student_t
 from analysis.verdict.change import Finding, Side, read_changes
-from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 
@@ -166,6 +166,26 @@ def test_a_stack_whose_runs_are_invalid_says_why(stores):
     measure(stores[1], 60, first=11, validity=Validity(verdict="invalid", reasons=("a pod was restarted",)))
     found = change_of(stores)
     assert (found.finding, found.why_not, found.after) == (Finding.cannot_tell, ("a pod was restarted",), None)
+
+
+def test_a_stack_whose_newest_run_is_no_search_asks_for_one(stores):
+    measure(stores[0], 60)
+    closed = PROFILES["smoke"]
+    write_run(stores[1], make_manifest(closed, STACK, *SHAPES[STACK]), make_rows(closed, Server(60, 30)))
+    (why,) = change_of(stores).why_not
+    assert "is not a capacity search, so there is nothing to compare; measure it with the profile" in why
+
+
+def test_a_search_without_a_price_names_the_line_item(stores):
+    measure(stores[0], 60)
+    cost = make_manifest(PROFILES["capacity"], STACK, *SHAPES[STACK]).cost
+    item, *others = cost.line_items
+    unpriced = item.model_copy(update={"hourly": None, "reason": "the price list has none"})
+    cost = cost.model_copy(update={"hourly": None, "line_items": (unpriced, *others)})
+    measure(stores[1], 60, deployments=1, cost=cost)
+    (why,) = change_of(stores).why_not
+    assert "has no cost, so there is nothing to compare: no price in" in why
+    assert why.endswith(f"for {item.name}")
 
 
 def test_a_stack_that_was_not_measured_says_so(stores):

@@ -145,11 +145,14 @@ def test_without_a_latency_limit_the_paragraph_asks_for_one(store):
 
 
 def test_a_run_without_a_price_is_not_ranked(store):
-    unpriced = make_manifest(LOAD).cost.model_copy(update={"hourly": None})
-    search(store, cost=unpriced)
+    cost = make_manifest(LOAD).cost
+    item, *others = cost.line_items
+    unpriced = item.model_copy(update={"hourly": None, "reason": "the price list has none"})
+    search(store, cost=cost.model_copy(update={"hourly": None, "line_items": (unpriced, *others)}))
     verdict = read_verdict(store, ASKED)
     assert verdict.ranking == ()
-    assert [reasons for _, reasons in verdict.excluded] == [("a line item has no price, so its cost is not known",)]
+    ((_, (reason,)),) = verdict.excluded
+    assert f"for {item.name}, so its cost is not known; `shapebench price --refresh` gets prices" in reason
 
 
 def test_runs_on_this_machine_are_a_rehearsal_unless_a_cluster_ran_too(searched, silent):

@@ -254,8 +254,8 @@ def refused_calls(run: Run) -> None:
 
 
 SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
-    (starved, CLOSED, "used more than 90 % of its core in 70% of the counted seconds"),
-    (starved, OPEN, "used more than 90 % of its core in 70% of the counted seconds"),
+    (starved, CLOSED, "used more than 90 % of its core in 70% of the measured seconds"),
+    (starved, OPEN, "used more than 90 % of its core in 70% of the measured seconds"),
     (blocked, OPEN, "event loop had a lag of 240 ms"),
     (late, OPEN, "so the figures include the generator's delay"),
     (slowed, OPEN, "so the figures include the generator's delay"),
@@ -277,7 +277,7 @@ SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (stepping, OPEN, "did not settle: median latency rose by"),
     (jammed, POISSON, "did not settle: median latency rose by"),
     (overloaded, POISSON, "did not settle: median latency rose"),
-    (clock_set, OPEN, "wall clock was set by 1500 ms"),
+    (clock_set, OPEN, "wall clock was changed by 1500 ms"),
     (clock_backwards, OPEN, "sent before they were due"),
     (lossy_network, OPEN, "8.0% of the generator's TCP segments were retransmitted"),
     (refused_calls, OPEN, "ran out of gRPC threads (--grpc_max_threads) and refused 3 of"),

@@ -122,7 +122,8 @@ def test_an_image_that_cannot_be_pulled_is_named_before_the_time_is_over(monkeyp
     monkeypatch.setattr(pod_status, "_BLOCKED_LIMIT_S", 0.05)
     state = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nope:1"'}}
     with pytest.raises(
-        ResourceError, match=r'not all servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"$'
+        ResourceError,
+        match=r'not all servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"\. Correct the cause',
     ):
         waited([pod(status("tf-serving", WAITING), status("model-access", state))], limit_s=5)
 

@@ -105,7 +105,7 @@ def test_rows_that_cannot_be_fetched_stay_in_the_job_and_the_error_says_how_to_g
     (folder,) = Path(inputs["workDir"]).iterdir()
     job = f"load-{folder.name.lower()}"
     assert left == (
-        f"the pod could not be reached for 600 s (503). The rows of this run are in the Job {job} of namespace"
+        f"the pod could not be reached for 600 s (503). The rows of run {folder.name} are in the Job {job} of namespace"
         " shapebench, which keeps them for 12 h after the test; the next `pulumi up` or `pulumi destroy` fetches and"
         f" stores them. To drop them, run `kubectl delete job {job} --namespace shapebench`, or, if the cluster is"
         f" gone, delete {folder}"
@@ -176,7 +176,7 @@ def test_rows_that_still_cannot_be_fetched_stop_the_next_command_and_stay(
     cluster: Any, inputs: dict[str, Any], command: Any
 ) -> None:
     cluster.pod_unreachable = True
-    with pytest.raises(ResourceError, match=r"The rows of this run are in the Job load-\w+ of namespace shapebench"):
+    with pytest.raises(ResourceError, match=r"The rows of run \w+ are in the Job load-\w+ of namespace shapebench"):
         command(cluster, inputs)
     assert cluster.deleted == []
     assert cluster.jobs("")
@@ -202,12 +202,14 @@ def test_rows_in_another_cluster_are_not_lost_and_are_fetched_when_the_stack_is_
     (line,) = destroy(cluster, inputs)
     assert line == (
         f"the rows of run {folder.name} are in the Job load-{folder.name.lower()} of another cluster, {there}; an"
-        f" update of the stack there fetches them; if it is gone, delete {folder}"
+        f" update of the stack in that cluster fetches them; if that cluster is gone, delete {folder}"
     )
     assert folder.is_dir()
     cluster.unreachable, cluster.jobs = True, jobs
     (line,) = destroy(cluster, inputs)
-    assert line.startswith("whether the cluster holds rows"), "those that this machine knows of are in another one"
+    assert line.startswith("the cluster could not be asked for rows"), (
+        "those that this machine knows of are in another one"
+    )
     cluster.cluster, cluster.unreachable = there, False
     destroy(cluster, inputs)
     (run,) = runs(inputs)
@@ -224,7 +226,7 @@ def test_a_destroy_without_the_cluster_fails_while_this_machine_knows_of_rows_in
     (folder,) = re.findall(r"if the cluster is gone, delete (\S+)$", str(failure.value))
     shutil.rmtree(folder)
     (line,) = destroy(cluster, inputs)
-    assert line.startswith("whether the cluster holds rows of an interrupted load test is unknown (the cluster's API")
+    assert line.startswith("the cluster could not be asked for rows of interrupted load tests (the cluster's API")
 
 
 @pytest.mark.usefixtures("left")
@@ -253,7 +255,7 @@ def test_rows_that_fit_on_no_disk_stay_in_the_job(
     cluster.during = fill_disk
     message = fails(cluster, inputs)
     assert "was measured and not stored" in message
-    assert "The rows of this run are in the Job load-" in message
+    assert " are in the Job load-" in message
     assert cluster.deleted == []
     monkeypatch.undo()
     destroy(cluster, inputs)
@@ -290,7 +292,7 @@ def test_the_job_says_all_of_its_run_but_the_kubeconfig(cluster: Any, inputs: di
 def test_a_job_of_another_version_is_left_alone(cluster: Any, inputs: dict[str, Any]) -> None:
     cluster.job["metadata"]["annotations"] = {"shapebench/run": '{"later": 1}'}
     with pytest.raises(
-        ResourceError, match=r"may hold rows, and what it says .* of another version .*`kubectl delete job"
+        ResourceError, match=r"may hold rows, but its record of the run .* another version .*`kubectl delete job"
     ):
         destroy(cluster, inputs)
     assert cluster.deleted == []

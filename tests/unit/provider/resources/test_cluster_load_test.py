@@ -276,7 +276,8 @@ def test_servers_that_do_not_come_back_end_the_update_and_the_runs_before_are_ke
         run_in(cluster, inputs | {"repeats": 3, "freshDeployment": True}, operation())
     run, rows = only_run(inputs)
     assert str(failure.value).startswith("run 2 of 3: after 1 s not all servers are ready (1 declared, 1 created, 0 re")
-    assert "run `pulumi up` again: ImagePullBackOff: Back-off pulling image" in str(failure.value)
+    assert "so nothing was measured: ImagePullBackOff: Back-off pulling image" in str(failure.value)
+    assert "Correct the cause, and run `pulumi up` again" in str(failure.value)
     assert str(failure.value).endswith(f". The finished runs are valid and stored: {run.run_id}")
     assert rows > 10
     assert run.validity.verdict == "valid"
@@ -463,7 +464,7 @@ def test_a_server_that_the_pod_cannot_reach_is_an_error_before_the_test(
 ) -> None:
     monkeypatch.setattr(provider.cluster.load_job, "_AVAILABLE_WITHIN_S", 0)
     with pytest.raises(
-        ResourceError, match=r"does not answer the load generator's pod(?s:.)*127.0.0.1:1 gave no correct answer"
+        ResourceError, match=r"the load generator's pod no correct answer(?s:.)*127.0.0.1:1 gave no correct answer"
     ):
         run_in(cluster, inputs | {"baseUrl": "http://127.0.0.1:1"}, operation())
     assert ResultsStore(inputs["results"]).scan().manifests == ()

@@ -241,6 +241,6 @@ def test_a_run_that_could_not_be_stored_is_imported_as_the_run_that_it_is(
         rows.write("1\n")
     changed = CliRunner().invoke(app, ["import", str(folder), "--results", f"{store.uri}-2"])
     assert changed.exit_code == 1
-    assert f"{worker_name(0)}.csv is missing or is not what was written" in changed.stderr
+    assert f"{worker_name(0)}.csv is missing, or its SHA-256 is not that of" in changed.stderr
     none = CliRunner().invoke(app, ["import", str(folder.parent), "--results", store.uri])
     assert (none.exit_code, "holds no run to import" in none.stderr) == (1, True)

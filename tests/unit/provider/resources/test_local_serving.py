@@ -14,6 +14,7 @@ from provider.local.server_process import ProcessIdentity, stop_all
 from provider.resource import UNKNOWN, Operation, ResourceError
 from provider.resources.local_serving import LocalServing
 from provider.resources.server_cleanup import ServerCleanup
+from tests.engine.harness import eventually
 
 INPUTS = {
     "modelName": "resnet",
@@ -156,7 +157,8 @@ def left_running(inputs, model_server_on_path):
     assert plugin.stdout.readline() == "started\n"
     plugin.kill()
     plugin.communicate()
-    (server,) = servers_on(inputs["restPort"])
+    # A process has no command line for a moment when it becomes another program, as that of the script does.
+    (server,) = eventually(lambda: servers_on(inputs["restPort"]), "the server has its command line")
     yield server
     server.kill()
 
@@ -223,4 +225,4 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_server(inputs):
     error = full.stderr.splitlines()[-1]
     assert error.startswith("provider.resource.ResourceError: the server was not started, because its files in ")
     assert inputs["stateDir"] in error
-    assert error.endswith("File too large; make room or give access, then run `pulumi up` again")
+    assert error.endswith("File too large; free disk space or correct the permissions, then run `pulumi up` again")
