@@ -205,7 +205,10 @@ class Settings(Frozen):
         elif self.seed_faithful:
             why = f"{self.platform}.seedFaithful deploys without limits, so it would change nothing; leave it out"
         elif limit > vcpus:
-            why = f"a node ({machine}) has {vcpus} vCPUs, so it would limit nothing; give {vcpus} at most"
+            why = (
+                f"a node ({machine}) has {vcpus} vCPUs, so it would limit nothing; give {vcpus} at most, or leave it"
+                " out"
+            )
         if why:
             raise ValueError(f"shapebench:serving.cpuLimit is {limit:g}, but {why}")
         return self

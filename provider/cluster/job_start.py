@@ -37,7 +37,7 @@ def wait_for_start(pod: JobPod, operation: Operation, timeout_s: float) -> Json:
         if blocked or now - began > timeout_s:
             raise ResourceError(
                 f"the load generator's pod did not start within {now - began:.0f} s, so nothing was measured:"
-                f" {_pending_reason(pod, status)}. Correct the cause, and run `pulumi up` again"
+                f" {_pending_reason(pod, status).rstrip('.')}. Correct the cause, and run `pulumi up` again"
             )
         operation.status(f"waiting for the load generator's pod: {_pending_reason(pod, status)}")
         if operation.cancelled.wait(pod.poll_s):

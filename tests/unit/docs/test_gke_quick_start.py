@@ -36,7 +36,7 @@ def test_the_prices_are_those_of_the_command(stack: str, printed: dict[str, tupl
 def test_the_price_in_the_first_table_is_that_of_its_stack(printed: dict[str, tuple[float, float]]):
     serving, load = printed["8cpu-16gb"]
     assert f"{serving + load:.2f} USD an hour for the stack `8cpu-16gb`" in PAGE
-    assert f"{serving:.2f} for serving and {load:.2f} for the load test's node" in " ".join(PAGE.split())
+    assert f"{serving:.2f} for serving and {load:.2f} for the load test's node |" in " ".join(PAGE.split())
 
 
 def test_the_quotas_are_those_that_the_preflight_counts():

@@ -151,8 +151,11 @@ def test_a_run_without_a_price_is_not_ranked(store):
     search(store, cost=cost.model_copy(update={"hourly": None, "line_items": (unpriced, *others)}))
     verdict = read_verdict(store, ASKED)
     assert verdict.ranking == ()
-    ((_, (reason,)),) = verdict.excluded
-    assert f"for {item.name}, so its cost is not known; `shapebench price --refresh` gets prices" in reason
+    why = (
+        f"no price in {cost.region} in the {cost.source} of {cost.prices_as_of} for {item.name}, so its cost is not"
+        " known; `shapebench price --refresh` gets prices for further runs"
+    )
+    assert [reasons for _, reasons in verdict.excluded] == [(why,)]
 
 
 def test_runs_on_this_machine_are_a_rehearsal_unless_a_cluster_ran_too(searched, silent):

@@ -121,10 +121,8 @@ def test_a_server_may_be_restarted_once_and_the_second_end_says_what_its_log_doe
 def test_an_image_that_cannot_be_pulled_is_named_before_the_time_is_over(monkeypatch):
     monkeypatch.setattr(pod_status, "_BLOCKED_LIMIT_S", 0.05)
     state = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nope:1"'}}
-    with pytest.raises(
-        ResourceError,
-        match=r'not all servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"\. Correct the cause',
-    ):
+    said = r'not all servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"\. Correct the cause, and run'
+    with pytest.raises(ResourceError, match=said):
         waited([pod(status("tf-serving", WAITING), status("model-access", state))], limit_s=5)
 
 

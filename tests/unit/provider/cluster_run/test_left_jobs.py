@@ -255,7 +255,7 @@ def test_rows_that_fit_on_no_disk_stay_in_the_job(
     cluster.during = fill_disk
     message = fails(cluster, inputs)
     assert "was measured and not stored" in message
-    assert " are in the Job load-" in message
+    assert re.search(r"The rows of run \w+ are in the Job load-", message)
     assert cluster.deleted == []
     monkeypatch.undo()
     destroy(cluster, inputs)

@@ -463,9 +463,8 @@ def test_a_server_that_the_pod_cannot_reach_is_an_error_before_the_test(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider.cluster.load_job, "_AVAILABLE_WITHIN_S", 0)
-    with pytest.raises(
-        ResourceError, match=r"the load generator's pod no correct answer(?s:.)*127.0.0.1:1 gave no correct answer"
-    ):
+    said = r"the server gives the load generator's pod no correct answer(?s:.)*127.0.0.1:1 gave no correct answer"
+    with pytest.raises(ResourceError, match=said):
         run_in(cluster, inputs | {"baseUrl": "http://127.0.0.1:1"}, operation())
     assert ResultsStore(inputs["results"]).scan().manifests == ()
     assert cluster.jobs("") == []
