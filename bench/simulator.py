@@ -4,7 +4,8 @@ Before and after each load, another load test of the same server raises the numb
 scaling law, by the code of `shapebench plan`, which then predicts the median of the load between them.
 
 A shared machine may be a third slower some seconds later, which no law of another run can know. So its speed is
-measured all the time, and the law is fitted to the rows as they would be at the mean speed during the load.
+measured all the time. Within a load test the server is as much slower as the machine; from one load test to another it
+follows the machine less. The law is fitted to the rows as they would be at the mean speed during the load.
 
 Where the law is too uncertain for 15 %, the prediction says so: either the law does not predict the levels of its own
 runs from each other, or a server that is faster or slower by what may be off has a median that differs by more than
@@ -15,10 +16,12 @@ constant length fall into step: of four users, each sends together with the same
 import math
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -46,6 +49,10 @@ _USERS = (4, 12, 24, 40)
 _HOLD_S = 40
 # A hold phase lasts as long as so many levels of the fitted load.
 _LEVELS_IN_HOLD = 7
+# Where the machine is slower by a factor in one load test than in another, the server is slower by this power of it,
+# with the standard error: a regression of ten load tests in two runs, neither of which is in docs/planning.md.
+_FOLLOWS = 0.5
+_FOLLOWS_ERROR = 0.2
 # 95 % of a normal distribution are within so many standard errors.
 _STANDARD_ERRORS = 2
 _SIMULATED_S = 600
@@ -105,14 +112,15 @@ def _curve(rows: pa.Table) -> Curve:
     return curve
 
 
-def _predicted(model: Model, load: ClosedLoop) -> Prediction:
+def _predicted(model: Model, load: ClosedLoop, slower: Sequence[float]) -> Prediction:
+    """`slower` are the ratios of `_compared`."""
     # The errors of levels that follow each other hardly correlate: by 0.16 in ten fitted runs. So both the law and the
     # load are off by the mean of as many of them.
-    levels_off = math.sqrt(1 / len(model.points) + 1 / _LEVELS_IN_HOLD)
-    off = _STANDARD_ERRORS * model.error * levels_off
+    levels_off = model.error * math.sqrt(1 / len(model.points) + 1 / _LEVELS_IN_HOLD)
+    off = _STANDARD_ERRORS * math.hypot(levels_off, _FOLLOWS_ERROR * np.log(slower).mean())
 
-    def p50_ms(slower: float) -> float:
-        service = replace(model.service, alone_ms=model.service.alone_ms * slower)
+    def p50_ms(factor: float) -> float:
+        service = replace(model.service, alone_ms=model.service.alone_ms * factor)
         fleet = simulation.Fleet(1, service, Balancer("random"))
         closed = simulation.ClosedLoop(load.users, load.wait_s, _SIMULATED_S, pauses=load.pauses)
         return simulation.simulate(fleet, closed).steady.quantile_ms(0.5)
@@ -127,14 +135,19 @@ def _p50_ms(rows: pa.Table) -> float:
 def _compared(load: ClosedLoop, around: tuple[pa.Table, pa.Table], hold: pa.Table, speed: MachineSpeed) -> list[Figure]:
     """`around` are the fitted loads before and after."""
     users, measured_ms, took_ms = f"{load.users} users", _p50_ms(hold), speed.took_during_ms(hold)
-    slower = [100 * (took_ms / speed.took_during_ms(rows) - 1) for rows in around]
+    around_ms = [speed.took_during_ms(rows) for rows in around]
+    slower = [took_ms / each_ms for each_ms in around_ms]
     figures = [
         Figure(f"{users}: measured p50", measured_ms, "ms"),
-        Figure(f"{users}: machine slower than in the fitted load before, by", slower[0], "%"),
-        Figure(f"{users}: machine slower than in the fitted load after, by", slower[1], "%"),
+        Figure(f"{users}: machine slower than in the fitted load before, by", 100 * (slower[0] - 1), "%"),
+        Figure(f"{users}: machine slower than in the fitted load after, by", 100 * (slower[1] - 1), "%"),
     ]
     try:
-        model = models_of(_FITTED_RUN, merged([_curve(speed.at_the_same(rows, took_ms)) for rows in around]))[0]
+        curves = [
+            _curve(speed.at_the_same(rows, each_ms * ratio**_FOLLOWS))
+            for rows, each_ms, ratio in zip(around, around_ms, slower, strict=True)
+        ]
+        model = models_of(_FITTED_RUN, merged(curves))[0]
     except NoModelError as error:
         progress(f"the law predicts nothing: {error}")
         return [
@@ -143,7 +156,7 @@ def _compared(load: ClosedLoop, around: tuple[pa.Table, pa.Table], hold: pa.Tabl
         ]
     law, among = model.law, model.service.begun_among
     name = f"{law.alone_ms:.1f} ms, {law.at_once} at once, begun among {among}, contention {law.contention:.2f}"
-    predicted = _predicted(model, load)
+    predicted = _predicted(model, load, slower)
     found = Figure(f"{users}: predicted p50, error", 100 * (predicted.p50_ms / measured_ms - 1), "%", _BAR)
     if not predicted.is_certain:
         width = 100 * (predicted.high_ms / predicted.low_ms - 1)

@@ -34,8 +34,10 @@ class Curve:
 def merged(curves: Sequence[Curve]) -> Curve:
     """One curve of several runs of the same replicas."""
     points = sorted((point for curve in curves for point in curve.points), key=lambda point: point.in_system)
-    unqueued = tuple(level for curve in curves for level in curve.single.unqueued)
-    return Curve(tuple(points), SingleRequests(unqueued, max(curve.single.overtaken for curve in curves)))
+    levels = tuple(level for curve in curves for level in curve.single.levels)
+    singles = [curve.single for curve in curves]
+    overtaken, say_which = max(single.overtaken for single in singles), all(single.say_which for single in singles)
+    return Curve(tuple(points), SingleRequests(levels, overtaken, say_which))
 
 
 def curve_of(rows: Columns, replicas: int) -> Curve | None:

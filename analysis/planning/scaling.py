@@ -18,8 +18,12 @@ _AT_ONCE = (*range(1, 17), 20, 24, 32, 48, 64)
 _FEWEST_POINTS = 2
 # No law is exact: a point of very many requests does not weigh more than one that is known to this share.
 _LAW_ERROR = 0.02
-# A law with contention must be better by this much than one without, or the difference is noise.
+# Besides the contention with the smallest error, those on a grid from 0 to 1 are possible.
+_CONTENTIONS = np.linspace(0, 1, 11)
+# A law with contention must be better by this much than one without, or the difference is noise: of the error, and of
+# squared standard errors.
 _BETTER_BY = 0.01
+_SPEAKS_AGAINST = 9.0
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,9 @@ def _fits(_: Scaling) -> float:
 def fit(points: Sequence[Point], most_at_once: int, misfit: Callable[[Scaling], float] = _fits) -> tuple[Scaling, ...]:
     """The best law without contention and the best with it, the better one first; none with too few levels of load.
 
-    Up to `most_at_once` requests are served at once. Throughput tells laws with contention badly apart, so of those
-    with about the same error the one with the smallest `misfit` is taken, which is 0 if nothing else speaks against it.
+    Up to `most_at_once` requests are served at once. Throughput tells laws with contention badly apart, by how many are
+    served at once and by their contention. So of those with about the same error the one is taken of which the squared
+    errors of the levels and the `misfit`, both in squared standard errors, have the smallest sum.
     The law without contention is the better one unless the error of the other is clearly smaller, or its misfit is.
     """
     return _fit(points, [each for each in _AT_ONCE if each <= most_at_once] or [most_at_once], misfit)
@@ -107,11 +112,13 @@ def _fit(
         return ()
     measured = [_Measured.of(points, at_once) for at_once in possible]
     independent = min((each.law(0.0) for each in measured), key=lambda law: law.error)
-    sharing = [each.best for each in measured]
+    sharing = [law for each in measured for law in (each.best, *map(each.law, _CONTENTIONS.tolist()))]
     least = min(law.error for law in sharing)
+    # Levels that no law explains better are known no better than that.
+    known_to = max(least, float(np.average([_weight(point) for point in points])) ** -0.5)
     alike = (law for law in sharing if law.error <= least + _BETTER_BY)
-    chosen = min(alike, key=lambda law: (misfit(law), law.error))
-    is_better = least < independent.error - _BETTER_BY or misfit(chosen) < misfit(independent)
+    chosen = min(alike, key=lambda law: len(points) * (law.error / known_to) ** 2 + misfit(law))
+    is_better = least < independent.error - _BETTER_BY or misfit(chosen) < misfit(independent) - _SPEAKS_AGAINST
     return (chosen, independent) if is_better else (independent, chosen)
 
 

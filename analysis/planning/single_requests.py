@@ -11,92 +11,140 @@ from analysis.planning.scaling import Scaling
 from analysis.planning.service import spread_of
 from analysis.results.columns import Columns, Floats, Integers
 
-# Of so many requests that found no other, evenly chosen, the times are read: more than a table of the spread can hold.
-_MOST_UNQUEUED = 2000
+# Requests that found at most so many others are read, evenly chosen, so many for each number found. More would not fit
+# into a table of the spread.
+_MOST_FOUND = 3
+_MOST_OF_EACH = 2000
 # Of so many requests, evenly chosen, it is counted how many they overtook. Those up to this quantile count: a generator
 # may note the starts of two requests in another order than that in which it sends them.
 _MOST_OVERTAKING = 2000
 _OVERTAKEN_QUANTILE = 0.99
-# From so many standard errors on, the work of requests depends on how many others came, which refutes a law.
-_REFUTED = 3.0
-# Per request that came, as a share of the work. With constant service times a smaller error means nothing.
+# A queue that is not in order is as unlikely as this dependence of the work of requests on others, in squared standard
+# errors: a chance of 0.27 %.
+_OUT_OF_ORDER = 11.8
+# The service time of the same server differs by this share from one load test to another: docs/adr/0071.
+_SERVICE_TIME_ERROR = 0.03
+# Per request that was there or came, as a share of the work. With constant service times a smaller error means nothing.
 _LEAST_ERROR = 0.005
 
 
 @dataclass(frozen=True)
-class Unqueued:
-    """Good answers of one level of load to requests that found no other, and so waited for none.
+class LevelRequests:
+    """Good answers of one level of load to requests that found few others in their replica.
 
-    `times_us[i, n]` is the time that request i was in the replica with n - 1 others. `joined[i]` others came within the
-    typical time of a request, even if this one was finished by then: so their number does not depend on its own work.
+    Request i `found[i]` others. `times_us[i, n]` is the time that it was in the replica with n - 1 others. `joined[i]`
+    others came within the typical time of a request, even if this one was finished by then: so neither number depends
+    on its own work.
     """
 
-    times_us: Floats
+    found: Integers
     joined: Integers
+    times_us: Floats
+
+    def unqueued(self, law: Scaling) -> "LevelRequests":
+        """Those that waited for none, by the law."""
+        chosen = self.found < law.at_once
+        return LevelRequests(self.found[chosen], self.joined[chosen], self.times_us[chosen])
+
+    def alone_us(self, law: Scaling) -> Floats:
+        """By the law, what each unqueued request would have taken alone."""
+        speeds = np.array([0.0, *law.speeds])
+        return np.asarray(self.times_us @ speeds[np.minimum(np.arange(self.times_us.shape[1]), law.at_once)])
 
     def work(self, law: Scaling) -> Floats:
-        """By the law, what each request would have taken alone, as a multiple of the mean of the level."""
-        speeds = np.array([0.0, *law.speeds])
-        alone_us = self.times_us @ speeds[np.minimum(np.arange(self.times_us.shape[1]), law.at_once)]
+        """The same as a multiple of the mean of the level."""
+        alone_us = self.alone_us(law)
         return np.asarray(alone_us / max(alone_us.mean(), 1.0))
+
+    @property
+    def others(self) -> Floats:
+        """How many were there and how many came, `[i, 2]`, each less its mean in the level."""
+        others = np.stack([self.found, self.joined], axis=1)
+        return np.asarray(others - others.mean(axis=0))
 
 
 @dataclass(frozen=True)
 class SingleRequests:
-    """`unqueued` by level. A request overtakes up to `overtaken` earlier ones in its replica.
+    """The requests by level. A request overtakes up to `overtaken` earlier ones in its replica.
 
-    Where rows do not name the replica it is not known who joined and overtook whom; then both are 0.
+    Where rows do not name the replica it is not known who found, joined and overtook whom. Then all are 0, and the
+    requests are those that found none in any replica. Where none did, they are any of the lightest level. In both cases
+    they do not `say_which` law is right.
     """
 
-    unqueued: tuple[Unqueued, ...]
+    levels: tuple[LevelRequests, ...]
     overtaken: int
+    say_which: bool
 
     def spread(self, law: Scaling) -> Floats:
         """Of the service times, as in `Service`."""
-        return spread_of(np.concatenate([level.work(law) for level in self.unqueued]))
+        return spread_of(np.concatenate([level.work(law) for level in self._unqueued(law)]))
 
     def begun_among(self, law: Scaling) -> int:
         """As in `Service`: a request overtakes those served beside it and those that wait before it; 1 is in order."""
         return max(1, self.overtaken - law.at_once + 2)
 
     def misfit(self, law: Scaling) -> float:
-        """0 for a law with a queue in order, 1 for one without, more for a law that is refuted."""
-        refuted = self._dependence(law)
-        return refuted if refuted > _REFUTED else float(self.begun_among(law) > 1)
+        """How much speaks against a law, in squared standard errors: the service times, and the order of answers.
+
+        The mean service time of these requests must be the law's, and must not depend on others.
+        """
+        if not self.say_which:
+            return 0.0
+        alone_us = np.concatenate([level.alone_us(law) for level in self._unqueued(law)])
+        apart = (float(alone_us.mean()) / 1000 / law.alone_ms - 1) / _SERVICE_TIME_ERROR
+        return self._dependence(law) + apart**2 + (_OUT_OF_ORDER if self.begun_among(law) > 1 else 0.0)
+
+    def _unqueued(self, law: Scaling) -> list[LevelRequests]:
+        return [unqueued for level in self.levels if (unqueued := level.unqueued(law)).found.size]
 
     def _dependence(self, law: Scaling) -> float:
-        """How many standard errors the work of a request depends on how many others came.
+        """How much the work of a request depends on how many others were there and how many came.
 
-        The slope of a regression within levels, with standard errors that hold where variances differ (H. White, 1980).
+        Wald's statistic for both slopes of a regression within levels, with standard errors that hold where variances
+        differ (H. White, 1980).
         """
-        joined = np.concatenate([level.joined - level.joined.mean() for level in self.unqueued])
-        squares = float(joined @ joined)
-        if not squares:
-            return 0.0
-        work = np.concatenate([level.work(law) - 1 for level in self.unqueued])
-        slope = float(joined @ work) / squares
-        error = float(np.linalg.norm(joined * (work - slope * joined))) / squares
-        return abs(slope) / max(error, _LEAST_ERROR)
+        unqueued = self._unqueued(law)
+        others = np.concatenate([level.others for level in unqueued])
+        work = np.concatenate([level.work(law) - 1 for level in unqueued])
+        # Of a number that is the same everywhere, the slope is 0.
+        inverse = np.linalg.pinv(others.T @ others)
+        slopes = inverse @ (others.T @ work)
+        weighted = others * (work - others @ slopes)[:, np.newaxis]
+        errors = inverse @ (weighted.T @ weighted) @ inverse + _LEAST_ERROR**2 * np.eye(len(slopes))
+        return float(slopes @ np.linalg.solve(errors, slopes))
 
 
 def single_requests(
     rows: Columns, levels: Sequence[Integers], streams: Sequence[Stream], replicas: int
 ) -> SingleRequests:
-    """Of the rows of each level, from the lightest. Without any unqueued ones, good answers of the lightest level."""
+    """Of the rows of each level, from the lightest. Where none found no other, good answers of the lightest level."""
     names_replica = len(streams) == replicas
     overtaken = _overtaken(rows, streams) if names_replica else 0
-    found_none = np.zeros(rows.ok.size, dtype=bool)
+    found = np.zeros(rows.ok.size, dtype=np.int64)
     for stream in streams:
-        found_none[stream.requests] = stream.found == 0
-    chosen = [requests for level in levels if (requests := level[rows.ok[level] & found_none[level]]).size]
-    if not chosen:
+        found[stream.requests] = stream.found
+    read = _evenly_chosen(found, [level[rows.ok[level]] for level in levels], _MOST_FOUND if names_replica else 0)
+    first = next((found_none for requests in read if (found_none := requests[found[requests] == 0]).size), None)
+    if first is None:
         good = levels[0][rows.ok[levels[0]]]
         as_if_alone_us = np.stack([np.zeros(good.size), rows.end_us[good] - rows.start_us[good]], axis=1)
-        return SingleRequests((Unqueued(as_if_alone_us, np.zeros(good.size, dtype=np.int64)),), overtaken)
-    typical_us = int(np.median(rows.end_us[chosen[0]] - rows.start_us[chosen[0]])) if names_replica else 0
-    of = sum(map(len, chosen))
-    unqueued = (_unqueued(rows, _some(requests, of, _MOST_UNQUEUED), streams, typical_us) for requests in chosen)
-    return SingleRequests(tuple(unqueued), overtaken)
+        none = np.zeros(good.size, dtype=np.int64)
+        return SingleRequests((LevelRequests(none, none, as_if_alone_us),), overtaken, say_which=False)
+    typical_us = int(np.median(rows.end_us[first] - rows.start_us[first])) if names_replica else 0
+    of_levels = (_of_level(rows, requests, found, streams, typical_us) for requests in read if requests.size)
+    return SingleRequests(tuple(of_levels), overtaken, names_replica)
+
+
+def _evenly_chosen(found: Integers, levels: Sequence[Integers], most_found: int) -> list[Integers]:
+    """The requests of each level that are read."""
+    chosen: list[list[Integers]] = [[] for _ in levels]
+    for number in range(most_found + 1):
+        of_number = [level[found[level] == number] for level in levels]
+        in_all = sum(map(len, of_number))
+        for read, requests in zip(chosen, of_number, strict=True):
+            read.append(_some(requests, in_all, _MOST_OF_EACH))
+    return [np.concatenate(read) for read in chosen]
 
 
 def _some(requests: Integers, of: int, most: int) -> Integers:
@@ -104,7 +152,9 @@ def _some(requests: Integers, of: int, most: int) -> Integers:
     return requests[:: max(1, math.ceil(of / most))]
 
 
-def _unqueued(rows: Columns, requests: Integers, streams: Sequence[Stream], typical_us: int) -> Unqueued:
+def _of_level(
+    rows: Columns, requests: Integers, found: Integers, streams: Sequence[Stream], typical_us: int
+) -> LevelRequests:
     replica = rows.backend.codes[requests] if len(streams) > 1 else np.zeros(requests.size, dtype=np.int64)
     joined = np.zeros(requests.size, dtype=np.int64)
     for own, stream in enumerate(streams):
@@ -118,7 +168,7 @@ def _unqueued(rows: Columns, requests: Integers, streams: Sequence[Stream], typi
     times_us = np.zeros((requests.size, max(one_us.size for one_us in each_us)))
     for all_us, one_us in zip(times_us, each_us, strict=True):
         all_us[: one_us.size] = one_us
-    return Unqueued(times_us, joined)
+    return LevelRequests(found[requests], joined, times_us)
 
 
 def _overtaken(rows: Columns, streams: Sequence[Stream]) -> int:

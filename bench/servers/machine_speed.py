@@ -2,8 +2,8 @@
 
 Other users of a shared machine take its caches, its memory bandwidth and half of each core, so that it may be a third
 slower some seconds later. The time to sum an array that no cache holds follows this: in windows of five seconds it
-explained two thirds of the variance of the throughput of a saturated server, in proportion (a slope of 0.97 of 1). It
-takes half a percent of a core.
+explained two thirds of the variance of the throughput of a saturated server, in proportion (a slope of 0.97 of 1). The
+means of whole load tests follow it less: `bench/simulator.py`. It takes half a percent of a core.
 """
 
 import sys

@@ -13,6 +13,7 @@ from stacks.load_profiles import ClosedLoop
 
 ALONE_MS = 50.0
 LEVELS = 14
+AS_FAST = (1.0, 1.0)
 
 
 def model(error: float) -> Model:
@@ -34,7 +35,7 @@ def off(error: float) -> float:
 
 
 def test_the_latency_of_one_user_is_the_service_time_of_the_server_and_of_the_faster_and_slower_one():
-    found = _predicted(model(error=0.05), users(1))
+    found = _predicted(model(error=0.05), users(1), AS_FAST)
     assert found.p50_ms == pytest.approx(ALONE_MS)
     assert (found.low_ms, found.high_ms) == (
         pytest.approx(ALONE_MS * (1 - off(0.05))),
@@ -44,7 +45,7 @@ def test_the_latency_of_one_user_is_the_service_time_of_the_server_and_of_the_fa
 
 def test_of_a_saturated_server_it_is_that_of_the_interactive_response_time_law():
     """R = N s - Z: Denning and Buzen, The operational analysis of queueing network models, 1978."""
-    found = _predicted(model(error=0.05), users(40))
+    found = _predicted(model(error=0.05), users(40), AS_FAST)
     for found_ms, service_ms in (
         (found.p50_ms, ALONE_MS),
         (found.low_ms, ALONE_MS * (1 - off(0.05))),
@@ -54,7 +55,7 @@ def test_of_a_saturated_server_it_is_that_of_the_interactive_response_time_law()
 
 
 def test_a_law_that_is_exact_is_off_by_nothing():
-    found = _predicted(model(error=0.0), users(4))
+    found = _predicted(model(error=0.0), users(4), AS_FAST)
     assert found.low_ms == found.p50_ms == found.high_ms
     assert found.is_certain
 
@@ -62,4 +63,12 @@ def test_a_law_that_is_exact_is_off_by_nothing():
 @pytest.mark.parametrize(("error", "certain"), [(0.14, True), (0.16, False)])
 def test_a_prediction_that_may_be_more_than_15_percent_off_is_not_certain(error, certain):
     exactly = error / off(1.0)
-    assert _predicted(model(error=exactly), users(1)).is_certain is certain
+    assert _predicted(model(error=exactly), users(1), AS_FAST).is_certain is certain
+
+
+def test_a_prediction_for_a_slower_machine_counts_how_well_it_is_known_what_the_server_follows():
+    # Two standard errors of the power are 0.4. One load test on a slower machine and one on a faster one cancel out.
+    found = _predicted(model(error=0.0), users(1), (1.2, 1.2))
+    assert found.high_ms == pytest.approx(ALONE_MS * (1 + 0.4 * math.log(1.2)))
+    assert found.low_ms == pytest.approx(ALONE_MS * (1 - 0.4 * math.log(1.2)))
+    assert _predicted(model(error=0.0), users(1), (1.2, 1 / 1.2)).high_ms == pytest.approx(ALONE_MS)

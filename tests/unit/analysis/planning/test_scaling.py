@@ -73,7 +73,7 @@ def test_a_coefficient_that_would_be_negative_is_none():
 def test_of_laws_that_fit_alike_the_one_with_the_smallest_misfit_is_taken():
     # Two at once that share a core fit as well as any number of them.
     points = [always(n, 60 * n) for n in (1, 2, 4, 8, 16)]
-    best, other = fit(points, 8, misfit=lambda law: abs(law.at_once - 5) + 1 - law.contention)
+    best, other = fit(points, 8, misfit=lambda law: 100 * (abs(law.at_once - 5) + 1 - law.contention))
     assert (best.at_once, best.contention) == (5, pytest.approx(1, abs=1e-3))
     assert (other.at_once, other.contention) == (1, 0)
     assert fit(points, 8)[0] == other
