@@ -50,7 +50,7 @@ _HOLD_S = 40
 # A hold phase lasts as long as so many levels of the fitted load.
 _LEVELS_IN_HOLD = 7
 # Where the machine is slower by a factor in one load test than in another, the server is slower by this power of it,
-# with the standard error: a regression of ten load tests in two runs, neither of which is in docs/planning.md.
+# with the standard error: a regression of ten load tests, those of runs 1 and 2 in docs/planning.md.
 _FOLLOWS = 0.5
 _FOLLOWS_ERROR = 0.2
 # 95 % of a normal distribution are within so many standard errors.
