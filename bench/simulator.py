@@ -113,7 +113,7 @@ def _curve(rows: pa.Table) -> Curve:
 
 
 def _predicted(model: Model, load: ClosedLoop, slower: Sequence[float]) -> Prediction:
-    """`slower` are the ratios of `_compared`."""
+    """By the factors of `slower`, the machine was slower during the load than during each fitted load."""
     # The errors of levels that follow each other hardly correlate: by 0.16 in ten fitted runs. So both the law and the
     # load are off by the mean of as many of them.
     levels_off = model.error * math.sqrt(1 / len(model.points) + 1 / _LEVELS_IN_HOLD)

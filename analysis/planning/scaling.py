@@ -115,7 +115,7 @@ def _fit(
     sharing = [law for each in measured for law in (each.best, *map(each.law, _CONTENTIONS.tolist()))]
     least = min(law.error for law in sharing)
     # Levels that no law explains better are known no better than that.
-    known_to = max(least, float(np.average([_weight(point) for point in points])) ** -0.5)
+    known_to = max(least, float(measured[0].weights.mean()) ** -0.5)
     alike = (law for law in sharing if law.error <= least + _BETTER_BY)
     chosen = min(alike, key=lambda law: len(points) * (law.error / known_to) ** 2 + misfit(law))
     is_better = least < independent.error - _BETTER_BY or misfit(chosen) < misfit(independent) - _SPEAKS_AGAINST

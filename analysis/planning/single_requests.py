@@ -11,8 +11,8 @@ from analysis.planning.scaling import Scaling
 from analysis.planning.service import spread_of
 from analysis.results.columns import Columns, Floats, Integers
 
-# Requests that found at most so many others are read, evenly chosen, so many for each number found. More would not fit
-# into a table of the spread.
+# The times are read of requests that found at most so many others, and of so many for each number found, evenly chosen:
+# more than a table of the spread can hold.
 _MOST_FOUND = 3
 _MOST_OF_EACH = 2000
 # Of so many requests, evenly chosen, it is counted how many they overtook. Those up to this quantile count: a generator
@@ -51,11 +51,6 @@ class LevelRequests:
         speeds = np.array([0.0, *law.speeds])
         return np.asarray(self.times_us @ speeds[np.minimum(np.arange(self.times_us.shape[1]), law.at_once)])
 
-    def work(self, law: Scaling) -> Floats:
-        """The same as a multiple of the mean of the level."""
-        alone_us = self.alone_us(law)
-        return np.asarray(alone_us / max(alone_us.mean(), 1.0))
-
     @property
     def others(self) -> Floats:
         """How many were there and how many came, `[i, 2]`, each less its mean in the level."""
@@ -78,7 +73,7 @@ class SingleRequests:
 
     def spread(self, law: Scaling) -> Floats:
         """Of the service times, as in `Service`."""
-        return spread_of(np.concatenate([level.work(law) for level in self._unqueued(law)]))
+        return spread_of(np.concatenate([_work(level.alone_us(law)) for level in self._unqueued(law)]))
 
     def begun_among(self, law: Scaling) -> int:
         """As in `Service`: a request overtakes those served beside it and those that wait before it; 1 is in order."""
@@ -91,28 +86,34 @@ class SingleRequests:
         """
         if not self.say_which:
             return 0.0
-        alone_us = np.concatenate([level.alone_us(law) for level in self._unqueued(law)])
-        apart = (float(alone_us.mean()) / 1000 / law.alone_ms - 1) / _SERVICE_TIME_ERROR
-        return self._dependence(law) + apart**2 + (_OUT_OF_ORDER if self.begun_among(law) > 1 else 0.0)
+        unqueued = self._unqueued(law)
+        alone_us = [level.alone_us(law) for level in unqueued]
+        apart = (float(np.concatenate(alone_us).mean()) / 1000 / law.alone_ms - 1) / _SERVICE_TIME_ERROR
+        others = np.concatenate([level.others for level in unqueued])
+        work = np.concatenate([_work(each_us) for each_us in alone_us])
+        return _dependence(work, others) + apart**2 + (_OUT_OF_ORDER if self.begun_among(law) > 1 else 0.0)
 
     def _unqueued(self, law: Scaling) -> list[LevelRequests]:
         return [unqueued for level in self.levels if (unqueued := level.unqueued(law)).found.size]
 
-    def _dependence(self, law: Scaling) -> float:
-        """How much the work of a request depends on how many others were there and how many came.
 
-        Wald's statistic for both slopes of a regression within levels, with standard errors that hold where variances
-        differ (H. White, 1980).
-        """
-        unqueued = self._unqueued(law)
-        others = np.concatenate([level.others for level in unqueued])
-        work = np.concatenate([level.work(law) - 1 for level in unqueued])
-        # Of a number that is the same everywhere, the slope is 0.
-        inverse = np.linalg.pinv(others.T @ others)
-        slopes = inverse @ (others.T @ work)
-        weighted = others * (work - others @ slopes)[:, np.newaxis]
-        errors = inverse @ (weighted.T @ weighted) @ inverse + _LEAST_ERROR**2 * np.eye(len(slopes))
-        return float(slopes @ np.linalg.solve(errors, slopes))
+def _work(alone_us: Floats) -> Floats:
+    """As multiples of the mean of their level."""
+    return np.asarray(alone_us / max(alone_us.mean(), 1.0))
+
+
+def _dependence(work: Floats, others: Floats) -> float:
+    """How much the work of a request depends on how many others were there and how many came.
+
+    Wald's statistic for both slopes of a regression within levels, with standard errors that hold where variances
+    differ (H. White, 1980).
+    """
+    # Of a number that is the same everywhere, the slope is 0.
+    inverse = np.linalg.pinv(others.T @ others)
+    slopes = inverse @ (others.T @ (work - 1))
+    weighted = others * (work - 1 - others @ slopes)[:, np.newaxis]
+    errors = inverse @ (weighted.T @ weighted) @ inverse + _LEAST_ERROR**2 * np.eye(len(slopes))
+    return float(slopes @ np.linalg.solve(errors, slopes))
 
 
 def single_requests(
@@ -124,12 +125,13 @@ def single_requests(
     found = np.zeros(rows.ok.size, dtype=np.int64)
     for stream in streams:
         found[stream.requests] = stream.found
-    read = _evenly_chosen(found, [level[rows.ok[level]] for level in levels], _MOST_FOUND if names_replica else 0)
+    good = [level[rows.ok[level]] for level in levels]
+    read = _evenly_chosen(found, good, _MOST_FOUND if names_replica else 0)
     first = next((found_none for requests in read if (found_none := requests[found[requests] == 0]).size), None)
     if first is None:
-        good = levels[0][rows.ok[levels[0]]]
-        as_if_alone_us = np.stack([np.zeros(good.size), rows.end_us[good] - rows.start_us[good]], axis=1)
-        none = np.zeros(good.size, dtype=np.int64)
+        lightest = good[0]
+        as_if_alone_us = np.stack([np.zeros(lightest.size), rows.end_us[lightest] - rows.start_us[lightest]], axis=1)
+        none = np.zeros(lightest.size, dtype=np.int64)
         return SingleRequests((LevelRequests(none, none, as_if_alone_us),), overtaken, say_which=False)
     typical_us = int(np.median(rows.end_us[first] - rows.start_us[first])) if names_replica else 0
     of_levels = (_of_level(rows, requests, found, streams, typical_us) for requests in read if requests.size)
