@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.capacity.bursts import dispersion, logit, queue_dispersion
+from analysis.capacity.bursts import logit, queue_dispersion
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.slope import slope_of
 from analysis.results.columns import Booleans, Floats
@@ -18,8 +18,11 @@ NEAR = 1.22
 _MOST = 5.0
 _FEW_BURSTS = 10.0
 _RATES, _SLOPES = 400, 40
-# The slope before any data: a log-normal distribution about 12 that covers 1 to 100.
-_USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
+# The slope before any data is log-normal. A queue that is idle for a share s of the time remembers for 1 / s² (Whitt,
+# Planning queueing simulations, Management Science 35, 1989), so bursts of misses are as long, and its slope is as
+# 1 / s: as the square root of the dispersion. Simulated queues have 0.8 to 3.7 times that root. Where misses come one
+# by one, any slope may be: the standard deviation grows by its share of the root. Failures have a slope of their own.
+_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.6
 # The dispersion is an estimate: Student's t with so many degrees of freedom, rather than the normal distribution.
 _FREEDOM = 20.0
 _QUANTILES = (0.025, 0.975)
@@ -35,16 +38,22 @@ class Fit:
 
 
 def fit_capacity(
-    offered: Sequence[tuple[OfferedRate, Booleans]], share: float, latency_s: float, highest_rps: float
+    offered: Sequence[tuple[OfferedRate, Booleans]],
+    share: float,
+    latency_s: float,
+    highest_rps: float,
+    *,
+    only_failures: bool = False,
 ) -> Fit:
     """The capacity by rates with Poisson arrivals and the flags of their misses; at most `highest_rps`.
 
     Logit(share of misses) is a line in log(rate), which crosses the logit of the allowed `share` at the capacity. Its
-    quasi-likelihood has the dispersion of the misses, and the slope's own estimate; it is integrated over the slope.
+    quasi-likelihood has the dispersion of the misses, and what is known of the slope; it is integrated over the slope.
+    `only_failures`: late requests are no misses, so how long bursts are says nothing of the slope.
     """
     kept_rps = max((each.rate_rps for each, flags in offered if flags.mean() <= share), default=0.0)
     near = list(offered)
-    fit = _fit(near, share, latency_s, highest_rps)
+    fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
     for _ in range(3):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value_rps) / NEAR, fit.value_rps * NEAR
@@ -52,11 +61,18 @@ def fit_capacity(
         if list(map(id, nearer)) == list(map(id, near)):
             break
         near = nearer
-        fit = _fit(near, share, latency_s, highest_rps)
+        fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
     return fit
 
 
-def _fit(offered: Sequence[tuple[OfferedRate, Booleans]], share: float, latency_s: float, highest_rps: float) -> Fit:
+def _fit(
+    offered: Sequence[tuple[OfferedRate, Booleans]],
+    share: float,
+    latency_s: float,
+    highest_rps: float,
+    *,
+    only_failures: bool,
+) -> Fit:
     most = min(0.5, _MOST * share)
     within = [(each, flags) for each, flags in offered if flags.mean() <= most]
     worth = _dispersion(within)
@@ -67,15 +83,20 @@ def _fit(offered: Sequence[tuple[OfferedRate, Booleans]], share: float, latency_
     top = math.log(highest_rps)
     bottom = min(rates.min(), top) - 1
     log_capacities = bottom + (top - bottom) * (np.arange(_RATES) + 0.5) / _RATES
-    log_slopes = math.log(_USUAL_SLOPE) + _SLOPE_SD * np.linspace(-3, 3, _SLOPES)
-    slopes = np.exp(log_slopes)
+    deviations, root = np.linspace(-3, 3, _SLOPES), math.sqrt(worth)
+    usual_slope, slope_sd = _SLOPE_OF_BURSTS * root, _SLOPE_SD * (1 + 1 / root)
+    if only_failures:
+        usual_slope, slope_sd = _SLOPE_OF_FAILURES, _SLOPE_SD
+    slopes = usual_slope * np.exp(slope_sd * deviations)
     logits = logit(share) + slopes[:, None] * (rates - log_capacities[:, None, None])
     # Of a rate that overflows it is only known that it misses so much, or more.
     logits = np.minimum(logits, np.where(shares == most, logit(most), np.inf))
     deviance = 2 * (requests * (np.logaddexp(0, logits) - shares * logits)).sum(axis=2)
-    deviance += ((log_slopes - math.log(_USUAL_SLOPE)) / _SLOPE_SD) ** 2
+    deviance += deviations**2
     if slope := slope_of(within, latency_s, bursts):
-        deviance += ((slopes * (1 - share) - slope.value) / slope.error) ** 2
+        beyond = (slopes * (1 - share) - slope.value) / slope.error
+        # A queue may remember longer than the windows before a miss: its slope is at least what they show.
+        deviance += (beyond if only_failures else np.minimum(0, beyond)) ** 2
     likely = (1 + (deviance - deviance.min()) / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
     low, high = _quantiles(log_capacities, likely.sum(axis=1)).tolist()
     value = math.exp(log_capacities[np.unravel_index(np.argmax(likely), likely.shape)[0]])
@@ -96,18 +117,16 @@ def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
 
 
 def _dispersion(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
-    """Of the misses of all rates in one series; at least what the queues tell, if bursts of misses were few.
+    """Of the requests of all rates in one series: bursts may be longer than a rate was offered.
 
     Blocks that are not much longer than a burst show too little of its variance, which is added.
     """
-    sizes = [flags.size for _, flags in offered]
-    if not sum(sizes):
+    if not offered:
         return 1.0
-    of_queues = [queue_dispersion(each.response_s, flags) for each, flags in offered]
-    worth = max(
-        dispersion(np.concatenate([flags for _, flags in offered])), float(np.average(of_queues, weights=sizes))
-    )
-    return worth * (1 + _FEW_BURSTS * worth / sum(sizes))
+    by_rate = sorted(offered, key=lambda each: each[0].rate_rps)
+    response_s = np.concatenate([each.response_s for each, _ in by_rate])
+    worth = queue_dispersion(response_s, np.concatenate([flags for _, flags in by_rate]))
+    return worth * (1 + _FEW_BURSTS * worth / response_s.size)
 
 
 def _quantiles(log_rates: Floats, likely: Floats) -> Floats:

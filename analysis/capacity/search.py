@@ -13,8 +13,9 @@ from analysis.capacity.requests import OfferedRate, latency_limit_s
 from analysis.objective import Objective
 from analysis.results.columns import Booleans
 
-# A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says.
-_CERTAIN = 0.001
+# A rate that fails this certainly with evenly spaced arrivals is above the capacity, whatever the fit says. Before so
+# many times the latency limit, late requests may be one burst of a server that is not overloaded.
+_CERTAIN, _PROOF = 0.001, 10
 # Failed requests are a limit of their own where so many come by chance this rarely; one in a thousand is hard to show.
 _BEYOND_CHANCE = 0.2
 
@@ -38,13 +39,15 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     that were offered; else the rates that certainly meet and certainly miss it are all that is known. Where too many
     requests fail from some rate on, the capacity is also where their share is what the objective allows.
     """
-    settled = [each.settled(latency_limit_s(objective)) for each in offered if each.poisson]
+    latency_s = latency_limit_s(objective)
+    settled = [each.settled(latency_s) for each in offered if each.poisson]
     poisson = [each for each in settled if each.due_s.size]
-    even = bounds_of([each for each in offered if not each.poisson], objective, _CERTAIN)
-    limits = [([(each, each.missed(objective)) for each in poisson], 1 - objective.quantile)]
+    proofs = [each for each in offered if not each.poisson and _is_proof(each, latency_s)]
+    even = bounds_of(proofs, objective, _CERTAIN)
+    found = [_where([(each, each.missed(objective)) for each in poisson], objective, even.high_rps)]
     if _fail_too_often(poisson, objective.errors):
-        limits.append(([(each, each.failed) for each in poisson], objective.errors))
-    found = [_where(flags, share, objective, even.high_rps) for flags, share in limits]
+        failed = [(each, each.failed) for each in poisson]
+        found.append(_where(failed, objective, even.high_rps, only_failures=True))
     fits = [each for each in found if isinstance(each, Fit)]
     if not fits or _Crossing.below in found:
         bounds = bounds_of(offered, objective)
@@ -52,6 +55,12 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     return CapacityEstimate(
         min(each.value_rps for each in fits), min(each.low_rps for each in fits), min(each.high_rps for each in fits)
     )
+
+
+def _is_proof(offered: OfferedRate, latency_s: float) -> bool:
+    if not offered.due_s.size:
+        return False
+    return float(offered.due_s[-1]) >= _PROOF * latency_s or offered.is_overload(latency_s)
 
 
 def _fail_too_often(offered: Sequence[OfferedRate], errors: float) -> bool:
@@ -72,15 +81,21 @@ class _Crossing(Enum):
 
 
 def _where(
-    offered: Sequence[tuple[OfferedRate, Booleans]], share: float, objective: Objective, even_rps: float
+    offered: Sequence[tuple[OfferedRate, Booleans]],
+    objective: Objective,
+    even_rps: float,
+    *,
+    only_failures: bool = False,
 ) -> Fit | _Crossing:
-    """The rate at which a share of the requests misses; `even_rps` certainly misses more."""
+    """The rate at which as many requests miss as the objective allows; `even_rps` certainly misses more."""
+    share = objective.errors if only_failures else 1 - objective.quantile
     shares = [float(flags.mean()) for _, flags in offered]
     if not shares or max(shares) <= share:
         return _Crossing.above
     if min(shares) > share or share == 0:
         return _Crossing.below
     most_rps = max(each.rate_rps for each, _ in offered)
-    fit = fit_capacity(offered, share, latency_limit_s(objective), min(even_rps, math.e * most_rps))
+    latency_s, highest_rps = latency_limit_s(objective), min(even_rps, math.e * most_rps)
+    fit = fit_capacity(offered, share, latency_s, highest_rps, only_failures=only_failures)
     # Beyond, the line is only as steep as was assumed: one slow spell of a server at a low rate would say anything.
     return fit if fit.value_rps <= NEAR * most_rps else _Crossing.above

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from loadtest.generator.capacity.step import Counts, windows_s
 
 # A test holds these constants equal to those of analysis.capacity.fit, which the pod does not have.
-# The slope before any data: a log-normal distribution about 12.
-_USUAL_SLOPE, _SLOPE_SD = 12.0, 0.6
-_SLOPES = tuple(_USUAL_SLOPE * math.exp(_SLOPE_SD * step / 5) for step in range(-12, 13))
+# The slope before any data is log-normal about a multiple of the square root of the dispersion; of failures, about 12.
+_SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.6
+_DEVIATIONS = tuple(step / 5 for step in range(-12, 13))
 _RATES = 120
 # The likelihood is computed at every eighth rate, then from the best outwards until its logarithm is so much lower.
 _COARSE, _NEGLIGIBLE = 8, 25.0
@@ -41,15 +41,17 @@ class CapacityFit:
         return self.high_rps / self.low_rps - 1
 
 
-def fit_capacity(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: float) -> CapacityFit:
+def fit_capacity(
+    steps: Sequence[Counts], share: float, latency_s: float, highest_rps: float, *, only_failures: bool = False
+) -> CapacityFit:
     """Fit the logit of the share of misses as a line in the logarithm of the rate; `share` is the one that is allowed.
 
-    The quasi-likelihood of the misses with their dispersion and with the slope's own estimate, integrated over both.
+    The quasi-likelihood of the misses with their dispersion and with what is known of the slope, integrated over both.
     """
     counted = [step for step in steps if step.requests]
     kept_rps = max((step.rate_rps for step in counted if step.missed <= share * step.requests), default=0.0)
     near = counted
-    fit = _fit(near, share, latency_s, highest_rps)
+    fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
     for _ in range(2):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
         low_rps, high_rps = min(kept_rps, fit.value_rps) / _NEAR, fit.value_rps * _NEAR
@@ -57,11 +59,18 @@ def fit_capacity(steps: Sequence[Counts], share: float, latency_s: float, highes
         if nearer == near:
             break
         near = nearer
-        fit = _fit(near, share, latency_s, highest_rps)
+        fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
     return fit
 
 
-def _fit(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: float) -> CapacityFit:
+def _fit(
+    steps: Sequence[Counts],
+    share: float,
+    latency_s: float,
+    highest_rps: float,
+    *,
+    only_failures: bool,
+) -> CapacityFit:
     most = min(0.5, _MOST * share)
     within = [step for step in steps if step.missed <= most * step.requests]
     worth = _dispersion(within)
@@ -69,21 +78,23 @@ def _fit(steps: Sequence[Counts], share: float, latency_s: float, highest_rps: f
     top = math.log(highest_rps)
     bottom = min(*(math.log(step.rate_rps) for step in steps), top) - 1
     log_rates = [bottom + (top - bottom) * (index + 0.5) / _RATES for index in range(_RATES)]
-    of_slopes = [
-        (_log_prior(slope, share, measured), _log_likelihood(slope, steps, share, most, worth)) for slope in _SLOPES
-    ]
+    root = math.sqrt(worth)
+    usual_slope, slope_sd = _SLOPE_OF_BURSTS * root, _SLOPE_SD * (1 + 1 / root)
+    if only_failures:
+        usual_slope, slope_sd = _SLOPE_OF_FAILURES, _SLOPE_SD
+    of_slopes = []
+    for deviation in _DEVIATIONS:
+        slope = usual_slope * math.exp(slope_sd * deviation)
+        beyond = (slope * (1 - share) - measured[0]) / measured[1] if measured else 0.0
+        # A queue may remember longer than the windows before a miss: its slope is at least what they show.
+        log_prior = -0.5 * (deviation**2 + (beyond if only_failures else min(0.0, beyond)) ** 2)
+        of_slopes.append((log_prior, _log_likelihood(slope, steps, share, most, worth)))
     rows = _rows_near_the_best(lambda index: [prior + of_rate(log_rates[index]) for prior, of_rate in of_slopes])
     best, at = max((max(row), index) for index, row in rows.items())
     likely = [math.fsum(math.exp(each - best) for each in rows.get(index, ())) for index in range(_RATES)]
     low, high = (math.exp(_quantile(log_rates, likely, each)) for each in (0.025, 0.975))
     value = math.exp(log_rates[at])
     return CapacityFit(value, min(low, value), max(high, value), worth)
-
-
-def _log_prior(slope: float, share: float, measured: tuple[float, float] | None) -> float:
-    usual = (math.log(slope / _USUAL_SLOPE) / _SLOPE_SD) ** 2
-    own = ((slope * (1 - share) - measured[0]) / measured[1]) ** 2 if measured else 0.0
-    return -0.5 * (usual + own)
 
 
 def _log_likelihood(

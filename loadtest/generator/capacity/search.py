@@ -14,6 +14,8 @@ _QUICK_S = 10.0
 # The first rate with Poisson arrivals, of the highest that passed; how far a rate may be from the one before it, and
 # how far below one that failed.
 _FIRST, _MOVE, _BELOW = 0.8, 1.15, 1.02
+# How far at least, and at most, a rate is above all others while none has missed more than is allowed.
+_ABOVE, _FAR_ABOVE = 1.02, 1.3
 # A step is long enough for so many independent misses at the capacity, for a queue to fill and empty several times, and
 # for clocks; and no longer than this share of the search.
 _MISSES, _LATENCIES, _SHORTEST_S, _SHARE = 2.0, 25.0, 3.0, 1 / 6
@@ -57,8 +59,14 @@ class Search:
         if len(self._steps) >= _FEWEST_STEPS and fit.width <= self._load.precision:
             return None
         last_rps = self._steps[-1].rate_rps
-        most_rps = last_rps / _BELOW if self._last_failed else last_rps * _MOVE
-        rate_rps = min(max(fit.value_rps, last_rps / _MOVE), most_rps)
+        least_rps, most_rps = last_rps / _MOVE, last_rps * _MOVE
+        if self._last_failed:
+            most_rps = last_rps / _BELOW
+        elif not self._has_missed_too_much():
+            # A capacity lies between a rate that misses less than is allowed and one that misses more.
+            highest_rps = max(step.rate_rps for step in self._steps)
+            least_rps, most_rps = _ABOVE * highest_rps, _FAR_ABOVE * highest_rps
+        rate_rps = min(max(fit.value_rps, least_rps), most_rps)
         return self._poisson(rate_rps, fit.dispersion, left_s)
 
     def record(self, step: Step, verdict: Verdict, counts: Counts) -> None:
@@ -89,12 +97,17 @@ class Search:
 
     def _fit(self) -> CapacityFit:
         """The capacity by the limit that is reached first: of late and failed requests together, or of failed ones."""
-        limits = [(self._steps, 1 - self._load.quantile)]
-        if self._fail_too_often():
-            limits.append(([step.of_failed for step in self._steps], self._load.error_ratio))
+        share, latency_s = 1 - self._load.quantile, self._load.latency_s
         highest_rps = min(self._failed_rps, math.e * self._load.highest_rps)
-        fits = [fit_capacity(steps, share, self._load.latency_s, highest_rps) for steps, share in limits]
+        fits = [fit_capacity(self._steps, share, latency_s, highest_rps)]
+        if self._fail_too_often():
+            failed = [step.of_failed for step in self._steps]
+            fits.append(fit_capacity(failed, self._load.error_ratio, latency_s, highest_rps, only_failures=True))
         return min(fits, key=lambda each: each.value_rps)
+
+    def _has_missed_too_much(self) -> bool:
+        share = 1 - self._load.quantile
+        return self._fail_too_often() or any(step.missed > share * step.requests for step in self._steps)
 
     def _fail_too_often(self) -> bool:
         """Whether from some rate on more requests fail than by chance; one that fails now and then is no limit."""

@@ -51,6 +51,27 @@ def test_a_rate_that_fails_with_even_arrivals_bounds_the_interval(steps: list[Of
     assert estimate_of([kept], OBJECTIVE) == CapacityEstimate(None, 50, math.inf)
 
 
+def test_late_answers_of_the_first_seconds_are_no_proof(steps: list[OfferedRate]) -> None:
+    due_s = np.arange(0, 1.9, 0.02)
+    response_s = np.where(np.arange(due_s.size) % 5 == 0, 0.5, 0.05)
+    slow_spell = OfferedRate(50, poisson=False, due_s=due_s, response_s=response_s)
+    assert estimate_of([slow_spell, *steps[1:]], OBJECTIVE) == estimate_of(steps[1:], OBJECTIVE)
+
+
+def test_a_nearly_saturated_queue_is_as_steep_as_its_bursts_are_long() -> None:
+    """Eight workers that are busy for 96 % of the time: a miss depends on what came seconds before it."""
+    server = ServerModel(replicas=1, workers=8, service_s=0.08, service_cv=0.5)
+    objective = Objective(quantile=0.9, latency_ms=400, errors=0.001)
+    capacity_rps = true_capacity_rps(server, 0.9, 0.4, 1_000_000)
+    found = []
+    for seed in range(10):
+        rates = [share * capacity_rps for share in (0.96, 1.02, 0.98, 1.0, 1.04)]
+        steps = [offered(rate_rps, 25, 10 * seed + n, server=server) for n, rate_rps in enumerate(rates)]
+        found.append(estimate_of(steps, objective))
+    assert sum(each.low_rps <= capacity_rps <= each.high_rps for each in found) >= 9
+    assert np.median([each.high_rps / each.low_rps for each in found]) < 1.25
+
+
 def test_more_requests_make_the_interval_narrower() -> None:
     widths = [estimate_of([offered(66, seconds, 1), offered(70, seconds, 2)], OBJECTIVE) for seconds in (20, 100, 500)]
     ratios = [each.high_rps / each.low_rps for each in widths]

@@ -19,15 +19,21 @@ def steps(draw: st.DrawFn) -> Counts:
     return Counts(draw(st.floats(50, 500)), requests, missed, draw(st.floats(1, 8)), excess)
 
 
-def in_full(counted: list[Counts], share: float, highest_rps: float) -> tuple[np.ndarray, np.ndarray]:
+def in_full(
+    counted: list[Counts], share: float, highest_rps: float, *, only_failures: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """The logarithm of each rate of the grid, and its likelihood, the sum over all slopes."""
     most = min(0.5, fit._MOST * share)
     within = [step for step in counted if step.missed <= most * step.requests]
     worth = fit._dispersion(within)
-    slopes = np.array(fit._SLOPES)
-    log_prior = -0.5 * (np.log(slopes / fit._USUAL_SLOPE) / fit._SLOPE_SD) ** 2
+    deviations = np.array(fit._DEVIATIONS)
+    slopes = fit._SLOPE_OF_FAILURES * np.exp(fit._SLOPE_SD * deviations)
+    if not only_failures:
+        slopes = fit._SLOPE_OF_BURSTS * worth**0.5 * np.exp(fit._SLOPE_SD * (1 + worth**-0.5) * deviations)
+    log_prior = -0.5 * deviations**2
     if own := fit._slope(within, 0.2, sum(step.missed for step in within) / worth):
-        log_prior -= 0.5 * ((slopes * (1 - share) - own[0]) / own[1]) ** 2
+        beyond = (slopes * (1 - share) - own[0]) / own[1]
+        log_prior -= 0.5 * (beyond if only_failures else np.minimum(0, beyond)) ** 2
     at = np.log([step.rate_rps for step in counted])
     top = math.log(highest_rps)
     bottom = min(at.min(), top) - 1
@@ -40,10 +46,17 @@ def in_full(counted: list[Counts], share: float, highest_rps: float) -> tuple[np
     return grid, np.exp(logs - logs.max()).sum(axis=1)
 
 
-@given(st.lists(steps(), min_size=1, max_size=12), st.sampled_from([0.001, 0.01, 0.05, 0.1]), st.floats(100, 5000))
-def test_what_it_leaves_out_changes_no_figure(counted: list[Counts], share: float, highest_rps: float) -> None:
-    found = fit._fit(counted, share, 0.2, highest_rps)
-    grid, likely = in_full(counted, share, highest_rps)
+@given(
+    counted=st.lists(steps(), min_size=1, max_size=12),
+    share=st.sampled_from([0.001, 0.01, 0.05, 0.1]),
+    highest_rps=st.floats(100, 5000),
+    only_failures=st.booleans(),
+)
+def test_what_it_leaves_out_changes_no_figure(
+    counted: list[Counts], share: float, highest_rps: float, *, only_failures: bool
+) -> None:
+    found = fit._fit(counted, share, 0.2, highest_rps, only_failures=only_failures)
+    grid, likely = in_full(counted, share, highest_rps, only_failures=only_failures)
     below = likely.cumsum() / likely.sum()
     width = grid[1] - grid[0]
     for rps, quantile in ((found.low_rps, 0.025), (found.high_rps, 0.975)):

@@ -159,3 +159,26 @@ def test_after_a_rate_has_failed_a_lower_one_is_offered() -> None:
     after = search.next(600)
     assert after
     assert after.rate_rps < step.rate_rps
+
+
+def after(*counts: tuple[float, int, int]) -> Step:
+    """The step after Poisson steps of these rates, of 4,000 requests each, with so many missed and so many failed."""
+    search = Search(objective(precision=0.002), 20)
+    for rate_rps, missed, failed in counts:
+        search.record(Step(rate_rps, POISSON, 1, 60), Verdict.UNDECIDED, Counts(rate_rps, 4000, missed, 2, (), failed))
+    search.record(Step(20, CONSTANT, 0, 10), Verdict.PASSED, Counts(20, 100, 0, 1))
+    search.record(Step(22, CONSTANT, 0, 10), Verdict.UNDECIDED, Counts(22, 100, 50, 1))
+    step = search.next(600)
+    assert step
+    assert step.arrivals == POISSON
+    return step
+
+
+def test_while_no_rate_has_missed_too_much_higher_ones_are_offered() -> None:
+    assert after((60, 100, 0)).rate_rps >= 1.02 * 60
+    assert after((60, 100, 0), (66, 140, 0), (64, 130, 0)).rate_rps >= 1.02 * 66
+    assert after((60, 0, 0)).rate_rps == pytest.approx(1.3 * 60)
+
+
+def test_a_rate_that_refuses_too_many_is_high_enough() -> None:
+    assert after((60, 100, 90), (66, 140, 130)).rate_rps < 60
