@@ -1,16 +1,17 @@
 """What the simulation predicts for four loads of the embedded server, compared with measurements.
 
-Before and after each load, another load test of the same server raises the number of users slowly. Both together give a
-scaling law, by the code of `shapebench plan`, which then predicts the median of the load between them.
+Each load is measured in turns with another load test of the same server, which raises the number of users. These fitted
+loads together give a scaling law, by the code of `shapebench plan`, which then predicts the median of the load.
 
-A shared machine may be a third slower some seconds later, which no law of another run can know. So its speed is
-measured all the time. Within a load test the server is as much slower as the machine; from one load test to another it
-follows the machine less. The law is fitted to the rows as they would be at the mean speed during the load.
+A shared machine may be a third slower some seconds later, which no law of another run can know. So turns are short, and
+the machine's speed is measured all the time. Within a load test the server is as much slower as the machine; from one
+load test to another it follows the machine less. The law is fitted to the rows as they would be at the mean speed
+during the load.
 
-Where the law is too uncertain for 15 %, the prediction says so: either the law does not predict the levels of its own
-runs from each other, or a server that is faster or slower by what may be off has a median that differs by more than
-15 %. The generator shares the server's cores in all load tests. The pauses of all users are exponential, as those of
-constant length fall into step: of four users, each sends together with the same other one.
+What is left is how much the server differs from one fitted load to the next, which shows how far the prediction may be
+off. Where the median of a server that is faster or slower by that differs by more than 15 %, nothing is predicted.
+The generator shares the server's cores in all load tests. The pauses of all users are exponential, as those of constant
+length fall into step: of four users, each sends together with the same other one.
 """
 
 import math
@@ -42,17 +43,17 @@ from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
 
 _PAUSES: Final = "exponential"
-# Slowly up to 32 users, who send more than two cores can answer, and some time with all of them.
-_FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=0.5, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=84)
+# Up to 32 users, who send more than two cores can answer, and some time with all of them.
+_FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=1.28, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=32)
 # A fifth and a half of the capacity of two cores, all of it, and more than that.
 _USERS = (4, 12, 24, 40)
-_HOLD_S = 40
-# A hold phase lasts as long as so many levels of the fitted load.
-_LEVELS_IN_HOLD = 7
-# Where the machine is slower by a factor in one load test than in another, the server is slower by this power of it,
-# with the standard error: a regression of ten load tests, those of runs 1 and 2 in docs/planning.md.
+_TURNS = 4
+# The median of few users lies between the latencies of requests alone and those of two at once, where there are few. In
+# 40 s its sampling error is 3.6 % (4 and 12 users, simulated), in 160 s 1.5 and 2 %. So all turns together are long.
+_HOLD_S = 25
+# Where the machine is slower by a factor in one load test than in another, the server is slower by this power of it: a
+# regression of ten load tests, those of runs 1 and 2 in docs/planning.md, with a standard error of 0.2.
 _FOLLOWS = 0.5
-_FOLLOWS_ERROR = 0.2
 # 95 % of a normal distribution are within so many standard errors.
 _STANDARD_ERRORS = 2
 _SIMULATED_S = 600
@@ -73,25 +74,57 @@ class Prediction:
         return self.high_ms / self.p50_ms - 1 <= MOST_ERROR and 1 - self.low_ms / self.p50_ms <= MOST_ERROR
 
 
+@dataclass(frozen=True)
+class Turns:
+    """The rows of a load, of its hold phases only, and of the fitted loads before, between and after them."""
+
+    load: ClosedLoop
+    holds: tuple[pa.Table, ...]
+    fitted: tuple[pa.Table, ...]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What the fitted loads of `turns` tell, at the speed of the machine during its holds; no `model` where none fits.
+
+    In each fitted load the server took `took` times as long as by the law.
+    """
+
+    turns: Turns
+    machine_slower: float
+    model: Model | None
+    took: tuple[float, ...]
+
+
 def main() -> None:
-    """Measure the four loads, and the fitted load around each, and report; takes about twelve minutes."""
+    """Measure the four loads in turns with the fitted load, and report; takes about 21 minutes."""
     start(argument_parser("simulator", __doc__), ["tensorflow", "locust", "numpy"])
     exported = export("auto", DEFAULT_CACHE)
-    figures: list[Figure] = []
     model, speeds = Path(exported["path"]), BUILD / "machine-speed.txt"
     with servers.embedded(model, threads=os.cpu_count() or 1) as ports, machine_speed(speeds) as probe:
         url = f"http://127.0.0.1:{ports['rest']}"
-        after = _fitted_rows(url)
+        last, all_turns = _fitted_rows(url), []
         for users in _USERS:
-            load = ClosedLoop(
-                users=users, spawn_rate_per_s=8, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=users / 8 + _HOLD_S
-            )
-            before = after
-            progress(f"measuring {users} users ...")
-            rows = _rows(load, url)
-            after = _fitted_rows(url)
-            figures += _compared(load, (before, after), rows.filter(pc.equal(rows["phase"], HOLD)), probe.speed())
-    report("simulator", figures)
+            all_turns.append(_turns(users, url, last))
+            last = all_turns[-1].fitted[-1]
+        speed = probe.speed()
+    fitted = [_fitted(turns, speed) for turns in all_turns]
+    off = _differs([each.took for each in fitted])
+    report("simulator", [figure for each in fitted for figure in _compared(each, off)])
+
+
+def _turns(users: int, url: str, last: pa.Table) -> Turns:
+    """`last` is of the fitted load before."""
+    load = ClosedLoop(
+        users=users, spawn_rate_per_s=8, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=users / 8 + _HOLD_S
+    )
+    holds, fitted = [], [last]
+    for turn in range(1, _TURNS + 1):
+        progress(f"measuring {users} users, turn {turn} of {_TURNS} ...")
+        rows = _rows(load, url)
+        holds.append(rows.filter(pc.equal(rows["phase"], HOLD)))
+        fitted.append(_fitted_rows(url))
+    return Turns(load, tuple(holds), tuple(fitted))
 
 
 def _rows(load: ClosedLoop, url: str) -> pa.Table:
@@ -99,7 +132,7 @@ def _rows(load: ClosedLoop, url: str) -> pa.Table:
 
 
 def _fitted_rows(url: str) -> pa.Table:
-    """A load test that raises the number of users slowly."""
+    """A load test that raises the number of users."""
     progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
     return _rows(_FITTED_LOAD, url)
 
@@ -112,12 +145,39 @@ def _curve(rows: pa.Table) -> Curve:
     return curve
 
 
-def _predicted(model: Model, load: ClosedLoop, slower: Sequence[float]) -> Prediction:
-    """By the factors of `slower`, the machine was slower during the load than during each fitted load."""
-    # The errors of levels that follow each other hardly correlate: by 0.16 in ten fitted runs. So both the law and the
-    # load are off by the mean of as many of them.
-    levels_off = model.error * math.sqrt(1 / len(model.points) + 1 / _LEVELS_IN_HOLD)
-    off = _STANDARD_ERRORS * math.hypot(levels_off, _FOLLOWS_ERROR * np.log(slower).mean())
+def _fitted(turns: Turns, speed: MachineSpeed) -> Fitted:
+    """The law at the mean speed of the machine during the holds."""
+    during_ms = float(np.mean([speed.took_during_ms(hold) for hold in turns.holds]))
+    each_ms = [speed.took_during_ms(rows) for rows in turns.fitted]
+    machine_slower = during_ms / float(np.mean(each_ms))
+    curves = [
+        _curve(speed.at_the_same(rows, took_ms * (during_ms / took_ms) ** _FOLLOWS))
+        for rows, took_ms in zip(turns.fitted, each_ms, strict=True)
+    ]
+    try:
+        model = models_of(_FITTED_RUN, merged(curves))[0]
+    except NoModelError as error:
+        progress(f"the law of {turns.load.users} users predicts nothing: {error}")
+        return Fitted(turns, machine_slower, None, ())
+    return Fitted(turns, machine_slower, model, tuple(_took(model, curve) for curve in curves))
+
+
+def _took(model: Model, curve: Curve) -> float:
+    """How much longer than by the law the server took in one load test."""
+    ratios = [model.law.rps(point.present) / point.rps for point in curve.points]
+    return float(np.average(ratios, weights=[point.requests for point in curve.points]))
+
+
+def _differs(took: Sequence[Sequence[float]]) -> float:
+    """The standard deviation from one load test to another, within each of several series."""
+    variances = [(np.var(np.log(series), ddof=1), len(series) - 1) for series in took if len(series) > 1]
+    if not variances:
+        return 0.0
+    return math.sqrt(np.average([value for value, _ in variances], weights=[freedom for _, freedom in variances]))
+
+
+def _predicted(model: Model, load: ClosedLoop, off: float) -> Prediction:
+    """The speed of the server may be `off` by this share."""
 
     def p50_ms(factor: float) -> float:
         service = replace(model.service, alone_ms=model.service.alone_ms * factor)
@@ -132,36 +192,33 @@ def _p50_ms(rows: pa.Table) -> float:
     return float(pc.quantile(rows.filter(rows["ok"])["latency_us"], 0.5)[0].as_py()) / 1000
 
 
-def _compared(load: ClosedLoop, around: tuple[pa.Table, pa.Table], hold: pa.Table, speed: MachineSpeed) -> list[Figure]:
-    """`around` are the fitted loads before and after."""
-    users, measured_ms, took_ms = f"{load.users} users", _p50_ms(hold), speed.took_during_ms(hold)
-    around_ms = [speed.took_during_ms(rows) for rows in around]
-    slower = [took_ms / each_ms for each_ms in around_ms]
+def _compared(fitted: Fitted, differs: float) -> list[Figure]:
+    """`differs` is the standard deviation of the server from one load test to another."""
+    turns, model = fitted.turns, fitted.model
+    users, measured_ms = f"{turns.load.users} users", _p50_ms(pa.concat_tables(turns.holds))
     figures = [
         Figure(f"{users}: measured p50", measured_ms, "ms"),
-        Figure(f"{users}: machine slower than in the fitted load before, by", 100 * (slower[0] - 1), "%"),
-        Figure(f"{users}: machine slower than in the fitted load after, by", 100 * (slower[1] - 1), "%"),
+        Figure(f"{users}: machine slower than in the fitted loads, by", 100 * (fitted.machine_slower - 1), "%"),
     ]
-    try:
-        curves = [
-            _curve(speed.at_the_same(rows, each_ms * ratio**_FOLLOWS))
-            for rows, each_ms, ratio in zip(around, around_ms, slower, strict=True)
-        ]
-        model = models_of(_FITTED_RUN, merged(curves))[0]
-    except NoModelError as error:
-        progress(f"the law predicts nothing: {error}")
+    if model is None:
         return [
             *figures,
             Figure(f"{users}: the law predicts nothing, not even its own levels to", 100 * MOST_ERROR, "%"),
         ]
     law, among = model.law, model.service.begun_among
     name = f"{law.alone_ms:.1f} ms, {law.at_once} at once, begun among {among}, contention {law.contention:.2f}"
-    predicted = _predicted(model, load, slower)
+    off = _STANDARD_ERRORS * differs * math.sqrt(1 / len(turns.holds) + 1 / len(turns.fitted))
+    predicted = _predicted(model, turns.load, off)
     found = Figure(f"{users}: predicted p50, error", 100 * (predicted.p50_ms / measured_ms - 1), "%", _BAR)
     if not predicted.is_certain:
         width = 100 * (predicted.high_ms / predicted.low_ms - 1)
         found = Figure(f"{users}: p50 not predicted, because its range is wide by", width, "%")
-    return [*figures, Figure(f"{users}: law of {name}; predicts its own levels to", 100 * model.error, "%"), found]
+    return [
+        *figures,
+        Figure(f"{users}: law of {name}; predicts its own levels to", 100 * model.error, "%"),
+        Figure(f"{users}: server slower or faster than that, by up to", 100 * off, "%"),
+        found,
+    ]
 
 
 if __name__ == "__main__":
