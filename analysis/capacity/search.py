@@ -44,10 +44,9 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     poisson = [each for each in settled if each.due_s.size]
     proofs = [each for each in offered if not each.poisson and _is_proof(each, latency_s)]
     even = bounds_of(proofs, objective, _CERTAIN)
-    found = [_where([(each, each.missed(objective)) for each in poisson], objective, even.high_rps)]
+    found = [_where(poisson, objective, even.high_rps)]
     if _fail_too_often(poisson, objective.errors):
-        failed = [(each, each.failed) for each in poisson]
-        found.append(_where(failed, objective, even.high_rps, only_failures=True))
+        found.append(_where(poisson, objective, even.high_rps, only_failures=True))
     fits = [each for each in found if isinstance(each, Fit)]
     if not fits or _Crossing.below in found:
         bounds = bounds_of(offered, objective)
@@ -58,9 +57,7 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
 
 
 def _is_proof(offered: OfferedRate, latency_s: float) -> bool:
-    if not offered.due_s.size:
-        return False
-    return float(offered.due_s[-1]) >= _PROOF * latency_s or offered.is_overload(latency_s)
+    return float(offered.due_s.max(initial=0)) >= _PROOF * latency_s or offered.is_overload(latency_s)
 
 
 def _fail_too_often(offered: Sequence[OfferedRate], errors: float) -> bool:
@@ -81,21 +78,18 @@ class _Crossing(Enum):
 
 
 def _where(
-    offered: Sequence[tuple[OfferedRate, Booleans]],
-    objective: Objective,
-    even_rps: float,
-    *,
-    only_failures: bool = False,
+    offered: Sequence[OfferedRate], objective: Objective, even_rps: float, *, only_failures: bool = False
 ) -> Fit | _Crossing:
-    """The rate at which as many requests miss as the objective allows; `even_rps` certainly misses more."""
+    """The rate at which as many requests miss, or fail, as the objective allows; `even_rps` certainly misses more."""
     share = objective.errors if only_failures else 1 - objective.quantile
-    shares = [float(flags.mean()) for _, flags in offered]
+    missed = [(each, each.failed if only_failures else each.missed(objective)) for each in offered]
+    shares = [float(flags.mean()) for _, flags in missed]
     if not shares or max(shares) <= share:
         return _Crossing.above
     if min(shares) > share or share == 0:
         return _Crossing.below
-    most_rps = max(each.rate_rps for each, _ in offered)
+    most_rps = max(each.rate_rps for each in offered)
     latency_s, highest_rps = latency_limit_s(objective), min(even_rps, math.e * most_rps)
-    fit = fit_capacity(offered, share, latency_s, highest_rps, only_failures=only_failures)
+    fit = fit_capacity(missed, share, latency_s, highest_rps, only_failures=only_failures)
     # Beyond, the line is only as steep as was assumed: one slow spell of a server at a low rate would say anything.
     return fit if fit.value_rps <= NEAR * most_rps else _Crossing.above

@@ -107,7 +107,7 @@ class Search:
 
     def _has_missed_too_much(self) -> bool:
         share = 1 - self._load.quantile
-        return self._fail_too_often() or any(step.missed > share * step.requests for step in self._steps)
+        return any(step.missed > share * step.requests for step in self._steps) or self._fail_too_often()
 
     def _fail_too_often(self) -> bool:
         """Whether from some rate on more requests fail than by chance; one that fails now and then is no limit."""

@@ -17,6 +17,7 @@ def test_both_have_the_same_constants() -> None:
     assert fit._NEAR == analysis_fit.NEAR
     assert (step._SETTLING, step._SETTLING_SHARE) == (analysis_requests._SETTLING, analysis_requests._SETTLING_SHARE)
     assert search._BEYOND_CHANCE == analysis_search._BEYOND_CHANCE
+    assert step._FAILS_AFTER == analysis_search._PROOF
     assert step._LEVELS == analysis_bursts._LEVELS
     assert (step._SHORTEST_WINDOW, step._LONGER, step._REACH) == (
         analysis_slope._SHORTEST,
