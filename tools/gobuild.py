@@ -47,7 +47,7 @@ def why_go_cannot(root: Path) -> str | None:
     found, _, toolchain = printed.stdout.strip().partition("\n")
     version = parse_version(found)
     if version is None:
-        return f"`go env` fails: {printed.stderr.strip()}"
+        return f"`go env GOVERSION` prints no version: {printed.stderr.strip() or 'the Go on PATH is too old'}"
     if version >= go_needed(root) or (version >= _SELF_UPGRADING and not toolchain.startswith("local")):
         return None
     return f"the Go on PATH is {show_version(version)}, and the build needs {needed} or later"

@@ -71,7 +71,7 @@ def pulumi_on_path(root: Path, pins: Pins, environment: Mapping[str, str]) -> Pu
 def _objection(path: str, printed: str, search: str, pins: Pins) -> str | None:
     version = parse_version(printed)
     if version is None:
-        return f"it does not print its version (but {printed!r})"
+        return f"it does not print its version: `pulumi version` printed {printed!r}"
     if version < pins.pulumi_oldest_on_path:
         return f"it is {show_version(version)}, older than {show_version(pins.pulumi_oldest_on_path)}"
     beside = f"{Path(path).resolve().parent}{os.pathsep}{search}"
@@ -87,7 +87,7 @@ def _obtain(root: Path, pins: Pins, into: Path) -> str:
     if archive and published and archive in pins.pulumi_sha256:
         release.install_release(pins, archive, into)
         return "release"
-    why_no_release = f"release {pins.pulumi} cannot be reached"
+    why_no_release = f"release {pins.pulumi} " + ("cannot be reached" if archive else "has no archive for this machine")
     if archive and published:
         why_no_release = (
             f"{archive} is not pinned, so it is not installed (its server publishes the SHA-256 {published}; if a "
@@ -97,7 +97,7 @@ def _obtain(root: Path, pins: Pins, into: Path) -> str:
     obstacle = gobuild.why_go_cannot(root)
     if obstacle is not None:
         raise SetupError(
-            f"Pulumi is missing: PATH has no recent one, {why_no_release}, and {obstacle}. "
+            f"Pulumi is missing: PATH has none that can be used, {why_no_release}, and {obstacle}. "
             f"Install Pulumi {show_version(pins.pulumi_oldest_on_path)} or later "
             f"(https://www.pulumi.com/docs/install/) or Go {show_version(gobuild.go_needed(root))} or later "
             "(https://go.dev/dl/), then run it again."

@@ -15,7 +15,7 @@ def activated_environment(root: Path = ROOT) -> dict[str, str]:
         ["/bin/sh", "-c", ". ./tools/env.sh && env -0"], cwd=root, capture_output=True, text=True, check=False
     )
     if sourced.returncode != 0:
-        raise SetupError(f"tools/env.sh fails, so no tool is found; restore it from git: {sourced.stderr.strip()}")
+        raise SetupError(f"tools/env.sh fails ({sourced.stderr.strip()}), so no tool is found; restore it from git")
     return dict(pair.split("=", 1) for pair in sourced.stdout.split("\0") if pair)
 
 

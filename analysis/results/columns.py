@@ -17,6 +17,7 @@ from analysis.results.manifest import Manifest
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -110,11 +111,11 @@ def read_columns(store: ResultsStore, manifest: Manifest) -> RunRows:
     """
     try:
         every, problems = _read(store, manifest)
-        missing = [f"rows are missing: {problem.path} {problem.why}" for problem in problems]
+        missing = [f"{problem.path} {problem.why}" for problem in problems]
     except RowsError as error:
         every, missing = _EMPTY, [f"the rows cannot be read: {error}"]
     if isinstance(samples := store.samples(manifest), Problem):
-        missing.append(f"samples are missing: {samples.path} {samples.why}")
+        missing.append(f"{samples.path} {samples.why}")
         samples = SAMPLES_SCHEMA.empty_table()
     return RunRows(every, every.where(every.phase.equal(manifest.counted_phase)), samples, tuple(missing))
 
@@ -168,8 +169,10 @@ def _columns(table: pa.Table) -> Columns:
 def _errors_named() -> Iterator[None]:
     try:
         yield
+    except StoreError as error:
+        raise RowsError(str(error)) from error
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise RowsError(str(error).splitlines()[0]) from error
+        raise RowsError(f"{str(error).splitlines()[0]}; restore the run's files of rows from a copy") from error
 
 
 def _labels(column: pa.ChunkedArray) -> Labels:

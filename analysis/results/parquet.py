@@ -50,7 +50,10 @@ def require_columns(found: pa.Schema, wanted: pa.Schema) -> None:
     types = dict(zip(found.names, found.types, strict=True))
     wrong = [field.name for field in wanted if not _same_type(types.get(field.name), field.type)]
     if wrong:
-        raise ParquetError(f"lacks columns, or has other types for them: {', '.join(wrong)}")
+        raise ParquetError(
+            f"lacks columns, or has other types for them: {', '.join(wrong)}; if another version wrote it, use its"
+            f" checkout, else {RESTORE}"
+        )
 
 
 def not_parquet(error: Exception) -> ParquetError:

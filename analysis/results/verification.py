@@ -26,10 +26,11 @@ def read_manifest(files: StoreFiles, path: str) -> Manifest | Problem:
     except ManifestFileError as error:
         return Problem(
             path,
-            f"is not a manifest that this version can read; if a newer one wrote it, update the checkout: {error}",
+            f"is not a manifest that this version can read ({error}); if a newer version wrote it, update the checkout,"
+            f" else {RESTORE}",
         )
     except OSError as error:
-        return Problem(path, f"cannot be read: {error}")
+        return _not_read(path, error)
     if (manifest.stack, manifest.run_id) != (name["stack"], name["run_id"]):
         return Problem(
             path,
@@ -49,7 +50,7 @@ def open_verified(
     try:
         content = files.content(path)
     except OSError as error:
-        return Problem(path, f"cannot be read: {reason_of(error)}")
+        return _not_read(path, error)
     if stored and sha256(content).hexdigest() != stored.sha256:
         return Problem(path, CHANGED.format("in the manifest of its run"))
     try:
@@ -74,3 +75,7 @@ def problem_with(files: StoreFiles, path: str) -> Problem | None:
     except UNREADABLE as error:
         return Problem(path, str(not_parquet(error)))
     return None
+
+
+def _not_read(path: str, error: OSError) -> Problem:
+    return Problem(path, f"cannot be read: {reason_of(error)}; check its permissions, or {RESTORE}")

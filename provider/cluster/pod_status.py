@@ -74,7 +74,7 @@ def termination_reason(pod: Json) -> str | None:
         return None
     conditions = pod.get("status", {}).get("conditions") or []
     disrupted = [_text_of(each) for each in conditions if each["type"] == _DISRUPTED and each["status"] == "True"]
-    return disrupted[0] if disrupted else "it was deleted"
+    return disrupted[0] if disrupted else "no reason given"
 
 
 def pending_reason(pod: Json) -> str:

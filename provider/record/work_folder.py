@@ -70,13 +70,13 @@ def read_work_folder(folder: Path) -> MeasuredRun:
         samples = pq.read_table(folder / _SAMPLES, partitioning=None).cast(SAMPLES_SCHEMA)
     except ManifestFileError as error:
         raise WorkFolderError(
-            f"{folder / _MANIFEST} is not a manifest that this version can read, so the run cannot be imported; if a"
-            f" newer version wrote it, update the checkout: {error}"
+            f"{folder / _MANIFEST} is not a manifest that this version can read ({error}), so the run cannot be"
+            " imported; if a newer version wrote it, update the checkout, else measure again"
         ) from error
     except UNREADABLE as error:
         raise WorkFolderError(
-            f"{folder / _SAMPLES} cannot be read, so the run cannot be imported; if a newer version wrote it, update"
-            f" the checkout, else measure again: {error}"
+            f"{folder / _SAMPLES} cannot be read ({error}), so the run cannot be imported; if a newer version wrote it,"
+            " update the checkout, else measure again"
         ) from error
     if not whole:
         raise WorkFolderError(

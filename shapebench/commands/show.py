@@ -36,6 +36,8 @@ def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
     """Print the run whose id begins with `asked`, by default the newest; raises CommandError if it is not one run."""
     store = ResultsStore(uri)
     scan = store.scan()
+    if not scan.manifests:
+        note_skipped(scan)
     manifest = find_run(scan, asked, uri)
     run, (found, _) = run_of(
         run_names(scan.manifests)[manifest.run_id], manifest, read_columns(store, manifest), QUANTILES

@@ -63,5 +63,6 @@ def _google(stack: str, config: Mapping[str, Any]) -> Iterator[tuple[GoogleClien
         yield GoogleClient(access), access.project
     except (CloudError, NoCredentialsError) as error:
         raise FleetError(
-            f"the resources of the stack {stack} in project {access.project} could not be listed: {error}"
+            f"the resources of the stack {stack} in project {access.project} could not be listed: {error}; correct"
+            f" the cause, then `shapebench janitor --stack {stack} --project {access.project}` lists them"
         ) from error

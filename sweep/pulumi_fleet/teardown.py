@@ -79,8 +79,11 @@ def _left_in_cluster(stack: str, context: str | None) -> list[str]:
         with config.new_client_from_config(context=context) as api:  # type: ignore[no-untyped-call]
             found = client.CoreV1Api(api).list_namespace(label_selector=f"{STACK}={stack}").items
     except (ApiException, ConfigException, HTTPError, OSError) as error:
+        why = getattr(error, "reason", None) or error
+        command = f"kubectl get namespaces --selector {STACK}={stack}" + (f" --context {context}" if context else "")
         raise FleetError(
-            f"the cluster gives no answer, so it is not known whether something of {stack} is left there: {error}"
+            f"the cluster does not list its namespaces ({why}), so it is not known whether something of {stack} is left"
+            f" there; `{command}` lists it"
         ) from error
     names = [each.metadata.name for each in found if each.metadata]
     return [f"namespace {name}: kubectl delete namespace {name}" for name in names]

@@ -83,7 +83,7 @@ def termination_reasons(termination: Termination) -> list[str]:
         why = termination.deletion_reason
         reason = (
             f"the load generator's pod was deleted during the test ({why}), so its last requests are missing; do not"
-            " drain the load pool's nodes during a test"
+            " delete it or drain the load pool's nodes during a test, and run again"
         )
         return [reason]
     if stop:

@@ -191,7 +191,7 @@ def test_an_export_with_rows_leaves_out_those_of_a_damaged_run_and_says_so(store
     result = invoke("export", "--results", store.uri, "--out", str(tmp_path / "export"), "--rows")
     assert result.exit_code == 0
     assert len(list((tmp_path / "export/rows").glob("*.csv"))) == 1
-    assert f"skipped: the rows of {part.parent.name.replace('run_id=', 'run ')}: rows are missing: " in result.stderr
+    assert f"skipped: the rows of {part.parent.name.replace('run_id=', 'run ')}: requests/" in result.stderr
 
 
 def test_report_writes_both_files_and_prints_the_answer_and_what_to_run_next(store, tmp_path):

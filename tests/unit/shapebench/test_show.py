@@ -119,7 +119,7 @@ def test_a_damaged_run_has_no_figures_and_names_the_file(store, tmp_path):
     part.write_bytes(part.read_bytes()[:-1])
     result = show(store, FIRST)
     assert result.exit_code == 0
-    assert ": INVALID\ninvalid: rows are missing: requests/stack=8cpu-16gb/" in result.stdout
+    assert ": INVALID\ninvalid: requests/stack=8cpu-16gb/" in result.stdout
     assert "not as they were written" in result.stdout
     found = as_json(store, FIRST)
     assert (found["goodput_rps"], found["intervals"], found["verified"]) == (None, {}, False)
@@ -180,6 +180,16 @@ def test_a_store_without_runs_says_how_to_get_one(tmp_path):
         result = show(ResultsStore(str(tmp_path)), *asked)
         assert (result.exit_code, result.stdout) == (1, "")
         assert "pulumi up --stack local" in result.stderr
+
+
+def test_where_every_manifest_is_damaged_each_is_named(store, tmp_path):
+    for manifest in (tmp_path / "results/runs").rglob("*.json"):
+        manifest.write_text("{")
+    said = show(store).stderr
+    assert all(
+        f"{run_id}.json is not a manifest that this version can read" in said for run_id in (FIRST, SECOND, EARLIER)
+    )
+    assert "there is no finished run in" in said
 
 
 @pytest.mark.parametrize(("typed", "offered"), [("", [SECOND, FIRST, EARLIER]), ("01KA", [SECOND, FIRST]), ("x", [])])

@@ -95,7 +95,7 @@ def test_rows_that_cannot_be_read_in_order_are_an_error(store, row, table):
         file.write(b"\xaa" * 400)
     with pytest.raises(RowsError, match=r"part-w0\.parquet is not what was written: its sha256 differs"):
         list(rows_in_order(store, manifest))
-    assert "rows are missing: requests/" in read_columns(store, manifest).missing[0]
+    assert read_columns(store, manifest).missing[0].startswith("requests/")
 
 
 def test_a_damaged_page_is_noticed_even_where_no_digest_was_recorded(store):

@@ -287,7 +287,7 @@ def test_samples_that_cannot_be_read_are_named_and_the_run_stays(store, finished
     older = finished.model_copy(update={"files": None})
     assert store.samples(older).path == problem.path
     [reason] = summarise(store, older).reasons
-    assert reason.startswith("samples are missing: samples/stack=")
+    assert reason.startswith("samples/stack=")
     assert store.scan().manifests == (finished,)
 
 

@@ -140,7 +140,7 @@ def test_a_terminating_pod_has_a_reason() -> None:
     evicted = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "evicting"}
     deleted = {"deletionTimestamp": "now"}
     assert termination_reason({"metadata": {}, "status": {"conditions": [evicted]}}) is None
-    assert termination_reason({"metadata": deleted}) == "it was deleted"
+    assert termination_reason({"metadata": deleted}) == "no reason given"
     assert (
         termination_reason({"metadata": deleted, "status": {"conditions": [evicted]}})
         == "EvictionByEvictionAPI: evicting"
