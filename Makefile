@@ -42,7 +42,7 @@ test-unit: setup-dev ## tests that do not run Pulumi
 	@$(IN_ENV) python -m pytest --numprocesses auto --dist loadfile tests/unit
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
-	@$(IN_ENV) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/engine
+	@$(IN_ENV) python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/engine
 
 e2e: setup-node ## tests that run containers on a real Kubernetes node, which they start and stop
 	@$(IN_ENV) python -m pytest tests/kubernetes

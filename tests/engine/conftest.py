@@ -18,8 +18,17 @@ from tests.support.kubernetes.binaries import kubernetes_is_installed
 from tests.support.kubernetes.control_plane import ControlPlane
 from tools.pins import ROOT
 
-# Run first, as each takes minutes: the shorter modules then fill the other worker.
-_LONGEST = ("test_faults", "test_stacks", "test_load_in_cluster", "test_lifecycle", "test_failures")
+# Run first, as each takes minutes: the shorter modules then fill the other workers.
+_LONGEST = (
+    "test_stacks",
+    "test_faults",
+    "test_model_access",
+    "test_lifecycle",
+    "test_killed_plugin",
+    "test_failures",
+    "test_load_in_cluster",
+    "test_sweep",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
