@@ -25,7 +25,10 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, list[str]]:
     home.chmod(0o700)
     for name in ("pinned", "added"):
         gpg(home, "--passphrase", "", "--quick-generate-key", name, "default")
-    return gpg(home, "--armor", "--export"), fingerprints(gpg(home, "--list-keys"))[:3]
+    made = gpg(home, "--armor", "--export"), fingerprints(gpg(home, "--list-keys"))[:3]
+    # Making a key starts an agent that stays.
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+    return made
 
 
 def one_apt_key(keys: bytes, fingerprint: str) -> subprocess.CompletedProcess[bytes]:
