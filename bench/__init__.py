@@ -1,1 +1,1 @@
-"""Benchmarks. Each measures both sides in one run, prints one line a figure and writes build/bench/<name>.json."""
+"""Benchmarks. Each runs both sides in one go, prints a line a figure and writes build/bench/<name>.json. No tests."""

@@ -1,1 +1,1 @@
-"""The project's own checks in `make check`, beside the linters. Each module's `problems` returns a line for each."""
+"""The project's own checks in `make check`: each module's `problems` yields a line for each. No linter's work."""

@@ -1,1 +1,1 @@
-"""Google Cloud's REST APIs with the user's credentials: the preflight before a stack exists, the janitor after it."""
+"""Google Cloud's REST APIs with the user's credentials: preflight and janitor. Resources are in components/gke/."""

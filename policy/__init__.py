@@ -1,1 +1,1 @@
-"""The policy pack: rules that every resource of a stack must keep, checked by the engine before it acts."""
+"""The policy pack: how rules see resources, and how the engine runs them before it acts. The rules are in rules/."""

@@ -1,1 +1,1 @@
-"""Sweeps: measure many candidates, find the cheapest with few runs, and destroy every stack. Can be resumed."""
+"""Sweeps: measure many candidates, find the cheapest with few runs, destroy every stack. No verdict is made here."""

@@ -1,1 +1,1 @@
-"""Plans for a load: a scaling law and a simulation of fleets, fitted to measured runs, and the plan from both."""
+"""Plans for a load: a scaling law and a simulation of fleets, fitted to measured runs. Ranks no variants."""

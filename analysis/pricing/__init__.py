@@ -1,4 +1,4 @@
-"""Prices: price lists as files, Google's catalogue, and the cost of shapes and stacks."""
+"""Prices: price lists as files, Google's catalogue, the cost of shapes and stacks. Nothing here reads a run's rows."""
 
 from dataclasses import dataclass
 from typing import Literal

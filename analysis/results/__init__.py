@@ -1,1 +1,1 @@
-"""The results store and everything read from one run of it."""
+"""The results store, and everything read from one run of it. What several runs say together is statistics/."""

@@ -1,1 +1,1 @@
-"""Figures with 95 % intervals: from one run's rows, and over the repeats of a variant. See docs/statistics.md."""
+"""Figures with 95 % intervals: of a run's rows, and over the repeats of a variant. Variants are ranked in verdict/."""

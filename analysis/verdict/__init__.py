@@ -1,1 +1,1 @@
-"""The verdict: which variant is the best for an objective, how certain that is, and what to run next."""
+"""The verdict: which variant is the best for an objective, how certain, what to run next. Figures are statistics/."""

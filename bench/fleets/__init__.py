@@ -1,1 +1,1 @@
-"""Fleets with known truth for grading plans: an independent simulation, and the regimes that are graded."""
+"""Simulated fleets with known truth, which plans and sweeps are graded on. The grading itself is one folder up."""

@@ -1,1 +1,1 @@
-"""Results stores with known true values, made by simulation."""
+"""Results stores with known true values, made by simulation. No requests are sent for them."""

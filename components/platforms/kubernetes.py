@@ -13,6 +13,7 @@ from components.serving.variant import BucketAccess, ClusterAccess
 from stacks.allocatable import PodResources
 from stacks.images import GENERATOR_IMAGES
 from stacks.kubernetes import DIGEST_PLACE
+from stacks.names import STACK, label_value
 
 
 class KubernetesPlatform(pulumi.ComponentResource):
@@ -68,5 +69,5 @@ def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
         resources=PodResources(**kubernetes.pod.model_dump()) if kubernetes.pod else None,
         one_a_node=kubernetes.one_a_node,
         seed_faithful=kubernetes.seed_faithful,
-        labels={"shapebench-stack": args.stack},
+        labels={STACK: label_value(args.stack)},
     )

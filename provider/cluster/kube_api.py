@@ -228,7 +228,7 @@ class KubeApi:
                     # A handshake without an answer has status 0.
                     if 0 < (error.status or 0) < 500 and error.status != _TOO_MANY:
                         refusals.append(error)
-                    causes.append(f"{error.status} {_message(error)}")
+                    causes.append(f"{error.status} {message_of(error)}")
                 except _CONNECTION_ERRORS as error:
                     # Its type only: its text may hold the request with all headers.
                     causes.append(type(error).__name__)
@@ -251,10 +251,11 @@ def _cluster_error(refusals: Sequence[ApiException]) -> ClusterError:
     kind = {_NOT_FOUND: NotFoundError, _CONFLICT: _ConflictError}.get(status, ClusterError)
     if status == _UNAUTHORIZED:
         return ClusterError("the cluster does not accept the kubeconfig's credentials; log in again")
-    return kind(f"the cluster refused: {'; '.join(map(_message, refusals))}")
+    return kind(f"the cluster refused: {'; '.join(map(message_of, refusals))}")
 
 
-def _message(error: ApiException) -> str:
+def message_of(error: ApiException) -> str:
+    """Why the API refused: in its own words, or as HTTP names the status where the answer has none."""
     try:
         return str(json.loads(error.body or "")["message"])
     except (ValueError, KeyError, TypeError):

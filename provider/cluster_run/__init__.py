@@ -1,1 +1,1 @@
-"""A run in a cluster, from its record to its storage, also by another update than the one that started it."""
+"""A run in a cluster, from its record to its storage, also by a later update. The Job itself is cluster/."""

@@ -1,1 +1,1 @@
-"""The plugin protocol: serves the Pulumi engine, and passes each request to a kind of resource."""
+"""The plugin protocol: serves the Pulumi engine, gives each request to a kind of resource. Those are resources/."""

@@ -1,1 +1,1 @@
-"""The kinds of resources, one a module: typed inputs, and what create, update, read and delete do."""
+"""The kinds of resources, one a module: typed inputs, create, update, read, delete. Runs and processes are beside."""

@@ -1,1 +1,1 @@
-"""One module per command: `cli` reads the options, these modules do the work and print the result."""
+"""One module per command: it does the work and prints the result. Options are read one folder up."""

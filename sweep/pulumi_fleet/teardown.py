@@ -5,13 +5,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import psutil
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from provider.cluster.api import ClusterError
+from provider.cluster.kube_api import message_of
+from provider.cluster.kubeconfig import Access, settings_of
 from provider.local.server_process import listening_pid
-from stacks.names import STACK
+from stacks.names import STACK, label_value
 from stacks.settings import Settings
 from sweep.fleet import FleetError
 from sweep.pulumi_fleet.google import left_in_google_cloud, remove_interrupted
@@ -75,12 +77,13 @@ def _left_on_this_machine(settings: Settings) -> list[str]:
 
 
 def _left_in_cluster(stack: str, context: str | None) -> list[str]:
+    selector = f"{STACK}={label_value(stack)}"
     try:
-        with config.new_client_from_config(context=context) as api:  # type: ignore[no-untyped-call]
-            found = client.CoreV1Api(api).list_namespace(label_selector=f"{STACK}={stack}").items
-    except (ApiException, ConfigException, HTTPError, OSError) as error:
-        why = getattr(error, "reason", None) or error
-        command = f"kubectl get namespaces --selector {STACK}={stack}" + (f" --context {context}" if context else "")
+        with client.ApiClient(settings_of(Access(context=context))) as api:
+            found = client.CoreV1Api(api).list_namespace(label_selector=selector).items
+    except (ApiException, ClusterError, HTTPError, OSError) as error:
+        why = message_of(error) if isinstance(error, ApiException) else str(error)
+        command = f"kubectl get namespaces --selector {selector}" + (f" --context {context}" if context else "")
         raise FleetError(
             f"the cluster does not list its namespaces ({why}), so it is not known whether something of {stack} is left"
             f" there; `{command}` lists it"

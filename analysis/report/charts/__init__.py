@@ -1,1 +1,1 @@
-"""The charts of a report."""
+"""The charts of a report, one subject a module. Pages and tables are one folder up."""

@@ -1,1 +1,1 @@
-"""The capacity search: which rate next, and whether a rate meets the objective."""
+"""The capacity search: which rate next, and whether a rate meets the objective. It sends no request itself."""

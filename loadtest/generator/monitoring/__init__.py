@@ -1,1 +1,1 @@
-"""What is observed beside the requests: clocks, CPU and memory, server counters, generator health."""
+"""What is observed beside the requests: clocks, CPU, memory, server counters, generator health. Sends no prediction."""

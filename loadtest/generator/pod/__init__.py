@@ -1,1 +1,1 @@
-"""Programs of the generator pod beside Locust: init containers and the sidecar."""
+"""Programs of the generator's pod beside Locust: init containers and the sidecar. No request is sent from here."""

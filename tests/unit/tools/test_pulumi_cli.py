@@ -44,11 +44,11 @@ def test_the_python_host_is_found_beside_the_target_of_a_linked_pulumi(tmp_path:
     assert objection({"PATH": str(tmp_path / "bin")}) is None
 
 
-@pytest.mark.parametrize("text", ["exit 1", "echo hello"])
-def test_a_pulumi_that_does_not_print_its_version_is_not_used(tmp_path: Path, text: str):
+@pytest.mark.parametrize(("text", "printed"), [("exit 1", "''"), ("echo hello", "'hello'")])
+def test_a_pulumi_that_does_not_print_its_version_is_not_used(tmp_path: Path, text: str, printed: str):
     environment = write_pulumi(tmp_path, "v3.300.0")
     write_script(tmp_path / "pulumi", text)
-    assert "does not print its version" in (objection(environment) or "")
+    assert objection(environment) == f"it does not print its version: `pulumi version` printed {printed}"
 
 
 def test_the_checkouts_own_pulumi_does_not_count_as_the_users(tmp_path: Path):
@@ -73,6 +73,17 @@ def test_an_old_go_that_may_not_upgrade_itself_cannot_build(tmp_path: Path, monk
     assert gobuild.why_go_cannot(ROOT) is None
     write_script(tmp_path / "go", "printf 'go1.20.3\\nauto\\n'")
     assert "the Go on PATH is 1.20.3" in (gobuild.why_go_cannot(ROOT) or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("exit 0", "the Go on PATH is too old"), ("echo 'no such folder' >&2; exit 1", "no such folder")]
+)
+def test_a_go_that_does_not_print_its_version_cannot_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, why: str
+):
+    write_script(tmp_path / "go", text)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert gobuild.why_go_cannot(ROOT) == f"`go env GOVERSION` prints no version: {why}"
 
 
 def test_without_go_it_says_which_go_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -131,6 +142,14 @@ def test_files_of_a_killed_run_are_removed(bare_path, releases, checkout: Path):
     (checkout / ".tools/unfinished-killed").mkdir(parents=True)
     ensure_pulumi(checkout, releases.pins)
     assert not list((checkout / ".tools").glob("unfinished-*"))
+
+
+def test_on_a_machine_without_releases_the_error_says_so(
+    bare_path, releases, checkout: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(SetupError, match=r"release \S+ has no archive for this machine, and there is no Go on PATH"):
+        ensure_pulumi(checkout, releases.pins)
 
 
 def test_without_pulumi_release_and_go_the_error_names_what_to_install(bare_path, releases, checkout: Path):

@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,66 +12,14 @@ import provider.cluster.kube_api
 from provider.cluster.api import ClusterError, NotFoundError, PodRequest
 from provider.cluster.kube_api import KubeApi
 from provider.cluster.kubeconfig import Access, settings_of
-
-SECRET = "s3cr3t-t0ken-0f-the-user"
-
-
-class Api(BaseHTTPRequestHandler):
-    """Answers a request with the next of the server's answers: (status, document), or None to hang up."""
-
-    server: "ScriptedApi"
-
-    def answer(self) -> None:
-        self.server.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        self.server.seen.append((self.command, self.path.partition("?")[0], self.headers["Authorization"]))
-        self.server.tokens.append(self.headers["X-Token"])
-        answer = self.server.answers.pop(0)
-        if answer is None:
-            self.close_connection = True
-            return
-        status, document = answer
-        content = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_GET = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class ScriptedApi(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Api)
-        self.answers: list[tuple[int, Any] | None] = []
-        self.seen: list[tuple[str, str, str]] = []
-        self.bodies: list[bytes] = []
-        self.tokens: list[str | None] = []
+from tests.support.kubernetes.scripted_api import SECRET, ScriptedApi, kubeconfig, refusal, scripted_api
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedApi]:
     monkeypatch.setattr(provider.cluster.kube_api, "_RETRY_INTERVAL_S", 0.01)
-    server = ScriptedApi()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def kubeconfig(address: str) -> str:
-    return json.dumps(
-        {
-            "clusters": [{"name": "c", "cluster": {"server": address}}],
-            "users": [{"name": "u", "user": {"token": SECRET}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-    )
+    with scripted_api() as server:
+        yield server
 
 
 def api(
@@ -80,10 +27,6 @@ def api(
 ) -> KubeApi:
     access = Access(kubeconfig(f"http://127.0.0.1:{server.server_port}"))
     return KubeApi(access, "ns", cancelled or threading.Event(), on_connection_lost)
-
-
-def refusal(status: int, message: str) -> tuple[int, Any]:
-    return status, {"kind": "Status", "message": message}
 
 
 def test_calls_are_retried_while_the_connection_is_lost_or_the_server_starts(server: ScriptedApi) -> None:

@@ -4,9 +4,19 @@ import json
 
 import pytest
 
+from stacks.files import project_defaults
+from stacks.settings import parse_settings
 from sweep.fleet import FleetError
-from sweep.pulumi_fleet import teardown
+from sweep.pulumi_fleet import google, teardown
+from tests.support.kubernetes.scripted_api import kubeconfig, refusal, scripted_api
 
+IN_CLUSTER = project_defaults() | {
+    "platform": "kubernetes",
+    "shape": {"machineType": "e2-custom-2-4096", "nodes": 1},
+    "serving": {"protocol": "rest", "interOp": 2},
+    "load": {"profile": "smoke"},
+    "kubernetes": {"context": "x", "servingImage": "tensorflow/serving:2.20.0", "modelUri": "/models/{digest}/resnet"},
+}
 CREATING = ["cluster s-1: still being created"]
 
 
@@ -76,3 +86,53 @@ def test_after_fourteen_minutes_it_gives_up_with_what_is_left_and_why(destroyed)
         destroyed(stack, looks=1000)
     assert stack.done.count("sleep 60 s") == 14
     assert "forget" not in stack.done
+
+
+@pytest.fixture
+def left_in_cluster(tmp_path, monkeypatch):
+    """What is left of the stack in a cluster whose API gives this answer."""
+
+    def left(answer) -> list[str]:
+        with scripted_api() as server:
+            server.answers = [answer]
+            file = tmp_path / "kubeconfig"
+            file.write_text(kubeconfig(f"http://127.0.0.1:{server.server_port}"))
+            monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(file))
+            return teardown.left_of("2cpu-4gb", parse_settings(IN_CLUSTER), {}, print)
+
+    return left
+
+
+def test_a_namespace_that_is_left_in_the_cluster_is_named_with_the_command_that_removes_it(left_in_cluster):
+    namespaces = {"items": [{"metadata": {"name": "shapebench-2cpu-4gb"}}]}
+    assert left_in_cluster((200, namespaces)) == [
+        "namespace shapebench-2cpu-4gb: kubectl delete namespace shapebench-2cpu-4gb"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        pytest.param(refusal(403, "namespaces is forbidden"), "namespaces is forbidden", id="refused"),
+        pytest.param(None, "Connection aborted", id="hung up"),
+    ],
+)
+def test_a_cluster_that_does_not_list_its_namespaces_is_an_error_with_the_command_that_does(
+    left_in_cluster, answer, why
+):
+    command = "kubectl get namespaces --selector shapebench-stack=2cpu-4gb --context x"
+    with pytest.raises(FleetError, match=f"namespaces [(].*{why}.*whether something of 2cpu-4gb.*`{command}` lists it"):
+        left_in_cluster(answer)
+
+
+def test_without_credentials_the_error_says_how_to_list_what_is_left_once_there_are_some():
+    config = {"gcp:project": "acme", "gcp:credentials": "neither a key nor a file"}
+    with pytest.raises(FleetError, match=r"could not be listed: .*shapebench janitor --stack s --project acme` lists"):
+        google.left_in_google_cloud("s", config, print)
+
+
+def test_without_a_project_the_error_says_how_to_set_it(monkeypatch):
+    for variable in ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(FleetError, match="set it: pulumi config set gcp:project PROJECT --stack s"):
+        google.left_in_google_cloud("s", {}, print)
