@@ -16,7 +16,8 @@ from analysis.results.manifest import Capacity
 from bench.figures import progress
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan, load_plan
-from loadtest.result.outcome import LoadTestOutcome, Progress
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile
 

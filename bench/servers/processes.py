@@ -1,5 +1,6 @@
 """Starts the servers of benchmarks as processes; each ends with its block."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -73,7 +74,8 @@ def ready(command: list[str], status_url: str, log_name: str) -> Iterator[None]:
 @contextmanager
 def process(command: list[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:  # noqa: ANN401 - Popen's own
     """Run a process until the end of the block."""
-    with subprocess.Popen(command, **options) as started:
+    # Without a copy, a process that one thread starts reads the environment while pytest changes it in another: EFAULT.
+    with subprocess.Popen(command, **{"env": os.environ.copy(), **options}) as started:
         try:
             yield started
         finally:

@@ -13,31 +13,11 @@ from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, search_reason
 from loadtest.result.raw_rows import RawRows
+from loadtest.result.servers import Servers, deployment_of
 from loadtest.result.validity.measurement import measurement_reasons
-from loadtest.result.validity.servers import (
-    Servers,
-    deployment_of,
-    load_sharing_reasons,
-    refused_call_reasons,
-    server_change_reasons,
-)
+from loadtest.result.validity.servers import load_sharing_reasons, refused_call_reasons, server_change_reasons
 from loadtest.result.validity.steady_state import steady_state_reasons
 from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The state of a running test. `rps` and response times are of the last seconds; these are None without answers."""
-
-    elapsed_s: float
-    total_s: float
-    phase: str | None
-    users: int
-    requests: int
-    errors: int
-    rps: float
-    p50_ms: float | None
-    p99_ms: float | None
 
 
 @dataclass(frozen=True)

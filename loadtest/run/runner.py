@@ -12,12 +12,13 @@ from typing import Any
 
 from loadtest.generator.monitoring.counters import append_counters, counters_written
 from loadtest.generator.plan import LoadTestPlan
-from loadtest.result.outcome import LoadTestOutcome, Progress, outcome_of
+from loadtest.result.outcome import LoadTestOutcome, outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
-from loadtest.result.validity.servers import NO_SERVERS, Servers
+from loadtest.result.servers import NO_SERVERS, Servers
 from loadtest.result.validity.termination import EndedByRunner, Termination, reason_to_end
 from loadtest.run.locust_process import LocustProcess
+from loadtest.run.progress import Progress
 
 # How often the runner checks whether it was cancelled, in seconds.
 _POLL_S = 0.2

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM
-from loadtest.result.outcome import Progress
 from loadtest.result.validity.termination import EndedByRunner, reason_to_end
+from loadtest.run.progress import Progress
 from provider.cluster.api import ClusterError, Json
 from provider.cluster.job_pod import LATE_RETRY_S, JobPod, last_message
 from provider.cluster.load_job import GENERATOR

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtest.result.outcome import Progress
 from loadtest.result.validity.termination import EndedByRunner
+from loadtest.run.progress import Progress
 from provider.cluster.api import Cluster, ClusterError
 from provider.cluster.job_pod import LATE_RETRY_S, JobPod
 from provider.cluster.job_progress import follow

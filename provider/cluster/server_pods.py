@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from loadtest.result.validity.servers import ServerState
+from loadtest.result.servers import ServerState
 from provider.cluster.api import Json
 from stacks.names import REST_PORT
 

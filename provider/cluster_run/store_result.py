@@ -10,7 +10,7 @@ from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
-from loadtest.result.validity.servers import Servers
+from loadtest.result.servers import Servers
 from provider.cluster.api import Cluster, ClusterError
 from provider.cluster.job_pod import JobPod
 from provider.cluster.job_result import JobResult

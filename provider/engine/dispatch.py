@@ -15,8 +15,8 @@ from provider.engine.log import EngineLog
 from provider.engine.properties import from_plain, to_plain
 from provider.resource import Operation, Resource, ResourceError
 
-# By token, the classes in provider/resources. All together take a second of CPU to import, most of it for pandas and
-# SciPy, and the check of the results store, which comes first, needs none of them: so each is imported when it is used.
+# By token, the classes in provider/resources. Each is imported when it is used; pandas, SciPy and Kubernetes' client,
+# when its work needs them: they take a second, and most of Pulumi's commands do no work.
 KINDS = {
     "shapebench:local:ModelExport": "model_export.ModelExport",
     "shapebench:local:ServerCleanup": "server_cleanup.ServerCleanup",

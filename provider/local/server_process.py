@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from loadtest.result.validity.servers import NO_SERVERS, Servers, ServerState
+from loadtest.result.servers import NO_SERVERS, Servers, ServerState
 
 _TERMINATION_GRACE_S = 10.0
 _POLL_S = 0.05

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
-from loadtest.result.validity.servers import ServerState, deployment_of
+from loadtest.result.servers import ServerState, deployment_of
 from provider.load_test_inputs import LoadTestInputs
 from provider.resource import ResourceError
 

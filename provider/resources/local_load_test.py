@@ -1,30 +1,12 @@
 """The load test of a server on this machine."""
 
-import shutil
-from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from platform import node
 from typing import ClassVar
 
-from analysis.results.manifest import Replica
-from analysis.results.samples import SERVER
-from analysis.results.store import new_run_id
-from loadtest.generator.clients.protocols import request_body
-from loadtest.generator.monitoring.machine import this_machine
-from loadtest.run.payload import photograph
-from loadtest.run.runner import run_load_test
 from provider.load_test_inputs import LocalLoadTestInputs
-from provider.local.server_process import ProcessIdentity, listening_process, server_processes, server_state
-from provider.local.startup import Readiness, restart
-from provider.record.fresh_deployment import must_restart
-from provider.record.record_run import RunEnvironment, UnsettledRunError, record_run
-from provider.record.repeats import FinishedRun, PlannedRun, RunOnce
-from provider.resource import Operation, ResourceError
-from provider.resources.load_test import LoadTest, progress_reporter
-
-# As in a sweep.
-_MOST_ATTEMPTS = 3
+from provider.record.repeats import RunOnce
+from provider.resource import Operation
+from provider.resources.load_test import LoadTest
 
 
 class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
@@ -34,53 +16,7 @@ class LocalLoadTest(LoadTest[LocalLoadTestInputs]):
     inputs = LocalLoadTestInputs
 
     def prepare(self, inputs: LocalLoadTestInputs, operation: Operation) -> RunOnce:  # noqa: ARG002 - nothing to do
-        return partial(_run_until_settled, inputs)
+        # It takes half a second to import, with pandas and SciPy, and most of Pulumi's commands measure nothing.
+        from provider.measure_here import run_until_settled  # noqa: PLC0415 - see above
 
-
-def _run_until_settled(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
-    """Again where the run did not settle: other programs share the machine, and begin and end when they like."""
-    for attempt in range(2, _MOST_ATTEMPTS + 1):
-        try:
-            return _run_once(inputs, run, operation)
-        except UnsettledRunError as error:
-            operation.info(f"{error}. It is measured again: attempt {attempt} of {_MOST_ATTEMPTS}")
-            run = replace(run, run_id=new_run_id())
-    return _run_once(inputs, run, operation)
-
-
-def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
-    work_dir = Path(inputs.work_dir) / run.run_id
-    before = _server(inputs, operation)
-    plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, run.index, before.pid if before else None)
-    outcome = run_load_test(
-        plan,
-        request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
-        progress_reporter(operation),
-        operation.cancelled,
-        lambda: server_processes(before, listening_process(inputs.base_url)),
-    )
-    finished = record_run(run, inputs, outcome, _environment(), operation)
-    shutil.rmtree(work_dir)
-    return finished
-
-
-def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentity | None:
-    """The process that is to answer the run; None where it cannot be seen."""
-    server = listening_process(inputs.base_url)
-    if not must_restart(inputs, [server_state(server)] if server else []):
-        return server
-    if server is None:
-        raise ResourceError(
-            f"the process that listens at {inputs.base_url} cannot be seen, so it cannot be restarted before this run;"
-            " set shapebench:load.freshDeployment to false, or run as the user who started the server"
-        )
-    operation.info("restarting the server, so that this run has a deployment of its own")
-    model = inputs.serving.model.name
-    readiness = Readiness.of(inputs.serving.server, model, inputs.rest_url, inputs.start_timeout_s)
-    return restart(server, Path(inputs.server_log), readiness, operation)
-
-
-def _environment() -> RunEnvironment:
-    """One process of this machine serves, and the generator uses the same cores."""
-    server = Replica(name=SERVER, node=node(), **this_machine())
-    return RunEnvironment(image=None, replicas=(server,), generator_node=server.node, shares_host_with_server=True)
+        return partial(run_until_settled, inputs)

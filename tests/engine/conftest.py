@@ -18,28 +18,11 @@ from tests.support.kubernetes.binaries import kubernetes_is_installed
 from tests.support.kubernetes.control_plane import ControlPlane
 from tools.pins import ROOT
 
-# Run first, as each takes minutes: the shorter modules then fill the other workers.
-_LONGEST = (
-    "test_stacks",
-    "test_faults",
-    "test_model_access",
-    "test_lifecycle",
-    "test_killed_plugin",
-    "test_failures",
-    "test_load_in_cluster",
-    "test_sweep",
-)
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    for item in ours:
-        item.add_marker(pytest.mark.engine)
-    items.sort(key=lambda item: _place(item.path.stem) if item in ours else -1)
-
-
-def _place(module: str) -> int:
-    return _LONGEST.index(module) if module in _LONGEST else len(_LONGEST)
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.engine)
 
 
 @pytest.fixture(scope="module")

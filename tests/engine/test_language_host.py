@@ -1,6 +1,7 @@
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,6 +106,12 @@ def test_a_program_runs_in_its_environment_and_its_secrets_reach_no_argument(pro
     assert "hunter2" not in outputs["arguments"]
     again = project.pulumi("preview", "--expect-no-changes")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_about_names_the_python_of_the_programs_environment(project: Project):
+    about = json.loads(project.pulumi("about", "--json").stdout)
+    version = ".".join(map(str, sys.version_info[:3]))  # the tests run in the same environment
+    assert about["runtime"] == {"executable": str(ROOT / ".venv/bin/python"), "language": "python", "version": version}
 
 
 def test_an_exception_is_shown_once_as_the_programs(project: Project):

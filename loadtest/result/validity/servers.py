@@ -1,8 +1,6 @@
 """Whether the same servers answered from beginning to end, and whether each had its share of the load."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,6 +8,7 @@ import pyarrow.compute as pc
 from analysis.results.counters import requests_by_replica
 from loadtest.generator.clients.client import NO_THREAD
 from loadtest.generator.plan import LoadPlan, LoadTestPlan, OpenLoopPlan
+from loadtest.result.servers import Servers
 
 # A replica that answered less than this share of an even split leaves the work, and the latency, to the others.
 _FAIR_SHARE = 0.5
@@ -18,43 +17,6 @@ _CHANGED = (
     "so fewer servers answered for a part of the test; check the server's log and its memory limit, and run again"
 )
 _CHANGED_SOME_TIME = "so it is not known whether all servers answered until the end of the test; run again"
-
-
-@dataclass(frozen=True)
-class ServerState:
-    """One server, at one moment. `uid` differs between a server and the one that replaces it."""
-
-    name: str
-    uid: str
-    ready: bool = True
-    restarts: int = 0
-    image: str | None = None
-
-
-@dataclass(frozen=True)
-class Servers:
-    """The servers before and after the test. `replicas` is the number that the stack declares.
-
-    `seen_late`: they were seen again when the test may have been over for hours.
-    """
-
-    replicas: int
-    before: Sequence[ServerState]
-    after: Sequence[ServerState]
-    seen_late: bool = False
-
-
-NO_SERVERS = Servers(replicas=1, before=(), after=())
-"""Where nothing is known of the servers."""
-
-
-def deployment_of(servers: Sequence[ServerState]) -> str | None:
-    """A short name of this set of server processes, which a replaced or restarted one changes; None without any."""
-    if not servers:
-        return None
-    # A container that is restarted in its pod is another process in a pod of the same uid.
-    processes = sorted(f"{server.uid} {server.restarts}" for server in servers)
-    return "d" + sha256("\n".join(processes).encode()).hexdigest()[:11]
 
 
 def server_change_reasons(servers: Servers) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ import pytest
 
 from bench.servers import processes as servers
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
-from loadtest.result.outcome import LoadTestOutcome, Progress
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
 from tools.pins import ROOT

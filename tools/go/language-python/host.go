@@ -146,11 +146,11 @@ func (h *host) About(ctx context.Context, request *pulumirpc.AboutRequest) (*pul
 	if err != nil {
 		return nil, err
 	}
-	about, err := python.About(ctx)
+	executable, version, err := about(ctx, python)
 	if err != nil {
-		return nil, fmt.Errorf("asking Python about itself: %w", err)
+		return nil, err
 	}
-	return &pulumirpc.AboutResponse{Executable: about.PythonExecutable, Version: about.PythonVersion.String()}, nil
+	return &pulumirpc.AboutResponse{Executable: executable, Version: version}, nil
 }
 
 func (h *host) GetProgramDependencies(

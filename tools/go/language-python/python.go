@@ -37,6 +37,29 @@ func pythonFor(info *pulumirpc.ProgramInfo) (toolchain.Toolchain, error) {
 	return python, nil
 }
 
+const describePython = `
+import json, sys
+print(json.dumps([sys.executable, ".".join(map(str, sys.version_info[:3]))]))
+`
+
+// about returns the path and the version of a program's Python. The engine asks for them at every update. The
+// toolchain's own About also starts pip for its version, which takes longer than the rest of the call.
+func about(ctx context.Context, python toolchain.Toolchain) (executable, version string, err error) {
+	command, err := python.Command(ctx, "-c", describePython)
+	if err != nil {
+		return "", "", fmt.Errorf("finding Python: %w", err)
+	}
+	output, err := command.Output()
+	if err != nil {
+		return "", "", fmt.Errorf("asking %s for its version: %w", command.Path, err)
+	}
+	var described [2]string
+	if err := json.Unmarshal(output, &described); err != nil {
+		return "", "", fmt.Errorf("reading the version of %s: %w", command.Path, err)
+	}
+	return described[0], described[1], nil
+}
+
 // Packages name the plugin that they need in this file. The working folder, first on the path of `-c`, is left out.
 const listPluginFiles = `
 import json, pathlib, sys

@@ -11,7 +11,7 @@ from analysis.results.samples import SAMPLES_SCHEMA
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import RawRows
-from loadtest.result.validity.servers import NO_SERVERS
+from loadtest.result.servers import NO_SERVERS
 from loadtest.result.validity.termination import EndedByRunner, Termination
 
 

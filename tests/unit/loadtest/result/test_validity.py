@@ -18,7 +18,8 @@ from loadtest.generator.monitoring import health
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import RawRows
-from loadtest.result.validity.servers import Servers, ServerState, idle_replica_reasons
+from loadtest.result.servers import Servers, ServerState
+from loadtest.result.validity.servers import idle_replica_reasons
 from loadtest.result.validity.termination import Termination
 from stacks.load_profiles import ClosedLoop, LoadProfile, OpenLoop
 

@@ -22,7 +22,8 @@ from analysis.results.counters import requests_by_replica
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan
-from loadtest.result.outcome import LoadTestOutcome, Progress
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 

@@ -16,7 +16,8 @@ import pytest
 
 from loadtest.generator.loops.arrivals import ramp_and_hold, share_of
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
-from loadtest.result.outcome import LoadTestOutcome, Progress
+from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile, OpenLoop
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller

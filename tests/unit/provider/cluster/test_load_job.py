@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from loadtest.generator.plan import LoadTestPlan, load_plan
-from loadtest.result.validity.servers import Servers, server_change_reasons
+from loadtest.result.servers import Servers
+from loadtest.result.validity.servers import server_change_reasons
 from loadtest.run import pod as layout
 from provider.cluster.load_job import GENERATOR, SIDECAR, job, jobs_selector, plan_of, token_of
 from provider.cluster.pod_status import exit_code, killed_by, loss_reason, pending_reason, termination_reason

@@ -134,6 +134,7 @@ def restarted(log, monkeypatch):
     monkeypatch.setenv("KEPT", "later")
     monkeypatch.chdir("/")
     second = start_again(first, log)
+    wait_for(log, "at the start")  # until then, the kernel may still be giving it its environment
     yield first, second, printed
     first.stop()
     stop_all(log.parent, print)
@@ -144,7 +145,6 @@ def test_a_process_that_is_started_again_is_another_one_with_the_same_arguments_
     assert not first.alive
     assert second.alive
     assert second.pid != first.pid
-    wait_for(log, "at the start")
     assert log.read_text() == printed
 
 
@@ -152,6 +152,7 @@ def test_it_is_found_by_each_process_whose_place_it_took(restarted, log):
     first, second, _ = restarted
     assert successor(first, log.parent) == second
     third = start_again(second, log)
+    wait_for(log, "at the start")
     assert successor(first, log.parent) == successor(second, log.parent) == third
     assert successor(third, log.parent) is None
 

@@ -6,7 +6,7 @@ import pytest
 
 from analysis.results.store import ResultsStore, new_run_id
 from bench.stores.synthetic import make_manifest
-from loadtest.result.validity.servers import ServerState, deployment_of
+from loadtest.result.servers import ServerState, deployment_of
 from provider.load_test_inputs import LoadTestInputs
 from provider.record.fresh_deployment import must_restart
 from provider.resource import Props, ResourceError

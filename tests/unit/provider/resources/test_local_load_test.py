@@ -20,12 +20,12 @@ from analysis.results.store import ResultsStore
 from bench.servers.processes import free_port
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
+from provider import measure_here
 from provider.local.server_process import listening_process, start_detached, stop_all
 from provider.local.startup import Readiness, wait_until_serving
 from provider.record import record_run, work_folder
 from provider.record.work_folder import MeasuredRun
 from provider.resource import Operation, Props, ResourceError
-from provider.resources import local_load_test
 from provider.resources.local_load_test import LocalLoadTest
 from provider.resources.local_serving import LocalServing, LocalServingState
 from shapebench.cli import app
@@ -54,14 +54,14 @@ UNSETTLED = "the run did not settle: median latency rose by 63% over the hold ph
 
 def with_reasons(monkeypatch: pytest.MonkeyPatch, *of_each: tuple[str, ...]) -> None:
     """Load tests that are run as ever, and end with these reasons."""
-    run, left = local_load_test.run_load_test, list(of_each)
+    run, left = measure_here.run_load_test, list(of_each)
 
     def run_and_replace_reasons(*arguments: Any) -> LoadTestOutcome:
         reasons = left.pop(0)
         faults = tuple(reason for reason in reasons if reason != UNSETTLED)
         return replace(run(*arguments), faults=faults, unsettled=(UNSETTLED,) * (UNSETTLED in reasons))
 
-    monkeypatch.setattr(local_load_test, "run_load_test", run_and_replace_reasons)
+    monkeypatch.setattr(measure_here, "run_load_test", run_and_replace_reasons)
 
 
 def test_a_run_that_did_not_settle_is_kept_and_measured_again(
@@ -187,7 +187,7 @@ def test_a_server_that_cannot_be_seen_is_not_taken_for_a_fresh_one(
     served: Props, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     LocalLoadTest().create(served, Operation(print, print))
-    monkeypatch.setattr(local_load_test, "listening_process", lambda _: None)
+    monkeypatch.setattr(measure_here, "listening_process", lambda _: None)
     with pytest.raises(ResourceError, match=r"cannot be seen, so it cannot be restarted before this run; set shapeb"):
         LocalLoadTest().create(served | {"freshDeployment": True}, Operation(print, print))
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from loadtest.result.outcome import Progress as LoadProgress
+from loadtest.run.progress import Progress as LoadProgress
+from provider.progress import progress_reporter
 from provider.resource import Operation
-from provider.resources.load_test import progress_reporter
 from sweep.fleet import Progress
 from sweep.pulumi_fleet.events import error_of, progress_of
 

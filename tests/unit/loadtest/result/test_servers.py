@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.result.validity.servers import ServerState, deployment_of
+from loadtest.result.servers import ServerState, deployment_of
 
 PODS = (ServerState("tf-serving-a", "uid-a", restarts=1), ServerState("tf-serving-b", "uid-b"))
 
