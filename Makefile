@@ -4,8 +4,7 @@ SHELL := /bin/sh
 export PYTHON
 
 IN_ENV := . tools/env.sh &&
-# More workers than cores, as many tests wait: for a server, a cluster, or the end of a load.
-PYTEST := python -m pytest --numprocesses $${TEST_PROCESSES:-4} --dist loadfile --no-loadscope-reorder
+PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
 .PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine e2e check format \
@@ -14,7 +13,6 @@ REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in)))
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 	@echo "  PYTHON=/path/to/python chooses another Python (3.11 to 3.13)"
-	@echo "  TEST_PROCESSES=8 runs the tests in so many processes (4)"
 
 setup: ## install what `pulumi up` needs: .venv, Pulumi, the stack `local`
 	@tools/setup
@@ -42,10 +40,10 @@ test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-engine
 
 test-unit: setup-dev ## tests that do not run Pulumi
-	@$(IN_ENV) $(PYTEST) tests/unit
+	@$(IN_ENV) $(PYTEST) --numprocesses auto tests/unit
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
-	@$(IN_ENV) $(PYTEST) tests/engine
+	@$(IN_ENV) $(PYTEST) --numprocesses 4 tests/engine
 
 e2e: setup-node ## tests that run containers on a real Kubernetes node, which they start and stop
 	@$(IN_ENV) python -m pytest tests/kubernetes
