@@ -5,15 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import psutil
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
-from provider.cluster.api import ClusterError
-from provider.cluster.kube_api import message_of
-from provider.cluster.kubeconfig import Access, settings_of
 from provider.local.server_process import listening_pid
-from stacks.names import STACK, label_value
 from stacks.settings import Settings
 from sweep.fleet import FleetError
 from sweep.pulumi_fleet.google import left_in_google_cloud, remove_interrupted
@@ -63,7 +56,10 @@ def left_of(stack: str, settings: Settings, google: Mapping[str, Any], say: Call
         case "gke":
             return left_in_google_cloud(stack, google, say)
         case "kubernetes":
-            return _left_in_cluster(stack, settings.kubernetes.context)
+            # It imports Kubernetes' client, which is large, and other stacks need none.
+            from sweep.pulumi_fleet.cluster import left_in_cluster  # noqa: PLC0415 - see above
+
+            return left_in_cluster(stack, settings.kubernetes.context)
     return _left_on_this_machine(settings)
 
 
@@ -74,19 +70,3 @@ def _left_on_this_machine(settings: Settings) -> list[str]:
         f"process {pid} ({psutil.Process(pid).name()}) listens on port {port}: kill {pid}"
         for pid, port in listening.items()
     ]
-
-
-def _left_in_cluster(stack: str, context: str | None) -> list[str]:
-    selector = f"{STACK}={label_value(stack)}"
-    try:
-        with client.ApiClient(settings_of(Access(context=context))) as api:
-            found = client.CoreV1Api(api).list_namespace(label_selector=selector).items
-    except (ApiException, ClusterError, HTTPError, OSError) as error:
-        why = message_of(error) if isinstance(error, ApiException) else str(error)
-        command = f"kubectl get namespaces --selector {selector}" + (f" --context {context}" if context else "")
-        raise FleetError(
-            f"the cluster does not list its namespaces ({why}), so it is not known whether something of {stack} is left"
-            f" there; `{command}` lists it"
-        ) from error
-    names = [each.metadata.name for each in found if each.metadata]
-    return [f"namespace {name}: kubectl delete namespace {name}" for name in names]

@@ -37,6 +37,22 @@ func pythonFor(info *pulumirpc.ProgramInfo) (toolchain.Toolchain, error) {
 	return python, nil
 }
 
+// ask runs a script that prints JSON, and reads that into `answer`; an error says what it was `doing`.
+func ask(ctx context.Context, python toolchain.Toolchain, doing, script string, answer any) error {
+	command, err := python.Command(ctx, "-c", script)
+	if err != nil {
+		return fmt.Errorf("finding Python: %w", err)
+	}
+	output, err := command.Output()
+	if err != nil {
+		return fmt.Errorf("%s with %s: %w", doing, command.Path, err)
+	}
+	if err := json.Unmarshal(output, answer); err != nil {
+		return fmt.Errorf("%s with %s: reading its answer: %w", doing, command.Path, err)
+	}
+	return nil
+}
+
 const describePython = `
 import json, sys
 print(json.dumps([sys.executable, ".".join(map(str, sys.version_info[:3]))]))
@@ -45,17 +61,9 @@ print(json.dumps([sys.executable, ".".join(map(str, sys.version_info[:3]))]))
 // about returns the path and the version of a program's Python. The engine asks for them at every update. The
 // toolchain's own About also starts pip for its version, which takes longer than the rest of the call.
 func about(ctx context.Context, python toolchain.Toolchain) (executable, version string, err error) {
-	command, err := python.Command(ctx, "-c", describePython)
-	if err != nil {
-		return "", "", fmt.Errorf("finding Python: %w", err)
-	}
-	output, err := command.Output()
-	if err != nil {
-		return "", "", fmt.Errorf("asking %s for its version: %w", command.Path, err)
-	}
 	var described [2]string
-	if err := json.Unmarshal(output, &described); err != nil {
-		return "", "", fmt.Errorf("reading the version of %s: %w", command.Path, err)
+	if err := ask(ctx, python, "asking for the version", describePython, &described); err != nil {
+		return "", "", err
 	}
 	return described[0], described[1], nil
 }
@@ -71,17 +79,9 @@ func requiredPackages(ctx context.Context, python toolchain.Toolchain) ([]*pulum
 	if err := python.ValidateVenv(ctx); err != nil {
 		return nil, err
 	}
-	command, err := python.Command(ctx, "-c", listPluginFiles)
-	if err != nil {
-		return nil, fmt.Errorf("finding Python: %w", err)
-	}
-	output, err := command.Output()
-	if err != nil {
-		return nil, fmt.Errorf("listing the installed Pulumi packages with %s: %w", command.Path, err)
-	}
 	var files []string
-	if err := json.Unmarshal(output, &files); err != nil {
-		return nil, fmt.Errorf("reading the list of installed Pulumi packages: %w", err)
+	if err := ask(ctx, python, "listing the installed Pulumi packages", listPluginFiles, &files); err != nil {
+		return nil, err
 	}
 	var packages []*pulumirpc.PackageDependency
 	for _, file := range files {
