@@ -101,8 +101,9 @@ class Axes(Frozen):
 
 
 def candidates(axes: Axes, named: Named) -> tuple[Candidate, ...]:
-    """All combinations, each once; raises SettingsError where the file of a stack is wrong or refuses one."""
+    """All combinations, each once; raises SettingsError where stacks cannot be compared, or a file refuses a value."""
     settings = {stack: load_settings(stack) for stack in axes.stacks}
+    _require_one_platform(settings, named)
     found: dict[str, Candidate] = {}
     for load, stack, changes in product(_loads(axes, settings, named), settings, _changes(axes)):
         one = _candidate(stack, settings[stack], load, changes, named)
@@ -114,6 +115,16 @@ def candidates(axes: Axes, named: Named) -> tuple[Candidate, ...]:
             )
     vcpus = {stack: machine_resources(one.shape.machine_type)[0] for stack, one in settings.items()}
     return labelled(tuple(found.values()), vcpus)
+
+
+def _require_one_platform(settings: Mapping[str, Settings], named: Named) -> None:
+    first, *others = settings.items()
+    for stack, one in others:
+        if one.platform != first[1].platform:
+            raise SettingsError(
+                f"the stack {first[0]} is on the platform {first[1].platform} and {stack} on {one.platform}, so their"
+                f" costs could not be compared; leave one of them out of {named('stacks')}"
+            )
 
 
 def _changes(axes: Axes) -> Iterator[dict[str, Any]]:

@@ -105,7 +105,7 @@ def _misses(verdict: Verdict) -> Iterator[str]:
     if dear:
         yield f"The price of {list_names(dear)} is over the budget."
     if slow := [each for each in missing if each not in dear]:
-        yield f"Not even the lowest rate that was tried on {list_names(slow)} meets the objective."
+        yield f"Not even the lowest rate allowed (lowestRps) on {list_names(slow)} meets the objective."
 
 
 def _reasons(verdict: Verdict) -> Iterator[str]:

@@ -10,13 +10,18 @@ from typing import Any
 import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow.core.framework import attr_value_pb2
-from tensorflow.core.protobuf import config_pb2, meta_graph_pb2
+from tensorflow.core.protobuf import config_pb2, meta_graph_pb2, rewriter_config_pb2
 from tensorflow.python.framework import convert_to_constants
 from tensorflow.python.grappler import tf_optimizer
 
 from serving.memory import return_memory
 
 Call = Callable[..., Sequence[NDArray[Any]]]
+# What folds batch normalisation into convolutions. The second round is for convolutions whose bias is zero: it folds
+# what the first has freed of the bias. The same nodes are left as by all of TensorFlow's optimisers. Each of them
+# copies the weights, so all of them take a second more and 0.3 GiB.
+_OPTIMIZERS = ("pruning", "function", "constfold", "arithmetic", "dependency")
+_ROUNDS = rewriter_config_pb2.RewriterConfig.TWO
 
 
 class NotFreezableError(ValueError):
@@ -61,7 +66,11 @@ def _optimized(
             infos[tensor.name].name = tensor.name
             infos[tensor.name].dtype = tensor.dtype.as_datatype_enum
             infos[tensor.name].tensor_shape.CopyFrom(tensor.shape.as_proto())
-    return tf_optimizer.OptimizeGraph(tf.compat.v1.ConfigProto(), meta_graph)
+    config = tf.compat.v1.ConfigProto()
+    rewrite = config.graph_options.rewrite_options
+    rewrite.optimizers.extend(_OPTIMIZERS)
+    rewrite.meta_optimizer_iterations = _ROUNDS
+    return tf_optimizer.OptimizeGraph(config, meta_graph)
 
 
 def _session_call(graph: tf.Graph, inputs: Sequence[tf.Tensor], outputs: Sequence[tf.Tensor]) -> Call:

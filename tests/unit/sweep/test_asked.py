@@ -11,6 +11,8 @@ from stacks.files import load_settings, stack_names
 from sweep.asked import read_settings
 from sweep.candidates import Candidate
 
+GKE_STACKS = [stack for stack in stack_names() if load_settings(stack).platform == "gke"]
+
 
 def candidates(**options: Any) -> tuple[Candidate, ...]:
     return read_settings(None, options).candidates
@@ -82,7 +84,10 @@ def test_labels_say_only_what_differs() -> None:
 
 @settings(max_examples=50)
 @given(
-    st.lists(st.sampled_from(stack_names()), min_size=1, max_size=4, unique=True),
+    st.one_of(
+        st.lists(st.sampled_from(GKE_STACKS), min_size=1, max_size=4, unique=True),
+        st.sampled_from(sorted({*stack_names()} - {*GKE_STACKS})).map(lambda stack: [stack]),
+    ),
     st.lists(st.integers(1, 9), min_size=1, max_size=3),
     st.lists(st.sampled_from([1, 2, 8, "shape"]), min_size=1, max_size=3),
     st.lists(st.sampled_from(["off", 8, 32, {"maxBatchSize": 32, "batchTimeoutMicros": 9}]), min_size=1, max_size=4),
@@ -103,7 +108,7 @@ def test_options_override_the_file(file: Path) -> None:
 
 
 def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None:
-    file.write_text("stacks: [local, 2cpu-4gb]\nload: {durationS: 60}\nobjectives: {p90: 2s, errors: 1%}\n")
+    file.write_text("stacks: [2cpu-4gb, 8cpu-16gb]\nload: {durationS: 60}\nobjectives: {p90: 2s, errors: 1%}\n")
     loads = {each.load for each in read_settings(file, {}).candidates}
     assert [(each.duration_s, each.quantile, each.latency_ms, each.error_ratio) for each in loads] == [
         (60, 0.9, 2000, 0.01)
@@ -121,6 +126,10 @@ def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None
         (
             {"stacks": ["local"], "server": ["a:1"]},
             ("cannot be measured on the stack local", "Change --server", "out of --stack"),
+        ),
+        (
+            {"stacks": ["2cpu-4gb", "local"]},
+            ("2cpu-4gb is on the platform gke and local on local", "leave one of them out of --stack"),
         ),
         ({"stacks": ["local"], "within": "7"}, ("--within", "give one such as")),
         ({"stacks": ["local"], "inter_op": list(range(1, 257)), "intra_op": list(range(1, 9))}, ("more than 2000",)),

@@ -109,7 +109,7 @@ def test_where_no_variant_meets_the_objective_the_paragraph_says_so(bounded):
     assert verdict.outcome is Meets.no
     assert verdict.best == ()
     assert "No variant meets the objective: p99 within 500 ms" in paragraph(verdict)
-    assert "Not even the lowest rate that was tried on 8cpu-16gb meets the objective." in paragraph(verdict)
+    assert "Not even the lowest rate allowed (lowestRps) on 8cpu-16gb meets the objective." in paragraph(verdict)
     assert claim(verdict) == "No variant meets the objective"
 
 
