@@ -15,8 +15,8 @@ from loadtest.generator.capacity.step import Counts, windows_s
 _SLOPE_OF_BURSTS, _SLOPE_OF_FAILURES, _SLOPE_SD = 2.0, 12.0, 0.6
 _DEVIATIONS = tuple(step / 5 for step in range(-12, 13))
 _RATES = 120
-# The likelihood is computed at every eighth rate, then from the best outwards until its logarithm is so much lower.
-_COARSE, _NEGLIGIBLE = 8, 25.0
+# The likelihood is computed from its maximum outwards until its logarithm is so much lower.
+_NEGLIGIBLE = 25.0
 # `math.exp` raises OverflowError for more than 709.
 _LARGEST_EXPONENT = 700.0
 # A rate farther from the capacity than by this factor says nothing of the slope at it.
@@ -82,75 +82,110 @@ def _fit(
     usual_slope, slope_sd = _SLOPE_OF_BURSTS * root, _SLOPE_SD * (1 + 1 / root)
     if only_failures:
         usual_slope, slope_sd = _SLOPE_OF_FAILURES, _SLOPE_SD
+    likelihood = _Likelihood(steps, share, most, worth)
     of_slopes = []
     for deviation in _DEVIATIONS:
         slope = usual_slope * math.exp(slope_sd * deviation)
         beyond = (slope * (1 - share) - measured[0]) / measured[1] if measured else 0.0
         # A queue may remember longer than the windows before a miss: its slope is at least what they show.
         log_prior = -0.5 * (deviation**2 + (beyond if only_failures else min(0.0, beyond)) ** 2)
-        of_slopes.append((log_prior, _log_likelihood(slope, steps, share, most, worth)))
-    rows = _rows_near_the_best(lambda index: [prior + of_rate(log_rates[index]) for prior, of_rate in of_slopes])
-    best, at = max((max(row), index) for index, row in rows.items())
-    likely = [math.fsum(math.exp(each - best) for each in rows.get(index, ())) for index in range(_RATES)]
+        of_slopes.append(likelihood.of_slope(slope, log_prior))
+    logs = _logs_near_the_best(of_slopes, log_rates)
+    best, at = max((max(each), index) for index, each in enumerate(logs) if each)
+    likely = [math.fsum(math.exp(log - best) for log in each) for each in logs]
     low, high = (math.exp(_quantile(log_rates, likely, each)) for each in (0.025, 0.975))
     value = math.exp(log_rates[at])
     return CapacityFit(value, min(low, value), max(high, value), worth)
 
 
-def _log_likelihood(
-    slope: float, steps: Sequence[Counts], share: float, most: float, worth: float
-) -> Callable[[float], float]:
-    """The logarithm of a capacity's likelihood, given the slope, as a function of the capacity's logarithm.
+class _Likelihood:
+    """The likelihood of a capacity and a slope.
 
-    It is called thousands of times while requests are in flight, so what does not depend on the capacity is computed
-    once.
+    It is computed hundreds of times while requests are in flight, so what does not depend on the capacity is computed
+    once for all slopes, or once for a slope.
     """
-    target, highest = math.log(share / (1 - share)), math.log(most / (1 - most))
-    centre = math.fsum(math.log(step.rate_rps) for step in steps) / len(steps)
-    counted, overflowed, misses, of_misses = [], [], 0.0, 0.0
-    for step in steps:
-        at, requests, ratio = math.log(step.rate_rps) - centre, step.requests / worth, step.missed / step.requests
-        if ratio < most:
-            # The odds of a miss are those at the centre times this.
-            counted.append((requests, _exp(slope * at)))
-            misses += requests * ratio
-            of_misses += requests * ratio * (target + slope * at)
-        else:
-            overflowed.append((requests, at))
 
-    def log_likelihood(log_capacity: float) -> float:
-        capacity_at = log_capacity - centre
-        odds = _exp(target - slope * capacity_at)
-        found = of_misses - misses * slope * capacity_at
-        found -= sum([requests * math.log1p(odds * more) for requests, more in counted])
-        for requests, at in overflowed:
-            # Of a rate that overflows it is only known that it misses so much, or more.
-            logit = min(highest, target + slope * (at - capacity_at))
-            found += requests * (most * logit - math.log1p(math.exp(logit)))
-        return found
+    def __init__(self, steps: Sequence[Counts], share: float, most: float, worth: float) -> None:
+        self._target, self._highest, self._most = math.log(share / (1 - share)), math.log(most / (1 - most)), most
+        self._centre = math.fsum(math.log(step.rate_rps) for step in steps) / len(steps)
+        self._counted: list[tuple[float, float]] = []
+        self._overflowed: list[tuple[float, float]] = []
+        self._misses = self._misses_at = 0.0
+        for step in steps:
+            at, requests, ratio = (
+                math.log(step.rate_rps) - self._centre,
+                step.requests / worth,
+                step.missed / step.requests,
+            )
+            if ratio < most:
+                self._counted.append((requests, at))
+                self._misses += requests * ratio
+                self._misses_at += requests * ratio * at
+            else:
+                self._overflowed.append((requests, at))
 
-    return log_likelihood
+    def of_slope(self, slope: float, log_prior: float) -> Callable[[float], float]:
+        """The logarithm of prior and likelihood as a function of the capacity's logarithm."""
+        target, highest, most, centre = self._target, self._highest, self._most, self._centre
+        misses, overflowed = self._misses, self._overflowed
+        # The odds of a miss are those at the centre times this.
+        counted = [(requests, _exp(slope * at)) for requests, at in self._counted]
+        of_misses = misses * target + slope * self._misses_at
+
+        def log_likelihood(log_capacity: float) -> float:
+            capacity_at = log_capacity - centre
+            odds = _exp(target - slope * capacity_at)
+            found = log_prior + of_misses - misses * slope * capacity_at
+            found -= sum([requests * math.log1p(odds * more) for requests, more in counted])
+            for requests, at in overflowed:
+                # Of a rate that overflows it is only known that it misses so much, or more.
+                logit = min(highest, target + slope * (at - capacity_at))
+                found += requests * (most * logit - math.log1p(math.exp(logit)))
+            return found
+
+        return log_likelihood
 
 
 def _exp(exponent: float) -> float:
     return math.exp(min(exponent, _LARGEST_EXPONENT))
 
 
-def _rows_near_the_best(row_at: Callable[[int], list[float]]) -> dict[int, list[float]]:
-    """The logarithms of likelihoods at the rates that matter, by the index of the rate.
+def _logs_near_the_best(of_slopes: Sequence[Callable[[float], float]], log_rates: Sequence[float]) -> list[list[float]]:
+    """The logarithms of the likelihoods that matter at each rate, of any slope.
 
-    From the best of every few rates, outwards until they are negligible: the likelihood has one maximum.
+    Of each slope from near its maximum outwards, which is near that of the slope before. The usual slope is in the
+    middle and comes first: others are compared with the best so far.
     """
-    rows = {index: row_at(index) for index in range(0, _RATES, _COARSE)}
-    middle = max(rows, key=lambda index: max(rows[index]))
-    best = max(rows[middle])
-    for way in (range(middle + 1, _RATES), range(middle - 1, -1, -1)):
+    logs: list[list[float]] = [[] for _ in log_rates]
+    best, middle = -math.inf, len(of_slopes) // 2
+    usual_at = len(log_rates) // 2
+    for order in (range(middle, len(of_slopes)), range(middle - 1, -1, -1)):
+        at = usual_at
+        for number in order:
+            found = _outwards_from(at, of_slopes[number], log_rates, best)
+            at = max(found, key=found.__getitem__)
+            best = max(best, found[at])
+            if number == middle:
+                usual_at = at
+            for index, log in found.items():
+                logs[index].append(log)
+    return logs
+
+
+def _outwards_from(
+    start: int, log_at: Callable[[float], float], log_rates: Sequence[float], best: float
+) -> dict[int, float]:
+    """The values of a concave function by the index of the rate, on both sides until they fall and are negligible."""
+    found = {start: log_at(log_rates[start])}
+    for way in (range(start + 1, len(log_rates)), range(start - 1, -1, -1)):
+        last = found[start]
         for index in way:
-            row = rows[index] = rows.get(index) or row_at(index)
-            best = max(best, *row)
-            if max(row) < best - _NEGLIGIBLE:
+            log = found[index] = log_at(log_rates[index])
+            best = max(best, log)
+            if log <= last and log < best - _NEGLIGIBLE:
                 break
-    return rows
+            last = log
+    return found
 
 
 def _dispersion(steps: Sequence[Counts]) -> float:
