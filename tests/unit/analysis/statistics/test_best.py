@@ -29,6 +29,16 @@ def test_all_pairs_are_compared_as_tukey_does() -> None:
                 assert [found.low, found.high] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("degrees", [1, 3, 20.5, 1e6])
+@pytest.mark.parametrize("variants", [2, 3, 12])
+def test_the_critical_value_is_that_of_the_studentized_range(variants: int, degrees: float) -> None:
+    among = means(*[0.0] * variants, sd=0.1, degrees=degrees)
+    expected = (
+        stats.studentized_range.ppf(0.95, variants, degrees) * 0.1
+    )  # of a difference: over the root of 2, times it
+    assert np.log(ratio(among["a"], among["b"], among).high) == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_variant_that_is_certainly_cheaper_is_the_best_and_costs_nothing_more() -> None:
     standings = compare_with_best(means(0.0, 0.5, 0.6))
     assert standings["a"].is_certainly_best
