@@ -114,9 +114,12 @@ def asked(options: Mapping[str, str | None], file: Path | None = None) -> Asked:
 def objective_of(asked: Asked | Objective, manifests: Iterable[Manifest]) -> Objective:
     """The objective that was asked for; what was not stated is that of the runs' capacity searches.
 
+    Searches on this machine count only where there are no others, as rehearsals are not ranked beside runs on a cluster.
     Without a latency limit from either it has none. Raises ObjectiveError where the searches state several objectives.
     """
-    searched = {found for manifest in manifests if (found := _searched(manifest))}
+    searches = [(manifest.platform, found) for manifest in manifests if (found := _searched(manifest))]
+    on_clusters = {found for platform, found in searches if platform != "local"}
+    searched = on_clusters or {found for _, found in searches}
     if asked.latency_ms is None and len(searched) > 1:
         raise ObjectiveError(
             f"the runs searched for the capacity at {len(searched)} objectives, so one must be chosen; give one:"

@@ -5,8 +5,8 @@ from bench.stores.synthetic import make_manifest
 from stacks.load_profiles import PROFILES
 
 
-def searched(**changes):
-    return make_manifest(PROFILES["capacity"].model_copy(update=changes))
+def searched(platform="gke", **changes):
+    return make_manifest(PROFILES["capacity"].model_copy(update=changes), platform=platform)
 
 
 @pytest.mark.parametrize(("text", "ms"), [("400ms", 400), ("0.4s", 400), ("1.5 s", 1500), (".5s", 500)])
@@ -44,6 +44,14 @@ def test_searches_for_several_objectives_need_a_choice_and_the_error_names_the_o
     with pytest.raises(ObjectiveError, match=r"--p99 300ms --errors 0.1%, or --p99 500ms --errors 0.1%"):
         objective_of(Asked(), runs)
     assert objective_of(asked({"p99": "300ms"}), runs).latency_ms == 300
+
+
+def test_searches_on_this_machine_count_only_where_none_ran_on_a_cluster():
+    rehearsed = [searched(quantile=0.9, platform="local"), searched(latency_ms=900, error_ratio=0.5, platform="local")]
+    assert objective_of(Asked(), [*rehearsed, searched()]).options == "--p99 500ms --errors 0.1%"
+    assert objective_of(asked({"p99": "1s"}), [*rehearsed, searched()]).errors == 0.001
+    with pytest.raises(ObjectiveError, match="2 objectives"):
+        objective_of(Asked(), rehearsed)
 
 
 def test_a_budget_makes_the_capacity_decide():
