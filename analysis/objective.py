@@ -114,7 +114,7 @@ def asked(options: Mapping[str, str | None], file: Path | None = None) -> Asked:
 def objective_of(asked: Asked | Objective, manifests: Iterable[Manifest]) -> Objective:
     """The objective that was asked for; what was not stated is that of the runs' capacity searches.
 
-    Searches on this machine count only where there are no others, as rehearsals are not ranked beside runs on a cluster.
+    Searches on this machine count only where there are no others, as rehearsals are not ranked beside runs on clusters.
     Without a latency limit from either it has none. Raises ObjectiveError where the searches state several objectives.
     """
     searches = [(manifest.platform, found) for manifest in manifests if (found := _searched(manifest))]

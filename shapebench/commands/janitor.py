@@ -28,6 +28,7 @@ class ExitCode(IntEnum):
     clean = 0
     leftovers = 3
     not_all_removed = 4
+    incomplete = 5
 
 
 def janitor(
@@ -43,9 +44,16 @@ def janitor(
         note(f"no update of stack {stack} was killed while it created something in Google Cloud.")
         return ExitCode.clean
     google, project = _connect(stack, project)
-    listed = _leftovers_in(google, project, interrupted)
+    found, unlisted = _leftovers_in(google, project, interrupted)
+    unlisted = [place for place in unlisted if _is_in(place, region)]
+    if unlisted:
+        note(f"no answer from {', '.join(unlisted)}, so what is there is not listed; try again.")
     selected = [
-        each for each in listed if _is_in(each, stack, region) and (state is None or each.why is Why.interrupted)
+        each
+        for each in found
+        if _is_in(each.resource.location, region)
+        and (stack is None or each.resource.stack == label_value(stack))
+        and (state is None or each.why is Why.interrupted)
     ]
     failures = dict(Remover(google, note).remove(selected) if remove else ())
     for each, failure in failures.items():
@@ -57,13 +65,13 @@ def janitor(
         _print(selected, failures, project)
     if any(failures.values()):
         return ExitCode.not_all_removed
-    return ExitCode.leftovers if selected and not remove else ExitCode.clean
+    if selected and not remove:
+        return ExitCode.leftovers
+    return ExitCode.incomplete if unlisted else ExitCode.clean
 
 
-def _is_in(leftover: Leftover, stack: str | None, region: str | None) -> bool:
-    of_stack = stack is None or leftover.resource.stack == label_value(stack)
-    place = leftover.resource.location
-    return of_stack and region in {None, place, place.rpartition("-")[0]}
+def _is_in(place: str, region: str | None) -> bool:
+    return region in {None, place, place.rpartition("-")[0]}
 
 
 def _interrupted(stack: str | None, state: TextIO | None) -> Mapping[str, str | None]:
@@ -90,16 +98,17 @@ def _connect(stack: str | None, project: str | None) -> tuple[GoogleClient, str]
         ) from None
 
 
-def _leftovers_in(google: GoogleClient, project: str, interrupted: Mapping[str, str | None]) -> list[Leftover]:
+def _leftovers_in(
+    google: GoogleClient, project: str, interrupted: Mapping[str, str | None]
+) -> tuple[list[Leftover], Sequence[str]]:
+    """All leftovers, and the zones and regions that did not answer."""
     try:
         listed = inventory(google, project, note)
         now = google.now()
     except CloudError as error:
         mend = f"; run `{LOGIN}`" if error.status == UNAUTHORIZED else ""
         raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}{mend}") from None
-    if listed.unlisted:
-        note(f"no answer from {', '.join(listed.unlisted)}, so their resources are not listed; try again.")
-    return leftovers(listed, now, interrupted)
+    return leftovers(listed, now, interrupted), listed.unlisted
 
 
 def _print(selected: Sequence[Leftover], failures: Failures, project: str) -> None:

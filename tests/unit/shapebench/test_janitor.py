@@ -86,6 +86,29 @@ def test_a_failed_removal_is_named_and_exits_with_4(cloud):
     assert "not removed: disk d: it is stuck" in done.stderr
 
 
+UNANSWERED = [(200, b"{}"), (200, b'{"items": {}, "unreachables": ["zones/us-east1-b"]}')]
+
+
+def test_where_a_zone_does_not_answer_no_leftovers_exit_with_5(cloud):
+    cloud.answers_first = list(UNANSWERED)
+    done = run()
+    assert done.exit_code == 5
+    assert "no answer from us-east1-b, so what is there is not listed; try again" in done.stderr
+    cloud.answers_first = list(UNANSWERED)
+    assert run("--region", "us-east1").exit_code == 5
+    cloud.answers_first = list(UNANSWERED)
+    other = run("--region", "us-central1")
+    assert (other.exit_code, "us-east1-b" in other.stderr) == (0, False), "it was not asked for"
+
+
+def test_where_a_zone_does_not_answer_what_is_found_elsewhere_is_listed_and_removed(cloud):
+    cloud.resources = dict(google_resources.bucket("left", labels()))
+    cloud.answers_first = list(UNANSWERED)
+    assert run().exit_code == 3
+    cloud.answers_first = list(UNANSWERED)
+    assert (run("--yes").exit_code, cloud.resources) == (5, {})
+
+
 def test_only_the_chosen_stack_or_region_is_listed_and_cleaned(cloud):
     other = google_resources.whole_stack("2cpu-4gb", -DAY)
     cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY) | other

@@ -65,5 +65,5 @@ def test_pending_creations_stay_in_the_state_until_their_resources_are_removed(t
 def test_a_stack_that_cannot_be_destroyed_is_an_error_with_the_next_command(take_down):
     status, commands, stderr = take_down(9)
     assert (status, commands.count("destroy")) == (1, 6)
-    assert "8cpu-16gb still exists and costs money" in stderr
+    assert "8cpu-16gb may still exist and cost money" in stderr
     assert "shapebench janitor --stack 8cpu-16gb --yes" in stderr
