@@ -1,8 +1,8 @@
 """Merges requests that wait at the same time into one run of the model, by TF Serving's rules.
 
-Requests join the open batch until it is full or its oldest request has waited `batch_timeout_micros`; the batch then
-waits for one of the batch threads. At most `max_enqueued_batches` wait, the open one counted; a request that would
-need one more is refused at once.
+Requests join the open batch until one of the batch threads takes it, which may be once it is full or its oldest request
+has waited `batch_timeout_micros`. A request that does not fit opens the next batch. At most `max_enqueued_batches`
+wait, the open one counted; a request that would need one more is refused at once.
 """
 
 import threading
