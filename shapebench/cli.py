@@ -277,7 +277,7 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
     0  no leftovers
     3  there are some
     4  something could not be removed
-    5  none were found or all were removed, but a zone or region did not answer
+    5  none known, but a zone or region did not answer
     1  another error
     """  # noqa: D301 - click keeps the lines below the character
     from shapebench.commands.janitor import janitor as clean  # noqa: PLC0415 - start-up
