@@ -57,7 +57,8 @@ The capacity of a variant is the highest rate of independent arrivals (Poisson) 
 long run; late, failed and unsent requests all count against it. It is the mean of the capacity searches over \
 deployments; runs at a fixed rate bound it.
 The ranking is by cost per million predictions at capacity: the hourly price divided by the predictions of an hour. \
-The hourly price covers the serving nodes (vCPUs, memory, boot disks) and the cluster fee, at on-demand list prices.
+The hourly price covers the serving nodes (vCPUs, memory, boot disks), the cluster fee, and on GKE the NAT gateway \
+and the bucket, at on-demand list prices.
 Intervals of capacity and cost are 95 % confidence intervals that cover requests, runs and deployments. Variants are \
 compared with the best of the others all at once (Hsu's multiple comparisons with the best). The intervals do not \
 cover other zones, days, models or prices.
