@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from analysis.statistics.deployments import Mean
-from analysis.statistics.estimate import LEVEL, Estimate
+from analysis.statistics.estimate import LEVEL, Estimate, student_t
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,14 @@ def _critical(variants: int, degrees_of_freedom: float) -> float:
 
     SciPy's own `ppf` looks for it in a wide interval and to 14 digits, and each look takes tens of milliseconds.
     """
+    of_one_pair = student_t(degrees_of_freedom)
+    if variants == 2:
+        return of_one_pair
     from scipy.optimize import brentq  # noqa: PLC0415 (takes a second)
-    from scipy.stats import studentized_range, t  # noqa: PLC0415 (takes a second)
-
-    pairs = variants * (variants - 1) / 2
-    # At least that of one pair, at most that of so many pairs by Bonferroni's inequality.
-    least, most = (float(t.ppf(1 - (1 - LEVEL) / 2 / each, degrees_of_freedom)) for each in (1, max(1, pairs)))
-    if pairs <= 1:
-        return least
+    from scipy.stats import studentized_range  # noqa: PLC0415 (takes a second)
 
     def beyond(half: float) -> float:
         return float(studentized_range.cdf(half * math.sqrt(2), variants, degrees_of_freedom)) - LEVEL
 
-    return float(brentq(beyond, least, most, xtol=1e-6))
+    at_most = student_t(degrees_of_freedom, math.comb(variants, 2))
+    return float(brentq(beyond, of_one_pair, at_most, xtol=1e-6))

@@ -112,11 +112,8 @@ class _Likelihood:
         self._overflowed: list[tuple[float, float]] = []
         self._misses = self._misses_at = 0.0
         for step in steps:
-            at, requests, ratio = (
-                math.log(step.rate_rps) - self._centre,
-                step.requests / worth,
-                step.missed / step.requests,
-            )
+            at = math.log(step.rate_rps) - self._centre
+            requests, ratio = step.requests / worth, step.missed / step.requests
             if ratio < most:
                 self._counted.append((requests, at))
                 self._misses += requests * ratio

@@ -18,7 +18,9 @@ class Block(tf.Module):
         random = np.random.default_rng(2)
         self.filters = tf.Variable(random.standard_normal((3, 3, 3, 8)).astype(np.float32))
         self.bias = tf.Variable(np.zeros(8, np.float32))
-        self.mean, self.offset, self.scale = (tf.Variable(random.standard_normal(8).astype(np.float32)) for _ in "123")
+        self.mean, self.offset, self.scale = (
+            tf.Variable(random.standard_normal(8).astype(np.float32)) for _ in range(3)
+        )
         self.variance = tf.Variable(random.uniform(0.5, 2, 8).astype(np.float32))
 
     @tf.function(input_signature=[tf.TensorSpec((None, 16, 16, 3), tf.float32, name="image")])
@@ -28,10 +30,14 @@ class Block(tf.Module):
 
 
 @pytest.fixture
-def function():
-    block = Block()  # the caller's, or its variables would be gone
-    yield block.serve.get_concrete_function()
-    del block
+def block():
+    """A fixture of its own, so that it outlives its function, which does not keep its variables."""
+    return Block()
+
+
+@pytest.fixture
+def function(block):
+    return block.serve.get_concrete_function()
 
 
 @pytest.fixture

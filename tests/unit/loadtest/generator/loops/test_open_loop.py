@@ -44,14 +44,17 @@ def us(rows: pa.Table, column: str) -> np.ndarray:
     return rows[column].cast(pa.int64()).to_numpy()
 
 
+def rows_of(outcome: LoadTestOutcome, phase: str) -> pa.Table:
+    return outcome.rows.filter(pc.equal(outcome.rows["phase"], phase)).sort_by("intended_start")
+
+
 def hold_of(outcome: LoadTestOutcome) -> pa.Table:
-    return outcome.rows.filter(pc.equal(outcome.rows["phase"], "hold")).sort_by("intended_start")
+    return rows_of(outcome, "hold")
 
 
-def response_ms(rows: pa.Table, phase: str) -> np.ndarray:
+def response_ms(rows: pa.Table) -> np.ndarray:
     """From when each request was due."""
-    of_phase = rows.filter(pc.equal(rows["phase"], phase))
-    return (us(of_phase, "start") - us(of_phase, "intended_start") + us(of_phase, "latency_us")) / 1e3
+    return (us(rows, "start") - us(rows, "intended_start") + us(rows, "latency_us")) / 1e3
 
 
 def at_once(exchange: Any, _: int) -> None:
@@ -78,8 +81,7 @@ def test_locust_counts_as_many_requests_as_there_are_rows(result_of: ResultOf) -
 
 
 def test_the_warm_up_ends_when_the_server_is_warm(result_of: ResultOf) -> None:
-    rows = result_of(steady).rows
-    warmup = rows.filter(pc.equal(rows["phase"], "warmup"))
+    warmup = rows_of(result_of(steady), "warmup")
     assert warmup.num_rows >= 15
     assert np.ptp(us(warmup, "start")) < 30_000_000, "of a minute that it might have taken"
 
@@ -99,7 +101,7 @@ def stalling(serve: Serve, work_dir: Path) -> LoadTestOutcome:
 
 
 def test_a_stall_is_seen_by_every_request_that_it_delays(result_of: ResultOf) -> None:
-    found_ms = response_ms(result_of(stalling).rows, "hold")
+    found_ms = response_ms(hold_of(result_of(stalling)))
     assert len(found_ms) == 60, "nobody waited for an answer before asking"
     # Twenty came during the second, 50 ms apart, and each waited for the rest of it.
     assert (found_ms > 100).sum() == pytest.approx(18, abs=2)
@@ -165,7 +167,7 @@ def test_a_search_finds_the_capacity_and_keeps_the_whole_curve(result_of: Result
     # The nearest one, unless there is a longer one just below the capacity.
     nearest = min(abs(step.rate_rps - found.rps.value) for step in found.steps if step.arrivals == "poisson")
     assert abs(at.rate_rps - found.rps.value) <= max(nearest, 0.05 * found.rps.value)
-    assert at.p50_ms == pytest.approx(np.median(response_ms(outcome.rows, found.phase)), abs=0.01)
+    assert at.p50_ms == pytest.approx(np.median(response_ms(rows_of(outcome, found.phase))), abs=0.01)
     lowest, *_, highest = sorted(found.steps, key=lambda step: step.rate_rps)
     assert lowest.p50_ms < 250 < highest.p50_ms
 
