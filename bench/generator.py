@@ -102,11 +102,11 @@ def _stall() -> list[Figure]:
     return figures
 
 
-def _true_latencies_s(first_due_s: float, stalls: Sequence[Stall]) -> tuple[float, ...]:
+def _true_latencies_s(began_s: float, stalls: Sequence[Stall]) -> tuple[float, ...]:
     """The latencies at QUANTILES that follow from the schedule of the open loops."""
-    due_s = first_due_s + np.arange(_STALL_RPS * _STALL_TEST_S) / _STALL_RPS
+    intended_start_s = began_s + np.arange(_STALL_RPS * _STALL_TEST_S) / _STALL_RPS
     queue = Queue(_STALLING.workers, _STALLING.service_s, stalls)
-    return others.at_quantiles(response_times_s(due_s.tolist(), queue))
+    return others.at_quantiles(response_times_s(intended_start_s.tolist(), queue))
 
 
 def _our_open_loop() -> Latencies:
@@ -116,14 +116,14 @@ def _our_open_loop() -> Latencies:
     )  # fmt: skip
     with queue_server(_STALLING) as server:
         run = our_generator.run("our open loop", profile, server.url, _BODY)
-    true_s = _true_latencies_s(run.due_s[0], server.stalls)
+    true_s = _true_latencies_s(run.intended_start_s[0], server.stalls)
     return Latencies("our open loop", others.at_quantiles(run.response_times_s), true_s)
 
 
 def _reference_open_loop() -> Latencies:
     with queue_server(_STALLING) as server:
         run = others.reference_open_loop(server.port, _BODY, _STALL_RPS, _STALL_TEST_S)
-    return Latencies("reference open loop", run.latency_s, _true_latencies_s(run.first_due_s, server.stalls))
+    return Latencies("reference open loop", run.latency_s, _true_latencies_s(run.began_s, server.stalls))
 
 
 def _our_closed_loop() -> Latencies:
@@ -150,7 +150,7 @@ def _rate() -> list[Figure]:
     with queue_server(QueueSettings()) as server:
         run = our_generator.run("300 requests a second", profile, server.url, _BODY)
     achieved_rps = (len(run.sent_s) - 1) / float(np.ptp(run.sent_s))
-    delays_s = run.sent_s - run.due_s
+    delays_s = run.sent_s - run.intended_start_s
     return [
         Figure("rate: achieved at 300 requests a second", achieved_rps, "1/s"),
         Figure("rate: deviation from the intended rate", abs(100 * (achieved_rps / _RATE_RPS - 1)), "%", "<= 0.5"),

@@ -136,7 +136,7 @@ def _is_refused(rows: RunRows, load: LoadPlan) -> bool:
 
 def _stepped(rows: RunRows, factor: float, at: float) -> RunRows:
     """Latency multiplied from some moment of the hold on."""
-    since_us = np.quantile(rows.counted.due_us, at)
+    since_us = np.quantile(rows.counted.intended_start_us, at)
     return replace(
         rows,
         every=_slowed(rows.every, factor, float(since_us)),
@@ -145,7 +145,7 @@ def _stepped(rows: RunRows, factor: float, at: float) -> RunRows:
 
 
 def _slowed(rows: Columns, factor: float, since_us: float) -> Columns:
-    latency_us = (rows.end_us - rows.start_us) * np.where(rows.due_us >= since_us, factor, 1.0)
+    latency_us = (rows.end_us - rows.start_us) * np.where(rows.intended_start_us >= since_us, factor, 1.0)
     return replace(rows, end_us=rows.start_us + latency_us.astype(np.int64))
 
 
@@ -153,7 +153,7 @@ def _table(rows: Columns) -> pa.Table:
     """What the check of a load test reads of its rows."""
     return pa.table(
         {
-            "intended_start": rows.due_us,
+            "intended_start": rows.intended_start_us,
             "start": rows.start_us,
             "latency_us": rows.end_us - rows.start_us,
             "ok": rows.ok,

@@ -74,7 +74,7 @@ def offered_rates(manifest: Manifest, every: Columns) -> list[OfferedRate]:
 
 
 def _offered(rows: Columns, rate_rps: float, *, is_poisson: bool) -> OfferedRate:
-    return OfferedRate.of(rate_rps, rows.due_us, rows.end_us, rows.ok, poisson=is_poisson)
+    return OfferedRate.of(rate_rps, rows.intended_start_us, rows.end_us, rows.ok, poisson=is_poisson)
 
 
 def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective) -> Evidence | NoEvidence:

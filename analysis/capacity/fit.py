@@ -110,7 +110,9 @@ def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:
     whose coefficient is known: the misses grow with them as with the rate (the score function again).
     """
     gaps = [
-        (each.due_s.size - 1, each.rate_rps * float(np.ptp(each.due_s))) for each, _ in offered if each.due_s.size > 1
+        (each.offsets_s.size - 1, each.rate_rps * float(np.ptp(each.offsets_s)))
+        for each, _ in offered
+        if each.offsets_s.size > 1
     ]
     due, expected = (sum(column) for column in zip(*gaps, strict=True)) if gaps else (0, 0.0)
     return due / expected if expected else 1.0

@@ -25,13 +25,13 @@ def saturated_rps(load: ClosedLoop, rows: RunRows) -> float | None:
     if load.users < _SATURATED:
         return None
     every, hold = rows.every, rows.counted
-    first_us = every.response_us[every.ok][np.argsort(every.due_us[every.ok], kind="stable")][:_FIRST]
+    first_us = every.response_us[every.ok][np.argsort(every.intended_start_us[every.ok], kind="stable")][:_FIRST]
     answered_us = hold.response_us[hold.ok]
     if first_us.size < _FIRST or answered_us.size < _FIRST:
         return None
     alone_s, mean_s = float(np.median(first_us)) / 1e6, float(answered_us.mean()) / 1e6
     if mean_s + load.wait_s < _SATURATED * (alone_s + load.wait_s):
         return None
-    span_s = float(np.ptp(hold.due_us)) / 1e6
+    span_s = float(np.ptp(hold.intended_start_us)) / 1e6
     count = answered_us.size
     return (count + _STANDARD_ERRORS * count**0.5) / span_s if span_s else None

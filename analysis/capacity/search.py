@@ -41,7 +41,7 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     """
     latency_s = latency_limit_s(objective)
     settled = [each.settled(latency_s) for each in offered if each.poisson]
-    poisson = [each for each in settled if each.due_s.size]
+    poisson = [each for each in settled if each.offsets_s.size]
     proofs = [each for each in offered if not each.poisson and _is_proof(each, latency_s)]
     even = bounds_of(proofs, objective, _CERTAIN)
     found = [_where(poisson, objective, even.high_rps)]
@@ -57,7 +57,7 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
 
 
 def _is_proof(offered: OfferedRate, latency_s: float) -> bool:
-    return float(offered.due_s.max(initial=0)) >= _PROOF * latency_s or offered.is_overload(latency_s)
+    return float(offered.offsets_s.max(initial=0)) >= _PROOF * latency_s or offered.is_overload(latency_s)
 
 
 def _fail_too_often(offered: Sequence[OfferedRate], errors: float) -> bool:

@@ -29,7 +29,9 @@ def slope_of(offered: Sequence[tuple[OfferedRate, Booleans]], latency_s: float, 
     `bursts` is the number of independent bursts of misses.
     """
     missed = sum(int(flags.sum()) for _, flags in offered)
-    longest_s = _LONGEST_SHARE * max((float(each.due_s[-1]) for each, _ in offered if each.due_s.size), default=0.0)
+    longest_s = _LONGEST_SHARE * max(
+        (float(each.offsets_s[-1]) for each, _ in offered if each.offsets_s.size), default=0.0
+    )
     if not missed or not longest_s:
         return None
     value, reach_s, window_s = 0.0, 0.0, _SHORTEST * latency_s
@@ -49,9 +51,9 @@ def slope_of(offered: Sequence[tuple[OfferedRate, Booleans]], latency_s: float, 
 
 def _excess(offered: OfferedRate, missed: Booleans, reach_s: float, window_s: float) -> Floats:
     """Of each miss: the arrivals in the window that ends `reach_s` before it, less those that are expected."""
-    at_s = offered.due_s[missed]
-    at_s = at_s[at_s - reach_s - window_s >= offered.due_s[0]]
-    arrivals = np.searchsorted(offered.due_s, at_s - reach_s) - np.searchsorted(
-        offered.due_s, at_s - reach_s - window_s
+    at_s = offered.offsets_s[missed]
+    at_s = at_s[at_s - reach_s - window_s >= offered.offsets_s[0]]
+    arrivals = np.searchsorted(offered.offsets_s, at_s - reach_s) - np.searchsorted(
+        offered.offsets_s, at_s - reach_s - window_s
     )
     return np.asarray(arrivals - offered.rate_rps * window_s, dtype=np.float64)

@@ -59,7 +59,7 @@ class Labels:
 class Columns:
     """Arrays of one length, in the order of the files; times in microseconds since the epoch."""
 
-    due_us: Integers
+    intended_start_us: Integers
     start_us: Integers
     end_us: Integers
     ok: Booleans
@@ -70,17 +70,17 @@ class Columns:
     @cached_property
     def response_us(self) -> Integers:
         """From when each request was due to the end of its answer."""
-        return self.end_us - self.due_us
+        return self.end_us - self.intended_start_us
 
     @property
     def span_us(self) -> tuple[int, int] | None:
         """From when the first request was due to the end of the last answer; None without rows."""
-        return (int(self.due_us.min()), int(self.end_us.max())) if self.due_us.size else None
+        return (int(self.intended_start_us.min()), int(self.end_us.max())) if self.intended_start_us.size else None
 
     def where(self, chosen: Booleans | Integers) -> "Columns":
         """Some of the rows, or all of them in another order."""
         return Columns(
-            self.due_us[chosen],
+            self.intended_start_us[chosen],
             self.start_us[chosen],
             self.end_us[chosen],
             self.ok[chosen],
@@ -125,13 +125,13 @@ def rows_in_order(store: ResultsStore, manifest: Manifest) -> Iterator[pa.Table]
     read, problems = _read(store, manifest)
     if problems:
         raise RowsError("; ".join(f"{problem.path} {problem.why}" for problem in problems))
-    due_us = np.sort(read.due_us)
-    if not due_us.size:
+    intended_start_us = np.sort(read.intended_start_us)
+    if not intended_start_us.size:
         return
     parts, _ = store.parts(manifest)
     dataset = ds.dataset(parts, schema=REQUESTS_SCHEMA, filesystem=store.filesystem, format=_CHECKED_PARQUET)
     at_us = pc.field("intended_start").cast(pa.int64())
-    edges_us = np.unique([*due_us[::_ROWS_IN_ORDER], due_us[-1] + 1])
+    edges_us = np.unique([*intended_start_us[::_ROWS_IN_ORDER], intended_start_us[-1] + 1])
     for from_us, until_us in pairwise(edges_us.tolist()):
         with _errors_named():
             rows = dataset.to_table(filter=(at_us >= from_us) & (at_us < until_us))
@@ -155,7 +155,7 @@ def _columns(table: pa.Table) -> Columns:
     rows = table.unify_dictionaries()
     start_us = rows["start"].cast(pa.int64()).to_numpy()
     return Columns(
-        due_us=rows["intended_start"].cast(pa.int64()).to_numpy(),
+        intended_start_us=rows["intended_start"].cast(pa.int64()).to_numpy(),
         start_us=start_us,
         end_us=start_us + rows["latency_us"].to_numpy(),
         ok=rows["ok"].to_numpy(),

@@ -55,9 +55,10 @@ def cells_of(rows: RunRows, quantiles: Sequence[float]) -> Cells | None:
     `arrived` counts good answers of all phases that arrived within it, so that neither edge is counted twice.
     """
     counted, every = rows.counted, rows.every
-    if not counted.due_us.size or (first_us := int(counted.due_us.min())) == (last_us := int(counted.due_us.max())):
+    times_us = counted.intended_start_us
+    if not times_us.size or (first_us := int(times_us.min())) == (last_us := int(times_us.max())):
         return None
-    cell = _cell(counted.due_us, first_us, last_us)
+    cell = _cell(times_us, first_us, last_us)
     within_us = every.end_us[every.ok & (every.end_us > first_us) & (every.end_us <= last_us)]
     response_us = counted.response_us[counted.ok]
     ascending_us = np.sort(response_us)

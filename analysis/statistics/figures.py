@@ -60,10 +60,10 @@ class Measured:
     @property
     def offered_rps(self) -> float | None:
         """The rate at which requests were due; None in a closed loop."""
-        due_us = self.rows.counted.due_us
-        if self._is_closed or not due_us.size or not (span_us := int(due_us.max() - due_us.min())):
+        times_us = self.rows.counted.intended_start_us
+        if self._is_closed or not times_us.size or not (span_us := int(times_us.max() - times_us.min())):
             return None
-        return (due_us.size - 1) / span_us * 1e6
+        return (times_us.size - 1) / span_us * 1e6
 
     @property
     def duration_s(self) -> float | None:
@@ -119,7 +119,7 @@ class Measured:
         counted = self.rows.counted
         if self._is_closed:
             return np.zeros(0, dtype=np.int64)
-        return np.sort((counted.start_us - counted.due_us)[~counted.error.equal(NOT_SENT)])
+        return np.sort((counted.start_us - counted.intended_start_us)[~counted.error.equal(NOT_SENT)])
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,14 @@ def searched_run(
     tables: list[pa.Table] = []
     while len(steps) < _STEPS and not missed_rps <= kept_rps * _PRECISION:
         requests = _LONG_STEP_REQUESTS if np.isfinite(missed_rps) and kept_rps else _STEP_REQUESTS
-        due_s = rng.exponential(1 / rate_rps, requests).cumsum()
+        offsets_s = rng.exponential(1 / rate_rps, requests).cumsum()
         fleet = Fleet(server, nodes, senders, rng)
-        response_s = np.array([fleet.end_s(at_s) for at_s in due_s.tolist()]) - due_s
-        step = _summary(due_s, response_s, rate_rps, latency_ms)
+        response_s = np.array([fleet.end_s(at_s) for at_s in offsets_s.tolist()]) - offsets_s
+        step = _summary(offsets_s, response_s, rate_rps, latency_ms)
         steps.append(step)
         names = fleet.nodes if protocol == "grpc" else None
-        tables.append(_rows(due_s + began_s, response_s, f"step-{len(steps)}", names))
-        began_s += float(due_s[-1]) + _PAUSE_S
+        tables.append(_rows(offsets_s + began_s, response_s, f"step-{len(steps)}", names))
+        began_s += float(offsets_s[-1]) + _PAUSE_S
         kept_rps, missed_rps = (rate_rps, missed_rps) if step.meets else (kept_rps, rate_rps)
         rate_rps = _next(rate_rps, kept_rps, missed_rps)
     rps = CapacityRps(value=kept_rps, low=kept_rps / _PRECISION, high=missed_rps * _PRECISION)
@@ -74,12 +74,12 @@ def _next(rate_rps: float, kept_rps: float, missed_rps: float) -> float:
     return float(np.sqrt(kept_rps * missed_rps)) if kept_rps else rate_rps / 2
 
 
-def _summary(due_s: Floats, response_s: Floats, rate_rps: float, latency_ms: float) -> CapacityStep:
+def _summary(offsets_s: Floats, response_s: Floats, rate_rps: float, latency_ms: float) -> CapacityStep:
     response_ms = response_s * 1000
     return CapacityStep(
         rate_rps=rate_rps,
-        achieved_rps=due_s.size / float((due_s + response_s).max()),
-        requests=due_s.size,
+        achieved_rps=offsets_s.size / float((offsets_s + response_s).max()),
+        requests=offsets_s.size,
         p50_ms=float(np.quantile(response_ms, 0.5)),
         p99_ms=float(np.quantile(response_ms, 0.99)),
         error_ratio=0.0,
@@ -88,9 +88,11 @@ def _summary(due_s: Floats, response_s: Floats, rate_rps: float, latency_ms: flo
     )
 
 
-def _rows(due_s: Floats, response_s: Floats, phase: str, nodes: Sequence[int] | None) -> pa.Table:
-    due_us = (due_s * 1e6).astype("int64")
-    rows = request_rows(due_us, (response_s * 1e6).astype("int64"), phase, np.ones(due_us.size, dtype=bool))
+def _rows(offsets_s: Floats, response_s: Floats, phase: str, nodes: Sequence[int] | None) -> pa.Table:
+    intended_start_us = (offsets_s * 1e6).astype("int64")
+    rows = request_rows(
+        intended_start_us, (response_s * 1e6).astype("int64"), phase, np.ones(intended_start_us.size, dtype=bool)
+    )
     if nodes is None:
         return rows
     at = rows.schema.get_field_index("backend")

@@ -81,11 +81,11 @@ class Fleet:
         # The node that answers each request, in the order in which they are due.
         self.nodes: list[int] = []
 
-    def end_s(self, due_s: float) -> float:
-        """When the request that is due at `due_s` is answered. Call it in the order in which requests are due."""
-        sender, node = self._choose(due_s)
+    def end_s(self, offset_s: float) -> float:
+        """When the request that is due at `offset_s` is answered. Call it in the order in which requests are due."""
+        sender, node = self._choose(offset_s)
         workers, sharing = self._free_s[node], self._server.sharing
-        start_s = max(due_s, workers[0])
+        start_s = max(offset_s, workers[0])
         beside = sum(each > start_s for each in workers) if sharing else 0
         end_s = start_s + next(self._work_s) * (1 + sharing * beside)
         heapq.heapreplace(workers, end_s)
@@ -108,10 +108,10 @@ def missed_share(server: Server, nodes: int, clients: Clients, rps: float, laten
     shares = []
     for number in range(grading.fleets):
         rng = np.random.default_rng((grading.seed, number))
-        due_s = rng.exponential(1 / rps, grading.requests // grading.fleets).cumsum()
+        offsets_s = rng.exponential(1 / rps, grading.requests // grading.fleets).cumsum()
         fleet = Fleet(server, nodes, clients, rng)
-        response_s = np.array([fleet.end_s(at_s) for at_s in due_s.tolist()]) - due_s
-        shares.append(float((response_s[int(_WARM_UP * due_s.size) :] > latency_s).mean()))
+        response_s = np.array([fleet.end_s(at_s) for at_s in offsets_s.tolist()]) - offsets_s
+        shares.append(float((response_s[int(_WARM_UP * offsets_s.size) :] > latency_s).mean()))
     return float(np.mean(shares))
 
 

@@ -45,7 +45,7 @@ def at_quantiles(values: Values) -> tuple[float, ...]:
 class GeneratorRun:
     """One run of a generator.
 
-    `latency_s` is what the generator reports at QUANTILES, and `first_due_s` when its schedule began, in seconds of the
+    `latency_s` is what the generator reports at QUANTILES, and `began_s` when its schedule began, in seconds of the
     epoch; both are left at their defaults if they are not needed.
     """
 
@@ -53,7 +53,7 @@ class GeneratorRun:
     seconds: float
     cpu_s: float
     latency_s: tuple[float, ...] = ()
-    first_due_s: float = 0.0
+    began_s: float = 0.0
 
     @property
     def rps(self) -> float:
@@ -95,10 +95,14 @@ def reference_open_loop(port: int, body: bytes, rate_rps: float, seconds: float)
         command += [str(rate_rps), str(seconds), str(_THREADS)]
         process = subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=seconds + 60)
     counts = json.loads(process.stdout)
-    due_s, _, answered_s = np.array(counts["times"]).T
-    _require_no_failures("the reference", round(rate_rps * seconds) - len(due_s))
+    intended_start_s, _, answered_s = np.array(counts["times"]).T
+    _require_no_failures("the reference", round(rate_rps * seconds) - len(intended_start_s))
     return GeneratorRun(
-        len(due_s), float(np.ptp(answered_s)), counts["cpu_s"], at_quantiles(answered_s - due_s), float(due_s[0])
+        len(intended_start_s),
+        float(np.ptp(answered_s)),
+        counts["cpu_s"],
+        at_quantiles(answered_s - intended_start_s),
+        float(intended_start_s[0]),
     )
 
 

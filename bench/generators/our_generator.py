@@ -31,7 +31,7 @@ class OurRun:
     `valid` says whether the run is valid, and `rps_per_core` is requests per second of the generator's CPU time.
     """
 
-    due_s: Times
+    intended_start_s: Times
     sent_s: Times
     answered_s: Times
     valid: bool
@@ -40,7 +40,7 @@ class OurRun:
 
     @property
     def response_times_s(self) -> Times:
-        return self.answered_s - self.due_s
+        return self.answered_s - self.intended_start_s
 
 
 def load_test(
@@ -73,10 +73,12 @@ def run(name: str, profile: LoadProfile, url: str, body: bytes) -> OurRun:
 
     outcome = load_test(name, profile, url, body, on_progress=read_cpu)
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD)).sort_by("intended_start")
-    due_s, sent_s = (held[column].cast(pa.int64()).to_numpy() / 1e6 for column in ("intended_start", "start"))
+    intended_start_s, sent_s = (
+        held[column].cast(pa.int64()).to_numpy() / 1e6 for column in ("intended_start", "start")
+    )
     answered_s = sent_s + held["latency_us"].to_numpy() / 1e6
     rps_per_core = None
     if len(readings) > 1:
         (first_requests, first_cpu_s), (last_requests, last_cpu_s) = readings[0], readings[-1]
         rps_per_core = (last_requests - first_requests) / (last_cpu_s - first_cpu_s)
-    return OurRun(due_s, sent_s, answered_s, not outcome.reasons, outcome.capacity, rps_per_core)
+    return OurRun(intended_start_s, sent_s, answered_s, not outcome.reasons, outcome.capacity, rps_per_core)

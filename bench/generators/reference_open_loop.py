@@ -18,7 +18,7 @@ Times = tuple[float, float, float]
 def send_due(port: int, path: str, body: bytes, due: "queue.SimpleQueue[float | None]", done: list[Times]) -> None:
     """Send due requests over one connection until None is due."""
     connection = HTTPConnection("127.0.0.1", port)
-    while (due_s := due.get()) is not None:
+    while (intended_start_s := due.get()) is not None:
         sent_s = time.time()
         connection.request("POST", path, body, {"Content-Type": "application/json"})
         response = connection.getresponse()
@@ -26,7 +26,7 @@ def send_due(port: int, path: str, body: bytes, due: "queue.SimpleQueue[float | 
         answered_s = time.time()
         if response.status != 200 or b"predictions" not in content:
             raise RuntimeError(f"status {response.status}, {len(content)} bytes")
-        done.append((due_s, sent_s, answered_s))
+        done.append((intended_start_s, sent_s, answered_s))
 
 
 def main(port: int, path: str, body: bytes, rate_rps: float, seconds: float, threads: int) -> None:
@@ -38,9 +38,9 @@ def main(port: int, path: str, body: bytes, rate_rps: float, seconds: float, thr
         sender.start()
     began_cpu_s, began_s = time.process_time(), time.time()
     for number in range(round(rate_rps * seconds)):
-        due_s = began_s + number / rate_rps
-        time.sleep(max(0.0, due_s - time.time()))
-        due.put(due_s)
+        intended_start_s = began_s + number / rate_rps
+        time.sleep(max(0.0, intended_start_s - time.time()))
+        due.put(intended_start_s)
     for _ in senders:
         due.put(None)
     for sender in senders:

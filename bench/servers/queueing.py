@@ -38,6 +38,6 @@ class Queue:
         return clock_s
 
 
-def response_times_s(due_s: Iterable[float], queue: Queue) -> list[float]:
+def response_times_s(offsets_s: Iterable[float], queue: Queue) -> list[float]:
     """The response time of each request of a schedule, from when it is due, if sending takes no time."""
-    return [queue.end_s(at_s) - at_s for at_s in due_s]
+    return [queue.end_s(at_s) - at_s for at_s in offsets_s]

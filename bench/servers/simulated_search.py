@@ -60,21 +60,21 @@ def play_step(server: SimulatedServer, load: CapacitySearchPlan, step: Step, beg
     """Offer the step's rate from `begin_s` on until it is judged."""
     judge = StepJudge(load, step)
     in_flight: list[tuple[float, int]] = []
-    due_s: list[float] = []
+    offsets_s: list[float] = []
     end_s: list[float] = []
     for offset_s in offsets_at(step.rate_rps, step.arrivals, step.seed):
         while judge.next_look_s < offset_s:
             look_s = judge.next_look_s
             while in_flight and in_flight[0][0] <= begin_s + look_s:
                 ended_s, number = heapq.heappop(in_flight)
-                judge.add_end(number, ended_s - begin_s - due_s[number], ok=math.isfinite(end_s[number]))
+                judge.add_end(number, ended_s - begin_s - offsets_s[number], ok=math.isfinite(end_s[number]))
             if verdict := judge.verdict(look_s):
-                response_s = np.array(end_s) - begin_s - due_s
-                offered = OfferedRate(step.rate_rps, step.arrivals == POISSON, np.array(due_s), response_s)
+                response_s = np.array(end_s) - begin_s - offsets_s
+                offered = OfferedRate(step.rate_rps, step.arrivals == POISSON, np.array(offsets_s), response_s)
                 left_s = sorted(each for each, _ in in_flight)
                 return PlayedStep(verdict, judge.counts(look_s), offered, begin_s + look_s, left_s)
         number = judge.add_due(offset_s)
-        due_s.append(offset_s)
+        offsets_s.append(offset_s)
         end_s.append(server.end_s(begin_s + offset_s))
         # A refusal comes at once.
         heapq.heappush(in_flight, (end_s[-1] if math.isfinite(end_s[-1]) else begin_s + offset_s, number))

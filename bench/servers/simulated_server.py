@@ -66,16 +66,16 @@ class SimulatedServer:
         self._queue = model.queue
         self._replicas = _replicas(model, seed)
 
-    def end_s(self, due_s: float) -> float:
-        """When the request that is due at `due_s` is answered; infinite where it is refused."""
+    def end_s(self, offset_s: float) -> float:
+        """When the request that is due at `offset_s` is answered; infinite where it is refused."""
         replica = next(self._replicas)
         free_s = self._free_s[replica]
-        start_s = max(due_s, free_s[0])
+        start_s = max(offset_s, free_s[0])
         if self._queue is not None:
             waiting = self._starts_s[replica]
-            while waiting and waiting[0] <= due_s:
+            while waiting and waiting[0] <= offset_s:
                 waiting.popleft()
-            if len(waiting) >= self._queue and start_s > due_s:
+            if len(waiting) >= self._queue and start_s > offset_s:
                 return math.inf
             waiting.append(start_s)
         end_s = start_s + next(self._services_s)
@@ -146,9 +146,9 @@ def _played_shares(model: ServerModel, replica_rps: float, latency_s: float, req
     Arrivals are the same at every rate, but for their scale.
     """
     gaps = np.random.default_rng(2).standard_exponential(_WARM_UP + requests)
-    due_s = np.cumsum(gaps) / (replica_rps * model.replicas)
+    offsets_s = np.cumsum(gaps) / (replica_rps * model.replicas)
     server = SimulatedServer(model, 2)
-    response_s = np.array([server.end_s(at_s) - at_s for at_s in due_s.tolist()])[_WARM_UP:]
+    response_s = np.array([server.end_s(at_s) - at_s for at_s in offsets_s.tolist()])[_WARM_UP:]
     return float((response_s > latency_s).mean()), float(np.isinf(response_s).mean())
 
 

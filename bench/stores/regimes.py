@@ -29,7 +29,7 @@ _TRUTH_RUNS = 800
 class Traffic:
     """Requests, one row a run: when due, response time, whether the answer was good. Times in seconds."""
 
-    due_s: Floats
+    offsets_s: Floats
     response_s: Floats
     ok: npt.NDArray[np.bool_]
 
@@ -61,16 +61,16 @@ class Regime:
         counted_s = []
         for _ in range(0, _TRUTH_RUNS, _BATCH):
             traffic = self.simulate(rng, _BATCH)
-            counted_s.append(traffic.response_s[traffic.ok & (traffic.due_s >= WARMUP_S)])
+            counted_s.append(traffic.response_s[traffic.ok & (traffic.offsets_s >= WARMUP_S)])
         return float(np.quantile(np.concatenate(counted_s), 0.99)) * 1000
 
 
 def rows_of(traffic: Traffic, run: int) -> RunRows:
-    due_s, ok = traffic.due_s[run], traffic.ok[run]
-    due_us = np.round(due_s * 1e6).astype(np.int64)
-    end_us = due_us + np.round(traffic.response_s[run] * 1e6).astype(np.int64)
-    every = make_columns(due_us, end_us, ok)
-    return RunRows(every, every.where(due_s >= WARMUP_S), SAMPLES_SCHEMA.empty_table(), ())
+    offsets_s, ok = traffic.offsets_s[run], traffic.ok[run]
+    intended_start_us = np.round(offsets_s * 1e6).astype(np.int64)
+    end_us = intended_start_us + np.round(traffic.response_s[run] * 1e6).astype(np.int64)
+    every = make_columns(intended_start_us, end_us, ok)
+    return RunRows(every, every.where(offsets_s >= WARMUP_S), SAMPLES_SCHEMA.empty_table(), ())
 
 
 def poisson(rng: np.random.Generator, runs: int) -> Floats:
@@ -142,8 +142,8 @@ def slow_spells(rng: np.random.Generator, runs: int, *, every_s: float, lasts_s:
 def error_bursts(rng: np.random.Generator, runs: int, *, every_s: float, lasts_s: float) -> Traffic:
     """Requests fail in bursts that begin at random."""
     gaps_s = poisson(rng, runs)
-    due_s = gaps_s.cumsum(axis=1)
-    return Traffic(due_s, 0.06 * rng.lognormal(0, 0.2, gaps_s.shape), ~_spells(rng, due_s, every_s, lasts_s))
+    offsets_s = gaps_s.cumsum(axis=1)
+    return Traffic(offsets_s, 0.06 * rng.lognormal(0, 0.2, gaps_s.shape), ~_spells(rng, offsets_s, every_s, lasts_s))
 
 
 def pareto(rng: np.random.Generator, runs: int, *, shape: float) -> Traffic:
@@ -167,13 +167,13 @@ def saturated(rng: np.random.Generator, runs: int, *, users: int, servers: int) 
     return Traffic(sent_s, began_s + services_s - sent_s, np.ones(sent_s.shape, dtype=bool))
 
 
-def _spells(rng: np.random.Generator, due_s: Floats, every_s: float, lasts_s: float) -> npt.NDArray[np.bool_]:
+def _spells(rng: np.random.Generator, offsets_s: Floats, every_s: float, lasts_s: float) -> npt.NDArray[np.bool_]:
     """Whether each request is due in a spell; spells last `lasts_s` and are `every_s` apart, on average."""
-    within = np.zeros(due_s.shape, dtype=bool)
-    max_spells = int(4 * due_s.max() / every_s) + 20
-    for run in range(due_s.shape[0]):
+    within = np.zeros(offsets_s.shape, dtype=bool)
+    max_spells = int(4 * offsets_s.max() / every_s) + 20
+    for run in range(offsets_s.shape[0]):
         edges_s = rng.exponential([[every_s, lasts_s]], (max_spells, 2)).ravel().cumsum()
-        within[run] = np.searchsorted(edges_s, due_s[run]) % 2 == 1
+        within[run] = np.searchsorted(edges_s, offsets_s[run]) % 2 == 1
     return within
 
 

@@ -72,13 +72,13 @@ def make_search(
     steps, parts, start_s, count = [], [], 0.0, requests // len(_SEARCH_STEPS)
     for number, (relative, meets) in enumerate(_SEARCH_STEPS, 1):
         rate_rps = relative * capacity_rps
-        due_s = start_s + np.cumsum(rng.exponential(1 / rate_rps, count))
+        offsets_s = start_s + np.cumsum(rng.exponential(1 / rate_rps, count))
         odds = (1 - load.quantile) / load.quantile * relative**_MISSES_GROW
         late = rng.uniform(0, 1, count) < odds / (1 + odds)
         latency_ms = np.where(late, 1.5, 0.5) * load.latency_ms
         ok = np.ones(count, dtype=bool)
         latency_us = np.round(latency_ms * 1000).astype(np.int64)
-        parts.append(request_rows(np.round(due_s * 1e6).astype(np.int64), latency_us, f"step-{number}", ok))
+        parts.append(request_rows(np.round(offsets_s * 1e6).astype(np.int64), latency_us, f"step-{number}", ok))
         middle_ms, tail_ms = np.quantile(latency_ms, [0.5, 0.99]).tolist()
         steps.append(
             CapacityStep(
@@ -92,7 +92,7 @@ def make_search(
                 meets=meets,
             )
         )
-        start_s = float(due_s[-1]) + load.latency_ms / 500
+        start_s = float(offsets_s[-1]) + load.latency_ms / 500
     certified = max(relative for relative, meets in _SEARCH_STEPS if meets)
     failed = min(relative for relative, meets in _SEARCH_STEPS if not meets)
     capacity = Capacity(
@@ -170,16 +170,18 @@ def make_manifest(
 
 
 def make_columns(
-    due_us: Integers,
+    intended_start_us: Integers,
     end_us: Integers,
     ok: Booleans,
     phase: Sequence[str] = ("hold",),
     backend: Sequence[str] | None = None,
 ) -> Columns:
     """Rows that were sent when they were due, as arrays; one phase is that of all."""
-    unknown = Labels(np.full(due_us.size, -1, dtype=np.int32), ())
-    backends = unknown if backend is None else _labels(backend, due_us.size)
-    return Columns(due_us, due_us, end_us, ok, _labels(phase, due_us.size), unknown, backends)
+    unknown = Labels(np.full(intended_start_us.size, -1, dtype=np.int32), ())
+    backends = unknown if backend is None else _labels(backend, intended_start_us.size)
+    return Columns(
+        intended_start_us, intended_start_us, end_us, ok, _labels(phase, intended_start_us.size), unknown, backends
+    )
 
 
 def _labels(values: Sequence[str], size: int) -> Labels:

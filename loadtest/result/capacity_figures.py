@@ -144,15 +144,17 @@ def _finished_search(totals: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _offered(step: dict[str, Any], rows: pa.Table) -> OfferedRate:
-    start_us, due_us, latency_us = _times_us(rows)
+    start_us, intended_start_us, latency_us = _times_us(rows)
     good = rows["ok"].to_numpy(zero_copy_only=False)
-    return OfferedRate.of(step["rate_rps"], due_us, start_us + latency_us, good, poisson=step["arrivals"] == POISSON)
+    return OfferedRate.of(
+        step["rate_rps"], intended_start_us, start_us + latency_us, good, poisson=step["arrivals"] == POISSON
+    )
 
 
 def _step_of(step: dict[str, Any], rows: pa.Table) -> CapacityStep:
-    start_us, due_us, latency_us = _times_us(rows)
+    start_us, intended_start_us, latency_us = _times_us(rows)
     good = rows["ok"].to_numpy(zero_copy_only=False)
-    response_ms = ((start_us - due_us + latency_us) / 1e3)[good]
+    response_ms = ((start_us - intended_start_us + latency_us) / 1e3)[good]
     p50_ms, p99_ms = np.quantile(response_ms, [0.5, 0.99]).tolist() if len(response_ms) else (None, None)
     span_us = int(np.ptp(start_us)) if len(start_us) else 0
     return CapacityStep(

@@ -54,7 +54,8 @@ def series_of(rows: RunRows, manifest: Manifest) -> Series:
     total_s = float(phases["end_s"].max()) if len(phases) else 0.0
     window_s = next((width for width in _WINDOW_WIDTHS_S if total_s / width <= _MAX_WINDOWS), _WINDOW_WIDTHS_S[-1])
     # By when each row was due; so small a type is sorted by counting.
-    window = np.asarray((every.due_us - every.due_us.min(initial=_NEVER_US)) // (1_000_000 * window_s), dtype=np.uint16)
+    times_us = every.intended_start_us
+    window = np.asarray((times_us - times_us.min(initial=_NEVER_US)) // (1_000_000 * window_s), dtype=np.uint16)
     return Series(
         over_time=_over_time(every, window, window_s),
         phases=phases,

@@ -98,7 +98,7 @@ class StepJudge:
         self._load = load
         self._step = step
         self._settling_s = min(_SETTLING * load.latency_s, _SETTLING_SHARE * step.longest_s)
-        self._due_s: list[float] = []
+        self._offsets_s: list[float] = []
         self._response_s: list[float | None] = []
         self._failed: list[bool] = []
         self._looks = 0
@@ -106,10 +106,10 @@ class StepJudge:
 
     def add_due(self, offset_s: float) -> int:
         """A request is due now; returns its number, by which its end is reported."""
-        self._due_s.append(offset_s)
+        self._offsets_s.append(offset_s)
         self._response_s.append(None)
         self._failed.append(False)
-        return len(self._due_s) - 1
+        return len(self._offsets_s) - 1
 
     def add_end(self, number: int, response_s: float, ok: bool) -> None:  # noqa: FBT001 (the signature of a callback)
         """Request `number` ended `response_s` after it was due."""
@@ -131,7 +131,7 @@ class StepJudge:
             return Verdict.FAILS
         if (
             self._step.quick
-            and len(self._due_s) >= _QUICK_REQUESTS
+            and len(self._offsets_s) >= _QUICK_REQUESTS
             and now_s >= max(_QUICK_S, 2 * self._load.latency_s)
         ):
             if self._backlog_grows():
@@ -144,7 +144,7 @@ class StepJudge:
 
     def counts(self, now_s: float) -> Counts:
         """What is known at `now_s` of the requests that are old enough to have missed."""
-        until = bisect_right(self._due_s, now_s - self._load.latency_s)
+        until = bisect_right(self._offsets_s, now_s - self._load.latency_s)
         seen = self._seen(now_s, self._settling_s, until)
         missed, failed = sum(flag for _, flag, _ in seen), [flag for _, _, flag in seen]
         return Counts(
@@ -160,20 +160,21 @@ class StepJudge:
     def _excess(self, until: int) -> tuple[tuple[int, float], ...]:
         if not until:
             return ()
-        latest_s, due_s = self._load.latency_s, self._due_s
+        latest_s, offsets_s = self._load.latency_s, self._offsets_s
         at_s = [
-            due_s[number]
+            offsets_s[number]
             for number in range(until)
-            if due_s[number] >= self._settling_s
+            if offsets_s[number] >= self._settling_s
             and (self._failed[number] or (self._response_s[number] or math.inf) > latest_s)
         ]
         excess = []
         for reach_s, window_s in windows_s(latest_s):
-            if reach_s + window_s > _REACH * due_s[until - 1]:
+            if reach_s + window_s > _REACH * offsets_s[until - 1]:
                 break
             within = [each for each in at_s if each >= reach_s + window_s]
             arrivals = sum(
-                bisect_left(due_s, each - reach_s) - bisect_left(due_s, each - reach_s - window_s) for each in within
+                bisect_left(offsets_s, each - reach_s) - bisect_left(offsets_s, each - reach_s - window_s)
+                for each in within
             )
             excess.append((len(within), arrivals - len(within) * self._step.rate_rps * window_s))
         return tuple(excess)
@@ -193,14 +194,14 @@ class StepJudge:
         """
         latest_s = self._load.latency_s
         seen = []
-        known = zip(self._due_s[:until], self._response_s, self._failed, strict=False)
-        for due_s, response_s, failed in known:
-            if due_s < from_s:
+        known = zip(self._offsets_s[:until], self._response_s, self._failed, strict=False)
+        for offset_s, response_s, failed in known:
+            if offset_s < from_s:
                 continue
             if response_s is not None:
                 seen.append((math.inf if failed else response_s, failed or response_s > latest_s, failed))
-            elif now_s - due_s > latest_s:
-                seen.append((now_s - due_s, True, False))
+            elif now_s - offset_s > latest_s:
+                seen.append((now_s - offset_s, True, False))
         return seen
 
     def _fails(self, seen: list[tuple[float, bool, bool]], error: float) -> bool:

@@ -26,33 +26,33 @@ def played(
 ) -> tuple[np.ndarray, np.ndarray]:
     """When each request is due and answered, in seconds."""
     simulated = SimulatedServer(server, seed)
-    due_s = []
+    offsets_s = []
     for offset_s in offsets_at(rate_rps, law, seed):
         if offset_s > seconds:
             break
-        due_s.append(offset_s)
-    return np.array(due_s), np.array([simulated.end_s(each) for each in due_s])
+        offsets_s.append(offset_s)
+    return np.array(offsets_s), np.array([simulated.end_s(each) for each in offsets_s])
 
 
 def offered(
     rate_rps: float, seconds: float, seed: int = 1, law: str = POISSON, server: ServerModel = SERVER
 ) -> OfferedRate:
-    due_s, end_s = played(rate_rps, seconds, seed, law, server)
-    return OfferedRate(rate_rps, law == POISSON, due_s - due_s[0], end_s - due_s)
+    offsets_s, end_s = played(rate_rps, seconds, seed, law, server)
+    return OfferedRate(rate_rps, law == POISSON, offsets_s - offsets_s[0], end_s - offsets_s)
 
 
 def run_of(load: LoadProfile, phases: Sequence[tuple[str, np.ndarray, np.ndarray]], counted: str, **changes) -> tuple:
     """A manifest, and the rows of phases that follow each other; all answers are good unless infinitely late."""
     due, end, names, start_s = [], [], [], 0.0
-    for name, due_s, end_s in phases:
-        due.append(due_s + start_s)
+    for name, offsets_s, end_s in phases:
+        due.append(offsets_s + start_s)
         end.append(end_s + start_s)
-        names += [name] * due_s.size
-        start_s += due_s[-1] + 10
-    due_s, end_s = np.concatenate(due), np.concatenate(end)
+        names += [name] * offsets_s.size
+        start_s += offsets_s[-1] + 10
+    offsets_s, end_s = np.concatenate(due), np.concatenate(end)
     ok = np.isfinite(end_s)
-    due_us = np.round(due_s * 1e6).astype(np.int64)
-    every = make_columns(due_us, np.round(np.where(ok, end_s, due_s) * 1e6).astype(np.int64), ok, names)
+    intended_start_us = np.round(offsets_s * 1e6).astype(np.int64)
+    every = make_columns(intended_start_us, np.round(np.where(ok, end_s, offsets_s) * 1e6).astype(np.int64), ok, names)
     rows = RunRows(every, every.where(every.phase.equal(counted)), SAMPLES_SCHEMA.empty_table(), ())
     return make_manifest(load, **changes), rows
 
@@ -65,10 +65,10 @@ def search_run(rates: Sequence[tuple[float, float, str | None]]) -> tuple[Manife
     ]
     steps = tuple(
         CapacityStep(
-            rate_rps=rate_rps, arrivals=law, achieved_rps=rate_rps, requests=due_s.size, p50_ms=1, p99_ms=1,
+            rate_rps=rate_rps, arrivals=law, achieved_rps=rate_rps, requests=offsets_s.size, p50_ms=1, p99_ms=1,
             error_ratio=0, meets=n == 0,
         )
-        for n, ((rate_rps, _, law), (_, due_s, _)) in enumerate(zip(rates, phases, strict=True))
+        for n, ((rate_rps, _, law), (_, offsets_s, _)) in enumerate(zip(rates, phases, strict=True))
     )  # fmt: skip
     found = CapacityRps(value=rates[0][0], low=rates[0][0], high=rates[0][0])
     capacity = Capacity(quantile=0.95, latency_ms=200, error_ratio=0.01, rps=found, steps=steps)

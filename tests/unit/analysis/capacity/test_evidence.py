@@ -104,10 +104,10 @@ def test_evenly_spaced_requests_bound_the_capacity_from_above_only() -> None:
 
 
 def test_requests_that_fail_are_misses_and_errors() -> None:
-    due_s, end_s = played(50.0, 60.0)
+    offsets_s, end_s = played(50.0, 60.0)
     end_s[::10] = np.inf
     manifest, _ = open_loop(50.0)
-    run = run_of(manifest.load, [("hold", due_s, end_s)], "hold")
+    run = run_of(manifest.load, [("hold", offsets_s, end_s)], "hold")
     lenient = Objective(quantile=0.8, latency_ms=200, errors=0.2)
     strict = lenient.model_copy(update={"errors": 0.01})
     no_latency = Objective(quantile=0.8, latency_ms=None, errors=0.2)

@@ -28,19 +28,21 @@ def test_a_pause_of_the_server_is_none() -> None:
     calm = offered(40, 5, 1, CONSTANT)
     for from_s in np.arange(0, 4, 0.25):
         resumed_s = from_s + 2
-        paused = (calm.due_s >= from_s) & (calm.due_s < resumed_s)
-        response_s = np.where(paused, resumed_s - calm.due_s + calm.response_s, calm.response_s)
-        assert not OfferedRate(40, EVEN, calm.due_s, response_s).is_overload(LATENCY_S)
+        paused = (calm.offsets_s >= from_s) & (calm.offsets_s < resumed_s)
+        response_s = np.where(paused, resumed_s - calm.offsets_s + calm.response_s, calm.response_s)
+        assert not OfferedRate(40, EVEN, calm.offsets_s, response_s).is_overload(LATENCY_S)
 
 
 def test_a_slow_server_that_keeps_up_is_none() -> None:
-    due_s = np.arange(0, 10, 0.02)
-    assert not OfferedRate(50, EVEN, due_s, np.full(due_s.size, 4.0)).is_overload(4.5)
+    offsets_s = np.arange(0, 10, 0.02)
+    assert not OfferedRate(50, EVEN, offsets_s, np.full(offsets_s.size, 4.0)).is_overload(4.5)
 
 
 def test_refused_requests_do_not_make_a_queue() -> None:
-    due_s = np.arange(0, 10, 0.02)
-    assert not OfferedRate(50, EVEN, due_s, np.where(np.arange(due_s.size) % 2, np.inf, 0.05)).is_overload(LATENCY_S)
+    offsets_s = np.arange(0, 10, 0.02)
+    assert not OfferedRate(50, EVEN, offsets_s, np.where(np.arange(offsets_s.size) % 2, np.inf, 0.05)).is_overload(
+        LATENCY_S
+    )
 
 
 def test_a_short_overload_bounds_the_capacity_though_its_misses_are_one_burst() -> None:

@@ -52,9 +52,9 @@ def test_a_rate_that_fails_with_even_arrivals_bounds_the_interval(steps: list[Of
 
 
 def test_late_answers_of_the_first_seconds_are_no_proof(steps: list[OfferedRate]) -> None:
-    due_s = np.arange(0, 1.9, 0.02)
-    response_s = np.where(np.arange(due_s.size) % 5 == 0, 0.5, 0.05)
-    slow_spell = OfferedRate(50, poisson=False, due_s=due_s, response_s=response_s)
+    offsets_s = np.arange(0, 1.9, 0.02)
+    response_s = np.where(np.arange(offsets_s.size) % 5 == 0, 0.5, 0.05)
+    slow_spell = OfferedRate(50, poisson=False, offsets_s=offsets_s, response_s=response_s)
     assert estimate_of([slow_spell, *steps[1:]], OBJECTIVE) == estimate_of(steps[1:], OBJECTIVE)
 
 
@@ -82,8 +82,8 @@ def test_more_requests_make_the_interval_narrower() -> None:
 def test_one_slow_spell_at_a_low_rate_says_nothing_of_higher_rates() -> None:
     """A server that paused in the lowest step, and kept the objective at all others."""
     paused, *others = (offered(rate_rps, 15, int(rate_rps)) for rate_rps in (40, 46, 53, 61))
-    late = (paused.due_s > 8) & (paused.due_s < 9.5)
-    slow = OfferedRate(40, paused.poisson, paused.due_s, np.where(late, 9.7 - paused.due_s, paused.response_s))
+    late = (paused.offsets_s > 8) & (paused.offsets_s < 9.5)
+    slow = OfferedRate(40, paused.poisson, paused.offsets_s, np.where(late, 9.7 - paused.offsets_s, paused.response_s))
     assert slow.missed(OBJECTIVE).mean() > 1 - OBJECTIVE.quantile
     even = offered(120, 5, 2, CONSTANT)
     found = estimate_of([even, slow, *others], OBJECTIVE)
@@ -105,8 +105,8 @@ def test_failed_requests_limit_the_capacity_where_they_are_more_than_the_objecti
 def test_a_failed_request_by_chance_does_not_limit_the_capacity(steps: list[OfferedRate]) -> None:
     *others, last = steps
     response_s = last.response_s.copy()
-    response_s[last.due_s.size // 2] = np.inf
-    failed = OfferedRate(last.rate_rps, last.poisson, last.due_s, response_s)
+    response_s[last.offsets_s.size // 2] = np.inf
+    failed = OfferedRate(last.rate_rps, last.poisson, last.offsets_s, response_s)
     strict = OBJECTIVE.model_copy(update={"errors": 0.001})
     assert estimate_of([*others, failed], strict).value_rps == pytest.approx(
         estimate_of(steps, strict).value_rps, rel=0.02
@@ -116,7 +116,10 @@ def test_a_failed_request_by_chance_does_not_limit_the_capacity(steps: list[Offe
 def test_where_every_rate_fails_too_often_there_is_no_value() -> None:
     broken = [
         OfferedRate(
-            each.rate_rps, each.poisson, each.due_s, np.where(np.arange(each.due_s.size) % 20 == 0, np.inf, 0.05)
+            each.rate_rps,
+            each.poisson,
+            each.offsets_s,
+            np.where(np.arange(each.offsets_s.size) % 20 == 0, np.inf, 0.05),
         )
         for each in (offered(rate_rps, 60, 1) for rate_rps in (40, 50))
     ]

@@ -22,7 +22,7 @@ def test_the_arrivals_before_misses_give_the_derivative_by_the_rate() -> None:
 
 def test_misses_that_do_not_depend_on_arrivals_have_no_slope() -> None:
     one = offered(68.0, 500.0)
-    missed = np.random.default_rng(1).random(one.due_s.size) < 0.05
+    missed = np.random.default_rng(1).random(one.offsets_s.size) < 0.05
     found = slope_of([(one, missed)], 0.2, float(missed.sum()))
     assert found
     assert abs(found.value) < 2
@@ -30,4 +30,4 @@ def test_misses_that_do_not_depend_on_arrivals_have_no_slope() -> None:
 
 def test_without_a_miss_nothing_is_known() -> None:
     one = offered(20.0, 20.0)
-    assert slope_of([(one, np.zeros(one.due_s.size, dtype=bool))], 0.2, 0.0) is None
+    assert slope_of([(one, np.zeros(one.offsets_s.size, dtype=bool))], 0.2, 0.0) is None

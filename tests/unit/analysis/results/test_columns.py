@@ -83,8 +83,8 @@ def test_rows_of_all_files_come_in_the_order_in_which_they_were_due(store, monke
     tables = list(rows_in_order(store, manifest))
     assert len(tables) == -(-rows.num_rows // 50)
     assert pa.concat_tables(tables).sort_by("start") == rows.cast(tables[0].schema).sort_by("start")
-    due_us = np.concatenate([table["intended_start"].cast(pa.int64()).to_numpy() for table in tables])
-    assert (np.diff(due_us) >= 0).all()
+    intended_start_us = np.concatenate([table["intended_start"].cast(pa.int64()).to_numpy() for table in tables])
+    assert (np.diff(intended_start_us) >= 0).all()
 
 
 def test_rows_that_cannot_be_read_in_order_are_an_error(store, row, table):

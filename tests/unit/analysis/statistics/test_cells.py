@@ -10,10 +10,14 @@ from analysis.statistics.within import run_figures
 from bench.stores.synthetic import make_columns
 
 
-def hold(due_s, latency_s, ok=None):
-    due_us = np.array(np.array(due_s) * 1e6, dtype=np.int64)
-    end_us = due_us + np.array(np.array(latency_s) * 1e6, dtype=np.int64)
-    return make_columns(due_us, end_us, np.ones(len(due_us), dtype=bool) if ok is None else np.array(ok, dtype=bool))
+def hold(offsets_s, latency_s, ok=None):
+    intended_start_us = np.array(np.array(offsets_s) * 1e6, dtype=np.int64)
+    end_us = intended_start_us + np.array(np.array(latency_s) * 1e6, dtype=np.int64)
+    return make_columns(
+        intended_start_us,
+        end_us,
+        np.ones(len(intended_start_us), dtype=bool) if ok is None else np.array(ok, dtype=bool),
+    )
 
 
 def counted(rows, quantiles=(0.99,)):
@@ -29,43 +33,47 @@ OUTCOMES = st.lists(
 
 @given(OUTCOMES)
 def test_every_request_is_counted_once_and_every_quantile_is_numpys(rows):
-    due_s, latency_s, ok = zip(*rows, strict=True)
-    held = hold(due_s, latency_s, ok)
+    offsets_s, latency_s, ok = zip(*rows, strict=True)
+    held = hold(offsets_s, latency_s, ok)
     cells = counted(held, (0.5, 0.99))
     assert cells.sent.sum() == len(rows)
     assert cells.good.sum() == sum(ok)
     assert cells.failed.sum() == len(rows) - sum(ok)
     for quantile, tail in cells.tails.items():
-        response_us = (held.end_us - held.due_us)[held.ok]
+        response_us = (held.end_us - held.intended_start_us)[held.ok]
         assert tail.value_ms == np.quantile(response_us, quantile) / 1000
         assert (np.diff(tail.values_ms) >= 0).all()
 
 
 @given(OUTCOMES)
 def test_a_request_is_in_the_cell_between_whose_edges_it_was_due(rows):
-    due_s, latency_s, ok = zip(*rows, strict=True)
-    held = hold(due_s, latency_s, ok)
-    first_us, last_us = int(held.due_us.min()), int(held.due_us.max())
+    offsets_s, latency_s, ok = zip(*rows, strict=True)
+    held = hold(offsets_s, latency_s, ok)
+    first_us, last_us = int(held.intended_start_us.min()), int(held.intended_start_us.max())
     cells = counted(held)
     for at, requests in enumerate(cells.sent.tolist()):
         # In whole numbers, so that no edge is rounded; the last cell has its upper edge, too.
-        after = (held.due_us - first_us) * CELLS >= at * (last_us - first_us)
-        before = (held.due_us - first_us) * CELLS < (at + 1) * (last_us - first_us)
+        after = (held.intended_start_us - first_us) * CELLS >= at * (last_us - first_us)
+        before = (held.intended_start_us - first_us) * CELLS < (at + 1) * (last_us - first_us)
         assert requests == np.count_nonzero(after & (before | (at == CELLS - 1)))
 
 
 def plainly_counted(rows, quantile):
     """As the definitions say it, step by step, on floating-point edges."""
-    edges_us = np.linspace(0.0, float(rows.due_us.max() - rows.due_us.min()), CELLS + 1)
-    cell = np.clip(np.searchsorted(edges_us, rows.due_us - rows.due_us.min(), side="right") - 1, 0, CELLS - 1)
-    response_us = (rows.end_us - rows.due_us)[rows.ok]
-    within_us = rows.end_us[rows.ok & (rows.end_us > rows.due_us.min()) & (rows.end_us <= rows.due_us.max())]
-    came = np.clip(np.searchsorted(edges_us, within_us - rows.due_us.min(), side="right") - 1, 0, CELLS - 1)
+    edges_us = np.linspace(0.0, float(rows.intended_start_us.max() - rows.intended_start_us.min()), CELLS + 1)
+    cell = np.clip(
+        np.searchsorted(edges_us, rows.intended_start_us - rows.intended_start_us.min(), side="right") - 1, 0, CELLS - 1
+    )
+    response_us = (rows.end_us - rows.intended_start_us)[rows.ok]
+    within_us = rows.end_us[
+        rows.ok & (rows.end_us > rows.intended_start_us.min()) & (rows.end_us <= rows.intended_start_us.max())
+    ]
+    came = np.clip(np.searchsorted(edges_us, within_us - rows.intended_start_us.min(), side="right") - 1, 0, CELLS - 1)
     good = np.bincount(cell[rows.ok], minlength=CELLS)
     slower = np.bincount(cell[rows.ok][response_us > np.quantile(response_us, quantile)], minlength=CELLS)
     levels = 1 / (1 + (1 - quantile) / quantile * np.geomspace(20, 1 / 20, 161))
     return Cells(
-        duration_s=float(rows.due_us.max() - rows.due_us.min()) / 1e6,
+        duration_s=float(rows.intended_start_us.max() - rows.intended_start_us.min()) / 1e6,
         sent=np.bincount(cell, minlength=CELLS),
         good=good,
         arrived=np.bincount(came, minlength=CELLS),
@@ -84,10 +92,10 @@ def plainly_counted(rows, quantile):
 @pytest.mark.parametrize("seed", range(8))
 def test_intervals_are_those_of_the_plain_definitions(seed):
     rng = np.random.default_rng(seed)
-    due_s = np.sort(rng.uniform(0, 300, 20_000))
-    latency_s = 0.1 * np.exp(0.3 * np.sin(due_s / (1 + seed)) + rng.normal(0, 0.3, due_s.size))
-    order = rng.permutation(due_s.size)
-    rows = hold(due_s[order] + 1.7e9 * (seed % 2), latency_s[order], rng.uniform(0, 1, due_s.size) > 0.01)
+    offsets_s = np.sort(rng.uniform(0, 300, 20_000))
+    latency_s = 0.1 * np.exp(0.3 * np.sin(offsets_s / (1 + seed)) + rng.normal(0, 0.3, offsets_s.size))
+    order = rng.permutation(offsets_s.size)
+    rows = hold(offsets_s[order] + 1.7e9 * (seed % 2), latency_s[order], rng.uniform(0, 1, offsets_s.size) > 0.01)
     assert run_figures("run", counted(rows)) == run_figures("run", plainly_counted(rows, 0.99))
 
 
@@ -101,15 +109,15 @@ def test_answers_count_where_they_came_if_that_is_in_the_hold():
 
 def test_a_stalled_schedule_is_seen_by_every_request_that_it_delayed():
     # Due once a second; the server stalls for 4 s, and what waited is answered at once.
-    due_s = np.arange(100.0)
-    end_s = np.where((due_s >= 50) & (due_s < 54), 54.0, due_s + 0.1)
-    cells = counted(hold(due_s, end_s - due_s), (0.98,))
+    offsets_s = np.arange(100.0)
+    end_s = np.where((offsets_s >= 50) & (offsets_s < 54), 54.0, offsets_s + 0.1)
+    cells = counted(hold(offsets_s, end_s - offsets_s), (0.98,))
     assert cells.tails[0.98].value_ms > 1900
 
 
-@pytest.mark.parametrize("due_s", [[], [3.0], [3.0, 3.0]])
-def test_a_hold_without_a_length_has_no_figures(due_s):
-    assert counted(hold(due_s, [0.1] * len(due_s))) is None
+@pytest.mark.parametrize("offsets_s", [[], [3.0], [3.0, 3.0]])
+def test_a_hold_without_a_length_has_no_figures(offsets_s):
+    assert counted(hold(offsets_s, [0.1] * len(offsets_s))) is None
 
 
 def test_a_hold_without_a_good_answer_has_no_response_time():
@@ -119,6 +127,6 @@ def test_a_hold_without_a_good_answer_has_no_response_time():
 
 
 def test_a_million_rows_come_to_as_few_numbers_as_a_thousand():
-    due_s = np.linspace(0, 300, 1_000_000)
-    cells = counted(hold(due_s, np.full(due_s.size, 0.1)))
+    offsets_s = np.linspace(0, 300, 1_000_000)
+    cells = counted(hold(offsets_s, np.full(offsets_s.size, 0.1)))
     assert cells.sent.size == cells.arrived.size == cells.tails[0.99].excess.size == CELLS

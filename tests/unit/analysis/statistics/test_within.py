@@ -13,18 +13,18 @@ from bench.stores.synthetic import make_columns
 BY_NAME = {regime.name: regime for regime in REGIMES}
 
 
-def figures(due_s, response_s, ok=None):
-    due_us = np.round(np.asarray(due_s) * 1e6).astype(np.int64)
-    end_us = due_us + np.round(np.asarray(response_s) * 1e6).astype(np.int64)
-    good = np.ones(due_us.size, dtype=bool) if ok is None else np.asarray(ok)
-    rows = make_columns(due_us, end_us, good)
+def figures(offsets_s, response_s, ok=None):
+    intended_start_us = np.round(np.asarray(offsets_s) * 1e6).astype(np.int64)
+    end_us = intended_start_us + np.round(np.asarray(response_s) * 1e6).astype(np.int64)
+    good = np.ones(intended_start_us.size, dtype=bool) if ok is None else np.asarray(ok)
+    rows = make_columns(intended_start_us, end_us, good)
     return run_figures("run", cells_of(RunRows(rows, rows, SAMPLES_SCHEMA.empty_table(), ()), (0.5, 0.99)))
 
 
 def a_run(requests=5000, seed=1, rate_rps=50.0, **changes):
     rng = np.random.default_rng(seed)
-    due_s = np.cumsum(rng.exponential(1 / rate_rps, requests))
-    return figures(due_s, rng.exponential(0.1, requests), **changes)
+    offsets_s = np.cumsum(rng.exponential(1 / rate_rps, requests))
+    return figures(offsets_s, rng.exponential(0.1, requests), **changes)
 
 
 @pytest.mark.parametrize("name", ["M/M/4, 60 % busy", "Pareto tail, shape 2"])
@@ -56,11 +56,11 @@ def test_four_times_as_many_requests_halve_the_interval():
 
 def test_slow_spells_widen_what_independent_answers_would_not():
     rng = np.random.default_rng(2)
-    due_s = np.arange(15_000) / 50
-    response_s = rng.exponential(0.05, due_s.size)
-    in_spells = np.where((due_s % 30 > 10) & (due_s % 30 < 11), 5, 1) * response_s
+    offsets_s = np.arange(15_000) / 50
+    response_s = rng.exponential(0.05, offsets_s.size)
+    in_spells = np.where((offsets_s % 30 > 10) & (offsets_s % 30 < 11), 5, 1) * response_s
     scattered = rng.permutation(in_spells)
-    apart, together = (figures(due_s, each).quantiles_ms[0.99] for each in (scattered, in_spells))
+    apart, together = (figures(offsets_s, each).quantiles_ms[0.99] for each in (scattered, in_spells))
     assert together.value == pytest.approx(apart.value)
     assert together.high - together.low > 1.5 * (apart.high - apart.low)
 
@@ -85,29 +85,31 @@ def test_a_run_without_an_error_is_not_certain_to_have_none():
 
 def test_errors_that_come_together_say_less_than_as_many_alone():
     rng = np.random.default_rng(3)
-    due_s = np.arange(12_000) / 40
-    response_s = rng.exponential(0.05, due_s.size)
-    alone = rng.uniform(size=due_s.size) > 0.02
-    together = ~((due_s > 100) & (due_s < 106))
-    apart, burst = (figures(due_s, response_s, ok).error_share for ok in (alone, together))
+    offsets_s = np.arange(12_000) / 40
+    response_s = rng.exponential(0.05, offsets_s.size)
+    alone = rng.uniform(size=offsets_s.size) > 0.02
+    together = ~((offsets_s > 100) & (offsets_s < 106))
+    apart, burst = (figures(offsets_s, response_s, ok).error_share for ok in (alone, together))
     assert apart.value == pytest.approx(0.02, abs=0.005)
     assert burst.value == pytest.approx(0.02, abs=0.005)
     assert burst.high - burst.low > 3 * (apart.high - apart.low)
 
 
 def test_one_burst_of_errors_may_as_well_have_been_five():
-    due_s = np.arange(15_000) / 50
-    in_a_burst = (due_s > 70) & (due_s < 71)
+    offsets_s = np.arange(15_000) / 50
+    in_a_burst = (offsets_s > 70) & (offsets_s < 71)
     apart = np.random.default_rng(3).permutation(in_a_burst)
-    scattered, burst = (figures(due_s, np.full(due_s.size, 0.1), ~failed).goodput_rps for failed in (apart, in_a_burst))
+    scattered, burst = (
+        figures(offsets_s, np.full(offsets_s.size, 0.1), ~failed).goodput_rps for failed in (apart, in_a_burst)
+    )
     failed_rps = in_a_burst.sum() / 300
     assert burst.value - burst.low > 4 * failed_rps
     assert scattered.value - scattered.low < 0.5 * failed_rps
 
 
 def test_a_rate_like_a_clock_is_known_to_a_request_and_no_better():
-    due_s = np.arange(15_001) / 50
-    goodput = figures(due_s, np.full(due_s.size, 0.1)).goodput_rps
+    offsets_s = np.arange(15_001) / 50
+    goodput = figures(offsets_s, np.full(offsets_s.size, 0.1)).goodput_rps
     assert goodput.low < 50 < goodput.high
     assert goodput.high - goodput.low >= 2 / 300
 

@@ -28,9 +28,9 @@ def test_a_stall_delays_requests_without_a_service_time() -> None:
 
 
 def test_a_backlog_is_worked_off_at_the_rate_of_all_workers() -> None:
-    due_s = np.arange(0, 10, 0.1).tolist()
-    seen = response_times_s(due_s, Queue(2, 0.1, [Stall(1.0, 1.0)]))
-    late = [round(at_s, 1) for at_s, took_s in zip(due_s, seen, strict=True) if took_s > 0.11]
+    offsets_s = np.arange(0, 10, 0.1).tolist()
+    seen = response_times_s(offsets_s, Queue(2, 0.1, [Stall(1.0, 1.0)]))
+    late = [round(at_s, 1) for at_s, took_s in zip(offsets_s, seen, strict=True) if took_s > 0.11]
     # Ten requests wait at 2.0 s. Two workers answer 20/s while 10/s arrive, so the backlog ends just before 3.0 s.
     assert late[-1] == 2.8
 

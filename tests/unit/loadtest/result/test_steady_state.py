@@ -57,8 +57,8 @@ def refused_with_errors(lasts_s: float, ends_s: float) -> float:
     load, refused = load_plan(OPEN.model_dump()), 0
     for seed in range(40):
         rows = answers(seed, sd=0.0)
-        due_s = rows["intended_start"].to_numpy() / 1e6
-        failed = (due_s > ends_s - lasts_s) & (due_s <= ends_s) & (np.arange(due_s.size) % 2 == 0)
+        offsets_s = rows["intended_start"].to_numpy() / 1e6
+        failed = (offsets_s > ends_s - lasts_s) & (offsets_s <= ends_s) & (np.arange(offsets_s.size) % 2 == 0)
         rows = rows.set_column(0, "ok", pa.array(~failed))
         reasons = steady_state_reasons(rows, rows, load)
         assert all("throughput" in reason for reason in reasons)
@@ -121,17 +121,17 @@ def test_half_a_minute_of_errors_at_the_beginning_or_the_end_is_a_state_of_its_o
 def answers(seed: int, sd: float) -> pa.Table:
     """Five minutes of answers at 50/s, whose rate varies by `sd` over half a minute."""
     draw = np.random.default_rng(seed)
-    level, due_s = draw.normal(0, sd), []
+    level, offsets_s = draw.normal(0, sd), []
     for second in range(300):
         level = level * math.exp(-1 / 30) + draw.normal(0, sd * math.sqrt(1 - math.exp(-2 / 30)))
-        due_s.append(second + draw.uniform(size=draw.poisson(50 * math.exp(level))))
-    due_us = np.sort(np.concatenate(due_s) * 1e6).astype("int64")
+        offsets_s.append(second + draw.uniform(size=draw.poisson(50 * math.exp(level))))
+    intended_start_us = np.sort(np.concatenate(offsets_s) * 1e6).astype("int64")
     return pa.table(
         {
-            "ok": np.full(due_us.size, True),  # noqa: FBT003 (a value)
-            "start": due_us,
-            "intended_start": due_us,
-            "latency_us": np.full(due_us.size, 100_000),
+            "ok": np.full(intended_start_us.size, True),  # noqa: FBT003 (a value)
+            "start": intended_start_us,
+            "intended_start": intended_start_us,
+            "latency_us": np.full(intended_start_us.size, 100_000),
         }
     )
 

@@ -91,8 +91,8 @@ def a_run(profile: LoadProfile, seed: int = 0, spread: float = 0.1, median_ms: f
     draw = np.random.default_rng(seed)
     if isinstance(profile, OpenLoop):
         schedule = ramp_and_hold(profile.rate_rps, profile.ramp_s, profile.hold_s, profile.arrivals, profile.seed)
-        due_s, phases = zip(*((arrival.intended_start_s, arrival.phase) for arrival in schedule), strict=True)
-        due = (np.array(due_s) * 1e6).astype("int64")
+        offsets_s, phases = zip(*((arrival.intended_start_s, arrival.phase) for arrival in schedule), strict=True)
+        due = (np.array(offsets_s) * 1e6).astype("int64")
         start, phase = due + draw.exponential(500, len(due)).astype("int64"), np.array(phases)
     else:
         count = int(profile.duration_s * profile.users / (profile.wait_s + median_ms / 1e3))

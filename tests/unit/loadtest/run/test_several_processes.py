@@ -164,13 +164,13 @@ def test_workers_play_one_schedule_together_from_the_same_start(result_of: Resul
     assert outcome.reasons == ()
     rows = outcome.rows.filter(pc.not_equal(outcome.rows["phase"], "warmup")).sort_by("intended_start")
     arrivals = list(ramp_and_hold(40.0, 1.0, 3.0, "poisson", 7))
-    due_us = us(rows, "intended_start")
+    intended_start_us = us(rows, "intended_start")
     assert rows.num_rows == len(arrivals)
     expected_us = np.array([arrival.intended_start_s for arrival in arrivals]) * 1e6
-    assert np.abs((due_us - due_us[0]) - (expected_us - expected_us[0])).max() <= 2
+    assert np.abs((intended_start_us - intended_start_us[0]) - (expected_us - expected_us[0])).max() <= 2
     assert rows["phase"].to_pylist() == [arrival.phase for arrival in arrivals]
     assert rows["worker"].to_pylist() == [WORKERS[number % 2] for number in range(len(arrivals))]
-    assert (us(rows, "start") >= due_us).all()
+    assert (us(rows, "start") >= intended_start_us).all()
 
 
 def test_on_a_schedule_the_first_worker_warms_the_server_up(result_of: ResultOf) -> None:

@@ -68,10 +68,10 @@ def steady(serve: Serve, work_dir: Path) -> LoadTestOutcome:
 
 def test_every_request_is_due_when_the_schedule_says(result_of: ResultOf) -> None:
     hold = hold_of(result_of(steady))
-    due_us = us(hold, "intended_start")
+    intended_start_us = us(hold, "intended_start")
     assert hold.num_rows == 60
-    assert np.abs(np.diff(due_us) - 50_000).max() <= 1, "evenly spaced, to the microsecond"
-    assert (us(hold, "start") >= due_us).all()
+    assert np.abs(np.diff(intended_start_us) - 50_000).max() <= 1, "evenly spaced, to the microsecond"
+    assert (us(hold, "start") >= intended_start_us).all()
 
 
 def test_locust_counts_as_many_requests_as_there_are_rows(result_of: ResultOf) -> None:
