@@ -52,8 +52,8 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     parsed, unknown = _parser().parse_known_args(arguments)
     if unknown:
         raise StartError(
-            f"'{unknown[0]}' is not a flag of the embedded server, and ignoring it would measure something "
-            "else; leave it out, or put tensorflow_model_server on PATH if it is a flag of that server"
+            f"'{unknown[0]}' is not a flag of the embedded server, so it did not start; leave it out, or start"
+            " tensorflow_model_server instead if it is a flag of that server"
         )
     _check(parsed)
     values = vars(parsed)

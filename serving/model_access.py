@@ -78,7 +78,10 @@ def _read(what: str, url: str, token: str) -> None:
         reason = reasons.get(error.code, "Cloud Storage refuses it")
         raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})") from None
     except (OSError, http.client.HTTPException) as error:
-        raise NoAccessError(f"{what} cannot be read: Cloud Storage does not answer ({_cause(error)})") from None
+        raise NoAccessError(
+            f"{what} cannot be read: Cloud Storage does not answer ({_cause(error)}); check that the pod reaches"
+            " storage.googleapis.com"
+        ) from None
 
 
 def _get(url: str, headers: Mapping[str, str]) -> bytes:

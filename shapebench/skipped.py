@@ -1,4 +1,4 @@
-"""What a command skipped in the results store, as notes and as JSON."""
+"""What a results store lacks, and what a command skipped in it, as notes and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,6 +16,10 @@ class Skipped(Protocol):
 
     @property
     def unfinished(self) -> Sequence[str]: ...
+
+
+def no_finished_run(uri: str) -> str:
+    return f"there is no finished run in {uri}; name another results store, or make a run: `pulumi up --stack local`"
 
 
 def note_skipped(skipped: Skipped) -> None:

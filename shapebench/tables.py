@@ -14,7 +14,7 @@ from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from shapebench.output import CommandError, note
-from shapebench.skipped import note_skipped
+from shapebench.skipped import no_finished_run, note_skipped
 
 
 def main(uri: str, run_id: str | None = None) -> int:
@@ -36,7 +36,7 @@ def _write_runs(store: ResultsStore) -> None:
     scan = store.scan()
     note_skipped(scan)
     if not scan.manifests:
-        note(f"there is no finished run in {store.uri}; `pulumi up --stack local` makes one")
+        note(no_finished_run(store.uri))
     table = pa.Table.from_pandas(runs_frame(store, scan.manifests), preserve_index=False)
     _write(table.schema, [table])
 

@@ -77,7 +77,9 @@ def simulated_capacity_rps(fleet: Fleet, objective: Objective) -> float:
     Raises ValueError without a latency limit: any rate that a server keeps up with is then kept.
     """
     if objective.latency_ms is None:
-        raise ValueError("an objective without a latency limit is kept at every rate that is answered; give one")
+        raise ValueError(
+            "the objective has no latency limit, so every rate that is answered meets it; give a latency limit"
+        )
     low_rps, high_rps = 0.0, fleet.limit_rps
     for _ in range(_BISECTIONS):
         middle_rps = (low_rps + high_rps) / 2

@@ -53,9 +53,9 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
         )
     if min(known.values()) > MOST_ERROR:
         raise NoModelError(
-            "the run's scaling law predicts each level of load from the others with an error of"
-            f" {min(known.values()):.0%}, more than {MOST_ERROR:.0%}, so it cannot predict another fleet; run a longer"
-            " capacity search"
+            "the throughputs of the run follow no scaling law: fitted to all levels of load but one, a law misses"
+            f" that one by {min(known.values()):.0%} ({MOST_ERROR:.0%} is allowed), so other fleets cannot be"
+            " predicted; run a longer capacity search"
         )
     return [
         Model(curve.points, law, _service(law, curve.single), error)

@@ -154,7 +154,8 @@ def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Pric
             return f"SKU {rate.sku.sku_id} ({rate.sku.description}) cannot be used: {rate.why_not}"
         if rate.usage_unit != rule.usage_unit:
             return (
-                f"SKU {rate.sku.sku_id} is priced by the {rate.usage_unit or 'unit of no name'}, not {rule.usage_unit}"
+                f"the catalogue has the unit '{rate.usage_unit}' for SKU {rate.sku.sku_id}, and its rule in"
+                f" analysis/pricing/rules.py expects '{rule.usage_unit}'"
             )
         chosen.append(rate)
     return Price(

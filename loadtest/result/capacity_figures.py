@@ -134,8 +134,8 @@ def _imprecise_because(load: CapacitySearchPlan, width: float) -> str | None:
     if width <= load.precision:
         return None
     return (
-        f"the interval of the capacity is {width:.0%} wide, wider than precision ({load.precision:.0%}), because"
-        f" durationS, {load.duration_s:g} s, was too short for these rates; give a longer durationS"
+        f"the interval of the capacity is {width:.0%} wide, wider than precision ({load.precision:.0%}); give a longer"
+        f" durationS (now {load.duration_s:g} s), or a larger precision"
     )
 
 

@@ -55,8 +55,8 @@ def _require_sidecar(pod: JobPod) -> None:
         pod.sidecar("clock", retry_s=REACHABLE_WITHIN_S)
     except ClusterError as error:
         raise ResourceError(
-            f"the rows could not be fetched from the load generator's pod, so the test was ended at its start: {error}."
-            " One of two ways must work: `kubectl exec` from this machine, which needs WebSockets all the way to the"
+            "this machine does not reach the load generator's pod and could not fetch the rows, so the test was ended"
+            f" at its start: {error}. Either `kubectl exec` must work, which needs WebSockets all the way to the"
             f" cluster, or the API server's proxy to port {SIDECAR_PORT} of the pod"
         ) from None
 

@@ -183,7 +183,9 @@ def main() -> int:
     try:
         exported = export(arguments.weights, arguments.cache)
     except WeightsUnavailableError as error:
-        _print_status(f"{error}; use --weights=random, or =auto to fall back to them")
+        _print_status(
+            f"{error}, so nothing was exported; choose the weights random, or auto, which falls back to random"
+        )
         return 1
     print(json.dumps(exported))
     return 0

@@ -41,7 +41,10 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
     if changes:
         print_table(_changes_table(changes))
     else:
-        note(f"there is no finished run in {uri}, so nothing is compared; give the store of the change as --results")
+        note(
+            f"there is no finished run in {uri}, so nothing is compared with {against}; give --results the store with"
+            " the runs after the change"
+        )
     for each in changes:
         for reason in each.why_not:
             note(f"{each.stack}: {reason}")

@@ -17,7 +17,7 @@ from analysis.results.manifest import Cost
 from analysis.results.store import ResultsStore
 from analysis.verdict.verdict import read_verdict
 from shapebench.output import REHEARSAL_EXIT_CODE, CommandError, note, print_json, print_table, print_text, progress
-from shapebench.skipped import note_skipped, skipped_json
+from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 
 _MOST_ZONES = 10
 _SHARE = re.compile(r"(?P<amount>\d+(?:\.\d+)?)\s*%")
@@ -65,9 +65,7 @@ def parse_share(option: str, text: str) -> float:
 
 def _why_none(uri: str, plan: Plan) -> str:
     if not plan.excluded:
-        return (
-            f"there is no finished run in {uri}, so there is nothing to plan with; `pulumi up --stack local` makes one"
-        )
+        return no_finished_run(uri)
     reasons = "; ".join(f"{manifest.run_id}: {why}" for manifest, why in plan.excluded)
     objective = plan.verdict.objective
     if objective.latency_ms is None:
@@ -202,8 +200,9 @@ def _clients(best: Candidate, clients: int | None) -> str:
 
 
 def _zone(lost: LostZone) -> str:
+    fail = "fails" if lost.nodes_lost == 1 else "fail"
     return (
-        f"Loss of a zone: {_nodes(lost.nodes_lost)} fail. Until Kubernetes notices (about 50 s by default),"
+        f"Loss of a zone: {_nodes(lost.nodes_lost)} {fail}. Until Kubernetes notices (about 50 s by default),"
         f" {lost.error_ratio_until_noticed:.0%} of the requests fail; then the remaining nodes meet the objective."
     )
 

@@ -10,12 +10,12 @@ from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
 from shapebench.commands.verdict import print_steps
 from shapebench.output import CommandError, note, print_text
-from shapebench.skipped import note_skipped
+from shapebench.skipped import no_finished_run, note_skipped
 
 
 def report_runs(uri: str, folder: Path, asked: Asked, *, seed: bool = False) -> None:
     """Write the report and print its headline and paths; raises CommandError if there is no finished run."""
-    findings = _findings(ResultsStore(uri), asked, "report")
+    findings = _findings(ResultsStore(uri), asked)
     html, markdown = write_report(findings, folder, seed=seed)
     top = headline(findings)
     print_text(f"{top.claim}\n{top.detail}\n")
@@ -25,7 +25,7 @@ def report_runs(uri: str, folder: Path, asked: Asked, *, seed: bool = False) -> 
 
 def export_runs(uri: str, folder: Path, asked: Asked, *, rows: bool, seed: bool) -> None:
     store = ResultsStore(uri)
-    findings = _findings(store, asked, "export")
+    findings = _findings(store, asked)
     for run in findings.runs if rows else ():
         if run.series is None:
             note(f"skipped: the rows of run {run.manifest.run_id}: {'; '.join(run.summary.reasons)}")
@@ -33,9 +33,9 @@ def export_runs(uri: str, folder: Path, asked: Asked, *, rows: bool, seed: bool)
         print(path)
 
 
-def _findings(store: ResultsStore, asked: Asked, command: str) -> Findings:
+def _findings(store: ResultsStore, asked: Asked) -> Findings:
     findings = collect(store, asked)
     note_skipped(findings)
     if not findings.runs:
-        raise CommandError(f"there is no finished run in {store.uri} to {command}; `pulumi up --stack local` makes one")
+        raise CommandError(no_finished_run(store.uri))
     return findings

@@ -14,7 +14,7 @@ from analysis.statistics.read import figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
 from analysis.statistics.summary import RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
-from shapebench.skipped import note_skipped, skipped_json
+from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 
 _TEXT = ("run", "name", "validity", "started, UTC", "shape", "group")
 _FIGURES = figures(Shown.RUNS)
@@ -63,7 +63,7 @@ def print_runs(uri: str, *, as_json: bool) -> None:
         if repeats:
             print_table(repeats_table(repeats, names), f"\n{REPEATS}", dispensable=("lowest", "highest"))
     else:
-        note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one.")
+        note(no_finished_run(uri))
     for _, summary in runs:
         for reason in summary.reasons:
             note(f"invalid: {summary.run_id}: {reason}")

@@ -24,7 +24,7 @@ from analysis.statistics.within import RunFigures
 from shapebench.commands.price import print_cost
 from shapebench.commands.runs import run_json, validity
 from shapebench.output import CommandError, print_card, print_json, print_table, print_text
-from shapebench.skipped import note_skipped, skipped_json
+from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 
 # An error names so many runs; `shapebench runs` lists all.
 _MOST_NAMED = 5
@@ -59,7 +59,7 @@ def find_run(scan: Scan, asked: str | None, uri: str) -> Manifest:
     if asked is None and runs:
         return runs[-1]
     if not runs:
-        raise CommandError(f"there is no finished run in {uri}; `pulumi up --stack local` makes one")
+        raise CommandError(no_finished_run(uri))
     prefix = (asked or "").upper()
     matching = [run for run in runs if run.run_id.startswith(prefix)]
     if len(matching) == 1:

@@ -87,14 +87,17 @@ def _grid_usd(settings: SweepSettings, estimated: Mapping[str, Estimate]) -> flo
 
 def _require_consent(question: str, up: Sequence[str] = ()) -> None:
     """Raise CommandError without it, with how to destroy the stacks that are up already."""
-    is_up = "".join(f"; {stack} may be up and cost money: resume, or run {destroy_command(stack)}" for stack in up)
+    is_up = "".join(
+        f". {stack} may be up from before and cost money: go on with --resume, or run {destroy_command(stack)}"
+        for stack in up
+    )
     if not sys.stdin.isatty():
         raise CommandError(
-            "the sweep costs money and there is no terminal to ask for your consent, so nothing was created; give --yes"
-            + is_up
+            "the sweep costs money and there is no terminal to ask for your consent, so this command created"
+            f" nothing; give --yes{is_up}"
         )
     if not typer.confirm(question, err=True):
-        raise CommandError(f"you did not agree, so nothing was created{is_up}")
+        raise CommandError(f"you did not agree, so this command created nothing{is_up}")
 
 
 def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
@@ -154,7 +157,7 @@ def _end(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> int
 
 def _list() -> int:
     """Print all sweeps of this checkout, the newest last."""
-    rows = []
+    rows, were_skipped = [], False
     for path in _journals():
         try:
             database = Database.open(path)
@@ -162,6 +165,7 @@ def _list() -> int:
             database.close()
         except JournalError as error:
             note(f"skipped: {error}")
+            were_skipped = True
             continue
         state = SweepState.of(kept.settings.candidates, kept.records, kept.resumptions)
         up = ", ".join(state.up) or "none"
@@ -176,7 +180,11 @@ def _list() -> int:
             )
         )
     if not rows:
-        note("there is no sweep yet; begin one: shapebench sweep --stack NAME")
+        note(
+            "no sweep can be listed; stacks of the skipped ones may be up and cost money: look with `pulumi stack ls`"
+            if were_skipped
+            else "there is no sweep yet; begin one: shapebench sweep --stack NAME"
+        )
         return 0
     columns = (
         Column("sweep", "text"),

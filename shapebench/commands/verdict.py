@@ -20,7 +20,7 @@ from shapebench.output import (
     print_table,
     print_text,
 )
-from shapebench.skipped import note_skipped, skipped_json
+from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 
 # For scripts: a variant certainly meets the objective, none does, the runs do not show it.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
@@ -42,7 +42,7 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
         for manifest, reasons in verdict.excluded:
             note(f"not ranked: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
         if not verdict.scan.manifests:
-            note(f"there is no finished run in {uri}; `pulumi up --stack local` makes one")
+            note(no_finished_run(uri))
         note_skipped(verdict.scan)
     return REHEARSAL_EXIT_CODE if verdict.is_rehearsal else EXIT_CODES[verdict.outcome]
 

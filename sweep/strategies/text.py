@@ -19,8 +19,10 @@ def at_most_more(more: float, *, is_assumed: bool) -> str:
     `is_assumed`: each candidate has one run, so that none tells how much deployments of one candidate differ.
     """
     is_cheap = f"costs at most {_percent(more)} more than" if more else "is"
-    rests_on = f" if deployments differ by {_percent(PRIOR_SD)}, which one run each cannot show" if is_assumed else ""
-    return f"It {is_cheap} the cheapest candidate, with 95 % certainty{rests_on}."
+    claim = f"It {is_cheap} the cheapest candidate, with 95 % certainty."
+    if not is_assumed:
+        return claim
+    return f"{claim} This assumes that deployments of one candidate differ by {_percent(PRIOR_SD)}: each has one run."
 
 
 def no_rival() -> str:

@@ -69,7 +69,9 @@ class PullRequest:
             try:
                 answer = session.request(method, url, headers=headers, json=body, timeout=_TIMEOUT_S)
             except requests.RequestException as error:
-                raise GitHubError(f"{method} {url}: {error}, so the comment is unchanged; run the job again") from error
+                raise GitHubError(
+                    f"{method} {url}: {error}, so it is not known whether the comment was written; run the job again"
+                ) from error
         if not answer.ok:
             raise GitHubError(_explained(method, url, answer))
         return answer
@@ -86,4 +88,4 @@ def _explained(method: str, url: str, answer: requests.Response) -> str:
         else "; run the job again"
     )
     said = answer.text[:500]
-    return f"{method} {url} was answered with {answer.status_code}: {said}, so the comment is unchanged{remedy}"
+    return f"{method} {url} was answered with {answer.status_code}: {said}, so the comment was not written{remedy}"

@@ -121,7 +121,7 @@ def test_a_sweep_that_costs_money_needs_consent(use: Use, cloud: Cloud) -> None:
     use(cloud)
     result = invoke(*AXES)
     assert result.exit_code == 1
-    assert "nothing was created; give --yes" in result.stderr
+    assert "this command created nothing; give --yes" in result.stderr
     assert not sweeps()
     assert not cloud.runs
 
@@ -194,9 +194,12 @@ def test_before_a_sweep_goes_on_it_says_what_it_cost_and_what_is_up_and_needs_co
     assert re.search(r"has cost [\d.]+ USD of the [\d.]+ USD expected", result.stdout)
     assert "costs 0.74 USD an hour while it is up" in result.stderr
     assert "before it exceeds 20.00 USD" in result.stderr
-    assert "nothing was created; give --yes" in result.stderr
+    assert "this command created nothing; give --yes" in result.stderr
     for stack in up:
-        assert f"{stack} may be up and cost money: resume, or run tools/take_down {stack}" in result.stderr
+        assert (
+            f"{stack} may be up from before and cost money: go on with --resume, or run tools/take_down {stack}"
+            in result.stderr
+        )
     assert cloud.runs == runs
 
     result = invoke("--resume", "--yes")
@@ -249,6 +252,16 @@ def test_the_list_names_each_sweep_with_its_runs_and_what_is_up(use: Use, cloud:
     (line,) = invoke("--list").stdout.splitlines()[1:]
     assert line.split()[0] == sweeps()[0].name
     assert line.split()[-1] == "none"
+
+
+def test_a_list_of_sweeps_that_cannot_be_read_does_not_say_that_there_is_none(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    invoke(*AXES, "--yes")
+    for journal in sweeps()[0].iterdir():
+        journal.write_bytes(b"not a journal")
+    said = invoke("--list").stderr
+    assert "skipped:" in said
+    assert "stacks of the skipped ones may be up and cost money: look with `pulumi stack ls`" in said
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_no_rate_keeps_a_limit_below_the_service_time(steady):
 
 
 def test_a_capacity_without_a_latency_limit_is_refused(steady):
-    with pytest.raises(ValueError, match="without a latency limit"):
+    with pytest.raises(ValueError, match="has no latency limit"):
         simulated_capacity_rps(Fleet(1, steady, RANDOM), Objective(errors=0.001))
 
 

@@ -141,7 +141,7 @@ def test_a_sku_that_is_gone_makes_the_total_at_least_and_is_named(catalogue, tra
         ({"pricingInfo": []}, "lists no price"),
         ({"pricingInfo": fake.priced_at(fake.rate(0), unit="h")}, "no price above 0"),
         ({"pricingInfo": fake.priced_at(fake.rate(1, currency="CHF"), unit="h")}, "1 CHF"),
-        ({"pricingInfo": fake.priced_at(fake.rate(1), unit="mo")}, "by the mo"),
+        ({"pricingInfo": fake.priced_at(fake.rate(1), unit="mo")}, "has the unit 'mo'"),
         ({"pricingInfo": fake.priced_at(unit="h")}, "no price above 0"),
     ],
 )

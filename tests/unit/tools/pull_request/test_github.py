@@ -52,7 +52,7 @@ def test_a_temporary_failure_is_retried(github: FakeGitHub, pull_request: PullRe
 
 def test_a_lasting_failure_is_an_error(github: FakeGitHub, pull_request: PullRequest):
     github.failures = [503] * 20
-    with pytest.raises(GitHubError, match=r"503.*so the comment is unchanged; run the job again"):
+    with pytest.raises(GitHubError, match=r"503.*so the comment was not written; run the job again"):
         pull_request.put_comment(MARK, f"{MARK} one")
     assert len(github.requests) == 4
 
@@ -68,5 +68,5 @@ def test_a_forbidden_request_is_an_error_with_the_permission_that_is_missing(
 
 def test_a_server_that_does_not_answer_is_an_error(pull_request: PullRequest):
     nowhere = replace(pull_request, api_url="http://127.0.0.1:9")
-    with pytest.raises(GitHubError, match="so the comment is unchanged"):
+    with pytest.raises(GitHubError, match="so it is not known whether the comment was written"):
         nowhere.put_comment(MARK, f"{MARK} one")
