@@ -130,7 +130,8 @@ def clusters(google: GoogleClient, project: str) -> Iterator[CloudResource]:
     answer = google.get("container", f"projects/{project}/locations/-/clusters")
     if unlisted := answer.get("missingZones"):
         raise CloudError(
-            f"Google did not list the clusters of {', '.join(unlisted)}, so it is not known what belongs to them"
+            f"Google did not list the clusters of {', '.join(unlisted)}, so it is not known what belongs to them; try"
+            " again in some minutes"
         )
     for each in entries(answer, "clusters"):
         location = _text(each, "location")

@@ -19,8 +19,8 @@ def exact_image(image: str) -> str:
     tag = _TAG.search(image)
     if "@" in image or tag is None or not any(character.isdigit() for character in tag["tag"]):
         raise ValueError(
-            f"{image!r} has no exact version, so tomorrow's run could measure another server;"
-            " give a tag with a version, such as tensorflow/serving:2.20.0, or a digest (@sha256:…)"
+            f"{image!r} has no exact version, so tomorrow it could be another image; give a tag with a version,"
+            " such as tensorflow/serving:2.20.0, or a digest (@sha256:…)"
         )
     return image
 

@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 from tools.console import Progress, SetupError, say
-from tools.pins import Pins
+from tools.pins import Pins, show_version
 
 # The files that Python programs need; hosts of other languages are left out.
 RELEASE_FILES = (
@@ -56,8 +56,15 @@ def published_checksum(pins: Pins, archive: str) -> str | None:
         return None
     found = re.search(rf"^([0-9a-f]{{64}})\s+\*?{re.escape(archive)}$", answer[0], re.MULTILINE)
     if found is None:
-        raise SetupError(f"{url} has no checksum of {archive}, so there is no such archive; install Pulumi yourself")
+        raise SetupError(f"{url} has no checksum of {archive}, so it is not installed; {_by_hand(pins)}")
     return found[1]
+
+
+def _by_hand(pins: Pins) -> str:
+    return (
+        f"install Pulumi {show_version(pins.pulumi_oldest_on_path)} or later (https://www.pulumi.com/docs/install/) and"
+        " run it again"
+    )
 
 
 def install_release(pins: Pins, archive: str, into: Path) -> None:
@@ -72,7 +79,7 @@ def install_release(pins: Pins, archive: str, into: Path) -> None:
         if actual != sha256:
             raise SetupError(
                 f"{url} has SHA-256 {actual}, and tools/versions.toml pins {sha256}: the download is damaged or "
-                "replaced, so it is not installed. Run it again; if that does not help, do not use this file."
+                f"replaced, so it is not installed. Run it again; if that does not help, {_by_hand(pins)}"
             )
         _unpack(download, into)
     finally:

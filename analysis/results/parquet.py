@@ -51,8 +51,8 @@ def require_columns(found: pa.Schema, wanted: pa.Schema) -> None:
     wrong = [field.name for field in wanted if not _same_type(types.get(field.name), field.type)]
     if wrong:
         raise ParquetError(
-            f"lacks columns, or has other types for them: {', '.join(wrong)}; if another version wrote it, use its"
-            f" checkout, else {RESTORE}"
+            f"lacks columns, or has other types for them: {', '.join(wrong)}; if another version of shapebench wrote"
+            f" it, read it with that version, otherwise {RESTORE}"
         )
 
 

@@ -75,7 +75,10 @@ _Deployments = Mapping[str, Sequence[Observation]]
 def fit_effects(observations: Sequence[Observation]) -> Effects:
     """The means by variant. Raises ValueError where a standard error is not finite: such a run is no observation."""
     if not all(math.isfinite(each.log_error) for each in observations):
-        raise ValueError("a run without both bounds is no observation; use it as a bound of the capacity alone")
+        raise ValueError(
+            "a capacity that is known as a bound only has no finite standard error, so no mean is fitted to it; leave"
+            " it out"
+        )
     variants: dict[str, dict[str, list[Observation]]] = defaultdict(lambda: defaultdict(list))
     for each in observations:
         variants[each.variant][each.deployment].append(each)

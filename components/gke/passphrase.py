@@ -24,10 +24,12 @@ def why_secrets_are_unprotected(
     removals = ", ".join(f"`pulumi config rm {key} --stack {stack}`" for key in secrets)
     return (
         f"the passphrase of stack {stack} is empty, so whoever has the stack file or the state can decrypt"
-        f" {', '.join(secrets)}; run {removals} (the login of `gcloud auth application-default login` is enough), or,"
-        " to keep it, run `pulumi stack"
-        f" change-secrets-provider passphrase --stack {stack}`, set PULUMI_CONFIG_PASSPHRASE to the new passphrase, and"
-        " replace the secret, which was readable before"
+        f" {', '.join(secrets)}, and the stack is refused. Do one of these:\n"
+        f"- Remove what is secret: {removals}. Access to Google Cloud needs no key of the stack: run"
+        " `gcloud auth application-default login`.\n"
+        f"- Protect it: run `pulumi stack change-secrets-provider passphrase --stack {stack}`, set"
+        " PULUMI_CONFIG_PASSPHRASE to the new passphrase, replace what could be read until now, and set it with"
+        " `pulumi config set --secret`."
     )
 
 

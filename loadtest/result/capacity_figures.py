@@ -68,16 +68,16 @@ def search_reason(load: LoadPlan, totals: dict[str, Any], rows: pa.Table, capaci
     if not isinstance(load, CapacitySearchPlan) or not search or capacity:
         return None
     failed = {step["rate_rps"] for step in search["steps"] if step["verdict"] == Verdict.FAILS.value}
-    passed = {step["rate_rps"] for step in search["steps"]} - failed
+    met = {step["rate_rps"] for step in search["steps"] if step["verdict"] == Verdict.MEETS.value}
     if load.lowest_rps in failed:
         return (
             f"even at lowestRps, {load.lowest_rps:g} requests/s, more than {load.error_ratio:.2%} of the answers were"
             " errors, so the server is broken rather than slow and its capacity is not known; check the server's log"
         )
-    if load.highest_rps in passed:
+    if load.highest_rps in met:
         return (
-            f"every rate up to highestRps, {load.highest_rps:g} requests/s, met the objective, so the capacity is"
-            " higher; give a higher highestRps"
+            f"the objective was met at highestRps, {load.highest_rps:g} requests/s, so the search did not reach the"
+            " capacity; give a higher highestRps"
         )
     if failing := _failing(load, search["steps"], rows):
         rate_rps, error = failing

@@ -25,6 +25,14 @@ class Access:
     context: str | None = None
 
 
+def _named(access: Access) -> str:
+    return f"its context '{access.context}'" if access.context else "its current context"
+
+
+def _option(access: Access) -> str:
+    return f" --context {access.context}" if access.context else ""
+
+
 def settings_of(access: Access) -> client.Configuration:
     settings = client.Configuration()
     try:
@@ -35,8 +43,8 @@ def settings_of(access: Access) -> client.Configuration:
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError):
         # The error is not quoted: it may hold a line of the kubeconfig.
         raise ClusterError(
-            "the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid, or its current context or"
-            " a file that it refers to is missing; run `kubectl cluster-info` with it to see the cause"
+            f"the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid, or {_named(access)} or a"
+            f" file that it refers to is missing; run `kubectl cluster-info{_option(access)}` with it to see the cause"
         ) from None
     settings.retries = False
     # What it puts into a path is an object's name, or the port and path of a request to a pod.

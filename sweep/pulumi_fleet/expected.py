@@ -34,7 +34,9 @@ def expected_of(stack: str) -> Expected:
     try:
         settings = load_settings(stack)
     except SettingsError as error:
-        raise LastingError(f"the file of the stack {stack} is wrong, so nothing was created: {error}") from None
+        raise LastingError(
+            f"the file of the stack {stack} is wrong, so this command created nothing: {error}"
+        ) from None
     times = _TIMES[settings.platform]
     serving = kept_cost(settings.platform, settings.node_shape(stack), settings.region)
     billed: float | None = 0.0

@@ -22,7 +22,10 @@ def at_most_more(more: float, *, is_assumed: bool) -> str:
     claim = f"It {is_cheap} the cheapest candidate, with 95 % certainty."
     if not is_assumed:
         return claim
-    return f"{claim} This assumes that deployments of one candidate differ by {_percent(PRIOR_SD)}: each has one run."
+    return (
+        f"{claim} This assumes that the deployments of a candidate have a standard deviation of {_percent(PRIOR_SD)}."
+        " It was not measured, because each candidate has one run."
+    )
 
 
 def no_rival() -> str:

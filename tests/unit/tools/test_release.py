@@ -39,7 +39,7 @@ def test_a_release_without_the_python_host_is_refused(releases, tmp_path: Path):
 
 def test_a_checksum_file_without_the_archive_is_an_error(releases):
     releases.publish()
-    with pytest.raises(SetupError, match="there is no such archive"):
+    with pytest.raises(SetupError, match="so it is not installed; install Pulumi"):
         release.published_checksum(releases.pins, "pulumi-v0-plan9-mips.tar.gz")
 
 

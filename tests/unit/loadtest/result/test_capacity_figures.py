@@ -36,6 +36,7 @@ def reason(*steps: dict[str, Any], rows: pa.Table = NO_ROWS) -> str | None:
         ([step(20, CONSTANT, Verdict.FAILS), step(LOWEST, CONSTANT, Verdict.FAILS)], "check the server's log"),
         ([step(LOWEST, POISSON, Verdict.FAILS)], "check the server's log"),
         ([step(HIGHEST, CONSTANT, Verdict.PASSED), step(HIGHEST, POISSON, Verdict.MEETS)], "a higher highestRps"),
+        ([step(HIGHEST, CONSTANT, Verdict.PASSED), step(HIGHEST, POISSON, Verdict.UNDECIDED)], "a longer durationS"),
         ([step(20, CONSTANT, Verdict.PASSED), step(40, CONSTANT, Verdict.FAILS)], "a longer durationS"),
         ([step(40, CONSTANT, Verdict.FAILS), step(30, POISSON, Verdict.MEETS)], "a longer durationS"),
         ([step(40, CONSTANT, Verdict.FAILS), step(30, POISSON, Verdict.FAILS)], "a longer durationS"),
