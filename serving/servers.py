@@ -44,9 +44,14 @@ class TensorFlowServing:
     # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
     load_once_flags: ClassVar[tuple[str, ...]] = ("--file_system_poll_wait_seconds=0",)
 
+    @property
+    def program(self) -> str:
+        """What tells its command line from others."""
+        return self.facts.name
+
     def executable(self) -> list[str] | None:
         """How its command line begins on this machine; None where it is not installed."""
-        path = shutil.which(self.facts.name)
+        path = shutil.which(self.program)
         return [path] if path else None
 
     def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
@@ -102,7 +107,7 @@ class TensorFlowServing:
         """The command line that starts it on this machine."""
         model_flags = self.model_flags(model_name, str(model_base_path))
         return [
-            *(self.executable() or [self.facts.name]),
+            *(self.executable() or [self.program]),
             *(f"{flag}={value}" for flag, value in model_flags.items()),
             *self.flags(variant, apis, config_dir),
         ]
@@ -113,8 +118,12 @@ class EmbeddedServer(TensorFlowServing):
 
     facts: ClassVar[ServerFacts] = EMBEDDED
 
+    @property
+    def program(self) -> str:
+        return "serving.server"
+
     def executable(self) -> list[str]:
-        return [sys.executable, "-m", "serving.server"]
+        return [sys.executable, "-m", self.program]
 
 
 # In the order in which `auto` looks for one.

@@ -42,7 +42,7 @@ class LocalSettings(Frozen):
     server: Annotated[
         str,
         AfterValidator(known_server),
-        Field(description="auto is tensorflow_model_server where it is on PATH, else the embedded server."),
+        Field(description="auto is the first other server that is on PATH, else the embedded server."),
     ]
     rest_port: Annotated[Port, Field(description="The REST port. Give a free one from 1024 on, such as 8501.")]
     grpc_port: Annotated[

@@ -15,13 +15,15 @@ class MachineSeries:
     """A machine series of Compute Engine: the facts that sizing, quotas and pricing need."""
 
     name: str
-    """How the names of its machine types begin. A custom type is `<name>-custom-<vCPUs>-<MiB>`."""
+    """How the names of its machine types begin."""
     predefined: Mapping[str, tuple[int, float]]
     """vCPUs and memory in GB of its other machine types, by the rest of their name."""
     cpu_quota: str
     """Google's name of the regional quota of its vCPUs."""
     sku_name: str
     """How the descriptions of its SKUs name it: analysis/pricing/rules.py."""
+    has_custom_types: bool = False
+    """Whether it has machine types `<name>-custom-<vCPUs>-<MiB>`."""
     boot_disk_type: str = "pd-balanced"
     disk_quota: str = "SSD_TOTAL_GB"
     """Google's name of the regional quota of such disks; balanced persistent disks count as SSD."""
@@ -29,7 +31,7 @@ class MachineSeries:
     def resources(self, machine_type: str) -> tuple[int, float] | None:
         """VCPUs and memory in GB of one of its machine types; None where it has no such type."""
         kind = machine_type.removeprefix(f"{self.name}-")
-        if custom := _CUSTOM.fullmatch(kind):
+        if self.has_custom_types and (custom := _CUSTOM.fullmatch(kind)):
             return int(custom["vcpus"]), int(custom["memory_mib"]) / 1024
         return self.predefined.get(kind)
 
@@ -49,6 +51,7 @@ ALL_SERIES = (
         # Google's documents do not settle whether E2's vCPUs count as E2_CPUS or as CPUS: ADR 28.
         cpu_quota="E2_CPUS",
         sku_name="E2",
+        has_custom_types=True,
     ),
 )
 
@@ -77,7 +80,7 @@ def machine_resources(machine_type: str) -> tuple[int, float]:
 
 
 def _unknown(machine_type: str) -> UnknownMachineTypeError:
-    custom = (f"{series.name}-custom-<vCPUs>-<MiB>" for series in ALL_SERIES)
+    custom = (f"{series.name}-custom-<vCPUs>-<MiB>" for series in ALL_SERIES if series.has_custom_types)
     predefined = (f"{series.name}-{kind}" for series in ALL_SERIES for kind in series.predefined)
     return UnknownMachineTypeError(
         f"'{machine_type}' is no machine type that shapebench knows, so nothing could be sized or priced;"

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from analysis.capacity.bounds import Bounds, bounds_of
 from analysis.capacity.requests import OfferedRate
@@ -16,7 +17,7 @@ from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
 from analysis.results.columns import Columns, RunRows
 from analysis.results.manifest import Manifest
-from stacks.load_profiles import ClosedLoop, OpenLoop
+from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop
 
 
 class Basis(StrEnum):
@@ -61,7 +62,9 @@ def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evid
             return _of_open_loop(manifest.run_id, manifest.load, rows.counted, objective)
         case ClosedLoop():
             return _of_closed_loop(manifest.run_id, manifest.load, rows)
-    return NoEvidence(manifest.run_id, "its capacity search has no result; run it again")
+        case CapacitySearch():
+            return NoEvidence(manifest.run_id, "its capacity search has no result; run it again")
+    assert_never(manifest.load)
 
 
 def offered_rates(manifest: Manifest, every: Columns) -> list[OfferedRate]:

@@ -41,7 +41,7 @@ class Deployed(ServingVariant):
 
 
 class Serving(Deployed):
-    """How the model was served. `server` is `tensorflow_model_server` or `shapebench-embedded`."""
+    """How the model was served. `server` is a name of stacks/servers.py."""
 
     server: str
     server_version: str

@@ -128,7 +128,7 @@ class Figure:
 
     `short` is its heading under a heading with the unit, `title` its heading with the unit, `label` its name in full.
     `show` formats a value; None is shown, too. `formula` is by default the property of `Measured` of the same name.
-    `estimate` finds the figure with its interval in those of a run.
+    `estimate` finds the figure with its interval in those of a run. `quantile` is that of a latency which has one.
     """
 
     short: str
@@ -138,6 +138,7 @@ class Figure:
     label: str = ""
     formula: Callable[[Measured], Any] | None = None
     estimate: Callable[[RunFigures], Estimate | None] = lambda _: None
+    quantile: float | None = None
     name: str = ""
 
     @property

@@ -8,9 +8,12 @@ from analysis.results.manifest import Capacity, Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.cells import cells_of
 from analysis.statistics.estimate import Estimate
+from analysis.statistics.figures import Shown
+from analysis.statistics.summary import quantiles
 from analysis.statistics.within import RunFigures, run_figures
 
-QUANTILES = (0.5, 0.9, 0.95, 0.99)
+# Of the latencies that a run is shown with, each with its interval.
+QUANTILES = quantiles(Shown.TABLES)
 
 # The figures, None where the run's hold has no rate, and the reasons why the run may not be ranked, if there are any.
 Read = tuple[RunFigures | None, list[str]]

@@ -13,11 +13,11 @@ from analysis.results.manifest import Manifest
 from analysis.statistics.estimate import Estimate, Z
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import Read
-from analysis.statistics.summary import figures
+from analysis.statistics.summary import figures, quantiles
 from analysis.statistics.within import RunFigures
 
 # Of the latencies whose spread is computed.
-QUANTILES = (0.5, 0.99)
+QUANTILES = quantiles(Shown.REPEATS)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def _latency(short: str, quantile: float, shown: Shown = Shown.TABLES, label: st
     def formula(run: Measured) -> float | None:
         return run.response_ms(quantile)
 
-    return Figure(short, "ms", number, shown, label, formula, lambda run: run.quantiles_ms.get(quantile))
+    return Figure(short, "ms", number, shown, label, formula, lambda run: run.quantiles_ms.get(quantile), quantile)
 
 
 def _delay(short: str, quantile: float) -> Figure:
@@ -76,7 +76,7 @@ class RunSummary:
     p90_ms: Annotated[_Known, _latency("p90", 0.9)]
     p95_ms: Annotated[_Known, _latency("p95", 0.95)]
     p99_ms: Annotated[_Known, _latency("p99", 0.99, Shown.ALL, "p99 latency, ms")]
-    max_ms: Annotated[_Known, _latency("max", 1.0)]
+    max_ms: Annotated[_Known, Figure("max", "ms", number, Shown.TABLES, formula=lambda run: run.response_ms(1.0))]
     capacity_rps: Annotated[_Known, _capacity("capacity", "value", Shown.OUTPUT)]
     capacity_low_rps: Annotated[_Known, _capacity("capacity, low end", "low")]
     capacity_high_rps: Annotated[_Known, _capacity("capacity, high end", "high")]
@@ -97,6 +97,11 @@ FIGURES = {each.name: each for each in declared(RunSummary)}
 
 def figures(shown: Shown) -> tuple[Figure, ...]:
     return tuple(each for each in FIGURES.values() if shown in each.shown)
+
+
+def quantiles(shown: Shown) -> tuple[float, ...]:
+    """Of the latencies that are shown there."""
+    return tuple(each.quantile for each in figures(shown) if each.quantile is not None)
 
 
 def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:

@@ -2,11 +2,14 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePath
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from zlib import crc32
+
+from loadtest.generator.loops.arrivals import Arrival, ramp_and_hold
+from loadtest.generator.phases import HOLD
 
 # The environment variable that holds the path of the plan.
 PLAN_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN"
@@ -28,7 +31,15 @@ def worker_name(worker: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Timed:
-    """`warmup_s` is the longest that the warm-up may take; `duration_s` is everything after it."""
+    """`warmup_s` is the longest that the warm-up may take; `duration_s` is everything after it.
+
+    What a run is judged by follows from its mode: whether a schedule decides when requests are sent, whether the load
+    of the hold phase stays the same, and whether it is the same for every server, however slow.
+    """
+
+    has_schedule: ClassVar[bool]
+    is_steady: ClassVar[bool]
+    rate_is_fixed: ClassVar[bool]
 
     mode: str
     warmup_s: float
@@ -38,10 +49,18 @@ class _Timed:
     def total_s(self) -> float:
         return self.warmup_s + self.duration_s
 
+    def due_in_hold(self) -> int | None:
+        """How many requests are due in the hold phase; None where the answers decide that."""
+        return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClosedLoopPlan(_Timed):
     """The profile stacks.load_profiles.ClosedLoop."""
+
+    has_schedule: ClassVar[bool] = False
+    is_steady: ClassVar[bool] = True
+    rate_is_fixed: ClassVar[bool] = False
 
     users: int
     spawn_rate_per_s: float
@@ -56,6 +75,8 @@ class ClosedLoopPlan(_Timed):
 
 @dataclass(frozen=True, kw_only=True)
 class _Scheduled(_Timed):
+    has_schedule: ClassVar[bool] = True
+
     max_in_flight: int
 
     @property
@@ -68,6 +89,9 @@ class _Scheduled(_Timed):
 class OpenLoopPlan(_Scheduled):
     """The profile stacks.load_profiles.OpenLoop; `arrivals` is one of loadtest.generator.loops.arrivals."""
 
+    is_steady: ClassVar[bool] = True
+    rate_is_fixed: ClassVar[bool] = True
+
     rate_rps: float
     arrivals: str
     seed: int
@@ -77,10 +101,20 @@ class OpenLoopPlan(_Scheduled):
     def hold_s(self) -> float:
         return self.duration_s - self.ramp_s
 
+    def schedule(self, begin_s: float = 0.0) -> Iterator[Arrival]:
+        """All arrivals; the schedule begins at `begin_s` on the performance counter."""
+        return ramp_and_hold(self.rate_rps, self.ramp_s, self.hold_s, self.arrivals, self.seed, begin_s)
+
+    def due_in_hold(self) -> int:
+        return sum(arrival.phase == HOLD for arrival in self.schedule())
+
 
 @dataclass(frozen=True, kw_only=True)
 class CapacitySearchPlan(_Scheduled):
     """The profile stacks.load_profiles.CapacitySearch."""
+
+    is_steady: ClassVar[bool] = False
+    rate_is_fixed: ClassVar[bool] = False
 
     quantile: float
     latency_ms: float
@@ -95,7 +129,8 @@ class CapacitySearchPlan(_Scheduled):
         return self.latency_ms / 1e3
 
 
-LoadPlan = ClosedLoopPlan | OpenLoopPlan | CapacitySearchPlan
+ScheduledPlan = OpenLoopPlan | CapacitySearchPlan
+LoadPlan = ClosedLoopPlan | ScheduledPlan
 
 _MODES: dict[str, type[LoadPlan]] = {
     "closed": ClosedLoopPlan,
@@ -168,7 +203,7 @@ class LoadTestPlan:
         A kept connection stays with one replica, and few connections carry a schedule, so they would reach few
         replicas. In a closed loop each user is a caller, with a connection that it keeps.
         """
-        return self.replicas > 1 and not isinstance(self.load, ClosedLoopPlan)
+        return self.replicas > 1 and self.load.has_schedule
 
     @property
     def body_path(self) -> str:

@@ -13,8 +13,8 @@ from locust.env import Environment
 from locust.runners import LocalRunner, WorkerRunner
 
 from loadtest.generator.capacity.run import search_capacity
+from loadtest.generator.loops.arrivals import share_of
 from loadtest.generator.loops.dispatcher import Dispatcher
-from loadtest.generator.loops.open_loop import play_open_loop
 from loadtest.generator.loops.scheduler import Scheduler, ScheduleStart
 from loadtest.generator.loops.warm_up import WarmUp
 from loadtest.generator.messages import BEGIN, DONE, FINISH, HEARTBEAT, PHASE, READY, SCHEDULE_DONE, STOP, WARM
@@ -23,7 +23,7 @@ from loadtest.generator.monitoring.heartbeat import Heartbeat
 from loadtest.generator.monitoring.sampler import GENERATOR, Sampler
 from loadtest.generator.monitoring.server_watch import Stop, server_gone
 from loadtest.generator.phases import WARMUP, PhaseMarks
-from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan, OpenLoopPlan
+from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan, ScheduledPlan
 from loadtest.generator.recorder import Recorder
 
 # Locust forks its workers from the process that imports this.
@@ -91,7 +91,7 @@ class Worker:
         else:
             gevent.spawn(self._run_schedule, self._plan.load)
 
-    def _run_schedule(self, load: OpenLoopPlan | CapacitySearchPlan) -> None:
+    def _run_schedule(self, load: ScheduledPlan) -> None:
         """The first worker warms the server up; then all play from the time that the master sets."""
         self._scheduler.wait_for_users()
         warm_up = self._scheduler.warm_up() if self._index == 0 else WarmUp()
@@ -100,7 +100,7 @@ class Worker:
         if isinstance(load, CapacitySearchPlan):
             self._search = search_capacity(load, self._scheduler, start)
         else:
-            play_open_loop(load, self._scheduler, start)
+            self._scheduler.play(share_of(load.schedule(start.begin_s), start.worker, start.workers))
         self._scheduler.finish()
         self._send(SCHEDULE_DONE)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from analysis.report.tables import Column, Table
+from serving.servers import SERVERS
 from shapebench.commands.doctor_google import google_findings
 from shapebench.finding import Finding
 from shapebench.output import print_table
@@ -22,7 +23,6 @@ from tools.pins import ROOT, load_pins, parse_version, show_version
 from tools.pulumi_cli import installed_source, pulumi_on_path
 from tools.stack import activated_environment, uses_embedded_backend
 
-_SERVERS = ("serving.server", "tensorflow_model_server")
 _VERSION_TIMEOUT_S = 20.0
 
 
@@ -176,7 +176,7 @@ def _port(port: int, protocol: str) -> Finding:
     if not holders:
         return Finding(what, "ok", "free")
     description = _process(holders[0])
-    if any(server in description for server in _SERVERS):
+    if any(server.program in description for server in SERVERS):
         return Finding(what, "ok", f"a model server listens, process {holders[0]}")
     key = f"shapebench:local.{protocol.lower()}Port"
     mend = f"end it, or choose another: pulumi config set --path {key} PORT --stack local"

@@ -61,7 +61,3 @@ def ramp_and_hold(
 def share_of(schedule: Iterator[Arrival], worker: int, workers: int) -> Iterator[Arrival]:
     """Every `workers`-th arrival, from number `worker` on: the shares of all workers together are the schedule."""
     return islice(schedule, worker, None, workers)
-
-
-def due_in_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> int:
-    return sum(arrival.phase == HOLD for arrival in ramp_and_hold(rate_rps, ramp_s, hold_s, law, seed))

@@ -6,12 +6,11 @@ from typing import ClassVar
 from locust import LoadTestShape, constant, task
 from locust.exception import StopUser
 
-from loadtest.generator.loops.arrivals import Arrival, ramp_and_hold, share_of
-from loadtest.generator.loops.scheduler import Scheduler, ScheduleStart
+from loadtest.generator.loops.arrivals import Arrival
 from loadtest.generator.loops.user import MeasuredUser
 from loadtest.generator.master import Master
 from loadtest.generator.phases import PhaseMarks
-from loadtest.generator.plan import CapacitySearchPlan, OpenLoopPlan
+from loadtest.generator.plan import ScheduledPlan
 
 
 class OpenLoopUser(MeasuredUser):
@@ -42,7 +41,7 @@ class OpenLoopShape(LoadTestShape):
 
     abstract = True
 
-    load: ClassVar[OpenLoopPlan | CapacitySearchPlan]
+    load: ClassVar[ScheduledPlan]
     marks: ClassVar[PhaseMarks]
     master: ClassVar[Master]
 
@@ -52,8 +51,3 @@ class OpenLoopShape(LoadTestShape):
             return self.load.users, float(self.load.users)
         self.master.finish_workers()
         return None
-
-
-def play_open_loop(load: OpenLoopPlan, scheduler: Scheduler, start: ScheduleStart) -> None:
-    schedule = ramp_and_hold(load.rate_rps, load.ramp_s, load.hold_s, load.arrivals, load.seed, start.begin_s)
-    scheduler.play(share_of(schedule, start.worker, start.workers))

@@ -12,9 +12,8 @@ import pyarrow.compute as pc
 
 from analysis.results.request_rows import NOT_SENT
 from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
-from loadtest.generator.loops.arrivals import due_in_hold
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import ClosedLoopPlan, LoadPlan, OpenLoopPlan
+from loadtest.generator.plan import LoadPlan
 from loadtest.result.raw_rows import times_us
 
 # The event loop's lag, or the delay of sending, may be this much of the median latency, or _OWN_MS if that is more.
@@ -89,16 +88,15 @@ def _clock_reasons(rows: pa.Table, health: Mapping[str, Any]) -> list[str]:
 
 
 def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
-    if isinstance(load, ClosedLoopPlan) or not counted.num_rows:
+    if not load.has_schedule or not counted.num_rows:
         return []
     reasons = []
-    if isinstance(load, OpenLoopPlan):
-        due = due_in_hold(load.rate_rps, load.ramp_s, load.hold_s, load.arrivals, load.seed)
-        if counted.num_rows != due:
-            reasons.append(
-                f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing;"
-                " run again"
-            )
+    due = load.due_in_hold()
+    if due not in {None, counted.num_rows}:
+        reasons.append(
+            f"{due} requests were due in the {HOLD} phase, but it has {counted.num_rows} rows, so rows are missing;"
+            " run again"
+        )
     sent = counted.filter(pc.not_equal(pc.fill_null(counted["error"], ""), NOT_SENT))
     if sent.num_rows < 2:
         return reasons

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 
 from analysis.results.counters import requests_by_replica
 from loadtest.generator.clients.client import NO_THREAD
-from loadtest.generator.plan import LoadPlan, LoadTestPlan, OpenLoopPlan
+from loadtest.generator.plan import LoadPlan, LoadTestPlan
 from loadtest.result.servers import Servers
 
 # A replica that answered less than this share of an even split leaves the work, and the latency, to the others.
@@ -85,10 +85,10 @@ def _row_sharing_reasons(counted: pa.Table, replicas: int) -> tuple[str, ...]:
 def idle_replica_reasons(requests: Mapping[str, int], replicas: int, load: LoadPlan) -> tuple[str, ...]:
     """Whether a replica was idle, by the `requests` that each replica counted; needs the counters of all replicas.
 
-    Over REST the cluster's Service chooses a replica at random, so an uneven split is normal. An open loop at a low
-    rate sends few requests, so there an idle replica is normal, too.
+    Over REST the cluster's Service chooses a replica at random, so an uneven split is normal. At a low rate that is
+    fixed few requests are sent, so there an idle replica is normal, too.
     """
-    if isinstance(load, OpenLoopPlan) or replicas < 2 or len(requests) < replicas:
+    if load.rate_is_fixed or replicas < 2 or len(requests) < replicas:
         return ()
     busy = sorted(name for name, count in requests.items() if count)
     return (_idle_reason(busy, replicas),) if len(busy) < replicas else ()

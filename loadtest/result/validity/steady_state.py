@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from analysis.results.columns import Floats, Integers
 from analysis.results.wander import wander_of
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadPlan
+from loadtest.generator.plan import LoadPlan
 from loadtest.result.raw_rows import times_us
 from loadtest.result.validity.trend import trend_of
 
@@ -49,8 +49,8 @@ class Step:
 
 def steady_state_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan) -> list[str]:
     """Whether latency or throughput changed in the counted phase; `rows` are those of all phases."""
-    if isinstance(load, CapacitySearchPlan):
-        return []  # each step is judged by its own trend
+    if not load.is_steady:
+        return []  # each step of a search is judged by its own trend
     answers = _Answers.of(rows, counted)
     windows = answers.windows() if answers else None
     if answers is None or windows is None:
@@ -60,7 +60,7 @@ def steady_state_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan) -> l
         _change_reason("median latency", np.maximum(latency_ms, _SHORTEST_MS), _LATENCY_DRIFT, answers.duration_s),
         _change_reason("throughput", np.maximum(came, _FEWEST_ANSWERS), _THROUGHPUT_DRIFT, answers.duration_s),
     ]
-    if isinstance(load, ClosedLoopPlan) and not any(changes):
+    if not load.has_schedule and not any(changes):
         changes = [_wander_reason(answers)]  # of a schedule, the throughput is the schedule's
     return list(filter(None, changes))
 

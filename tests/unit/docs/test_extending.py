@@ -135,6 +135,9 @@ def test_the_recipe_for_a_metric_shows_it_in_every_table_by_one_file(checkout: P
     smoke = PROFILES["smoke"]
     write_run(store, make_manifest(smoke), make_rows(smoke, Server(capacity_rps=30, service_ms=20)))
     assert "p99.9, ms" in run_in(checkout, "-m", "shapebench", "runs", "--results", store.uri)
+    assert re.search(
+        r"p99\.9, ms +[\d.]+ \(.+ to .+\)", run_in(checkout, "-m", "shapebench", "show", "--results", store.uri)
+    )
     run_in(checkout, "-m", "shapebench", "export", "--results", store.uri, "--out", str(folder / "export"))
     assert "p99.9, ms" in (folder / "export/report.md").read_text()
     assert "p999_ms" in (folder / "export/runs.csv").read_text()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from stacks.shapes import (
     ALL_SERIES,
+    MachineSeries,
     NodeShape,
     ShapeSettings,
     UnknownMachineTypeError,
@@ -35,6 +36,12 @@ def test_every_predefined_type_of_a_series_is_found_under_its_full_name(series):
 def test_a_type_of_an_unknown_series_is_refused_with_the_file_to_add_it_to():
     with pytest.raises(UnknownMachineTypeError, match=r"n2-standard-4.*so nothing.*add it to stacks/shapes\.py"):
         machine_series("n2-standard-4")
+
+
+def test_a_series_without_custom_types_has_only_those_of_its_table():
+    series = MachineSeries("c2d", {"standard-4": (4, 16.0)}, cpu_quota="C2D_CPUS", sku_name="C2D AMD")
+    assert series.resources("c2d-standard-4") == (4, 16.0)
+    assert series.resources("c2d-custom-4-16384") is None
 
 
 def test_a_shared_core_type_is_refused_with_the_file_to_add_it_to():

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest.generator.loops.arrivals import CONSTANT, POISSON, due_in_hold, offsets_at, ramp_and_hold
+from loadtest.generator.loops.arrivals import CONSTANT, POISSON, offsets_at, ramp_and_hold
+from loadtest.generator.plan import OpenLoopPlan
 
 laws = st.sampled_from([CONSTANT, POISSON])
 
@@ -56,3 +57,10 @@ def test_the_number_of_requests_in_the_hold_is_known_before_the_test() -> None:
     drawn = due_in_hold(50.0, 2.0, 60.0, POISSON, 3)
     assert drawn == due_in_hold(50.0, 2.0, 60.0, POISSON, 3)
     assert abs(drawn - 3000) < 4 * math.sqrt(3000)
+
+
+def due_in_hold(rate_rps: float, ramp_s: float, hold_s: float, law: str, seed: int) -> int:
+    return OpenLoopPlan(
+        mode="open", warmup_s=0, duration_s=ramp_s + hold_s, max_in_flight=1, rate_rps=rate_rps, arrivals=law,
+        seed=seed, ramp_s=ramp_s,
+    ).due_in_hold()  # fmt: skip
