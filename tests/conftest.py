@@ -1,9 +1,11 @@
-"""The order of the test modules, and how often the processes that run them look for garbage."""
+"""The order of the test modules, which process runs each, and how often these processes look for garbage."""
 
 import gc
 from pathlib import Path
 
 import pytest
+
+from tests.support.priorities import TwoPriorities
 
 # Run first, the longest before the others, as each takes from half a minute to seven: shorter modules then fill the
 # other processes to the end.
@@ -40,6 +42,11 @@ gc.disable()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _PLACES.get(item.path, len(_PLACES)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TwoPriorities:
+    return TwoPriorities(config, log)
 
 
 def pytest_collection_finish() -> None:
