@@ -125,6 +125,11 @@ def inventory(google: GoogleClient, project: str, say: Callable[[str], None]) ->
     return Inventory(tuple(each for each in resources if each.labels), tuple(every_cluster), tuple(sorted(unlisted)))
 
 
+def is_within(place: str, region: str | None) -> bool:
+    """Whether a zone or a region is in `region`; every place is if that is None."""
+    return region in {None, place, place.rpartition("-")[0]}
+
+
 def clusters(google: GoogleClient, project: str) -> Iterator[CloudResource]:
     """All clusters of the project; raises CloudError where those of a zone cannot be listed."""
     answer = google.get("container", f"projects/{project}/locations/-/clusters")

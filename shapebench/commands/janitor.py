@@ -10,7 +10,7 @@ from google_cloud.access import NoCredentialsError, access_of
 from google_cloud.auth_plugin import LOGIN
 from google_cloud.day_cost import daily_usd
 from google_cloud.interrupted_update import interrupted_names
-from google_cloud.inventory import inventory
+from google_cloud.inventory import inventory, is_within
 from google_cloud.leftovers import Leftover, Why, leftovers
 from google_cloud.removal import Remover
 from google_cloud.rest import UNAUTHORIZED, CloudError, GoogleClient
@@ -45,13 +45,13 @@ def janitor(
         return ExitCode.clean
     google, project = _connect(stack, project)
     found, unlisted = _leftovers_in(google, project, interrupted)
-    unlisted = [place for place in unlisted if _is_in(place, region)]
+    unlisted = [place for place in unlisted if is_within(place, region)]
     if unlisted:
         note(f"no answer from {', '.join(unlisted)}, so what is there is not listed; try again.")
     selected = [
         each
         for each in found
-        if _is_in(each.resource.location, region)
+        if is_within(each.resource.location, region)
         and (stack is None or each.resource.stack == label_value(stack))
         and (state is None or each.why is Why.interrupted)
     ]
@@ -68,10 +68,6 @@ def janitor(
     if selected and not remove:
         return ExitCode.leftovers
     return ExitCode.incomplete if unlisted else ExitCode.clean
-
-
-def _is_in(place: str, region: str | None) -> bool:
-    return region in {None, place, place.rpartition("-")[0]}
 
 
 def _interrupted(stack: str | None, state: TextIO | None) -> Mapping[str, str | None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from google_cloud.access import NoCredentialsError, access_of
 from google_cloud.interrupted_update import interrupted_names
-from google_cloud.inventory import inventory
+from google_cloud.inventory import inventory, is_within
 from google_cloud.leftovers import Why, leftovers
 from google_cloud.removal import Remover
 from google_cloud.rest import CloudError, GoogleClient
@@ -28,10 +28,16 @@ def remove_interrupted(stack: str, state: str, config: Mapping[str, Any], say: S
     if not interrupted:
         return []
     with _google(stack, config) as (google, project):
-        found = leftovers(inventory(google, project, say), google.now(), interrupted)
+        listed = inventory(google, project, say)
+        found = leftovers(listed, google.now(), interrupted)
         of_stack = [each for each in found if each.why is Why.interrupted and each.resource.stack == label_value(stack)]
         failures = dict(Remover(google, say).remove(of_stack))
-    return [f"{each.resource.kind.name} {each.resource.name}: {why}" for each, why in failures.items() if why]
+    region = str(config.get("gcp:zone", "")).rpartition("-")[0] or None
+    unlisted = [place for place in listed.unlisted if is_within(place, region)]
+    return [
+        *(f"{each.resource.kind.name} {each.resource.name}: {why}" for each, why in failures.items() if why),
+        *(f"no answer from {place}, so it is not known what was being created there" for place in unlisted),
+    ]
 
 
 def left_in_google_cloud(stack: str, config: Mapping[str, Any], say: Say) -> list[str]:
