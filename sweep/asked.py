@@ -54,9 +54,11 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(
             f"the sweep file {file} cannot be read ({error.strerror}), so nothing was measured; give another --file"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise SettingsError(
-            f"the sweep file {file} is not YAML, so nothing was measured; write lines such as `stacks: [local]`"
+            f"the sweep file {file} is not YAML{place}, so nothing was measured; write lines such as `stacks: [local]`"
         ) from None
     if not isinstance(found, dict):
         raise SettingsError(

@@ -105,7 +105,10 @@ class Shell:
                 print(printed, end="", flush=True)
         finally:
             limit.cancel()
-        raise StuckError(f"the shell ended, or the line took longer than {_LINE_LIMIT_S} s: {command}")
+        raise StuckError(
+            f"the shell ended, or the line took longer than {_LINE_LIMIT_S} s, so whoever follows the page is stuck"
+            f" there; mend the program, or the page: `{command}`"
+        )
 
     def _kill(self) -> None:
         os.killpg(self._bash.pid, signal.SIGKILL)

@@ -66,11 +66,13 @@ def build(root: Path, pins: Pins, into: Path) -> None:
         target.write_bytes((sdk / script).read_bytes())
         target.chmod(0o755)
     version = [str(into / "pulumi"), "version"]
-    printed = subprocess.run(version, capture_output=True, text=True, check=False).stdout.strip()
-    if printed != f"v{pins.pulumi}":
+    done = subprocess.run(version, capture_output=True, text=True, check=False)
+    if (printed := done.stdout.strip()) != f"v{pins.pulumi}":
+        failed = f"`pulumi version` failed: {done.stderr.strip()}"
+        why = failed if done.returncode else f"{_VERSION_VARIABLE} was not set"
         raise SetupError(
-            f"the built Pulumi prints version {printed!r} and not v{pins.pulumi}: tools/go/go.mod and "
-            "tools/versions.toml name different versions; give both the same"
+            f"the built Pulumi prints version {printed!r} and not v{pins.pulumi}, so it is not installed, because"
+            f" {why}; correct tools/gobuild.py"
         )
 
 

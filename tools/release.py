@@ -81,7 +81,7 @@ def install_release(pins: Pins, archive: str, into: Path) -> None:
                 f"{url} has SHA-256 {actual}, and tools/versions.toml pins {sha256}: the download is damaged or "
                 f"replaced, so it is not installed. Run it again; if that does not help, {_by_hand(pins)}"
             )
-        _unpack(download, into)
+        _unpack(pins, download, into)
     finally:
         download.unlink(missing_ok=True)
 
@@ -100,7 +100,7 @@ def _download(url: str, target: Path) -> None:
             ) from error
 
 
-def _unpack(archive: Path, into: Path) -> None:
+def _unpack(pins: Pins, archive: Path, into: Path) -> None:
     """Extract the needed files by name, so that no path in the archive becomes a path here."""
     with tarfile.open(archive) as content:
         for name in RELEASE_FILES:
@@ -109,9 +109,7 @@ def _unpack(archive: Path, into: Path) -> None:
             except KeyError:
                 member = None
             if member is None:
-                raise SetupError(
-                    f"{archive.name} does not hold {name}, so Python programs cannot run; install Pulumi yourself"
-                )
+                raise SetupError(f"{archive.name} does not hold {name}, so it is not installed; {_by_hand(pins)}")
             target = into / name
             target.write_bytes(member.read())
             target.chmod(0o755)

@@ -13,6 +13,7 @@ from analysis.planning.model import NoModelError, models_of
 from analysis.planning.simulation import Fleet
 from analysis.planning.sizing import Sizing
 from analysis.results.manifest import Manifest
+from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked
 
 # The throughput-latency curve of a run, which is read only where it is needed.
@@ -53,8 +54,15 @@ def offers_of(ranking: Sequence[Ranked], objective: Objective, terms: Terms, cur
 
 def _offer(ranked: Ranked, objective: Objective, terms: Terms, curve_of: CurveOf) -> Offer:
     newest, capacity = ranked.variant.newest, ranked.capacity.rps
+    if ranked.meets is Meets.no:
+        raise NoModelError(
+            "its capacity search missed the objective even at its lowest rate (lowestRps), so no number of nodes is"
+            " known that meets it; relax the objective, or choose another machine type"
+        )
     if not capacity.low:
-        raise NoModelError("no rate is known at which it certainly meets the objective; a capacity search finds one")
+        raise NoModelError(
+            "no rate is known at which it certainly meets the objective; run a capacity search, or a longer one"
+        )
     effect = _client_effect(ranked, objective, terms.clients, curve_of)
     relative = None
     if effect:

@@ -47,8 +47,9 @@ def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capac
     elif (most_rps := _too_slow_from_rps(steps, by_step, objective)) is not None:
         rps = CapacityRps(value=None, low=0.0, high=most_rps)
         imprecise_because = (
-            f"no rate from {most_rps:g} requests/s up met the objective ({_objective_text(load)}), so the capacity is"
-            " less than that"
+            f"at {most_rps:g} requests/s and at every higher rate that was tried the objective was missed"
+            f" ({_objective_text(load)}), so the capacity is less than {most_rps:g} requests/s; to find it, give a"
+            " longer durationS or a lower lowestRps"
         )
     else:
         return None
@@ -127,7 +128,7 @@ def _is_error(rows: pa.Table) -> pa.ChunkedArray:
 
 
 def _objective_text(load: CapacitySearchPlan) -> str:
-    return f"p{load.quantile * 100:g} within {load.latency_ms:g} ms, {load.error_ratio:.2%} errors"
+    return f"p{load.quantile * 100:g} within {load.latency_ms:g} ms, at most {load.error_ratio:.2%} errors"
 
 
 def _imprecise_because(load: CapacitySearchPlan, width: float) -> str | None:

@@ -55,9 +55,10 @@ def _require_sidecar(pod: JobPod) -> None:
         pod.sidecar("clock", retry_s=REACHABLE_WITHIN_S)
     except ClusterError as error:
         raise ResourceError(
-            "this machine does not reach the load generator's pod and could not fetch the rows, so the test was ended"
-            f" at its start: {error}. Either `kubectl exec` must work, which needs WebSockets all the way to the"
-            f" cluster, or the API server's proxy to port {SIDECAR_PORT} of the pod"
+            "this machine got no usable answer from the load generator's pod, so it could not fetch the rows later and"
+            f" ended the test at its start: {error}. Make one of these work, and run `pulumi up` again: `kubectl exec`"
+            " into the pod, which needs WebSockets all the way to the cluster; or the API server's proxy to port"
+            f" {SIDECAR_PORT} of the pod"
         ) from None
 
 

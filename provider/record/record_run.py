@@ -89,7 +89,10 @@ def _store(run: MeasuredRun, uri: str, folder: Path) -> tuple[ResultsStore, Mani
     try:
         keep_beside_raw_rows(run, folder)
     except OSError as error:
-        later = f"they cannot be imported, because {folder} could not be written either ({error})"
+        later = (
+            f"they cannot be imported, because its manifest could not be written there ({error}); make the folder and"
+            " the store writable, and run `pulumi up` again"
+        )
         failure = UnsavedRunError
     try:
         store = ResultsStore(uri)

@@ -75,8 +75,8 @@ def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[st
             found = identity_problems(access)
     except CloudError as error:
         raise ResourceError(
-            f"the check of quotas, APIs and permissions got no answer from Google Cloud, so nothing was created:"
-            f" {error}; try again, or skip the check: {skip_command(wanted.stack)}"
+            f"the check of quotas, APIs and permissions could not be completed, so nothing was created: {error}; try"
+            f" again, or skip the check: {skip_command(wanted.stack)}"
         ) from None
     if found:
         raise ResourceError(problem_report(wanted, access, found))

@@ -97,11 +97,11 @@ def _print_text(plan: Plan) -> None:
 def _headline(plan: Plan) -> str:
     best, terms, objective = plan.candidates[0], plan.requirement.terms, plan.verdict.objective
     room = f" with {terms.headroom:.0%} of headroom" if terms.headroom else ""
-    zones = f" in {terms.zones} zones, of which one may be lost," if terms.zones > 1 else ""
+    zones = f" in {terms.zones} zones, so that one zone may be lost" if terms.zones > 1 else ""
     return (
         f"{plan.requirement.rps:g} requests per second{room} at a {objective.quantile_name} of"
-        f" {objective.latency_ms:g} ms need {_nodes(best.nodes)}{zones} of {best.offer.shape.machine_type}"
-        f" ({best.offer.label}): {_month(best.cost)} USD/month."
+        f" {objective.latency_ms:g} ms need {_nodes(best.nodes)} of {best.offer.shape.machine_type}"
+        f" ({best.offer.label}){zones}: {_month(best.cost)} USD/month."
     )
 
 

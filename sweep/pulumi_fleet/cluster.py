@@ -22,7 +22,7 @@ def left_in_cluster(stack: str, context: str | None) -> list[str]:
         command = f"kubectl get namespaces --selector {selector}" + (f" --context {context}" if context else "")
         raise FleetError(
             f"the cluster does not list its namespaces ({why}), so it is not known whether something of {stack} is left"
-            f" there; `{command}` lists it"
+            f" there; correct the cause, then `{command}` lists it"
         ) from error
     names = [each.metadata.name for each in found if each.metadata]
     return [f"namespace {name}: kubectl delete namespace {name}" for name in names]

@@ -43,8 +43,8 @@ def changed_paths(base: str, root: Path) -> list[str]:
     )
     if listed.returncode != 0:
         raise SetupError(
-            f"git cannot compare HEAD with {base}, so the changed stacks are not known; check out with fetch-depth: 2,"
-            f" which has both:\n{listed.stderr.strip()}"
+            f"git cannot compare HEAD with {base}, so the changed stacks are not known: {listed.stderr.strip()}. The"
+            " checkout must hold both commits; actions/checkout does so with fetch-depth: 2, if the base is HEAD^1"
         )
     return [path for path in listed.stdout.split("\0") if path]
 

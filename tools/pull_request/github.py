@@ -69,9 +69,8 @@ class PullRequest:
             try:
                 answer = session.request(method, url, headers=headers, json=body, timeout=_TIMEOUT_S)
             except requests.RequestException as error:
-                raise GitHubError(
-                    f"{method} {url}: {error}, so it is not known whether the comment was written; run the job again"
-                ) from error
+                known = "the comment was not written" if method == "GET" else "the comment was perhaps not written"
+                raise GitHubError(f"{method} {url}: {error}, so {known}; run the job again") from error
         if not answer.ok:
             raise GitHubError(_explained(method, url, answer))
         return answer

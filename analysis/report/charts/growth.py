@@ -82,7 +82,7 @@ def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     laws = curve.laws(most) if curve and len(points) >= _FEWEST_LEVELS else ()
     law = laws[0] if laws else None
     levels = tuple(_level(point, law, replicas) for point in points)
-    text = _describe(law, levels, law.limit_rps * replicas) if law else _why_no_law(points)
+    text = _describe(law, levels, replicas) if law else _why_no_law(points)
     line = law_curve(law, points) if law else []
     return Growth(label, levels, text, _draw(label, levels, line, replicas) if levels else None)
 
@@ -99,16 +99,17 @@ def _level(point: Point, law: Scaling | None, replicas: int) -> Level:
     )
 
 
-def _describe(law: Scaling, levels: Sequence[Level], limit: float) -> str:
+def _describe(law: Scaling, levels: Sequence[Level], replicas: int) -> str:
     fitted = (
         f"Scaling law of a replica: {number(law.alone_ms)} ms without load, at most {law.at_once} served at once,"
         f" contention {number(law.contention)}"
     )
     error = f"Throughput error {percent(law.error)} % (root mean square over {law.points} levels)"
-    highest = f"Highest goodput measured: {number(max(level.rps for level in levels))}/s"
+    of_all = f" of all {replicas} replicas" if replicas > 1 else ""
+    highest = f"Highest goodput measured{of_all}: {number(max(level.rps for level in levels))}/s"
     if law.error > _MOST_ERROR:
         return f"{fitted}. {error}, too large to extrapolate. {highest}."
-    return f"{fitted}. {error}. {highest}; limit by the law: {number(limit)}/s."
+    return f"{fitted}. {error}. {highest}; limit by the law: {number(law.limit_rps * replicas)}/s."
 
 
 def _why_no_law(points: Sequence[Point]) -> str:

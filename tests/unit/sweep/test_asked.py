@@ -150,7 +150,7 @@ def test_an_error_names_the_option_and_the_mend(options: dict[str, Any], parts: 
         ("stacks: local\nobjectives: {p9: 1s}", ("sweep.yaml: objectives: p9 is not a limit", "give p90")),
         ("interOp: 2", ("sweep.yaml has no stacks", "give --stack")),
         ("- 2", ("has no keys",)),
-        ("{", ("is not YAML",)),
+        ("stacks: local\n{", ("is not YAML at line 2, column 1",)),
     ],
 )
 def test_an_error_names_the_key_of_the_file(file: Path, text: str, parts: tuple[str, ...]) -> None:

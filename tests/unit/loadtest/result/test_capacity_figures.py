@@ -87,7 +87,10 @@ def test_a_search_whose_rates_are_all_too_slow_is_an_upper_bound() -> None:
     found = searched((2, Verdict.FAILS, rows_of(2, 8, 900, 1)), (LOWEST, Verdict.FAILS, rows_of(LOWEST, 3, 700, 2)))
     assert found.rps.model_dump() == {"value": None, "low": 0, "high": LOWEST}
     assert found.phase == "step-2"
-    assert f"no rate from {LOWEST:g} requests/s up met the objective" in found.imprecise_because
+    assert (
+        f"at {LOWEST:g} requests/s and at every higher rate that was tried the objective was missed"
+        in found.imprecise_because
+    )
 
 
 def test_a_search_that_ran_out_of_time_on_its_way_down_is_a_bound_at_the_lowest_rate_that_failed() -> None:

@@ -81,7 +81,7 @@ def test_credentials_that_the_auth_plugin_does_not_read_stop_the_update_even_whe
 def test_an_error_of_google_stops_the_update_and_names_the_setting_that_skips_the_check(cloud, inputs, operation):
     cloud.answers_first = [(200, b"<html>")]
     with pytest.raises(
-        ResourceError, match=r"got no answer from Google Cloud, .* shapebench:gke.preflight false --stack 8cpu-16gb"
+        ResourceError, match=r"could not be completed, .* shapebench:gke.preflight false --stack 8cpu-16gb"
     ):
         Preflight().create(inputs, operation)
 

@@ -68,5 +68,5 @@ def test_a_forbidden_request_is_an_error_with_the_permission_that_is_missing(
 
 def test_a_server_that_does_not_answer_is_an_error(pull_request: PullRequest):
     nowhere = replace(pull_request, api_url="http://127.0.0.1:9")
-    with pytest.raises(GitHubError, match="so it is not known whether the comment was written"):
+    with pytest.raises(GitHubError, match="so the comment was not written"):
         nowhere.put_comment(MARK, f"{MARK} one")
