@@ -6,8 +6,6 @@ export PYTHON
 IN_ENV := . tools/env.sh &&
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
 CORES := $(shell getconf _NPROCESSORS_ONLN)
-# Processes of low priority run the tests that only compute: tests/conftest.py.
-COMPUTING := --tx '$(CORES)*popen//nice=10'
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
 .PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine e2e check format \
@@ -38,11 +36,12 @@ demo: setup ## measure two variants on this machine, compare them, and destroy w
 	@echo
 	@echo "Nothing runs any more. Runs and report stay, in results/ and report/. Next: docs/getting-started.md"
 
-test: setup-kubernetes setup-policy ## the two test tiers that need no root, at once
-	@$(IN_ENV) $(PYTEST) --tx '4*popen' $(COMPUTING) tests/unit tests/engine
+test: ## the two test tiers that need no root, the quick one first
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-engine
 
 test-unit: setup-dev ## tests that do not run Pulumi
-	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' $(COMPUTING) tests/unit
+	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' --tx '$(CORES)*popen//nice=10' tests/unit
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
 	@$(IN_ENV) $(PYTEST) --numprocesses 4 tests/engine

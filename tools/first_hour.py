@@ -106,8 +106,8 @@ class Shell:
         finally:
             limit.cancel()
         raise StuckError(
-            f"the shell ended, or the line took longer than {_LINE_LIMIT_S} s, so whoever follows the page is stuck"
-            f" there; mend the program, or the page: `{command}`"
+            f"the shell ended, or the line `{command}` took longer than {_LINE_LIMIT_S} s, so whoever follows the page"
+            " is stuck there; mend the program or the page"
         )
 
     def _kill(self) -> None:

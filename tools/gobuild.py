@@ -67,12 +67,15 @@ def build(root: Path, pins: Pins, into: Path) -> None:
         target.chmod(0o755)
     version = [str(into / "pulumi"), "version"]
     done = subprocess.run(version, capture_output=True, text=True, check=False)
-    if (printed := done.stdout.strip()) != f"v{pins.pulumi}":
-        failed = f"`pulumi version` failed: {done.stderr.strip()}"
-        why = failed if done.returncode else f"{_VERSION_VARIABLE} was not set"
+    if done.returncode:
         raise SetupError(
-            f"the built Pulumi prints version {printed!r} and not v{pins.pulumi}, so it is not installed, because"
-            f" {why}; correct tools/gobuild.py"
+            f"the built Pulumi does not run, so it is not installed: `pulumi version` failed: {done.stderr.strip()};"
+            " correct the build in tools/gobuild.py"
+        )
+    if (printed := done.stdout.strip()) != f"v{pins.pulumi}":
+        raise SetupError(
+            f"the built Pulumi prints version {printed!r} and not v{pins.pulumi}, so it is not installed: the linker's"
+            f" `-X {_VERSION_VARIABLE}=…` had no effect; correct the name in tools/gobuild.py"
         )
 
 

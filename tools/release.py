@@ -62,8 +62,8 @@ def published_checksum(pins: Pins, archive: str) -> str | None:
 
 def _by_hand(pins: Pins) -> str:
     return (
-        f"install Pulumi {show_version(pins.pulumi_oldest_on_path)} or later (https://www.pulumi.com/docs/install/) and"
-        " run it again"
+        f"install Pulumi {show_version(pins.pulumi_oldest_on_path)} or later yourself"
+        " (https://www.pulumi.com/docs/install/), then run the set-up again"
     )
 
 
@@ -79,7 +79,7 @@ def install_release(pins: Pins, archive: str, into: Path) -> None:
         if actual != sha256:
             raise SetupError(
                 f"{url} has SHA-256 {actual}, and tools/versions.toml pins {sha256}: the download is damaged or "
-                f"replaced, so it is not installed. Run it again; if that does not help, {_by_hand(pins)}"
+                f"replaced, so it is not installed. Run the set-up again; if that does not help, {_by_hand(pins)}"
             )
         _unpack(pins, download, into)
     finally:

@@ -53,9 +53,9 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
         )
     if min(known.values()) > MOST_ERROR:
         raise NoModelError(
-            "the throughputs of the run follow no scaling law: fitted to all levels of load but one, a law misses"
-            f" that one by {min(known.values()):.0%} ({MOST_ERROR:.0%} is allowed), so other fleets cannot be"
-            " predicted; run a longer capacity search"
+            "no scaling law predicts the throughputs of the run: each level of load was predicted from the others, and"
+            f" even the best law is off by {min(known.values()):.0%} ({MOST_ERROR:.0%} is allowed), so other fleets"
+            " cannot be predicted; run a longer capacity search"
         )
     return [
         Model(curve.points, law, _service(law, curve.single), error)

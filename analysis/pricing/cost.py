@@ -109,7 +109,8 @@ def at_least(cost: Cost) -> float:
 def why_unpriced(cost: Cost) -> str:
     """The names of the line items without a price; each has a `reason`."""
     names = ", ".join(item.name for item in cost.line_items if item.hourly is None)
-    return f"no price is known for {names} in {cost.region}: the {cost.source} of {cost.prices_as_of} has none"
+    where = f"the {cost.source} of {cost.prices_as_of}"
+    return f"no price is known for {names} in {cost.region}: {where} has none that can be used"
 
 
 def times(hourly: float | None, hours: float) -> float | None:

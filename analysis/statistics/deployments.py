@@ -76,8 +76,8 @@ def fit_effects(observations: Sequence[Observation]) -> Effects:
     """The means by variant. Raises ValueError where a standard error is not finite: such a run is no observation."""
     if not all(math.isfinite(each.log_error) for each in observations):
         raise ValueError(
-            "a capacity that is known as a bound only has no finite standard error, so no mean is fitted to it; leave"
-            " it out"
+            "of a capacity only a bound is known, so its standard error is not finite and no mean is fitted; leave that"
+            " run out"
         )
     variants: dict[str, dict[str, list[Observation]]] = defaultdict(lambda: defaultdict(list))
     for each in observations:

@@ -166,7 +166,10 @@ def _no_search(every: Sequence[Manifest], stack: str) -> tuple[str, ...]:
         return ("it was not measured, so there is nothing to compare; measure it with the profile `capacity`",)
     run = f"its newest run, {newest.run_id},"
     if newest.capacity:
-        why = f"{run} has no cost, so there is nothing to compare: {why_unpriced(newest.cost)}"
+        why = (
+            f"{run} has no cost, so there is nothing to compare: {why_unpriced(newest.cost)}; `shapebench price"
+            " --refresh` gets prices for further runs"
+        )
     else:
         why = f"{run} is not a capacity search, so there is nothing to compare; measure it with the profile `capacity`"
     return newest.validity.reasons or (why,)

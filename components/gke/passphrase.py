@@ -23,13 +23,13 @@ def why_secrets_are_unprotected(
         return None
     removals = ", ".join(f"`pulumi config rm {key} --stack {stack}`" for key in secrets)
     return (
-        f"the passphrase of stack {stack} is empty, so whoever has the stack file or the state can decrypt"
+        f"the passphrase of stack {stack} is empty, so whoever has the stack file or the state can read"
         f" {', '.join(secrets)}, and the stack is refused. Do one of these:\n"
-        f"- Remove what is secret: {removals}. Access to Google Cloud needs no key of the stack: run"
+        f"- Remove the secrets: {removals}. For access to Google Cloud the stack needs none: run"
         " `gcloud auth application-default login`.\n"
-        f"- Protect it: run `pulumi stack change-secrets-provider passphrase --stack {stack}`, set"
-        " PULUMI_CONFIG_PASSPHRASE to the new passphrase, replace what could be read until now, and set it with"
-        " `pulumi config set --secret`."
+        f"- Protect them: run `pulumi stack change-secrets-provider passphrase --stack {stack}`, and set"
+        " PULUMI_CONFIG_PASSPHRASE to the new passphrase. The old secrets could be read until now, so revoke them, make"
+        " new ones, and store those with `pulumi config set --secret`."
     )
 
 

@@ -25,12 +25,23 @@ class Access:
     context: str | None = None
 
 
-def _named(access: Access) -> str:
-    return f"its context '{access.context}'" if access.context else "its current context"
-
-
-def _option(access: Access) -> str:
-    return f" --context {access.context}" if access.context else ""
+def _why_unreadable(access: Access) -> str:
+    if access.kubeconfig is not None:
+        return (
+            "the stack's kubeconfig cannot be read, so the cluster cannot be reached: it is invalid, or its current"
+            " context or a file that it names is missing; write it to a file with `pulumi stack output kubeconfig"
+            " --show-secrets`, and run `kubectl cluster-info --kubeconfig FILE` to see the cause"
+        )
+    context, option = (
+        (f"its context '{access.context}'", f" --context {access.context}")
+        if access.context
+        else ("its current context", "")
+    )
+    return (
+        "the kubeconfig cannot be read, so the cluster cannot be reached: there is none (~/.kube/config, or the file"
+        f" that KUBECONFIG names), or it is invalid, or {context} or a file that it names is missing; run `kubectl"
+        f" config view` to see what is read, then `kubectl cluster-info{option}`"
+    )
 
 
 def settings_of(access: Access) -> client.Configuration:
@@ -42,10 +53,7 @@ def settings_of(access: Access) -> client.Configuration:
             config.load_kube_config_from_dict(yaml.safe_load(access.kubeconfig), client_configuration=settings)  # type: ignore[no-untyped-call]  # the same
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, AttributeError):
         # The error is not quoted: it may hold a line of the kubeconfig.
-        raise ClusterError(
-            f"the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid, or {_named(access)} or a"
-            f" file that it refers to is missing; run `kubectl cluster-info{_option(access)}` with it to see the cause"
-        ) from None
+        raise ClusterError(_why_unreadable(access)) from None
     settings.retries = False
     # What it puts into a path is an object's name, or the port and path of a request to a pod.
     settings.safe_chars_for_path_param = "/:"

@@ -55,10 +55,10 @@ def _require_sidecar(pod: JobPod) -> None:
         pod.sidecar("clock", retry_s=REACHABLE_WITHIN_S)
     except ClusterError as error:
         raise ResourceError(
-            "this machine got no usable answer from the load generator's pod, so it could not fetch the rows later and"
-            f" ended the test at its start: {error}. Make one of these work, and run `pulumi up` again: `kubectl exec`"
-            " into the pod, which needs WebSockets all the way to the cluster; or the API server's proxy to port"
-            f" {SIDECAR_PORT} of the pod"
+            "the load generator's pod gave this machine no usable answer, so the rows could not be fetched later, and"
+            " the test was ended at its start. `pulumi up` needs one of two ways into the pod: `kubectl exec`, which"
+            " needs WebSockets all the way to the cluster; or the API server's proxy to port"
+            f" {SIDECAR_PORT} of the pod. Make one of them work, and run it again. The cause: {error}"
         ) from None
 
 

@@ -184,7 +184,7 @@ def main() -> int:
         exported = export(arguments.weights, arguments.cache)
     except WeightsUnavailableError as error:
         _print_status(
-            f"{error}, so nothing was exported; choose the weights random, or auto, which falls back to random"
+            f"{error}, so nothing was exported; set the weights to random, or to auto, which uses random ones then"
         )
         return 1
     print(json.dumps(exported))

@@ -23,8 +23,8 @@ def at_most_more(more: float, *, is_assumed: bool) -> str:
     if not is_assumed:
         return claim
     return (
-        f"{claim} This assumes that the deployments of a candidate have a standard deviation of {_percent(PRIOR_SD)}."
-        " It was not measured, because each candidate has one run."
+        f"{claim} This assumes that the cost of a candidate differs between its deployments, with a standard deviation"
+        f" of {_percent(PRIOR_SD)}. Each candidate has one run, so that was not measured."
     )
 
 

@@ -86,5 +86,6 @@ def _explained(method: str, url: str, answer: requests.Response) -> str:
         if answer.status_code in {401, 403, 404}
         else "; run the job again"
     )
-    said = answer.text[:500]
-    return f"{method} {url} was answered with {answer.status_code}: {said}, so the comment was not written{remedy}"
+    perhaps = "perhaps " if answer.status_code >= 500 and method != "GET" else ""
+    said = f"{method} {url} was answered with {answer.status_code}: {answer.text[:500]}"
+    return f"{said}, so the comment was {perhaps}not written{remedy}"

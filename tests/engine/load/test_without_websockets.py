@@ -94,8 +94,8 @@ def test_a_pod_that_no_way_leads_to_ends_the_test_at_its_start(
     said: list[str] = []
     with pytest.raises(
         ResourceError,
-        match=r"could not fetch the rows later .* the answer was 400 Bad Request; address not allowed\. Make one of"
-        r" these work, .*: `kubectl exec`",
+        match=r"the rows could not be fetched later, .*`kubectl exec`.* The cause: .* the answer was 400 Bad Request;"
+        r" address not allowed",
     ):
         RESOURCE.create(inputs, Operation(said.append, said.append))
     assert ResultsStore(inputs["results"]).scan().manifests == ()

@@ -152,8 +152,8 @@ def test_a_run_without_a_price_is_not_ranked(store):
     verdict = read_verdict(store, ASKED)
     assert verdict.ranking == ()
     why = (
-        f"no price is known for {item.name} in {cost.region}: the {cost.source} of {cost.prices_as_of} has none, so its"
-        " cost is not known; `shapebench price --refresh` gets prices for further runs"
+        f"no price is known for {item.name} in {cost.region}: the {cost.source} of {cost.prices_as_of} has none that"
+        " can be used, so its cost is not known; `shapebench price --refresh` gets prices for further runs"
     )
     assert [reasons for _, reasons in verdict.excluded] == [(why,)]
 

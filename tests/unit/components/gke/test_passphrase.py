@@ -33,7 +33,7 @@ def test_a_secret_under_an_empty_passphrase_is_refused_with_the_mend(
     assert refused
     (key,) = config
     assert refused.startswith("the passphrase of stack prod is empty, so whoever has the stack file or the state can")
-    assert f"decrypt {key}, and the stack is refused" in refused
+    assert f"read {key}, and the stack is refused" in refused
     assert f"`pulumi config rm {key} --stack prod`" in refused
     assert "`pulumi stack change-secrets-provider passphrase --stack prod`" in refused
     assert "s3cr3t" not in refused

@@ -166,11 +166,23 @@ def test_commands_use_the_trust_store_of_requests(tmp_path: Path, monkeypatch: p
 )
 def test_a_kubeconfig_that_cannot_be_used_is_not_quoted(text: str) -> None:
     with pytest.raises(
-        ClusterError, match="the kubeconfig cannot be read, so the cluster cannot be reached: it is invalid"
+        ClusterError, match="the stack's kubeconfig cannot be read, so the cluster cannot be reached: it is invalid"
     ) as failure:
         KubeApi(Access(text), "ns", threading.Event(), id)
     assert SECRET not in str(failure.value)
     assert failure.value.__suppress_context__
+
+
+def test_without_a_kubeconfig_of_the_user_the_error_says_where_one_is_looked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "none"))
+    with pytest.raises(ClusterError) as error:
+        settings_of(Access(context="mine"))
+    said = str(error.value)
+    assert "there is none (~/.kube/config, or the file that KUBECONFIG names)" in said
+    assert "its context 'mine'" in said
+    assert "`kubectl cluster-info --context mine`" in said
 
 
 def test_an_access_does_not_show_its_kubeconfig() -> None:
