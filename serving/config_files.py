@@ -53,7 +53,11 @@ def read_monitoring_file(path: Path) -> str | None:
 def _parsed(path: Path, message: str) -> Message:
     try:
         return text_format.Parse(path.read_text(), _message_class(message)())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+    except OSError as error:
+        raise StartError(
+            f"{path} cannot be read ({error.strerror}), so the server does not start; give a file that can be read"
+        ) from error
+    except (UnicodeDecodeError, text_format.ParseError) as error:
         raise StartError(
             f"{path} is not a {message} in text format, so the server does not start: {error}; see docs/serving.md"
         ) from error

@@ -238,10 +238,11 @@ class Settings(Frozen):
 def _stated_objective(values: dict[str, Any], overrides: dict[str, Any]) -> dict[str, float]:
     """The objective's values of a capacity search; raises ValueError where the load states them, too."""
     if doubled := [key for key in SEARCH_KEYS if key in overrides]:
+        example = "errors to 0.1%" if doubled[0] == "errorRatio" else "p99 to 400ms"
         raise ValueError(
             f"shapebench:load.{doubled[0]} is set, but the objective of a search is stated in shapebench:objective;"
             f" remove it (pulumi config rm --path shapebench:load.{doubled[0]}), and set for example"
-            " shapebench:objective.p99 to 400ms"
+            f" shapebench:objective.{example}"
         )
     try:
         return ObjectiveSettings.model_validate(values.get("objective")).search

@@ -53,9 +53,9 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
         )
     if min(known.values()) > MOST_ERROR:
         raise NoModelError(
-            "no scaling law predicts the throughputs of the run: each level of load was predicted from the others, and"
-            f" even the best law is off by {min(known.values()):.0%} ({MOST_ERROR:.0%} is allowed), so other fleets"
-            " cannot be predicted; run a longer capacity search"
+            "no scaling law fits the run, so other fleets cannot be predicted: levels of load that were left out of the"
+            f" fit are missed by {min(known.values()):.0%} even by the best law ({MOST_ERROR:.0%} is allowed); run a"
+            " longer capacity search"
         )
     return [
         Model(curve.points, law, _service(law, curve.single), error)

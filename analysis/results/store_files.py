@@ -86,7 +86,8 @@ class StoreFiles:
         """
         if self.exists(path):
             raise RunExistsError(
-                f"{path} exists in {self.uri}, and the store never overwrites, so it was not written; use a new run id"
+                f"{path} exists in {self.uri}, and the store never overwrites, so it was not written; if the run is not"
+                " complete there, `shapebench import` replaces it"
             )
         with self._explained("written"):
             if self.on_disk:

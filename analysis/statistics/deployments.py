@@ -75,10 +75,7 @@ _Deployments = Mapping[str, Sequence[Observation]]
 def fit_effects(observations: Sequence[Observation]) -> Effects:
     """The means by variant. Raises ValueError where a standard error is not finite: such a run is no observation."""
     if not all(math.isfinite(each.log_error) for each in observations):
-        raise ValueError(
-            "of a capacity only a bound is known, so its standard error is not finite and no mean is fitted; leave that"
-            " run out"
-        )
+        raise ValueError("a run has only a bound of its capacity, so no mean can be fitted; leave this run out")
     variants: dict[str, dict[str, list[Observation]]] = defaultdict(lambda: defaultdict(list))
     for each in observations:
         variants[each.variant][each.deployment].append(each)

@@ -55,10 +55,11 @@ def _require_sidecar(pod: JobPod) -> None:
         pod.sidecar("clock", retry_s=REACHABLE_WITHIN_S)
     except ClusterError as error:
         raise ResourceError(
-            "the load generator's pod gave this machine no usable answer, so the rows could not be fetched later, and"
-            " the test was ended at its start. `pulumi up` needs one of two ways into the pod: `kubectl exec`, which"
-            " needs WebSockets all the way to the cluster; or the API server's proxy to port"
-            f" {SIDECAR_PORT} of the pod. Make one of them work, and run it again. The cause: {error}"
+            "the load generator's pod gave this machine no usable answer. Its rows could not have been fetched after"
+            " the test, so the test was ended at its start. `pulumi up` needs one of two ways into the pod: a WebSocket"
+            " to its exec endpoint, all the way to the cluster (that `kubectl exec` works does not prove it); or the"
+            f" API server's proxy to its port {SIDECAR_PORT}. Make one of them work, then run `pulumi up` again. The"
+            f" cause: {error}"
         ) from None
 
 

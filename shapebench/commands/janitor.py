@@ -1,5 +1,6 @@
 """`shapebench janitor`: lists what stacks left behind in Google Cloud, with its cost, and removes it."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, TextIO
@@ -20,6 +21,10 @@ from stacks.names import COMMIT, expiry, label_value
 
 # Why a leftover was not removed, None where it was; without those that nobody wanted to remove.
 Failures = Mapping[Leftover, str | None]
+
+
+# Google's answers where the project, or the permission to list it, is missing.
+_REFUSED = {403, 404}
 
 
 class ExitCode(IntEnum):
@@ -62,7 +67,7 @@ def janitor(
     if as_json:
         print_json([_json(each, failures) for each in selected])
     else:
-        _print(selected, failures, project)
+        _print(selected, failures, project, _removal(project, stack, region, state))
     if any(failures.values()):
         return ExitCode.not_all_removed
     if selected and not remove:
@@ -103,11 +108,21 @@ def _leftovers_in(
         now = google.now()
     except CloudError as error:
         mend = f"; run `{LOGIN}`" if error.status == UNAUTHORIZED else ""
+        if error.status in _REFUSED:
+            mend = "; give another --project, or ask for a role that may list its resources"
         raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}{mend}") from None
     return leftovers(listed, now, interrupted), listed.unlisted
 
 
-def _print(selected: Sequence[Leftover], failures: Failures, project: str) -> None:
+def _removal(project: str, stack: str | None, region: str | None, state: TextIO | None) -> str:
+    """The command that removes what was listed, and nothing else."""
+    file = state and ("-" if state.name == "<stdin>" else state.name)
+    options = {"project": project, "stack": stack, "region": region, "state": file}
+    given = [f"--{name} {shlex.quote(value)}" for name, value in options.items() if value]
+    return f"shapebench janitor {' '.join(given)} --yes"
+
+
+def _print(selected: Sequence[Leftover], failures: Failures, project: str, removal: str) -> None:
     if not selected:
         note(f"no leftovers of a shapebench stack in project {project}.")
         return
@@ -120,8 +135,8 @@ def _print(selected: Sequence[Leftover], failures: Failures, project: str) -> No
     if left:
         note(f"\nThe leftovers cost {money(sum(known))} USD/day{f', plus {unknown} of unknown price' * bool(unknown)}.")
     if not failures:
-        note("Nothing was removed. If the stack still has its state, use `pulumi destroy`; otherwise")
-        note(f"shapebench janitor --project {project} --yes removes them without further questions.")
+        note("Nothing was removed. If the stack still has its state, use `pulumi destroy`. Otherwise this removes what")
+        note(f"is listed, without further questions: {removal}")
 
 
 def _row(leftover: Leftover, failures: Failures) -> tuple[str, ...]:

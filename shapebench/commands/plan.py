@@ -45,9 +45,7 @@ def parse_requirement(rps: float, zones: int, headroom: str, clients: int | None
     if not 0 < rps < math.inf:
         raise CommandError(f"--rps is {rps:g}, so there is no load to plan for; give requests per second above 0")
     if not 1 <= zones <= _MOST_ZONES:
-        raise CommandError(
-            f"--zones is {zones}, and nodes cannot be spread over so many zones; give 1 to {_MOST_ZONES}"
-        )
+        raise CommandError(f"--zones is {zones}, so there is nothing to plan; give 1 to {_MOST_ZONES}")
     if clients is not None and clients < 1:
         raise CommandError(
             f"--clients is {clients}, so nobody sends; give 1 or more, or leave it out for very many clients"

@@ -70,7 +70,10 @@ def find_run(scan: Scan, asked: str | None, uri: str) -> Manifest:
             f" {_listed(matching)}"
         )
     if of_stack := [run for run in runs if run.stack == asked]:
-        raise CommandError(f"'{asked}' is a stack, and one run is shown by its id; it has {_listed(of_stack)}")
+        raise CommandError(
+            f"'{asked}' is a stack and not a run id, so no run is shown; give the id of one of its runs:"
+            f" {_listed(of_stack)}"
+        )
     raise CommandError(f"{_why_not_found(scan, prefix, uri)}; {_suggestion(runs, prefix)}")
 
 

@@ -143,8 +143,8 @@ class Database:
                     self._connection.execute("ROLLBACK")
         except sqlite3.Error as error:
             raise JournalError(
-                f"The journal {self._path} cannot be written ({error}), so the sweep begins no run. Make room on the"
-                " disk, then resume the sweep."
+                f"The journal {self._path} cannot be written ({error}), so the sweep begins no run. Correct the cause,"
+                " such as a full disk or missing permissions, then resume the sweep."
             ) from error
 
     def _sync_as(self, settings: SweepSettings) -> None:

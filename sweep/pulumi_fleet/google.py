@@ -11,7 +11,7 @@ from google_cloud.leftovers import Why, leftovers
 from google_cloud.removal import Remover
 from google_cloud.rest import CloudError, GoogleClient
 from stacks.files import google_keys
-from stacks.names import label_value
+from stacks.names import STACK, label_value
 from sweep.fleet import FleetError
 
 Say = Callable[[str], None]
@@ -47,7 +47,9 @@ def left_in_google_cloud(stack: str, config: Mapping[str, Any], say: Say) -> lis
         if listed.unlisted:
             raise FleetError(
                 f"no answer from {', '.join(listed.unlisted)}, so it is not known whether something of {stack} is left"
-                f" there; `shapebench janitor --stack {stack}` lists it"
+                f" there; in some minutes look in project {project} for resources with the label"
+                f" {STACK}={label_value(stack)}. `shapebench janitor --stack {stack} --project {project}` lists them"
+                " once their lease has ended"
             )
     return [
         f"{each.kind.name} {each.name} ({each.location}): tools/take_down {stack}, then"

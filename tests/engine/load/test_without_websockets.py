@@ -94,7 +94,7 @@ def test_a_pod_that_no_way_leads_to_ends_the_test_at_its_start(
     said: list[str] = []
     with pytest.raises(
         ResourceError,
-        match=r"the rows could not be fetched later, .*`kubectl exec`.* The cause: .* the answer was 400 Bad Request;"
+        match=r"Its rows could not have been fetched .*`kubectl exec`.* The cause: .* the answer was 400 Bad Request;"
         r" address not allowed",
     ):
         RESOURCE.create(inputs, Operation(said.append, said.append))

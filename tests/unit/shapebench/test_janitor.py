@@ -51,6 +51,12 @@ def test_leftovers_are_listed_with_their_price_and_exit_with_3(cloud):
     assert not any(each.startswith("DELETE") for each in cloud.requests)
 
 
+def test_the_command_that_removes_what_is_listed_has_the_options_of_the_list(cloud):
+    cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
+    said = run("--stack", "8cpu-16gb", "--region", REGION).stderr
+    assert f"shapebench janitor --project {PROJECT} --stack 8cpu-16gb --region {REGION} --yes" in said
+
+
 def test_with_yes_leftovers_are_removed_and_it_exits_with_0(cloud):
     cloud.resources = google_resources.whole_stack("8cpu-16gb", -DAY)
     done = run("--yes")
@@ -158,6 +164,7 @@ def test_with_a_state_only_what_an_update_was_creating_is_removed(cloud, tmp_pat
     state = tmp_path / "state.json"
     state.write_text(json.dumps({"deployment": {"pending_operations": [{"type": "creating", "resource": resource}]}}))
     shown = run("--stack", "8cpu-16gb", "--state", str(state))
+    assert f"shapebench janitor --project {PROJECT} --stack 8cpu-16gb --state {state} --yes" in shown.stderr
     assert (shown.exit_code, orphan in shown.stdout, "interrupted" in shown.stdout) == (3, True, True)
     done = run("--stack", "8cpu-16gb", "--state", str(state), "--yes")
     assert done.exit_code == 0, done.output

@@ -141,7 +141,12 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_unique(store, asked):
         ("01KAAAAAAB", "no run id in {uri} begins with '01KAAAAAAB'; near it: ", [FIRST, SECOND], [EARLIER]),
         ("01K999999900000000000000X3", "begins with '01K999999900000000000000X3'; near it: ", [EARLIER], [FIRST]),
         ("nonsense", "begins with 'NONSENSE'; the newest run is ", [SECOND], [FIRST, EARLIER]),
-        ("8cpu-16gb", "'8cpu-16gb' is a stack, and one run is shown by its id; it has ", [FIRST, SECOND], [EARLIER]),
+        (
+            "8cpu-16gb",
+            "'8cpu-16gb' is a stack and not a run id, so no run is shown; give the id of one of its runs: ",
+            [FIRST, SECOND],
+            [EARLIER],
+        ),
     ],
 )
 def test_an_id_that_is_not_of_one_run_is_one_error_that_names_the_near_ones(store, asked, why, named, not_named):

@@ -78,7 +78,7 @@ def test_a_variant_with_less_precise_runs_has_a_less_precise_mean() -> None:
 
 
 def test_a_run_without_a_bound_is_no_observation() -> None:
-    with pytest.raises(ValueError, match="only a bound is known"):
+    with pytest.raises(ValueError, match="only a bound of its capacity"):
         fit_effects(observed({"a": [[5.0]]}, error=math.inf))
 
 
