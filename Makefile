@@ -5,7 +5,7 @@ export PYTHON
 
 IN_ENV := . tools/env.sh &&
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
-CORES := $(shell getconf _NPROCESSORS_ONLN)
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
 .PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine e2e check format \
@@ -41,7 +41,7 @@ test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-engine
 
 test-unit: setup-dev ## tests that do not run Pulumi
-	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' --tx '$(CORES)*popen//nice=10' tests/unit
+	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' --tx '2*popen//nice=10' tests/unit
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
 	@$(IN_ENV) $(PYTEST) --numprocesses 4 tests/engine
