@@ -14,7 +14,7 @@ from google_cloud.interrupted_update import interrupted_names
 from google_cloud.inventory import inventory, is_within
 from google_cloud.leftovers import Leftover, Why, leftovers
 from google_cloud.removal import Remover
-from google_cloud.rest import UNAUTHORIZED, CloudError, GoogleClient
+from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.files import google_keys, load_config, stack_names
 from stacks.names import COMMIT, expiry, label_value
@@ -23,8 +23,9 @@ from stacks.names import COMMIT, expiry, label_value
 Failures = Mapping[Leftover, str | None]
 
 
-# Google's answers where the project, or the permission to list it, is missing.
-_REFUSED = {403, 404}
+_NOT_LISTED = "; give another --project, or ask for a role that may list its resources"
+# What helps where Google answers so.
+_MENDS: dict[int | None, str] = {UNAUTHORIZED: f"; run `{LOGIN}`", FORBIDDEN: _NOT_LISTED, NOT_FOUND: _NOT_LISTED}
 
 
 class ExitCode(IntEnum):
@@ -107,9 +108,7 @@ def _leftovers_in(
         listed = inventory(google, project, note)
         now = google.now()
     except CloudError as error:
-        mend = f"; run `{LOGIN}`" if error.status == UNAUTHORIZED else ""
-        if error.status in _REFUSED:
-            mend = "; give another --project, or ask for a role that may list its resources"
+        mend = _MENDS.get(error.status, "")
         raise CommandError(f"project {project} could not be listed, so nothing was removed: {error}{mend}") from None
     return leftovers(listed, now, interrupted), listed.unlisted
 

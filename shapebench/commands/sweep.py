@@ -157,15 +157,14 @@ def _end(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> int
 
 def _list() -> int:
     """Print all sweeps of this checkout, the newest last."""
-    rows, were_skipped = [], False
-    for path in _journals():
+    journals, rows = _journals(), []
+    for path in journals:
         try:
             database = Database.open(path)
             kept = database.read()
             database.close()
         except JournalError as error:
             note(f"skipped: {error}")
-            were_skipped = True
             continue
         state = SweepState.of(kept.settings.candidates, kept.records, kept.resumptions)
         up = ", ".join(state.up) or "none"
@@ -182,7 +181,7 @@ def _list() -> int:
     if not rows:
         note(
             "no sweep can be listed; stacks of the skipped ones may be up and cost money: look with `pulumi stack ls`"
-            if were_skipped
+            if journals
             else "there is no sweep yet; begin one: shapebench sweep --stack NAME"
         )
         return 0

@@ -69,8 +69,7 @@ class PullRequest:
             try:
                 answer = session.request(method, url, headers=headers, json=body, timeout=_TIMEOUT_S)
             except requests.RequestException as error:
-                known = "the comment was not written" if method == "GET" else "the comment was perhaps not written"
-                raise GitHubError(f"{method} {url}: {error}, so {known}; run the job again") from error
+                raise GitHubError(f"{method} {url}: {error}, {_consequence(method)}; run the job again") from error
         if not answer.ok:
             raise GitHubError(_explained(method, url, answer))
         return answer
@@ -86,6 +85,11 @@ def _explained(method: str, url: str, answer: requests.Response) -> str:
         if answer.status_code in {401, 403, 404}
         else "; run the job again"
     )
-    perhaps = "perhaps " if answer.status_code >= 500 and method != "GET" else ""
     said = f"{method} {url} was answered with {answer.status_code}: {answer.text[:500]}"
-    return f"{said}, so the comment was {perhaps}not written{remedy}"
+    return f"{said}, {_consequence(method, answer.status_code)}{remedy}"
+
+
+def _consequence(method: str, status: int | None = None) -> str:
+    """GitHub may have written the comment although its answer got lost, or is an error of the server."""
+    is_unsure = method != "GET" and (status is None or status >= 500)
+    return f"so the comment was {'perhaps ' * is_unsure}not written"

@@ -144,7 +144,7 @@ def test_runs_without_a_search_need_a_latency_limit(tmp_path):
 def test_a_store_without_runs_is_an_error_without_a_latency_limit_too(tmp_path):
     result = invoke("--rps", "10", "--results", str(tmp_path))
     assert result.exit_code == 1
-    assert "there is no finished run in" in result.stderr
+    assert "; name another results store, or make a run: `pulumi up --stack local`" in result.stderr
 
 
 def test_shares_need_their_unit_and_clients_are_optional():

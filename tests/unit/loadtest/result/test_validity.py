@@ -21,7 +21,7 @@ from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers, ServerState
 from loadtest.result.validity.servers import idle_replica_reasons
 from loadtest.result.validity.termination import Termination
-from stacks.load_profiles import ClosedLoop, LoadProfile, OpenLoop
+from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile, OpenLoop
 
 BEGAN_US = 1_790_000_000_000_000
 OPEN = OpenLoop(rate_rps=50, arrivals="constant", seed=1, max_in_flight=64, warmup_s=0, ramp_s=2, duration_s=32)
@@ -344,3 +344,5 @@ def test_an_unknown_or_normal_split_of_requests_is_no_reason(
 def test_constants_that_the_generator_cannot_import_are_the_same_in_the_analysis() -> None:
     assert health.BUSY_PERCENT == 100 * GENERATOR_BUSY_CORES
     assert client.NOT_SENT == NOT_SENT
+    for profile in PROFILES.values():
+        assert load_plan(profile.model_dump()).rate_is_fixed == profile.rate_is_fixed

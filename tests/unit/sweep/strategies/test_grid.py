@@ -28,8 +28,10 @@ def test_the_lowest_mean_is_chosen_and_the_others_say_by_how_much_they_are_deare
 def test_a_certainty_after_one_run_each_says_what_it_rests_on():
     decision = Grid(0.05, blocks=1).decide({"a": _runs(2.0), "b": _runs(0.0)})
 
-    assert decision.claim.startswith("It is the cheapest candidate, with 95 % certainty. This assumes")
-    assert decision.claim.endswith("a standard deviation of 3 %. Each candidate has one run, so that was not measured.")
+    assert decision.claim == (
+        "It is the cheapest candidate, with 95 % certainty. This assumes that the cost of a candidate differs between"
+        " its deployments, with a standard deviation of 3 %. Each candidate has one run, so that was not measured."
+    )
 
 
 def test_a_candidate_without_a_rival_is_not_said_to_be_the_cheapest():

@@ -57,6 +57,15 @@ def test_a_lasting_failure_is_an_error(github: FakeGitHub, pull_request: PullReq
     assert len(github.requests) == 4
 
 
+def test_a_comment_whose_writing_the_server_does_not_confirm_was_perhaps_written(
+    github: FakeGitHub, pull_request: PullRequest, monkeypatch: pytest.MonkeyPatch
+):
+    answer = github.answer
+    monkeypatch.setattr(github, "answer", lambda *asked: (502, {}, "") if asked[0] == "POST" else answer(*asked))
+    with pytest.raises(GitHubError, match=r"502.*so the comment was perhaps not written; run the job again"):
+        pull_request.put_comment(MARK, f"{MARK} one")
+
+
 def test_a_forbidden_request_is_an_error_with_the_permission_that_is_missing(
     github: FakeGitHub, pull_request: PullRequest
 ):
