@@ -27,7 +27,8 @@ class ReportWriter:
     The thread writes while the next update begins. Only where that may take long, the observer waits for it, so that it
     takes no CPU from a load test on this machine: with the first report, and with each after one that took long.
 
-    Of several objectives the report shows the first. What keeps it from being written is noted once and ends no sweep.
+    Of several objectives the report shows the first. What keeps it from being written is noted once and ends no sweep,
+    not even a mistake in the program.
     """
 
     def __init__(self, settings: SweepSettings, folder: Path) -> None:
@@ -63,13 +64,18 @@ class ReportWriter:
             findings = collect(ResultsStore(self._settings.results), _asked(self._settings))
             write_report(findings, self._folder, drawn=self._drawn)
         except (OSError, StoreError, ObjectiveError) as error:
-            if not self._failed:
-                note(
-                    f"the report {self._folder} was not written ({error}), but the sweep goes on; `shapebench report`"
-                    " writes it later"
-                )
-            self._failed = True
+            self._note(str(error))
+        except Exception as error:  # noqa: BLE001 - `shapebench report` shows its traceback, too
+            self._note(repr(error))
         self._took_s = time.monotonic() - begun_s
+
+    def _note(self, error: str) -> None:
+        if not self._failed:
+            note(
+                f"the report {self._folder} was not written ({error}), but the sweep goes on; `shapebench report`"
+                " writes it later"
+            )
+        self._failed = True
 
 
 def _asked(settings: SweepSettings) -> Asked:

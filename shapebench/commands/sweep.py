@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -149,6 +150,8 @@ def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> i
 
 
 def _end(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> int:
+    if outcome.error:
+        traceback.print_exception(outcome.error)
     for trouble in troubles(outcome):
         note(trouble)
     print_text("\n".join(answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)))

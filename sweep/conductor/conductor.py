@@ -60,9 +60,10 @@ class Conductor:
             ends = await asyncio.gather(*self._loops, return_exceptions=True)
         finally:
             heartbeat.cancel()
-        for end in ends:
+        for stack, end in zip(sweep.state.stacks, ends, strict=True):
             if isinstance(end, Exception):
-                raise end
+                sweep.doing[stack].given_up = repr(end)
+                sweep.fail(end)
         return self._outcome(await self._leftovers())
 
     def stop(self) -> None:
@@ -81,15 +82,22 @@ class Conductor:
                 self._sweep.end(record, Result.cut_off)
 
     async def _heartbeat(self) -> None:
-        sweep = self._sweep
         while True:
             await asyncio.sleep(self._heartbeat_s)
-            with contextlib.suppress(JournalError):  # the next task finds the same
-                sweep.journal.heartbeat()
-            limit = sweep.limits.reached(sweep.state, sweep.journal.at_s, sweep.journal.active_s)
-            if limit and sweep.is_measuring:
-                sweep.stop(limit)
-            sweep.show()
+            try:
+                self._beat()
+            except Exception as error:  # noqa: BLE001 - without limits the sweep could cost too much
+                return self._sweep.fail(error)
+
+    def _beat(self) -> None:
+        """Record that the sweep is running, and end it at a limit."""
+        sweep = self._sweep
+        with contextlib.suppress(JournalError):  # the next task finds the same
+            sweep.journal.heartbeat()
+        limit = sweep.limits.reached(sweep.state, sweep.journal.at_s, sweep.journal.active_s)
+        if limit and sweep.is_measuring:
+            sweep.stop(limit)
+        sweep.show()
 
     async def _leftovers(self) -> dict[str, tuple[str, ...]]:
         """A last look at the stacks that had any, or of which it was not known."""
@@ -106,7 +114,7 @@ class Conductor:
         if sweep.ending is None:
             sweep.ending = Ending.all_failed if len(state.failed) == len(state.candidates) else Ending.decided
         may_be_up = {stack: self._why_up(stack) for stack in state.up if stack not in sweep.destroyed}
-        return Outcome(sweep.ending, sweep.message, sweep.snapshot(), leftovers, may_be_up)
+        return Outcome(sweep.ending, sweep.message, sweep.snapshot(), leftovers, may_be_up, sweep.error)
 
     def _why_up(self, stack: str) -> str:
         last = self._sweep.state.stacks[stack].last

@@ -44,6 +44,7 @@ class Running:
         self.destroyed: set[str] = set()
         self.ending: Ending | None = None
         self.message, self.journal_is_lost = "", False
+        self.error: Exception | None = None
         self.ended = asyncio.Event()
         self._changed, self._idle = asyncio.Event(), set[str]()
         self._measuring: dict[str, asyncio.Task[Any]] = {}
@@ -61,8 +62,13 @@ class Running:
         return self._views.snapshot(self.state, self.doing, self.ending, self.journal.at_s, self.journal.active_s)
 
     def show(self) -> None:
+        """Call the observer. One that raises is not called again: whoever shows a change has stacks to destroy."""
         if self._observe:
-            self._observe(self.snapshot())
+            try:
+                self._observe(self.snapshot())
+            except Exception as error:  # noqa: BLE001 - kept in `error`
+                self._observe = None
+                self.fail(error)
 
     async def leftovers(self, stack: str) -> tuple[str, ...]:
         """What a stack that is destroyed has left, or that this is not known."""
@@ -114,6 +120,12 @@ class Running:
         self.close(ending, message)
         for measuring in self._measuring.values():
             measuring.cancel()
+
+    def fail(self, error: Exception) -> None:
+        """End the sweep because of a mistake in the program. The first one stays."""
+        if self.error is None:
+            self.error = error
+        self.stop(Ending.error, f"an error in shapebench itself ended the sweep: {error!r}")
 
     def lose_journal(self, message: str) -> None:
         """End the sweep because nothing can be recorded any more."""

@@ -121,7 +121,7 @@ class Outcome:
     """The end of a sweep. `last` has standings, money and failed stacks.
 
     `leftovers` are by stack what is left after it was destroyed, each with how to remove it. `may_be_up` are stacks of
-    which it is not certain that they are destroyed, with the reason.
+    which it is not certain that they are destroyed, with the reason. `error` is a mistake in the program.
     """
 
     ending: Ending
@@ -129,3 +129,4 @@ class Outcome:
     last: Snapshot
     leftovers: Mapping[str, tuple[str, ...]]
     may_be_up: Mapping[str, str]
+    error: Exception | None = None

@@ -3,7 +3,6 @@
 import asyncio
 
 from sweep.conductor.running import Running
-from sweep.conductor.snapshot import Ending
 from sweep.conductor.state import ATTEMPTS
 from sweep.conductor.steps import DESTROY_ATTEMPTS, PAUSES_S, Look, Pause, Step, last_step, next_step
 from sweep.fleet import FleetError, LastingError, Progress, QuotaError
@@ -21,17 +20,17 @@ class StackLoop:
         self._looks_failed = 0
 
     async def run(self) -> None:
-        """Until nothing is left to do for this stack. Raises only what is a mistake in the program."""
+        """Until nothing is left to do for this stack. Raises only a mistake in what destroys it."""
         try:
             await self._steps()
         except JournalError as error:
             self._sweep.lose_journal(str(error))
-        except Exception as error:
-            self._sweep.stop(Ending.error, repr(error))
-            await self._destroy_unrecorded()
-            raise
-        if self._sweep.journal_is_lost:
-            await self._destroy_unrecorded()
+        except Exception as error:  # noqa: BLE001 - the outcome has it
+            self._sweep.fail(error)
+        else:
+            if not self._sweep.journal_is_lost:
+                return
+        await self._destroy_unrecorded()
 
     async def _steps(self) -> None:
         while not self._sweep.journal_is_lost:

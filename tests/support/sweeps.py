@@ -8,7 +8,7 @@ from stacks.load_profiles import PROFILES, CapacitySearch
 from stacks.serving_variant import ServingSettings
 from sweep.candidates import Candidate
 from sweep.conductor.conductor import Conductor
-from sweep.conductor.snapshot import Outcome, Snapshot
+from sweep.conductor.snapshot import Observer, Outcome, Snapshot
 from sweep.fleet import Fleet
 from sweep.journal.clock import Clock
 from sweep.journal.journal import Journal
@@ -94,7 +94,7 @@ class Rehearsal:
         self.snapshots: list[Snapshot] = []
         self._now_s = 0.0
 
-    def sweep(self, *, stop_s: Sequence[float] = ()) -> Outcome:
+    def sweep(self, *, stop_s: Sequence[float] = (), observe: Observer | None = None) -> Outcome:
         """Run it to its end; `stop_s` is when it is interrupted, in s after this beginning."""
         loop = VirtualTimeLoop(self._now_s)
         clock = Clock(loop.time, loop.time)
@@ -103,7 +103,7 @@ class Rehearsal:
         else:
             journal = Journal.create(self.folder, self.settings, clock)
         try:
-            conductor = Conductor(journal, self.fleet, self.strategy, self.snapshots.append, heartbeat_s=60)
+            conductor = Conductor(journal, self.fleet, self.strategy, observe or self.snapshots.append, heartbeat_s=60)
             for seconds in stop_s:
                 loop.call_later(seconds, conductor.stop)
             return loop.run_until_complete(conductor.run())

@@ -236,6 +236,25 @@ def test_what_failed_is_tried_again_by_the_command_that_the_answer_names(
     assert {key for key, _, _ in cloud.runs} == cloud.world.capacity_rps.keys()
 
 
+def test_after_a_mistake_in_the_program_nothing_is_up_and_the_answer_has_its_traceback(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Wrong(SimulatedFleet):
+        async def measure(self, task: Measure, report: Report) -> Measured:
+            if cloud.runs:
+                raise ZeroDivisionError
+            return await super().measure(task, report)
+
+    use(cloud)
+    monkeypatch.setattr(command, "PulumiFleet", lambda *_: Wrong(cloud))
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 4, result.output
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "an error in shapebench itself ended the sweep: ZeroDivisionError()" in result.stderr
+    assert "the sweep ended too early: an error in shapebench itself." in result.stdout
+    assert cloud.up_since_s == {}
+
+
 def test_max_usd_below_one_run_creates_nothing(use: Use, cloud: Cloud) -> None:
     use(cloud)
     result = invoke(*AXES, "--yes", "--max-usd", "0.01")

@@ -95,15 +95,18 @@ def test_what_keeps_a_report_from_being_written_is_noted_once(
 
 
 @pytest.mark.parametrize("reports_after", [1, 2], ids=["the last", "another follows"])
-def test_a_mistake_in_the_program_ends_the_sweep(
-    settings: SweepSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reports_after: int
+def test_a_mistake_in_the_program_is_noted_once_and_ends_no_sweep(
+    settings: SweepSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reports_after: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def sweep() -> None:
-        with ReportWriter(settings, tmp_path / "report") as write:
-            write(after(1))
-            monkeypatch.setattr(sweep_report, "collect", lambda *_: 1 / 0)
-            for number in range(reports_after):
-                write(after(2 + number))
-
-    with pytest.raises(ZeroDivisionError):
-        sweep()
+    with ReportWriter(settings, tmp_path / "report") as write:
+        write(after(1))
+        monkeypatch.setattr(sweep_report, "collect", lambda *_: 1 / 0)
+        for number in range(reports_after):
+            write(after(2 + number))
+    assert runs_in(tmp_path / "report") == 1
+    said = capsys.readouterr().err
+    assert said.count("was not written (ZeroDivisionError('division by zero')), but the sweep goes on") == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.conductor.snapshot import Ending, Place, StackState
+from sweep.conductor.snapshot import Ending, Place, Snapshot, StackState
 from sweep.conductor.steps import DESTROY_ATTEMPTS
 from sweep.fleet import Expected, FleetError, LastingError, QuotaError, Report
 from sweep.journal.database import JournalError
@@ -460,10 +460,38 @@ def test_stacks_are_destroyed_also_after_a_mistake_in_the_program(tmp_path: Path
             raise ZeroDivisionError
 
     cloud = Cloud(world(FOUR))
-    with pytest.raises(ZeroDivisionError):
-        failing(tmp_path, cloud, fail).sweep()
+    outcome = failing(tmp_path, cloud, fail).sweep()
+    assert isinstance(outcome.error, ZeroDivisionError)
+    assert outcome.ending is Ending.error
+    assert "ZeroDivisionError()" in outcome.message
     assert cloud.runs
-    assert not cloud.up_since_s
+    assert (cloud.up_since_s, outcome.may_be_up) == ({}, {})
+
+
+def test_stacks_are_destroyed_also_after_a_mistake_in_the_live_view_or_the_report(tmp_path: Path) -> None:
+    def observe(snapshot: Snapshot) -> None:
+        if snapshot.finished_runs > 1:
+            raise ZeroDivisionError
+
+    cloud = Cloud(world(FOUR))
+    outcome = rehearsal(tmp_path, cloud).sweep(observe=observe)
+    assert isinstance(outcome.error, ZeroDivisionError)
+    assert outcome.ending is Ending.error
+    assert (cloud.up_since_s, outcome.may_be_up) == ({}, {})
+    # What was measured is kept, and nothing was measured after it.
+    assert outcome.last.finished_runs == len(cloud.runs)
+
+
+def test_a_mistake_while_a_stack_is_destroyed_says_that_it_may_be_up(tmp_path: Path) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Destroy) and task.stack == "b":
+            raise ZeroDivisionError
+
+    cloud = Cloud(world(FOUR))
+    outcome = failing(tmp_path, cloud, fail).sweep()
+    assert isinstance(outcome.error, ZeroDivisionError)
+    assert list(cloud.up_since_s) == list(outcome.may_be_up) == ["b"]
+    assert "ZeroDivisionError()" in outcome.may_be_up["b"]
 
 
 def test_a_run_that_met_the_objective_at_every_rate_is_a_failure_with_its_mend(tmp_path: Path) -> None:
