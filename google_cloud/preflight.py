@@ -54,6 +54,8 @@ class Problem:
 
     message: str
     commands: tuple[str, ...]
+    skippable: bool = True
+    """False for a problem that is checked even if the preflight is skipped."""
 
 
 def find_problems(required: Requirements, access: Access) -> list[Problem]:
@@ -93,6 +95,7 @@ def identity_problems(access: Access) -> list[Problem]:
             f"{setting} is set, but {AUTH_PLUGIN} does not read it, so the deployment to the cluster would use other"
             " credentials than its creation, or none; unset it, and use Application Default Credentials",
             (instead,),
+            skippable=False,
         )
         for setting, instead in keys_for_the_provider_only(access).items()
     ]
@@ -137,7 +140,11 @@ def problem_report(required: Requirements, access: Access, problems: Sequence[Pr
     lines = [f"nothing was created, because {count} of stack {required.stack} {are} not met in {place}:"]
     for number, each in enumerate(problems, start=1):
         lines += [f"{number}. {each.message}", *(f"     {command}" for command in each.commands)]
-    return "\n".join([*lines, f"Then run it again. To skip this check: {skip_command(required.stack)}"])
+    if all(each.skippable for each in problems):
+        return "\n".join(
+            [*lines, f"Then run it again. For an update without this check: {skip_command(required.stack)}"]
+        )
+    return "\n".join([*lines, "Then run it again."])
 
 
 def skip_command(stack: str) -> str:

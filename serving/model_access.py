@@ -18,15 +18,38 @@ _FILE = "1/saved_model.pb"
 _TOKEN_PATH = "/computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105 - not a token
 _INTERVAL_S = 2.0
 _REQUEST_LIMIT_S = 5.0
+# What to do about each reason; docs/serving-in-a-cluster.md has the same table.
+_CHECK_METADATA = (
+    "On GKE, check that the node pool has the mode GKE_METADATA, and that no network policy of your own blocks the"
+    " metadata server; outside Google Cloud there is none, so use a model in the image"
+)
+_CHECK_NETWORK = "Check that the pod reaches storage.googleapis.com"
 # https://cloud.google.com/iam/docs/access-change-propagation
-_MEND = (
+_WAIT_FOR_GRANT = (
     "If the bucket was granted just now, only run `pulumi up` again: a change of IAM takes typically 2 minutes,"
     " potentially 7 or longer"
 )
+# By status code: https://cloud.google.com/storage/docs/json_api/v1/status-codes
+_REFUSALS = {
+    401: (
+        "Cloud Storage does not accept the pod's token",
+        "Google did not issue it: find and stop the program that answers at the metadata server's address",
+    ),
+    403: ("the bucket's grant to the pod's service account is missing or not yet in force", _WAIT_FOR_GRANT),
+    404: (
+        "it is not in the bucket",
+        "Run `pulumi refresh` and `pulumi up` to upload it again; on an existing cluster, copy the export to modelUri",
+    ),
+}
+_OTHER_REFUSAL = ("Cloud Storage refuses it", "Run `pulumi up` again later")
 
 
 class NoAccessError(Exception):
     """The model cannot be read now; the message says why."""
+
+    def __init__(self, reason: str, mend: str) -> None:
+        super().__init__(reason)
+        self.mend = mend
 
 
 def read_model(metadata_url: str, storage_url: str, model_uri: str) -> None:
@@ -59,29 +82,24 @@ def _token(metadata_url: str) -> str:
     try:
         return str(json.loads(_get(metadata_url + _TOKEN_PATH, {"Metadata-Flavor": "Google"}))["access_token"])
     except urllib.error.HTTPError as error:
-        raise NoAccessError(f"the metadata server gives no token ({error.code} {error.reason})") from None
+        raise NoAccessError(
+            f"the metadata server gives no token ({error.code} {error.reason})", _CHECK_METADATA
+        ) from None
     except (OSError, http.client.HTTPException) as error:
-        raise NoAccessError(f"the metadata server does not answer ({_cause(error)})") from None
+        raise NoAccessError(f"the metadata server does not answer ({_cause(error)})", _CHECK_METADATA) from None
     except (ValueError, KeyError, TypeError):
-        raise NoAccessError("the metadata server's answer holds no token") from None
+        raise NoAccessError("the metadata server's answer holds no token", _CHECK_METADATA) from None
 
 
 def _read(what: str, url: str, token: str) -> None:
     try:
         _get(url, {"Authorization": f"Bearer {token}"})
     except urllib.error.HTTPError as error:
-        reasons = {
-            401: "Cloud Storage does not accept the pod's token",
-            403: "the bucket's grant to the pod's service account is missing or not yet in force",
-            404: "it is not in the bucket",
-        }
-        reason = reasons.get(error.code, "Cloud Storage refuses it")
-        raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})") from None
+        reason, mend = _REFUSALS.get(error.code, _OTHER_REFUSAL)
+        raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})", mend) from None
     except (OSError, http.client.HTTPException) as error:
-        raise NoAccessError(
-            f"{what} cannot be read: Cloud Storage does not answer ({_cause(error)}); check that the pod reaches"
-            " storage.googleapis.com"
-        ) from None
+        reason = f"Cloud Storage does not answer ({_cause(error)})"
+        raise NoAccessError(f"{what} cannot be read: {reason}", _CHECK_NETWORK) from None
 
 
 def _get(url: str, headers: Mapping[str, str]) -> bytes:
@@ -107,7 +125,9 @@ def main(metadata_url: str, storage_url: str, model_uri: str, within_s: str) -> 
     try:
         wait(lambda: read_model(metadata_url, storage_url, model_uri), float(within_s))
     except NoAccessError as error:
-        sys.exit(f"after {within_s} s the model still cannot be read, so the server was not started: {error}. {_MEND}")
+        sys.exit(
+            f"after {within_s} s the model still cannot be read, so the server was not started: {error}. {error.mend}"
+        )
     print(f"{model_uri} can be read", flush=True)
 
 

@@ -36,7 +36,8 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
     scans = before.scan(), after.scan()
     changes = read_changes(Side(before, scans[0].manifests), Side(after, scans[1].manifests), stacks)
     if as_json:
-        print_json({"changes": [each.to_dict() for each in changes], **skipped_json(scans[1])})
+        skipped = {**skipped_json(scans[1]), "against": skipped_json(scans[0])}
+        print_json({"changes": [each.to_dict() for each in changes], **skipped})
         return
     if changes:
         print_table(_changes_table(changes))

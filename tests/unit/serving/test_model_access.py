@@ -82,29 +82,41 @@ def test_the_right_to_get_is_not_enough_for_the_server_lists_too(bucket, url):
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("change", "reason", "mend"),
     [
-        ({"gives_tokens": lambda: False}, r"the metadata server gives no token \(503"),
-        ({"accepts_tokens": False}, r"does not accept the pod's token \(401 Invalid Credentials\)"),
-        ({"permits": lambda *_: False}, r"grant to the pod's service account is missing or not yet in force \(403"),
+        ({"gives_tokens": lambda: False}, r"the metadata server gives no token \(503", "the mode GKE_METADATA"),
+        (
+            {"accepts_tokens": False},
+            r"does not accept the pod's token \(401 Invalid Credentials\)",
+            "the program that answers at the metadata server's address",
+        ),
+        (
+            {"permits": lambda *_: False},
+            r"grant to the pod's service account is missing or not yet in force \(403",
+            "a change of IAM takes typically 2 minutes",
+        ),
         (
             {"holds": lambda _: False},
             r"it is not in the bucket \(404 No such object: models-1a2b/d1/resnet/1/saved_model\.pb",
+            "copy the export to modelUri",
         ),
     ],
 )
-def test_each_step_has_its_own_reason(bucket, url, change, reason):
+def test_each_step_has_its_own_reason_and_what_to_do_about_it(bucket, url, change, reason, mend):
     for name, value in change.items():
         setattr(bucket, name, value)
-    with pytest.raises(NoAccessError, match=reason):
+    with pytest.raises(NoAccessError, match=reason) as raised:
         read_model(url, url, URI)
+    assert mend in raised.value.mend
+    assert as_a_container(url, 0).stderr.endswith(f". {raised.value.mend}\n")
 
 
 def test_where_nothing_listens_it_says_which_of_the_two_does_not_answer(url):
     with pytest.raises(NoAccessError, match=r"the metadata server does not answer \(.*refused"):
         read_model("http://127.0.0.1:1", url, URI)
-    with pytest.raises(NoAccessError, match=r"Cloud Storage does not answer \(.*refused"):
+    with pytest.raises(NoAccessError, match=r"Cloud Storage does not answer \(.*refused") as raised:
         read_model(url, "http://127.0.0.1:1", URI)
+    assert "reaches storage.googleapis.com" in raised.value.mend
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>"])

@@ -54,3 +54,11 @@ def test_a_stack_that_was_named_and_not_measured_is_in_the_answer_with_the_reaso
     result = invoke("--results", stores[1], "--against", stores[0], "--stack", "2cpu-4gb")
     assert "cannot tell" in result.stdout
     assert "2cpu-4gb: it was not measured" in result.stderr
+
+
+def test_what_was_skipped_in_either_store_is_in_the_answer(stores, tmp_path):
+    (tmp_path / "main" / "runs" / "notes.txt").write_text("measured on Monday")
+    found = json.loads(invoke("--results", stores[1], "--against", stores[0], "--json").stdout)
+    assert found["problems"] == []
+    assert [each["path"] for each in found["against"]["problems"]] == ["runs/notes.txt"]
+    assert found["against"]["unfinished"] == []

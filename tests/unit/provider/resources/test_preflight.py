@@ -64,6 +64,7 @@ def test_all_that_is_missing_is_in_one_error(cloud, inputs, operation):
     cloud.apis.discard("iam.googleapis.com")
     with pytest.raises(ResourceError, match="2 requirements of stack 8cpu-16gb are not met") as caught:
         Preflight().create(inputs, operation)
+    assert "shapebench:gke.preflight false --stack 8cpu-16gb" in str(caught.value)
     assert "ya29" not in str(caught.value)
 
 
@@ -75,6 +76,7 @@ def test_credentials_that_the_auth_plugin_does_not_read_stop_the_update_even_whe
     with pytest.raises(ResourceError, match="gcp:accessToken or GOOGLE_OAUTH_ACCESS_TOKEN is set, but") as caught:
         Preflight().create(inputs | {"google": google, "ask": ask}, operation)
     assert "gcloud auth application-default login" in str(caught.value)
+    assert "shapebench:gke.preflight" not in str(caught.value)
     assert TOKEN not in str(caught.value)
 
 
