@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Protocol, Self
 import yaml
 from pydantic import Field
 
+from analysis.formatting import counted
 from analysis.pricing.cost import HOURS_A_MONTH
 from analysis.results.manifest import Manifest, Record
 from stacks.objective import NUMBER, QUANTILES, latency_ms_of, share_of
@@ -150,10 +151,10 @@ def _read(file: Path) -> dict[str, str]:
             f"the objective file {file} is not YAML, so no limit can be read from it; write lines such as `p99: 400ms`"
         ) from None
     if not isinstance(found, dict) or not found.keys() <= set(KEYS):
-        unknown = ", ".join(map(str, found.keys() - set(KEYS))) if isinstance(found, dict) else ""
-        has = f"unknown keys ({unknown})" if unknown else "no keys"
+        unknown = sorted(map(str, found.keys() - set(KEYS))) if isinstance(found, dict) else []
+        has = f"{counted(len(unknown), 'unknown key')} ({', '.join(unknown)})" if unknown else "no keys"
         raise ObjectiveError(
-            f"the objective file {file} has {has}, so no limit is read from it; give keys of {', '.join(KEYS)}"
+            f"the objective file {file} has {has}, so no limit is read from it; use only the keys {', '.join(KEYS)}"
         )
     return {key: str(value) for key, value in found.items()}
 

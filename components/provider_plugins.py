@@ -37,7 +37,7 @@ def _why_missing(plugin: ProviderPlugin) -> str | None:
         reason = last_warning(done.stderr)
     return (
         f"{what} is missing and cannot be downloaded ({reason}), so this stack can neither be previewed nor changed;"
-        f" connect to the internet, or install it: {' '.join(plugin.install_command)}"
+        f" connect to the internet, or install it from a file: {' '.join(plugin.install_command)} --file FILE"
     )
 
 

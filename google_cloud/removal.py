@@ -70,7 +70,7 @@ class Remover:
         while operation.get("status") != "DONE":
             if time.monotonic() > deadline:
                 raise CloudError(
-                    f"its deletion takes longer than {_DELETION_TIMEOUT_S / 60:.0f} minutes; run it again later"
+                    f"its deletion takes longer than {_DELETION_TIMEOUT_S / 60:.0f} minutes; try again later"
                 )
             time.sleep(_POLL_INTERVAL_S)
             operation = self._google.get(resource.kind.service, path)

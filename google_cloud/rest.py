@@ -105,7 +105,7 @@ class GoogleClient:
         except RefreshError as error:
             raise CloudError(f"Google refuses the credentials ({_first_line(error)})", UNAUTHORIZED) from None
         except (requests.RequestException, GoogleAuthError) as error:
-            raise CloudError(f"no answer from {service} ({_first_line(error)})") from None
+            raise CloudError(f"no answer from {service} ({_first_line(error)}); check this machine's network") from None
         with contextlib.suppress(KeyError, ValueError):
             self._clock = parsedate_to_datetime(answer.headers["Date"]), time.monotonic()
         if not answer.ok:

@@ -59,8 +59,9 @@ def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentit
         return server
     if server is None:
         raise ResourceError(
-            f"the process that listens at {inputs.base_url} cannot be seen, so it cannot be restarted before this run;"
-            " set shapebench:load.freshDeployment to false, or run as the user who started the server"
+            f"no process can be seen that listens at {inputs.base_url}, so the server cannot be restarted before this"
+            " run; if it has ended, run `pulumi up` again; if another user started it, run `pulumi up` as that user, or"
+            " set shapebench:load.freshDeployment to false"
         )
     operation.info("restarting the server, so that this run has a deployment of its own")
     model = inputs.serving.model.name

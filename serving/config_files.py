@@ -33,7 +33,8 @@ def read_batching_file(path: Path) -> Batching:
         return Batching.model_validate(default_batching().model_dump() | values)
     except ValueError as error:
         raise StartError(
-            f"--batching_parameters_file={path} holds an invalid value, so the server does not start: {error}"
+            f"--batching_parameters_file={path} holds an invalid value, so the server does not start; give"
+            f" batch_timeout_micros 0 or more, and each other parameter 1 or more: {error}"
         ) from error
 
 

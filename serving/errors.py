@@ -50,4 +50,7 @@ class StartError(RuntimeError):
 
 def cannot_bind(flag: str, port: int, reason: object) -> StartError:
     """The error for a port that the server cannot listen on."""
-    return StartError(f"--{flag}={port} cannot be bound: {reason}; give a free port")
+    return StartError(
+        f"--{flag}={port} cannot be bound: {str(reason).rstrip('.')}; give a free port from 1024 on, and a"
+        " --bind_address of this machine"
+    )

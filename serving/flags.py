@@ -146,7 +146,7 @@ def _switch(text: str) -> bool:
 
 def _natural(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number; give 0 or more")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number without a sign; give digits only")
     return int(text)
 
 
@@ -175,7 +175,7 @@ def _address(text: str) -> str:
 
 def _port(text: str) -> int:
     if (value := _natural(text)) > 65535:
-        raise argparse.ArgumentTypeError(f"{value} is not a port; give 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{value} is not a port; give 1 to 65535")
     return value
 
 

@@ -65,10 +65,16 @@ def _loaded_model(startup: Startup) -> LoadedModel:
     start_s = time.monotonic()
     try:
         model = LoadedModel(flags.model_name, version.number, version.folder)
-        return_memory()  # before the warm-up, whose own memory would keep the freed pages
+    except Exception as error:
+        raise StartError(f"the model at {version.folder} does not load: {error}; export it again") from error
+    return_memory()  # before the warm-up, whose own memory would keep the freed pages
+    try:
         records = model.warm_up(flags.num_request_iterations_for_warmup) if flags.enable_model_warmup else 0
     except Exception as error:
-        raise StartError(f"the model at {version.folder} does not load: {error}") from error
+        raise StartError(
+            f"the model at {version.folder} cannot be warmed up: {error}; export it again, or start the server with"
+            " --enable_model_warmup=false"
+        ) from error
     _log.info(
         "loaded model %s version %d in %.1f s, warmed up with %d records",
         model.name, model.version, time.monotonic() - start_s, records,

@@ -87,8 +87,8 @@ def zone_of(config: Mapping[str, object], settings: Settings) -> str:
     zone = google_keys(config).get(_ZONE_KEY)
     if zone is None:
         raise SettingsError(
-            f"{_ZONE_KEY} is not set, so the cluster has no zone; run"
-            f" `pulumi config set {_ZONE_KEY} {settings.region}-a`, or give another zone of the region"
+            f"{_ZONE_KEY} is not set, so the cluster has no zone; run `pulumi config set {_ZONE_KEY} ZONE --stack NAME`"
+            f" with a zone of {settings.region}, which `gcloud compute zones list` shows"
         )
     if zone.rpartition("-")[0] != settings.region:
         raise SettingsError(

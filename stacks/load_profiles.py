@@ -89,7 +89,8 @@ class ClosedLoop(_Timed):
     @property
     def description(self) -> str:
         wait = f"{self.wait_s:g} s wait{' on average' if self.pauses == 'exponential' else ''}"
-        return f"closed loop: {self.users} users, {self.spawn_rate_per_s:g} started per second, {wait}"
+        users = f"{self.users} user{'s' * (self.users != 1)}"
+        return f"closed loop: {users}, {self.spawn_rate_per_s:g} started per second, {wait}"
 
 
 class OpenLoop(_Timed):
@@ -135,7 +136,7 @@ class OpenLoop(_Timed):
     def description(self) -> str:
         seed = f" (seed {self.seed})" if self.arrivals == "poisson" else ""
         return (
-            f"open loop: {self.rate_rps:g} requests per second, {self.arrivals} arrivals{seed}, {self.ramp_s:g} s ramp,"
+            f"open loop: {self.rate_rps:g} requests/s, {self.arrivals} arrivals{seed}, {self.ramp_s:g} s ramp,"
             f" at most {self.max_in_flight} in flight"
         )
 
@@ -193,7 +194,7 @@ class CapacitySearch(_Timed):
     def description(self) -> str:
         return (
             f"capacity search: highest rate with p{self.quantile * 100:g} within {self.latency_ms:g} ms and at most"
-            f" {100 * self.error_ratio:.2f} % errors, at most {self.max_in_flight} in flight"
+            f" {100 * self.error_ratio:g} % errors, at most {self.max_in_flight} in flight"
         )
 
 

@@ -40,5 +40,5 @@ def known_server(setting: str) -> str:
     """The setting, if it is `auto` or names a server; raises ValueError otherwise."""
     settings = ["auto", *(server.setting for server in ALL_SERVERS)]
     if setting not in settings:
-        raise ValueError(f"{setting!r} is no server that shapebench can start; give {', '.join(settings)}")
+        raise ValueError(f"{setting!r} is no server that shapebench can start; give one of {', '.join(settings)}")
     return setting

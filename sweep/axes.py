@@ -38,7 +38,7 @@ def _objective(value: object) -> object:
         return value
     if unknown := [str(key) for key in value if key not in _LIMITS]:
         raise ValueError(
-            f"{', '.join(unknown)} is not a limit of an objective, so nothing would follow from it; give"
+            f"an objective has no limit {' or '.join(unknown)}, so nothing would follow from it; give one of"
             f" {', '.join(_LIMITS)}"
         )
     return asked({key: str(text) for key, text in value.items()})
@@ -204,9 +204,11 @@ def _require_one(found: Mapping[str, CapacitySearch], named: Named) -> None:
     for stack, search in others:
         values = first[1].model_dump(by_alias=True)
         if different := [key for key, value in search.model_dump(by_alias=True).items() if values[key] != value]:
-            keys = ("shapebench:objective" if key in SEARCH_KEYS else f"shapebench:load.{key}" for key in different)
+            of_load = [f"shapebench:load.{key}" for key in different if key not in SEARCH_KEYS]
+            of_objective = ["shapebench:objective"] if len(of_load) < len(different) else []
+            instead = [f"one objective with a latency limit and errors ({named('objectives')})"] if of_objective else []
+            instead += [f"these settings of the load ({named('load')})"] if of_load else []
             raise SettingsError(
-                f"the files of the stacks {first[0]} and {stack} differ in {', '.join(dict.fromkeys(keys))}, so"
-                f" their capacities could not be compared; make them equal, or give {named('objectives')} or"
-                f" {named('load')}"
+                f"the files of the stacks {first[0]} and {stack} differ in {', '.join(of_objective + of_load)}, so"
+                f" their capacities could not be compared; make them equal, or give {' and '.join(instead)}"
             )

@@ -107,6 +107,6 @@ def run_step(
                 progress.update(describe(count, line.strip()))
         if process.returncode != 0:
             raise SetupError(
-                f"{title} failed (status {process.returncode}), so the set-up is incomplete. "
+                f"{title}: failed (status {process.returncode}), so the set-up is incomplete. "
                 f"Solve what the last lines name, then run it again; all output is in {log}.\n\n{''.join(tail)}"
             )

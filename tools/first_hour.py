@@ -167,7 +167,10 @@ def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str
                 shell.type("git checkout --quiet .")
         raise
     if _git(folder) != before:
-        raise StuckError(f"the commands of the pages changed what git tracks, or left files behind:\n{_git(folder)}")
+        raise StuckError(
+            "the commands of the pages changed what git tracks, or left files behind; let the page undo that:\n"
+            f"{_git(folder)}"
+        )
 
 
 def _type(shell: Shell, line: Line) -> None:

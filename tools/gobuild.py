@@ -106,8 +106,8 @@ def module_field(module: Path, requirement: str, field: str) -> str:
     )
     if downloaded.returncode != 0:
         raise SetupError(
-            f"Go cannot download {requirement}, so nothing is built from it; solve what it says, then run it again:\n"
-            f"{downloaded.stdout}{downloaded.stderr}"
+            f"Go cannot download {requirement}, so nothing is built from it. Correct the cause, then run the same"
+            f" command again. Go says:\n{downloaded.stdout}{downloaded.stderr}"
         )
     return str(json.loads(downloaded.stdout)[field])
 

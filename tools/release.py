@@ -96,7 +96,7 @@ def _download(url: str, target: Path) -> None:
                     progress.update(f"{file.tell() / 1e6:.0f} of {total_mb:.0f} MB")
         except OSError as error:
             raise SetupError(
-                f"the download of {url} failed ({error}), so Pulumi is not installed; run it again"
+                f"the download of {url} failed ({error}), so Pulumi is not installed; run the set-up again"
             ) from error
 
 

@@ -55,8 +55,8 @@ def create_stack(root: Path, stack: str) -> str | None:
     if "already exists" in created.stderr:
         return None
     raise SetupError(
-        f"the stack {stack} cannot be created, so `pulumi up` has no stack to update; solve what Pulumi says, then"
-        f" run the same command as now:\n{created.stderr.strip()}"
+        f"the stack {stack} cannot be created, so `pulumi up` has no stack to update. Correct the cause, then try"
+        f" again. Pulumi says:\n{created.stderr.strip()}"
     )
 
 

@@ -50,14 +50,14 @@ class ClientEffect:
         """Raise NoModelError where the simulation of the run is too far off what was measured."""
         if not self._simulated_rps:
             raise NoModelError(
-                "the simulation of the run does not meet the objective at any rate, so it cannot predict how the load"
-                " balancing of the clients changes the capacity; run a longer capacity search"
+                "the simulation of the variant's newest run does not meet the objective at any rate, so it cannot"
+                " predict how the load balancing of the clients changes the capacity; run a longer capacity search"
             )
         if abs(self.off) > MOST_ERROR:
             raise NoModelError(
-                f"the simulated capacity of the run, {self._simulated_rps:.3g} requests/s, is {self.off:+.0%} off the"
-                f" measured one, more than {MOST_ERROR:.0%}, so the simulation cannot predict how the load balancing of"
-                " the clients changes the capacity; run a longer capacity search"
+                f"the simulated capacity of the variant's newest run, {self._simulated_rps:.3g} requests/s, is more"
+                f" than {MOST_ERROR:.0%} off the measured one ({self.off:+.1%}), so the simulation cannot predict how"
+                " the load balancing of the clients changes the capacity; run a longer capacity search"
             )
 
     @property

@@ -53,9 +53,9 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
         )
     if min(known.values()) > MOST_ERROR:
         raise NoModelError(
-            "no scaling law fits the run, so other fleets cannot be predicted: levels of load that were left out of the"
-            f" fit are missed by {min(known.values()):.0%} even by the best law ({MOST_ERROR:.0%} is allowed); run a"
-            " longer capacity search"
+            "no scaling law fits the run, so other fleets cannot be predicted: even the best law is"
+            f" {min(known.values()):.1%} off at levels of load that it was not fitted to, more than {MOST_ERROR:.0%};"
+            " run a longer capacity search"
         )
     return [
         Model(curve.points, law, _service(law, curve.single), error)

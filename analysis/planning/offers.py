@@ -87,7 +87,7 @@ def _client_effect(ranked: Ranked, objective: Objective, clients: int | None, cu
     try:
         models = models_of(manifest, curve_of(manifest))
     except NoModelError as error:
-        raise NoModelError(f"the effect of the clients is not known: {error}") from None
+        raise NoModelError(f"the effect of the clients is not known from the variant's newest run: {error}") from None
     value_rps = ranked.capacity.rps.value
     effects = [
         ClientEffect(model, balancer, Fleet(replicas, model.service, measured), value_rps, objective)

@@ -57,9 +57,7 @@ class Sizing:
         while enough <= _MOST_NODES and self.most_rps(enough) < rps:
             enough *= 2
         if enough > _MOST_NODES:
-            raise NoFleetError(
-                f"even {_MOST_NODES:,} nodes do not carry {rps:g} requests/s with headroom and zones; plan for less"
-            )
+            raise NoFleetError(f"even {_MOST_NODES:,} nodes are not enough for {rps:g} requests/s; plan for less")
         below = enough // 2
         return below + 1 + bisect_left(range(below + 1, enough + 1), rps, key=self.most_rps)
 

@@ -12,7 +12,7 @@ import google.auth
 import requests
 from google.api_core import exceptions as api
 from google.api_core.retry import Retry, if_exception_type
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 from google.cloud.billing_v1 import CloudCatalogClient, ListServicesRequest, ListSkusRequest, Sku
 from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
 from google.cloud.billing_v1.services.cloud_catalog.transports.rest import CloudCatalogRestTransport
@@ -171,10 +171,11 @@ def _price(rule: Rule, region: str, candidates: dict[Part, list[_Rate]]) -> Pric
 def _why(error: Exception) -> str:
     if isinstance(error, api.Forbidden):
         return (
-            "the credentials are not allowed to read the price catalogue, so prices stay as they are; enable the Cloud"
-            f" Billing API with `gcloud services enable cloudbilling.googleapis.com` ({error})"
+            "Google refuses to show the price catalogue, so prices stay as they are; do what its answer says, such as"
+            f" `gcloud services enable cloudbilling.googleapis.com` ({error})"
         )
-    if isinstance(error, api.Unauthorized | GoogleAuthError):
+    # Without a network, credentials may be in order.
+    if isinstance(error, api.Unauthorized | GoogleAuthError) and not isinstance(error, TransportError):
         return (
             "the credentials are not accepted, so prices stay as they are; "
             f"run `gcloud auth application-default login` ({error})"

@@ -40,11 +40,11 @@ def _requests(counted: ServerCounters) -> str:
     both = f"{servers} counted {count(counted.counted)} requests in the whole run, the generator sent"
     more = counted.counted - counted.sent
     if more > 0:
-        return f"{both} {count(counted.sent)}: {count(more)} came from another client, or were counted twice."
+        return f"{both} {count(counted.sent)}. The rest, {count(more)}, came from another client, or was counted twice."
     if more < 0:
         return (
-            f"{both} {count(counted.sent)}: {count(-more)} did not arrive, or were not answered yet when the counters"
-            " were read."
+            f"{both} {count(counted.sent)}. The rest, {count(-more)}, did not arrive, was refused, was not answered yet"
+            " when the counters were read, or went to a replica whose counters are missing."
         )
     return f"{both} as many."
 

@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
+from analysis.results.parquet import first_line
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
@@ -172,7 +173,7 @@ def _errors_named() -> Iterator[None]:
     except StoreError as error:
         raise RowsError(str(error)) from error
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise RowsError(f"{str(error).splitlines()[0]}; restore the run's files of rows from a copy") from error
+        raise RowsError(f"{first_line(error)}; try again, or restore the run's files of rows from a copy") from error
 
 
 def _labels(column: pa.ChunkedArray) -> Labels:

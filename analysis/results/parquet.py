@@ -56,8 +56,13 @@ def require_columns(found: pa.Schema, wanted: pa.Schema) -> None:
         )
 
 
+def first_line(error: Exception) -> str:
+    """What the error says, in one line; its type where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def not_parquet(error: Exception) -> ParquetError:
-    return ParquetError(f"is not a readable Parquet file: {str(error).splitlines()[0]}; {RESTORE}")
+    return ParquetError(f"is not a readable Parquet file: {first_line(error)}; {RESTORE}")
 
 
 def _same_type(found: pa.DataType | None, wanted: pa.DataType) -> bool:

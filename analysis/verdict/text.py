@@ -94,7 +94,7 @@ def _at_most(each: Ranked, objective: Objective) -> str:
         gives_up = 100 * (1 - 1 / (1 + more)) if math.isfinite(more) else 100
         return f"gives up at most {gives_up:.1f} % of the highest capacity"
     if not math.isfinite(more):
-        return "may cost more than the best by any amount, because no run bounds the cost of another variant from below"
+        return "may cost any amount more than the best, because no run gives a lower limit of another variant's cost"
     return f"costs at most {more * 100:.1f} % more than the best"
 
 

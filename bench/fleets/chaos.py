@@ -134,6 +134,8 @@ class _Chaos:
         finally:
             journal.close()
             loop.close()
+        if outcome and outcome.error:
+            raise outcome.error
         return loop.time() + session.down_s, outcome
 
     def _journal(self, settings: SweepSettings, clock: Clock, session: Session, loop: VirtualTimeLoop) -> ChaosJournal:

@@ -24,8 +24,8 @@ class LocalPlatform(pulumi.ComponentResource):
         processes, cores = args.settings.processes, os.cpu_count() or 1
         if processes > cores:
             raise SettingsError(
-                f"shapebench:load.processes is {processes}, but this machine has {cores} cores, so they would wait for"
-                f" each other; give {cores} at most"
+                f"shapebench:load.processes is {processes}, more than the cores of this machine ({cores}), so they"
+                f" would wait for each other; give {cores} at most"
             )
         super().__init__("shapebench:local:LocalPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)

@@ -83,9 +83,9 @@ def search_reason(load: LoadPlan, totals: dict[str, Any], rows: pa.Table, capaci
     if failing := _failing(load, search["steps"], rows):
         rate_rps, error = failing
         return (
-            f"more than {load.error_ratio:.2%} of the requests failed at {rate_rps:g} requests/s, most with {error},"
-            " and the search did not come to lower rates in time, so the capacity is not known; correct the cause"
-            f" of these errors, or give a longer durationS than {load.duration_s:g} s"
+            f"more than {load.error_ratio:.2%} of the requests failed at {rate_rps:g} requests/s, most often with"
+            f" {error}, and the search tried no lower rate with Poisson arrivals, so the capacity is not known; correct"
+            f" the cause of these errors, or give a longer durationS than {load.duration_s:g} s"
         )
     return (
         f"the capacity search did not come near enough to the capacity within durationS, {load.duration_s:g} s, so the"

@@ -19,7 +19,7 @@ def connect(inputs: NamespaceInputs, operation: Operation, continues: str = "", 
 
     def on_connection_lost(seconds: float) -> None:
         since = datetime.now(UTC) - timedelta(seconds=seconds)
-        operation.status(f"no connection to the cluster's API since {since:%H:%M} UTC{continues}")
+        operation.status(f"no usable answer from the cluster since {since:%H:%M} UTC{continues}")
 
     access = Access(inputs.kubeconfig, inputs.context)
     return KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost, retry_s)

@@ -40,9 +40,9 @@ def _wait_for_end(
         elapsed_s = time.monotonic() - began
         if elapsed_s > _END_LIMIT_S:
             raise ResourceError(
-                f"the server pods that were deleted for a restart still exist after {elapsed_s:.0f} s ({names}), so"
-                " nothing was measured; `kubectl describe pod` shows why (often a node is not ready); correct the"
-                " cause, and run `pulumi up` again"
+                f"not all server pods that were deleted for a restart are gone after {elapsed_s:.0f} s (left: {names}),"
+                f" so nothing was measured; `kubectl describe pods -l {selector_of(selector)} --all-namespaces` shows"
+                " why (often a node is not ready); correct the cause, and run `pulumi up` again"
             )
         operation.status(f"waiting for the end of the servers that are restarted: {names}")
         if operation.cancelled.wait(_POLL_S):

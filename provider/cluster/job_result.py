@@ -101,8 +101,8 @@ def _fetch_file(pod: JobPod, path: Path, size: int, sha256: str, retry_s: float)
     finally:
         incomplete.unlink(missing_ok=True)
     raise ClusterError(
-        f"{path.name} was fetched from the load generator's pod {_ATTEMPTS} times and its length or sha256 never"
-        " matched, so the run is not stored; run `pulumi up` again"
+        f"{path.name} was fetched from the load generator's pod {_ATTEMPTS} times, and its length or sha256 never"
+        " matched; run `pulumi up` again"
     )
 
 

@@ -10,7 +10,8 @@ from provider.resource import Operation, ResourceError
 
 # What the failure of an init container means.
 _INIT_FAILURES = {
-    PREPARE: "the load generator's pod could not write its request and its plan, so nothing was measured",
+    PREPARE: "the load generator's pod could not write its request and its plan, so nothing was measured; correct the"
+    " cause, and run `pulumi up` again",
     AVAILABLE: "the server gives the load generator's pod no correct answer, so nothing was measured; check the"
     " server's log, the Service and the namespace's NetworkPolicies",
 }
@@ -52,7 +53,8 @@ def _require_init_containers(pod: JobPod, status: Json) -> None:
     for container, failure in _INIT_FAILURES.items():
         terminated = container_state(status, container).get("terminated")
         if terminated and terminated["exitCode"] != 0:
-            raise ResourceError(f"{failure}:\n{pod.log(container, _LOG_LINES)}")
+            log = pod.log(container, _LOG_LINES)
+            raise ResourceError(f"{failure}. The end of the log of the pod's container '{container}':\n{log}")
 
 
 def _pending_reason(pod: JobPod, status: Json | None) -> str:

@@ -40,7 +40,7 @@ _API_UNREACHABLE = (
 )
 _POD_UNREACHABLE = (
     "the pod",
-    "check that its node is ready (`kubectl get nodes`), and run the command again when `kubectl exec` works",
+    "check that its node is ready (`kubectl get nodes`), and run the command again",
 )
 
 # Every kubelet speaks this protocol without a translation; a command that gets no input needs no later one.
@@ -127,13 +127,13 @@ class KubeApi:
         return text.decode(errors="replace")
 
     def execute(self, pod: str, container: str, command: Sequence[str], retry_s: float = RETRY_S) -> str:
-        return self._retry([lambda: self._execute(pod, container, command)], retry_s)
+        return self._retry([lambda: self._execute(pod, container, command)], retry_s, _POD_UNREACHABLE)
 
     def ask(
         self, pod: str, container: str, command: Sequence[str], request: PodRequest, retry_s: float = RETRY_S
     ) -> str:
         ways = [lambda: self._execute(pod, container, command), lambda: self._request(pod, request)]
-        return self._retry(ways[::-1] if self._commands_failed else ways, retry_s)
+        return self._retry(ways[::-1] if self._commands_failed else ways, retry_s, _POD_UNREACHABLE)
 
     def _request(self, pod: str, request: PodRequest) -> str:
         answer: Any = self._core.connect_get_namespaced_pod_proxy_with_path(
@@ -216,7 +216,12 @@ class KubeApi:
 
         return self._retry([once], self._retry_s)
 
-    def _retry(self, calls: Sequence[Callable[[], Answer]], retry_s: float) -> Answer:
+    def _retry(
+        self,
+        calls: Sequence[Callable[[], Answer]],
+        retry_s: float,
+        unreachable: tuple[str, str] = _API_UNREACHABLE,
+    ) -> Answer:
         """Repeat them until one succeeds, while the connection is lost or the server is overloaded or starting."""
         began = time.monotonic()
         while True:
@@ -236,8 +241,9 @@ class KubeApi:
                 raise _cluster_error(refusals) from None
             elapsed_s = time.monotonic() - began
             if elapsed_s > (min(retry_s, _RETRY_WHEN_CANCELLED_S) if self._cancelled.is_set() else retry_s):
-                what, mend = _API_UNREACHABLE if len(calls) == 1 else _POD_UNREACHABLE
-                raise ClusterError(f"{what} could not be reached for {elapsed_s:.0f} s ({'; '.join(causes)}); {mend}")
+                what, mend = unreachable
+                lasted = f" for {elapsed_s:.0f} s" if retry_s else ""
+                raise ClusterError(f"{what} gave no usable answer{lasted} ({'; '.join(causes)}); {mend}")
             self._on_connection_lost(elapsed_s)
             time.sleep(_RETRY_INTERVAL_S)
 
@@ -257,7 +263,7 @@ def _cluster_error(refusals: Sequence[ApiException]) -> ClusterError:
 def message_of(error: ApiException) -> str:
     """Why the API refused: in its own words, or as HTTP names the status where the answer has none."""
     try:
-        return str(json.loads(error.body or "")["message"])
+        return str(json.loads(error.body or "")["message"]).rstrip(".")
     except (ValueError, KeyError, TypeError):
         return str(error.reason)
 

@@ -37,8 +37,9 @@ def wait_for_servers(
         reasons = "; ".join(dict.fromkeys(filter(None, map(pending_reason, pods)))) or "the cluster gives no reason"
         if blocked or now - began > limit_s:
             raise ResourceError(
-                f"after {now - began:.0f} s not all servers are ready ({state}), so nothing was measured:"
-                f" {reasons.rstrip('.')}. Correct the cause, and run `pulumi up` again"
+                f"after {now - began:.0f} s the servers are not ready as declared ({state}), so nothing was measured:"
+                f" {reasons.rstrip('.')}. Correct the cause (`kubectl get events --all-namespaces` shows more), and run"
+                " `pulumi up` again"
             )
         operation.status(f"waiting for the servers ({state}): {reasons}")
         if operation.cancelled.wait(_POLL_S):

@@ -84,9 +84,9 @@ def _collect(cluster: Cluster, job: Json, to: Destination, operation: Operation)
     record = record_of(job)
     if record is None:
         raise ResourceError(
-            f"the Job {left}, may hold rows, but its record of the run was written by another version of this project,"
-            " so the run cannot be stored; run `pulumi up` or `pulumi destroy` from the checkout that started it,"
-            f" or, to drop its rows, `kubectl delete job {name} --namespace {to.namespace}`"
+            f"the Job {left}, may hold rows, but its record of the run is missing or of another version of this"
+            " project, so the run cannot be stored; run `pulumi up` or `pulumi destroy` from the checkout that started"
+            f" it, or, to drop its rows, `kubectl delete job {name} --namespace {to.namespace}`"
         )
     run_id = record.run.run_id
     folder = to.work_dir / run_id

@@ -114,9 +114,9 @@ def _require_prediction(url: str, log: Path) -> None:
         with urllib.request.urlopen(request, timeout=_FIRST_PREDICTION_TIMEOUT_S) as answer:  # noqa: S310 - as above
             predictions = json.load(answer).get("predictions")
     except urllib.error.HTTPError as error:
-        detail = error.read().decode(errors="replace")[:500]
+        detail = error.read().decode(errors="replace")[:500] or error.reason
         raise ResourceError(
-            f"the server rejected its first prediction request ({error.code}), {_NOT_MEASURED}: {detail}"
+            f"the server rejected its first prediction request ({error.code}: {detail}), {_NOT_MEASURED}"
         ) from None
     except OSError as error:
         raise ResourceError(

@@ -67,7 +67,7 @@ def run_repeats(count: int, operation: Operation, run_once: RunOnce) -> list[Fin
         try:
             finished.append(run_once(planned, _prefixed(operation, f"run {index} of {count}: ")))
         except ResourceError as error:
-            raise ResourceError(f"run {index} of {count}: {error}{_stored(finished)}") from error
+            raise ResourceError(f"run {index} of {count}{_stored(finished)}: {error}") from error
     return finished
 
 
@@ -96,4 +96,4 @@ def _prefixed(operation: Operation, prefix: str) -> Operation:
 def _stored(finished: Sequence[FinishedRun]) -> str:
     if not finished:
         return ""
-    return f". The finished runs are valid and stored: {', '.join(run.run_id for run in finished)}"
+    return f" (valid and stored before it: {', '.join(run.run_id for run in finished)})"

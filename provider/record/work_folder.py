@@ -62,17 +62,23 @@ def read_work_folder(folder: Path) -> MeasuredRun:
         digest, _, name = line.partition("  ")
         if not (folder / name).is_file() or _sha256(folder / name) != digest:
             raise WorkFolderError(
-                f"{folder / name} is missing, or its SHA-256 is not that of {_DIGESTS}, so the run cannot be imported;"
-                " measure again"
+                f"{folder / name} is missing, or its SHA-256 is not the one in {_DIGESTS}, so the run cannot be"
+                " imported; measure again"
             )
     try:
         manifest, whole = manifest_of((folder / _MANIFEST).read_bytes())
-        samples = pq.read_table(folder / _SAMPLES, partitioning=None).cast(SAMPLES_SCHEMA)
     except ManifestFileError as error:
         raise WorkFolderError(
             f"{folder / _MANIFEST} is not a manifest that this version can read ({error}), so the run cannot be"
             " imported; if a newer version wrote it, update the checkout, else measure again"
         ) from error
+    except OSError as error:
+        raise WorkFolderError(
+            f"{folder / _MANIFEST} cannot be read ({error.strerror}), so the run cannot be imported; correct its"
+            " permissions, or, if it is missing, measure again"
+        ) from error
+    try:
+        samples = pq.read_table(folder / _SAMPLES, partitioning=None).cast(SAMPLES_SCHEMA)
     except UNREADABLE as error:
         raise WorkFolderError(
             f"{folder / _SAMPLES} cannot be read ({error}), so the run cannot be imported; if a newer version wrote it,"

@@ -146,7 +146,9 @@ def _version_of(command: list[str]) -> str:
     lines = (answer.stdout or answer.stderr).splitlines()
     if answer.returncode or not lines:
         raise ResourceError(
-            f"`{' '.join(command)} --version` failed, so the server's version is not known and no run could record"
-            f" it; correct the cause: {answer.stderr}"
+            f"`{' '.join(command)} --version` failed or printed nothing (exit code {answer.returncode}), so the"
+            " server's version is not known and no run could record it; correct the cause, or, if this is not the"
+            " embedded server, set shapebench:local.server to embedded; it printed:"
+            f" {answer.stderr.strip() or 'no error'}"
         )
     return lines[0].split()[-1]

@@ -66,7 +66,8 @@ def encode(outputs: Tensors, *, row: bool) -> bytes:
     sizes = {name: len(value) if value.ndim else None for name, value in outputs.items()}
     if None in sizes.values() or len(set(sizes.values())) > 1:
         raise invalid_argument(
-            f"the outputs have different batch sizes, so they cannot be in rows: {sizes}; send 'inputs'"
+            f"the outputs have no common batch size, so they cannot be in rows: {sizes}; send 'inputs' instead of"
+            " 'instances'"
         )
     rows = zip(*values.values(), strict=True)
     return _dump({"predictions": [dict(zip(values, row_values, strict=True)) for row_values in rows]})

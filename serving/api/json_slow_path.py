@@ -43,8 +43,8 @@ def decode_slow_path(body: bytes, find_signature: Callable[[str], Signature]) ->
     items = sum(body.count(mark) for mark in b",[{")
     if len(body) > MAX_BODY_BYTES or items > MAX_ITEMS:
         raise too_large(
-            f"A body of {len(body)} bytes and {items} values, lists and objects is too large for any format but one "
-            f"list of numbers, whose limit is {MAX_BODY_BYTES} bytes and {MAX_ITEMS}; send fewer instances per request"
+            f"A body of {len(body)} bytes and {items} values, lists and objects is too large, as it has to be decoded "
+            f"value by value: the limits are {MAX_BODY_BYTES} bytes and {MAX_ITEMS}; send fewer instances per request"
         )
     with _one_at_a_time if len(body) > _LARGE_BYTES else nullcontext():
         return _decoded(body, find_signature)

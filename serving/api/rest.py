@@ -165,7 +165,7 @@ class RestApi:
         try:
             unzipped = unzip.decompress(body, self._max_body_bytes + 1)
         except zlib.error as error:
-            raise invalid_argument(f"Content-Encoding is gzip, but the body is not: {error}") from error
+            raise invalid_argument(f"Content-Encoding is gzip, but the body is not valid gzip: {error}") from error
         if len(unzipped) > self._max_body_bytes:
             raise self._too_large()
         if not unzip.eof:

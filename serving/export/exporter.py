@@ -113,14 +113,16 @@ def _write(weights: Weights, cache: Path, version_folder: Path) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # By default Keras downloads to the home directory.
     os.environ.setdefault("KERAS_HOME", str(cache.absolute() / "keras"))
-    from serving.export.resnet50 import write_saved_model  # noqa: PLC0415 - imports TensorFlow
+    from serving.export.resnet50 import network_with, write_saved_model  # noqa: PLC0415 - imports TensorFlow
 
     try:
-        write_saved_model(weights, version_folder)
-    except (OSError, ValueError) as error:
+        network = network_with(weights)
+    except Exception as error:
+        # Where a download fails, Keras raises a plain Exception: keras/src/utils/file_utils.py.
         if weights == "imagenet":
             raise WeightsUnavailableError(f"Keras could not load the pretrained weights: {error}") from error
         raise
+    write_saved_model(network, version_folder)
 
 
 def _key(weights: Weights) -> str:

@@ -31,9 +31,8 @@ _LOGIT_SCALE = 0.015
 _WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 
-def write_saved_model(weights: Literal["imagenet", "random"], version_folder: Path) -> None:
-    """Write the model and its warm-up file to `version_folder`, for example `…/resnet/1`."""
-    network = _network(weights)
+def write_saved_model(network: keras.Model, version_folder: Path) -> None:
+    """Write the network and its warm-up file to `version_folder`, for example `…/resnet/1`."""
 
     def serve(image_input: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels = keras.applications.resnet50.preprocess_input(image_input)
@@ -71,7 +70,8 @@ def random_value(rng: np.random.Generator, path: str, shape: tuple[int, ...]) ->
     return np.zeros(shape, dtype=np.float32)
 
 
-def _network(weights: Literal["imagenet", "random"]) -> keras.Model:
+def network_with(weights: Literal["imagenet", "random"]) -> keras.Model:
+    """ResNet50. Raises any Exception where the pretrained weights cannot be downloaded or read."""
     if weights == "imagenet":
         return keras.applications.ResNet50(weights="imagenet", name=OUTPUT)
     network = keras.applications.ResNet50(weights=None, name=OUTPUT)

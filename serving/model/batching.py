@@ -156,7 +156,8 @@ def _split(outputs: Outputs, batch: _Batch) -> list[Outputs]:
         if not value.ndim or value.shape[0] != batch.rows:
             raise ServingError(
                 Code.FAILED_PRECONDITION,
-                f"Batched output tensor '{name}' does not have as many rows as its inputs, so it cannot be split",
+                f"Batched output tensor '{name}' does not have as many rows as its inputs, so it cannot be split; "
+                "serve this model without --enable_batching",
             )
     ends = np.cumsum([task.rows for task in batch.tasks])[:-1]
     parts = {name: np.split(value, ends) for name, value in outputs.items()}

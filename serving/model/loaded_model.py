@@ -55,8 +55,7 @@ class LoadedModel:
             if log.WhichOneof("log_type") != "predict_log" or signature is None:
                 raise ServingError(
                     Code.FAILED_PRECONDITION,
-                    f"record {records} of {self._warmup_file} is not a Predict request to a signature of this model; "
-                    "export the model again, or start the server with --enable_model_warmup=false",
+                    f"record {records} of {self._warmup_file} is not a Predict request to a signature of this model",
                 )
             inputs = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
             signature.check(inputs)

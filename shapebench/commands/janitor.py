@@ -123,7 +123,7 @@ def _removal(project: str, stack: str | None, region: str | None, state: TextIO 
 
 def _print(selected: Sequence[Leftover], failures: Failures, project: str, removal: str) -> None:
     if not selected:
-        note(f"no leftovers of a shapebench stack in project {project}.")
+        note(f"found no leftovers that match the options in project {project}.")
         return
     columns = ("kind", "name", "location", "stack", "reason", "lease ended", "state")
     rows = [_row(each, failures) for each in selected]
@@ -132,7 +132,8 @@ def _print(selected: Sequence[Leftover], failures: Failures, project: str, remov
     known = [usd for each in left if (usd := daily_usd(each.resource)) is not None]
     unknown = len(left) - len(known)
     if left:
-        note(f"\nThe leftovers cost {money(sum(known))} USD/day{f', plus {unknown} of unknown price' * bool(unknown)}.")
+        unpriced = f", without {unknown} whose price is not known" if unknown else ""
+        note(f"\nThe leftovers cost {money(sum(known))} USD/day{unpriced}.")
     if not failures:
         note("Nothing was removed. If the stack still has its state, use `pulumi destroy`. Otherwise this removes what")
         note(f"is listed, without further questions: {removal}")

@@ -24,8 +24,8 @@ def print_latest(uri: str, stacks: Sequence[str], *, as_json: bool) -> None:
         print_table(_latest_table(latest.values()))
     else:
         note(
-            f"no valid run in {uri} has searched for the capacity of a stack, so there is nothing to show;"
-            " `shapebench verdict` prints which commands to run"
+            f"no capacity search of {' or '.join(stacks) or 'any stack'} in {uri} can be used, so there is nothing to"
+            f" show; `shapebench verdict --p99 400ms --results {uri}` gives the reasons and what to run next"
         )
     note_skipped(scan)
 

@@ -43,9 +43,9 @@ def print_plan(uri: str, asked: Asked, requirement: Requirement, *, as_json: boo
 def parse_requirement(rps: float, zones: int, headroom: str, clients: int | None) -> Requirement:
     """The options as they were given; raises CommandError that names the option."""
     if not 0 < rps < math.inf:
-        raise CommandError(f"--rps is {rps:g}, so there is no load to plan for; give requests per second above 0")
+        raise CommandError(f"--rps is {rps:g}, which no plan is made for; give requests per second above 0")
     if not 1 <= zones <= _MOST_ZONES:
-        raise CommandError(f"--zones is {zones}, so there is nothing to plan; give 1 to {_MOST_ZONES}")
+        raise CommandError(f"--zones is {zones}, which no plan is made for; give 1 to {_MOST_ZONES}")
     if clients is not None and clients < 1:
         raise CommandError(
             f"--clients is {clients}, so nobody sends; give 1 or more, or leave it out for very many clients"
@@ -69,8 +69,8 @@ def _why_none(uri: str, plan: Plan) -> str:
     if objective.latency_ms is None:
         return f"no run in {uri} searched for a capacity, so no latency limit is known; give one, such as --p99 400ms"
     return (
-        f"no run in {uri} says how much a node carries at a {objective.quantile_name} within {objective.latency_ms:g}"
-        f" ms: {reasons}; `shapebench verdict {objective.options} --results {uri}` prints what to run"
+        f"no variant in {uri} can be planned at a {objective.quantile_name} within {objective.latency_ms:g} ms:"
+        f" {reasons}; if runs are missing, `shapebench verdict {objective.options} --results {uri}` prints what to run"
     )
 
 
@@ -171,10 +171,9 @@ def _range(best: Candidate) -> str:
         return f"Range: {_nodes(best.nodes)} or fewer; a capacity search shows how many fewer."
     if best.fewest == best.nodes:
         return "Range: the uncertainty of the measurement does not change the number of nodes."
-    low = cost.at_least(best.offer.cost(best.fewest)) * cost.HOURS_A_MONTH
     return (
-        f"Range: {count(best.fewest)} nodes ({money(low)} USD/month) at the upper end of the capacity's interval,"
-        f" {count(best.nodes)} at its lower end, which the plan uses."
+        f"Range: {_nodes(best.fewest)} ({_month(best.offer.cost(best.fewest))} USD/month) at the upper end of the"
+        f" capacity's interval, {count(best.nodes)} at its lower end, which the plan uses."
     )
 
 
@@ -191,9 +190,9 @@ def _clients(best: Candidate, clients: int | None) -> str:
     law = effect.model.law
     return (
         f"{who}. By simulation a node carries {best.relative:.0%} of what it carried in its run, where requests were"
-        f" spread otherwise. The simulated replica: {law.alone_ms:.1f} ms without load, at most {law.at_once} at once,"
-        f" contention {law.contention:.2f}; it predicts each level of load from the others with an error of"
-        f" {effect.model.error:.1%}."
+        f" spread otherwise. A simulated replica takes {law.alone_ms:.1f} ms for a request without others, and serves"
+        f" at most {law.at_once} at once, with a contention of {law.contention:.2f}. Each level of load of the run is"
+        f" predicted from the others with an error of {effect.model.error:.1%}."
     )
 
 

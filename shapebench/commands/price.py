@@ -157,8 +157,8 @@ def _print_line_items(one: Priced) -> None:
         _print_items("\nFor the load test only", one.test, [total])
         if one.settings is not None and one.run_usd is not None:
             note(
-                f"\nOne run of {one.settings.load.total_s:g} s costs {number(one.run_usd)} USD, for serving and for the"
-                " load test. The time to create and destroy the cluster is not included."
+                f"\nOne run of up to {one.settings.load.total_s:g} s costs up to {number(one.run_usd)} USD, for serving"
+                " and for the load test. The time to create and destroy the cluster is not included."
             )
     _print_notes([one])
 

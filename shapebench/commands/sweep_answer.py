@@ -91,14 +91,18 @@ def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
 
 def _second(objective: ObjectiveView, chosen: CandidateView) -> str:
     """Which candidate comes next, and by how much."""
-    others = [each for each in objective.candidates if each.behind is not None and each is not chosen]
+    others = [
+        each
+        for each in objective.candidates
+        if each.behind is not None and each is not chosen and each.place is not Place.failed and not each.at_least
+    ]
     if not others:
         return ""
     second = min(others, key=lambda each: each.behind or 0)
     assert second.behind is not None
     than = "dearer" if second.behind >= 0 else "cheaper"
     by = "its run" if second.runs == 1 else f"its {second.runs} runs"
-    return f"; next is {second.candidate.label}, {share(abs(second.behind))} {than} by {by}"
+    return f"; next is {second.candidate.label}, {share(abs(second.behind))} {than} in {by}"
 
 
 def _cost(view: CandidateView) -> str:

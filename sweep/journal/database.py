@@ -86,7 +86,7 @@ class Database:
         if (application, version) != (_APPLICATION, _VERSION):
             raise JournalError(
                 f"{path} is not a journal of this version of shapebench, so its sweep cannot be resumed. Resume it with"
-                " the version that began it."
+                " the version that began it; if the file is empty, the sweep had not begun, so delete its folder."
             )
         if health != "ok":
             raise _damaged(path, health)

@@ -47,9 +47,7 @@ def left_in_google_cloud(stack: str, config: Mapping[str, Any], say: Say) -> lis
         if listed.unlisted:
             raise FleetError(
                 f"no answer from {', '.join(listed.unlisted)}, so it is not known whether something of {stack} is left"
-                f" there; in some minutes look in project {project} for resources with the label"
-                f" {STACK}={label_value(stack)}. `shapebench janitor --stack {stack} --project {project}` lists them"
-                " once their lease has ended"
+                f" there; in some minutes {_look_for(stack, project)}"
             )
     return [
         f"{each.kind.name} {each.name} ({each.location}): tools/take_down {stack}, then"
@@ -57,6 +55,13 @@ def left_in_google_cloud(stack: str, config: Mapping[str, Any], say: Say) -> lis
         for each in listed.resources
         if each.stack == label_value(stack)
     ]
+
+
+def _look_for(stack: str, project: str) -> str:
+    return (
+        f"look in project {project} for resources with the label {STACK}={label_value(stack)}. `shapebench janitor"
+        f" --stack {stack} --project {project}` lists them once their lease has ended"
+    )
 
 
 @contextmanager
@@ -71,6 +76,6 @@ def _google(stack: str, config: Mapping[str, Any]) -> Iterator[tuple[GoogleClien
         yield GoogleClient(access), access.project
     except (CloudError, NoCredentialsError) as error:
         raise FleetError(
-            f"the resources of the stack {stack} in project {access.project} could not be listed: {error}; correct"
-            f" the cause, then `shapebench janitor --stack {stack} --project {access.project}` lists them"
+            f"the resources of the stack {stack} in project {access.project} could not be listed: {error}; correct the"
+            f" cause, then {_look_for(stack, access.project)}"
         ) from error

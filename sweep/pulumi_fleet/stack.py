@@ -84,7 +84,9 @@ class SweepStack:
         except StackNotFoundError:
             return None
         except CommandError as error:
-            raise FleetError(f"the state of the stack {self.name} cannot be read: {error}") from error
+            raise FleetError(
+                f"the state of the stack {self.name} cannot be read; correct the cause that Pulumi gives: {error}"
+            ) from error
 
     def unlock(self) -> None:
         """Remove the lock that a killed update left. There may be none, and then Pulumi says so as an error."""

@@ -24,7 +24,7 @@ class SimulatedFleet:
     async def check(self, stacks: Collection[str]) -> None:
         """Raise LastingError where one is up."""
         if up := sorted(set(stacks) & set(self._cloud.up_since_s)):
-            raise LastingError(f"simulated: {', '.join(up)} is up already")
+            raise LastingError(f"simulated: {' and '.join(up)} {'is' if len(up) == 1 else 'are'} up already")
 
     async def measure(self, task: Measure, report: Report) -> Measured:
         """Measure once, in simulated time."""

@@ -16,7 +16,7 @@ def no_rate(runs: int) -> str:
 def at_most_more(more: float, *, is_assumed: bool) -> str:
     """The claim of the chosen candidate; `more` is a share of what the cheapest costs, 0 where it is that.
 
-    `is_assumed`: each candidate has one run, so that none tells how much deployments of one candidate differ.
+    `is_assumed`: no candidate has two runs that give a cost, so none tells how much its deployments differ.
     """
     is_cheap = f"costs at most {_percent(more)} more than" if more else "is"
     claim = f"It {is_cheap} the cheapest candidate, with 95 % certainty."
@@ -24,7 +24,7 @@ def at_most_more(more: float, *, is_assumed: bool) -> str:
         return claim
     return (
         f"{claim} This assumes that the cost of a candidate differs between its deployments, with a standard deviation"
-        f" of {_percent(PRIOR_SD)}. Each candidate has one run, so that was not measured."
+        f" of {_percent(PRIOR_SD)}. No candidate has two runs that give a cost, so this deviation was not measured."
     )
 
 

@@ -37,7 +37,7 @@ def test_a_gke_stack_without_a_zone_fails_before_anything_is_created(stack):
     stack.config["platform"] = "local"
     assert failed.returncode != 0
     assert "gcp:zone is not set, so the cluster has no zone" in failed.stdout
-    assert "pulumi config set gcp:zone us-central1-a" in failed.stdout
+    assert "`pulumi config set gcp:zone ZONE --stack NAME` with a zone of us-central1, which" in failed.stdout
     assert [r["type"] for r in stack.resources()] in ([], ["pulumi:pulumi:Stack"])
 
 

@@ -102,7 +102,8 @@ def _variable(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
         raise SetupError(
-            f"{name} is not set, so the comment cannot be written; set it as .github/workflows/preview.yml does"
+            f"{name} is not set, so the comment cannot be written; set it as GitHub's runner, or"
+            " .github/workflows/preview.yml, does"
         )
     return value
 

@@ -52,8 +52,9 @@ def _changes(offers: Sequence[Offer], most_rps: float) -> str:
     *before, last = cheapest(offers, most_rps)
     if not before:
         return f"{last.label} is the cheapest at every load."
-    below = before[0].label if len(before) == 1 else "it changes with whole nodes"
-    return f"From {number(last.from_rps)} requests/s on {last.label} is the cheapest; below that {below}."
+    below = f"{before[0].label} is" if len(before) == 1 else "the cheapest changes as nodes are added"
+    loads = f"from {number(last.from_rps)} to {number(most_rps)} requests/s"
+    return f"{last.label} is the cheapest {loads}; below that, {below}."
 
 
 def _draw(offers: Sequence[Offer], most_rps: float) -> Markup:

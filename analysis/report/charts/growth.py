@@ -118,7 +118,7 @@ def _why_no_law(points: Sequence[Point]) -> str:
     levels = "one level of load was" if len(points) == 1 else f"{len(points)} levels of load were"
     return (
         f"No law is fitted: {levels} measured, and a fit needs {_FEWEST_LEVELS} different ones. A slower or longer"
-        " ramp, runs at other loads or a capacity search give more."
+        " ramp, runs at other loads or a capacity search gives more."
     )
 
 

@@ -217,4 +217,4 @@ def _cost_by_item(run: Run) -> Chart:
     )
     description = f"Hourly price of {run.name} by line item; the numbers are in the table of line items."
     drawing = labelled_bars(items, "item", f"{run.manifest.cost.currency}/h", description)
-    return Chart("Cost", "Hourly price of the serving side, by line item.", drawing)
+    return Chart("Price", "Hourly price of the serving side, by line item.", drawing, "cost")

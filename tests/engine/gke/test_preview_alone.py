@@ -57,6 +57,6 @@ def test_a_preview_without_the_gcp_plugin_prints_the_cost_and_what_is_missing(wo
     assert "pulumi plugin install resource gcp" in said
     assert said.index("USD an hour") < said.index("is missing and cannot be downloaded")
     (line,) = {line.strip() for line in said.splitlines() if line.strip().startswith("error:")}
-    assert line.endswith(f"pulumi plugin install resource gcp {GCP.version}")
+    assert line.endswith(f"pulumi plugin install resource gcp {GCP.version} --file FILE")
     assert "Traceback" not in said
     assert world.google() == []

@@ -87,7 +87,8 @@ def test_an_invalid_option_is_named(given, named):
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("p99: [", "not YAML"), ("400ms", "no keys"), ("p98: 400ms", "p98"), (None, "cannot be read")]
+    ("text", "named"),
+    [("p99: [", "not YAML"), ("400ms", "no keys"), ("p98: 400ms", r"1 unknown key \(p98\)"), (None, "cannot be read")],
 )
 def test_a_file_without_known_keys_is_an_error(tmp_path, text, named):
     file = tmp_path / "objective.yaml"

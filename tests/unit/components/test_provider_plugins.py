@@ -54,7 +54,7 @@ def test_a_plugin_that_cannot_be_downloaded_is_one_line_with_reason_and_mend(mac
     assert missing is not None
     (line,) = missing.splitlines()
     assert line.count(REFUSED) == 1
-    assert line.endswith(f"pulumi plugin install resource gcp {GCP.version}")
+    assert line.endswith(f"pulumi plugin install resource gcp {GCP.version} --file FILE")
 
 
 def test_without_a_pulumi_to_download_it_the_plugin_is_named_too(machine: Path, monkeypatch: pytest.MonkeyPatch):

@@ -93,7 +93,7 @@ class ProcessCluster:
 
     def _require_reachable(self) -> None:
         if self.unreachable:
-            raise ClusterError("the cluster's API could not be reached for 600 s (MaxRetryError)")
+            raise ClusterError("the cluster's API gave no usable answer for 600 s (MaxRetryError)")
 
     def pods(self, selector: str) -> list[Json]:
         self._require_reachable()
@@ -137,7 +137,7 @@ class ProcessCluster:
         elif not self.name or self.pod is None:
             raise NotFoundError("there is no such pod")
         elif self.pod_unreachable:
-            raise ClusterError("the pod could not be reached for 600 s (503)")
+            raise ClusterError("the pod gave no usable answer for 600 s (503)")
         else:
             done = self.pod.execute(container, list(command))
         if done.returncode:

@@ -72,7 +72,7 @@ def test_session_parallelism_sets_both_thread_pools():
         (["--model_bass_path=/x"], "'--model_bass_path=/x' is not a flag of the embedded server"),
         (["--port=1"], "--model_base_path is missing"),
         ([BASE, "--port=0"], "--port=0 leaves the gRPC API without a port"),
-        ([BASE, "--port=65536"], "65536 is not a port; give 0 to 65535"),
+        ([BASE, "--port=65536"], "65536 is not a port; give 1 to 65535"),
         ([BASE, "--port=1", "--rest_api_port=1"], "needs its own port; give two free ports"),
         ([BASE, "--bind_address=everywhere"], "'everywhere' is not an IPv4 address"),
         ([BASE, "--rest_api_num_threads=0"], "0 would answer no request"),
@@ -155,6 +155,18 @@ def test_the_server_exits_with_the_reason_if_the_model_does_not_load(tmp_path):
     ended = server(f"--model_base_path={version.parent}", "--port=64997")
     assert ended.returncode == 1
     assert f"the model at {version} does not load" in ended.stderr
+    assert ended.stderr.rstrip().endswith("export it again")
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_server_exits_with_what_to_do_if_the_model_cannot_be_warmed_up(tiny_base_path, tmp_path):
+    version = shutil.copytree(tiny_base_path / "7", tmp_path / "resnet" / "7")
+    (version / "assets.extra").mkdir(exist_ok=True)
+    (version / "assets.extra/tf_serving_warmup_requests").write_bytes(b"no record of requests")
+    ended = server(f"--model_base_path={version.parent}", "--port=64996")
+    assert ended.returncode == 1
+    assert f"the model at {version} cannot be warmed up: " in ended.stderr
+    assert ended.stderr.rstrip().endswith("or start the server with --enable_model_warmup=false")
     assert "Traceback" not in ended.stderr
 
 

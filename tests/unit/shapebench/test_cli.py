@@ -233,7 +233,7 @@ def test_price_of_a_gke_stack_shows_what_only_the_test_needs_and_what_a_run_cost
     result = invoke("price", "--stack", "8cpu-16gb")
     assert "model bucket" in result.stdout
     assert "load nodes: vCPUs" in result.stdout
-    assert "One run of 320 s costs 0.0637 USD" in result.stderr
+    assert "One run of up to 320 s costs up to 0.0637 USD" in result.stderr
     [priced] = json.loads(invoke("price", "--stack", "8cpu-16gb", "--format", "json").stdout)
     hourly = priced["cost"]["hourly"] + priced["test"]["hourly"]
     assert priced["run_usd"] == pytest.approx(hourly * 320 / 3600)

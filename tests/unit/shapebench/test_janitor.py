@@ -36,7 +36,7 @@ def test_no_leftovers_exit_with_0(cloud):
     cloud.resources = google_resources.whole_stack("8cpu-16gb", DAY)
     done = run()
     assert done.exit_code == 0
-    assert "no leftovers of a shapebench stack in project acme" in done.stderr
+    assert "found no leftovers that match the options in project acme." in done.stderr
 
 
 def test_leftovers_are_listed_with_their_price_and_exit_with_3(cloud):

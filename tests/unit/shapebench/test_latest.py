@@ -39,7 +39,7 @@ def test_the_latest_figures_of_a_stack_have_their_date(stores):
 def test_only_the_stacks_that_are_named_are_shown(stores):
     result = invoke("--results", stores[0], "--stack", "2cpu-4gb")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "has searched for the capacity" in result.stderr
+    assert f"no capacity search of 2cpu-4gb in {stores[0]} can be used" in result.stderr
 
 
 def test_against_another_store_a_stack_has_improved(stores):

@@ -56,7 +56,7 @@ def test_a_number_of_clients_and_what_it_changes_are_said(results, monkeypatch):
     result = invoke("--rps", "60", "--p99", "300ms", "--clients", "50", "--results", results)
     assert result.exit_code == 0, result.stderr
     assert "Clients: 50, each over connections that stay with their node. By simulation a node carries" in result.stdout
-    assert "at most 2 at once, contention 0.00; it predicts each level of load from the others with" in result.stdout
+    assert "serves at most 2 at once, with a contention of 0.00. Each level of load of the run is" in result.stdout
 
 
 def test_without_a_latency_limit_it_is_that_of_the_searches(results):
@@ -130,7 +130,7 @@ def test_bad_input_is_one_line_on_stderr_and_no_traceback(arguments, named):
 def test_an_objective_that_no_run_says_anything_about_is_an_error_that_names_the_runs(results):
     result = invoke("--rps", "10", "--p99", "10ms", "--results", results)
     assert result.exit_code == 1
-    assert "says how much a node carries at a p99 within 10 ms: " in result.stderr
+    assert "can be planned at a p99 within 10 ms: " in result.stderr
     assert "`shapebench verdict --p99 10ms --errors 0.1% --results" in result.stderr
 
 

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -48,9 +49,18 @@ def lines(outcome: Outcome, *, is_rehearsal: bool = False, grid_usd: float | Non
 def test_the_answer_is_three_lines_the_cheapest_how_surely_and_for_how_much(outcome: Outcome) -> None:
     cheapest, surely, spent = lines(outcome, grid_usd=10 * outcome.last.usd)
     assert cheapest.startswith(f"Cheapest with p99 within 500 ms and at most 0.1 % failed: {FIRST}, ")
-    assert "dearer by its" in surely
+    assert re.search(r"; next is .*, [\d.]+ % dearer in its (\d+ )?runs?\.$", surely)
     assert f"{outcome.last.finished_runs} runs of 9 candidates" in spent
     assert "so 90.0 % was saved" in spent
+
+
+def test_the_next_is_a_candidate_with_a_cost_of_its_own(outcome: Outcome) -> None:
+    objective = outcome.last.objectives[0]
+    chosen, *others = sorted(objective.candidates, key=lambda each: each.place is not Place.chosen)
+    failed, bound, *rest = sorted(others, key=lambda each: each.behind or 0)
+    changed = (chosen, replace(failed, place=Place.failed), replace(bound, at_least=True), *rest)
+    of = replace(outcome, last=replace(outcome.last, objectives=(replace(objective, candidates=changed),)))
+    assert f"next is {rest[0].candidate.label}, " in lines(of)[1]
 
 
 def test_no_saving_is_claimed_where_the_grid_is_not_dearer_or_its_cost_not_known(outcome: Outcome) -> None:

@@ -42,7 +42,9 @@ def test_the_zone_is_the_one_of_the_google_provider(config):
 
 def test_a_missing_zone_is_an_error_with_the_command_that_sets_it(config):
     config()
-    with pytest.raises(SettingsError, match="pulumi config set gcp:zone us-central1-a"):
+    with pytest.raises(
+        SettingsError, match="pulumi config set gcp:zone ZONE --stack NAME` with a zone of us-central1, which"
+    ):
         zone_of(get_config_env(), settings_of_this_stack())
 
 

@@ -132,7 +132,11 @@ WRONG = [
     (shape("e2-medium", 1), "shape: 'e2-medium'", "use e2-custom-<vCPUs>-<MiB>"),
     (shape("e2-custom-2-4096", 2), "shape.nodes is 2", "give 1"),
     ({"region": "the moon"}, "region is 'the moon'", "us-central1"),
-    (local(server="triton"), "local.server: 'triton' is no server", "give auto, embedded, tensorflow_model_server"),
+    (
+        local(server="triton"),
+        "local.server: 'triton' is no server",
+        "give one of auto, embedded, tensorflow_model_server",
+    ),
     (local(grpcPort=9000), "local: restPort and grpcPort", "give two ports"),
     (local(restPort=80), "local.restPort is 80", "from 1024 on"),
     ({"model": {"weights": "pretrained"}}, "model.weights is 'pretrained'", "imagenet"),

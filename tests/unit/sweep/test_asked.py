@@ -147,7 +147,10 @@ def test_an_error_names_the_option_and_the_mend(options: dict[str, Any], parts: 
         ("stacks: local\nbatching: {maxBatchSiz: 8}", ("sweep.yaml: batching.maxBatchSiz", "mean maxBatchSize?")),
         ("stacks: local\nload: {durationSS: 8}", ("sweep.yaml: load.durationSS", "did you mean durationS?")),
         ("stacks: local\nload: {latencyMs: 8}", ("sweep.yaml: load has latencyMs", "give sweep.yaml: objectives")),
-        ("stacks: local\nobjectives: {p9: 1s}", ("sweep.yaml: objectives: p9 is not a limit", "give p90")),
+        (
+            "stacks: local\nobjectives: {p9: 1s}",
+            ("sweep.yaml: objectives: an objective has no limit p9, so", "give one of p90"),
+        ),
         ("interOp: 2", ("sweep.yaml has no stacks", "give --stack")),
         ("- 2", ("has no keys",)),
         ("stacks: local\n{", ("is not YAML at line 2, column 1",)),
@@ -168,5 +171,18 @@ def test_stacks_that_search_differently_are_not_compared(monkeypatch: pytest.Mon
     monkeypatch.setattr("sweep.axes.load_settings", lambda stack: other if stack == "8cpu-16gb" else own)
     message = error(stacks=["2cpu-4gb", "8cpu-16gb"])
     assert "differ in shapebench:objective, so" in message
-    assert "--p99 or load in a sweep file" in message, "there is no option --load"
+    assert message.endswith("make them equal, or give one objective with a latency limit and errors (--p99)")
     assert len(candidates(stacks=["2cpu-4gb", "8cpu-16gb"], objectives=[{"p99": "400ms"}])) == 2
+
+
+def test_stacks_whose_loads_differ_are_told_the_key_that_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = load_settings("8cpu-16gb")
+    changed = {"duration_s": own.load.duration_s + 60, "latency_ms": 300.0}
+    other = own.model_copy(update={"load": own.load.model_copy(update=changed)})
+    monkeypatch.setattr("sweep.axes.load_settings", lambda stack: other if stack == "8cpu-16gb" else own)
+    message = error(stacks=["2cpu-4gb", "8cpu-16gb"])
+    assert "differ in shapebench:objective, shapebench:load.durationS, so" in message
+    assert message.endswith("these settings of the load (load in a sweep file)"), "there is no option --load"
+    message = error(stacks=["2cpu-4gb", "8cpu-16gb"], objectives=[{"p99": "400ms"}])
+    assert "differ in shapebench:load.durationS, so" in message
+    assert "one objective" not in message

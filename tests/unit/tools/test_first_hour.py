@@ -149,7 +149,8 @@ def test_a_line_that_waits_for_an_answer_gets_none(folder: Path):
 @pytest.mark.parametrize("line", ["echo NAME=bob > names.sh", "touch left-behind"])
 def test_a_change_that_git_shows_in_the_end_is_an_error(folder: Path, line: str):
     with pytest.raises(
-        StuckError, match=r"changed what git tracks, or left files behind:(?s:.*)(names\.sh|left-behind)"
+        StuckError,
+        match=r"changed what git tracks, or left files behind; let the page undo that:(?s:.*)(names\.sh|left-behind)",
     ):
         type_into(folder, line)
 

@@ -133,7 +133,7 @@ def test_a_run_whose_replicas_are_not_understood_is_planned_with_only_where_its_
     plan = planned(rest, clients=50)
     assert plan.candidates == ()
     [(_, why)] = plan.excluded
-    assert "the effect of the clients is not known: no scaling law fits the run" in why
+    assert "the effect of the clients is not known from the variant's newest run: no scaling law fits the run" in why
 
 
 def test_the_cheapest_fleet_comes_first(store):

@@ -68,5 +68,5 @@ def test_between_powers_of_two_a_simulated_capacity_is_interpolated():
 
 
 def test_a_load_that_no_fleet_carries_is_said():
-    with pytest.raises(NoFleetError, match="even 65,536 nodes do not carry 5e"):
+    with pytest.raises(NoFleetError, match=r"even 65,536 nodes are not enough for 5e\+08 requests/s; plan"):
         Sizing(10).nodes_for(5e8)

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 from google.api_core.retry import Retry
+from google.auth.credentials import Credentials
+from google.auth.exceptions import TransportError
 from google.cloud.billing_v1.services.cloud_catalog.transports import CloudCatalogTransport
+from google.cloud.billing_v1.services.cloud_catalog.transports.rest import CloudCatalogRestTransport
 
 from analysis.pricing import Price, cost
 from analysis.pricing import catalogue as live
@@ -181,6 +184,16 @@ def test_a_catalogue_that_cannot_be_read_is_one_error_with_its_mend(catalogue, t
     catalogue.answers_first = codes
     with pytest.raises(live.CatalogueError, match=mend):
         read(transport, SHORT)
+
+
+def test_without_a_network_the_credentials_are_not_blamed():
+    class Offline(Credentials):
+        def refresh(self, request):  # noqa: ARG002 - of the interface
+            raise TransportError("no route to oauth2.googleapis.com")
+
+    with pytest.raises(live.CatalogueError, match=r"could not be read.*try again later \(.*no route") as caught:
+        read(CloudCatalogRestTransport(credentials=Offline()), SHORT)
+    assert "gcloud auth" not in str(caught.value)
 
 
 def test_an_answer_that_is_no_catalogue_is_one_error(catalogue, transport):

@@ -18,8 +18,12 @@ def test_counts_that_agree_are_reported_as_equal():
 
 
 def test_a_mismatch_says_which_side_counted_more():
-    assert "the generator sent 48: 2 came from another client, or were counted twice." in said(replace(PAIR, sent=48))
-    assert "the generator sent 53: 3 did not arrive, or were not answered yet" in said(replace(PAIR, sent=53))
+    assert "the generator sent 48. The rest, 2, came from another client, or was counted twice." in said(
+        replace(PAIR, sent=48)
+    )
+    assert "the generator sent 53. The rest, 3, did not arrive, was refused, was not answered yet" in said(
+        replace(PAIR, sent=53)
+    )
 
 
 def test_latency_in_the_server_is_the_mean_over_all_successes():

@@ -3,7 +3,7 @@
 import pytest
 
 from components.gke.model_store import MODEL_FILES
-from serving.export.resnet50 import write_saved_model
+from serving.export.resnet50 import network_with, write_saved_model
 from tests.unit.components.gke.gke_program import record_gke, record_stack, settings_with
 from tests.unit.components.recorder import PROJECT, PROJECT_NUMBER
 
@@ -37,7 +37,7 @@ def test_an_upload_has_time_for_a_slow_uplink(recording):
 
 
 def test_the_files_are_those_of_an_export(tmp_path):
-    write_saved_model("random", tmp_path / "1")
+    write_saved_model(network_with("random"), tmp_path / "1")
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert written == set(MODEL_FILES)
 

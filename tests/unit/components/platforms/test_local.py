@@ -122,7 +122,9 @@ def test_a_results_uri_is_not_changed():
 def test_more_generator_processes_than_cores_are_refused(monkeypatch):
     monkeypatch.setattr("components.platforms.local.os.cpu_count", lambda: 2)
     registered(settings_with(load={"profile": "smoke", "processes": 2}))
-    with pytest.raises(SettingsError, match=r"load\.processes is 3, but this machine has 2 cores.*give 2 at most"):
+    with pytest.raises(
+        SettingsError, match=r"load\.processes is 3, more than the cores of this machine \(2\).*give 2 at most"
+    ):
         registered(settings_with(load={"profile": "smoke", "processes": 3}))
 
 

@@ -57,7 +57,7 @@ def test_a_search_whose_every_rate_is_refused_too_often_names_the_error() -> Non
     refused = rows_of(40, 200, 50, 1, every_tenth * 20)
     found = reason(step(40, POISSON, Verdict.UNDECIDED), rows=refused)
     assert found is not None
-    assert "more than 0.10% of the requests failed at 40 requests/s, most with grpc_unavailable" in found
+    assert "more than 0.10% of the requests failed at 40 requests/s, most often with grpc_unavailable" in found
     assert "a longer durationS" in found
 
 

@@ -320,8 +320,8 @@ def test_a_rate_that_was_not_reached_is_a_reason() -> None:
 def test_a_replica_that_counted_no_request_was_idle_though_rows_do_not_name_replicas() -> None:
     [reason] = idle_replica_reasons({"a": 90, "b": 0}, 2, load_plan(CLOSED.model_dump()))
     assert reason == (
-        "only 1 of 2 replicas answered (a), so the cost per prediction includes replicas that did nothing; use more"
-        " users or a higher rate"
+        "only 1 of 2 replicas answered (a), so the cost per prediction includes replicas that did nothing; check the"
+        " logs of the others, or, if few requests were sent, use more users or a higher rate"
     )
 
 

@@ -71,7 +71,7 @@ def test_the_successors_are_not_used_while_an_old_pod_terminates() -> None:
 
 def test_a_pod_that_does_not_end_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fresh_servers, "_END_LIMIT_S", 0.05)
-    said = r"still exist after \d+ s \(tf-serving-old-0\), so nothing was measured; `kubectl"
+    said = r"are gone after \d+ s \(left: tf-serving-old-0\), so nothing was measured; `kubectl"
     with pytest.raises(ResourceError, match=said):
         replaced(Pods([pod("old-0", ending=True), pod("new-1")]))
 

@@ -74,7 +74,7 @@ def test_a_cancelled_update_retries_for_a_short_time_only(server: ScriptedApi, m
     cancelled.set()
     server.answers = [None] * 1000
     mend = "check this machine's network and `kubectl cluster-info`, and run the command again when the cluster answers"
-    with pytest.raises(ClusterError, match=f"could not be reached for 0 s .*; {mend}$") as failure:
+    with pytest.raises(ClusterError, match=f"the cluster's API gave no usable answer for 0 s .*; {mend}$") as failure:
         api(server, cancelled).pods("")
     assert SECRET not in str(failure.value)
 
@@ -125,8 +125,10 @@ def test_an_error_without_end_says_why_of_both_ways_and_shows_no_header(server: 
     server.answers = [(403, {}), refusal(503, "error trying to reach service")]
     with pytest.raises(ClusterError) as failure:
         ask(api(server), retry_s=0)
-    assert "the pod could not be reached for 0 s (403 a command in a pod needs" in str(failure.value)
-    assert str(failure.value).endswith("and run the command again when `kubectl exec` works")
+    assert str(failure.value).startswith("the pod gave no usable answer (403 a command in a pod needs")
+    assert str(failure.value).endswith(
+        "; check that its node is ready (`kubectl get nodes`), and run the command again"
+    )
     assert "but the answer was 403 Forbidden; 503 error trying to reach service)" in str(failure.value)
     assert "Content-Length" not in str(failure.value)
     assert SECRET not in str(failure.value)

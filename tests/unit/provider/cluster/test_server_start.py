@@ -121,7 +121,7 @@ def test_a_server_may_be_restarted_once_and_the_second_end_says_what_its_log_doe
 def test_an_image_that_cannot_be_pulled_is_named_before_the_time_is_over(monkeypatch):
     monkeypatch.setattr(pod_status, "_BLOCKED_LIMIT_S", 0.05)
     state = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "nope:1"'}}
-    said = r'not all servers are ready.*ImagePullBackOff: Back-off pulling image "nope:1"\. Correct the cause, and run'
+    said = r'not ready as declared.*ImagePullBackOff: Back-off pulling image "nope:1"\. Correct the cause \(`kubectl'
     with pytest.raises(ResourceError, match=said):
         waited([pod(status("tf-serving", WAITING), status("model-access", state))], limit_s=5)
 
@@ -132,7 +132,7 @@ def test_when_the_time_is_over_the_pods_condition_is_the_reason():
     pending: Json = {"metadata": {"name": "p", "uid": "u"}, "spec": {}, "status": {"conditions": [condition]}}
     with pytest.raises(
         ResourceError,
-        match=r"not all servers are ready \(1 declared, 1 created, 0 ready\).*Unschedulable: 0/3 nodes are available",
+        match=r"not ready as declared \(1 declared, 1 created, 0 ready\).*Unschedulable: 0/3 nodes are available",
     ):
         waited([pending], limit_s=0.05)
 

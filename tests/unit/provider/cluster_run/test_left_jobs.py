@@ -105,10 +105,10 @@ def test_rows_that_cannot_be_fetched_stay_in_the_job_and_the_error_says_how_to_g
     (folder,) = Path(inputs["workDir"]).iterdir()
     job = f"load-{folder.name.lower()}"
     assert left == (
-        f"the pod could not be reached for 600 s (503). The rows of run {folder.name} are in the Job {job} of namespace"
-        " shapebench, which keeps them for 12 h after the test; the next `pulumi up` or `pulumi destroy` fetches and"
-        f" stores them. To drop them, run `kubectl delete job {job} --namespace shapebench`, or, if the cluster is"
-        f" gone, delete {folder}"
+        f"the pod gave no usable answer for 600 s (503). The rows of run {folder.name} are in the Job {job} of"
+        " namespace shapebench, which keeps them for 12 h after the test; the next `pulumi up` or `pulumi destroy`"
+        f" fetches and stores them. To drop them, run `kubectl delete job {job} --namespace shapebench`, or, if the"
+        f" cluster is gone, delete {folder}"
     )
     assert cluster.deleted == []
     assert runs(inputs) == ()

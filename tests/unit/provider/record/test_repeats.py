@@ -95,8 +95,7 @@ def test_a_run_that_fails_ends_the_update_and_names_those_that_are_stored() -> N
     with pytest.raises(ResourceError) as failure:
         run_repeats(5, operation(), run_once)
     assert str(failure.value) == (
-        "run 3 of 5: the load test failed: the server stopped answering."
-        " The finished runs are valid and stored: id-1, id-2"
+        "run 3 of 5 (valid and stored before it: id-1, id-2): the load test failed: the server stopped answering"
     )
 
 
@@ -109,9 +108,7 @@ def test_a_cancellation_between_two_runs_starts_no_further_one() -> None:
         cancelled.set()
         return FinishedRun("id-1", {})
 
-    with pytest.raises(
-        ResourceError, match=r"cancelled before run 2 of 5\. The finished runs are valid and stored: id-1"
-    ):
+    with pytest.raises(ResourceError, match=r"cancelled before run 2 of 5 \(valid and stored before it: id-1\)$"):
         run_repeats(5, operation(cancelled=cancelled), run_once)
     assert len(started) == 1
 

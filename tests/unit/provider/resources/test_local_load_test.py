@@ -178,8 +178,11 @@ def test_a_server_that_does_not_come_back_ends_the_update_and_the_runs_before_ar
         LocalLoadTest().create(served | {"repeats": 3, "freshDeployment": True}, Operation(print, print))
     (run,) = ResultsStore(served["results"]).scan().manifests
     message = str(failure.value)
-    assert message.startswith("run 2 of 3: the server ended before it served the model, so nothing was measured; ")
-    assert message.endswith(f"the model is gone. The finished runs are valid and stored: {run.run_id}")
+    assert message.startswith(
+        f"run 2 of 3 (valid and stored before it: {run.run_id}): the server ended before it served the model, so"
+        " nothing was measured; "
+    )
+    assert message.endswith("the model is gone")
     assert run.validity.verdict == "valid"
 
 
@@ -188,7 +191,7 @@ def test_a_server_that_cannot_be_seen_is_not_taken_for_a_fresh_one(
 ) -> None:
     LocalLoadTest().create(served, Operation(print, print))
     monkeypatch.setattr(measure_here, "listening_process", lambda _: None)
-    with pytest.raises(ResourceError, match=r"cannot be seen, so it cannot be restarted before this run; set shapeb"):
+    with pytest.raises(ResourceError, match=r"no process can be seen that listens at .*, so the server cannot be re"):
         LocalLoadTest().create(served | {"freshDeployment": True}, Operation(print, print))
 
 
@@ -237,10 +240,15 @@ def test_a_run_that_could_not_be_stored_is_imported_as_the_run_that_it_is(
     again = CliRunner().invoke(app, shlex.split(command))
     assert again.exit_code == 1
     assert f"run {run_id} of stack {run.manifest.stack} is in {store.uri} already" in again.stderr
+    (folder / "manifest.json").rename(folder / "away.json")
+    headless = CliRunner().invoke(app, ["import", str(folder), "--results", f"{store.uri}-2"])
+    assert headless.exit_code == 1
+    assert "manifest.json cannot be read (No such file or directory), so the run cannot be imported" in headless.stderr
+    (folder / "away.json").rename(folder / "manifest.json")
     with (folder / f"{worker_name(0)}.csv").open("r+") as rows:
         rows.write("1\n")
     changed = CliRunner().invoke(app, ["import", str(folder), "--results", f"{store.uri}-2"])
     assert changed.exit_code == 1
-    assert f"{worker_name(0)}.csv is missing, or its SHA-256 is not that of" in changed.stderr
+    assert f"{worker_name(0)}.csv is missing, or its SHA-256 is not the one in " in changed.stderr
     none = CliRunner().invoke(app, ["import", str(folder.parent), "--results", store.uri])
     assert (none.exit_code, "holds no run to import" in none.stderr) == (1, True)

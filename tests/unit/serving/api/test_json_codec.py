@@ -226,6 +226,8 @@ def test_nan_and_infinity_are_encoded_by_name():
 
 def test_outputs_with_different_batch_sizes_can_only_be_encoded_in_columns():
     outputs = {"a": np.zeros(2), "b": np.array(1.0)}
-    with pytest.raises(ServingError, match=r"different batch sizes, so they cannot be in rows: .*; send 'inputs'"):
+    with pytest.raises(
+        ServingError, match=r"no common batch size, so they cannot be in rows: .*; send 'inputs' instead of"
+    ):
         encode(outputs, row=True)
     assert json.loads(encode(outputs, row=False)) == {"outputs": {"a": [0, 0], "b": 1}}

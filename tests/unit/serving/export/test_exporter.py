@@ -1,5 +1,7 @@
 import hashlib
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ import pytest
 
 from serving.export import exporter as exporting
 from serving.export.exporter import tree_digest
-from serving.export.resnet50 import IMAGE_SHAPE, SEED, random_value, write_saved_model
+from serving.export.resnet50 import IMAGE_SHAPE, SEED, network_with, random_value, write_saved_model
 from serving.model.loaded_model import LoadedModel
 
 CHECKOUT = Path(__file__).parents[4]
@@ -82,8 +84,18 @@ def test_the_command_prints_the_export_as_one_json_line(tmp_path):
     assert list(exported) == ["name", "path", "digest", "weights"]
 
 
+def test_pretrained_weights_that_cannot_be_downloaded_are_one_error_with_its_mend(tmp_path):
+    command = [sys.executable, "-m", "serving.export", "--weights=imagenet", f"--cache={tmp_path}"]
+    offline = os.environ | {"https_proxy": "http://127.0.0.1:1"}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=offline)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert re.search(r"Keras could not load the pretrained weights: .*, so nothing was exported; set", ended.stderr)
+    assert not list(tmp_path.glob("*/export.json"))
+
+
 def test_random_resnet50_distinguishes_images_and_is_not_one_hot(tmp_path):
-    write_saved_model("random", tmp_path / "1")
+    write_saved_model(network_with("random"), tmp_path / "1")
     model = LoadedModel("resnet", 1, tmp_path / "1")
     images = np.random.default_rng(3).uniform(0, 255, (2, *IMAGE_SHAPE)).astype(np.float32)
     images[1] = 127

@@ -30,7 +30,8 @@ def test_a_certainty_after_one_run_each_says_what_it_rests_on():
 
     assert decision.claim == (
         "It is the cheapest candidate, with 95 % certainty. This assumes that the cost of a candidate differs between"
-        " its deployments, with a standard deviation of 3 %. Each candidate has one run, so that was not measured."
+        " its deployments, with a standard deviation of 3 %. No candidate has two runs that give a cost, so this"
+        " deviation was not measured."
     )
 
 

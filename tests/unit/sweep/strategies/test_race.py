@@ -135,7 +135,7 @@ def test_the_first_block_is_short_unless_a_candidate_has_no_rival():
 def test_a_choice_after_one_run_each_says_what_its_certainty_rests_on():
     rests_on = (
         "with 95 % certainty. This assumes that the cost of a candidate differs between its deployments, with a"
-        " standard deviation of 3 %. Each candidate has one run, so that was not measured."
+        " standard deviation of 3 %. No candidate has two runs that give a cost, so this deviation was not measured."
     )
     apart = [("b", 2.0), ("c", 2.0), ("a", 0.0)]
 

@@ -26,7 +26,7 @@ def test_the_chart_says_from_which_load_on_which_variant_is_the_cheapest(offers)
     chart = bills_chart(offers, 500)
     last = cheapest(offers, 500)[-1]
     assert last.label == "large"
-    assert f"From {number(last.from_rps)} requests/s on large is the cheapest" in chart.caption
+    assert f"large is the cheapest from {number(last.from_rps)} to 500 requests/s; below that, " in chart.caption
     assert 'role="img"' in chart.svg
     assert "Monthly bill of large, small against the load" in chart.svg
     # A line for each variant, that steps.
