@@ -13,7 +13,7 @@ from bench.figures import Figure, argument_parser, progress, report, start
 from bench.servers.search_grading import REGIMES, TIMED, SearchRegime
 from bench.servers.simulated_search import SimulatedSearch, play_step, simulated_search
 from bench.servers.simulated_server import SimulatedServer, true_capacity_rps
-from loadtest.generator.capacity.step import Step, Verdict
+from loadtest.generator.capacity.step import Step, StepVerdict
 from loadtest.generator.loops.arrivals import POISSON
 
 _TRUTH_REQUESTS = 4_000_000
@@ -88,7 +88,7 @@ def _certified(steps: int, first_seed: int) -> Figure:
         for seed in range(steps // len(_JUDGED)):
             step = Step(_OUTSIDE * true_rps, POISSON, first_seed + seed, longest_s)
             played = play_step(SimulatedServer(regime.model, seed), regime.plan(seed), step, 0.0)
-            certified += played.verdict is Verdict.MEETS
+            certified += played.verdict is StepVerdict.MEETS
             judged += 1
     return Figure(f"just outside the objective: certified, of {judged}", 100 * certified / judged, "%", "<= 1")
 

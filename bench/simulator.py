@@ -29,7 +29,7 @@ import pyarrow.compute as pc
 from analysis.planning import simulation
 from analysis.planning.balancing import Balancer
 from analysis.planning.curve import Curve, curve_of, merged
-from analysis.planning.model import MOST_ERROR, Model, NoModelError, models_of
+from analysis.planning.model import MOST_ERROR, NoModelError, ReplicaModel, models_of
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
@@ -92,7 +92,7 @@ class Fitted:
 
     turns: Turns
     machine_slower: float
-    model: Model | None
+    model: ReplicaModel | None
     took: tuple[float, ...]
 
 
@@ -162,7 +162,7 @@ def _fitted(turns: Turns, speed: MachineSpeed) -> Fitted:
     return Fitted(turns, machine_slower, model, tuple(_took(model, curve) for curve in curves))
 
 
-def _took(model: Model, curve: Curve) -> float:
+def _took(model: ReplicaModel, curve: Curve) -> float:
     """How much longer than by the law the server took in one load test."""
     ratios = [model.law.rps(point.present) / point.rps for point in curve.points]
     return float(np.average(ratios, weights=[point.requests for point in curve.points]))
@@ -176,7 +176,7 @@ def _differs(took: Sequence[Sequence[float]]) -> float:
     return math.sqrt(np.average([value for value, _ in variances], weights=[freedom for _, freedom in variances]))
 
 
-def _predicted(model: Model, load: ClosedLoop, off: float) -> Prediction:
+def _predicted(model: ReplicaModel, load: ClosedLoop, off: float) -> Prediction:
     """The speed of the server may be `off` by this share."""
 
     def p50_ms(factor: float) -> float:

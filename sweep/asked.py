@@ -13,12 +13,12 @@ from sweep.axes import Axes, candidates
 from sweep.settings import SweepChoices, SweepSettings
 
 
-class Asked(SweepChoices, Axes):
+class SweepFile(SweepChoices, Axes):
     """A sweep file."""
 
 
 def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSettings:
-    """The settings of a sweep. Options are fields of `Asked`; raises SettingsError, which names option or key."""
+    """The settings of a sweep. Options are fields of `SweepFile`; raises SettingsError, which names option or key."""
     given = {to_camel(name): value for name, value in options.items()}
 
     def named(key: str) -> str:
@@ -31,9 +31,9 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
         where = f" and {file.name} has no stacks" if file else ""
         raise SettingsError(f"--stack is not given{where}, so there is nothing to measure; give --stack for each stack")
     try:
-        asked = Asked.model_validate(stated | given)
+        asked = SweepFile.model_validate(stated | given)
     except ValidationError as error:
-        raise SettingsError(explain(error, Asked, named)) from None
+        raise SettingsError(explain(error, SweepFile, named)) from None
     choices = asked.model_dump(include=set(SweepChoices.model_fields), exclude_unset=True)
     return SweepSettings(candidates=candidates(asked, named), **choices)
 

@@ -13,14 +13,14 @@ _ERROR = 0.05
 
 
 @dataclass(frozen=True)
-class Bounds:
+class RateBounds:
     """Requests per second; a low end of 0 or an infinite high end is none."""
 
     low_rps: float = 0.0
     high_rps: float = math.inf
 
 
-def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float = _ERROR) -> Bounds:
+def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float = _ERROR) -> RateBounds:
     """The lowest rate that certainly misses the objective, and the highest below it that certainly meets it.
 
     Each is wrong with a probability of at most `error`. Evenly spaced requests flatter a server, so that only a rate
@@ -29,7 +29,7 @@ def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float
     """
     high_rps = min((each.rate_rps for each in offered if _misses(each, objective, error)), default=math.inf)
     met = (each.rate_rps for each in offered if each.rate_rps < high_rps and _meets(each, objective, error))
-    return Bounds(max(met, default=0.0), high_rps)
+    return RateBounds(max(met, default=0.0), high_rps)
 
 
 def fails_too_often(failed: Booleans, errors: float, error: float) -> bool:

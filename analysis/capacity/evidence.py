@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from analysis.capacity.bounds import Bounds, bounds_of
+from analysis.capacity.bounds import RateBounds, bounds_of
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.saturation import saturated_rps
 from analysis.capacity.search import estimate_of
@@ -100,7 +100,7 @@ def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective
 def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objective) -> Evidence | NoEvidence:
     is_poisson = load.arrivals == "poisson"
     bounds = bounds_of([_offered(hold, load.rate_rps, is_poisson=is_poisson)], objective)
-    if bounds != Bounds():
+    if bounds != RateBounds():
         return Evidence(run_id, Basis.open_loop, None, bounds.low_rps, bounds.high_rps)
     if not is_poisson:
         return NoEvidence(

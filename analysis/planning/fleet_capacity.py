@@ -6,7 +6,7 @@ from functools import cached_property
 
 from analysis.objective import Objective
 from analysis.planning.balancing import Balancer
-from analysis.planning.model import MOST_ERROR, Model, NoModelError
+from analysis.planning.model import MOST_ERROR, NoModelError, ReplicaModel
 from analysis.planning.simulation import Fleet, OpenLoop, simulate
 
 # The share of a rate to which a simulated capacity is computed, in halvings of the range up to the limit.
@@ -30,7 +30,7 @@ class ClientEffect:
     known.
     """
 
-    model: Model
+    model: ReplicaModel
     balancer: Balancer
     measured: Fleet
     measured_rps: float | None

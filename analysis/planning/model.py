@@ -20,7 +20,7 @@ class NoModelError(ValueError):
 
 
 @dataclass(frozen=True)
-class Model:
+class ReplicaModel:
     """`error` is how far each level of load is from what the others predict, see `scaling.prediction_error`."""
 
     points: tuple[Point, ...]
@@ -42,7 +42,7 @@ def most_at_once(manifest: Manifest) -> int:
     return manifest.serving.rest_threads or RequestThreads.of(batching, manifest.shape.vcpus, in_flight).rest
 
 
-def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
+def models_of(manifest: Manifest, curve: Curve | None) -> list[ReplicaModel]:
     """The models of a run that fit about as well, the best first. Raises NoModelError where none predicts."""
     laws = curve.laws(most_at_once(manifest)) if curve else ()
     errors = {law: prediction_error(law, curve.points) for law in laws} if curve else {}
@@ -58,7 +58,7 @@ def models_of(manifest: Manifest, curve: Curve | None) -> list[Model]:
             " run a longer capacity search"
         )
     return [
-        Model(curve.points, law, _service(law, curve.single), error)
+        ReplicaModel(curve.points, law, _service(law, curve.single), error)
         for law, error in known.items()
         if error <= MOST_ERROR and law.error <= laws[0].error + _AS_GOOD
     ]

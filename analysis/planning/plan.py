@@ -35,7 +35,7 @@ class LostZone:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class PlannedFleet:
     """The fleet of one variant. `nodes` follows from the low end of its capacity, `fewest` from the high end."""
 
     offer: Offer
@@ -57,7 +57,7 @@ class Plan:
 
     requirement: Requirement
     verdict: Verdict
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[PlannedFleet, ...]
     excluded: tuple[tuple[Manifest, str], ...]
 
 
@@ -83,13 +83,13 @@ def make_plan(
     return Plan(requirement, verdict, tuple(candidates), tuple(excluded))
 
 
-def _candidate(offer: Offer, requirement: Requirement) -> Candidate:
+def _candidate(offer: Offer, requirement: Requirement) -> PlannedFleet:
     nodes, zones = offer.sizing.nodes_for(requirement.rps), requirement.terms.zones
     capacity = offer.ranked.capacity.rps
     # With the upper end the same load is as with the lower end a load that is so much smaller.
     at_best_rps = requirement.rps * capacity.low / capacity.high
     lost = lost_nodes(nodes, zones)
-    return Candidate(
+    return PlannedFleet(
         offer=offer,
         nodes=nodes,
         fewest=offer.sizing.nodes_for(at_best_rps) if isfinite(capacity.high) else None,

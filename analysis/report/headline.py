@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analysis.formatting import shape_name
 from analysis.report.collect import Findings
-from analysis.verdict.next_steps import Step
+from analysis.verdict.next_steps import NextStep
 from analysis.verdict.text import NO_VERDICT, claim, paragraph
 
 
@@ -14,7 +14,7 @@ class Headline:
 
     claim: str
     detail: str
-    next: tuple[Step, ...]
+    next: tuple[NextStep, ...]
     caveats: tuple[str, ...]
 
 

@@ -15,7 +15,7 @@ from analysis.pricing.stack_cost import serving_cost
 from analysis.report.collect import Findings, Run
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Manifest
-from analysis.verdict.claims import Claim, Finding, claims
+from analysis.verdict.claims import Claim, ClaimFinding, claims
 from analysis.verdict.effects import Compared, effects
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
@@ -168,8 +168,8 @@ def seed_claims(variants: Sequence[Compared], best: Sequence[str]) -> tuple[Clai
     return (
         _best(variants, best),
         *claims(effects(variants)),
-        Claim(reliable, Finding.undecided, "no run measures another server"),
-        Claim(similar, Finding.undecided, "no run serves the model with FastAPI"),
+        Claim(reliable, ClaimFinding.undecided, "no run measures another server"),
+        Claim(similar, ClaimFinding.undecided, "no run serves the model with FastAPI"),
     )
 
 
@@ -178,14 +178,14 @@ def _best(variants: Sequence[Compared], best: Sequence[str]) -> Claim:
     claim = "The best is 2 nodes of 8 vCPUs and 16 GB with inter_op 8"
     theirs = [each.variant for each in variants if _BEST.is_of(each.variant.newest)]
     if not theirs:
-        return Claim(claim, Finding.undecided, f"{_BEST.label} is not among the variants")
+        return Claim(claim, ClaimFinding.undecided, f"{_BEST.label} is not among the variants")
     label = theirs[0].label
     if label not in best:
         why = f"best here is {', '.join(best)}" if best else "no variant certainly meets the objective"
-        return Claim(claim, Finding.refuted if best else Finding.undecided, why)
+        return Claim(claim, ClaimFinding.refuted if best else ClaimFinding.undecided, why)
     if len(best) == 1:
         measured = len(variants)
         enough = measured >= len(EXPERIMENTS) - len(_INTER_OPS)
         why = f"it is the best of {count(measured)} variants" + ("" if enough else ", too few to judge all twelve")
-        return Claim(claim, Finding.confirmed if enough else Finding.undecided, why)
-    return Claim(claim, Finding.undecided, f"the data cannot tell it from {', '.join(set(best) - {label})}")
+        return Claim(claim, ClaimFinding.confirmed if enough else ClaimFinding.undecided, why)
+    return Claim(claim, ClaimFinding.undecided, f"the data cannot tell it from {', '.join(set(best) - {label})}")

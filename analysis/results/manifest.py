@@ -203,7 +203,7 @@ class CapacityStep(Record):
     meets: bool | None
 
 
-class Capacity(Record):
+class SearchedCapacity(Record):
     """The highest rate with `quantile` of the answers within `latency_ms` and at most a share `error_ratio` failed.
 
     `imprecise_because` says why the interval is wider than the search was to make it, or why there is none.
@@ -259,7 +259,7 @@ class Manifest(Record):
     started_at: datetime
     finished_at: datetime
     cost: Cost
-    capacity: Capacity | None = None
+    capacity: SearchedCapacity | None = None
     validity: Validity
     repeat: Repeat | None = None
     software: dict[str, str]

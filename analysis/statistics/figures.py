@@ -28,7 +28,7 @@ class Shown(Flag):
     ALL = TABLES | RUN | REPEATS
 
 
-class Measured:
+class RunData:
     """A run as the formulas read it. What several of them need is computed once."""
 
     def __init__(self, manifest: Manifest, rows: RunRows) -> None:
@@ -127,7 +127,7 @@ class Figure:
     """One figure of a run, as the annotation of a field of `RunSummary`.
 
     `short` is its heading under a heading with the unit, `title` its heading with the unit, `label` its name in full.
-    `show` formats a value; None is shown, too. `formula` is by default the property of `Measured` of the same name.
+    `show` formats a value; None is shown, too. `formula` is by default the property of `RunData` of the same name.
     `estimate` finds the figure with its interval in those of a run. `quantile` is that of a latency which has one.
     """
 
@@ -136,7 +136,7 @@ class Figure:
     show: Callable[[Any], str]
     shown: Shown = Shown.NOWHERE
     label: str = ""
-    formula: Callable[[Measured], Any] | None = None
+    formula: Callable[[RunData], Any] | None = None
     estimate: Callable[[RunFigures], Estimate | None] = lambda _: None
     quantile: float | None = None
     name: str = ""
@@ -146,7 +146,7 @@ class Figure:
         """The heading of a column by itself, such as `p99, ms`."""
         return f"{self.short}, {self.unit}" if self.unit else self.short
 
-    def of(self, run: Measured) -> Any:  # noqa: ANN401 - a count or a number, or None
+    def of(self, run: RunData) -> Any:  # noqa: ANN401 - a count or a number, or None
         return self.formula(run) if self.formula else getattr(run, self.name)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis.results.columns import RunRows, read_columns
-from analysis.results.manifest import Capacity, Manifest
+from analysis.results.manifest import Manifest, SearchedCapacity
 from analysis.results.store import ResultsStore
 from analysis.statistics.cells import cells_of
 from analysis.statistics.estimate import Estimate
@@ -44,7 +44,7 @@ def why_invalid(manifest: Manifest, rows: RunRows) -> list[str]:
     return reasons
 
 
-def at_capacity(figures: RunFigures, capacity: Capacity) -> RunFigures:
+def at_capacity(figures: RunFigures, capacity: SearchedCapacity) -> RunFigures:
     """The figures of the step at the capacity, with the results of the whole search, if it found a value.
 
     Goodput is the capacity with its interval, minus the errors of the step. The search certified (at 99 %) that its

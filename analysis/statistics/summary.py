@@ -9,7 +9,7 @@ from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.figures import Figure, Measured, Shown, declared
+from analysis.statistics.figures import Figure, RunData, Shown, declared
 
 _UNNAMED = "unnamed"
 _FIRST = Shown.TABLES | Shown.RUN
@@ -20,7 +20,7 @@ _GOODPUT = Figure("good", "1/s", number, Shown.ALL, "good predictions per second
 
 
 def _latency(short: str, quantile: float, shown: Shown = Shown.TABLES, label: str = "") -> Figure:
-    def formula(run: Measured) -> float | None:
+    def formula(run: RunData) -> float | None:
         return run.response_ms(quantile)
 
     return Figure(short, "ms", number, shown, label, formula, lambda run: run.quantiles_ms.get(quantile), quantile)
@@ -110,7 +110,7 @@ def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:
 
 
 def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
-    measured = Measured(manifest, rows)
+    measured = RunData(manifest, rows)
     return RunSummary(
         run_id=manifest.run_id,
         stack=manifest.stack,

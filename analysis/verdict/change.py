@@ -28,7 +28,7 @@ from analysis.verdict.latest import (
 )
 
 
-class Finding(StrEnum):
+class ChangeFinding(StrEnum):
     """What a change did to the cost of a million predictions at capacity."""
 
     improved = "improved"
@@ -52,11 +52,11 @@ class Change:
     ratio: Estimate | Bounds | None = None
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> ChangeFinding:
         """Improved or worse only if the whole interval is below or above 1."""
         if self.ratio is None or self.ratio.low <= 1 <= self.ratio.high:
-            return Finding.cannot_tell
-        return Finding.improved if self.ratio.high < 1 else Finding.worse
+            return ChangeFinding.cannot_tell
+        return ChangeFinding.improved if self.ratio.high < 1 else ChangeFinding.worse
 
     def to_dict(self) -> dict[str, Any]:
         return {

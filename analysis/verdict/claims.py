@@ -15,7 +15,7 @@ _SAID = {"goodput_rps": "goodput", "capacity_rps": "capacity", "p99_ms": "p99", 
 _BETTER_IF_LESS = ("usd_per_million_good", "p99_ms")
 
 
-class Finding(StrEnum):
+class ClaimFinding(StrEnum):
     """What the data says of a claim."""
 
     confirmed = "confirmed"
@@ -28,13 +28,13 @@ class Claim:
     """A claim, the finding, and the pairs of variants behind it."""
 
     claim: str
-    finding: Finding
+    finding: ClaimFinding
     why: str
 
 
 def claims(effects: Sequence[Effect]) -> tuple[Claim, ...]:
     by_factor = {factor: [each for each in effects if each.factor == factor] for factor in (SHAPE, MEMORY, INTER_OP)}
-    yes, no = Finding.confirmed, Finding.refuted
+    yes, no = ClaimFinding.confirmed, ClaimFinding.refuted
     return (
         _fewer_and_larger(by_factor[SHAPE]),
         _matters("Memory does not matter", MEMORY, by_factor[MEMORY], if_so=no, if_not=yes),
@@ -55,11 +55,11 @@ def _fewer_and_larger(pairs: Sequence[Effect]) -> Claim:
         f" on the larger machines and {worse} certainly worse"
     )
     if better and not worse:
-        return Claim(claim, Finding.confirmed, why)
-    return Claim(claim, Finding.refuted if worse and not better else Finding.undecided, why)
+        return Claim(claim, ClaimFinding.confirmed, why)
+    return Claim(claim, ClaimFinding.refuted if worse and not better else ClaimFinding.undecided, why)
 
 
-def _matters(claim: str, factor: str, pairs: Sequence[Effect], *, if_so: Finding, if_not: Finding) -> Claim:
+def _matters(claim: str, factor: str, pairs: Sequence[Effect], *, if_so: ClaimFinding, if_not: ClaimFinding) -> Claim:
     """The finding where the factor of these pairs matters: a figure certainly differs by enough; or not: none can.
 
     Not seeing a difference does not prove that there is none.
@@ -78,7 +78,7 @@ def _matters(claim: str, factor: str, pairs: Sequence[Effect], *, if_so: Finding
     )
     if beyond:
         return Claim(claim, if_so, why)
-    return Claim(claim, if_not if within == len(ratios) else Finding.undecided, why)
+    return Claim(claim, if_not if within == len(ratios) else ClaimFinding.undecided, why)
 
 
 def _pairs(pairs: Sequence[Effect]) -> str:
@@ -92,4 +92,4 @@ def _names(figures: Sequence[tuple[Effect, str]]) -> str:
 
 
 def _no_pair(claim: str, difference: str) -> Claim:
-    return Claim(claim, Finding.undecided, f"no two variants differ {difference}")
+    return Claim(claim, ClaimFinding.undecided, f"no two variants differ {difference}")

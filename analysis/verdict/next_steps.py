@@ -27,7 +27,7 @@ _MOST_DEPLOYMENTS = 20
 
 
 @dataclass(frozen=True)
-class Step:
+class NextStep:
     """Something to do next: a sentence that says why, and the commands."""
 
     why: str
@@ -36,7 +36,7 @@ class Step:
 
 def next_steps(
     ranking: Sequence[Ranked], silent: Sequence[Manifest], objective: Objective, effects: Effects | None
-) -> tuple[Step, ...]:
+) -> tuple[NextStep, ...]:
     """Steps for variants without evidence (those of the `silent` runs alone), without a value, and with open ranks."""
     if objective.latency_ms is None:
         return ()
@@ -48,14 +48,14 @@ def next_steps(
     every = (*ranked.values(), *unknown.values())
     return (
         *(
-            Step(
+            NextStep(
                 f"No run of {stack_and_serving_name(run)} says what its capacity is; search for it.",
                 _search(run, every, objective),
             )
             for run in unknown.values()
         ),
         *(
-            Step(
+            NextStep(
                 f"Only bounds of the capacity of {each.label} are known; search for it.",
                 _search(each.variant.newest, every, objective),
             )
@@ -67,7 +67,7 @@ def next_steps(
 
 def _to_settle(
     ranking: Sequence[Ranked], every: Sequence[Manifest], objective: Objective, effects: Effects | None
-) -> Iterator[Step]:
+) -> Iterator[NextStep]:
     """Further deployments, where choosing the first one may cost more than is equally good in practice."""
     open_ones = [each for each in ranking if each.standing and each.standing.may_be_best and each.capacity.mean]
     first = next(iter(open_ones), None)
@@ -78,7 +78,7 @@ def _to_settle(
     if more is None:
         return
     deployments = "1 more deployment" if more == 1 else f"{more} more deployments"
-    yield Step(
+    yield NextStep(
         f"About {deployments} of each variant that may be the best would tell whether {first.label} is"
         f" within {objective.within * 100:g} % of the best.",
         tuple(chain.from_iterable(_deploy_again(each.variant.newest, every, more) for each in open_ones)),

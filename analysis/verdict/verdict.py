@@ -15,7 +15,7 @@ from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.deployments import Effects
 from analysis.statistics.read import why_invalid
 from analysis.verdict.capacity import Meets, capacities
-from analysis.verdict.next_steps import Step, next_steps
+from analysis.verdict.next_steps import NextStep, next_steps
 from analysis.verdict.ranking import Ranked, rank
 from analysis.verdict.variants import comparable, variant_key
 
@@ -42,7 +42,7 @@ class Verdict:
     ranking: tuple[Ranked, ...]
     excluded: tuple[tuple[Manifest, tuple[str, ...]], ...]
     not_compared: tuple[tuple[Manifest, tuple[str, ...]], ...] = ()
-    next: tuple[Step, ...] = ()
+    next: tuple[NextStep, ...] = ()
     effects: Effects | None = None
     is_rehearsal: bool = False
     scan: Scan = field(default_factory=lambda: Scan((), (), ()))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Manifest
+from analysis.results.manifest import CapacityRps, CapacityStep, Manifest, SearchedCapacity
 from analysis.results.store import ResultsStore
 from bench.fleets.truth import Clients, Fleet, Floats, Server
 from bench.stores.synthetic import make_manifest, request_rows, write_run
@@ -48,7 +48,7 @@ def searched_run(
         kept_rps, missed_rps = (rate_rps, missed_rps) if step.meets else (kept_rps, rate_rps)
         rate_rps = _next(rate_rps, kept_rps, missed_rps)
     rps = CapacityRps(value=kept_rps, low=kept_rps / _PRECISION, high=missed_rps * _PRECISION)
-    found = Capacity(quantile=QUANTILE, latency_ms=latency_ms, error_ratio=ERRORS, rps=rps, steps=tuple(steps))
+    found = SearchedCapacity(quantile=QUANTILE, latency_ms=latency_ms, error_ratio=ERRORS, rps=rps, steps=tuple(steps))
     manifest = make_manifest(_load(latency_ms), nodes=nodes, **{"capacity": found, **changes})
     serving = manifest.serving.model_copy(update={"protocol": protocol})
     return write_run(store, manifest.model_copy(update={"serving": serving}), pa.concat_tables(tables))

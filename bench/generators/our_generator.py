@@ -12,7 +12,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.manifest import Capacity
+from analysis.results.manifest import SearchedCapacity
 from bench.figures import progress
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan, load_plan
@@ -35,7 +35,7 @@ class OurRun:
     sent_s: Times
     answered_s: Times
     valid: bool
-    capacity: Capacity | None
+    capacity: SearchedCapacity | None
     rps_per_core: float | None
 
     @property

@@ -11,7 +11,7 @@ from analysis.capacity.search import CapacityEstimate, estimate_of
 from analysis.objective import Objective
 from bench.servers.simulated_server import ServerModel, SimulatedServer
 from loadtest.generator.capacity.search import Search
-from loadtest.generator.capacity.step import Counts, Step, StepJudge, Verdict
+from loadtest.generator.capacity.step import Counts, Step, StepJudge, StepVerdict
 from loadtest.generator.loops.arrivals import POISSON, offsets_at
 from loadtest.generator.plan import CapacitySearchPlan
 
@@ -20,7 +20,7 @@ from loadtest.generator.plan import CapacitySearchPlan
 class SimulatedSearch:
     """The steps of a search with their verdicts, the requests of each, and how long it took, in seconds."""
 
-    steps: list[tuple[Step, Verdict]] = field(default_factory=list)
+    steps: list[tuple[Step, StepVerdict]] = field(default_factory=list)
     offered: list[OfferedRate] = field(default_factory=list)
     took_s: float = 0.0
 
@@ -32,7 +32,7 @@ class SimulatedSearch:
 class PlayedStep:
     """A step at its end: what was judged, its requests, and when those in flight are answered."""
 
-    verdict: Verdict
+    verdict: StepVerdict
     counts: Counts
     offered: OfferedRate
     ended_s: float

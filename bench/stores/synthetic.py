@@ -11,7 +11,16 @@ import pyarrow as pa
 
 from analysis.pricing.cost import estimate
 from analysis.results.columns import Booleans, Columns, Integers, Labels
-from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Generator, Manifest, Model, Serving, Validity
+from analysis.results.manifest import (
+    CapacityRps,
+    CapacityStep,
+    Generator,
+    Manifest,
+    Model,
+    SearchedCapacity,
+    Serving,
+    Validity,
+)
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore, new_run_id
@@ -95,7 +104,7 @@ def make_search(
         start_s = float(offsets_s[-1]) + load.latency_ms / 500
     certified = max(relative for relative, meets in _SEARCH_STEPS if meets)
     failed = min(relative for relative, meets in _SEARCH_STEPS if not meets)
-    capacity = Capacity(
+    capacity = SearchedCapacity(
         quantile=load.quantile,
         latency_ms=load.latency_ms,
         error_ratio=load.error_ratio,

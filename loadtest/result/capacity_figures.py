@@ -14,22 +14,22 @@ from analysis.capacity.requests import OfferedRate
 from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
 from analysis.results.columns import Integers
-from analysis.results.manifest import Capacity, CapacityRps, CapacityStep
+from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacity
 from analysis.results.request_rows import NOT_SENT
-from loadtest.generator.capacity.step import Verdict
+from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import POISSON
 from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
 from loadtest.result.raw_rows import times_us
 
-_MEETS = {Verdict.MEETS.value: True, Verdict.FAILS.value: False}
-_PASSES = {Verdict.MEETS.value, Verdict.PASSED.value}
+_MEETS = {StepVerdict.MEETS.value: True, StepVerdict.FAILS.value: False}
+_PASSES = {StepVerdict.MEETS.value, StepVerdict.PASSED.value}
 # The errors of requests whose server was slow, and not wrong.
 _SLOW = pa.array(["timeout", NOT_SENT])
 # With what error a rate counts as too high, and a server as broken.
 _CERTAIN = 0.001
 
 
-def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capacity | None:
+def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> SearchedCapacity | None:
     """The capacity with its interval, or its upper bound, and every step.
 
     None where there was no search, or its steps say too little.
@@ -53,7 +53,7 @@ def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capac
         )
     else:
         return None
-    return Capacity(
+    return SearchedCapacity(
         quantile=load.quantile,
         latency_ms=load.latency_ms,
         error_ratio=load.error_ratio,
@@ -63,13 +63,15 @@ def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Capac
     )
 
 
-def search_reason(load: LoadPlan, totals: dict[str, Any], rows: pa.Table, capacity: Capacity | None) -> str | None:
+def search_reason(
+    load: LoadPlan, totals: dict[str, Any], rows: pa.Table, capacity: SearchedCapacity | None
+) -> str | None:
     """Why the search has no result; None where it has one, or there was none."""
     search = _finished_search(totals)
     if not isinstance(load, CapacitySearchPlan) or not search or capacity:
         return None
-    failed = {step["rate_rps"] for step in search["steps"] if step["verdict"] == Verdict.FAILS.value}
-    met = {step["rate_rps"] for step in search["steps"] if step["verdict"] == Verdict.MEETS.value}
+    failed = {step["rate_rps"] for step in search["steps"] if step["verdict"] == StepVerdict.FAILS.value}
+    met = {step["rate_rps"] for step in search["steps"] if step["verdict"] == StepVerdict.MEETS.value}
     if load.lowest_rps in failed:
         return (
             f"even at lowestRps, {load.lowest_rps:g} requests/s, more than {load.error_ratio:.2%} of the answers were"

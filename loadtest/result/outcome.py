@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from analysis.results.manifest import Capacity
+from analysis.results.manifest import SearchedCapacity
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, search_reason
@@ -41,7 +41,7 @@ class LoadTestOutcome:
     locust_version: str
     machine: Mapping[str, str | None]
     deployment: str | None
-    capacity: Capacity | None
+    capacity: SearchedCapacity | None
     faults: tuple[str, ...]
     unsettled: tuple[str, ...]
 
@@ -94,7 +94,11 @@ def outcome_of(
 
 
 def _measurement_faults(
-    plan: LoadTestPlan, termination: Termination, raw_rows: RawRows, counted: pa.Table, capacity: Capacity | None
+    plan: LoadTestPlan,
+    termination: Termination,
+    raw_rows: RawRows,
+    counted: pa.Table,
+    capacity: SearchedCapacity | None,
 ) -> list[str]:
     """The first group with a reason: what is odd in a later group follows from an earlier one."""
     totals: dict[str, Any] = termination.totals or {}

@@ -9,7 +9,7 @@ from analysis.formatting import MISSING, count, counted, money, number
 from analysis.objective import Asked
 from analysis.planning.bills import Bill, Cheapest, cheapest
 from analysis.planning.offers import Terms
-from analysis.planning.plan import MULTIPLES, Candidate, LostZone, Plan, Requirement, make_plan
+from analysis.planning.plan import MULTIPLES, LostZone, Plan, PlannedFleet, Requirement, make_plan
 from analysis.planning.sizing import NoFleetError
 from analysis.pricing import cost
 from analysis.report.tables import Column, Table
@@ -103,7 +103,7 @@ def _headline(plan: Plan) -> str:
     )
 
 
-def _row(each: Candidate) -> tuple[str, ...]:
+def _row(each: PlannedFleet) -> tuple[str, ...]:
     capacity, nodes = each.offer.ranked.capacity.rps, each.offer.shape.nodes
     high = number(capacity.high / nodes) if math.isfinite(capacity.high) else MISSING
     return (
@@ -126,7 +126,7 @@ def _bills_table(plan: Plan) -> Table:
     return Table.of("Monthly bill by load", (), ("requests/s", *labels), rows)
 
 
-def _bill(each: Candidate, rps: float) -> Bill | None:
+def _bill(each: PlannedFleet, rps: float) -> Bill | None:
     try:
         return each.offer.bill(rps)
     except NoFleetError:
@@ -157,7 +157,7 @@ def _cheapest_sentence(plan: Plan) -> str:
     return f"* The cheapest from {number(last.from_rps)} to {most:g} requests/s: {last.label}; below that {before}."
 
 
-def _findings(best: Candidate, requirement: Requirement) -> list[str]:
+def _findings(best: PlannedFleet, requirement: Requirement) -> list[str]:
     found = [_range(best), _clients(best, requirement.terms.clients)]
     if best.lost_zone:
         found.append(_zone(best.lost_zone))
@@ -166,7 +166,7 @@ def _findings(best: Candidate, requirement: Requirement) -> list[str]:
     return found
 
 
-def _range(best: Candidate) -> str:
+def _range(best: PlannedFleet) -> str:
     if best.fewest is None:
         return f"Range: {_nodes(best.nodes)} or fewer; a capacity search shows how many fewer."
     if best.fewest == best.nodes:
@@ -177,7 +177,7 @@ def _range(best: Candidate) -> str:
     )
 
 
-def _clients(best: Candidate, clients: int | None) -> str:
+def _clients(best: PlannedFleet, clients: int | None) -> str:
     over = {"grpc": "each in turn to all nodes", "rest": "each over connections that stay with their node"}
     protocol = best.offer.ranked.variant.newest.serving.protocol
     who = (
@@ -231,7 +231,7 @@ def _json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _candidate_json(each: Candidate, rps: float) -> dict[str, Any]:
+def _candidate_json(each: PlannedFleet, rps: float) -> dict[str, Any]:
     offer, effect = each.offer, each.offer.effect
     bills = [bill for multiple in MULTIPLES if (bill := _bill(each, multiple * rps))]
     return {

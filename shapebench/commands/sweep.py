@@ -29,7 +29,7 @@ from sweep.journal.journal import FILE, Journal
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
 from sweep.settings import SweepSettings
-from sweep.simulation.estimate import Estimate
+from sweep.simulation.estimate import SweepEstimate
 from tools.pins import ROOT
 
 SWEEPS = ROOT / ".state/sweeps"
@@ -80,7 +80,7 @@ def _costs_money(expected: Mapping[str, Expected]) -> bool:
     return any(each.billed_usd_hourly != 0 for each in expected.values())
 
 
-def _grid_usd(settings: SweepSettings, estimated: Mapping[str, Estimate]) -> float | None:
+def _grid_usd(settings: SweepSettings, estimated: Mapping[str, SweepEstimate]) -> float | None:
     """What the grid would cost in place of another strategy; None where it is not known."""
     grid = None if settings.strategy == "grid" else estimated["grid"].usd
     return grid.median if grid else None

@@ -11,7 +11,7 @@ from sweep.conductor.state import SweepState
 from sweep.fleet import Expected
 from sweep.journal.journal import Journal
 from sweep.settings import SweepSettings
-from sweep.simulation.estimate import Estimate, Range, estimate
+from sweep.simulation.estimate import Range, SweepEstimate, estimate
 from sweep.strategies.create import strategy_of
 
 STRATEGIES = ("race", "grid")
@@ -19,7 +19,7 @@ STRATEGIES = ("race", "grid")
 
 def estimates(
     settings: SweepSettings, expected: Mapping[str, Expected], strategies: Iterable[str] = STRATEGIES
-) -> dict[str, Estimate]:
+) -> dict[str, SweepEstimate]:
     """By strategy, what simulated sweeps took."""
     with progress() as show:
         show("simulating the sweep")
@@ -28,7 +28,9 @@ def estimates(
         }
 
 
-def print_plan(settings: SweepSettings, expected: Mapping[str, Expected], estimated: Mapping[str, Estimate]) -> None:
+def print_plan(
+    settings: SweepSettings, expected: Mapping[str, Expected], estimated: Mapping[str, SweepEstimate]
+) -> None:
     """Print what is to be measured, and what each strategy is expected to take."""
     stacks = dict.fromkeys(each.stack for each in settings.candidates)
     loads = dict.fromkeys(each.load for each in settings.candidates)
@@ -47,7 +49,7 @@ def print_plan(settings: SweepSettings, expected: Mapping[str, Expected], estima
     _note_prices(settings, expected)
 
 
-def print_rest(journal: Journal, state: SweepState, expected: Mapping[str, Expected], estimated: Estimate) -> None:
+def print_rest(journal: Journal, state: SweepState, expected: Mapping[str, Expected], estimated: SweepEstimate) -> None:
     """Print what a sweep that is resumed has spent, and what the whole of it was expected to cost."""
     spent_usd = Limits(journal.settings, expected).spent_usd(state, journal.at_s)
     of_all = ""
@@ -68,12 +70,12 @@ def _note_prices(settings: SweepSettings, expected: Mapping[str, Expected]) -> N
         note(f"The sweep ends before it exceeds {limits}, with every stack destroyed.")
 
 
-def _table(estimated: Mapping[str, Estimate]) -> Table:
+def _table(estimated: Mapping[str, SweepEstimate]) -> Table:
     columns = (Column("strategy", "text"), *map(Column, ("runs", "time", "time, 90 %", "USD", "USD, 90 %")))
     return Table("Plan", columns, tuple(_row(name, each) for name, each in estimated.items()))
 
 
-def _row(name: str, each: Estimate) -> tuple[str, ...]:
+def _row(name: str, each: SweepEstimate) -> tuple[str, ...]:
     times = (duration(60 * round(60 * hours)) for hours in (each.hours.median, each.hours.high))
     usd = each.usd or Range(0, 0)
     amounts = (money(usd.median), money(usd.high)) if each.usd else (MISSING, MISSING)

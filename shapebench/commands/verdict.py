@@ -10,7 +10,7 @@ from analysis.results.store import ResultsStore
 from analysis.verdict.capacity import Meets
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
-from analysis.verdict.next_steps import Step
+from analysis.verdict.next_steps import NextStep
 from analysis.verdict.text import NO_VERDICT, paragraph
 from analysis.verdict.verdict import Verdict, read_verdict
 from shapebench.output import (
@@ -47,7 +47,7 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
     return REHEARSAL_EXIT_CODE if verdict.is_rehearsal else EXIT_CODES[verdict.outcome]
 
 
-def print_steps(steps: Iterable[Step]) -> None:
+def print_steps(steps: Iterable[NextStep]) -> None:
     """Print what to run next: why, and the commands as they are typed."""
     for step in steps:
         print_text(f"Next: {step.why}")

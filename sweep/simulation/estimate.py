@@ -34,7 +34,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SweepEstimate:
     """What a strategy takes, with creating, updating and destroying. `usd` is None where a stack has no price."""
 
     strategy: str
@@ -46,7 +46,7 @@ class Estimate:
 
 def estimate(
     settings: SweepSettings, expected: Mapping[str, Expected], strategy_of: Callable[[SweepSettings], Strategy]
-) -> Estimate:
+) -> SweepEstimate:
     """Simulate the sweep of `settings`, without its limits, up to 30 times; fewer with more than 20 candidates."""
     simulations = min(_SIMULATIONS, max(_FEWEST, _SIMULATED_CANDIDATES // len(settings.candidates)))
     unlimited = settings.model_copy(update={"max_usd": None, "max_hours": None})
@@ -61,7 +61,7 @@ def estimate(
             for seed in range(simulations)
         ]
     is_priced = not any(of.billed_usd_hourly is None for of in expected.values())
-    return Estimate(
+    return SweepEstimate(
         settings.strategy,
         simulations,
         _range(ends, lambda last: last.last.finished_runs),

@@ -27,7 +27,7 @@ _FAR = np.array([3.0, 8.0])
 
 
 @dataclass(frozen=True)
-class Evidence:
+class CostEvidence:
     """By candidate: the mean logarithm of its cost, and the information on it; 0 without a run.
 
     `degrees_of_freedom` are those of the variance that scales the information.
@@ -95,9 +95,9 @@ class Runs:
         self._sums[candidate] += run.weight * run.log_cost
         self._squares[candidate] += run.weight * run.log_cost**2
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> CostEvidence:
         measured = self.counts > 0
         means = np.divide(self._sums, self._weights, out=np.zeros_like(self._sums), where=measured)
         squares = float(np.maximum(self._squares - self._sums * means, 0).sum())
         degrees = PRIOR_DEGREES + float(np.maximum(self.counts - 1, 0).sum())
-        return Evidence(means, self._weights * degrees / (PRIOR_DEGREES + squares), degrees)
+        return CostEvidence(means, self._weights * degrees / (PRIOR_DEGREES + squares), degrees)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from sweep.strategies.evidence import NEAR_ERROR, Evidence, Runs
+from sweep.strategies.evidence import NEAR_ERROR, CostEvidence, Runs
 from sweep.strategies.single_stage import blocks_needed
 from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
@@ -94,7 +94,7 @@ class _Progress:
             standings[leader] = Standing.chosen
         return Decision(standings, {self.keys[at]: text for at, text in self._why.items()}, leader, self._claim)
 
-    def _judge(self, evidence: Evidence, leader: int) -> None:
+    def _judge(self, evidence: CostEvidence, leader: int) -> None:
         is_far = evidence.is_far_behind(leader, self._log_within, self.asked)
         chances = evidence.chances(self._racing(), leader, self._log_within)
         most = NEAR_ERROR / 2 / max(self.asked - 1, 1)
@@ -110,7 +110,7 @@ class _Progress:
             at_most = max(self._log_within, evidence.most_dearer(racing, leader))
             self._choose(evidence, leader, at_most, "not certain, but there are no more blocks")
 
-    def _choose(self, evidence: Evidence, leader: int, log_within: float, why: str) -> None:
+    def _choose(self, evidence: CostEvidence, leader: int, log_within: float, why: str) -> None:
         for at in set(self._racing()) - {leader}:
             self._why[at] = f"{self._dearer(evidence, at, leader)}: {why}"
         if len(self.keys) == 1:
@@ -118,7 +118,7 @@ class _Progress:
         else:
             self._claim = at_most_more(math.expm1(log_within), is_assumed=self._costs.counts.max() == 1)
 
-    def _dearer(self, evidence: Evidence, at: int, leader: int) -> str:
+    def _dearer(self, evidence: CostEvidence, at: int, leader: int) -> str:
         return dearer(math.expm1(evidence.means[at] - evidence.means[leader]), self._runs[at])
 
     def _racing(self) -> list[int]:

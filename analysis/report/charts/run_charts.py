@@ -22,7 +22,7 @@ from analysis.report.charts.resource_usage import usage_charts
 from analysis.report.charts.series import HEAT_SHARES, Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
 from analysis.report.collect import Run
-from analysis.results.manifest import Capacity
+from analysis.results.manifest import SearchedCapacity
 from analysis.statistics.estimate import Bounds
 from stacks.load_profiles import ClosedLoop
 
@@ -145,7 +145,7 @@ def _latency_distribution(run: Run, series: Series) -> Chart:
     return Chart("Latency distribution", f"{count(run.summary.good)} good answers of the counted phase.", drawing)
 
 
-def _latency_by_rate(run: Run, capacity: Capacity) -> Chart:
+def _latency_by_rate(run: Run, capacity: SearchedCapacity) -> Chart:
     """Median and p99 at every rate of a capacity search, with the objective and the interval of the capacity."""
     steps = pd.DataFrame([step.model_dump() for step in capacity.steps]).dropna(subset=["p50_ms"])
     points = steps.melt(

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from loadtest.generator.capacity.search import Search
-from loadtest.generator.capacity.step import Counts, Step, StepJudge, Verdict
+from loadtest.generator.capacity.step import Counts, Step, StepJudge, StepVerdict
 from loadtest.generator.loops.arrivals import Arrival, offsets_at
 from loadtest.generator.loops.scheduler import Scheduler, ScheduleStart
 from loadtest.generator.plan import CapacitySearchPlan
@@ -29,7 +29,7 @@ def search_capacity(load: CapacitySearchPlan, scheduler: Scheduler, start: Sched
     return {"steps": steps}
 
 
-def _offer(scheduler: Scheduler, load: CapacitySearchPlan, step: Step, phase: str) -> tuple[Verdict, Counts]:
+def _offer(scheduler: Scheduler, load: CapacitySearchPlan, step: Step, phase: str) -> tuple[StepVerdict, Counts]:
     """Offer the step's rate until its verdict is known."""
     judge = StepJudge(load, step)
     begin_s = time.perf_counter()
@@ -44,4 +44,4 @@ def _offer(scheduler: Scheduler, load: CapacitySearchPlan, step: Step, phase: st
             break
         number = judge.add_due(offset_s)
         scheduler.send(Arrival(begin_s + offset_s, phase, partial(judge.add_end, number)))
-    return Verdict.UNDECIDED, judge.counts(time.perf_counter() - begin_s)
+    return StepVerdict.UNDECIDED, judge.counts(time.perf_counter() - begin_s)

@@ -4,7 +4,7 @@ import math
 
 from loadtest.generator.capacity.certify import fails_quantile
 from loadtest.generator.capacity.fit import CapacityFit, fit_capacity
-from loadtest.generator.capacity.step import Counts, Step, Verdict
+from loadtest.generator.capacity.step import Counts, Step, StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from loadtest.generator.plan import CapacitySearchPlan
 
@@ -69,12 +69,12 @@ class Search:
         rate_rps = min(max(fit.value_rps, least_rps), most_rps)
         return self._poisson(rate_rps, fit.dispersion, left_s)
 
-    def record(self, step: Step, verdict: Verdict, counts: Counts) -> None:
+    def record(self, step: Step, verdict: StepVerdict, counts: Counts) -> None:
         """Add the verdict on the step that `next` returned, and what it counted."""
-        if verdict is Verdict.PASSED:
+        if verdict is StepVerdict.PASSED:
             self._passed_rps = max(self._passed_rps or 0.0, step.rate_rps)
             return
-        self._last_failed = verdict is Verdict.FAILS
+        self._last_failed = verdict is StepVerdict.FAILS
         if step.quick:
             if self._last_failed:
                 self._failed_rps = min(self._failed_rps, step.rate_rps)
@@ -83,8 +83,8 @@ class Search:
             return
         self._steps.append(counts)
         self._is_beyond_reach = (verdict, step.rate_rps) in {
-            (Verdict.MEETS, self._load.highest_rps),
-            (Verdict.FAILS, self._load.lowest_rps),
+            (StepVerdict.MEETS, self._load.highest_rps),
+            (StepVerdict.FAILS, self._load.lowest_rps),
         }
 
     def most_in_flight_after(self, step: Step) -> int:

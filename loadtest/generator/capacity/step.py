@@ -33,7 +33,7 @@ _WINDOWS, _SHORTEST_WINDOW, _LONGER = 14, 0.25, 1.6
 _REACH = 0.3
 
 
-class Verdict(Enum):
+class StepVerdict(Enum):
     """`UNDECIDED`: the step ended before either was shown. `PASSED`: a quick step looked good; it certifies nothing."""
 
     MEETS = "meets"
@@ -116,7 +116,7 @@ class StepJudge:
         self._response_s[number] = response_s
         self._failed[number] = not ok
 
-    def verdict(self, now_s: float) -> Verdict | None:
+    def verdict(self, now_s: float) -> StepVerdict | None:
         """The verdict at `now_s`, which is `next_look_s`; None while the step has to go on.
 
         A step may fail at each look, so the error is spent over them: half of what is left at each. It meets the
@@ -128,19 +128,19 @@ class StepJudge:
         missed = sum(flag for _, flag, _ in seen)
         is_old = self._step.quick or now_s >= _FAILS_AFTER * self._load.latency_s
         if is_old and self._fails(seen, _FAILS_ERROR / 2**self._looks):
-            return Verdict.FAILS
+            return StepVerdict.FAILS
         if (
             self._step.quick
             and len(self._offsets_s) >= _QUICK_REQUESTS
             and now_s >= max(_QUICK_S, 2 * self._load.latency_s)
         ):
             if self._backlog_grows():
-                return Verdict.UNDECIDED
+                return StepVerdict.UNDECIDED
             if not fails_quantile(missed, len(seen), self._load.quantile, _DOUBTFUL):
-                return Verdict.PASSED
+                return StepVerdict.PASSED
         if now_s < self._step.longest_s:
             return None
-        return Verdict.MEETS if not self._step.quick and self._meets(seen) else Verdict.UNDECIDED
+        return StepVerdict.MEETS if not self._step.quick and self._meets(seen) else StepVerdict.UNDECIDED
 
     def counts(self, now_s: float) -> Counts:
         """What is known at `now_s` of the requests that are old enough to have missed."""

@@ -35,7 +35,7 @@ _FEWEST_ANSWERS, _SHORTEST_MS = 0.5, 0.0005
 
 
 @dataclass(frozen=True)
-class Step:
+class LevelStep:
     """The likeliest step in a series: its size, how many values are before it, how certain it is, and what it leaves.
 
     `squares` is the sum of the squared differences from both levels.
@@ -65,13 +65,13 @@ def steady_state_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan) -> l
     return list(filter(None, changes))
 
 
-def likeliest_step(series: Floats) -> Step:
+def likeliest_step(series: Floats) -> LevelStep:
     """The split of the series that separates two levels best: the largest t statistic over all splits.
 
     It is the sup-F test of one break (Andrews 1993, Econometrica 61; of climate series Alexandersson's SNHT), with the
     variance enlarged by the autocorrelation that is left around both levels.
     """
-    best = Step(0.0, 0, 0.0, math.inf)
+    best = LevelStep(0.0, 0, 0.0, math.inf)
     shortest = _shortest_part(len(series))
     for at in range(shortest, len(series) - shortest + 1):
         before, after = series[:at], series[at:]
@@ -79,12 +79,12 @@ def likeliest_step(series: Floats) -> Step:
         left = np.concatenate([before - before.mean(), after - after.mean()])
         squares = float(left @ left)
         if not squares:
-            return Step(size, at, math.inf if size else 0.0, 0.0)
+            return LevelStep(size, at, math.inf if size else 0.0, 0.0)
         correlation = min(_MOST_CORRELATED, max(0.0, float(left[1:] @ left[:-1]) / squares + 1 / len(series)))
         variance = squares / (len(series) - 2) * (1 + correlation) / (1 - correlation)
         z = abs(size) / math.sqrt(variance * (1 / at + 1 / (len(series) - at)))
         if z > best.z:
-            best = Step(size, at, z, squares)
+            best = LevelStep(size, at, z, squares)
     return best
 
 
@@ -93,7 +93,7 @@ def _shortest_part(count: int) -> int:
     return max(2, round(count * _SHORTEST_PART))
 
 
-def _is_of_all(step: Step, series: Floats) -> bool:
+def _is_of_all(step: LevelStep, series: Floats) -> bool:
     """Whether the windows differ as the step does, and not only the mean of them (the Mann-Whitney statistic)."""
     rise = np.sign(step.size) * (series[step.at :, None] - series[: step.at])
     return float(np.mean(rise > 0) + np.mean(rise == 0) / 2) >= _DIFFERENT_PAIRS
@@ -136,7 +136,7 @@ def _moved(change: float) -> str:
 
 
 def _squares_from_line(values: Floats) -> float:
-    """What a straight line leaves of the series, as `Step.squares` is of a step."""
+    """What a straight line leaves of the series, as `LevelStep.squares` is of a step."""
     return float(np.polyfit(np.arange(values.size), values, 1, full=True)[1].sum())
 
 

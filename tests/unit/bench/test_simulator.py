@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.planning.curve import Curve
-from analysis.planning.model import Model
+from analysis.planning.model import ReplicaModel
 from analysis.planning.scaling import Point, Scaling
 from analysis.planning.service import Service
 from analysis.planning.single_requests import SingleRequests
@@ -14,7 +14,7 @@ from stacks.load_profiles import ClosedLoop
 ALONE_MS = 50.0
 # One worker whose requests all take the same time.
 LAW = Scaling(1, ALONE_MS, 0.0, 0.0, 14)
-MODEL = Model((), LAW, Service(ALONE_MS, np.ones(1), (1.0,)), 0.0)
+MODEL = ReplicaModel((), LAW, Service(ALONE_MS, np.ones(1), (1.0,)), 0.0)
 
 
 def users(count: int) -> ClosedLoop:

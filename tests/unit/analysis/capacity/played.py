@@ -7,7 +7,7 @@ import numpy as np
 from analysis.capacity.requests import OfferedRate
 from analysis.objective import Objective
 from analysis.results.columns import RunRows
-from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Manifest
+from analysis.results.manifest import CapacityRps, CapacityStep, Manifest, SearchedCapacity
 from analysis.results.samples import SAMPLES_SCHEMA
 from bench.servers.simulated_server import ServerModel, SimulatedServer
 from bench.stores.synthetic import make_columns, make_manifest
@@ -71,5 +71,5 @@ def search_run(rates: Sequence[tuple[float, float, str | None]]) -> tuple[Manife
         for n, ((rate_rps, _, law), (_, offsets_s, _)) in enumerate(zip(rates, phases, strict=True))
     )  # fmt: skip
     found = CapacityRps(value=rates[0][0], low=rates[0][0], high=rates[0][0])
-    capacity = Capacity(quantile=0.95, latency_ms=200, error_ratio=0.01, rps=found, steps=steps)
+    capacity = SearchedCapacity(quantile=0.95, latency_ms=200, error_ratio=0.01, rps=found, steps=steps)
     return run_of(PROFILES["capacity"], phases, "step-1", capacity=capacity)

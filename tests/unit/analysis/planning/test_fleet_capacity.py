@@ -10,7 +10,7 @@ from analysis.objective import Objective
 from analysis.planning import fleet_capacity
 from analysis.planning.balancing import Balancer
 from analysis.planning.fleet_capacity import ClientEffect, missed_share, reduced, simulated_capacity_rps
-from analysis.planning.model import Model, NoModelError
+from analysis.planning.model import NoModelError, ReplicaModel
 from analysis.planning.offers import closest
 from analysis.planning.scaling import Scaling
 from analysis.planning.service import Service
@@ -27,7 +27,7 @@ def quick(monkeypatch):
 
 def effect(service: Service, balancer: Balancer, measured: Balancer, measured_rps: float | None) -> ClientEffect:
     law = Scaling(1, service.alone_ms, 0.0, 0.01, 5)
-    model = Model((), law, service, 0.01)
+    model = ReplicaModel((), law, service, 0.01)
     return ClientEffect(model, balancer, Fleet(4, service, measured), measured_rps, OBJECTIVE)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from analysis.formatting import number
 from analysis.results.columns import read_columns
-from analysis.statistics.figures import Figure, Measured, Shown, declared
+from analysis.statistics.figures import Figure, RunData, Shown, declared
 from analysis.statistics.summary import FIGURES, RunSummary, figures, summary_of
 from bench.stores.synthetic import make_manifest, write_run
 from stacks.load_profiles import PROFILES
@@ -41,4 +41,4 @@ def test_a_new_figure_is_one_declaration(run):
 
     *_, added = declared(Longer)
     assert (added.name, added.title, added.label) == ("p98_ms", "p98, ms", "p98, ms")
-    assert added.show(added.of(Measured(*run))) == "148"
+    assert added.show(added.of(RunData(*run))) == "148"

@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from analysis.results.manifest import Capacity, CapacityRps, CapacityStep, Validity
+from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacity, Validity
 from analysis.statistics.read import read_figures
 from analysis.statistics.summary import summarise
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
@@ -69,7 +69,7 @@ def test_rows_that_cannot_be_read_are_a_reason(store, row, table):
 
 def searched(quantile=0.99):
     step = CapacityStep(rate_rps=20, achieved_rps=20, requests=1000, p50_ms=100, p99_ms=150, error_ratio=0, meets=True)
-    return Capacity(
+    return SearchedCapacity(
         quantile=quantile,
         latency_ms=300,
         error_ratio=0.001,

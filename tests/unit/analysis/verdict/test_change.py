@@ -8,7 +8,7 @@ import pytest
 from analysis.results.manifest import Replica, Validity
 from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import student_t
-from analysis.verdict.change import Finding, Side, read_changes
+from analysis.verdict.change import ChangeFinding, Side, read_changes
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
@@ -54,7 +54,7 @@ def test_a_change_that_doubles_the_capacity_is_improved_at_half_the_cost(stores)
     measure(stores[0], 60)
     measure(stores[1], 120, first=11, serving={"inter_op": 8})
     found = change_of(stores)
-    assert found.finding is Finding.improved
+    assert found.finding is ChangeFinding.improved
     assert found.ratio.value == pytest.approx(0.5, rel=0.05)
     assert found.ratio.low < found.ratio.value < found.ratio.high < 1
     assert found.differs == ("inter_op 4 → inter_op 8",)
@@ -65,7 +65,7 @@ def test_a_change_that_halves_the_capacity_is_worse(stores):
     measure(stores[0], 60)
     measure(stores[1], 30, first=11)
     found = change_of(stores)
-    assert found.finding is Finding.worse
+    assert found.finding is ChangeFinding.worse
     assert found.ratio.low > 1
 
 
@@ -73,7 +73,7 @@ def test_a_change_that_changes_nothing_cannot_be_told(stores):
     measure(stores[0], 60)
     measure(stores[1], 60, first=11)
     found = change_of(stores)
-    assert found.finding is Finding.cannot_tell
+    assert found.finding is ChangeFinding.cannot_tell
     assert found.ratio.low < 1 < found.ratio.high
     assert (found.why_not, found.differs) == ((), ())
 
@@ -81,7 +81,7 @@ def test_a_change_that_changes_nothing_cannot_be_told(stores):
 def test_one_deployment_on_each_side_does_not_tell_a_difference_of_five_percent(stores):
     measure(stores[0], 60, deployments=1)
     measure(stores[1], 63, deployments=1, first=10)
-    assert change_of(stores).finding is Finding.cannot_tell
+    assert change_of(stores).finding is ChangeFinding.cannot_tell
 
 
 @pytest.mark.parametrize("stacks", [1, 2])
@@ -102,7 +102,7 @@ def test_runs_on_another_cpu_cannot_be_compared_and_the_reason_is_given(stores):
     for store, model, first in ((stores[0], "Xeon A", 1), (stores[1], "Xeon B", 11)):
         measure(store, 60, first=first, replicas=(Replica(name="server", cpu_model=model),))
     found = change_of(stores)
-    assert (found.finding, found.ratio) == (Finding.cannot_tell, None)
+    assert (found.finding, found.ratio) == (ChangeFinding.cannot_tell, None)
     (why,) = found.why_not
     assert why.startswith("it ran on Xeon B, so it does not compare with runs on Xeon A; run both on one CPU model")
     assert found.before.usd_per_million.value is not None
@@ -114,7 +114,7 @@ def test_of_runs_on_two_cpus_those_on_the_cpu_of_both_sides_are_compared(stores)
     measure(stores[1], 120, first=11, replicas=one)
     measure(stores[1], 500, first=21, replicas=other)
     found = change_of(stores)
-    assert found.finding is Finding.improved
+    assert found.finding is ChangeFinding.improved
     assert found.after.capacity.runs == 3
 
 
@@ -122,7 +122,7 @@ def test_another_server_image_is_a_change_like_another_and_is_named(stores):
     measure(stores[0], 60)
     measure(stores[1], 120, first=11, serving={"server_version": "2.21.0"})
     found = change_of(stores)
-    assert found.finding is Finding.improved
+    assert found.finding is ChangeFinding.improved
     assert found.differs == ("TensorFlow Serving 2.20.0 → TensorFlow Serving 2.21.0",)
 
 
@@ -131,7 +131,7 @@ def test_prices_of_another_day_are_no_change_of_the_stack(stores):
     cost = make_manifest(PROFILES["capacity"]).cost.model_copy(update={"prices_as_of": "2027-01-31"})
     measure(stores[1], 60, first=11, cost=cost)
     found = change_of(stores)
-    assert found.finding is Finding.cannot_tell
+    assert found.finding is ChangeFinding.cannot_tell
     assert found.why_not[0].startswith("the run after the change has the prices of 2027-01-31, the run before it ")
 
 
@@ -141,7 +141,7 @@ def test_the_newest_variant_of_each_side_is_compared(stores):
     measure(stores[0], 60, first=11, serving={"batching": batching})
     measure(stores[1], 120, first=21)
     found = change_of(stores)
-    assert found.finding is Finding.improved
+    assert found.finding is ChangeFinding.improved
     assert found.differs == ("batches of up to 128 → no batching",)
 
 
@@ -156,7 +156,7 @@ def test_the_searches_before_are_judged_at_the_objective_after(stores):
 def test_a_stack_without_a_search_before_asks_for_one(stores):
     measure(stores[1], 60)
     found = change_of(stores)
-    assert found.finding is Finding.cannot_tell
+    assert found.finding is ChangeFinding.cannot_tell
     assert "has no valid capacity search of this stack, so there is nothing to compare with" in found.why_not[0]
     assert found.after.capacity.runs == 3
 
@@ -165,7 +165,7 @@ def test_a_stack_whose_runs_are_invalid_says_why(stores):
     measure(stores[0], 60)
     measure(stores[1], 60, first=11, validity=Validity(verdict="invalid", reasons=("a pod was restarted",)))
     found = change_of(stores)
-    assert (found.finding, found.why_not, found.after) == (Finding.cannot_tell, ("a pod was restarted",), None)
+    assert (found.finding, found.why_not, found.after) == (ChangeFinding.cannot_tell, ("a pod was restarted",), None)
 
 
 def test_a_stack_whose_newest_run_is_no_search_asks_for_one(stores):

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import pytest
 
-from analysis.verdict.claims import Finding, claims
+from analysis.verdict.claims import ClaimFinding, claims
 from analysis.verdict.effects import effects
 
 
@@ -67,7 +67,7 @@ def judged(variants):
 
 
 def test_a_claim_is_confirmed_or_refuted_only_by_certain_differences(at_load):
-    confirmed, refuted, undecided = Finding.confirmed, Finding.refuted, Finding.undecided
+    confirmed, refuted, undecided = ClaimFinding.confirmed, ClaimFinding.refuted, ClaimFinding.undecided
     assert judged(published(at_load)) == [undecided, confirmed, refuted]
     assert judged(published(at_load, **{"2cpu_2": 40, "2cpu_8": 40})) == [confirmed, confirmed, refuted]
     assert judged(published(at_load, **{"2cpu_2": 60, "2cpu_8": 60})) == [refuted, confirmed, refuted]
@@ -77,12 +77,12 @@ def test_a_claim_is_confirmed_or_refuted_only_by_certain_differences(at_load):
 
 def test_not_to_see_a_difference_is_not_to_know_that_there_is_none(at_load, known_to):
     vague = [at_load("16", sure=0.2), at_load("64", sure=0.2, stack="8cpu-64gb"), at_load("16 8", sure=0.2, inter_op=8)]
-    assert judged(vague) == [Finding.undecided] * 3
+    assert judged(vague) == [ClaimFinding.undecided] * 3
 
 
 def test_a_claim_without_a_pair_says_which_pairs_it_needs(at_load):
     for claim in claims(effects([at_load()])):
-        assert claim.finding is Finding.undecided
+        assert claim.finding is ClaimFinding.undecided
         assert "no two variants differ in" in claim.why
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.results.request_rows import NOT_SENT, REQUESTS_SCHEMA
 from bench.stores.synthetic import request_rows
-from loadtest.generator.capacity.step import Verdict
+from loadtest.generator.capacity.step import StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from loadtest.generator.plan import load_plan
 from loadtest.result.capacity_figures import capacity_of, search_reason
@@ -18,7 +18,7 @@ CAPACITY = PROFILES["capacity"]
 LOWEST, HIGHEST = CAPACITY.lowest_rps, CAPACITY.highest_rps
 
 
-def step(rate_rps: float, arrivals: str, verdict: Verdict, number: int = 1) -> dict[str, Any]:
+def step(rate_rps: float, arrivals: str, verdict: StepVerdict, number: int = 1) -> dict[str, Any]:
     return {"phase": f"step-{number}", "rate_rps": rate_rps, "arrivals": arrivals, "verdict": verdict.value}
 
 
@@ -33,14 +33,20 @@ def reason(*steps: dict[str, Any], rows: pa.Table = NO_ROWS) -> str | None:
 @pytest.mark.parametrize(
     ("steps", "mend"),
     [
-        ([step(20, CONSTANT, Verdict.FAILS), step(LOWEST, CONSTANT, Verdict.FAILS)], "check the server's log"),
-        ([step(LOWEST, POISSON, Verdict.FAILS)], "check the server's log"),
-        ([step(HIGHEST, CONSTANT, Verdict.PASSED), step(HIGHEST, POISSON, Verdict.MEETS)], "a higher highestRps"),
-        ([step(HIGHEST, CONSTANT, Verdict.PASSED), step(HIGHEST, POISSON, Verdict.UNDECIDED)], "a longer durationS"),
-        ([step(20, CONSTANT, Verdict.PASSED), step(40, CONSTANT, Verdict.FAILS)], "a longer durationS"),
-        ([step(40, CONSTANT, Verdict.FAILS), step(30, POISSON, Verdict.MEETS)], "a longer durationS"),
-        ([step(40, CONSTANT, Verdict.FAILS), step(30, POISSON, Verdict.FAILS)], "a longer durationS"),
-        ([step(HIGHEST, CONSTANT, Verdict.FAILS), step(40, POISSON, Verdict.MEETS)], "a longer durationS"),
+        ([step(20, CONSTANT, StepVerdict.FAILS), step(LOWEST, CONSTANT, StepVerdict.FAILS)], "check the server's log"),
+        ([step(LOWEST, POISSON, StepVerdict.FAILS)], "check the server's log"),
+        (
+            [step(HIGHEST, CONSTANT, StepVerdict.PASSED), step(HIGHEST, POISSON, StepVerdict.MEETS)],
+            "a higher highestRps",
+        ),
+        (
+            [step(HIGHEST, CONSTANT, StepVerdict.PASSED), step(HIGHEST, POISSON, StepVerdict.UNDECIDED)],
+            "a longer durationS",
+        ),
+        ([step(20, CONSTANT, StepVerdict.PASSED), step(40, CONSTANT, StepVerdict.FAILS)], "a longer durationS"),
+        ([step(40, CONSTANT, StepVerdict.FAILS), step(30, POISSON, StepVerdict.MEETS)], "a longer durationS"),
+        ([step(40, CONSTANT, StepVerdict.FAILS), step(30, POISSON, StepVerdict.FAILS)], "a longer durationS"),
+        ([step(HIGHEST, CONSTANT, StepVerdict.FAILS), step(40, POISSON, StepVerdict.MEETS)], "a longer durationS"),
         ([], "a longer durationS"),
     ],
 )
@@ -55,7 +61,7 @@ def test_a_search_without_a_result_names_the_setting_that_kept_it_from_one(
 def test_a_search_whose_every_rate_is_refused_too_often_names_the_error() -> None:
     every_tenth = [None] * 9 + ["grpc_unavailable"]
     refused = rows_of(40, 200, 50, 1, every_tenth * 20)
-    found = reason(step(40, POISSON, Verdict.UNDECIDED), rows=refused)
+    found = reason(step(40, POISSON, StepVerdict.UNDECIDED), rows=refused)
     assert found is not None
     assert "more than 0.10% of the requests failed at 40 requests/s, most often with grpc_unavailable" in found
     assert "a longer durationS" in found
@@ -77,14 +83,16 @@ def rows_of(
     return made.set_column(made.schema.get_field_index("error"), "error", pa.array(named, pa.string()))
 
 
-def searched(*steps: tuple[float, Verdict, pa.Table]) -> Any:
+def searched(*steps: tuple[float, StepVerdict, pa.Table]) -> Any:
     found = [step(rate_rps, CONSTANT, verdict, n) for n, (rate_rps, verdict, _) in enumerate(steps, 1)]
     rows = pa.concat_tables([each for *_, each in steps] or [REQUESTS_SCHEMA.empty_table()])
     return capacity_of(load_plan(CAPACITY.model_dump()), {"stop": None, "search": {"steps": found}}, rows)
 
 
 def test_a_search_whose_rates_are_all_too_slow_is_an_upper_bound() -> None:
-    found = searched((2, Verdict.FAILS, rows_of(2, 8, 900, 1)), (LOWEST, Verdict.FAILS, rows_of(LOWEST, 3, 700, 2)))
+    found = searched(
+        (2, StepVerdict.FAILS, rows_of(2, 8, 900, 1)), (LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 3, 700, 2))
+    )
     assert found.rps.model_dump() == {"value": None, "low": 0, "high": LOWEST}
     assert found.phase == "step-2"
     assert (
@@ -94,28 +102,28 @@ def test_a_search_whose_rates_are_all_too_slow_is_an_upper_bound() -> None:
 
 
 def test_a_search_that_ran_out_of_time_on_its_way_down_is_a_bound_at_the_lowest_rate_that_failed() -> None:
-    assert searched((4, Verdict.FAILS, rows_of(4, 8, 900, 1))).rps.high == 4
+    assert searched((4, StepVerdict.FAILS, rows_of(4, 8, 900, 1))).rps.high == 4
 
 
 @pytest.mark.parametrize("error", ["http_503", "bad_shape", "connection_refused", "connection_reset"])
 def test_a_server_that_answers_with_errors_is_broken_and_no_bound(error: str) -> None:
-    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 3, 10, 1, [error] * 3))) is None
-    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 2))) is None
+    assert searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 3, 10, 1, [error] * 3))) is None
+    assert searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 2))) is None
 
 
 @pytest.mark.parametrize("error", ["timeout", NOT_SENT])
 def test_a_request_that_timed_out_or_found_no_free_user_was_late(error: str) -> None:
-    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 6))).rps.high == LOWEST
+    assert searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 8, 900, 1, [error] * 6))).rps.high == LOWEST
 
 
 def test_one_error_among_slow_answers_does_not_make_a_server_a_broken_one() -> None:
-    assert searched((LOWEST, Verdict.FAILS, rows_of(LOWEST, 8, 900, 1, ["http_503"]))).rps.high == LOWEST
+    assert searched((LOWEST, StepVerdict.FAILS, rows_of(LOWEST, 8, 900, 1, ["http_503"]))).rps.high == LOWEST
 
 
 def test_a_search_that_ended_between_a_rate_that_passed_and_one_that_failed_is_no_bound() -> None:
-    passed = (2, Verdict.PASSED, rows_of(2, 24, 100, 1))
-    assert searched(passed, (4, Verdict.FAILS, rows_of(4, 8, 900, 2))) is None
+    passed = (2, StepVerdict.PASSED, rows_of(2, 24, 100, 1))
+    assert searched(passed, (4, StepVerdict.FAILS, rows_of(4, 8, 900, 2))) is None
 
 
 def test_steps_that_are_too_short_to_be_certain_are_no_bound() -> None:
-    assert searched((LOWEST, Verdict.UNDECIDED, rows_of(LOWEST, 1, 900, 1))) is None
+    assert searched((LOWEST, StepVerdict.UNDECIDED, rows_of(LOWEST, 1, 900, 1))) is None

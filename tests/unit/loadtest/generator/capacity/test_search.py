@@ -8,7 +8,7 @@ import pytest
 from bench.servers.simulated_search import SimulatedSearch, play_step, simulated_search
 from bench.servers.simulated_server import ServerModel, SimulatedServer, true_capacity_rps
 from loadtest.generator.capacity.search import Search
-from loadtest.generator.capacity.step import Counts, Step, StepJudge, Verdict
+from loadtest.generator.capacity.step import Counts, Step, StepJudge, StepVerdict
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from loadtest.generator.plan import CapacitySearchPlan
 from tests.unit.loadtest.plans import capacity_search
@@ -37,7 +37,7 @@ def test_it_climbs_with_even_arrivals_and_measures_with_poisson_ones(searches: l
         laws = [step.arrivals for step, _ in search.steps]
         assert laws == sorted(laws)
         assert set(laws) == {CONSTANT, POISSON}
-        assert all(verdict is not Verdict.MEETS for step, verdict in search.steps if step.arrivals == CONSTANT)
+        assert all(verdict is not StepVerdict.MEETS for step, verdict in search.steps if step.arrivals == CONSTANT)
 
 
 def test_it_ends_early_when_the_interval_is_as_narrow_as_asked(searches: list[SimulatedSearch]) -> None:
@@ -60,34 +60,34 @@ def test_variants_get_the_same_arrivals_and_repeats_others() -> None:
     assert one == other, "constant arrivals have no seed"
 
 
-def judged(model: ServerModel, step: Step, load: CapacitySearchPlan) -> tuple[Verdict, float]:
+def judged(model: ServerModel, step: Step, load: CapacitySearchPlan) -> tuple[StepVerdict, float]:
     played = play_step(SimulatedServer(model, 1), load, step, 0.0)
     return played.verdict, played.ended_s
 
 
 def test_a_step_far_above_the_capacity_is_abandoned_within_seconds() -> None:
     verdict, took_s = judged(SERVER, Step(160, POISSON, 1, 100), objective())
-    assert verdict is Verdict.FAILS
+    assert verdict is StepVerdict.FAILS
     assert took_s < 5
 
 
 def test_a_step_far_below_the_capacity_meets_the_objective_at_its_end() -> None:
     verdict, took_s = judged(SERVER, Step(40, POISSON, 1, 30), objective())
-    assert verdict is Verdict.MEETS
+    assert verdict is StepVerdict.MEETS
     assert took_s == 30
 
 
 def test_a_step_that_is_too_short_to_tell_is_undecided() -> None:
-    assert judged(SERVER, Step(40, POISSON, 1, 2), objective())[0] is Verdict.UNDECIDED
+    assert judged(SERVER, Step(40, POISSON, 1, 2), objective())[0] is StepVerdict.UNDECIDED
 
 
 def test_a_quick_step_passes_in_seconds_unless_a_backlog_grows() -> None:
-    assert judged(SERVER, Step(40, CONSTANT, 1, 10), objective()) == (Verdict.PASSED, 2.25)
+    assert judged(SERVER, Step(40, CONSTANT, 1, 10), objective()) == (StepVerdict.PASSED, 2.25)
     long_limit = objective(latency_ms=5000)
-    assert judged(SERVER, Step(160, CONSTANT, 1, 20), long_limit)[0] is Verdict.UNDECIDED
+    assert judged(SERVER, Step(160, CONSTANT, 1, 20), long_limit)[0] is StepVerdict.UNDECIDED
 
 
-def answered(answers: list[tuple[float, bool]], rate_rps: float = 100.0) -> Verdict | None:
+def answered(answers: list[tuple[float, bool]], rate_rps: float = 100.0) -> StepVerdict | None:
     judge = StepJudge(capacity_search(), Step(rate_rps, POISSON, 1, len(answers) / rate_rps))
     for number, (response_s, ok) in enumerate(answers):
         judge.add_end(judge.add_due(number / rate_rps), response_s, ok=ok)
@@ -101,19 +101,19 @@ def noise(count: int) -> list[float]:
 
 def test_one_outlier_does_not_decide_a_step() -> None:
     good = [(each, True) for each in noise(2500)]
-    assert answered(good) is Verdict.MEETS
-    assert answered([*good[:1500], (2.0, True), *good[1501:]]) is Verdict.MEETS
+    assert answered(good) is StepVerdict.MEETS
+    assert answered([*good[:1500], (2.0, True), *good[1501:]]) is StepVerdict.MEETS
 
 
 def test_a_burst_that_may_be_the_first_of_many_is_not_certified() -> None:
     # Six of 700, all at once, are fewer than one in a hundred; but one more such burst would be too many.
     good = [(each, True) for each in noise(700)]
-    assert answered([*good[:500], *[(2.0, True)] * 6, *good[506:]]) is Verdict.UNDECIDED
+    assert answered([*good[:500], *[(2.0, True)] * 6, *good[506:]]) is StepVerdict.UNDECIDED
 
 
 def test_errors_fail_a_step_whose_latency_is_good() -> None:
     answers = [(0.05, index % 20 != 0) for index in range(600)]
-    assert answered(answers) is Verdict.FAILS
+    assert answered(answers) is StepVerdict.FAILS
 
 
 def test_requests_that_are_still_waiting_count_once_they_are_too_late() -> None:
@@ -121,7 +121,7 @@ def test_requests_that_are_still_waiting_count_once_they_are_too_late() -> None:
     for number in range(100):
         judge.add_due(number / 100)
     assert judge.verdict(0.4) is None
-    assert judge.verdict(1.4) is Verdict.FAILS
+    assert judge.verdict(1.4) is StepVerdict.FAILS
 
 
 def test_an_objective_that_an_idle_server_misses_ends_the_search_at_the_lowest_rate() -> None:
@@ -133,7 +133,7 @@ def test_an_objective_that_an_idle_server_misses_ends_the_search_at_the_lowest_r
 
 def test_a_server_without_a_limit_within_reach_is_measured_at_the_highest_rate() -> None:
     search = simulated_search(SERVER, objective(highest_rps=30, duration_s=120), 1)
-    assert search.steps[-1] == (search.steps[-1][0], Verdict.MEETS)
+    assert search.steps[-1] == (search.steps[-1][0], StepVerdict.MEETS)
     assert search.steps[-1][0].rate_rps == 30
     assert search.took_s < 60
 
@@ -151,11 +151,11 @@ def test_after_a_rate_has_failed_a_lower_one_is_offered() -> None:
     search = Search(objective(highest_rps=20, precision=0.002), 20)
     first = search.next(600)
     assert first
-    search.record(first, Verdict.PASSED, Counts(20, 100, 0, 1.0))
+    search.record(first, StepVerdict.PASSED, Counts(20, 100, 0, 1.0))
     step = search.next(600)
     assert step
     assert step.arrivals == POISSON
-    search.record(step, Verdict.FAILS, Counts(step.rate_rps, 400, 200, 2.0))
+    search.record(step, StepVerdict.FAILS, Counts(step.rate_rps, 400, 200, 2.0))
     after = search.next(600)
     assert after
     assert after.rate_rps < step.rate_rps
@@ -165,9 +165,11 @@ def after(*counts: tuple[float, int, int]) -> Step:
     """The step after Poisson steps of these rates, of 4,000 requests each, with so many missed and so many failed."""
     search = Search(objective(precision=0.002), 20)
     for rate_rps, missed, failed in counts:
-        search.record(Step(rate_rps, POISSON, 1, 60), Verdict.UNDECIDED, Counts(rate_rps, 4000, missed, 2, (), failed))
-    search.record(Step(20, CONSTANT, 0, 10), Verdict.PASSED, Counts(20, 100, 0, 1))
-    search.record(Step(22, CONSTANT, 0, 10), Verdict.UNDECIDED, Counts(22, 100, 50, 1))
+        search.record(
+            Step(rate_rps, POISSON, 1, 60), StepVerdict.UNDECIDED, Counts(rate_rps, 4000, missed, 2, (), failed)
+        )
+    search.record(Step(20, CONSTANT, 0, 10), StepVerdict.PASSED, Counts(20, 100, 0, 1))
+    search.record(Step(22, CONSTANT, 0, 10), StepVerdict.UNDECIDED, Counts(22, 100, 50, 1))
     step = search.next(600)
     assert step
     assert step.arrivals == POISSON
