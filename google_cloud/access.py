@@ -20,6 +20,7 @@ from google.auth.exceptions import GoogleAuthError
 from pydantic.alias_generators import to_camel
 
 from google_cloud.auth_plugin import LOGIN
+from stacks.explain import first_line
 from stacks.files import GOOGLE_PREFIX
 
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
@@ -84,7 +85,7 @@ def credentials_of(access: Access) -> Credentials:
     try:
         source = _source(access)
     except (GoogleAuthError, OSError, ValueError) as error:
-        raise NoCredentialsError(str(error).splitlines()[0]) from None
+        raise NoCredentialsError(first_line(error)) from None
     if access.impersonate is None:
         return source
     return impersonated_credentials.Credentials(

@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
 from google_cloud.access import Access, credentials_of
+from stacks.explain import first_line
 
 Json = dict[str, Any]
 
@@ -103,9 +104,9 @@ class GoogleClient:
         try:
             answer = self._session.request(method, url, timeout=_TIMEOUT_S, **arguments)
         except RefreshError as error:
-            raise CloudError(f"Google refuses the credentials ({_first_line(error)})", UNAUTHORIZED) from None
+            raise CloudError(f"Google refuses the credentials ({first_line(error)})", UNAUTHORIZED) from None
         except (requests.RequestException, GoogleAuthError) as error:
-            raise CloudError(f"no answer from {service} ({_first_line(error)}); check this machine's network") from None
+            raise CloudError(f"no answer from {service} ({first_line(error)}); check this machine's network") from None
         with contextlib.suppress(KeyError, ValueError):
             self._clock = parsedate_to_datetime(answer.headers["Date"]), time.monotonic()
         if not answer.ok:
@@ -140,7 +141,3 @@ def _message(service: str, answer: requests.Response) -> str:
     except (requests.JSONDecodeError, KeyError, TypeError):
         reason = answer.reason or "no reason given"
     return f"{service} answered {answer.status_code}: {reason}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

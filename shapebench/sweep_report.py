@@ -64,17 +64,14 @@ class ReportWriter:
             findings = collect(ResultsStore(self._settings.results), _asked(self._settings))
             write_report(findings, self._folder, drawn=self._drawn)
         except (OSError, StoreError, ObjectiveError) as error:
-            self._note(str(error))
-        except Exception as error:  # noqa: BLE001 - `shapebench report` shows its traceback, too
-            self._note(repr(error))
+            self._note(str(error), "`shapebench report` writes it later")
+        except Exception as error:  # noqa: BLE001 - the sweep is paid for
+            self._note(repr(error), "`shapebench report` shows where")
         self._took_s = time.monotonic() - begun_s
 
-    def _note(self, error: str) -> None:
+    def _note(self, error: str, mend: str) -> None:
         if not self._failed:
-            note(
-                f"the report {self._folder} was not written ({error}), but the sweep goes on; `shapebench report`"
-                " writes it later"
-            )
+            note(f"the report {self._folder} was not written ({error}), but the sweep goes on; {mend}")
         self._failed = True
 
 

@@ -1,4 +1,4 @@
-"""Turns pydantic's validation errors into sentences that name the key, the consequence and the mend."""
+"""Turns pydantic's errors into sentences that name the key, the consequence and the mend; others into one line."""
 
 import difflib
 import types
@@ -17,6 +17,11 @@ _REMOVED = {f"{PREFIX}gke.authorizedNetworks": "the control plane has only a DNS
 
 class SettingsError(ValueError):
     """A stack's configuration is wrong. The message names each key, the consequence and the mend."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def explain(

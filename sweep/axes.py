@@ -206,7 +206,7 @@ def _require_one(found: Mapping[str, CapacitySearch], named: Named) -> None:
         if different := [key for key, value in search.model_dump(by_alias=True).items() if values[key] != value]:
             of_load = [f"shapebench:load.{key}" for key in different if key not in SEARCH_KEYS]
             of_objective = ["shapebench:objective"] if len(of_load) < len(different) else []
-            instead = [f"one objective with a latency limit and errors ({named('objectives')})"] if of_objective else []
+            instead = [f"a latency limit and errors in each objective ({named('objectives')})"] if of_objective else []
             instead += [f"these settings of the load ({named('load')})"] if of_load else []
             raise SettingsError(
                 f"the files of the stacks {first[0]} and {stack} differ in {', '.join(of_objective + of_load)}, so"

@@ -18,7 +18,7 @@ _CERTAIN_T = -float(stdtrit(_PARTS - 1, 0.001))
 
 @dataclass(frozen=True)
 class OfferedRate:
-    """Requests that were due at `rate_rps`: arrays of one length, in the order of `offsets_s`, which begins at 0.
+    """Requests that were due at `rate_rps`: arrays of one length, in the order of `offsets_s`, from the first one on.
 
     `response_s` is infinite where no good answer came. `poisson`: the arrivals were Poisson, else evenly spaced.
     """

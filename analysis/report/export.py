@@ -103,11 +103,11 @@ def _charts(report: Document) -> Iterator[tuple[str, Markup]]:
     for section in report.sections:
         for chart in section.charts:
             if chart.svg:
-                yield _file_name(chart.file), chart.svg
+                yield _file_name(chart.file or chart.title), chart.svg
     for page in report.pages:
         for chart in page.charts:
             if chart.svg:
-                yield f"{page.run.manifest.run_id}-{_file_name(chart.title)}", chart.svg
+                yield f"{page.run.manifest.run_id}-{_file_name(chart.file or chart.title)}", chart.svg
 
 
 def _file_name(title: str) -> str:

@@ -14,11 +14,11 @@ import pyarrow.dataset as ds
 
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
-from analysis.results.parquet import first_line
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
+from stacks.explain import first_line
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

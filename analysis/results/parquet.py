@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.results.layout import RESTORE
+from stacks.explain import first_line
 
 # What pyarrow raises where a file is not Parquet: a damaged name of a column, for example, is not UTF-8.
 UNREADABLE = (OSError, ValueError, pa.ArrowException)
@@ -54,11 +55,6 @@ def require_columns(found: pa.Schema, wanted: pa.Schema) -> None:
             f"lacks columns, or has other types for them: {', '.join(wrong)}; if another version of shapebench wrote"
             f" it, read it with that version, otherwise {RESTORE}"
         )
-
-
-def first_line(error: Exception) -> str:
-    """What the error says, in one line; its type where it says nothing."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def not_parquet(error: Exception) -> ParquetError:

@@ -64,7 +64,7 @@ class RunSummary:
     goodput_rps: Annotated[_Known, _GOODPUT]
     throughput_rps: Annotated[_Known, Figure("answers", "1/s", number, Shown.OUTPUT)]
     error_rate: Annotated[_Known, Figure("errors", "%", percent, _FIRST)]
-    requests: Annotated[int, Figure("sent", "", count, _FIRST, "requests in the hold")]
+    requests: Annotated[int, Figure("due", "", count, _FIRST, "requests in the hold")]
     good: Annotated[int, Figure("good", "", count)]
     errors: dict[str, int]
     duration_s: Annotated[_Known, Figure("duration", "s", number)]

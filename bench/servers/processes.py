@@ -1,13 +1,14 @@
 """Starts the servers of benchmarks as processes; each ends with its block."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -87,10 +88,14 @@ def process(command: list[str], **options: Any) -> Iterator["subprocess.Popen[An
 
 
 def free_port() -> int:
-    """A port of the loopback on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback on which nothing listens now.
+
+    Below the ports that the kernel gives to programs that ask for any: one of those could take it meanwhile.
+    """
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 30_000)))
+            return int(probe.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

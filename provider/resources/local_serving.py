@@ -149,6 +149,6 @@ def _version_of(command: list[str]) -> str:
             f"`{' '.join(command)} --version` failed or printed nothing (exit code {answer.returncode}), so the"
             " server's version is not known and no run could record it; correct the cause, or, if this is not the"
             " embedded server, set shapebench:local.server to embedded; it printed:"
-            f" {answer.stderr.strip() or 'no error'}"
+            f" {(answer.stderr or answer.stdout).strip() or 'nothing'}"
         )
     return lines[0].split()[-1]

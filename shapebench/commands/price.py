@@ -12,7 +12,7 @@ from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Cost
 from shapebench.output import CommandError, note, print_json, print_table
-from stacks.explain import SettingsError
+from stacks.explain import SettingsError, first_line
 from stacks.files import load_settings, stack_names
 from stacks.settings import Settings
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
@@ -105,7 +105,7 @@ def _price_all(region: str | None) -> list[Priced]:
         try:
             priced.append(_price_stack(stack, region))
         except SettingsError as error:
-            note(f"skipped: stack {stack}: {str(error).splitlines()[0]}")
+            note(f"skipped: stack {stack}: {first_line(error)}")
     return priced
 
 

@@ -140,10 +140,14 @@ def _journals() -> list[Path]:
 def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> int:
     settings = journal.settings
     fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours)
-    outcome, was_cut_off = run_journal(journal, fleet, request.report)
     is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
-    write_outcome(journal.folder, outcome, answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd))
+    outcome, was_cut_off = run_journal(journal, fleet, request.report)
+    # First what may be up: the disk may be full.
     code = _end(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)
+    try:
+        write_outcome(journal.folder, outcome, answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd))
+    except OSError as error:
+        note(f"the outcome was not written into {journal.folder}: {error}; the comment on a pull request will lack it")
     if outcome.last.finished_runs:
         print_text(f"Report: {request.report / 'report.html'}")
     return _INTERRUPTED if was_cut_off else code

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from analysis.formatting import counted, money
 from analysis.verdict.text import NO_VERDICT
 from shapebench.output import REHEARSAL_EXIT_CODE
 from shapebench.sweep_view import duration, objective_text, share
+from stacks.explain import SettingsError
 from stacks.files import load_settings
 from sweep.conductor.snapshot import CandidateView, ObjectiveView, Outcome, Place, StackState
 
@@ -86,20 +88,14 @@ def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
         yield f"No candidate is known to meet the objective, {limits}."
     else:
         yield f"Cheapest with {limits}: {chosen.candidate.label}, {_cost(chosen)}."
-        yield f"{claim}{_second(objective, chosen)}."
+        yield f"{claim}{_second(objective)}."
 
 
-def _second(objective: ObjectiveView, chosen: CandidateView) -> str:
+def _second(objective: ObjectiveView) -> str:
     """Which candidate comes next, and by how much."""
-    others = [
-        each
-        for each in objective.candidates
-        if each.behind is not None and each is not chosen and each.place is not Place.failed and not each.at_least
-    ]
-    if not others:
+    second = objective.second
+    if second is None or second.behind is None:
         return ""
-    second = min(others, key=lambda each: each.behind or 0)
-    assert second.behind is not None
     than = "dearer" if second.behind >= 0 else "cheaper"
     by = "its run" if second.runs == 1 else f"its {second.runs} runs"
     return f"; next is {second.candidate.label}, {share(abs(second.behind))} {than} in {by}"
@@ -149,6 +145,8 @@ def _failed_stacks(outcome: Outcome) -> Collection[str]:
 
 def destroy_command(stack: str) -> str:
     """What removes a stack in any state, as it is typed."""
-    if load_settings(stack).platform == "gke":
-        return f"tools/take_down {stack}"
+    # A file that was broken since says no platform, and must not hide what is up.
+    with suppress(SettingsError):
+        if load_settings(stack).platform == "gke":
+            return f"tools/take_down {stack}"
     return f"pulumi cancel --stack {stack} --yes; pulumi destroy --stack {stack} --yes"

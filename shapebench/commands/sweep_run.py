@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,20 +51,28 @@ def run_journal(journal: Journal, fleet: Fleet, report: Path) -> tuple[Outcome, 
 
 async def _conducted(journal: Journal, fleet: Fleet, report: Path) -> tuple[Outcome, bool]:
     settings, stops = journal.settings, 0
-    with watched(settings) as show, ReportWriter(settings, report) as write:
-        conductor = Conductor(journal, fleet, strategy_of(settings), both(show, write))
+    outcome: Outcome | None = None
+    try:
+        with watched(settings) as show, ReportWriter(settings, report) as write:
+            conductor = Conductor(journal, fleet, strategy_of(settings), both(show, write))
 
-        def stop() -> None:
-            nonlocal stops
-            stops += 1
-            if stops == 1:
-                note(_STOPPING)
-            conductor.stop()
+            def stop() -> None:
+                nonlocal stops
+                stops += 1
+                conductor.stop()
+                if stops == 1:
+                    note(_STOPPING)
 
-        loop = asyncio.get_running_loop()
-        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(each, stop)
-        return await conductor.run(), stops > 1
+            loop = asyncio.get_running_loop()
+            for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(each, stop)
+            outcome = await conductor.run()
+    except Exception as error:
+        # The view, too, may fail at its end; the outcome says what is up.
+        if outcome is None:
+            raise
+        outcome = replace(outcome, error=outcome.error or error)
+    return outcome, stops > 1
 
 
 def both(show: Observer, write: Observer) -> Observer:

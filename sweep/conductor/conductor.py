@@ -16,6 +16,7 @@ from sweep.strategy import Strategy
 from sweep.tasks import Destroy
 
 HEARTBEAT_S = 10
+NOT_SEARCHED = "not known, because the sweep was ended before it searched for leftovers"
 
 
 class Conductor:
@@ -54,6 +55,8 @@ class Conductor:
             self._end_destroys_cut_off()
         except JournalError as error:
             sweep.lose_journal(str(error))
+        except Exception as error:  # noqa: BLE001 - the outcome has it; the loops destroy what is up from before
+            sweep.fail(error)
         self._loops = [asyncio.create_task(StackLoop(sweep, stack).run()) for stack in sweep.state.stacks]
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
@@ -100,12 +103,13 @@ class Conductor:
         sweep.show()
 
     async def _leftovers(self) -> dict[str, tuple[str, ...]]:
-        """A last look at the stacks that had any, or of which it was not known."""
+        """A last look at the stacks that had any, or of which it is not known."""
+        sweep = self._sweep
+        # Where the destruction is not recorded, the search after it is neither.
+        asked = {stack: of for stack, of in sweep.state.stacks.items() if of.leftovers or stack in sweep.destroyed}
         if self._stops > 1:
-            return {stack: of.leftovers for stack, of in self._sweep.state.stacks.items() if of.leftovers}
-        looked = {
-            stack: await self._sweep.leftovers(stack) for stack, of in self._sweep.state.stacks.items() if of.leftovers
-        }
+            return {stack: of.leftovers or (NOT_SEARCHED,) for stack, of in asked.items()}
+        looked = {stack: await sweep.leftovers(stack) for stack in asked}
         return {stack: found for stack, found in looked.items() if found}
 
     def _outcome(self, leftovers: dict[str, tuple[str, ...]]) -> Outcome:
@@ -114,7 +118,15 @@ class Conductor:
         if sweep.ending is None:
             sweep.ending = Ending.all_failed if len(state.failed) == len(state.candidates) else Ending.decided
         may_be_up = {stack: self._why_up(stack) for stack in state.up if stack not in sweep.destroyed}
-        return Outcome(sweep.ending, sweep.message, sweep.snapshot(), leftovers, may_be_up, sweep.error)
+        try:
+            last = sweep.snapshot()
+        except Exception as error:
+            for stack, why in may_be_up.items():
+                error.add_note(f"The stack {stack} may be up and cost money: {why}")
+            for stack, left in leftovers.items():
+                error.add_note(f"Left of the stack {stack}: {', '.join(left)}")
+            raise
+        return Outcome(sweep.ending, sweep.message, last, leftovers, may_be_up, sweep.error)
 
     def _why_up(self, stack: str) -> str:
         last = self._sweep.state.stacks[stack].last

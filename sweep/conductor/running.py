@@ -62,13 +62,14 @@ class Running:
         return self._views.snapshot(self.state, self.doing, self.ending, self.journal.at_s, self.journal.active_s)
 
     def show(self) -> None:
-        """Call the observer. One that raises is not called again: whoever shows a change has stacks to destroy."""
+        """Call the observer. One that raises is not called again, and ends the sweep."""
         if self._observe:
             try:
                 self._observe(self.snapshot())
             except Exception as error:  # noqa: BLE001 - kept in `error`
                 self._observe = None
-                self.fail(error)
+                # Not at once: the task that is shown may not be among those that are cancelled yet.
+                asyncio.get_running_loop().call_soon(self.fail, error)
 
     async def leftovers(self, stack: str) -> tuple[str, ...]:
         """What a stack that is destroyed has left, or that this is not known."""
@@ -76,6 +77,9 @@ class Running:
             return tuple(await self.fleet.leftovers(stack))
         except FleetError as error:
             return (f"not known, because the search for leftovers failed: {error}",)
+        except Exception as error:  # noqa: BLE001 - kept in `error`
+            self.fail(error)
+            return (f"not known, because the search for leftovers failed: {error!r}",)
 
     def resume(self) -> None:
         """Record that the sweep is resumed; raises JournalError."""
@@ -119,13 +123,15 @@ class Running:
         """Begin no more runs, and cancel those that are being made."""
         self.close(ending, message)
         for measuring in self._measuring.values():
-            measuring.cancel()
+            # A fleet that is cancelled twice no longer waits for the update to end.
+            if not measuring.cancelling():
+                measuring.cancel()
 
     def fail(self, error: Exception) -> None:
         """End the sweep because of a mistake in the program. The first one stays."""
         if self.error is None:
             self.error = error
-        self.stop(Ending.error, f"an error in shapebench itself ended the sweep: {error!r}")
+        self.stop(Ending.error, f"there was an error in shapebench itself: {error!r}")
 
     def lose_journal(self, message: str) -> None:
         """End the sweep because nothing can be recorded any more."""

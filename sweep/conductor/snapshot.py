@@ -81,17 +81,31 @@ class CandidateView:
 
 @dataclass(frozen=True)
 class ObjectiveView:
-    """The candidates that compete for one objective, in the order that was asked for; `leader` is a candidate's key.
-
-    `lead` is how much dearer the second candidate is, as a share; None without a second.
-    """
+    """The candidates that compete for one objective, in the order that was asked for."""
 
     load: CapacitySearch
     candidates: tuple[CandidateView, ...]
     leader: CandidateView | None
-    lead: float | None
     claim: str
     is_decided: bool
+
+    @property
+    def second(self) -> CandidateView | None:
+        """The next after the leader, of those with a cost."""
+        others = [
+            each
+            for each in self.candidates
+            if each is not self.leader
+            and each.behind is not None
+            and not each.at_least
+            and each.place is not Place.failed
+        ]
+        return min(others, key=lambda each: each.behind or 0.0, default=None)
+
+    @property
+    def lead(self) -> float | None:
+        """How much dearer the second candidate is, as a share; None without a second."""
+        return self.second.behind if self.second else None
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class StackLoop:
         sweep.destroyed.discard(self._stack)
 
     async def _destroy_unrecorded(self) -> None:
-        """Destroy the stack without the journal, which cannot be written; a sweep that is resumed does it again."""
+        """Destroy the stack without a record, after a mistake or without a journal; a resumed sweep does it again."""
         sweep = self._sweep
         if self._stack not in sweep.state.up or self._stack in sweep.destroyed:
             return

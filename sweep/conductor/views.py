@@ -70,16 +70,10 @@ class Views:
         costs = {key: self._log_cost(state, key) for key in state.of_objective[objective]}
         of_leader = costs.get(decision.leader) if decision.leader else None
         views = {key: self._candidate(state, key, costs[key], of_leader) for key in costs}
-        others = [
-            view.behind
-            for key, view in views.items()
-            if key != decision.leader and view.place != Place.failed and not view.at_least and view.behind is not None
-        ]
         return ObjectiveView(
             state.loads[objective],
             tuple(views.values()),
             views.get(decision.leader) if decision.leader else None,
-            min(others, default=None),
             decision.claim,
             self.decisions.is_decided(state, objective),
         )

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from kubernetes import client, config
 
+from bench.servers.processes import free_port
 from bench.servers.queue_server import QueueSettings, queue_server
-from tests.engine.harness import SMOKE, Stack, free_port, servers_on
+from tests.engine.harness import SMOKE, Stack, servers_on
 from tests.engine.process_pods import ProcessPods, process_pods
 from tests.support.kubernetes.binaries import kubernetes_is_installed
 from tests.support.kubernetes.control_plane import ControlPlane

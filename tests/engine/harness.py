@@ -1,10 +1,7 @@
 """The real Pulumi command line on a stack of its own, and what it leaves running on this machine."""
 
-import contextlib
 import json
 import os
-import random
-import socket
 import subprocess
 import time
 import urllib.request
@@ -29,14 +26,6 @@ SMOKE = {"profile": "smoke", "durationS": 3}
 # The commands that read a stack's configuration, and so take a file in another place.
 _READ_CONFIG = {"up", "preview", "refresh", "destroy"}
 LONG = {"profile": "smoke", "durationS": 120}
-
-
-def free_port() -> int:
-    """Below the ports that the kernel gives to programs that ask for any: one of Pulumi's would take it meanwhile."""
-    while True:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", random.randrange(20_000, 30_000)))
-            return probe.getsockname()[1]
 
 
 @dataclass

@@ -94,8 +94,11 @@ class Rehearsal:
         self.snapshots: list[Snapshot] = []
         self._now_s = 0.0
 
-    def sweep(self, *, stop_s: Sequence[float] = (), observe: Observer | None = None) -> Outcome:
-        """Run it to its end; `stop_s` is when it is interrupted, in s after this beginning."""
+    def sweep(self, *, stop_s: Sequence[float] = (), observe: Observer | None = None, may_err: bool = False) -> Outcome:
+        """Run it to its end; `stop_s` is when it is interrupted, in s after this beginning.
+
+        Raises what a mistake in the program raises, unless it `may_err`.
+        """
         loop = VirtualTimeLoop(self._now_s)
         clock = Clock(loop.time, loop.time)
         if self.folder.exists():
@@ -106,11 +109,14 @@ class Rehearsal:
             conductor = Conductor(journal, self.fleet, self.strategy, observe or self.snapshots.append, heartbeat_s=60)
             for seconds in stop_s:
                 loop.call_later(seconds, conductor.stop)
-            return loop.run_until_complete(conductor.run())
+            outcome = loop.run_until_complete(conductor.run())
         finally:
             self._now_s = loop.time()
             journal.close()
             loop.close()
+        if outcome.error and not may_err:
+            raise outcome.error
+        return outcome
 
     @property
     def records(self) -> Sequence[Record]:

@@ -95,8 +95,9 @@ def idle_replica_reasons(requests: Mapping[str, int], replicas: int, load: LoadP
 
 
 def _idle_reason(busy: Sequence[str], replicas: int) -> str:
+    silent = "the others" if busy else "all replicas"
     return (
         f"only {len(busy)} of {replicas} replicas answered ({', '.join(busy) or 'none'}), so the cost per prediction"
-        " includes replicas that did nothing; check the logs of the others, or, if few requests were sent, use more"
+        f" includes replicas that did nothing; check the logs of {silent}, or, if few requests were sent, use more"
         " users or a higher rate"
     )

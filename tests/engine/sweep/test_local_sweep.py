@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from bench.servers.processes import free_port
 from sweep.journal.records import Result
 from sweep.tasks import Measure
-from tests.engine.harness import eventually, free_port, generators_for, servers_on
+from tests.engine.harness import eventually, generators_for, servers_on
 from tests.engine.sweep.sweeping import NO_CHEAPEST, SMALL_STACK, Process, Sweeps
 
 

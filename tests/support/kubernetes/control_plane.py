@@ -7,7 +7,6 @@ no node: pods are created and stay pending.
 import argparse
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from bench.servers.processes import free_port
 from tests.support.foreground import run_in_foreground
 from tests.support.kubernetes.api import Api
 from tests.support.kubernetes.binaries import bin_folder, etcd_program
@@ -59,7 +59,7 @@ class ControlPlane:
         self._etcd_program = etcd_program(root)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._tokens = {user: secrets.token_urlsafe(24) for user in self._users}
-        self._etcd_port, self._peer_port, self._port = _free_ports(3)
+        self._etcd_port, self._peer_port, self._port = (free_port() for _ in range(3))
 
     @property
     def address(self) -> str:
@@ -262,15 +262,6 @@ class ControlPlane:
                 tail = self._log(name).read_text(errors="replace")[-_LOG_TAIL_CHARS:]
                 raise SetupError(f"{what} did not start: {why}. The end of {self._log(name)}:\n{tail}")
             time.sleep(_POLL_INTERVAL_S)
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now, all different."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def main() -> int:

@@ -5,7 +5,8 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from shapebench.cli import app
 from shapebench.commands import sweep as command
 from sweep.asked import read_settings
+from sweep.conductor.snapshot import Observer
 from sweep.fleet import LastingError, Report
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.event_loop import VirtualTimeLoop
@@ -250,8 +252,30 @@ def test_after_a_mistake_in_the_program_nothing_is_up_and_the_answer_has_its_tra
     result = invoke(*AXES, "--yes")
     assert result.exit_code == 4, result.output
     assert "Traceback (most recent call last)" in result.stderr
-    assert "an error in shapebench itself ended the sweep: ZeroDivisionError()" in result.stderr
+    assert "there was an error in shapebench itself: ZeroDivisionError()" in result.stderr
     assert "the sweep ended too early: an error in shapebench itself." in result.stdout
+    assert cloud.up_since_s == {}
+
+
+def test_neither_a_view_that_fails_at_its_end_nor_a_full_disk_hides_the_answer(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def broken(_settings: object) -> Iterator[Observer]:
+        yield lambda _: None
+        raise OSError("the terminal is gone")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    use(cloud)
+    monkeypatch.setattr("shapebench.commands.sweep_run.watched", broken)
+    monkeypatch.setattr(command, "write_outcome", full)
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 0, result.output
+    assert "OSError: the terminal is gone" in result.stderr
+    assert "the outcome was not written into " in result.stderr
+    assert "Cheapest with p99 within 500 ms" in result.stdout
     assert cloud.up_since_s == {}
 
 

@@ -171,7 +171,7 @@ def test_stacks_that_search_differently_are_not_compared(monkeypatch: pytest.Mon
     monkeypatch.setattr("sweep.axes.load_settings", lambda stack: other if stack == "8cpu-16gb" else own)
     message = error(stacks=["2cpu-4gb", "8cpu-16gb"])
     assert "differ in shapebench:objective, so" in message
-    assert message.endswith("make them equal, or give one objective with a latency limit and errors (--p99)")
+    assert message.endswith("make them equal, or give a latency limit and errors in each objective (--p99)")
     assert len(candidates(stacks=["2cpu-4gb", "8cpu-16gb"], objectives=[{"p99": "400ms"}])) == 2
 
 
@@ -185,4 +185,4 @@ def test_stacks_whose_loads_differ_are_told_the_key_that_mends_it(monkeypatch: p
     assert message.endswith("these settings of the load (load in a sweep file)"), "there is no option --load"
     message = error(stacks=["2cpu-4gb", "8cpu-16gb"], objectives=[{"p99": "400ms"}])
     assert "differ in shapebench:load.durationS, so" in message
-    assert "one objective" not in message
+    assert "each objective" not in message

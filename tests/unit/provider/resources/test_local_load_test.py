@@ -191,7 +191,11 @@ def test_a_server_that_cannot_be_seen_is_not_taken_for_a_fresh_one(
 ) -> None:
     LocalLoadTest().create(served, Operation(print, print))
     monkeypatch.setattr(measure_here, "listening_process", lambda _: None)
-    with pytest.raises(ResourceError, match=r"no process can be seen that listens at .*, so the server cannot be re"):
+    said = (
+        r"no process can be seen that listens at .*; if it has ended, run `pulumi up` again; if another user started"
+        r" it, .*, or set shapebench:load\.freshDeployment to false$"
+    )
+    with pytest.raises(ResourceError, match=said):
         LocalLoadTest().create(served | {"freshDeployment": True}, Operation(print, print))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bench.servers.processes import free_port
 from provider.local.server_process import ProcessIdentity, stop_all
 from provider.resource import UNKNOWN, Operation, ResourceError
 from provider.resources.local_serving import LocalServing
@@ -27,12 +28,6 @@ INPUTS = {
     "server": "embedded",
     "startTimeoutS": 60,
 }
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

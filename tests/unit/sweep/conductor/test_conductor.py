@@ -1,5 +1,6 @@
 """Whole sweeps on the simulated fleet."""
 
+import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sweep.conductor.limits import Limits
 from sweep.conductor.snapshot import Ending, Place, Snapshot, StackState
 from sweep.conductor.steps import DESTROY_ATTEMPTS
 from sweep.fleet import Expected, FleetError, LastingError, QuotaError, Report
@@ -379,6 +381,30 @@ def test_a_run_that_takes_too_long_is_cut_off_when_max_usd_is_near(tmp_path: Pat
     assert not cloud.up_since_s
 
 
+def test_an_update_that_a_limit_ends_gets_the_time_that_it_needs_to_end(tmp_path: Path) -> None:
+    killed = []
+
+    class GracefulFleet(SimulatedFleet):
+        def expected(self, stack: str) -> Expected:  # noqa: ARG002 - of the protocol
+            return Expected(0.5, 0.8, 60, 120, 300)
+
+        async def measure(self, task: Measure, report: Report) -> Measured:
+            try:
+                return await super().measure(task, report)
+            except asyncio.CancelledError:
+                try:
+                    await asyncio.sleep(100)  # the limit is seen again at each heartbeat
+                except asyncio.CancelledError:
+                    killed.append(task.stack)
+                raise
+
+    made = world(FOUR)
+    cloud = Cloud(World({stack: SimulatedStack(0.5, 0.8, create_s=6000) for stack in "ab"}, made.capacity_rps))
+    outcome = Rehearsal(tmp_path / "s1", settings(*FOUR, max_usd=0.6), GracefulFleet(cloud)).sweep()
+    assert (outcome.ending, killed) == (Ending.max_usd, [])
+    assert not cloud.up_since_s
+
+
 def test_max_hours_is_kept_with_the_destruction_of_everything(tmp_path: Path) -> None:
     cloud = Cloud(world(FOUR))
     sweep = rehearsal(tmp_path, cloud, max_hours=0.6)
@@ -460,7 +486,7 @@ def test_stacks_are_destroyed_also_after_a_mistake_in_the_program(tmp_path: Path
             raise ZeroDivisionError
 
     cloud = Cloud(world(FOUR))
-    outcome = failing(tmp_path, cloud, fail).sweep()
+    outcome = failing(tmp_path, cloud, fail).sweep(may_err=True)
     assert isinstance(outcome.error, ZeroDivisionError)
     assert outcome.ending is Ending.error
     assert "ZeroDivisionError()" in outcome.message
@@ -468,18 +494,52 @@ def test_stacks_are_destroyed_also_after_a_mistake_in_the_program(tmp_path: Path
     assert (cloud.up_since_s, outcome.may_be_up) == ({}, {})
 
 
-def test_stacks_are_destroyed_also_after_a_mistake_in_the_live_view_or_the_report(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("is_wrong", "runs"),
+    [
+        (lambda snapshot: snapshot.finished_runs > 1, 2),
+        (lambda snapshot: any(each.state is StackState.creating for each in snapshot.stacks), 0),
+        (lambda snapshot: snapshot.hours > 0.1, 0),
+    ],
+    ids=["after a run", "as a run begins", "at a heartbeat"],
+)
+def test_after_a_mistake_in_the_live_view_nothing_more_is_measured_and_all_stacks_are_destroyed(
+    tmp_path: Path, is_wrong: Callable[[Snapshot], bool], runs: int
+) -> None:
     def observe(snapshot: Snapshot) -> None:
-        if snapshot.finished_runs > 1:
+        if is_wrong(snapshot):
             raise ZeroDivisionError
 
     cloud = Cloud(world(FOUR))
-    outcome = rehearsal(tmp_path, cloud).sweep(observe=observe)
+    outcome = rehearsal(tmp_path, cloud).sweep(observe=observe, may_err=True)
     assert isinstance(outcome.error, ZeroDivisionError)
     assert outcome.ending is Ending.error
     assert (cloud.up_since_s, outcome.may_be_up) == ({}, {})
-    # What was measured is kept, and nothing was measured after it.
-    assert outcome.last.finished_runs == len(cloud.runs)
+    assert outcome.last.finished_runs == len(cloud.runs) == runs
+
+
+def test_a_mistake_in_the_limits_ends_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Limits, "reached", lambda *_: 1 / 0)
+    cloud = Cloud(world(FOUR))
+    outcome = rehearsal(tmp_path, cloud).sweep(may_err=True)
+    assert isinstance(outcome.error, ZeroDivisionError)
+    assert (cloud.runs, cloud.up_since_s, outcome.may_be_up) == ([], {}, {})
+
+
+def test_after_a_mistake_leftovers_are_searched_too_and_a_mistake_in_that_search_is_said(tmp_path: Path) -> None:
+    class Leaving(FailingFleet):
+        async def leftovers(self, stack: str) -> list[str]:
+            return ["a disk"] if stack == "a" else [str(1 / 0)]
+
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Measure):
+            raise KeyError(task.stack)
+
+    fleet = Leaving(Cloud(world(FOUR)), fail)
+    outcome = Rehearsal(tmp_path / "s1", settings(*FOUR), fleet).sweep(may_err=True)
+    assert isinstance(outcome.error, KeyError)
+    assert outcome.leftovers["a"] == ("a disk",)
+    assert outcome.leftovers["b"][0].startswith("not known, because the search for leftovers failed: ZeroDivision")
 
 
 def test_a_mistake_while_a_stack_is_destroyed_says_that_it_may_be_up(tmp_path: Path) -> None:
@@ -488,7 +548,7 @@ def test_a_mistake_while_a_stack_is_destroyed_says_that_it_may_be_up(tmp_path: P
             raise ZeroDivisionError
 
     cloud = Cloud(world(FOUR))
-    outcome = failing(tmp_path, cloud, fail).sweep()
+    outcome = failing(tmp_path, cloud, fail).sweep(may_err=True)
     assert isinstance(outcome.error, ZeroDivisionError)
     assert list(cloud.up_since_s) == list(outcome.may_be_up) == ["b"]
     assert "ZeroDivisionError()" in outcome.may_be_up["b"]
