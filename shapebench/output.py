@@ -26,9 +26,10 @@ _SENTENCES_WIDTH = 30
 _GAP = 1
 
 
-class _Console(Console):
+class PipeConsole(Console):
+    """A console whose broken pipe is an error that its user handles; rich would exit with 1."""
+
     def on_broken_pipe(self) -> None:
-        """Leave it to the command line, which handles every broken pipe; rich would exit with 1."""
         raise  # noqa: PLE0704 - called where the error is handled
 
 
@@ -98,7 +99,7 @@ def print_card(title: str, facts: Iterable[tuple[str, str]]) -> None:
 
 
 def _console() -> Console:
-    return _Console(width=_terminal_width(sys.stdout) or _PIPED_WIDTH, highlight=False, emoji=False)
+    return PipeConsole(width=_terminal_width(sys.stdout) or _PIPED_WIDTH, highlight=False, emoji=False)
 
 
 def _widths(columns: Sequence[Column], rows: list[list[str]], available: int) -> list[int] | None:

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 
-from shapebench.output import note
+from shapebench.output import PipeConsole, note
 from shapebench.sweep_view import SIMULATED, duration, heading, screen, standing, task_text
 from sweep.conductor.snapshot import CandidateView, Observer, Place, Snapshot, StackState, StackView
 from sweep.settings import SweepSettings
@@ -19,7 +18,7 @@ _BETWEEN_TASKS = {StackState.creating, StackState.measuring, StackState.up, Stac
 @contextmanager
 def watched(settings: SweepSettings) -> Iterator[Observer]:
     """Where to send each snapshot, to be shown on stderr."""
-    console = Console(stderr=True, highlight=False, emoji=False)
+    console = PipeConsole(stderr=True, highlight=False, emoji=False)
     if not console.is_terminal:
         yield Lines(settings)
         return

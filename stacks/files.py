@@ -37,14 +37,20 @@ def load_config(stack: str) -> dict[str, Any]:
 
 
 def load_stack_file(stack: str) -> dict[str, Any]:
-    """All that a stack's file has; raises SettingsError where it is missing."""
+    """All that a stack's file has; raises SettingsError where it is missing or not YAML."""
     path = STACKS_DIR / f"Pulumi.{stack}.yaml"
     if not path.is_file():
         raise SettingsError(
             f"there is no stack '{stack}', because {path.name} is missing; the stacks are {', '.join(stack_names())}"
         )
-    # `pulumi stack init` of a new name makes an empty file.
-    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    try:
+        # `pulumi stack init` of a new name makes an empty file.
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        why = " ".join(str(error).split())
+        raise SettingsError(f"{path.name} is not YAML, so the stack has no settings; correct it: {why}") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path.name} has no keys, so the stack has no settings; begin it with `config:`")
     return content
 
 

@@ -38,6 +38,14 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
     return SweepSettings(candidates=candidates(asked, named), **choices)
 
 
+def read_limits(limits: Mapping[str, Any]) -> None:
+    """Raise SettingsError, which names the option, where a limit is no limit."""
+    try:
+        SweepChoices.model_validate({to_camel(name): value for name, value in limits.items()})
+    except ValidationError as error:
+        raise SettingsError(explain(error, SweepChoices, _option)) from None
+
+
 def _option(key: str) -> str:
     """The option of a key, such as `--max-usd` of `maxUsd`. The load has none."""
     first = key.partition(".")[0]

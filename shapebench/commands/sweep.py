@@ -4,7 +4,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +18,9 @@ from shapebench.commands.sweep_plan import estimates, print_plan, print_rest
 from shapebench.commands.sweep_run import run_journal, run_simulated
 from shapebench.output import CommandError, note, print_table, print_text
 from shapebench.sweep_view import duration
+from stacks.explain import SettingsError
 from stacks.files import load_settings
-from sweep.asked import read_settings
+from sweep.asked import read_limits, read_settings
 from sweep.conductor.conductor import expectations
 from sweep.conductor.snapshot import Outcome
 from sweep.conductor.state import SweepState
@@ -39,7 +40,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 
 @dataclass(frozen=True)
 class Request:
-    """What the command was given. `options` are fields of `sweep.asked.Asked`."""
+    """What the command was given. `options` are fields of `sweep.asked.SweepFile`."""
 
     sweep_id: str | None
     file: Path | None
@@ -86,19 +87,19 @@ def _grid_usd(settings: SweepSettings, estimated: Mapping[str, SweepEstimate]) -
     return grid.median if grid else None
 
 
-def _require_consent(question: str, up: Sequence[str] = ()) -> None:
-    """Raise CommandError without it, with how to destroy the stacks that are up already."""
-    is_up = "".join(
-        f". {stack} may be up from before and cost money: go on with --resume, or run {destroy_command(stack)}"
-        for stack in up
-    )
+def _require_consent(question: str) -> None:
+    """Raise CommandError without it."""
     if not sys.stdin.isatty():
         raise CommandError(
             "the sweep costs money and there is no terminal to ask for your consent, so this command created"
-            f" nothing; give --yes{is_up}"
+            " nothing; give --yes"
         )
-    if not typer.confirm(question, err=True):
-        raise CommandError(f"you did not agree, so this command created nothing{is_up}")
+    try:
+        agreed = typer.confirm(question, err=True)
+    except typer.Abort:
+        agreed = False
+    if not agreed:
+        raise CommandError("you did not agree, so this command created nothing")
 
 
 def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
@@ -113,18 +114,38 @@ def _resume(request: Request) -> int:
             " --out and --yes can be given; leave the others out, or begin another sweep"
         )
     with closing(Journal.open(SWEEPS / (request.sweep_id or _newest()))) as journal:
-        if request.options:
-            kept = journal.settings
-            journal.change_limits(**{name: request.options.get(name, getattr(kept, name)) for name in _LIMITS})
-        settings = journal.settings
-        expected = expectations(settings, expected_of)
-        if _costs_money(expected):
-            state = SweepState.of(settings.candidates, journal.records, journal.resumptions)
-            estimated = estimates(settings, expected, [settings.strategy])
-            print_rest(journal, state, expected, estimated[settings.strategy])
-            if not request.yes:
-                _require_consent("Go on, and create the stacks that are needed?", state.up)
-        return _to_the_end(journal, request, None)
+        kept = journal.settings
+        state = SweepState.of(kept.candidates, journal.records, journal.resumptions)
+        try:
+            _agree_to_go_on(journal, state, request)
+            return _to_the_end(journal, request, None)
+        except (CommandError, FleetError, JournalError, SettingsError) as error:
+            # A limit that was not agreed to is none of the next resumption.
+            with suppress(JournalError):
+                journal.change_limits(kept.max_usd, kept.max_hours)
+            raise CommandError(f"{error}{_up_from_before(state.up)}") from None
+
+
+def _agree_to_go_on(journal: Journal, state: SweepState, request: Request) -> None:
+    """Set the limits that are given, and ask; raises CommandError without consent."""
+    if request.options:
+        limits = {name: request.options.get(name, getattr(journal.settings, name)) for name in _LIMITS}
+        read_limits(limits)
+        journal.change_limits(**limits)
+    settings = journal.settings
+    expected = expectations(settings, expected_of)
+    if _costs_money(expected):
+        estimated = estimates(settings, expected, [settings.strategy])
+        print_rest(journal, state, expected, estimated[settings.strategy])
+        if not request.yes:
+            _require_consent("Go on, and create the stacks that are needed?")
+
+
+def _up_from_before(up: Sequence[str]) -> str:
+    return "".join(
+        f". {stack} may be up from before and cost money: go on with --resume, or run {destroy_command(stack)}"
+        for stack in up
+    )
 
 
 def _newest() -> str:
@@ -142,12 +163,11 @@ def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> i
     fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours)
     is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
     outcome, was_cut_off = run_journal(journal, fleet, request.report)
-    # First what may be up: the disk may be full.
-    code = _end(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)
     try:
         write_outcome(journal.folder, outcome, answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd))
-    except OSError as error:
+    except OSError as error:  # a full disk must not hide what may be up
         note(f"the outcome was not written into {journal.folder}: {error}; the comment on a pull request will lack it")
+    code = _end(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)
     if outcome.last.finished_runs:
         print_text(f"Report: {request.report / 'report.html'}")
     return _INTERRUPTED if was_cut_off else code

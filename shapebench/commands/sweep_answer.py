@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 from enum import IntEnum
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from analysis.formatting import counted, money
 from analysis.verdict.text import NO_VERDICT
 from shapebench.output import REHEARSAL_EXIT_CODE
 from shapebench.sweep_view import duration, objective_text, share
-from stacks.explain import SettingsError
 from stacks.files import load_settings
 from sweep.conductor.snapshot import CandidateView, ObjectiveView, Outcome, Place, StackState
 
@@ -145,8 +143,10 @@ def _failed_stacks(outcome: Outcome) -> Collection[str]:
 
 def destroy_command(stack: str) -> str:
     """What removes a stack in any state, as it is typed."""
-    # A file that was broken since says no platform, and must not hide what is up.
-    with suppress(SettingsError):
-        if load_settings(stack).platform == "gke":
-            return f"tools/take_down {stack}"
+    try:
+        is_gke = load_settings(stack).platform == "gke"
+    except Exception:  # noqa: BLE001 - a file that was broken since, in any way, must not hide what is up
+        is_gke = False
+    if is_gke:
+        return f"tools/take_down {stack}"
     return f"pulumi cancel --stack {stack} --yes; pulumi destroy --stack {stack} --yes"

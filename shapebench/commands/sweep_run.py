@@ -56,8 +56,11 @@ async def _conducted(journal: Journal, fleet: Fleet, report: Path) -> tuple[Outc
         with watched(settings) as show, ReportWriter(settings, report) as write:
             conductor = Conductor(journal, fleet, strategy_of(settings), both(show, write))
 
-            def stop() -> None:
+            def stop(number: signal.Signals) -> None:
                 nonlocal stops
+                # A terminal that is closed hangs up twice: its shell does, and the kernel as the shell ends.
+                if stops and number is signal.SIGHUP:
+                    return
                 stops += 1
                 conductor.stop()
                 if stops == 1:
@@ -65,7 +68,8 @@ async def _conducted(journal: Journal, fleet: Fleet, report: Path) -> tuple[Outc
 
             loop = asyncio.get_running_loop()
             for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(each, stop)
+                if signal.getsignal(each) is not signal.SIG_IGN:  # as `nohup` has it
+                    loop.add_signal_handler(each, stop, each)
             outcome = await conductor.run()
     except Exception as error:
         # The view, too, may fail at its end; the outcome says what is up.

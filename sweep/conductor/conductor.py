@@ -58,6 +58,9 @@ class Conductor:
         except Exception as error:  # noqa: BLE001 - the outcome has it; the loops destroy what is up from before
             sweep.fail(error)
         self._loops = [asyncio.create_task(StackLoop(sweep, stack).run()) for stack in sweep.state.stacks]
+        if self._stops > 1:
+            for loop in self._loops:
+                loop.cancel()
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
             ends = await asyncio.gather(*self._loops, return_exceptions=True)
@@ -107,9 +110,10 @@ class Conductor:
         sweep = self._sweep
         # Where the destruction is not recorded, the search after it is neither.
         asked = {stack: of for stack, of in sweep.state.stacks.items() if of.leftovers or stack in sweep.destroyed}
-        if self._stops > 1:
-            return {stack: of.leftovers or (NOT_SEARCHED,) for stack, of in asked.items()}
-        looked = {stack: await sweep.leftovers(stack) for stack in asked}
+        looked = {
+            stack: (of.leftovers or (NOT_SEARCHED,)) if self._stops > 1 else await sweep.leftovers(stack)
+            for stack, of in asked.items()
+        }
         return {stack: found for stack, found in looked.items() if found}
 
     def _outcome(self, leftovers: dict[str, tuple[str, ...]]) -> Outcome:
@@ -122,7 +126,10 @@ class Conductor:
             last = sweep.snapshot()
         except Exception as error:
             for stack, why in may_be_up.items():
-                error.add_note(f"The stack {stack} may be up and cost money: {why}")
+                error.add_note(
+                    f"The stack {stack} may be up and cost money: {why}. Destroy it: `tools/take_down {stack}` if it is"
+                    f" a GKE stack, else `pulumi destroy --stack {stack}`."
+                )
             for stack, left in leftovers.items():
                 error.add_note(f"Left of the stack {stack}: {', '.join(left)}")
             raise

@@ -51,8 +51,17 @@ class Running:
 
     @property
     def is_over(self) -> bool:
-        """Whether no stack will get a run any more. While one is made, its failure may still change a decision."""
-        return self.ending is not None or (not self._measuring and self.decisions.all_decided(self.state))
+        """Whether no stack will get a run any more. One that is made or looked for may still change a decision."""
+        return self.ending is not None or (not self._has_open_runs and self.decisions.all_decided(self.state))
+
+    @property
+    def _has_open_runs(self) -> bool:
+        return any(
+            isinstance(record.task, Measure)
+            for stack, of in self.state.stacks.items()
+            if not self.doing[stack].given_up
+            for record in of.open_tasks.values()
+        )
 
     @property
     def is_measuring(self) -> bool:
@@ -112,6 +121,11 @@ class Running:
                 " not known. Give a higher load.highestRps.",
             )
 
+    def give_up(self, stack: str, why: str) -> None:
+        """The stack gets no more runs in this process; other stacks may have waited for its last one."""
+        self.doing[stack].given_up = why
+        self._change()
+
     def close(self, ending: Ending, message: str = "") -> None:
         """Begin no more runs, and finish those that are being made. The first reason stays."""
         if self.ending is None:
@@ -167,8 +181,10 @@ class Running:
         if self.ending:
             await asyncio.sleep(seconds)
         else:
+            # Unlike wait_for, it lets no cancellation get lost that comes with the end.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.ended.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self.ended.wait()
 
     def _apply(self, record: Record) -> None:
         self.state.end(record)

@@ -77,7 +77,8 @@ class StackLoop:
         except FleetError as error:
             self._looks_failed += 1
             if self._looks_failed >= ATTEMPTS:
-                self._doing.given_up = f"cannot tell whether a run that was cut off has finished: {error}"
+                why = f"cannot tell whether a run that was cut off has finished: {error}"
+                sweep.give_up(self._stack, why)
             else:
                 await sweep.rest(PAUSES_S[self._looks_failed - 1])
             return
@@ -107,7 +108,7 @@ class StackLoop:
         record = sweep.begin(task)
         try:
             await sweep.fleet.destroy(self._stack, self._report)
-        except FleetError as error:
+        except (FleetError, OSError) as error:
             sweep.end(record, Result.failed, str(error))
             return
         # Should the journal fail now, the stack is destroyed all the same.
@@ -122,11 +123,12 @@ class StackLoop:
             return
         self._doing.step = Destroy(self._stack)
         for attempt in range(DESTROY_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(PAUSES_S[attempt - 1])
             try:
                 await sweep.fleet.destroy(self._stack, self._report)
-            except FleetError as error:
+            except (FleetError, OSError) as error:
                 self._doing.given_up = str(error)
-                await asyncio.sleep(PAUSES_S[min(attempt, len(PAUSES_S) - 1)])
             else:
                 sweep.destroyed.add(self._stack)
                 return

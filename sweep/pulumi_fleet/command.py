@@ -52,7 +52,7 @@ class StackCommand(PulumiCommand):
         self.command, self.version = found, None
         self._log, self._events, self._record_path, self._on_event = log, events, record_path, on_event
         self._lock = threading.Lock()
-        self._running: subprocess.Popen[bytes] | None = None
+        self._running: ProcessIdentity | None = None
         self._is_interrupted = False
 
     def run(
@@ -89,9 +89,8 @@ class StackCommand(PulumiCommand):
         with self._lock:
             again, self._is_interrupted = self._is_interrupted, True
             running = self._running
-        process = running and ProcessIdentity.of(running.pid)
-        if process:
-            end(process, 0 if again else INTERRUPT_GRACE_S)
+        if running:
+            end(running, 0 if again else INTERRUPT_GRACE_S)
 
     def _update(self, command: list[str], cwd: str, environment: Mapping[str, str]) -> CommandResult:
         self._events.unlink(missing_ok=True)
@@ -102,7 +101,7 @@ class StackCommand(PulumiCommand):
                 if self._is_interrupted:
                     raise NotBegunError
                 self._note(is_updating=True)
-                process = self._running = subprocess.Popen(
+                process = subprocess.Popen(
                     [*command, EVENT_LOG, str(self._events)],
                     cwd=cwd,
                     env=environment,
@@ -111,6 +110,8 @@ class StackCommand(PulumiCommand):
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
+                # At once: after its end, another process may have its pid.
+                self._running = ProcessIdentity.of(process.pid)
         try:
             self._follow(process)
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from sweep.pulumi_fleet import teardown
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.google import interrupted_creations
 from sweep.pulumi_fleet.record import TaskRecord
-from sweep.pulumi_fleet.results import measured, run_since
+from sweep.pulumi_fleet.results import NothingMeasuredError, measured, run_since
 from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
 from sweep.pulumi_fleet.stack_file import config_for, settings_in, token
 from sweep.pulumi_fleet.update_process import end, running_update
@@ -186,6 +187,8 @@ class PulumiFleet:
             store = ResultsStore(self._results)
             run_id = run_since(store, task.stack, record.earlier_runs, settings)
             return measured(store, task.stack, run_id, task.candidate.load) if run_id else None
+        except NothingMeasuredError:
+            return None  # it is measured again
         except StoreError as error:
             raise FleetError(str(error)) from error
 
@@ -193,6 +196,11 @@ class PulumiFleet:
         path = self._place.record(stack.name)
         record = TaskRecord.read(path)
         self._end_update(stack)
-        replace(record or TaskRecord(None, None, ()), is_updating=False).write(path)
+        with suppress(OSError):  # a full disk must not keep the stack up
+            replace(record or TaskRecord(None, None, ()), is_updating=False).write(path)
         stack.say("destroying")
-        teardown.destroy(stack, load_config(stack.name))
+        try:
+            config = load_config(stack.name)
+        except SettingsError as error:
+            raise FleetError(str(error)) from error
+        teardown.destroy(stack, config)

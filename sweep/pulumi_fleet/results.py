@@ -14,6 +14,10 @@ from sweep.fleet import FleetError
 from sweep.tasks import Measured
 
 
+class NothingMeasuredError(FleetError):
+    """A valid run says nothing about the capacity."""
+
+
 def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch) -> Measured:
     """What a run says for the objective of `load`; raises FleetError where it says nothing."""
     manifest = store.run(stack, run_id)
@@ -25,7 +29,7 @@ def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch)
     objective = Objective.of_search(load)
     found = evidence_of(manifest, read_columns(store, manifest), objective)
     if isinstance(found, NoEvidence):
-        raise FleetError(f"run {run_id} says nothing about the capacity: {found.reason}")
+        raise NothingMeasuredError(f"run {run_id} says nothing about the capacity: {found.reason}")
     return Measured(run_id, found.value_rps, found.low_rps, found.high_rps)
 
 

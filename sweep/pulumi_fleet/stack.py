@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,7 +67,7 @@ class SweepStack:
 
     def say(self, text: str) -> None:
         """Report what is done, and write it to the stack's log."""
-        with self.place.log(self.name).open("a", encoding="utf-8") as log:
+        with suppress(OSError), self.place.log(self.name).open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
         self._report(Progress(text))
 

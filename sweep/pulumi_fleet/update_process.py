@@ -45,6 +45,7 @@ def end(process: ProcessIdentity, grace_s: float = INTERRUPT_GRACE_S) -> None:
             continue
         deadline = time.monotonic() + wait_s
         if process.alive:
-            os.kill(process.pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, number)
         while process.alive and time.monotonic() < deadline:
             time.sleep(POLL_S)

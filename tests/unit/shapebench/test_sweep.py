@@ -5,12 +5,14 @@ import os
 import re
 import signal
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from shapebench.cli import app
@@ -33,7 +35,9 @@ Use = Callable[[Cloud], Presses]
 
 
 class Fleet(SimulatedFleet):
-    """Presses Ctrl-C in the n-th call of a method."""
+    """Presses Ctrl-C in the n-th call of a method, or sends another signal."""
+
+    pressed = signal.SIGINT
 
     def __init__(self, cloud: Cloud, presses: Presses) -> None:
         super().__init__(cloud)
@@ -50,7 +54,7 @@ class Fleet(SimulatedFleet):
     async def _press(self, method: str) -> None:
         self._calls[method] += 1
         if self._calls[method] == self._presses.get(method):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), self.pressed)
             await asyncio.sleep(1)
 
 
@@ -206,7 +210,76 @@ def test_before_a_sweep_goes_on_it_says_what_it_cost_and_what_is_up_and_needs_co
 
     result = invoke("--resume", "--yes")
     assert result.exit_code == 0, result.output
+    assert "of the 20.00 USD" not in result.output, "a limit that was not agreed to is not kept"
     assert cloud.up_since_s == {}
+
+
+class Closed(SimulatedFleet):
+    """A fleet that cannot begin."""
+
+    async def check(self, stacks: Collection[str]) -> None:
+        raise LastingError(f"no plugin for {', '.join(stacks)}")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--yes"], "no plugin for"),
+        (["--yes", "--max-usd", "0"], "--max-usd is 0"),
+        ([], "you did not agree"),
+    ],
+    ids=["a fleet that cannot begin", "a limit that is none", "Ctrl-C at the question"],
+)
+def test_a_resumption_that_cannot_begin_says_how_to_destroy_what_is_up(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, options: list[str], says: str
+) -> None:
+    presses = use(cloud)
+    presses |= {"measure": 4, "destroy": 1}
+    invoke(*AXES, "--yes")
+    up = sorted(cloud.up_since_s)
+    assert up
+
+    def abort(*_: object, **_more: object) -> None:
+        raise typer.Abort
+
+    presses.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "PulumiFleet", lambda *_: Closed(cloud))
+        patch.setattr(typer, "confirm", abort)
+        patch.setattr(command, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+        result = invoke("--resume", *options)
+    assert result.exit_code == 1
+    assert says in result.stderr
+    for stack in up:
+        assert f"run tools/take_down {stack}" in result.stderr
+    result = invoke("--resume", "--yes")
+    assert result.exit_code == 0, result.output
+    assert cloud.up_since_s == {}
+
+
+def test_a_terminal_that_is_closed_hangs_up_twice_and_all_stacks_are_destroyed(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presses = use(cloud)
+    monkeypatch.setattr(Fleet, "pressed", signal.SIGHUP)
+    presses |= {"measure": 4, "destroy": 1}
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 4, result.output
+    assert cloud.up_since_s == {}
+
+
+def test_a_sweep_that_nohup_started_does_not_hear_the_terminal_hang_up(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presses = use(cloud)
+    monkeypatch.setattr(Fleet, "pressed", signal.SIGHUP)
+    presses |= {"measure": 4}
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        result = invoke(*AXES, "--yes")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert result.exit_code == 0, result.output
 
 
 def test_where_a_stack_fails_the_others_go_on_and_the_exit_code_says_so(

@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,15 @@ def test_what_may_be_left_is_loud_and_comes_with_the_command_that_removes_it(out
     found = list(troubles(replace(outcome, may_be_up={"2cpu-4gb": "interrupted"}, leftovers={"4cpu-8gb": ("a disk",)})))
     assert any("2cpu-4gb MAY BE UP" in each and each.endswith("tools/take_down 2cpu-4gb") for each in found)
     assert found[-2:] == ["LEFT OF THE STACK 4cpu-8gb, WHICH MAY COST MONEY; each with how to remove it:", "    a disk"]
+
+
+@pytest.mark.parametrize("text", ["config: [", "<<<<<<< HEAD", "config: {shapebench:platform: moon}"])
+def test_a_stack_file_that_was_broken_since_does_not_hide_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("stacks.files.STACKS_DIR", tmp_path)
+    (tmp_path / "Pulumi.2cpu-4gb.yaml").write_text(text)
+    assert "pulumi destroy --stack 2cpu-4gb" in destroy_command("2cpu-4gb")
 
 
 def test_what_failed_is_named_once_with_the_reason(outcome: Outcome) -> None:

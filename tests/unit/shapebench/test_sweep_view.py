@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 from io import StringIO
 from itertools import pairwise
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from shapebench.sweep_view import SIMULATED, by_cost, candidates_table, duration, heading, left_out, screen, standing
-from shapebench.sweep_watch import Lines
+from shapebench.sweep_watch import Lines, watched
 from sweep.conductor.snapshot import Place, Snapshot
 from tests.unit.shapebench.sweeps import SETTINGS, simulated
 
@@ -110,3 +111,14 @@ def test_progress_of_a_stack_is_at_most_one_line_a_minute(capsys: pytest.Capture
         show(replace(snapshot, hours=second / 3600))
     progress = [line for line in capsys.readouterr().err.splitlines() if "(simulated)" in line]
     assert len(progress) == 9
+
+
+def test_a_pipe_that_is_closed_is_an_error_of_the_view_and_ends_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setenv("FORCE_COLOR", "1")  # so that the pipe is taken for a terminal
+    monkeypatch.setattr("sys.stderr", Closed())
+    with pytest.raises(BrokenPipeError), watched(SETTINGS) as show:
+        show(simulated()[0][0])

@@ -3,14 +3,15 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
 from sweep.conductor.limits import Limits
 from sweep.conductor.snapshot import Ending, Place, Snapshot, StackState
-from sweep.conductor.steps import DESTROY_ATTEMPTS
+from sweep.conductor.steps import DESTROY_ATTEMPTS, PAUSES_S
+from sweep.conductor.views import Views
 from sweep.fleet import Expected, FleetError, LastingError, QuotaError, Report
 from sweep.journal.database import JournalError
 from sweep.journal.journal import Journal
@@ -540,6 +541,97 @@ def test_after_a_mistake_leftovers_are_searched_too_and_a_mistake_in_that_search
     assert isinstance(outcome.error, KeyError)
     assert outcome.leftovers["a"] == ("a disk",)
     assert outcome.leftovers["b"][0].startswith("not known, because the search for leftovers failed: ZeroDivision")
+
+
+def test_a_disk_that_was_full_for_a_while_leaves_no_stack_up(tmp_path: Path) -> None:
+    tries: Counter[str] = Counter()
+
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Destroy):
+            tries[task.stack] += 1
+            if tries[task.stack] < 3:
+                raise OSError(28, "No space left on device")
+
+    cloud = Cloud(world(FOUR))
+    outcome = failing(tmp_path, cloud, fail).sweep()
+    assert outcome.ending is Ending.decided
+    assert (cloud.up_since_s, outcome.may_be_up) == ({}, {})
+
+
+def test_after_the_last_try_to_destroy_a_stack_nothing_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Destroy):
+            raise FleetError("no network")
+
+    writes = itertools.count(1)
+    write = Journal._write
+
+    def full(journal: Journal, record: object) -> None:
+        if next(writes) > 5:
+            raise JournalError("database or disk is full")
+        write(journal, record)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "_write", full)
+    fleet = FailingFleet(Cloud(world(FOUR)), fail)
+    sweep = Rehearsal(tmp_path / "s1", settings(*FOUR), fleet)
+    outcome = sweep.sweep()
+    assert sorted(outcome.may_be_up) == ["a", "b"]
+    assert [task.stack for task in fleet.tried if isinstance(task, Destroy)].count("a") == DESTROY_ATTEMPTS
+    lost_s = next(each.hours for each in sweep.snapshots if each.ending) * 3600
+    assert outcome.last.hours * 3600 - lost_s < sum(PAUSES_S) + 60
+
+
+def test_where_even_the_last_snapshot_fails_the_error_says_what_may_be_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(task: Measure | Destroy) -> None:
+        if isinstance(task, Destroy) and task.stack == "b":
+            raise FleetError("no network")
+        if isinstance(task, Measure) and task.block == 2:
+            monkeypatch.setattr(Views, "snapshot", lambda *_: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        failing(tmp_path, Cloud(world(FOUR)), fail).sweep()
+    (note,) = raised.value.__notes__
+    assert "The stack b may be up and cost money: no network" in note
+    assert "tools/take_down b" in note
+
+
+def test_two_interruptions_before_the_sweep_begins_destroy_nothing_and_name_what_is_up(tmp_path: Path) -> None:
+    class Slow(SimulatedFleet):
+        async def check(self, stacks: Collection[str]) -> None:
+            await asyncio.sleep(100 if stacks else 200)
+
+    cloud = Cloud(world(FOUR))
+    sweep = rehearsal(tmp_path, cloud)
+    sweep.sweep(stop_s=[1000, 1001])
+    up = dict(cloud.up_since_s)
+    assert up
+    sweep.fleet = Slow(cloud)
+    outcome = sweep.sweep(stop_s=[10, 20])
+    assert cloud.up_since_s == up
+    assert outcome.may_be_up.keys() == up.keys()
+
+
+def test_a_decided_sweep_ends_also_where_a_run_that_was_cut_off_cannot_be_found(tmp_path: Path) -> None:
+    class Blind(SimulatedFleet):
+        async def find(self, task: Measure) -> Measured | None:
+            raise FleetError(f"the results store cannot be read for {task.stack}")
+
+    one, two = candidates(a=(2,), b=(2,))
+    sweep = Rehearsal(tmp_path / "s1", settings(one, two), Blind(Cloud(world((one, two)))), Blocks(1))
+    journal = Journal.create(sweep.folder, sweep.settings)
+    for number, each in enumerate((one, two)):
+        record = journal.begin(Measure(each, 1, Length.short))
+        found = Measured(f"run-{number}", 100.0 - number, 95.0 - number, 105.0 - number)
+        journal.end(record.number, Result.measured, found)
+    journal.begin(Measure(one, 2, Length.full))
+    for stack in "ab":
+        journal.end(journal.begin(Destroy(stack)).number, Result.destroyed)
+    journal.close()
+    assert sweep.sweep(stop_s=[36_000]).ending is Ending.decided
 
 
 def test_a_mistake_while_a_stack_is_destroyed_says_that_it_may_be_up(tmp_path: Path) -> None:
