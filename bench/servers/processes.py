@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from stacks.serving_variant import ServingVariant
 _START_TIMEOUT_S = 180
 _MOST_IN_FLIGHT = 256
 _ROOT = Path(__file__).parents[2]
+# Held until this process ends.
+_GIVEN: list[socket.socket] = []
 _NULL = {"rest": ("bench.servers.null_server", "http"), "grpc": ("bench.servers.null_grpc_server", "grpc")}
 
 
@@ -88,14 +90,23 @@ def process(command: list[str], **options: Any) -> Iterator["subprocess.Popen[An
 
 
 def free_port() -> int:
-    """A port of the loopback on which nothing listens now.
+    """A port of the loopback on which nothing listens now, and which no other call gives while this process runs.
 
     Below the ports that the kernel gives to programs that ask for any: one of those could take it meanwhile.
     """
     while True:
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", random.SystemRandom().randrange(20_000, 30_000)))
-            return int(probe.getsockname()[1])
+        address = "127.0.0.1", random.SystemRandom().randrange(20_000, 30_000)
+        # A server binds the TCP port of this number; the UDP port says that it is given away.
+        given = socket.socket(type=socket.SOCK_DGRAM)
+        with socket.socket() as probe:
+            try:
+                given.bind(address)
+                probe.bind(address)
+            except OSError:
+                given.close()
+                continue
+        _GIVEN.append(given)
+        return address[1]
 
 
 def _answers(url: str) -> bool:

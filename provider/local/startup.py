@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Self
 
@@ -104,7 +105,7 @@ def _is_ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http on the loopback
             return bool(answer.status == HTTPStatus.OK)
-    except OSError:
+    except (OSError, HTTPException):  # another program may listen there
         return False
 
 
@@ -118,7 +119,7 @@ def _require_prediction(url: str, log: Path) -> None:
         raise ResourceError(
             f"the server rejected its first prediction request ({error.code}: {detail}), {_NOT_MEASURED}"
         ) from None
-    except OSError as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise ResourceError(
             f"the server did not answer its first prediction request ({error}), {_NOT_MEASURED}. {_end_of(log)}"
         ) from None
