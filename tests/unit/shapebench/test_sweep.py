@@ -210,7 +210,7 @@ def test_before_a_sweep_goes_on_it_says_what_it_cost_and_what_is_up_and_needs_co
 
     result = invoke("--resume", "--yes")
     assert result.exit_code == 0, result.output
-    assert "of the 20.00 USD" not in result.output, "a limit that was not agreed to is not kept"
+    assert "20.00 USD" not in result.output, "a limit that was not agreed to is not kept"
     assert cloud.up_since_s == {}
 
 

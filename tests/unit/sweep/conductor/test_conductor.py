@@ -54,6 +54,18 @@ def rehearsal(tmp_path: Path, cloud: Cloud, **changes: object) -> Rehearsal:
     return Rehearsal(tmp_path / "s1", settings(*FOUR, **changes), SimulatedFleet(cloud))
 
 
+def fill_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The journal can be written five times more."""
+    write, writes = Journal._write, itertools.count(1)
+
+    def full(journal: Journal, record: object) -> None:
+        if next(writes) > 5:
+            raise JournalError("database or disk is full")
+        write(journal, record)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "_write", full)
+
+
 def test_a_sweep_measures_each_block_once_and_names_the_cheapest(tmp_path: Path) -> None:
     cloud = Cloud(world(FOUR))
     sweep = rehearsal(tmp_path, cloud)
@@ -463,16 +475,9 @@ def test_stacks_are_destroyed_also_where_the_journal_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cloud = Cloud(world(FOUR))
-    write, writes = Journal._write, itertools.count(1)
-
-    def full(journal: Journal, record: object) -> None:
-        if next(writes) > 5:
-            raise JournalError("database or disk is full")
-        write(journal, record)  # type: ignore[arg-type]
-
     sweep = rehearsal(tmp_path, cloud)
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_write", full)
+        fill_disk(patch)
         outcome = sweep.sweep()
 
     assert (outcome.ending, outcome.message) == (Ending.journal, "database or disk is full")
@@ -565,15 +570,7 @@ def test_after_the_last_try_to_destroy_a_stack_nothing_is_waited_for(
         if isinstance(task, Destroy):
             raise FleetError("no network")
 
-    writes = itertools.count(1)
-    write = Journal._write
-
-    def full(journal: Journal, record: object) -> None:
-        if next(writes) > 5:
-            raise JournalError("database or disk is full")
-        write(journal, record)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Journal, "_write", full)
+    fill_disk(monkeypatch)
     fleet = FailingFleet(Cloud(world(FOUR)), fail)
     sweep = Rehearsal(tmp_path / "s1", settings(*FOUR), fleet)
     outcome = sweep.sweep()
@@ -601,8 +598,8 @@ def test_where_even_the_last_snapshot_fails_the_error_says_what_may_be_up(
 
 def test_two_interruptions_before_the_sweep_begins_destroy_nothing_and_name_what_is_up(tmp_path: Path) -> None:
     class Slow(SimulatedFleet):
-        async def check(self, stacks: Collection[str]) -> None:
-            await asyncio.sleep(100 if stacks else 200)
+        async def check(self, stacks: Collection[str]) -> None:  # noqa: ARG002 - of the protocol
+            await asyncio.sleep(100)
 
     cloud = Cloud(world(FOUR))
     sweep = rehearsal(tmp_path, cloud)
