@@ -1,6 +1,7 @@
 """A run on this machine, from its server to its storage."""
 
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 from platform import node
@@ -8,8 +9,11 @@ from platform import node
 from analysis.results.manifest import Replica
 from analysis.results.samples import SERVER
 from analysis.results.store import new_run_id
+from analysis.results.thresholds import OTHERS_SHARE
 from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.monitoring.machine import this_machine
+from loadtest.generator.monitoring.process_meter import MachineMeter, ProcessMeter
+from loadtest.result.validity.disturbance import accepted
 from loadtest.run.payload import photograph
 from loadtest.run.runner import run_load_test
 from provider.load_test_inputs import LocalLoadTestInputs
@@ -23,22 +27,27 @@ from provider.resource import Operation, ResourceError
 
 # As in a sweep.
 _MOST_ATTEMPTS = 3
+# How long it is looked at what other programs do before a test begins.
+_LOOK_S = 1.0
 
 
 def run_until_settled(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
-    """Again where the run did not settle: other programs share the machine, and begin and end when they like."""
+    """Again where the run did not settle or was disturbed: others share the machine, and begin and end any time."""
     for attempt in range(2, _MOST_ATTEMPTS + 1):
         try:
-            return _run_once(inputs, run, operation)
+            return run_once(inputs, run, operation)
         except UnsettledRunError as error:
             operation.info(f"{error}. It is measured again: attempt {attempt} of {_MOST_ATTEMPTS}")
             run = replace(run, run_id=new_run_id())
-    return _run_once(inputs, run, operation)
+    return run_once(inputs, run, operation)
 
 
-def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
+def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
+    """One attempt; raises InvalidRunError where the run is stored and not valid."""
     work_dir = Path(inputs.work_dir) / run.run_id
     before = _server(inputs, operation)
+    if before and not accepted() and (busy := machine_is_busy(MachineMeter(), ProcessMeter(before.pid))):
+        operation.info(busy)
     plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, run.index, before.pid if before else None)
     outcome = run_load_test(
         plan,
@@ -50,6 +59,26 @@ def _run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation
     finished = record_run(run, inputs, outcome, _environment(), operation)
     shutil.rmtree(work_dir)
     return finished
+
+
+def machine_is_busy(machine: MachineMeter, server: ProcessMeter) -> str | None:
+    """The warning where other programs already use so much CPU that a run beside them is refused."""
+    most_cores, meters = machine.most_cores, (machine, server)
+    before = [meter.read() for meter in meters]
+    time.sleep(_LOOK_S)
+    of_machine, of_server = (
+        (after.cpu_s - first.cpu_s) / _LOOK_S if first and (after := meter.read()) else None
+        for first, meter in zip(before, meters, strict=True)
+    )
+    if of_machine is None or of_server is None or most_cores is None:
+        return None
+    used = of_machine - of_server
+    if used <= OTHERS_SHARE * most_cores:
+        return None
+    return (
+        f"other programs use {used:.2f} of this machine's {most_cores:g} cores now; a run during which they use more"
+        f" than {OTHERS_SHARE:.0%} is refused, so end them (`top` lists them)"
+    )
 
 
 def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentity | None:

@@ -1,6 +1,7 @@
 """The order of the test modules, which process runs each, and how often these processes look for garbage."""
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,9 @@ _PLACES = {Path(__file__).parent / module: place for place, module in enumerate(
 # What the tests import stays until the end. To look through it again and again, as Python does by itself, is a tenth of
 # the CPU time of the unit tests.
 gc.disable()
+
+# Several tests run at once, and each would refuse its runs because of the others.
+os.environ.setdefault("SHAPEBENCH_OTHER_PROGRAMS", "accepted")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

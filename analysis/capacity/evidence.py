@@ -12,7 +12,7 @@ from typing import assert_never
 
 from analysis.capacity.bounds import RateBounds, bounds_of
 from analysis.capacity.requests import OfferedRate
-from analysis.capacity.saturation import saturated_rps
+from analysis.capacity.saturation import most_with_all_cpu, saturated_rps
 from analysis.capacity.search import estimate_of
 from analysis.objective import Objective
 from analysis.results.columns import Columns, RunRows
@@ -61,18 +61,22 @@ def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evid
         case OpenLoop():
             return _of_open_loop(manifest.run_id, manifest.load, rows.counted, objective)
         case ClosedLoop():
-            return _of_closed_loop(manifest.run_id, manifest.load, rows)
+            return _of_closed_loop(manifest, manifest.load, rows)
         case CapacitySearch():
             return NoEvidence(manifest.run_id, "its capacity search has no result; run it again")
     assert_never(manifest.load)
 
 
 def offered_rates(manifest: Manifest, every: Columns) -> list[OfferedRate]:
-    """The steps of a search in their order. Steps that were stored without their arrivals had evenly spaced ones."""
+    """The steps of a search that were not disturbed, in their order.
+
+    Steps that were stored without their arrivals had evenly spaced ones.
+    """
     steps = manifest.capacity.steps if manifest.capacity else ()
     return [
         _offered(every.where(every.phase.equal(f"step-{n}")), step.rate_rps, is_poisson=step.arrivals == "poisson")
         for n, step in enumerate(steps, 1)
+        if not step.disturbed
     ]
 
 
@@ -115,10 +119,17 @@ def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objecti
     )
 
 
-def _of_closed_loop(run_id: str, load: ClosedLoop, rows: RunRows) -> Evidence | NoEvidence:
-    high_rps = saturated_rps(load, rows)
-    if high_rps is None:
+def _of_closed_loop(manifest: Manifest, load: ClosedLoop, rows: RunRows) -> Evidence | NoEvidence:
+    answered_rps = saturated_rps(load, rows)
+    if answered_rps is None:
         return NoEvidence(
-            run_id, "a closed loop that did not saturate says nothing about capacity; run a capacity search"
+            manifest.run_id, "a closed loop that did not saturate says nothing about capacity; run a capacity search"
         )
-    return Evidence(run_id, Basis.saturated, None, 0.0, high_rps)
+    more = most_with_all_cpu(manifest, rows)
+    if more is None:
+        return NoEvidence(
+            manifest.run_id,
+            "its samples do not show whether its servers or other programs were the limit of this closed loop; run a"
+            " capacity search",
+        )
+    return Evidence(manifest.run_id, Basis.saturated, None, 0.0, answered_rps * more)

@@ -1,8 +1,11 @@
-"""Whether a closed loop saturated its server, by the interactive response time law."""
+"""Whether a closed loop saturated its server, and how much faster it could be if no other program used its CPU."""
 
 import numpy as np
 
+from analysis.results.bottleneck import SATURATED
 from analysis.results.columns import RunRows
+from analysis.results.disturbance import CpuSamples, HostCpu, hosts_of, span_of
+from analysis.results.manifest import Manifest
 from stacks.load_profiles import ClosedLoop
 
 # The answers that tell how long a request takes without a queue: those of the first users.
@@ -35,3 +38,30 @@ def saturated_rps(load: ClosedLoop, rows: RunRows) -> float | None:
     span_s = float(np.ptp(hold.intended_start_us)) / 1e6
     count = answered_us.size
     return (count + _STANDARD_ERRORS * count**0.5) / span_s if span_s else None
+
+
+def most_with_all_cpu(manifest: Manifest, rows: RunRows) -> float | None:
+    """By what factor the servers would be faster at most if they had the CPU that other programs took in the hold.
+
+    A request takes the same CPU time, so a server that gets (used + others) / used of its CPU answers no more than so
+    many times as fast. Where other programs were not sampled, a saturated server could have had the rest of its cores.
+    None where neither is known: the queue may have been in front of a machine that was busy with something else.
+    """
+    span, hosts = span_of(rows.counted.intended_start_us), hosts_of(manifest)
+    used = CpuSamples(rows.samples, hosts).hosts([span]) if span else []
+    factors = [
+        _most_with_all_cpu(cpu, manifest.serving.busy_threads * len(host.servers)) if cpu else None
+        for host, cpu in zip(hosts, used, strict=False)
+    ]
+    known = [factor for factor in factors if factor is not None]
+    return max(known) if known and len(known) == len(factors) else None
+
+
+def _most_with_all_cpu(cpu: HostCpu, threads: int) -> float | None:
+    if not cpu.server_cores:
+        return None
+    if cpu.others is not None:
+        return (cpu.server_cores + cpu.others.cores) / cpu.server_cores
+    if cpu.server_cores >= SATURATED * min(cpu.most_cores, threads):
+        return max(1.0, cpu.most_cores / cpu.server_cores)
+    return None

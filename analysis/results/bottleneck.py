@@ -1,9 +1,9 @@
-"""The bottleneck of a run: the server, the generator, the machine that they share, or none of them."""
+"""The bottleneck of a run: the server, the generator, the machine that they share, other programs, or none of them."""
 
 from dataclasses import dataclass
 from enum import Enum
 
-from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
+from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE, OTHERS_SHARE
 
 # From this share of its cores on, a server counts as saturated. By Erlang's formula for independent arrivals, a request
 # on two cores at 85 % takes 1 / (1 - 0.85²) = 3.6 times its service time: most of its latency is waiting for a core.
@@ -40,6 +40,7 @@ class Part(Enum):
     server = "The server was the bottleneck"
     generator = "The load generator was the bottleneck"
     machine = "The machine was the bottleneck"
+    others = "Other programs slowed the server down"
     none = "There was no bottleneck"
     unknown = "The bottleneck is not known"
 
@@ -57,7 +58,7 @@ class Bottleneck:
 
 
 def bottleneck_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuUse | None, threads: int) -> Bottleneck:
-    """The first of these that was saturated: generator, server, machine.
+    """The first of these that was saturated: generator, server, machine; else other programs that used much of it.
 
     `machine` is the one that server and generator share, None where they do not. `threads` is the number of threads
     that the server has for the model: more cores than that it cannot use.
@@ -76,19 +77,24 @@ def bottleneck_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuU
         if threads < server.most_cores:
             used += f", with {threads} {'thread' if threads == 1 else 'threads'} for the model"
         return Bottleneck(Part.server, used)
-    if machine is not None and machine.cores >= MACHINE_SATURATED * machine.most_cores:
-        others = max(0.0, machine.cores - server.cores - generator.cores)
-        shared = (
-            f"of its {_cores(machine.most_cores)} the server used {server.cores:.2f}, the generator"
-            f" {generator.cores:.2f} and other programs {others:.2f}"
-        )
-        return Bottleneck(Part.machine, shared)
+    if machine is not None and (found := _of_machine(server, generator, machine)):
+        return found
     spare = (
         f"the server used {server.cores:.2f} of {_cores(server.most_cores)}{_some_throttling(server)} and the"
         f" generator {generator.cores:.2f} of {generator.replicas}, so the load was below the server's capacity, unless"
         " the server waited for something other than a core"
     )
     return Bottleneck(Part.none, spare)
+
+
+def _of_machine(server: CpuUse, generator: CpuUse, machine: CpuUse) -> Bottleneck | None:
+    others = max(0.0, machine.cores - server.cores - generator.cores)
+    used = f"the server used {server.cores:.2f}, the generator {generator.cores:.2f} and other programs {others:.2f}"
+    if machine.cores >= MACHINE_SATURATED * machine.most_cores:
+        return Bottleneck(Part.machine, f"of its {_cores(machine.most_cores)} {used}")
+    if others > OTHERS_SHARE * machine.most_cores:
+        return Bottleneck(Part.others, f"of the machine's {_cores(machine.most_cores)} {used}")
+    return None
 
 
 def _some_throttling(server: CpuUse) -> str:

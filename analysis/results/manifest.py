@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from analysis.results.other_cpu import OtherCpu
 from stacks.load_profiles import LoadProfile
 from stacks.serving_variant import ServingVariant
 from stacks.shapes import NodeShape
@@ -190,7 +191,7 @@ class CapacityStep(Record):
 
     `arrivals` is None in runs from before it was recorded: they were constant. Latencies are response times of good
     answers; None without any. `meets` is None where a step was ended before the result was certain, as while the rate
-    rises.
+    rises. A `disturbed` step, during which other programs took too much CPU, is no evidence.
     """
 
     rate_rps: float
@@ -201,6 +202,7 @@ class CapacityStep(Record):
     p99_ms: float | None
     error_ratio: float | None
     meets: bool | None
+    disturbed: bool = False
 
 
 class SearchedCapacity(Record):
@@ -221,7 +223,7 @@ class SearchedCapacity(Record):
         """The phase of the step at the capacity, which the figures of the run are of.
 
         Of the steps with Poisson arrivals at most 5 % below the capacity it is the longest, else the nearest step.
-        Without a value it is the longest step at the upper bound.
+        Without a value it is the longest step at the upper bound. No step that was disturbed is chosen.
         """
         at_rps = self.rps.value
         if at_rps is None:
@@ -235,7 +237,8 @@ class SearchedCapacity(Record):
 
     @property
     def _numbered(self) -> list[tuple[int, CapacityStep]]:
-        return list(enumerate(self.steps, 1))
+        steps = list(enumerate(self.steps, 1))
+        return [(n, step) for n, step in steps if not step.disturbed] or steps
 
 
 class Manifest(Record):
@@ -243,7 +246,7 @@ class Manifest(Record):
 
     Runs that were stored before `replicas` was recorded have none; those from before `files` have None there, and what
     is read of them is not verified. `deployment` is equal for runs that the same server processes answered; None where
-    that is unknown, as in runs that were stored before it was recorded.
+    that is unknown, as in runs that were stored before it was recorded. So is `other_cpu`.
     """
 
     schema_version: Literal[1] = 1
@@ -260,6 +263,7 @@ class Manifest(Record):
     finished_at: datetime
     cost: Cost
     capacity: SearchedCapacity | None = None
+    other_cpu: OtherCpu | None = None
     validity: Validity
     repeat: Repeat | None = None
     software: dict[str, str]

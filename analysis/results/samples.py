@@ -11,6 +11,10 @@ CPU_CORES, THROTTLED_RATIO, MEMORY_BYTES, MOST_CORES = "cpu_cores", "throttled_r
 # Of a server's pod, at the same moments: the same of everything else on its node, the kernel included.
 OTHER_CPU_CORES, OTHER_MEMORY_BYTES = "other_cpu_cores", "other_memory_bytes"
 
+# Of the machine that server and generator share, or of a server's node, since the sample before: cores that the
+# hypervisor gave to other machines. They are part of the machine's `cpu_cores`, and of `other_cpu_cores`.
+STOLEN_CORES = "stolen_cores"
+
 # A server's own counters since it started: requests to the model by outcome; sum (in microseconds) and count of the
 # times that requests take in the server, in TensorFlow, and in the queue for a batch; batches.
 REQUESTS_OK, REQUESTS_FAILED = "requests_ok_total", "requests_failed_total"

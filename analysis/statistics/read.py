@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis.results.columns import RunRows, read_columns
+from analysis.results.disturbance import unrecorded_disturbance
 from analysis.results.manifest import Manifest, SearchedCapacity
 from analysis.results.store import ResultsStore
 from analysis.statistics.cells import cells_of
@@ -38,7 +39,7 @@ def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = Q
 
 def why_invalid(manifest: Manifest, rows: RunRows) -> list[str]:
     """The reasons why the run may not be ranked."""
-    reasons = [*manifest.validity.reasons, *rows.missing]
+    reasons = [*manifest.validity.reasons, *rows.missing, *unrecorded_disturbance(manifest, rows)]
     if manifest.validity.verdict == "invalid" and not manifest.validity.reasons:
         reasons.insert(0, "it is marked invalid, and no reason was recorded")
     return reasons

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from analysis.formatting import count, money, number, percent
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
 from analysis.results.columns import RunRows, read_columns
+from analysis.results.disturbance import unrecorded_disturbance
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.figures import Figure, RunData, Shown, declared
@@ -110,13 +111,13 @@ def summarise(store: ResultsStore, manifest: Manifest) -> RunSummary:
 
 
 def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
-    measured = RunData(manifest, rows)
+    measured, missing = RunData(manifest, rows), [*rows.missing, *unrecorded_disturbance(manifest, rows)]
     return RunSummary(
         run_id=manifest.run_id,
         stack=manifest.stack,
-        valid=manifest.validity.verdict == "valid" and not rows.missing,
+        valid=manifest.validity.verdict == "valid" and not missing,
         verified=manifest.files is not None and not rows.missing,
-        reasons=(*manifest.validity.reasons, *rows.missing),
+        reasons=(*manifest.validity.reasons, *missing),
         rows_by_phase=_rows_by_phase(rows),
         errors=_errors(rows),
         **{name: figure.of(measured) for name, figure in FIGURES.items()},

@@ -141,6 +141,20 @@ def request_rows(
     )
 
 
+def machine_samples(
+    began_us: int, others_at: Sequence[float], server: float = 0.9, generator: float = 0.1, cores: float = 2.0
+) -> pa.Table:
+    """Samples of a machine that server and generator share, one a second: so many cores each, and of other programs."""
+    samples = []
+    for second, others in enumerate(others_at, 1):
+        busy = {"server": server, "generator": generator, "machine": server + generator + others}
+        for subject, used in busy.items():
+            for quantity, value in (("cpu_cores", used), ("most_cores", cores)):
+                at_us = began_us + second * 1_000_000
+                samples.append({"at": at_us, "subject": subject, "quantity": quantity, "value": value})
+    return pa.Table.from_pylist(samples, schema=SAMPLES_SCHEMA)
+
+
 def make_manifest(
     load: LoadProfile,
     stack: str = "8cpu-16gb",

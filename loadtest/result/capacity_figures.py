@@ -1,7 +1,7 @@
 """The result of a capacity search: the capacity, from the rows of its steps, and the figures of each step."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,16 +29,20 @@ _SLOW = pa.array(["timeout", NOT_SENT])
 _CERTAIN = 0.001
 
 
-def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> SearchedCapacity | None:
-    """The capacity with its interval, or its upper bound, and every step.
+def capacity_of(
+    load: LoadPlan, totals: dict[str, Any], rows: pa.Table, is_disturbed: Callable[[str], bool] = lambda _: False
+) -> SearchedCapacity | None:
+    """The capacity with its interval, or its upper bound, and every step. A phase that `is_disturbed` is no evidence.
 
     None where there was no search, or its steps say too little.
     """
-    search = _finished_search(totals)
-    if not isinstance(load, CapacitySearchPlan) or not search:
+    every = finished_steps(load, totals)
+    if not isinstance(load, CapacitySearchPlan) or not every:
         return None
-    steps = search["steps"]
-    by_step = [rows.filter(pc.equal(rows["phase"], step["phase"])) for step in steps]
+    disturbed = {step["phase"] for step in every if is_disturbed(step["phase"])}
+    steps = [step for step in every if step["phase"] not in disturbed]
+    of_phase = {step["phase"]: rows.filter(pc.equal(rows["phase"], step["phase"])) for step in every}
+    by_step = [of_phase[step["phase"]] for step in steps]
     objective = Objective.of_search(load)
     found = estimate_of([_offered(step, each) for step, each in zip(steps, by_step, strict=True)], objective)
     if found.value_rps is not None:
@@ -58,7 +62,7 @@ def capacity_of(load: LoadPlan, totals: dict[str, Any], rows: pa.Table) -> Searc
         latency_ms=load.latency_ms,
         error_ratio=load.error_ratio,
         rps=rps,
-        steps=tuple(_step_of(step, each) for step, each in zip(steps, by_step, strict=True)),
+        steps=tuple(_step_of(step, of_phase[step["phase"]], disturbed=step["phase"] in disturbed) for step in every),
         imprecise_because=imprecise_because,
     )
 
@@ -142,6 +146,12 @@ def _imprecise_because(load: CapacitySearchPlan, width: float) -> str | None:
     )
 
 
+def finished_steps(load: LoadPlan, totals: dict[str, Any]) -> list[dict[str, Any]]:
+    """The steps of a search that came to its end; none of another load."""
+    search = _finished_search(totals) if isinstance(load, CapacitySearchPlan) else None
+    return search["steps"] if search else []
+
+
 def _finished_search(totals: dict[str, Any]) -> dict[str, Any] | None:
     return totals.get("search") if totals and not totals["stop"] else None
 
@@ -154,7 +164,7 @@ def _offered(step: dict[str, Any], rows: pa.Table) -> OfferedRate:
     )
 
 
-def _step_of(step: dict[str, Any], rows: pa.Table) -> CapacityStep:
+def _step_of(step: dict[str, Any], rows: pa.Table, *, disturbed: bool) -> CapacityStep:
     start_us, intended_start_us, latency_us = _times_us(rows)
     good = rows["ok"].to_numpy(zero_copy_only=False)
     response_ms = ((start_us - intended_start_us + latency_us) / 1e3)[good]
@@ -169,6 +179,7 @@ def _step_of(step: dict[str, Any], rows: pa.Table) -> CapacityStep:
         p99_ms=p99_ms,
         error_ratio=1 - int(good.sum()) / rows.num_rows if rows.num_rows else None,
         meets=_MEETS.get(step["verdict"]),
+        disturbed=disturbed,
     )
 
 

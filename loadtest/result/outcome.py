@@ -9,22 +9,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.results.manifest import SearchedCapacity
+from analysis.results.other_cpu import OtherCpu
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan
-from loadtest.result.capacity_figures import capacity_of, search_reason
+from loadtest.result.capacity_figures import capacity_of, finished_steps, search_reason
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers, deployment_of
+from loadtest.result.validity.disturbance import Disturbances
 from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import load_sharing_reasons, refused_call_reasons, server_change_reasons
 from loadtest.result.validity.steady_state import steady_state_reasons
-from loadtest.result.validity.termination import Termination, file_reasons, row_reasons, termination_reasons
+from loadtest.result.validity.termination import (
+    Termination,
+    any_ok,
+    file_reasons,
+    row_reasons,
+    termination_reasons,
+)
 
 
 @dataclass(frozen=True)
 class LoadTestOutcome:
     """What was measured. `rows` are in REQUESTS_SCHEMA, `samples` in SAMPLES_SCHEMA; a run with `reasons` is not valid.
 
-    `faults` are of the test or the servers; `unsettled` says how the speed changed during the test.
+    `faults` are of the test or the servers; `unsettled` says how the speed changed during the test, or what other
+    programs took from it: `other_cpu`, None where that is not known.
 
     `counted_requests` is Locust's own count; `cpu_peak_percent` is of one core, over a second, of the busiest of the
     `processes`. Both are None when the generator died before it could report them; then its `machine` is empty.
@@ -44,6 +53,7 @@ class LoadTestOutcome:
     capacity: SearchedCapacity | None
     faults: tuple[str, ...]
     unsettled: tuple[str, ...]
+    other_cpu: OtherCpu | None = None
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -52,7 +62,7 @@ class LoadTestOutcome:
 
     @property
     def did_not_settle(self) -> bool:
-        """Whether it is not valid only because the speed changed during the test."""
+        """Whether it is not valid only because of what else its machine did during the test."""
         return bool(self.unsettled) and not self.faults
 
 
@@ -66,11 +76,20 @@ def outcome_of(
 ) -> LoadTestOutcome:
     """The outcome of a test that has ended, just now where `termination` has no time."""
     totals = termination.totals or {}
-    capacity = capacity_of(plan.load, totals, raw_rows.rows)
+    steps, disturbances = finished_steps(plan.load, totals), Disturbances(raw_rows.rows, samples, servers.hosts)
+    capacity = capacity_of(plan.load, totals, raw_rows.rows, disturbances.disturbed)
     # The figures are of the hold, or at the capacity.
     phase = capacity.phase if capacity else HOLD
     counted = raw_rows.rows.filter(pc.equal(raw_rows.rows["phase"], phase))
-    measurement = _measurement_faults(plan, termination, raw_rows, counted, capacity)
+    broken = [*termination_reasons(termination), *file_reasons(raw_rows, totals.get("counted_requests"))]
+    disturbed = None
+    if not broken and any_ok(raw_rows.rows):
+        disturbed = disturbances.reason(steps, has_result=capacity is not None)
+    # What is odd in a disturbed run, such as the generator's lag, follows from what disturbed it.
+    measurement = [] if disturbed else _measurement_faults(plan, broken, raw_rows, counted, capacity, totals)
+    unsettled = [disturbed] if disturbed else []
+    if not measurement and not disturbed:
+        unsettled = steady_state_reasons(raw_rows.rows, counted, plan.load)
     return LoadTestOutcome(
         rows=raw_rows.rows,
         samples=samples,
@@ -89,23 +108,23 @@ def outcome_of(
             *server_change_reasons(servers),
             *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
         ),
-        unsettled=() if measurement else tuple(steady_state_reasons(raw_rows.rows, counted, plan.load)),
+        unsettled=tuple(unsettled),
+        other_cpu=disturbances.while_measured(steps),
     )
 
 
 def _measurement_faults(
     plan: LoadTestPlan,
-    termination: Termination,
+    broken: list[str],
     raw_rows: RawRows,
     counted: pa.Table,
     capacity: SearchedCapacity | None,
+    totals: dict[str, Any],
 ) -> list[str]:
     """The first group with a reason: what is odd in a later group follows from an earlier one."""
-    totals: dict[str, Any] = termination.totals or {}
     if reason := search_reason(plan.load, totals, raw_rows.rows, capacity):
         return [reason]
     return [
-        *termination_reasons(termination),
-        *file_reasons(raw_rows, totals.get("counted_requests")),
+        *broken,
         *row_reasons(raw_rows.rows, counted, capacity.phase if capacity else HOLD),
     ] or measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})

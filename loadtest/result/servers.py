@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from analysis.results.hosts import Host
+
 
 @dataclass(frozen=True)
 class ServerState:
@@ -20,13 +22,15 @@ class ServerState:
 class Servers:
     """The servers before and after the test. `replicas` is the number that the stack declares.
 
-    `seen_late`: they were seen again when the test may have been over for hours.
+    `seen_late`: they were seen again when the test may have been over for hours. `hosts` are the machines that they run
+    on, as far as they are known.
     """
 
     replicas: int
     before: Sequence[ServerState]
     after: Sequence[ServerState]
     seen_late: bool = False
+    hosts: Sequence[Host] = ()
 
 
 NO_SERVERS = Servers(replicas=1, before=(), after=())

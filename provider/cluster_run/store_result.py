@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from analysis.results.hosts import cluster_hosts
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
@@ -71,12 +72,15 @@ def store_result(
     inputs = record.inputs
     folder = Path(inputs.work_dir) / record.run.run_id
     now = server_pods(cluster.pods(selector_of(inputs.selector)))
-    servers = Servers(inputs.replicas, record.servers, now, seen_late=result.termination.ended_at is not None)
+    environment = _environment(record, result)
+    nodes = {replica.name: replica.node for replica in record.replicas}
+    hosts = cluster_hosts(nodes, inputs.shape.vcpus, environment.generator_node)
+    servers = Servers(inputs.replicas, record.servers, now, result.termination.ended_at is not None, hosts)
     (folder / "locust.log").write_text(result.log)
     rows = read_all_raw_rows(folder, plan.processes)
     samples = pa.concat_tables([read_all_samples(folder, plan.processes), server_samples])
     outcome = outcome_of(plan, result.termination, rows, samples, servers, record.started_at)
-    return record_run(record.run, inputs, outcome, _environment(record, result), operation)
+    return record_run(record.run, inputs, outcome, environment, operation)
 
 
 def _environment(record: RunRecord, result: JobResult) -> RunEnvironment:

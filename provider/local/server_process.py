@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from analysis.results.hosts import THIS_MACHINE
 from loadtest.result.servers import NO_SERVERS, Servers, ServerState
 
 _TERMINATION_GRACE_S = 10.0
@@ -174,7 +175,7 @@ def server_processes(before: ProcessIdentity | None, after: ProcessIdentity | No
     """The server before and after a load test; a server that is gone has a reason of its own."""
     if before is None or after is None:
         return NO_SERVERS
-    return Servers(1, (server_state(before),), (server_state(after),))
+    return Servers(1, (server_state(before),), (server_state(after),), hosts=(THIS_MACHINE,))
 
 
 def server_state(process: ProcessIdentity) -> ServerState:

@@ -44,7 +44,7 @@ class InvalidRunError(ResourceError):
 
 
 class UnsettledRunError(InvalidRunError):
-    """The run is invalid only because the speed changed during the test."""
+    """The run is invalid only because of what else its machine did during the test."""
 
 
 class UnsavedRunError(ResourceError):
@@ -129,6 +129,7 @@ def _manifest(
         finished_at=outcome.finished_at,
         cost=kept_cost(inputs.platform, inputs.shape, inputs.region),
         capacity=outcome.capacity,
+        other_cpu=outcome.other_cpu,
         validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),
         software=software_versions() | {**environment.software, "locust": outcome.locust_version},
         git_commit=environment.commit,

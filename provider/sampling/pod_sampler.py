@@ -8,7 +8,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from analysis.results.samples import MOST_CORES, OTHER_CPU_CORES, OTHER_MEMORY_BYTES, SAMPLES_SCHEMA
+from analysis.results.samples import MOST_CORES, OTHER_CPU_CORES, OTHER_MEMORY_BYTES, SAMPLES_SCHEMA, STOLEN_CORES
 from loadtest.generator.monitoring.sampler import values_between
 from provider.cluster.api import Cluster, ClusterError
 from provider.cluster.clock_offset import ClockReading, clock_offset_s, timed_call
@@ -103,7 +103,12 @@ def _samples_of(pod: str, readings: Sequence[PodReading], up_since_s: float) -> 
         values = values_between(before.used, after.used, window_s) | {MOST_CORES: after.most_cores}
         if before.others and after.others:
             cpu_s = after.others.cpu_s - before.others.cpu_s
-            values |= {OTHER_CPU_CORES: max(0.0, cpu_s / window_s), OTHER_MEMORY_BYTES: after.others.memory_bytes}
+            beside = values_between(before.others, after.others, window_s)
+            values |= {
+                OTHER_CPU_CORES: max(0.0, cpu_s / window_s),
+                OTHER_MEMORY_BYTES: after.others.memory_bytes,
+                STOLEN_CORES: beside["stolen_cores"],
+            }
         at_us = round((up_since_s + after.uptime_s) * 1e6)
         for quantity, value in values.items():
             if value is not None:

@@ -82,16 +82,18 @@ def _cpu_s(files: dict[str, str]) -> float:
 
 def _others(files: dict[str, str], uptime_s: float, own_cpu_s: float) -> Reading | None:
     """What is busy of the node, less the container's own; None where the node's files are not there."""
-    ticks = re.match(r"cpu +\d+ \d+ \d+ (\d+) (\d+) ", files.get(_STAT, ""))
+    # user, nice, system, idle, iowait, irq, softirq, steal: proc_stat(5).
+    ticks = re.match(r"cpu +\d+ \d+ \d+ (\d+) (\d+) \d+ \d+ (\d+)", files.get(_STAT, ""))
     total, free = (re.search(rf"^{name}: +(\d+) kB", files.get(_MEMORY, ""), re.MULTILINE) for name in _AVAILABLE)
     cores, own_bytes = _cores(files.get(_ONLINE)), _memory(files, "inactive_file", "active_file", "slab_reclaimable")
     if ticks is None or total is None or free is None or cores is None or own_bytes is None:
         return None
     # By the idle time, which the kernel takes from its clock: busy time is sampled at ticks, which short work evades.
-    not_busy_s = sum(map(int, ticks.groups())) / _TICKS_A_SECOND
+    idle_s, waiting_s, stolen_s = (int(count) / _TICKS_A_SECOND for count in ticks.groups())
     return Reading(
-        cpu_s=cores * uptime_s - not_busy_s - own_cpu_s,
+        cpu_s=cores * uptime_s - idle_s - waiting_s - own_cpu_s,
         memory_bytes=max(0, 1024 * (int(total[1]) - int(free[1])) - own_bytes),
+        stolen_s=stolen_s,
     )
 
 

@@ -7,6 +7,7 @@ from analysis.formatting import run_names, shape_name
 from analysis.report.run_tables import REPEATS, repeats_table
 from analysis.report.tables import Table
 from analysis.results.columns import read_columns
+from analysis.results.disturbance import was_disturbed
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.figures import Shown
@@ -72,7 +73,7 @@ def print_runs(uri: str, *, as_json: bool) -> None:
 
 def validity(summary: RunSummary) -> str:
     if not summary.valid:
-        return "INVALID"
+        return "INVALID, disturbed" if was_disturbed(summary.reasons) else "INVALID"
     return "valid" if summary.verified else "valid, not verified"
 
 
@@ -85,6 +86,7 @@ def run_json(manifest: Manifest, summary: RunSummary) -> dict[str, Any]:
         "cpu": cpus(manifest),
         "comparison_group": comparison_group(manifest),
         "deployment": manifest.deployment,
+        "other_cpu": manifest.other_cpu.model_dump() if manifest.other_cpu else None,
         "started_at": manifest.started_at.isoformat(),
         "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
     }

@@ -6,13 +6,15 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import typer
 
 from analysis.report.tables import Column, Table
+from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from shapebench.commands.sweep_answer import answer, destroy_command, exit_code, troubles, write_outcome
 from shapebench.commands.sweep_plan import estimates, print_plan, print_rest
 from shapebench.commands.sweep_run import run_journal, run_simulated
@@ -29,6 +31,7 @@ from sweep.journal.database import Database, JournalError
 from sweep.journal.journal import FILE, Journal
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
+from sweep.pulumi_fleet.results import disturbed_runs
 from sweep.settings import SweepSettings
 from sweep.simulation.estimate import SweepEstimate
 from tools.pins import ROOT
@@ -104,7 +107,8 @@ def _require_consent(question: str) -> None:
 
 def _simulate(settings: SweepSettings, expected: Mapping[str, Expected]) -> int:
     grid_usd = _grid_usd(settings, estimates(settings, expected))
-    return _end(run_simulated(settings, expected), is_rehearsal=True, grid_usd=grid_usd)
+    outcome = run_simulated(settings, expected)
+    return _end(outcome, list(answer(outcome, is_rehearsal=True, grid_usd=grid_usd)), is_rehearsal=True)
 
 
 def _resume(request: Request) -> int:
@@ -163,22 +167,34 @@ def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> i
     fleet = PulumiFleet(journal.sweep_id, journal.folder, settings.results, settings.max_hours)
     is_rehearsal = all(load_settings(each.stack).platform == "local" for each in settings.candidates)
     outcome, was_cut_off = run_journal(journal, fleet, request.report)
+    disturbed = _disturbed(journal)
+    lines = list(answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd, disturbed=disturbed))
     try:
-        write_outcome(journal.folder, outcome, answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd))
+        write_outcome(journal.folder, outcome, lines)
     except OSError as error:  # a full disk must not hide what may be up
         note(f"the outcome was not written into {journal.folder}: {error}; the comment on a pull request will lack it")
-    code = _end(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)
+    code = _end(outcome, lines, is_rehearsal=is_rehearsal)
     if outcome.last.finished_runs:
         print_text(f"Report: {request.report / 'report.html'}")
     return _INTERRUPTED if was_cut_off else code
 
 
-def _end(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> int:
+def _disturbed(journal: Journal) -> int:
+    """How many of the sweep's runs were refused for that; 0 where the results store cannot be read any more."""
+    settings = journal.settings
+    since = datetime.now(UTC) - timedelta(seconds=journal.at_s)
+    try:
+        return disturbed_runs(ResultsStore(settings.results), {each.stack for each in settings.candidates}, since)
+    except (StoreError, OSError):
+        return 0
+
+
+def _end(outcome: Outcome, lines: Sequence[str], *, is_rehearsal: bool) -> int:
     if outcome.error:
         traceback.print_exception(outcome.error)
     for trouble in troubles(outcome):
         note(trouble)
-    print_text("\n".join(answer(outcome, is_rehearsal=is_rehearsal, grid_usd=grid_usd)))
+    print_text("\n".join(lines))
     return exit_code(outcome, is_rehearsal=is_rehearsal)
 
 

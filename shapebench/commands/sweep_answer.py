@@ -49,10 +49,11 @@ def write_outcome(folder: Path, outcome: Outcome, lines: Iterable[str]) -> None:
     (folder / "outcome.json").write_text(json.dumps(found, indent=2) + "\n")
 
 
-def answer(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> Iterator[str]:
+def answer(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None, disturbed: int = 0) -> Iterator[str]:
     """The lines of the answer: two for each objective, then what the sweep took.
 
-    `grid_usd` is what measuring every candidate equally often would have cost; None where it is not known.
+    `grid_usd` is what measuring every candidate equally often would have cost; None where it is not known. So many runs
+    were `disturbed` by other programs, and refused.
     """
     last = outcome.last
     if last.simulated:
@@ -73,6 +74,9 @@ def answer(outcome: Outcome, *, is_rehearsal: bool, grid_usd: float | None) -> I
         f"{runs} of {of_candidates}{f', of which {failed} failed,' if failed else ''} in {duration(last.hours * 3600)}"
         f" for {money(last.usd)} USD{without}{saved}."
     )
+    if disturbed:
+        were = "was" if disturbed == 1 else "were"
+        yield f"{counted(disturbed, 'more run')} {were} refused, because other programs took CPU from the servers."
 
 
 def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
@@ -85,8 +89,17 @@ def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
     elif chosen is None:
         yield f"No candidate is known to meet the objective, {limits}."
     else:
-        yield f"Cheapest with {limits}: {chosen.candidate.label}, {_cost(chosen)}."
+        yield f"{_cheapest(objective)} with {limits}: {chosen.candidate.label}, {_cost(chosen)}."
         yield f"{claim}{_second(objective)}."
+
+
+def _cheapest(objective: ObjectiveView) -> str:
+    """What the chosen candidate is: those that failed may be cheaper."""
+    failed = sum(each.place is Place.failed for each in objective.candidates)
+    compared = len(objective.candidates) - failed
+    if not failed:
+        return "Cheapest"
+    return "Only candidate that was measured" if compared == 1 else f"Cheapest of the {compared} that were measured"
 
 
 def _second(objective: ObjectiveView) -> str:

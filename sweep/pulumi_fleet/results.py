@@ -1,10 +1,12 @@
 """Finds the run of a task in the results store, and reads what it says about the capacity."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from analysis.capacity.evidence import NoEvidence, evidence_of
 from analysis.objective import Objective
 from analysis.results.columns import read_columns
+from analysis.results.disturbance import was_disturbed
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from stacks.load_profiles import CapacitySearch
@@ -43,6 +45,12 @@ def run_since(store: ResultsStore, stack: str, earlier: Collection[str], setting
         if isinstance(manifest, Manifest) and manifest.validity.verdict == "valid" and _is_of(manifest, settings):
             return run_id
     return None
+
+
+def disturbed_runs(store: ResultsStore, stacks: Collection[str], since: datetime) -> int:
+    """How many runs of these stacks, begun since then, were refused because other programs took CPU from them."""
+    runs = (run for run in store.scan().manifests if run.stack in stacks and run.started_at >= since)
+    return sum(was_disturbed(run.validity.reasons) for run in runs)
 
 
 def _is_of(manifest: Manifest, settings: Settings) -> bool:

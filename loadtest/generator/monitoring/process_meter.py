@@ -14,12 +14,13 @@ class Reading:
     """All values but the memory are counters. A CPU limit applies to periods, usually of a tenth of a second.
 
     `periods` is (all periods, periods in which the process was throttled); None where it has no limit, or the kernel
-    does not report them.
+    does not report them. `stolen_s` is the part of `cpu_s` that a hypervisor gave to other machines; None of a process.
     """
 
     cpu_s: float
     memory_bytes: int | None = None
     periods: tuple[int, int] | None = None
+    stolen_s: float | None = None
 
 
 class ProcessMeter:
@@ -65,7 +66,8 @@ class MachineMeter:
         except (OSError, ValueError):
             return None
         # User time already has the time of guests.
-        return Reading(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+        busy_s = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+        return Reading(busy_s, stolen_s=times.steal)
 
 
 def _cpu_groups(membership: Path, cgroups: Path) -> list[Path]:

@@ -55,6 +55,9 @@ def values_between(before: Reading, after: Reading, window_s: float) -> dict[str
 
     `throttled_ratio` is the share of its CPU limit's periods in which the process was throttled.
     """
+    stolen_cores = None
+    if before.stolen_s is not None and after.stolen_s is not None:
+        stolen_cores = max(0.0, (after.stolen_s - before.stolen_s) / window_s)
     throttled_ratio = None
     if before.periods and after.periods and (passed := after.periods[0] - before.periods[0]):
         throttled_ratio = (after.periods[1] - before.periods[1]) / passed
@@ -62,4 +65,5 @@ def values_between(before: Reading, after: Reading, window_s: float) -> dict[str
         "cpu_cores": (after.cpu_s - before.cpu_s) / window_s,
         "memory_bytes": after.memory_bytes,
         "throttled_ratio": throttled_ratio,
+        "stolen_cores": stolen_cores,
     }

@@ -121,11 +121,11 @@ def row_reasons(rows: pa.Table, counted: pa.Table, phase: str) -> list[str]:
     if not rows.num_rows:
         return ["no request was finished, so there is nothing to measure; check that the server answers, and run again"]
     reasons = []
-    if not _any_ok(rows):
+    if not any_ok(rows):
         reasons.append(
             f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}, {_NO_ANSWERS}"
         )
-    elif counted.num_rows and not _any_ok(counted):
+    elif counted.num_rows and not any_ok(counted):
         reasons.append(
             f"all {counted.num_rows} requests of the {phase} phase failed, most of them with"
             f" {_commonest_error(counted)}, {_NO_ANSWERS}"
@@ -137,7 +137,8 @@ def row_reasons(rows: pa.Table, counted: pa.Table, phase: str) -> list[str]:
     return reasons
 
 
-def _any_ok(rows: pa.Table) -> bool:
+def any_ok(rows: pa.Table) -> bool:
+    """Whether any request was answered correctly."""
     return bool(pc.any(rows["ok"]).as_py())
 
 

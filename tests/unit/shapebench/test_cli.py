@@ -50,6 +50,20 @@ def test_runs_lists_every_finished_run_and_why_one_is_invalid(store):
     assert "the server died" in result.stderr
 
 
+def test_runs_marks_a_run_that_other_programs_disturbed(tmp_path):
+    store, reason = (
+        ResultsStore(str(tmp_path)),
+        "the run was disturbed: other programs used 1.57 of this machine's 2 cores",
+    )
+    write_run(store, *make_search(30.0, validity=Validity(verdict="invalid", reasons=(reason,))))
+    result = invoke("runs", "--results", store.uri)
+    assert "INVALID, disturbed" in result.stdout
+    assert reason in result.stderr
+    [run] = json.loads(invoke("runs", "--results", store.uri, "--format", "json").stdout)["runs"]
+    assert not run["valid"]
+    assert run["other_cpu"] is None, "this run does not say how much that was"
+
+
 def test_runs_as_json_has_full_precision_and_names_what_was_skipped(store, tmp_path):
     (tmp_path / "results" / "runs" / "notes.txt").write_text("hello")
     result = invoke("runs", "--results", store.uri, "--format", "json")

@@ -64,6 +64,24 @@ def test_the_next_is_a_candidate_with_a_cost_of_its_own(outcome: Outcome) -> Non
     assert f"next is {rest[0].candidate.label}, " in lines(of)[1]
 
 
+def test_the_answer_says_how_many_runs_other_programs_disturbed(outcome: Outcome) -> None:
+    told = answer(outcome, is_rehearsal=False, grid_usd=None, disturbed=3)
+    assert list(told)[-1] == "3 more runs were refused, because other programs took CPU from the servers."
+    assert "refused" not in "".join(lines(outcome))
+
+
+def test_where_a_candidate_failed_the_chosen_one_is_the_cheapest_of_the_others_only(outcome: Outcome) -> None:
+    cheapest, *_ = lines(with_failed_candidate(outcome))
+    assert cheapest.startswith(
+        f"Cheapest of the 8 that were measured with p99 within 500 ms and at most 0.1 % failed: {FIRST}"
+    )
+    objective = outcome.last.objectives[0]
+    chosen, *others = sorted(objective.candidates, key=lambda each: each.place is not Place.chosen)
+    alone = replace(objective, candidates=(chosen, *(replace(each, place=Place.failed) for each in others)))
+    only, *_ = lines(replace(outcome, last=replace(outcome.last, objectives=(alone,))))
+    assert only.startswith("Only candidate that was measured with p99")
+
+
 def test_no_saving_is_claimed_where_the_grid_is_not_dearer_or_its_cost_not_known(outcome: Outcome) -> None:
     for grid_usd in (None, outcome.last.usd / 2):
         assert "saved" not in lines(outcome, grid_usd=grid_usd)[-1]

@@ -1,6 +1,7 @@
 """What one run says about the capacity."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from analysis.capacity.evidence import Basis, Evidence, NoEvidence, evidence_of
 from analysis.objective import Objective
 from analysis.results.manifest import CapacityRps
+from analysis.verdict.verdict import judge
 from bench.servers.simulated_server import true_capacity_rps
+from bench.stores.synthetic import machine_samples
 from loadtest.generator.loops.arrivals import CONSTANT, POISSON
 from stacks.load_profiles import ClosedLoop, OpenLoop
 from tests.unit.analysis.capacity.played import CAPACITY_RPS, OBJECTIVE, SERVER, played, run_of, search_run
@@ -116,8 +119,11 @@ def test_requests_that_fail_are_misses_and_errors() -> None:
     assert evidence_of(*run, strict).high_rps == 50.0
 
 
-def closed_loop(users: int, wait_s: float) -> tuple:
-    """Ten requests of one user, then the hold of all of them."""
+def closed_loop(users: int, wait_s: float, others: float | None = 0.0, server: float = 3.6) -> tuple:
+    """Ten requests of one user, then the hold of all of them, on a machine of four cores that other programs share.
+
+    Without `others` there are no samples.
+    """
     load = ClosedLoop(users=users, spawn_rate_per_s=users, wait_s=wait_s, warmup_s=5, duration_s=61)
     free, due, end = [0.0] * 4, [], []
     rng = np.random.default_rng(1)
@@ -130,7 +136,9 @@ def closed_loop(users: int, wait_s: float) -> tuple:
         ready[ready.index(at)] = free[worker] + wait_s
     alone = np.arange(10) * 0.1
     hold = np.array(due), np.array(end)
-    return run_of(load, [("warmup", alone, alone + 0.05), ("hold", *hold)], "hold")
+    manifest, rows = run_of(load, [("warmup", alone, alone + 0.05), ("hold", *hold)], "hold", platform="local")
+    samples = rows.samples if others is None else machine_samples(0, [others] * 80, server=server, cores=4)
+    return manifest, replace(rows, samples=samples)
 
 
 def test_a_closed_loop_that_saturates_bounds_the_capacity_from_above() -> None:
@@ -138,6 +146,54 @@ def test_a_closed_loop_that_saturates_bounds_the_capacity_from_above() -> None:
     assert isinstance(found, Evidence)
     assert (found.basis, found.value_rps, found.low_rps) == (Basis.saturated, None, 0.0)
     assert 80 < found.high_rps < 88
+
+
+def test_a_bound_allows_for_the_cpu_that_other_programs_took_from_the_server() -> None:
+    alone, beside = (evidence_of(*closed_loop(16, 0.0, others), OBJECTIVE) for others in (0.0, 0.3))
+    assert isinstance(alone, Evidence)
+    assert isinstance(beside, Evidence)
+    assert beside.high_rps == pytest.approx(alone.high_rps * (3.6 + 0.3) / 3.6)
+
+
+def test_a_queue_in_front_of_a_machine_that_was_busy_with_something_else_says_nothing_of_the_server() -> None:
+    """Rows alone look the same: the loop queues, at whatever speed the other programs leave."""
+    manifest, rows = closed_loop(16, 0.0, others=3.1, server=0.8)
+    [reason] = judge(manifest, rows, OBJECTIVE).reasons
+    assert reason.startswith("the run was disturbed: other programs used 3.10 of this machine's 4 cores")
+
+
+def test_a_stored_search_is_refused_if_its_samples_show_that_others_used_the_machine_near_the_capacity() -> None:
+    """In runs from before other programs were recorded; in the climb they matter less."""
+    manifest, rows = search_run(NEAR)
+    run = manifest.model_copy(update={"platform": "local"})
+    climb, near = np.zeros(600), np.zeros(600)
+    climb[:30], near[60:] = 1.5, 0.5
+    for others, expected in ((climb, False), (near, True)):
+        samples = machine_samples(0, others.tolist())
+        assert bool(judge(run, replace(rows, samples=samples), OBJECTIVE).reasons) is expected
+
+
+def test_a_disturbed_step_is_no_evidence() -> None:
+    """The capacity follows from the other steps, and a search without others says nothing."""
+    manifest, rows = search_run([*NEAR, (66.0, 60.0, POISSON)])
+    assert manifest.capacity
+    slow = rows.every.phase.equal("step-6")
+    late = replace(rows.every, end_us=np.where(slow, rows.every.end_us + 1_000_000, rows.every.end_us))
+    steps = [step.model_copy(update={"disturbed": step.rate_rps == 66.0}) for step in manifest.capacity.steps]
+    marked = manifest.model_copy(update={"capacity": manifest.capacity.model_copy(update={"steps": tuple(steps)})})
+    quiet = evidence_of(*search_run(NEAR), OBJECTIVE)
+    found = evidence_of(marked, replace(rows, every=late), OBJECTIVE)
+    assert isinstance(quiet, Evidence)
+    assert isinstance(found, Evidence)
+    assert (found.value_rps, found.low_rps, found.high_rps) == (quiet.value_rps, quiet.low_rps, quiet.high_rps)
+    believed = evidence_of(manifest, replace(rows, every=late), OBJECTIVE)
+    assert believed != replace(found, run_id=believed.run_id), "the step says something else"
+
+
+def test_without_samples_it_is_not_known_what_a_closed_loop_was_limited_by() -> None:
+    found = evidence_of(*closed_loop(16, 0.0, others=None), OBJECTIVE)
+    assert isinstance(found, NoEvidence)
+    assert "its samples do not show whether its servers or other programs were the limit" in found.reason
 
 
 @pytest.mark.parametrize(("users", "wait_s"), [(2, 0.0), (16, 1.0), (5, 0.0)])

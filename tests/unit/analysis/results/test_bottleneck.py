@@ -62,6 +62,15 @@ def test_a_machine_whose_cores_other_programs_used_was_the_bottleneck():
     assert "the server used 1.20, the generator 0.05 and other programs 0.75" in found.sentence
 
 
+def test_programs_that_use_much_of_a_machine_slow_its_server_down_though_cores_are_left_on_average():
+    """As in the demo: other programs had 0.96 of two cores, and the server half of its capacity."""
+    found = bottleneck_of(IDLE_SERVER, RESTING, replace(MACHINE, cores=1.41), threads=2)
+    assert found.sentence == (
+        "Other programs slowed the server down: of the machine's 2 cores the server used 0.40, the generator 0.05 and"
+        " other programs 0.96."
+    )
+
+
 def test_with_cores_left_everywhere_the_load_was_below_the_servers_capacity():
     found = bottleneck_of(IDLE_SERVER, RESTING, MACHINE, threads=2)
     assert found.part is Part.none

@@ -97,7 +97,7 @@ def test_the_resource_usage_of_servers_and_generator_is_on_the_time_axis_of_the_
         assert own["at"].min() < rows["start"].min()
         assert own["at"].max() > rows["start"].max()
         values = own.groupby("quantity")["value"]
-        other = {"other_cpu_cores", "other_memory_bytes"}
+        other = {"other_cpu_cores", "other_memory_bytes", "stolen_cores"}
         assert set(values.groups) == {"cpu_cores", "memory_bytes", "most_cores", "throttled_ratio"} | other
         assert values.max()["cpu_cores"] > 0, "it answered"
         assert values.unique()["most_cores"].tolist() == [1.5]

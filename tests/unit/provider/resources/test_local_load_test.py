@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -15,9 +16,12 @@ from typer.testing import CliRunner
 
 from analysis.results import store_files
 from analysis.results.columns import rows_in_order
+from analysis.results.disturbance import was_disturbed
 from analysis.results.file_system import write_to_disk
 from analysis.results.store import ResultsStore
+from bench.generators.busy_loops import busy_loops
 from bench.servers.processes import free_port
+from loadtest.generator.monitoring.process_meter import Reading
 from loadtest.generator.plan import worker_name
 from loadtest.result.outcome import LoadTestOutcome
 from provider import measure_here
@@ -93,6 +97,39 @@ def test_a_run_fails_that_does_not_settle_three_times_or_is_invalid_for_another_
         LocalLoadTest().create(inputs, Operation(print, print))
     manifests = ResultsStore(inputs["results"]).scan().manifests
     assert sorted(run.validity.reasons for run in manifests) == sorted(of_each)
+
+
+def test_an_update_beside_busy_programs_is_refused_and_says_so_before_and_after(
+    tmp_path: Path, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SHAPEBENCH_OTHER_PROGRAMS", raising=False)
+    inputs, said = local_load_test_inputs(tmp_path, server_url), list[str]()
+    inputs["profile"] = inputs["profile"] | {"duration_s": 4.0}
+    with busy_loops(4), pytest.raises(ResourceError, match="the run was disturbed: other programs used"):
+        LocalLoadTest().create(inputs, Operation(said.append, print))
+    runs = ResultsStore(inputs["results"]).scan().manifests
+    assert len(runs) == 3
+    for run in runs:
+        assert was_disturbed(run.validity.reasons)
+        assert run.other_cpu is not None
+        assert run.other_cpu.share > 0.5
+    assert any("other programs use " in text and "of this machine's" in text for text in said)
+    assert sum("It is measured again: attempt" in text for text in said) == 2
+
+
+def test_a_warning_before_a_test_is_of_other_programs_and_not_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    readings = {"machine": [Reading(100.0), Reading(101.2)], "server": [Reading(7.0), Reading(8.15)]}
+    machine, server = (
+        SimpleNamespace(most_cores=2.0, read=lambda name=name: readings[name].pop(0)) for name in readings
+    )
+    monkeypatch.setattr(measure_here, "_LOOK_S", 1.0)
+    assert measure_here.machine_is_busy(machine, server) is None
+    readings |= {"machine": [Reading(100.0), Reading(101.6)], "server": [Reading(7.0), Reading(7.04)]}
+    warning = measure_here.machine_is_busy(machine, server)
+    assert warning is not None
+    assert warning.startswith("other programs use 1.56 of this machine's 2 cores now")
+    readings |= {"machine": [Reading(100.0), Reading(101.6)], "server": [Reading(7.0), None]}
+    assert measure_here.machine_is_busy(machine, server) is None, "the server has ended, which has a message of its own"
 
 
 # A server with what a load test needs. While the file `broken` is in its folder it does not start.

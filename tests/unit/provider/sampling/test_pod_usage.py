@@ -82,6 +82,7 @@ def test_what_the_container_does_not_use_of_its_node_is_used_by_other_programs(p
     others = parse_usage(printed + NODE).others
     # Of two cores for 13937.82 s, 16400 s were not used and 2.5 s by the container.
     assert others.cpu_s == pytest.approx(2 * 13937.82 - 16400 - 2.5)
+    assert others.stolen_s == 80
     # 225 of the container's 300 MB cannot be given to others.
     assert others.memory_bytes == (4022992 - 3000000) * 1024 - 225_000_000
 

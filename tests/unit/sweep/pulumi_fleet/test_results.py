@@ -1,18 +1,19 @@
 """The runs of a sweep in the results store."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from analysis.results.manifest import Validity
 from analysis.results.store import ResultsStore
-from bench.stores.synthetic import make_manifest, make_search, write_run
+from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
 from stacks.files import load_config
 from stacks.load_profiles import CapacitySearch
 from stacks.serving_variant import ServingSettings
 from sweep.candidates import Candidate
 from sweep.fleet import FleetError
-from sweep.pulumi_fleet.results import measured, run_since
+from sweep.pulumi_fleet.results import disturbed_runs, measured, run_since
 from sweep.pulumi_fleet.stack_file import config_for, settings_in
 from sweep.tasks import Length, Measure
 
@@ -50,6 +51,16 @@ def test_an_invalid_run_is_an_error_with_its_reasons(store: ResultsStore) -> Non
 def test_a_run_that_is_not_in_the_store_is_an_error(store: ResultsStore) -> None:
     with pytest.raises(FleetError, match="cannot be read from the results store"):
         measured(store, STACK, make_manifest(LOAD).run_id, LOAD)
+
+
+def test_runs_that_were_refused_because_of_other_programs_are_counted_from_the_sweeps_begin_on(
+    store: ResultsStore,
+) -> None:
+    disturbed = Validity(verdict="invalid", reasons=("the run was disturbed: other programs used 1.5 of 2 cores",))
+    for validity, stack in ((disturbed, STACK), (disturbed, STACK), (INVALID, STACK), (disturbed, "2cpu-4gb")):
+        store.write_manifest(make_manifest(LOAD, stack, validity=validity))
+    assert disturbed_runs(store, [STACK], STARTED_AT) == 2
+    assert disturbed_runs(store, [STACK], STARTED_AT + timedelta(seconds=1)) == 0
 
 
 def test_the_run_of_a_task_is_the_one_that_was_not_there_before(store: ResultsStore) -> None:

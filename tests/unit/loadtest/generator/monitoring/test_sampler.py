@@ -29,7 +29,10 @@ def test_a_sample_has_every_subject_by_its_name(tmp_path: Path) -> None:
     found = by_subject(path)
     assert set(found) == {names.GENERATOR, names.SERVER, names.MACHINE}
     quantities = {quantity for subject in found.values() for quantity in subject}
-    assert quantities - {names.THROTTLED_RATIO} == {names.CPU_CORES, names.MEMORY_BYTES, names.MOST_CORES}
+    always = {names.CPU_CORES, names.MEMORY_BYTES, names.MOST_CORES, names.STOLEN_CORES}
+    assert quantities - {names.THROTTLED_RATIO} == always
+    assert "stolen_cores" not in found["server"]
+    assert 0 <= found["machine"]["stolen_cores"][0] <= found["machine"]["cpu_cores"][0]
     assert found["generator"]["cpu_cores"] == [0.25]
     assert "memory_bytes" not in found["machine"]
     assert {abs(at.timestamp() - before) < 1 for at in read_samples(path)["at"].to_pylist()} == {True}

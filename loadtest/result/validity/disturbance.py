@@ -1,0 +1,57 @@
+"""Whether other programs took CPU that server and generator needed."""
+
+import os
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.results.disturbance import CpuSamples, Span, disturbance_reason, span_of
+from analysis.results.hosts import Host
+from analysis.results.other_cpu import OtherCpu
+from loadtest.generator.loops.arrivals import POISSON
+from loadtest.generator.phases import HOLD
+from loadtest.result.raw_rows import times_us
+
+# Tests of this project run several at once, so to them the machine is never quiet. In their environment this is set to
+# `accepted`. The manifest has what other programs took all the same.
+IGNORED = "SHAPEBENCH_OTHER_PROGRAMS"
+
+
+class Disturbances:
+    """What other programs took in each part of a test; nothing is known without samples of its `hosts`."""
+
+    def __init__(self, rows: pa.Table, samples: pa.Table, hosts: Sequence[Host]) -> None:
+        self._cpu = CpuSamples(samples, hosts)
+        self._rows = rows
+
+    def while_measured(self, steps: Sequence[dict[str, str]]) -> OtherCpu | None:
+        """In the hold, or in the `steps` of a search that the capacity follows from: those with Poisson arrivals."""
+        poisson = [step["phase"] for step in steps if step["arrivals"] == POISSON]
+        spans = self._spans(poisson or [step["phase"] for step in steps] or [HOLD])
+        return self._cpu.others(spans) if spans else None
+
+    def disturbed(self, phase: str) -> bool:
+        """Whether they took so much in this phase that it is no evidence."""
+        spans = self._spans([phase])
+        other = self._cpu.others(spans) if spans else None
+        return other is not None and other.disturbs and not accepted()
+
+    def reason(self, steps: Sequence[dict[str, str]], *, has_result: bool) -> str | None:
+        """Why the test is not valid; None if it was quiet, or if enough steps of a search were, so it `has_result`."""
+        if accepted():
+            return None
+        found = disturbance_reason(self.while_measured(steps))
+        if found or has_result:
+            return found
+        spans = self._spans([step["phase"] for step in steps if self.disturbed(step["phase"])])
+        return disturbance_reason(self._cpu.others(spans)) if spans else None
+
+    def _spans(self, phases: Sequence[str]) -> list[Span]:
+        due = (times_us(self._rows.filter(pc.equal(self._rows["phase"], phase)), "intended_start") for phase in phases)
+        return [span for each in due if (span := span_of(each))]
+
+
+def accepted() -> bool:
+    """Whether runs count whatever other programs do."""
+    return os.environ.get(IGNORED) == "accepted"
