@@ -27,10 +27,14 @@ class Meets(StrEnum):
 
 @dataclass(frozen=True)
 class Capacity:
-    """The capacity of a variant in requests per second; `mean` is that of its searches, None without any."""
+    """The capacity of a variant in requests per second; `mean` is that of its searches, None without any.
+
+    `contradicted_by` is a bound on the other side of this mean; then `rps` covers both.
+    """
 
     rps: Estimate | Bounds
     mean: Mean | None
+    contradicted_by: Bounds | None
     meets: Meets
     deployments: int
     evidence: tuple[Evidence, ...]
@@ -38,6 +42,11 @@ class Capacity:
     @property
     def runs(self) -> int:
         return len(self.evidence)
+
+    @property
+    def agreed_mean(self) -> Mean | None:
+        """The mean of the searches, by which variants are compared, unless another run contradicts it."""
+        return None if self.contradicted_by else self.mean
 
 
 def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity], Effects | None]:
@@ -58,9 +67,11 @@ def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity],
 def _capacity(runs: Sequence[Told], effects: Effects | None, variant: str) -> Capacity:
     mean = effects.means.get(variant) if effects else None
     bounds = _bounds([evidence for _, evidence in runs if not _is_value(evidence)], effects)
-    rps = _clipped(mean.estimate, bounds) if mean else bounds
+    contradicts = mean is not None and not bounds.low <= mean.estimate.value <= bounds.high
+    rps = _with_bounds(mean.estimate, bounds) if mean else bounds
     deployments = {manifest.deployment or _UNKNOWN for manifest, _ in runs}
-    return Capacity(rps, mean, _meets(runs), len(deployments), tuple(evidence for _, evidence in runs))
+    evidence = tuple(evidence for _, evidence in runs)
+    return Capacity(rps, mean, bounds if contradicts else None, _meets(runs), len(deployments), evidence)
 
 
 def _is_value(evidence: Evidence) -> bool:
@@ -82,10 +93,17 @@ def _bounds(evidence: Sequence[Evidence], effects: Effects | None) -> Bounds:
     return Bounds(min(low, high), max(low, high))
 
 
-def _clipped(estimate: Estimate, bounds: Bounds) -> Estimate:
-    """A narrower interval where a run bounds it; no bound goes beyond the value."""
-    low = min(estimate.value, max(estimate.low, bounds.low))
-    return Estimate(estimate.value, low, max(estimate.value, min(estimate.high, bounds.high)))
+def _with_bounds(estimate: Estimate, bounds: Bounds) -> Estimate:
+    """A narrower interval where bounds on both sides of the value agree with it.
+
+    A bound on the wrong side of the value contradicts it: then one of the runs is wrong, and it is not known which. So
+    the interval reaches to that bound, and no bound makes it narrower.
+    """
+    if bounds.low <= estimate.value <= bounds.high:
+        return Estimate(estimate.value, max(estimate.low, bounds.low), min(estimate.high, bounds.high))
+    if bounds.low > estimate.value:
+        return Estimate(estimate.value, estimate.low, max(estimate.high, bounds.low))
+    return Estimate(estimate.value, min(estimate.low, bounds.high), estimate.high)
 
 
 def _meets(runs: Sequence[Told]) -> Meets:

@@ -147,8 +147,8 @@ def _compared(pairs: Sequence[_Pair]) -> list[Change]:
 
 
 def _ratio(before: Latest, after: Latest, intervals: int) -> Estimate | Bounds:
-    """The cost after by the cost before; bounds where one of the capacities has no value."""
-    one, other = before.capacity.mean, after.capacity.mean
+    """The cost after by the cost before; bounds where one of the capacities has no value, or runs contradict it."""
+    one, other = before.capacity.agreed_mean, after.capacity.agreed_mean
     if one is None or other is None:
         low, high = after.usd_per_million.low, after.usd_per_million.high
         base_low, base_high = before.usd_per_million.low, before.usd_per_million.high

@@ -61,6 +61,15 @@ def next_steps(
             )
             for each in bounded
         ),
+        *(
+            NextStep(
+                f"Runs of {each.label} contradict each other; measure it again on two fresh deployments, while nothing"
+                " else uses its servers' CPU.",
+                (*_search(each.variant.newest, every, objective)[:-1], *_repeat(each.variant.newest, 2)),
+            )
+            for each in ranking
+            if each.capacity.contradicted_by
+        ),
         *_to_settle(ranking, every, objective, effects),
     )
 
@@ -69,7 +78,7 @@ def _to_settle(
     ranking: Sequence[Ranked], every: Sequence[Manifest], objective: Objective, effects: Effects | None
 ) -> Iterator[NextStep]:
     """Further deployments, where choosing the first one may cost more than is equally good in practice."""
-    open_ones = [each for each in ranking if each.standing and each.standing.may_be_best and each.capacity.mean]
+    open_ones = [each for each in ranking if each.standing and each.standing.may_be_best and each.capacity.agreed_mean]
     first = next(iter(open_ones), None)
     if effects is None or first is None or (first.standing and first.standing.is_good_enough(objective.within)):
         return
@@ -127,9 +136,12 @@ def _search(run: Manifest, every: Iterable[Manifest], objective: Objective) -> t
 
 
 def _deploy_again(run: Manifest, every: Iterable[Manifest], deployments: int) -> tuple[str, ...]:
+    return (*_serve(run, every), *_repeat(run, deployments))
+
+
+def _repeat(run: Manifest, deployments: int) -> tuple[str, ...]:
     to = f"--stack {run.stack}"
     return (
-        *_serve(run, every),
         f"pulumi config set --path shapebench:load.freshDeployment true {to}",
         f"pulumi config set --path shapebench:load.repeats {deployments} {to}",
         f'pulumi config set shapebench:rerun "$(date)" {to}',

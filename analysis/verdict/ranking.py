@@ -86,15 +86,18 @@ def decided_by(each: Ranked, objective: Objective) -> Estimate | Bounds:
 
 
 def log_costs(ranking: Sequence[Ranked], objective: Objective) -> dict[str, Mean]:
-    """The mean logarithm of what the goal decides by, of each variant that meets the objective and was searched."""
+    """The mean logarithm of what the goal decides by, of each variant that meets the objective and was searched.
+
+    A variant whose runs contradict each other has none: it is compared by its interval, which covers both.
+    """
     at_equal_price = objective.goal == "maximise capacity"
     return {
         each.label: replace(
-            each.capacity.mean,
-            log_value=math.log(1 if at_equal_price else each.usd_hourly) - each.capacity.mean.log_value,
+            mean,
+            log_value=math.log(1 if at_equal_price else each.usd_hourly) - mean.log_value,
         )
         for each in ranking
-        if each.capacity.mean and each.meets is Meets.yes
+        if (mean := each.capacity.agreed_mean) and each.meets is Meets.yes
     }
 
 

@@ -114,6 +114,13 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
             sum(getattr(each.capacity, of) for each in verdict.ranking) for of in ("runs", "deployments")
         )
         yield f"The answer rests on {counted(runs, 'run')} of {counted(deployments, 'deployment')}."
+    for each in verdict.ranking:
+        if each.capacity.contradicted_by and each.capacity.mean:
+            yield (
+                f"Runs of {each.label} contradict each other: its searches found a capacity of"
+                f" {each.capacity.mean.estimate.text(number)} requests per second, other runs"
+                f" {each.capacity.contradicted_by.text(number)}; its interval covers both."
+            )
     effects = verdict.effects
     if effects and effects.is_prior:
         yield (

@@ -41,12 +41,32 @@ def test_an_open_loop_alone_gives_bounds_and_no_value_and_they_allow_for_other_d
     assert found.meets is Meets.yes
 
 
-def test_an_open_loop_narrows_the_interval_of_a_search_and_never_excludes_its_value(searched, bounded):
+def test_an_open_loop_that_agrees_with_a_search_narrows_its_interval(searched, bounded):
     search = of(searched(60, sure=0.3))
     narrowed = of(searched(60, sure=0.3), bounded(low=59.9, high=60.1))
     assert search.rps.low < narrowed.rps.low <= 60 <= narrowed.rps.high <= search.rps.high
-    assert of(searched(60), bounded(low=90)).rps.low == pytest.approx(60)
     assert (narrowed.runs, narrowed.deployments) == (2, 1)
+    assert narrowed.contradicted_by is None
+
+
+def test_a_bound_that_contradicts_a_search_makes_its_interval_no_narrower(searched, bounded):
+    """The bound may be of a busy machine, or the search may: the answer covers both."""
+    search = of(searched(4.9, sure=0.3))
+    for bound in (bounded(high=3.6), bounded(high=2.0), bounded(low=6.0), bounded(low=12.0)):
+        found = of(searched(4.9, sure=0.3), bound)
+        assert found.rps.low <= search.rps.low < 4.9 < search.rps.high <= found.rps.high
+        assert found.rps.low <= found.contradicted_by.high
+        assert found.rps.high >= found.contradicted_by.low
+        assert found.agreed_mean is None
+
+
+@given(st.floats(1, 200), st.floats(0.01, 1), st.floats(0.1, 400), st.floats(0.1, 400))
+def test_only_evidence_that_agrees_makes_an_answer_more_certain(searched, bounded, rps, sure, one, other):
+    search = of(searched(rps, sure=sure)).rps
+    found = of(searched(rps, sure=sure), bounded(low=min(one, other), high=max(one, other)))
+    narrower = found.rps.low > search.low or found.rps.high < search.high
+    assert not (narrower and found.contradicted_by)
+    assert found.rps.low <= rps <= found.rps.high
 
 
 def test_a_search_that_certified_a_rate_and_found_no_failing_one_is_a_lower_bound(bounded):

@@ -2,8 +2,11 @@ from itertools import combinations
 
 import pytest
 
+from analysis.objective import Objective
 from analysis.verdict.claims import ClaimFinding, claims
 from analysis.verdict.effects import effects
+from analysis.verdict.text import paragraph
+from analysis.verdict.verdict import verdict_of
 
 
 def found(*variants):
@@ -49,6 +52,22 @@ def test_request_threads_that_follow_from_a_factor_are_no_other_difference(at_lo
 def test_shapes_compare_only_with_as_much_of_everything_in_all(at_load):
     assert found(at_load("s", stack="2cpu-4gb"), at_load("m", stack="8cpu-64gb")) == []
     assert found(at_load("s", stack="2cpu-4gb"), at_load("i", intra_op=2)) == []
+
+
+def test_a_run_that_contradicts_a_search_confirms_no_claim(searched, bounded):
+    """As a closed loop that queued while other programs used the machine: its bound was below the search's value."""
+    objective = Objective(quantile=0.9, latency_ms=500, errors=0.01)
+    runs = [searched(4.9, sure=0.2, inter_op=1), searched(6.6, sure=0.2, inter_op=2)]
+    undecided = verdict_of(runs, objective)
+    contradicted = verdict_of([*runs, bounded(high=3.6, inter_op=1)], objective)
+    for verdict in (undecided, contradicted):
+        [claim] = [each for each in claims(effects(verdict.ranking)) if each.claim == "inter_op needs tuning"]
+        assert claim.finding is ClaimFinding.undecided
+    # The same run beside the variant's own search must not decide the ranking either.
+    assert [each.standing.may_be_best for each in contradicted.ranking] == [True, True]
+    assert "contradict each other" in paragraph(contradicted)
+    assert "contradict each other" not in paragraph(undecided)
+    assert any("contradict each other" in step.why for step in contradicted.next)
 
 
 def published(at_load, **goodput):
