@@ -62,7 +62,7 @@ format: setup-dev ## format the sources and fix what the linter can
 	@$(IN_ENV) ruff format .
 	@$(IN_ENV) ruff check --fix .
 
-bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, search, plan, simulator, sweep, memory
+bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, search, plan, simulator, sweep, memory, disturbance
 	@$(IN_ENV) python -m bench.$*
 
 lock: setup-dev ## compile the pinned requirements (pins stay, unless UPGRADE=--upgrade)
