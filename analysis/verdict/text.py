@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from analysis.comparability import UNKNOWN_CPU
 from analysis.formatting import counted, money, number, stack_and_serving_name
 from analysis.objective import Objective
+from analysis.results.disturbance import was_disturbed
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked
 from analysis.verdict.verdict import Verdict
@@ -128,7 +129,9 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
             " because too few variants were deployed more than once."
         )
     if count := len(verdict.excluded):
-        yield f"{counted(count, 'run')} {'is' if count == 1 else 'are'} not ranked; the reasons are listed."
+        disturbed = sum(was_disturbed(reasons) for _, reasons in verdict.excluded)
+        why = f", {disturbed} of them because other programs disturbed them" if disturbed else ""
+        yield f"{counted(count, 'run')} {'is' if count == 1 else 'are'} not ranked{why}; the reasons are listed."
     for manifest, reasons in verdict.not_compared[:_NAMED]:
         yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
     if more := len(verdict.not_compared[_NAMED:]):

@@ -8,7 +8,7 @@ from analysis.results.store import ResultsStore
 from analysis.verdict.capacity import Meets
 from analysis.verdict.text import claim, paragraph
 from analysis.verdict.verdict import read_verdict, verdict_of
-from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, make_search, write_run
+from bench.stores.synthetic import STARTED_AT, Server, machine_samples, make_manifest, make_rows, make_search, write_run
 from stacks.load_profiles import ClosedLoop
 
 LOAD = ClosedLoop(users=20, spawn_rate_per_s=20, wait_s=0.2, warmup_s=0, duration_s=61)
@@ -75,6 +75,23 @@ def test_the_paragraph_begins_with_the_cost_and_says_what_it_rests_on(verdict):
     assert "2 runs are not ranked" in text
     assert "assumption" not in text
     assert claim(verdict).startswith(f"A million predictions cost {cost.value:.2f} (")
+
+
+def test_no_figure_rests_on_a_run_that_other_programs_disturbed_and_the_answer_says_so(tmp_path):
+    """One says so itself; of the other, which is older, the samples do."""
+    store = ResultsStore(str(tmp_path))
+    local = {"platform": "local"}
+    quiet = search(store, 60.0, **local)
+    alone = read_verdict(store, ASKED)
+    recorded = Validity(verdict="invalid", reasons=("the run was disturbed: other programs used 1.57 of 2 cores",))
+    search(store, 20.0, seed=2, **local, validity=recorded)
+    began_us, seconds = int(STARTED_AT.timestamp() * 1e6), 1200
+    manifest, rows = make_search(20.0, 3, **local)
+    write_run(store, manifest, rows, machine_samples(began_us, [1.57] * seconds))
+    verdict = read_verdict(store, ASKED)
+    assert [run.run_id for each in verdict.ranking for run in each.capacity.evidence] == [quiet.run_id]
+    assert verdict.ranking[0].capacity == alone.ranking[0].capacity
+    assert "2 runs are not ranked, 2 of them because other programs disturbed them" in paragraph(verdict)
 
 
 def test_what_may_be_as_good_is_named_with_what_choosing_the_first_costs_at_most(searched):
