@@ -22,14 +22,14 @@ from tempfile import TemporaryDirectory
 from analysis.objective import Objective
 from analysis.results.disturbance import was_disturbed
 from analysis.results.layout import Problem
-from analysis.results.manifest import Manifest
+from analysis.results.manifest import Manifest, Model
 from analysis.results.store import ResultsStore, new_run_id
 from analysis.verdict.verdict import read_verdict
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.generators.busy_loops import bursts, busy_loops
 from bench.servers import processes as servers
 from loadtest.result.validity.disturbance import IGNORED
-from provider.load_test_inputs import LocalLoadTestInputs
+from provider.load_test_inputs import LocalLoadTestInputs, ServingInputs
 from provider.measure_here import run_once
 from provider.record.record_run import InvalidRunError
 from provider.record.repeats import PlannedRun
@@ -134,10 +134,12 @@ def _served(folder: Path, hold_s: float) -> Iterator[LocalLoadTestInputs]:
     threads = settings.variant.intra_op
     with servers.embedded(Path(model["path"]), threads) as ports:
         url = f"http://127.0.0.1:{ports['rest']}"
-        serving = settings.variant.model_dump() | {
-            "protocol": "rest", "inter_op": threads, "server": "embedded", "server_version": "this checkout",
-            "model": {name: model[name] for name in ("name", "digest", "weights")},
-        }  # fmt: skip
+        serving = ServingInputs(
+            **settings.variant.model_dump() | {"protocol": "rest", "inter_op": threads},
+            server="embedded",
+            server_version="this checkout",
+            model=Model(**{name: model[name] for name in ("name", "digest", "weights")}),
+        )
         yield LocalLoadTestInputs(
             stack="local", platform="local", base_url=url, rest_url=url, fingerprint="", serving=serving,
             profile=ClosedLoop(
