@@ -175,6 +175,14 @@ class Repeat(Record):
     of: Annotated[int, Field(ge=2)]
 
 
+class Key(Record):
+    """What the update was asked for: `rerun` of its settings; in a sweep, which block of which sweep that is."""
+
+    rerun: str
+    sweep: str | None = None
+    block: Annotated[int | None, Field(ge=1)] = None
+
+
 class CapacityRps(Record):
     """Requests per second: the capacity with its 95 % interval.
 
@@ -247,6 +255,9 @@ class Manifest(Record):
     Runs that were stored before `replicas` was recorded have none; those from before `files` have None there, and what
     is read of them is not verified. `deployment` is equal for runs that the same server processes answered; None where
     that is unknown, as in runs that were stored before it was recorded. So is `other_cpu`.
+
+    `seed` is the one that the arrivals were made with: the profile's, and what repeat and rerun add to it. None in a
+    closed loop, which has none, and like `key` in runs that were stored before it was recorded.
     """
 
     schema_version: Literal[1] = 1
@@ -258,6 +269,8 @@ class Manifest(Record):
     replicas: tuple[Replica, ...] = ()
     deployment: Annotated[str | None, Field(pattern=r"^d[0-9a-f]{11}$")] = None
     load: LoadProfile
+    seed: Annotated[int | None, Field(ge=0)] = None
+    key: Key | None = None
     generator: Generator
     started_at: datetime
     finished_at: datetime

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from analysis.results.manifest import SearchedCapacity
 from analysis.results.other_cpu import OtherCpu
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, finished_steps, search_reason
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers, deployment_of
@@ -37,7 +37,8 @@ class LoadTestOutcome:
 
     `counted_requests` is Locust's own count; `cpu_peak_percent` is of one core, over a second, of the busiest of the
     `processes`. Both are None when the generator died before it could report them; then its `machine` is empty.
-    `deployment` names the set of server processes that answered, None where that is unknown.
+    `deployment` names the set of server processes that answered, None where that is unknown. `seed` is that of the
+    arrivals, None in a closed loop.
     """
 
     rows: pa.Table
@@ -50,6 +51,7 @@ class LoadTestOutcome:
     locust_version: str
     machine: Mapping[str, str | None]
     deployment: str | None
+    seed: int | None
     capacity: SearchedCapacity | None
     faults: tuple[str, ...]
     unsettled: tuple[str, ...]
@@ -101,6 +103,7 @@ def outcome_of(
         locust_version=totals.get("locust_version", termination.locust_version),
         machine=totals.get("machine") or {},
         deployment=deployment_of(servers.before),
+        seed=None if isinstance(plan.load, ClosedLoopPlan) else plan.load.seed,
         capacity=capacity,
         faults=(
             *measurement,

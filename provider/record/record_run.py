@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from analysis.pricing.stack_cost import kept_cost
-from analysis.results.manifest import Generator, Machine, Manifest, Replica, Serving, Validity
+from analysis.results.manifest import Generator, Key, Machine, Manifest, Replica, Serving, Validity
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from analysis.statistics.figures import Shown
@@ -17,6 +17,7 @@ from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.record.work_folder import MeasuredRun, keep_beside_raw_rows
 from provider.resource import Operation, ResourceError
+from stacks.rerun import block_of
 
 # Of the figures in the stack's outputs.
 _DIGITS = 6
@@ -118,6 +119,8 @@ def _manifest(
         replicas=environment.replicas,
         deployment=outcome.deployment,
         load=inputs.profile,
+        seed=outcome.seed,
+        key=_key(inputs.rerun),
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
             processes=outcome.processes,
@@ -134,3 +137,8 @@ def _manifest(
         software=software_versions() | {**environment.software, "locust": outcome.locust_version},
         git_commit=environment.commit,
     )
+
+
+def _key(rerun: str) -> Key:
+    sweep, block = block_of(rerun) or (None, None)
+    return Key(rerun=rerun, sweep=sweep, block=block)

@@ -14,6 +14,7 @@ from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from stacks.explain import SettingsError
 from stacks.files import load_config
+from stacks.rerun import block_token
 from stacks.settings import Settings
 from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
@@ -22,7 +23,7 @@ from sweep.pulumi_fleet.google import interrupted_creations
 from sweep.pulumi_fleet.record import TaskRecord
 from sweep.pulumi_fleet.results import NothingMeasuredError, measured, run_since
 from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
-from sweep.pulumi_fleet.stack_file import config_for, settings_in, token
+from sweep.pulumi_fleet.stack_file import config_for, settings_in
 from sweep.pulumi_fleet.update_process import end, running_update
 from sweep.tasks import Measure, Measured
 from tools.console import SetupError
@@ -118,7 +119,7 @@ class PulumiFleet:
         return running.result()
 
     def _configuration(self, task: Measure) -> tuple[dict[str, Any], Settings]:
-        rerun = token(self._sweep_id, task.block)
+        rerun = block_token(self._sweep_id, task.block)
         try:
             config = config_for(task, load_config(task.stack), rerun, self._results, self._max_hours)
             return config, settings_in(config)

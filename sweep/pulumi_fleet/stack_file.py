@@ -17,11 +17,6 @@ from sweep.tasks import Measure
 _LONGEST_LEASE_H, _TO_DESTROY_H = 336, 1
 
 
-def token(sweep_id: str, block: int) -> str:
-    """The `rerun` token of a block: the same for all candidates, so that they have the same arrivals."""
-    return f"{sweep_id} block {block}"
-
-
 def config_for(task: Measure, own: Mapping[str, Any], rerun: str, results: str, hours: float | None) -> dict[str, Any]:
     """The stack's own configuration with the candidate, by full key. `hours` is the longest that the sweep may take."""
     candidate = task.candidate

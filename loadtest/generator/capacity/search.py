@@ -30,6 +30,11 @@ _BEYOND_CHANCE = 0.2
 _SEEDS = 1000
 
 
+def seed_of_step(seed: int, poisson_steps: int) -> int:
+    """The seed of a step with Poisson arrivals, in a search with this seed, after so many such steps."""
+    return _SEEDS * seed + poisson_steps
+
+
 class Search:
     """Climbs with constant arrivals until a rate fails, then offers Poisson arrivals at what the steps so far suggest.
 
@@ -137,4 +142,4 @@ class Search:
         requests = _MISSES * max(_USUAL_DISPERSION, dispersion) / (1 - self._load.quantile)
         needed_s = max(requests / rate_rps, _LATENCIES * self._load.latency_s, _SHORTEST_S)
         longest_s = min(needed_s, _SHARE * self._load.duration_s, left_s)
-        return Step(rate_rps, POISSON, _SEEDS * self._load.seed + len(self._steps), longest_s)
+        return Step(rate_rps, POISSON, seed_of_step(self._load.seed, len(self._steps)), longest_s)

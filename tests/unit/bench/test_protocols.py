@@ -25,6 +25,7 @@ def outcome(*, failed: int, reasons: tuple[str, ...]) -> LoadTestOutcome:
         locust_version="2.0",
         machine={},
         deployment=None,
+        seed=None,
         capacity=None,
         faults=reasons,
         unsettled=(),

@@ -9,9 +9,10 @@ from loadtest.generator.plan import load_plan, repeat_of
 from stacks import files
 from stacks.files import load_config, load_settings
 from stacks.load_profiles import CapacitySearch
+from stacks.rerun import block_token
 from stacks.serving_variant import Batching, ServingSettings
 from sweep.candidates import Candidate
-from sweep.pulumi_fleet.stack_file import config_for, settings_in, token, write_stack_file
+from sweep.pulumi_fleet.stack_file import config_for, settings_in, write_stack_file
 from sweep.tasks import Length, Measure
 
 LOAD = CapacitySearch(
@@ -31,7 +32,9 @@ def task(stack: str = "local", *, server: str | None = None, block: int = 1, len
 
 
 def settings_of(measure: Measure, hours: float | None = None):
-    return settings_in(config_for(measure, load_config(measure.stack), token("s", measure.block), "/results", hours))
+    return settings_in(
+        config_for(measure, load_config(measure.stack), block_token("s", measure.block), "/results", hours)
+    )
 
 
 @pytest.mark.parametrize("stack", ["local", "kubernetes", "8cpu-16gb"])
