@@ -21,6 +21,7 @@ _SCHEMES_OF_GOOGLE = ("gs", "gcs")
 _RETRY_LIMIT = "retry_limit_seconds"
 # What Google's client writes around the message of the server, and around the reason why it has no token.
 _LAST_MESSAGE = re.compile(r"last message of (.*?) error_info=", re.DOTALL)
+_USERS_FILE = Path("~/.config/gcloud/application_default_credentials.json")
 _NO_TOKEN = re.compile(r"Could not create a OAuth2 access token .*underlying error message was: ", re.DOTALL)
 
 
@@ -50,8 +51,32 @@ def reason_of(error: Exception) -> str:
     try:
         text = json.loads(text)["error"]["message"]
     except (ValueError, KeyError, TypeError):
-        text = _NO_TOKEN.sub("there are no credentials: ", text)
+        text = _NO_TOKEN.sub(f"{_no_token()}: ", text)
     return " ".join(text.split()).rstrip(".")
+
+
+def credentials_file() -> Path | None:
+    """The file with the Application Default Credentials; None where the metadata server of Google's machines has them.
+
+    Google's client looks for them as https://cloud.google.com/docs/authentication/application-default-credentials says.
+    """
+    if named := os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return Path(named)
+    return _USERS_FILE.expanduser() if _USERS_FILE.expanduser().exists() else None
+
+
+def lacks_token(error: Exception) -> bool:
+    """Whether Google's client had no access token, so that no request was sent."""
+    return _NO_TOKEN.search(str(error)) is not None
+
+
+def _no_token() -> str:
+    if file := credentials_file():
+        return f"the credentials in {file} gave no access token"
+    return (
+        f"there are no credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, {_USERS_FILE.expanduser()} does not"
+        " exist, and no metadata server of Google Cloud answers"
+    )
 
 
 def read_all(filesystem: FileSystem, path: str) -> pa.Buffer:

@@ -10,7 +10,16 @@ from typing import TypeVar
 import pyarrow as pa
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
-from analysis.results.file_system import open_uri, read_all, reason_of, upload, write_to_disk
+from analysis.results.file_system import (
+    credentials_file,
+    lacks_token,
+    open_uri,
+    read_all,
+    reason_of,
+    upload,
+    write_to_disk,
+)
+from analysis.results.first_answer import require_answer
 
 # Files of a bucket that are read at once: each waits for several answers of some 50 ms.
 _AT_ONCE = 16
@@ -19,6 +28,9 @@ _MEND_BUCKET = (
     "give a bucket that exists, and grant the role Storage Object User on it to the account of your Application Default"
     " Credentials (`gcloud auth application-default login`)"
 )
+
+_MEND_LOGIN = "log in with `gcloud auth application-default login`"
+_MEND_TOKEN = f"check the network, or {_MEND_LOGIN.replace('log in', 'log in again')}"
 
 _Result = TypeVar("_Result")
 
@@ -39,7 +51,7 @@ class StoreFiles:
 
         `retry_s`: how long a request to a bucket is repeated where there is no answer.
         """
-        self.uri = uri
+        self.uri, self._retry_s = uri, retry_s
         try:
             self.filesystem, self._root = open_uri(uri, retry_s)
         except (OSError, ValueError) as error:
@@ -104,7 +116,11 @@ class StoreFiles:
     def _explained(self, done: str) -> Iterator[None]:
         """Turn an error of the file system into a StoreError that names the store, the reason and the mend."""
         try:
+            if not self.on_disk:
+                require_answer(self.uri, self._retry_s)
             yield
         except (OSError, pa.ArrowException) as error:
             mend = _MEND_FOLDER if self.on_disk else _MEND_BUCKET
+            if lacks_token(error):
+                mend = _MEND_TOKEN if credentials_file() else _MEND_LOGIN
             raise StoreError(f"the results store '{self.uri}' cannot be {done}: {reason_of(error)}; {mend}") from error
