@@ -29,10 +29,10 @@ def _is_news(progress: Progress, shown: Progress) -> bool:
 
 
 def _progress_line(progress: Progress) -> str:
-    answered = progress.p50_ms is not None and progress.p99_ms is not None
-    response = f"p50 {progress.p50_ms:.0f} ms, p99 {progress.p99_ms:.0f} ms" if answered else "no answer yet"
+    """The most important first, because Pulumi cuts what does not fit into the last column of its table."""
+    response = "no answer yet" if progress.p99_ms is None else f"p99 {progress.p99_ms:.0f} ms"
+    p50 = "" if progress.p50_ms is None else f", p50 {progress.p50_ms:.0f} ms"
     return (
-        f"{progress.elapsed_s:.0f} s of {progress.total_s:.0f} s, {progress.phase or 'starting'}:"
-        f" {progress.users} users, {progress.rps:.1f} requests/s, {response},"
-        f" {progress.errors} of {progress.requests} failed"
+        f"{progress.elapsed_s:.0f}/{progress.total_s:.0f} s {progress.phase or 'starting'}, {progress.rps:.1f}/s,"
+        f" {response}, {progress.errors} failed{p50}, {progress.users} users"
     )

@@ -70,7 +70,8 @@ def record_run(
             f" is stored as run {run_id}, marked invalid; the generator's log is in {inputs.work_dir}/{run_id}"
         )
     figures = summarise(store, manifest).figures(Shown.OUTPUT)
-    finished = FinishedRun(run_id, {name: _rounded(value) for name, value in figures.items() if value is not None})
+    headline = {name: _rounded(value) for name, value in figures.items() if value is not None}
+    finished = FinishedRun(run_id, headline, outcome.capacity)
     operation.info(f"run {run_id}: {finished.summary}")
     if outcome.capacity and outcome.capacity.imprecise_because:
         operation.info(f"run {run_id}: {outcome.capacity.imprecise_because}")

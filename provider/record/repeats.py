@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from analysis.results.manifest import Repeat
+from analysis.formatting import number
+from analysis.objective import Objective
+from analysis.results.manifest import Repeat, SearchedCapacity
 from analysis.results.store import new_run_id
 from provider.resource import Operation, Props, ResourceError
 
@@ -25,15 +27,33 @@ class PlannedRun:
 class FinishedRun:
     """A run in the results store, with its figures for `pulumi stack output headline`.
 
-    Unknown figures are left out, because Pulumi has no null there.
+    Unknown figures are left out, because Pulumi has no null there. `capacity` is that of a search.
     """
 
     run_id: str
     headline: Props
+    capacity: SearchedCapacity | None = None
+
+    @property
+    def misses_objective(self) -> bool:
+        """Whether no rate met the objective that was searched for."""
+        return self.capacity is not None and self.capacity.rps.value is None
 
     @property
     def summary(self) -> str:
-        """The figures in one line."""
+        """Whether the objective was met, and the figures, in one line."""
+        if self.capacity is None:
+            return f"{self._figures}; objective not measured (no capacity search)"
+        objective, rps = Objective.of_search(self.capacity).text, self.capacity.rps
+        if rps.value is None:
+            return f"✗ {objective}: not met at {number(rps.high)} requests/s, nor at a higher rate; {self._figures}"
+        return (
+            f"✓ {objective}: met up to {number(rps.value)} requests/s ({number(rps.low)} to {number(rps.high)});"
+            f" {self._figures}"
+        )
+
+    @property
+    def _figures(self) -> str:
         figures = self.headline
         if "p99_ms" not in figures:
             return "no request was answered correctly in the counted phase"
@@ -65,10 +85,21 @@ def run_repeats(count: int, operation: Operation, run_once: RunOnce) -> list[Fin
             raise ResourceError(f"the load test was cancelled before run {index} of {count}{_stored(finished)}")
         planned = PlannedRun(new_run_id() if finished else group, Repeat(group=group, index=index, of=count))
         try:
-            finished.append(run_once(planned, _prefixed(operation, f"run {index} of {count}: ")))
+            finished.append(
+                run_once(planned, _prefixed(operation, f"run {index} of {count}: ", f"run {index}/{count}, "))
+            )
         except ResourceError as error:
             raise ResourceError(f"run {index} of {count}{_stored(finished)}: {error}") from error
     return finished
+
+
+def summary_of(runs: Sequence[FinishedRun], shown: FinishedRun) -> str:
+    """The summary of all runs of an update, of which `shown` is the median."""
+    if len(runs) == 1:
+        return shown.summary
+    missed = sum(run.misses_objective for run in runs)
+    others = f" ({missed} ✗)" if missed else ""
+    return f"median of {len(runs)} runs{others}: {shown.summary}"
 
 
 def median_run(runs: Sequence[FinishedRun], *, rate_is_fixed: bool) -> FinishedRun:
@@ -85,11 +116,11 @@ def median_run(runs: Sequence[FinishedRun], *, rate_is_fixed: bool) -> FinishedR
     return sorted(runs, key=quality)[(len(runs) - 1) // 2]
 
 
-def _prefixed(operation: Operation, prefix: str) -> Operation:
+def _prefixed(operation: Operation, prefix: str, short: str) -> Operation:
     return replace(
         operation,
         info=lambda text: operation.info(prefix + text),
-        status=lambda text: operation.status(prefix + text),
+        status=lambda text: operation.status(short + text),
     )
 
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import ClassVar, TypeVar
 
 from provider.load_test_inputs import LoadTestInputs
-from provider.record.repeats import RunOnce, median_run, run_repeats
+from provider.record.repeats import RunOnce, median_run, run_repeats, summary_of
 from provider.record.store_check import require_writable
 from provider.resource import Operation, PartialFailureError, Props, Resource, ResourceError, ResourceState
 
@@ -51,6 +51,6 @@ class LoadTest(Resource[Inputs, LoadTestState]):
         return {
             "runId": shown.run_id,
             "headline": shown.headline,
-            "summary": f"median of {len(runs)} runs: {shown.summary}" if len(runs) > 1 else shown.summary,
+            "summary": summary_of(runs, shown),
             "runIds": [run.run_id for run in runs],
         }

@@ -492,9 +492,11 @@ GOOGLES = (
                 "Could not create a OAuth2 access token to authenticate the request. Learn more. The underlying error"
                 " message was: CURL error [6]=Could not resolve hostname"
             ),
-            "there are no credentials: GOOGLE_APPLICATION_CREDENTIALS is not set,"
-            " /nobody/.config/gcloud/application_default_credentials.json does not exist, and no metadata server of"
-            " Google Cloud answers: CURL error [6]=Could not resolve hostname",
+            (
+                "there are no credentials: GOOGLE_APPLICATION_CREDENTIALS is not set,"
+                " /nobody/.config/gcloud/application_default_credentials.json does not exist, and no metadata server of"
+                " Google Cloud answers: CURL error [6]=Could not resolve hostname"
+            ),
         ),
         ("[Errno 28] No space left on device", "[Errno 28] No space left on device"),
     ],

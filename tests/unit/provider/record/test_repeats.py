@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider.record.repeats import FinishedRun, PlannedRun, RunOnce, median_run, run_repeats
+from analysis.results.manifest import CapacityRps, SearchedCapacity
+from provider.record.repeats import FinishedRun, PlannedRun, RunOnce, median_run, run_repeats, summary_of
 from provider.resource import Operation, ResourceError
 
 
@@ -117,11 +118,37 @@ def test_the_summary_has_the_figures_in_one_line_and_says_what_is_missing() -> N
     figures = {"goodput_rps": 22.6446, "p50_ms": 75.372, "p99_ms": 132.305, "requests": 247}
     priced, unpriced, unanswered = finished(figures | {"usd_per_million_good": 1.97279}, figures, {"requests": 247})
     measured = "22.6 good predictions/s, p50 75 ms, p99 132 ms over 247 requests, "
-    assert priced.summary == measured + "1.97 USD per million good predictions"
-    assert unpriced.summary == measured + "no price is known"
-    assert unanswered.summary == "no request was answered correctly in the counted phase"
+    no_search = "; objective not measured (no capacity search)"
+    assert priced.summary == measured + "1.97 USD per million good predictions" + no_search
+    assert unpriced.summary == measured + "no price is known" + no_search
+    assert unanswered.summary == "no request was answered correctly in the counted phase" + no_search
+
+
+def searched(value: float | None, low: float, high: float) -> FinishedRun:
+    capacity = SearchedCapacity(
+        quantile=0.99, latency_ms=500, error_ratio=0.001, rps=CapacityRps(value=value, low=low, high=high), steps=()
+    )
+    return FinishedRun("id", {"goodput_rps": 20.0, "p50_ms": 75.0, "p99_ms": 132.0, "requests": 247}, capacity)
+
+
+def test_the_summary_of_a_search_begins_with_whether_the_objective_was_met() -> None:
+    met, missed = searched(22.64, 20.0, 25.49), searched(None, 0.0, 2.0)
+    figures = "20.0 good predictions/s, p50 75 ms, p99 132 ms over 247 requests, no price is known"
+    objective = "p99 within 500 ms and at most 0.1 % failed"
+    assert met.summary == f"✓ {objective}: met up to 22.6 requests/s (20.0 to 25.5); {figures}"
+    assert missed.summary == f"✗ {objective}: not met at 2.00 requests/s, nor at a higher rate; {figures}"
+
+
+def test_the_summary_of_repeats_counts_those_that_missed_the_objective() -> None:
+    met, missed = searched(22.64, 20.0, 25.49), searched(None, 0.0, 2.0)
+    assert summary_of([met], met) == met.summary
+    assert summary_of([met, met, met], met) == f"median of 3 runs: {met.summary}"
+    assert summary_of([met, missed, met], met) == f"median of 3 runs (1 ✗): {met.summary}"
 
 
 def test_the_summary_of_a_run_with_one_answer_has_no_rate() -> None:
     one = finished({"p50_ms": 75.372, "p99_ms": 75.372, "requests": 1})[0]
-    assert one.summary == "p50 75 ms, p99 75 ms over 1 requests, too few for a rate"
+    assert (
+        one.summary
+        == "p50 75 ms, p99 75 ms over 1 requests, too few for a rate; objective not measured (no capacity search)"
+    )
