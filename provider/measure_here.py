@@ -1,8 +1,10 @@
 """A run on this machine, from its server to its storage."""
 
+import os
 import shutil
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from platform import node
 
@@ -16,6 +18,7 @@ from loadtest.generator.monitoring.process_meter import MachineMeter, ProcessMet
 from loadtest.result.validity.disturbance import accepted
 from loadtest.run.payload import photograph
 from loadtest.run.runner import run_load_test
+from provider.killed_run import StartedRun
 from provider.load_test_inputs import LocalLoadTestInputs
 from provider.local.server_process import ProcessIdentity, listening_process, server_processes, server_state
 from provider.local.startup import Readiness, restart
@@ -49,6 +52,13 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
     if before and not accepted() and (busy := machine_is_busy(MachineMeter(), ProcessMeter(before.pid))):
         operation.info(busy)
     plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, run.index, before.pid if before else None)
+    environment = _environment()
+    started_at, plugin = datetime.now(UTC), ProcessIdentity.of(os.getpid())
+    if plugin:
+        server = server_state(before) if before else None
+        StartedRun(
+            run=run, inputs=inputs, environment=environment, server=server, plugin=plugin, started_at=started_at
+        ).write(work_dir)
     outcome = run_load_test(
         plan,
         request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
@@ -56,7 +66,7 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
         operation.cancelled,
         lambda: server_processes(before, listening_process(inputs.base_url)),
     )
-    finished = record_run(run, inputs, outcome, _environment(), operation)
+    finished = record_run(run, inputs, outcome, environment, operation)
     shutil.rmtree(work_dir)
     return finished
 

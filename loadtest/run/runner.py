@@ -20,6 +20,9 @@ from loadtest.result.validity.termination import EndedByRunner, Termination, rea
 from loadtest.run.locust_process import LocustProcess
 from loadtest.run.progress import Progress
 
+# In the work folder: the plan that the generator reads.
+PLAN_FILE = "plan.json"
+
 # How often the runner checks whether it was cancelled, in seconds.
 _POLL_S = 0.2
 
@@ -40,7 +43,7 @@ def run_load_test(
     """
     work_dir = Path(plan.work_dir).absolute()
     plan = replace(plan, work_dir=str(work_dir), parent_pid=os.getpid())
-    plan_path, log_path = work_dir / "plan.json", work_dir / "locust.log"
+    plan_path, log_path = work_dir / PLAN_FILE, work_dir / "locust.log"
     _write_inputs(plan, plan_path, body)
     started_at = datetime.now(UTC)
     with counters_written(plan), LocustProcess(plan_path, log_path) as generator:

@@ -61,7 +61,7 @@ def record_run(
     if it can be imported from its work folder, and else UnsavedRunError.
     """
     run_id = run.run_id
-    measured = MeasuredRun(_manifest(run, inputs, outcome, environment), outcome.rows, outcome.samples)
+    measured = MeasuredRun(manifest_of_run(run, inputs, outcome, environment), outcome.rows, outcome.samples)
     store, manifest = _store(measured, inputs.results, Path(inputs.work_dir) / run_id)
     if outcome.reasons:
         failure = UnsettledRunError if outcome.did_not_settle else InvalidRunError
@@ -105,9 +105,10 @@ def _store(run: MeasuredRun, uri: str, folder: Path) -> tuple[ResultsStore, Mani
         ) from error
 
 
-def _manifest(
+def manifest_of_run(
     run: PlannedRun, inputs: LoadTestInputs, outcome: LoadTestOutcome, environment: RunEnvironment
 ) -> Manifest:
+    """The manifest of a run, which names no files yet."""
     return Manifest(
         run_id=run.run_id,
         repeat=run.repeat,

@@ -51,12 +51,18 @@ def keep_beside_raw_rows(run: MeasuredRun, folder: Path) -> None:
     write_to_disk(folder / _DIGESTS, "".join(f"{_sha256(file)}  {file.name}\n" for file in files).encode())
 
 
+def is_measured(folder: Path) -> bool:
+    """Whether the folder holds a run that was measured to its end."""
+    return (folder / _DIGESTS).is_file()
+
+
 def read_work_folder(folder: Path) -> MeasuredRun:
     """The run in a work folder, as it was measured. Raises WorkFolderError, and OSError where a file cannot be read."""
-    if not (folder / _DIGESTS).is_file():
+    if not is_measured(folder):
         raise WorkFolderError(
-            f"{folder} holds no run to import, since it has no file {_DIGESTS}; give the folder that `pulumi up` named"
-            " when it could not store a run"
+            f"{folder} holds no run to import, since it has neither {_DIGESTS} nor run.json; give the folder that"
+            " `pulumi up` named when it could not store a run, or a folder of .state/runs that a killed `pulumi up`"
+            " left. The rows of a killed update in a cluster are in the cluster: the next `pulumi up` fetches them"
         )
     for line in (folder / _DIGESTS).read_text().splitlines():
         digest, _, name = line.partition("  ")

@@ -34,10 +34,11 @@ _NO_ANSWERS = "so there are no latencies; check the server's log, and run again"
 
 
 class EndedByRunner(Enum):
-    """Why the runner ended the generator; the value is the reason against the run."""
+    """Why the generator did not end by itself; the value is the reason against the run."""
 
     CANCELLED = "the test was cancelled, so later requests are missing; run again"
     LEFT = "the update that ran the test was interrupted, so later requests are missing; run again"
+    KILLED = "the process that ran the test was killed, so later requests may be missing; run again"
     TIMED_OUT = "the load generator did not end in time and was stopped, so its last requests may be missing; run again"
 
 
