@@ -1,13 +1,39 @@
 """Node shapes, and the machine series that they are made of. Infrastructure, quotas and pricing all read this."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from stacks.frozen import Frozen
+
+
+@dataclass(frozen=True)
+class CustomTypes:
+    """Which machine types `<series>-custom-<vCPUs>-<MiB>` Compute Engine has; the memory is a multiple of 256 MiB.
+
+    Source: https://cloud.google.com/compute/docs/instances/creating-instance-with-custom-machine-type, and as code
+    https://cloud.google.com/compute/docs/samples/compute-custom-machine-type-helper-class, read 2026-11.
+    """
+
+    vcpus: Sequence[int]
+    mib_a_vcpu: tuple[int, int]
+    """The least and the most."""
+    most_mib: int
+    """Of all vCPUs together."""
+
+    def nearest(self, vcpus: int, memory_mib: int) -> tuple[int, int]:
+        """The vCPUs and MiB of a type that exists: these, or what was probably meant, as where GB or MB are given."""
+        nearest = min(self.vcpus, key=lambda each: (abs(each - vcpus), each))
+        least_mib, most_mib = (nearest * each for each in self.mib_a_vcpu)
+        if memory_mib < least_mib <= memory_mib * 1024 <= most_mib:
+            memory_mib *= 1024
+        elif memory_mib % _STEP_MIB and memory_mib % 1000 == 0:
+            memory_mib = memory_mib // 1000 * 1024
+        in_steps = round(memory_mib / _STEP_MIB) * _STEP_MIB
+        return nearest, min(max(in_steps, least_mib), most_mib, self.most_mib)
 
 
 @dataclass(frozen=True)
@@ -22,8 +48,8 @@ class MachineSeries:
     """Google's name of the regional quota of its vCPUs."""
     sku_name: str
     """How the descriptions of its SKUs name it: analysis/pricing/rules.py."""
-    has_custom_types: bool = False
-    """Whether it has machine types `<name>-custom-<vCPUs>-<MiB>`."""
+    custom: CustomTypes | None = None
+    """Its machine types `<name>-custom-<vCPUs>-<MiB>`; None where it has none."""
     boot_disk_type: str = "pd-balanced"
     disk_quota: str = "SSD_TOTAL_GB"
     """Google's name of the regional quota of such disks; balanced persistent disks count as SSD."""
@@ -31,12 +57,26 @@ class MachineSeries:
     def resources(self, machine_type: str) -> tuple[int, float] | None:
         """VCPUs and memory in GB of one of its machine types; None where it has no such type."""
         kind = machine_type.removeprefix(f"{self.name}-")
-        if self.has_custom_types and (custom := _CUSTOM.fullmatch(kind)):
-            return int(custom["vcpus"]), int(custom["memory_mib"]) / 1024
+        if self.custom and (size := _custom_size(kind)):
+            return (size[0], size[1] / 1024) if self.custom.nearest(*size) == size else None
         return self.predefined.get(kind)
 
+    def near(self, machine_type: str) -> str | None:
+        """The custom type that was probably meant; None where the name is not that of one."""
+        size = _custom_size(machine_type.removeprefix(f"{self.name}-"))
+        if self.custom is None or size is None:
+            return None
+        vcpus, memory_mib = self.custom.nearest(*size)
+        return f"{self.name}-custom-{vcpus}-{memory_mib}"
 
-_CUSTOM = re.compile(r"custom-(?P<vcpus>\d+)-(?P<memory_mib>\d+)")
+
+def _custom_size(kind: str) -> tuple[int, int] | None:
+    match = _CUSTOM.fullmatch(kind)
+    return (int(match["vcpus"]), int(match["memory_mib"])) if match else None
+
+
+_STEP_MIB = 256
+_CUSTOM = re.compile(r"custom-(?P<vcpus>[1-9]\d{0,4})-(?P<memory_mib>[1-9]\d{0,8})")
 
 ALL_SERIES = (
     MachineSeries(
@@ -51,7 +91,8 @@ ALL_SERIES = (
         # Google's documents do not settle whether E2's vCPUs count as E2_CPUS or as CPUS: ADR 28.
         cpu_quota="E2_CPUS",
         sku_name="E2",
-        has_custom_types=True,
+        # At most 128 GB: https://cloud.google.com/compute/docs/general-purpose-machines, E2.
+        custom=CustomTypes(vcpus=range(2, 33, 2), mib_a_vcpu=(512, 8192), most_mib=128 * 1024),
     ),
 )
 
@@ -75,12 +116,27 @@ def machine_resources(machine_type: str) -> tuple[int, float]:
     """
     resources = machine_series(machine_type).resources(machine_type)
     if resources is None:
-        raise _unknown(machine_type)
+        raise _no_such_size(machine_type) or _unknown(machine_type)
     return resources
 
 
+def _no_such_size(machine_type: str) -> UnknownMachineTypeError | None:
+    """The error for a custom type that Compute Engine does not have; None where it is no custom type."""
+    series = machine_series(machine_type)
+    near, custom = series.near(machine_type), series.custom
+    if near is None or custom is None:
+        return None
+    least_mib, most_mib = custom.mib_a_vcpu
+    return UnknownMachineTypeError(
+        f"'{machine_type}' is no machine type of Compute Engine, so nothing could be sized or priced; did you mean"
+        f" {near}? {series.name}-custom-<vCPUs>-<MiB> has {custom.vcpus[0]}, {custom.vcpus[1]}, … or {custom.vcpus[-1]}"
+        f" vCPUs, and {least_mib} to {most_mib} MiB for each of them, in all a multiple of {_STEP_MIB} and at most"
+        f" {custom.most_mib}"
+    )
+
+
 def _unknown(machine_type: str) -> UnknownMachineTypeError:
-    custom = (f"{series.name}-custom-<vCPUs>-<MiB>" for series in ALL_SERIES if series.has_custom_types)
+    custom = (f"{series.name}-custom-<vCPUs>-<MiB>" for series in ALL_SERIES if series.custom)
     predefined = (f"{series.name}-{kind}" for series in ALL_SERIES for kind in series.predefined)
     return UnknownMachineTypeError(
         f"'{machine_type}' is no machine type that shapebench knows, so nothing could be sized or priced;"

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from analysis.results.request_rows import NOT_SENT
 from analysis.results.thresholds import GENERATOR_BUSY_CORES, GENERATOR_BUSY_SHARE
 from loadtest.generator.phases import HOLD
-from loadtest.generator.plan import LoadPlan
+from loadtest.generator.plan import CapacitySearchPlan, LoadPlan
 from loadtest.result.raw_rows import times_us
 
 # The event loop's lag, or the delay of sending, may be this much of the median latency, or _OWN_MS if that is more.
@@ -33,26 +33,32 @@ def measurement_reasons(rows: pa.Table, counted: pa.Table, load: LoadPlan, healt
     return [
         *_clock_reasons(rows, health),
         *_schedule_reasons(counted, load),
-        *_generator_reasons(counted, load.users, health),
+        *_generator_reasons(counted, load, health),
     ]
 
 
-def _generator_reasons(counted: pa.Table, users: int, health: Mapping[str, Any]) -> list[str]:
-    reasons = []
+def _less_load(load: LoadPlan) -> str:
+    """How the generator has less to do. A search runs in one process, whatever its settings."""
+    if isinstance(load, CapacitySearchPlan):
+        return "measure fewer nodes, or give the generator faster cores (a capacity search runs in one process)"
+    return "raise shapebench:load.processes, or send less"
+
+
+def _generator_reasons(counted: pa.Table, load: LoadPlan, health: Mapping[str, Any]) -> list[str]:
+    reasons, users = [], load.users
     busy, lag_ms = health.get("busy_ratio"), health.get("event_loop_lag_p99_ms")
     if busy is not None and busy > GENERATOR_BUSY_SHARE:
         reasons.append(
             f"the load generator used more than {100 * GENERATOR_BUSY_CORES:g} % of its core in {busy:.0%} of the"
-            " measured seconds, so the limit may have been the generator and not the server; raise"
-            " shapebench:load.processes, or send less"
+            f" measured seconds, so the limit may have been the generator and not the server; {_less_load(load)}"
         )
     latency_us = times_us(counted.filter(counted["ok"]), "latency_us")
     median_ms = float(np.median(latency_us)) / 1e3 if len(latency_us) else None
     if lag_ms is not None and median_ms is not None and lag_ms > _own_limit_ms(median_ms):
         reasons.append(
             f"the load generator's event loop had a lag of {lag_ms:.0f} ms (99th percentile) at a median latency of"
-            f" {median_ms:.0f} ms, so the figures include this lag; end other work on its machine, or raise"
-            " shapebench:load.processes"
+            f" {median_ms:.0f} ms, so the figures include this lag; end other work on its machine, or"
+            f" {_less_load(load)}"
         )
     fewest_users = health.get("users_min")
     if fewest_users is not None and fewest_users < users:
@@ -106,8 +112,7 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
     if sent.num_rows >= _FEWEST_FOR_P99 and delay_p99_ms > _own_limit_ms(median_ms):
         reasons.append(
             f"requests were sent {delay_p99_ms:.0f} ms after they were due (99th percentile) at a median response time"
-            f" of {median_ms:.0f} ms, so the figures include the generator's delay; raise shapebench:load.processes, or"
-            " send less"
+            f" of {median_ms:.0f} ms, so the figures include the generator's delay; {_less_load(load)}"
         )
     planned_ms, took_ms = (float(np.ptp(times_us(sent, name))) / 1e3 for name in ("intended_start", "start"))
     # Of few requests a single late one changes the rate.
@@ -115,7 +120,7 @@ def _schedule_reasons(counted: pa.Table, load: LoadPlan) -> list[str]:
         planned_rps, sent_rps = (1e3 * (sent.num_rows - 1) / each for each in (planned_ms, took_ms))
         reasons.append(
             f"{sent_rps:.1f} requests/s were sent instead of the planned {planned_rps:.1f}, so the figures are of"
-            " another load; raise shapebench:load.processes, or send less"
+            f" another load; {_less_load(load)}"
         )
     return reasons
 
