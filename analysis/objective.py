@@ -170,6 +170,7 @@ def _money(text: str) -> float:
     match = _MONEY.fullmatch(text.strip())
     if match is None or not float(match["number"]):
         raise ObjectiveError(
-            f"budget '{text}' is not an amount above 0; give USD for a month of {HOURS_A_MONTH} h, such as 1200"
+            f"budget '{text}' is not an amount above 0; give USD for a month of {HOURS_A_MONTH} h without separators,"
+            " such as 1200"
         )
     return float(match["number"])

@@ -21,6 +21,8 @@ from shapebench.options import (
     TableFormat,
     Within,
     asked_of,
+    default_store,
+    read_number,
 )
 from shapebench.sweep_options import sweep
 
@@ -38,7 +40,7 @@ app = typer.Typer(
 
 def _complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """The ids of the runs in a folder, each with its stack, for completion in a shell; a bucket would take seconds."""
-    manifests = Path(context.params.get("results") or "results").glob("runs/stack=*/*.json")
+    manifests = Path(context.params.get("results") or default_store()).glob("runs/stack=*/*.json")
     found = sorted(manifests, key=lambda path: path.stem, reverse=True)
     return [(each.stem, each.parent.name) for each in found if each.stem.startswith(incomplete)]
 
@@ -288,7 +290,9 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 @app.command()
 def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
-    rps: Annotated[float, typer.Option(help="The load to plan for, in requests per second.")],
+    rps: Annotated[
+        float, typer.Option(parser=read_number, metavar="<float>", help="The load to plan for, in requests per second.")
+    ],
     p90: P90 = None,
     p95: P95 = None,
     p99: P99 = None,

@@ -1,9 +1,12 @@
 """Options that several commands have, each stated once."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from stacks.numbers import number_of
 
 if TYPE_CHECKING:
     from analysis.objective import Asked
@@ -12,8 +15,34 @@ Project = Annotated[
     str | None,
     typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
 ]
+
+
+def read_number(text: str) -> float:
+    """A number on the command line; raises typer.BadParameter."""
+    try:
+        return number_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def default_store() -> str:
+    """The results store where none is given: that of the checkout, wherever in it one stands; else `results` here."""
+    here, checkout = Path.cwd(), Path(__file__).resolve().parents[1]
+    return os.path.relpath(checkout / "results", here) if here.is_relative_to(checkout) else "results"
+
+
+def _store(context: typer.Context, option: typer.CallbackParam, uri: str) -> str:
+    source = context.get_parameter_source(option.name or "")
+    return default_store() if source is not None and source.name == "DEFAULT" else uri
+
+
 Results = Annotated[
-    str, typer.Option(metavar="URI", help="The results store: a folder, or a URI such as gs://bucket/prefix.")
+    str,
+    typer.Option(
+        metavar="URI",
+        help="The results store: a folder, or a URI such as gs://bucket/prefix.",
+        callback=_store,
+    ),
 ]
 TableFormat = Annotated[
     Literal["table", "json"], typer.Option("--format", help="A table to read, or JSON with full precision.")

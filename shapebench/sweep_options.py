@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from shapebench.errors import one_line_errors
-from shapebench.options import P90, P95, P99, P999, Errors, Within
+from shapebench.options import P90, P95, P99, P999, Errors, Within, read_number
 
 _LIST = "N,N,…"
 
@@ -50,10 +50,12 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
     within: Within = None,
     parallel: Annotated[int | None, typer.Option(help="Stacks that are up at once. (default: 4)")] = None,
     max_usd: Annotated[
-        float | None, typer.Option(metavar="USD", help="What the sweep may cost, destroying all included.")
+        float | None,
+        typer.Option(parser=read_number, metavar="USD", help="What the sweep may cost, destroying all included."),
     ] = None,
     max_hours: Annotated[
-        float | None, typer.Option(metavar="HOURS", help="How long the sweep may take, destroying all included.")
+        float | None,
+        typer.Option(parser=read_number, metavar="HOURS", help="How long the sweep may take, destroying all included."),
     ] = None,
     results: Annotated[
         str | None, typer.Option(metavar="URI", help="The results store: a folder or a URI. (default: results)")

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from stacks.numbers import how_to_write
+
 PREFIX = "shapebench:"
 
 _REMOVED = {f"{PREFIX}gke.authorizedNetworks": "the control plane has only a DNS-based endpoint, which IAM protects"}
@@ -48,7 +50,11 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], named: Callable[[st
     advice = (field.description if field else None) or ""
     if details["type"] == "missing":
         return f"{key} is missing. {advice}"
-    return f"{key} is {details['input']!r}: {details['msg'][0].lower()}{details['msg'][1:]}. {advice}"
+    if isinstance(details["input"], str) and details["type"].startswith(("int_", "float_")):
+        why = f", which is text and not a number; {how_to_write(details['input'])}"
+    else:
+        why = f": {details['msg'][0].lower()}{details['msg'][1:]}"
+    return f"{key} is {details['input']!r}{why}. {advice}"
 
 
 def _wrong_tag(key: str, details: ErrorDetails) -> str:

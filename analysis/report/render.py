@@ -1,5 +1,6 @@
 """Writes the report: fills the HTML and the Markdown template with its document."""
 
+import os
 from pathlib import Path
 
 import jinja2
@@ -45,12 +46,18 @@ def fill(name: str, content: Document, store_uri: str) -> str:
     return environment.get_template(f"{name}.j2").render(report=content, store_uri=store_uri, style=style)
 
 
+def check_folder(folder: Path) -> None:
+    """Raise OSError that names what is in the way where a folder cannot be made or written into; makes nothing."""
+    nearest = next(each for each in (folder, *folder.parents) if each.exists() or each.is_symlink())
+    if not nearest.is_dir():
+        raise NotADirectoryError(
+            f"{nearest} is not a folder, so nothing can be written into {folder}; name another folder"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"{nearest} may not be written into, so there is no {folder}; name another folder")
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it where they are missing; raises OSError that names what is in the way."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        obstacle = next(each for each in (folder, *folder.parents) if each.exists())
-        raise NotADirectoryError(
-            f"{obstacle} is not a folder, so nothing can be written into {folder}; name another folder"
-        ) from error
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from analysis.objective import Asked
 from analysis.report.collect import Findings, collect
-from analysis.report.export import write_export
+from analysis.report.export import check_new_folder, write_export
 from analysis.report.headline import headline
-from analysis.report.render import write_report
+from analysis.report.render import check_folder, write_report
 from analysis.results.store import ResultsStore
 from shapebench.commands.verdict import print_steps
 from shapebench.output import CommandError, note, print_text
@@ -15,6 +15,7 @@ from shapebench.skipped import no_finished_run, note_skipped
 
 def report_runs(uri: str, folder: Path, asked: Asked, *, seed: bool = False) -> None:
     """Write the report and print its headline and paths; raises CommandError if there is no finished run."""
+    check_folder(folder)
     findings = _findings(ResultsStore(uri), asked)
     html, markdown = write_report(findings, folder, seed=seed)
     top = headline(findings)
@@ -24,6 +25,7 @@ def report_runs(uri: str, folder: Path, asked: Asked, *, seed: bool = False) -> 
 
 
 def export_runs(uri: str, folder: Path, asked: Asked, *, rows: bool, seed: bool) -> None:
+    check_new_folder(folder)
     store = ResultsStore(uri)
     findings = _findings(store, asked)
     for run in findings.runs if rows else ():
