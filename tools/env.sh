@@ -1,6 +1,22 @@
 # Source this in the checkout (. tools/env.sh): it puts the installed programs first on PATH, and makes Pulumi keep its
 # state in .state/ unless you have chosen a backend. For sh, dash, bash and zsh; safe to source twice.
 
+# Run as a program it could change nothing of the shell that called it. Only bash and zsh know how a file is read; another
+# shell names the file that it runs as $0, and when it sources one, itself or its script.
+_shapebench_read=sourced
+if [ -n "${BASH_VERSION:-}" ]; then
+    [ "${BASH_SOURCE:-}" != "$0" ] || _shapebench_read=run
+elif [ -n "${ZSH_VERSION:-}" ]; then
+    case ${ZSH_EVAL_CONTEXT:-} in *file*) ;; *) _shapebench_read=run ;; esac
+elif [ "${0##*/}" = env.sh ] && grep -qs SHAPEBENCH_EMBEDDED_BACKEND "$0"; then
+    _shapebench_read=run
+fi
+if [ "$_shapebench_read" = run ]; then
+    echo "shapebench: tools/env.sh was run and not sourced, so this shell is as before; type: . tools/env.sh" >&2
+    exit 1
+fi
+unset _shapebench_read
+
 # Only bash and zsh tell a sourced file its path; in other shells the checkout is the nearest folder upwards with it.
 if [ -n "${BASH_VERSION:-}" ]; then
     _shapebench_root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE:-$0}")/.." && pwd)

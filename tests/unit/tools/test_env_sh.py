@@ -124,6 +124,24 @@ def test_sourced_outside_a_checkout_it_fails_and_changes_nothing(shell: str, che
     assert "PULUMI_BACKEND_URL" not in source(shell, checkout, at=tmp_path, script=script)
 
 
+def test_run_as_a_program_it_says_that_it_must_be_sourced(shell: str, checkout: Path):
+    run = [shutil.which(shell) or shell, "tools/env.sh"]
+    outcome = subprocess.run(run, cwd=checkout, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 1
+    assert outcome.stdout == ""
+    assert outcome.stderr.endswith("type: . tools/env.sh\n")
+    assert len(outcome.stderr.splitlines()) == 1
+    assert not (checkout / ".state").exists()
+
+
+def test_a_script_may_source_it_whatever_its_name(shell: str, checkout: Path):
+    for name in ("run", "env.sh"):
+        (checkout / name).write_text(". tools/env.sh && env -0\n")
+        run = [shutil.which(shell) or shell, name]
+        printed = subprocess.run(run, cwd=checkout, capture_output=True, text=True, check=True).stdout
+        assert f"SHAPEBENCH_EMBEDDED_BACKEND=file://{checkout}/.state" in printed
+
+
 SALT = "encryptionsalt: v1:zg6STAqxsnc=:v1:8RIaZc56wk40cSoG:Wgmq36PYs6Su\n"
 SETTINGS = "config:\n  # Why it is so.\n  shapebench:platform: local\n"
 RUN_PULUMI = ". tools/env.sh && pulumi up --stack local"
