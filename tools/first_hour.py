@@ -2,19 +2,24 @@
 
 The pages are the only source. A block fenced with ```sh is typed line by line, unless its first line is a comment that
 starts with `# only`: it says for whom the block is. A line must exit with 0, or as its comment says: `exit code 5`, or
-`exit code 1 without internet`. In the end git shows no change. Needs only the standard library, as `tools/setup` does.
+`exit code 1 without internet`. In the end git shows no change. The lines print into a terminal of 80 columns. Needs
+only the standard library, as `tools/setup` does.
 """
 
 import argparse
+import fcntl
 import os
+import pty
 import re
 import secrets
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +33,9 @@ _BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _EXIT_CODE = re.compile(r"#.*\bexit code (\d+)( without internet)?")
 # `make demo` on a machine with two cores that builds Pulumi takes a quarter of an hour.
 _LINE_LIMIT_S = 1800
+_ROWS, _COLUMNS = 24, 80
+# What moves the cursor or changes colours, by ECMA-48.
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[()].|[\x00-\x08\x0e-\x1f]")
 # What the pages type to end the server.
 _END_SERVER = ". tools/env.sh && pulumi destroy --stack local --yes"
 # What belongs to the machine and not to the user: its language, and how it gets packages.
@@ -67,15 +75,27 @@ def _statuses(command: str) -> frozenset[int]:
     return frozenset({int(said[1]), 0} if said[2] else {int(said[1])})
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a typed line ended. `wide` are the lines that it printed and that a terminal of 80 columns breaks."""
+
+    status: int
+    traceback: bool
+    wide: tuple[str, ...]
+
+
 class Shell:
-    """A bash that runs one line after the other, and passes on what they print. A context manager."""
+    """A bash that runs one line after the other in a terminal, and passes on what they print. A context manager."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._terminal, bash_side = pty.openpty()
+        fcntl.ioctl(bash_side, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
         self._bash = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],  # noqa: S607 - the one on PATH is meant
-            cwd=folder, env=dict(environment), text=True, errors="replace", start_new_session=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=folder, env=dict(environment), text=True, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=bash_side, stderr=bash_side,
         )  # fmt: skip
+        os.close(bash_side)
         self._end_of_line = f"end-of-line-{secrets.token_hex(8)} "
 
     def __enter__(self) -> Self:
@@ -84,31 +104,45 @@ class Shell:
     def __exit__(self, *_: object) -> None:
         self._kill()
         self._bash.wait()
+        os.close(self._terminal)
 
-    def type(self, command: str) -> tuple[int, bool]:
-        """Run a line; returns its exit status, and whether it printed a traceback."""
+    def type(self, command: str) -> Outcome:
+        """Run a line; raises StuckError where it does not end."""
         assert self._bash.stdin is not None
-        assert self._bash.stdout is not None
-        # With no terminal and no input, nothing waits for an answer.
+        # With no input, nothing waits for an answer.
         self._bash.stdin.write(
             f"eval {shlex.quote(command)} </dev/null; printf '\\n%s%s\\n' '{self._end_of_line}' $?\n"
         )
         self._bash.stdin.flush()
-        traceback = False
+        traceback, wide = False, []
         limit = threading.Timer(_LINE_LIMIT_S, self._kill)
         limit.start()
         try:
-            for printed in self._bash.stdout:
+            for printed in self._lines():
                 if printed.startswith(self._end_of_line):
-                    return int(printed.removeprefix(self._end_of_line)), traceback
+                    return Outcome(int(printed.removeprefix(self._end_of_line)), traceback, tuple(wide))
                 traceback |= "Traceback (most recent call last)" in printed
-                print(printed, end="", flush=True)
+                wide += [printed] if len(printed) > _COLUMNS else []
+                print(printed, flush=True)
         finally:
             limit.cancel()
         raise StuckError(
             f"the shell ended, or the line `{command}` took longer than {_LINE_LIMIT_S} s, so whoever follows the page"
             " is stuck there; mend the program or the page"
         )
+
+    def _lines(self) -> Iterator[str]:
+        """What the terminal shows of each line in the end: a progress display writes its line many times."""
+        rest = b""
+        while True:
+            try:
+                block = os.read(self._terminal, 1 << 16)
+            except OSError:  # Linux' answer once bash and all that it started have closed the terminal
+                return
+            *whole, rest = (rest + block).split(b"\n")
+            for line in whole:
+                shown = [_CONTROL.sub("", part) for part in line.decode(errors="replace").split("\r")]
+                yield next((part for part in reversed(shown) if part.strip()), "")
 
     def _kill(self) -> None:
         os.killpg(self._bash.pid, signal.SIGKILL)
@@ -135,14 +169,15 @@ def _package_sources() -> dict[str, str]:
 
 
 def _caches() -> dict[str, str]:
-    """Where pip and Go keep what they downloaded and built for whoever runs this."""
+    """Where pip, uv and Go keep what they downloaded and built for whoever runs this."""
+    uv = os.environ.get("UV_CACHE_DIR") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "uv")
     asked = {
         "PIP_CACHE_DIR": "python3 -m pip cache dir",
         "GOCACHE": "go env GOCACHE",
         "GOMODCACHE": "go env GOMODCACHE",
     }
     answers = {name: _answer(command) for name, command in asked.items()}
-    return {name: answer for name, answer in answers.items() if answer}
+    return {"UV_CACHE_DIR": str(uv)} | {name: answer for name, answer in answers.items() if answer}
 
 
 def _answer(command: str) -> str:
@@ -154,11 +189,12 @@ def _answer(command: str) -> str:
 def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str]) -> None:
     """Type all lines; raises StuckError at the first that fails, and where git shows a change in the end."""
     before = _git(folder)
+    wide: list[str] = []
     try:
         for page in pages:
             with Shell(folder, environment) as shell:
                 for line in lines_of(page, (folder / page).read_text(encoding="utf-8")):
-                    _type(shell, line)
+                    wide += [f"{page}:{line.number}: {printed}" for printed in _type(shell, line)]
     except StuckError:
         # The lines that end the server and restore the stack file were perhaps not reached.
         with Shell(folder, environment) as shell:
@@ -166,6 +202,8 @@ def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str
             if not before:
                 shell.type("git checkout --quiet .")
         raise
+    for each in wide:
+        print(f"first hour: wider than {_COLUMNS} columns: {each}")
     if _git(folder) != before:
         raise StuckError(
             "the commands of the pages changed what git tracks, or left files behind; let the page undo that:\n"
@@ -173,18 +211,20 @@ def type_pages(folder: Path, pages: Sequence[str], environment: Mapping[str, str
         )
 
 
-def _type(shell: Shell, line: Line) -> None:
+def _type(shell: Shell, line: Line) -> tuple[str, ...]:
+    """Type a line; returns what it printed too wide."""
     place = f"{line.page}:{line.number}"
     print(f"\n{place}$ {line.command}", flush=True)
     started = time.monotonic()
-    status, traceback = shell.type(line.command)
-    print(f"{place}: exit code {status} after {time.monotonic() - started:.0f} s", flush=True)
+    outcome = shell.type(line.command)
+    print(f"{place}: exit code {outcome.status} after {time.monotonic() - started:.0f} s", flush=True)
     stuck = f"so whoever follows the page is stuck there; mend the program, or the page: `{line.command}`"
-    if status not in line.statuses:
+    if outcome.status not in line.statuses:
         expected = " or ".join(map(str, sorted(line.statuses)))
-        raise StuckError(f"{place} ended with exit code {status}, not {expected}, {stuck}")
-    if traceback:
+        raise StuckError(f"{place} ended with exit code {outcome.status}, not {expected}, {stuck}")
+    if outcome.traceback:
         raise StuckError(f"{place} printed a traceback, {stuck}")
+    return outcome.wide
 
 
 def _git(folder: Path) -> str:

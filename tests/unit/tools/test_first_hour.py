@@ -137,6 +137,25 @@ def test_what_a_line_prints_is_passed_on(folder: Path, capsys: pytest.CaptureFix
     assert [each for each in ("out\n", "error\n", "no end of line\n") if f"\n{each}" not in printed] == []
 
 
+def test_a_line_prints_into_a_terminal_of_80_columns(folder: Path):
+    type_into(folder, "python3 -c 'import os; exit(os.get_terminal_size(1).columns)' # exit code 80")
+
+
+def test_what_is_wider_than_80_columns_is_reported_with_its_place(folder: Path, capsys: pytest.CaptureFixture[str]):
+    type_into(folder, "printf '%080d\\n' 0\nprintf '\\033[31m%081d\\033[0m\\n' 1")
+    [reported] = re.findall("first hour: wider than 80 columns: (.*)", capsys.readouterr().out)
+    assert reported == f"page-0.md:3: {1:081}"
+
+
+def test_of_a_line_that_is_drawn_many_times_the_last_state_is_passed_on(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    type_into(folder, "printf 'one\\r\\033[Ktwo\\r\\033[Kthree\\n'")
+    printed = capsys.readouterr().out
+    assert "\nthree\n" in printed
+    assert "two" not in printed.replace("three", "").partition("$ printf")[2].partition("\n")[2]
+
+
 def test_a_line_that_ends_the_shell_is_named(folder: Path):
     with pytest.raises(StuckError, match="the shell ended"):
         type_into(folder, "exit 0")
