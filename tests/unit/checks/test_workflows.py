@@ -50,7 +50,7 @@ def test_the_committed_workflows_have_no_problems(tree: Path):
         (PREVIEW, "# v7.0.1", "# v6.0.0", "actions/checkout is not at its listed commit"),
         (SETUP, "@8e5e406f4007fca908480587cb9893c07090f58d # v7.0.0", "@v7", "pulumi/actions is not at its listed"),
         (MEASURE, "google-github-actions/auth@", "mallory/auth@", "mallory/auth is not listed"),
-        (SETUP, "pulumi-version: 3.274.1", "pulumi-version: 3.200.0", "pulumi-version is not 3.274.1"),
+        (SETUP, "pulumi-version: 3.259.0", "pulumi-version: 3.200.0", "pulumi-version is not 3.259.0"),
         (SETUP, 'python-version: "3.13"', 'python-version: "3.14"', "Python 3.14 is not supported"),
     ],
 )  # fmt: skip

@@ -51,11 +51,17 @@ def test_the_oldest_pulumi_accepted_from_path_is_not_older_than_the_python_sdk()
     assert parse_version(pinned) == load_pins().pulumi_oldest_on_path
 
 
-def test_every_pinned_archive_is_of_the_pinned_release():
+def test_the_archive_of_the_pinned_release_is_pinned_for_every_machine_that_can_have_it():
     pins = load_pins()
-    for archive, sha256 in pins.pulumi_sha256.items():
-        assert re.fullmatch(rf"pulumi-v{re.escape(pins.pulumi)}-(linux|darwin)-(x64|arm64)\.tar\.gz", archive)
-        assert re.fullmatch("[0-9a-f]{64}", sha256)
+    machines = [f"{system}-{architecture}" for system in ("linux", "darwin") for architecture in ("x64", "arm64")]
+    assert set(pins.pulumi_sha256) == {f"pulumi-v{pins.pulumi}-{machine}.tar.gz" for machine in machines}
+    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in pins.pulumi_sha256.values())
+    assert len(set(pins.pulumi_sha256.values())) == len(machines)
+
+
+def test_the_python_sdk_is_that_of_the_pinned_release():
+    for tier in ("run", "dev", "policy"):
+        assert f"\npulumi=={load_pins().pulumi} " in (ROOT / f"tools/requirements/{tier}.txt").read_text()
 
 
 def test_a_key_changes_with_content_name_and_facts_but_not_with_order(tmp_path: Path):

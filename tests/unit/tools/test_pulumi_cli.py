@@ -24,11 +24,11 @@ def test_a_recent_and_complete_pulumi_on_path_is_used(tmp_path: Path):
 
 
 def test_the_oldest_accepted_version_is_accepted(tmp_path: Path):
-    assert objection(write_pulumi(tmp_path, "v3.272.0")) is None
+    assert objection(write_pulumi(tmp_path, "v3.259.0")) is None
 
 
 def test_a_pulumi_on_path_that_is_too_old_is_not_used(tmp_path: Path):
-    assert "older than 3.272.0" in (objection(write_pulumi(tmp_path, "v3.271.9")) or "")
+    assert "older than 3.259.0" in (objection(write_pulumi(tmp_path, "v3.258.9")) or "")
 
 
 def test_a_pulumi_without_its_python_host_is_not_used(tmp_path: Path):
@@ -153,7 +153,7 @@ def test_on_a_machine_without_releases_the_error_says_so(
 
 
 def test_without_pulumi_release_and_go_the_error_names_what_to_install(bare_path, releases, checkout: Path):
-    with pytest.raises(SetupError, match=r"Install Pulumi 3\.272\.0 or later .* or Go 1\.\d+\.\d+ or later"):
+    with pytest.raises(SetupError, match=r"Install Pulumi 3\.259\.0 or later .* or Go 1\.\d+\.\d+ or later"):
         ensure_pulumi(checkout, releases.pins)
     assert not (checkout / ".tools/bin").exists()
 
