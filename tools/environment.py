@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import Literal
 
-from tools.console import SetupError, run_step, say
+from tools import installer
+from tools.console import SetupError, say
 from tools.pins import Pins, parse_version, show_version
 from tools.stamps import content_key, read_stamp, write_stamp
 
 Tier = Literal["run", "dev", "policy"]
 # What a tier's requirements contain; `dev` holds all of `run`.
 _SATISFIED_BY: dict[Tier, tuple[Tier, ...]] = {"run": ("run", "dev"), "dev": ("dev",), "policy": ("policy",)}
-_PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--progress-bar", "off")
 
 
 def environment_folder(root: Path, tier: Tier) -> Path:
@@ -104,33 +104,17 @@ def _create(root: Path, venv: Path) -> None:
 def _install_requirements(root: Path, venv: Path, tier: Tier) -> bool:
     if requirements_are_installed(root, tier):
         return False
-    requirements = root / f"tools/requirements/{tier}.txt"
     incomplete = venv / "incomplete"
     incomplete.touch()
     try:
-        total = len(re.findall(r"^[a-z0-9]\S*==", requirements.read_text(), re.MULTILINE))
-        run_step(
-            f"installing the pinned Python packages ({tier})",
-            # Resolved when they were pinned: --no-deps spares resolving them again, and the hashes are required.
-            [str(venv / "bin/python"), *_PIP, "--no-deps", "--require-hashes", "-r", str(requirements)],
-            log=root / f".tools/log/pip-{tier}.log",
-            describe=lambda _, line: _pip_progress(line, total),
-            cwd=root,
-        )
+        installer.install(root, venv, root / f"tools/requirements/{tier}.txt")
     except SetupError:
-        # pip gave up by itself, which leaves whole packages: the next run goes on from there.
+        # The installer gave up by itself, which leaves whole packages: the next run goes on from there.
         incomplete.unlink()
         raise
     write_stamp(venv / "requirements.stamp", {"tier": tier, "key": _requirements_key(root, tier), "root": str(root)})
     incomplete.unlink()
     return True
-
-
-def _pip_progress(line: str, total: int) -> str:
-    action, _, rest = line.partition(" ")
-    if action in {"Collecting", "Downloading", "Using", "Requirement"}:
-        return f"{action.lower()} {rest.split(' (')[0]}, of {total} packages"
-    return "unpacking them" if action in {"Installing", "Attempting", "Found", "Successfully"} else line
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> bool:
