@@ -30,7 +30,9 @@ setup-kubernetes: setup-dev ## also build the Kubernetes and the object store of
 setup-node: setup-dev ## also build the node for the containers of `make e2e` (5 minutes, once; root on Linux)
 	@$(IN_ENV) python -m tests.support.setup node
 
-demo: setup ## measure two variants on this machine, compare them, and destroy what that took: five minutes
+demo: ## set up, measure two variants on this machine for five minutes, compare them, and destroy what that took
+	@echo "The demo sets this checkout up, unless it is, and then measures for five minutes."
+	@$(MAKE) --no-print-directory setup
 	@$(IN_ENV) shapebench sweep --file tools/demo.yaml || [ $$? = 5 ] # 5: a rehearsal
 	@$(IN_ENV) shapebench runs
 	@echo

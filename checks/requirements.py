@@ -1,13 +1,19 @@
 """Checks that the pinned requirement files match the files that they were compiled from, and each other."""
 
 import re
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
+
+from packaging.tags import sys_tags
+from packaging.utils import parse_wheel_filename
 
 from tools.pins import ROOT
 from tools.stamps import content_key
 
 _HASH_LINE = "# compiled from: "
+_SIZE_LINE = "# downloads: "
 _PIN = re.compile(r"^([a-z0-9][\w.-]*)==(\S+)", re.MULTILINE)
 
 
@@ -18,8 +24,33 @@ def inputs_key(source: Path) -> str:
 
 def record_inputs(compiled: Path) -> None:
     """Write the hash of its inputs into a compiled file."""
-    lines = [line for line in compiled.read_text().splitlines() if not line.startswith(_HASH_LINE)]
-    compiled.write_text("\n".join([f"{_HASH_LINE}{inputs_key(compiled.with_suffix('.in'))}", *lines]) + "\n")
+    _write_line(compiled, _HASH_LINE, inputs_key(compiled.with_suffix(".in")))
+
+
+def record_size(compiled: Path) -> None:
+    """Write into a compiled file what it downloads, which `make setup` says before it starts."""
+    _write_line(compiled, _SIZE_LINE, f"{_download_mb(compiled)} MB")
+
+
+def _write_line(compiled: Path, start: str, value: str) -> None:
+    lines = [line for line in compiled.read_text().splitlines() if not line.startswith(start)]
+    compiled.write_text("\n".join([f"{start}{value}", *lines]) + "\n")
+
+
+def _download_mb(compiled: Path) -> int:
+    """The size of the wheels that this machine and Python would take, as the package index states it."""
+    command = ["uv", "pip", "compile", "--quiet", "--no-deps", "--no-header", "--format", "pylock.toml", str(compiled)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    preference = {tag: rank for rank, tag in enumerate(sys_tags())}
+    total = 0
+    for package in tomllib.loads(printed)["packages"]:
+        fitting = []
+        for wheel in package.get("wheels", []):
+            name = wheel.get("name") or wheel["url"].rpartition("/")[2]
+            if ranks := [preference[tag] for tag in parse_wheel_filename(name)[3] if tag in preference]:
+                fitting.append((min(ranks), wheel["size"]))
+        total += min(fitting)[1] if fitting else 0
+    return round(total / 1e6)
 
 
 def problems(root: Path) -> list[str]:
@@ -36,6 +67,8 @@ def problems(root: Path) -> list[str]:
             found.append(
                 f"{where} was compiled from another {source.name}, so it installs outdated versions; run `make lock`"
             )
+        if _SIZE_LINE not in text:
+            found.append(f"{where} does not say what it downloads, so `make setup` cannot; run `make lock`")
         if re.search(r"^\s*(?:--?(?:extra-)?index-url|-i|--find-links|-f)\b", text, re.MULTILINE):
             found.append(f"{where} names a package index, which each user has to choose; run `make lock`")
         for base in _with_included(source)[1:]:
@@ -61,4 +94,5 @@ def _with_included(source: Path) -> list[Path]:
 
 if __name__ == "__main__":
     for each in sys.argv[1:]:
+        record_size(ROOT / each)
         record_inputs(ROOT / each)

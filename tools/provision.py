@@ -6,9 +6,10 @@ import time
 
 from tools.actionlint import ensure_actionlint
 from tools.console import run_setup, say
-from tools.environment import ensure_environment
+from tools.environment import Tier, ensure_environment, requirements_are_installed
+from tools.needs import needs
 from tools.pins import ROOT, load_pins
-from tools.pulumi_cli import ensure_pulumi
+from tools.pulumi_cli import ensure_pulumi, pulumi_is_missing
 from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
 from tools.stamps import exclusively
 
@@ -25,6 +26,13 @@ def main() -> None:
     started = time.monotonic()
     with exclusively(ROOT / ".tools/lock"):
         pins = load_pins()
+        wanted: list[Tier] = ["dev" if tier == "dev" else "run", *(["policy"] if tier == "policy" else [])]
+        missing = [each for each in wanted if not requirements_are_installed(ROOT, each)]
+        without_pulumi = pulumi_is_missing(ROOT, pins)
+        if said := needs(ROOT, missing, pulumi=without_pulumi):
+            say(said)
+        if without_pulumi:
+            say("if Pulumi's release cannot be reached, it is built with Go: some 5 min and 3 GB more, once")
         # First, because it can fail, and pip takes minutes.
         changed = ensure_pulumi(ROOT, pins)
         changed |= ensure_environment(ROOT, pins, "dev" if tier == "dev" else "run")

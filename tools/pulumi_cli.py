@@ -24,6 +24,12 @@ class PulumiOnPath:
     objection: str | None
 
 
+def pulumi_is_missing(root: Path, pins: Pins) -> bool:
+    """Whether a set-up has to install Pulumi."""
+    found = pulumi_on_path(root, pins, os.environ)
+    return installed_source(root) is None and (found is None or found.objection is not None)
+
+
 def ensure_pulumi(root: Path, pins: Pins) -> bool:
     """Install a Pulumi that runs Python programs if there is none; returns whether one was installed."""
     if installed_source(root) is not None:

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sweep.asked import read_settings
 from tools.pins import ROOT
@@ -34,6 +35,7 @@ def test_the_demo_is_a_sweep_that_ends_as_a_rehearsal_and_leaves_nothing_running
     assert done.returncode == 0, done.stderr
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked == ["shapebench sweep --file tools/demo.yaml", "shapebench runs"]
+    assert done.stdout.splitlines()[0].endswith("then measures for five minutes.")
     assert done.stdout.splitlines()[-1].startswith("Nothing runs any more.")
 
 
@@ -47,3 +49,9 @@ def test_a_demo_whose_sweep_fails_fails(tmp_path: Path, code: int):
 def test_the_demo_compares_two_variants_of_the_stack_local():
     candidates = read_settings(ROOT / "tools/demo.yaml", {}).candidates
     assert [(each.stack, each.serving.inter_op) for each in candidates] == [("local", 1), ("local", 2)]
+
+
+def test_the_searches_of_the_demo_take_no_longer_than_it_says():
+    demo = yaml.safe_load((ROOT / "tools/demo.yaml").read_text())
+    around_a_search_s = 30  # starting the server, warming it up, destroying it
+    assert len(demo["interOp"]) * demo["blocks"] * (demo["load"]["durationS"] + around_a_search_s) == 5 * 60
