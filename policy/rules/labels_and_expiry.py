@@ -3,30 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from policy.kinds import LABELS_OF_GOOGLE_KINDS
 from policy.resource import UNKNOWN, Resource, at
 from stacks.names import COMMIT, EXPIRES, STACK, expiry, from_description
 
 _NEEDED = (STACK, COMMIT, EXPIRES)
-
-# Where the labels are. Networks, routers and accounts have none; their description holds the labels as text.
-_LABELS_AT = {
-    "gcp:container/cluster:Cluster": "resourceLabels",
-    "gcp:container/nodePool:NodePool": "nodeConfig.resourceLabels",
-}
-_DESCRIBED = {
-    "gcp:compute/network:Network",
-    "gcp:compute/subnetwork:Subnetwork",
-    "gcp:compute/router:Router",
-    "gcp:serviceaccount/account:Account",
-}
-# These can have neither, and are deleted with the resource that they belong to.
-_UNLABELLED = {
-    "gcp:compute/routerNat:RouterNat",
-    "gcp:projects/iAMMember:IAMMember",
-    "gcp:serviceaccount/iAMMember:IAMMember",
-    "gcp:storage/bucketIAMMember:BucketIAMMember",
-    "gcp:storage/bucketObject:BucketObject",
-}
 
 
 def check(resource: Resource) -> Iterator[str]:
@@ -37,12 +18,11 @@ def check(resource: Resource) -> Iterator[str]:
                 f"its metadata.labels have no {STACK}, so in a shared cluster nobody can tell whose it is; give"
                 " it the labels of the stack (stacks/names.py)"
             )
-    elif resource.package == "gcp" and resource.kind not in _UNLABELLED:
-        yield from _on_google(resource)
+    elif resource.package == "gcp" and (where := LABELS_OF_GOOGLE_KINDS.get(resource.kind, "labels")):
+        yield from _on_google(resource, where)
 
 
-def _on_google(resource: Resource) -> Iterator[str]:
-    where = "description" if resource.kind in _DESCRIBED else _LABELS_AT.get(resource.kind, "labels")
+def _on_google(resource: Resource, where: str) -> Iterator[str]:
     labels = _labels(resource.get(where))
     if labels is None:
         return
@@ -51,7 +31,7 @@ def _on_google(resource: Resource) -> Iterator[str]:
         yield (
             f"its {where} has no {', '.join(missing)}, so the janitor cannot find it once the stack is gone, and it"
             " is billed until somebody notices; give it the labels of the stack (stacks/names.py). If its kind has no"
-            " labels, add the kind to policy/rules/labels_and_expiry.py"
+            " labels, say so in policy/kinds.py"
         )
     elif labels[EXPIRES] is not UNKNOWN and expiry(labels) is None:
         yield (

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from policy.kinds import CLUSTER, NODE_POOL, pod_spec
+from policy.kinds import CLUSTER, NODE_POOL
+from policy.pods import pod_specs
 from policy.resource import UNKNOWN, Resource, at
 
 _DEFAULT_OF_COMPUTE_ENGINE = re.compile(r"default|\d+-compute@developer\.gserviceaccount\.com")
@@ -18,8 +19,7 @@ def check(resource: Resource) -> Iterator[str]:
                 "its nodes run as the default service account of Compute Engine, which may edit the whole project; give"
                 " nodeConfig.serviceAccount an account of its own (components/gke/service_account.py)"
             )
-    spec = pod_spec(resource)
-    if spec is not None and spec is not UNKNOWN:
+    for spec in pod_specs(resource):
         yield from _pod(spec)
 
 

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 
 from policy.kinds import CLUSTER, NODE_POOL
-from policy.resource import UNKNOWN, Resource
+from policy.requirement import Requirement
+from policy.resource import Resource
 
-_SWITCH = {
-    CLUSTER: "privateClusterConfig.enablePrivateNodes",
-    NODE_POOL: "networkConfig.enablePrivateNodes",
+_PUBLIC = (
+    "so every node gets a public address, which can be scanned and counts against a small quota, and nodes do not need"
+    " one: they reach the internet by NAT"
+)
+_PRIVATE = {
+    CLUSTER: Requirement("privateClusterConfig.enablePrivateNodes", (True,), _PUBLIC),
+    NODE_POOL: Requirement("networkConfig.enablePrivateNodes", (True,), _PUBLIC),
 }
 
 
 def check(resource: Resource) -> Iterator[str]:
-    switch = _SWITCH.get(resource.kind)
-    if switch and resource.get(switch) not in (True, UNKNOWN):
-        yield (
-            f"its {switch} is not true, so every node gets a public address, which can be scanned and counts"
-            f" against a small quota; set {switch} to true, and let nodes reach the internet by NAT"
-        )
+    if requirement := _PRIVATE.get(resource.kind):
+        yield from requirement.problems(resource.inputs)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from policy.kinds import container_name, containers
+from policy.pods import container_name, containers
 from policy.resource import Resource, at
 
 _NEEDED = ("requests.cpu", "requests.memory", "limits.memory")

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from policy.kinds import CLUSTER, NODE_POOL
-from policy.resource import UNKNOWN, Resource
+from policy.requirement import Requirement
+from policy.resource import Resource
 
-_METADATA_MODE = "nodeConfig.workloadMetadataConfig.mode"
+_METADATA = Requirement(
+    "nodeConfig.workloadMetadataConfig.mode", ("GKE_METADATA",), "so any pod can take the node's own credentials"
+)
 
 
 def check(resource: Resource) -> Iterator[str]:
@@ -14,11 +17,8 @@ def check(resource: Resource) -> Iterator[str]:
             "it has no workloadIdentityConfig.workloadPool, so pods could read the model only with the node's"
             " credentials; set it to <project>.svc.id.goog"
         )
-    if resource.kind == NODE_POOL and resource.get(_METADATA_MODE) not in ("GKE_METADATA", UNKNOWN):
-        yield (
-            f"its {_METADATA_MODE} is not GKE_METADATA, so any pod can take the node's own credentials; set it to"
-            " GKE_METADATA"
-        )
+    if resource.kind == NODE_POOL:
+        yield from _METADATA.problems(resource.inputs)
     if resource.kind == "gcp:serviceaccount/key:Key":
         yield (
             "it exports the key of a service account, which never expires and is stored in the state; remove it and let"
