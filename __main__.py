@@ -65,6 +65,7 @@ def gke(settings: Settings) -> Outputs:
     """A cluster that the stack creates. Its hourly price is known in previews."""
     from analysis.pricing.stack_cost import hourly_sentence
     from components.gke.passphrase import why_secrets_are_unprotected
+    from components.gke.project import why_there_is_no_project
     from components.platforms.gke import GkePlatform, GkePlatformArgs, costs_of
     from components.provider_plugins import why_plugin_is_missing
     from tools.pulumi_plugins import GCP, KUBERNETES
@@ -74,6 +75,8 @@ def gke(settings: Settings) -> Outputs:
     if unprotected := why_secrets_are_unprotected(STACK, config, secrets, os.environ, stack_file):
         stop(unprotected)
     args = GkePlatformArgs(STACK, settings, CHECKOUT, zone_of(config, settings), google_keys(config))
+    if no_project := why_there_is_no_project(STACK, args.google):
+        stop(no_project)
     if missing := why_plugin_is_missing(GCP, KUBERNETES):
         pulumi.log.info(hourly_sentence(*costs_of(args)))
         stop(missing)

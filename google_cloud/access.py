@@ -26,7 +26,7 @@ from stacks.files import GOOGLE_PREFIX
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 _ENDPOINT = "CustomEndpoint"
 _ENDPOINT_VARIABLE = re.compile(r"GOOGLE_(\w+)_CUSTOM_ENDPOINT")
-_PROJECT_VARIABLES = ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
+PROJECT_VARIABLES = ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
 _KEY_VARIABLES = ("GOOGLE_CREDENTIALS", "GOOGLE_CLOUD_KEYFILE_JSON", "GCLOUD_KEYFILE_JSON")
 
 
@@ -52,7 +52,7 @@ def access_of(google: Mapping[str, str], project: str | None = None) -> Access:
     """The access that a stack's `gcp:*` keys give (stacks.files.google_keys); unset ones come from the environment."""
     configured = {key.removeprefix(GOOGLE_PREFIX): value for key, value in google.items()}
     return Access(
-        project=project or configured.get("project") or _variable(_PROJECT_VARIABLES),
+        project=project or configured.get("project") or _variable(PROJECT_VARIABLES),
         endpoints=_endpoints_of_environment()
         | {key.removesuffix(_ENDPOINT): url for key, url in configured.items() if key.endswith(_ENDPOINT)},
         token=configured.get("accessToken") or _variable(("GOOGLE_OAUTH_ACCESS_TOKEN",)),

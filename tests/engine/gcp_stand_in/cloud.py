@@ -13,6 +13,16 @@ from tests.engine.gcp_stand_in.memory import Fault, Memory
 
 _BUCKET, _OBJECT = "gcp:storage/bucket:Bucket", "gcp:storage/bucketObject:BucketObject"
 _ON_CLUSTERS = ("gcp:container/cluster:Cluster", "gcp:container/nodePool:NodePool")
+# A preview of these fails without a project: DefaultProviderProject in their CustomizeDiff. Others fail when made.
+# https://github.com/hashicorp/terraform-provider-google-beta/blob/93c65b2/google-beta/tpgresource/utils.go#L946
+_PLANNED_IN_A_PROJECT = {
+    "gcp:compute/network:Network",
+    "gcp:compute/router:Router",
+    "gcp:compute/routerNat:RouterNat",
+    "gcp:compute/subnetwork:Subnetwork",
+    "gcp:container/nodePool:NodePool",
+    "gcp:serviceaccount/account:Account",
+}
 
 
 class CloudError(Exception):
@@ -47,6 +57,8 @@ class Cloud:
     def preview(self, token: str, inputs: Properties) -> Properties:
         """What is known before it is made; all that Google adds is unknown."""
         kind = _kind(token)
+        if token in _PLANNED_IN_A_PROJECT and not (inputs.get("project") or self.place.project):
+            raise CloudError("Failed to retrieve project, pid: , err: project: required field is not set")
         return kind.defaults(self.place) | apply_unknown(kind.answers, inputs)
 
     def preview_update(self, token: str, identity: str, inputs: Properties) -> Properties:

@@ -26,6 +26,9 @@ from tests.engine.gcp_stand_in.cloud import (
 )
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 
+# https://github.com/pulumi/pulumi-gcp/blob/ed6078a/provider/resources.go#L525
+_PROJECT_VARIABLES = ("GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT")
+
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     """Each request in plain values to the cloud, each answer back."""
@@ -49,9 +52,8 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         settings = {key: str(value) for key, value in _plain(request.args).items()}
         zone = settings.get("zone", "")
         region = settings.get("region") or zone.rpartition("-")[0]
-        self._cloud = Cloud(
-            self._memory, Place(settings.get("project", ""), region, zone, self._memory.control_plane())
-        )
+        project = settings.get("project") or next(filter(None, map(os.environ.get, _PROJECT_VARIABLES)), "")
+        self._cloud = Cloud(self._memory, Place(project, region, zone, self._memory.control_plane()))
         self._memory.log("configure", settings=settings)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 

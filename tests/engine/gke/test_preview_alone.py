@@ -1,12 +1,16 @@
 """A preview needs neither a network nor a login: anybody who opens a pull request gets one."""
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from google_cloud.access import PROJECT_VARIABLES
 from tests.engine.gke.world import World
+from tests.engine.harness import CHECKOUT, Stack
 from tools.pulumi_plugins import GCP
 
 # A network of its own, in which there is only the loopback that the engine and its plugins talk over.
@@ -32,14 +36,36 @@ def test_a_preview_without_a_network_is_complete_and_prints_the_cost(world: Worl
     assert "Deployment gke-serving-deployment create" in shown.stdout
 
 
-def test_a_stack_without_a_project_says_so_before_anything_is_made(world: World):
+@pytest.fixture(scope="module")
+def without_a_project(world: World) -> Stack:
+    """A stack as a new user has it: its file sets a zone only."""
     stack = world.stack_of_the_checkout("8cpu-16gb")
     del stack.providers_config["gcp:project"]
-    failed = stack.up()
+    stack.variables |= dict.fromkeys(PROJECT_VARIABLES, "")
+    return stack
+
+
+@pytest.mark.parametrize("command", [("preview",), ("up", "--yes")], ids=["preview", "up"])
+def test_a_stack_without_a_project_fails_with_one_error_before_anything_is_registered(
+    world: World, without_a_project: Stack, command: tuple[str, ...]
+):
+    failed = without_a_project.run(*command)
+    shown = re.sub(r"\s+", " ", failed.stdout + failed.stderr)
     assert failed.returncode != 0
-    assert "project" in failed.stdout
-    assert "Traceback" not in failed.stdout
+    assert "gcp:project is not set, so there is nowhere to create the stack 8cpu-16gb; run `pulumi config set" in shown
+    assert "required field is not set" not in shown
+    assert "Traceback" not in shown
+    assert {each["type"] for each in without_a_project.resources()} <= {"pulumi:pulumi:Stack"}
     assert world.google() == []
+
+
+def test_the_preview_that_needs_no_account_runs_as_the_pages_print_it(without_a_project: Stack):
+    pages = ("README.md", "docs/gke-quick-start.md", "docs/policy.md")
+    command = r"((?:\w+=\S+ )+)pulumi preview --stack 8cpu-16gb"
+    (printed,) = {each for page in pages for each in re.findall(command, (CHECKOUT / page).read_text())}
+    variables = without_a_project.variables | dict(each.split("=", 1) for each in printed.split())
+    shown = replace(without_a_project, variables=variables).must("preview")
+    assert "gcp:compute:Network gke-network-vpc create" in shown
 
 
 @pytest.mark.skipif(not network_can_be_taken_away(), reason="this machine gives no process a network of its own")
