@@ -73,7 +73,8 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
 
 def machine_is_busy(machine: MachineMeter, server: ProcessMeter) -> str | None:
     """The warning where other programs already use so much CPU that a run beside them is refused."""
-    most_cores, meters = machine.most_cores, (machine, server)
+    most_cores = machine.most_cores
+    meters: list[MachineMeter | ProcessMeter] = [machine, server]
     before = [meter.read() for meter in meters]
     time.sleep(_LOOK_S)
     of_machine, of_server = (
@@ -82,7 +83,7 @@ def machine_is_busy(machine: MachineMeter, server: ProcessMeter) -> str | None:
     )
     if of_machine is None or of_server is None or most_cores is None:
         return None
-    used = of_machine - of_server
+    used = min(most_cores, of_machine - of_server)
     if used <= OTHERS_SHARE * most_cores:
         return None
     return (
