@@ -7,6 +7,8 @@ import typer
 
 from shapebench.errors import one_line_errors
 from shapebench.options import (
+    FLOAT,
+    INT,
     P90,
     P95,
     P99,
@@ -22,7 +24,6 @@ from shapebench.options import (
     Within,
     asked_of,
     default_store,
-    read_number,
 )
 from shapebench.sweep_options import sweep
 
@@ -290,23 +291,22 @@ def janitor(  # noqa: PLR0913, PLR0917 - as many as the command has options
 
 @app.command()
 def plan(  # noqa: PLR0913, PLR0917 - as many as the command has options
-    rps: Annotated[
-        float, typer.Option(parser=read_number, metavar="<float>", help="The load to plan for, in requests per second.")
-    ],
+    rps: Annotated[float, typer.Option(**FLOAT, help="The load to plan for, in requests per second.")],
     p90: P90 = None,
     p95: P95 = None,
     p99: P99 = None,
     p999: P999 = None,
     errors: Errors = None,
     zones: Annotated[
-        int, typer.Option(help="Zones that the nodes are spread over; with 2 or more, one of them may be lost.")
+        int, typer.Option(**INT, help="Zones that the nodes are spread over; with 2 or more, one of them may be lost.")
     ] = 1,
     headroom: Annotated[str, typer.Option(metavar="SHARE", help="Additional load to plan for, such as 30%.")] = "0%",
     clients: Annotated[
         int | None,
         typer.Option(
+            **INT,
             help="Clients that send the load: over gRPC each to all nodes in turn, over REST each over its own"
-            " connections. (default: so many that requests reach any node at random)"
+            " connections. (default: so many that requests reach any node at random)",
         ),
     ] = None,
     results: Results = "results",

@@ -30,5 +30,12 @@ def one_line_errors() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(_BROKEN_PIPE) from None
     except (StoreError, ObjectiveError, SettingsError, UnknownMachineTypeError, CommandError, OSError) as error:
-        note(f"shapebench: {error}")
+        note(f"shapebench: {_text(error)}")
         raise typer.Exit(1) from None
+
+
+def _text(error: Exception) -> str:
+    """The message; of the operating system's errors, the file and the reason."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename} cannot be used ({error.strerror}); give another path, or correct its permissions"
+    return str(error)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,18 +11,31 @@ from stacks.numbers import number_of
 if TYPE_CHECKING:
     from analysis.objective import Asked
 
-Project = Annotated[
-    str | None,
-    typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
-]
 
-
-def read_number(text: str) -> float:
-    """A number on the command line; raises typer.BadParameter."""
+def number(text: str) -> float:
+    """The number in an option; raises BadParameter in plain words."""
     try:
         return number_of(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def whole_number(text: str) -> int:
+    """The whole number in an option; raises BadParameter in plain words."""
+    value = number(text)
+    if not value.is_integer():
+        raise typer.BadParameter(f"'{text}' is not a whole number")
+    return int(value)
+
+
+FLOAT: dict[str, Any] = {"parser": number, "metavar": "<float>"}
+INT: dict[str, Any] = {"parser": whole_number, "metavar": "<int>"}
+"""What `typer.Option` needs of a number, whose own errors are in pydantic's words."""
+
+Project = Annotated[
+    str | None,
+    typer.Option(help="The Google Cloud project. (default: the stack's gcp:project, or the environment's)"),
+]
 
 
 def default_store() -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from shapebench.errors import one_line_errors
-from shapebench.options import P90, P95, P99, P999, Errors, Within, read_number
+from shapebench.options import INT, P90, P95, P99, P999, Errors, Within, number
 
 _LIST = "N,N,…"
 
@@ -45,23 +45,23 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
         ),
     ] = None,
     blocks: Annotated[
-        int | None, typer.Option(help="Runs of each candidate at most. (default: the strategy's own number)")
+        int | None, typer.Option(**INT, help="Runs of each candidate at most. (default: the strategy's own number)")
     ] = None,
     within: Within = None,
-    parallel: Annotated[int | None, typer.Option(help="Stacks that are up at once. (default: 4)")] = None,
+    parallel: Annotated[int | None, typer.Option(**INT, help="Stacks that are up at once. (default: 4)")] = None,
     max_usd: Annotated[
         float | None,
-        typer.Option(parser=read_number, metavar="USD", help="What the sweep may cost, destroying all included."),
+        typer.Option(parser=number, metavar="USD", help="What the sweep may cost, destroying all included."),
     ] = None,
     max_hours: Annotated[
         float | None,
-        typer.Option(parser=read_number, metavar="HOURS", help="How long the sweep may take, destroying all included."),
+        typer.Option(parser=number, metavar="HOURS", help="How long the sweep may take, destroying all included."),
     ] = None,
     results: Annotated[
         str | None, typer.Option(metavar="URI", help="The results store: a folder or a URI. (default: results)")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the report.")] = Path("report"),
-    seed: Annotated[int | None, typer.Option(help="The seed of the order of the runs. (default: 1)")] = None,
+    seed: Annotated[int | None, typer.Option(**INT, help="The seed of the order of the runs. (default: 1)")] = None,
     plan: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool, typer.Option("--plan", help="Only print the runs, hours and USD that each strategy is expected to take.")
     ] = False,

@@ -50,11 +50,42 @@ def _sentence(details: ErrorDetails, model: type[BaseModel], named: Callable[[st
     advice = (field.description if field else None) or ""
     if details["type"] == "missing":
         return f"{key} is missing. {advice}"
-    if isinstance(details["input"], str) and details["type"].startswith(("int_", "float_")):
-        why = f", which is text and not a number; {how_to_write(details['input'])}"
-    else:
-        why = f": {details['msg'][0].lower()}{details['msg'][1:]}"
-    return f"{key} is {details['input']!r}{why}. {advice}"
+    return f"{key} is {details['input']!r}, which is {_what_is_wrong(details)}. {advice}".rstrip()
+
+
+_WRONG = {
+    "int_type": "not a whole number{hint}",
+    "int_from_float": "not a whole number",
+    "float_type": "not a number{hint}",
+    "bool_type": "neither true nor false",
+    "string_type": "not text",
+    "string_too_short": "empty",
+    "string_pattern_mismatch": "not of the form that is expected",
+    "literal_error": "none of {expected}",
+    "finite_number": "not a finite number",
+    "greater_than": "not above {gt}",
+    "greater_than_equal": "below {ge}",
+    "less_than": "not below {lt}",
+    "less_than_equal": "above {le}",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "not a section with keys"),
+    **dict.fromkeys(("list_type", "tuple_type"), "not a list"),
+}
+"""What is wrong with a value, by pydantic's type of error."""
+
+
+def _what_is_wrong(details: ErrorDetails) -> str:
+    wrong = _WRONG.get(details["type"])
+    if wrong is None:
+        return f"wrong ({details['msg'][0].lower()}{details['msg'][1:]})"
+    limits = {
+        name: int(each) if isinstance(each, float) and each.is_integer() else each
+        for name, each in details.get("ctx", {}).items()
+    }
+    return wrong.format(hint=_as_number(details["input"]), **limits)
+
+
+def _as_number(value: object) -> str:
+    return f"; {how_to_write(value)}" if isinstance(value, str) else ""
 
 
 def _wrong_tag(key: str, details: ErrorDetails) -> str:

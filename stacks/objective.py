@@ -32,6 +32,13 @@ def share_of(text: str) -> float:
     return share
 
 
+def _as_text(value: object) -> object:
+    """A number as text: Pulumi types what looks like one."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return f"{value:f}" if isinstance(value, float) else str(value)
+
+
 def _latency(text: str) -> str:
     if latency_ms_of(text) > _MOST_MS:
         raise ValueError(f"'{text}' is more than ten minutes, which no search waits for; give less")
@@ -62,8 +69,7 @@ class ObjectiveSettings(Frozen):
     p999: _Limit = None
     errors: Annotated[
         str,
-        # Pulumi types what looks like a number.
-        BeforeValidator(lambda value: f"{value:f}" if isinstance(value, float) else value),
+        BeforeValidator(_as_text),
         Field(description="The share of requests that may fail. Give one such as 0.1% or 0.001."),
         AfterValidator(_errors),
     ]

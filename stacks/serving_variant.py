@@ -71,7 +71,13 @@ class ServingSettings(Frozen):
             " cores of the host. Give 2, 4 or 8.",
         ),
     ]
-    batching: Batching | None = None
+    batching: Annotated[
+        Batching | None,
+        Field(
+            description="How the server batches requests: maxBatchSize, batchTimeoutMicros, maxEnqueuedBatches and"
+            " numBatchThreads. Leave it out for no batching."
+        ),
+    ] = None
     cpu_limit: Annotated[
         Vcpus | None,
         Field(

@@ -139,7 +139,7 @@ class Settings(Frozen):
         name = load.get("profile")
         if name is None:
             return values | {"load": load}
-        if name not in PROFILES:
+        if not isinstance(name, str) or name not in PROFILES:
             raise ValueError(
                 f"shapebench:load.profile is {name!r}, which is no load profile; give one of {', '.join(PROFILES)}"
             )

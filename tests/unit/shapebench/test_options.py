@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from analysis.results.store import ResultsStore
+from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
 from shapebench.cli import app
 from shapebench.options import default_store
+from stacks.load_profiles import PROFILES
 from tools.pins import ROOT
 
 
@@ -80,3 +83,47 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(
     assert result.exit_code == 1
     assert why in result.stderr, result.output
     assert isinstance(result.exception, SystemExit)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ["plan", "--rps", "2,000"],
+            "'--rps': '2,000' is not a number; write it without separators or units, such as 2000",
+        ),
+        (
+            ["plan", "--rps", "fast"],
+            "'--rps': 'fast' is not a number; write it without separators or units, such as 2000",
+        ),
+        (["plan", "--rps", "50", "--zones", "1.5"], "'--zones': '1.5' is not a whole number"),
+        (
+            ["plan", "--rps", "50", "--clients", "1,000"],
+            "'--clients': '1,000' is not a number; write it without separators or units, such as 1000",
+        ),
+        (
+            ["sweep", "--stack", "local", "--blocks", "two"],
+            "'--blocks': 'two' is not a number; write it without separators or units, such as 2000",
+        ),
+        (
+            ["sweep", "--stack", "local", "--max-usd", "5 USD"],
+            "'--max-usd': '5 USD' is not a number; write it without separators or units, such as 2000",
+        ),
+    ],
+)
+def test_a_wrong_number_is_explained_in_plain_words(command: list[str], said: str) -> None:
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[-1] == f"Error: Invalid value for {said}"
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(tmp_path: Path) -> None:
+    store = ResultsStore(str(tmp_path / "results"))
+    write_run(
+        store, make_manifest(PROFILES["smoke"]), make_rows(PROFILES["smoke"], Server(capacity_rps=30, service_ms=20))
+    )
+    done = CliRunner().invoke(app, ["report", "--results", store.uri, "--out", "/proc/report"])
+    assert done.exit_code == 1
+    assert (
+        "/proc/report cannot be used (No such file or directory); give another path, or correct its perm" in done.stderr
+    )

@@ -22,6 +22,6 @@ def test_a_text_in_place_of_a_number_of_a_stack_file_is_answered_with_how_to_wri
     values["load"] = {"profile": "laptop", "users": text}
     with pytest.raises(SettingsError) as refused:
         parse_settings(values)
-    assert f"shapebench:load.users is '{text}', which is text and not a number; " in str(refused.value)
+    assert f"shapebench:load.users is '{text}', which is not a whole number; " in str(refused.value)
     assert why in str(refused.value)
     assert "nput should be" not in str(refused.value)

@@ -1,6 +1,7 @@
 """A stack's settings: each wrong key is one sentence that names it, what follows and the mend."""
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -174,7 +175,7 @@ def test_each_load_mode_has_a_profile(profile, mode):
     [
         (
             {"profile": "open", "rateRps": 0},
-            "shapebench:load.rateRps is 0: input should be greater than 0. Requests per",
+            "shapebench:load.rateRps is 0, which is not above 0. Requests per",
         ),
         (
             {"profile": "open", "users": 4},
@@ -248,3 +249,60 @@ def test_the_seed_profile_is_the_published_experiment():
 def test_any_values_are_parsed_or_explained_by_a_settings_error(values):
     with contextlib.suppress(SettingsError):
         parse_settings(project_defaults() | GOOD | values)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"platform": "aws"}, "platform is 'aws', which is none of 'local', 'kubernetes' or 'gke'. "),
+        ({"shape": "e2-standard-2"}, "shape is 'e2-standard-2', which is not a section with keys. "),
+        ({"shape": {"machineType": 2, "nodes": 1}}, "shape.machineType is 2, which is not text. "),
+        (
+            {"shape": {"machineType": "e2-standard-2", "nodes": 1.5}},
+            "shape.nodes is 1.5, which is not a whole number. ",
+        ),
+        ({"shape": {"machineType": "e2-custom-8-16", "nodes": 1}}, "did you mean e2-custom-8-16384? "),
+        (
+            {"serving": {"protocol": "rest", "interOp": "two"}},
+            "interOp is 'two', which is not a whole number; write it ",
+        ),
+        (
+            {"serving": {"protocol": "rest", "interOp": "2"}},
+            "interOp is '2', which is not a whole number; write it without quotes. ",
+        ),
+        ({"serving": {"protocol": "rest", "interOp": -1}}, "serving.interOp is -1, which is below 1. "),
+        ({"serving": {"protocol": "http", "interOp": 2}}, "protocol is 'http', which is none of 'rest' or 'grpc'. "),
+        (
+            {"serving": {"protocol": "rest", "interOp": 2, "batching": True}},
+            "is True, which is not a section with keys. ",
+        ),
+        (
+            {"load": {"profile": "open", "rateRps": "2,000"}},
+            "rateRps is '2,000', which is not a number; write it without separators or units, such as 2000. ",
+        ),
+        (
+            {"load": {"profile": "open", "durationS": "5m"}},
+            "durationS is '5m', which is not a number; write it without",
+        ),
+        ({"load": {"profile": "open", "freshDeployment": "yes"}}, "is 'yes', which is neither true nor false. "),
+        ({"load": {"profile": ["open"]}}, "profile is ['open'], which is no load profile; give one of "),
+        ({"load": "open"}, "load is 'open', which is not a section with keys. "),
+        ({"objective": {"p99": 400, "errors": "1%"}}, "p99 is 400, which is not text. A latency limit with its unit. "),
+        ({"objective": {"p99": "1s", "errors": 1}}, "objective.errors: '1' is outside the range of an error limit"),
+        ({"results": ""}, "results is '', which is empty. "),
+        ({"region": "us-central1-a"}, "region is 'us-central1-a', which is not of the form that is expected. "),
+        ({"rerun": 3}, "rerun is 3, which is not text. "),
+        (
+            {"local": {"server": "auto", "restPort": 80, "grpcPort": 8500, "startTimeoutS": 9}},
+            "local.restPort is 80, which is below 1024. ",
+        ),
+        (
+            {"local": {"server": "auto", "restPort": 8501, "grpcPort": 70000, "startTimeoutS": 9}},
+            "local.grpcPort is 70000, which is above 65535. ",
+        ),
+    ],
+)
+def test_a_wrong_value_is_explained_in_plain_words(changed, said):
+    message = complaint(**changed)
+    assert said in message
+    assert not re.search(r"[Ii]nput should|instance of|valid (?:string|integer|dictionary)|pattern", message)
