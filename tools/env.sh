@@ -65,6 +65,13 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
     # the file as changed. The salt stays in a file with secrets, which cannot be decrypted without it.
     pulumi() {
         _shapebench_status=0
+        if [ "${1:-}" = up ] && [ -t 1 ]; then
+            _shapebench_columns=$(stty size 2>/dev/null </dev/tty | cut -d ' ' -f 2) || _shapebench_columns=0
+            if [ "${_shapebench_columns:-0}" -gt 0 ] && [ "$_shapebench_columns" -lt 110 ]; then
+                echo "shapebench: Pulumi shows the progress of the load test in the last column of its table, which a" \
+                    "terminal of $_shapebench_columns columns cuts off; give it 120, or add --yes --non-interactive" >&2
+            fi
+        fi
         command pulumi "$@" || _shapebench_status=$?
         _shapebench_state=${SHAPEBENCH_EMBEDDED_BACKEND#file://}
         for _shapebench_file in "${_shapebench_state%/.state}"/stacks/Pulumi.*.yaml; do

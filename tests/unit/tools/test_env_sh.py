@@ -1,6 +1,11 @@
+import fcntl
 import json
+import os
+import pty
 import shutil
+import struct
 import subprocess
+import termios
 from pathlib import Path
 
 import pytest
@@ -203,3 +208,44 @@ def test_a_stack_that_is_not_there_is_answered_with_the_command_that_creates_it(
     said = (checkout / "said").read_text()
     assert "`pulumi stack init NAME`" in said
     assert said.endswith(" NAME is one of 8cpu-16gb local\n")
+
+
+def typed_at(columns: int, shell: str, checkout: Path, command: str) -> str:
+    """What a command prints on a terminal of so many columns, with a `pulumi` that prints its arguments."""
+    programs = checkout / ".tools/bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    write_script(programs / "pulumi", 'echo "ran $*"')
+    pid, terminal = pty.fork()
+    if pid == 0:
+        # The size is set from the other end, which the shell waits for.
+        os.chdir(checkout)
+        script = f"read -r _; . tools/env.sh; {command}"
+        os.execve(
+            shutil.which(shell) or shell, [shell, "-euc", script], {"PATH": "/usr/bin:/bin", "HOME": str(checkout)}
+        )
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    os.write(terminal, b"\n")
+    printed = b""
+    try:
+        while chunk := os.read(terminal, 4096):
+            printed += chunk
+    except OSError:  # the end of a terminal
+        pass
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return printed.decode()
+
+
+def test_a_narrow_terminal_is_told_how_an_update_shows_its_progress(shell: str, checkout: Path):
+    printed = typed_at(80, shell, checkout, "pulumi up --stack local")
+    assert "a terminal of 80 columns cuts off; give it 120, or add --yes --non-interactive" in printed
+    assert printed.endswith("ran up --stack local\r\n")
+
+
+@pytest.mark.parametrize(
+    ("columns", "command"), [(120, "pulumi up"), (80, "pulumi preview"), (80, "pulumi up | cat"), (80, "pulumi")]
+)
+def test_nothing_is_said_where_no_progress_is_cut(shell: str, checkout: Path, columns: int, command: str):
+    printed = typed_at(columns, shell, checkout, command)
+    assert "shapebench:" not in printed
+    assert "ran" in printed
