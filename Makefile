@@ -31,12 +31,13 @@ setup-node: setup-dev ## also build the node for the containers of `make e2e` (5
 	@$(IN_ENV) python -m tests.support.setup node
 
 demo: ## set up, measure two variants on this machine for five minutes, compare them, and destroy what that took
-	@echo "The demo sets this checkout up, unless it is, and then measures for five minutes."
+	@echo "Sets this checkout up where it is not, then measures for five minutes."
 	@$(MAKE) --no-print-directory setup
 	@$(IN_ENV) shapebench sweep --file tools/demo.yaml || [ $$? = 5 ] # 5: a rehearsal
 	@$(IN_ENV) shapebench runs
 	@echo
-	@echo "Nothing runs any more. Runs and report stay, in results/ and report/. Next: docs/getting-started.md"
+	@echo "Nothing runs any more. Runs and report stay, in results/ and report/."
+	@echo "Next: docs/getting-started.md"
 
 test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-unit

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections import deque
@@ -35,7 +36,9 @@ def run_setup(setup: Callable[[], object]) -> int:
 
 
 def say(text: str) -> None:
-    print(f"setup: {text}", flush=True)
+    """Print a sentence, in lines that a terminal of 80 columns does not break; a path or an address stays whole."""
+    lines = textwrap.wrap(f"setup: {text}", 80, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    print("\n".join(lines), flush=True)
 
 
 class Progress:

@@ -114,7 +114,8 @@ class Shell:
             f"eval {shlex.quote(command)} </dev/null; printf '\\n%s%s\\n' '{self._end_of_line}' $?\n"
         )
         self._bash.stdin.flush()
-        traceback, wide = False, []
+        traceback = False
+        wide: list[str] = []
         limit = threading.Timer(_LINE_LIMIT_S, self._kill)
         limit.start()
         try:

@@ -34,6 +34,6 @@ def needs(root: Path, tiers: Iterable[Tier], *, pulumi: bool) -> str | None:
     seconds = megabytes * 8 / _MBIT_PER_S + (_UNPACKING_S if missing else 0)
     minutes = max(round(seconds / 60), 1)
     return (
-        f"downloads up to {megabytes / 1000:.1f} GB and takes {disk:.1f} GB of disk: about {minutes} min at"
+        f"downloads {megabytes / 1000:.1f} GB and takes {disk:.1f} GB of disk: about {minutes} min at"
         f" {_MBIT_PER_S} Mbit/s"
     )

@@ -32,7 +32,7 @@ def main() -> None:
         if said := needs(ROOT, missing, pulumi=without_pulumi):
             say(said)
         if without_pulumi:
-            say("if Pulumi's release cannot be reached, it is built with Go: some 5 min and 3 GB more, once")
+            say("if Pulumi's release cannot be reached, it is built with Go: at least 5 min and 3 GB more")
         # First, because it can fail, and pip takes minutes.
         changed = ensure_pulumi(ROOT, pins)
         changed |= ensure_environment(ROOT, pins, "dev" if tier == "dev" else "run")

@@ -36,7 +36,8 @@ def test_the_demo_is_a_sweep_that_ends_as_a_rehearsal_and_leaves_nothing_running
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked == ["shapebench sweep --file tools/demo.yaml", "shapebench runs"]
     assert done.stdout.splitlines()[0].endswith("then measures for five minutes.")
-    assert done.stdout.splitlines()[-1].startswith("Nothing runs any more.")
+    assert done.stdout.splitlines()[-2].startswith("Nothing runs any more.")
+    assert max(map(len, done.stdout.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("code", [1, 4, 6])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.console import say
 from tools.needs import disk_gb, download_mb, needs
 from tools.pins import ROOT
 
@@ -50,3 +51,11 @@ def test_the_set_up_and_the_demo_take_seven_minutes_where_pulumis_release_can_be
     assert said is not None
     [minutes] = re.findall(r"about (\d+) min at 100 Mbit/s", said)
     assert int(minutes) + 5 <= 7
+
+
+def test_what_a_set_up_says_fits_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str]):
+    said = f"{needs(ROOT, ['run'], pulumi=True)}, and a sentence of more words than fit into one line of a terminal"
+    say(said)
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    assert " ".join(printed.split()) == f"setup: {said}"
