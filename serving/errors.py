@@ -24,7 +24,9 @@ class Code(Enum):
 class ServingError(Exception):
     """A request that cannot be answered. The client gets `message`, so it names the problem."""
 
-    def __init__(self, code: Code, message: str, http_status: HTTPStatus | None = None) -> None:
+    def __init__(
+        self, code: Code, message: str, http_status: HTTPStatus | None = None, *, retry_after_s: int | None = None
+    ) -> None:
         """`http_status` is given where HTTP has a more exact status than that of `code`, such as 413."""
         # What JSON calls text may hold half a surrogate pair, which neither protocol can send.
         message = message[:_MAX_MESSAGE_CHARACTERS].encode(errors="backslashreplace").decode()
@@ -32,6 +34,7 @@ class ServingError(Exception):
         self.code = code
         self.message = message
         self.http_status = http_status or code.value[1]
+        self.retry_after_s = retry_after_s
 
 
 def invalid_argument(message: str) -> ServingError:

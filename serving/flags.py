@@ -28,6 +28,7 @@ class Flags:
     rest_api_num_threads: int
     rest_api_timeout_in_ms: int
     rest_api_max_body_bytes: int
+    request_memory_bytes: int
     grpc_max_threads: int
     grpc_channel_arguments: tuple[tuple[str, int | str], ...]
     enable_grpc_healthcheck_service: bool
@@ -85,6 +86,12 @@ def _parser() -> _Parser:
         type=_positive,
         default=32 * _MIB,
         help="a larger REST body is answered with 413 (tensorflow_model_server has no such flag and no limit)",
+    )
+    add(
+        "--request_memory_bytes",
+        type=_positive,
+        default=256 * _MIB,
+        help="of all requests in flight, over both APIs (tensorflow_model_server has no such flag and no limit)",
     )
     add("--grpc_max_threads", type=_positive, default=threads, help="gRPC threads; more calls are refused")
     add("--grpc_channel_arguments", type=_channel_arguments, default=(), help="key=value, comma-separated")

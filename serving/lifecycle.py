@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from serving.errors import StartError
 from serving.memory import return_memory
 from serving.metrics import Metrics
 from serving.model.loaded_model import LoadedModel
+from serving.request_memory import RequestMemory
 from serving.startup import Startup
 
 # Requests have the first on SIGTERM, after the second the process is ended. TensorFlow cannot be interrupted in a call.
@@ -43,10 +43,12 @@ def serve(startup: Startup) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    grpc_api = grpc_server(served, startup.flags)
+    memory = RequestMemory(startup.flags.request_memory_bytes)
+    memory.watch()
+    grpc_api = grpc_server(served, memory, startup.flags)
     grpc_api.start()
     _log.info("gRPC at %s:%d", startup.flags.bind_address, startup.flags.port)
-    stop_rest = _serve_rest(served, startup, startup.rest_socket, stop) if startup.rest_socket else None
+    stop_rest = _serve_rest(served, memory, startup, stop) if startup.rest_socket else None
     stop.wait()
     end = threading.Timer(_END_S, _cut_off)
     end.daemon = True
@@ -89,12 +91,13 @@ def _cut_off() -> None:
 
 
 def _serve_rest(
-    served: ServedModel, startup: Startup, bound: socket.socket, stop: threading.Event
+    served: ServedModel, memory: RequestMemory, startup: Startup, stop: threading.Event
 ) -> Callable[[], None]:
     """Run uvicorn in a thread, as the main thread gets the signals; sets `stop` when it ends. Returns what stops it."""
-    flags = startup.flags
+    flags, bound = startup.flags, startup.rest_socket
     api = RestApi(
         served,
+        memory,
         threads=flags.rest_api_num_threads,
         timeout_s=flags.rest_api_timeout_in_ms / 1000,
         max_body_bytes=flags.rest_api_max_body_bytes,

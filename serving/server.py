@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from serving.errors import StartError
 from serving.flags import parse_flags
+from serving.memory import limit_heaps
 from serving.startup import check_startup
 from stacks.servers import EMBEDDED
 from stacks.version import VERSION
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 if the server could not start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("absl").setLevel(logging.WARNING)
+    limit_heaps()
     try:
         startup = check_startup(parse_flags(arguments))
         _log.info("%s %s, process %d", EMBEDDED.name, VERSION, os.getpid())

@@ -14,11 +14,13 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.api.grpc_receiving import SMALL_WINDOWS, Receiver
 from serving.api.grpc_threads import ThreadQuota, thread_pool
 from serving.api.served_model import ServedModel, model_spec, signature_def_map
 from serving.api.tensor_proto import from_proto, to_proto
 from serving.errors import Code, ServingError, cannot_bind, invalid_argument
 from serving.flags import Flags
+from serving.request_memory import RequestMemory
 
 # 27 photographs of ResNet50's size. TF Serving has no limit; --grpc_channel_arguments can set another.
 MAX_MESSAGE_BYTES = 16 << 20
@@ -49,7 +51,10 @@ class Services(
                 raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name}" not found.')
             signature.check_names(request.inputs)
             inputs = {key: from_proto(signature.inputs[key], tensor) for key, tensor in request.inputs.items()}
-            outputs = self._served.predict(signature, inputs, list(request.output_filter))
+            output_filter = list(request.output_filter)
+            # The arrays are copies, and large requests would be in memory twice while the model runs.
+            del request
+            outputs = self._served.predict(signature, inputs, output_filter)
             response = predict_pb2.PredictResponse(model_spec=model_spec(model, signature.name))
             for key, output in outputs.items():
                 response.outputs[key].CopyFrom(to_proto(output))
@@ -77,7 +82,7 @@ class Services(
             return self._served.status(name, version)
 
 
-def grpc_server(served: ServedModel, flags: Flags) -> grpc.Server:
+def grpc_server(served: ServedModel, memory: RequestMemory, flags: Flags) -> grpc.Server:
     """The server with its services, bound to its address and port, not started.
 
     Raises StartError if the port is taken.
@@ -87,10 +92,13 @@ def grpc_server(served: ServedModel, flags: Flags) -> grpc.Server:
         ("grpc.max_send_message_length", -1),
         # Otherwise two servers could share one port, and each would get some of the requests.
         ("grpc.so_reuseport", 0),
+        *SMALL_WINDOWS,
         *flags.grpc_channel_arguments,
     ]
     threads = flags.grpc_max_threads
-    server = grpc.server(thread_pool(threads), interceptors=[ThreadQuota(threads)], options=options)
+    max_message_bytes = dict(options)["grpc.max_receive_message_length"]
+    receiver = Receiver(memory, ThreadQuota(threads), max_message_bytes)
+    server = grpc.server(thread_pool(threads), interceptors=[receiver], options=options)
     services = Services(served)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)

@@ -23,13 +23,12 @@ from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.memory import trim
 from serving.model.loaded_model import LoadedModel
 from serving.model.signature import Signature
+from serving.request_memory import RequestMemory, too_slow
 
 _T = TypeVar("_T")
-# Larger bodies, and zipped ones, are decoded one at a time.
+# Larger bodies, and zipped ones, are decoded one at a time; after a still larger one its memory is returned.
 _ALONE_BYTES = 1 << 20
-# Still larger ones are received only while they are fewer bytes together than the second.
-_COUNTED_BYTES = 4 << 20
-_MAX_RECEIVED_BYTES = 64 << 20
+_TRIM_BYTES = 4 << 20
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
 
@@ -42,12 +41,14 @@ class _Version(IntegerConvertor):
 class RestApi:
     """The endpoints. `threads` threads decode, run and encode requests; the event loop only moves bytes."""
 
-    def __init__(self, served: ServedModel, *, threads: int, timeout_s: float, max_body_bytes: int) -> None:
+    def __init__(
+        self, served: ServedModel, memory: RequestMemory, *, threads: int, timeout_s: float, max_body_bytes: int
+    ) -> None:
         self._served = served
+        self._memory = memory
         self._timeout_s = timeout_s
         self._max_body_bytes = max_body_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="rest")
-        self._received_bytes = 0
         self._trims = False
         self._one_at_a_time = threading.Lock()
 
@@ -117,7 +118,7 @@ class RestApi:
             if self._trims:  # what the one before took, which each thread would keep
                 trim()
             text = self._unzipped(body) if zipped else bytes(body)
-            self._trims = len(text) > _COUNTED_BYTES
+            self._trims = len(text) > _TRIM_BYTES
             body.clear()
             request = decode(text, lambda name: _find_signature(model, name))
             del text
@@ -134,31 +135,34 @@ class RestApi:
 
     @asynccontextmanager
     async def _body(self, request: Request) -> AsyncIterator[bytearray]:
-        """The body as it was sent. Raises 413 if it is too large, UNAVAILABLE if too many others are."""
+        """The body as it was sent. Raises 413 if it is too large, 503 if there is no memory for it."""
         body = bytearray()
-        size = counted = 0
-        busy = False
+        size, refusal = 0, None
+        # A body without a length, in chunks, may become as large as any.
+        expected = min(int(request.headers.get("content-length", self._max_body_bytes)), self._max_body_bytes)
+        asked = self._memory.ask(expected, lose=body.clear)
+        try:
+            part = asked.result() if asked.done() else await asyncio.wrap_future(asked)
+        except ServingError as error:
+            part, refusal = None, error
         try:
             async for chunk in request.stream():
                 size += len(chunk)
                 # Read on without keeping the data: a client that is still sending would not read the answer.
                 if size > 2 * self._max_body_bytes:
                     break
-                if size > self._max_body_bytes or busy:
+                if part is not None and size <= self._max_body_bytes:
+                    body += chunk
+                if part is None or part.is_lost or size > self._max_body_bytes:
                     body.clear()
-                    continue
-                body += chunk
-                if size > _COUNTED_BYTES:
-                    self._received_bytes += size - counted
-                    counted = size
-                    busy = self._received_bytes > max(_MAX_RECEIVED_BYTES, self._max_body_bytes)
             if size > self._max_body_bytes:
                 raise self._too_large()
-            if busy:
-                raise ServingError(Code.UNAVAILABLE, "Other large bodies are being received; send this one again")
+            if part is None or not part.arrived(size):
+                raise refusal or too_slow()
             yield body
         finally:
-            self._received_bytes -= counted
+            if part is not None:
+                part.give_back()
 
     def _unzipped(self, body: bytearray) -> bytes:
         unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # 16: a gzip header and trailer
@@ -200,6 +204,8 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         response = _json(orjson.dumps({"error": error.message}), error.http_status)
         if error.http_status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             response.headers["connection"] = "close"
+        if error.retry_after_s is not None:
+            response.headers["retry-after"] = str(error.retry_after_s)
         return response
     status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR
     return _json(orjson.dumps({"error": f"{HTTPStatus(status).phrase}: {request.method} {request.url.path}"}), status)

@@ -8,8 +8,8 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# From the first byte of a request to its last: 32 MiB at 5 Mbit/s.
-RECEIVE_S = 60.0
+from serving.request_memory import RECEIVE_S
+
 # As much as nginx takes by default: four buffers of 8 KiB (ngx_http_core_module, large_client_header_buffers).
 MAX_HEADER_BYTES = 32 << 10
 
@@ -42,6 +42,16 @@ class TimedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._in_body = False
         self._end_timer()
+
+    def eof_received(self) -> bool:  # type: ignore[override] # uvicorn's own closes the connection
+        """Keep the connection of a client that has sent all, until its requests are answered (RFC 9112, 9.6)."""
+        cycles = [cycle for cycle, _ in self.pipeline]
+        if self.cycle is not None and not self.cycle.response_complete:
+            cycles.append(self.cycle)
+        if not cycles or self._receiving is not None:
+            return False
+        self.cycle.keep_alive = False  # the newest, so the last to be answered
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)

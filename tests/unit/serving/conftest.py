@@ -40,8 +40,8 @@ class Server:
     rest_port: int
     grpc_port: int
 
-    def request(self, method, path, body=None, headers=None) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=30)
+    def request(self, method, path, body=None, headers=None, timeout_s=30) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.rest_port, timeout=timeout_s)
         try:
             connection.request(method, path, body, headers or {})
             response = connection.getresponse()

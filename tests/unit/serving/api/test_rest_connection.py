@@ -1,4 +1,4 @@
-"""A client that sends slowly, or headers without end, is refused and loses its connection."""
+"""A client that sends slowly, or headers without end, loses its connection; one that has sent all is answered."""
 
 import socket
 import threading
@@ -51,3 +51,20 @@ def test_an_idle_connection_stays_open_between_two_requests(connection):
         connection.sendall(START + b"Content-Length: 4\r\n\r\nbody")
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
         time.sleep(0.6)
+
+
+def test_a_client_that_closes_its_side_after_its_requests_is_answered(connection):
+    """As `nc -N` does; RFC 9112, 9.6: a half-closed connection is no sign that nobody reads the answer."""
+    connection.sendall(2 * (START + b"Content-Length: 4\r\n\r\nbody"))
+    connection.shutdown(socket.SHUT_WR)
+    answer = b""
+    while more := connection.recv(1000):
+        answer += more
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+    assert answer.endswith(b"ok")
+
+
+def test_a_client_that_closes_its_side_within_a_request_loses_the_connection(connection):
+    connection.sendall(START + b"Content-Length: 9\r\n\r\nhalf")
+    connection.shutdown(socket.SHUT_WR)
+    assert connection.recv(1000) == b""
