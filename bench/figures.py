@@ -3,6 +3,9 @@
 A bar is text such as `<= 1.25` or `93 .. 97`, so that the JSON file shows what was required beside what was measured.
 A benchmark exits 0 when it measured, whether or not its bars hold: the machines are noisy, and a figure that misses its
 bar is a result.
+
+A benchmark that takes more than some seconds has a constant `SMALLEST`: the arguments with which `make bench-smoke`
+(bench/smoke.py) starts it, to see that it runs.
 """
 
 import argparse
@@ -16,7 +19,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-BUILD = Path("build/bench")
+# The variable is for `make bench-smoke`, which must not overwrite figures.
+BUILD = Path(os.environ.get("SHAPEBENCH_BENCH_FOLDER", "build/bench"))
 _COMPARE = {"<=": operator.le, ">=": operator.ge}
 
 
@@ -60,7 +64,7 @@ def progress(message: str) -> None:
 
 
 def report(name: str, figures: Sequence[Figure]) -> None:
-    """Print one line a figure and write `build/bench/<name>.json`."""
+    """Print one line a figure and write `<name>.json` in BUILD."""
     for figure in figures:
         verdict = {None: "", True: f"   bar {figure.bar}: holds", False: f"   bar {figure.bar}: FALLS SHORT"}
         print(f"{figure.name:<58} {figure.value:>12.4g} {figure.unit:<12}{verdict[figure.holds]}")

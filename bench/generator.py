@@ -28,6 +28,7 @@ from bench.servers.simulated_server import ServerModel, true_capacity_rps
 from loadtest.run.payload import rest_body
 from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop
 
+SMALLEST = ("rate",)
 _BODY = rest_body()
 _QUANTILE_NAMES = ("p50", "p99", "p99.9", "max")
 

@@ -20,7 +20,8 @@ from serving.export.exporter import DEFAULT_CACHE, export
 # The vCPUs of the smallest shape, 2cpu-4gb, and the users of the published experiment: on one of its eight replicas, as
 # a round-robin client spreads them, and all on one.
 _VCPUS = 2
-_IN_FLIGHT = (1, 19, 150)
+_IN_FLIGHT = (19, 150)
+SMALLEST = ("2",)
 _CALLS_EACH = 3
 _TIMEOUT_S = 600.0
 _MIB_IN_KIB = 1024
@@ -29,14 +30,16 @@ _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 def main() -> None:
     """Measure and report; takes about a minute."""
-    start(argument_parser("memory", __doc__), ["tensorflow", "grpcio"])
+    parser = argument_parser("memory", __doc__)
+    parser.add_argument("in_flight", nargs="*", type=int, default=_IN_FLIGHT, help="calls, besides one at a time")
+    in_flight = start(parser, ["tensorflow", "grpcio"]).in_flight
     exported = export("auto", DEFAULT_CACHE)
     body = request_body("grpc", photograph().tobytes(), exported["name"])
     with servers.embedded(Path(exported["path"]), _VCPUS) as ports:
         pid = listening_pid(ports["grpc"])
         if pid is None:
             raise RuntimeError("the server's process cannot be seen, so its memory cannot be read")
-        peaks_mib = {count: _peak_mib(pid, f"127.0.0.1:{ports['grpc']}", body, count) for count in _IN_FLIGHT}
+        peaks_mib = {count: _peak_mib(pid, f"127.0.0.1:{ports['grpc']}", body, count) for count in (1, *in_flight)}
     alone_mib = peaks_mib.pop(1)
     figures = [Figure("one call at a time: peak memory", alone_mib, "MiB")]
     for count, peak_mib in peaks_mib.items():

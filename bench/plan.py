@@ -26,6 +26,7 @@ from bench.fleets.searches import QUANTILE, searched_run
 from bench.fleets.truth import Grading, missed_share
 
 _REGIMES = (*SET_WITH, *INDEPENDENT)
+SMALLEST = ("--regimes", "1")
 _HEADROOM = 0.3
 _DEPLOYMENTS, _REPEATS = 3, 2
 # Connections last, so the truth is the mean of several fleets of clients.
@@ -46,11 +47,12 @@ def main() -> None:
     """Plan each regime, simulate the plan, and report; takes about ten minutes."""
     parser = argument_parser("plan", __doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the searches; the truth is the same")
+    parser.add_argument("--regimes", type=int, default=len(_REGIMES), help="the first so many (default: all)")
     arguments = start(parser, ["numpy", "scipy", "pyarrow"])
-    graded = []
+    regimes, graded = _REGIMES[: arguments.regimes], []
     with ProcessPoolExecutor() as processes:
-        plans = processes.map(partial(_grade, arguments.seed), range(len(_REGIMES)))
-        for regime, each in zip(_REGIMES, plans, strict=True):
+        plans = processes.map(partial(_grade, arguments.seed), range(len(regimes)))
+        for regime, each in zip(regimes, plans, strict=True):
             graded.append(each)
             progress(
                 f"  {regime.name:<34} {each.nodes:>4} nodes: {each.missed:.2%} late; with 80 %"

@@ -23,8 +23,7 @@ from loadtest.run.payload import photograph
 from stacks.load_profiles import ClosedLoop
 
 _USERS = 8
-_ROUNDS = 5
-_HOLD_S = 6.0
+SMALLEST = ("--rounds", "1", "--seconds", "1")
 _ANSWERS = {"rest": null_server.prediction, "grpc": null_grpc_server.prediction}
 
 
@@ -39,20 +38,23 @@ class Turn:
 
 def main() -> None:
     """Measure and report; takes about a minute and a half."""
-    start(argument_parser("protocols", __doc__), ["locust", "gevent", "geventhttpclient", "grpcio", "protobuf"])
+    parser = argument_parser("protocols", __doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="of one turn of each protocol (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="duration of one turn (default: %(default)s)")
+    arguments = start(parser, ["locust", "gevent", "geventhttpclient", "grpcio", "protobuf"])
     bodies = {protocol: request_body(protocol, photograph().tobytes(), "resnet") for protocol in _ANSWERS}
     for protocol, body in bodies.items():
         print(f"{protocol}: request {len(body)} bytes, answer {len(_ANSWERS[protocol]())} bytes")
-    print(f"{_USERS} users without a pause, {_ROUNDS} rounds of 2 × {_HOLD_S:.0f} s")
+    print(f"{_USERS} users without a pause, {arguments.rounds} rounds of 2 × {arguments.seconds:g} s")
     with ExitStack() as running:
         urls = {protocol: running.enter_context(servers.null(protocol))[1] for protocol in _ANSWERS}
-        turns = [list(urls) if number % 2 == 0 else list(urls)[::-1] for number in range(_ROUNDS)]
-        rounds = [{each: _turn(each, urls[each], bodies[each]) for each in order} for order in turns]
+        turns = [list(urls) if number % 2 == 0 else list(urls)[::-1] for number in range(arguments.rounds)]
+        rounds = [{each: _turn(each, urls[each], bodies[each], arguments.seconds) for each in order} for order in turns]
     report("protocols", _figures(rounds))
 
 
-def _turn(protocol: str, url: str, body: bytes) -> Turn:
-    profile = ClosedLoop(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + _HOLD_S)
+def _turn(protocol: str, url: str, body: bytes, hold_s: float) -> Turn:
+    profile = ClosedLoop(users=_USERS, spawn_rate_per_s=_USERS, wait_s=0.0, warmup_s=0.0, duration_s=1 + hold_s)
     outcome = load_test(protocol, profile, url, body)
     held = outcome.rows.filter(pc.equal(outcome.rows["phase"], HOLD))
     good = pc.sum(held["ok"]).as_py() or 0

@@ -24,7 +24,7 @@ from loadtest.run.payload import rest_body
 
 # Locust alone; with every request recorded; with every answer checked and progress reported, as in a load test.
 ARMS = ("bare", "recorder", "generator")
-_ROUNDS = 25
+SMALLEST = ("--rounds", "1")
 _USERS = 8
 _LOCUSTFILE = Path(__file__).with_name("generators") / "recorder_locustfile.py"
 
@@ -34,21 +34,23 @@ Turn = dict[str, float]
 
 def main() -> None:
     """Measure and report; takes about a minute and a half."""
-    start(argument_parser("recorder", __doc__), ["locust", "gevent", "geventhttpclient"])
+    parser = argument_parser("recorder", __doc__)
+    parser.add_argument("--rounds", type=int, default=25, help="of 3 s (default: %(default)s)")
+    count = start(parser, ["locust", "gevent", "geventhttpclient"]).rounds
     body = rest_body()
-    print(f"body {len(body)} bytes, answer {len(prediction())} bytes, {_USERS} users, {_ROUNDS} rounds of 3 s")
+    print(f"body {len(body)} bytes, answer {len(prediction())} bytes, {_USERS} users, {count} rounds of 3 s")
     with servers.null() as (_, url):
-        rounds = _run(url, body)
+        rounds = _run(url, body, count)
     report("recorder", [*_figures(rounds), *_check_figures()])
 
 
-def _run(url: str, body: bytes) -> list[dict[str, Turn]]:
+def _run(url: str, body: bytes, rounds: int) -> list[dict[str, Turn]]:
     """The rounds, each with one turn of each arm."""
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
         (work_dir / "request.body").write_bytes(body)
         load = ClosedLoopPlan(
-            mode="closed", users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=0, duration_s=3.0 * _ROUNDS
+            mode="closed", users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=0, duration_s=3.0 * rounds
         )
         plan = LoadTestPlan(load, "rest", url, "resnet", str(work_dir), parent_pid=os.getpid())
         plan.write(work_dir / "plan.json")
@@ -57,7 +59,7 @@ def _run(url: str, body: bytes) -> list[dict[str, Turn]]:
         variables = {
             PLAN_VARIABLE: str(work_dir / "plan.json"),
             "SHAPEBENCH_BENCH_METER": str(work_dir / "meter.json"),
-            "SHAPEBENCH_BENCH_ROUNDS": str(_ROUNDS),
+            "SHAPEBENCH_BENCH_ROUNDS": str(rounds),
             "PYTHONPATH": os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH")))),
         }
         subprocess.run(command, env=os.environ | variables, cwd=work_dir, check=True, capture_output=True, timeout=300)

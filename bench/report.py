@@ -24,6 +24,8 @@ from bench.figures import Figure, argument_parser, report, start
 from bench.stores.synthetic import make_search, write_run
 from stacks.load_profiles import PROFILES
 
+SMALLEST = ("1",)
+
 ROWS = 1_000_000
 RUNS = (1, 10, 100)
 _LOAD = PROFILES["capacity"].model_copy(update={"highest_rps": 20_000.0})

@@ -16,7 +16,7 @@ from bench.servers.simulated_server import SimulatedServer, true_capacity_rps
 from loadtest.generator.capacity.step import Step, StepVerdict
 from loadtest.generator.loops.arrivals import POISSON
 
-_TRUTH_REQUESTS = 4_000_000
+SMALLEST = ("--regimes", "1", "--seeds", "1", "--steps", "2", "--truth", "20000")
 # The rate of a server that is just outside the objective, over its capacity.
 _OUTSIDE = 1.01
 _JUDGED = (5, 9)
@@ -27,15 +27,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=30, help="searches for each server (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=1000, help="steps just above the capacity (default: %(default)s)")
     parser.add_argument("--first-seed", type=int, default=10_000, help="of the searches (default: %(default)s)")
+    parser.add_argument("--regimes", type=int, default=len(REGIMES), help="the first so many servers (default: all)")
+    parser.add_argument("--truth", type=int, default=4_000_000, help="requests of a simulation (default: %(default)s)")
     arguments = start(parser, ["numpy", "scipy"])
+    regimes, truth = REGIMES[: arguments.regimes], arguments.truth
     seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
     figures: list[Figure] = []
     held: list[bool] = []
     with ProcessPoolExecutor() as pool:
-        outside = pool.submit(_certified, arguments.steps, arguments.first_seed)
+        outside = pool.submit(_certified, arguments.steps, arguments.first_seed, truth)
         timed = [pool.submit(_took_s, regime, seeds) for regime in TIMED]
-        graded = [pool.submit(_graded, regime, seeds) for regime in REGIMES]
-        for regime, grades in zip(REGIMES, graded, strict=True):
+        graded = [pool.submit(_graded, regime, seeds, truth) for regime in regimes]
+        for regime, grades in zip(regimes, graded, strict=True):
             of_regime, within = grades.result()
             progress(f"{regime.name}: {sum(within)} of {len(within)}")
             figures += of_regime
@@ -52,8 +55,8 @@ def _took_s(regime: SearchRegime, seeds: Sequence[int]) -> float:
     return float(np.median([_search(regime, seed).took_s for seed in seeds]))
 
 
-def _graded(regime: SearchRegime, seeds: Sequence[int]) -> tuple[list[Figure], list[bool]]:
-    true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, _TRUTH_REQUESTS)
+def _graded(regime: SearchRegime, seeds: Sequence[int], truth_requests: int) -> tuple[list[Figure], list[bool]]:
+    true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, truth_requests)
     searches = [_search(regime, seed) for seed in seeds]
     found = [search.estimate(regime.objective) for search in searches]
     with_value = [each for each in found if each.value_rps is not None]
@@ -76,12 +79,12 @@ def _search(regime: SearchRegime, seed: int) -> SimulatedSearch:
     return simulated_search(regime.model, regime.plan(seed), seed)
 
 
-def _certified(steps: int, first_seed: int) -> Figure:
+def _certified(steps: int, first_seed: int, truth_requests: int) -> Figure:
     """Steps as long as those of a search, at a rate whose misses are just beyond the objective."""
     certified = judged = 0
     for number in _JUDGED:
         regime = REGIMES[number]
-        true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, _TRUTH_REQUESTS)
+        true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, truth_requests)
         longest_s = float(
             np.median([step.longest_s for step, _ in _search(regime, first_seed).steps if not step.quick])
         )

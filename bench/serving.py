@@ -28,6 +28,8 @@ _REQUIREMENTS = Path("tools/requirements/bench.txt")
 _THREADS = os.cpu_count() or 1
 _SATURATING_USERS = 8
 _TOLERANCE = 1e-4
+# Without KServe, whose environment is another TensorFlow: minutes, and 2 GB.
+SMALLEST = ("--rounds", "1", "--seconds", "0.5", "--without-kserve")
 # The compared pairs, with the bars of p50 at one user and of throughput at saturation (issue 3). The bars are against
 # the plain call; the ratio to the frozen call is the cost of HTTP, gRPC, JSON and Python.
 _RATIOS = {
@@ -171,10 +173,14 @@ def _side(*arguments: str) -> Iterator[Side]:
 
 @contextmanager
 def _kserve(model: Path) -> Iterator[int]:
-    python, port = _kserve_python(), servers.free_port()
-    command = [str(python), "bench/servers/kserve.py", str(model / "1"), str(port), str(_THREADS)]
+    port = servers.free_port()
+    command = kserve_command(_kserve_python(), model / "1", port)
     with servers.ready(command, f"http://127.0.0.1:{port}/v1/models/{model.name}", "serving-kserve.log"):
         yield port
+
+
+def kserve_command(python: Path | str, version_folder: Path, port: int) -> list[str]:
+    return [str(python), "bench/servers/kserve_v1.py", str(version_folder), str(port), str(_THREADS)]
 
 
 def _kserve_python() -> Path:

@@ -47,10 +47,10 @@ _PAUSES: Final = "exponential"
 _FITTED_LOAD = ClosedLoop(users=32, spawn_rate_per_s=1.28, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=32)
 # A fifth and a half of the capacity of two cores, all of it, and more than that.
 _USERS = (4, 12, 24, 40)
-_TURNS = 4
+SMALLEST = ("--users", "4", "--turns", "1", "--hold", "2", "--fitted", "8")
 # The median of few users lies between the latencies of requests alone and those of two at once, where there are few. In
 # 40 s its sampling error is 3.6 % (4 and 12 users, simulated), in 160 s 1.5 and 2 %. So all turns together are long.
-_HOLD_S = 25
+_TURNS, _HOLD_S = 4, 25
 # Where the machine is slower by a factor in one load test than in another, the server is slower by this power of it: a
 # regression of ten load tests, with a standard error of 0.2 (docs/adr/0071).
 _FOLLOWS = 0.5
@@ -59,6 +59,15 @@ _STANDARD_ERRORS = 2
 _SIMULATED_S = 600
 _FITTED_RUN = make_manifest(_FITTED_LOAD, stack="local", machine_type="e2-custom-2-4096", nodes=1)
 _BAR = f"-{MOST_ERROR:.0%} .. {MOST_ERROR:.0%}".replace("%", "")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How often each load is measured, and for how long."""
+
+    turns: int
+    hold_s: float
+    fitted_s: float
 
 
 @dataclass(frozen=True)
@@ -98,14 +107,20 @@ class Fitted:
 
 def main() -> None:
     """Measure the four loads in turns with the fitted load, and report; takes about 21 minutes."""
-    start(argument_parser("simulator", __doc__), ["tensorflow", "locust", "numpy"])
+    parser = argument_parser("simulator", __doc__)
+    parser.add_argument("--users", nargs="*", type=int, default=_USERS, help="the loads")
+    parser.add_argument("--turns", type=int, default=_TURNS, help="of each load (default: %(default)s)")
+    parser.add_argument("--hold", type=float, default=_HOLD_S, help="seconds of a turn (default: %(default)s)")
+    parser.add_argument("--fitted", type=float, default=_FITTED_LOAD.duration_s, help="seconds of the fitted load")
+    arguments = start(parser, ["tensorflow", "locust", "numpy"])
+    measured = Measured(arguments.turns, arguments.hold, arguments.fitted)
     exported = export("auto", DEFAULT_CACHE)
     model, speeds = Path(exported["path"]), BUILD / "machine-speed.txt"
     with servers.embedded(model, threads=os.cpu_count() or 1) as ports, machine_speed(speeds) as probe:
         url = f"http://127.0.0.1:{ports['rest']}"
-        last, all_turns = _fitted_rows(url), []
-        for users in _USERS:
-            all_turns.append(_turns(users, url, last))
+        last, all_turns = _fitted_rows(url, measured), []
+        for users in arguments.users:
+            all_turns.append(_turns(users, url, last, measured))
             last = all_turns[-1].fitted[-1]
         speed = probe.speed()
     fitted = [_fitted(turns, speed) for turns in all_turns]
@@ -113,17 +128,17 @@ def main() -> None:
     report("simulator", [figure for each in fitted for figure in _compared(each, off)])
 
 
-def _turns(users: int, url: str, last: pa.Table) -> Turns:
+def _turns(users: int, url: str, last: pa.Table, measured: Measured) -> Turns:
     """`last` is of the fitted load before."""
     load = ClosedLoop(
-        users=users, spawn_rate_per_s=8, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=users / 8 + _HOLD_S
+        users=users, spawn_rate_per_s=8, wait_s=0.5, pauses=_PAUSES, warmup_s=5, duration_s=users / 8 + measured.hold_s
     )
     holds, fitted = [], [last]
-    for turn in range(1, _TURNS + 1):
-        progress(f"measuring {users} users, turn {turn} of {_TURNS} ...")
+    for turn in range(1, measured.turns + 1):
+        progress(f"measuring {users} users, turn {turn} of {measured.turns} ...")
         rows = _rows(load, url)
         holds.append(rows.filter(pc.equal(rows["phase"], HOLD)))
-        fitted.append(_fitted_rows(url))
+        fitted.append(_fitted_rows(url, measured))
     return Turns(load, tuple(holds), tuple(fitted))
 
 
@@ -131,10 +146,12 @@ def _rows(load: ClosedLoop, url: str) -> pa.Table:
     return load_test(f"{load.users} users", load, url, rest_body()).rows
 
 
-def _fitted_rows(url: str) -> pa.Table:
+def _fitted_rows(url: str, measured: Measured) -> pa.Table:
     """A load test that raises the number of users."""
     progress(f"measuring the fitted load: up to {_FITTED_LOAD.users} users ...")
-    return _rows(_FITTED_LOAD, url)
+    faster = _FITTED_LOAD.duration_s / measured.fitted_s
+    changed = {"duration_s": measured.fitted_s, "spawn_rate_per_s": _FITTED_LOAD.spawn_rate_per_s * faster}
+    return _rows(_FITTED_LOAD.model_copy(update=changed), url)
 
 
 def _curve(rows: pa.Table) -> Curve:

@@ -28,6 +28,7 @@ from sweep.strategies.create import strategy_of
 from sweep.strategies.single_stage import blocks_needed
 from sweep.tasks import Length
 
+SMALLEST = ("--fleets", "1", "--chaos", "1")
 _WITHIN = 0.05
 # Of so many fleets one has 720 variants, too, and on one a grid is simulated.
 _MANY_SHARE, _GRID_SHARE = 20, 40

@@ -23,7 +23,7 @@ from loadtest.generator.plan import LoadPlan, load_plan
 from loadtest.result.validity.steady_state import steady_state_reasons
 from stacks.load_profiles import PROFILES
 
-RUNS_OF_EACH = 400
+SMALLEST = ("--runs", "4")
 _SEED = 20261126
 _P99 = 0.99
 _HELD, _NAMED = "93 .. 97", ">= 95"
@@ -32,25 +32,27 @@ _CLOSED, _OPEN = (load_plan(PROFILES[name].model_dump()) for name in ("seed", "o
 
 
 def main() -> None:
-    start(argument_parser("verdict", __doc__), ["numpy", "scipy", "pyarrow"])
+    parser = argument_parser("verdict", __doc__)
+    parser.add_argument("--runs", type=int, default=400, help="of each kind (default: %(default)s)")
+    runs = start(parser, ["numpy", "scipy", "pyarrow"]).runs
     figures = []
     for regime in OPEN_LOOPS + CLOSED_LOOPS:
         progress(regime.name)
         load = _CLOSED if regime in CLOSED_LOOPS else _OPEN
-        figures += [*coverage(regime), *noticed_steps(regime, load)]
+        figures += [*coverage(regime, runs), *noticed_steps(regime, load, runs)]
     for regime in WANDERS:
         progress(regime.name)
-        figures.append(held_or_refused(regime))
+        figures.append(held_or_refused(regime, runs))
     for experiment in (*EQUAL, *APART, *CLOSE):
         progress(experiment.name)
-        figures += choices(experiment)
+        figures += choices(experiment, runs)
     report("verdict", figures)
 
 
-def coverage(regime: Regime) -> list[Figure]:
+def coverage(regime: Regime, runs: int) -> list[Figure]:
     """The share of runs whose intervals hold the true goodput and p99, and whose p99 has an upper bound, in percent."""
     p99_ms, held = regime.true_p99_ms(), Counter[str]()
-    for rows in regime.runs(RUNS_OF_EACH, _SEED):
+    for rows in regime.runs(runs, _SEED):
         cells = cells_of(rows, (_P99,))
         assert cells is not None
         run = run_figures("run", cells)
@@ -59,45 +61,45 @@ def coverage(regime: Regime) -> list[Figure]:
         held["p99"] += tail.low <= p99_ms <= tail.high
         held["bounded"] += math.isfinite(tail.high)
     return [
-        _share(f"{regime.name}: goodput held", held["goodput"], _HELD),
-        _share(f"{regime.name}: p99 held", held["p99"], _HELD),
-        _share(f"{regime.name}: p99 has an upper bound", held["bounded"]),
+        _share(f"{regime.name}: goodput held", held["goodput"] / runs, _HELD),
+        _share(f"{regime.name}: p99 held", held["p99"] / runs, _HELD),
+        _share(f"{regime.name}: p99 has an upper bound", held["bounded"] / runs),
     ]
 
 
-def noticed_steps(regime: Regime, load: LoadPlan) -> list[Figure]:
+def noticed_steps(regime: Regime, load: LoadPlan, runs: int) -> list[Figure]:
     """The share of runs that are refused: as they are, and with latency that is multiplied from some moment on."""
     rng = np.random.default_rng(_SEED)
     refused = Counter[float]()
-    for rows in regime.runs(RUNS_OF_EACH, _SEED + 1):
+    for rows in regime.runs(runs, _SEED + 1):
         refused[1.0] += _is_refused(rows, load)
         for factor in _FACTORS:
             refused[factor] += _is_refused(_stepped(rows, factor, rng.uniform(0.1, 0.9)), load)
     return [
-        _share(f"{regime.name}: refused though steady", refused[1.0], "<= 1"),
+        _share(f"{regime.name}: refused though steady", refused[1.0] / runs, "<= 1"),
         *(
-            _share(f"{regime.name}: step of x {factor:g} noticed", refused[factor], bar)
+            _share(f"{regime.name}: step of x {factor:g} noticed", refused[factor] / runs, bar)
             for factor, bar in _FACTORS.items()
         ),
     ]
 
 
-def held_or_refused(regime: Regime) -> Figure:
+def held_or_refused(regime: Regime, runs: int) -> Figure:
     right = 0
-    for rows in regime.runs(RUNS_OF_EACH, _SEED + 2):
+    for rows in regime.runs(runs, _SEED + 2):
         cells = cells_of(rows, ())
         assert cells is not None
         goodput = run_figures("run", cells).goodput_rps
         is_held = goodput.low <= regime.goodput_rps <= goodput.high
         right += is_held or _is_refused(rows, _CLOSED)
-    return _share(f"{regime.name}: goodput held, or refused", right, ">= 93")
+    return _share(f"{regime.name}: goodput held, or refused", right / runs, ">= 93")
 
 
-def choices(experiment: Experiment) -> list[Figure]:
+def choices(experiment: Experiment, runs: int) -> list[Figure]:
     """How often intervals of the cost hold the truth, and which variants are named."""
     held, named, alone, tied = 0, 0, 0, 0
     best = {str(at) for at, cost in enumerate(experiment.costs) if cost == min(experiment.costs)}
-    for observations in _experiments(experiment):
+    for observations in _experiments(experiment, runs):
         means = fit_effects(observations).means
         for at, cost in enumerate(experiment.costs):
             estimate = means[str(at)].estimate
@@ -108,19 +110,24 @@ def choices(experiment: Experiment) -> list[Figure]:
         tied += len(among) == len(experiment.costs)
     figures = [
         _share(
-            f"{experiment.name}: cost held", held / len(experiment.costs), _HELD if experiment.deployments > 1 else None
+            f"{experiment.name}: cost held",
+            held / len(experiment.costs) / runs,
+            _HELD if experiment.deployments > 1 else None,
         )
     ]
     if experiment in EQUAL:
-        return [*figures, _share(f"{experiment.name}: tied", tied, _NAMED)]
-    figures.append(_share(f"{experiment.name}: a true best among the best", named, _NAMED))
-    return [*figures, _share(f"{experiment.name}: one is named alone", alone, ">= 90" if experiment in APART else None)]
+        return [*figures, _share(f"{experiment.name}: tied", tied / runs, _NAMED)]
+    figures.append(_share(f"{experiment.name}: a true best among the best", named / runs, _NAMED))
+    return [
+        *figures,
+        _share(f"{experiment.name}: one is named alone", alone / runs, ">= 90" if experiment in APART else None),
+    ]
 
 
-def _experiments(experiment: Experiment) -> Iterator[list[Observation]]:
+def _experiments(experiment: Experiment, runs: int) -> Iterator[list[Observation]]:
     rng = np.random.default_rng(_SEED)
     shape = len(experiment.costs), experiment.deployments, experiment.runs
-    for _ in range(RUNS_OF_EACH):
+    for _ in range(runs):
         deployments = rng.normal(0, experiment.deployment_sd, shape[:2])
         values = np.log(experiment.costs)[:, None, None] + deployments[..., None]
         values = values + rng.normal(0, RUN_SD, shape)
@@ -161,8 +168,8 @@ def _table(rows: Columns) -> pa.Table:
     )
 
 
-def _share(name: str, count: float, bar: str | None = None) -> Figure:
-    return Figure(name, count / RUNS_OF_EACH * 100, "%", bar)
+def _share(name: str, share: float, bar: str | None = None) -> Figure:
+    return Figure(name, 100 * share, "%", bar)
 
 
 if __name__ == "__main__":
