@@ -5,11 +5,13 @@ export PYTHON
 
 IN_ENV := . tools/env.sh &&
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
+# Tests that need a valid run: other tests would take the machine from it.
+ALONE := python -m pytest -m measures
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
-.PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine e2e check format \
-    lock clean clean-all
+.PHONY: help setup setup-dev setup-policy setup-kubernetes setup-node demo test test-unit test-engine bench-smoke e2e check \
+    format lock clean clean-all
 
 help: ## this list
 	@sed -n 's/^\([a-z%-]*\):.*## /  \1\t/p' Makefile | expand -t 20
@@ -44,10 +46,12 @@ test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-engine
 
 test-unit: setup-dev ## tests that do not run Pulumi
-	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' --tx '2*popen//nice=10' tests/unit
+	@$(IN_ENV) failed=0; $(PYTEST) --tx '$(CORES)*popen' --tx '2*popen//nice=10' -m 'not measures' tests/unit || failed=1; \
+	    $(ALONE) tests/unit || failed=1; exit $$failed
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
-	@$(IN_ENV) $(PYTEST) --numprocesses 4 tests/engine
+	@$(IN_ENV) failed=0; $(PYTEST) --numprocesses 4 -m 'not measures' tests/engine || failed=1; \
+	    $(ALONE) tests/engine || failed=1; exit $$failed
 
 e2e: setup-node ## tests that run containers on a real Kubernetes node, which they start and stop
 	@$(IN_ENV) python -m pytest tests/kubernetes
@@ -64,6 +68,9 @@ check: setup-dev ## check format, lint, types, imports, YAML, workflows, documen
 format: setup-dev ## format the sources and fix what the linter can
 	@$(IN_ENV) ruff format .
 	@$(IN_ENV) ruff check --fix .
+
+bench-smoke: setup-dev ## start every benchmark at its smallest size, to see that it runs
+	@$(IN_ENV) python -m bench.smoke
 
 bench-%: setup-dev ## run a benchmark: serving, recorder, protocols, generator, report, verdict, search, plan, simulator, sweep, memory, disturbance
 	@$(IN_ENV) python -m bench.$*

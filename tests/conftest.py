@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.measuring import mark_those_that_measure
 from tests.support.priorities import TwoPriorities
 
 # Run first, the longest before the others, as each takes from half a minute to seven: shorter modules then fill the
@@ -44,7 +45,10 @@ gc.disable()
 os.environ.setdefault("SHAPEBENCH_OTHER_PROGRAMS", "accepted")
 
 
+# Before `-m` chooses by the markers.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_those_that_measure(items)
     items.sort(key=lambda item: _PLACES.get(item.path, len(_PLACES)))
 
 
