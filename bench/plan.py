@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from analysis.objective import Asked
@@ -26,7 +26,7 @@ from bench.fleets.searches import QUANTILE, searched_run
 from bench.fleets.truth import Grading, missed_share
 
 _REGIMES = (*SET_WITH, *INDEPENDENT)
-SMALLEST = ("--regimes", "1")
+SMALLEST = ("--regimes", "1", "--truth", "20000")
 _HEADROOM = 0.3
 _DEPLOYMENTS, _REPEATS = 3, 2
 # Connections last, so the truth is the mean of several fleets of clients.
@@ -48,10 +48,12 @@ def main() -> None:
     parser = argument_parser("plan", __doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the searches; the truth is the same")
     parser.add_argument("--regimes", type=int, default=len(_REGIMES), help="the first so many (default: all)")
+    parser.add_argument("--truth", type=int, default=_TRUTH.requests, help="requests of a simulation")
     arguments = start(parser, ["numpy", "scipy", "pyarrow"])
+    truth = replace(_TRUTH, requests=arguments.truth)
     regimes, graded = _REGIMES[: arguments.regimes], []
     with ProcessPoolExecutor() as processes:
-        plans = processes.map(partial(_grade, arguments.seed), range(len(regimes)))
+        plans = processes.map(partial(_grade, arguments.seed, truth), range(len(regimes)))
         for regime, each in zip(regimes, plans, strict=True):
             graded.append(each)
             progress(
@@ -74,7 +76,7 @@ def _figures(which: str, graded: Sequence[Graded]) -> Iterator[Figure]:
     yield Figure(f"{which}: plans that break it with 80 % of the nodes", broken, f"of {count}", f">= {count}")
 
 
-def _grade(seed: int, number: int) -> Graded:
+def _grade(seed: int, truth: Grading, number: int) -> Graded:
     """Grade the regime of this number in the list; regimes themselves cannot be handed to another process."""
     regime = _REGIMES[number]
     with tempfile.TemporaryDirectory() as folder:
@@ -97,12 +99,12 @@ def _grade(seed: int, number: int) -> Graded:
     if not plan.candidates:
         raise RuntimeError(f"{regime.name} cannot be planned: {[why for _, why in plan.excluded]}")
     nodes = plan.candidates[0].nodes
-    return Graded(nodes, _missed(regime, nodes), _missed(regime, max(1, math.floor(0.8 * nodes))), took_s)
+    return Graded(nodes, _missed(regime, nodes, truth), _missed(regime, max(1, math.floor(0.8 * nodes)), truth), took_s)
 
 
-def _missed(regime: Regime, nodes: int) -> float:
+def _missed(regime: Regime, nodes: int, truth: Grading) -> float:
     rps = (1 + _HEADROOM) * regime.rps
-    return missed_share(regime.server, nodes, regime.clients, rps, regime.latency_ms / 1000, _TRUTH)
+    return missed_share(regime.server, nodes, regime.clients, rps, regime.latency_ms / 1000, truth)
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from analysis.statistics.deployments import Observation, fit_effects
 from analysis.statistics.within import run_figures
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.stores.grading import APART, CLOSE, CLOSED_LOOPS, EQUAL, OPEN_LOOPS, RUN_SD, WANDERS, Experiment
-from bench.stores.regimes import Regime
+from bench.stores.regimes import TRUTH_RUNS, Regime
 from loadtest.generator.plan import LoadPlan, load_plan
 from loadtest.result.validity.steady_state import steady_state_reasons
 from stacks.load_profiles import PROFILES
 
-SMALLEST = ("--runs", "4")
+SMALLEST = ("--runs", "1", "--truth", "1", "--kinds", "1")
 _SEED = 20261126
 _P99 = 0.99
 _HELD, _NAMED = "93 .. 97", ">= 95"
@@ -34,24 +34,27 @@ _CLOSED, _OPEN = (load_plan(PROFILES[name].model_dump()) for name in ("seed", "o
 def main() -> None:
     parser = argument_parser("verdict", __doc__)
     parser.add_argument("--runs", type=int, default=400, help="of each kind (default: %(default)s)")
-    runs = start(parser, ["numpy", "scipy", "pyarrow"]).runs
+    parser.add_argument("--truth", type=int, default=TRUTH_RUNS, help="runs that the true p99 is from")
+    parser.add_argument("--kinds", type=int, help="the first so many of each group (default: all)")
+    arguments = start(parser, ["numpy", "scipy", "pyarrow"])
+    runs, first = arguments.runs, slice(arguments.kinds)
     figures = []
-    for regime in OPEN_LOOPS + CLOSED_LOOPS:
+    for regime in OPEN_LOOPS[first] + CLOSED_LOOPS[first]:
         progress(regime.name)
         load = _CLOSED if regime in CLOSED_LOOPS else _OPEN
-        figures += [*coverage(regime, runs), *noticed_steps(regime, load, runs)]
-    for regime in WANDERS:
+        figures += [*coverage(regime, runs, arguments.truth), *noticed_steps(regime, load, runs)]
+    for regime in WANDERS[first]:
         progress(regime.name)
         figures.append(held_or_refused(regime, runs))
-    for experiment in (*EQUAL, *APART, *CLOSE):
+    for experiment in (*EQUAL[first], *APART[first], *CLOSE[first]):
         progress(experiment.name)
         figures += choices(experiment, runs)
     report("verdict", figures)
 
 
-def coverage(regime: Regime, runs: int) -> list[Figure]:
+def coverage(regime: Regime, runs: int, truth_runs: int) -> list[Figure]:
     """The share of runs whose intervals hold the true goodput and p99, and whose p99 has an upper bound, in percent."""
-    p99_ms, held = regime.true_p99_ms(), Counter[str]()
+    p99_ms, held = regime.true_p99_ms(truth_runs), Counter[str]()
     for rows in regime.runs(runs, _SEED):
         cells = cells_of(rows, (_P99,))
         assert cells is not None
