@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tools.environment import Tier
 
-# The connection that the time is stated for, and how long uv takes to unpack and compile `run` on two cores.
+# The connection that the time is stated for, and how long uv takes to unpack and compile `run` on two cores: 119 s of
+# CPU time were measured.
 _MBIT_PER_S, _UNPACKING_S = 100, 60
 _PULUMI_MB = 100
 _DOWNLOADS = re.compile(r"^# downloads: (\d+) MB$", re.MULTILINE)

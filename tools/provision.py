@@ -26,7 +26,9 @@ def main() -> None:
     started = time.monotonic()
     with exclusively(ROOT / ".tools/lock"):
         pins = load_pins()
-        wanted: list[Tier] = ["dev" if tier == "dev" else "run", *(["policy"] if tier == "policy" else [])]
+        wanted: list[Tier] = ["dev" if tier == "dev" else "run"]
+        if tier == "policy":
+            wanted.append("policy")
         missing = [each for each in wanted if not requirements_are_installed(ROOT, each)]
         without_pulumi = pulumi_is_missing(ROOT, pins)
         if said := needs(ROOT, missing, pulumi=without_pulumi):
