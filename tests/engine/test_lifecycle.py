@@ -52,15 +52,19 @@ def test_up_serves_measures_prices_and_says_so(stack, first_up):
     assert outputs["details"] == f"shapebench show {run.run_id} --results {stack.results}"
 
 
+# Of a load test.
+PROGRESS = r"\d+/\d+ s hold, \d+\.\d/s, p99 \d+ ms, 0 failed"
+
+
 def test_up_ends_in_a_summary_and_waits_in_one_line(stack, first_up):
     outputs = stack.outputs()
     progress, _, diagnostics = first_up.partition("Diagnostics:")
     assert progress.count("waiting for the server to load the model") == 1
-    assert "requests/s" in progress
+    assert re.search(PROGRESS, progress)
     logged, _, shown = diagnostics.partition("Outputs:")
     assert f"run {outputs['runId']}: {outputs['summary']}" in logged
     assert f"serves on {outputs['restUrl']} until `pulumi destroy`" in logged
-    assert "requests/s" not in logged
+    assert not re.search(PROGRESS, logged)
     lines = [line.strip() for line in shown.splitlines() if line.startswith("    ")]
     # What follows it are the numbers of resources.
     assert lines[-2] == f'summary    : "{outputs["summary"]}"'

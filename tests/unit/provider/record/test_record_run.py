@@ -73,9 +73,11 @@ def slow_url() -> Iterator[str]:
         server.shutdown()
 
 
-def measured(folder: Path, url: str, **changes: Any) -> tuple[ResultsStore, list[Manifest]]:
+def measured(
+    folder: Path, url: str, said: list[str] | None = None, **changes: Any
+) -> tuple[ResultsStore, list[Manifest]]:
     inputs = local_load_test_inputs(folder, url) | changes
-    LocalLoadTest().create(inputs, Operation(print, print))
+    LocalLoadTest().create(inputs, Operation((said if said is not None else []).append, print))
     store = ResultsStore(inputs["results"])
     return store, sorted(store.scan().manifests, key=lambda run: run.run_id)
 
@@ -105,8 +107,10 @@ def test_the_arrivals_of_each_repeat_follow_from_its_manifest_alone(tmp_path: Pa
 
 
 def test_each_step_of_a_search_follows_from_its_manifest_alone(tmp_path: Path, slow_url: str) -> None:
-    store, [run] = measured(tmp_path, slow_url, profile=SEARCH, rerun=RERUN)
+    said: list[str] = []
+    store, [run] = measured(tmp_path, slow_url, said, profile=SEARCH, rerun=RERUN)
     assert run.capacity
+    assert any(f"run {run.run_id}: ✓ p90 within 200 ms and at most 10 % failed: met up to " in line for line in said)
     assert run.seed is not None
     assert isinstance(load_plan(run.load.model_dump()), CapacitySearchPlan)
     poisson = 0
