@@ -69,6 +69,13 @@ class Fleet(Protocol):
         """The finished run of a task that was cut off, wherever it was cut; None where there is none."""
         ...
 
+    async def lost(self, task: Measure, measured: Measured) -> str:
+        """Why a finished run no longer counts: the results store does not have it, or not as it was recorded.
+
+        Empty where it counts; raises FleetError where that is not known.
+        """
+        ...
+
     async def destroy(self, stack: str, report: Report) -> None:
         """Destroy the stack, also one that is half made or gone; raises FleetError where something may be left."""
         ...

@@ -18,6 +18,7 @@ from analysis.results.store_files import StoreError
 from shapebench.commands.sweep_answer import answer, destroy_command, exit_code, troubles, write_outcome
 from shapebench.commands.sweep_plan import estimates, print_plan, print_rest
 from shapebench.commands.sweep_run import run_journal, run_simulated
+from shapebench.commands.sweep_take_down import take_down_sweep
 from shapebench.output import CommandError, note, print_table, print_text
 from shapebench.sweep_view import duration
 from stacks.explain import SettingsError
@@ -27,8 +28,9 @@ from sweep.conductor.conductor import expectations
 from sweep.conductor.snapshot import Outcome
 from sweep.conductor.state import SweepState
 from sweep.fleet import Expected, FleetError
-from sweep.journal.database import Database, JournalError
+from sweep.journal.database import DamagedJournalError, Database, JournalError
 from sweep.journal.journal import FILE, Journal
+from sweep.journal.stacks import FILE as STACKS_FILE
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
 from sweep.pulumi_fleet.results import disturbed_runs
@@ -117,7 +119,17 @@ def _resume(request: Request) -> int:
             "a sweep goes on with the options that it was begun with, so with --resume only --max-usd, --max-hours,"
             " --out and --yes can be given; leave the others out, or begin another sweep"
         )
-    with closing(Journal.open(SWEEPS / (request.sweep_id or _newest()))) as journal:
+    folder = SWEEPS / (request.sweep_id or _newest())
+    try:
+        journal = Journal.open(folder)
+    except DamagedJournalError as damage:
+        return take_down_sweep(
+            folder,
+            damage,
+            lambda: PulumiFleet(folder.name, folder, SweepSettings.model_fields["results"].default),
+            (lambda _: None) if request.yes else _require_consent,
+        )
+    with closing(journal):
         kept = journal.settings
         state = SweepState.of(kept.candidates, journal.records, journal.resumptions)
         try:
@@ -135,14 +147,25 @@ def _agree_to_go_on(journal: Journal, state: SweepState, request: Request) -> No
     if request.options:
         limits = {name: request.options.get(name, getattr(journal.settings, name)) for name in _LIMITS}
         read_limits(limits)
-        journal.change_limits(**limits)
+        try:
+            journal.change_limits(**limits)
+        except JournalError as error:
+            note(str(error))  # where nothing can be written, what is up is destroyed
     settings = journal.settings
     expected = expectations(settings, expected_of)
     if _costs_money(expected):
-        estimated = estimates(settings, expected, [settings.strategy])
-        print_rest(journal, state, expected, estimated[settings.strategy])
+        print_rest(journal, state, expected, _estimate(settings, expected))
         if not request.yes:
             _require_consent("Go on, and create the stacks that are needed?")
+
+
+def _estimate(settings: SweepSettings, expected: Mapping[str, Expected]) -> SweepEstimate | None:
+    """What the whole sweep is expected to take; None where it cannot be simulated, as on a full disk."""
+    try:
+        return estimates(settings, expected, [settings.strategy])[settings.strategy]
+    except (OSError, JournalError) as error:
+        note(f"what the sweep is expected to cost is not known ({error})")
+        return None
 
 
 def _up_from_before(up: Sequence[str]) -> str:
@@ -155,11 +178,12 @@ def _up_from_before(up: Sequence[str]) -> str:
 def _newest() -> str:
     if not (found := _journals()):
         raise CommandError("there is no sweep to resume; begin one: shapebench sweep --stack NAME")
-    return found[-1].parent.name
+    return found[-1].name
 
 
 def _journals() -> list[Path]:
-    return sorted(SWEEPS.glob(f"*/{FILE}"))
+    """The folders of all sweeps, also of one whose journal is gone."""
+    return sorted({path.parent for name in (FILE, STACKS_FILE) for path in SWEEPS.glob(f"*/{name}")})
 
 
 def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> int:
@@ -201,19 +225,19 @@ def _end(outcome: Outcome, lines: Sequence[str], *, is_rehearsal: bool) -> int:
 def _list() -> int:
     """Print all sweeps of this checkout, the newest last."""
     journals, rows = _journals(), []
-    for path in journals:
+    for folder in journals:
         try:
-            database = Database.open(path)
+            database = Database.open(folder / FILE)
             kept = database.read()
             database.close()
         except JournalError as error:
-            note(f"skipped: {error}")
+            note(f"skipped: {error} `shapebench sweep --resume {folder.name}` destroys its stacks.")
             continue
         state = SweepState.of(kept.settings.candidates, kept.records, kept.resumptions)
         up = ", ".join(state.up) or "none"
         rows.append(
             (
-                path.parent.name,
+                folder.name,
                 ", ".join(state.stacks),
                 str(len(state.candidates)),
                 str(state.finished_runs),

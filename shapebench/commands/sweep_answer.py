@@ -1,7 +1,7 @@
 """The end of a sweep: the answer in three lines, what went wrong, and the exit code."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
 
@@ -128,6 +128,7 @@ def troubles(outcome: Outcome) -> Iterator[str]:
     """What went wrong: failed candidates and stacks, and what may be left, with how to remove it."""
     if outcome.message:
         yield outcome.message
+    yield from outcome.notes
     failed = _failed_stacks(outcome)
     for view in outcome.last.stacks:
         if view.stack in failed:
@@ -140,7 +141,12 @@ def troubles(outcome: Outcome) -> Iterator[str]:
         yield f"Once the cause is mended, this tries what failed again: {command}"
     for stack, why in outcome.may_be_up.items():
         yield f"THE STACK {stack} MAY BE UP AND COST MONEY: {why}. Destroy it: {destroy_command(stack)}"
-    for stack, left in outcome.leftovers.items():
+    yield from left_of(outcome.leftovers)
+
+
+def left_of(leftovers: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """What is left of stacks, each with how to remove it."""
+    for stack, left in leftovers.items():
         yield f"LEFT OF THE STACK {stack}, WHICH MAY COST MONEY; each with how to remove it:"
         yield from (f"    {each}" for each in left)
 

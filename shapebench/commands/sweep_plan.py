@@ -49,11 +49,13 @@ def print_plan(
     _note_prices(settings, expected)
 
 
-def print_rest(journal: Journal, state: SweepState, expected: Mapping[str, Expected], estimated: SweepEstimate) -> None:
+def print_rest(
+    journal: Journal, state: SweepState, expected: Mapping[str, Expected], estimated: SweepEstimate | None
+) -> None:
     """Print what a sweep that is resumed has spent, and what the whole of it was expected to cost."""
     spent_usd = Limits(journal.settings, expected).spent_usd(state, journal.at_s)
     of_all = ""
-    if estimated.usd:
+    if estimated and estimated.usd:
         of_all = f" of the {money(estimated.usd.median)} USD expected ({money(estimated.usd.high)} at 90 %)"
     print_text(
         f"The sweep {journal.sweep_id} has {counted(state.finished_runs, 'run')} of"

@@ -39,6 +39,7 @@ class Conductor:
         self._heartbeat_s = heartbeat_s
         self._loops: list[asyncio.Task[None]] = []
         self._stops = 0
+        self._notes: list[str] = []
 
     @property
     def snapshot(self) -> Snapshot:
@@ -52,6 +53,8 @@ class Conductor:
         try:
             if sweep.journal.records:
                 sweep.resume()
+                await sweep.compare_with_store()
+                self._notes += sweep.notes
             self._end_destroys_cut_off()
         except JournalError as error:
             sweep.lose_journal(str(error))
@@ -70,6 +73,7 @@ class Conductor:
             if isinstance(end, Exception):
                 sweep.doing[stack].given_up = repr(end)
                 sweep.fail(end)
+        await self._compare_at_end()
         return self._outcome(await self._leftovers())
 
     def stop(self) -> None:
@@ -77,6 +81,7 @@ class Conductor:
         self._stops += 1
         self._sweep.stop(Ending.interrupted)
         if self._stops > 1:
+            self._sweep.is_cut_off = True
             for loop in self._loops:
                 loop.cancel()
 
@@ -104,6 +109,22 @@ class Conductor:
         if limit and sweep.is_measuring:
             sweep.stop(limit)
         sweep.show()
+
+    async def _compare_at_end(self) -> None:
+        """The answer rests on what the results store has at the end, too. What is lost then is not made again."""
+        sweep = self._sweep
+        if self._stops > 1:
+            return
+        was_decided = sweep.decisions.all_decided(sweep.state)
+        try:
+            await sweep.compare_with_store()
+        except JournalError as error:
+            sweep.lose_journal(str(error))
+        except Exception as error:  # noqa: BLE001 - kept in `error`
+            sweep.fail(error)
+        self._notes += [note for note in sweep.notes if note not in self._notes]
+        if was_decided and not sweep.decisions.all_decided(sweep.state):
+            sweep.close(Ending.lost)
 
     async def _leftovers(self) -> dict[str, tuple[str, ...]]:
         """A last look at the stacks that had any, or of which it is not known."""
@@ -133,7 +154,7 @@ class Conductor:
             for stack, left in leftovers.items():
                 error.add_note(f"Left of the stack {stack}: {', '.join(left)}")
             raise
-        return Outcome(sweep.ending, sweep.message, last, leftovers, may_be_up, sweep.error)
+        return Outcome(sweep.ending, sweep.message, last, leftovers, may_be_up, sweep.error, tuple(self._notes))
 
     def _why_up(self, stack: str) -> str:
         last = self._sweep.state.stacks[stack].last

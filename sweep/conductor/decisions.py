@@ -35,6 +35,11 @@ class Decisions:
         self._observations: dict[tuple[str, int], Observation] = {}
         self._made: dict[int, tuple[int, Decision]] = {}
 
+    def forget(self) -> None:
+        """Decide anew, as after runs that are lost."""
+        self._observations.clear()
+        self._made.clear()
+
     def observed(self, state: SweepState, key: str) -> list[Observation]:
         """The runs of a candidate, in the order of their blocks."""
         return [self._observed(state, key, block) for block in sorted(state.measured[key])]
@@ -89,7 +94,7 @@ class Decisions:
         """The candidates of a stack that need a run, with the block that it is of."""
         needing: dict[str, int] = {}
         for key in state.of_stack[stack]:
-            objective, block = state.objective[key], len(state.measured[key]) + 1
+            objective, block = state.objective[key], state.next_block(key)
             races = self.decision(state, objective).standings.get(key) == Standing.racing
             if races and block <= self.most_blocks(state, objective):
                 needing[key] = block

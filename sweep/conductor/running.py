@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 
+from analysis.formatting import counted
 from sweep.conductor.decisions import Decisions, observation
 from sweep.conductor.limits import Limits
 from sweep.conductor.snapshot import Ending, Observer, Snapshot
@@ -44,6 +45,8 @@ class Running:
         self.destroyed: set[str] = set()
         self.ending: Ending | None = None
         self.message, self.journal_is_lost = "", False
+        self.notes: list[str] = []
+        self.is_cut_off = False
         self.error: Exception | None = None
         self.ended = asyncio.Event()
         self._changed, self._idle = asyncio.Event(), set[str]()
@@ -120,6 +123,36 @@ class Running:
                 f"The run {measured.run_id} met the objective at every rate that it tried, so its capacity and cost are"
                 " not known. Give a higher load.highestRps.",
             )
+
+    async def compare_with_store(self) -> None:
+        """Take back the runs that the results store no longer has as they were recorded, so that they are made again.
+
+        Which ones, and which cannot be compared, is in `notes`. Raises JournalError.
+        """
+        self.notes, unknown, why = [], 0, ""
+        lost: dict[Record, str] = {}
+        for record in [each for each in self.journal.records if each.measured]:
+            assert isinstance(record.task, Measure)
+            assert record.measured is not None
+            if self.is_cut_off:
+                return
+            try:
+                if reason := await self.fleet.lost(record.task, record.measured):
+                    lost[record] = reason
+            except FleetError as error:
+                unknown, why = unknown + 1, str(error)
+        for record, reason in lost.items():
+            assert isinstance(record.task, Measure)
+            label = f"{record.task.candidate.label}, block {record.task.block}"
+            self.notes.append(f"The run of {label} does not count, and is to be made again: {reason}")
+            self.journal.lose(record.number, reason)
+        if unknown:
+            runs = counted(unknown, "run")
+            self.notes.append(f"{runs} could not be compared with the results store, but count as recorded: {why}")
+        if lost:
+            self.state = SweepState.of(self.settings.candidates, self.journal.records, self.journal.resumptions)
+            self.decisions.forget()
+            self._change()
 
     def give_up(self, stack: str, why: str) -> None:
         """The stack gets no more runs in this process; other stacks may have waited for its last one."""

@@ -42,6 +42,7 @@ class Ending(StrEnum):
     max_usd = "--max-usd reached"
     max_hours = "--max-hours reached"
     undecided = "no more runs can be made"
+    lost = "runs are missing in the results store"
     interrupted = "interrupted"
     error = "an error in shapebench itself"
     journal = "the journal cannot be written"
@@ -135,7 +136,8 @@ class Outcome:
     """The end of a sweep. `last` has standings, money and failed stacks.
 
     `leftovers` are by stack what is left after it was destroyed, each with how to remove it. `may_be_up` are stacks of
-    which it is not certain that they are destroyed, with the reason. `error` is a mistake in the program.
+    which it is not certain that they are destroyed, with the reason. `error` is a mistake in the program. `notes` are
+    about runs that the results store no longer has.
     """
 
     ending: Ending
@@ -144,3 +146,4 @@ class Outcome:
     leftovers: Mapping[str, tuple[str, ...]]
     may_be_up: Mapping[str, str]
     error: Exception | None = None
+    notes: tuple[str, ...] = ()

@@ -1,10 +1,9 @@
 """The loop of one stack: takes one step after the other, and destroys the stack however the loop ends."""
 
-import asyncio
-
 from sweep.conductor.running import Running
 from sweep.conductor.state import ATTEMPTS
-from sweep.conductor.steps import DESTROY_ATTEMPTS, PAUSES_S, Look, Pause, Step, last_step, next_step
+from sweep.conductor.steps import PAUSES_S, Look, Pause, Step, last_step, next_step
+from sweep.conductor.takedown import destroy
 from sweep.fleet import FleetError, LastingError, Progress, QuotaError
 from sweep.journal.database import JournalError
 from sweep.journal.records import Record, Result
@@ -122,16 +121,10 @@ class StackLoop:
         if self._stack not in sweep.state.up or self._stack in sweep.destroyed:
             return
         self._doing.step = Destroy(self._stack)
-        for attempt in range(DESTROY_ATTEMPTS):
-            if attempt:
-                await asyncio.sleep(PAUSES_S[attempt - 1])
-            try:
-                await sweep.fleet.destroy(self._stack, self._report)
-            except (FleetError, OSError) as error:
-                self._doing.given_up = str(error)
-            else:
-                sweep.destroyed.add(self._stack)
-                return
+        if why := await destroy(sweep.fleet, self._stack, self._report):
+            self._doing.given_up = why
+        else:
+            sweep.destroyed.add(self._stack)
 
     def _report(self, progress: Progress) -> None:
         self._doing.progress = progress

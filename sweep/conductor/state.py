@@ -1,5 +1,6 @@
 """The state of each stack and candidate, from the journal's records alone: the same records give the same state."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -90,6 +91,10 @@ class SweepState:
     @property
     def finished_runs(self) -> int:
         return sum(map(len, self.measured.values()))
+
+    def next_block(self, key: str) -> int:
+        """The first block in which a candidate has no run. Later ones may have one, where an earlier run is lost."""
+        return next(block for block in itertools.count(1) if block not in self.measured[key])
 
     def begin(self, record: Record) -> None:
         """Apply the beginning of a task."""

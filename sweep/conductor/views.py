@@ -111,6 +111,8 @@ class Views:
         if not ending:
             for key, first in self.decisions.needing(state, stack).items():
                 for block in range(first, self.decisions.most_blocks(state, state.objective[key]) + 1):
+                    if block in state.measured[key]:
+                        continue
                     task = self.decisions.task(state, key, block)
                     seconds += task_s(task, expected, makes_stack=not is_up)
                     is_up = True

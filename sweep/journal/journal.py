@@ -2,15 +2,19 @@
 
 import dataclasses
 import fcntl
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
 
 from sweep.journal.clock import MACHINE, Clock
 from sweep.journal.database import Database, JournalError
 from sweep.journal.records import Record, Result, Resumption
+from sweep.journal.stacks import write_stacks
 from sweep.settings import SweepSettings
 from sweep.tasks import Measured, Task
+from tools.private_files import open_private, private_folder
 
 FILE = "journal.sqlite"
 
@@ -38,20 +42,35 @@ class Journal:
     @classmethod
     def create(cls, folder: Path, settings: SweepSettings, clock: Clock = MACHINE) -> Self:
         """Make a journal in `folder`, whose name is the sweep's id."""
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _locked(folder)
-        return cls(folder, Database.create(folder / FILE, settings, clock.wall_s()), lock, clock)
+        private_folder(folder)
+        lock = locked(folder)
+        try:
+            database = Database.create(folder / FILE, settings, clock.wall_s())
+            write_stacks(folder, settings)
+        except OSError as error:
+            raise JournalError(
+                f"The journal in {folder} cannot be written ({error.strerror}), so the sweep was not begun. Correct the"
+                " cause, such as a full disk or missing permissions."
+            ) from error
+        return cls(folder, database, lock, clock)
 
     @classmethod
     def open(cls, folder: Path, clock: Clock = MACHINE) -> Self:
-        """Open the journal in `folder`, to go on with it."""
-        if not (folder / FILE).is_file():
+        """Open the journal in `folder`, to go on with it; raises JournalError, and DamagedJournalError."""
+        if not folder.is_dir():
             raise JournalError(
-                f"There is no sweep {folder.name}: {folder / FILE} does not exist. `shapebench sweep --list` lists the"
-                " sweeps that there are."
+                f"There is no sweep {folder.name}: {folder} does not exist. `shapebench sweep --list` lists the sweeps"
+                " that there are."
             )
-        lock = _locked(folder)
-        return cls(folder, Database.open(folder / FILE), lock, clock)
+        private_folder(folder)
+        lock = locked(folder)
+        try:
+            with suppress(OSError):
+                (folder / FILE).chmod(0o600)
+            return cls(folder, Database.open(folder / FILE), lock, clock)
+        except JournalError:
+            lock.close()
+            raise
 
     def close(self) -> None:
         """Let another process have it."""
@@ -115,10 +134,16 @@ class Journal:
         self._write(None)
 
     def change_limits(self, max_usd: float | None, max_hours: float | None) -> None:
-        """Give the sweep other limits, such as when it is resumed."""
-        settings = self.settings.model_copy(update={"max_usd": max_usd, "max_hours": max_hours})
-        self._database.write_settings(settings)
-        self.settings = settings
+        """Give the sweep other limits, such as when it is resumed. Also where this raises, in this process."""
+        self.settings = self.settings.model_copy(update={"max_usd": max_usd, "max_hours": max_hours})
+        self._database.write_settings(self.settings)
+
+    def lose(self, number: int, why: str) -> Record:
+        """Record that the run of a task no longer counts, in place of its result: the run is to be made again."""
+        record = dataclasses.replace(self._records[number], result=Result.lost, measured=None, why=why)
+        self._write(record)
+        self._records[number] = record
+        return record
 
     def _keep(self, record: Record) -> None:
         self._write(record)
@@ -126,12 +151,17 @@ class Journal:
         self._numbers += 1
 
     def _write(self, change: Record | Resumption | None) -> None:
-        self._database.write(change, self.at_s, self.active_s, self._clock.wall_s())
+        is_new = change is not None and not (isinstance(change, Record) and change.result is Result.lost)
+        events = self._numbers + is_new
+        self._database.write(change, events, self.at_s, self.active_s, self._clock.wall_s())
 
 
-def _locked(folder: Path) -> IO[str]:
-    """The lock, which the kernel releases when the process ends, however it ends."""
-    lock = (folder / "journal.lock").open("w")
+def locked(folder: Path) -> IO[str]:
+    """The lock, which the kernel releases when the process ends, however it ends; close it to release it before."""
+    try:
+        lock = open_private(folder / "journal.lock", "a")
+    except OSError:  # a full disk, and the file was deleted
+        lock = os.fdopen(os.open(folder, os.O_RDONLY))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

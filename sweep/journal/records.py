@@ -11,7 +11,10 @@ from sweep.tasks import Destroy, Length, Measure, Measured, Task
 
 
 class Result(StrEnum):
-    """How a task ended. `refused` will fail again; `cut_off` ended with the process, and left no finished run."""
+    """How a task ended. `refused` will fail again; `cut_off` ended with the process, and left no finished run.
+
+    `lost`: a run was measured, but the results store no longer has it as it was recorded.
+    """
 
     measured = "measured"
     destroyed = "destroyed"
@@ -19,6 +22,7 @@ class Result(StrEnum):
     refused = "refused"
     no_quota = "no_quota"
     cut_off = "cut_off"
+    lost = "lost"
 
 
 @dataclass(frozen=True)

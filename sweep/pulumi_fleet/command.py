@@ -10,17 +10,20 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pulumi.automation import CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import create_command_error
 
 from provider.local.server_process import ProcessIdentity
 from sweep.fleet import LastingError
-from sweep.pulumi_fleet.record import TaskRecord
+from sweep.pulumi_fleet.record import RecordError, TaskRecord
 from sweep.pulumi_fleet.update_process import EVENT_LOG, INTERRUPT_GRACE_S, POLL_S, end
+from tools.private_files import open_private
 
 # What changes resources, and takes long.
 _UPDATES = {"up", "destroy", "refresh"}
@@ -93,9 +96,12 @@ class StackCommand(PulumiCommand):
             end(running, 0 if again else INTERRUPT_GRACE_S)
 
     def _update(self, command: list[str], cwd: str, environment: Mapping[str, str]) -> CommandResult:
-        self._events.unlink(missing_ok=True)
-        self._events.touch(mode=0o600)
-        with self._log.open("ab") as log:
+        has_events = False
+        with suppress(OSError):  # an update without progress is better than none
+            self._events.unlink(missing_ok=True)
+            self._events.touch(mode=0o600)
+            has_events = True
+        with _output(self._log) as log:
             begun_at = log.tell()
             with self._lock:
                 if self._is_interrupted:
@@ -112,32 +118,42 @@ class StackCommand(PulumiCommand):
                 )
                 # At once: after its end, another process may have its pid.
                 self._running = ProcessIdentity.of(process.pid)
-        try:
-            self._follow(process)
-        finally:
-            self._note(is_updating=False)
-        with self._log.open("rb") as log:
+            try:
+                self._follow(process, has_events=has_events)
+            finally:
+                self._note(is_updating=False)
             log.seek(begun_at)
             printed = log.read().decode(errors="replace")
         # The Automation API tells errors apart by what is on standard error, which goes to the same file.
         return CommandResult(printed, printed, process.returncode)
 
-    def _follow(self, process: "subprocess.Popen[bytes]") -> None:
-        """Pass on events until the process has ended."""
-        partial = ""
-        with self._events.open(encoding="utf-8") as lines:
+    def _follow(self, process: "subprocess.Popen[bytes]", *, has_events: bool) -> None:
+        """Pass on events until the process has ended. What a full disk has cut is no event."""
+        partial = b""
+        with self._events.open("rb") if has_events else BytesIO() as lines:
             while True:
                 has_ended = process.poll() is not None
                 for line in lines:
                     partial += line
-                    if partial.endswith("\n"):
-                        self._on_event(json.loads(partial))
-                        partial = ""
+                    if partial.endswith(b"\n"):
+                        with suppress(ValueError):
+                            self._on_event(json.loads(partial))
+                        partial = b""
                 if has_ended:
                     return
                 time.sleep(POLL_S)
 
     def _note(self, *, is_updating: bool) -> None:
-        record = TaskRecord.read(self._record_path)
-        assert record is not None, "a task is recorded before it is begun"
-        replace(record, is_updating=is_updating).write(self._record_path)
+        """Note in the task's record whether an update runs. A run is not begun without one, a destruction is."""
+        with suppress(RecordError):
+            if record := TaskRecord.read(self._record_path):
+                replace(record, is_updating=is_updating).write(self._record_path)
+
+
+def _output(log: Path) -> BinaryIO:
+    """Where an update writes what it prints: the end of the log or, where that cannot be opened, a file in memory."""
+    try:
+        opened: BinaryIO = open_private(log, "a+b")
+    except OSError:
+        return os.fdopen(os.memfd_create(log.name), "w+b")
+    return opened

@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,14 +19,15 @@ from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.google import interrupted_creations
-from sweep.pulumi_fleet.record import TaskRecord
-from sweep.pulumi_fleet.results import NothingMeasuredError, measured, run_since
+from sweep.pulumi_fleet.record import RecordError, TaskRecord
+from sweep.pulumi_fleet.results import NothingMeasuredError, lost, measured, run_since
 from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
 from sweep.pulumi_fleet.stack_file import config_for, settings_in
 from sweep.pulumi_fleet.update_process import end, running_update
 from sweep.tasks import Measure, Measured
 from tools.console import SetupError
 from tools.pins import ROOT
+from tools.private_files import private_folder
 from tools.pulumi_plugins import GCP, KUBERNETES
 from tools.stack import activated_environment
 
@@ -47,7 +47,7 @@ class PulumiFleet:
     """
 
     def __init__(self, sweep_id: str, folder: Path, results: str, max_hours: float | None = None) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         self._sweep_id, self._max_hours = sweep_id, max_hours
         # Pulumi runs in the checkout, this process perhaps elsewhere.
         self._results = results if "://" in results else str(Path(results).absolute())
@@ -69,9 +69,7 @@ class PulumiFleet:
         return await self._in_thread(lambda: self._measure(stack, task, config, settings), stack)
 
     async def find(self, task: Measure) -> Measured | None:
-        record = TaskRecord.read(self._place.record(task.stack))
-        if record is None or (record.candidate, record.block) != (task.candidate.key, task.block):
-            return None
+        record = self._record(self._stack(task.stack))
         process = running_update(self._place.events(task.stack))
         try:
             while process and process.alive:
@@ -80,7 +78,12 @@ class PulumiFleet:
             if process:
                 await self._in_thread(partial(end, process))
             raise
+        if record is None or (record.candidate, record.block) != (task.candidate.key, task.block):
+            return None  # it is measured again
         return await self._in_thread(lambda: self._find(task, record))
+
+    async def lost(self, task: Measure, measured: Measured) -> str:
+        return await self._in_thread(lambda: lost(ResultsStore(self._results), task, measured))
 
     async def destroy(self, stack: str, report: Report) -> None:
         running = self._stack(stack, report)
@@ -163,13 +166,18 @@ class PulumiFleet:
                 stack.create()
                 self._exist.add(stack.name)
             return measured(store, stack.name, stack.up(config), load)
-        except (StoreError, SetupError) as error:
+        except (StoreError, SetupError, RecordError) as error:
             raise FleetError(str(error)) from error
 
     def _recover(self, stack: SweepStack, config: dict[str, Any]) -> None:
         """End what a killed sweep left running, and destroy a stack whose creation in Google Cloud was cut off."""
-        record = TaskRecord.read(self._place.record(stack.name))
-        if record is None or not record.is_updating:
+        is_damaged = False
+        try:
+            record = TaskRecord.read(self._place.record(stack.name))
+        except RecordError as error:
+            stack.say(f"{error}, so it is assumed that an update was cut off")
+            record, is_damaged = None, True
+        if not is_damaged and (record is None or not record.is_updating):
             return
         self._end_update(stack)
         stack.unlock()
@@ -177,6 +185,14 @@ class PulumiFleet:
         if state and interrupted_creations(state, stack.name):
             stack.say("its creation was cut off, so it is destroyed first")
             teardown.destroy(stack, config)
+
+    def _record(self, stack: SweepStack) -> TaskRecord | None:
+        """The stack's newest task; None where that is not known, which is in its log."""
+        try:
+            return TaskRecord.read(self._place.record(stack.name))
+        except RecordError as error:
+            stack.say(f"{error}, so a run that was cut off is made again")
+            return None
 
     def _end_update(self, stack: SweepStack) -> None:
         if process := running_update(self._place.events(stack.name)):
@@ -194,11 +210,13 @@ class PulumiFleet:
             raise FleetError(str(error)) from error
 
     def _destroy(self, stack: SweepStack) -> None:
-        path = self._place.record(stack.name)
-        record = TaskRecord.read(path)
         self._end_update(stack)
-        with suppress(OSError):  # a full disk must not keep the stack up
-            replace(record or TaskRecord(None, None, ()), is_updating=False).write(path)
+        # What is only a record must not keep the stack up: neither a damaged one nor a full disk.
+        try:
+            record = self._record(stack) or TaskRecord(None, None, ())
+            replace(record, is_updating=False).write(self._place.record(stack.name))
+        except RecordError as error:
+            stack.say(f"{error}; the stack is destroyed without it")
         stack.say("destroying")
         try:
             config = load_config(stack.name)

@@ -1,5 +1,6 @@
 """Finds the run of a task in the results store, and reads what it says about the capacity."""
 
+import math
 from collections.abc import Collection
 from datetime import datetime
 
@@ -9,11 +10,12 @@ from analysis.results.columns import read_columns
 from analysis.results.disturbance import was_disturbed
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
+from analysis.results.store_files import StoreError
 from stacks.load_profiles import CapacitySearch
 from stacks.serving_variant import ServingVariant
 from stacks.settings import Settings
 from sweep.fleet import FleetError
-from sweep.tasks import Measured
+from sweep.tasks import Measure, Measured
 
 
 class NothingMeasuredError(FleetError):
@@ -33,6 +35,42 @@ def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch)
     if isinstance(found, NoEvidence):
         raise NothingMeasuredError(f"run {run_id} says nothing about the capacity: {found.reason}")
     return Measured(run_id, found.value_rps, found.low_rps, found.high_rps)
+
+
+def lost(store: ResultsStore, task: Measure, recorded: Measured) -> str:
+    """Why a run no longer counts, empty where it does; raises FleetError where the store cannot be read.
+
+    The figures are computed again from the rows, so that a journal and a store that differ are noticed, whichever is
+    wrong.
+    """
+    try:
+        if not store.is_finished(task.stack, recorded.run_id):
+            return f"run {recorded.run_id} of {task.stack} is not in the results store {store.uri}"
+        now = measured(store, task.stack, recorded.run_id, task.candidate.load)
+    except StoreError as error:
+        raise FleetError(str(error)) from error
+    except FleetError as error:
+        return str(error)
+    if _is_close(now.value_rps, recorded.value_rps) and all(
+        map(_is_close, (now.low_rps, now.high_rps), (recorded.low_rps, recorded.high_rps))
+    ):
+        return ""
+    return (
+        f"run {recorded.run_id} of {task.stack} has a capacity of {_rps(now)} in the results store {store.uri}, and"
+        f" {_rps(recorded)} was recorded"
+    )
+
+
+def _is_close(now: float | None, recorded: float | None) -> bool:
+    """Whether two figures are the same, but for the rounding of another machine."""
+    if now is None or recorded is None:
+        return now is recorded
+    return math.isclose(now, recorded, rel_tol=1e-6)
+
+
+def _rps(found: Measured) -> str:
+    value = "" if found.value_rps is None else f"{found.value_rps:.3g}, "
+    return f"{value}{found.low_rps:.3g} to {found.high_rps:.3g} requests/s"
 
 
 def run_since(store: ResultsStore, stack: str, earlier: Collection[str], settings: Settings) -> str | None:

@@ -16,6 +16,7 @@ from sweep.pulumi_fleet.command import StackCommand
 from sweep.pulumi_fleet.events import error_of, progress_of
 from sweep.pulumi_fleet.failures import failure_of
 from sweep.pulumi_fleet.stack_file import write_stack_file
+from tools.private_files import open_private
 from tools.stack import create_stack
 
 # Creating a stack rewrites stack files for a moment.
@@ -67,7 +68,7 @@ class SweepStack:
 
     def say(self, text: str) -> None:
         """Report what is done, and write it to the stack's log."""
-        with suppress(OSError), self.place.log(self.name).open("a", encoding="utf-8") as log:
+        with suppress(OSError), open_private(self.place.log(self.name), "a") as log:
             log.write(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {text}\n")
         self._report(Progress(text))
 
@@ -98,8 +99,12 @@ class SweepStack:
 
     def up(self, config: Mapping[str, Any]) -> str:
         """Create or update it; returns the run that it made or, where nothing has changed since, the one it had."""
-        write_stack_file(self.place.stack_file(self.name), self.name, config)
-        updated = self._update(lambda: self._stack.up(**self._options, show_secrets=False))
+        path = self.place.stack_file(self.name)
+        try:
+            write_stack_file(path, self.name, config)
+        except OSError as error:
+            raise FleetError(f"{path} cannot be written ({error.strerror}), so the stack is not updated") from error
+        updated = self._update(lambda: self._stack.up(config_file=str(path), color="never", show_secrets=False))
         return str(updated.outputs["runId"].value)
 
     def forget_interrupted(self) -> None:
@@ -111,9 +116,16 @@ class SweepStack:
 
     @property
     def _options(self) -> dict[str, Any]:
+        """For what needs no settings of a candidate: the file in the sweep's folder may be damaged, and is replaced.
+
+        Where it cannot be written, Pulumi takes the stack's own.
+        """
         path = self.place.stack_file(self.name)
-        if not path.exists():
+        try:
             write_stack_file(path, self.name)
+        except OSError as error:
+            self.say(f"{path} cannot be written ({error.strerror}), so the stack's own file is used")
+            return {"color": "never"}
         return {"config_file": str(path), "color": "never"}
 
     def _update(self, update: Callable[[], _Result]) -> _Result:

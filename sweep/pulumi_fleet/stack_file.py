@@ -12,6 +12,7 @@ from stacks.files import load_stack_file, with_defaults
 from stacks.settings import Settings, parse_settings
 from sweep.lengths import load_of
 from sweep.tasks import Measure
+from tools.private_files import open_private
 
 # The bounds of shapebench:gke.expiresAfterH, and an hour to destroy.
 _LONGEST_LEASE_H, _TO_DESTROY_H = 336, 1
@@ -46,10 +47,12 @@ def settings_in(config: Mapping[str, Any]) -> Settings:
 
 
 def write_stack_file(path: Path, stack: str, config: Mapping[str, Any] | None = None) -> None:
-    """Write a stack's file to `path`, with another configuration if one is given.
+    """Write a stack's file to `path`, with another configuration if one is given; raises OSError.
 
     The other keys stay: without the salt of the stack's own file, the secrets in it could not be decrypted.
     """
     own = load_stack_file(stack)
-    path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(own if config is None else own | {"config": dict(config)}), encoding="utf-8")
+    new = path.with_name(f"{path.name}.new")
+    with open_private(new, "w") as file:
+        yaml.safe_dump(own if config is None else own | {"config": dict(config)}, file)
+    new.replace(path)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from shapebench.commands import sweep as command
 from sweep.asked import read_settings
 from sweep.conductor.snapshot import Observer
 from sweep.fleet import LastingError, Report
+from sweep.journal.database import Database
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.event_loop import VirtualTimeLoop
 from sweep.simulation.fleet import SimulatedFleet
@@ -86,6 +88,7 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Use:
     monkeypatch.setattr("sweep.simulation.estimate._SIMULATIONS", 1)
     monkeypatch.setattr(command, "SWEEPS", tmp_path / "sweeps")
     monkeypatch.setattr("shapebench.commands.sweep_run.asyncio.run", run)
+    monkeypatch.setattr("shapebench.commands.sweep_take_down.asyncio.run", run)
     monkeypatch.chdir(tmp_path)
     return use_cloud
 
@@ -280,6 +283,112 @@ def test_a_sweep_that_nohup_started_does_not_hear_the_terminal_hang_up(
     finally:
         signal.signal(signal.SIGHUP, before)
     assert result.exit_code == 0, result.output
+
+
+def interrupted_with_stacks_up(presses: Presses, cloud: Cloud) -> Path:
+    """The folder of a sweep that was interrupted twice."""
+    presses |= {"measure": 4, "destroy": 1}
+    invoke(*AXES, "--yes")
+    presses.clear()
+    assert cloud.up_since_s
+    return sweeps()[0]
+
+
+def flip(path: Path) -> None:
+    """A bit of the capacity of the first run."""
+    content = bytearray(path.read_bytes())
+    at = content.index(b"simulated-1")
+    content[at + len("simulated-1") + 3] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a bit": flip,
+    "empty": lambda path: path.write_bytes(b""),
+    "cut": lambda path: os.truncate(path, 5000),
+    "gone": Path.unlink,
+    "another file": lambda path: path.write_text("no database" * 1000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_journal_gives_no_answer_and_its_stacks_are_destroyed(
+    use: Use, cloud: Cloud, damage: Callable[[Path], object]
+) -> None:
+    folder = interrupted_with_stacks_up(use(cloud), cloud)
+    damage(folder / "journal.sqlite")
+    result = invoke("--resume", "--yes")
+    assert result.exit_code == 4, result.output
+    assert "is damaged" in result.stderr or "is not a journal" in result.stderr
+    assert "its stacks are destroyed: 2cpu-4gb, 8cpu-16gb" in result.stderr
+    assert "gives no answer, because its journal is damaged" in result.stdout
+    assert "Cheapest" not in result.stdout
+    assert cloud.up_since_s == {}
+
+
+def test_stacks_of_a_damaged_journal_that_cost_money_are_destroyed_with_consent_or_named(
+    use: Use, cloud: Cloud
+) -> None:
+    folder = interrupted_with_stacks_up(use(cloud), cloud)
+    flip(folder / "journal.sqlite")
+    result = invoke("--resume")
+    assert result.exit_code == 1
+    assert "give --yes" in result.stderr
+    assert "this destroys them, too: tools/take_down 2cpu-4gb; tools/take_down 8cpu-16gb" in result.stderr
+    assert f"`shapebench sweep --resume {folder.name}` destroys its stacks" in invoke("--list").stderr
+
+
+def test_a_full_disk_does_not_keep_a_resumed_sweep_from_destroying_its_stacks(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted_with_stacks_up(use(cloud), cloud)
+    runs = list(cloud.runs)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Database, "_replace", full)
+    result = invoke("--resume", "--yes", "--max-usd", "20")
+    assert result.exit_code == 4, result.output
+    assert "cannot be written (database or disk is full)" in result.stderr
+    assert cloud.up_since_s == {}
+    assert cloud.runs == runs
+
+
+def test_a_run_that_was_deleted_before_the_sweep_goes_on_is_measured_again(use: Use, cloud: Cloud) -> None:
+    folder = interrupted_with_stacks_up(use(cloud), cloud)
+    lost = cloud.runs.pop(0)
+    result = invoke("--resume", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "does not count, and is to be made again: simulated: the results store does not have it" in result.stderr
+    assert (lost[0], lost[1]) in {(key, block) for key, block, _ in cloud.runs}
+    assert folder == sweeps()[0]
+
+
+class Forgetful(Fleet):
+    """Its results store loses all runs of one stack before the sweep's end."""
+
+    async def destroy(self, stack: str, report: Report) -> None:
+        await super().destroy(stack, report)
+        self._cloud.runs = [run for run in self._cloud.runs if run[0] not in self._of("2cpu-4gb")]
+
+    def _of(self, stack: str) -> set[str]:
+        return {each.key for each in read_settings(None, OPTIONS).candidates if each.stack == stack}
+
+
+def test_an_answer_does_not_rest_on_runs_that_the_results_store_has_lost(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(cloud)
+    monkeypatch.setattr(command, "PulumiFleet", lambda *_: Forgetful(cloud, {}))
+    result = invoke(*AXES, "--yes")
+    assert result.exit_code == 4, result.output
+    assert "runs are missing in the results store" in result.stdout
+    assert "Cheapest" not in result.stdout
+    monkeypatch.setattr(command, "PulumiFleet", lambda *_: Fleet(cloud, {}))
+    result = invoke("--resume", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "Cheapest" in result.stdout
 
 
 def test_where_a_stack_fails_the_others_go_on_and_the_exit_code_says_so(

@@ -617,6 +617,9 @@ def test_a_decided_sweep_ends_also_where_a_run_that_was_cut_off_cannot_be_found(
         async def find(self, task: Measure) -> Measured | None:
             raise FleetError(f"the results store cannot be read for {task.stack}")
 
+        async def lost(self, task: Measure, measured: Measured) -> str:  # noqa: ARG002
+            raise FleetError(f"the results store cannot be read for {task.stack}")
+
     one, two = candidates(a=(2,), b=(2,))
     sweep = Rehearsal(tmp_path / "s1", settings(one, two), Blind(Cloud(world((one, two)))), Blocks(1))
     journal = Journal.create(sweep.folder, sweep.settings)

@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sweep.fleet import FleetError
 from sweep.pulumi_fleet import pulumi_fleet
@@ -69,18 +70,90 @@ def test_a_run_that_says_nothing_is_made_again_and_one_that_cannot_be_read_is_no
             asyncio.run(fleet.find(TASK))
 
 
-def test_neither_a_full_disk_nor_a_broken_stack_file_keeps_a_stack_up_for_good(
-    fleet: PulumiFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    destroyed: list[str] = []
-    monkeypatch.setattr(pulumi_fleet.teardown, "destroy", lambda stack, _config: destroyed.append(stack.name))
+# A Pulumi that notes each command, and has one resource until it is told to destroy it.
+PULUMI = """
+echo "$*" >> "$NOTED"
+case "$*" in
+*"stack export"*)
+    if grep -q -- "--non-interactive destroy" "$NOTED"; then resources=; else
+        resources='{"urn": "urn:pulumi:local::x::y::z", "type": "y"}'
+    fi
+    echo '{"deployment": {"resources": ['"$resources"']}}' ;;
+*"stack history"*) echo '[{"kind": "destroy", "startTime": "2026-11-30T00:00:00.000Z", "message": "", "environment": {},
+    "config": {}, "result": "succeeded", "endTime": "2026-11-30T00:00:00.000Z"}]' ;;
+esac
+"""
 
+
+@pytest.fixture
+def noted(fleet: PulumiFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What Pulumi was told, a line each."""
+    write_script(tmp_path / "bin/pulumi", PULUMI)
+    monkeypatch.setenv("NOTED", str(tmp_path / "noted"))
+    return tmp_path / "noted"
+
+
+def destroys(noted: Path) -> int:
+    return sum(" destroy " in line for line in noted.read_text().splitlines())
+
+
+OLDER = b'{"candidate": "a", "block": 1}'
+DAMAGES = {"empty": b"", "cut": b'{"task": {"candi', "older": OLDER, "not UTF-8": b"\xff\xfe\x00", "a list": b"[1]"}
+
+
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_record_of_a_task_does_not_keep_its_stack_up(fleet: PulumiFleet, noted: Path, content: bytes) -> None:
+    fleet._place.record(TASK.stack).write_bytes(content)
+    asyncio.run(fleet.destroy(TASK.stack, lambda _: None))
+    assert destroys(noted) == 1
+    assert TaskRecord.read(fleet._place.record(TASK.stack)) == TaskRecord(None, None, ())
+
+
+@pytest.mark.parametrize("content", [*DAMAGES.values(), b"config: ["], ids=[*DAMAGES, "no YAML"])
+def test_a_damaged_stack_file_in_the_sweeps_folder_does_not_keep_its_stack_up(
+    fleet: PulumiFleet, noted: Path, content: bytes
+) -> None:
+    path = fleet._place.stack_file(TASK.stack)
+    path.write_bytes(content)
+    asyncio.run(fleet.destroy(TASK.stack, lambda _: None))
+    assert destroys(noted) == 1
+    assert "config" in yaml.safe_load(path.read_text())
+
+
+def test_a_full_disk_does_not_keep_a_stack_up(fleet: PulumiFleet, noted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    TaskRecord(TASK.candidate.key, TASK.block, ()).write(fleet._place.record(TASK.stack))
+    monkeypatch.setattr("tools.private_files._owners_alone", full)
+    monkeypatch.setattr(Path, "touch", full)
+    asyncio.run(fleet.destroy(TASK.stack, lambda _: None))
+    assert destroys(noted) == 1
+
+
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
+def test_a_run_whose_record_is_damaged_is_made_again(fleet: PulumiFleet, noted: Path, content: bytes) -> None:
+    fleet._place.record(TASK.stack).write_bytes(content)
+    assert asyncio.run(fleet.find(TASK)) is None
+    assert "so a run that was cut off is made again" in fleet._place.log(TASK.stack).read_text()
+
+
+def test_a_run_is_not_begun_on_a_full_disk_and_the_error_says_so(
+    fleet: PulumiFleet, noted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(TaskRecord, "write", full)
-    asyncio.run(fleet.destroy(TASK.stack, lambda _: None))
-    assert destroyed == [TASK.stack]
+    (tmp_path / "results").mkdir()
+    monkeypatch.setattr("tools.private_files._owners_alone", full)
+    with pytest.raises(FleetError, match=r"task.json cannot be written \(No space left on device\)"):
+        asyncio.run(fleet.measure(TASK, lambda _: None))
+    assert not noted.exists()
+
+
+def test_a_broken_stack_file_is_an_error_of_the_destruction(
+    fleet: PulumiFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("stacks.files.STACKS_DIR", tmp_path)
     (tmp_path / f"Pulumi.{TASK.stack}.yaml").write_text("config: [")
     with pytest.raises(FleetError, match="is not YAML"):

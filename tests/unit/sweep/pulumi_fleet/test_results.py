@@ -1,5 +1,6 @@
 """The runs of a sweep in the results store."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from stacks.load_profiles import CapacitySearch
 from stacks.serving_variant import ServingSettings
 from sweep.candidates import Candidate
 from sweep.fleet import FleetError
-from sweep.pulumi_fleet.results import disturbed_runs, measured, run_since
+from sweep.pulumi_fleet.results import disturbed_runs, lost, measured, run_since
 from sweep.pulumi_fleet.stack_file import config_for, settings_in
-from sweep.tasks import Length, Measure
+from sweep.tasks import Length, Measure, Measured
 
 STACK = "8cpu-16gb"
 LOAD = make_search(30.0)[0].load
@@ -89,3 +90,44 @@ def test_a_run_of_another_candidate_is_not_the_run_of_the_task(store: ResultsSto
 def test_an_invalid_run_is_not_the_run_of_the_task(store: ResultsStore) -> None:
     store.write_manifest(make_manifest(LOAD, validity=INVALID))
     assert run_since(store, STACK, [], settings()) is None
+
+
+def task() -> Measure:
+    serving = ServingSettings(protocol="rest", inter_op=4)
+    return Measure(Candidate(label="c", stack=STACK, serving=serving, server=None, load=LOAD), 1, Length.full)
+
+
+@pytest.fixture
+def recorded(store: ResultsStore) -> Measured:
+    """A run as the journal has it."""
+    manifest = write_run(store, *make_search(30.0, stack=STACK))
+    return measured(store, STACK, manifest.run_id, LOAD)
+
+
+def test_a_run_that_is_in_the_store_as_it_was_recorded_counts(store: ResultsStore, recorded: Measured) -> None:
+    assert lost(store, task(), recorded) == ""
+    assert recorded.value_rps
+    rounded = replace(recorded, value_rps=recorded.value_rps * (1 + 1e-12))
+    assert lost(store, task(), rounded) == ""
+
+
+def test_a_run_that_was_deleted_from_the_store_does_not_count(
+    store: ResultsStore, recorded: Measured, tmp_path: Path
+) -> None:
+    for path in tmp_path.rglob(f"*{recorded.run_id}*.json"):
+        path.unlink()
+    assert "is not in the results store" in lost(store, task(), recorded)
+
+
+def test_a_run_whose_rows_are_damaged_does_not_count(store: ResultsStore, recorded: Measured, tmp_path: Path) -> None:
+    for path in tmp_path.rglob("*.parquet"):
+        path.write_bytes(path.read_bytes()[:-100])
+    assert lost(store, task(), recorded)
+
+
+@pytest.mark.parametrize("change", [{"value_rps": 20.0}, {"value_rps": None}, {"low_rps": 0.0}, {"high_rps": 90.0}])
+def test_a_run_with_other_figures_than_recorded_does_not_count(
+    store: ResultsStore, recorded: Measured, change: dict[str, float | None]
+) -> None:
+    why = lost(store, task(), replace(recorded, **change))  # type: ignore[arg-type]
+    assert f"run {recorded.run_id} of {STACK} has a capacity of" in why
