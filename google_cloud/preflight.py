@@ -15,6 +15,7 @@ from google_cloud.auth_plugin import (
     try_plugin,
 )
 from google_cloud.inventory import CloudResource, clusters, node_pools
+from google_cloud.quotas import SCOPES, quota_of, read_quotas
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
 from stacks.names import label_value
 from stacks.quota_needs import APIS, Need, added, needs
@@ -212,32 +213,23 @@ def _zone_problems(google: GoogleClient, project: str, required: Requirements) -
 
 
 def _quota_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
-    for scope, path in (
-        ("region", f"projects/{project}/regions/{required.region}"),
-        ("project", f"projects/{project}"),
-    ):
+    for scope in SCOPES:
         # A missing region has no quotas: its zone is a problem already.
-        quotas = entries(google.find("compute", path) or {}, "quotas")
-        listed = {str(each.get("metric")): each for each in quotas}
+        listed = read_quotas(google, project, required.region, scope)
         for need in required.needs:
             if need.scope == scope and need.metric in listed:
                 yield from _quota_problem(need, listed[need.metric], project, required.region)
 
 
-def _quota_problem(need: Need, quota: Json, project: str, region: str) -> Iterator[Problem]:
-    try:
-        limit, used = float(str(quota["limit"])), float(str(quota["usage"]))
-    except (KeyError, ValueError):
-        raise CloudError(
-            f"Google's answer lacks the limit or the usage of quota {need.metric}, so it is not known how much is left"
-        ) from None
-    if limit - used >= need.amount:
+def _quota_problem(need: Need, document: Json, project: str, region: str) -> Iterator[Problem]:
+    quota = quota_of(need.metric, document)
+    if quota.left >= need.amount:
         return
     where = f"in {region}" if need.scope == "region" else "in all regions together"
     yield Problem(
-        f"quota {need.metric} {where}: {need.amount} needed, {max(limit - used, 0):g} left"
-        f" ({used:g} of {limit:g} are used), so Google would refuse a part of the stack",
-        (_quota_request(need, round(used + need.amount), project, region),),
+        f"quota {need.metric} {where}: {need.amount} needed, {quota.left:g} left"
+        f" ({quota.used:g} of {quota.limit:g} are used), so Google would refuse a part of the stack",
+        (_quota_request(need, round(quota.used + need.amount), project, region),),
     )
 
 

@@ -1,52 +1,59 @@
-"""Writes the report of a sweep while it runs."""
+"""Writes the report of a sweep while it runs, in a process of its own: one that is aborted ends no sweep."""
 
+import json
 import math
+import subprocess
+import sys
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 from types import TracebackType
 from typing import Self
 
-from analysis.objective import Asked, ObjectiveError
-from analysis.report.collect import collect
-from analysis.report.document import RunPage
-from analysis.report.render import write_report
-from analysis.results.store import ResultsStore
-from analysis.results.store_files import StoreError
+from analysis.objective import Asked
 from shapebench.output import note
+from shapebench.report_process import Order
 from sweep.conductor.snapshot import Snapshot
 from sweep.settings import SweepSettings
 
 # Less than a server takes to load a model, so that such a report is written before the next load test begins.
 _SHORT_S = 5.0
+# A report that takes longer is given up: the sweep may be waiting for it.
+_LONGEST_S = 900.0
+_COMMAND = (sys.executable, "-m", "shapebench.report_process")
 
 
 class ReportWriter:
-    """An observer that writes the report whenever another run has finished. A context manager, which ends its thread.
+    """An observer that writes the report whenever another run has finished. A context manager, which ends its process.
 
-    The thread writes while the next update begins. Only where that may take long, the observer waits for it, so that it
-    takes no CPU from a load test on this machine: with the first report, and with each after one that took long.
+    The report is written while the next update begins. The observer waits only for one that may take long, so that it
+    takes no CPU from a load test on this machine: for the first report, and for each after one that took long.
 
-    Of several objectives the report shows the first. What keeps it from being written is noted once and ends no sweep,
-    not even a mistake in the program.
+    Of several objectives the report shows the first. What keeps it from being written is noted once and ends no sweep:
+    not a mistake in the program, and not an abort of a library that it uses.
     """
 
     def __init__(self, settings: SweepSettings, folder: Path) -> None:
-        self._settings, self._folder = settings, folder
+        self._order = Order(settings.results, _asked(settings), str(folder.absolute()))
+        self._folder = folder
         self._runs = 0
         self._failed = False
-        self._drawn: dict[str, RunPage] = {}
         self._took_s = math.inf
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="report")
         self._writing: Future[None] | None = None
+        self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._thread.shutdown()
-        if self._writing and not error:
-            self._writing.result()
+        if self._process:
+            # It ends when there is nothing more to read.
+            with suppress(OSError):
+                self._process.communicate()
 
     def __call__(self, snapshot: Snapshot) -> None:
         if snapshot.finished_runs <= self._runs:
@@ -61,18 +68,41 @@ class ReportWriter:
     def _write(self) -> None:
         begun_s = time.monotonic()
         try:
-            findings = collect(ResultsStore(self._settings.results), _asked(self._settings))
-            write_report(findings, self._folder, drawn=self._drawn)
-        except (OSError, StoreError, ObjectiveError) as error:
-            self._note(str(error), "`shapebench report` writes it later")
-        except Exception as error:  # noqa: BLE001 - the sweep is paid for
-            self._note(repr(error), "`shapebench report` shows where")
+            answer = self._ask()
+        except (OSError, ValueError) as error:
+            answer = repr(error)
+        if answer and not self._failed:
+            note(f"the report {self._folder} was not written ({answer}), but the sweep goes on; `shapebench report`"
+                 " writes it later, or shows where it fails")  # fmt: skip
+            self._failed = True
         self._took_s = time.monotonic() - begun_s
 
-    def _note(self, error: str, mend: str) -> None:
-        if not self._failed:
-            note(f"the report {self._folder} was not written ({error}), but the sweep goes on; {mend}")
-        self._failed = True
+    def _ask(self) -> str:
+        """Let the process write the report; returns why it was not written, empty where it was."""
+        if self._process is None:
+            # In a session of its own, so that Ctrl-C does not end it before the last report.
+            self._process = subprocess.Popen(
+                _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+            )
+        process = self._process
+        assert process.stdin
+        assert process.stdout
+        limit = Timer(_LONGEST_S, process.kill)
+        limit.start()
+        try:
+            process.stdin.write(self._order.text + "\n")
+            process.stdin.flush()
+            answer = process.stdout.readline()
+        except OSError:
+            answer = ""  # it has ended before
+        finally:
+            limit.cancel()
+        if answer:
+            return str(json.loads(answer))
+        self._process = None
+        with suppress(OSError):
+            process.communicate()
+        return f"its process ended with exit status {process.wait()}"
 
 
 def _asked(settings: SweepSettings) -> Asked:

@@ -58,13 +58,15 @@ def heading(snapshot: Snapshot, settings: SweepSettings) -> str:
 
 
 def standing(objective: ObjectiveView) -> str:
-    """Who leads at an objective, and by how much."""
+    """Who leads at an objective and by how much; once it is decided, who is chosen and with what certainty."""
     limits = f"With {objective_text(objective.load)}"
     if objective.leader is None:
         return f"{limits}: no candidate has a cost yet"
-    lead = "" if objective.lead is None else f" by {share(objective.lead)}"
-    verb = "is chosen, ahead" if objective.is_decided else "leads"
-    return f"{limits}: {objective.leader.candidate.label} {verb}{lead}"
+    label = objective.leader.candidate.label
+    if objective.is_decided:
+        return f"{limits}: {label} is chosen. {objective.claim}"
+    lead = "" if objective.lead is None else f", {share(objective.lead)} cheaper as measured than the next"
+    return f"{limits}: {label} leads{lead}"
 
 
 def objective_text(load: CapacitySearch) -> str:
@@ -133,8 +135,8 @@ def _candidate_row(view: CandidateView, *, leads: bool) -> tuple[str, ...]:
 
 
 def by_cost(objective: ObjectiveView) -> list[CandidateView]:
-    """The chosen first, then those that race, are eliminated and failed, each by cost."""
-    order = (Place.chosen, Place.racing, Place.eliminated, Place.failed)
+    """The chosen first, then those that may be best, race, are eliminated and failed, each by cost."""
+    order = (Place.chosen, Place.may_be_best, Place.racing, Place.eliminated, Place.failed)
     unknown = float("inf")
     return sorted(
         objective.candidates,

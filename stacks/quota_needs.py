@@ -18,12 +18,15 @@ APIS = (
 )
 
 
+Scope = Literal["region", "project"]
+
+
 @dataclass(frozen=True)
 class Need:
     """An amount of one quota; `metric` is Google's name of the quota, such as CPUS."""
 
     metric: str
-    scope: Literal["region", "project"]
+    scope: Scope
     amount: int
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from sweep.room import Room
 from sweep.tasks import Measure, Measured
 
 
@@ -59,6 +60,10 @@ class Fleet(Protocol):
 
     async def check(self, stacks: Collection[str]) -> None:
         """Raise LastingError where the sweep cannot begin: a stack that is up already, a program that is missing."""
+        ...
+
+    async def room(self, stacks: Collection[str]) -> Room:
+        """The quotas that these stacks share, as they are now; raises FleetError where that is not known."""
         ...
 
     async def measure(self, task: Measure, report: Report) -> Measured:

@@ -43,6 +43,8 @@ class Observation:
 class Decision:
     """By the candidate's key: its standing, and in plain words why it was eliminated.
 
+    `may_be_best` are those that were eliminated without certainty that another is cheaper, as a verdict says it.
+
     Once no candidate races, one is chosen, with the certainty that `claim` states; none where none meets the objective.
     """
 
@@ -50,6 +52,7 @@ class Decision:
     why: Mapping[str, str]
     leader: str | None
     claim: str
+    may_be_best: frozenset[str] = frozenset()
 
 
 class Strategy(Protocol):

@@ -1,14 +1,12 @@
-"""What to run next, as commands: capacity searches of variants without one, more deployments if the best is open.
+"""What to run next: sweeps that search for unknown capacities, and more deployments where it is open which is best.
 
-The number of deployments is an estimate, from how much deployments and runs have differed so far.
+A sweep changes no stack file, so one line is enough, and can be typed again. The number of deployments is an estimate,
+from how much deployments and runs have differed so far.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-
-from pydantic.alias_generators import to_camel
 
 from analysis.formatting import stack_and_serving_name
 from analysis.objective import Objective
@@ -17,13 +15,12 @@ from analysis.statistics.best import compare_with_best
 from analysis.statistics.deployments import Effects, Mean
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked, log_costs
+from analysis.verdict.sweep_commands import sweep_commands
 from analysis.verdict.variants import variant_key
-from stacks.load_profiles import PROFILES
-from stacks.objective import QUANTILES
-from stacks.serving_variant import Batching, ServingVariant
 
 # More further deployments than this are not worth it.
 _MOST_DEPLOYMENTS = 20
+_IF_UP = "A sweep creates its stacks and destroys them; destroy first what is up."
 
 
 @dataclass(frozen=True)
@@ -45,38 +42,36 @@ def next_steps(
     compared = [run for run in silent if run.platform != "local" or not on_a_cluster]
     unknown = {variant_key(run): run for run in compared if variant_key(run) not in ranked}
     bounded = [each for each in ranking if each.capacity.mean is None and each.meets is not Meets.no]
-    every = (*ranked.values(), *unknown.values())
+    names = [stack_and_serving_name(run) for run in unknown.values()]
     return (
-        *(
-            NextStep(
-                f"No run of {stack_and_serving_name(run)} says what its capacity is; search for it.",
-                _search(run, every, objective),
-            )
-            for run in unknown.values()
+        *_search(f"No run of {_either(names)} says what its capacity is", list(unknown.values()), objective),
+        *_search(
+            f"Only bounds of the capacity of {_and([each.label for each in bounded])} are known",
+            [each.variant.newest for each in bounded],
+            objective,
         ),
-        *(
-            NextStep(
-                f"Only bounds of the capacity of {each.label} are known; search for it.",
-                _search(each.variant.newest, every, objective),
-            )
-            for each in bounded
-        ),
-        *(
-            NextStep(
-                f"Runs of {each.label} contradict each other; measure it again on two fresh deployments, while nothing"
-                " else uses its servers' CPU.",
-                (*_search(each.variant.newest, every, objective)[:-1], *_repeat(each.variant.newest, 2)),
-            )
-            for each in ranking
-            if each.capacity.contradicted_by
-        ),
-        *_to_settle(ranking, every, objective, effects),
+        *_again([each for each in ranking if each.capacity.contradicted_by], objective),
+        *_to_settle(ranking, objective, effects),
     )
 
 
-def _to_settle(
-    ranking: Sequence[Ranked], every: Sequence[Manifest], objective: Objective, effects: Effects | None
-) -> Iterator[NextStep]:
+def _search(why: str, runs: Sequence[Manifest], objective: Objective) -> Iterator[NextStep]:
+    """A capacity search of each variant, one full run."""
+    if runs:
+        yield NextStep(f"{why}; search for it. {_IF_UP}", sweep_commands(runs, objective, blocks=1))
+
+
+def _again(contradicted: Sequence[Ranked], objective: Objective) -> Iterator[NextStep]:
+    """Two fresh deployments of each variant whose runs do not agree."""
+    if contradicted:
+        yield NextStep(
+            f"Runs of {_and([each.label for each in contradicted])} contradict each other; measure again on two fresh"
+            f" deployments, while nothing else uses the servers' CPU. {_IF_UP}",
+            sweep_commands([each.variant.newest for each in contradicted], objective, blocks=2),
+        )
+
+
+def _to_settle(ranking: Sequence[Ranked], objective: Objective, effects: Effects | None) -> Iterator[NextStep]:
     """Further deployments, where choosing the first one may cost more than is equally good in practice."""
     open_ones = [each for each in ranking if each.standing and each.standing.may_be_best and each.capacity.agreed_mean]
     first = next(iter(open_ones), None)
@@ -89,9 +84,22 @@ def _to_settle(
     deployments = "1 more deployment" if more == 1 else f"{more} more deployments"
     yield NextStep(
         f"About {deployments} of each variant that may be the best would tell whether {first.label} is"
-        f" within {objective.within * 100:g} % of the best.",
-        tuple(chain.from_iterable(_deploy_again(each.variant.newest, every, more) for each in open_ones)),
+        f" within {objective.within * 100:g} % of the best. {_IF_UP}",
+        sweep_commands([each.variant.newest for each in open_ones], objective, blocks=more),
     )
+
+
+def _and(names: Sequence[str]) -> str:
+    return _joined(names, "and")
+
+
+def _either(names: Sequence[str]) -> str:
+    return _joined(names, "or")
+
+
+def _joined(names: Sequence[str], word: str) -> str:
+    *others, last = [*names] or [""]
+    return f"{', '.join(others)} {word} {last}" if others else last
 
 
 def deployments_to_settle(
@@ -116,54 +124,3 @@ def deployments_to_settle(
     numbers = range(1, _MOST_DEPLOYMENTS + 1)
     found = bisect_left(numbers, 1, key=is_enough)
     return numbers[found] if found < len(numbers) else None
-
-
-def _search(run: Manifest, every: Iterable[Manifest], objective: Objective) -> tuple[str, ...]:
-    """A capacity search for the objective. What the file sets for another load or objective is removed first."""
-    # Of an objective that no option states, the next stricter quantile.
-    limit = next((name for name, quantile in QUANTILES.items() if quantile >= objective.quantile), "p999")
-    is_profile = any(run.load == profile for profile in PROFILES.values())
-    to = f"--stack {run.stack}"
-    return (
-        *([] if is_profile else [f"pulumi config rm shapebench:load {to}"]),
-        *_serve(run, every),
-        f"pulumi config set --path shapebench:load.profile capacity {to}",
-        f"pulumi config rm shapebench:objective {to}",
-        f"pulumi config set --path shapebench:objective.{limit} {objective.latency_ms:g}ms {to}",
-        f"pulumi config set --path shapebench:objective.errors {objective.errors * 100:g}% {to}",
-        f"pulumi up {to}",
-    )
-
-
-def _deploy_again(run: Manifest, every: Iterable[Manifest], deployments: int) -> tuple[str, ...]:
-    return (*_serve(run, every), *_repeat(run, deployments))
-
-
-def _repeat(run: Manifest, deployments: int) -> tuple[str, ...]:
-    to = f"--stack {run.stack}"
-    return (
-        f"pulumi config set --path shapebench:load.freshDeployment true {to}",
-        f"pulumi config set --path shapebench:load.repeats {deployments} {to}",
-        f'pulumi config set shapebench:rerun "$(date)" {to}',
-        f"pulumi up {to}",
-    )
-
-
-def _serve(run: Manifest, every: Iterable[Manifest]) -> Iterator[str]:
-    """The settings that tell the variant of a run from the others of its stack."""
-    others = [each.serving for each in every if each.stack == run.stack]
-    to = f"--stack {run.stack}"
-    if any(other.seed_faithful != run.serving.seed_faithful for other in others):
-        value = "true" if run.serving.seed_faithful else "false"
-        yield f"pulumi config set --path shapebench:{run.platform}.seedFaithful {value} {to}"
-    for name in ServingVariant.model_fields:
-        value, key = getattr(run.serving, name), f"shapebench:serving.{to_camel(name)}"
-        if all(getattr(other, name) == value for other in others):
-            continue
-        if value is None:
-            yield f"pulumi config rm --path {key} {to}"
-        elif isinstance(value, Batching):
-            for part, amount in value.model_dump(by_alias=True).items():
-                yield f"pulumi config set --path {key}.{part} {amount} {to}"
-        else:
-            yield f"pulumi config set --path {key} {value} {to}"

@@ -28,7 +28,7 @@ from sweep.strategy import Strategy
 _HOUR_S, _DAY_S = 3600, 86_400
 _LOAD = PROFILES["capacity"]
 assert isinstance(_LOAD, CapacitySearch)
-_CANDIDATES = tuple(
+CANDIDATES = tuple(
     Candidate(
         label=f"{stack}, inter_op {inter_op}",
         stack=stack,
@@ -95,13 +95,13 @@ class _Chaos:
     def problems(self) -> list[str]:
         draw = random.Random(f"chaos {self.seed}")  # noqa: S311 - no secret
         settings = SweepSettings(
-            candidates=_CANDIDATES,
+            candidates=CANDIDATES,
             parallel=draw.randint(1, 4),
             blocks=draw.randint(2, 4),
             seed=self.seed,
             simulated=True,
         )
-        cloud = Cloud(_world(draw, self.seed))
+        cloud = Cloud(world(draw, self.seed))
         began_s, outcome = 0.0, None
         sessions = [_session(draw) for _ in range(draw.randint(1, 5))]
         try:
@@ -125,12 +125,12 @@ class _Chaos:
         try:
             conductor = Conductor(journal, SimulatedFleet(cloud), self.strategy_of(settings), heartbeat_s=HEARTBEAT_S)
             if session.killed_s is not None:
-                loop.call_later(session.killed_s, _kill)
+                loop.call_later(session.killed_s, kill)
             for stopped_s in session.stopped_s:
                 loop.call_later(stopped_s, conductor.stop)
             outcome = loop.run_until_complete(conductor.run())
         except Killed:
-            _forget(loop)
+            forget(loop)
         finally:
             journal.close()
             loop.close()
@@ -164,12 +164,12 @@ class _Chaos:
         return wrong + [f"{view.candidate.label} failed: {view.why}" for view in views if view.place is Place.failed]
 
 
-def _world(draw: random.Random, seed: int) -> World:
+def world(draw: random.Random, seed: int) -> World:
     outages = sorted(draw.uniform(0, 6 * _HOUR_S) for _ in range(draw.randint(0, 3)))
-    stacks = sorted({candidate.stack for candidate in _CANDIDATES})
+    stacks = sorted({candidate.stack for candidate in CANDIDATES})
     return World(
         {stack: SimulatedStack(0.5 + 0.1 * place, 0.8 + 0.1 * place) for place, stack in enumerate(stacks)},
-        {candidate.key: 100 * draw.uniform(0.5, 1.5) for candidate in _CANDIDATES},
+        {candidate.key: 100 * draw.uniform(0.5, 1.5) for candidate in CANDIDATES},
         faults=Faults(
             create=draw.choice(_FAULTS),
             run=draw.choice(_FAULTS),
@@ -198,11 +198,11 @@ def _session(draw: random.Random) -> Session:
     return replace(session, clock_jump_s=draw.choice((0, -_DAY_S, _DAY_S)), down_s=draw.uniform(1, 2 * _HOUR_S))
 
 
-def _kill() -> None:
+def kill() -> None:
     raise Killed
 
 
-def _forget(loop: VirtualTimeLoop) -> None:
+def forget(loop: VirtualTimeLoop) -> None:
     """Let go of the coroutines of a killed process, without what asyncio says of each."""
     loop.set_exception_handler(lambda _loop, _context: None)
     for task in asyncio.all_tasks(loop):

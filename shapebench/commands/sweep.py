@@ -33,6 +33,7 @@ from sweep.journal.journal import FILE, Journal
 from sweep.journal.stacks import FILE as STACKS_FILE
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
+from sweep.pulumi_fleet.quota import room_of
 from sweep.pulumi_fleet.results import disturbed_runs
 from sweep.settings import SweepSettings
 from sweep.simulation.estimate import SweepEstimate
@@ -75,11 +76,23 @@ def sweep(request: Request, mode: Literal["run", "resume", "plan", "list"]) -> i
 def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Request) -> int:
     estimated = estimates(settings, expected)
     print_plan(settings, expected, estimated)
+    _note_room(settings)
     if _costs_money(expected) and not request.yes:
         _require_consent("Create these stacks?")
     with closing(Journal.create(SWEEPS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}", settings)) as journal:
         note(f"If the sweep is interrupted, go on with: shapebench sweep --resume {journal.sweep_id}")
         return _to_the_end(journal, request, _grid_usd(settings, estimated))
+
+
+def _note_room(settings: SweepSettings) -> None:
+    """Say which stacks do not fit into the project's quotas together, before they are created."""
+    try:
+        lines = room_of(dict.fromkeys(each.stack for each in settings.candidates)).too_small(settings.parallel)
+    except FleetError as error:
+        note(f"It is not known whether the stacks fit into the quotas together: {error}")
+        return
+    for line in lines:
+        note(f"Not all stacks fit at once, so some wait until others are destroyed. {line}")
 
 
 def _costs_money(expected: Mapping[str, Expected]) -> bool:

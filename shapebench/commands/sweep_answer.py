@@ -90,7 +90,7 @@ def _of_objective(objective: ObjectiveView, outcome: Outcome) -> Iterator[str]:
         yield f"No candidate is known to meet the objective, {limits}."
     else:
         yield f"{_cheapest(objective)} with {limits}: {chosen.candidate.label}, {_cost(chosen)}."
-        yield f"{claim}{_second(objective)}."
+        yield f"{claim}.{_second(objective)}"
 
 
 def _cheapest(objective: ObjectiveView) -> str:
@@ -103,13 +103,15 @@ def _cheapest(objective: ObjectiveView) -> str:
 
 
 def _second(objective: ObjectiveView) -> str:
-    """Which candidate comes next, and by how much."""
+    """Which candidate comes next, by how much as it was measured, and whether it may be the best all the same."""
     second = objective.second
     if second is None or second.behind is None:
         return ""
     than = "dearer" if second.behind >= 0 else "cheaper"
     by = "its run" if second.runs == 1 else f"its {second.runs} runs"
-    return f"; next is {second.candidate.label}, {share(abs(second.behind))} {than} in {by}"
+    others = [each.candidate.label for each in objective.candidates if each.place is Place.may_be_best]
+    open_ones = f" Not certainly dearer, so may be best, too: {', '.join(others)}." if others else ""
+    return f" Next is {second.candidate.label}, {share(abs(second.behind))} {than} as measured in {by}.{open_ones}"
 
 
 def _cost(view: CandidateView) -> str:

@@ -51,6 +51,7 @@ class Conductor:
         sweep = self._sweep
         await sweep.fleet.check([stack for stack in sweep.state.stacks if stack not in sweep.state.up])
         try:
+            await sweep.ask_for_room()
             if sweep.journal.records:
                 sweep.resume()
                 await sweep.compare_with_store()

@@ -88,6 +88,7 @@ class Decisions:
             {**earlier.why, **{key: why for key, why in decision.why.items() if key in returned}},
             earlier.leader,
             "" if racing & returned else earlier.claim,
+            earlier.may_be_best | (decision.may_be_best & returned),
         )
 
     def needing(self, state: SweepState, stack: str) -> dict[str, int]:

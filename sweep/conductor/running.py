@@ -14,6 +14,7 @@ from sweep.conductor.views import Doing, Views
 from sweep.fleet import Expected, Fleet, FleetError
 from sweep.journal.journal import Journal
 from sweep.journal.records import Record, Result
+from sweep.room import Room
 from sweep.strategy import Strategy
 from sweep.tasks import Measure, Measured, Task
 
@@ -47,6 +48,7 @@ class Running:
         self.message, self.journal_is_lost = "", False
         self.notes: list[str] = []
         self.is_cut_off = False
+        self.room = Room()
         self.error: Exception | None = None
         self.ended = asyncio.Event()
         self._changed, self._idle = asyncio.Event(), set[str]()
@@ -123,6 +125,13 @@ class Running:
                 f"The run {measured.run_id} met the objective at every rate that it tried, so its capacity and cost are"
                 " not known. Give a higher load.highestRps.",
             )
+
+    async def ask_for_room(self) -> None:
+        """Read the quotas that the stacks share. Where they are not known, each is created until one is refused."""
+        try:
+            self.room = await self.fleet.room(list(self.state.stacks))
+        except FleetError:
+            self.room = Room()
 
     async def compare_with_store(self) -> None:
         """Take back the runs that the results store no longer has as they were recorded, so that they are made again.

@@ -26,9 +26,13 @@ class StackState(StrEnum):
 
 
 class Place(StrEnum):
-    """Where a candidate stands. As `sweep.strategy.Standing`, and `failed`."""
+    """Where a candidate stands. As `sweep.strategy.Standing`, and two more.
+
+    `may_be_best` was eliminated, but not because another is certainly cheaper; a verdict on its runs says the same.
+    """
 
     racing = "racing"
+    may_be_best = "may be best"
     eliminated = "eliminated"
     chosen = "chosen"
     failed = "failed"

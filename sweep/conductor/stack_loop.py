@@ -43,7 +43,7 @@ class StackLoop:
         sweep, at_s = self._sweep, self._sweep.journal.at_s
         if sweep.ending or self._doing.given_up:
             return last_step(sweep.state, self._stack, at_s)
-        step = next_step(sweep.state, sweep.decisions, sweep.settings, self._stack, at_s)
+        step = next_step(sweep.state, sweep.decisions, sweep.settings, self._stack, at_s, sweep.room)
         if isinstance(step, Measure) and (
             limit := sweep.limits.forbids(sweep.state, step, at_s, sweep.journal.active_s)
         ):

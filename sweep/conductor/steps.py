@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sweep.conductor.decisions import Decisions
 from sweep.conductor.state import StackRecord, SweepState
 from sweep.journal.records import Record, Result
+from sweep.room import Room
 from sweep.settings import SweepSettings
 from sweep.tasks import Destroy, Measure
 
@@ -39,7 +40,14 @@ class Pause:
 Step = Look | Wait | Pause | Measure | Destroy
 
 
-def next_step(state: SweepState, decisions: Decisions, settings: SweepSettings, stack: str, at_s: float) -> Step | None:
+def next_step(
+    state: SweepState,
+    decisions: Decisions,
+    settings: SweepSettings,
+    stack: str,
+    at_s: float,
+    room: Room = Room(),  # noqa: B008 - frozen
+) -> Step | None:
     """The next step of a stack that has no task now; None if it has no more."""
     record = state.stacks[stack]
     needing = decisions.needing(state, stack)
@@ -47,7 +55,7 @@ def next_step(state: SweepState, decisions: Decisions, settings: SweepSettings, 
         return Look(next(iter(record.open_tasks.values())))
     if not needing or (record.waits_for_quota and record.up_since_s is not None):
         return last_step(state, stack, at_s)
-    if record.up_since_s is None and (wait := _place(state, decisions, settings, stack)):
+    if record.up_since_s is None and (wait := _place(state, decisions, settings, stack, room)):
         return wait
     pause = _pause(record, record.failed_in_a_row, at_s)
     return pause or _measure(state, decisions, settings, stack, needing)
@@ -61,12 +69,14 @@ def last_step(state: SweepState, stack: str, at_s: float) -> Pause | Destroy | N
     return _pause(record, record.destroys_failed, at_s) or Destroy(stack)
 
 
-def _place(state: SweepState, decisions: Decisions, settings: SweepSettings, stack: str) -> Wait | None:
-    """What keeps a stack from being made: too many are up, or there was no quota and nothing was freed since."""
+def _place(state: SweepState, decisions: Decisions, settings: SweepSettings, stack: str, room: Room) -> Wait | None:
+    """What keeps a stack from being made: too many are up, or too little is left of a quota beside them."""
     record, up = state.stacks[stack], state.up
-    places = sum(state.stacks[name].destroys_failed < DESTROY_ATTEMPTS for name in up)
-    if places >= settings.parallel:
-        return Wait(f"waits for a place: {places} stacks are up, and --parallel is {settings.parallel}")
+    places = [name for name in up if state.stacks[name].destroys_failed < DESTROY_ATTEMPTS]
+    if len(places) >= settings.parallel:
+        return Wait(f"waits for a place: {len(places)} stacks are up, and --parallel is {settings.parallel}")
+    if lacking := room.lacks(stack, places):
+        return Wait(f"waits for quota until another stack is destroyed: {lacking}")
     if not record.waits_for_quota or state.freed > record.freed_before:
         return None
     waiting = [name for name, of in state.stacks.items() if of.waits_for_quota and decisions.needing(state, name)]

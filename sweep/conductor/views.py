@@ -10,6 +10,7 @@ from sweep.conductor.snapshot import CandidateView, Ending, ObjectiveView, Place
 from sweep.conductor.state import StackRecord, SweepState
 from sweep.conductor.steps import Look, Pause, Step, Wait
 from sweep.fleet import Progress
+from sweep.strategy import Decision
 from sweep.tasks import Destroy, Measure
 
 
@@ -91,7 +92,7 @@ class Views:
         failed = state.failed.get(key)
         return CandidateView(
             candidate,
-            Place.failed if failed is not None else Place(decision.standings[key].value),
+            _place(decision, key, failed),
             len(runs),
             None if cost is None else math.exp(cost),
             None if cost is None or of_leader is None else math.expm1(cost - of_leader),
@@ -119,6 +120,12 @@ class Views:
             running = [task.task for task in record.open_tasks.values()]
             seconds -= sum(task_s(task, expected, makes_stack=False) for task in running if isinstance(task, Measure))
         return max(0.0, seconds) + (expected.destroy_s if is_up else 0.0)
+
+
+def _place(decision: Decision, key: str, failed: str | None) -> Place:
+    if failed is not None:
+        return Place.failed
+    return Place.may_be_best if key in decision.may_be_best else Place(decision.standings[key].value)
 
 
 _STATES = {

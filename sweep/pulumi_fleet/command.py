@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from pulumi.automation import CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import create_command_error
@@ -150,10 +150,9 @@ class StackCommand(PulumiCommand):
                 replace(record, is_updating=is_updating).write(self._record_path)
 
 
-def _output(log: Path) -> BinaryIO:
+def _output(log: Path) -> IO[bytes]:
     """Where an update writes what it prints: the end of the log or, where that cannot be opened, a file in memory."""
     try:
-        opened: BinaryIO = open_private(log, "a+b")
+        return open_private(log, "a+b")
     except OSError:
         return os.fdopen(os.memfd_create(log.name), "w+b")
-    return opened

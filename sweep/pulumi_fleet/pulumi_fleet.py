@@ -19,11 +19,13 @@ from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.google import interrupted_creations
+from sweep.pulumi_fleet.quota import room_of
 from sweep.pulumi_fleet.record import RecordError, TaskRecord
 from sweep.pulumi_fleet.results import NothingMeasuredError, lost, measured, run_since
 from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
 from sweep.pulumi_fleet.stack_file import config_for, settings_in
 from sweep.pulumi_fleet.update_process import end, running_update
+from sweep.room import Room
 from sweep.tasks import Measure, Measured
 from tools.console import SetupError
 from tools.pins import ROOT
@@ -62,6 +64,9 @@ class PulumiFleet:
     async def check(self, stacks: Collection[str]) -> None:
         for stack in stacks:
             await self._in_thread(lambda stack=stack: self._check(stack))  # type: ignore[misc]
+
+    async def room(self, stacks: Collection[str]) -> Room:
+        return await self._in_thread(lambda: room_of(stacks))
 
     async def measure(self, task: Measure, report: Report) -> Measured:
         config, settings = self._configuration(task)

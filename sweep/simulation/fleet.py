@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 
 from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
+from sweep.room import Room
 from sweep.simulation.cloud import Cloud
 from sweep.tasks import Measure, Measured
 
@@ -25,6 +26,10 @@ class SimulatedFleet:
         """Raise LastingError where one is up."""
         if up := sorted(set(stacks) & set(self._cloud.up_since_s)):
             raise LastingError(f"simulated: {' and '.join(up)} {'is' if len(up) == 1 else 'are'} up already")
+
+    async def room(self, stacks: Collection[str]) -> Room:  # noqa: ARG002
+        """Nothing is known beforehand: a simulated quota shows itself by refusing a stack."""
+        return Room()
 
     async def measure(self, task: Measure, report: Report) -> Measured:
         """Measure once, in simulated time."""

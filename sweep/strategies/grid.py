@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 from analysis.statistics.best import compare_with_best
+from analysis.statistics.deployments import Mean, fit_effects
 from analysis.statistics.deployments import Observation as DeployedRun
-from analysis.statistics.deployments import fit_effects
+from analysis.statistics.estimate import Z
 from sweep.strategies.single_stage import blocks_needed
 from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
 from sweep.strategy import Decision, Observation, Standing
@@ -43,13 +44,24 @@ class Grid:
             why[key] = dearer(math.expm1(means[key].log_value - means[leader].log_value), len(observed[key]))
         if len(observed) == 1:
             return Decision(standings, why, leader, no_rival())
-        more = compare_with_best(means)[leader].at_most_more
-        return Decision(
-            standings, why, leader, at_most_more(more, is_assumed=not any(each.runs > 1 for each in means.values()))
+        compared = compare_with_best(means)
+        claim = at_most_more(
+            compared[leader].at_most_more,
+            is_assumed=not any(each.runs > 1 for each in means.values()),
+            unknown=_unknown(observed, means, leader),
         )
+        open_ones = frozenset(key for key in means.keys() - {leader} if compared[key].may_be_best)
+        return Decision(standings, why, leader, claim, open_ones)
 
     def length(self, block: int, candidates: int) -> Length:  # noqa: ARG002 (blocks are alike)
         return Length.full
 
     def most_blocks(self, candidates: int) -> int:
         return self._blocks or blocks_needed(candidates, self._within)
+
+
+def _unknown(observed: Mapping[str, Sequence[Observation]], means: Mapping[str, Mean], leader: str) -> int:
+    """How many candidates without a cost may be cheaper than the leader, by the lower bounds of their costs."""
+    least = means[leader].log_value + Z * math.sqrt(means[leader].variance)
+    bounds = [max(run.log_cost for run in runs) for key, runs in observed.items() if key not in means and runs]
+    return sum(bound < least for bound in bounds)

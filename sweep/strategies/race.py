@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from analysis.statistics.estimate import Z
 from sweep.strategies.evidence import NEAR_ERROR, CostEvidence, Runs
 from sweep.strategies.single_stage import blocks_needed
 from sweep.strategies.text import at_most_more, dearer, no_rate, no_rival, none_chosen
@@ -60,8 +61,11 @@ class _Progress:
         self._costs = Runs(len(keys))
         self._runs = [0] * len(keys)
         self._why: dict[int, str] = {}
+        self._bounds: dict[int, float] = {}
         self._leader: int | None = None
         self._claim = ""
+        # Eliminated because the race ended, not because another is certainly cheaper.
+        self._open_ones: set[int] = set()
         # Each that is eliminated as unlikely takes its chance of being the best from the error; half of it at most.
         self._error_left = NEAR_ERROR
 
@@ -69,7 +73,9 @@ class _Progress:
         at = self._at[key]
         self.seen.append((key, run))
         self._runs[at] += 1
-        if not run.is_bound:
+        if run.is_bound:
+            self._bounds[at] = max(run.log_cost, self._bounds.get(at, run.log_cost))
+        else:
             self._costs.add(at, run)
         if self._claim:
             return
@@ -92,7 +98,8 @@ class _Progress:
         leader = None if self._leader is None else self.keys[self._leader]
         if leader is not None and self._claim:
             standings[leader] = Standing.chosen
-        return Decision(standings, {self.keys[at]: text for at, text in self._why.items()}, leader, self._claim)
+        why = {self.keys[at]: text for at, text in self._why.items()}
+        return Decision(standings, why, leader, self._claim, frozenset(self.keys[at] for at in self._open_ones))
 
     def _judge(self, evidence: CostEvidence, leader: int) -> None:
         is_far = evidence.is_far_behind(leader, self._log_within, self.asked)
@@ -111,12 +118,22 @@ class _Progress:
             self._choose(evidence, leader, at_most, "not certain, but there are no more blocks")
 
     def _choose(self, evidence: CostEvidence, leader: int, log_within: float, why: str) -> None:
-        for at in set(self._racing()) - {leader}:
+        self._open_ones = set(self._racing()) - {leader}
+        for at in self._open_ones:
             self._why[at] = f"{self._dearer(evidence, at, leader)}: {why}"
         if len(self.keys) == 1:
             self._claim = no_rival()
         else:
-            self._claim = at_most_more(math.expm1(log_within), is_assumed=self._costs.counts.max() == 1)
+            self._claim = at_most_more(
+                math.expm1(log_within),
+                is_assumed=self._costs.counts.max() == 1,
+                unknown=self._unknown(evidence, leader),
+            )
+
+    def _unknown(self, evidence: CostEvidence, leader: int) -> int:
+        """How many candidates without a cost may be cheaper than the leader, by the lower bounds of their costs."""
+        least = evidence.means[leader] + Z / math.sqrt(evidence.information[leader])
+        return sum(bound < least for at, bound in self._bounds.items() if not self._costs.counts[at])
 
     def _dearer(self, evidence: CostEvidence, at: int, leader: int) -> str:
         return dearer(math.expm1(evidence.means[at] - evidence.means[leader]), self._runs[at])

@@ -13,13 +13,19 @@ def no_rate(runs: int) -> str:
     return f"no rate met the objective in {counted(runs, 'run')}"
 
 
-def at_most_more(more: float, *, is_assumed: bool) -> str:
+def at_most_more(more: float, *, is_assumed: bool, unknown: int = 0) -> str:
     """The claim of the chosen candidate; `more` is a share of what the cheapest costs, 0 where it is that.
 
+    `unknown` candidates met the objective at no rate that was tried, but a lower rate might make them as cheap.
     `is_assumed`: no candidate has two runs that give a cost, so none tells how much its deployments differ.
     """
     is_cheap = f"costs at most {_percent(more)} more than" if more else "is"
     claim = f"It {is_cheap} the cheapest candidate, with 95 % certainty."
+    if unknown:
+        claim = (
+            f"It {is_cheap} the cheapest candidate of those with a known cost, with 95 % certainty. The cost of"
+            f" {counted(unknown, 'candidate')} is not known, because no rate that was tried met the objective."
+        )
     if not is_assumed:
         return claim
     return (

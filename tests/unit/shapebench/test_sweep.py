@@ -22,6 +22,7 @@ from sweep.asked import read_settings
 from sweep.conductor.snapshot import Observer
 from sweep.fleet import LastingError, Report
 from sweep.journal.database import Database
+from sweep.room import Room
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.event_loop import VirtualTimeLoop
 from sweep.simulation.fleet import SimulatedFleet
@@ -87,6 +88,7 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Use:
 
     monkeypatch.setattr("sweep.simulation.estimate._SIMULATIONS", 1)
     monkeypatch.setattr(command, "SWEEPS", tmp_path / "sweeps")
+    monkeypatch.setattr(command, "room_of", lambda _: Room())
     monkeypatch.setattr("shapebench.commands.sweep_run.asyncio.run", run)
     monkeypatch.setattr("shapebench.commands.sweep_take_down.asyncio.run", run)
     monkeypatch.chdir(tmp_path)
@@ -283,6 +285,19 @@ def test_a_sweep_that_nohup_started_does_not_hear_the_terminal_hang_up(
     finally:
         signal.signal(signal.SIGHUP, before)
     assert result.exit_code == 0, result.output
+
+
+def test_stacks_that_do_not_fit_into_a_quota_together_are_named_before_consent(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(cloud)
+    of_each = {"2cpu-4gb": {"quota CPUS": 20.0}, "8cpu-16gb": {"quota CPUS": 18.0}}
+    monkeypatch.setattr(command, "room_of", lambda _: Room({"quota CPUS": 24.0}, of_each))
+    result = invoke(*AXES)
+    assert result.exit_code == 1
+    assert "so some wait until others are destroyed. quota CPUS: 38 needed for 2 stacks at once, 24 free" in " ".join(
+        result.stderr.split()
+    )
 
 
 def interrupted_with_stacks_up(presses: Presses, cloud: Cloud) -> Path:

@@ -50,7 +50,7 @@ def lines(outcome: Outcome, *, is_rehearsal: bool = False, grid_usd: float | Non
 def test_the_answer_is_three_lines_the_cheapest_how_surely_and_for_how_much(outcome: Outcome) -> None:
     cheapest, surely, spent = lines(outcome, grid_usd=10 * outcome.last.usd)
     assert cheapest.startswith(f"Cheapest with p99 within 500 ms and at most 0.1 % failed: {FIRST}, ")
-    assert re.search(r"; next is .*, [\d.]+ % dearer in its (\d+ )?runs?\.$", surely)
+    assert re.search(r" Next is .*, [\d.]+ % dearer as measured in its (\d+ )?runs?\.$", surely)
     assert f"{outcome.last.finished_runs} runs of 9 candidates" in spent
     assert "so 90.0 % was saved" in spent
 
@@ -61,7 +61,7 @@ def test_the_next_is_a_candidate_with_a_cost_of_its_own(outcome: Outcome) -> Non
     failed, bound, *rest = sorted(others, key=lambda each: each.behind or 0)
     changed = (chosen, replace(failed, place=Place.failed), replace(bound, at_least=True), *rest)
     of = replace(outcome, last=replace(outcome.last, objectives=(replace(objective, candidates=changed),)))
-    assert f"next is {rest[0].candidate.label}, " in lines(of)[1]
+    assert f"Next is {rest[0].candidate.label}, " in lines(of)[1]
 
 
 def test_the_answer_says_how_many_runs_other_programs_disturbed(outcome: Outcome) -> None:

@@ -1,20 +1,25 @@
 """The report of a sweep is written beside the next update; only one that may take long is waited for."""
 
+import json
 import re
-import threading
+import subprocess
+import sys
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
-from analysis.report import render
+from analysis.objective import Asked
 from analysis.results.store import ResultsStore
 from bench.stores.synthetic import make_search, write_run
 from shapebench import sweep_report
+from shapebench.report_process import Order, write_reports
 from shapebench.sweep_report import ReportWriter
 from sweep.conductor.snapshot import Snapshot
 from sweep.settings import SweepSettings
 from tests.unit.shapebench.sweeps import SETTINGS, simulated
+from tools.pins import ROOT
 
 
 def after(runs: int) -> Snapshot:
@@ -36,32 +41,51 @@ def runs_in(folder: Path) -> int:
     return int(found[1])
 
 
+class Process:
+    """A script in place of the process that writes reports. It writes none while the file `hold` is there."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.hold = folder / "hold"
+        self._folder, self._monkeypatch = folder, monkeypatch
+        self.does("")
+
+    def does(self, before: str) -> None:
+        """Run these lines of Python before each report."""
+        script = self._folder / "process.py"
+        lines = f"""
+import os, sys, time
+from pathlib import Path
+from shapebench.report_process import write_reports
+def orders():
+    for line in sys.stdin:
+        while Path({str(self.hold)!r}).exists():
+            time.sleep(0.02)
+        {before or "pass"}
+        yield line
+write_reports(orders(), sys.stdout)
+"""
+        script.write_text(lines)
+        self._monkeypatch.setenv("PYTHONPATH", str(ROOT))
+        self._monkeypatch.setattr(sweep_report, "_COMMAND", (sys.executable, str(script)))
+
+
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """An event; while it is not set, no report can be finished. No report counts as one that took long."""
-    may_finish = threading.Event()
-    monkeypatch.setattr(sweep_report, "_SHORT_S", 600.0)
-
-    def write_held(*arguments: object, **options: object) -> None:
-        assert may_finish.wait(60)
-        render.write_report(*arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(sweep_report, "write_report", write_held)
-    return may_finish
+def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Process:
+    return Process(tmp_path, monkeypatch)
 
 
 def test_a_sweep_goes_on_while_its_second_report_is_written(
-    settings: SweepSettings, tmp_path: Path, held: threading.Event
+    settings: SweepSettings, tmp_path: Path, process: Process, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sweep_report, "_SHORT_S", 600.0)  # no report counts as one that took long
     with ReportWriter(settings, tmp_path / "report") as write:
-        held.set()
         write(after(1))
         assert runs_in(tmp_path / "report") == 1, "the first is waited for"
-        held.clear()
+        process.hold.touch()
         write_run(ResultsStore(settings.results), *make_search(70.0, 2))
         write(after(2))
         assert runs_in(tmp_path / "report") == 1
-        held.set()
+        process.hold.unlink()
     assert runs_in(tmp_path / "report") == 2, "the last one is written in the end"
 
 
@@ -95,18 +119,75 @@ def test_what_keeps_a_report_from_being_written_is_noted_once(
 
 
 @pytest.mark.parametrize("reports_after", [1, 2], ids=["the last", "another follows"])
-def test_a_mistake_in_the_program_is_noted_once_and_ends_no_sweep(
+@pytest.mark.parametrize(
+    ("death", "said"),
+    [
+        ("os.abort()", "its process ended with exit status -6"),
+        ("sys.exit(3)", "its process ended with exit status 3"),
+        ("1 / 0", "its process ended with exit status 1"),
+    ],
+)
+def test_a_process_that_dies_is_noted_once_and_ends_no_sweep(  # noqa: PLR0917 - fixtures and parameters
     settings: SweepSettings,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    process: Process,
     reports_after: int,
+    death: str,
+    said: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with ReportWriter(settings, tmp_path / "report") as write:
+        process.does(f"{death} if Path({str(tmp_path / 'die')!r}).exists() else None")
         write(after(1))
-        monkeypatch.setattr(sweep_report, "collect", lambda *_: 1 / 0)
+        (tmp_path / "die").touch()
         for number in range(reports_after):
             write(after(2 + number))
     assert runs_in(tmp_path / "report") == 1
-    said = capsys.readouterr().err
-    assert said.count("was not written (ZeroDivisionError('division by zero')), but the sweep goes on") == 1
+    assert capsys.readouterr().err.count(f"was not written ({said}), but the sweep goes on") == 1
+
+
+def test_after_a_process_has_died_another_writes_the_next_report(
+    settings: SweepSettings, tmp_path: Path, process: Process
+) -> None:
+    process.does("os.abort()")
+    with ReportWriter(settings, tmp_path / "report") as write:
+        write(after(1))
+        process.does("")
+        write(after(2))
+    assert runs_in(tmp_path / "report") == 1
+
+
+def test_a_report_that_takes_too_long_is_given_up(
+    settings: SweepSettings,
+    tmp_path: Path,
+    process: Process,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sweep_report, "_LONGEST_S", 0.5)
+    process.hold.touch()
+    with ReportWriter(settings, tmp_path / "report") as write:
+        write(after(1))
+    assert "its process ended with exit status -9" in capsys.readouterr().err
+
+
+def test_a_mistake_in_the_program_is_the_answer_and_the_next_report_is_written(
+    settings: SweepSettings, tmp_path: Path
+) -> None:
+    order = Order(settings.results, Asked(quantile=0.9, latency_ms=500.0), str(tmp_path / "report"))
+    answers = StringIO()
+    write_reports(["{", Order("nothing://", order.asked, "x").text, order.text], answers)
+    first, second, third = map(json.loads, answers.getvalue().splitlines())
+    assert first
+    assert "nothing://" in second
+    assert third == ""
+    assert runs_in(tmp_path / "report") == 1
+
+
+def test_what_a_library_prints_is_no_answer(settings: SweepSettings, tmp_path: Path) -> None:
+    order = Order(settings.results, Asked(quantile=0.9, latency_ms=500.0), str(tmp_path / "report"))
+    done = subprocess.run(
+        [sys.executable, "-m", "shapebench.report_process"],
+        input=f"{order.text}\n", capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert done.stdout == '""\n'

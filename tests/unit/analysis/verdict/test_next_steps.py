@@ -2,15 +2,20 @@
 
 import re
 import shlex
+from unittest.mock import patch
 
 import pytest
+from typer.testing import CliRunner
 
 from analysis.objective import Objective
 from analysis.statistics.deployments import Effects, Mean
 from analysis.verdict.next_steps import deployments_to_settle
 from analysis.verdict.verdict import verdict_of
+from shapebench.cli import app
 from stacks.files import load_config, with_defaults
+from stacks.serving_variant import Batching
 from stacks.settings import parse_settings
+from sweep.asked import read_settings
 
 ASKED = Objective(quantile=0.9, latency_ms=2000, errors=0.01)
 
@@ -50,39 +55,87 @@ def _typed(text):
     return float(text) if re.fullmatch(r"[\d.]+", text) and "." in text else int(text) if text.isdigit() else text
 
 
+def candidates(command):
+    """What a sweep command measures, as the command itself reads it; and how many runs of each."""
+    asked = {}
+
+    def read(request, mode):
+        asked.update(request.options, mode=mode)
+        return 0
+
+    words = shlex.split(command)
+    assert words[:2] == ["shapebench", "sweep"], command
+    with patch("shapebench.commands.sweep.sweep", read):
+        assert CliRunner().invoke(app, words[1:]).exit_code == 0, command
+    assert asked.pop("mode") == "run"
+    settings = read_settings(None, asked)
+    return settings.candidates, settings
+
+
+def variants(command):
+    found, _ = candidates(command)
+    return {
+        (each.stack, each.serving.inter_op, each.serving.intra_op, each.serving.batching, each.serving.protocol)
+        for each in found
+    }
+
+
 def test_a_variant_that_no_run_says_anything_of_is_searched_for_the_objective(silent):
     verdict = verdict_of([silent("8cpu-16gb", "seed")], ASKED)
     assert verdict.ranking == ()
     [step] = verdict.next
     assert step.why.startswith("No run of 8cpu-16gb")
-    settings, others = applied(step.commands, "8cpu-16gb")
+    [command] = step.commands
+    [candidate], settings = candidates(command)
+    load = candidate.load
+    assert (load.quantile, load.latency_ms, load.error_ratio) == (0.9, 2000, 0.01)
+    assert (settings.strategy, settings.blocks) == ("grid", 1)
+
+
+def test_what_no_run_says_anything_of_is_one_step_and_one_sweep_where_that_measures_nothing_else(silent):
+    runs = [silent(stack) for stack in ("8cpu-16gb", "4cpu-8gb")]
+    more = [
+        silent(serving=each.manifest.serving.model_copy(update={"inter_op": 2, "protocol": "grpc"})) for each in runs
+    ]
+    [step] = verdict_of(runs, ASKED).next
+    assert "No run of 8cpu-16gb" in step.why
+    assert " or 4cpu-8gb" in step.why
+    [command] = step.commands
+    assert len(variants(command)) == 2
+    [step] = verdict_of([*runs, more[0]], ASKED).next
+    found = [variants(command) for command in step.commands]
+    assert sum(map(len, found)) == 3, "all combinations would be more"
+
+
+def test_a_sweep_states_each_setting_so_that_it_does_not_matter_what_the_stacks_file_has(silent):
+    run = silent()
+    serving = run.manifest.serving.model_copy(update={"protocol": "grpc", "inter_op": 7, "intra_op": 3})
+    [step] = verdict_of([silent(serving=serving)], ASKED).next
+    assert variants(step.commands[0]) == {("8cpu-16gb", 7, 3, None, "grpc")}
+
+
+def test_batching_with_threads_of_its_own_is_set_in_the_stacks_file(silent, batching):
+    serving = silent().manifest.serving.model_copy(update={"batching": batching, "inter_op": 2})
+    [step] = verdict_of([silent(serving=serving)], ASKED).next
+    settings, others = applied(step.commands, "8cpu-16gb", {"shapebench:load": {"profile": "open", "rateRps": 12}})
+    assert (settings.variant.batching, settings.variant.inter_op) == (batching, 2)
     load = settings.load
     assert (load.mode, load.quantile, load.latency_ms, load.error_ratio) == ("capacity", 0.9, 2000, 0.01)
     assert others == ["pulumi up"]
 
 
-def test_settings_of_the_former_load_profile_do_not_stay(silent, manifest):
-    overridden = manifest(load="open").load.model_copy(update={"rate_rps": 12.0})
-    [step] = verdict_of([silent(load=overridden)], ASKED).next
-    settings, _ = applied(step.commands, "8cpu-16gb", {"shapebench:load": {"profile": "open", "rateRps": 12}})
-    assert settings.load.mode == "capacity"
-
-
-def test_of_several_variants_of_a_stack_each_is_set_before_it_is_searched(silent, manifest, batching):
-    plain, batched = silent(), silent()
-    serving = batched.manifest.serving.model_copy(update={"batching": batching, "inter_op": 2})
-    batched = silent(serving=serving)
-    steps = verdict_of([plain, batched], ASKED).next
-    found = [applied(step.commands, "8cpu-16gb", {"shapebench:serving": {"batching": {}}})[0] for step in steps]
-    assert [each.variant.batching for each in found] == [None, batching]
-    assert [each.variant.inter_op for each in found] == [4, 2]
+def test_batching_with_the_threads_of_the_shape_is_swept(silent):
+    run = silent().manifest
+    usual = Batching(max_batch_size=32, batch_timeout_micros=0, max_enqueued_batches=8, num_batch_threads=8)
+    [step] = verdict_of([silent(serving=run.serving.model_copy(update={"batching": usual}))], ASKED).next
+    [(_, _, _, found, _)] = variants(step.commands[0])
+    assert found == usual
 
 
 def test_a_variant_that_was_deployed_as_published_is_deployed_so_again(silent):
-    plain, faithful = silent(), silent()
-    serving = faithful.manifest.serving.model_copy(update={"seed_faithful": True})
-    steps = verdict_of([plain, silent(serving=serving)], ASKED).next
-    assert [applied(step.commands, "8cpu-16gb")[0].gke.seed_faithful for step in steps] == [False, True]
+    serving = silent().manifest.serving.model_copy(update={"seed_faithful": True})
+    [step] = verdict_of([silent(serving=serving)], ASKED).next
+    assert applied(step.commands, "8cpu-16gb")[0].gke.seed_faithful
 
 
 def test_a_variant_with_bounds_alone_is_searched_and_one_that_misses_is_not(bounded):
@@ -99,12 +152,11 @@ def test_what_is_open_is_settled_by_fresh_deployments_of_those_that_may_be_the_b
     verdict = verdict_of(runs, ASKED)
     assert {each.label for each in verdict.best} == {"8cpu-16gb", "4cpu-8gb"}
     [step] = verdict.next
-    commands = {stack: [each for each in step.commands if each.endswith(stack)] for stack in ("8cpu-16gb", "4cpu-8gb")}
-    assert sum(map(len, commands.values())) == len(step.commands)
-    for stack, own in commands.items():
-        settings, others = applied(own, stack)
-        assert others == ["pulumi up"]
-        assert f"About {settings.repeats} more deployment" in step.why
+    [command] = step.commands
+    found, settings = candidates(command)
+    assert {each.stack for each in found} == {"8cpu-16gb", "4cpu-8gb"}
+    assert settings.strategy == "grid"
+    assert f"About {settings.blocks} more deployment" in step.why
 
 
 def test_nothing_is_left_to_run_where_the_first_is_good_enough(searched):

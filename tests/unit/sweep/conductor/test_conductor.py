@@ -16,6 +16,7 @@ from sweep.fleet import Expected, FleetError, LastingError, QuotaError, Report
 from sweep.journal.database import JournalError
 from sweep.journal.journal import Journal
 from sweep.journal.records import Result
+from sweep.room import Room
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.fleet import SimulatedFleet
 from sweep.simulation.world import SimulatedStack, World
@@ -284,6 +285,36 @@ def test_a_stack_without_quota_is_made_once_another_is_destroyed(tmp_path: Path,
     assert outcome.ending is Ending.decided
     assert len(sweep.measured) == 8
     assert not cloud.up_since_s
+
+
+class Counting(SimulatedFleet):
+    """Knows its quota, and notes how many stacks are up when one is made."""
+
+    def __init__(self, cloud: Cloud, free: float) -> None:
+        super().__init__(cloud)
+        self.most_up, self._free = 0, free
+
+    async def room(self, stacks: Collection[str]) -> Room:
+        return Room({"CPUS": self._free}, {stack: {"CPUS": 10.0} for stack in stacks})
+
+    async def measure(self, task: Measure, report: Report) -> Measured:
+        measured = await super().measure(task, report)
+        self.most_up = max(self.most_up, len(self._cloud.up_since_s))
+        return measured
+
+
+@pytest.mark.parametrize(("free", "most_up"), [(5, 1), (10, 1), (19, 1), (20, 2), (40, 4)])
+def test_stacks_that_do_not_fit_into_a_quota_together_are_made_one_after_the_other(
+    tmp_path: Path, free: float, most_up: int
+) -> None:
+    many = candidates(a=(2,), b=(2,), c=(2,), d=(2,))
+    # Whoever makes more at once is refused, as by Google.
+    cloud = Cloud(world(many, quota=most_up))
+    fleet = Counting(cloud, free)
+    sweep = Rehearsal(tmp_path / "s1", settings(*many), fleet, Blocks(1))
+    assert sweep.sweep().ending is Ending.decided
+    assert fleet.most_up == most_up
+    assert not [record for record in sweep.records if record.result is Result.no_quota], "none was refused"
 
 
 def test_a_stack_without_quota_fails_if_it_is_the_only_one(tmp_path: Path) -> None:

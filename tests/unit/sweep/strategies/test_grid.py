@@ -63,3 +63,21 @@ def test_none_is_chosen_where_no_rate_keeps_the_objective():
 def test_without_a_number_there_are_as_many_blocks_as_the_single_stage_procedure_needs():
     assert Grid(0.05).most_blocks(15) == blocks_needed(15, 0.05)
     assert Grid(0.05, blocks=2).most_blocks(15) == 2
+
+
+def test_one_that_is_not_certainly_dearer_may_be_best_as_a_verdict_says_it():
+    decision = Grid(0.05, blocks=2).decide({"a": _runs(0.0, 0.02), "b": _runs(0.01, 0.03), "c": _runs(1.0, 1.0)})
+
+    assert decision.may_be_best == {"b"}
+    assert "at most" in decision.claim
+
+
+def test_the_claim_does_not_cover_a_candidate_whose_cost_may_be_lower_for_all_that_is_known():
+    decision = Grid(0.05, blocks=1).decide({"a": _runs(0.0), "b": _runs(-0.1, is_bound=True)})
+
+    assert decision.claim.startswith(
+        "It is the cheapest candidate of those with a known cost, with 95 % certainty. The cost of 1 candidate is not"
+        " known, because no rate that was tried met the objective."
+    )
+    above = Grid(0.05, blocks=1).decide({"a": _runs(0.0), "b": _runs(2.0, is_bound=True)})
+    assert above.claim.startswith("It is the cheapest candidate, with 95 % certainty.")

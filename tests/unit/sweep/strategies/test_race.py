@@ -158,3 +158,22 @@ def test_the_best_is_chosen_in_95_percent_when_all_others_are_just_out_of_the_zo
 
     # The probability of fewer by chance, were it 95 %, is 2 %.
     assert sum(right) >= 137
+
+
+def test_one_that_is_eliminated_only_because_the_race_ends_may_be_best():
+    runs = {"a": [Observation(0, 1, Length.full, 0.0, 0.03)], "b": [Observation(1, 1, Length.full, 0.02, 0.03)]}
+    decision = Race(0.05, blocks=1).decide(runs)
+
+    assert decision.standings == {"a": Standing.chosen, "b": Standing.eliminated}
+    assert decision.may_be_best == {"b"}
+    far = Race(0.05, blocks=1).decide({**runs, "b": [Observation(1, 1, Length.full, 2.0, 0.03)]})
+    assert far.may_be_best == frozenset()
+
+
+def test_the_claim_does_not_cover_a_candidate_whose_cost_may_be_lower_for_all_that_is_known():
+    runs = {
+        "a": [Observation(0, 1, Length.full, 0.6, 0.03)],
+        "b": [Observation(1, 1, Length.full, 2.0, 0.03)],
+        "c": [_bound(2, 1)],
+    }
+    assert "of those with a known cost" in Race(0.05, blocks=1).decide(runs).claim

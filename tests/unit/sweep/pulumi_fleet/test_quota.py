@@ -1,0 +1,72 @@
+"""What the GKE stacks of a sweep take together, with a stand-in for Google Cloud."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stacks.files import load_settings
+from sweep.fleet import FleetError
+from sweep.pulumi_fleet import quota
+from sweep.pulumi_fleet.quota import room_of
+from tests.support.google_stand_in import PROJECT, ZONE, GoogleStandIn, application_default_credentials, serving
+
+STACKS = ("8cpu-16gb", "4cpu-8gb")
+REGION = ZONE.rpartition("-")[0]
+CPUS = f"quota CPUS in {REGION} of project {PROJECT}"
+
+
+def vcpus(stack: str) -> int:
+    settings = load_settings(stack)
+    pools = settings.node_shape(stack), settings.gke.load_shape
+    return sum(pool.nodes * pool.vcpus for pool in pools)
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[GoogleStandIn]:
+    """With room for either stack, but not for both."""
+    stand_in = GoogleStandIn()
+    stand_in.regional["CPUS"] = (vcpus("8cpu-16gb") + 10.0, 8.0)
+    with serving(stand_in) as keys:
+        file = application_default_credentials(keys, tmp_path)
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        own = quota.load_config
+        config = keys | {"gcp:project": PROJECT, "gcp:zone": ZONE}
+        monkeypatch.setattr(quota, "load_config", lambda stack: own(stack) | config)
+        yield stand_in
+
+
+def test_two_stacks_that_do_not_fit_together_are_known_before_either_is_created(cloud: GoogleStandIn) -> None:
+    room = room_of(STACKS)
+    assert room.free[CPUS] == vcpus("8cpu-16gb") + 2
+    assert room.lacks("4cpu-8gb", []) == room.lacks("8cpu-16gb", []) == ""
+    assert room.lacks("4cpu-8gb", ["8cpu-16gb"]).startswith(CPUS)
+    [line] = [line for line in room.too_small(4) if line.startswith(CPUS)]
+    needed = vcpus("8cpu-16gb") + vcpus("4cpu-8gb")
+    assert line == f"{CPUS}: {needed} needed for 2 stacks at once, {vcpus('8cpu-16gb') + 2} free"
+    assert not [line for line in room.too_small(1) if line.startswith(CPUS)]
+
+
+def test_stacks_that_fit_together_keep_each_other_back_in_nothing(cloud: GoogleStandIn) -> None:
+    cloud.regional["CPUS"] = (1000.0, 8.0)
+    room = room_of(STACKS)
+    assert room.lacks("4cpu-8gb", ["8cpu-16gb"]) == ""
+    assert room.too_small(4) == []
+
+
+def test_a_stack_on_this_machine_and_one_without_preflight_take_no_quota(
+    cloud: GoogleStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = quota.load_config
+    monkeypatch.setattr(
+        quota,
+        "load_config",
+        lambda stack: own(stack) | ({"shapebench:gke": {"preflight": False}} if stack != "local" else {}),
+    )
+    assert room_of(["local", *STACKS]).taken_by == {}
+
+
+def test_where_google_does_not_answer_nothing_is_known(cloud: GoogleStandIn) -> None:
+    cloud.project = "another"
+    with pytest.raises(FleetError, match=r"40[34]"):
+        room_of(STACKS)
