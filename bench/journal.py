@@ -10,7 +10,6 @@ disk that they are on, with a program in place of Pulumi that notes what it is t
 """
 
 import os
-import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
@@ -53,4 +52,4 @@ def grade(seed: int) -> Graded:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

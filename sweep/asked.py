@@ -1,12 +1,13 @@
 """Reads the settings of a sweep from its file and from options, which override the file."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails, InitErrorDetails
 
 from stacks.explain import SettingsError, explain
 from sweep.axes import Axes, candidates
@@ -29,13 +30,29 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
     stated = _read(file) if file else {}
     if not stated.get("stacks") and "stacks" not in given:
         where = f" and {file.name} has no stacks" if file else ""
-        raise SettingsError(f"--stack is not given{where}, so there is nothing to measure; give --stack for each stack")
+        missing = f"--stack is not given{where}, so there is nothing to measure; give --stack for each stack"
+        raise SettingsError("\n".join([missing, *_unknown(stated, named)]))
     try:
         asked = SweepFile.model_validate(stated | given)
     except ValidationError as error:
         raise SettingsError(explain(error, SweepFile, named)) from None
     choices = asked.model_dump(include=set(SweepChoices.model_fields), exclude_unset=True)
     return SweepSettings(candidates=candidates(asked, named), **choices)
+
+
+def _unknown(stated: Mapping[str, Any], named: Callable[[str], str]) -> list[str]:
+    """A line for each key of a file that is none, such as `stack` for `stacks`."""
+    try:
+        SweepFile.model_validate(stated)
+    except ValidationError as error:
+        unknown = [each for each in error.errors() if each["type"] == "extra_forbidden"]
+        only = ValidationError.from_exception_data(SweepFile.__name__, [_of(each) for each in unknown])
+        return explain(only, SweepFile, named).splitlines()
+    return []
+
+
+def _of(details: ErrorDetails) -> InitErrorDetails:
+    return InitErrorDetails(type=details["type"], loc=details["loc"], input=details["input"])
 
 
 def read_limits(limits: Mapping[str, Any]) -> None:

@@ -48,7 +48,14 @@ def _batching(value: object) -> object:
     """A number is the size of the largest batch; `off` is no batching, and YAML reads it as false."""
     if value == "off" or value is False:
         return None
-    return {"maxBatchSize": value} if isinstance(value, int) else value
+    if isinstance(value, int):
+        return {"maxBatchSize": value}
+    if not isinstance(value, Mapping):
+        raise ValueError(  # noqa: TRY004 - pydantic explains no TypeError
+            f"{value!r} is no batching, so nothing would follow from it; give off, the largest batch, or in a sweep"
+            " file a mapping with maxBatchSize"
+        )
+    return value
 
 
 class BatchingAxis(Frozen):

@@ -51,7 +51,7 @@ if [ -f "$_shapebench_root/tools/env.sh" ]; then
     _shapebench_logins=${PULUMI_CREDENTIALS_PATH:-${PULUMI_HOME:-${HOME:-}/.pulumi}}/credentials.json
     if [ -z "${PULUMI_BACKEND_URL:-}" ] && [ -z "${PULUMI_ACCESS_TOKEN:-}" ] &&
         ! grep -Eqs '"current"[[:space:]]*:[[:space:]]*"[^"]' "$_shapebench_logins"; then
-        mkdir -p "$_shapebench_root/.state"
+        mkdir -p "$_shapebench_root/.state" && chmod go-rwx "$_shapebench_root/.state" # states, logs, raw rows
         export PULUMI_BACKEND_URL="$SHAPEBENCH_EMBEDDED_BACKEND"
         # The state there holds no secrets, so the passphrase is empty unless you set one.
         if [ -z "${PULUMI_CONFIG_PASSPHRASE_FILE:-}${PULUMI_CONFIG_PASSPHRASE:-}" ]; then

@@ -68,6 +68,15 @@ def _change_runs(cloud: Cloud, draw: random.Random) -> None:
             cloud.runs[at] = key, block, other
 
 
+def _replace(folder: Path, _: Cloud, draw: random.Random) -> None:
+    (folder / FILE).write_bytes(draw.randbytes(9000))
+
+
+def _damage_both(folder: Path, _: Cloud, draw: random.Random) -> None:
+    _overwrite(folder / STACKS, draw)
+    _flip_in_records(folder, draw)
+
+
 DAMAGES = (
     Damage("a bit of the journal", lambda folder, _, draw: _flip(folder / FILE, draw)),
     Damage("a bit of a record", lambda folder, _, draw: _flip_in_records(folder, draw)),
@@ -77,7 +86,7 @@ DAMAGES = (
         folder / FILE, draw.randrange((folder / FILE).stat().st_size))),
     Damage("the journal is empty", lambda folder, *_: os.truncate(folder / FILE, 0)),
     Damage("the journal is gone", lambda folder, *_: (folder / FILE).unlink()),
-    Damage("the journal is another file", lambda folder, _, draw: _write(folder / FILE, draw.randbytes(9000))),
+    Damage("the journal is another file", _replace),
     Damage("the journal is older", lambda folder, *_: _sql(folder, "PRAGMA user_version = 2")),
     Damage("records are deleted", lambda folder, _, draw: _sql(
         folder, f"DELETE FROM tasks WHERE number >= (SELECT max(number) FROM tasks) - {draw.randrange(3)}")),  # noqa: S608
@@ -85,13 +94,8 @@ DAMAGES = (
         folder, f"UPDATE tasks SET value_rps = {draw.choice(_VALUES)} WHERE result = 'measured'")),  # noqa: S608
     Damage("a stack is said to be down", lambda folder, *_: _sql(
         folder, "UPDATE tasks SET stack = 'elsewhere' WHERE number = (SELECT max(number) FROM tasks)")),
-    Damage("the list of stacks and the journal", lambda folder, _, draw: (
-        _overwrite(folder / STACKS, draw), _flip_in_records(folder, draw))[0]),
+    Damage("the list of stacks and the journal", _damage_both),
     Damage("the list of stacks is gone", lambda folder, *_: (folder / STACKS).unlink()),
     Damage("runs are missing", lambda _, cloud, draw: _lose_runs(cloud, draw)),
     Damage("runs have other figures", lambda _, cloud, draw: _change_runs(cloud, draw)),
 )  # fmt: skip
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

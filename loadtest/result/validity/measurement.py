@@ -45,7 +45,7 @@ def _less_load(load: LoadPlan) -> str:
 
 
 def _generator_reasons(counted: pa.Table, load: LoadPlan, health: Mapping[str, Any]) -> list[str]:
-    reasons, users = [], load.users
+    reasons = []
     busy, lag_ms = health.get("busy_ratio"), health.get("event_loop_lag_p99_ms")
     if busy is not None and busy > GENERATOR_BUSY_SHARE:
         reasons.append(
@@ -61,9 +61,9 @@ def _generator_reasons(counted: pa.Table, load: LoadPlan, health: Mapping[str, A
             f" {_less_load(load)}"
         )
     fewest_users = health.get("users_min")
-    if fewest_users is not None and fewest_users < users:
+    if fewest_users is not None and fewest_users < load.users:
         reasons.append(
-            f"only {fewest_users} of {users} users were running during a part of the {HOLD} phase, so the load was"
+            f"only {fewest_users} of {load.users} users were running during a part of the {HOLD} phase, so the load was"
             " lower than planned; run again"
         )
     retransmitted = health.get("retransmitted_ratio")

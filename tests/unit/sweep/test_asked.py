@@ -121,6 +121,7 @@ def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None
         ({}, ("--stack is not given", "give --stack")),
         ({"stacks": ["locl"]}, ("no stack 'locl'", "the stacks are")),
         ({"stacks": ["local"], "inter_op": [300]}, ("--inter-op is 300", "Give 1 to 256")),
+        ({"stacks": ["local"], "batching": ["x"]}, ("--batching: 'x' is no batching", "give off, the largest batch")),
         ({"stacks": ["local"], "protocol": ["rst"]}, ("--protocol is 'rst'", "Give rest or grpc")),
         ({"stacks": ["local"], "objectives": [{"p99": "400"}]}, ("--p99", "give one such as 400ms")),
         (
@@ -152,6 +153,17 @@ def test_an_error_names_the_option_and_the_mend(options: dict[str, Any], parts: 
             ("sweep.yaml: objectives: an objective has no limit p9, so", "give one of p90"),
         ),
         ("interOp: 2", ("sweep.yaml has no stacks", "give --stack")),
+        (
+            "stack: local\ninterop: 2",
+            (
+                "sweep.yaml has no stacks",
+                "sweep.yaml: stack is not a setting",
+                "mean stacks?",
+                "sweep.yaml: interop is",
+            ),
+        ),
+        ("stacks: local\nbatching: [text]", ("sweep.yaml: batching: 'text' is no batching", "give off, the largest")),
+        ("stacks: local\nbatching: [[8]]", ("sweep.yaml: batching: [8] is no batching",)),
         ("- 2", ("has no keys",)),
         ("stacks: local\n{", ("is not YAML at line 2, column 1",)),
     ],

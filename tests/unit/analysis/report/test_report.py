@@ -133,7 +133,7 @@ def test_a_variant_of_which_only_bounds_are_known_is_drawn_and_shown_as_such(tmp
     for text in (Page(html).text, markdown):
         assert "at least 9." in text, "with room for other deployments"
         assert "Only bounds of the capacity of 2cpu-4gb are known; search for it." in text
-        assert "pulumi config set --path shapebench:load.profile capacity --stack 2cpu-4gb" in text
+        assert "shapebench sweep --stack 2cpu-4gb --inter-op " in text
     assert "▸" in Page(html).text
     assert "inf" not in Page(html).text.lower().split()
 
@@ -187,8 +187,8 @@ def test_without_evidence_the_report_leads_with_the_commands_to_run_next(tmp_pat
     html, markdown = write_report(findings, tmp_path / "report")
     for text in (Page(html.read_text()).text, markdown.read_text()):
         first, _, _ = text.partition("How the figures are computed")
-        assert "pulumi config set --path shapebench:objective.p99 300ms --stack 8cpu-16gb" in first
-        assert "pulumi up --stack 8cpu-16gb" in first
+        assert "shapebench sweep --stack 8cpu-16gb" in first
+        assert "--p99 300ms --errors 0.1% --strategy grid --blocks 1" in first
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(mixed):

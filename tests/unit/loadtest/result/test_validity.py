@@ -254,9 +254,12 @@ def refused_calls(run: Run) -> None:
     run.error[np.flatnonzero(run.phase == "ramp")[:3]] = "grpc_no_thread"
 
 
+SEARCH = PROFILES["capacity"]
+
 SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (starved, CLOSED, "used more than 90 % of its core in 70% of the measured seconds"),
     (starved, OPEN, "used more than 90 % of its core in 70% of the measured seconds"),
+    (starved, CLOSED, "the generator and not the server; raise shapebench:load.processes, or send less"),
     (blocked, OPEN, "event loop had a lag of 240 ms"),
     (late, OPEN, "so the figures include the generator's delay"),
     (slowed, OPEN, "so the figures include the generator's delay"),
