@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import shutil
+import stat
 import struct
 import subprocess
 import termios
@@ -37,6 +38,15 @@ def log_in(checkout: Path, current: str, folder: str = "home/.pulumi") -> Path:
     credentials.parent.mkdir(parents=True, exist_ok=True)
     credentials.write_text(json.dumps({"current": current, "accounts": {}}, indent=4))
     return credentials.parent
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_only_the_owner_can_read_the_state(shell: str, checkout: Path, *, is_there: bool):
+    state = checkout / ".state"
+    if is_there:
+        state.mkdir(mode=0o755)
+    source(shell, checkout)
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
 def test_without_a_choice_of_backend_the_state_is_in_the_checkout(shell: str, checkout: Path):

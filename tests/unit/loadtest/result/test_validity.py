@@ -19,6 +19,7 @@ from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import outcome_of
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers, ServerState
+from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import idle_replica_reasons
 from loadtest.result.validity.termination import Termination
 from stacks.load_profiles import PROFILES, ClosedLoop, LoadProfile, OpenLoop
@@ -56,10 +57,11 @@ class Run:
     def held(self) -> np.ndarray:
         return self.phase == "hold"
 
-    def reasons(self) -> tuple[str, ...]:
+    @property
+    def table(self) -> pa.Table:
         count = len(self.due)
         times = REQUESTS_SCHEMA.field("start").type
-        rows = pa.table(
+        return pa.table(
             {
                 "intended_start": pa.array(self.due + BEGAN_US).cast(times),
                 "start": pa.array(self.start + BEGAN_US).cast(times),
@@ -75,6 +77,9 @@ class Run:
             },
             schema=REQUESTS_SCHEMA,
         )
+
+    def reasons(self) -> tuple[str, ...]:
+        count, rows = len(self.due), self.table
         totals = {"counted_requests": count, "stop": None, "health": self.health} | self.totals
         return outcome_of(
             LoadTestPlan(load_plan(self.profile.model_dump()), "rest", "http://server", "resnet", "."),
@@ -254,8 +259,6 @@ def refused_calls(run: Run) -> None:
     run.error[np.flatnonzero(run.phase == "ramp")[:3]] = "grpc_no_thread"
 
 
-SEARCH = PROFILES["capacity"]
-
 SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (starved, CLOSED, "used more than 90 % of its core in 70% of the measured seconds"),
     (starved, OPEN, "used more than 90 % of its core in 70% of the measured seconds"),
@@ -307,6 +310,17 @@ def test_a_sabotage_has_no_second_reason_without_a_cause(
     beside = [reason for reason in run.reasons() if words not in reason]
     # Rows that went missing change the rate, and a schedule that slips does; a failed run has no good hold either.
     assert all("instead of the planned" in reason or "of the hold phase failed" in reason for reason in beside)
+
+
+def test_a_capacity_search_is_not_told_to_take_more_processes_which_it_refuses() -> None:
+    """A rate that the generator cannot send: each of the four reasons names another cure."""
+    run = a_run(OPEN)
+    health = {"busy_ratio": 0.7, "event_loop_lag_p99_ms": 240.0}
+    search = load_plan(PROFILES["capacity"].model_dump())
+    starved_and_blocked = measurement_reasons(run.table, run.table, search, health)
+    assert len(starved_and_blocked) == 2
+    assert not [reason for reason in starved_and_blocked if "load.processes" in reason]
+    assert all("a machine with faster cores" in reason for reason in starved_and_blocked)
 
 
 def test_runs_without_a_drift_never_have_one_by_chance() -> None:
