@@ -65,7 +65,7 @@ def standing(objective: ObjectiveView) -> str:
     label = objective.leader.candidate.label
     if objective.is_decided:
         return f"{limits}: {label} is chosen. {objective.claim}"
-    lead = "" if objective.lead is None else f", {share(objective.lead)} cheaper as measured than the next"
+    lead = "" if objective.lead is None else f"; the next is {share(objective.lead)} dearer as measured"
     return f"{limits}: {label} leads{lead}"
 
 
