@@ -1,5 +1,6 @@
 """The objective that a stack states: a latency limit at a percentile, and a share of requests that may fail."""
 
+import math
 import re
 from typing import Annotated, Self
 
@@ -12,7 +13,7 @@ QUANTILES = {"p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 NUMBER = r"(?P<number>\d+(?:\.\d+)?|\.\d+)"
 _LATENCY = re.compile(NUMBER + r"\s*(?P<unit>ms|s)")
 _SHARE = re.compile(NUMBER + r"\s*(?P<percent>%)?")
-_MOST_MS, _MOST_ERRORS = 600_000, 0.5
+_MOST_MS, _MOST_ERRORS, _ALL_PERCENT = 600_000, 0.5, 100
 
 
 def latency_ms_of(text: str) -> float:
@@ -24,19 +25,30 @@ def latency_ms_of(text: str) -> float:
 
 
 def share_of(text: str) -> float:
-    """A share of at most 1, such as 0.1% or 0.001; raises ValueError."""
+    """A share of at most 1 from its percentage, such as 0.1%; raises ValueError.
+
+    A number alone is none but 0: 0.1 is 10 % to a program, and 0.1 % to many who type it.
+    """
     match = _SHARE.fullmatch(text.strip())
-    share = float(match["number"]) / (100 if match["percent"] else 1) if match else 2.0
-    if share > 1:
-        raise ValueError(f"'{text}' is not a share from 0 to 1 (100%); give one such as 0.1% or 0.001")
-    return share
+    value = float(match["number"]) if match else math.inf
+    if match and value and not match["percent"]:
+        both = f"{_percent(value)} or {_percent(100 * value)}"
+        what = f"it may mean {both}; give one of these" if value <= 1 else f"it is no share; give {_percent(value)}"
+        raise ValueError(f"'{text}' has no %, so {what}")
+    if value > _ALL_PERCENT:
+        raise ValueError(f"'{text}' is not a share from 0% to 100%; give one such as 0.1%")
+    return value / _ALL_PERCENT
 
 
-def _as_text(value: object) -> object:
-    """A number as text: Pulumi types what looks like one."""
+def text_of_number(value: object) -> object:
+    """A number as it was typed, since YAML and Pulumi give what looks like one as a number; anything else as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    return f"{value:f}" if isinstance(value, float) else str(value)
+    return f"{value:.12f}".rstrip("0").rstrip(".")
+
+
+def _percent(value: float) -> str:
+    return f"{text_of_number(value)}%"
 
 
 def _latency(text: str) -> str:
@@ -69,8 +81,8 @@ class ObjectiveSettings(Frozen):
     p999: _Limit = None
     errors: Annotated[
         str,
-        BeforeValidator(_as_text),
-        Field(description="The share of requests that may fail. Give one such as 0.1% or 0.001."),
+        BeforeValidator(text_of_number),
+        Field(description="The share of requests that may fail. Give one such as 0.1%."),
         AfterValidator(_errors),
     ]
 

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from stacks.explain import SettingsError, explain
+from stacks.objective import text_of_number
 from sweep.axes import Axes, candidates
 from sweep.settings import SweepChoices, SweepSettings
 
@@ -89,4 +90,5 @@ def _read(file: Path) -> dict[str, Any]:
         raise SettingsError(
             f"the sweep file {file} has no keys, so nothing was measured; write lines such as `stacks: [local]`"
         )
-    return {str(key): value for key, value in found.items()}
+    # A journal has the share as a number; who types one is asked whether it is a percentage.
+    return {str(key): text_of_number(value) if key == "within" else value for key, value in found.items()}

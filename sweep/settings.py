@@ -10,7 +10,7 @@ from sweep.candidates import Candidate
 
 
 def _share(value: object) -> object:
-    """A share from its text, such as 5% or 0.05; anything else as it is."""
+    """A share from its text, such as 5%; anything else as it is."""
     return asked({"within": value}).within if isinstance(value, str) else value
 
 

@@ -21,8 +21,8 @@ def test_the_option_says_of_which_quantile_the_limit_is(option, quantile):
     assert objective.options == f"--{option} 400ms --errors 0.1%"
 
 
-@pytest.mark.parametrize(("text", "share"), [("0.1%", 0.001), ("0.001", 0.001), ("0", 0), ("100 %", 1)])
-def test_errors_and_the_zone_of_equivalence_are_percentages_or_shares(text, share):
+@pytest.mark.parametrize(("text", "share"), [("0.1%", 0.001), (".1 %", 0.001), ("0", 0), ("0%", 0), ("100 %", 1)])
+def test_errors_and_the_zone_of_equivalence_are_percentages(text, share):
     assert asked({"errors": text}).errors == pytest.approx(share)
     assert asked({"within": text}).within == pytest.approx(share)
 
@@ -76,6 +76,10 @@ def test_options_go_before_the_file_whichever_quantile_they_are_of(tmp_path):
         ({"p99": "1s", "p90": "1s"}, "p90 and p99 are given"),
         ({"errors": "few"}, "few"),
         ({"errors": "150%"}, "150%"),
+        ({"errors": "1"}, "errors '1' has no %, so it may mean 1% or 100%; give one of these"),
+        ({"errors": "0.1"}, "errors '0.1' has no %, so it may mean 0.1% or 10%; give one of these"),
+        ({"errors": "5"}, "errors '5' has no %, so it is no share; give 5%"),
+        ({"within": "0.05"}, "within '0.05' has no %, so it may mean 0.05% or 5%; give one of these"),
         ({"within": "-1"}, "within"),
         ({"budget": "lots"}, "lots"),
         ({"budget": "0"}, "budget"),
@@ -88,9 +92,16 @@ def test_an_invalid_option_is_named(given, named):
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("p99: [", "not YAML"), ("400ms", "no keys"), ("p98: 400ms", r"1 unknown key \(p98\)"), (None, "cannot be read")],
+    [
+        ("p99: 400ms\nerrors: 0.001", "errors '0.001' has no %, so it may mean 0.001% or 0.1%"),
+        ("p99: 400ms\nwithin: 1", "within '1' has no %, so it may mean 1% or 100%"),
+        ("p99: [", "not YAML"),
+        ("400ms", "no keys"),
+        ("p98: 400ms", r"1 unknown key \(p98\)"),
+        (None, "cannot be read"),
+    ],
 )
-def test_a_file_without_known_keys_is_an_error(tmp_path, text, named):
+def test_a_file_that_states_no_objective_is_an_error(tmp_path, text, named):
     file = tmp_path / "objective.yaml"
     if text is not None:
         file.write_text(text)

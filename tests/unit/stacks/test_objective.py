@@ -23,7 +23,7 @@ def settings(objective: dict | None = None, **load: object) -> Settings:
         (None, (0.99, 500, 0.001)),
         ({"p99": "0.4s"}, (0.99, 400, 0.001)),
         ({"p90": "2s", "errors": "1%"}, (0.9, 2000, 0.01)),
-        ({"p999": "750 ms", "errors": 0.002}, (0.999, 750, 0.002)),
+        ({"p999": "750 ms", "errors": "0.2 %"}, (0.999, 750, 0.002)),
         ({"errors": "5%"}, (0.99, 500, 0.05)),
     ],
 )
@@ -54,6 +54,9 @@ def test_an_objective_changes_no_other_load() -> None:
         ({"errors": "0%"}, "is outside the range of an error limit"),
         ({"errors": "60%"}, "is outside the range of an error limit"),
         ({"errors": "some"}, "is not a share"),
+        ({"errors": "0.1"}, "shapebench:objective.errors: '0.1' has no %, so it may mean 0.1% or 10%; give one of"),
+        ({"errors": 0.001}, "shapebench:objective.errors: '0.001' has no %, so it may mean 0.001% or 0.1%; give one"),
+        ({"errors": 1}, "shapebench:objective.errors: '1' has no %, so it may mean 1% or 100%; give one of these"),
         ({"p50": "1s"}, "shapebench:objective.p50 is not a setting"),
     ],
 )

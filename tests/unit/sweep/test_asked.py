@@ -107,6 +107,15 @@ def test_options_override_the_file(file: Path) -> None:
     assert (asked.max_usd, asked.within, asked.strategy) == (5, 0.02, "grid")
 
 
+@pytest.mark.parametrize(
+    ("line", "key"), [("within: 0.02", "within"), ("objectives: {p99: 1s, errors: 0.02}", "errors")]
+)
+def test_a_share_of_the_file_without_its_percent_sign_is_refused(file: Path, line: str, key: str) -> None:
+    file.write_text(f"stacks: [local]\n{line}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=rf"sweep.yaml: .*{key}.* '0\.02' has no %, so it may mean 0.02% or 2%"):
+        read_settings(file, {})
+
+
 def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None:
     file.write_text("stacks: [2cpu-4gb, 8cpu-16gb]\nload: {durationS: 60}\nobjectives: {p90: 2s, errors: 1%}\n")
     loads = {each.load for each in read_settings(file, {}).candidates}
@@ -124,6 +133,7 @@ def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None
         ({"stacks": ["local"], "batching": ["x"]}, ("--batching: 'x' is no batching", "give off, the largest batch")),
         ({"stacks": ["local"], "protocol": ["rst"]}, ("--protocol is 'rst'", "Give rest or grpc")),
         ({"stacks": ["local"], "objectives": [{"p99": "400"}]}, ("--p99", "give one such as 400ms")),
+        ({"stacks": ["local"], "within": "0.05"}, ("--within", "'0.05' has no %, so it may mean 0.05% or 5%")),
         (
             {"stacks": ["local"], "server": ["a:1"]},
             ("cannot be measured on the stack local", "Change --server", "out of --stack"),
@@ -132,7 +142,7 @@ def test_a_load_of_the_file_changes_the_search_of_all_stacks(file: Path) -> None
             {"stacks": ["2cpu-4gb", "local"]},
             ("2cpu-4gb is on the platform gke and local on local", "leave one of them out of --stack"),
         ),
-        ({"stacks": ["local"], "within": "7"}, ("--within", "give one such as")),
+        ({"stacks": ["local"], "within": "7"}, ("--within", "'7' has no %, so it is no share; give 7%")),
         ({"stacks": ["local"], "inter_op": list(range(1, 257)), "intra_op": list(range(1, 9))}, ("more than 2000",)),
     ],
 )
