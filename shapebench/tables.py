@@ -3,6 +3,7 @@
 `import shapebench` starts it, see there.
 """
 
+import json
 import sys
 from collections.abc import Iterable
 
@@ -37,7 +38,13 @@ def _write_runs(store: ResultsStore) -> None:
     note_skipped(scan)
     if not scan.manifests:
         note(no_finished_run(store.uri))
-    table = pa.Table.from_pandas(runs_frame(store, scan.manifests), preserve_index=False)
+    frame = runs_frame(store, scan.manifests)
+    for manifest, reasons in zip(scan.manifests, frame["reasons"] if len(frame) else (), strict=True):
+        # What reading its files found; the others are in its manifest, as the column says.
+        for reason in json.loads(reasons):
+            if reason not in manifest.validity.reasons:
+                note(f"invalid: {manifest.run_id}: {reason}")
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     _write(table.schema, [table])
 
 

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from stacks.frozen import Frozen
 
+# Of one run. Its rows are read at once, 77 bytes each: a report of more would take over 2 GiB.
+MOST_REQUESTS = 25_000_000
+
 _InFlight = Annotated[
     int,
     Field(

@@ -11,7 +11,7 @@ from stacks.explain import SettingsError, explain
 from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
-from stacks.load_profiles import PROFILES, LoadProfile
+from stacks.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
 from stacks.objective import SEARCH_KEYS, ObjectiveSettings
 from stacks.request_threads import RequestThreads
 from stacks.servers import known_server
@@ -171,6 +171,15 @@ class Settings(Frozen):
             raise ValueError(
                 f"shapebench:load.processes is {self.processes}, but load.{name} is {users}, so some processes would"
                 " send nothing; give fewer processes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_sent_can_be_read(self) -> Self:
+        if self.load.mode == "open" and (requests := self.load.rate_rps * self.load.total_s) > MOST_REQUESTS:
+            raise ValueError(
+                f"shapebench:load would send {requests:,.0f} requests, but a run has at most {MOST_REQUESTS:,}, or no"
+                " report could read it; give a shorter durationS, or a lower rateRps"
             )
         return self
 

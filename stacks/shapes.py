@@ -163,9 +163,9 @@ class NodeShape(Frozen):
 
     name: str
     machine_type: str
-    vcpus: int
-    memory_gb: float
-    nodes: int
+    vcpus: Annotated[int, Field(ge=1, le=10_000)]
+    memory_gb: Annotated[float, Field(gt=0, le=1e6)]
+    nodes: Annotated[int, Field(ge=1, le=10_000)]
 
     @classmethod
     def of(cls, name: str, settings: ShapeSettings) -> Self:

@@ -12,13 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from analysis.results.layout import Problem
+from analysis.results.layout import Problem, rows_folder
 from analysis.results.manifest import Manifest
+from analysis.results.parquet import TOO_MANY
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
+from analysis.results.values import why_no_rows
 from stacks.explain import first_line
+from stacks.load_profiles import MOST_REQUESTS
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -27,8 +30,8 @@ Booleans = npt.NDArray[np.bool_]
 _LABELS = ("phase", "error", "backend")
 _READ = ("intended_start", "start", "latency_us", "ok", *_LABELS)
 _SCHEMA = pa.schema(
-    pa.field(name, pa.dictionary(pa.int32(), pa.string())) if name in _LABELS else REQUESTS_SCHEMA.field(name)
-    for name in _READ
+    field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in _LABELS else field
+    for field in map(REQUESTS_SCHEMA.field, _READ)
 )
 _CHECKED_PARQUET = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
@@ -141,19 +144,24 @@ def rows_in_order(store: ResultsStore, manifest: Manifest) -> Iterator[pa.Table]
 
 def _read(store: ResultsStore, manifest: Manifest) -> tuple[Columns, list[Problem]]:
     """The columns of a run that is whole; without rows, the problems of one that is not."""
-    tables, problems = [_SCHEMA.empty_table()], []
+    tables, problems, count = [_SCHEMA.empty_table()], list[Problem](), 0
     with _errors_named():
         for file in store.row_files(manifest, read_dictionary=_LABELS):
             if isinstance(file, Problem):
                 problems.append(file)
-            elif not problems:
-                with file:
+                continue
+            with file:
+                count += file.metadata.num_rows
+                if not problems and count <= MOST_REQUESTS:
                     tables.append(file.read(_READ).cast(_SCHEMA))
-    return (_EMPTY if problems else _columns(pa.concat_tables(tables))), problems
+        rows = pa.concat_tables(tables).unify_dictionaries()
+        why = why_no_rows(rows) if count <= MOST_REQUESTS else TOO_MANY.format(f"{count:,} rows")
+    if why:
+        problems.append(Problem(rows_folder(manifest.stack, manifest.run_id), why))
+    return (_EMPTY if problems else _columns(rows)), problems
 
 
-def _columns(table: pa.Table) -> Columns:
-    rows = table.unify_dictionaries()
+def _columns(rows: pa.Table) -> Columns:
     start_us = rows["start"].cast(pa.int64()).to_numpy()
     return Columns(
         intended_start_us=rows["intended_start"].cast(pa.int64()).to_numpy(),

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -79,14 +80,41 @@ def _no_token() -> str:
     )
 
 
-def read_all(filesystem: FileSystem, path: str) -> pa.Buffer:
-    """The content of a file, in Arrow's own memory."""
+def files_below(folder: str, inside: tuple[tuple[int, int], ...] = ()) -> Iterator[tuple[str, str | None]]:
+    """The path of each file below a folder of this machine, and None; or of what cannot be read, and why.
+
+    Links are followed. `inside` are device and inode of the folders around it, by which a link to one of them is known.
+    """
+    try:
+        itself = Path(folder).stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        yield folder, f"cannot be read: {error.strerror}; check its permissions"
+        return
+    around = (*inside, (itself.st_dev, itself.st_ino))
+    if around[-1] in inside:
+        yield folder, "is a link to a folder that it is in; remove it"
+        return
+    for entry in entries:
+        try:
+            if entry.is_dir():
+                yield from files_below(entry.path, around)
+            else:
+                yield entry.path, None if entry.is_file() else "is not a file, or a link to nothing; remove it"
+        except OSError as error:
+            yield entry.path, f"cannot be read: {error.strerror}; remove it"
+
+
+def read_all(filesystem: FileSystem, path: str, most_bytes: int) -> pa.Buffer:
+    """The content of a file, in Arrow's own memory; raises OSError where it is larger than `most_bytes`."""
     # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it. A stream's
     # `read_buffer` without a size is Python's bytes.
     with filesystem.open_input_stream(path, compression=None) as file:
         content = pa.BufferOutputStream()
         while chunk := file.read(_CHUNK_BYTES):
             content.write(chunk)
+            if content.tell() > most_bytes:
+                raise OSError(f"it is larger than {most_bytes:,} bytes, which no file of a run is")
         return content.getvalue()
 
 

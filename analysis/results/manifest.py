@@ -1,10 +1,18 @@
 """The manifest of a run: all that a reader needs to know about it, without the stack that made it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from analysis.results.other_cpu import OtherCpu
 from stacks.load_profiles import LoadProfile
@@ -14,11 +22,16 @@ from stacks.shapes import NodeShape
 HOLD = "hold"
 _NEAR = 0.95
 
+_Rate = Annotated[float, Field(ge=0, le=1e9)]
+_Usd = Annotated[float, Field(ge=0, le=1e12)]
+# Every table and chart can show these times.
+_Time = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+
 
 class Record(BaseModel):
     """A part of a manifest: snake_case in the file, frozen, and without unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Model(Record):
@@ -47,7 +60,7 @@ class Serving(Deployed):
     server: str
     server_version: str
     image: str | None
-    replicas: Annotated[int, Field(ge=1)]
+    replicas: Annotated[int, Field(ge=1, le=10_000)]
     model: Model
 
     @model_serializer(mode="wrap")
@@ -80,8 +93,8 @@ class Generator(Record):
     """The generator. `cpu_peak_percent` is that of the busiest process, in percent of a core; None without samples."""
 
     kind: str
-    processes: Annotated[int, Field(ge=1)]
-    cpu_peak_percent: float | None
+    processes: Annotated[int, Field(ge=1, le=10_000)]
+    cpu_peak_percent: Annotated[float, Field(ge=0, le=1e6)] | None
     shares_host_with_server: bool
     machine: Machine | None = None
 
@@ -119,10 +132,10 @@ class LineItem(Record):
     category: Category
     sku: str | None = None
     sku_id: str | None = None
-    quantity: float
+    quantity: Annotated[float, Field(ge=0, le=1e12)]
     unit: str
-    unit_price: float | None = None
-    hourly: float | None = None
+    unit_price: _Usd | None = None
+    hourly: _Usd | None = None
     reason: str | None = None
 
     @property
@@ -144,12 +157,12 @@ class LineItem(Record):
 class Cost(Record):
     """The hourly price of serving. `hourly` is None when a line item has no price."""
 
-    currency: str
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     region: str
     prices_as_of: str
     source: str
     line_items: tuple[LineItem, ...]
-    hourly: float | None
+    hourly: _Usd | None
 
 
 class Validity(Record):
@@ -189,9 +202,9 @@ class CapacityRps(Record):
     `value` is None and `low` is 0 where every rate missed the objective: the capacity is at most `high`.
     """
 
-    value: float | None
-    low: float
-    high: float
+    value: _Rate | None
+    low: _Rate
+    high: _Rate
 
 
 class CapacityStep(Record):
@@ -202,10 +215,10 @@ class CapacityStep(Record):
     rises. A `disturbed` step, during which other programs took too much CPU, is no evidence.
     """
 
-    rate_rps: float
+    rate_rps: _Rate
     arrivals: Literal["constant", "poisson"] | None = None
     achieved_rps: float | None
-    requests: int
+    requests: Annotated[int, Field(ge=0)]
     p50_ms: float | None
     p99_ms: float | None
     error_ratio: float | None
@@ -225,6 +238,14 @@ class SearchedCapacity(Record):
     rps: CapacityRps
     steps: tuple[CapacityStep, ...]
     imprecise_because: str | None = None
+
+    @model_validator(mode="after")
+    def _a_step_is_near_the_capacity(self) -> Self:
+        try:
+            _ = self.phase
+        except ValueError:
+            raise ValueError("none of its steps is near its capacity, so it is not known what was measured") from None
+        return self
 
     @property
     def phase(self) -> str:
@@ -260,7 +281,7 @@ class Manifest(Record):
     closed loop, which has none, and like `key` in runs that were stored before it was recorded.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     run_id: Annotated[str, Field(pattern=r"^[0-9A-HJKMNP-TV-Z]{26}$")]
     stack: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
     platform: Literal["local", "kubernetes", "gke"]
@@ -272,8 +293,8 @@ class Manifest(Record):
     seed: Annotated[int | None, Field(ge=0)] = None
     key: Key | None = None
     generator: Generator
-    started_at: datetime
-    finished_at: datetime
+    started_at: _Time
+    finished_at: _Time
     cost: Cost
     capacity: SearchedCapacity | None = None
     other_cpu: OtherCpu | None = None
@@ -282,6 +303,14 @@ class Manifest(Record):
     software: dict[str, str]
     git_commit: str | None
     files: tuple[StoredFile, ...] | None = None
+
+    @property
+    def has_digests(self) -> bool:
+        """Whether the version that wrote it wrote digests, of itself and of the files that it names.
+
+        In version 1 `deployment` came later than the digests, so whoever wrote that wrote these, too.
+        """
+        return self.schema_version > 1 or "deployment" in self.model_fields_set
 
     @property
     def counted_phase(self) -> str:

@@ -7,9 +7,17 @@ import pyarrow.parquet as pq
 
 from analysis.results.layout import RESTORE
 from stacks.explain import first_line
+from stacks.load_profiles import MOST_REQUESTS
 
 # What pyarrow raises where a file is not Parquet: a damaged name of a column, for example, is not UTF-8.
 UNREADABLE = (OSError, ValueError, pa.ArrowException)
+# Before compression. A row takes some 40 bytes of it, and two million equal rows take a few: what is read is limited by
+# its rows as well, each of which takes 77 bytes of memory however small the file is.
+_MOST_BYTES = 2**32
+TOO_MANY = (
+    f"has {{}}, and at most {MOST_REQUESTS:,} of {_MOST_BYTES / 2**30:g} GiB are read, so that a report takes no more"
+    " than 2 GiB of memory; measure for a shorter time"
+)
 
 
 class ParquetError(ValueError):
@@ -28,8 +36,12 @@ def write_parquet(schema: pa.Schema, rows: pa.RecordBatchReader) -> tuple[pa.Buf
     return stream.getvalue(), count
 
 
-def open_parquet(content: pa.Buffer, wanted: pa.Schema, read_dictionary: Sequence[str] = ()) -> pq.ParquetFile:
-    """Open a file that has at least the columns of `wanted`; raises ParquetError.
+def open_parquet(
+    content: pa.Buffer, wanted: pa.Schema, rows: int | None = None, read_dictionary: Sequence[str] = ()
+) -> pq.ParquetFile:
+    """Open a file that has at least the columns of `wanted`, and the `rows` if they are known; raises ParquetError.
+
+    No page is read, so a small file of very many rows takes no memory.
 
     `content` is to be in Arrow's own memory: Arrow's threads may outlive the main one, and a buffer or file of Python's
     that they give back then aborts the process at its exit (https://github.com/apache/arrow/issues/34314 and 45017).
@@ -39,11 +51,21 @@ def open_parquet(content: pa.Buffer, wanted: pa.Schema, read_dictionary: Sequenc
             pa.BufferReader(content), read_dictionary=list(read_dictionary), page_checksum_verification=True
         )
         require_columns(file.schema_arrow, wanted)
+        require_rows(file.metadata, rows)
     except ParquetError:
         raise
     except UNREADABLE as error:
         raise not_parquet(error) from error
     return file
+
+
+def require_rows(footer: pq.FileMetaData, rows: int | None) -> None:
+    """Raise ParquetError where a file has other rows than its manifest says, or more than can be read."""
+    if rows is not None and footer.num_rows != rows:
+        raise ParquetError(f"has {footer.num_rows:,} rows, and its manifest says {rows:,}; {RESTORE}")
+    size_bytes = sum(footer.row_group(at).total_byte_size for at in range(footer.num_row_groups))
+    if footer.num_rows > MOST_REQUESTS or size_bytes > _MOST_BYTES:
+        raise ParquetError(TOO_MANY.format(f"{footer.num_rows:,} rows of {size_bytes / 2**20:,.0f} MiB"))
 
 
 def require_columns(found: pa.Schema, wanted: pa.Schema) -> None:

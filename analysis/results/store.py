@@ -21,7 +21,10 @@ from analysis.results.layout import (
     manifest_path,
     named_files,
     rows_folder,
+    same_ids,
     samples_path,
+    stack_of,
+    unfinished,
     unlike_manifests,
 )
 from analysis.results.manifest import Manifest, StoredFile
@@ -30,6 +33,7 @@ from analysis.results.parquet import UNREADABLE, not_parquet, write_parquet
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store_files import RunExistsError, StoreError, StoreFiles
+from analysis.results.values import why_no_samples
 from analysis.results.verification import open_verified, problem_with, read_manifest
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -42,6 +46,12 @@ class Scan:
     manifests: tuple[Manifest, ...]
     problems: tuple[Problem, ...]
     unfinished: tuple[str, ...]
+
+    @property
+    def stacks(self) -> set[str]:
+        """The stacks of all runs, of those that cannot be read or are not finished, too."""
+        paths = (*(problem.path for problem in self.problems), *self.unfinished)
+        return {run.stack for run in self.manifests} | {stack for path in paths if (stack := stack_of(path))}
 
 
 def new_run_id() -> str:
@@ -101,8 +111,12 @@ class ResultsStore:
         return self._write_parquet(samples_path(stack, run_id), SAMPLES_SCHEMA, samples.to_reader())
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Finish a run: write its manifest; raises RunExistsError if it has one."""
-        self._files.write(manifest_path(manifest.stack, manifest.run_id), manifest_text(manifest).encode())
+        """Finish a run: write its manifest; raises RunExistsError if it has one.
+
+        In a store every manifest names its files, a run that has none included.
+        """
+        named = manifest if manifest.files is not None else manifest.model_copy(update={"files": ()})
+        self._files.write(manifest_path(manifest.stack, manifest.run_id), manifest_text(named).encode())
 
     def is_finished(self, stack: str, run_id: str) -> bool:
         """Whether the store has the manifest of a run."""
@@ -135,16 +149,25 @@ class ResultsStore:
                 f"the results store '{self.uri}' does not exist; give a folder that holds runs, or make one with"
                 " `pulumi up --stack local`"
             )
-        manifest_files, parts, samples = map(self._files.below, ("runs", "requests", "samples"))
+        (manifest_files, hidden), (parts, hidden_parts), (samples, hidden_samples) = map(
+            self._files.listed, ("runs", "requests", "samples")
+        )
         read = self._files.each(partial(read_manifest, self._files), manifest_files)
         manifests = [each for each in read if isinstance(each, Manifest)]
-        checked = self._files.each(partial(problem_with, self._files), [*parts, *samples])
-        problems = [each for each in (*read, *checked) if isinstance(each, Problem)]
+        stored = {path: file for manifest in manifests for path, file in named_files(manifest).items()}
+        checked = self._files.each(partial(problem_with, self._files, stored=stored), [*parts, *samples])
+        problems = [Problem(path, why) for path, why in {**hidden, **hidden_parts, **hidden_samples}.items()]
+        problems += [each for each in (*read, *checked) if isinstance(each, Problem)]
         problems += unlike_manifests(manifests, {*parts, *samples}, {each.path for each in problems})
-        started = {posixpath.dirname(path) for path in parts if PART.fullmatch(path)}
-        finished = {rows_folder(**match.groupdict()) for path in manifest_files if (match := MANIFEST.fullmatch(path))}
-        manifests.sort(key=lambda manifest: manifest.run_id)
-        return Scan(tuple(manifests), tuple(problems), tuple(sorted(started - finished)))
+        same = same_ids(manifests)
+        manifests = sorted(
+            (each for each in manifests if each.run_id not in same), key=lambda manifest: manifest.run_id
+        )
+        return Scan(
+            tuple(manifests),
+            (*problems, *(problem for found in same.values() for problem in found)),
+            unfinished(parts, manifest_files, hidden),
+        )
 
     def newest(self, stack: str) -> Manifest | None:
         """The newest readable manifest of a stack; None where it has none. Raises StoreError."""
@@ -183,9 +206,11 @@ class ResultsStore:
             return file
         try:
             with file:
-                return file.read(SAMPLES_SCHEMA.names).cast(SAMPLES_SCHEMA)
+                samples = file.read(SAMPLES_SCHEMA.names).cast(SAMPLES_SCHEMA)
+            why = why_no_samples(samples)
         except UNREADABLE as error:
             return Problem(path, str(not_parquet(error)))
+        return Problem(path, why) if why else samples
 
     def _parts(self, manifest: Manifest) -> tuple[Mapping[str, StoredFile | None], list[Problem]]:
         """The row files of a run by their paths in the store, and what is wrong with them by the list of files."""

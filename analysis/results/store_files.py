@@ -12,6 +12,7 @@ from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 from analysis.results.file_system import (
     credentials_file,
+    files_below,
     lacks_token,
     open_uri,
     read_all,
@@ -23,6 +24,8 @@ from analysis.results.first_answer import require_answer
 
 # Files of a bucket that are read at once: each waits for several answers of some 50 ms.
 _AT_ONCE = 16
+# Of a file of rows: several times what the most rows take that are read, see parquet.py.
+_MOST_BYTES = 2**31
 _MEND_FOLDER = "give a folder that you can read and write"
 _MEND_BUCKET = (
     "give a bucket that exists, and grant the role Storage Object User on it to the account of your Application Default"
@@ -79,9 +82,17 @@ class StoreFiles:
             )
         return sorted(posixpath.relpath(each.path, root) for each in listed if each.is_file)
 
-    def content(self, path: str) -> pa.Buffer:
+    def listed(self, folder: str) -> tuple[list[str], dict[str, str]]:
+        """The same, and by path why something below it cannot be read, which is no reason to read nothing else."""
+        if not self.on_disk or not self.exists(folder):
+            return self.below(folder), {}
+        root = self.full_path("")
+        found = [(posixpath.relpath(path, root), why) for path, why in files_below(self.full_path(folder))]
+        return sorted(path for path, why in found if why is None), {path: why for path, why in found if why}
+
+    def content(self, path: str, most_bytes: int = _MOST_BYTES) -> pa.Buffer:
         """The content of a file; raises OSError, since one file that cannot be read is no reason to read no other."""
-        return read_all(self.filesystem, self.full_path(path))
+        return read_all(self.filesystem, self.full_path(path), most_bytes)
 
     def each(self, do: Callable[[str], _Result], paths: Sequence[str]) -> list[_Result]:
         """Call `do` with each path, with several at once where each waits for a bucket."""

@@ -16,6 +16,8 @@ from analysis.statistics.within import RunFigures, run_figures
 # Of the latencies that a run is shown with, each with its interval.
 QUANTILES = quantiles(Shown.TABLES)
 
+UNKNOWN_REASON = "it is marked invalid, and no reason was recorded"
+
 # The figures, None where the run's hold has no rate, and the reasons why the run may not be ranked, if there are any.
 Read = tuple[RunFigures | None, list[str]]
 
@@ -41,7 +43,7 @@ def why_invalid(manifest: Manifest, rows: RunRows) -> list[str]:
     """The reasons why the run may not be ranked."""
     reasons = [*manifest.validity.reasons, *rows.missing, *unrecorded_disturbance(manifest, rows)]
     if manifest.validity.verdict == "invalid" and not manifest.validity.reasons:
-        reasons.insert(0, "it is marked invalid, and no reason was recorded")
+        reasons.insert(0, UNKNOWN_REASON)
     return reasons
 
 

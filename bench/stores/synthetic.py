@@ -1,8 +1,10 @@
 """Writes synthetic runs to real results stores, for benchmarks and tests of what reads runs."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -215,3 +217,13 @@ def _labels(values: Sequence[str], size: int) -> Labels:
 def write_run(store: ResultsStore, manifest: Manifest, rows: pa.Table, samples: pa.Table | None = None) -> Manifest:
     """Write a run of one process; returns the manifest that is stored."""
     return store.write_run(manifest, [("w0", rows)], SAMPLES_SCHEMA.empty_table() if samples is None else samples)
+
+
+def make_older(manifest_file: Path) -> None:
+    """Write the manifest as it was before there were digests, which nothing that was added later is in."""
+    content = json.loads(manifest_file.read_text(encoding="utf-8")) | {"schema_version": 1}
+    for key in ("deployment", "files", "sha256"):
+        del content[key]
+    # Another file, in case this one is linked.
+    manifest_file.unlink()
+    manifest_file.write_text(json.dumps(content), encoding="utf-8")

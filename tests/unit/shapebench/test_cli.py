@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unicodedata
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,8 +18,9 @@ from analysis.formatting import money
 from analysis.pricing import cost
 from analysis.pricing.snapshot import FOLDER, newest_snapshot
 from analysis.results.manifest import Repeat, Replica, Validity
+from analysis.results.plain_text import plain
 from analysis.results.store import ResultsStore, new_run_id
-from bench.stores.synthetic import Server, make_manifest, make_rows, make_search, write_run
+from bench.stores.synthetic import Server, make_manifest, make_older, make_rows, make_search, write_run
 from shapebench.cli import app
 from stacks.load_profiles import PROFILES
 from stacks.version import VERSION
@@ -190,9 +192,8 @@ def test_what_was_skipped_is_said_in_every_format(command, store, tmp_path):
 
 
 def test_a_run_that_is_not_verified_says_so(store):
-    manifest = make_manifest(SMOKE)
-    store.write_rows(manifest.stack, manifest.run_id, "w0", make_rows(SMOKE, Server(30, 20)))
-    store.write_manifest(manifest)
+    manifest = write_run(store, make_manifest(SMOKE), make_rows(SMOKE, Server(30, 20)))
+    make_older(Path(store.uri) / f"runs/stack={manifest.stack}/{manifest.run_id}.json")
     assert invoke("runs", "--results", store.uri).stdout.count("valid, not verified") == 1
     found = json.loads(invoke("runs", "--results", store.uri, "--format", "json").stdout)["runs"]
     assert {each["run_id"]: each["verified"] for each in found}[manifest.run_id] is False
@@ -577,12 +578,18 @@ def test_no_text_of_a_results_store_steers_the_terminal(tmp_path, arguments, whe
     manifest = make_manifest(SMOKE)
     serving = manifest.serving.model_copy(update={"server": STEERING, "server_version": STEERING})
     write_run(store, manifest.model_copy(update={"serving": serving}), rows)
+    foreign = write_run(store, make_manifest(SMOKE), rows)
+    file = Path(store.uri) / f"runs/stack={foreign.stack}/{foreign.run_id}.json"
+    file.write_text(file.read_text().replace('"tensorflow_model_server"', json.dumps(STEERING)))
+    (file.parent / f"{STEERING}.json").write_text("{}")
     result = invoke(*arguments, "--results", store.uri)
     assert "the server" in getattr(result, where)
     categories = {unicodedata.category(each) for each in result.stdout + result.stderr if each != "\n"}
     assert not categories & {"Cc", "Cf"}
     if arguments[-1] == "json":
-        assert any(STEERING in each for each in strings_in(json.loads(result.stdout))), "its value is the same"
+        assert any(plain(STEERING) in each for each in strings_in(json.loads(result.stdout))), (
+            "it is stored in plain text"
+        )
 
 
 def strings_in(value):

@@ -123,5 +123,5 @@ def test_a_file_that_was_skipped_is_a_warning(tmp_path):
     part.write_bytes(part.read_bytes()[:-8])
     with pytest.raises(shapebench.ReadError, match=r"part-w0\.parquet is not what was written"):
         shapebench.rows(store.uri, run_id)
-    with pytest.warns(UserWarning, match="is not a readable Parquet file"):
+    with pytest.warns(UserWarning, match=r"part-w0\.parquet is not what was written"):
         assert not shapebench.runs(store.uri)["valid"].iloc[0]

@@ -98,6 +98,11 @@ WRONG = [
     (smoke(repeats=0), "load.repeats is 0", "Give 1 to 100"),
     (smoke(repeats=1.5), "load.repeats is 1.5", "Give 1 to 100"),
     (smoke(freshDeployment="often"), "load.freshDeployment is 'often'", "Give true or false"),
+    (
+        {"load": {"profile": "open", "rateRps": 1000, "durationS": 86_400}},
+        "load would send 86,420,000 requests, but a run has at most 25,000,000",
+        "give a shorter durationS, or a lower rateRps",
+    ),
     (smoke(processes=0), "load.processes is 0", "a run whose generator was the limit says so"),
     (smoke(processes=5), "load.processes is 5, but load.users is 4", "give fewer processes"),
     (

@@ -128,7 +128,7 @@ def test_a_string_may_be_of_any_type_that_arrow_has_for_it(store, kind):
     [part], _ = store.parts(older)
     types = [field.with_type(kind) if field.type == pa.string() else field for field in rows.schema]
     pq.write_table(rows.cast(pa.schema(types)), part)
-    assert problem_with(StoreFiles(store.uri, RETRY_S), str(Path(part).relative_to(store.uri))) is None
+    assert problem_with(StoreFiles(store.uri, RETRY_S), str(Path(part).relative_to(store.uri)), {}) is None
     read = read_columns(store, older)
     assert (read.missing, read.every.ok.size) == ((), rows.num_rows)
     assert read.every.phase.counts().keys() == {"warmup", "ramp", "hold"}

@@ -17,7 +17,7 @@ from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore, new_run_id
 from analysis.results.store_files import RunExistsError, StoreError, StoreFiles
 from analysis.statistics.summary import summarise
-from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_older, make_rows, write_run
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
 
@@ -95,10 +95,11 @@ def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_c
 
 def test_a_manifest_from_before_there_was_a_cpu_limit_is_read(store, finished):
     path = manifest_file(store, finished)
+    make_older(path)
     content = json.loads(path.read_text())
-    del content["serving"]["cpu_limit"], content["files"], content["sha256"]
+    del content["serving"]["cpu_limit"]
     path.write_text(json.dumps(content))
-    assert store.scan().manifests == (finished.model_copy(update={"files": None}),)
+    assert store.scan().manifests == (finished.model_copy(update={"files": None, "schema_version": 1}),)
     assert finished.serving.cpu_limit is None
 
 
@@ -107,10 +108,9 @@ def test_a_manifest_from_before_request_threads_were_recorded_is_read_and_they_a
     made = make_manifest(SMOKE)
     serving = made.serving.model_copy(update=deployed)
     manifest = write_run(store, made.model_copy(update={"serving": serving}), rows)
-    file = manifest_file(store, manifest)
+    make_older(file := manifest_file(store, manifest))
     content = json.loads(file.read_text())
     assert {name: content["serving"].pop(name) for name in deployed} == deployed
-    del content["files"], content["sha256"]
     file.write_text(json.dumps(content))
     (read,) = store.scan().manifests
     assert {getattr(read.serving, name) for name in deployed} == {None}
@@ -118,9 +118,9 @@ def test_a_manifest_from_before_request_threads_were_recorded_is_read_and_they_a
 
 def test_a_manifest_from_before_machines_were_recorded_is_read_and_its_cpu_is_unknown(store, rows):
     manifest = write_run(store, make_manifest(SMOKE), rows)
-    file = manifest_file(store, manifest)
+    make_older(file := manifest_file(store, manifest))
     older = json.loads(file.read_text())
-    del older["replicas"], older["generator"]["machine"], older["deployment"], older["files"], older["sha256"]
+    del older["replicas"], older["generator"]["machine"]
     file.write_text(json.dumps(older))
     assert store.scan().problems == ()
     (read,) = store.scan().manifests
@@ -165,12 +165,7 @@ def test_the_digest_of_a_manifest_is_the_one_that_the_page_describes(store, fini
 
 
 def test_a_run_from_before_there_were_digests_is_read_and_is_not_verified(store, rows):
-    manifest = make_manifest(SMOKE)
-    store.write_rows(manifest.stack, manifest.run_id, "w0", rows)
-    store.write_manifest(manifest)
-    content = json.loads(manifest_file(store, manifest).read_text())
-    del content["files"], content["sha256"]
-    manifest_file(store, manifest).write_text(json.dumps(content))
+    make_older(manifest_file(store, write_run(store, make_manifest(SMOKE), rows)))
     scan = store.scan()
     assert (scan.problems, len(scan.manifests)) == ((), 1)
     summary = summarise(store, scan.manifests[0])
@@ -335,7 +330,7 @@ DAMAGE = {
     ),
     "a later version": (
         manifest_file,
-        lambda content: json.dumps(json.loads(content) | {"schema_version": 2}).encode(),
+        lambda content: json.dumps(json.loads(content) | {"schema_version": 3}).encode(),
         "schema_version",
     ),
     "another run's": (
@@ -343,9 +338,9 @@ DAMAGE = {
         lambda content: json.dumps(json.loads(content) | {"stack": "other"}).encode(),
         "contains the manifest of run",
     ),
-    "rows without a footer": (part_file, lambda content: content[: len(content) // 2], "not a readable Parquet"),
-    "rows that are empty": (part_file, lambda _: b"", "not a readable Parquet"),
-    "rows that are no Parquet": (part_file, lambda _: b"time,latency\n1,2\n", "not a readable Parquet"),
+    "rows without a footer": (part_file, lambda content: content[: len(content) // 2], "is not what was written"),
+    "rows that are empty": (part_file, lambda _: b"", "is not what was written"),
+    "rows that are no Parquet": (part_file, lambda _: b"time,latency\n1,2\n", "is not what was written"),
 }
 
 
