@@ -1,10 +1,11 @@
 """What a results store lacks, and what a command skipped in it, as notes and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
 from analysis.results.layout import Problem
+from analysis.results.manifest import Manifest
 from shapebench.output import note
 
 
@@ -35,3 +36,13 @@ def skipped_json(skipped: Skipped) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in skipped.problems],
         "unfinished": list(skipped.unfinished),
     }
+
+
+def note_excluded(excluded: Iterable[tuple[Manifest, Sequence[str]]], what: str) -> None:
+    """Write a line for each run that is not used, such as `not ranked`, to stderr."""
+    for manifest, reasons in excluded:
+        note(f"{what}: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
+
+
+def excluded_json(excluded: Iterable[tuple[Manifest, Sequence[str]]]) -> list[dict[str, Any]]:
+    return [{"run_id": run.run_id, "reasons": list(reasons)} for run, reasons in excluded]

@@ -19,12 +19,14 @@ from analysis.verdict.effects import FACTORS, settings_of
 from analysis.verdict.latest import (
     BUILD,
     ENVIRONMENT,
+    Excluded,
     Latest,
     by_environment,
     latest,
     newest_searches,
     objective_of_search,
     told_of,
+    unusable,
 )
 
 
@@ -41,7 +43,8 @@ class Change:
     """A stack before and after a change, at the objective of the searches after it.
 
     `ratio` is its cost after by that before, with an interval; those of all stacks hold together at 95 %. It is None
-    where `why_not` says why the two cannot be compared. `differs` is what was changed.
+    where `why_not` says why the two cannot be compared. `differs` is what was changed, `excluded` the searches of both
+    sides that are not used.
     """
 
     stack: str
@@ -50,6 +53,11 @@ class Change:
     differs: tuple[str, ...] = ()
     why_not: tuple[str, ...] = ()
     ratio: Estimate | Bounds | None = None
+    excluded: tuple[Excluded, ...] = ()
+
+    @property
+    def is_rehearsal(self) -> bool:
+        return any(side.is_rehearsal for side in (self.before, self.after) if side)
 
     @property
     def finding(self) -> ChangeFinding:
@@ -65,6 +73,7 @@ class Change:
             "usd_ratio": self.ratio.to_dict() if self.ratio else None,
             "why_not": list(self.why_not),
             "differs": list(self.differs),
+            "excluded": [{"run_id": run.run_id, "reasons": list(why)} for run, why in self.excluded],
             "before": self.before.to_dict() if self.before else None,
             "after": self.after.to_dict() if self.after else None,
         }
@@ -79,6 +88,7 @@ class _Pair:
     after: tuple[Told, ...]
     objective: Objective
     why_not: tuple[str, ...]
+    excluded: tuple[Excluded, ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,12 @@ def read_changes(before: Side, after: Side, stacks: Collection[str] = ()) -> tup
         _pair(stack, before.store, base.get(stack, ()), after.store, searches[stack])
         for stack in sorted(wanted & searches.keys())
     ]
-    return tuple(sorted((*unknown, *_compared(pairs)), key=attrgetter("stack")))
+    invalid = unusable((*before.runs, *after.runs))
+    found = (
+        replace(each, excluded=(*(run for run in invalid if run[0].stack == each.stack), *each.excluded))
+        for each in (*unknown, *_compared(pairs))
+    )
+    return tuple(sorted(found, key=attrgetter("stack")))
 
 
 def _pair(
@@ -110,7 +125,10 @@ def _pair(
     common = next((key for key in groups if key in base_groups), None)
     chosen = groups[common or next(iter(groups))]
     chosen_base = base_groups[common or next(iter(base_groups))] if base else ()
-    told, told_base = told_of(after, chosen, objective), told_of(before, chosen_base, objective)
+    (told, silent), (told_base, silent_base) = (
+        told_of(after, chosen, objective),
+        told_of(before, chosen_base, objective),
+    )
     why_not: tuple[str, ...]
     if not base:
         why = f"{before.uri} has no valid capacity search of this stack, so there is nothing to compare with"
@@ -121,7 +139,7 @@ def _pair(
         why_not = (f"{why}; make one there for this objective",)
     else:
         why_not = differences(chosen[-1], chosen_base[-1], ENVIRONMENT) or _prices_differ(chosen_base[-1], chosen[-1])
-    return _Pair(stack, told_base, told, objective, why_not)
+    return _Pair(stack, told_base, told, objective, why_not, (*silent_base, *silent))
 
 
 def _compared(pairs: Sequence[_Pair]) -> list[Change]:
@@ -137,7 +155,7 @@ def _compared(pairs: Sequence[_Pair]) -> list[Change]:
     changes = []
     for pair in pairs:
         before, after = side_of(pair, "before"), side_of(pair, "after")
-        change = Change(pair.stack, before, after, why_not=pair.why_not)
+        change = Change(pair.stack, before, after, why_not=pair.why_not, excluded=pair.excluded)
         if before and after:
             change = replace(change, differs=_what_differs(before.newest, after.newest))
             if not pair.why_not:

@@ -13,15 +13,19 @@ from analysis.comparability import CONDITIONS, comparison_key
 from analysis.formatting import stack_and_serving_name
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
+from analysis.pricing.cost import why_unpriced
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
+from analysis.statistics.read import UNKNOWN_REASON
 from analysis.verdict.capacity import Capacity, Told, capacities
 from analysis.verdict.variants import variant_key
 from analysis.verdict.verdict import read_and_judge
 
 # What a change may change on purpose, besides the variant; the other conditions must be equal in two measurements.
 _BUILD_NAMES = ("server", "image")
+# A search that is not used, and why.
+Excluded = tuple[Manifest, tuple[str, ...]]
 BUILD = tuple(each for each in CONDITIONS if each.name in _BUILD_NAMES)
 ENVIRONMENT = tuple(each for each in CONDITIONS if each.name not in _BUILD_NAMES)
 
@@ -43,6 +47,11 @@ class Latest:
         return self.newest.finished_at
 
     @property
+    def is_rehearsal(self) -> bool:
+        """Whether it is of the stack `local`, so that it says nothing about a node shape."""
+        return self.newest.platform == "local"
+
+    @property
     def usd_hourly(self) -> float:
         hourly = self.newest.cost.hourly
         assert hourly is not None  # a run without a price is none of these
@@ -56,6 +65,7 @@ class Latest:
     def to_dict(self) -> dict[str, Any]:
         return {
             "variant": stack_and_serving_name(self.newest),
+            "rehearsal": self.is_rehearsal,
             "measured_at": self.measured_at.isoformat(),
             "objective": self.objective.text,
             "capacity_rps": self.capacity.rps.to_dict(),
@@ -67,21 +77,26 @@ class Latest:
         }
 
 
-def read_latest(store: ResultsStore, runs: Iterable[Manifest]) -> dict[str, Latest]:
-    """By stack, of the `runs` in the store; a stack without a valid search has none. Reads rows of the runs."""
+def read_latest(store: ResultsStore, runs: Iterable[Manifest]) -> tuple[dict[str, Latest], tuple[Excluded, ...]]:
+    """By stack, of the `runs` in the store, and the searches that are not used. Reads rows of the runs.
+
+    A stack without a valid search is not in it.
+    """
+    runs = tuple(runs)
     searches = newest_searches(runs)
     objectives = {stack: objective_of_search(runs[-1]) for stack, runs in searches.items()}
-    told = {stack: told_of(store, _like_the_newest(found), objectives[stack]) for stack, found in searches.items()}
-    told = {stack: found for stack, found in told.items() if found}
+    read = {stack: told_of(store, _like_the_newest(found), objectives[stack]) for stack, found in searches.items()}
+    told = {stack: found for stack, (found, _) in read.items() if found}
     known, _ = capacities(told)
-    return {stack: latest(found, objectives[stack], known[stack]) for stack, found in told.items()}
+    excluded = (*unusable(runs), *(each for _, left_out in read.values() for each in left_out))
+    return {stack: latest(found, objectives[stack], known[stack]) for stack, found in told.items()}, excluded
 
 
 def newest_searches(manifests: Iterable[Manifest]) -> dict[str, tuple[Manifest, ...]]:
     """By stack, the valid searches of the variant and the server that were searched last, in the order of time."""
     stacks: dict[str, list[Manifest]] = defaultdict(list)
     for manifest in sorted(manifests, key=attrgetter("run_id")):
-        if manifest.capacity and manifest.validity.verdict == "valid" and manifest.cost.hourly is not None:
+        if manifest.capacity and not _why_unusable(manifest):
             stacks[manifest.stack].append(manifest)
     return {
         stack: tuple(run for run in runs if _settings_key(run) == _settings_key(runs[-1]))
@@ -93,10 +108,30 @@ def objective_of_search(run: Manifest) -> Objective:
     return objective_of(Asked(), [run])
 
 
-def told_of(store: ResultsStore, runs: Iterable[Manifest], objective: Objective) -> tuple[Told, ...]:
-    """The runs that say something of the capacity at the objective, and what; their rows are read."""
-    judged = for_each(partial(read_and_judge, store, objective), tuple(runs))
-    return tuple((run.manifest, run.said) for run in judged if isinstance(run.said, Evidence) and not run.reasons)
+def unusable(manifests: Iterable[Manifest]) -> tuple[Excluded, ...]:
+    """The searches that no figure is of: invalid, or without a price."""
+    return tuple((run, why) for run in manifests if run.load.mode == "capacity" and (why := _why_unusable(run)))
+
+
+def _why_unusable(run: Manifest) -> tuple[str, ...]:
+    if run.validity.verdict == "invalid":
+        return run.validity.reasons or (UNKNOWN_REASON,)
+    if run.capacity and run.cost.hourly is None:
+        return (f"{why_unpriced(run.cost)}, so its cost is not known",)
+    return () if run.capacity else ("it found no capacity",)
+
+
+def told_of(
+    store: ResultsStore, runs: Iterable[Manifest], objective: Objective
+) -> tuple[tuple[Told, ...], tuple[Excluded, ...]]:
+    """The runs that say something of the capacity at the objective, and what; and the others. Reads their rows."""
+    told, excluded = list[Told](), list[Excluded]()
+    for run in for_each(partial(read_and_judge, store, objective), tuple(runs)):
+        if run.reasons or not isinstance(run.said, Evidence):
+            excluded.append((run.manifest, run.why_excluded))
+        else:
+            told.append((run.manifest, run.said))
+    return tuple(told), tuple(excluded)
 
 
 def latest(told: Sequence[Told], objective: Objective, capacity: Capacity) -> Latest:

@@ -28,6 +28,11 @@ class Judged:
     reasons: tuple[str, ...]
     said: Evidence | NoEvidence
 
+    @property
+    def why_excluded(self) -> tuple[str, ...]:
+        """Empty for a run that is ranked."""
+        return self.reasons or ((self.said.reason,) if isinstance(self.said, NoEvidence) else ())
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -85,7 +90,7 @@ def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
 
 def verdict_of(runs: Iterable[Judged], objective: Objective) -> Verdict:
     judged = {run.manifest.run_id: run for run in runs}
-    excluded = [(run.manifest, why) for run in judged.values() if (why := _why_excluded(run))]
+    excluded = [(run.manifest, why) for run in judged.values() if (why := run.why_excluded)]
     said = {run_id: run.said for run_id, run in judged.items() if isinstance(run.said, Evidence) and not run.reasons}
     variants, incomparable = comparable(judged[run_id].manifest for run_id in said)
     told = {each.label: [(manifest, said[manifest.run_id]) for manifest in each.manifests] for each in variants}
@@ -107,10 +112,6 @@ def verdict_of(runs: Iterable[Judged], objective: Objective) -> Verdict:
 
 def read_and_judge(store: ResultsStore, objective: Objective, manifest: Manifest) -> Judged:
     return judge(manifest, read_columns(store, manifest), objective)
-
-
-def _why_excluded(run: Judged) -> tuple[str, ...]:
-    return run.reasons or ((run.said.reason,) if isinstance(run.said, NoEvidence) else ())
 
 
 def _usd_hourly(newest: Manifest) -> float:

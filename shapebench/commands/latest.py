@@ -4,36 +4,46 @@ from collections.abc import Iterable, Sequence
 
 from analysis.formatting import MISSING, money, number, stack_and_serving_name
 from analysis.report.tables import Column, Table
-from analysis.results.store import ResultsStore
+from analysis.results.store import ResultsStore, Scan
 from analysis.verdict.change import Change, Side, read_changes
 from analysis.verdict.latest import Latest, read_latest
-from shapebench.output import note, print_json, print_table
-from shapebench.skipped import note_skipped, skipped_json
+from shapebench.output import CommandError, note, print_json, print_table
+from shapebench.skipped import excluded_json, note_excluded, note_skipped, skipped_json
+from stacks.files import stack_names
+
+_REHEARSAL = "rehearsal"
 
 
 def print_latest(uri: str, stacks: Sequence[str], *, as_json: bool) -> None:
-    """Print the newest variant of each stack that has a capacity search; of the `stacks` if there are any."""
+    """Print the newest variant of each stack that has a capacity search; of the `stacks` if there are any.
+
+    Raises CommandError for a stack that is neither in the store nor in this checkout.
+    """
     store = ResultsStore(uri)
     scan = store.scan()
-    runs = [run for run in scan.manifests if not stacks or run.stack in stacks]
-    latest = read_latest(store, runs)
+    _require_known(stacks, uri, scan)
+    latest, excluded = read_latest(store, [run for run in scan.manifests if not stacks or run.stack in stacks])
     if as_json:
-        print_json({"latest": {stack: each.to_dict() for stack, each in latest.items()}, **skipped_json(scan)})
+        found = {stack: each.to_dict() for stack, each in latest.items()}
+        print_json({"latest": found, "excluded": excluded_json(excluded), **skipped_json(scan)})
         return
     if latest:
         print_table(_latest_table(latest.values()))
+        _note_rehearsal(latest.values())
     else:
         note(
             f"no capacity search of {' or '.join(stacks) or 'any stack'} in {uri} can be used, so there is nothing to"
             f" show; `shapebench verdict --p99 400ms --results {uri}` gives the reasons and what to run next"
         )
+    note_excluded(excluded, "not used")
     note_skipped(scan)
 
 
 def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: bool) -> None:
-    """Print for each stack whether it is better or worse than in the store `against`."""
+    """Print for each stack whether it is better or worse than in the store `against`; raises the same."""
     before, after = ResultsStore(against), ResultsStore(uri)
     scans = before.scan(), after.scan()
+    _require_known(stacks, f"{uri} or {against}", *scans)
     changes = read_changes(Side(before, scans[0].manifests), Side(after, scans[1].manifests), stacks)
     if as_json:
         skipped = {**skipped_json(scans[1]), "against": skipped_json(scans[0])}
@@ -41,6 +51,7 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
         return
     if changes:
         print_table(_changes_table(changes))
+        _note_rehearsal(changes)
     else:
         note(
             f"there is no finished run in {uri}, so nothing is compared with {against}; give --results the store with"
@@ -49,14 +60,30 @@ def print_changes(uri: str, against: str, stacks: Sequence[str], *, as_json: boo
     for each in changes:
         for reason in each.why_not:
             note(f"{each.stack}: {reason}")
+        note_excluded(each.excluded, "not used")
     for scan in scans:
         note_skipped(scan)
+
+
+def _require_known(stacks: Sequence[str], uri: str, *scans: Scan) -> None:
+    """A stack that has a file and no run was not measured yet; one that has neither is misspelt."""
+    known = {*stack_names(), *(stack for scan in scans for stack in scan.stacks)}
+    if unknown := [stack for stack in stacks if stack not in known]:
+        raise CommandError(
+            f"there is no stack '{unknown[0]}': {uri} has no run of it, and stacks/ has no file of it; the stacks are"
+            f" {', '.join(sorted(known))}"
+        )
+
+
+def _note_rehearsal(found: Iterable[Latest | Change]) -> None:
+    if any(each.is_rehearsal for each in found):
+        note(f"{_REHEARSAL}: measured on one machine, which says nothing about a node shape")
 
 
 def _latest_table(latest: Iterable[Latest]) -> Table:
     rows = [
         (
-            stack_and_serving_name(each.newest),
+            f"{stack_and_serving_name(each.newest)}{_marked(each)}",
             f"{each.measured_at:%Y-%m-%d}",
             each.usd_per_million.text(money),
             each.capacity.rps.text(number),
@@ -81,7 +108,7 @@ def _changes_table(changes: Iterable[Change]) -> Table:
     )
     rows = tuple(
         (
-            each.stack,
+            f"{each.stack}{_marked(each)}",
             each.finding.value,
             each.ratio.text(number) if each.ratio else MISSING,
             each.before.usd_per_million.text(money) if each.before else MISSING,
@@ -91,3 +118,7 @@ def _changes_table(changes: Iterable[Change]) -> Table:
         for each in changes
     )
     return Table("Changes of stacks", columns, rows)
+
+
+def _marked(each: Latest | Change) -> str:
+    return f" ({_REHEARSAL})" if each.is_rehearsal else ""

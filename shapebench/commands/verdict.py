@@ -20,7 +20,7 @@ from shapebench.output import (
     print_table,
     print_text,
 )
-from shapebench.skipped import no_finished_run, note_skipped, skipped_json
+from shapebench.skipped import excluded_json, no_finished_run, note_excluded, note_skipped, skipped_json
 
 # For scripts: a variant certainly meets the objective, none does, the runs do not show it.
 EXIT_CODES = {Meets.yes: 0, Meets.no: 3, Meets.unsure: 4}
@@ -39,8 +39,7 @@ def print_verdict(uri: str, asked: Asked, output: str) -> int:
             else:
                 print_table(table)
                 print()
-        for manifest, reasons in verdict.excluded:
-            note(f"not ranked: {manifest.run_id} of {manifest.stack}: {'; '.join(reasons)}")
+        note_excluded(verdict.excluded, "not ranked")
         if not verdict.scan.manifests:
             note(no_finished_run(uri))
         note_skipped(verdict.scan)
@@ -63,7 +62,7 @@ def to_dict(verdict: Verdict) -> dict[str, object]:
         "rehearsal": verdict.is_rehearsal,
         "conditions": verdict.conditions,
         "ranking": [each.to_dict() for each in verdict.ranking],
-        "excluded": [{"run_id": run.run_id, "reasons": list(reasons)} for run, reasons in verdict.excluded],
+        "excluded": excluded_json(verdict.excluded),
         "next": [{"why": step.why, "commands": list(step.commands)} for step in verdict.next],
         **skipped_json(verdict.scan),
     }

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tools.pull_request.latest import figure_text, rps_text
-from tools.pull_request.markdown import cell, code, fenced
+from tools.pull_request.markdown import cell, code, fenced, skipped_details
 from tools.pull_request.preview import Preview
 
 MARKER = "<!-- shapebench: preview of all stacks -->"
@@ -27,17 +27,18 @@ def compose(previews: Iterable[Preview], expected: Sequence[str], commit: str, r
     """The whole comment. An expected stack without a preview has a row that says so."""
     found = {preview.stack: preview for preview in previews}
     rows = [_row(stack, found.get(stack)) for stack in expected]
-    parts = [
+    head = [
         MARKER,
         f"### Preview of {len(expected)} stack{'s' if len(expected) != 1 else ''} at {commit[:10]}",
         "\n".join([_TABLE_HEAD, *rows]),
-        *(_details(found[stack]) for stack in expected if stack in found),
-        _notes(found.values(), run_url),
+        skipped_details(line for preview in found.values() for line in preview.store_skipped),
     ]
-    text = "\n\n".join(part for part in parts if part)
+    details = [_details(found[stack]) for stack in expected if stack in found]
+    text = "\n\n".join(part for part in (*head, *details, _notes(found.values(), run_url)) if part)
     if len(text) <= _LIMIT:
         return text
-    return "\n\n".join([*parts[:3], f"The changes are too long for a comment; see [the log]({run_url})."])
+    too_long = f"The changes are too long for a comment; see [the log]({run_url})."
+    return "\n\n".join(part for part in (*head, too_long) if part)
 
 
 def _row(stack: str, preview: Preview | None) -> str:
@@ -71,10 +72,14 @@ def _figure(figures: Mapping[str, Any], name: str) -> str:
 
 def _last_measured(preview: Preview) -> str:
     latest = preview.latest
+    if latest is None and preview.latest_problem:
+        return "not known: the results store was not read"
     if latest is None:
-        return "not known: the results store was not read" if preview.latest_problem else "not measured yet"
+        skipped = any(f"/stack={preview.stack}/" in line for line in preview.store_skipped)
+        return "not known: see what is not used" if skipped or preview.latest_excluded else "not measured yet"
     cost, capacity = figure_text(latest.usd_per_million), rps_text(latest.capacity_rps)
-    return f"{cost} at {capacity} requests/s on {latest.measured_at:%Y-%m-%d}"
+    rehearsal = ", a rehearsal" if latest.rehearsal else ""
+    return f"{cost} at {capacity} requests/s on {latest.measured_at:%Y-%m-%d}{rehearsal}"
 
 
 def _details(preview: Preview) -> str:
@@ -83,6 +88,8 @@ def _details(preview: Preview) -> str:
         inside.append(fenced("\n".join(preview.problems)[:_PROBLEM_LIMIT]))
     if preview.latest_problem:
         inside.append(fenced(preview.latest_problem[:_PROBLEM_LIMIT]))
+    if preview.latest_excluded:
+        inside.append(fenced("\n".join(preview.latest_excluded)[:_PROBLEM_LIMIT]))
     if preview.changes:
         shown = preview.changes[:_CHANGES_SHOWN]
         lines = [f"{_SIGNS.get(change.op, ' ')} {change.op} {change.kind} {change.name}" for change in shown]

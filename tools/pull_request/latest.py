@@ -1,6 +1,6 @@
-"""What a stack was last measured at, as `shapebench latest --json` prints it, and the text of its figures."""
+"""What `shapebench latest --json` prints: what a stack was last measured at, and what was not used; and their texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +22,8 @@ class Figure(Value):
 
 class Latest(Value):
     variant: str
+    rehearsal: bool = False
+    """Measured on one machine, so that it says nothing about a node shape."""
     measured_at: datetime
     objective: str
     capacity_rps: Figure
@@ -30,6 +32,43 @@ class Latest(Value):
     prices_as_of: str
     deployments: int
     runs: int
+
+
+class ExcludedRun(Value):
+    """A run that no figure is of."""
+
+    run_id: str
+    reasons: tuple[str, ...]
+
+
+class Problem(Value):
+    """A file of a results store that was skipped."""
+
+    path: str
+    why: str
+
+
+class Skipped(BaseModel):
+    """What was skipped in a results store: files that are wrong, and folders of rows without a manifest."""
+
+    problems: tuple[Problem, ...] = ()
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> Iterator[str]:
+        yield from (f"skipped: {each.path} {each.why}" for each in self.problems)
+        yield from (f"unfinished: {folder} has rows and no manifest" for folder in self.unfinished)
+
+
+class Answer(Skipped):
+    """The whole output of `shapebench latest --json`, by stack."""
+
+    latest: dict[str, Latest]
+    excluded: tuple[ExcludedRun, ...] = ()
+
+
+def excluded_lines(excluded: Iterable[ExcludedRun]) -> Iterator[str]:
+    yield from (f"not used: {each.run_id}: {'; '.join(each.reasons)}" for each in excluded)
 
 
 def figure_text(figure: Figure) -> str:

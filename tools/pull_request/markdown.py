@@ -1,9 +1,12 @@
 """Markdown for comments on GitHub, in which nothing that a pull request names has a meaning of its own."""
 
 import re
+from collections.abc import Iterable
 
 # A pull request decides what its stacks, resources and prices are called, so all of it is code, where Markdown and HTML
 # mean nothing, and nobody is mentioned.
+
+_MOST_SKIPPED = 8_000
 
 
 def fenced(text: str, language: str = "") -> str:
@@ -21,6 +24,15 @@ def code(text: str) -> str:
 def cell(text: str) -> str:
     """The same in a table, whose cells end at a `|`."""
     return code(text).replace("|", "\\|")
+
+
+def skipped_details(lines: Iterable[str]) -> str:
+    """What was skipped in results stores, each line once; empty if nothing was."""
+    unique = list(dict.fromkeys(lines))
+    if not unique:
+        return ""
+    summary = f"<summary>Results store: {len(unique)} skipped</summary>"
+    return f"<details open>{summary}\n\n{fenced(chr(10).join(unique)[:_MOST_SKIPPED])}\n\n</details>"
 
 
 def _longest_run(text: str) -> int:

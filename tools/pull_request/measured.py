@@ -8,8 +8,17 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from tools.pull_request.latest import Figure, Latest, Value, figure_text, rps_text
-from tools.pull_request.markdown import cell, code, fenced
+from tools.pull_request.latest import (
+    ExcludedRun,
+    Figure,
+    Latest,
+    Skipped,
+    Value,
+    excluded_lines,
+    figure_text,
+    rps_text,
+)
+from tools.pull_request.markdown import cell, code, fenced, skipped_details
 
 MARKER = "<!-- shapebench: measurement of the changed stacks -->"
 """The first line of the comment, by which it is found again."""
@@ -32,6 +41,7 @@ class Change(Value):
     usd_ratio: Figure | None
     why_not: tuple[str, ...]
     differs: tuple[str, ...]
+    excluded: tuple[ExcludedRun, ...] = ()
     before: Latest | None
     after: Latest | None
 
@@ -49,23 +59,27 @@ class Sweep(BaseModel):
 
 
 class Measurement(BaseModel):
-    """By stack."""
+    """By stack. `skipped` is what is wrong in the two results stores."""
 
     changes: Mapping[str, Change]
     sweeps: Mapping[str, Sweep]
+    skipped: tuple[str, ...] = ()
 
 
 def read_measurement(folder: Path) -> Measurement:
     """What is there: a job that failed leaves no file."""
     changes: dict[str, Change] = {}
     sweeps: dict[str, Sweep] = {}
+    skipped: list[str] = []
     for path in sorted(folder.rglob("*.json")):
         found = json.loads(path.read_text())
         if path.name == CHANGES:
             changes |= {each["stack"]: Change.model_validate(each) for each in found["changes"]}
+            for side in (found, found.get("against", {})):
+                skipped += Skipped.model_validate(side).lines
         else:
             sweeps[path.stem] = Sweep.model_validate(found)
-    return Measurement(changes=changes, sweeps=sweeps)
+    return Measurement(changes=changes, sweeps=sweeps, skipped=tuple(skipped))
 
 
 def compose(measurement: Measurement, expected: Sequence[str], commit: str, run_url: str) -> str:
@@ -80,6 +94,7 @@ def compose(measurement: Measurement, expected: Sequence[str], commit: str, run_
         MARKER,
         f"### Measurement of {_count(len(expected), 'stack')} at {commit[:10]}",
         "\n".join([_TABLE_HEAD, *rows]),
+        *filter(None, [skipped_details(measurement.skipped)]),
     ]
     text = "\n\n".join([*head, *details, _notes(measurement, run_url)])
     return text if len(text) <= _LIMIT else "\n\n".join([*head, f"The rest is too long; see [the log]({run_url})."])
@@ -111,6 +126,7 @@ def _relative(ratio: float | None) -> str:
 def _details(change: Change, sweep: Sweep | None) -> str:
     lines = [
         *change.why_not,
+        *excluded_lines(change.excluded),
         *(f"changed: {each}" for each in change.differs),
         *_side("before", change.before),
         *_side("after", change.after),
@@ -123,8 +139,9 @@ def _details(change: Change, sweep: Sweep | None) -> str:
 
 def _side(name: str, side: Latest | None) -> Iterator[str]:
     if side is not None:
+        rehearsal = " (a rehearsal)" if side.rehearsal else ""
         yield (
-            f"{name}: {side.variant}, {side.objective}: {rps_text(side.capacity_rps)} requests/s at"
+            f"{name}{rehearsal}: {side.variant}, {side.objective}: {rps_text(side.capacity_rps)} requests/s at"
             f" {side.usd_hourly:.2f} USD/h, {_count(side.runs, 'run')} of {_count(side.deployments, 'deployment')}, the"
             f" last of {side.measured_at:%Y-%m-%d}"
         )

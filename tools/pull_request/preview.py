@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from tools.pull_request.latest import Latest, Value
+from tools.pull_request.latest import Answer, Latest, Value, excluded_lines
 
 _STACK_TYPE = "pulumi:pulumi:Stack"
 _SAME = {"same", "read", "refresh"}
@@ -33,6 +33,10 @@ class Preview(Value):
     """What the results store of the main branch says; None where there is none, or it has no capacity search."""
     latest_problem: str | None = None
     """Why that store could not be read."""
+    latest_excluded: tuple[str, ...] = ()
+    """The capacity searches of the stack there that are not used, and why."""
+    store_skipped: tuple[str, ...] = ()
+    """What is wrong in that store, whichever stack it is of."""
 
 
 def read_events(stack: str, lines: Iterable[str], status: int) -> Preview:
@@ -58,6 +62,16 @@ def read_events(stack: str, lines: Iterable[str], status: int) -> Preview:
         cost=cost,
         problems=tuple(problems),
     )
+
+
+def read_latest(stack: str, printed: str) -> dict[str, Any]:
+    """What `shapebench latest --json` printed of a stack, as fields of a Preview."""
+    found = Answer.model_validate_json(printed)
+    return {
+        "latest": found.latest.get(stack),
+        "latest_excluded": tuple(excluded_lines(found.excluded)),
+        "store_skipped": tuple(found.lines),
+    }
 
 
 def _events(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
+from typing import Any
 
 from tools.console import SetupError, say
 from tools.pins import ROOT
-from tools.pull_request.latest import Latest
-from tools.pull_request.preview import Preview, read_events
+from tools.pull_request.preview import Preview, read_events, read_latest
 from tools.stack import activated_environment, ensure_stack, uses_embedded_backend
 
 # The user's choice of a backend; without them tools/env.sh takes the embedded one.
@@ -32,7 +32,7 @@ def preview(stack: str) -> Preview:
     return found.model_copy(update=_latest(stack, store, environment)) if store else found
 
 
-def _latest(stack: str, store: str, environment: dict[str, str]) -> dict[str, Latest | str | None]:
+def _latest(stack: str, store: str, environment: dict[str, str]) -> dict[str, Any]:
     """What the stack was last measured at. A store that cannot be read is no reason for a preview to fail."""
     read = subprocess.run(
         ["shapebench", "latest", "--results", store, "--stack", stack, "--json"],  # noqa: S607 (tools/env.sh sets PATH)
@@ -44,8 +44,7 @@ def _latest(stack: str, store: str, environment: dict[str, str]) -> dict[str, La
     )
     if read.returncode != 0:
         return {"latest_problem": read.stderr.strip()}
-    latest = json.loads(read.stdout)["latest"].get(stack)
-    return {"latest": latest and Latest.model_validate(latest)}
+    return read_latest(stack, read.stdout)
 
 
 def _environment(stack: str) -> dict[str, str]:

@@ -1,5 +1,6 @@
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -40,6 +41,45 @@ def test_only_the_stacks_that_are_named_are_shown(stores):
     result = invoke("--results", stores[0], "--stack", "2cpu-4gb")
     assert (result.exit_code, result.stdout) == (0, "")
     assert f"no capacity search of 2cpu-4gb in {stores[0]} can be used" in result.stderr
+
+
+@pytest.mark.parametrize("against", [False, True])
+def test_a_stack_that_there_is_not_is_an_error_that_lists_those_that_there_are(stores, against):
+    other = ("--against", stores[1]) if against else ()
+    result = invoke("--results", stores[0], *other, "--stack", "8cpu-16bg")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "there is no stack '8cpu-16bg'" in result.stderr
+    assert "8cpu-16gb" in result.stderr
+
+
+def test_a_damaged_search_is_not_used_and_is_named_in_every_format(stores):
+    part = min(Path(stores[0]).rglob("*.parquet"))
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    run_id = part.parent.name.removeprefix("run_id=")
+    shown = invoke("--results", stores[0])
+    assert f"not used: {run_id} of 8cpu-16gb: requests/" in shown.stderr
+    assert f"skipped: requests/stack=8cpu-16gb/run_id={run_id}/part-w0.parquet" in shown.stderr
+    found = json.loads(invoke("--results", stores[0], "--json").stdout)
+    assert found["latest"]["8cpu-16gb"]["runs"] == 2
+    assert [each["run_id"] for each in found["excluded"]] == [run_id]
+    assert [each["path"] for each in found["problems"]] == [str(part.relative_to(stores[0]))]
+    changes = json.loads(invoke("--results", stores[1], "--against", stores[0], "--json").stdout)
+    assert [each["run_id"] for each in changes["changes"][0]["excluded"]] == [run_id]
+    assert [each["path"] for each in changes["against"]["problems"]] == [str(part.relative_to(stores[0]))]
+
+
+def test_what_was_measured_on_this_machine_is_marked_as_a_rehearsal(stores):
+    for seed, uri in enumerate(stores):
+        fields = {"stack": "local", "platform": "local", "machine_type": "e2-custom-2-4096", "nodes": 1}
+        write_run(ResultsStore(uri), *make_search(20, seed, **fields))
+    for arguments in (("--results", stores[0]), ("--results", stores[0], "--against", stores[1])):
+        marked = [line.split("  ")[0] for line in invoke(*arguments).stdout.splitlines() if "(rehearsal)" in line]
+        assert len(marked) == 1
+        assert marked[0].startswith("local")
+    found = json.loads(invoke("--results", stores[0], "--json").stdout)["latest"]
+    assert {stack: each["rehearsal"] for stack, each in found.items()} == {"8cpu-16gb": False, "local": True}
 
 
 def test_against_another_store_a_stack_has_improved(stores):

@@ -17,7 +17,7 @@ def measure(store, rps, seed, inter_op=4, **changes):
 
 
 def read(store):
-    return read_latest(store, store.scan().manifests)
+    return read_latest(store, store.scan().manifests)[0]
 
 
 def test_the_latest_figure_is_that_of_the_newest_variant_over_all_of_its_deployments(store):

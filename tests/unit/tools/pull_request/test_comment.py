@@ -77,6 +77,23 @@ def test_a_stack_that_was_measured_shows_its_cost_its_capacity_and_the_day():
     assert "Last measured: the cost of a million predictions at capacity" in text
 
 
+def test_what_is_wrong_in_the_results_store_is_named_once_and_hides_no_stack():
+    damaged = "skipped: runs/stack=8cpu-16gb/1.json is not what was written"
+    text = comment(preview(store_skipped=(damaged,), latest_excluded=("not used: 2: its files are missing",)))
+    assert text.count(damaged) == 1
+    assert "not used: 2: its files are missing" in text
+    assert row(text, "8cpu-16gb")[3] == "not known: see what is not used"
+
+
+def test_a_rehearsal_is_marked_as_one():
+    figure = Figure(value=1, low=1, high=1)
+    latest = Latest(
+        variant="local", rehearsal=True, measured_at=datetime(2026, 11, 20, tzinfo=UTC), objective="p99",
+        capacity_rps=figure, usd_per_million=figure, usd_hourly=1, prices_as_of="2026-11-24", deployments=1, runs=1,
+    )  # fmt: skip
+    assert row(comment(preview(latest=latest)), "8cpu-16gb")[3].endswith("2026-11-20, a rehearsal")
+
+
 def test_a_results_store_that_could_not_be_read_is_said_with_the_reason():
     text = comment(preview(latest_problem="no permission ```"))
     assert row(text, "8cpu-16gb")[3] == "not known: the results store was not read"

@@ -129,6 +129,15 @@ def test_many_long_reasons_do_not_make_a_comment_that_github_refuses(comment):
     assert row(text, "s19")[0].startswith("**improved**")
 
 
+def test_what_is_wrong_in_either_store_is_in_the_comment(tmp_path: Path):
+    problem = {"path": "runs/stack=a/1.json", "why": "is not what was written"}
+    sides = {"problems": [problem], "against": {"problems": [], "unfinished": ["requests/stack=a/run_id=2"]}}
+    (tmp_path / CHANGES).write_text(json.dumps({"changes": [], **sides}))
+    text = compose(read_measurement(tmp_path), ["a"], "0123456789", "https://example.com/run")
+    assert "skipped: runs/stack=a/1.json is not what was written" in text
+    assert "unfinished: requests/stack=a/run_id=2 has rows and no manifest" in text
+
+
 def test_what_the_command_prints_becomes_the_comment_on_the_pull_request(tmp_path: Path, monkeypatch):
     stores = []
     for name, rps in (("before", 60), ("after", 120)):
