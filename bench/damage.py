@@ -126,7 +126,7 @@ def _work(folder: Path, numbers: Sequence[int]) -> None:
                 [asked] = done.hurt
             answers = _read(store, whole, Path(temporary) / "out", asked)
             _make_readable(store)
-        outcome = _judged(done, answers, before, healthy, asked)
+        outcome = judged(done, answers, before, healthy, asked)
         peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({"number": number, "kind": done.kind, "peak_mib": peak_mib, **outcome}), flush=True)
 
@@ -135,7 +135,7 @@ def _read(store: Path, whole: Path, out: Path, run_id: str) -> dict[str, Answer]
     return {each.name: each.read(store, whole, out, run_id) for each in readers()}
 
 
-def _judged(
+def judged(
     done: Damage, answers: Mapping[str, Answer], before: Mapping[str, Answer], healthy: Sequence[Manifest], asked: str
 ) -> dict[str, Any]:
     """Which readers did not name the damage, which crashed, and what each does not show.
@@ -152,6 +152,8 @@ def _judged(
     }
     unnoticed, crashed, hidden = [], {}, {}
     for each in readers():
+        if each.name not in answers:
+            continue
         answer = answers[each.name]
         new = answer.said - before[each.name].said
         if not any(name in line for line in new for name in done.names):

@@ -47,7 +47,7 @@ Changed = tuple[list[Path], bool]
 def damage(folder: Path, number: int, bomb: Path) -> Damage:
     """Do the damage of this number; the kinds come in turn. `bomb` is a small Parquet file of very many rows."""
     rng = random.Random(number)  # noqa: S311 - nothing secret
-    do = _KINDS[number % len(_KINDS)]
+    do = KINDS[number % len(KINDS)]
     changed, is_healthy = do(folder, rng, bomb)
     shown = [os.fsencode(path.relative_to(folder)).decode("utf-8", "replace") for path in changed]
     ids = {found for path in shown for found in _RUN_ID.findall(path)} - {_NEW_ID}
@@ -497,7 +497,7 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content | {"sha256": sha256(canonical.encode()).hexdigest()}))
 
 
-_KINDS: tuple[Callable[[Path, random.Random, Path], Changed], ...] = (
+KINDS: tuple[Callable[[Path, random.Random, Path], Changed], ...] = (
     _flip_a_bit, _zero_a_block, _cut, _empty, _append, _not_text, _another_encoding, _nested_deeply, _another_json,
     _delete, _delete_rows, _rename, _rename_a_folder, _move_to_another_run, _copy, _copy_to_another_stack,
     _copy_over_another, _swap, _junk, _no_permission, _not_searchable, _link_to_nothing, _link_to_itself,
