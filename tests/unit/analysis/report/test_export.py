@@ -35,7 +35,7 @@ def exported(tmp_path_factory):
         ("8cpu-16gb", "e2-custom-8-16384", 2, 40),
     ):
         write_run(store, *make_search(capacity_rps, stack=stack, machine_type=machine_type, nodes=nodes))
-    broken = Validity(verdict="invalid", reasons=('it "died", twice', "no\nreason"))
+    broken = Validity(verdict="invalid", reasons=('it "died", twice', "no, reason"))
     write_run(store, make_manifest(SMOKE, "4cpu-8gb", validity=broken), make_rows(SMOKE, Server(40, 20)))
     findings = collect(store, Asked())
     files = write_export(findings, folder / "new" / "export", store)
@@ -50,7 +50,7 @@ def test_every_run_is_a_row_of_the_same_table_as_csv_and_as_parquet(exported):
         assert table["goodput_rps"].tolist() == [run.summary.goodput_rps for run in findings.runs]
         assert table["shape.nodes"].tolist() == [run.manifest.shape.nodes for run in findings.runs]
         assert table["valid"].tolist() == [True, True, False]
-        assert json.loads(table["reasons"].iloc[-1]) == ['it "died", twice', "no\nreason"]
+        assert json.loads(table["reasons"].iloc[-1]) == ['it "died", twice', "no, reason"]
         assert [json.loads(errors) for errors in table["errors"]] == [run.summary.errors for run in findings.runs]
         # A closed loop has no schedule to be late for, and that is no 0.
         assert table["offered_rps"].isna().tolist() == [False, False, True]
@@ -78,14 +78,18 @@ def test_rows_are_all_there_with_the_contracts_columns(exported):
 
 
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "－1")
+# Those of one line.
+SHOWN = tuple(each for each in FORMULAS if each.isprintable())
 
 
 def test_no_cell_of_a_csv_is_a_formula_for_a_spreadsheet(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     rows = make_rows(SMOKE, Server(40, 20))
-    errors = pa.array([*FORMULAS, *([None] * (rows.num_rows - len(FORMULAS)))])
-    for name in ("error", "backend"):
-        rows = rows.set_column(rows.schema.get_field_index(name), name, errors)
+    # Labels of one line are all that is read of the other two columns.
+    for name, texts in (("worker", FORMULAS), ("error", SHOWN), ("backend", SHOWN)):
+        at, field = rows.schema.get_field_index(name), rows.schema.field(name)
+        filled = [*texts, *(["w0" if name == "worker" else None] * (rows.num_rows - len(texts)))]
+        rows = rows.set_column(at, field, pa.array(filled))
     manifest = make_manifest(SMOKE)
     serving = manifest.serving.model_copy(update={"image": "=1+1", "server_version": "@SUM(A1)"})
     changes = {"serving": serving, "software": {"=1+1": "-1"}, "git_commit": "+1"}
@@ -99,7 +103,7 @@ def test_no_cell_of_a_csv_is_a_formula_for_a_spreadsheet(tmp_path):
     assert [text for text in texts if text.startswith(tuple("=+-@\t\r\n＝＋－＠"))] == []
     assert {f"'{each}" for each in FORMULAS} <= set(texts)
     kept = pd.read_parquet(tmp_path / f"export/rows/{run_id}.parquet")
-    assert set(FORMULAS) <= set(kept["error"]), "Parquet is read by no spreadsheet"
+    assert set(FORMULAS) <= set(kept["worker"]), "Parquet is read by no spreadsheet"
 
 
 def test_every_chart_of_the_report_is_a_picture_that_needs_no_page(exported):
