@@ -1,9 +1,10 @@
 """The monthly bill against the offered load: what each shape costs in whole nodes, and where the cheapest changes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import chain, groupby
+from math import isclose
 from operator import itemgetter
 
 from analysis.planning.fleet_capacity import ClientEffect
@@ -62,10 +63,21 @@ class Offer:
 
 @dataclass(frozen=True)
 class Cheapest:
-    """From `from_rps` on, up to the next change, this variant has the smallest bill."""
+    """From `from_rps` on, up to the next change, this variant has the smallest bill.
+
+    `also` have the same bill at every load up to there, `at_times_also` at some.
+    """
 
     from_rps: float
     label: str
+    also: tuple[str, ...] = ()
+    at_times_also: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> str:
+        """All that have the smallest bill throughout, in words."""
+        *others, last = (self.label, *self.also)
+        return f"{', '.join(others)} and {last}, which cost the same" if others else last
 
 
 def cheapest(offers: Sequence[Offer], most_rps: float) -> tuple[Cheapest, ...]:
@@ -78,6 +90,7 @@ def cheapest(offers: Sequence[Offer], most_rps: float) -> tuple[Cheapest, ...]:
     bills_usd, larger = [own[0][2] for own in steps], [iter(own[1:]) for own in steps]
     best = bills_usd.index(min(bills_usd))
     changes: list[Cheapest] = []
+    ties: list[list[set[int]]] = []
     for from_rps, grown in groupby(chain([(0.0, None, 0.0)], merge(*steps)), key=itemgetter(0)):
         if from_rps >= most_rps:
             break
@@ -88,4 +101,13 @@ def cheapest(offers: Sequence[Offer], most_rps: float) -> tuple[Cheapest, ...]:
             best = bills_usd.index(min(bills_usd))
         if not changes or changes[-1].label != offers[best].label:
             changes.append(Cheapest(from_rps, offers[best].label))
-    return tuple(changes)
+            ties.append([])
+        ties[-1].append({place for place, usd in enumerate(bills_usd) if isclose(usd, bills_usd[best])} - {best})
+    return tuple(_with_ties(change, tied, offers) for change, tied in zip(changes, ties, strict=True))
+
+
+def _with_ties(change: Cheapest, tied: Sequence[set[int]], offers: Sequence[Offer]) -> Cheapest:
+    """`tied` are the places of the offers with the same bill, between each two loads where a bill changes."""
+    always, ever = set.intersection(*tied), set.union(*tied)
+    also, at_times_also = (tuple(offers[place].label for place in sorted(each)) for each in (always, ever - always))
+    return replace(change, also=also, at_times_also=at_times_also)

@@ -148,13 +148,13 @@ def _cheapest_sentence(plan: Plan) -> str:
     changes, most = _changes(plan), MULTIPLES[-1] * plan.requirement.rps
     last = changes[-1]
     if len(changes) == 1:
-        return f"* The cheapest at every load up to {most:g} requests/s: {last.label}."
+        return f"* The cheapest at every load up to {most:g} requests/s: {last.labels}."
     before = (
-        changes[-2].label
+        changes[-2].labels
         if len(changes) == 2
         else f"the cheapest changes {counted(len(changes) - 2, 'time')} as nodes are added"
     )
-    return f"* The cheapest from {number(last.from_rps)} to {most:g} requests/s: {last.label}; below that {before}."
+    return f"* The cheapest from {number(last.from_rps)} to {most:g} requests/s: {last.labels}; below that {before}."
 
 
 def _findings(best: PlannedFleet, requirement: Requirement) -> list[str]:

@@ -1,5 +1,6 @@
 """The chart of bills: what each shape costs a month at each load, in whole nodes."""
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -7,12 +8,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.formatting import count, money, number
-from analysis.planning.bills import Offer, cheapest
-from analysis.report.charts.drawing import FIRST, FOURTH, SECOND, THIRD, Chart, colours, svg
+from analysis.planning.bills import Cheapest, Offer, cheapest
+from analysis.report.charts.drawing import FIRST, FOURTH, INK, SECOND, THIRD, Chart, colours, legend_px, svg
 from analysis.report.tables import Table
 
 # More lines than colours would not be told apart; the others are in the table.
 _SHADES = (FIRST, SECOND, THIRD, FOURTH)
+_DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
 # The table's loads, as shares of the largest one.
 _LOADS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -21,24 +23,37 @@ def bills_chart(offers: Sequence[Offer], most_rps: float) -> Chart:
     """The variants with the smallest bills at `most_rps`, up to four; each line steps up where a node is added."""
     drawn = sorted(offers, key=lambda offer: offer.bill(most_rps).usd_730h)[: len(_SHADES)]
     rest = f" The {len(drawn)} cheapest of {len(offers)} variants." if len(drawn) < len(offers) else ""
+    changes = cheapest(offers, most_rps)
     what = f"Whole nodes, each with the lower end of its capacity{_terms(offers[0])}. Lower is cheaper.{rest}"
+    rings = " Rings: where the cheapest changes." if len(changes) > 1 else ""
     return Chart(
         "Monthly bill by load",
-        f"{what} {_changes(offers, most_rps)}",
-        _draw(drawn, most_rps),
+        f"{what} {_changes(changes, most_rps)}{rings}",
+        _draw(drawn, offers, changes, most_rps),
         "bills",
         finding=True,
     )
 
 
 def bills_table(offers: Sequence[Offer], most_rps: float) -> Table:
-    """The bill and the nodes of each variant at five loads."""
+    """The bill and the nodes of each variant at five loads; the smallest bill at each is marked."""
     loads = [share * most_rps for share in _LOADS]
-    rows = []
-    for offer in offers:
-        bills = [offer.bill(rps) for rps in loads]
-        rows.append((offer.label, *(f"{money(bill.usd_730h)} ({count(bill.nodes)})" for bill in bills)))
-    return Table.of("Monthly bill by load, USD (nodes)", ("variant",), [f"{number(rps)}/s" for rps in loads], rows)
+    bills = [[offer.bill(rps) for rps in loads] for offer in offers]
+    least_usd = [min(bill.usd_730h for bill in of_load) for of_load in zip(*bills, strict=True)]
+    rows = (
+        (
+            offer.label,
+            *(
+                f"{'* ' if math.isclose(bill.usd_730h, usd) else ''}{money(bill.usd_730h)} ({count(bill.nodes)})"
+                for bill, usd in zip(own, least_usd, strict=True)
+            ),
+        )
+        for offer, own in zip(offers, bills, strict=True)
+    )
+    headings = [f"{number(rps)}/s" for rps in loads]
+    return Table.of(
+        "Monthly bill by load, USD (nodes)", ("variant",), headings, rows, "*: the smallest bill at this load."
+    )
 
 
 def _terms(offer: Offer) -> str:
@@ -47,37 +62,56 @@ def _terms(offer: Offer) -> str:
     return room + (f", and enough without one of {sizing.zones} zones" if sizing.zones > 1 else "")
 
 
-def _changes(offers: Sequence[Offer], most_rps: float) -> str:
+def _changes(changes: Sequence[Cheapest], most_rps: float) -> str:
     """Where the cheapest changes for the last time; below that it may change with every node."""
-    *before, last = cheapest(offers, most_rps)
+    *before, last = changes
+    name, verb = (last.labels, "are") if last.also else (last.label, "is")
+    at_times = f" {', '.join(last.at_times_also)}: the same bill at some loads." if last.at_times_also else ""
     if not before:
-        return f"{last.label} is the cheapest at every load."
+        return f"{name}{',' if last.also else ''} {verb} the cheapest at every load.{at_times}"
     below = f"{before[0].label} is" if len(before) == 1 else "the cheapest changes as nodes are added"
     loads = f"from {number(last.from_rps)} to {number(most_rps)} requests/s"
-    return f"{last.label} is the cheapest {loads}; below that, {below}."
+    return f"{name}{',' if last.also else ''} {verb} the cheapest {loads}; below that, {below}.{at_times}"
 
 
-def _draw(offers: Sequence[Offer], most_rps: float) -> Markup:
+def _draw(drawn: Sequence[Offer], offers: Sequence[Offer], changes: Sequence[Cheapest], most_rps: float) -> Markup:
+    names = [offer.label for offer in drawn]
     frame = pd.DataFrame(
         [
             {"variant": offer.label, "rps": rps, "usd": usd_730h}
-            for offer in offers
+            for offer in drawn
             for rps, usd_730h in _corners(offer, most_rps)
         ]
     )
+    x = alt.X("rps:Q", title="requests per second", scale=alt.Scale(domain=[0, most_rps], nice=False))
+    y = alt.Y("usd:Q", title="USD per 730 h")
     lines = (
         alt.Chart(frame)
         .mark_line(interpolate="step-before", strokeWidth=1.6)
         .encode(
-            x=alt.X("rps:Q", title="requests per second", scale=alt.Scale(domain=[0, most_rps], nice=False)),
-            y=alt.Y("usd:Q", title="USD per 730 h"),
-            color=colours("variant", [offer.label for offer in offers], list(_SHADES[: len(offers)])),
+            x=x,
+            y=y,
+            color=colours("variant", names, list(_SHADES[: len(drawn)])),
+            # Lines of equal bills lie on each other: with gaps both are seen.
+            strokeDash=alt.StrokeDash(
+                "variant:N", scale=alt.Scale(domain=names, range=list(_DASHES[: len(drawn)])), legend=None
+            ),
         )
     )
+    by_label = {offer.label: offer for offer in offers}
+    rings = pd.DataFrame(
+        [
+            {"rps": change.from_rps, "usd": by_label[change.label].bill(change.from_rps).usd_730h}
+            for change in changes[1:]
+        ],
+        columns=["rps", "usd"],
+    )
+    marks = alt.Chart(rings).mark_point(color=INK, size=60, strokeWidth=1.4, opacity=1).encode(x=x, y=y)
     return svg(
-        [lines],
-        f"Monthly bill of {', '.join(offer.label for offer in offers)} against the load, in steps of whole nodes;"
-        f" {_changes(offers, most_rps)} The numbers are in a table below.",
+        [lines, marks] if len(rings) else [lines],
+        f"Monthly bill of {', '.join(names)} against the load, in steps of whole nodes;"
+        f" {_changes(changes, most_rps)} The numbers are in a table below.",
+        extra_px=legend_px(names),
     )
 
 

@@ -19,6 +19,8 @@ schemapi.DEBUG_MODE = False
 
 _WIDTH_PX = 440
 _HEIGHT_PX = 230
+# Of a legend: the widths of a letter and of a symbol with its margins, and the height of a line.
+_LETTER_PX, _SYMBOL_PX, _LEGEND_LINE_PX = 7.5, 30.0, 18
 _STYLE = Path(__file__).parents[1] / "templates" / "style.css"
 # Screens with many dots show a picture at half its size.
 _PNG_SCALE = 2.0
@@ -89,8 +91,29 @@ def rows_height_px(rows: int) -> int:
 
 
 def colours(field: str, names: list[str], values: list[str], symbol: str = "stroke") -> alt.Color:
-    legend = alt.Legend(orient="top", title=None, symbolType=symbol, symbolStrokeWidth=3, offset=6)
+    legend = alt.Legend(
+        orient="top",
+        title=None,
+        symbolType=symbol,
+        symbolStrokeWidth=3,
+        offset=6,
+        columns=_legend_columns(names),
+        labelLimit=0,
+        # A browser's font may be wider than the one that this is drawn with.
+        columnPadding=max(map(len, names), default=1) * _LETTER_PX / 5,
+    )
     return alt.Color(f"{field}:N", scale=alt.Scale(domain=names, range=values), legend=legend)
+
+
+def legend_px(names: Sequence[str]) -> int:
+    """The height of a legend beyond its first line."""
+    return (-(-len(names) // _legend_columns(names)) - 1) * _LEGEND_LINE_PX
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """As many as fit beside each other: a legend in one line would be cut where the drawing ends."""
+    widest_px = max(map(len, names), default=1) * _LETTER_PX + _SYMBOL_PX
+    return max(1, min(len(names), int(_WIDTH_PX // widest_px)))
 
 
 def log_axis(low: float, high: float, *, grid: bool = True) -> alt.Axis:
@@ -108,12 +131,17 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [low, high]
 
 
-def svg(layers: Sequence[alt.Chart], description: str, height_px: int = _HEIGHT_PX) -> Markup:
-    """The drawing as one SVG element: scales with its column, named for screen readers, no script, no identifiers."""
+def svg(layers: Sequence[alt.Chart], description: str, height_px: int = _HEIGHT_PX, extra_px: int = 0) -> Markup:
+    """The drawing as one SVG element: scales with its column, named for screen readers, no script, no identifiers.
+
+    `extra_px` is added to the height, for a legend of several lines.
+    """
     # Put together here: Altair copies each layer several times to do it.
     datasets: dict[str, Any] = {}
     parts = [_part(layer, datasets) for layer in layers]
-    drawn: str = vl_convert.vegalite_to_svg({**_FRAME, "height": height_px, "layer": parts, "datasets": datasets})
+    drawn: str = vl_convert.vegalite_to_svg(
+        {**_FRAME, "height": height_px + extra_px, "layer": parts, "datasets": datasets}
+    )
     head, body = drawn.split(">", 1)
     view_box = head.split('viewBox="')[1].split('"')[0]
     element = Markup('<svg role="img" aria-label="{}" viewBox="{}">{}')

@@ -1,5 +1,6 @@
 """The chart and the table of bills say what the offers say."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -45,3 +46,61 @@ def test_of_many_variants_the_four_cheapest_are_drawn_and_all_are_in_the_table()
     table = bills_table(many, 100)
     assert [row[0] for row in table.rows] == [f"v{number}" for number in range(6)]
     assert table.rows[0][-1] == f"{money(many[0].bill(100).usd_730h)} (10)"
+
+
+def test_variants_with_the_same_bill_are_said_to_cost_the_same():
+    caption = bills_chart([offer("one", 8, 60), offer("other", 8, 60), offer("dear", 8, 30)], 500).caption
+    assert "one and other, which cost the same, are the cheapest at every load." in caption
+    assert "is the cheapest" not in caption
+
+
+def test_a_variant_with_the_same_bill_at_some_loads_is_named():
+    caption = bills_chart([offer("one", 8, 60), offer("other", 8, 55)], 500).caption
+    assert "one is the cheapest at every load. other: the same bill at some loads." in caption
+
+
+def test_the_smallest_bill_at_each_load_is_marked(offers):
+    table = bills_table(offers, 500)
+    small, large = table.rows
+    assert [cell.startswith("* ") for cell in large[1:]] == [not cell.startswith("* ") for cell in small[1:]]
+    assert large[-1].startswith("* ")
+
+
+def test_the_loads_where_the_cheapest_changes_are_rings(offers):
+    chart = bills_chart(offers, 500)
+    changes = len(cheapest(offers, 500)) - 1
+    assert changes
+    assert chart.svg.count('stroke="var(--ink)" stroke-width="1.4"') == changes
+    assert "Rings: where the cheapest changes." in chart.caption
+
+
+def test_the_legend_of_four_long_names_lies_within_the_drawing():
+    names = [f"8cpu-16gb · interop{threads}-batch-grpc" for threads in (1, 2, 4, 8)]
+    svg = str(bills_chart([offer(name, 8, 50 + at) for at, name in enumerate(names)], 500).svg)
+    width, _ = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups())
+    drawn = legend_ends(svg)
+    assert {name for name, _ in drawn} == set(names)
+    assert max(end for _, end in drawn) <= width
+    # Nor does one of them lie on another.
+    assert len({start for start, _ in positions(svg)}) == len(names)
+
+
+def positions(svg):
+    """The place of each label of the legend, from the translations that it is within, and the label."""
+    found, at = [], []
+    for tag, x, y, text in re.findall(
+        r'<(/?g|text)[^>]*?(?:transform="translate\(([-\d.]+),([-\d.]+)\)[^"]*"[^>]*)?>([^<]*)', svg
+    ):
+        if tag == "g":
+            at.append((float(x or 0), float(y or 0)))
+        elif tag == "/g":
+            at.pop()
+        elif "interop" in text:
+            place = tuple(sum(each) for each in zip(*at, (float(x or 0), float(y or 0)), strict=True))
+            found.append((place, text))
+    return found
+
+
+def legend_ends(svg):
+    """Each label of the legend with its right end, for letters that are 0.6 of 12 px wide."""
+    return [(text, x + len(text) * 7.2) for (x, _), text in positions(svg)]
