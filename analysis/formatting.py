@@ -3,13 +3,15 @@
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 
 from analysis.results.manifest import Manifest
 from stacks.servers import server_title
 
 MISSING = "–"
+# The last characters of a run id are random: six of them are equal in two of 10 000 runs with a probability of 5 %.
+SHORT_ID = 6
 # Control and format characters; a results store of somebody else must not steer the terminal.
 _CONTROL = {"Cc", "Cf"}
 
@@ -86,9 +88,19 @@ def stack_and_serving_name(manifest: Manifest) -> str:
     return f"{manifest.stack} · {serving_name(manifest)}"
 
 
-def run_names(manifests: Sequence[Manifest]) -> dict[str, str]:
-    """The shortest name that tells each run from the others, by run id: stack, then settings, then time."""
-    return shortest_names(manifests, (attrgetter("stack"), stack_and_serving_name, _stack_and_time))
+def run_name(manifest: Manifest) -> str:
+    """Stack, settings and the end of the run id, which `shapebench show` takes: the same whatever other runs there are.
+
+    Ids of runs that began at about the same time have the same beginning.
+    """
+    return f"{stack_and_serving_name(manifest)} · {manifest.run_id[-SHORT_ID:]}"
+
+
+def short_ids(run_ids: Collection[str]) -> dict[str, str]:
+    """By run id, its end: as many of the last characters as it takes to tell all of them apart, at least SHORT_ID."""
+    lengths = range(SHORT_ID, max(map(len, run_ids), default=SHORT_ID) + 1)
+    length = next(each for each in lengths if len({run_id[-each:] for run_id in run_ids}) == len(set(run_ids)))
+    return {run_id: run_id[-length:] for run_id in run_ids}
 
 
 def shortest_names(manifests: Sequence[Manifest], namings: Sequence[Callable[[Manifest], str]]) -> dict[str, str]:
@@ -104,7 +116,3 @@ def shortest_names(manifests: Sequence[Manifest], namings: Sequence[Callable[[Ma
 
 def _grouped(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def _stack_and_time(manifest: Manifest) -> str:
-    return f"{manifest.stack} · {manifest.started_at:%d %b %H:%M:%S}"

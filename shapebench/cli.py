@@ -82,7 +82,7 @@ def show(
         str | None,
         typer.Argument(
             metavar="RUN",
-            help="The id of the run, or its beginning. (default: the newest run)",
+            help="The id of the run, its beginning, or its end as `runs` shows it. (default: the newest run)",
             autocompletion=_complete_run,
         ),
     ] = None,

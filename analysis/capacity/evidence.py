@@ -67,6 +67,12 @@ def evidence_of(manifest: Manifest, rows: RunRows, objective: Objective) -> Evid
     assert_never(manifest.load)
 
 
+def of_offered(run_id: str, offered: Sequence[OfferedRate], objective: Objective) -> Evidence | None:
+    """What the steps of a search say at an objective; None where that is nothing."""
+    found = _of_search(run_id, offered, objective)
+    return found if isinstance(found, Evidence) else None
+
+
 def offered_rates(manifest: Manifest, every: Columns) -> list[OfferedRate]:
     """The steps of a search that were not disturbed, in their order.
 

@@ -1,14 +1,15 @@
 """Reads a results store into what the report shows: the verdict, and every run with the data of its charts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-from analysis.formatting import run_names
+from analysis.formatting import run_name
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.planning.curve import Curve, curve_of
 from analysis.report.charts.series import Series, series_of
+from analysis.report.search_steps import SearchSteps, search_steps
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
@@ -27,7 +28,8 @@ _UNFINISHED = "is an unfinished run: it has rows and no manifest"
 class Run:
     """One finished run.
 
-    `series` and `resource_usage` are None where its rows cannot be read, `curve` also where no level of load counts.
+    `series` and `resource_usage` are None where its rows cannot be read, `curve` also where no level of load
+    counts, `steps` also where it is no capacity search.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Run:
     series: Series | None
     resource_usage: ResourceUsage | None = None
     curve: Curve | None = None
+    steps: SearchSteps | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,7 @@ def collect(store: ResultsStore, asked: Asked | Objective) -> Findings:
     """Read every finished run, once, and judge them. Raises ObjectiveError where the objective is not certain."""
     scan = store.scan()
     objective = objective_of(asked, scan.manifests)
-    names = run_names(scan.manifests)
-    read = for_each(partial(_read_run, store, names, objective), scan.manifests)
+    read = for_each(partial(_read_run, store, objective), scan.manifests)
     figures = [(run.manifest, found) for run, found, _ in read]
     verdict = verdict_of([judged for _, _, judged in read], objective)
     runs = {run.manifest.run_id: run for run, _, _ in read}
@@ -93,17 +95,17 @@ def collect(store: ResultsStore, asked: Asked | Objective) -> Findings:
     )
 
 
-def _read_run(
-    store: ResultsStore, names: Mapping[str, str], objective: Objective, manifest: Manifest
-) -> tuple[Run, Read, Judged]:
+def _read_run(store: ResultsStore, objective: Objective, manifest: Manifest) -> tuple[Run, Read, Judged]:
     rows = read_columns(store, manifest)
     quantiles = QUANTILES if manifest.repeat else (P99,)
-    return *run_of(names[manifest.run_id], manifest, rows, quantiles), judge(manifest, rows, objective)
+    run, read = run_of(manifest, rows, quantiles)
+    return replace(run, steps=search_steps(manifest, rows, objective)), read, judge(manifest, rows, objective)
 
 
-def run_of(name: str, manifest: Manifest, rows: RunRows, quantiles: Sequence[float]) -> tuple[Run, Read]:
+def run_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float]) -> tuple[Run, Read]:
     """One run with the data of its charts, and its figures with the intervals of these quantiles of the latency."""
-    summary, figures = summary_of(manifest, rows), figures_of(manifest, rows, quantiles)
+    name, summary = run_name(manifest), summary_of(manifest, rows)
+    figures = figures_of(manifest, rows, quantiles)
     if not rows.every.ok.size and rows.missing:
         return Run(name, manifest, summary, None), figures
     series = series_of(rows, manifest)

@@ -14,9 +14,22 @@ from analysis.verdict.ranking import Ranked
 MEETS = {Meets.yes: "meets", Meets.unsure: "unsure", Meets.no: "misses"}
 
 
+# What the column `objective` of the ranking says, in the order of the ranking; the first two are winners.
+BEST, MAY_BE_BEST = "best", "may be best"
+PLACES = (BEST, MAY_BE_BEST, *MEETS.values())
+WINNERS = (BEST, MAY_BE_BEST)
+
+
+def places(ranking: Sequence[Ranked]) -> tuple[str, ...]:
+    """Of each variant, one of PLACES. One that alone certainly meets the objective is the best of nothing."""
+    if _is_alone(ranking):
+        return tuple(MEETS[each.meets] for each in ranking)
+    return tuple(map(_place, ranking))
+
+
 def ranking_table(ranking: Sequence[Ranked]) -> Table:
     """Every ranked variant with its capacity, its cost, and what choosing it costs at most more than the best."""
-    is_alone = sum(each.standing is not None for each in ranking) == 1
+    is_alone, found = _is_alone(ranking), places(ranking)
     return Table(
         "Ranking of variants",
         (
@@ -33,7 +46,7 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
         tuple(
             (
                 each.label,
-                MEETS[each.meets] if is_alone else _place(each),
+                place,
                 shape_name(each.variant.newest),
                 each.usd_per_million.text(money),
                 MISSING if is_alone else _at_most_more(each),
@@ -42,17 +55,22 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
                 str(each.capacity.deployments),
                 str(each.runs),
             )
-            for each in ranking
+            for each, place in zip(ranking, found, strict=True)
         ),
         "In brackets: the 95 % interval over deployments. At most more: what choosing the variant costs at most above"
         " the best of the others, all statements together at 95 %.",
+        marked=frozenset(at for at, place in enumerate(found) if place in WINNERS),
     )
+
+
+def _is_alone(ranking: Sequence[Ranked]) -> bool:
+    return sum(each.standing is not None for each in ranking) == 1
 
 
 def _place(each: Ranked) -> str:
     if each.standing and each.standing.is_certainly_best:
-        return "best"
-    return "may be best" if each.standing and each.standing.may_be_best else MEETS[each.meets]
+        return BEST
+    return MAY_BE_BEST if each.standing and each.standing.may_be_best else MEETS[each.meets]
 
 
 def _at_most_more(each: Ranked) -> str:

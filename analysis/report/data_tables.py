@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.comparability import comparison_group, cpus
-from analysis.formatting import run_names
+from analysis.formatting import run_name
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.summary import RunSummary, summarise
@@ -18,8 +18,7 @@ _AS_JSON = {"rows_by_phase", "errors", "batching"}
 
 def runs_frame(store: ResultsStore, manifests: Sequence[Manifest]) -> pd.DataFrame:
     """Read runs and return a row for each; `started_at` is a time in UTC."""
-    names = run_names(manifests)
-    table = pd.DataFrame([run_row(names[each.run_id], each, summarise(store, each)) for each in manifests])
+    table = pd.DataFrame([run_row(run_name(each), each, summarise(store, each)) for each in manifests])
     return table.assign(started_at=pd.to_datetime(table["started_at"], utc=True)) if len(table) else table
 
 

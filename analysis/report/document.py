@@ -13,6 +13,7 @@ from analysis.report.charts.bills import bills_chart, bills_table
 from analysis.report.charts.breakdown import cost_chart, cost_table
 from analysis.report.charts.drawing import Chart
 from analysis.report.charts.growth import growths, levels_table
+from analysis.report.charts.objectives import limits_chart, misses_chart
 from analysis.report.charts.ranking import ranking_charts
 from analysis.report.charts.resource_usage import others_sentence, others_table, usage_table
 from analysis.report.charts.run_charts import run_charts
@@ -62,7 +63,7 @@ and the bucket, at on-demand list prices.
 Intervals of capacity and cost are 95 % confidence intervals that cover requests, runs and deployments. Variants are \
 compared with the best of the others all at once (Hsu's multiple comparisons with the best). The intervals do not \
 cover other zones, days, models or prices.
-The cost of a single run is at the load of that run, and is not ranked.
+The cost per million good predictions of a single run is at the load of its counted phase, and is not ranked.
 24 h is what the published experiment calls a month; 730 h is a calendar month. – means not measured or not priced; it \
 never means zero.\
 """.splitlines()
@@ -78,7 +79,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report about several runs."""
+    """A part of the report about several runs. The parts of the summary are printed, the others are on the page."""
 
     anchor: str
     title: str
@@ -86,6 +87,7 @@ class Section:
     charts: tuple[Chart, ...] = ()
     tables: tuple[Table, ...] = ()
     folds: tuple[Fold, ...] = ()
+    is_summary: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,7 @@ def _sections(findings: Findings, *, seed: bool) -> Iterator[Section]:
     if seed:
         yield _reproduced(findings)
     if findings.repeats:
-        names = {run.manifest.run_id: run.name for run in findings.runs}
-        yield Section("repeats", REPEATS, REPEATS_EXPLAINED, tables=(repeats_table(findings.repeats, names),))
+        yield Section("repeats", REPEATS, REPEATS_EXPLAINED, tables=(repeats_table(findings.repeats),))
     yield from _left_out(findings)
 
 
@@ -163,14 +164,24 @@ def _compared(findings: Findings) -> Iterator[Section]:
     )
     searched = [each for each in ranking if each.capacity.mean]
     compare_items = len(searched) > 1
+    at_other_loads = (
+        misses_chart(ranking, findings.ranked, verdict.objective),
+        limits_chart(ranking, findings.ranked, verdict.objective),
+    )
     yield Section(
         "ranking",
         "Ranking",
         intro,
-        (*(ranking_charts(ranking) if len(ranking) > 1 else ()), *([cost_chart(searched)] if compare_items else [])),
+        (
+            *(ranking_charts(ranking) if len(ranking) > 1 else ()),
+            *filter(None, at_other_loads),
+        ),
         (ranking_table(ranking),),
-        (Fold("Cost by line item", (cost_table(searched),)),) if compare_items else (),
+        is_summary=True,
     )
+    if compare_items:
+        folds = (Fold("Table of the line items", (cost_table(searched),)),)
+        yield Section("items", "Cost by line item", charts=(cost_chart(searched),), folds=folds)
     if pairs := effects(ranking):
         yield Section(
             "factors",
@@ -194,6 +205,7 @@ def _bills(findings: Findings) -> Iterator[Section]:
             " adds headroom, zones and a number of clients.",
             (bills_chart(offers, most_rps),),
             folds=(Fold("Monthly bill by load", (bills_table(offers, most_rps),)),),
+            is_summary=True,
         )
 
 

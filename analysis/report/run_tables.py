@@ -1,10 +1,11 @@
 """The tables of several runs: figures, how repeats differ, and which runs and files are left out, and why."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 
-from analysis.formatting import number, percent, shape_name
+from analysis.formatting import number, percent, run_name, shape_name
+from analysis.objective import Objective
 from analysis.report.collect import Findings, Run
 from analysis.report.tables import Column, Table
 from analysis.statistics.figures import Shown
@@ -44,12 +45,20 @@ def figures_table(runs: Sequence[Run]) -> Table:
 
 def evidence_table(findings: Findings) -> Table:
     """What each ranked run says of the capacity of its deployment."""
+    objective = findings.verdict.objective
+    limits = ("quantile", "latency_ms", "errors")
+    own = all(
+        getattr(Objective.of_search(run.manifest.capacity), name) == getattr(objective, name)
+        for run in findings.ranked
+        if run.manifest.capacity
+        for name in limits
+    )
     said = {each.run_id: each for ranked in findings.verdict.ranking for each in ranked.capacity.evidence}
     return Table(
         "What each ranked run says of the capacity",
         (
             *(Column(title, "text") for title in ("run", "evidence", "deployment")),
-            Column("capacity, 1/s"),
+            Column("capacity, 1/s" if own else "capacity at the objective of this report, 1/s"),
             Column("from"),
             Column("to"),
         ),
@@ -65,12 +74,13 @@ def evidence_table(findings: Findings) -> Table:
             for run in findings.ranked
             for evidence in (said[run.manifest.run_id],)
         ),
-        "Requests per second of the whole deployment with the 95 % interval of this run, or one bound.",
+        f"Requests per second of the whole deployment with {objective.text}: the 95 % interval of this run alone, or"
+        " one bound.",
         anchors=tuple(run.manifest.run_id for run in findings.ranked),
     )
 
 
-def repeats_table(groups: Iterable[Repeats], names: Mapping[str, str]) -> Table:
+def repeats_table(groups: Iterable[Repeats]) -> Table:
     """A row for each figure of each group of repeats, which goes by the name of its first run."""
     return Table(
         "Figures of the repeats",
@@ -81,7 +91,7 @@ def repeats_table(groups: Iterable[Repeats], names: Mapping[str, str]) -> Table:
         ),
         tuple(
             (
-                names[group.manifests[0].run_id],
+                run_name(group.manifests[0]),
                 FIGURES[spread.figure].title,
                 str(len(group.manifests)),
                 *map(number, (spread.lowest, spread.median, spread.highest)),

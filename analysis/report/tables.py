@@ -26,7 +26,7 @@ class Table:
     """Rows of formatted cells, as many in each as there are columns.
 
     `label` names the table for screen readers. `anchors` are what the first cells link to on the page, `totals` rows at
-    its end.
+    its end. `marked` are the places of the rows to look at first.
     """
 
     label: str
@@ -35,6 +35,7 @@ class Table:
     caption: str = ""
     anchors: tuple[str, ...] = ()
     totals: tuple[tuple[str, ...], ...] = ()
+    marked: frozenset[int] = frozenset()
 
     @classmethod
     def of(
@@ -53,8 +54,12 @@ class Table:
         rule = ("--:" if column.kind == "number" else "---" for column in self.columns)
         return "".join(
             f"| {' | '.join(cells)} |\n"
-            for cells in ([each.title for each in self.columns], rule, *map(self._markdown_cells, self.rows))
+            for cells in ([each.title for each in self.columns], rule, *map(self._markdown_row, range(len(self.rows))))
         )
+
+    def _markdown_row(self, place: int) -> list[str]:
+        first, *others = self._markdown_cells(self.rows[place])
+        return [f"**{first}**" if place in self.marked else first, *others]
 
     def _markdown_cells(self, row: Sequence[str]) -> list[str]:
         cells = zip(self.columns, row, strict=True)

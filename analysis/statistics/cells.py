@@ -55,10 +55,13 @@ def cells_of(rows: RunRows, quantiles: Sequence[float]) -> Cells | None:
     `arrived` counts good answers of all phases that arrived within it, so that neither edge is counted twice.
     """
     counted, every = rows.counted, rows.every
-    times_us = counted.intended_start_us
-    if not times_us.size or (first_us := int(times_us.min())) == (last_us := int(times_us.max())):
+    due_us, sent_us = counted.intended_start_us, counted.start_us
+    if not due_us.size or due_us.min() == due_us.max():
         return None
-    cell = _cell(times_us, first_us, last_us)
+    # The rate is that of the run's goodput: between the first and the last request that was sent.
+    if (first_us := int(sent_us.min())) == (last_us := int(sent_us.max())):
+        return None
+    cell = _cell(due_us, int(due_us.min()), int(due_us.max()))
     within_us = every.end_us[every.ok & (every.end_us > first_us) & (every.end_us <= last_us)]
     response_us = counted.response_us[counted.ok]
     ascending_us = np.sort(response_us)

@@ -1,13 +1,16 @@
 """What a figure of a run declares: headings, unit, format, formula, direction, and where it is shown."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Flag, auto
 from functools import cached_property
-from typing import Any, Literal, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 
+from analysis.capacity.evidence import Evidence, evidence_of
+from analysis.objective import Objective
 from analysis.results.columns import Booleans, Integers, RunRows, quantiles_of
 from analysis.results.manifest import Manifest
 from analysis.results.request_rows import NOT_SENT
@@ -85,10 +88,36 @@ class RunData:
         hourly, goodput_rps = self.manifest.cost.hourly, self.goodput_rps
         return None if hourly is None or not goodput_rps else usd_per_million_at(goodput_rps, hourly)
 
-    def capacity(self, which: Literal["value", "low", "high"]) -> float | None:
-        """The capacity that a search found, or an end of its interval."""
-        capacity = self.manifest.capacity
-        return capacity.rps.model_dump()[which] if capacity else None
+    @cached_property
+    def capacity(self) -> Evidence | None:
+        """What a capacity search says of the capacity, at the objective that it searched for.
+
+        From the rows, like everything that is said of a run: what the manifest has is what the version that wrote it
+        estimated.
+        """
+        if self.manifest.capacity is None:
+            return None
+        found = evidence_of(self.manifest, self.rows, Objective.of_search(self.manifest.capacity))
+        return found if isinstance(found, Evidence) else None
+
+    @property
+    def capacity_rps(self) -> float | None:
+        return self.capacity.value_rps if self.capacity else None
+
+    @property
+    def capacity_low_rps(self) -> float | None:
+        return self.capacity.low_rps if self.capacity else None
+
+    @property
+    def capacity_high_rps(self) -> float | None:
+        """None without an upper bound."""
+        return self.capacity.high_rps if self.capacity and math.isfinite(self.capacity.high_rps) else None
+
+    @property
+    def usd_per_million(self) -> float | None:
+        """The hourly price divided by the predictions of an hour at the capacity, in millions."""
+        hourly, rps = self.manifest.cost.hourly, self.capacity_rps
+        return None if hourly is None or not rps else usd_per_million_at(rps, hourly)
 
     @property
     def _is_closed(self) -> bool:

@@ -1,14 +1,12 @@
 """Reads the figures of one run, with their intervals, from the store."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.disturbance import unrecorded_disturbance
-from analysis.results.manifest import Manifest, SearchedCapacity
+from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.statistics.cells import cells_of
-from analysis.statistics.estimate import Estimate
 from analysis.statistics.figures import Shown
 from analysis.statistics.summary import quantiles
 from analysis.statistics.within import RunFigures, run_figures
@@ -23,7 +21,7 @@ Read = tuple[RunFigures | None, list[str]]
 
 
 def read_figures(store: ResultsStore, manifest: Manifest, quantiles: Sequence[float] = QUANTILES) -> Read:
-    """Read the figures of the hold or, after a capacity search, at the capacity that it found."""
+    """Read the figures of the counted phase: the hold or, after a capacity search, the step at its capacity."""
     return figures_of(manifest, read_columns(store, manifest), quantiles)
 
 
@@ -35,8 +33,7 @@ def figures_of(manifest: Manifest, rows: RunRows, quantiles: Sequence[float] = Q
             *reasons,
             "its hold phase has fewer than two requests, so nothing was measured; give a longer durationS",
         ]
-    figures = run_figures(manifest.run_id, cells)
-    return at_capacity(figures, manifest.capacity) if manifest.capacity else figures, reasons
+    return run_figures(manifest.run_id, cells), reasons
 
 
 def why_invalid(manifest: Manifest, rows: RunRows) -> list[str]:
@@ -45,25 +42,3 @@ def why_invalid(manifest: Manifest, rows: RunRows) -> list[str]:
     if manifest.validity.verdict == "invalid" and not manifest.validity.reasons:
         reasons.insert(0, UNKNOWN_REASON)
     return reasons
-
-
-def at_capacity(figures: RunFigures, capacity: SearchedCapacity) -> RunFigures:
-    """The figures of the step at the capacity, with the results of the whole search, if it found a value.
-
-    Goodput is the capacity with its interval, minus the errors of the step. The search certified (at 99 %) that its
-    quantile is within its latency limit there, so the intervals of quantiles up to that one end at the limit.
-    """
-    rps = capacity.rps
-    if rps.value is None:
-        return figures
-    most_ms = capacity.latency_ms
-    return replace(
-        figures,
-        goodput_rps=Estimate(rps.value, rps.low, rps.high).times(1 - figures.error_share.value),
-        quantiles_ms={
-            quantile: replace(estimate, high=max(estimate.value, min(estimate.high, most_ms)))
-            if quantile <= capacity.quantile
-            else estimate
-            for quantile, estimate in figures.quantiles_ms.items()
-        },
-    )

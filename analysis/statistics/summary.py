@@ -1,8 +1,9 @@
-"""The exact figures of one run, each declared once: nothing is binned, rounded or estimated."""
+"""The figures of one run, each declared once. But for the capacity they are exact: not binned and not rounded."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from analysis.formatting import count, money, number, percent
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
@@ -10,6 +11,7 @@ from analysis.results.columns import RunRows, read_columns
 from analysis.results.disturbance import unrecorded_disturbance
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
+from analysis.statistics.estimate import Bounds, Estimate
 from analysis.statistics.figures import Figure, RunData, Shown, declared
 
 _UNNAMED = "unnamed"
@@ -29,10 +31,6 @@ def _latency(short: str, quantile: float, shown: Shown = Shown.TABLES, label: st
 
 def _delay(short: str, quantile: float) -> Figure:
     return Figure(short, "ms", number, formula=lambda run: run.delay_ms(quantile))
-
-
-def _capacity(short: str, which: Literal["value", "low", "high"], shown: Shown = Shown.NOWHERE) -> Figure:
-    return Figure(short, "1/s", number, shown, formula=lambda run: run.capacity(which))
 
 
 def _usd(short: str, hours: int, show: Callable[[float | None], str], shown: Shown) -> Figure:
@@ -65,7 +63,7 @@ class RunSummary:
     goodput_rps: Annotated[_Known, _GOODPUT]
     throughput_rps: Annotated[_Known, Figure("answers", "1/s", number, Shown.OUTPUT)]
     error_rate: Annotated[_Known, Figure("errors", "%", percent, _FIRST)]
-    requests: Annotated[int, Figure("due", "", count, _FIRST, "requests in the hold")]
+    requests: Annotated[int, Figure("due", "", count, _FIRST, "requests due")]
     good: Annotated[int, Figure("good", "", count)]
     errors: dict[str, int]
     duration_s: Annotated[_Known, Figure("duration", "s", number)]
@@ -78,12 +76,21 @@ class RunSummary:
     p95_ms: Annotated[_Known, _latency("p95", 0.95)]
     p99_ms: Annotated[_Known, _latency("p99", 0.99, Shown.ALL, "p99 latency, ms")]
     max_ms: Annotated[_Known, Figure("max", "ms", number, Shown.TABLES, formula=lambda run: run.response_ms(1.0))]
-    capacity_rps: Annotated[_Known, _capacity("capacity", "value", Shown.OUTPUT)]
-    capacity_low_rps: Annotated[_Known, _capacity("capacity, low end", "low")]
-    capacity_high_rps: Annotated[_Known, _capacity("capacity, high end", "high")]
+    capacity_rps: Annotated[_Known, Figure("capacity", "1/s", number, Shown.OUTPUT | Shown.RUNS)]
+    capacity_low_rps: Annotated[_Known, Figure("capacity, low end", "1/s", number)]
+    capacity_high_rps: Annotated[_Known, Figure("capacity, high end", "1/s", number)]
+    usd_per_million: Annotated[_Known, Figure("USD/million at capacity", "", money)]
     usd_hourly: Annotated[_Known, _usd("USD/h", 1, number, Shown.TABLES)]
     usd_24h: Annotated[_Known, _usd("USD/24 h", HOURS_A_DAY, money, _MONEY)]
     usd_730h: Annotated[_Known, _usd("USD/730 h", HOURS_A_MONTH, money, _MONEY)]
+
+    @property
+    def capacity(self) -> Estimate | Bounds | None:
+        """The capacity that a search found, with its interval, or its bounds; None without any."""
+        if self.capacity_low_rps is None:
+            return None
+        low, high = self.capacity_low_rps, math.inf if self.capacity_high_rps is None else self.capacity_high_rps
+        return Bounds(low, high) if self.capacity_rps is None else Estimate(self.capacity_rps, low, high)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

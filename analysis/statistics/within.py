@@ -15,7 +15,7 @@ _UNEVEN_GROUPS = 2.0
 
 @dataclass(frozen=True)
 class RunFigures:
-    """The figures of one run's hold. `quantiles_ms` is empty where no answer was good."""
+    """The figures of one run's counted phase. `quantiles_ms` is empty where no answer was good."""
 
     run_id: str
     requests: int

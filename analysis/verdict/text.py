@@ -111,10 +111,7 @@ def _misses(verdict: Verdict) -> Iterator[str]:
 
 def _reasons(verdict: Verdict) -> Iterator[str]:
     if verdict.ranking:
-        runs, deployments = (
-            sum(getattr(each.capacity, of) for each in verdict.ranking) for of in ("runs", "deployments")
-        )
-        yield f"The answer rests on {counted(runs, 'run')} of {counted(deployments, 'deployment')}."
+        yield _rests_on(verdict.ranking)
     for each in verdict.ranking:
         if each.capacity.contradicted_by and each.capacity.mean:
             yield (
@@ -141,6 +138,19 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
             "Some or all of the ranked servers ran on an unknown CPU model, so their CPUs may differ; run the variants"
             " again to record it."
         )
+
+
+def _rests_on(ranking: Sequence[Ranked]) -> str:
+    """The runs of the first variant, which its figure is of, and those of all, which the comparison is of."""
+    first = ranking[0].capacity
+    own = f"{counted(first.runs, 'run')} of {counted(first.deployments, 'deployment')}"
+    if len(ranking) == 1:
+        return f"The figure rests on {own}."
+    runs, deployments = (sum(getattr(each.capacity, of) for each in ranking) for of in ("runs", "deployments"))
+    return (
+        f"The figure of {ranking[0].label} rests on {own}, the comparison of {len(ranking)} variants on"
+        f" {counted(runs, 'run')} of {counted(deployments, 'deployment')}."
+    )
 
 
 def list_names(ranked: Iterable[Ranked]) -> str:

@@ -52,7 +52,7 @@ def variants_of(manifests: Iterable[Manifest]) -> tuple[Variant, ...]:
     def with_conditions(manifest: Manifest) -> str:
         return " · ".join((_all_settings(manifest), *(each.value(manifest) for each in differing)))
 
-    namings = (attrgetter("stack"), stack_and_serving_name, _all_settings, with_conditions, _and_threads)
+    namings = (stack_and_serving_name, _all_settings, with_conditions, _and_threads)
     names = shortest_names(first, namings)
     return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups.values())
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from analysis.comparability import comparison_group, cpus
-from analysis.formatting import run_names, shape_name
+from analysis.formatting import shape_name, short_ids, stack_and_serving_name
 from analysis.report.run_tables import REPEATS, repeats_table
 from analysis.report.tables import Table
 from analysis.results.columns import read_columns
@@ -13,22 +13,23 @@ from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
-from analysis.statistics.summary import RunSummary, figures, summary_of
+from analysis.statistics.summary import FIGURES, RunSummary, figures, summary_of
 from shapebench.output import note, print_json, print_table
 from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 
-_TEXT = ("run", "name", "validity", "started, UTC", "shape", "group")
+_TEXT = ("run", "variant", "validity", "started, UTC", "shape", "group")
 _FIGURES = figures(Shown.RUNS)
-# The figures that a reader compares runs by.
-_COMPARED = ("usd_per_million_good", "goodput_rps", "p99_ms")
+# The figures that a reader compares runs by, the least important first.
+_COMPARED = ("capacity_rps", "p99_ms", "goodput_rps", "usd_per_million_good")
+_OTHERS = tuple(each for each in _FIGURES if each.name not in _COMPARED)
 # What a narrow terminal has no room for, in the order in which it goes; `shapebench show` has it.
 _DISPENSABLE = (
     "group",
-    *(each.title for each in reversed(_FIGURES) if Shown.RUN not in each.shown),
+    *(each.title for each in reversed(_OTHERS) if Shown.RUN not in each.shown),
     "shape",
-    *(each.title for each in reversed(_FIGURES) if Shown.RUN in each.shown and each.name not in _COMPARED),
+    *(each.title for each in reversed(_OTHERS) if Shown.RUN in each.shown),
     "started, UTC",
-    *(each.title for each in _FIGURES if each.name in _COMPARED),
+    *(FIGURES[name].title for name in _COMPARED),
 )
 
 
@@ -47,11 +48,11 @@ def print_runs(uri: str, *, as_json: bool) -> None:
         print_json(_json(scan, runs, repeats))
         return
     if runs:
-        names = run_names(scan.manifests)
+        ids = short_ids([manifest.run_id for manifest in scan.manifests])
         table = [
             (
-                manifest.run_id,
-                names[manifest.run_id],
+                ids[manifest.run_id],
+                stack_and_serving_name(manifest),
                 validity(summary),
                 f"{manifest.started_at:%Y-%m-%d %H:%M}",
                 shape_name(manifest),
@@ -62,7 +63,7 @@ def print_runs(uri: str, *, as_json: bool) -> None:
         ]
         print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table), dispensable=_DISPENSABLE)
         if repeats:
-            print_table(repeats_table(repeats, names), f"\n{REPEATS}", dispensable=("lowest", "highest"))
+            print_table(repeats_table(repeats), f"\n{REPEATS}", dispensable=("lowest", "highest"))
     else:
         note(no_finished_run(uri))
     for _, summary in runs:

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from analysis.comparability import ALL_CONDITIONS, comparison_group
-from analysis.formatting import count, run_names
+from analysis.formatting import SHORT_ID, count
 from analysis.report import server_counters
 from analysis.report.charts.resource_usage import others_sentence, uses_table
 from analysis.report.collect import Run, run_of
@@ -33,16 +33,14 @@ _DISPENSABLE = ("unit price, USD", "quantity", "USD/24 h", "SKU")
 
 
 def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
-    """Print the run whose id begins with `asked`, by default the newest; raises CommandError if it is not one run."""
+    """Print the run whose id begins or ends with `asked`, by default the newest. Raises CommandError."""
     store = ResultsStore(uri)
     scan = store.scan()
     if not scan.manifests:
         note_skipped(scan)
     manifest = find_run(scan, asked, uri)
-    run, (found, _) = run_of(
-        run_names(scan.manifests)[manifest.run_id], manifest, read_columns(store, manifest), QUANTILES
-    )
-    intervals = _intervals(manifest, found)
+    run, (found, _) = run_of(manifest, read_columns(store, manifest), QUANTILES)
+    intervals = _intervals(run, found)
     if as_json:
         print_json(_json(run, intervals) | skipped_json(scan))
         return
@@ -51,7 +49,9 @@ def print_run(uri: str, asked: str | None, *, as_json: bool) -> None:
 
 
 def find_run(scan: Scan, asked: str | None, uri: str) -> Manifest:
-    """The finished run whose id begins with `asked`, in either case; None is the newest.
+    """The finished run whose id begins or ends with `asked`, in either case; None is the newest.
+
+    An end has at least the characters that `shapebench runs` shows.
 
     Raises CommandError that names the runs it could be.
     """
@@ -61,13 +61,14 @@ def find_run(scan: Scan, asked: str | None, uri: str) -> Manifest:
     if not runs:
         raise CommandError(no_finished_run(uri))
     prefix = (asked or "").upper()
-    matching = [run for run in runs if run.run_id.startswith(prefix)]
+    ends = prefix if len(prefix) >= SHORT_ID else None
+    matching = [run for run in runs if run.run_id.startswith(prefix) or (ends and run.run_id.endswith(ends))]
     if len(matching) == 1:
         return matching[0]
     if matching:
         raise CommandError(
-            f"'{asked}' is the beginning of {len(matching)} run ids, so none is shown; give more of one of them:"
-            f" {_listed(matching)}"
+            f"'{asked}' is the beginning or the end of {len(matching)} run ids, so none is shown; give more of one of"
+            f" them: {_listed(matching)}"
         )
     if of_stack := [run for run in runs if run.stack == asked]:
         raise CommandError(
@@ -84,7 +85,7 @@ def _why_not_found(scan: Scan, prefix: str, uri: str) -> str:
     for problem in scan.problems:
         if problem.path.startswith("runs/") and problem.path.rpartition("/")[2].startswith(prefix):
             return f"the manifest of this run, {problem.path}, {problem.why}"
-    return f"no run id in {uri} begins with '{prefix}'"
+    return f"no run id in {uri} begins or ends with '{prefix}'"
 
 
 def _suggestion(runs: Sequence[Manifest], prefix: str) -> str:
@@ -103,19 +104,18 @@ def _listed(runs: Sequence[Manifest]) -> str:
     return ", ".join(named) + (f" and {more} more (`shapebench runs` lists them)" if more else "")
 
 
-def _intervals(manifest: Manifest, found: RunFigures | None) -> dict[str, Estimate | Bounds]:
+def _intervals(run: Run, found: RunFigures | None) -> dict[str, Estimate | Bounds]:
     """By the names of FIGURES, those that have an interval."""
     if found is None:
         return {}
     estimates: dict[str, Estimate | Bounds | None] = {name: figure.estimate(found) for name, figure in FIGURES.items()}
     estimates["error_rate"] = found.error_share
-    if manifest.cost.hourly is not None:
-        estimates["usd_per_million_good"] = usd_per_million(found.goodput_rps, manifest.cost.hourly)
-    if manifest.capacity:
-        rps = manifest.capacity.rps
-        estimates["capacity_rps"] = (
-            Bounds(rps.low, rps.high) if rps.value is None else Estimate(rps.value, rps.low, rps.high)
-        )
+    hourly, capacity = run.manifest.cost.hourly, run.summary.capacity
+    if hourly is not None:
+        estimates["usd_per_million_good"] = usd_per_million(found.goodput_rps, hourly)
+    if capacity:
+        estimates["capacity_rps"] = capacity
+        estimates["usd_per_million"] = usd_per_million(capacity, hourly) if hourly is not None else None
     return {name: each for name, each in estimates.items() if each is not None}
 
 
@@ -147,7 +147,7 @@ def _figures_table(run: Run, intervals: Mapping[str, Estimate | Bounds]) -> Tabl
     rows = (
         (figure.label, intervals[name].text(figure.show) if name in intervals else figure.show(values[name]))
         for name, figure in FIGURES.items()
-        if values[name] is not None or Shown.RUN in figure.shown
+        if values[name] is not None or name in intervals or Shown.RUN in figure.shown
     )
     return Table.of("Figures", ("figure", "value"), (), rows)
 

@@ -1,5 +1,6 @@
 """The report as people open it: from disk, in a real browser, on a phone and on a desk, by day and by night."""
 
+import re
 import shutil
 
 import pytest
@@ -69,9 +70,10 @@ def test_it_never_scrolls_sideways(opened):
 
 def test_every_chart_is_drawn_with_an_accessible_name(opened):
     page, _ = opened
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     charts = page.locator("svg[role=img]").all()
-    # Three that compare both variants, their bills, how latency grows in each of three, and five of each run.
-    assert len(charts) == 3 + 1 + 3 + 5 * 5
+    # Five that compare both variants, their bills, how latency grows in each of three, and five of each run.
+    assert len(charts) == 5 + 1 + 3 + 5 * 5
     for chart in charts:
         box = chart.bounding_box()
         assert box["width"] > 200
@@ -93,3 +95,53 @@ def test_axe_finds_nothing_that_keeps_people_out(opened):
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_link_to_a_run_opens_it(opened):
+    page, _ = opened
+    run = page.locator("details.run").first
+    assert run.get_attribute("open") is None
+    page.locator(f"a[href='#{run.get_attribute('id')}']").first.click()
+    page.wait_for_function("document.querySelector('details.run').open")
+
+
+def pages(page):
+    """How many pages of A4 the page is printed on."""
+    # Each page is an object of this type, ISO 32000-1, 7.7.3.3; Chromium does not compress them.
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", page.pdf(format="A4", prefer_css_page_size=True)))
+
+
+def test_a_report_of_33_runs_of_fifteen_variants_is_printed_on_two_pages(browser, tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    for at in range(33):
+        variant = at % 15
+        changes = {"stack": f"stack-{variant // 3}", "deployment": f"d{at:011x}"}
+        manifest, rows = make_search(30 + variant, at, 1500, **changes)
+        serving = manifest.serving.model_copy(update={"inter_op": (2, 4, 8)[variant % 3]})
+        write_run(store, manifest.model_copy(update={"serving": serving}), rows)
+    html, _ = write_report(collect(store, Asked()), tmp_path)
+    page = browser.new_page()
+    page.goto(html.as_uri())
+    assert pages(page) <= 2
+    # A run that a reader has opened is printed, too.
+    page.evaluate("document.querySelector('details.run').open = true")
+    assert 2 < pages(page) <= 6
+    page.close()
+
+
+def test_no_label_of_a_legend_lies_on_another_or_outside(opened):
+    """A browser's font may be wider than the one that the charts were drawn with."""
+    page, _ = opened
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    overlapping = page.evaluate(
+        """() => [...document.querySelectorAll('svg[role=img]')].flatMap(svg => {
+            const frame = svg.getBoundingClientRect();
+            const boxes = [...svg.querySelectorAll('text')].filter(text => text.textContent.includes('interop'))
+                .map(text => text.getBoundingClientRect());
+            const outside = boxes.filter(box => box.right > frame.right + 1 || box.left < frame.left - 1);
+            const over = boxes.filter((one, at) => boxes.slice(at + 1).some(other =>
+                Math.abs(one.top - other.top) < 2 && one.right > other.left + 1 && other.right > one.left + 1));
+            return [...outside, ...over].map(() => svg.getAttribute('aria-label'));
+        })"""
+    )
+    assert overlapping == []

@@ -10,21 +10,26 @@ from markupsafe import Markup
 from analysis.formatting import money, number
 from analysis.report.charts.drawing import (
     FIRST,
+    FOURTH,
     INK,
     MUTED,
     SECOND,
+    THIRD,
     Chart,
     colours,
+    legend_px,
     name_axis,
     rows_height_px,
     svg,
 )
-from analysis.report.comparison import MEETS
+from analysis.report.comparison import PLACES, WINNERS, places
 from analysis.statistics.estimate import Bounds, Estimate
 from analysis.verdict.ranking import Ranked
 
 # An interval without an upper bound is drawn as far as the others reach, and open at its end.
 _OPEN_END = "▸"
+# By place.
+_SHADES = (FOURTH, FIRST, THIRD, SECOND, MUTED)
 
 
 def ranking_charts(ranking: Sequence[Ranked]) -> tuple[Chart, ...]:
@@ -32,8 +37,8 @@ def ranking_charts(ranking: Sequence[Ranked]) -> tuple[Chart, ...]:
     return (
         Chart(
             "Cost per million predictions",
-            "At capacity, with 95 % intervals, in the order of the ranking. Further left is better."
-            + (f" {_OPEN_END}: the data sets no upper bound." if is_open else ""),
+            "At capacity, with 95 % intervals, in the order of the ranking. Further left is better. Bold: may be the"
+            " best." + (f" {_OPEN_END}: the data sets no upper bound." if is_open else ""),
             _intervals(ranking, [each.usd_per_million for each in ranking], "USD per million predictions"),
             "ranking-cost",
         ),
@@ -47,7 +52,7 @@ def ranking_charts(ranking: Sequence[Ranked]) -> tuple[Chart, ...]:
 
 
 def _intervals(ranking: Sequence[Ranked], figures: Sequence[Estimate | Bounds], title: str) -> Markup:
-    """A point for each variant and a bar for its interval, in the colour of whether it meets the objective."""
+    """A point for each variant and a bar for its interval, in the colour of its place; winners have bold figures."""
     show = money if "USD" in title else number
     reach = max(bound for each in figures for bound in (each.low, each.value or 0, each.high) if math.isfinite(bound))
     frame = pd.DataFrame(
@@ -57,26 +62,37 @@ def _intervals(ranking: Sequence[Ranked], figures: Sequence[Estimate | Bounds], 
                 "value": figure.value,
                 "low": figure.low,
                 "high": min(figure.high, reach),
-                "meets": MEETS[each.meets],
+                "place": place,
                 "label": (figure.text(show) if figure.value is None else show(figure.value))
                 + ("" if math.isfinite(figure.high) else f" {_OPEN_END}"),
             }
-            for each, figure in zip(ranking, figures, strict=True)
+            for each, figure, place in zip(ranking, figures, places(ranking), strict=True)
         ]
     )
-    used = [name for name in MEETS.values() if name in set(frame["meets"])]
-    shades = dict(zip(MEETS.values(), (FIRST, SECOND, MUTED), strict=True))
+    shades = dict(zip(PLACES, _SHADES, strict=True))
+    used = [name for name in PLACES if name in set(frame["place"])]
     # Room at the right for the longest label, which stands outside its bar.
     axis = alt.Axis(tickCount=4)
-    x = alt.X("low:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, reach * 1.18 or 1.0], nice=False))
-    base = alt.Chart(frame).encode(y=alt.Y("variant:N", sort=None, title=None, axis=name_axis()))
-    colour = colours("meets", used, [shades[name] for name in used], symbol="circle")
+    room = 1.06 + 0.02 * frame["label"].map(len).max()
+    x = alt.X("low:Q", title=title, axis=axis, scale=alt.Scale(domain=[0, reach * room or 1.0], nice=False))
+    y = alt.Y("variant:N", sort=None, title=None, axis=name_axis())
+    colour = colours("place", used, [shades[name] for name in used], symbol="circle")
+    base = alt.Chart(frame).encode(y=y)
+    is_winner = frame["place"].isin(WINNERS)
+    labels = [
+        alt.Chart(part)
+        .mark_text(align="left", dx=7, color=INK, fontSize=12, fontWeight=weight)
+        .encode(x="high:Q", y=y, text="label:N")
+        for part, weight in ((frame[is_winner], "bold"), (frame[~is_winner], "normal"))
+        if len(part)
+    ]
+    # Thin and without transparency, so that its contrast with the page is that of its colour.
     layers = [
-        base.mark_bar(height=7, opacity=0.4).encode(x=x, x2="high:Q", color=colour),
-        base.mark_point(filled=True, size=50, opacity=1).encode(x="value:Q", color=colour),
-        base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(x="high:Q", text="label:N"),
+        base.mark_bar(height=3).encode(x=x, x2="high:Q", color=colour),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x="value:Q", color=colour),
+        *labels,
     ]
     description = (
         f"Each variant's {title} with its 95 % interval, in the order of the ranking; the numbers are in the table."
     )
-    return svg(layers, description, height_px=rows_height_px(len(ranking)) + 24)
+    return svg(layers, description, height_px=rows_height_px(len(ranking)) + 24, extra_px=legend_px(used))

@@ -1,14 +1,18 @@
 """The charts of one run, each with its caption and a description for screen readers."""
 
+import math
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
+from analysis.capacity.misses import AtRate
 from analysis.formatting import count, number
+from analysis.objective import Objective
 from analysis.report.charts.drawing import (
     BAD,
     BAND,
     FIRST,
-    GRID,
     INK,
     MUTED,
     SECOND,
@@ -22,8 +26,6 @@ from analysis.report.charts.resource_usage import usage_charts
 from analysis.report.charts.series import HEAT_SHARES, Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
 from analysis.report.collect import Run
-from analysis.results.manifest import SearchedCapacity
-from analysis.statistics.estimate import Bounds
 from stacks.load_profiles import ClosedLoop
 
 _SHADES = [f"under {HEAT_SHARES[1]:.0%}", *(f"from {least:.0%}" for least in HEAT_SHARES[1:])]
@@ -46,8 +48,8 @@ def run_charts(run: Run) -> tuple[Chart, ...]:
     load = run.manifest.load
     if isinstance(load, ClosedLoop) and len(series.by_users):
         drawn.append(_throughput_by_users(run, load, series))
-    if run.manifest.capacity:
-        drawn.append(_latency_by_rate(run, run.manifest.capacity))
+    if run.manifest.capacity and series.by_rate:
+        drawn.append(_latency_by_rate(run, Objective.of_search(run.manifest.capacity), series.by_rate))
     return (*drawn, _cost_by_item(run))
 
 
@@ -145,33 +147,43 @@ def _latency_distribution(run: Run, series: Series) -> Chart:
     return Chart("Latency distribution", f"{count(run.summary.good)} good answers of the counted phase.", drawing)
 
 
-def _latency_by_rate(run: Run, capacity: SearchedCapacity) -> Chart:
-    """Median and p99 at every rate of a capacity search, with the objective and the interval of the capacity."""
-    steps = pd.DataFrame([step.model_dump() for step in capacity.steps]).dropna(subset=["p50_ms"])
-    points = steps.melt(
-        id_vars=["rate_rps"], value_vars=["p50_ms", "p99_ms"], var_name="quantile", value_name="ms"
-    ).replace({"p50_ms": "p50", "p99_ms": "p99"})
+def _latency_by_rate(run: Run, objective: Objective, steps: Sequence[AtRate]) -> Chart:
+    """Median and the objective's quantile at every rate of a capacity search, with the objective and the capacity."""
+    limited = objective.quantile_name
+    names = list(dict.fromkeys(("p50", limited)))
+    values = [
+        {"rate_rps": step.rate_rps, "quantile": name, "ms": ms}
+        for step in steps
+        for name, ms in (("p50", step.p50_ms), (limited, step.at_quantile_ms))
+        if math.isfinite(ms)
+    ]
     x = alt.X("rate_rps:Q", title="requests per second", scale=alt.Scale(type="log", nice=False))
     y = alt.Y("ms:Q", title="latency, ms (logarithmic)", scale=alt.Scale(type="log"))
-    rps = Bounds(capacity.rps.low, capacity.rps.high)
-    # The axis is logarithmic: without a lower bound the interval begins at half of the upper one.
-    interval = pd.DataFrame([{"low": rps.low or rps.high / 2, "high": rps.high}])
-    objective = pd.DataFrame([{"ms": capacity.latency_ms}])
+    limit = pd.DataFrame([{"ms": objective.latency_ms}])
     layers = [
-        alt.Chart(interval).mark_rect(color=BAND, stroke=GRID).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q")),
-        alt.Chart(objective).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y=y),
-        alt.Chart(points)
+        alt.Chart(limit).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y=y),
+        alt.Chart(pd.DataFrame(values, columns=["rate_rps", "quantile", "ms"]))
         .mark_point(filled=True, size=45, opacity=0.9)
-        .encode(x=x, y=y, color=colours("quantile", ["p50", "p99"], [FIRST, SECOND], symbol="circle")),
+        .encode(x=x, y=y, color=colours("quantile", names, [FIRST, SECOND][: len(names)], symbol="circle")),
     ]
+    shaded, is_known = "", "is not known"
+    if capacity := run.summary.capacity:
+        # The axis is logarithmic: an end without a bound is drawn at half or twice the other one.
+        high = capacity.high if math.isfinite(capacity.high) else capacity.low * 2
+        interval = pd.DataFrame([{"low": capacity.low or high / 2, "high": high}])
+        band = alt.Chart(interval).mark_rect(color=BAND, stroke=MUTED)
+        layers.insert(0, band.encode(x=alt.X("low:Q"), x2=alt.X2("high:Q")))
+        shaded, is_known = " Shaded: the capacity of this run.", f"is {capacity.text(number)} requests per second"
     drawing = svg(
         layers,
-        f"Latency of {run.name} against the rate of requests: {len(steps)} steps; the capacity is"
-        f" {rps.text(number)} requests per second.",
+        f"Latency of {run.name} against the rate of requests, the median and {limited}: {len(steps)} steps; the"
+        f" capacity {is_known}.",
     )
-    return Chart(
-        "Latency against rate", "Every step of the search. Dashed: the objective. Shaded: the capacity.", drawing
+    caption = (
+        f"Every step of the search. Dashed: the limit of {limited}, {objective.latency_ms:g} ms. A failed request"
+        f" counts as one that is never answered.{shaded}"
     )
+    return Chart("Latency against rate", caption, drawing)
 
 
 def _throughput_by_users(run: Run, load: ClosedLoop, series: Series) -> Chart:

@@ -8,6 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.capacity.evidence import offered_rates
+from analysis.capacity.misses import AtRate, by_rate
+from analysis.objective import Objective
 from analysis.results.columns import Columns, Floats, Integers, RunRows
 from analysis.results.manifest import Manifest
 from stacks.load_profiles import ClosedLoop
@@ -38,6 +41,7 @@ class Series:
     `heat`: start_s, end_s, low_ms, high_ms, shade (an index of HEAT_SHARES, by the share of its window's good answers);
     neighbouring windows of one shade are one row
     `by_users`: users, goodput_rps
+    `by_rate`: the steps of a capacity search, at its objective
     """
 
     over_time: pd.DataFrame
@@ -46,6 +50,7 @@ class Series:
     heat: pd.DataFrame
     by_users: pd.DataFrame
     window_s: int
+    by_rate: tuple[AtRate, ...] = ()
 
 
 def series_of(rows: RunRows, manifest: Manifest) -> Series:
@@ -63,7 +68,14 @@ def series_of(rows: RunRows, manifest: Manifest) -> Series:
         heat=_heat(every, window, window_s),
         by_users=_by_users(every, manifest),
         window_s=window_s,
+        by_rate=_by_rate(manifest, every),
     )
+
+
+def _by_rate(manifest: Manifest, every: Columns) -> tuple[AtRate, ...]:
+    if manifest.capacity is None:
+        return ()
+    return by_rate(offered_rates(manifest, every), Objective.of_search(manifest.capacity))
 
 
 def _phases(rows: Columns) -> pd.DataFrame:

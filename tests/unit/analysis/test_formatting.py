@@ -5,6 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import formatting as text
+from analysis.formatting import SHORT_ID, run_name, short_ids
+from bench.stores.synthetic import make_manifest
+from stacks.load_profiles import PROFILES
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,21 @@ def test_a_share_that_is_not_zero_never_reads_as_zero(share, shown):
 @pytest.mark.parametrize(("value", "shown"), [(None, "–"), (0.0, "0.00"), (0.0123, "0.0123"), (11.152, "11.15")])
 def test_money_has_cents_and_more_where_cents_say_too_little(value, shown):
     assert text.money(value) == shown
+
+
+@given(st.sets(st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26), max_size=50))
+def test_short_ids_are_ends_that_tell_all_runs_apart(run_ids):
+    found = short_ids(run_ids)
+    assert len(set(found.values())) == len(run_ids)
+    assert all(run_id.endswith(found[run_id]) and len(found[run_id]) >= SHORT_ID for run_id in run_ids)
+
+
+def test_ids_with_the_same_end_are_shown_with_more_of_it():
+    assert short_ids(["A" * 18 + "X7KQ2M9P", "B" * 18 + "Y7KQ2M9P"]) == {
+        "A" * 18 + "X7KQ2M9P": "X7KQ2M9P", "B" * 18 + "Y7KQ2M9P": "Y7KQ2M9P"
+    }  # fmt: skip
+
+
+def test_the_name_of_a_run_ends_with_what_show_takes():
+    manifest = make_manifest(PROFILES["smoke"], run_id="01KAAAAAAA0000000000000002")
+    assert run_name(manifest) == "8cpu-16gb · interop4 · 000002"

@@ -137,10 +137,15 @@ def test_the_beginning_of_an_id_is_enough_where_it_is_unique(store, asked):
 @pytest.mark.parametrize(
     ("asked", "why", "named", "not_named"),
     [
-        ("01KA", "'01KA' is the beginning of 2 run ids", [FIRST, SECOND], [EARLIER]),
-        ("01KAAAAAAB", "no run id in {uri} begins with '01KAAAAAAB'; near it: ", [FIRST, SECOND], [EARLIER]),
-        ("01K999999900000000000000X3", "begins with '01K999999900000000000000X3'; near it: ", [EARLIER], [FIRST]),
-        ("nonsense", "begins with 'NONSENSE'; the newest run is ", [SECOND], [FIRST, EARLIER]),
+        ("01KA", "'01KA' is the beginning or the end of 2 run ids", [FIRST, SECOND], [EARLIER]),
+        ("01KAAAAAAB", "no run id in {uri} begins or ends with '01KAAAAAAB'; near it: ", [FIRST, SECOND], [EARLIER]),
+        (
+            "01K999999900000000000000X3",
+            "begins or ends with '01K999999900000000000000X3'; near it: ",
+            [EARLIER],
+            [FIRST],
+        ),
+        ("nonsense", "begins or ends with 'NONSENSE'; the newest run is ", [SECOND], [FIRST, EARLIER]),
         (
             "8cpu-16gb",
             "'8cpu-16gb' is a stack and not a run id, so no run is shown; give the id of one of its runs: ",
@@ -209,7 +214,29 @@ def test_runs_lists_the_ids_that_show_takes(store, monkeypatch):
         monkeypatch.setattr(shapebench.output, "_terminal_width", lambda _, columns=columns: columns)
         lines = CliRunner().invoke(app, ("runs", "--results", store.uri)).stdout.splitlines()
         first_words = [line.split()[0] for line in lines if line.strip()]
-        assert [word for word in first_words if word in {FIRST, SECOND, EARLIER}] == [EARLIER, FIRST, SECOND]
+        ids = [word for word in first_words if word in {run_id[-6:] for run_id in (FIRST, SECOND, EARLIER)}]
+        assert [as_json(store, shown.lower())["run_id"] for shown in ids] == [EARLIER, FIRST, SECOND]
+
+
+def test_where_ids_end_alike_runs_lists_as_much_of_them_as_tells_them_apart(tmp_path):
+    store = ResultsStore(str(tmp_path))
+    ids = [f"01KBBBBBBB0000000{letter}00000000" for letter in "XYZ"]
+    for run_id in ids:
+        write_run(store, make_manifest(SMOKE, run_id=run_id), ROWS)
+    lines = CliRunner().invoke(app, ("runs", "--results", store.uri)).stdout.splitlines()[1:]
+    assert [as_json(store, line.split()[0])["run_id"] for line in lines] == ids
+    assert "'00000000' is the beginning or the end of 3 run ids" in show(store, "00000000").stderr
+
+
+def test_a_list_of_runs_keeps_the_cost_at_80_columns(store, monkeypatch):
+    monkeypatch.setattr(shapebench.output, "_terminal_width", lambda _: 80)
+    listed = CliRunner().invoke(app, ("runs", "--results", store.uri))
+    heading, *_ = listed.stdout.split("\n\n")
+    assert "USD/million" in heading
+    cost = f"{as_json(store, FIRST)['usd_per_million_good']:.2f}"
+    [line] = [line for line in listed.stdout.splitlines() if line.startswith(FIRST[-6:])]
+    assert line.split()[-3:].count(cost) == 1
+    assert "USD/million" not in " ".join(listed.stderr.split())
 
 
 def test_a_narrow_list_of_runs_names_the_columns_it_left_out(store, monkeypatch):

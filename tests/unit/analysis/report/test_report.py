@@ -8,6 +8,7 @@ import pytest
 
 from analysis.capacity.evidence import Basis, Evidence, evidence_of
 from analysis.objective import Asked, Objective
+from analysis.report.charts.run_charts import run_charts
 from analysis.report.charts.series import HEAT_SHARES
 from analysis.report.collect import collect
 from analysis.report.document import document
@@ -101,7 +102,8 @@ def test_the_verdict_comes_first_and_is_that_of_the_command(mixed):
     findings, html, markdown = mixed
     top = headline(findings)
     usd = findings.verdict.ranking[0].usd_per_million
-    assert top.claim == f"A million predictions cost {usd.value:.2f} ({usd.low:.2f} to {usd.high:.2f}) USD on 8cpu-16gb"
+    cost = f"{usd.value:.2f} ({usd.low:.2f} to {usd.high:.2f}) USD"
+    assert top.claim == f"A million predictions cost {cost} on 8cpu-16gb · interop4"
     assert top.detail == paragraph(findings.verdict)
     first, _, _ = Page(html).text.partition("Ranking")
     for text in (first, markdown.partition("## ")[0]):
@@ -132,7 +134,7 @@ def test_a_variant_of_which_only_bounds_are_known_is_drawn_and_shown_as_such(tmp
     html, markdown = rendered(store, tmp_path / "report")
     for text in (Page(html).text, markdown):
         assert "at least 9." in text, "with room for other deployments"
-        assert "Only bounds of the capacity of 2cpu-4gb are known; search for it." in text
+        assert "Only bounds of the capacity of 2cpu-4gb · interop4 are known; search for it." in text
         assert "shapebench sweep --stack 2cpu-4gb --inter-op " in text
     assert "▸" in Page(html).text
     assert "inf" not in Page(html).text.lower().split()
@@ -186,7 +188,7 @@ def test_without_evidence_the_report_leads_with_the_commands_to_run_next(tmp_pat
     assert headline(findings).claim == "No run says yet what a million predictions cost"
     html, markdown = write_report(findings, tmp_path / "report")
     for text in (Page(html.read_text()).text, markdown.read_text()):
-        first, _, _ = text.partition("How the figures are computed")
+        first, _, _ = text.rpartition("How the figures are computed")
         assert "shapebench sweep --stack 8cpu-16gb" in first
         assert "--p99 300ms --errors 0.1% --strategy grid --blocks 1" in first
 
@@ -205,8 +207,8 @@ def test_the_page_fetches_nothing_and_runs_nothing(mixed):
 def test_every_drawing_has_a_name_and_takes_the_pages_colours(mixed):
     _, html, _ = mixed
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    # Three that compare the ranked runs, their bills, one for each of three valid variants, and five for each run.
-    assert len(drawings) == 3 + 1 + 3 + 5 * 5
+    # Five that compare the ranked runs, their bills, one for each of three valid variants, and five for each run.
+    assert len(drawings) == 5 + 1 + 3 + 5 * 5
     for drawing in drawings:
         assert re.match(r'<svg role="img" aria-label="[^"]{20,}" viewBox="0 0 440 \d+">', drawing)
         colours = set(re.findall(r'(?:fill|stroke)="([^"]*)"', drawing))
@@ -321,13 +323,110 @@ def test_invalid_runs_alone_give_no_claim(tmp_path):
 
 def test_runs_of_one_stack_have_different_names(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
-    a_run(store)
-    a_run(store, started_at=STARTED_AT.replace(hour=11))
+    stored = [a_run(store), a_run(store, started_at=STARTED_AT.replace(hour=11))]
     threads = make_manifest(SMOKE)
     threads = threads.model_copy(update={"serving": threads.serving.model_copy(update={"inter_op": 8})})
-    write_run(store, threads, make_rows(SMOKE, FAST))
+    stored.append(write_run(store, threads, make_rows(SMOKE, FAST)))
     names = {run.name for run in collect(store, ASKED).runs}
-    assert names == {"8cpu-16gb · 20 Nov 09:30:00", "8cpu-16gb · 20 Nov 11:30:00", "8cpu-16gb · interop8"}
+    settings = ("interop4", "interop4", "interop8")
+    assert names == {f"8cpu-16gb · {name} · {run.run_id[-6:]}" for name, run in zip(settings, stored, strict=True)}
+
+
+def test_the_contents_link_to_every_part_of_the_page(mixed):
+    _, html, _ = mixed
+    nav = html[html.index("<nav") : html.index("</nav>")]
+    linked = re.findall(r'href="#([\w-]+)"', nav)
+    assert linked == re.findall(r'<h2 id="([\w-]+)"', html.replace(nav, ""))
+    assert {"ranking", "bills", "runs", "each", "method"} <= set(linked)
+
+
+def test_the_commands_are_folded_behind_the_ranking(tmp_path):
+    store = ResultsStore(str(tmp_path / "results"))
+    for at, rps in enumerate((60, 62)):
+        a_search(store, rps, stack=f"stack-{at}")
+    html, markdown = rendered(store, tmp_path / "report")
+    nav = html[html.index("<nav") : html.index("</nav>")]
+    assert nav.index("#ranking") < nav.index("#next") < nav.index("#bills")
+    command, after_the_ranking = "pulumi up --stack", html.index("</section>")
+    assert html.index('id="ranking"') < after_the_ranking < html.index(command)
+    inside = html[: html.index(command)]
+    assert inside.rindex("<details") > inside.rindex("</details>") if "</details>" in inside else "<details" in inside
+    assert "<details open" not in inside
+    assert markdown.index("## Ranking") < markdown.index("## What to run next") < markdown.index(command)
+
+
+def test_the_winner_is_marked_in_the_table_and_in_the_chart(mixed):
+    findings, html, markdown = mixed
+    [row] = re.findall(r'<tr class="winner">.*?</tr>', html)
+    assert "8cpu-16gb · interop4" in row
+    assert ">best<" in row
+    assert "| **8cpu-16gb · interop4** | best |" in markdown
+    cost = re.search(r"Cost per million predictions<span>.*?(<svg.*?</svg>)", html, re.DOTALL)[1]
+    winner = findings.verdict.ranking[0].usd_per_million.value
+    assert re.findall(r'font-weight="bold"[^>]*>([^<]+)<', cost) == [f"{winner:.2f}"]
+
+
+def test_only_the_summary_and_what_is_open_is_printed(mixed):
+    _, html, _ = mixed
+    sections = re.findall(r'<section aria-labelledby="([\w-]+)"( class="behind")?>', html)
+    assert [name for name, behind in sections if not behind] == ["ranking", "bills"]
+    printed = html[html.index("@media print") :]
+    assert "details:not([open]), .behind:not(:has(details[open])) { display: none; }" in printed
+    assert html.count('<details class="run"') == 5
+    assert '<details class="run" open' not in html
+
+
+def relative_luminance(colour):
+    """WCAG 2.2, https://www.w3.org/TR/WCAG22/#dfn-relative-luminance."""
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    lighter, darker = sorted((relative_luminance(one), relative_luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def blended(colour, opacity, page):
+    mixed = (
+        round(opacity * int(colour[at : at + 2], 16) + (1 - opacity) * int(page[at : at + 2], 16)) for at in (1, 3, 5)
+    )
+    return "#" + "".join(f"{each:02x}" for each in mixed)
+
+
+def test_every_mark_that_stands_for_a_figure_has_the_contrast_that_wcag_asks_of_graphics(mixed):
+    """Success criterion 1.4.11, https://www.w3.org/TR/WCAG22/#non-text-contrast: at least 3:1 against the page."""
+    _, html, _ = mixed
+    compared = html[html.index('id="ranking"') : html.index('id="each"')]
+    light, _, dark = html[html.index(":root") :].partition("@media")
+    marks = {
+        (name, min(float(each) for each in (*re.findall(r'opacity="([\d.]+)"', tag), "1")))
+        for tag in re.findall(r"<path [^>]*>", compared)
+        for name in re.findall(r'(?:fill|stroke)="var\((--series-\d|--bad)\)"', tag)
+    }
+    assert len({name for name, _ in marks}) >= 3
+    for theme in (light, dark.partition("@media")[0]):
+        values = dict(re.findall(r"(--[\w-]+): (#[0-9a-f]{6});", theme))
+        for name, opacity in marks:
+            found = contrast(blended(values[name], opacity, values["--page"]), values["--page"])
+            assert found >= 3, (name, opacity, found)
+
+
+def test_latency_against_rate_is_drawn_at_the_quantile_of_the_objective(tmp_path):
+    load = PROFILES["capacity"].model_copy(update={"quantile": 0.9})
+    store = ResultsStore(str(tmp_path / "results"))
+    written = write_run(store, *make_search(60, load=load))
+    _, markdown = rendered(store, tmp_path / "report")
+    [run] = collect(store, ASKED).runs
+    [chart] = [each for each in run_charts(run) if each.title == "Latency against rate"]
+    assert ">p90<" in chart.svg
+    assert ">p99<" not in chart.svg
+    assert "the limit of p90, 500 ms" in chart.caption
+    assert [step.rate_rps for step in run.series.by_rate] == [step.rate_rps for step in written.capacity.steps]
+    # Of the synthetic search the first two rates keep the limit, the others miss it.
+    assert [step.at_quantile_ms for step in run.series.by_rate] == [250, 250, 750, 750]
+    assert "p90 within 500 ms" in markdown
 
 
 @pytest.mark.parametrize("what", ["no rows", "warm-up only", "errors only", "one request", "no price", "damaged"])

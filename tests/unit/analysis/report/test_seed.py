@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from analysis.formatting import run_name
 from analysis.objective import Asked
 from analysis.report.collect import collect
 from analysis.report.render import write_report
@@ -68,9 +69,9 @@ def test_rows_are_of_runs_on_one_cpu_and_the_others_say_why_they_have_no_figures
 
 
 def test_a_run_is_in_the_row_of_its_settings_and_in_no_other(store):
-    a_run(store)
+    run = a_run(store)
     rows = {row[0]: row[1] for row in seed_table(findings_of(store)).rows}
-    assert rows.pop("2n-8c-16r-interop8") == "8cpu-16gb"
+    assert rows.pop("2n-8c-16r-interop8") == run_name(run)
     assert set(rows.values()) == {"no run"}
 
 
@@ -91,8 +92,8 @@ def test_a_run_with_other_settings_is_in_no_row(store, serving):
 
 def test_batching_matches_only_with_the_published_parameters(store):
     shape = {"stack": "8cpu-64gb", "machine_type": "e2-highmem-8"}
-    a_run(store, serving={"batching": THEIR_BATCHING}, **shape)
-    assert row_of(store, "2n-8c-64r-interop8-batch")["run"] == "8cpu-64gb"
+    run = a_run(store, serving={"batching": THEIR_BATCHING}, **shape)
+    assert row_of(store, "2n-8c-64r-interop8-batch")["run"] == run_name(run)
     assert row_of(store, "2n-8c-64r-interop8")["run"] == "no run"
 
 
@@ -154,7 +155,7 @@ def test_the_published_best_is_refuted_by_a_better_one_and_undecided_alone(store
     assert "too few" in claim_of(store, "The best is").why
     a_run(store, FAST, stack="4cpu-8gb", machine_type="e2-custom-4-8192", nodes=4)
     refuted = claim_of(store, "The best is")
-    assert (refuted.finding, refuted.why) == ("refuted", "best here is 4cpu-8gb")
+    assert (refuted.finding, refuted.why) == ("refuted", "best here is 4cpu-8gb · interop8")
 
 
 def test_the_published_best_is_confirmed_only_among_all_twelve(store):

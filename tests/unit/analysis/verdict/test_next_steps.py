@@ -150,7 +150,7 @@ def test_what_is_open_is_settled_by_fresh_deployments_of_those_that_may_be_the_b
         for at, spread in enumerate((0.97, 1.03))
     ]
     verdict = verdict_of(runs, ASKED)
-    assert {each.label for each in verdict.best} == {"8cpu-16gb", "4cpu-8gb"}
+    assert {each.label for each in verdict.best} == {"8cpu-16gb · interop4", "4cpu-8gb · interop4"}
     [step] = verdict.next
     [command] = step.commands
     found, settings = candidates(command)

@@ -103,13 +103,13 @@ def test_within_a_budget_the_highest_capacity_wins_and_what_costs_more_an_hour_m
     prices = {run.manifest.stack: run.manifest.cost.hourly for run in runs}
     assert prices["8cpu-16gb"] < prices["2cpu-4gb"] < prices["8cpu-64gb"]
     all_in = verdict_of(runs, ASKED.model_copy(update={"budget_usd_730h": 5000}))
-    assert labels(all_in.ranking)[0] == "8cpu-64gb"
-    assert labels(all_in.best) == ["8cpu-64gb"]
-    assert labels(verdict_of(runs, ASKED).best) == ["8cpu-16gb"], "without a budget, cost decides"
+    assert labels(all_in.ranking)[0] == "8cpu-64gb · interop4"
+    assert labels(all_in.best) == ["8cpu-64gb · interop4"]
+    assert labels(verdict_of(runs, ASKED).best) == ["8cpu-16gb · interop4"], "without a budget, cost decides"
     tight = (prices["2cpu-4gb"] + 0.01) * HOURS_A_MONTH
     found = ranking(*runs, objective=ASKED.model_copy(update={"budget_usd_730h": tight}))
     assert [(each.label, each.meets.value) for each in found] == [
-        ("8cpu-16gb", "yes"), ("2cpu-4gb", "yes"), ("8cpu-64gb", "no")
+        ("8cpu-16gb · interop4", "yes"), ("2cpu-4gb · interop4", "yes"), ("8cpu-64gb · interop4", "no")
     ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ def labels(manifests):
 def test_runs_with_the_same_settings_are_repeats_of_one_variant(manifest):
     [variant], _ = comparable([manifest(), manifest()])
     assert len(variant.manifests) == 2
-    assert variant.label == "8cpu-16gb"
+    assert variant.label == "8cpu-16gb · interop4"
 
 
 def test_every_setting_makes_another_variant(manifest, batching):
@@ -28,7 +28,7 @@ def test_every_setting_makes_another_variant(manifest, batching):
     ]
     found = labels(runs)
     assert len(found) == len(set(found)) == len(runs)
-    assert "2cpu-4gb" in found
+    assert "2cpu-4gb · interop4" in found
     assert "8cpu-16gb · interop8" in found
     assert "8cpu-16gb · interop4-seedfaithful" in found
     assert {label.rpartition(" · ")[2] for label in found if "threads" in label} == {

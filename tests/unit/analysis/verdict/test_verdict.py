@@ -47,10 +47,10 @@ def test_the_objective_is_that_of_the_searches(verdict):
 
 def test_searches_are_averaged_and_the_cheapest_is_best(verdict):
     assert [(each.label, each.runs, each.capacity.deployments) for each in verdict.ranking] == [
-        ("8cpu-16gb", 3, 3),
-        ("2cpu-4gb", 3, 3),
+        ("8cpu-16gb · interop4", 3, 3),
+        ("2cpu-4gb · interop4", 3, 3),
     ]
-    assert [each.label for each in verdict.best] == ["8cpu-16gb"]
+    assert [each.label for each in verdict.best] == ["8cpu-16gb · interop4"]
     assert verdict.outcome is Meets.yes
     assert verdict.ranking[0].capacity.rps.value == pytest.approx(62, rel=0.08)
 
@@ -66,12 +66,15 @@ def test_the_paragraph_begins_with_the_cost_and_says_what_it_rests_on(verdict):
     cost, rps = best.usd_per_million, best.capacity.rps
     assert text.startswith(
         "With p99 within 500 ms and at most 0.1 % failed, a million predictions cost"
-        f" {cost.value:.2f} ({cost.low:.2f} to {cost.high:.2f}) USD on 8cpu-16gb, certainly the lowest of 2 variants,"
-        f" at its capacity of {rps.value:.1f} ({rps.low:.1f} to {rps.high:.1f}) requests per second."
+        f" {cost.value:.2f} ({cost.low:.2f} to {cost.high:.2f}) USD on 8cpu-16gb · interop4, certainly the lowest"
+        f" of 2 variants, at its capacity of {rps.value:.1f} ({rps.low:.1f} to {rps.high:.1f}) requests per second."
     )
     more = verdict.ranking[1].standing.at_most_more * 100
-    assert f"Choosing the runner-up, 2cpu-4gb, costs at most {more:.1f} % more than the best." in text
-    assert "The answer rests on 6 runs of 6 deployments." in text
+    assert f"Choosing the runner-up, 2cpu-4gb · interop4, costs at most {more:.1f} % more than the best." in text
+    assert (
+        "The figure of 8cpu-16gb · interop4 rests on 3 runs of 3 deployments, the comparison of 2 variants on 6 runs of"
+        " 6 deployments."
+    ) in text
     assert "2 runs are not ranked" in text
     assert "assumption" not in text
     assert claim(verdict).startswith(f"A million predictions cost {cost.value:.2f} (")
@@ -98,16 +101,18 @@ def test_what_may_be_as_good_is_named_with_what_choosing_the_first_costs_at_most
     runs = [searched(rps, stack, at) for stack, rps in (("8cpu-16gb", 60), ("4cpu-8gb", 60.5)) for at in range(4)]
     verdict = verdict_of(runs, ASKED)
     first = verdict.ranking[0]
-    assert "4cpu-8gb may be as good" in paragraph(verdict)
-    assert f"Choosing 8cpu-16gb costs at most {first.standing.at_most_more * 100:.1f} % more" in paragraph(verdict)
-    assert "A difference below 5 % does not matter, so choose 8cpu-16gb." in paragraph(verdict)
-    assert "4cpu-8gb may be as good" in claim(verdict)
+    assert "4cpu-8gb · interop4 may be as good" in paragraph(verdict)
+    assert f"Choosing 8cpu-16gb · interop4 costs at most {first.standing.at_most_more * 100:.1f} % more" in paragraph(
+        verdict
+    )
+    assert "A difference below 5 % does not matter, so choose 8cpu-16gb · interop4." in paragraph(verdict)
+    assert "4cpu-8gb · interop4 may be as good" in claim(verdict)
 
 
 def test_what_is_assumed_of_deployments_is_said(searched):
     text = paragraph(verdict_of([searched(60)], ASKED))
     assert "The difference between deployments (3.0 %) is in part an assumption" in text
-    assert "The answer rests on 1 run of 1 deployment." in text
+    assert "The figure rests on 1 run of 1 deployment." in text
     assert "of 1 variants" not in text
 
 
@@ -125,7 +130,9 @@ def test_where_no_variant_meets_the_objective_the_paragraph_says_so(bounded):
     assert verdict.outcome is Meets.no
     assert verdict.best == ()
     assert "No variant meets the objective: p99 within 500 ms" in paragraph(verdict)
-    assert "Not even the lowest rate allowed (lowestRps) on 8cpu-16gb meets the objective." in paragraph(verdict)
+    assert "Not even the lowest rate allowed (lowestRps) on 8cpu-16gb · interop4 meets the objective." in paragraph(
+        verdict
+    )
     assert claim(verdict) == "No variant meets the objective"
 
 
@@ -138,9 +145,9 @@ def test_where_no_rate_certainly_keeps_the_objective_the_data_cannot_tell(bounde
 def test_a_budget_is_a_limit_of_the_price_and_the_paragraph_speaks_of_capacity(searched):
     budget = Objective(latency_ms=500, budget_usd_730h=420)
     text = paragraph(verdict_of([searched(60, "8cpu-16gb"), searched(90, "8cpu-64gb")], budget))
-    assert text.startswith("With p99 within 500 ms and at most 0.1 % failed, 8cpu-16gb has a capacity of 60.0 (")
+    assert text.startswith("With p99 within 500 ms and at most 0.1 % failed, 8cpu-16gb · interop4 has a capacity of")
     assert "within 420.00 USD per 730 h" in text
-    assert "The price of 8cpu-64gb is over the budget." in text
+    assert "The price of 8cpu-64gb · interop4 is over the budget." in text
 
 
 def test_runs_that_say_nothing_are_not_ranked_and_the_paragraph_says_what_to_run(store):

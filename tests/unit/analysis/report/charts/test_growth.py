@@ -113,6 +113,6 @@ def test_invalid_runs_and_runs_without_answers_give_no_levels(store, table, row)
     closed_loop_run(store, FLEET, BUSY, seed=4, validity=broken)
     write_run(store, make_manifest(PROFILES["smoke"], "4cpu-8gb"), table([row(at, ok=at < 3) for at in range(30)]))
     [growth] = grown(store)
-    assert growth.label == "4cpu-8gb"
+    assert growth.label == "4cpu-8gb · interop4"
     assert (growth.levels, growth.drawing) == ((), None)
     assert "20 good answers" in growth.law

@@ -1,0 +1,151 @@
+"""What searches say beside the ranking, of all variants: misses against rate, and cost against the latency limit."""
+
+import math
+from collections.abc import Sequence
+
+import altair as alt
+import pandas as pd
+
+from analysis.objective import Objective
+from analysis.report.charts.drawing import (
+    FIRST,
+    FOURTH,
+    MUTED,
+    SECOND,
+    THIRD,
+    Chart,
+    colours,
+    legend_px,
+    log_axis,
+    svg,
+)
+from analysis.report.collect import Run
+from analysis.statistics.estimate import Estimate, usd_per_million
+from analysis.verdict.capacity import capacities
+from analysis.verdict.ranking import Ranked
+
+# Further variants than colours share one, behind the others.
+_SHADES, _OTHER = (FIRST, SECOND, FOURTH, THIRD), "others"
+
+
+def misses_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Objective) -> Chart | None:
+    """The share of misses at each Poisson rate of each search, and the share that the objective allows."""
+    steps = {run.manifest.run_id: run.steps.by_rate for run in runs if run.steps}
+    allowed = 1 - objective.quantile
+    points = [
+        # A logarithm of none does not exist: half a request is drawn.
+        {"rate": step.rate_rps, "share": 100 * max(step.missed, 0.5) / step.requests, "place": place}
+        for place, each in enumerate(ranking)
+        for manifest in each.variant.manifests
+        for step in steps.get(manifest.run_id, ())
+        if step.poisson
+    ]
+    if not points:
+        return None
+    frame, names, colour = _coloured(points, ranking)
+    x = alt.X("rate:Q", title="requests per second", scale=alt.Scale(zero=False))
+    axis = log_axis(float(frame["share"].min()), 100)
+    y = alt.Y("share:Q", title="misses, % (logarithmic)", scale=alt.Scale(type="log"), axis=axis)
+    limit = pd.DataFrame([{"share": 100 * allowed}])
+    layers = [
+        alt.Chart(limit).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y=y),
+        *(
+            alt.Chart(part).mark_point(filled=True, size=40, opacity=1).encode(x=x, y=y, color=colour)
+            for part in _behind_first(frame)
+        ),
+    ]
+    said = f"{objective.text}: at most {100 * allowed:.3g} % of the requests miss the latency limit"
+    drawing = svg(
+        layers,
+        f"Share of misses against the rate of requests, of {len(ranking)} variants, at every step of their capacity"
+        f" searches with Poisson arrivals. The objective is {said}.",
+        extra_px=legend_px(names),
+    )
+    caption = (
+        f"Late, failed and unsent requests, at each Poisson rate of the searches. Dashed: what"
+        f" {objective.quantile_name} within {objective.latency_ms:g} ms allows, {100 * allowed:.3g} %."
+        f" A step without a miss is drawn at half a request.{_others(ranking)}"
+    )
+    return Chart("Misses against rate", caption, drawing, "misses-by-rate")
+
+
+def limits_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Objective) -> Chart | None:
+    """The cost of each variant at several latency limits, only where its own searches give a value."""
+    costs = costs_by_limit(ranking, runs, objective)
+    if not any(row["limit"] != objective.latency_ms for row in costs):
+        return None
+    frame, names, colour = _coloured(costs, ranking)
+    x = alt.X("limit:Q", title=f"latency limit of {objective.quantile_name}, ms", scale=alt.Scale(zero=False))
+    y = alt.Y("usd:Q", title="USD per million predictions", scale=alt.Scale(zero=False))
+    stated = pd.DataFrame([{"limit": objective.latency_ms}])
+    layers = [
+        alt.Chart(stated).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(x=x),
+        *(
+            layer
+            for part in _behind_first(frame)
+            for layer in (
+                alt.Chart(part).mark_line(strokeWidth=1.6).encode(x=x, y=y, color=colour, detail="place:N"),
+                alt.Chart(part).mark_point(filled=True, size=40, opacity=1).encode(x=x, y=y, color=colour),
+            )
+        ),
+    ]
+    drawing = svg(
+        layers,
+        f"Cost per million predictions at capacity of {len(ranking)} variants, for latency limits of"
+        f" {objective.quantile_name} around the objective's {objective.latency_ms:g} ms.",
+        extra_px=legend_px(names),
+    )
+    caption = (
+        "At capacity, from the same runs: a limit at which the searches of a variant give no value has no point."
+        f" Dashed: the objective.{_others(ranking)}"
+    )
+    return Chart("Cost against the latency limit", caption, drawing, "cost-by-limit")
+
+
+def costs_by_limit(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Objective) -> list[dict[str, float]]:
+    """Rows of limit, usd and place. The cost at the objective is that of the ranking."""
+    steps = {run.manifest.run_id: run.steps for run in runs if run.steps}
+    rows = [
+        {"limit": objective.latency_ms or math.nan, "usd": each.usd_per_million.value, "place": place}
+        for place, each in enumerate(ranking)
+        if each.usd_per_million.value is not None
+    ]
+    limits_ms = sorted({limit_ms for each in steps.values() for limit_ms in each.at_limits})
+    for limit_ms in limits_ms:
+        told = {
+            each.label: [
+                (manifest, steps[manifest.run_id].at_limits[limit_ms])
+                for manifest in each.variant.manifests
+                if manifest.run_id in steps and limit_ms in steps[manifest.run_id].at_limits
+            ]
+            for each in ranking
+        }
+        found, _ = capacities({label: said for label, said in told.items() if said})
+        rows += [
+            {"limit": limit_ms, "usd": usd_per_million(rps, each.usd_hourly).value, "place": place}
+            for place, each in enumerate(ranking)
+            if each.label in found and isinstance(rps := found[each.label].rps, Estimate)
+        ]
+    return rows
+
+
+def _coloured(rows: Sequence[dict[str, float]], ranking: Sequence[Ranked]) -> tuple[pd.DataFrame, list[str], alt.Color]:
+    """The rows as a frame with the name of each row's colour, the names, and the colours: the first ranked have one."""
+    own = len(ranking) if len(ranking) <= len(_SHADES) else len(_SHADES) - 1
+    labels = [each.label for each in ranking]
+    names = labels[:own] + ([_OTHER] if own < len(labels) else [])
+    frame = pd.DataFrame(rows)
+    frame["variant"] = [names[min(int(place), len(names) - 1)] for place in frame["place"]]
+    shades = [*_SHADES[:own], *([THIRD] if own < len(labels) else [])]
+    return frame, names, colours("variant", names, shades, symbol="circle")
+
+
+def _behind_first(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """What others share is drawn first, so that it lies behind."""
+    is_other = frame["variant"] == _OTHER
+    return [part for part in (frame[is_other], frame[~is_other]) if len(part)]
+
+
+def _others(ranking: Sequence[Ranked]) -> str:
+    more = len(ranking) - len(_SHADES) + 1
+    return f" Grey: the {more} further variants of the ranking." if len(ranking) > len(_SHADES) else ""
