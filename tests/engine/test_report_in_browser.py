@@ -101,7 +101,8 @@ def test_a_link_to_a_run_opens_it(opened):
     page, _ = opened
     run = page.locator("details.run").first
     assert run.get_attribute("open") is None
-    page.locator(f"a[href='#{run.get_attribute('id')}']").first.click()
+    run_id = run.locator("article").get_attribute("id")
+    page.locator(f"a[href='#{run_id}']").first.click()
     page.wait_for_function("document.querySelector('details.run').open")
 
 
