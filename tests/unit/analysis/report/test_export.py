@@ -110,8 +110,8 @@ def test_every_chart_of_the_report_is_a_picture_that_needs_no_page(exported):
     findings, folder, files = exported
     pictures = [path for path in files if path.parent.name == "charts"]
     names = {path.stem for path in pictures}
-    # Three that compare the two variants, their bills, one of how latency grows for each, five of each run.
-    assert len(names) == 3 + 1 + 2 + 5 * len(findings.runs)
+    # Five that compare the two variants, their bills, one of how latency grows for each, five of each run.
+    assert len(names) == 5 + 1 + 2 + 5 * len(findings.runs)
     assert {path.suffix for path in pictures} == {".svg", ".png"}
     for name in names:
         svg = (folder / "charts" / f"{name}.svg").read_text()
