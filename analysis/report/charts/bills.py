@@ -15,6 +15,8 @@ from analysis.report.tables import Table
 # More lines than colours would not be told apart; the others are in the table.
 _SHADES = (FIRST, SECOND, THIRD, FOURTH)
 _DASHES = ([1, 0], [7, 4], [2, 3], [10, 3, 2, 3])
+# A sentence names at most this many variants with the same bill.
+_NAMED = 3
 # The table's loads, as shares of the largest one.
 _LOADS = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -66,7 +68,9 @@ def _changes(changes: Sequence[Cheapest], most_rps: float) -> str:
     """Where the cheapest changes for the last time; below that it may change with every node."""
     *before, last = changes
     name, verb = (last.labels, "are") if last.also else (last.label, "is")
-    at_times = f" {', '.join(last.at_times_also)}: the same bill at some loads." if last.at_times_also else ""
+    names = last.at_times_also
+    also = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} others"
+    at_times = f" {also}: the same bill at some loads." if names else ""
     if not before:
         return f"{name}{',' if last.also else ''} {verb} the cheapest at every load.{at_times}"
     below = f"{before[0].label} is" if len(before) == 1 else "the cheapest changes as nodes are added"
