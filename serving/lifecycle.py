@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -48,7 +49,8 @@ def serve(startup: Startup) -> None:
     grpc_api = grpc_server(served, memory, startup.flags)
     grpc_api.start()
     _log.info("gRPC at %s:%d", startup.flags.bind_address, startup.flags.port)
-    stop_rest = _serve_rest(served, memory, startup, stop) if startup.rest_socket else None
+    bound = startup.rest_socket
+    stop_rest = _serve_rest(served, memory, startup, bound, stop) if bound else None
     stop.wait()
     end = threading.Timer(_END_S, _cut_off)
     end.daemon = True
@@ -91,10 +93,10 @@ def _cut_off() -> None:
 
 
 def _serve_rest(
-    served: ServedModel, memory: RequestMemory, startup: Startup, stop: threading.Event
+    served: ServedModel, memory: RequestMemory, startup: Startup, bound: socket.socket, stop: threading.Event
 ) -> Callable[[], None]:
     """Run uvicorn in a thread, as the main thread gets the signals; sets `stop` when it ends. Returns what stops it."""
-    flags, bound = startup.flags, startup.rest_socket
+    flags = startup.flags
     api = RestApi(
         served,
         memory,

@@ -39,7 +39,9 @@ OPEN_LOOPS: tuple[Regime, ...] = (
     Regime("Pareto tail, shape 2.5", partial(pareto, shape=2.5), RATE_RPS),
     Regime("error bursts, 1 s in 25", partial(error_bursts, every_s=24, lasts_s=1), RATE_RPS * 24 / 25),
 )
-CLOSED_LOOPS = (Regime("saturated, 24 users on 6 servers", partial(saturated, users=24, servers=6), RATE_RPS),)
+CLOSED_LOOPS: tuple[Regime, ...] = (
+    Regime("saturated, 24 users on 6 servers", partial(saturated, users=24, servers=6), RATE_RPS),
+)
 WANDERS = tuple(
     Regime(
         f"capacity wanders, sd 5 %, {seconds:g} s", partial(wandering, time_constant_s=seconds, spread=0.05), RATE_RPS
@@ -64,12 +66,12 @@ class Experiment:
 
 RUN_SD = 0.005
 _THREE = (1.0, 1.05, 1.1)
-EQUAL = (
+EQUAL: tuple[Experiment, ...] = (
     Experiment("2 equal variants", (1.0, 1.0)),
     Experiment("4 equal variants", (1.0, 1.0, 1.0, 1.0)),
 )
-APART = (Experiment("4 variants, the best by 10 %", (1.0, 1.1, 1.15, 1.2)),)
-CLOSE = (
+APART: tuple[Experiment, ...] = (Experiment("4 variants, the best by 10 %", (1.0, 1.1, 1.15, 1.2)),)
+CLOSE: tuple[Experiment, ...] = (
     Experiment("15 variants 3 % apart", tuple(1.03**step for step in range(15))),
     Experiment("3 variants 5 % apart, deployed once, spread 2 %", _THREE, deployments=1, runs=1),
     Experiment("3 variants 5 % apart, deployed once, spread 5 %", _THREE, deployments=1, runs=1, deployment_sd=0.05),

@@ -96,7 +96,7 @@ def grpc_server(served: ServedModel, memory: RequestMemory, flags: Flags) -> grp
         *flags.grpc_channel_arguments,
     ]
     threads = flags.grpc_max_threads
-    max_message_bytes = dict(options)["grpc.max_receive_message_length"]
+    max_message_bytes = int(dict(options)["grpc.max_receive_message_length"])
     receiver = Receiver(memory, ThreadQuota(threads), max_message_bytes)
     server = grpc.server(thread_pool(threads), interceptors=[receiver], options=options)
     services = Services(served)

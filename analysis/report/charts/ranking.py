@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -79,11 +80,12 @@ def _intervals(ranking: Sequence[Ranked], figures: Sequence[Estimate | Bounds], 
     colour = colours("place", used, [shades[name] for name in used], symbol="circle")
     base = alt.Chart(frame).encode(y=y)
     is_winner = frame["place"].isin(WINNERS)
+    weights: tuple[Literal["bold", "normal"], ...] = ("bold", "normal")
     labels = [
         alt.Chart(part)
         .mark_text(align="left", dx=7, color=INK, fontSize=12, fontWeight=weight)
         .encode(x="high:Q", y=y, text="label:N")
-        for part, weight in ((frame[is_winner], "bold"), (frame[~is_winner], "normal"))
+        for part, weight in zip((frame[is_winner], frame[~is_winner]), weights, strict=True)
         if len(part)
     ]
     # Thin and without transparency, so that its contrast with the page is that of its colour.
