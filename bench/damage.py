@@ -31,6 +31,7 @@ from bench.stores.permissions import obey_permission_bits
 from bench.stores.readers import Answer, readers
 
 DAMAGES = 500
+SMALLEST = ("2",)
 _BOMB_ROWS = 60_000_000
 _MOST_MIB = 2048
 # A store in memory is copied and removed in a tenth of the time.

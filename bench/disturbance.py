@@ -39,6 +39,7 @@ from stacks.files import load_settings
 from stacks.load_profiles import ClosedLoop
 from tools.pins import ROOT
 
+SMALLEST = ("--runs", "1", "--hold", "2")
 _LOOPS = 4
 _USERS = 16
 _BUSY_S, _QUIET_S = 60.0, 120.0

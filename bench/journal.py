@@ -18,6 +18,7 @@ from pathlib import Path
 from bench.figures import Figure, argument_parser, progress, report, start
 from bench.fleets.damaged_sweeps import Graded, damaged_sweep, damaged_task
 
+SMALLEST = ("--damages", "6")
 _TASK_SHARE = 3
 
 

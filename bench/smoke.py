@@ -9,6 +9,7 @@ import argparse
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -52,19 +53,21 @@ def _runs(name: str) -> bool:
     written = _FOLDER / f"{name}.json"
     written.unlink(missing_ok=True)
     began_s = time.monotonic()
+    started = subprocess.Popen(
+        [sys.executable, "-m", f"bench.{name}", *smallest(name)],
+        env=os.environ | {"SHAPEBENCH_BENCH_FOLDER": str(_FOLDER)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # so that its servers and load generators end with it
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", f"bench.{name}", *smallest(name)],
-            env=os.environ | {"SHAPEBENCH_BENCH_FOLDER": str(_FOLDER)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-        code, output = done.returncode, done.stdout
+        output, _ = started.communicate(timeout=_TIMEOUT_S)
+        code = started.returncode
     except subprocess.TimeoutExpired as error:
-        code, output = -1, f"{error}\ngive bench/{name}.py a smaller SMALLEST"
+        os.killpg(started.pid, signal.SIGKILL)
+        output, _ = started.communicate()
+        code, output = -1, f"{output}{error}\ngive bench/{name}.py a smaller SMALLEST"
     took = f"{time.monotonic() - began_s:.0f} s"
     if code == 0 and written.exists() and (figures := json.loads(written.read_text(encoding="utf-8"))):
         print(f"{name}: {len(figures)} figures in {took}", flush=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import traceback
 from typing import Any
 
 import grpc
@@ -18,21 +19,22 @@ from stacks.version import VERSION
 
 
 def _without_traceback(method: str) -> Any:  # noqa: ANN401 - gRPC's types
-    """The SDK's method, but a ResourceError reaches the user as its message, without a traceback."""
+    """The SDK's method, but a ResourceError reaches the user as its message, and any other error with its traceback."""
 
     async def answer(self: ProviderServicer, request: Any, context: Any) -> Any:  # noqa: ANN401 - gRPC's types
         try:
             return await getattr(ProviderServicer, method)(self, request, context)
         except Exception as error:
-            # The SDK raises a new exception whose text ends in the traceback; its context is the original one.
-            original = error.__context__
+            # Some versions of the SDK raise a new exception, whose context is the original one.
+            original = error if isinstance(error, ResourceError) else error.__context__ or error
             message = printable(str(original))
             if isinstance(original, PartialFailureError):
                 details = (("grpc-status-details-bin", _partial_failure(request.id, original)),)
                 await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message, details)
             if isinstance(original, ResourceError):
                 await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
-            raise
+            trace = "".join(traceback.format_exception(original))
+            raise RuntimeError(f"{original}:\n{trace}") from None
 
     return answer
 
