@@ -16,9 +16,11 @@ from http import HTTPStatus
 from serving.errors import Code, ServingError
 from serving.memory import return_memory
 
-# How long a request waits for room, and how long one may take to arrive while others wait.
-WAIT_S = 5.0
-SLOW_S = 1.0
+# How long a request waits for room: as long as one over REST may take at all (tensorflow_model_server's default), since
+# the server that this one stands for lets requests queue.
+WAIT_S = 30.0
+# How long one may take to arrive while others wait. On two busy cores 150 users took more than a second.
+SLOW_S = 3.0
 # From the first byte of a request to its last: 32 MiB at 5 Mbit/s.
 RECEIVE_S = 60.0
 _RETRY_AFTER_S = 1

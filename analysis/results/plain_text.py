@@ -15,10 +15,11 @@ def is_plain(text: str) -> bool:
 
 
 def plain(text: str) -> str:
-    """The text with a replacement character for each that cannot be shown."""
-    return (
-        text if is_plain(text) else "".join("\N{REPLACEMENT CHARACTER}" if _is_unsafe(each) else each for each in text)
-    )
+    """The text in one line, with a replacement character for each character that cannot be shown."""
+    if is_plain(text):
+        return text
+    line = " ".join(text.splitlines())
+    return "".join("\N{REPLACEMENT CHARACTER}" if _is_unsafe(each) else each for each in line)
 
 
 def quoted(text: str, most: int = _MOST) -> str:

@@ -34,7 +34,7 @@ def _without_traceback(method: str) -> Any:  # noqa: ANN401 - gRPC's types
             if isinstance(original, ResourceError):
                 await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
             trace = "".join(traceback.format_exception(original))
-            raise RuntimeError(f"{original}:\n{trace}") from None
+            raise RuntimeError(f"{original}:\n{trace}") from error
 
     return answer
 

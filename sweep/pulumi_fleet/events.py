@@ -9,7 +9,7 @@ from sweep.fleet import Progress
 _COLOUR = re.compile(r"<\{%.*?%\}>")
 # Before the errors of one resource, though there is one.
 _OF_SEVERAL = re.compile(r"^\d+ errors? occurred:\s*\* ")
-_RATE = re.compile(r"([\d.]+) requests/s")
+_RATE = re.compile(r"([\d.]+)/s\b")
 _P99 = re.compile(r"\bp99 (\d+) ms")
 # They follow each failure, and say nothing of its reason.
 _AFTER_ANY_FAILURE = {"update failed", "destroy failed", "Resource monitor has terminated, shutting down"}

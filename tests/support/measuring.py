@@ -15,6 +15,8 @@ import pytest
 
 # The tests of these folders run real load tests.
 _FOLDERS = ("tests/engine/", "tests/unit/loadtest/", "tests/unit/provider/")
+# Their tests mostly wait for a simulated cloud or cluster: one at a time they would take half an hour.
+_STAY_TOGETHER = ("tests/engine/gke/", "tests/engine/bucket/", "tests/engine/load/")
 # The tests of a module of these share a stack, and go on from what the tests before them left.
 _WHOLE_MODULES = ("tests/engine/",)
 _SAYS_VALID = re.compile(r"verdict\b.* == .*\"valid\"|\{\"valid\"\}|\.reasons == \(\)|\.valid_runs\b")
@@ -22,6 +24,8 @@ _SAYS_VALID = re.compile(r"verdict\b.* == .*\"valid\"|\{\"valid\"\}|\.reasons ==
 
 def mark_those_that_measure(items: Iterable[pytest.Item]) -> None:
     for item in items:
+        if item.nodeid.startswith(_STAY_TOGETHER):
+            continue
         if item.nodeid.startswith(_FOLDERS) and isinstance(item, pytest.Function) and _measures(item):
             item.add_marker("measures")
 

@@ -35,10 +35,10 @@ def outcome(*, failed: int, reasons: tuple[str, ...]) -> LoadTestOutcome:
 def test_a_turn_is_measured_though_the_generator_used_its_whole_core(monkeypatch: pytest.MonkeyPatch) -> None:
     at_ceiling = outcome(failed=0, reasons=("the load generator used more than 90 % of its core",))
     monkeypatch.setattr(protocols, "load_test", lambda *_: at_ceiling)
-    assert protocols._turn("rest", "http://unused", b"") == protocols.Turn(10.0, 2.0, 99.0)
+    assert protocols._turn("rest", "http://unused", b"", 1.0) == protocols.Turn(10.0, 2.0, 99.0)
 
 
 def test_a_turn_with_failed_requests_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocols, "load_test", lambda *_: outcome(failed=3, reasons=()))
     with pytest.raises(RuntimeError, match="3 of 100 grpc requests failed, so the rates mean nothing"):
-        protocols._turn("grpc", "grpc://unused", b"")
+        protocols._turn("grpc", "grpc://unused", b"", 1.0)

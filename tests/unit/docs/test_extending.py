@@ -25,6 +25,8 @@ _HEADINGS = {
     "Add a metric of the report",
     "Change what a command prints",
     "Add a policy rule",
+    "Add a kind of resource",
+    "Add a benchmark",
 }
 _STEP = re.compile(r"^(\d+)\. `([^`]+)`: \S", re.MULTILINE)
 _BLOCK = re.compile(r"^```\w+\n(.*?)^```", re.MULTILINE | re.DOTALL)

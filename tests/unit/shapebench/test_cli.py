@@ -211,7 +211,7 @@ def test_an_export_with_rows_leaves_out_those_of_a_damaged_run_and_says_so(store
 
 def test_report_writes_both_files_and_prints_the_answer_and_what_to_run_next(store, tmp_path):
     nothing = invoke("report", "--results", store.uri, "--out", str(tmp_path / "other"), "--p99", "300ms")
-    assert "    pulumi up --stack 8cpu-16gb\n" in nothing.stdout
+    assert "    shapebench sweep --stack 8cpu-16gb " in nothing.stdout
     add_searches(store)
     result = invoke("report", "--results", store.uri, "--out", str(tmp_path / "new" / "folder"))
     assert result.exit_code == 0
@@ -412,7 +412,7 @@ def test_the_schema_refuses_what_it_does_not_describe(searches):
         ((), 0, "a million predictions cost"),
         (("--budget", "1"), 3, "is over the budget"),
         (("--budget", "1000"), 0, "the highest of 2 variants within 1"),
-        (("--p99", "200ms"), 4, "pulumi config set --path shapebench:objective.p99 200ms --stack 8cpu-16gb"),
+        (("--p99", "200ms"), 4, "--p99 200ms --errors 0.1% --strategy grid"),
     ],
 )
 def test_the_exit_code_agrees_with_the_verdict(searches, asked, code, said):
@@ -425,8 +425,8 @@ def test_the_exit_code_agrees_with_the_verdict(searches, asked, code, said):
 def test_a_closed_loop_is_not_ranked_and_the_command_that_searches_is_printed(store):
     result = invoke("verdict", "--results", store.uri, "--p99", "400ms")
     assert result.exit_code == 4
-    assert "    pulumi config set --path shapebench:load.profile capacity --stack 8cpu-16gb\n" in result.stdout
-    assert "    pulumi up --stack 8cpu-16gb\n" in result.stdout
+    assert "    shapebench sweep --stack 8cpu-16gb " in result.stdout
+    assert "--p99 400ms --errors 0.1% --strategy grid --blocks 1\n" in result.stdout
     assert "a closed loop that did not saturate says nothing about capacity" in result.stderr
 
 

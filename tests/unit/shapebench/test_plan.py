@@ -37,7 +37,7 @@ def test_a_plan_has_nodes_bills_range_and_the_loss_of_a_zone(results):
     assert result.exit_code == 0, result.stderr
     for said in (
         "200 requests per second with 10% of headroom at a p99 of 300 ms need",
-        "of e2-custom-8-16384 (8cpu-16gb) in 3 zones, so that one zone may be lost",
+        "of e2-custom-8-16384 (8cpu-16gb · interop4) in 3 zones, so that one zone may be lost",
         "Monthly bill by load, USD (nodes)",
         "* The cheapest",
         "serving nodes: vCPUs",

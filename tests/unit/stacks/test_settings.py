@@ -293,7 +293,7 @@ def test_any_values_are_parsed_or_explained_by_a_settings_error(values):
         ({"load": {"profile": ["open"]}}, "profile is ['open'], which is no load profile; give one of "),
         ({"load": "open"}, "load is 'open', which is not a section with keys. "),
         ({"objective": {"p99": 400, "errors": "1%"}}, "p99 is 400, which is not text. A latency limit with its unit. "),
-        ({"objective": {"p99": "1s", "errors": 1}}, "objective.errors: '1' is outside the range of an error limit"),
+        ({"objective": {"p99": "1s", "errors": 1}}, "objective.errors: '1' has no %, so it may mean 1% or 100%; "),
         ({"results": ""}, "results is '', which is empty. "),
         ({"region": "us-central1-a"}, "region is 'us-central1-a', which is not of the form that is expected. "),
         ({"rerun": 3}, "rerun is 3, which is not text. "),

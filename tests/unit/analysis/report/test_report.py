@@ -347,7 +347,7 @@ def test_the_commands_are_folded_behind_the_ranking(tmp_path):
     html, markdown = rendered(store, tmp_path / "report")
     nav = html[html.index("<nav") : html.index("</nav>")]
     assert nav.index("#ranking") < nav.index("#next") < nav.index("#bills")
-    command, after_the_ranking = "pulumi up --stack", html.index("</section>")
+    command, after_the_ranking = "shapebench sweep --stack", html.index("</section>")
     assert html.index('id="ranking"') < after_the_ranking < html.index(command)
     inside = html[: html.index(command)]
     assert inside.rindex("<details") > inside.rindex("</details>") if "</details>" in inside else "<details" in inside

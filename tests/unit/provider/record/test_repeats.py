@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.results.manifest import CapacityRps, SearchedCapacity
+from analysis.results.manifest import CapacityRps, CapacityStep, SearchedCapacity
 from provider.record.repeats import FinishedRun, PlannedRun, RunOnce, median_run, run_repeats, summary_of
 from provider.resource import Operation, ResourceError
 
@@ -125,9 +125,11 @@ def test_the_summary_has_the_figures_in_one_line_and_says_what_is_missing() -> N
 
 
 def searched(value: float | None, low: float, high: float) -> FinishedRun:
-    capacity = SearchedCapacity(
-        quantile=0.99, latency_ms=500, error_ratio=0.001, rps=CapacityRps(value=value, low=low, high=high), steps=()
+    step = CapacityStep(
+        rate_rps=value or high, achieved_rps=20, requests=247, p50_ms=75, p99_ms=132, error_ratio=0, meets=bool(value)
     )
+    rps = CapacityRps(value=value, low=low, high=high)
+    capacity = SearchedCapacity(quantile=0.99, latency_ms=500, error_ratio=0.001, rps=rps, steps=(step,))
     return FinishedRun("id", {"goodput_rps": 20.0, "p50_ms": 75.0, "p99_ms": 132.0, "requests": 247}, capacity)
 
 

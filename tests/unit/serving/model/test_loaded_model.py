@@ -16,6 +16,7 @@ from serving.errors import ServingError
 from serving.metrics import Metrics
 from serving.model.loaded_model import LoadedModel
 from serving.model.signature import InputSpec
+from serving.request_memory import RequestMemory
 from stacks.serving_variant import Batching
 
 
@@ -63,7 +64,9 @@ def test_a_request_gets_the_same_answer_in_a_batch_as_alone(model, direct, image
 
 
 def test_a_rest_request_that_times_out_is_answered_with_504(model):
-    api = RestApi(ServedModel(model, None, Metrics("resnet")), threads=1, timeout_s=0.01, max_body_bytes=1)
+    api = RestApi(
+        ServedModel(model, None, Metrics("resnet")), RequestMemory(1), threads=1, timeout_s=0.01, max_body_bytes=1
+    )
     answered = threading.Event()
     with pytest.raises(ServingError, match="Timed out after") as late:
         asyncio.run(api._in_thread(lambda: answered.wait(20)))
