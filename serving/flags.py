@@ -90,7 +90,7 @@ def _parser() -> _Parser:
     add(
         "--request_memory_bytes",
         type=_positive,
-        default=256 * _MIB,
+        default=192 * _MIB,
         help="of all requests in flight, over both APIs (tensorflow_model_server has no such flag and no limit)",
     )
     add("--grpc_max_threads", type=_positive, default=threads, help="gRPC threads; more calls are refused")

@@ -89,7 +89,7 @@ def measured(sweeps: Sweeps, world: World, cut_off: dict[str, Any]) -> dict[str,
     eventually(sweeps.valid_runs, "the good stack is measured", within_s=240)
     found = clusters(world)
     pools = deleted(world, POOL, GOOD)
-    eventually(lambda: deleted(world, POOL, GOOD) > pools, "the stack is being destroyed", within_s=60)
+    eventually(lambda: deleted(world, POOL, GOOD) > pools, "the stack is being destroyed", within_s=120)
     resumed.kill()
     return found
 

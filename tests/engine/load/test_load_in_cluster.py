@@ -94,7 +94,7 @@ def test_what_server_and_generator_used_comes_back_through_commands_beside_the_t
     samples = store.samples(manifest).to_pandas()
     assert set(samples["subject"]) == {"generator", "tf-serving-0"}
     server = samples[samples["subject"] == "tf-serving-0"]
-    other = {"other_cpu_cores", "other_memory_bytes"}
+    other = {"other_cpu_cores", "other_memory_bytes", "stolen_cores"}
     assert set(server["quantity"]) == {"cpu_cores", "memory_bytes", "most_cores", "throttled_ratio"} | other
     generator = samples[samples["subject"] == "generator"]
     assert server["at"].min() < generator["at"].min()
