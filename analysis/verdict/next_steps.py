@@ -42,33 +42,34 @@ def next_steps(
     compared = [run for run in silent if run.platform != "local" or not on_a_cluster]
     unknown = {variant_key(run): run for run in compared if variant_key(run) not in ranked}
     bounded = [each for each in ranking if each.capacity.mean is None and each.meets is not Meets.no]
+    contradicted = [each for each in ranking if each.capacity.contradicted_by]
     names = [stack_and_serving_name(run) for run in unknown.values()]
     return (
-        *_search(f"No run of {_either(names)} says what its capacity is", list(unknown.values()), objective),
-        *_search(
-            f"Only bounds of the capacity of {_and([each.label for each in bounded])} are known",
+        *_sweep(
+            f"No run of {_joined(names, 'or')} says what its capacity is; search for it",
+            list(unknown.values()),
+            objective,
+        ),
+        *_sweep(
+            f"Only bounds of the capacity of {_labels(bounded)} are known; search for it",
             [each.variant.newest for each in bounded],
             objective,
         ),
-        *_again([each for each in ranking if each.capacity.contradicted_by], objective),
+        *_sweep(
+            f"Runs of {_labels(contradicted)} contradict each other; measure again on two fresh deployments, while"
+            " nothing else uses the servers' CPU",
+            [each.variant.newest for each in contradicted],
+            objective,
+            blocks=2,
+        ),
         *_to_settle(ranking, objective, effects),
     )
 
 
-def _search(why: str, runs: Sequence[Manifest], objective: Objective) -> Iterator[NextStep]:
-    """A capacity search of each variant, one full run."""
+def _sweep(why: str, runs: Sequence[Manifest], objective: Objective, blocks: int = 1) -> Iterator[NextStep]:
+    """So many capacity searches of each variant, by a run of each, on fresh deployments; nothing without variants."""
     if runs:
-        yield NextStep(f"{why}; search for it. {_IF_UP}", sweep_commands(runs, objective, blocks=1))
-
-
-def _again(contradicted: Sequence[Ranked], objective: Objective) -> Iterator[NextStep]:
-    """Two fresh deployments of each variant whose runs do not agree."""
-    if contradicted:
-        yield NextStep(
-            f"Runs of {_and([each.label for each in contradicted])} contradict each other; measure again on two fresh"
-            f" deployments, while nothing else uses the servers' CPU. {_IF_UP}",
-            sweep_commands([each.variant.newest for each in contradicted], objective, blocks=2),
-        )
+        yield NextStep(f"{why}. {_IF_UP}", sweep_commands(runs, objective, blocks))
 
 
 def _to_settle(ranking: Sequence[Ranked], objective: Objective, effects: Effects | None) -> Iterator[NextStep]:
@@ -82,19 +83,17 @@ def _to_settle(ranking: Sequence[Ranked], objective: Objective, effects: Effects
     if more is None:
         return
     deployments = "1 more deployment" if more == 1 else f"{more} more deployments"
-    yield NextStep(
+    yield from _sweep(
         f"About {deployments} of each variant that may be the best would tell whether {first.label} is"
-        f" within {objective.within * 100:g} % of the best. {_IF_UP}",
-        sweep_commands([each.variant.newest for each in open_ones], objective, blocks=more),
+        f" within {objective.within * 100:g} % of the best",
+        [each.variant.newest for each in open_ones],
+        objective,
+        blocks=more,
     )
 
 
-def _and(names: Sequence[str]) -> str:
-    return _joined(names, "and")
-
-
-def _either(names: Sequence[str]) -> str:
-    return _joined(names, "or")
+def _labels(variants: Sequence[Ranked]) -> str:
+    return _joined([each.label for each in variants], "and")
 
 
 def _joined(names: Sequence[str], word: str) -> str:
