@@ -26,9 +26,12 @@ def started(tmp_path: Path):
         [sys.executable, "-m", "tests.support.node", str(folder)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
-        assert "export KUBECONFIG=" in process.stdout.readline()
-        yield process, folder
-        process.kill()
+        try:
+            said = [process.stdout.readline() for _ in range(2)]
+            assert said[1].startswith("export KUBECONFIG="), said
+            yield process, folder
+        finally:
+            process.kill()
 
 
 def run_a_pod(folder: Path) -> None:

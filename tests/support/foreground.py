@@ -28,7 +28,9 @@ def run_in_foreground(cluster: Cluster) -> int:
     try:
         with cluster:
             took_s = time.monotonic() - began
-            say(f"ready after {took_s:.1f} s at https://{cluster.address}: export KUBECONFIG={cluster.kubeconfig}")
+            say(f"ready after {took_s:.1f} s at https://{cluster.address}")
+            # A line of its own, so that it can be copied.
+            print(f"export KUBECONFIG={cluster.kubeconfig}", flush=True)
             signal.pause()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)

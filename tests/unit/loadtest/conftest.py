@@ -101,5 +101,5 @@ def result_of(
     request: pytest.FixtureRequest, serve: Callable[[Script], ScriptedServer], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ResultOf]:
     """The result of each `@scenario` of the module, all of which get `serve`."""
-    with request.module.scenario.played(tmp_path_factory, serve) as result_of:
+    with request.module.scenario.played(request, tmp_path_factory, serve) as result_of:
         yield result_of

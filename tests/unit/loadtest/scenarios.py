@@ -1,12 +1,14 @@
 """Load tests that run at the same time, because each takes seconds and little CPU."""
 
+import inspect
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,10 @@ ResultOf = Callable[[Scenario], Any]
 
 
 class Scenarios:
-    """The load tests of a module: `@scenario` marks each, and a fixture runs them by `played`, `at_once` at a time."""
+    """The load tests of a module: `@scenario` marks each, and a fixture runs them by `played`, `at_once` at a time.
+
+    Only those run whose result some test of the session uses.
+    """
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -37,11 +42,35 @@ class Scenarios:
         return play
 
     @contextmanager
-    def played(self, folders: pytest.TempPathFactory, *given: Any) -> Iterator[ResultOf]:
-        """Start all; a result, or the error that was raised, is waited for when it is used."""
+    def played(
+        self, request: pytest.FixtureRequest, folders: pytest.TempPathFactory, *given: Any
+    ) -> Iterator[ResultOf]:
+        """Start what the tests use; a result, or the error that was raised, is waited for when it is used."""
+        used = _names_in(item for item in request.session.items if item.path == request.path)
         with ThreadPoolExecutor(self._at_once) as pool:
-            futures = {play: pool.submit(play, *given, folders.mktemp(play.__name__)) for play in self._plays}
-            yield lambda play: futures[play].result()
+
+            @cache
+            def started(play: Scenario) -> Future[Any]:
+                return pool.submit(play, *given, folders.mktemp(play.__name__))
+
+            for play in self._plays:
+                if play.__name__ in used:
+                    started(play)
+            yield lambda play: started(play).result()
+
+
+def _names_in(items: Iterable[pytest.Item]) -> set[str]:
+    """The names that tests and their fixtures use."""
+    functions = [
+        function
+        for item in items
+        if isinstance(item, pytest.Function)
+        for function in (
+            item.function,
+            *(fixtures[-1].func for fixtures in item._fixtureinfo.name2fixturedefs.values()),
+        )
+    ]
+    return {name for function in functions for name in inspect.unwrap(function).__code__.co_names}
 
 
 def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> LoadTestOutcome:

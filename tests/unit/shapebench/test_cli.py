@@ -430,7 +430,8 @@ def test_a_closed_loop_is_not_ranked_and_the_command_that_searches_is_printed(st
     assert "a closed loop that did not saturate says nothing about capacity" in result.stderr
 
 
-def test_searches_for_several_objectives_are_an_error_that_names_the_options(searches):
+def test_searches_for_several_objectives_are_an_error_that_names_the_options(searches, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     other = PROFILES["capacity"].model_copy(update={"latency_ms": 300.0})
     write_run(searches, *make_search(50, load=other))
     for command in (("verdict",), ("report",), ("export",)):

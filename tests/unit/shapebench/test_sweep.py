@@ -28,6 +28,7 @@ from sweep.simulation.event_loop import VirtualTimeLoop
 from sweep.simulation.fleet import SimulatedFleet
 from sweep.tasks import Measure, Measured
 from tests.support.sweeps import world
+from tools.pins import ROOT
 from tools.pull_request.measured import Sweep
 
 AXES = ("--stack", "2cpu-4gb", "--stack", "8cpu-16gb", "--inter-op", "2,4")
@@ -116,6 +117,37 @@ def test_a_sweep_ends_with_the_cheapest_and_nothing_up(use: Use, cloud: Cloud) -
     assert "was saved" in result.stdout
     assert "costs 0.74 USD an hour while it is up" in result.stderr
     assert cloud.up_since_s == {}
+
+
+def test_a_sweep_from_a_subfolder_stores_in_the_checkout_and_one_that_is_resumed_elsewhere_where_it_began(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presses = use(cloud)
+    stores: list[str] = []
+
+    def fleet(*given: Any) -> Fleet:
+        stores.append(given[2])
+        return Fleet(cloud, presses)
+
+    monkeypatch.setattr(command, "PulumiFleet", fleet)
+    monkeypatch.chdir(ROOT / "docs")
+    out = ("--out", str(command.SWEEPS.parent / "report"))
+    presses["measure"] = 2
+    invoke(*AXES, "--yes", *out)
+    presses.clear()
+    monkeypatch.chdir("/")
+    invoke("--resume", "--yes", *out)
+    assert stores == [str(ROOT / "results")] * 2
+
+
+def test_a_report_that_cannot_be_written_is_an_error_before_anything_is_created(use: Use, cloud: Cloud) -> None:
+    use(cloud)
+    Path("taken").write_text("")
+    result = invoke(*AXES, "--yes", "--out", "taken/report")
+    assert result.exit_code == 1
+    assert "taken is not a folder" in result.stderr
+    assert cloud.up_since_s == {}
+    assert not command.SWEEPS.exists()
 
 
 def test_a_sweep_leaves_its_outcome_as_the_comment_on_a_pull_request_reads_it(use: Use, cloud: Cloud) -> None:

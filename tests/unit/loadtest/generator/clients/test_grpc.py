@@ -33,8 +33,8 @@ scenario = Scenarios(at_once=3)
 
 
 @pytest.fixture(scope="module")
-def result_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResultOf]:
-    with scenario.played(tmp_path_factory) as result_of:
+def result_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResultOf]:
+    with scenario.played(request, tmp_path_factory) as result_of:
         yield result_of
 
 
