@@ -14,6 +14,7 @@ from analysis.report.charts.breakdown import cost_chart, cost_table
 from analysis.report.charts.drawing import Chart
 from analysis.report.charts.growth import growths, levels_table
 from analysis.report.charts.objectives import limits_chart, misses_chart
+from analysis.report.charts.race import race_chart
 from analysis.report.charts.ranking import ranking_charts
 from analysis.report.charts.resource_usage import others_sentence, others_table, usage_table
 from analysis.report.charts.run_charts import run_charts
@@ -164,9 +165,10 @@ def _compared(findings: Findings) -> Iterator[Section]:
     )
     searched = [each for each in ranking if each.capacity.mean]
     compare_items = len(searched) > 1
-    at_other_loads = (
+    beside = (
         misses_chart(ranking, findings.ranked, verdict.objective),
         limits_chart(ranking, findings.ranked, verdict.objective),
+        race_chart(ranking),
     )
     yield Section(
         "ranking",
@@ -174,7 +176,7 @@ def _compared(findings: Findings) -> Iterator[Section]:
         intro,
         (
             *(ranking_charts(ranking) if len(ranking) > 1 else ()),
-            *filter(None, at_other_loads),
+            *filter(None, beside),
         ),
         (ranking_table(ranking),),
         is_summary=True,

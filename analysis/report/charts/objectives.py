@@ -7,25 +7,12 @@ import altair as alt
 import pandas as pd
 
 from analysis.objective import Objective
-from analysis.report.charts.drawing import (
-    FIRST,
-    FOURTH,
-    MUTED,
-    SECOND,
-    THIRD,
-    Chart,
-    colours,
-    legend_px,
-    log_axis,
-    svg,
-)
+from analysis.report.charts.drawing import MUTED, Chart, legend_px, log_axis, svg
+from analysis.report.charts.shared_colours import behind_first, coloured, others_sentence
 from analysis.report.collect import Run
 from analysis.statistics.estimate import Estimate, usd_per_million
 from analysis.verdict.capacity import capacities
 from analysis.verdict.ranking import Ranked
-
-# Further variants than colours share one, behind the others.
-_SHADES, _OTHER = (FIRST, SECOND, FOURTH, THIRD), "others"
 
 
 def misses_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Objective) -> Chart | None:
@@ -42,7 +29,7 @@ def misses_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Obje
     ]
     if not points:
         return None
-    frame, names, colour = _coloured(points, ranking)
+    frame, names, colour = coloured(points, ranking)
     x = alt.X("rate:Q", title="requests per second", scale=alt.Scale(zero=False))
     axis = log_axis(float(frame["share"].min()), 100)
     y = alt.Y("share:Q", title="misses, % (logarithmic)", scale=alt.Scale(type="log"), axis=axis)
@@ -51,7 +38,7 @@ def misses_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Obje
         alt.Chart(limit).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(y=y),
         *(
             alt.Chart(part).mark_point(filled=True, size=40, opacity=1).encode(x=x, y=y, color=colour)
-            for part in _behind_first(frame)
+            for part in behind_first(frame)
         ),
     ]
     said = f"{objective.text}: at most {100 * allowed:.3g} % of the requests miss the latency limit"
@@ -64,7 +51,7 @@ def misses_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Obje
     caption = (
         f"Late, failed and unsent requests, at each Poisson rate of the searches. Dashed: what"
         f" {objective.quantile_name} within {objective.latency_ms:g} ms allows, {100 * allowed:.3g} %."
-        f" A step without a miss is drawn at half a request.{_others(ranking)}"
+        f" A step without a miss is drawn at half a request.{others_sentence(ranking)}"
     )
     return Chart("Misses against rate", caption, drawing, "misses-by-rate")
 
@@ -74,7 +61,7 @@ def limits_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Obje
     costs = costs_by_limit(ranking, runs, objective)
     if not any(row["limit"] != objective.latency_ms for row in costs):
         return None
-    frame, names, colour = _coloured(costs, ranking)
+    frame, names, colour = coloured(costs, ranking)
     x = alt.X("limit:Q", title=f"latency limit of {objective.quantile_name}, ms", scale=alt.Scale(zero=False))
     y = alt.Y("usd:Q", title="USD per million predictions", scale=alt.Scale(zero=False))
     stated = pd.DataFrame([{"limit": objective.latency_ms}])
@@ -82,7 +69,7 @@ def limits_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Obje
         alt.Chart(stated).mark_rule(color=MUTED, strokeDash=[4, 4]).encode(x=x),
         *(
             layer
-            for part in _behind_first(frame)
+            for part in behind_first(frame)
             for layer in (
                 alt.Chart(part).mark_line(strokeWidth=1.6).encode(x=x, y=y, color=colour, detail="place:N"),
                 alt.Chart(part).mark_point(filled=True, size=40, opacity=1).encode(x=x, y=y, color=colour),
@@ -97,7 +84,7 @@ def limits_chart(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Obje
     )
     caption = (
         "At capacity, from the same runs: a limit at which the searches of a variant give no value has no point."
-        f" Dashed: the objective.{_others(ranking)}"
+        f" Dashed: the objective.{others_sentence(ranking)}"
     )
     return Chart("Cost against the latency limit", caption, drawing, "cost-by-limit")
 
@@ -127,25 +114,3 @@ def costs_by_limit(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Ob
             if each.label in found and isinstance(rps := found[each.label].rps, Estimate)
         ]
     return rows
-
-
-def _coloured(rows: Sequence[dict[str, float]], ranking: Sequence[Ranked]) -> tuple[pd.DataFrame, list[str], alt.Color]:
-    """The rows as a frame with the name of each row's colour, the names, and the colours: the first ranked have one."""
-    own = len(ranking) if len(ranking) <= len(_SHADES) else len(_SHADES) - 1
-    labels = [each.label for each in ranking]
-    names = labels[:own] + ([_OTHER] if own < len(labels) else [])
-    frame = pd.DataFrame(rows)
-    frame["variant"] = [names[min(int(place), len(names) - 1)] for place in frame["place"]]
-    shades = [*_SHADES[:own], *([THIRD] if own < len(labels) else [])]
-    return frame, names, colours("variant", names, shades, symbol="circle")
-
-
-def _behind_first(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """What others share is drawn first, so that it lies behind."""
-    is_other = frame["variant"] == _OTHER
-    return [part for part in (frame[is_other], frame[~is_other]) if len(part)]
-
-
-def _others(ranking: Sequence[Ranked]) -> str:
-    more = len(ranking) - len(_SHADES) + 1
-    return f" Grey: the {more} further variants of the ranking." if len(ranking) > len(_SHADES) else ""
