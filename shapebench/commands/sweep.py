@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import typer
 
+from analysis.report.render import check_folder
 from analysis.report.tables import Column, Table
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
@@ -19,6 +20,7 @@ from shapebench.commands.sweep_answer import answer, destroy_command, exit_code,
 from shapebench.commands.sweep_plan import estimates, print_plan, print_rest
 from shapebench.commands.sweep_run import run_journal, run_simulated
 from shapebench.commands.sweep_take_down import take_down_sweep
+from shapebench.options import default_store
 from shapebench.output import CommandError, note, print_table, print_text
 from shapebench.sweep_view import duration
 from stacks.explain import SettingsError
@@ -63,7 +65,7 @@ def sweep(request: Request, mode: Literal["run", "resume", "plan", "list"]) -> i
             return _list()
         if mode == "resume":
             return _resume(request)
-        settings = read_settings(request.file, request.options)
+        settings = _with_absolute_store(read_settings(request.file, request.options))
         expected = expectations(settings, expected_of)
         if mode == "plan":
             print_plan(settings, expected, estimates(settings, expected))
@@ -73,7 +75,15 @@ def sweep(request: Request, mode: Literal["run", "resume", "plan", "list"]) -> i
         raise CommandError(str(error)) from None
 
 
+def _with_absolute_store(settings: SweepSettings) -> SweepSettings:
+    """The settings with a store that is the same one wherever the sweep is resumed."""
+    results = settings.results if "results" in settings.model_fields_set else default_store()
+    return settings.model_copy(update={"results": results if "://" in results else str(Path(results).resolve())})
+
+
 def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Request) -> int:
+    # Only here: a sweep that goes on may have stacks to destroy, which no report may keep it from.
+    check_folder(request.report)
     estimated = estimates(settings, expected)
     print_plan(settings, expected, estimated)
     _note_room(settings)
@@ -139,7 +149,7 @@ def _resume(request: Request) -> int:
         return take_down_sweep(
             folder,
             damage,
-            lambda: PulumiFleet(folder.name, folder, SweepSettings.model_fields["results"].default),
+            lambda: PulumiFleet(folder.name, folder, default_store()),
             (lambda _: None) if request.yes else _require_consent,
         )
     with closing(journal):
