@@ -5,8 +5,6 @@ export PYTHON
 
 IN_ENV := . tools/env.sh &&
 PYTEST := python -m pytest --dist loadfile --no-loadscope-reorder
-# Tests that need a valid run: other tests would take the machine from it.
-ALONE := python -m pytest -m measures
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 REQUIREMENTS := $(sort $(basename $(notdir $(wildcard tools/requirements/*.in))))
 
@@ -46,12 +44,10 @@ test: ## the two test tiers that need no root, the quick one first
 	@$(MAKE) --no-print-directory test-engine
 
 test-unit: setup-dev ## tests that do not run Pulumi
-	@$(IN_ENV) failed=0; $(PYTEST) --tx '$(CORES)*popen' --tx '2*popen//nice=10' -m 'not measures' tests/unit || failed=1; \
-	    $(ALONE) tests/unit || failed=1; exit $$failed
+	@$(IN_ENV) $(PYTEST) --tx '$(CORES)*popen' --tx '2*popen//nice=10' tests/unit
 
 test-engine: setup-kubernetes setup-policy ## tests that run the real Pulumi command line and a browser
-	@$(IN_ENV) failed=0; $(PYTEST) --numprocesses 4 -m 'not measures' tests/engine || failed=1; \
-	    $(ALONE) tests/engine || failed=1; exit $$failed
+	@$(IN_ENV) $(PYTEST) --numprocesses 4 tests/engine
 
 e2e: setup-node ## tests that run containers on a real Kubernetes node, which they start and stop
 	@$(IN_ENV) python -m pytest tests/kubernetes

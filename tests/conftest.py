@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.measuring import mark_those_that_measure
 from tests.support.priorities import TwoPriorities
 
 # Run first, the longest before the others, as each takes from half a minute to seven: shorter modules then fill the
@@ -41,14 +40,11 @@ _PLACES = {Path(__file__).parent / module: place for place, module in enumerate(
 # the CPU time of the unit tests.
 gc.disable()
 
-# Several tests run at once, and each would refuse its runs because of the others.
+# Several tests run at once, and each would refuse its runs because of the others, or of what follows from them.
 os.environ.setdefault("SHAPEBENCH_OTHER_PROGRAMS", "accepted")
 
 
-# Before `-m` chooses by the markers.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    mark_those_that_measure(items)
     items.sort(key=lambda item: _PLACES.get(item.path, len(_PLACES)))
 
 

@@ -15,7 +15,7 @@ from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from loadtest.result.capacity_figures import capacity_of, finished_steps, search_reason
 from loadtest.result.raw_rows import RawRows
 from loadtest.result.servers import Servers, deployment_of
-from loadtest.result.validity.disturbance import Disturbances
+from loadtest.result.validity.disturbance import Disturbances, accepted
 from loadtest.result.validity.measurement import measurement_reasons
 from loadtest.result.validity.servers import load_sharing_reasons, refused_call_reasons, server_change_reasons
 from loadtest.result.validity.steady_state import steady_state_reasons
@@ -87,11 +87,13 @@ def outcome_of(
     disturbed = None
     if not broken and any_ok(raw_rows.rows):
         disturbed = disturbances.reason(steps, has_result=capacity is not None)
+    refused = disturbed is not None and not accepted()
     # What is odd in a disturbed run, such as the generator's lag, follows from what disturbed it.
-    measurement = [] if disturbed else _measurement_faults(plan, broken, raw_rows, counted, capacity, totals)
-    unsettled = [disturbed] if disturbed else []
-    if not measurement and not disturbed:
-        unsettled = steady_state_reasons(raw_rows.rows, counted, plan.load)
+    faults = [] if refused else _faults_of_rows(plan, broken, raw_rows, counted, capacity, totals)
+    unsettled = [disturbed] if disturbed and refused else []
+    if not faults and not disturbed:
+        faults = measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
+        unsettled = [] if faults else steady_state_reasons(raw_rows.rows, counted, plan.load)
     return LoadTestOutcome(
         rows=raw_rows.rows,
         samples=samples,
@@ -106,7 +108,7 @@ def outcome_of(
         seed=None if isinstance(plan.load, ClosedLoopPlan) else plan.load.seed,
         capacity=capacity,
         faults=(
-            *measurement,
+            *faults,
             *refused_call_reasons(raw_rows.rows, plan),
             *server_change_reasons(servers),
             *load_sharing_reasons(counted, samples, servers.replicas, plan.load),
@@ -116,7 +118,7 @@ def outcome_of(
     )
 
 
-def _measurement_faults(
+def _faults_of_rows(
     plan: LoadTestPlan,
     broken: list[str],
     raw_rows: RawRows,
@@ -124,10 +126,10 @@ def _measurement_faults(
     capacity: SearchedCapacity | None,
     totals: dict[str, Any],
 ) -> list[str]:
-    """The first group with a reason: what is odd in a later group follows from an earlier one."""
+    """What is wrong with the rows, or that a search found nothing; what is odd in the figures follows from that."""
     if reason := search_reason(plan.load, totals, raw_rows.rows, capacity):
         return [reason]
     return [
         *broken,
         *row_reasons(raw_rows.rows, counted, capacity.phase if capacity else HOLD),
-    ] or measurement_reasons(raw_rows.rows, counted, plan.load, totals.get("health") or {})
+    ]

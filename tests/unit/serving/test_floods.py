@@ -24,8 +24,6 @@ from tests.unit.serving.hostile import MIB
 from tests.unit.serving.test_hostile_requests import MODEL, SHAPE, forget_peak, memory_bytes
 from tools.pins import ROOT
 
-pytestmark = pytest.mark.measures
-
 MAX_MORE_BYTES = 1500 * MIB
 MAX_AFTER_SHARE = 1.2
 GIVEN_BACK_S = 30

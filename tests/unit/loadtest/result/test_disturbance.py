@@ -78,10 +78,12 @@ def test_a_quiet_machine_and_a_short_burst_make_no_run_invalid(others_at: list[f
 
 def test_a_run_counts_in_the_tests_of_this_project_whatever_else_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHAPEBENCH_OTHER_PROGRAMS", "accepted")
-    found = outcome(CLOSED, hold(), [1.57] * 30)
+    found = outcome(CLOSED, hold(), [1.57] * 30, event_loop_lag_p99_ms=161.0)
     assert found.reasons == ()
     assert found.other_cpu is not None
     assert found.other_cpu.cores == pytest.approx(1.57)
+    [lag] = outcome(CLOSED, hold(), [0.02] * 30, event_loop_lag_p99_ms=161.0).reasons
+    assert "event loop had a lag of 161 ms" in lag
 
 
 # A climb, and four rates of a server whose share of late answers grows with the rate; 30 s each.
