@@ -11,6 +11,7 @@ from provider.resource import ResourceInputs
 from serving.servers import server_named
 from stacks.load_profiles import LoadProfile
 from stacks.shapes import NodeShape
+from stacks.sweep_place import SweepPlace
 
 
 class ServingInputs(Deployed):
@@ -36,6 +37,8 @@ class LoadTestInputs(ResourceInputs):
     fresh_deployment: bool
     processes: int
     rerun: str
+    # Not in the state of an earlier version.
+    sweep: SweepPlace | None = None
     results: str
     work_dir: str
 

@@ -17,6 +17,7 @@ from stacks.request_threads import RequestThreads
 from stacks.servers import known_server
 from stacks.serving_variant import ServingSettings, ServingVariant
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
+from stacks.sweep_place import SweepPlace
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
@@ -127,6 +128,12 @@ class Settings(Frozen):
         ),
     ]
     rerun: Annotated[str, Field(description="Any text. A new one makes the load test run again.")]
+    sweep: Annotated[
+        SweepPlace | None,
+        Field(
+            description="Which candidate of which sweep this update measures. `shapebench sweep` sets it; leave it out."
+        ),
+    ] = None
 
     @model_validator(mode="before")
     @classmethod

@@ -189,11 +189,12 @@ class Repeat(Record):
 
 
 class Key(Record):
-    """What the update was asked for: `rerun` of its settings; in a sweep, which block of which sweep that is."""
+    """What the update was asked for: `rerun` of its settings; in a sweep, which candidate and block of it that is."""
 
     rerun: str
     sweep: str | None = None
     block: Annotated[int | None, Field(ge=1)] = None
+    candidate: str | None = None
 
 
 class CapacityRps(Record):

@@ -20,7 +20,6 @@ from sweep.journal.journal import Journal
 from sweep.journal.stacks import stacks_of
 from sweep.pulumi_fleet import pulumi_fleet
 from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
-from sweep.pulumi_fleet.record import TaskRecord
 from sweep.settings import SweepSettings
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.event_loop import VirtualTimeLoop
@@ -34,8 +33,7 @@ _STACK = "local"
 _FULL_DISK = "the disk is full"
 _CONTENTS = {
     "is empty": b"",
-    "is cut": b'{"task": {"candi',
-    "is older": b'{"candidate": "a", "block": 1}',
+    "is cut": b"config: {shape",
     "is not UTF-8": b"\xff\xfe\x00\xd8",
     "is another document": b"[1, 2]",
 }
@@ -160,9 +158,9 @@ def _write_full(*_: object) -> None:
 def damaged_task(folder: Path, seed: int) -> Graded:
     """A stack whose newest task was killed and left damaged files, or whose disk is full; it is destroyed."""
     draw = random.Random(f"task {seed}")  # noqa: S311 - no secret
-    place = draw.choice(("task.json", "stack file", "both", _FULL_DISK))
+    place = draw.choice(("stack file", _FULL_DISK))
     how = draw.choice(list(_CONTENTS))
-    name = _FULL_DISK if place == _FULL_DISK else f"{'task.json and stack file' if place == 'both' else place} {how}"
+    name = _FULL_DISK if place == _FULL_DISK else f"{place} {how}"
     sweep, said, error = folder / "sweep", list[str](), ""
     program, noted = folder / "bin/pulumi", folder / "noted"
     program.parent.mkdir()
@@ -171,22 +169,19 @@ def damaged_task(folder: Path, seed: int) -> Graded:
     noted.touch()
     environment = os.environ | {"PATH": f"{program.parent}:{os.environ['PATH']}", "NOTED": str(noted)}
     with patch.object(pulumi_fleet, "activated_environment", lambda _: environment):
-        fleet = PulumiFleet("s1", sweep, str(folder / "results"))
-    TaskRecord("a", 1, (), is_updating=draw.random() < 0.5).write(sweep / f"{_STACK}.task.json")
-    for file, is_damaged in (
-        (f"{_STACK}.task.json", place in {"task.json", "both"}),
-        (f"Pulumi.{_STACK}.yaml", place in {"stack file", "both"}),
-    ):
-        if is_damaged:
-            (sweep / file).write_bytes(_CONTENTS[how])
+        fleet = PulumiFleet("20261130-020000", sweep, str(folder / "results"))
+    if draw.random() < 0.5:
+        (sweep / f"{_STACK}.updating").touch()
+    if place == "stack file":
+        (sweep / f"Pulumi.{_STACK}.yaml").write_bytes(_CONTENTS[how])
     try:
         with _full_disk() if place == _FULL_DISK else nullcontext():
             asyncio.run(fleet.destroy(_STACK, lambda progress: said.append(progress.text)))
     except Exception as raised:  # noqa: BLE001 - an exception of any kind is what this looks for
         error = f"{type(raised).__name__}: {raised}"
     is_up = not any(" destroy " in line for line in noted.read_text().splitlines())
-    # A damaged record says so; a stack file in the sweep's folder is only a copy, which is made anew.
-    is_noticed = place == "stack file" or any("cannot be" in text or "not as it was" in text for text in said)
+    # A full disk is said; a stack file in the sweep's folder is only a copy, which is made anew.
+    is_noticed = place == "stack file" or any("cannot be" in text for text in said)
     return Graded(seed, name, is_same=False, is_noticed=is_noticed, is_up=is_up, error=error)
 
 

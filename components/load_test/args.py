@@ -40,6 +40,8 @@ class CommonArgs:
     """The number of workers of the generator."""
     rerun: str
     """Any text. A new one makes the test run again."""
+    sweep: Mapping[str, object] | None
+    """Which candidate of which sweep is measured: stacks.sweep_place.SweepPlace."""
     results: str
     """The results store: an absolute folder or a URI."""
     work_dir: str
@@ -77,6 +79,7 @@ def common_args(
         fresh_deployment=settings.fresh_deployment,
         processes=settings.processes,
         rerun=settings.rerun,
+        sweep=settings.sweep.model_dump() if settings.sweep else None,
         results=store_uri(settings.results, platform.checkout),
         work_dir=str(platform.checkout / ".state/runs"),
     )

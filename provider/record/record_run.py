@@ -17,7 +17,6 @@ from provider.record.provenance import git_commit, software_versions
 from provider.record.repeats import FinishedRun, PlannedRun
 from provider.record.work_folder import MeasuredRun, keep_beside_raw_rows
 from provider.resource import Operation, ResourceError
-from stacks.rerun import block_of
 
 # Of the figures in the stack's outputs.
 _DIGITS = 6
@@ -122,7 +121,7 @@ def manifest_of_run(
         deployment=outcome.deployment,
         load=inputs.profile,
         seed=outcome.seed,
-        key=_key(inputs.rerun),
+        key=Key(rerun=inputs.rerun, **(inputs.sweep.model_dump() if inputs.sweep else {})),
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
             processes=outcome.processes,
@@ -139,8 +138,3 @@ def manifest_of_run(
         software=software_versions() | {**environment.software, "locust": outcome.locust_version},
         git_commit=environment.commit,
     )
-
-
-def _key(rerun: str) -> Key:
-    sweep, block = block_of(rerun) or (None, None)
-    return Key(rerun=rerun, sweep=sweep, block=block)

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -228,10 +228,8 @@ def _to_the_end(journal: Journal, request: Request, grid_usd: float | None) -> i
 
 def _disturbed(journal: Journal) -> int:
     """How many of the sweep's runs were refused for that; 0 where the results store cannot be read any more."""
-    settings = journal.settings
-    since = datetime.now(UTC) - timedelta(seconds=journal.at_s)
     try:
-        return disturbed_runs(ResultsStore(settings.results), {each.stack for each in settings.candidates}, since)
+        return disturbed_runs(ResultsStore(journal.settings.results), journal.sweep_id)
     except (StoreError, OSError):
         return 0
 

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -20,8 +19,7 @@ from pulumi.automation import CommandResult, OnOutput, PulumiCommand
 from pulumi.automation.errors import create_command_error
 
 from provider.local.server_process import ProcessIdentity
-from sweep.fleet import LastingError
-from sweep.pulumi_fleet.record import RecordError, TaskRecord
+from sweep.fleet import FleetError, LastingError
 from sweep.pulumi_fleet.update_process import EVENT_LOG, INTERRUPT_GRACE_S, POLL_S, end
 from tools.private_files import open_private
 
@@ -39,21 +37,21 @@ class NotBegunError(Exception):
 
 
 class StackCommand(PulumiCommand):
-    """Pulumi for one task of a stack. The task's record says whether an update runs, which can be interrupted.
+    """Pulumi for one task of a stack. An update that runs can be interrupted.
 
     `log` gets what updates print, after what it has; `events` is the file that they write their events to. `on_event`
-    gets these, from another thread.
+    gets these, from another thread. `updating` is a file that is there while an update runs.
     """
 
     def __init__(
-        self, environment: Mapping[str, str], log: Path, events: Path, record_path: Path, on_event: OnEvent
+        self, environment: Mapping[str, str], log: Path, events: Path, updating: Path, on_event: OnEvent
     ) -> None:
         """Find Pulumi; raises LastingError where it is missing. The parent's search would run it for its version."""
         found = shutil.which("pulumi", path=environment.get("PATH"))
         if found is None:
             raise LastingError("Pulumi is not on PATH, so no stack can be created; run `make setup`")
         self.command, self.version = found, None
-        self._log, self._events, self._record_path, self._on_event = log, events, record_path, on_event
+        self._log, self._events, self._updating, self._on_event = log, events, updating, on_event
         self._lock = threading.Lock()
         self._running: ProcessIdentity | None = None
         self._is_interrupted = False
@@ -106,7 +104,7 @@ class StackCommand(PulumiCommand):
             with self._lock:
                 if self._is_interrupted:
                     raise NotBegunError
-                self._note(is_updating=True)
+                self._mark(is_needed=command[2] == "up")
                 process = subprocess.Popen(
                     [*command, EVENT_LOG, str(self._events)],
                     cwd=cwd,
@@ -121,7 +119,8 @@ class StackCommand(PulumiCommand):
             try:
                 self._follow(process, has_events=has_events)
             finally:
-                self._note(is_updating=False)
+                with suppress(OSError):
+                    self._updating.unlink(missing_ok=True)
             log.seek(begun_at)
             printed = log.read().decode(errors="replace")
         # The Automation API tells errors apart by what is on standard error, which goes to the same file.
@@ -143,11 +142,19 @@ class StackCommand(PulumiCommand):
                     return
                 time.sleep(POLL_S)
 
-    def _note(self, *, is_updating: bool) -> None:
-        """Note in the task's record whether an update runs. A run is not begun without one, a destruction is."""
-        with suppress(RecordError):
-            if record := TaskRecord.read(self._record_path):
-                replace(record, is_updating=is_updating).write(self._record_path)
+    def _mark(self, *, is_needed: bool) -> None:
+        """Make the file that is there while an update runs; raises FleetError where it is needed and cannot be made.
+
+        What is only a record must not keep a stack up, so a destruction does not need it.
+        """
+        try:
+            self._updating.touch(mode=0o600)
+        except OSError as error:
+            if is_needed:
+                raise FleetError(
+                    f"{self._updating} cannot be made ({error.strerror}), by which a resumed sweep would find this"
+                    " update, so it was not begun; make room or give permission"
+                ) from error
 
 
 def _output(log: Path) -> IO[bytes]:

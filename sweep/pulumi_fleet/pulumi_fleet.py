@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,15 +12,13 @@ from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from stacks.explain import SettingsError
 from stacks.files import load_config
-from stacks.rerun import block_token
 from stacks.settings import Settings
 from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
 from sweep.pulumi_fleet.expected import expected_of
 from sweep.pulumi_fleet.google import interrupted_creations
 from sweep.pulumi_fleet.quota import room_of
-from sweep.pulumi_fleet.record import RecordError, TaskRecord
-from sweep.pulumi_fleet.results import NothingMeasuredError, lost, measured, run_since
+from sweep.pulumi_fleet.results import NothingMeasuredError, lost, measured, run_of
 from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
 from sweep.pulumi_fleet.stack_file import config_for, settings_in
 from sweep.pulumi_fleet.update_process import end, running_update
@@ -43,7 +40,7 @@ Result = TypeVar("Result")
 class PulumiFleet:
     """sweep.fleet.Fleet, with the program, the stack files and the backend of this checkout.
 
-    `folder` is the sweep's: logs, records of tasks, and the stack files of its updates, so that the user's own stay as
+    `folder` is the sweep's: logs, and the stack files of its updates, so that the user's own stay as
     they are. `results` is a folder or a URI. `max_hours` is the longest that the sweep may take, for the lease of a
     stack in Google Cloud; without it, the lease is that of the stack's file.
     """
@@ -74,7 +71,6 @@ class PulumiFleet:
         return await self._in_thread(lambda: self._measure(stack, task, config, settings), stack)
 
     async def find(self, task: Measure) -> Measured | None:
-        record = self._record(self._stack(task.stack))
         process = running_update(self._place.events(task.stack))
         try:
             while process and process.alive:
@@ -83,9 +79,7 @@ class PulumiFleet:
             if process:
                 await self._in_thread(partial(end, process))
             raise
-        if record is None or (record.candidate, record.block) != (task.candidate.key, task.block):
-            return None  # it is measured again
-        return await self._in_thread(lambda: self._find(task, record))
+        return await self._in_thread(lambda: self._find(task))
 
     async def lost(self, task: Measure, measured: Measured) -> str:
         return await self._in_thread(lambda: lost(ResultsStore(self._results), task, measured))
@@ -127,9 +121,8 @@ class PulumiFleet:
         return running.result()
 
     def _configuration(self, task: Measure) -> tuple[dict[str, Any], Settings]:
-        rerun = block_token(self._sweep_id, task.block)
         try:
-            config = config_for(task, load_config(task.stack), rerun, self._results, self._max_hours)
+            config = config_for(task, load_config(task.stack), self._sweep_id, self._results, self._max_hours)
             return config, settings_in(config)
         except SettingsError as error:
             raise LastingError(f"{task.candidate.label} cannot be measured on {task.stack}: {error}") from None
@@ -163,26 +156,17 @@ class PulumiFleet:
         assert load.mode == "capacity"
         try:
             self._recover(stack, config)
-            store = ResultsStore(self._results)
-            earlier = tuple(store.run_ids(stack.name))
-            TaskRecord(task.candidate.key, task.block, earlier).write(self._place.record(stack.name))
             stack.say(f"measuring {task.candidate.label}, block {task.block} ({task.length})")
             if stack.name not in self._exist:
                 stack.create()
                 self._exist.add(stack.name)
-            return measured(store, stack.name, stack.up(config), load)
-        except (StoreError, SetupError, RecordError) as error:
+            return measured(ResultsStore(self._results), stack.name, stack.up(config), load)
+        except (StoreError, SetupError) as error:
             raise FleetError(str(error)) from error
 
     def _recover(self, stack: SweepStack, config: dict[str, Any]) -> None:
         """End what a killed sweep left running, and destroy a stack whose creation in Google Cloud was cut off."""
-        is_damaged = False
-        try:
-            record = TaskRecord.read(self._place.record(stack.name))
-        except RecordError as error:
-            stack.say(f"{error}, so it is assumed that an update was cut off")
-            record, is_damaged = None, True
-        if not is_damaged and (record is None or not record.is_updating):
+        if not self._place.updating(stack.name).exists():
             return
         self._end_update(stack)
         stack.unlock()
@@ -191,23 +175,14 @@ class PulumiFleet:
             stack.say("its creation was cut off, so it is destroyed first")
             teardown.destroy(stack, config)
 
-    def _record(self, stack: SweepStack) -> TaskRecord | None:
-        """The stack's newest task; None where that is not known, which is in its log."""
-        try:
-            return TaskRecord.read(self._place.record(stack.name))
-        except RecordError as error:
-            stack.say(f"{error}, so a run that was cut off is made again")
-            return None
-
     def _end_update(self, stack: SweepStack) -> None:
         if process := running_update(self._place.events(stack.name)):
             end(process)
 
-    def _find(self, task: Measure, record: TaskRecord) -> Measured | None:
-        _, settings = self._configuration(task)
+    def _find(self, task: Measure) -> Measured | None:
         try:
             store = ResultsStore(self._results)
-            run_id = run_since(store, task.stack, record.earlier_runs, settings)
+            run_id = run_of(store, task, self._sweep_id)
             return measured(store, task.stack, run_id, task.candidate.load) if run_id else None
         except NothingMeasuredError:
             return None  # it is measured again
@@ -216,12 +191,6 @@ class PulumiFleet:
 
     def _destroy(self, stack: SweepStack) -> None:
         self._end_update(stack)
-        # What is only a record must not keep the stack up: neither a damaged one nor a full disk.
-        try:
-            record = self._record(stack) or TaskRecord(None, None, ())
-            replace(record, is_updating=False).write(self._place.record(stack.name))
-        except RecordError as error:
-            stack.say(f"{error}; the stack is destroyed without it")
         stack.say("destroying")
         try:
             config = load_config(stack.name)

@@ -1,8 +1,6 @@
 """Finds the run of a task in the results store, and reads what it says about the capacity."""
 
 import math
-from collections.abc import Collection
-from datetime import datetime
 
 from analysis.capacity.evidence import NoEvidence, evidence_of
 from analysis.objective import Objective
@@ -12,8 +10,6 @@ from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from stacks.load_profiles import CapacitySearch
-from stacks.serving_variant import ServingVariant
-from stacks.settings import Settings
 from sweep.fleet import FleetError
 from sweep.tasks import Measure, Measured
 
@@ -73,25 +69,22 @@ def _rps(found: Measured) -> str:
     return f"{value}{found.low_rps:.3g} to {found.high_rps:.3g} requests/s"
 
 
-def run_since(store: ResultsStore, stack: str, earlier: Collection[str], settings: Settings) -> str | None:
-    """The newest valid run of these settings that is not one of `earlier`; None where there is none.
+def run_of(store: ResultsStore, task: Measure, sweep_id: str) -> str | None:
+    """The newest valid run of the task in this sweep; None where there is none.
 
     No times are compared: the clock may have been set since the run began.
     """
-    for run_id in reversed(store.run_ids(stack)):
-        manifest = None if run_id in earlier else store.run(stack, run_id)
-        if isinstance(manifest, Manifest) and manifest.validity.verdict == "valid" and _is_of(manifest, settings):
+    wanted = sweep_id, task.block, task.candidate.key
+    for run_id in reversed(store.run_ids(task.stack)):
+        manifest = store.run(task.stack, run_id)
+        if not isinstance(manifest, Manifest) or manifest.validity.verdict != "valid" or not (key := manifest.key):
+            continue
+        if (key.sweep, key.block, key.candidate) == wanted:
             return run_id
     return None
 
 
-def disturbed_runs(store: ResultsStore, stacks: Collection[str], since: datetime) -> int:
-    """How many runs of these stacks, begun since then, were refused because other programs took CPU from them."""
-    runs = (run for run in store.scan().manifests if run.stack in stacks and run.started_at >= since)
+def disturbed_runs(store: ResultsStore, sweep_id: str) -> int:
+    """How many runs of this sweep were refused because other programs took CPU from them."""
+    runs = (run for run in store.scan().manifests if run.key and run.key.sweep == sweep_id)
     return sum(was_disturbed(run.validity.reasons) for run in runs)
-
-
-def _is_of(manifest: Manifest, settings: Settings) -> bool:
-    wanted = settings.variant
-    served = ServingVariant.model_validate(manifest.serving.model_dump(include=set(ServingVariant.model_fields)))
-    return manifest.load == settings.load and served == ServingVariant.model_validate(wanted.model_dump())

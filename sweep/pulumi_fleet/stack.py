@@ -47,8 +47,9 @@ class Place:
     def events(self, stack: str) -> Path:
         return self.folder / f"{stack}.events"
 
-    def record(self, stack: str) -> Path:
-        return self.folder / f"{stack}.task.json"
+    def updating(self, stack: str) -> Path:
+        """A file that is there while an update of the stack runs, and after one that was killed with its sweep."""
+        return self.folder / f"{stack}.updating"
 
     def stack_file(self, stack: str) -> Path:
         return self.folder / f"Pulumi.{stack}.yaml"
@@ -60,7 +61,7 @@ class SweepStack:
     def __init__(self, place: Place, name: str, report: Report = lambda _: None) -> None:
         self.name, self.place, self._report = name, place, report
         self.command = StackCommand(
-            place.environment, place.log(name), place.events(name), place.record(name), self._on_event
+            place.environment, place.log(name), place.events(name), place.updating(name), self._on_event
         )
         workspace = _Workspace(str(place.root), env_vars=place.environment, pulumi_command=self.command)
         self._stack = Stack.select(name, workspace)

@@ -10,6 +10,7 @@ import yaml
 from stacks.explain import PREFIX
 from stacks.files import load_stack_file, with_defaults
 from stacks.settings import Settings, parse_settings
+from stacks.sweep_place import SweepPlace
 from sweep.lengths import load_of
 from sweep.tasks import Measure
 from tools.private_files import open_private
@@ -18,14 +19,17 @@ from tools.private_files import open_private
 _LONGEST_LEASE_H, _TO_DESTROY_H = 336, 1
 
 
-def config_for(task: Measure, own: Mapping[str, Any], rerun: str, results: str, hours: float | None) -> dict[str, Any]:
+def config_for(
+    task: Measure, own: Mapping[str, Any], sweep_id: str, results: str, hours: float | None
+) -> dict[str, Any]:
     """The stack's own configuration with the candidate, by full key. `hours` is the longest that the sweep may take."""
     candidate = task.candidate
-    load = load_of(task)
+    load, place = load_of(task), SweepPlace(sweep=sweep_id, block=task.block, candidate=candidate.key)
     changed: dict[str, Any] = {
         "serving": candidate.serving.model_dump(by_alias=True, exclude_none=True),
         "load": load.model_dump(by_alias=True) | {"freshDeployment": True},
-        "rerun": rerun,
+        "rerun": place.rerun,
+        "sweep": place.model_dump(by_alias=True),
         "results": results,
     }
     platform = str(own.get(f"{PREFIX}platform"))

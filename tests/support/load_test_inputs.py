@@ -38,6 +38,7 @@ def load_test_inputs(folder: Path) -> dict[str, Any]:
         "freshDeployment": False,
         "processes": 1,
         "rerun": "",
+        "sweep": None,
         "results": str(folder / "results"),
         "workDir": str(folder / "runs"),
     }

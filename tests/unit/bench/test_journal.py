@@ -7,7 +7,6 @@ import pytest
 from bench.fleets import damaged_sweeps
 from bench.fleets.damaged_sweeps import damaged_sweep, damaged_task
 from bench.fleets.damages import DAMAGES, Damage
-from sweep.pulumi_fleet.record import TaskRecord
 from sweep.simulation.fleet import SimulatedFleet
 
 
@@ -47,11 +46,11 @@ def test_no_damage_of_a_task_keeps_its_stack_up(tmp_path: Path, seed: int) -> No
     assert list(damaged_task(tmp_path, seed).problems) == []
 
 
-def test_a_record_that_had_to_be_read_would_keep_a_stack_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(_: Path) -> TaskRecord:
-        raise ValueError("not JSON")
+def test_a_copy_that_had_to_be_read_would_keep_a_stack_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object) -> None:
+        raise ValueError("not YAML")
 
-    monkeypatch.setattr(TaskRecord, "read", read)
+    monkeypatch.setattr("sweep.pulumi_fleet.stack.write_stack_file", damaged)
     graded = damaged_task(tmp_path, 0)
     assert graded.is_up
-    assert "not JSON" in graded.error
+    assert "not YAML" in graded.error

@@ -34,6 +34,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "fresh_deployment": False,
         "processes": 1,
         "rerun": "",
+        "sweep": None,
         "results": "/results",
         "work_dir": "/runs",
         "generator_image": "locustio/locust:2.46.6",

@@ -25,12 +25,13 @@ from loadtest.generator.plan import CapacitySearchPlan, OpenLoopPlan, load_plan
 from loadtest.result.raw_rows import times_us
 from provider.resource import Operation
 from provider.resources.local_load_test import LocalLoadTest
-from stacks.rerun import block_token
+from stacks.sweep_place import SweepPlace
 from tests.support.load_test_inputs import local_load_test_inputs
 
 # Of a server that serves one request at a time.
 SERVICE_S = 0.025
-RERUN = block_token("20261130-020000", 7)
+PLACE = SweepPlace(sweep="20261130-020000", block=7, candidate="0123456789abcdef")
+OF_SWEEP = {"rerun": PLACE.rerun, "sweep": PLACE.model_dump()}
 OPEN = {
     "mode": "open", "rate_rps": 25.0, "arrivals": "poisson", "seed": 3, "max_in_flight": 32, "warmup_s": 1.0,
     "ramp_s": 1.0, "duration_s": 4.0,
@@ -94,12 +95,12 @@ def since_first(offsets_s: list[float]) -> npt.NDArray[np.float64]:
 
 
 def test_the_arrivals_of_each_repeat_follow_from_its_manifest_alone(tmp_path: Path, server_url: str) -> None:
-    store, runs = measured(tmp_path, server_url, profile=OPEN, rerun=RERUN, repeats=2)
+    store, runs = measured(tmp_path, server_url, profile=OPEN, repeats=2, **OF_SWEEP)
     first, second = runs
     assert first.seed is not None
     assert second.seed == first.seed + 1 != OPEN["seed"] + 1
     for run in runs:
-        assert run.key == Key(rerun=RERUN, sweep="20261130-020000", block=7)
+        assert run.key == Key(rerun=PLACE.rerun, **PLACE.model_dump())
         load = load_plan(run.load.model_dump())
         assert isinstance(load, OpenLoopPlan)
         planned_s = since_first([each.intended_start_s for each in replace(load, seed=run.seed).schedule()])
@@ -108,7 +109,7 @@ def test_the_arrivals_of_each_repeat_follow_from_its_manifest_alone(tmp_path: Pa
 
 def test_each_step_of_a_search_follows_from_its_manifest_alone(tmp_path: Path, slow_url: str) -> None:
     said: list[str] = []
-    store, [run] = measured(tmp_path, slow_url, said, profile=SEARCH, rerun=RERUN)
+    store, [run] = measured(tmp_path, slow_url, said, profile=SEARCH, **OF_SWEEP)
     assert run.capacity
     assert any(f"run {run.run_id}: ✓ p90 within 200 ms and at most 10 % failed: met up to " in line for line in said)
     assert run.seed is not None

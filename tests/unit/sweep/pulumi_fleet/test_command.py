@@ -15,7 +15,6 @@ from pulumi.automation import CommandError, StackNotFoundError
 from provider.local.server_process import ProcessIdentity
 from sweep.fleet import LastingError
 from sweep.pulumi_fleet.command import NotBegunError, StackCommand
-from sweep.pulumi_fleet.record import TaskRecord
 from sweep.pulumi_fleet.update_process import end, running_update
 from tests.engine.harness import eventually
 from tests.support.scripts import write_script
@@ -31,11 +30,10 @@ class Desk:
 
     def __init__(self, folder: Path, script: str) -> None:
         write_script(folder / "bin/pulumi", script)
-        self.folder, self.log, self.record = folder, folder / "x.log", folder / "x.task.json"
+        self.folder, self.log, self.updating = folder, folder / "x.log", folder / "x.updating"
         self.event_log, self.events = folder / "x.events", list[dict]()
         self.environment = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
-        TaskRecord("a", 1, ()).write(self.record)
-        self.command = StackCommand(self.environment, self.log, self.event_log, self.record, self.events.append)
+        self.command = StackCommand(self.environment, self.log, self.event_log, self.updating, self.events.append)
 
     def run(self, *args: str):
         return self.command.run([*args], str(self.folder), self.environment)
@@ -88,16 +86,16 @@ def test_a_failure_is_the_error_of_the_automation_api(tmp_path: Path) -> None:
         Desk(tmp_path, "echo \"error: no stack named 'x' found\" >&2; exit 6").run("stack", "export")
 
 
-def test_an_update_is_in_the_record_while_it_runs_in_a_session_of_its_own(tmp_path: Path) -> None:
+def test_an_update_is_marked_while_it_runs_in_a_session_of_its_own(tmp_path: Path) -> None:
     desk = Desk(tmp_path, FOREVER)
     thread = desk.start("up")
     process = desk.process
-    session, record = os.getsid(process.pid), TaskRecord.read(desk.record)
+    session, was_marked = os.getsid(process.pid), desk.updating.exists()
     end(process)
     thread.join()
     assert session == process.pid
-    assert record == TaskRecord("a", 1, (), is_updating=True)
-    assert TaskRecord.read(desk.record) == TaskRecord("a", 1, ())
+    assert was_marked
+    assert not desk.updating.exists()
     assert running_update(desk.event_log) is None
 
 
@@ -156,7 +154,7 @@ class Killing(subprocess.Popen):
 
 subprocess.Popen = Killing
 folder = Path(sys.argv[1])
-paths = folder / "x.log", folder / "x.events", folder / "x.task.json"
+paths = folder / "x.log", folder / "x.events", folder / "x.updating"
 StackCommand(os.environ, *paths, print).run(["up"], str(folder), {})
 """
 
@@ -170,7 +168,7 @@ def test_an_update_is_found_also_where_its_sweep_was_killed_as_it_started(tmp_pa
     assert killed.returncode == -signal.SIGKILL
     found = desk.process
     assert found.pid == int(killed.stdout)
-    assert TaskRecord.read(desk.record) == TaskRecord("a", 1, (), is_updating=True)
+    assert desk.updating.exists()
     end(found)
     assert running_update(desk.event_log) is None
 

@@ -9,7 +9,6 @@ import yaml
 from sweep.fleet import FleetError
 from sweep.pulumi_fleet import pulumi_fleet
 from sweep.pulumi_fleet.pulumi_fleet import PulumiFleet
-from sweep.pulumi_fleet.record import TaskRecord
 from sweep.pulumi_fleet.results import NothingMeasuredError
 from sweep.tasks import Length, Measure, Measured
 from tests.support.scripts import write_script
@@ -25,7 +24,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PulumiFleet:
     environment = os.environ | {"PATH": f"{path}:{os.environ['PATH']}"}
     monkeypatch.setattr(pulumi_fleet, "activated_environment", lambda _: environment)
     (tmp_path / "sweep").mkdir()
-    return PulumiFleet("s1", tmp_path / "sweep", str(tmp_path / "results"))
+    return PulumiFleet("20261130-020000", tmp_path / "sweep", str(tmp_path / "results"))
 
 
 def test_a_run_is_looked_for_once_the_update_that_was_started_for_it_has_ended(
@@ -36,7 +35,7 @@ def test_a_run_is_looked_for_once_the_update_that_was_started_for_it_has_ended(
     folder = tmp_path / "01SWEEP"
     fleet = PulumiFleet("01SWEEP", folder, str(tmp_path / "results"))
     task = Measure(candidate("local"), 1, Length.short)
-    TaskRecord(task.candidate.key, 1, (), is_updating=True).write(folder / "local.task.json")
+    (folder / "local.updating").touch()
     script = write_script(tmp_path / "pulumi", "while true; do sleep 0.1; done")
 
     async def found(update: "subprocess.Popen[bytes]") -> Measured | None:
@@ -56,13 +55,12 @@ def test_a_run_that_says_nothing_is_made_again_and_one_that_cannot_be_read_is_no
     fleet: PulumiFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: FleetError | None
 ) -> None:
     (tmp_path / "results").mkdir()
-    monkeypatch.setattr(pulumi_fleet, "run_since", lambda *_: "01RUN")
+    monkeypatch.setattr(pulumi_fleet, "run_of", lambda *_: "01RUN")
 
     def measured(*_: object) -> Measured:
         raise error or FleetError("its manifest was changed")
 
     monkeypatch.setattr(pulumi_fleet, "measured", measured)
-    TaskRecord(TASK.candidate.key, TASK.block, ()).write(fleet._place.record(TASK.stack))
     if error:
         assert asyncio.run(fleet.find(TASK)) is None
     else:
@@ -97,19 +95,16 @@ def destroys(noted: Path) -> int:
     return sum(" destroy " in line for line in noted.read_text().splitlines())
 
 
-OLDER = b'{"candidate": "a", "block": 1}'
-DAMAGES = {"empty": b"", "cut": b'{"task": {"candi', "older": OLDER, "not UTF-8": b"\xff\xfe\x00", "a list": b"[1]"}
+DAMAGES = {
+    "empty": b"",
+    "cut": b"config: {shape",
+    "not UTF-8": b"\xff\xfe\x00",
+    "a list": b"[1]",
+    "no YAML": b"config: [",
+}
 
 
 @pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_record_of_a_task_does_not_keep_its_stack_up(fleet: PulumiFleet, noted: Path, content: bytes) -> None:
-    fleet._place.record(TASK.stack).write_bytes(content)
-    asyncio.run(fleet.destroy(TASK.stack, lambda _: None))
-    assert destroys(noted) == 1
-    assert TaskRecord.read(fleet._place.record(TASK.stack)) == TaskRecord(None, None, ())
-
-
-@pytest.mark.parametrize("content", [*DAMAGES.values(), b"config: ["], ids=[*DAMAGES, "no YAML"])
 def test_a_damaged_stack_file_in_the_sweeps_folder_does_not_keep_its_stack_up(
     fleet: PulumiFleet, noted: Path, content: bytes
 ) -> None:
@@ -124,29 +119,21 @@ def test_a_full_disk_does_not_keep_a_stack_up(fleet: PulumiFleet, noted: Path, m
     def full(*_: object, **_more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    TaskRecord(TASK.candidate.key, TASK.block, ()).write(fleet._place.record(TASK.stack))
     monkeypatch.setattr("tools.private_files._owners_alone", full)
     monkeypatch.setattr(Path, "touch", full)
     asyncio.run(fleet.destroy(TASK.stack, lambda _: None))
     assert destroys(noted) == 1
 
 
-@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES)
-def test_a_run_whose_record_is_damaged_is_made_again(fleet: PulumiFleet, noted: Path, content: bytes) -> None:
-    fleet._place.record(TASK.stack).write_bytes(content)
-    assert asyncio.run(fleet.find(TASK)) is None
-    assert "so a run that was cut off is made again" in fleet._place.log(TASK.stack).read_text()
-
-
 def test_a_run_is_not_begun_on_a_full_disk_and_the_error_says_so(
-    fleet: PulumiFleet, noted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fleet: PulumiFleet, noted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    (tmp_path / "results").mkdir()
+    fleet._exist.add(TASK.stack)
     monkeypatch.setattr("tools.private_files._owners_alone", full)
-    with pytest.raises(FleetError, match=r"task.json cannot be written \(No space left on device\)"):
+    with pytest.raises(FleetError, match=r"Pulumi\.local\.yaml cannot be written \(No space left on device\)"):
         asyncio.run(fleet.measure(TASK, lambda _: None))
     assert not noted.exists()
 
@@ -158,3 +145,16 @@ def test_a_broken_stack_file_is_an_error_of_the_destruction(
     (tmp_path / f"Pulumi.{TASK.stack}.yaml").write_text("config: [")
     with pytest.raises(FleetError, match="is not YAML"):
         asyncio.run(fleet.destroy(TASK.stack, lambda _: None))
+
+
+def test_a_run_is_not_begun_where_no_resumed_sweep_would_find_its_update(
+    fleet: PulumiFleet, noted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    fleet._exist.add(TASK.stack)
+    monkeypatch.setattr(Path, "touch", full)
+    with pytest.raises(FleetError, match=r"local\.updating cannot be made \(No space left on device\)"):
+        asyncio.run(fleet.measure(TASK, lambda _: None))
+    assert not noted.exists()

@@ -1,24 +1,21 @@
 """The runs of a sweep in the results store."""
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from analysis.results.manifest import Validity
+from analysis.results.manifest import Key, Validity
 from analysis.results.store import ResultsStore
-from bench.stores.synthetic import STARTED_AT, make_manifest, make_search, write_run
-from stacks.files import load_config
-from stacks.load_profiles import CapacitySearch
+from bench.stores.synthetic import make_manifest, make_search, write_run
 from stacks.serving_variant import ServingSettings
+from stacks.sweep_place import SweepPlace
 from sweep.candidates import Candidate
 from sweep.fleet import FleetError
-from sweep.pulumi_fleet.results import disturbed_runs, lost, measured, run_since
-from sweep.pulumi_fleet.stack_file import config_for, settings_in
+from sweep.pulumi_fleet.results import disturbed_runs, lost, measured, run_of
 from sweep.tasks import Length, Measure, Measured
 
-STACK = "8cpu-16gb"
+STACK, SWEEP = "8cpu-16gb", "20261130-020000"
 LOAD = make_search(30.0)[0].load
 INVALID = Validity(verdict="invalid", reasons=("the generator was saturated",))
 
@@ -26,12 +23,6 @@ INVALID = Validity(verdict="invalid", reasons=("the generator was saturated",))
 @pytest.fixture
 def store(tmp_path: Path) -> ResultsStore:
     return ResultsStore(str(tmp_path))
-
-
-def settings(inter_op: int = 4, load: CapacitySearch = LOAD):
-    serving = ServingSettings(protocol="rest", inter_op=inter_op)
-    task = Measure(Candidate(label="c", stack=STACK, serving=serving, server=None, load=load), 1, Length.full)
-    return settings_in(config_for(task, load_config(STACK), "s block 1", "results", None))
 
 
 def test_a_run_says_what_its_search_found(store: ResultsStore) -> None:
@@ -54,47 +45,42 @@ def test_a_run_that_is_not_in_the_store_is_an_error(store: ResultsStore) -> None
         measured(store, STACK, make_manifest(LOAD).run_id, LOAD)
 
 
-def test_runs_that_were_refused_because_of_other_programs_are_counted_from_the_sweeps_begin_on(
-    store: ResultsStore,
-) -> None:
+def test_runs_of_a_sweep_that_were_refused_because_of_other_programs_are_counted(store: ResultsStore) -> None:
     disturbed = Validity(verdict="invalid", reasons=("the run was disturbed: other programs used 1.5 of 2 cores",))
-    for validity, stack in ((disturbed, STACK), (disturbed, STACK), (INVALID, STACK), (disturbed, "2cpu-4gb")):
-        store.write_manifest(make_manifest(LOAD, stack, validity=validity))
-    assert disturbed_runs(store, [STACK], STARTED_AT) == 2
-    assert disturbed_runs(store, [STACK], STARTED_AT + timedelta(seconds=1)) == 0
+    for validity, sweep_id in (
+        (disturbed, SWEEP),
+        (disturbed, SWEEP),
+        (INVALID, SWEEP),
+        (disturbed, "20261129-000000"),
+    ):
+        store.write_manifest(make_manifest(LOAD, STACK, validity=validity, key=key(sweep_id=sweep_id)))
+    store.write_manifest(make_manifest(LOAD, STACK, validity=disturbed))
+    assert disturbed_runs(store, SWEEP) == 2
 
 
-def test_the_run_of_a_task_is_the_one_that_was_not_there_before(store: ResultsStore) -> None:
-    before, run = make_manifest(LOAD), make_manifest(LOAD)
-    store.write_manifest(before)
-    assert store.run_ids(STACK) == [before.run_id]
-    assert run_since(store, STACK, [before.run_id], settings()) is None
+def task(block: int = 1, inter_op: int = 4) -> Measure:
+    serving = ServingSettings(protocol="rest", inter_op=inter_op)
+    return Measure(Candidate(label="c", stack=STACK, serving=serving, server=None, load=LOAD), block, Length.full)
+
+
+def key(of: Measure | None = None, sweep_id: str = SWEEP) -> Key:
+    of = of or task()
+    place = SweepPlace(sweep=sweep_id, block=of.block, candidate=of.candidate.key)
+    return Key(rerun=place.rerun, **place.model_dump())
+
+
+def test_the_run_of_a_task_is_the_one_that_names_it(store: ResultsStore) -> None:
+    for other in (None, key(task(block=2)), key(task(inter_op=2)), key(sweep_id="20261129-000000"), Key(rerun="again")):
+        store.write_manifest(make_manifest(LOAD, STACK, key=other))
+    assert run_of(store, task(), SWEEP) is None
+    run = make_manifest(LOAD, STACK, key=key())
     store.write_manifest(run)
-    assert run_since(store, STACK, [before.run_id], settings()) == run.run_id
-
-
-def test_a_run_of_the_task_is_found_whatever_the_clock_says(store: ResultsStore) -> None:
-    """Its id and its times are from before those of the runs that were there."""
-    early, late = sorted(make_manifest(LOAD).run_id for _ in range(2))
-    store.write_manifest(make_manifest(LOAD, run_id=late))
-    store.write_manifest(make_manifest(LOAD, run_id=early))
-    assert run_since(store, STACK, [late], settings()) == early
-
-
-def test_a_run_of_another_candidate_is_not_the_run_of_the_task(store: ResultsStore) -> None:
-    store.write_manifest(make_manifest(LOAD))
-    assert run_since(store, STACK, [], settings(inter_op=2)) is None
-    assert run_since(store, STACK, [], settings(load=LOAD.model_copy(update={"precision": 0.33}))) is None
+    assert run_of(store, task(), SWEEP) == run.run_id
 
 
 def test_an_invalid_run_is_not_the_run_of_the_task(store: ResultsStore) -> None:
-    store.write_manifest(make_manifest(LOAD, validity=INVALID))
-    assert run_since(store, STACK, [], settings()) is None
-
-
-def task() -> Measure:
-    serving = ServingSettings(protocol="rest", inter_op=4)
-    return Measure(Candidate(label="c", stack=STACK, serving=serving, server=None, load=LOAD), 1, Length.full)
+    store.write_manifest(make_manifest(LOAD, STACK, validity=INVALID, key=key()))
+    assert run_of(store, task(), SWEEP) is None
 
 
 @pytest.fixture

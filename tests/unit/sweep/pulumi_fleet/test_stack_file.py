@@ -9,8 +9,8 @@ from loadtest.generator.plan import load_plan, repeat_of
 from stacks import files
 from stacks.files import load_config, load_settings
 from stacks.load_profiles import CapacitySearch
-from stacks.rerun import block_token
 from stacks.serving_variant import Batching, ServingSettings
+from stacks.sweep_place import SweepPlace
 from sweep.candidates import Candidate
 from sweep.pulumi_fleet.stack_file import config_for, settings_in, write_stack_file
 from sweep.tasks import Length, Measure
@@ -19,6 +19,7 @@ LOAD = CapacitySearch(
     quantile=0.95, latency_ms=300, error_ratio=0.01, lowest_rps=1, highest_rps=500, precision=0.1, max_in_flight=64,
     warmup_s=5, duration_s=300,
 )  # fmt: skip
+SWEEP = "20261130-020000"
 SERVING = ServingSettings(
     protocol="grpc",
     intra_op=1,
@@ -32,9 +33,7 @@ def task(stack: str = "local", *, server: str | None = None, block: int = 1, len
 
 
 def settings_of(measure: Measure, hours: float | None = None):
-    return settings_in(
-        config_for(measure, load_config(measure.stack), block_token("s", measure.block), "/results", hours)
-    )
+    return settings_in(config_for(measure, load_config(measure.stack), SWEEP, "/results", hours))
 
 
 @pytest.mark.parametrize("stack", ["local", "kubernetes", "8cpu-16gb"])
@@ -65,6 +64,13 @@ def test_a_short_run_has_the_same_objective_and_takes_less_time() -> None:
     short, full = settings_of(task(length=Length.short)).load, settings_of(task()).load
     assert short.total_s < full.total_s
     assert short.model_copy(update={"precision": full.precision, "duration_s": full.duration_s}) == full
+
+
+def test_an_update_names_the_sweep_its_block_and_the_candidate() -> None:
+    measure = task(block=3)
+    place = settings_of(measure).sweep
+    assert place == SweepPlace(sweep=SWEEP, block=3, candidate=measure.candidate.key)
+    assert load_settings(measure.stack).sweep is None
 
 
 def test_candidates_have_the_same_arrivals_in_a_block_and_others_in_the_next() -> None:
