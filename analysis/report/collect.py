@@ -78,7 +78,7 @@ def collect(store: ResultsStore, asked: Asked | Objective) -> Findings:
     objective = objective_of(asked, scan.manifests)
     read = for_each(partial(_read_run, store, objective), scan.manifests)
     figures = [(run.manifest, found) for run, found, _ in read]
-    verdict = verdict_of([judged for _, _, judged in read], objective)
+    verdict = verdict_of([judged for _, _, judged in read], objective, store.uri)
     runs = {run.manifest.run_id: run for run, _, _ in read}
     ranked = [manifest.run_id for each in verdict.ranking for manifest in each.variant.manifests]
     left_out = [runs[run_id] for run_id in runs if run_id not in ranked]

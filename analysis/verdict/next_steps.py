@@ -7,6 +7,7 @@ from how much deployments and runs have differed so far.
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from analysis.formatting import stack_and_serving_name
 from analysis.objective import Objective
@@ -15,7 +16,7 @@ from analysis.statistics.best import compare_with_best
 from analysis.statistics.deployments import Effects, Mean
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked, log_costs
-from analysis.verdict.sweep_commands import sweep_commands
+from analysis.verdict.sweep_commands import DEFAULT_STORE, sweep_commands
 from analysis.verdict.variants import variant_key
 
 # More further deployments than this are not worth it.
@@ -32,7 +33,11 @@ class NextStep:
 
 
 def next_steps(
-    ranking: Sequence[Ranked], silent: Sequence[Manifest], objective: Objective, effects: Effects | None
+    ranking: Sequence[Ranked],
+    silent: Sequence[Manifest],
+    objective: Objective,
+    effects: Effects | None,
+    store_uri: str = DEFAULT_STORE,
 ) -> tuple[NextStep, ...]:
     """Steps for variants without evidence (those of the `silent` runs alone), without a value, and with open ranks."""
     if objective.latency_ms is None:
@@ -44,35 +49,37 @@ def next_steps(
     bounded = [each for each in ranking if each.capacity.mean is None and each.meets is not Meets.no]
     contradicted = [each for each in ranking if each.capacity.contradicted_by]
     names = [stack_and_serving_name(run) for run in unknown.values()]
+    sweep = partial(_sweep, objective=objective, store_uri=store_uri)
     return (
-        *_sweep(
+        *sweep(
             f"No run of {_joined(names, 'or')} says what its capacity is; search for it",
             list(unknown.values()),
-            objective,
         ),
-        *_sweep(
+        *sweep(
             f"Only bounds of the capacity of {_labels(bounded)} are known; search for it",
             [each.variant.newest for each in bounded],
-            objective,
         ),
-        *_sweep(
+        *sweep(
             f"Runs of {_labels(contradicted)} contradict each other; measure again on two fresh deployments, while"
             " nothing else uses the servers' CPU",
             [each.variant.newest for each in contradicted],
-            objective,
             blocks=2,
         ),
-        *_to_settle(ranking, objective, effects),
+        *_to_settle(ranking, objective, effects, store_uri),
     )
 
 
-def _sweep(why: str, runs: Sequence[Manifest], objective: Objective, blocks: int = 1) -> Iterator[NextStep]:
+def _sweep(
+    why: str, runs: Sequence[Manifest], objective: Objective, store_uri: str, blocks: int = 1
+) -> Iterator[NextStep]:
     """So many capacity searches of each variant, by a run of each, on fresh deployments; nothing without variants."""
     if runs:
-        yield NextStep(f"{why}. {_IF_UP}", sweep_commands(runs, objective, blocks))
+        yield NextStep(f"{why}. {_IF_UP}", sweep_commands(runs, objective, blocks, store_uri))
 
 
-def _to_settle(ranking: Sequence[Ranked], objective: Objective, effects: Effects | None) -> Iterator[NextStep]:
+def _to_settle(
+    ranking: Sequence[Ranked], objective: Objective, effects: Effects | None, store_uri: str
+) -> Iterator[NextStep]:
     """Further deployments, where choosing the first one may cost more than is equally good in practice."""
     open_ones = [each for each in ranking if each.standing and each.standing.may_be_best and each.capacity.agreed_mean]
     first = next(iter(open_ones), None)
@@ -88,6 +95,7 @@ def _to_settle(ranking: Sequence[Ranked], objective: Objective, effects: Effects
         f" within {objective.within * 100:g} % of the best",
         [each.variant.newest for each in open_ones],
         objective,
+        store_uri,
         blocks=more,
     )
 

@@ -1,5 +1,6 @@
 """The commands that measure variants again: sweeps, and updates of a changed stack file for what no sweep can vary."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from itertools import groupby, product
 
@@ -10,13 +11,17 @@ from analysis.results.manifest import Manifest
 from stacks.objective import QUANTILES
 from stacks.serving_variant import Batching, ServingVariant
 
+# The store of a sweep that is not told another, as seen from the checkout.
+DEFAULT_STORE = "results"
 # The axes of a sweep (docs/sweep.md) that a variant can differ in, as its options.
 _Values = tuple[str, str, str, str, str]
 _OPTIONS = ("--stack", "--inter-op", "--intra-op", "--protocol", "--batching")
 
 
-def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int) -> tuple[str, ...]:
+def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, store_uri: str) -> tuple[str, ...]:
     """Commands that give each variant, by a run of each, so many capacity searches on fresh deployments.
+
+    The runs go to the results store that was read.
 
     As few sweeps as measure these variants and no others: one if their settings are all combinations of some values,
     else one for each stack or, if need be, for each variant. All settings are stated, so that it does not matter what
@@ -26,7 +31,7 @@ def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int) 
     commands: list[str] = []
     for platform in dict.fromkeys(swept.values()):
         of_one = [values for values, of in swept.items() if of == platform]
-        commands += (_sweep(each, objective, blocks) for each in _combinations(of_one))
+        commands += (_sweep(each, objective, blocks, store_uri) for each in _combinations(of_one))
     for run in runs:
         if _values(run) is None:
             commands += _updates(run, objective, blocks)
@@ -72,7 +77,7 @@ def _are_all_combinations(variants: Sequence[_Values]) -> bool:
     return set(product(*_axes(variants))) == set(variants)
 
 
-def _sweep(variants: Sequence[_Values], objective: Objective, blocks: int) -> str:
+def _sweep(variants: Sequence[_Values], objective: Objective, blocks: int, store_uri: str) -> str:
     stacks, *settings = _axes(variants)
     return " ".join(
         (
@@ -82,6 +87,7 @@ def _sweep(variants: Sequence[_Values], objective: Objective, blocks: int) -> st
             f"--{_limit(objective)} {objective.latency_ms:g}ms",
             f"--errors {objective.errors * 100:g}%",
             f"--strategy grid --blocks {blocks}",
+            *(() if store_uri == DEFAULT_STORE else (f"--results {shlex.quote(store_uri)}",)),
         )
     )
 

@@ -17,6 +17,7 @@ from analysis.statistics.read import why_invalid
 from analysis.verdict.capacity import Meets, capacities
 from analysis.verdict.next_steps import NextStep, next_steps
 from analysis.verdict.ranking import Ranked, rank
+from analysis.verdict.sweep_commands import DEFAULT_STORE
 from analysis.verdict.variants import comparable, variant_key
 
 
@@ -71,9 +72,8 @@ def read_verdict(store: ResultsStore, asked: Asked | Objective) -> Verdict:
     """Read every run and judge it. Raises ObjectiveError where the objective is not certain."""
     scan = store.scan()
     objective = objective_of(asked, scan.manifests)
-    return replace(
-        verdict_of(for_each(partial(read_and_judge, store, objective), scan.manifests), objective), scan=scan
-    )
+    judged = for_each(partial(read_and_judge, store, objective), scan.manifests)
+    return replace(verdict_of(judged, objective, store.uri), scan=scan)
 
 
 def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
@@ -88,7 +88,8 @@ def judge(manifest: Manifest, rows: RunRows, objective: Objective) -> Judged:
     return Judged(manifest, tuple(reasons), said)
 
 
-def verdict_of(runs: Iterable[Judged], objective: Objective) -> Verdict:
+def verdict_of(runs: Iterable[Judged], objective: Objective, store_uri: str = DEFAULT_STORE) -> Verdict:
+    """The verdict on runs of the results store at `store_uri`, which further ones are to go to."""
     judged = {run.manifest.run_id: run for run in runs}
     excluded = [(run.manifest, why) for run in judged.values() if (why := run.why_excluded)]
     said = {run_id: run.said for run_id, run in judged.items() if isinstance(run.said, Evidence) and not run.reasons}
@@ -104,7 +105,7 @@ def verdict_of(runs: Iterable[Judged], objective: Objective) -> Verdict:
         ranking,
         tuple(sorted((*excluded, *incomparable), key=lambda each: each[0].run_id)),
         tuple(each for key, each in others.items() if key not in measured),
-        next_steps(ranking, silent, objective, effects),
+        next_steps(ranking, silent, objective, effects, store_uri),
         effects,
         {run.platform for run in (*(each.newest for each in variants), *silent)} == {"local"},
     )

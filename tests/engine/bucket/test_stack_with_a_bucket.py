@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,9 @@ def test_the_commands_read_the_run_of_the_stack(stack: Stack, served: RefusingPr
     verdict = json.loads(shown("verdict", "--p99", "30s", "--format", "json"))
     assert verdict["ranking"] == []
     assert [run["run_id"] for run in verdict["excluded"]] == [run_id], "a closed loop says nothing of the capacity"
-    assert [step["commands"][-1] for step in verdict["next"]] == [f"pulumi up --stack {stack.name}"]
+    ((command,),) = (step["commands"] for step in verdict["next"])
+    assert command.startswith(f"shapebench sweep --stack {stack.name} ")
+    assert command.endswith(f" --results {shlex.quote(direct(served))}"), "its runs go to where this one is"
 
 
 def test_a_variant_is_not_started_while_the_bucket_refuses(stack: Stack, served: RefusingProxy):

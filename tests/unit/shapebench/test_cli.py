@@ -426,7 +426,7 @@ def test_a_closed_loop_is_not_ranked_and_the_command_that_searches_is_printed(st
     result = invoke("verdict", "--results", store.uri, "--p99", "400ms")
     assert result.exit_code == 4
     assert "    shapebench sweep --stack 8cpu-16gb " in result.stdout
-    assert "--p99 400ms --errors 0.1% --strategy grid --blocks 1\n" in result.stdout
+    assert f"--p99 400ms --errors 0.1% --strategy grid --blocks 1 --results {store.uri}\n" in result.stdout
     assert "a closed loop that did not saturate says nothing about capacity" in result.stderr
 
 
