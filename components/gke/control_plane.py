@@ -64,7 +64,7 @@ def make_control_plane(
         ),
         datapath_provider="ADVANCED_DATAPATH",
         private_cluster_config=gke.ClusterPrivateClusterConfigArgs(enable_private_nodes=True),
-        # One way in, protected by IAM: docs/adr/0045-one-way-into-the-control-plane.md.
+        # One way in, protected by IAM: docs/adr/0020-gke-cluster-lifecycle.md.
         control_plane_endpoints_config=gke.ClusterControlPlaneEndpointsConfigArgs(
             dns_endpoint_config=gke.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
                 allow_external_traffic=True

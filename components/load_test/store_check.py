@@ -41,6 +41,6 @@ class StoreCheck(PluginResource[StoreCheckArgs]):
 
     def __init__(self, name: str, args: StoreCheckArgs, opts: pulumi.ResourceOptions) -> None:
         # With a wrong passphrase Pulumi fails at the first secret that it stores: here, and not at the kubeconfig of a
-        # cluster that costs money by then (docs/adr/0012).
+        # cluster that costs money by then (docs/adr/0005).
         secret = pulumi.ResourceOptions(additional_secret_outputs=["results"])
         super().__init__(name, args, pulumi.ResourceOptions.merge(opts, secret))

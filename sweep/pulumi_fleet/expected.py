@@ -15,7 +15,7 @@ class _Times:
     destroy_s: float
 
 
-# `local`: measured with two cores, ResNet50 and the embedded server (docs/adr/0059); the first export takes as long
+# `local`: measured with two cores, ResNet50 and the embedded server (docs/adr/0058); the first export takes as long
 # again. `kubernetes`: the pod loads its image and the model, within the ten minutes of docs/serving-in-a-cluster.md.
 # `gke`: the estimates of docs/gke-quick-start.md, 20 minutes to create and as many to destroy; to update, the pods are
 # replaced one after the other, each with its termination grace and start.
