@@ -28,7 +28,6 @@ from sweep.simulation.event_loop import VirtualTimeLoop
 from sweep.simulation.fleet import SimulatedFleet
 from sweep.tasks import Measure, Measured
 from tests.support.sweeps import world
-from tools.pins import ROOT
 from tools.pull_request.measured import Sweep
 
 AXES = ("--stack", "2cpu-4gb", "--stack", "8cpu-16gb", "--inter-op", "2,4")
@@ -119,8 +118,8 @@ def test_a_sweep_ends_with_the_cheapest_and_nothing_up(use: Use, cloud: Cloud) -
     assert cloud.up_since_s == {}
 
 
-def test_a_sweep_from_a_subfolder_stores_in_the_checkout_and_one_that_is_resumed_elsewhere_where_it_began(
-    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+def test_a_sweep_stores_where_the_other_commands_read_and_one_that_is_resumed_elsewhere_where_it_began(
+    use: Use, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     presses = use(cloud)
     stores: list[str] = []
@@ -130,14 +129,17 @@ def test_a_sweep_from_a_subfolder_stores_in_the_checkout_and_one_that_is_resumed
         return Fleet(cloud, presses)
 
     monkeypatch.setattr(command, "PulumiFleet", fleet)
-    monkeypatch.chdir(ROOT / "docs")
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    # As in a folder of the checkout: tests/unit/shapebench/test_options.py.
+    monkeypatch.setattr(command, "default_store", lambda: "../results")
     out = ("--out", str(command.SWEEPS.parent / "report"))
     presses["measure"] = 2
     invoke(*AXES, "--yes", *out)
     presses.clear()
     monkeypatch.chdir("/")
     invoke("--resume", "--yes", *out)
-    assert stores == [str(ROOT / "results")] * 2
+    assert stores == [str(tmp_path / "results")] * 2
 
 
 def test_a_report_that_cannot_be_written_is_an_error_before_anything_is_created(use: Use, cloud: Cloud) -> None:
