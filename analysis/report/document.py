@@ -168,7 +168,6 @@ def _compared(findings: Findings) -> Iterator[Section]:
     beside = (
         misses_chart(ranking, findings.ranked, verdict.objective),
         limits_chart(ranking, findings.ranked, verdict.objective),
-        race_chart(ranking),
     )
     yield Section(
         "ranking",
@@ -181,6 +180,8 @@ def _compared(findings: Findings) -> Iterator[Section]:
         (ranking_table(ranking),),
         is_summary=True,
     )
+    if race := race_chart(ranking):
+        yield Section("race", race.title, charts=(race,))
     if compare_items:
         folds = (Fold("Table of the line items", (cost_table(searched),)),)
         yield Section("items", "Cost by line item", charts=(cost_chart(searched),), folds=folds)

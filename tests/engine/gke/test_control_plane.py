@@ -27,7 +27,8 @@ def started(tmp_path: Path):
     ) as process:  # fmt: skip
         assert process.stdout is not None
         try:
-            assert re.search(r"ready after \d+\.\d s at https://127\.0\.0\.1:\d+: ", process.stdout.readline())
+            assert re.search(r"ready after \d+\.\d s at https://127\.0\.0\.1:\d+$", process.stdout.readline())
+            assert process.stdout.readline().startswith("export KUBECONFIG=")
             yield process, folder
         finally:
             process.kill()
