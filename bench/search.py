@@ -59,10 +59,10 @@ def _graded(regime: SearchRegime, seeds: Sequence[int], truth_requests: int) -> 
     true_rps = true_capacity_rps(regime.model, regime.quantile, regime.latency_s, truth_requests)
     searches = [_search(regime, seed) for seed in seeds]
     found = [search.estimate(regime.objective) for search in searches]
-    with_value = [each for each in found if each.value_rps is not None]
-    held = [each.low_rps <= true_rps <= each.high_rps for each in found]
-    ratios = [(each.value_rps or np.nan) / true_rps for each in with_value]
-    widths = [each.high_rps / each.low_rps - 1 for each in with_value]
+    with_value = [each for each in found if each.value is not None]
+    held = [each.low <= true_rps <= each.high for each in found]
+    ratios = [(each.value or np.nan) / true_rps for each in with_value]
+    widths = [each.high / each.low - 1 for each in with_value]
     name = regime.name
     return [
         Figure(f"{name}: true capacity", true_rps, "1/s"),

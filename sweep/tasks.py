@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Literal
 
+from analysis.interval import Interval
 from sweep.candidates import Candidate
 
 
@@ -44,12 +45,7 @@ Task = Measure | Destroy
 
 @dataclass(frozen=True)
 class Measured:
-    """What a finished run says of the capacity, in requests per second; low 0 or high infinite is no bound.
-
-    `value_rps` is None where only a bound is known. The interval is of 95 %.
-    """
+    """What a finished run says of the capacity, in requests per second."""
 
     run_id: str
-    value_rps: float | None
-    low_rps: float
-    high_rps: float
+    rps: Interval[float | None]

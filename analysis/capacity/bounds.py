@@ -2,26 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from analysis.capacity.bursts import FEWEST_BLOCKS, dispersion, queue_dispersion, surely_fewer, surely_more
 from analysis.capacity.requests import OfferedRate, latency_limit_s
+from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.columns import Booleans
 
 _ERROR = 0.05
 
 
-@dataclass(frozen=True)
-class RateBounds:
-    """Requests per second; a low end of 0 or an infinite high end is none."""
-
-    low_rps: float = 0.0
-    high_rps: float = math.inf
-
-
-def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float = _ERROR) -> RateBounds:
-    """The lowest rate that certainly misses the objective, and the highest below it that certainly meets it.
+def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float = _ERROR) -> Interval[None]:
+    """In requests per second: the highest rate that certainly meets the objective, below the lowest that misses it.
 
     Each is wrong with a probability of at most `error`. Evenly spaced requests flatter a server, so that only a rate
     with Poisson arrivals is a low end; one that fails without the chance of their bunching fails with it. A rate that
@@ -29,7 +21,7 @@ def bounds_of(offered: Sequence[OfferedRate], objective: Objective, error: float
     """
     high_rps = min((each.rate_rps for each in offered if _misses(each, objective, error)), default=math.inf)
     met = (each.rate_rps for each in offered if each.rate_rps < high_rps and _meets(each, objective, error))
-    return RateBounds(max(met, default=0.0), high_rps)
+    return Interval(None, max(met, default=0.0), high_rps)
 
 
 def fails_too_often(failed: Booleans, errors: float, error: float) -> bool:

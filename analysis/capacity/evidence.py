@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from analysis.capacity.bounds import RateBounds, bounds_of
+from analysis.capacity.bounds import bounds_of
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.saturation import most_with_all_cpu, saturated_rps
 from analysis.capacity.search import estimate_of
+from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.columns import Columns, RunRows
 from analysis.results.manifest import Manifest
@@ -30,17 +31,14 @@ class Basis(StrEnum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Of one run, in requests per second of the whole deployment.
+    """Of one run: requests per second of the whole deployment, or a bound on one side.
 
-    The interval is of 95 %, or a bound on one side: a low end of 0 or an infinite high end is none. Only a search has a
-    value, unless the objective is beyond the rates that it offered.
+    Only a search has a value, unless the objective is beyond the rates that it offered.
     """
 
     run_id: str
     basis: Basis
-    value_rps: float | None
-    low_rps: float
-    high_rps: float
+    rps: Interval[float | None]
 
 
 @dataclass(frozen=True)
@@ -92,8 +90,8 @@ def _offered(rows: Columns, rate_rps: float, *, is_poisson: bool) -> OfferedRate
 
 def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective) -> Evidence | NoEvidence:
     found = estimate_of(offered, objective)
-    if found.low_rps or math.isfinite(found.high_rps):
-        return Evidence(run_id, Basis.search, found.value_rps, found.low_rps, found.high_rps)
+    if found.low or math.isfinite(found.high):
+        return Evidence(run_id, Basis.search, found)
     if not any(each.poisson for each in offered):
         return NoEvidence(
             run_id,
@@ -110,8 +108,8 @@ def _of_search(run_id: str, offered: Sequence[OfferedRate], objective: Objective
 def _of_open_loop(run_id: str, load: OpenLoop, hold: Columns, objective: Objective) -> Evidence | NoEvidence:
     is_poisson = load.arrivals == "poisson"
     bounds = bounds_of([_offered(hold, load.rate_rps, is_poisson=is_poisson)], objective)
-    if bounds != RateBounds():
-        return Evidence(run_id, Basis.open_loop, None, bounds.low_rps, bounds.high_rps)
+    if bounds != Interval(None):
+        return Evidence(run_id, Basis.open_loop, bounds)
     if not is_poisson:
         return NoEvidence(
             run_id,
@@ -138,4 +136,4 @@ def _of_closed_loop(manifest: Manifest, load: ClosedLoop, rows: RunRows) -> Evid
             "its samples do not show whether its servers or other programs were the limit of this closed loop; run a"
             " capacity search",
         )
-    return Evidence(manifest.run_id, Basis.saturated, None, 0.0, answered_rps * more)
+    return Evidence(manifest.run_id, Basis.saturated, Interval(None, high=answered_rps * more))

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.capacity.bursts import logit, queue_dispersion
 from analysis.capacity.requests import OfferedRate
 from analysis.capacity.slope import slope_of
+from analysis.interval import Interval
 from analysis.results.columns import Booleans, Floats
 
 # A rate farther from the capacity than by this factor says nothing of the slope at it.
@@ -28,15 +28,6 @@ _FREEDOM = 20.0
 _QUANTILES = (0.025, 0.975)
 
 
-@dataclass(frozen=True)
-class Fit:
-    """Requests per second: the likeliest capacity, and the 95 % interval."""
-
-    value_rps: float
-    low_rps: float
-    high_rps: float
-
-
 def fit_capacity(
     offered: Sequence[tuple[OfferedRate, Booleans]],
     share: float,
@@ -44,7 +35,7 @@ def fit_capacity(
     highest_rps: float,
     *,
     only_failures: bool = False,
-) -> Fit:
+) -> Interval[float]:
     """The capacity by rates with Poisson arrivals and the flags of their misses; at most `highest_rps`.
 
     Logit(share of misses) is a line in log(rate), which crosses the logit of the allowed `share` at the capacity. Its
@@ -56,7 +47,7 @@ def fit_capacity(
     fit = _fit(near, share, latency_s, highest_rps, only_failures=only_failures)
     for _ in range(3):
         # From the highest rate that did not miss too much on: without it, rates that all overflow have no end.
-        low_rps, high_rps = min(kept_rps, fit.value_rps) / NEAR, fit.value_rps * NEAR
+        low_rps, high_rps = min(kept_rps, fit.value) / NEAR, fit.value * NEAR
         nearer = [each for each in offered if low_rps <= each[0].rate_rps <= high_rps] or list(offered)
         if list(map(id, nearer)) == list(map(id, near)):
             break
@@ -72,7 +63,7 @@ def _fit(
     highest_rps: float,
     *,
     only_failures: bool,
-) -> Fit:
+) -> Interval[float]:
     most = min(0.5, _MOST * share)
     within = [(each, flags) for each, flags in offered if flags.mean() <= most]
     worth = _dispersion(within)
@@ -100,7 +91,7 @@ def _fit(
     likely = (1 + (deviance - deviance.min()) / _FREEDOM) ** (-(_FREEDOM + 1) / 2)
     low, high = _quantiles(log_capacities, likely.sum(axis=1)).tolist()
     value = math.exp(log_capacities[np.unravel_index(np.argmax(likely), likely.shape)[0]])
-    return Fit(value, min(low, value), max(high, value))
+    return Interval(value, min(low, value), max(high, value))
 
 
 def _excess(offered: Sequence[tuple[OfferedRate, Booleans]]) -> float:

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
 from analysis.capacity.bounds import bounds_of, fails_too_often
-from analysis.capacity.fit import NEAR, Fit, fit_capacity
+from analysis.capacity.fit import NEAR, fit_capacity
 from analysis.capacity.requests import OfferedRate, latency_limit_s
+from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.columns import Booleans
 
@@ -20,20 +20,8 @@ _CERTAIN, _PROOF = 0.001, 10
 _BEYOND_CHANCE = 0.2
 
 
-@dataclass(frozen=True)
-class CapacityEstimate:
-    """Requests per second: the value and the 95 % interval; without a value, one or both ends are missing.
-
-    A low end of 0 or an infinite high end is none.
-    """
-
-    value_rps: float | None
-    low_rps: float
-    high_rps: float
-
-
-def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> CapacityEstimate:
-    """The capacity by the steps with Poisson arrivals, below any that certainly fails with even ones.
+def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Interval[float | None]:
+    """The capacity in requests/s by the steps with Poisson arrivals, below any that certainly fails with even ones.
 
     It has a value where some rate missed less than the objective allows, and another one more, and it is near the rates
     that were offered; else the rates that certainly meet and certainly miss it are all that is known. Where too many
@@ -44,16 +32,13 @@ def estimate_of(offered: Sequence[OfferedRate], objective: Objective) -> Capacit
     poisson = [each for each in settled if each.offsets_s.size]
     proofs = [each for each in offered if not each.poisson and _is_proof(each, latency_s)]
     even = bounds_of(proofs, objective, _CERTAIN)
-    found = [_where(poisson, objective, even.high_rps)]
+    found = [_where(poisson, objective, even.high)]
     if _fail_too_often(poisson, objective.errors):
-        found.append(_where(poisson, objective, even.high_rps, only_failures=True))
-    fits = [each for each in found if isinstance(each, Fit)]
+        found.append(_where(poisson, objective, even.high, only_failures=True))
+    fits = [each for each in found if isinstance(each, Interval)]
     if not fits or _Crossing.below in found:
-        bounds = bounds_of(offered, objective)
-        return CapacityEstimate(None, bounds.low_rps, bounds.high_rps)
-    return CapacityEstimate(
-        min(each.value_rps for each in fits), min(each.low_rps for each in fits), min(each.high_rps for each in fits)
-    )
+        return bounds_of(offered, objective)
+    return Interval(min(each.value for each in fits), min(each.low for each in fits), min(each.high for each in fits))
 
 
 def _is_proof(offered: OfferedRate, latency_s: float) -> bool:
@@ -79,7 +64,7 @@ class _Crossing(Enum):
 
 def _where(
     offered: Sequence[OfferedRate], objective: Objective, even_rps: float, *, only_failures: bool = False
-) -> Fit | _Crossing:
+) -> Interval[float] | _Crossing:
     """The rate at which as many requests miss, or fail, as the objective allows; `even_rps` certainly misses more."""
     share = objective.errors if only_failures else 1 - objective.quantile
     missed = [(each, each.failed if only_failures else each.missed(objective)) for each in offered]
@@ -92,4 +77,4 @@ def _where(
     latency_s, highest_rps = latency_limit_s(objective), min(even_rps, math.e * most_rps)
     fit = fit_capacity(missed, share, latency_s, highest_rps, only_failures=only_failures)
     # Beyond, the line is only as steep as was assumed: one slow spell of a server at a low rate would say anything.
-    return fit if fit.value_rps <= NEAR * most_rps else _Crossing.above
+    return fit if fit.value <= NEAR * most_rps else _Crossing.above

@@ -67,9 +67,9 @@ def evidence_table(findings: Findings) -> Table:
                 run.name,
                 evidence.basis.value,
                 run.manifest.deployment or "not recorded",
-                number(evidence.value_rps),
-                number(evidence.low_rps or None),
-                number(evidence.high_rps if math.isfinite(evidence.high_rps) else None),
+                number(evidence.rps.value),
+                number(evidence.rps.low or None),
+                number(evidence.rps.high if math.isfinite(evidence.rps.high) else None),
             )
             for run in findings.ranked
             for evidence in (said[run.manifest.run_id],)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from analysis.interval import Interval
 from analysis.statistics.deployments import Mean
-from analysis.statistics.estimate import LEVEL, Estimate, student_t
+from analysis.statistics.estimate import LEVEL, student_t
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,12 @@ def compare_with_best(log_costs: Mapping[str, Mean]) -> dict[str, Standing]:
     return standings
 
 
-def ratio(of: Mean, to: Mean, among: Mapping[str, Mean]) -> Estimate:
+def ratio(of: Mean, to: Mean, among: Mapping[str, Mean]) -> Interval[float]:
     """What one costs divided by what another does; the intervals of all pairs among so many hold together."""
     degrees = min(each.degrees_of_freedom for each in among.values())
     half = _critical(len(among), degrees) * math.sqrt(of.variance + to.variance)
     log_ratio = of.log_value - to.log_value
-    return Estimate(math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half))
+    return Interval(math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half))
 
 
 @lru_cache(maxsize=64)

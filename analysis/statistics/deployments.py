@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from analysis.statistics.estimate import Estimate, student_t
+from analysis.interval import Interval
+from analysis.statistics.estimate import student_t
 
 # What is assumed of the standard deviation between deployments, as a share, and how many degrees of freedom that is
 # worth. It is enough for a spread of up to about 5 % (`make bench-verdict`).
@@ -41,10 +42,10 @@ class Mean:
     runs: int
 
     @property
-    def estimate(self) -> Estimate:
+    def estimate(self) -> Interval[float]:
         """The figure, no longer as a logarithm."""
         half = student_t(self.degrees_of_freedom) * math.sqrt(self.variance)
-        return Estimate(math.exp(self.log_value), math.exp(self.log_value - half), math.exp(self.log_value + half))
+        return Interval(math.exp(self.log_value), math.exp(self.log_value - half), math.exp(self.log_value + half))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from analysis.capacity.evidence import Evidence, evidence_of
+from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.columns import Booleans, Integers, RunRows, quantiles_of
 from analysis.results.manifest import Manifest
 from analysis.results.request_rows import NOT_SENT
-from analysis.statistics.estimate import Estimate, usd_per_million_at
+from analysis.statistics.estimate import usd_per_million_at
 from analysis.statistics.within import RunFigures
 
 
@@ -102,16 +103,16 @@ class RunData:
 
     @property
     def capacity_rps(self) -> float | None:
-        return self.capacity.value_rps if self.capacity else None
+        return self.capacity.rps.value if self.capacity else None
 
     @property
     def capacity_low_rps(self) -> float | None:
-        return self.capacity.low_rps if self.capacity else None
+        return self.capacity.rps.low if self.capacity else None
 
     @property
     def capacity_high_rps(self) -> float | None:
         """None without an upper bound."""
-        return self.capacity.high_rps if self.capacity and math.isfinite(self.capacity.high_rps) else None
+        return self.capacity.rps.high if self.capacity and math.isfinite(self.capacity.rps.high) else None
 
     @property
     def usd_per_million(self) -> float | None:
@@ -166,7 +167,7 @@ class Figure:
     shown: Shown = Shown.NOWHERE
     label: str = ""
     formula: Callable[[RunData], Any] | None = None
-    estimate: Callable[[RunFigures], Estimate | None] = lambda _: None
+    estimate: Callable[[RunFigures], Interval[float] | None] = lambda _: None
     quantile: float | None = None
     name: str = ""
 

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.statistics.estimate import Estimate, student_t
+from analysis.interval import Interval
+from analysis.statistics.estimate import student_t
 
 
-def over_repeats(runs: Sequence[Estimate]) -> Estimate:
+def over_repeats(runs: Sequence[Interval[float]]) -> Interval[float]:
     """The geometric mean of figures above zero; of one run, its own interval.
 
     On a logarithmic scale, since speeds differ by factors, and so that cost and goodput agree. An interval without a
@@ -28,4 +29,4 @@ def over_repeats(runs: Sequence[Estimate]) -> Estimate:
     down = max(between, math.hypot(*(run.log_below for run in runs if run.low > 0)) / count)
     up = max(between, math.hypot(*(run.log_above for run in runs if math.isfinite(run.high))) / count)
     mean = float(np.mean(logs))
-    return Estimate(math.exp(mean), math.exp(mean - down), math.exp(mean + up))
+    return Interval(math.exp(mean), math.exp(mean - down), math.exp(mean + up))

@@ -9,8 +9,9 @@ from statistics import fmean, median, stdev
 from typing import Any
 
 from analysis.comparability import comparison_key
+from analysis.interval import Interval
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import Estimate, Z
+from analysis.statistics.estimate import Z
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import Read
 from analysis.statistics.summary import figures, quantiles
@@ -58,7 +59,7 @@ def repeats_of(runs: Iterable[tuple[Manifest, Read]]) -> tuple[Repeats, ...]:
     return tuple(_repeats(sorted(valid, key=itemgetter(0))) for valid in groups.values() if len(valid) > 1)
 
 
-def spread_of(figure: str, runs: Sequence[Estimate]) -> Spread:
+def spread_of(figure: str, runs: Sequence[Interval[float]]) -> Spread:
     values = [run.value for run in runs]
     mean = fmean(values)
     within = math.sqrt(fmean(((run.high - run.low) / 2 / Z) ** 2 for run in runs))

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 from analysis.formatting import count, money, number, percent
+from analysis.interval import Interval
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.disturbance import unrecorded_disturbance
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.estimate import Bounds, Estimate
 from analysis.statistics.figures import Figure, RunData, Shown, declared
 
 _UNNAMED = "unnamed"
@@ -85,12 +85,12 @@ class RunSummary:
     usd_730h: Annotated[_Known, _usd("USD/730 h", HOURS_A_MONTH, money, _MONEY)]
 
     @property
-    def capacity(self) -> Estimate | Bounds | None:
+    def capacity(self) -> Interval[float | None] | None:
         """The capacity that a search found, with its interval, or its bounds; None without any."""
         if self.capacity_low_rps is None:
             return None
         low, high = self.capacity_low_rps, math.inf if self.capacity_high_rps is None else self.capacity_high_rps
-        return Bounds(low, high) if self.capacity_rps is None else Estimate(self.capacity_rps, low, high)
+        return Interval(None, low, high) if self.capacity_rps is None else Interval(self.capacity_rps, low, high)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
+from analysis.interval import Interval
 from analysis.statistics.blocks import BLOCKS, blocks_of, sd_of_sum
 from analysis.statistics.cells import Cells, Tail
-from analysis.statistics.estimate import TAIL, Estimate, Z, student_t
+from analysis.statistics.estimate import TAIL, Z, student_t
 
 _UNEVEN_GROUPS = 2.0
 
@@ -19,9 +20,9 @@ class RunFigures:
 
     run_id: str
     requests: int
-    goodput_rps: Estimate
-    error_share: Estimate
-    quantiles_ms: dict[float, Estimate]
+    goodput_rps: Interval[float]
+    error_share: Interval[float]
+    quantiles_ms: dict[float, Interval[float]]
 
 
 def run_figures(run_id: str, cells: Cells) -> RunFigures:
@@ -34,7 +35,7 @@ def run_figures(run_id: str, cells: Cells) -> RunFigures:
     )
 
 
-def _goodput(cells: Cells) -> Estimate:
+def _goodput(cells: Cells) -> Interval[float]:
     """Good answers per second: Student's t of batch means, and at least one request wide on each side.
 
     A request at an edge of the hold is no evidence.
@@ -43,7 +44,7 @@ def _goodput(cells: Cells) -> Estimate:
     total, blocks = float(arrived.sum()), blocks_of(arrived)
     half = student_t(blocks - 1) * sd_of_sum(arrived, blocks)
     fewer, more = _margin_of_bursts(cells)
-    bounds = Estimate(total, max(0.0, total - max(half, fewer)), total + max(half, more))
+    bounds = Interval(total, max(0.0, total - max(half, fewer)), total + max(half, more))
     return bounds.times(1 / cells.duration_s)
 
 
@@ -67,7 +68,7 @@ def _margin_of_bursts(cells: Cells) -> tuple[float, float]:
     return max(1.0, math.hypot(most - total, half)), max(1.0, math.hypot(total - fewest, half))
 
 
-def _error_share(cells: Cells) -> Estimate:
+def _error_share(cells: Cells) -> Interval[float]:
     """The share of failed requests: Wilson's interval for the effective number of independent requests.
 
     Without an error in n requests the upper bound is about 4/n; batch means alone would give zero.
@@ -80,10 +81,10 @@ def _error_share(cells: Cells) -> Estimate:
     centre = (share + z**2 / (2 * worth)) / (1 + z**2 / worth)
     half = z / (1 + z**2 / worth) * math.sqrt(share * (1 - share) / worth + z**2 / (4 * worth**2))
     # Without errors, or with errors only, one bound is the share itself, except for rounding.
-    return Estimate(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
+    return Interval(share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half)))
 
 
-def _quantile(cells: Cells, tail: Tail) -> Estimate:
+def _quantile(cells: Cells, tail: Tail) -> Interval[float]:
     """A quantile of the response time, by inverting an interval of the share of slower answers (Woodruff 1952).
 
     The variation of that share is that of batch means; the response times with the shares at its ends are the interval.
@@ -101,4 +102,4 @@ def _quantile(cells: Cells, tail: Tail) -> Estimate:
     spread = t * variation * (1 + variation / 2)
     most, least = (1 - tail.quantile) * (1 + spread), (1 - tail.quantile) * (1 - spread)
     low, high = np.interp([1 - most, 1 - least], tail.levels, tail.values_ms, left=0.0, right=math.inf)
-    return Estimate(tail.value_ms, float(min(low, tail.value_ms)), float(max(high, tail.value_ms)))
+    return Interval(tail.value_ms, float(min(low, tail.value_ms)), float(max(high, tail.value_ms)))

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analysis.comparability import ALL_CONDITIONS, largest_group
+from analysis.interval import Interval
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import Estimate, usd_per_million
+from analysis.statistics.estimate import usd_per_million
 from analysis.statistics.read import Read
 from analysis.statistics.repeats import over_repeats
 from analysis.statistics.within import RunFigures
@@ -23,8 +24,8 @@ class AtOneLoad:
     """A variant with its figures over all of its runs at the load."""
 
     variant: Variant
-    goodput_rps: Estimate
-    p99_ms: Estimate
+    goodput_rps: Interval[float]
+    p99_ms: Interval[float]
     usd_hourly: float
 
     @property
@@ -32,11 +33,11 @@ class AtOneLoad:
         return len(self.variant.manifests)
 
     @property
-    def usd_per_million(self) -> Estimate:
+    def usd_per_million(self) -> Interval[float]:
         return usd_per_million(self.goodput_rps, self.usd_hourly)
 
     @property
-    def figures(self) -> dict[str, Estimate]:
+    def figures(self) -> dict[str, Interval[float]]:
         return {
             "usd_per_million_good": self.usd_per_million,
             "goodput_rps": self.goodput_rps,

@@ -4,11 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeGuard
 
 from analysis.capacity.evidence import Evidence
+from analysis.interval import Interval
 from analysis.results.manifest import Manifest
 from analysis.statistics.deployments import PRIOR_DEGREES, PRIOR_SD, Effects, Mean, Observation, fit_effects
-from analysis.statistics.estimate import Bounds, Estimate, Z, student_t
+from analysis.statistics.estimate import Z, student_t
 
 # A run that does not say which deployment answered it is of the one deployment that its variant had.
 _UNKNOWN = "unknown"
@@ -32,9 +34,9 @@ class Capacity:
     `contradicted_by` is a bound on the other side of this mean; then `rps` covers both.
     """
 
-    rps: Estimate | Bounds
+    rps: Interval[float | None]
     mean: Mean | None
-    contradicted_by: Bounds | None
+    contradicted_by: Interval[None] | None
     meets: Meets
     deployments: int
     evidence: tuple[Evidence, ...]
@@ -55,10 +57,10 @@ def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity],
     How much deployments and runs differ is estimated from all variants together.
     """
     observations = [
-        _observation(variant, manifest, evidence, evidence.value_rps)
+        _observation(variant, manifest, evidence.rps)
         for variant, runs in told.items()
         for manifest, evidence in runs
-        if _is_value(evidence) and evidence.value_rps
+        if _is_value(evidence.rps)
     ]
     effects = fit_effects(observations) if observations else None
     return {variant: _capacity(runs, effects, variant) for variant, runs in told.items()}, effects
@@ -66,7 +68,7 @@ def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity],
 
 def _capacity(runs: Sequence[Told], effects: Effects | None, variant: str) -> Capacity:
     mean = effects.means.get(variant) if effects else None
-    bounds = _bounds([evidence for _, evidence in runs if not _is_value(evidence)], effects)
+    bounds = _bounds([evidence.rps for _, evidence in runs if not _is_value(evidence.rps)], effects)
     contradicts = mean is not None and not bounds.low <= mean.estimate.value <= bounds.high
     rps = _with_bounds(mean.estimate, bounds) if mean else bounds
     deployments = {manifest.deployment or _UNKNOWN for manifest, _ in runs}
@@ -74,45 +76,45 @@ def _capacity(runs: Sequence[Told], effects: Effects | None, variant: str) -> Ca
     return Capacity(rps, mean, bounds if contradicts else None, _meets(runs), len(deployments), evidence)
 
 
-def _is_value(evidence: Evidence) -> bool:
+def _is_value(rps: Interval[float | None]) -> TypeGuard[Interval[float]]:
     """Whether a search has a value with both bounds; with one of them it is a bound."""
-    return evidence.value_rps is not None and evidence.low_rps > 0 and math.isfinite(evidence.high_rps)
+    return bool(rps.value) and rps.low > 0 and math.isfinite(rps.high)
 
 
-def _observation(variant: str, manifest: Manifest, evidence: Evidence, value_rps: float) -> Observation:
-    half_width = math.log(evidence.high_rps / evidence.low_rps) / 2
-    return Observation(variant, manifest.deployment or _UNKNOWN, math.log(value_rps), half_width / Z)
+def _observation(variant: str, manifest: Manifest, rps: Interval[float]) -> Observation:
+    half_width = math.log(rps.high / rps.low) / 2
+    return Observation(variant, manifest.deployment or _UNKNOWN, math.log(rps.value), half_width / Z)
 
 
-def _bounds(evidence: Sequence[Evidence], effects: Effects | None) -> Bounds:
-    """Bounds of the mean over deployments: those of single deployments, less how much deployments differ."""
+def _bounds(told: Sequence[Interval[float | None]], effects: Effects | None) -> Interval[None]:
+    """Interval[None] of the mean over deployments: those of single deployments, less how much deployments differ."""
     margin = math.exp(student_t(PRIOR_DEGREES) * (effects.deployment_sd if effects else PRIOR_SD))
-    low = max((each.low_rps for each in evidence), default=0.0) / margin
-    high = min((each.high_rps for each in evidence), default=math.inf) * margin
-    # Bounds of two deployments that contradict each other bound nothing between them.
-    return Bounds(min(low, high), max(low, high))
+    low = max((each.low for each in told), default=0.0) / margin
+    high = min((each.high for each in told), default=math.inf) * margin
+    # Interval[None] of two deployments that contradict each other bound nothing between them.
+    return Interval(None, min(low, high), max(low, high))
 
 
-def _with_bounds(estimate: Estimate, bounds: Bounds) -> Estimate:
+def _with_bounds(estimate: Interval[float], bounds: Interval[None]) -> Interval[float]:
     """A narrower interval where bounds on both sides of the value agree with it.
 
     A bound on the wrong side of the value contradicts it: then one of the runs is wrong, and it is not known which. So
     the interval reaches to that bound, and no bound makes it narrower.
     """
     if bounds.low <= estimate.value <= bounds.high:
-        return Estimate(estimate.value, max(estimate.low, bounds.low), min(estimate.high, bounds.high))
+        return Interval(estimate.value, max(estimate.low, bounds.low), min(estimate.high, bounds.high))
     if bounds.low > estimate.value:
-        return Estimate(estimate.value, estimate.low, max(estimate.high, bounds.low))
-    return Estimate(estimate.value, min(estimate.low, bounds.high), estimate.high)
+        return Interval(estimate.value, estimate.low, max(estimate.high, bounds.low))
+    return Interval(estimate.value, min(estimate.low, bounds.high), estimate.high)
 
 
 def _meets(runs: Sequence[Told]) -> Meets:
     """Yes if some rate certainly meets the objective; no if not even the lowest rate that a search tries does."""
-    if any(evidence.low_rps > 0 for _, evidence in runs):
+    if any(evidence.rps.low > 0 for _, evidence in runs):
         return Meets.yes
     return Meets.no if any(_fails_at_the_lowest_rate(*run) for run in runs) else Meets.unsure
 
 
 def _fails_at_the_lowest_rate(manifest: Manifest, evidence: Evidence) -> bool:
     load = manifest.load
-    return load.mode == "capacity" and evidence.high_rps <= load.lowest_rps
+    return load.mode == "capacity" and evidence.rps.high <= load.lowest_rps

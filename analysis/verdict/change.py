@@ -9,11 +9,12 @@ from typing import Any
 
 from analysis.comparability import differences
 from analysis.formatting import money
+from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.pricing.cost import why_unpriced
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.estimate import Bounds, Estimate, student_t
+from analysis.statistics.estimate import student_t
 from analysis.verdict.capacity import Told, capacities
 from analysis.verdict.effects import FACTORS, settings_of
 from analysis.verdict.latest import (
@@ -52,7 +53,7 @@ class Change:
     after: Latest | None = None
     differs: tuple[str, ...] = ()
     why_not: tuple[str, ...] = ()
-    ratio: Estimate | Bounds | None = None
+    ratio: Interval[float | None] | None = None
     excluded: tuple[Excluded, ...] = ()
 
     @property
@@ -164,17 +165,17 @@ def _compared(pairs: Sequence[_Pair]) -> list[Change]:
     return changes
 
 
-def _ratio(before: Latest, after: Latest, intervals: int) -> Estimate | Bounds:
+def _ratio(before: Latest, after: Latest, intervals: int) -> Interval[float | None]:
     """The cost after by the cost before; bounds where one of the capacities has no value, or runs contradict it."""
     one, other = before.capacity.agreed_mean, after.capacity.agreed_mean
     if one is None or other is None:
         low, high = after.usd_per_million.low, after.usd_per_million.high
         base_low, base_high = before.usd_per_million.low, before.usd_per_million.high
-        return Bounds(low / base_high, high / base_low if base_low else math.inf)
+        return Interval(None, low / base_high, high / base_low if base_low else math.inf)
     degrees = min(one.degrees_of_freedom, other.degrees_of_freedom)
     half = student_t(degrees, intervals) * math.sqrt(one.variance + other.variance)
     log_ratio = math.log(after.usd_hourly / before.usd_hourly) - (other.log_value - one.log_value)
-    return Estimate(math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half))
+    return Interval(math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half))
 
 
 def _no_search(every: Sequence[Manifest], stack: str) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from scipy.special import ndtri
 
+from analysis.interval import Interval
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import TAIL, Estimate, Z
+from analysis.statistics.estimate import TAIL, Z
 from analysis.verdict.variants import Variant
 
 Settings = dict[str, Any]
@@ -22,7 +23,7 @@ class Compared(Protocol):
     def variant(self) -> Variant: ...
 
     @property
-    def figures(self) -> Mapping[str, Estimate]: ...
+    def figures(self) -> Mapping[str, Interval[float]]: ...
 
     @property
     def runs(self) -> int: ...
@@ -42,7 +43,7 @@ class Effect:
         """The names of the figures that both have."""
         return tuple(name for name in self.before.figures if name in self.after.figures)
 
-    def ratio(self, figure: str, comparisons: int = 1) -> Estimate:
+    def ratio(self, figure: str, comparisons: int = 1) -> Interval[float]:
         """A figure, after divided by before."""
         return ratio(self.after.figures[figure], self.before.figures[figure], comparisons)
 
@@ -96,7 +97,7 @@ FACTORS = (
 )
 
 
-def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
+def ratio(of: Interval[float], to: Interval[float], comparisons: int = 1) -> Interval[float]:
     """`of` divided by `to`.
 
     The squares of both half-widths, on a logarithmic scale, add up (Zou and Donner 2008). The intervals of several
@@ -106,7 +107,7 @@ def ratio(of: Estimate, to: Estimate, comparisons: int = 1) -> Estimate:
     centre = of.value / to.value
     below = wider * math.hypot(of.log_below, to.log_above)
     above = wider * math.hypot(of.log_above, to.log_below)
-    return Estimate(centre, centre * math.exp(-below), centre * math.exp(above))
+    return Interval(centre, centre * math.exp(-below), centre * math.exp(above))
 
 
 def effects(variants: Sequence[Compared]) -> tuple[Effect, ...]:

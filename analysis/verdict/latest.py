@@ -11,12 +11,13 @@ from typing import Any
 from analysis.capacity.evidence import Evidence
 from analysis.comparability import CONDITIONS, comparison_key
 from analysis.formatting import stack_and_serving_name
+from analysis.interval import Interval
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.pricing.cost import why_unpriced
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
+from analysis.statistics.estimate import usd_per_million
 from analysis.statistics.read import UNKNOWN_REASON
 from analysis.verdict.capacity import Capacity, Told, capacities
 from analysis.verdict.variants import variant_key
@@ -58,7 +59,7 @@ class Latest:
         return hourly
 
     @property
-    def usd_per_million(self) -> Estimate | Bounds:
+    def usd_per_million(self) -> Interval[float | None]:
         """At capacity."""
         return usd_per_million(self.capacity.rps, self.usd_hourly)
 

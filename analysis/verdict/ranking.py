@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analysis.interval import Interval, has_value
 from analysis.objective import Objective
 from analysis.statistics.best import Standing, compare_with_best
 from analysis.statistics.deployments import Mean
-from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
+from analysis.statistics.estimate import usd_per_million
 from analysis.verdict.capacity import Capacity, Meets
 from analysis.verdict.variants import Variant
 from stacks.serving_variant import ServingVariant
@@ -36,15 +37,15 @@ class Ranked:
         return self.capacity.meets
 
     @property
-    def usd_per_million(self) -> Estimate | Bounds:
+    def usd_per_million(self) -> Interval[float | None]:
         """At capacity."""
         return usd_per_million(self.capacity.rps, self.usd_hourly)
 
     @property
-    def figures(self) -> dict[str, Estimate]:
+    def figures(self) -> dict[str, Interval[float]]:
         """What pairs of variants are compared by, by the names of `analysis.statistics.summary.FIGURES`."""
         found = {"usd_per_million_good": self.usd_per_million, "capacity_rps": self.capacity.rps}
-        return {name: figure for name, figure in found.items() if isinstance(figure, Estimate)}
+        return {name: figure for name, figure in found.items() if has_value(figure)}
 
     def to_dict(self) -> dict[str, Any]:
         newest, standing = self.variant.newest, self.standing
@@ -80,7 +81,7 @@ def rank(variants: Sequence[Ranked], objective: Objective) -> tuple[Ranked, ...]
     return tuple(replace(each, standing=standings.get(each.label)) for each in sorted(priced, key=place))
 
 
-def decided_by(each: Ranked, objective: Objective) -> Estimate | Bounds:
+def decided_by(each: Ranked, objective: Objective) -> Interval[float | None]:
     """The figure that the goal decides by, as something of which less is better: of the capacity, its inverse."""
     return each.usd_per_million if objective.goal == "minimise cost" else each.capacity.rps.divides(1.0)
 

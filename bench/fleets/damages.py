@@ -5,7 +5,7 @@ import random
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sweep.journal.journal import FILE
@@ -63,8 +63,8 @@ def _lose_runs(cloud: Cloud, draw: random.Random) -> None:
 
 def _change_runs(cloud: Cloud, draw: random.Random) -> None:
     for at, (key, block, run) in enumerate(cloud.runs):
-        if run.value_rps and draw.random() < 0.5:
-            other = Measured(run.run_id, run.value_rps * draw.choice((0.5, 0.7, 1.5)), run.low_rps, run.high_rps)
+        if run.rps.value and draw.random() < 0.5:
+            other = Measured(run.run_id, replace(run.rps, value=run.rps.value * draw.choice((0.5, 0.7, 1.5))))
             cloud.runs[at] = key, block, other
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.capacity.requests import OfferedRate
-from analysis.capacity.search import CapacityEstimate, estimate_of
+from analysis.capacity.search import estimate_of
+from analysis.interval import Interval
 from analysis.objective import Objective
 from bench.servers.simulated_server import ServerModel, SimulatedServer
 from loadtest.generator.capacity.search import Search
@@ -24,7 +25,7 @@ class SimulatedSearch:
     offered: list[OfferedRate] = field(default_factory=list)
     took_s: float = 0.0
 
-    def estimate(self, objective: Objective) -> CapacityEstimate:
+    def estimate(self, objective: Objective) -> Interval[float | None]:
         return estimate_of(self.offered, objective)
 
 

@@ -45,9 +45,9 @@ def capacity_of(
     by_step = [of_phase[step["phase"]] for step in steps]
     objective = Objective.of_search(load)
     found = estimate_of([_offered(step, each) for step, each in zip(steps, by_step, strict=True)], objective)
-    if found.value_rps is not None:
-        rps = CapacityRps(value=found.value_rps, low=found.low_rps, high=found.high_rps)
-        imprecise_because = _imprecise_because(load, found.high_rps / found.low_rps - 1)
+    if found.value is not None:
+        rps = CapacityRps(value=found.value, low=found.low, high=found.high)
+        imprecise_because = _imprecise_because(load, found.high / found.low - 1)
     elif (most_rps := _too_slow_from_rps(steps, by_step, objective)) is not None:
         rps = CapacityRps(value=None, low=0.0, high=most_rps)
         imprecise_because = (
@@ -120,7 +120,7 @@ def _too_slow_from_rps(
     None where there is no such rate, or answers at it were errors: these come from a fault, not from the rate.
     """
     slow = [_offered(step, rows.filter(pc.invert(_is_error(rows)))) for step, rows in zip(steps, by_step, strict=True)]
-    most_rps = bounds_of(slow, objective, _CERTAIN).high_rps
+    most_rps = bounds_of(slow, objective, _CERTAIN).high
     if math.isinf(most_rps) or any(step["rate_rps"] < most_rps and step["verdict"] in _PASSES for step in steps):
         return None
     at_most = [rows for step, rows in zip(steps, by_step, strict=True) if step["rate_rps"] == most_rps]

@@ -6,6 +6,7 @@ from typing import Any
 
 from analysis.comparability import ALL_CONDITIONS, comparison_group
 from analysis.formatting import SHORT_ID, count
+from analysis.interval import Interval
 from analysis.report import server_counters
 from analysis.report.charts.resource_usage import others_sentence, uses_table
 from analysis.report.collect import Run, run_of
@@ -16,7 +17,7 @@ from analysis.results.layout import manifest_path, named_files
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage
 from analysis.results.store import ResultsStore, Scan
-from analysis.statistics.estimate import Bounds, Estimate, usd_per_million
+from analysis.statistics.estimate import usd_per_million
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import QUANTILES
 from analysis.statistics.summary import FIGURES
@@ -104,11 +105,13 @@ def _listed(runs: Sequence[Manifest]) -> str:
     return ", ".join(named) + (f" and {more} more (`shapebench runs` lists them)" if more else "")
 
 
-def _intervals(run: Run, found: RunFigures | None) -> dict[str, Estimate | Bounds]:
+def _intervals(run: Run, found: RunFigures | None) -> dict[str, Interval[float | None]]:
     """By the names of FIGURES, those that have an interval."""
     if found is None:
         return {}
-    estimates: dict[str, Estimate | Bounds | None] = {name: figure.estimate(found) for name, figure in FIGURES.items()}
+    estimates: dict[str, Interval[float | None] | None] = {
+        name: figure.estimate(found) for name, figure in FIGURES.items()
+    }
     estimates["error_rate"] = found.error_share
     hourly, capacity = run.manifest.cost.hourly, run.summary.capacity
     if hourly is not None:
@@ -119,7 +122,7 @@ def _intervals(run: Run, found: RunFigures | None) -> dict[str, Estimate | Bound
     return {name: each for name, each in estimates.items() if each is not None}
 
 
-def _print_text(run: Run, intervals: Mapping[str, Estimate | Bounds], scan: Scan) -> None:
+def _print_text(run: Run, intervals: Mapping[str, Interval[float | None]], scan: Scan) -> None:
     manifest, summary, usage = run.manifest, run.summary, run.resource_usage
     started = f"{manifest.started_at:%Y-%m-%d %H:%M} UTC"
     print_text(f"Run {manifest.run_id} of stack {manifest.stack}, {started}: {validity(summary)}")
@@ -141,7 +144,7 @@ def _print_text(run: Run, intervals: Mapping[str, Estimate | Bounds], scan: Scan
     print_table(_files_table(manifest), "\nFiles in the results store")
 
 
-def _figures_table(run: Run, intervals: Mapping[str, Estimate | Bounds]) -> Table:
+def _figures_table(run: Run, intervals: Mapping[str, Interval[float | None]]) -> Table:
     """What was measured, and what is always shown."""
     values = {name: getattr(run.summary, name) for name in FIGURES}
     rows = (
@@ -163,7 +166,7 @@ def _files_table(manifest: Manifest) -> Table:
     return Table("Files", columns, ((manifest_path(manifest.stack, manifest.run_id), "", ""), *files))
 
 
-def _json(run: Run, intervals: Mapping[str, Estimate | Bounds]) -> dict[str, Any]:
+def _json(run: Run, intervals: Mapping[str, Interval[float | None]]) -> dict[str, Any]:
     manifest, usage = run.manifest, run.resource_usage
     return run_json(manifest, run.summary) | {
         "name": run.name,

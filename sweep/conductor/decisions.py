@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import astuple
 
 from analysis.statistics.estimate import Z, usd_per_million_at
 from sweep.conductor.state import SweepState
@@ -14,7 +15,7 @@ def observation(order: int, block: int, length: Length, measured: Measured, usd_
 
     Where one bound of the interval is missing, the other gives the error.
     """
-    value, low, high = measured.value_rps, measured.low_rps, measured.high_rps
+    value, low, high = astuple(measured.rps)
     if value is None and math.isfinite(high):
         if not low:
             return Observation(order, block, length, math.log(usd_per_million_at(high, usd_hourly)), 0.0, is_bound=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from analysis.interval import Interval
 from sweep.candidates import Candidate
 from sweep.tasks import Destroy, Length, Measure, Measured, Task
 
@@ -70,7 +71,7 @@ def row(record: Record) -> tuple[Any, ...]:
     return (
         *(record.number, task.stack, *measure, record.begun_at_s, record.end_number, record.ended_at_s),
         record.result and record.result.value,
-        *((run.run_id, run.value_rps, run.low_rps, run.high_rps) if run else (None, None, None, None)),
+        *((run.run_id, run.rps.value, run.rps.low, run.rps.high) if run else (None, None, None, None)),
         *(record.why, json.dumps(record.leftovers)),
     )
 
@@ -86,7 +87,7 @@ def record(values: tuple[Any, ...], candidates: Mapping[str, Candidate]) -> Reco
         end_number,
         ended_at_s,
         result and Result(result),
-        None if run_id is None else Measured(run_id, value, low, high),
+        None if run_id is None else Measured(run_id, Interval(value, low, high)),
         why,
         tuple(json.loads(left)),
     )

@@ -1,8 +1,10 @@
 """Finds the run of a task in the results store, and reads what it says about the capacity."""
 
 import math
+from dataclasses import astuple
 
 from analysis.capacity.evidence import NoEvidence, evidence_of
+from analysis.formatting import number
 from analysis.objective import Objective
 from analysis.results.columns import read_columns
 from analysis.results.disturbance import was_disturbed
@@ -30,7 +32,7 @@ def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch)
     found = evidence_of(manifest, read_columns(store, manifest), objective)
     if isinstance(found, NoEvidence):
         raise NothingMeasuredError(f"run {run_id} says nothing about the capacity: {found.reason}")
-    return Measured(run_id, found.value_rps, found.low_rps, found.high_rps)
+    return Measured(run_id, found.rps)
 
 
 def lost(store: ResultsStore, task: Measure, recorded: Measured) -> str:
@@ -47,13 +49,11 @@ def lost(store: ResultsStore, task: Measure, recorded: Measured) -> str:
         raise FleetError(str(error)) from error
     except FleetError as error:
         return str(error)
-    if _is_close(now.value_rps, recorded.value_rps) and all(
-        map(_is_close, (now.low_rps, now.high_rps), (recorded.low_rps, recorded.high_rps))
-    ):
+    if all(map(_is_close, astuple(now.rps), astuple(recorded.rps))):
         return ""
     return (
-        f"run {recorded.run_id} of {task.stack} has a capacity of {_rps(now)} in the results store {store.uri}, and"
-        f" {_rps(recorded)} was recorded"
+        f"run {recorded.run_id} of {task.stack} has a capacity of {now.rps.text(number)} requests/s in the results"
+        f" store {store.uri}, and {recorded.rps.text(number)} was recorded"
     )
 
 
@@ -62,11 +62,6 @@ def _is_close(now: float | None, recorded: float | None) -> bool:
     if now is None or recorded is None:
         return now is recorded
     return math.isclose(now, recorded, rel_tol=1e-6)
-
-
-def _rps(found: Measured) -> str:
-    value = "" if found.value_rps is None else f"{found.value_rps:.3g}, "
-    return f"{value}{found.low_rps:.3g} to {found.high_rps:.3g} requests/s"
 
 
 def run_of(store: ResultsStore, task: Measure, sweep_id: str) -> str | None:

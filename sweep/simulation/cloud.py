@@ -4,6 +4,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
+from analysis.interval import Interval
 from analysis.statistics.estimate import Z
 from sweep.fleet import FleetError, QuotaError
 from sweep.lengths import load_of
@@ -121,9 +122,9 @@ class Cloud:
         log_error, run_id = spread.runs[task.length].log_error, f"simulated-{self._drawn}"
         log_rps = math.log(self.world.capacity_rps[key]) + draw.gauss(0, spread.deployments) + draw.gauss(0, log_error)
         half = Z * log_error
-        measured = Measured(run_id, math.exp(log_rps), math.exp(log_rps - half), math.exp(log_rps + half))
+        measured = Measured(run_id, Interval(math.exp(log_rps), math.exp(log_rps - half), math.exp(log_rps + half)))
         if log_rps < math.log(load.lowest_rps):
-            measured = Measured(run_id, None, 0, load.lowest_rps)
+            measured = Measured(run_id, Interval(None, high=load.lowest_rps))
         elif log_rps > math.log(load.highest_rps):
-            measured = Measured(run_id, None, load.highest_rps, math.inf)
+            measured = Measured(run_id, Interval(None, low=load.highest_rps))
         self.runs.append((key, task.block, measured))

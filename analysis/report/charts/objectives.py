@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from analysis.interval import has_value
 from analysis.objective import Objective
 from analysis.report.charts.drawing import MUTED, Chart, legend_px, log_axis, svg
 from analysis.report.charts.shared_colours import behind_first, coloured, others_sentence
 from analysis.report.collect import Run
-from analysis.statistics.estimate import Estimate, usd_per_million
+from analysis.statistics.estimate import usd_per_million
 from analysis.verdict.capacity import capacities
 from analysis.verdict.ranking import Ranked
 
@@ -111,6 +112,6 @@ def costs_by_limit(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Ob
         rows += [
             {"limit": limit_ms, "usd": usd_per_million(rps, each.usd_hourly).value, "place": place}
             for place, each in enumerate(ranking)
-            if each.label in found and isinstance(rps := found[each.label].rps, Estimate)
+            if each.label in found and has_value(rps := found[each.label].rps)
         ]
     return rows

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from analysis.formatting import money, number
+from analysis.interval import Interval
 from analysis.report.charts.drawing import (
     FIRST,
     FOURTH,
@@ -24,7 +25,6 @@ from analysis.report.charts.drawing import (
     svg,
 )
 from analysis.report.comparison import PLACES, WINNERS, places
-from analysis.statistics.estimate import Bounds, Estimate
 from analysis.verdict.ranking import Ranked
 
 # An interval without an upper bound is drawn as far as the others reach, and open at its end.
@@ -52,7 +52,7 @@ def ranking_charts(ranking: Sequence[Ranked]) -> tuple[Chart, ...]:
     )
 
 
-def _intervals(ranking: Sequence[Ranked], figures: Sequence[Estimate | Bounds], title: str) -> Markup:
+def _intervals(ranking: Sequence[Ranked], figures: Sequence[Interval[float | None]], title: str) -> Markup:
     """A point for each variant and a bar for its interval, in the colour of its place; winners have bold figures."""
     show = money if "USD" in title else number
     reach = max(bound for each in figures for bound in (each.low, each.value or 0, each.high) if math.isfinite(bound))

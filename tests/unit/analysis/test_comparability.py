@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from analysis.capacity.evidence import Basis, Evidence
 from analysis.comparability import UNKNOWN_CPU, comparison_group, comparison_key, cpus, differences, largest_group
+from analysis.interval import Interval
 from analysis.objective import Objective
 from analysis.results.manifest import Machine, Manifest, Repeat, Replica
-from analysis.statistics.estimate import Estimate
 from analysis.statistics.spread import repeats_of
 from analysis.statistics.within import RunFigures
 from analysis.verdict.text import paragraph
@@ -145,7 +145,7 @@ def measured(runs: list[tuple[Any, int, float]]) -> list[Judged]:
     found = []
     for machines, inter_op, rps in runs:
         run = a_run(*machines, inter_op=inter_op, load="capacity")
-        found.append(Judged(run, (), Evidence(run.run_id, Basis.search, rps, rps * 0.98, rps * 1.02)))
+        found.append(Judged(run, (), Evidence(run.run_id, Basis.search, Interval(rps, rps * 0.98, rps * 1.02))))
     return found
 
 
@@ -220,6 +220,6 @@ def test_repeats_that_moved_to_another_cpu_are_spread_of_their_own():
     found = []
     for at, (machines, rps) in enumerate([((ROME, ROME), 40), ((BROADWELL, BROADWELL), 80)] * 2, 1):
         run = a_run(*machines).model_copy(update={"repeat": Repeat(group=first.run_id, index=at, of=4)})
-        known = Estimate(rps, rps * 0.98, rps * 1.02)
-        found.append((run, (RunFigures(run.run_id, 1000, known, Estimate(0, 0, 0.001), {0.99: known}), [])))
+        known = Interval(rps, rps * 0.98, rps * 1.02)
+        found.append((run, (RunFigures(run.run_id, 1000, known, Interval(0, 0, 0.001), {0.99: known}), [])))
     assert sorted(each.spreads[0].median for each in repeats_of(found)) == [40, 80]

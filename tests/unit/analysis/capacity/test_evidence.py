@@ -36,9 +36,9 @@ def test_a_search_gives_a_value_within_its_interval_which_holds_the_capacity() -
     found = evidence_of(*search_run(NEAR), OBJECTIVE)
     assert isinstance(found, Evidence)
     assert found.basis is Basis.search
-    assert found.value_rps == pytest.approx(CAPACITY_RPS, rel=0.04)
-    assert 0.8 * CAPACITY_RPS < found.low_rps < found.value_rps < found.high_rps < 1.2 * CAPACITY_RPS
-    assert found.low_rps <= CAPACITY_RPS <= found.high_rps
+    assert found.rps.value == pytest.approx(CAPACITY_RPS, rel=0.04)
+    assert 0.8 * CAPACITY_RPS < found.rps.low < found.rps.value < found.rps.high < 1.2 * CAPACITY_RPS
+    assert found.rps.low <= CAPACITY_RPS <= found.rps.high
 
 
 @pytest.mark.parametrize(("quantile", "latency_ms"), [(0.9, 200), (0.95, 150), (0.97, 250), (0.9, 150)])
@@ -46,20 +46,20 @@ def test_another_objective_is_answered_from_the_same_steps(quantile: float, late
     found = evidence_of(*search_run(NEAR), Objective(quantile=quantile, latency_ms=latency_ms, errors=0.01))
     true_rps = true_capacity_rps(SERVER, quantile, latency_ms / 1e3, 1_000_000)
     assert isinstance(found, Evidence)
-    assert found.low_rps <= true_rps <= found.high_rps
+    assert found.rps.low <= true_rps <= found.rps.high
 
 
 def test_an_objective_far_looser_than_the_steps_reached_has_a_lower_bound_alone() -> None:
     run = search_run([(40.0, 30.0, POISSON), (50.0, 30.0, POISSON)])
     found = evidence_of(*run, Objective(quantile=0.9, latency_ms=2000, errors=0.01))
     assert isinstance(found, Evidence)
-    assert (found.value_rps, found.low_rps, found.high_rps) == (None, 50.0, math.inf)
+    assert (found.rps.value, found.rps.low, found.rps.high) == (None, 50.0, math.inf)
 
 
 def test_an_objective_far_tighter_than_the_steps_reached_has_an_upper_bound_alone() -> None:
     found = evidence_of(*search_run(NEAR), Objective(quantile=0.99, latency_ms=20, errors=0.01))
     assert isinstance(found, Evidence)
-    assert (found.value_rps, found.low_rps, found.high_rps) == (None, 0.0, 40.0)
+    assert (found.rps.value, found.rps.low, found.rps.high) == (None, 0.0, 40.0)
 
 
 def test_a_search_that_found_every_rate_too_high_is_an_upper_bound_for_it_and_for_stricter_objectives() -> None:
@@ -70,14 +70,14 @@ def test_a_search_that_found_every_rate_too_high_is_an_upper_bound_for_it_and_fo
     for objective in (OBJECTIVE, OBJECTIVE.model_copy(update={"latency_ms": 100})):
         found = evidence_of(*run, objective)
         assert isinstance(found, Evidence)
-        assert (found.value_rps, found.low_rps, found.high_rps) == (None, 0.0, 85.0)
+        assert (found.rps.value, found.rps.low, found.rps.high) == (None, 0.0, 85.0)
 
 
 def test_a_search_of_evenly_spaced_requests_gives_no_lower_bound() -> None:
     old = search_run([(72.0, 60.0, None), (90.0, 20.0, None)])
     found = evidence_of(*old, OBJECTIVE)
     assert isinstance(found, Evidence)
-    assert (found.value_rps, found.low_rps, found.high_rps) == (None, 0.0, 90.0)
+    assert (found.rps.value, found.rps.low, found.rps.high) == (None, 0.0, 90.0)
     nothing = evidence_of(*search_run([(40.0, 60.0, None)]), OBJECTIVE)
     assert isinstance(nothing, NoEvidence)
     assert "constant arrivals can only show that a rate is too high" in nothing.reason
@@ -87,8 +87,8 @@ def test_an_open_loop_that_keeps_the_objective_is_a_lower_bound_and_one_that_mis
     kept, missed = evidence_of(*open_loop(50.0), OBJECTIVE), evidence_of(*open_loop(78.0), OBJECTIVE)
     assert isinstance(kept, Evidence)
     assert isinstance(missed, Evidence)
-    assert (kept.basis, kept.low_rps, kept.high_rps) == (Basis.open_loop, 50.0, math.inf)
-    assert (missed.basis, missed.low_rps, missed.high_rps) == (Basis.open_loop, 0.0, 78.0)
+    assert (kept.basis, kept.rps.low, kept.rps.high) == (Basis.open_loop, 50.0, math.inf)
+    assert (missed.basis, missed.rps.low, missed.rps.high) == (Basis.open_loop, 0.0, 78.0)
 
 
 def test_an_open_loop_close_to_the_capacity_says_that_it_is_not_certain() -> None:
@@ -103,7 +103,7 @@ def test_evenly_spaced_requests_bound_the_capacity_from_above_only() -> None:
     assert "constant arrivals can only show that its rate is too high" in found.reason
     above = evidence_of(*open_loop(90.0, CONSTANT), OBJECTIVE)
     assert isinstance(above, Evidence)
-    assert (above.low_rps, above.high_rps) == (0.0, 90.0)
+    assert (above.rps.low, above.rps.high) == (0.0, 90.0)
 
 
 def test_requests_that_fail_are_misses_and_errors() -> None:
@@ -115,8 +115,8 @@ def test_requests_that_fail_are_misses_and_errors() -> None:
     strict = lenient.model_copy(update={"errors": 0.01})
     no_latency = Objective(quantile=0.8, latency_ms=None, errors=0.2)
     assert evidence_of(*run, lenient) == evidence_of(*run, no_latency)
-    assert evidence_of(*run, lenient).low_rps == 50.0
-    assert evidence_of(*run, strict).high_rps == 50.0
+    assert evidence_of(*run, lenient).rps.low == 50.0
+    assert evidence_of(*run, strict).rps.high == 50.0
 
 
 def closed_loop(users: int, wait_s: float, others: float | None = 0.0, server: float = 3.6) -> tuple:
@@ -144,15 +144,15 @@ def closed_loop(users: int, wait_s: float, others: float | None = 0.0, server: f
 def test_a_closed_loop_that_saturates_bounds_the_capacity_from_above() -> None:
     found = evidence_of(*closed_loop(16, 0.0), OBJECTIVE)
     assert isinstance(found, Evidence)
-    assert (found.basis, found.value_rps, found.low_rps) == (Basis.saturated, None, 0.0)
-    assert 80 < found.high_rps < 88
+    assert (found.basis, found.rps.value, found.rps.low) == (Basis.saturated, None, 0.0)
+    assert 80 < found.rps.high < 88
 
 
 def test_a_bound_allows_for_the_cpu_that_other_programs_took_from_the_server() -> None:
     alone, beside = (evidence_of(*closed_loop(16, 0.0, others), OBJECTIVE) for others in (0.0, 0.3))
     assert isinstance(alone, Evidence)
     assert isinstance(beside, Evidence)
-    assert beside.high_rps == pytest.approx(alone.high_rps * (3.6 + 0.3) / 3.6)
+    assert beside.rps.high == pytest.approx(alone.rps.high * (3.6 + 0.3) / 3.6)
 
 
 def test_a_queue_in_front_of_a_machine_that_was_busy_with_something_else_says_nothing_of_the_server() -> None:
@@ -185,7 +185,7 @@ def test_a_disturbed_step_is_no_evidence() -> None:
     found = evidence_of(marked, replace(rows, every=late), OBJECTIVE)
     assert isinstance(quiet, Evidence)
     assert isinstance(found, Evidence)
-    assert (found.value_rps, found.low_rps, found.high_rps) == (quiet.value_rps, quiet.low_rps, quiet.high_rps)
+    assert (found.rps.value, found.rps.low, found.rps.high) == (quiet.rps.value, quiet.rps.low, quiet.rps.high)
     believed = evidence_of(manifest, replace(rows, every=late), OBJECTIVE)
     assert believed != replace(found, run_id=believed.run_id), "the step says something else"
 

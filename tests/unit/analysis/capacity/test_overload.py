@@ -49,4 +49,4 @@ def test_a_short_overload_bounds_the_capacity_though_its_misses_are_one_burst() 
     slow = OBJECTIVE.model_copy(update={"latency_ms": 2000})
     short = offered(130, 5, 1, CONSTANT)
     assert short.is_overload(2.0)
-    assert bounds_of([short], slow, 0.001).high_rps == 130
+    assert bounds_of([short], slow, 0.001).high == 130

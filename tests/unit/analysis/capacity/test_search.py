@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.capacity.requests import OfferedRate
-from analysis.capacity.search import CapacityEstimate, estimate_of
+from analysis.capacity.search import estimate_of
+from analysis.interval import Interval
 from analysis.objective import Objective
 from bench.servers.simulated_server import ServerModel, true_capacity_rps
 from loadtest.generator.loops.arrivals import CONSTANT
@@ -29,14 +30,14 @@ def test_any_objective_has_an_interval_that_holds_its_value(
     steps: list[OfferedRate], quantile: float, latency_ms: float, errors: float
 ) -> None:
     found = estimate_of(steps, Objective(quantile=quantile, latency_ms=latency_ms, errors=errors))
-    assert 0 <= found.low_rps <= found.high_rps
-    if found.value_rps is not None:
-        assert 0 < found.low_rps <= found.value_rps <= found.high_rps < math.inf
+    assert 0 <= found.low <= found.high
+    if found.value is not None:
+        assert 0 < found.low <= found.value <= found.high < math.inf
 
 
 def test_a_looser_objective_has_no_lower_capacity(steps: list[OfferedRate]) -> None:
     by_latency = [estimate_of(steps, OBJECTIVE.model_copy(update={"latency_ms": ms})) for ms in (120, 160, 200, 240)]
-    values = [each.value_rps for each in by_latency if each.value_rps is not None]
+    values = [each.value for each in by_latency if each.value is not None]
     assert len(values) == 4
     assert values == sorted(values)
 
@@ -47,8 +48,8 @@ def test_the_order_of_the_steps_does_not_matter(steps: list[OfferedRate]) -> Non
 
 def test_a_rate_that_fails_with_even_arrivals_bounds_the_interval(steps: list[OfferedRate]) -> None:
     even, kept = steps[0], offered(50, 60, 3)
-    assert estimate_of([even, kept], OBJECTIVE).high_rps <= 85
-    assert estimate_of([kept], OBJECTIVE) == CapacityEstimate(None, 50, math.inf)
+    assert estimate_of([even, kept], OBJECTIVE).high <= 85
+    assert estimate_of([kept], OBJECTIVE) == Interval(None, 50, math.inf)
 
 
 def test_late_answers_of_the_first_seconds_are_no_proof(steps: list[OfferedRate]) -> None:
@@ -68,15 +69,15 @@ def test_a_nearly_saturated_queue_is_as_steep_as_its_bursts_are_long() -> None:
         rates = [share * capacity_rps for share in (0.96, 1.02, 0.98, 1.0, 1.04)]
         steps = [offered(rate_rps, 25, 10 * seed + n, server=server) for n, rate_rps in enumerate(rates)]
         found.append(estimate_of(steps, objective))
-    assert sum(each.low_rps <= capacity_rps <= each.high_rps for each in found) >= 9
-    assert np.median([each.high_rps / each.low_rps for each in found]) < 1.25
+    assert sum(each.low <= capacity_rps <= each.high for each in found) >= 9
+    assert np.median([each.high / each.low for each in found]) < 1.25
 
 
 def test_more_requests_make_the_interval_narrower() -> None:
     widths = [estimate_of([offered(66, seconds, 1), offered(70, seconds, 2)], OBJECTIVE) for seconds in (20, 100, 500)]
-    ratios = [each.high_rps / each.low_rps for each in widths]
+    ratios = [each.high / each.low for each in widths]
     assert ratios == sorted(ratios, reverse=True)
-    assert widths[-1].value_rps == pytest.approx(CAPACITY_RPS, rel=0.03)
+    assert widths[-1].value == pytest.approx(CAPACITY_RPS, rel=0.03)
 
 
 def test_one_slow_spell_at_a_low_rate_says_nothing_of_higher_rates() -> None:
@@ -87,7 +88,7 @@ def test_one_slow_spell_at_a_low_rate_says_nothing_of_higher_rates() -> None:
     assert slow.missed(OBJECTIVE).mean() > 1 - OBJECTIVE.quantile
     even = offered(120, 5, 2, CONSTANT)
     found = estimate_of([even, slow, *others], OBJECTIVE)
-    assert (found.value_rps, found.high_rps) == (None, 120)
+    assert (found.value, found.high) == (None, 120)
 
 
 def test_failed_requests_limit_the_capacity_where_they_are_more_than_the_objective_allows() -> None:
@@ -96,10 +97,10 @@ def test_failed_requests_limit_the_capacity_where_they_are_more_than_the_objecti
     capacity_rps = true_capacity_rps(server, 0.95, 0.2, 10_000_000, errors=0.01)
     rates = [offered(rate_rps, 200, n, server=server) for n, rate_rps in enumerate((46, 50, 55, 60, 66))]
     found = estimate_of(rates, OBJECTIVE)
-    assert found.low_rps <= capacity_rps <= found.high_rps
-    assert found.value_rps == pytest.approx(capacity_rps, rel=0.05)
+    assert found.low <= capacity_rps <= found.high
+    assert found.value == pytest.approx(capacity_rps, rel=0.05)
     without = estimate_of(rates, OBJECTIVE.model_copy(update={"errors": 0.5}))
-    assert without.value_rps is None or without.value_rps > 1.1 * found.value_rps
+    assert without.value is None or without.value > 1.1 * found.value
 
 
 def test_a_failed_request_by_chance_does_not_limit_the_capacity(steps: list[OfferedRate]) -> None:
@@ -108,9 +109,7 @@ def test_a_failed_request_by_chance_does_not_limit_the_capacity(steps: list[Offe
     response_s[last.offsets_s.size // 2] = np.inf
     failed = OfferedRate(last.rate_rps, last.poisson, last.offsets_s, response_s)
     strict = OBJECTIVE.model_copy(update={"errors": 0.001})
-    assert estimate_of([*others, failed], strict).value_rps == pytest.approx(
-        estimate_of(steps, strict).value_rps, rel=0.02
-    )
+    assert estimate_of([*others, failed], strict).value == pytest.approx(estimate_of(steps, strict).value, rel=0.02)
 
 
 def test_where_every_rate_fails_too_often_there_is_no_value() -> None:
@@ -123,8 +122,8 @@ def test_where_every_rate_fails_too_often_there_is_no_value() -> None:
         )
         for each in (offered(rate_rps, 60, 1) for rate_rps in (40, 50))
     ]
-    assert estimate_of(broken, OBJECTIVE) == CapacityEstimate(None, 0.0, 40)
+    assert estimate_of(broken, OBJECTIVE) == Interval(None, 0.0, 40)
 
 
-def _rounded(found: CapacityEstimate) -> tuple[float, ...]:
-    return tuple(round(each, 6) for each in (found.value_rps or 0, found.low_rps, found.high_rps))
+def _rounded(found: Interval[float | None]) -> tuple[float, ...]:
+    return tuple(round(each, 6) for each in (found.value or 0, found.low, found.high))

@@ -1,4 +1,3 @@
-import math
 import re
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -7,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.capacity.evidence import Basis, Evidence, evidence_of
+from analysis.interval import Interval
 from analysis.objective import Asked, Objective
 from analysis.report.charts.run_charts import run_charts
 from analysis.report.charts.series import HEAT_SHARES
@@ -128,7 +128,7 @@ def test_a_variant_of_which_only_bounds_are_known_is_drawn_and_shown_as_such(tmp
     def with_a_bound(manifest, rows, objective):
         if manifest.capacity:
             return evidence_of(manifest, rows, objective)
-        return Evidence(manifest.run_id, Basis.open_loop, None, 10.0, math.inf)
+        return Evidence(manifest.run_id, Basis.open_loop, Interval(None, low=10.0))
 
     monkeypatch.setattr(verdict_module, "evidence_of", with_a_bound)
     html, markdown = rendered(store, tmp_path / "report")
@@ -144,8 +144,8 @@ def test_what_each_run_says_of_the_capacity_is_shown(mixed):
     findings, html, markdown = mixed
     for ranked in findings.verdict.ranking:
         [evidence] = ranked.capacity.evidence
-        assert f"| {evidence.low_rps:.1f} | {evidence.high_rps:.1f} |" in markdown
-        assert f"<td>{evidence.low_rps:.1f}</td><td>{evidence.high_rps:.1f}</td>" in html
+        assert f"| {evidence.rps.low:.1f} | {evidence.rps.high:.1f} |" in markdown
+        assert f"<td>{evidence.rps.low:.1f}</td><td>{evidence.rps.high:.1f}</td>" in html
 
 
 def test_claims_and_pairs_are_shown_if_two_variants_differ_in_one_factor(mixed):

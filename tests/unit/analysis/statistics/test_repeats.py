@@ -3,12 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from analysis.statistics.estimate import Estimate
+from analysis.interval import Interval
 from analysis.statistics.repeats import over_repeats
 
 
 def known_to(share, value=100.0):
-    return Estimate(value, value * math.exp(-1.96 * share), value * math.exp(1.96 * share))
+    return Interval(value, value * math.exp(-1.96 * share), value * math.exp(1.96 * share))
 
 
 def test_one_run_keeps_its_own_interval():
@@ -44,10 +44,10 @@ def test_cost_of_the_repeats_is_the_hour_divided_by_their_goodput():
 
 
 def test_a_run_without_an_upper_bound_leaves_the_word_to_what_runs_differ_by():
-    unbounded = Estimate(100, 90, math.inf)
+    unbounded = Interval(100, 90, math.inf)
     assert math.isinf(over_repeats([unbounded]).high)
     assert math.isfinite(over_repeats([unbounded, known_to(0.01, 110), known_to(0.01, 105)]).high)
 
 
 def test_no_bound_is_null_in_json():
-    assert Estimate(1.0, 0.5, math.inf).to_dict() == {"value": 1.0, "low": 0.5, "high": None}
+    assert Interval(1.0, 0.5, math.inf).to_dict() == {"value": 1.0, "low": 0.5, "high": None}

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.interval import Interval
 from analysis.results.manifest import Manifest, Repeat, Validity
 from analysis.results.store import ResultsStore, new_run_id
-from analysis.statistics.estimate import Estimate
 from analysis.statistics.read import read_figures
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of, spread_of
 from bench.stores.synthetic import Server, make_manifest, make_rows, write_run
@@ -22,8 +22,8 @@ LOAD = PROFILES["laptop"]
 HALF_WIDTH = 1.959964
 
 
-def estimate(value: float, sd: float) -> Estimate:
-    return Estimate(value, value - HALF_WIDTH * sd, value + HALF_WIDTH * sd)
+def estimate(value: float, sd: float) -> Interval[float]:
+    return Interval(value, value - HALF_WIDTH * sd, value + HALF_WIDTH * sd)
 
 
 def write_group(store: ResultsStore, capacities: list[float], **changes: Any) -> list[str]:

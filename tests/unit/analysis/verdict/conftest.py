@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analysis.capacity.evidence import Basis, Evidence, NoEvidence
-from analysis.statistics.estimate import Estimate
+from analysis.interval import Interval
 from analysis.verdict.at_one_load import AtOneLoad
 from analysis.verdict.variants import Variant
 from analysis.verdict.verdict import Judged
@@ -23,9 +23,9 @@ SHAPES = {
 BATCHING = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=2)
 
 
-def known_to(value: float, share: float) -> Estimate:
+def known_to(value: float, share: float) -> Interval[float]:
     """A figure whose 95 % interval reaches this share below and above it."""
-    return Estimate(value, value * math.exp(-share), value * math.exp(share))
+    return Interval(value, value * math.exp(-share), value * math.exp(share))
 
 
 def manifest(stack: str = "8cpu-16gb", load: str = "smoke", deployment: int | None = None, **serving: Any):
@@ -42,14 +42,14 @@ def searched(rps: float, stack: str = "8cpu-16gb", deployment: int | None = None
     """A run that searched for the capacity and knows it to a share."""
     run = manifest(stack, "capacity", deployment, **serving)
     found = known_to(rps, sure)
-    return Judged(run, (), Evidence(run.run_id, Basis.search, rps, found.low, found.high))
+    return Judged(run, (), Evidence(run.run_id, Basis.search, Interval(rps, found.low, found.high)))
 
 
 def bounded(low: float = 0.0, high: float = math.inf, stack: str = "8cpu-16gb", load: str = "open", **serving: Any):
     """A run that bounds the capacity."""
     run = manifest(stack, load, **serving)
     basis = Basis.search if load == "capacity" else Basis.open_loop
-    return Judged(run, (), Evidence(run.run_id, basis, None, low, high))
+    return Judged(run, (), Evidence(run.run_id, basis, Interval(None, low, high)))
 
 
 def silent(stack: str = "8cpu-16gb", load: Any = "seed", **changes: Any):
@@ -70,7 +70,7 @@ def at_load(
     goodput: float = 50,
     sure: float = 0.02,
     *,
-    p99: Estimate | None = None,
+    p99: Interval[float] | None = None,
     usd_hourly: float = 0.6,
     runs: int = 3,
     **settings: Any,

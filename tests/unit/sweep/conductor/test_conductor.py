@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.interval import Interval
 from sweep.conductor.limits import Limits
 from sweep.conductor.snapshot import Ending, Place, Snapshot, StackState
 from sweep.conductor.steps import DESTROY_ATTEMPTS, PAUSES_S
@@ -656,7 +657,7 @@ def test_a_decided_sweep_ends_also_where_a_run_that_was_cut_off_cannot_be_found(
     journal = Journal.create(sweep.folder, sweep.settings)
     for number, each in enumerate((one, two)):
         record = journal.begin(Measure(each, 1, Length.short))
-        found = Measured(f"run-{number}", 100.0 - number, 95.0 - number, 105.0 - number)
+        found = Measured(f"run-{number}", Interval(100.0 - number, 95.0 - number, 105.0 - number))
         journal.end(record.number, Result.measured, found)
     journal.begin(Measure(one, 2, Length.full))
     for stack in "ab":

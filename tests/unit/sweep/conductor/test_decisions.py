@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.interval import Interval
 from analysis.statistics.estimate import usd_per_million_at
 from sweep.conductor.decisions import observation
 from sweep.tasks import Length, Measured
@@ -12,7 +13,7 @@ RPS = st.floats(0.1, 1e5)
 
 
 def observed(value: float | None, low: float, high: float, usd_hourly: float = 1.0):
-    return observation(1, 1, Length.short, Measured("r", value, low, high), usd_hourly)
+    return observation(1, 1, Length.short, Measured("r", Interval(value, low, high)), usd_hourly)
 
 
 def test_a_dollar_an_hour_at_a_hundred_a_second_is_2_78_dollars_a_million() -> None:

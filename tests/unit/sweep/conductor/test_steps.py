@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.interval import Interval
 from sweep.conductor.decisions import Decisions
 from sweep.conductor.state import ATTEMPTS, SweepState
 from sweep.conductor.steps import DESTROY_ATTEMPTS, Look, Pause, Step, Wait, last_step, next_step
@@ -39,7 +40,7 @@ class Written:
 
     def end(self, record: Record, result: Result, why: str = "") -> None:
         self.at_s += 60
-        measured = Measured(f"run-{record.number}", 100.0, 95.0, 105.0) if result is Result.measured else None
+        measured = Measured(f"run-{record.number}", Interval(100.0, 95.0, 105.0)) if result is Result.measured else None
         self.state.end(
             Record(record.number, record.task, record.begun_at_s, next(self._numbers), self.at_s, result, measured, why)
         )

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.interval import Interval
 from sweep.journal.clock import Clock
 from sweep.journal.database import DamagedJournalError, JournalError
 from sweep.journal.journal import FILE, Journal, locked
@@ -22,7 +23,7 @@ from tests.support.sweeps import candidates, settings
 from tools.pins import ROOT
 
 A, B = candidates(a=(2, 4))
-MEASURED = Measured("run-1", 12.5, 12.0, 13.0)
+MEASURED = Measured("run-1", Interval(12.5, 12.0, 13.0))
 
 
 class Watch:
@@ -100,7 +101,9 @@ def test_a_journal_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
 
 @given(
     measured=st.builds(
-        Measured, st.text(), st.none() | st.floats(0.1, 1e5), st.floats(0, 1e5), st.floats(0.1, math.inf)
+        Measured,
+        st.text(),
+        st.builds(Interval, st.none() | st.floats(0.1, 1e5), st.floats(0, 1e5), st.floats(0.1, math.inf)),
     ),
     block=st.integers(1, 100),
     result=st.sampled_from(Result),
@@ -194,7 +197,7 @@ def finished(folder: Path) -> Journal:
     journal = create(folder)
     for number, candidate in enumerate((A, B)):
         run = journal.begin(Measure(candidate, 1, Length.full))
-        journal.end(run.number, Result.measured, Measured(f"run-{number}", 4.92, 4.5, 5.25))
+        journal.end(run.number, Result.measured, Measured(f"run-{number}", Interval(4.92, 4.5, 5.25)))
     journal.resume()
     journal.end(journal.begin(Destroy("a")).number, Result.destroyed)
     journal.close()
@@ -275,7 +278,7 @@ def test_a_run_is_recorded_once_at_most(tmp_path: Path) -> None:
         journal.begin(Measure(A, 1, Length.short))
     journal.end(1, Result.measured, MEASURED)
     with pytest.raises(JournalError, match="cannot be written"):
-        journal.end(2, Result.measured, Measured("run-2", 1.0, 0.9, 1.1))
+        journal.end(2, Result.measured, Measured("run-2", Interval(1.0, 0.9, 1.1)))
 
 
 def test_a_task_is_not_begun_on_a_full_disk_and_the_journal_stays_whole(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ def test_a_run_says_what_its_search_found(store: ResultsStore) -> None:
     manifest = write_run(store, *make_search(30.0, stack=STACK))
     found = measured(store, STACK, manifest.run_id, LOAD)
     assert found.run_id == manifest.run_id
-    assert found.value_rps
-    assert found.low_rps < 30.0 < found.high_rps
-    assert 0.8 * 30 < found.value_rps < 1.25 * 30
+    assert found.rps.value
+    assert found.rps.low < 30.0 < found.rps.high
+    assert 0.8 * 30 < found.rps.value < 1.25 * 30
 
 
 def test_an_invalid_run_is_an_error_with_its_reasons(store: ResultsStore) -> None:
@@ -92,8 +92,8 @@ def recorded(store: ResultsStore) -> Measured:
 
 def test_a_run_that_is_in_the_store_as_it_was_recorded_counts(store: ResultsStore, recorded: Measured) -> None:
     assert lost(store, task(), recorded) == ""
-    assert recorded.value_rps
-    rounded = replace(recorded, value_rps=recorded.value_rps * (1 + 1e-12))
+    assert recorded.rps.value
+    rounded = replace(recorded, rps=replace(recorded.rps, value=recorded.rps.value * (1 + 1e-12)))
     assert lost(store, task(), rounded) == ""
 
 
@@ -111,9 +111,9 @@ def test_a_run_whose_rows_are_damaged_does_not_count(store: ResultsStore, record
     assert lost(store, task(), recorded)
 
 
-@pytest.mark.parametrize("change", [{"value_rps": 20.0}, {"value_rps": None}, {"low_rps": 0.0}, {"high_rps": 90.0}])
+@pytest.mark.parametrize("change", [{"value": 20.0}, {"value": None}, {"low": 0.0}, {"high": 90.0}])
 def test_a_run_with_other_figures_than_recorded_does_not_count(
     store: ResultsStore, recorded: Measured, change: dict[str, float | None]
 ) -> None:
-    why = lost(store, task(), replace(recorded, **change))  # type: ignore[arg-type]
+    why = lost(store, task(), replace(recorded, rps=replace(recorded.rps, **change)))  # type: ignore[arg-type]
     assert f"run {recorded.run_id} of {STACK} has a capacity of" in why

@@ -38,7 +38,7 @@ def test_a_simulated_run_errs_as_its_world_says(length: Length) -> None:
     cloud = Cloud(world(SIX, spread=spread))
     for block in range(1, 1001):
         cloud._store(Measure(SIX[0], block, length))
-    logs = [math.log(run.value_rps / 100) for _, _, run in cloud.runs if run.value_rps]
+    logs = [math.log(run.rps.value / 100) for _, _, run in cloud.runs if run.rps.value]
     error = spread.runs[length].log_error
     assert statistics.fmean(logs) == pytest.approx(0, abs=4 * math.hypot(0.04, error) / math.sqrt(1000))
     assert statistics.stdev(logs) == pytest.approx(math.hypot(0.04, error), rel=0.1)
