@@ -25,7 +25,7 @@ from shapebench.options import (
     asked_of,
     default_store,
 )
-from shapebench.sweep_options import sweep
+from shapebench.sweeps.options import sweep
 
 # Commands import what they need when they run: `shapebench --help` needs no pandas or Altair.
 

@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 import shapebench.output
 from shapebench.cli import app
 from shapebench.commands.doctor import doctor
-from shapebench.commands.sweep_answer import answer
 from shapebench.output import print_text
-from shapebench.sweep_view import screen
+from shapebench.sweeps.answer import answer
+from shapebench.sweeps.view import screen
 from tests.unit.shapebench.conftest import SHOWN_RUN
-from tests.unit.shapebench.sweeps import SETTINGS, simulated
+from tests.unit.shapebench.sweeps.made_up import SETTINGS, simulated
 
 FOLDER = Path(__file__).parent / "golden"
 COLUMNS = (80, 120)

@@ -25,7 +25,10 @@ from tests.unit.shapebench.conftest import SHOWN_RUN
 COMMAND_LINE = get_command(app)
 WIDTHS = range(60, 161)
 PRINTING = ("print_card", "print_table", "print_text", "note")
-COMMAND_MODULES = ("doctor", "plan", "price", "report", "runs", "show", "sweep", "sweep_plan", "verdict")
+PRINTING_MODULES = (
+    *("skipped", "sweeps.command", "sweeps.plan"),
+    *(f"commands.{name}" for name in ("doctor", "plan", "price", "report", "runs", "show", "verdict")),
+)
 COMMANDS = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
@@ -61,7 +64,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Call]:
 
         return record
 
-    for module in ("skipped", *(f"commands.{name}" for name in COMMAND_MODULES)):
+    for module in PRINTING_MODULES:
         for name in PRINTING:
             monkeypatch.setattr(f"shapebench.{module}.{name}", recorder(name), raising=False)
     # Errors are printed by the one that the command line imports then.

@@ -65,7 +65,7 @@ def candidates(command):
 
     words = shlex.split(command)
     assert words[:2] == ["shapebench", "sweep"], command
-    with patch("shapebench.commands.sweep.sweep", read):
+    with patch("shapebench.sweeps.command.sweep", read):
         assert CliRunner().invoke(app, words[1:]).exit_code == 0, command
     assert asked.pop("mode") == "run"
     settings = read_settings(None, asked)

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from analysis.verdict.text import NO_VERDICT
-from shapebench.commands.sweep_answer import Exit, answer, destroy_command, exit_code, troubles
+from shapebench.sweeps.answer import Exit, answer, destroy_command, exit_code, troubles
 from sweep.conductor.snapshot import Ending, Outcome, Place, StackState
-from tests.unit.shapebench.sweeps import SETTINGS, SWEEP_ID, simulated
+from tests.unit.shapebench.sweeps.made_up import SETTINGS, SWEEP_ID, simulated
 
 FIRST = SETTINGS.candidates[0].label
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis.formatting import counted, money
 from analysis.verdict.text import NO_VERDICT
 from shapebench.output import REHEARSAL_EXIT_CODE
-from shapebench.sweep_view import duration, objective_text, share
+from shapebench.sweeps.view import duration, objective_text, share
 from stacks.files import load_settings
 from sweep.conductor.snapshot import CandidateView, ObjectiveView, Outcome, Place, StackState
 

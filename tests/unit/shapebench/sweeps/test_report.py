@@ -13,12 +13,12 @@ import pytest
 from analysis.objective import Asked
 from analysis.results.store import ResultsStore
 from bench.stores.synthetic import make_search, write_run
-from shapebench import sweep_report
-from shapebench.report_process import Order, write_reports
-from shapebench.sweep_report import ReportWriter
+from shapebench.sweeps import report as sweep_report
+from shapebench.sweeps.report import ReportWriter
+from shapebench.sweeps.report_process import Order, write_reports
 from sweep.conductor.snapshot import Snapshot
 from sweep.settings import SweepSettings
-from tests.unit.shapebench.sweeps import SETTINGS, simulated
+from tests.unit.shapebench.sweeps.made_up import SETTINGS, simulated
 from tools.pins import ROOT
 
 
@@ -55,7 +55,7 @@ class Process:
         lines = f"""
 import os, sys, time
 from pathlib import Path
-from shapebench.report_process import write_reports
+from shapebench.sweeps.report_process import write_reports
 def orders():
     for line in sys.stdin:
         while Path({str(self.hold)!r}).exists():
@@ -187,7 +187,7 @@ def test_a_mistake_in_the_program_is_the_answer_and_the_next_report_is_written(
 def test_what_a_library_prints_is_no_answer(settings: SweepSettings, tmp_path: Path) -> None:
     order = Order(settings.results, Asked(quantile=0.9, latency_ms=500.0), str(tmp_path / "report"))
     done = subprocess.run(
-        [sys.executable, "-m", "shapebench.report_process"],
+        [sys.executable, "-m", "shapebench.sweeps.report_process"],
         input=f"{order.text}\n", capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     assert done.stdout == '""\n'

@@ -14,7 +14,7 @@ from typing import Self
 
 from analysis.objective import Asked
 from shapebench.output import note
-from shapebench.report_process import Order
+from shapebench.sweeps.report_process import Order
 from sweep.conductor.snapshot import Snapshot
 from sweep.settings import SweepSettings
 
@@ -22,7 +22,7 @@ from sweep.settings import SweepSettings
 _SHORT_S = 5.0
 # A report that takes longer is given up: the sweep may be waiting for it.
 _LONGEST_S = 900.0
-_COMMAND = (sys.executable, "-m", "shapebench.report_process")
+_COMMAND = (sys.executable, "-m", "shapebench.sweeps.report_process")
 
 
 class ReportWriter:

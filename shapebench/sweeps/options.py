@@ -89,7 +89,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - as many as the command has options
     1    invalid input
     130  interrupted twice: stacks may be up
     """  # noqa: D301 - click keeps the lines below the character
-    from shapebench.commands import sweep as command  # noqa: PLC0415 - start-up
+    from shapebench.sweeps import command  # noqa: PLC0415 - start-up
 
     objective = {"p90": p90, "p95": p95, "p99": p99, "p999": p999, "errors": errors}
     stated = {key: value for key, value in objective.items() if value is not None}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from analysis.formatting import MISSING, counted, money
 from analysis.report.tables import Column, Table
 from shapebench.output import note, print_table, print_text, progress
-from shapebench.sweep_view import duration, objective_text
+from shapebench.sweeps.view import duration, objective_text
 from sweep.conductor.limits import Limits
 from sweep.conductor.state import SweepState
 from sweep.fleet import Expected

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.live import Live
 
 from shapebench.output import PipeConsole, note
-from shapebench.sweep_view import SIMULATED, duration, heading, screen, standing, task_text
+from shapebench.sweeps.view import SIMULATED, duration, heading, screen, standing, task_text
 from sweep.conductor.snapshot import CandidateView, Observer, Place, Snapshot, StackState, StackView
 from sweep.settings import SweepSettings
 

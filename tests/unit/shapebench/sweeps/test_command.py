@@ -17,7 +17,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from shapebench.cli import app
-from shapebench.commands import sweep as command
+from shapebench.sweeps import command
 from sweep.asked import read_settings
 from sweep.conductor.snapshot import Observer
 from sweep.fleet import LastingError, Report
@@ -89,8 +89,7 @@ def use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Use:
     monkeypatch.setattr("sweep.simulation.estimate._SIMULATIONS", 1)
     monkeypatch.setattr(command, "SWEEPS", tmp_path / "sweeps")
     monkeypatch.setattr(command, "room_of", lambda _: Room())
-    monkeypatch.setattr("shapebench.commands.sweep_run.asyncio.run", run)
-    monkeypatch.setattr("shapebench.commands.sweep_take_down.asyncio.run", run)
+    monkeypatch.setattr("shapebench.sweeps.run.asyncio.run", run)
     monkeypatch.chdir(tmp_path)
     return use_cloud
 
@@ -500,7 +499,7 @@ def test_neither_a_view_that_fails_at_its_end_nor_a_full_disk_hides_the_answer(
         raise OSError(28, "No space left on device")
 
     use(cloud)
-    monkeypatch.setattr("shapebench.commands.sweep_run.watched", broken)
+    monkeypatch.setattr("shapebench.sweeps.run.watched", broken)
     monkeypatch.setattr(command, "write_outcome", full)
     result = invoke(*AXES, "--yes")
     assert result.exit_code == 0, result.output

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from shapebench.sweep_view import SIMULATED, by_cost, candidates_table, duration, heading, left_out, screen, standing
-from shapebench.sweep_watch import Lines, watched
+from shapebench.sweeps.view import SIMULATED, by_cost, candidates_table, duration, heading, left_out, screen, standing
+from shapebench.sweeps.watch import Lines, watched
 from sweep.conductor.snapshot import Place, Snapshot
-from tests.unit.shapebench.sweeps import SETTINGS, simulated
+from tests.unit.shapebench.sweeps.made_up import SETTINGS, simulated
 
 
 def shown(snapshot: Snapshot, width: int, height: int = 50) -> str:

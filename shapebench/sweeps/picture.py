@@ -1,6 +1,6 @@
 """Draws docs/pictures/sweep.svg: a simulated sweep of the fifteen published variants, half-way and at its end.
 
-Run it after a change of what a sweep shows: `python -m shapebench.sweep_picture`.
+Run it after a change of what a sweep shows: `python -m shapebench.sweeps.picture`.
 """
 
 from io import StringIO
@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from shapebench.commands.sweep_answer import answer
-from shapebench.sweep_view import screen
+from shapebench.sweeps.answer import answer
+from shapebench.sweeps.view import screen
 from stacks.files import load_settings
 from stacks.shapes import machine_resources
 from sweep.asked import read_settings

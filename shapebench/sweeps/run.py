@@ -1,21 +1,30 @@
-"""Runs a sweep from its journal to its end: shows it, answers Ctrl-C, and rewrites the report as runs arrive."""
+"""Runs a sweep from its journal to its end: shows it, answers Ctrl-C, and rewrites the report as runs arrive.
+
+Where the journal is damaged no answer can rest on it, but nothing must stay up: its stacks are destroyed.
+"""
 
 import asyncio
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from shapebench.output import note
-from shapebench.sweep_report import ReportWriter
-from shapebench.sweep_watch import watched
+from shapebench.output import CommandError, note, print_text
+from shapebench.sweeps.answer import Exit, destroy_command, left_of
+from shapebench.sweeps.report import ReportWriter
+from shapebench.sweeps.watch import watched
+from stacks.files import load_settings
 from sweep.conductor.conductor import Conductor
 from sweep.conductor.snapshot import Observer, Outcome, Snapshot
-from sweep.fleet import Expected, Fleet
-from sweep.journal.journal import Journal
+from sweep.conductor.takedown import TakenDown, take_down
+from sweep.fleet import Expected, Fleet, Progress
+from sweep.journal.database import DamagedJournalError
+from sweep.journal.journal import Journal, locked
+from sweep.journal.stacks import stacks_of
 from sweep.settings import SweepSettings
 from sweep.simulation.cloud import Cloud
 from sweep.simulation.estimate import assumed_world
@@ -87,3 +96,47 @@ def both(show: Observer, write: Observer) -> Observer:
         write(snapshot)
 
     return observe
+
+
+def take_down_sweep(
+    folder: Path, damage: DamagedJournalError, fleet_of: Callable[[], Fleet], require_consent: Callable[[str], None]
+) -> int:
+    """Destroy every stack of the sweep in `folder` and return the exit code; raises CommandError without consent."""
+    stacks = stacks_of(folder)
+    if not stacks:
+        raise CommandError(
+            f"{damage} Nothing in {folder} names a stack of the sweep; `pulumi stack ls` lists those that are up"
+        )
+    names = ", ".join(stacks)
+    note(f"{damage} No answer can rest on it, so nothing is measured, and its stacks are destroyed: {names}.")
+    if any(map(_may_cost_money, stacks)):
+        try:
+            require_consent(f"Destroy {names}?")
+        except CommandError as error:
+            commands = "; ".join(map(destroy_command, stacks))
+            raise CommandError(f"{error}. They may be up and cost money; this destroys them, too: {commands}") from None
+    with closing(locked(folder)):
+        found = asyncio.run(take_down(fleet_of(), stacks, _note_progress))
+    for line in (*_still_up(found), *left_of(found.leftovers)):
+        note(line)
+    print_text(
+        f"The sweep {folder.name} gives no answer, because its journal is damaged. Its finished runs are in the results"
+        " store, where `shapebench verdict` ranks them; another sweep measures what is missing."
+    )
+    return Exit.failed if found.may_be_up or found.leftovers else Exit.undecided
+
+
+def _may_cost_money(stack: str) -> bool:
+    try:
+        return load_settings(stack).platform != "local"
+    except Exception:  # noqa: BLE001 - a file that is broken in any way says nothing
+        return True
+
+
+def _note_progress(progress: Progress) -> None:
+    note(progress.text)
+
+
+def _still_up(found: TakenDown) -> Iterator[str]:
+    for stack, why in found.may_be_up.items():
+        yield f"THE STACK {stack} MAY BE UP AND COST MONEY: {why}. Destroy it: {destroy_command(stack)}"

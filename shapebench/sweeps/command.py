@@ -16,13 +16,12 @@ from analysis.report.render import check_folder
 from analysis.report.tables import Column, Table
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
-from shapebench.commands.sweep_answer import answer, destroy_command, exit_code, troubles, write_outcome
-from shapebench.commands.sweep_plan import estimates, print_plan, print_rest
-from shapebench.commands.sweep_run import run_journal, run_simulated
-from shapebench.commands.sweep_take_down import take_down_sweep
 from shapebench.options import default_store
 from shapebench.output import CommandError, note, print_table, print_text
-from shapebench.sweep_view import duration
+from shapebench.sweeps.answer import answer, destroy_command, exit_code, troubles, write_outcome
+from shapebench.sweeps.plan import estimates, print_plan, print_rest
+from shapebench.sweeps.run import run_journal, run_simulated, take_down_sweep
+from shapebench.sweeps.view import duration
 from stacks.explain import SettingsError
 from stacks.files import load_settings
 from sweep.asked import read_limits, read_settings
