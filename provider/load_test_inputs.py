@@ -1,12 +1,13 @@
-"""The inputs of the load tests, on this machine and in a cluster."""
+"""The inputs of the load tests, on this machine and in a cluster, and those that name a cluster."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from analysis.results.manifest import Deployed, Model
 from loadtest.generator.plan import LoadTestPlan, load_plan, repeat_of
-from provider.cluster_inputs import ClusterInputs
 from provider.resource import ResourceInputs
 from serving.servers import server_named
 from stacks.load_profiles import LoadProfile
@@ -70,6 +71,21 @@ class LocalLoadTestInputs(LoadTestInputs):
     rest_url: str
     server_log: str
     start_timeout_s: float
+
+
+class NamespaceInputs(ResourceInputs):
+    """The kubeconfig's text, whose current context is used; without one, the user's own and its context `context`."""
+
+    kubeconfig: Annotated[str | None, Field(repr=False)] = None
+    context: str | None = None
+    namespace: str
+
+
+class ClusterInputs(NamespaceInputs):
+    """A namespace of a cluster, and the server's pods in it."""
+
+    selector: Mapping[str, str]
+    replicas: int
 
 
 class ClusterLoadTestInputs(LoadTestInputs, ClusterInputs):

@@ -30,7 +30,7 @@ _EVICTION_MIB = 100
 # This share and this constant are above all of them.
 _KERNEL_SHARE, _KERNEL_MIB = 0.02, 100
 # What GKE's DaemonSets request: 661 MiB in listings of GKE 1.29 and 1.36, and room for that of Dataplane V2, for which
-# none was found. What they use is measured: provider.sampling.
+# none was found. What they use is measured: provider.cluster.pod_usage.
 _DAEMONS_MIB = 960
 # GKE raises these requests from time to time, and a pod that no longer fits stays Pending.
 _MARGIN_MIB = 100

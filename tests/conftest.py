@@ -27,7 +27,7 @@ _LONGEST = (
     "engine/gke/test_preflight.py",
     "engine/load/test_load_in_cluster.py",
     "engine/test_request_threads.py",
-    "unit/provider/cluster_run/test_left_jobs.py",
+    "unit/provider/cluster/test_left_jobs.py",
     "unit/provider/resources/test_local_load_test.py",
     "engine/bucket/test_stack_with_a_bucket.py",
     "engine/gke/test_take_down.py",

@@ -37,6 +37,6 @@ def init_container(
         resources=alike.resources,
         security_context=alike.security_context,
         volume_mounts=alike.volume_mounts,
-        # So that its reason is in the pod's status: provider/cluster/server_start.py.
+        # So that its reason is in the pod's status: provider/cluster/servers.py.
         termination_message_policy="FallbackToLogsOnError",
     )

@@ -18,13 +18,12 @@ PIXELS = PAYLOAD_DIR / "pixels.rgb"
 WORK_DIR = ROOT / "work"
 PLAN = WORK_DIR / "plan.json"
 
-PREPARE_COMMAND = ("python", "-m", "loadtest.generator.pod.prepare")
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfile.py"), *LOCUST_OPTIONS)
 
 
-def available_command(within_s: float) -> tuple[str, ...]:
-    """Ends when the model answers, and fails when it does not within `within_s` seconds."""
-    return ("python", "-m", "loadtest.generator.pod.available", f"{within_s:g}")
+def prepare_command(within_s: float) -> tuple[str, ...]:
+    """Writes the request and the plan, and ends when the model answers; fails when it does not within `within_s`."""
+    return ("python", "-m", "loadtest.generator.pod.prepare", f"{within_s:g}")
 
 
 def sidecar_command(command: str, *arguments: str) -> tuple[str, ...]:

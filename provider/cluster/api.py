@@ -1,15 +1,22 @@
-"""The calls to a cluster that a load test needs, in the API's own JSON, with their rights and errors."""
+"""The connection to a cluster, and the calls that a load test needs, in the API's own JSON, with rights and errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 
-from provider.resource import ResourceError
+from provider.load_test_inputs import NamespaceInputs
+from provider.resource import Operation, ResourceError
+
+if TYPE_CHECKING:
+    from provider.cluster.kube_api import KubeApi
 
 Json = dict[str, Any]
 
 # How long calls are retried while the cluster is unreachable: it is upgraded, or a laptop changes its network.
 RETRY_S = 600.0
+# How long a command is retried that may come too late.
+LATE_RETRY_S = 10.0
 
 # What the kubeconfig's user must be allowed to do in the namespace: (verb, resource).
 REQUIRED_RIGHTS = (
@@ -90,3 +97,22 @@ class Cluster(Protocol):
         proxy, in plain HTTP; for it the API server must reach the pod. Once a request was answered, requests are tried
         first.
         """
+
+
+def selector_of(labels: Mapping[str, str]) -> str:
+    """Selects what has these labels, as the API and `kubectl` take it."""
+    return ",".join(f"{name}={value}" for name, value in labels.items())
+
+
+def connect(inputs: NamespaceInputs, operation: Operation, continues: str = "", retry_s: float = RETRY_S) -> "KubeApi":
+    """The API of the cluster that the inputs name; `continues` is what goes on there while the connection is lost."""
+    # Most updates need no client, and it is large.
+    from provider.cluster.kube_api import KubeApi  # noqa: PLC0415
+    from provider.cluster.kubeconfig import Access  # noqa: PLC0415
+
+    def on_connection_lost(seconds: float) -> None:
+        since = datetime.now(UTC) - timedelta(seconds=seconds)
+        operation.status(f"no usable answer from the cluster since {since:%H:%M} UTC{continues}")
+
+    access = Access(inputs.kubeconfig, inputs.context)
+    return KubeApi(access, inputs.namespace, operation.cancelled, on_connection_lost, retry_s)

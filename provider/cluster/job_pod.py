@@ -1,27 +1,23 @@
-"""The pod of a load test's Job: its status, its log, and what its sidecar answers."""
+"""The pod of a load test's Job: its start, its status and log, what its sidecar answers, and its deletion."""
 
 import contextlib
-import json
-from typing import Any, ClassVar
+import time
+from typing import ClassVar
 
 from loadtest.generator.pod.sidecar import TOKEN_HEADER
 from loadtest.run import pod as layout
-from provider.cluster.api import RETRY_S, Cluster, Json, PodRequest
-from provider.cluster.load_job import JOB_LABEL, SIDECAR
+from provider.cluster.api import LATE_RETRY_S, RETRY_S, Cluster, ClusterError, Json, PodRequest
+from provider.cluster.load_job import GENERATOR, JOB_LABEL, PREPARE, SIDECAR, token_of
+from provider.cluster.pod_status import Blockage, container_state, loss_reason, pending_reason
+from provider.resource import Operation, ResourceError
 from stacks.names import SIDECAR_PORT
 
-# How long a command is retried that may come too late, in seconds.
-LATE_RETRY_S = 10.0
+_DELETION_LIMIT_S, _DELETION_POLL_S = 120.0, 0.5
 
+# How long the sidecar of a pod that has started may be unreachable, in seconds.
+_REACHABLE_WITHIN_S = 60.0
 
-def last_message(log: str, event: str) -> dict[str, Any] | None:
-    """The last message of this kind in the generator's log, which has lines of Locust's own, too."""
-    for line in reversed(log.splitlines()):
-        with contextlib.suppress(ValueError):
-            message = json.loads(line)
-            if isinstance(message, dict) and message.get("event") == event:
-                return message
-    return None
+_LOG_LINES = 20
 
 
 class JobPod:
@@ -30,33 +26,130 @@ class JobPod:
     poll_s: ClassVar[float] = 2.0
     """How often its status is read while it runs: progress comes once a second, and a person needs no more."""
 
-    def __init__(self, cluster: Cluster, job: Json, token: str) -> None:
+    def __init__(self, cluster: Cluster, job: Json) -> None:
         self.cluster = cluster
         self.job = job
         self.job_name: str = job["metadata"]["name"]
-        self._token = token
-        self.last_seen: Json | None = None
-        """The pod as the API last returned it; None before there was one."""
+        self.status: Json = {}
+        """The pod as the API last returned it; empty before there was one."""
 
     def read(self) -> Json | None:
         """The pod now; None where it is not created yet, or deleted."""
         pods = self.cluster.pods(f"{JOB_LABEL}={self.job_name}")
-        if self.last_seen is not None:
-            pods = [pod for pod in pods if pod["metadata"]["uid"] == self.last_seen["metadata"]["uid"]]
+        if self.status:
+            pods = [pod for pod in pods if pod["metadata"]["uid"] == self.status["metadata"]["uid"]]
         if not pods:
             return None
-        self.last_seen = pods[0]
-        return pods[0]
+        self.status = pods[0]
+        return self.status
 
     @property
     def name(self) -> str:
-        """The name of the pod, which must have been seen."""
-        return str((self.last_seen or {})["metadata"]["name"])
+        """The name of the pod, which must have been read."""
+        return str(self.status["metadata"]["name"])
+
+    def state(self, container: str) -> Json:
+        """The state of a container when the pod was last read: provider.cluster.pod_status.container_state."""
+        return container_state(self.status, container)
+
+    def has_started(self, container: str) -> bool:
+        """Whether the container runs or has ended."""
+        return bool(self.state(container).keys() & {"running", "terminated"})
 
     def log(self, container: str, lines: int) -> str:
         return self.cluster.log(self.name, container, lines)
 
     def sidecar(self, command: str, *arguments: str, retry_s: float = RETRY_S) -> str:
         """The answer of the sidecar to one of its commands."""
-        request = PodRequest(SIDECAR_PORT, "/".join((command, *arguments)), {TOKEN_HEADER: self._token})
+        request = PodRequest(SIDECAR_PORT, "/".join((command, *arguments)), {TOKEN_HEADER: token_of(self.job)})
         return self.cluster.ask(self.name, SIDECAR, layout.sidecar_command(command, *arguments), request, retry_s)
+
+    def require_sidecar(self) -> None:
+        """Raise ClusterError where the sidecar does not answer within a minute: its rows cannot be fetched now."""
+        self.sidecar("clock", retry_s=_REACHABLE_WITHIN_S)
+
+
+def start_job(pod: JobPod, timeout_s: float, operation: Operation) -> None:
+    """Create the pod's Job, and return when the test runs and its rows can be fetched; raises ResourceError if not."""
+    pod.cluster.create_job(pod.job)
+    _wait_for_start(pod, timeout_s, operation)
+    try:
+        pod.require_sidecar()
+    except ClusterError as error:  # better now than after the test
+        raise ResourceError(
+            "the load generator's pod gave this machine no usable answer. Its rows could not have been fetched after"
+            " the test, so the test was ended at its start. `pulumi up` needs one of two ways into the pod: a WebSocket"
+            " to its exec endpoint, all the way to the cluster (that `kubectl exec` works does not prove it); or the"
+            f" API server's proxy to its port {SIDECAR_PORT}. Make one of them work, then run `pulumi up` again. The"
+            f" cause: {error}"
+        ) from None
+
+
+def _wait_for_start(pod: JobPod, timeout_s: float, operation: Operation) -> None:
+    """Until the pod's containers run; raises ResourceError where they cannot, or the wait is cancelled."""
+    began = time.monotonic()
+    blockage = Blockage()
+    while True:
+        status = pod.read()
+        if status and pod.has_started(GENERATOR) and pod.has_started(SIDECAR):
+            return
+        if status:
+            _require_prepared(pod)
+            if lost := loss_reason(status):
+                raise ResourceError(
+                    f"the load generator was lost before it sent a request ({lost}), so nothing was measured; check the"
+                    " load pool's nodes, and run `pulumi up` again"
+                )
+        now = time.monotonic()
+        blocked = blockage.is_final([status] if status else [], now)
+        reason = (pending_reason(status) if status else "") or _last_event(pod, pod.name if status else pod.job_name)
+        if blocked or now - began > timeout_s:
+            raise ResourceError(
+                f"the load generator's pod did not start within {now - began:.0f} s, so nothing was measured:"
+                f" {reason.rstrip('.')}. Correct the cause, and run `pulumi up` again"
+            )
+        operation.status(f"waiting for the load generator's pod: {reason}")
+        if operation.cancelled.wait(pod.poll_s):
+            raise ResourceError("the load test was cancelled before it started, so nothing was measured")
+
+
+def _require_prepared(pod: JobPod) -> None:
+    """Raise ResourceError where the init container failed."""
+    ended = pod.state(PREPARE).get("terminated")
+    if ended and ended["exitCode"] != 0:
+        raise ResourceError(
+            "the load generator's pod could not write its request and its plan, or the server gave it no correct"
+            " answer, so nothing was measured; correct the cause, and run `pulumi up` again. The end of the log of the"
+            f" pod's container '{PREPARE}':\n{pod.log(PREPARE, _LOG_LINES)}"
+        )
+
+
+def _last_event(pod: JobPod, of: str) -> str:
+    events = pod.cluster.events(of)
+    return events[-1] if events else "the cluster gives no reason"
+
+
+def remove_job(pod: JobPod, operation: Operation) -> None:
+    """End the pod and delete its Job. A Job that cannot be deleted now is logged."""
+    try:
+        if "running" in pod.state(SIDECAR):
+            with contextlib.suppress(ClusterError):  # then the sidecar only ends later
+                pod.sidecar("release", retry_s=LATE_RETRY_S)
+        delete_job(pod)
+    except ClusterError as error:
+        operation.info(f"the Job {pod.job_name} may still exist, and the next update deletes it: {error}")
+
+
+def delete_job(pod: JobPod) -> None:
+    """Delete the Job, and wait until it and its pods are gone; raises ClusterError when they stay."""
+    pod.cluster.delete_job(pod.job_name)
+    deadline = time.monotonic() + _DELETION_LIMIT_S
+    selector = f"{JOB_LABEL}={pod.job_name}"
+    while pod.cluster.jobs(selector) or pod.cluster.pods(selector):
+        if time.monotonic() > deadline:
+            raise ClusterError(
+                f"the Job {pod.job_name} was deleted but still exists after {_DELETION_LIMIT_S:.0f} s, so its load may"
+                f" continue; wait until `kubectl get pods -l {selector} --all-namespaces` lists nothing, then run"
+                " the same Pulumi command again"
+            )
+        time.sleep(_DELETION_POLL_S)

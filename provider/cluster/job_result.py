@@ -1,22 +1,33 @@
-"""Fetches what a load test left in its pod: rows, log, how the generator ended, and the offset of its clock."""
+"""Follows a load test in its pod to its end, and fetches what it left: rows, log, how it ended, and its clock."""
 
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loadtest.generator.pod.sidecar import SECONDS_AFTER_TERM, unpacked
-from loadtest.result.validity.termination import EndedByRunner, Termination
-from provider.cluster.api import RETRY_S, ClusterError, Json
-from provider.cluster.clock_offset import ClockReading, timed_call
-from provider.cluster.job_pod import LATE_RETRY_S, JobPod, last_message
-from provider.cluster.load_job import GENERATOR, SIDECAR
-from provider.cluster.pod_status import container_state, exit_code, killed_by, termination_reason
+from loadtest.result.validity.termination import EndedByRunner, Termination, reason_to_end
+from loadtest.run.progress import Progress
+from provider.cluster.api import LATE_RETRY_S, RETRY_S, ClusterError
+from provider.cluster.job_pod import JobPod
+from provider.cluster.load_job import GENERATOR, SIDECAR, plan_of
+from provider.cluster.pod_sampler import ClockReading, timed_call
+from provider.cluster.pod_status import exit_code, killed_by, loss_reason, termination_reason
+from provider.resource import Operation
 
-_LOG_LINES = 500
-_LOG_LINES_SHOWN = 5
+_LOG_LINES, _LOG_LINES_SHOWN = 500, 5
+_PROGRESS_LINES = 20
+
+# How long an interrupted generator has to write its rows and to end, in seconds.
+_INTERRUPT_LIMIT_S = 30.0
+
+# How long to wait for the generator in a pod that is being terminated, in seconds; the other half of the sidecar's
+# time is for fetching the rows.
+_TERMINATION_LIMIT_S = SECONDS_AFTER_TERM / 2
 
 # A file is read in parts of this size: a lost connection then costs little.
 _PART_BYTES = 4 * 2**20
@@ -28,44 +39,117 @@ _CLOCK_READINGS = 3
 
 @dataclass(frozen=True)
 class JobResult:
-    """How the generator ended, its log, its pod as last seen, and readings of the pod's clock."""
+    """How the generator ended, its log, and readings of the clock that its rows are on."""
 
     termination: Termination
-    log: str
-    pod: Json
+    log: str = ""
     clock: tuple[ClockReading, ...] = ()
 
 
-def lost_result(pod: Json, lost_because: str, ended_by_runner: EndedByRunner | None, log: str = "") -> JobResult:
-    """The result of a generator whose rows are lost."""
-    return JobResult(Termination(None, None, ended_by_runner, (), lost_because=lost_because), log, pod)
+def finish_job(
+    pod: JobPod,
+    folder: Path,
+    operation: Operation,
+    on_progress: Callable[[Progress], None],
+    end_because: EndedByRunner | None = None,
+) -> JobResult:
+    """Follow a Job that has started to its end, and fetch the generator's files into the folder.
 
-
-def fetch_result(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, folder: Path) -> JobResult:
-    """Fetch it from the pod, whose `status` was read last, and the generator's files into the folder.
-
-    Raises ClusterError where the cluster is unreachable.
+    It ends by its plan, when the operation is cancelled, or at once where `end_because` is given. Raises ClusterError
+    where the cluster was unreachable for too long: the rows are then in the pod still.
     """
-    terminating = termination_reason(status)
+    lost_because, ended_by_runner = _follow(pod, operation, on_progress, end_because)
+    if lost_because:
+        return _lost(lost_because, ended_by_runner)
+    terminating = termination_reason(pod.status)
     try:
-        return _fetch(pod, status, ended_by_runner, folder, SECONDS_AFTER_TERM if terminating else RETRY_S)
+        return fetch_result(pod, ended_by_runner, folder, SECONDS_AFTER_TERM if terminating else RETRY_S)
     except ClusterError as error:
         if not terminating:
             raise
-        return lost_result(status, f"its pod was terminated ({terminating}), and {error}", ended_by_runner)
+        return _lost(f"its pod was terminated ({terminating}), and {error}", ended_by_runner)
 
 
-def _fetch(pod: JobPod, status: Json, ended_by_runner: EndedByRunner | None, folder: Path, retry_s: float) -> JobResult:
+def _lost(lost_because: str, ended_by_runner: EndedByRunner | None, log: str = "") -> JobResult:
+    """The result of a generator whose rows are lost."""
+    return JobResult(Termination(None, None, ended_by_runner, (), lost_because=lost_because), log)
+
+
+def _follow(
+    pod: JobPod,
+    operation: Operation,
+    on_progress: Callable[[Progress], None],
+    end_because: EndedByRunner | None,
+) -> tuple[str | None, EndedByRunner | None]:
+    """Report progress until the generator has ended or must end, and interrupt it when it must.
+
+    Returns why the pod was lost, and why the test was interrupted; None for what did not happen.
+    """
+    deadline = time.monotonic() + plan_of(pod.job).timeout_s
+    ended_by_runner: EndedByRunner | None = None
+    terminating_since: float | None = None
+    while True:
+        if lost := loss_reason(pod.read()):
+            return lost, ended_by_runner
+        if "terminated" in pod.state(GENERATOR) or (ended_by_runner and time.monotonic() > deadline):
+            return None, ended_by_runner
+        log = _log(pod)
+        if termination_reason(pod.status):
+            terminating_since = terminating_since or time.monotonic()
+        late = terminating_since and time.monotonic() - terminating_since > _TERMINATION_LIMIT_S
+        if late or _has_written_rows(pod, log):
+            return None, ended_by_runner
+        if not ended_by_runner and (ended_by_runner := end_because or reason_to_end(operation.cancelled, deadline)):
+            deadline = time.monotonic() + _INTERRUPT_LIMIT_S
+            with contextlib.suppress(ClusterError):  # it has ended by itself
+                pod.sidecar("interrupt", retry_s=LATE_RETRY_S)
+        if progress := last_message(log, "progress"):
+            on_progress(Progress(**{name: value for name, value in progress.items() if name != "event"}))
+        time.sleep(pod.poll_s) if ended_by_runner else operation.cancelled.wait(pod.poll_s)
+
+
+def _log(pod: JobPod) -> str:
+    try:
+        return pod.log(GENERATOR, _PROGRESS_LINES)
+    except ClusterError:
+        return ""  # it is for display only; the pod's status tells whether the pod is lost
+
+
+def _has_written_rows(pod: JobPod, log: str) -> bool:
+    """Whether a generator that was interrupted from outside has written its rows.
+
+    Its end is not reported then: a kubelet that terminates a pod reports no container before all have ended, the
+    sidecar included (SyncTerminatingPod). A kubelet that does so on its own does not even report the termination.
+    """
+    totals = last_message(log, "totals")
+    if totals is None:
+        return False
+    stop = totals["stop"]
+    return termination_reason(pod.status) is not None or (stop is not None and stop["cause"] == "interrupted")
+
+
+def last_message(log: str, event: str) -> dict[str, Any] | None:
+    """The last message of this kind in the generator's log, which has lines of Locust's own, too."""
+    for line in reversed(log.splitlines()):
+        with contextlib.suppress(ValueError):
+            message = json.loads(line)
+            if isinstance(message, dict) and message.get("event") == event:
+                return message
+    return None
+
+
+def fetch_result(pod: JobPod, ended_by_runner: EndedByRunner | None, folder: Path, retry_s: float) -> JobResult:
+    """Fetch it from the pod, and the generator's files into the folder; raises ClusterError."""
     log = pod.log(GENERATOR, _LOG_LINES)
-    if "terminated" in container_state(status, SIDECAR):
-        return lost_result(status, "the sidecar that keeps its rows ended", ended_by_runner, log)
+    if "terminated" in pod.state(SIDECAR):
+        return _lost("the sidecar that keeps its rows ended", ended_by_runner, log)
     for file, (size, sha256) in json.loads(pod.sidecar("list", retry_s=retry_s)).items():
         _fetch_file(pod, folder / file, size, sha256, retry_s)
-    return JobResult(_termination(status, log, ended_by_runner), log, status, tuple(_clock_readings(pod)))
+    return JobResult(_termination(pod, log, ended_by_runner), log, tuple(_clock_readings(pod)))
 
 
-def _termination(status: Json, log: str, ended_by_runner: EndedByRunner | None) -> Termination:
-    terminated = container_state(status, GENERATOR).get("terminated")
+def _termination(pod: JobPod, log: str, ended_by_runner: EndedByRunner | None) -> Termination:
+    terminated = pod.state(GENERATOR).get("terminated")
     no_messages = [line for line in log.splitlines() if line.strip() and not line.startswith('{"event"')]
     return Termination(
         exit_code=exit_code(terminated) if terminated else None,
@@ -73,7 +157,7 @@ def _termination(status: Json, log: str, ended_by_runner: EndedByRunner | None) 
         ended_by_runner=ended_by_runner,
         last_log_lines=tuple(no_messages[-_LOG_LINES_SHOWN:]),
         killed_by=killed_by(terminated) if terminated else None,
-        deletion_reason=termination_reason(status),
+        deletion_reason=termination_reason(pod.status),
     )
 
 

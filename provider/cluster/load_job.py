@@ -1,18 +1,31 @@
-"""The Job of one load test: a pod with Locust in one container and the sidecar in another."""
+"""The Job of one load test: a pod with Locust in one container and the sidecar in another, and the record of its run.
 
+What is read back from a Job is here, too: any later update can store its run, and needs nothing else for it.
+"""
+
+import secrets
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
+from pydantic import AwareDatetime, ValidationError
+
+from analysis.results.manifest import Replica
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 from loadtest.generator.pod.prepare import PIXELS_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.generator.pod.sidecar import ADDRESS_VARIABLE, TOKEN_VARIABLE
 from loadtest.run import pod
-from provider.cluster.api import Json
-from provider.cluster.server_pods import selector_of
+from provider.cluster.api import Json, selector_of
+from provider.cluster.servers import ServerPod
 from provider.load_test_inputs import ClusterLoadTestInputs
+from provider.record.repeats import PlannedRun
+from stacks.frozen import Frozen
 from stacks.names import GENERATOR_LABELS, SIDECAR_PORT, STACK, label_value
 
-GENERATOR, SIDECAR, PREPARE, AVAILABLE = "locust", "sidecar", "prepare", "available"
+GENERATOR, SIDECAR, PREPARE = "locust", "sidecar", "prepare"
+
+# The annotation with the record of the run.
+_RECORD = "shapebench/run"
 
 # What Kubernetes calls the Job of a pod.
 JOB_LABEL = "batch.kubernetes.io/job-name"
@@ -36,33 +49,49 @@ _TERMINATION_GRACE_S = 45
 _SIDECAR_RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "512Mi"}}
 
 
+class RunRecord(Frozen):
+    """A run as it was started: what it takes to store it, besides its rows."""
+
+    run: PlannedRun
+    inputs: ClusterLoadTestInputs
+    servers: tuple[ServerPod, ...]
+    replicas: tuple[Replica, ...]
+    started_at: AwareDatetime
+    commit: str | None
+
+    @property
+    def work_folder(self) -> Path:
+        """Where the generator's files are fetched to."""
+        return Path(self.inputs.work_dir) / self.run.run_id
+
+    def at(self, results: str, work_dir: Path) -> Self:
+        """The same run, to be stored on this machine: it may have been started on another."""
+        inputs = self.inputs.model_copy(update={"results": results, "work_dir": str(work_dir)})
+        return self.model_copy(update={"inputs": inputs})
+
+    def text(self) -> str:
+        """As JSON, without the kubeconfig: the Job holds no secret of the stack."""
+        inputs = self.inputs.model_copy(update={"kubeconfig": None})
+        return self.model_copy(update={"inputs": inputs}).model_dump_json()
+
+
 def jobs_selector(stack: str) -> str:
     """Selects every Job of this stack's load tests, whichever update created it."""
     return selector_of(_labels(stack))
 
 
-def job_name(run_id: str) -> str:
-    """The Job of a run; one run has one Job."""
-    return f"load-{run_id.lower()}"
-
-
-def job(
-    inputs: ClusterLoadTestInputs, run_id: str, plan: LoadTestPlan, token: str, annotations: Mapping[str, str]
-) -> dict[str, Any]:
-    """The Job as the API takes it. Its pod runs once: when it fails, the test has failed.
-
-    The sidecar answers requests that carry `token`.
-    """
-    labels = _labels(inputs.stack)
+def job(record: RunRecord, plan: LoadTestPlan) -> dict[str, Any]:
+    """The Job of a run as the API takes it. Its pod runs once: when it fails, the test has failed."""
+    inputs, name, labels = record.inputs, f"load-{record.run.run_id.lower()}", _labels(record.inputs.stack)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": job_name(run_id),
+            "name": name,
             "namespace": inputs.namespace,
             # Kubernetes puts this label on the Job's pods; with it on the Job, too, one selector finds both.
-            "labels": labels | {JOB_LABEL: job_name(run_id)},
-            "annotations": dict(annotations),
+            "labels": labels | {JOB_LABEL: name},
+            "annotations": {_RECORD: record.text()},
         },
         "spec": {
             "backoffLimit": 0,
@@ -75,19 +104,27 @@ def job(
                     "labels": labels,
                     "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
                 },
-                "spec": _pod(inputs, plan, token),
+                "spec": _pod(inputs, plan),
             },
         },
     }
 
 
+def record_of(job: Json) -> RunRecord | None:
+    """The record that a Job carries; None where it has none, or one of another version."""
+    try:
+        return RunRecord.model_validate_json((job["metadata"].get("annotations") or {})[_RECORD])
+    except (KeyError, ValidationError):
+        return None
+
+
 def plan_of(job: Json) -> LoadTestPlan:
-    """The plan of a Job that exists already."""
+    """The plan that the generator of a Job follows."""
     return LoadTestPlan.from_json(_variable(job, "initContainers", PREPARE, PLAN_JSON_VARIABLE))
 
 
 def token_of(job: Json) -> str:
-    """The token of the sidecar of a Job that exists already."""
+    """What the sidecar of a Job wants to see in every request."""
     return _variable(job, "containers", SIDECAR, TOKEN_VARIABLE)
 
 
@@ -115,7 +152,7 @@ def _labels(stack: str) -> dict[str, str]:
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
 
 
-def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan, token: str) -> dict[str, Any]:
+def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
     return {
         "restartPolicy": "Never",
         "serviceAccountName": inputs.service_account,
@@ -134,13 +171,10 @@ def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan, token: str) -> dict[
             _container(
                 PREPARE,
                 inputs.generator_image,
-                pod.PREPARE_COMMAND,
+                pod.prepare_command(_AVAILABLE_WITHIN_S),
                 _generator_resources(1),
                 {PLAN_JSON_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
-            ),
-            _container(
-                AVAILABLE, inputs.generator_image, pod.available_command(_AVAILABLE_WITHIN_S), _SIDECAR_RESOURCES
-            ),
+            )
         ],
         "containers": [
             _container(GENERATOR, inputs.generator_image, pod.LOCUST_COMMAND, _generator_resources(plan.processes)),
@@ -149,7 +183,7 @@ def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan, token: str) -> dict[
                 inputs.generator_image,
                 pod.sidecar_command("keep", str(round(plan.timeout_s + KEEP_S)), str(SIDECAR_PORT)),
                 _SIDECAR_RESOURCES,
-                {TOKEN_VARIABLE: token},
+                {TOKEN_VARIABLE: secrets.token_urlsafe()},
             ),
         ],
         "volumes": [

@@ -1,7 +1,6 @@
 """Reads a pod's status: the states of its containers, why it waits, and why it ended. Pure functions of JSON."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 from provider.cluster.api import Json
@@ -19,20 +18,6 @@ _BLOCKED_LIMIT_S = 60.0
 
 # Reasons of a container's end that say nothing more than its exit code.
 _ORDINARY = {"Completed", "Error"}
-
-
-@dataclass(frozen=True)
-class ContainerEnd:
-    """The last end of a container that may have been started again."""
-
-    container: str
-    of_init: bool
-    count: int
-    """How often it has ended."""
-    failed: bool
-    reason: str
-    message: str
-    """The end of its log, where its terminationMessagePolicy asks for that."""
 
 
 def container_state(pod: Json, container: str) -> Json:
@@ -79,7 +64,7 @@ def termination_reason(pod: Json) -> str | None:
 
 def pending_reason(pod: Json) -> str:
     """Why the pod does not run yet: from its containers, else from its scheduling; empty where unknown."""
-    waiting = [(status.get("state") or {}).get("waiting") for status in _statuses(pod)]
+    waiting = [(status.get("state") or {}).get("waiting") for status in container_statuses(pod)]
     reasons = [_text_of(state) for state in waiting if state and state.get("reason") not in {"PodInitializing", None}]
     conditions = pod.get("status", {}).get("conditions") or []
     unmet = [
@@ -90,7 +75,7 @@ def pending_reason(pod: Json) -> str:
 
 def _is_blocked(pod: Json) -> bool:
     """Whether a container waits for something that somebody has to change, such as the name of its image."""
-    waiting = ((status.get("state") or {}).get("waiting") or {} for status in _statuses(pod))
+    waiting = ((status.get("state") or {}).get("waiting") or {} for status in container_statuses(pod))
     return any(state.get("reason") in _BLOCKING_REASONS for state in waiting)
 
 
@@ -106,30 +91,12 @@ class Blockage:
         return self._since_s is not None and now_s - self._since_s > _BLOCKED_LIMIT_S
 
 
-def ends(pod: Json) -> Iterator[ContainerEnd]:
-    """The last end of each container that has ended."""
-    of_init = {each["name"] for each in pod.get("status", {}).get("initContainerStatuses") or []}
-    for status in _statuses(pod):
-        state, last = status.get("state") or {}, (status.get("lastState") or {}).get("terminated")
-        if (ended := state.get("terminated") or last) is not None:
-            # The count of restarts follows the end of a run once the next one has begun.
-            count = status.get("restartCount", 0) + ("running" not in state)
-            killed = killed_by(ended)
-            yield ContainerEnd(
-                container=status["name"],
-                of_init=status["name"] in of_init,
-                count=count,
-                failed=ended["exitCode"] != 0,
-                reason=f"ended with exit code {ended['exitCode']}" + (f" ({killed})" if killed else ""),
-                message=(ended.get("message") or "").strip(),
-            )
-
-
 def _status_of(pod: Json, container: str) -> Json:
-    return next((status for status in _statuses(pod) if status["name"] == container), {})
+    return next((status for status in container_statuses(pod) if status["name"] == container), {})
 
 
-def _statuses(pod: Json) -> Iterable[dict[str, Any]]:
+def container_statuses(pod: Json) -> Iterable[dict[str, Any]]:
+    """Those of its containers, init containers first."""
     status = pod.get("status", {})
     return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
 

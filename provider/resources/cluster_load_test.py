@@ -5,8 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from provider.cluster.api import REQUIRED_RIGHTS, RESTART_RIGHTS, Cluster
-from provider.cluster.connection import connect
+from provider.cluster.api import REQUIRED_RIGHTS, RESTART_RIGHTS, Cluster, connect
 from provider.load_test_inputs import ClusterLoadTestInputs
 from provider.record.repeats import RunOnce
 from provider.resource import Operation, ResourceError
@@ -26,7 +25,7 @@ class ClusterLoadTest(LoadTest[ClusterLoadTestInputs]):
 
     def prepare(self, inputs: ClusterLoadTestInputs, operation: Operation) -> RunOnce:
         # They take half a second to import, with pandas and SciPy, and most of Pulumi's commands measure nothing.
-        from provider.cluster_run.left_jobs import Destination, collect_left_jobs  # noqa: PLC0415 - see above
+        from provider.cluster.left_jobs import Destination, collect_left_jobs  # noqa: PLC0415 - see above
         from provider.measure_in_cluster import run_once  # noqa: PLC0415 - see above
 
         cluster = self._connect(inputs, operation)

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-from provider.cluster.api import Cluster
-from provider.cluster.connection import connect
-from provider.cluster.server_start import wait_for_servers
-from provider.cluster_inputs import ClusterInputs
+from provider.cluster.api import Cluster, connect
+from provider.cluster.servers import wait_for_servers
+from provider.load_test_inputs import ClusterInputs
 from provider.resource import Operation, Props, Resource, ResourceState
 
 

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
-from provider.cluster.api import Cluster
-from provider.cluster.connection import connect
-from provider.cluster_inputs import NamespaceInputs
+from provider.cluster.api import Cluster, connect
+from provider.load_test_inputs import NamespaceInputs
 from provider.resource import Operation, Props, Resource, ResourceState
 
 # How long a cluster that is about to be deleted may be unreachable: it may be gone already.
@@ -53,7 +52,7 @@ class UnfetchedRows(Resource[UnfetchedRowsInputs, UnfetchedRowsState]):
 
     def run_delete(self, state: UnfetchedRowsState, operation: Operation) -> None:
         # It takes half a second to import, with pandas and SciPy, and only this needs it.
-        from provider.cluster_run.left_jobs import Destination, collect_before_deletion  # noqa: PLC0415 - see above
+        from provider.cluster.left_jobs import Destination, collect_before_deletion  # noqa: PLC0415 - see above
 
         access = NamespaceInputs(kubeconfig=state.kubeconfig, context=state.context, namespace=state.namespace)
         to = Destination(state.stack, state.namespace, state.results, Path(state.work_dir))

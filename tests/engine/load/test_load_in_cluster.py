@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from kubernetes import client
 
-import provider.sampling.pod_sampler
+import provider.cluster.pod_sampler
 from analysis.results.store import ResultsStore
 from provider.cluster.api import REQUIRED_RIGHTS
 from provider.cluster.load_job import GENERATOR
@@ -87,7 +87,7 @@ def test_the_rows_come_back_and_neither_job_nor_pod_nor_secret_stays(
 def test_what_server_and_generator_used_comes_back_through_commands_beside_the_tests_own(
     inputs: Any, api: client.ApiClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.1)
+    monkeypatch.setattr(provider.cluster.pod_sampler, "_INTERVAL_S", 0.1)
     RESOURCE.create(inputs, Recorded().operation)
     store = ResultsStore(inputs["results"])
     (manifest,) = store.scan().manifests

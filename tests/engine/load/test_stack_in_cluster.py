@@ -11,7 +11,7 @@ import psutil
 import pytest
 from kubernetes import client
 
-from provider.cluster.job_pod import last_message
+from provider.cluster.job_result import last_message
 from provider.cluster.load_job import GENERATOR
 from tests.engine.harness import LONG, SMOKE, Stack, eventually, stack_in_cluster
 from tests.engine.load.process_kubelet import ProcessKubelet

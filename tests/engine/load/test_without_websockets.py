@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pytest
 from kubernetes import client
 
-import provider.cluster.load_run
-import provider.sampling.pod_sampler
+import provider.cluster.job_pod
+import provider.cluster.pod_sampler
 from analysis.results.store import ResultsStore
 from provider.resource import Operation, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
@@ -50,7 +50,7 @@ def test_all_rows_come_back_and_the_missing_samples_of_the_servers_are_said(
     kubelet: ProcessKubelet,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.1)
+    monkeypatch.setattr(provider.cluster.pod_sampler, "_INTERVAL_S", 0.1)
     recorded = Recorded()
     outputs = RESOURCE.create(inputs, recorded.operation)
     store = ResultsStore(inputs["results"])
@@ -89,7 +89,7 @@ def test_a_pod_that_no_way_leads_to_ends_the_test_at_its_start(
     inputs: Any, passed: Passed, api: client.ApiClient, kubelet: ProcessKubelet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pod's address is of the loopback, which the API server refuses to connect to."""
-    monkeypatch.setattr(provider.cluster.load_run, "REACHABLE_WITHIN_S", 5.0)
+    monkeypatch.setattr(provider.cluster.job_pod, "_REACHABLE_WITHIN_S", 5.0)
     inputs["profile"]["duration_s"] = 600.0
     said: list[str] = []
     with pytest.raises(

@@ -15,7 +15,8 @@ from provider.cluster.job_pod import JobPod
 from provider.cluster.job_result import fetch_result
 
 STATUS: dict[str, Any] = {"metadata": {"name": "load-1-x", "uid": "u"}, "status": {}}
-JOB = {"metadata": {"name": "load-1"}}
+SIDECAR = {"name": "sidecar", "env": [{"name": "SHAPEBENCH_SIDECAR_TOKEN", "value": "the token"}]}
+JOB = {"metadata": {"name": "load-1"}, "spec": {"template": {"spec": {"containers": [SIDECAR]}}}}
 
 
 class Scripted:
@@ -38,9 +39,9 @@ class Scripted:
 
 
 def fetched(cluster: Scripted, folder: Path) -> None:
-    pod = JobPod(cluster, JOB, "the token")  # type: ignore[arg-type]
-    pod.last_seen = STATUS
-    fetch_result(pod, STATUS, None, folder)
+    pod = JobPod(cluster, JOB)  # type: ignore[arg-type]
+    pod.status = STATUS
+    fetch_result(pod, None, folder, retry_s=0)
 
 
 @pytest.fixture

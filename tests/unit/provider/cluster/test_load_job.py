@@ -2,19 +2,33 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.results.manifest import Replica
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.servers import Servers
 from loadtest.result.validity.servers import server_change_reasons
 from loadtest.run import pod as layout
-from provider.cluster.load_job import GENERATOR, SIDECAR, job, jobs_selector, plan_of, token_of
+from provider.cluster.load_job import (
+    GENERATOR,
+    SIDECAR,
+    RunRecord,
+    job,
+    jobs_selector,
+    plan_of,
+    record_of,
+    token_of,
+)
 from provider.cluster.pod_status import exit_code, killed_by, loss_reason, pending_reason, termination_reason
-from provider.cluster.server_pods import ServerPod, image_of, server_pods
+from provider.cluster.servers import ServerPod, image_of, server_pods
 from provider.load_test_inputs import ClusterLoadTestInputs
+from provider.record.repeats import PlannedRun
 from stacks.load_profiles import PROFILES
+from tests.support.load_test_inputs import cluster_load_test_inputs
 
 RUN_ID = "01K0000000000000000000ABCD"
 PLAN = LoadTestPlan(
@@ -24,17 +38,19 @@ PLAN = LoadTestPlan(
     "resnet",
     str(layout.WORK_DIR),
 )
-INPUTS = ClusterLoadTestInputs.model_construct(
-    namespace="shapebench",
-    stack="8CPU_16gb",
-    generator_image="locustio/locust:2.46.6",
-    service_account="account-1",
-    scripts="scripts-1",
-    payload="payload-1",
-    node_selector={"shapebench/pool": "load"},
-    start_timeout_s=600,
+INPUTS = ClusterLoadTestInputs.parse(
+    cluster_load_test_inputs(Path("here"), PLAN.base_url, "shapebench", {"app": "server"}, "the kubeconfig")
+    | {"stack": "8CPU_16gb", "startTimeoutS": 600}
 )
-JOB = job(INPUTS, RUN_ID, PLAN, "the token", {"shapebench/run": "{}"})
+RECORD = RunRecord(
+    run=PlannedRun(RUN_ID),
+    inputs=INPUTS,
+    servers=(ServerPod("s0", "uid-0", node="n"),),
+    replicas=(Replica(name="s0", node="n"),),
+    started_at=datetime(2026, 1, 1, tzinfo=UTC),
+    commit=None,
+)
+JOB = job(RECORD, PLAN)
 POD: dict[str, Any] = JOB["spec"]["template"]["spec"]
 CONTAINERS = [*POD["initContainers"], *POD["containers"]]
 
@@ -50,10 +66,14 @@ def test_a_job_that_nobody_watches_any_more_ends_and_is_deleted() -> None:
     assert JOB["spec"]["ttlSecondsAfterFinished"] > 0
 
 
-def test_a_later_update_reads_plan_and_token_from_the_job() -> None:
+def test_a_later_update_reads_plan_and_record_from_the_job_but_no_kubeconfig() -> None:
     assert plan_of(JOB) == PLAN
-    assert token_of(JOB) == "the token"
-    assert JOB["metadata"]["annotations"] == {"shapebench/run": "{}"}
+    record = record_of(JOB)
+    assert record
+    assert record == RECORD.model_copy(update={"inputs": INPUTS.model_copy(update={"kubeconfig": None})})
+    assert "the kubeconfig" not in json.dumps(JOB)
+    there = record.at("gs://results", Path("there"))
+    assert (there.inputs.results, there.work_folder) == ("gs://results", Path("there", RUN_ID))
 
 
 def test_the_pod_has_the_label_that_the_server_admits_and_its_stacks() -> None:
@@ -71,7 +91,7 @@ def test_the_pod_runs_on_the_nodes_of_the_stacks_load_pool() -> None:
 
 def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_master() -> None:
     plan = replace(PLAN, processes=3)
-    containers = job(INPUTS, RUN_ID, plan, "the token", {})["spec"]["template"]["spec"]["containers"]
+    containers = job(RECORD, plan)["spec"]["template"]["spec"]["containers"]
     (generator,) = (each for each in containers if each["name"] == GENERATOR)
     assert generator["resources"] == {
         "requests": {"cpu": "1000m", "memory": "768Mi"},
@@ -103,14 +123,17 @@ def test_the_sidecar_outlives_the_test_by_a_night() -> None:
 
 
 def test_the_sidecar_alone_gets_the_token_and_listens_at_the_address_of_the_pod() -> None:
-    holders = [each["name"] for each in CONTAINERS if "the token" in json.dumps(each)]
+    token = token_of(JOB)
+    assert len(token) > 20
+    assert token != token_of(job(RECORD, PLAN)), "each Job has its own"
+    holders = [each["name"] for each in CONTAINERS if token in json.dumps(each)]
     assert holders == [SIDECAR]
     sidecar = next(container for container in POD["containers"] if container["name"] == SIDECAR)
-    assert {"name": "SHAPEBENCH_SIDECAR_TOKEN", "value": "the token"} in sidecar["env"]
+    assert {"name": "SHAPEBENCH_SIDECAR_TOKEN", "value": token} in sidecar["env"]
     (address,) = (each for each in sidecar["env"] if "valueFrom" in each)
     assert address["valueFrom"] == {"fieldRef": {"fieldPath": "status.podIP"}}
     assert sidecar["command"][-1] == "8502", "a NetworkPolicy admits this port"
-    assert "the token" not in json.dumps(sidecar["command"])
+    assert token not in json.dumps(sidecar["command"])
 
 
 def test_the_plan_reaches_the_pod_unchanged() -> None:

@@ -12,12 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-import provider.cluster.job_progress
+import provider.cluster.job_pod
 import provider.cluster.job_result
 import provider.cluster.load_job
-import provider.cluster.load_run
+import provider.cluster.pod_sampler
 import provider.cluster.pod_status
-import provider.sampling.pod_sampler
 from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
@@ -33,7 +32,7 @@ from tests.support.pod_processes import IMAGE_ID, PodProcesses
 @pytest.fixture(autouse=True)
 def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JobPod, "poll_s", 0.2)
-    monkeypatch.setattr(provider.cluster.load_run, "_DELETION_POLL_S", 0.05)
+    monkeypatch.setattr(provider.cluster.job_pod, "_DELETION_POLL_S", 0.05)
 
 
 def operation(log: list[str] | None = None, cancelled: threading.Event | None = None) -> Operation:
@@ -82,7 +81,7 @@ def test_all_rows_of_a_test_in_the_cluster_are_stored_and_nothing_is_left(cluste
 def test_the_resource_usage_of_servers_and_generator_is_on_the_time_axis_of_the_rows(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.2)
+    monkeypatch.setattr(provider.cluster.pod_sampler, "_INTERVAL_S", 0.2)
     inputs["profile"]["duration_s"] = 3.0
     cluster.add_server("tf-serving-1")
     run_in(cluster, inputs | {"replicas": 2}, operation())
@@ -196,7 +195,7 @@ def test_a_replica_that_counts_no_request_was_idle_and_the_run_is_invalid(
 def test_a_cluster_that_refuses_commands_hands_over_all_rows_in_plain_http(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.05)
+    monkeypatch.setattr(provider.cluster.pod_sampler, "_INTERVAL_S", 0.05)
     cluster.refuses_commands = True
     log: list[str] = []
     run_in(cluster, inputs, operation(log))
@@ -211,7 +210,7 @@ def test_a_cluster_that_refuses_commands_hands_over_all_rows_in_plain_http(
 def test_servers_that_cannot_be_sampled_are_tested_all_the_same(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.sampling.pod_sampler, "_INTERVAL_S", 0.05)
+    monkeypatch.setattr(provider.cluster.pod_sampler, "_INTERVAL_S", 0.05)
     cluster.server.execute = lambda _, command: subprocess.CompletedProcess(command, 126, b"", b"no such file")
     log: list[str] = []
     run_in(cluster, inputs, operation(log))
@@ -375,7 +374,7 @@ def test_every_row_of_a_generator_whose_node_is_drained_or_shut_down_is_stored(
 def test_a_generator_that_cannot_end_in_a_drained_pod_is_not_waited_for(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider.cluster.job_progress, "_TERMINATION_LIMIT_S", 1.0)
+    monkeypatch.setattr(provider.cluster.job_result, "_TERMINATION_LIMIT_S", 1.0)
     inputs["profile"]["duration_s"] = 600.0
     cluster.during = lambda cluster: (cluster.pod.suspend(GENERATOR), cluster.drain())
     message, _, rows = fails(cluster, inputs)
@@ -466,7 +465,7 @@ def test_a_server_that_the_pod_cannot_reach_is_an_error_before_the_test(
     cluster: Any, inputs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider.cluster.load_job, "_AVAILABLE_WITHIN_S", 0)
-    said = r"the server gives the load generator's pod no correct answer(?s:.)*127.0.0.1:1 gave no correct answer"
+    said = r"or the server gave it no correct answer, so nothing was measured(?s:.)*127.0.0.1:1 gave no correct answer"
     with pytest.raises(ResourceError, match=said):
         run_in(cluster, inputs | {"baseUrl": "http://127.0.0.1:1"}, operation())
     assert ResultsStore(inputs["results"]).scan().manifests == ()

@@ -1,19 +1,24 @@
-"""Samples the CPU and memory use of each server's pod and of its node during a test. Its errors cost samples only."""
+"""Samples the CPU and memory use of each server's pod and of its node during a test, on the time axis of its rows.
+
+What the samples mean is analysis/. An error costs samples only.
+"""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Self
+from typing import Self, TypeVar
 
 import pyarrow as pa
 
 from analysis.results.samples import MOST_CORES, OTHER_CPU_CORES, OTHER_MEMORY_BYTES, SAMPLES_SCHEMA, STOLEN_CORES
 from loadtest.generator.monitoring.sampler import values_between
 from provider.cluster.api import Cluster, ClusterError
-from provider.cluster.clock_offset import ClockReading, clock_offset_s, timed_call
-from provider.sampling.pod_usage import COMMAND, ContainerUsage, parse_usage
+from provider.cluster.pod_usage import COMMAND, ContainerUsage, parse_usage
 from stacks.names import NAME
+
+Answer = TypeVar("Answer")
 
 # A command takes some hundredths of a second of the container's CPU time: at this interval, 0.005 cores of an idle
 # server. Counters only grow, so nothing between two readings is missed.
@@ -24,6 +29,33 @@ _ATTEMPTS = 3
 
 # How long the end of a test waits for a command that still runs, in seconds.
 _JOIN_S = 5.0
+
+
+@dataclass(frozen=True)
+class ClockReading:
+    """Another clock showed `read_s` at some moment between `sent_s` and `received_s` of this one. All in seconds."""
+
+    sent_s: float
+    received_s: float
+    read_s: float
+
+
+def timed_call(call: Callable[[], Answer]) -> tuple[float, float, Answer]:
+    """Start, end and result of a call; on the wall clock, which goes on while a laptop sleeps."""
+    sent_s = time.time()
+    answer = call()
+    return sent_s, time.time(), answer
+
+
+def clock_offset_s(readings: Sequence[ClockReading]) -> float:
+    """How far this clock is ahead of the other one: the middle of what all readings allow (Cristian's algorithm).
+
+    F. Cristian, "Probabilistic clock synchronization", 1989. Each reading narrows the range, so the error is at most
+    half of the round trip of the quickest one.
+    """
+    least = max(reading.sent_s - reading.read_s for reading in readings)
+    most = min(reading.received_s - reading.read_s for reading in readings)
+    return (least + most) / 2
 
 
 @dataclass(frozen=True)

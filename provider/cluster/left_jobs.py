@@ -1,6 +1,5 @@
 """Fetches and stores what load tests of interrupted updates left in their Jobs, and deletes these Jobs."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,13 +10,11 @@ from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from loadtest.result.validity.termination import EndedByRunner
 from provider.cluster.api import Cluster, ClusterError, Json
-from provider.cluster.job_pod import JobPod
-from provider.cluster.load_job import GENERATOR, SIDECAR, jobs_selector, plan_of, token_of
-from provider.cluster.load_run import REACHABLE_WITHIN_S, delete_and_wait, finish_job
-from provider.cluster.pod_status import container_state, loss_reason
-from provider.cluster_run.marker import Marker, marked, unmark
-from provider.cluster_run.run_record import RunRecord, record_of
-from provider.cluster_run.store_result import job_kept_until_saved, store_result, where_rows_are
+from provider.cluster.job_pod import JobPod, delete_job
+from provider.cluster.job_result import finish_job
+from provider.cluster.load_job import GENERATOR, SIDECAR, RunRecord, jobs_selector, record_of
+from provider.cluster.pod_status import loss_reason
+from provider.cluster.store_run import job_kept_until_saved, marked, store_result, unmark, where_rows_are
 from provider.record.record_run import InvalidRunError, UnsavedRunError
 from provider.resource import Operation, ResourceError
 
@@ -69,74 +66,60 @@ def collect_before_deletion(connect: Callable[[], Cluster], to: Destination, ope
             )
             return
         folder, marker = known
-        raise ResourceError(f"{error}. {where_rows_are(marker.job, marker.namespace, folder)}") from error
+        raise ResourceError(f"{error}. {where_rows_are(marker, folder)}") from error
     collect_left_jobs(cluster, to, operation)
 
 
 def _collect(cluster: Cluster, job: Json, to: Destination, operation: Operation) -> None:
-    name = job["metadata"]["name"]
-    pod = JobPod(cluster, job, "")
-    left = f"{name}, a load test that an interrupted update left behind"
-    if why := _nothing_to_fetch(pod.read()):
+    pod = JobPod(cluster, job)
+    left = f"{pod.job_name}, a load test that an interrupted update left behind"
+    if why := _nothing_to_fetch(pod):
         operation.info(f"deleting {left}; {why}")
-        delete_and_wait(cluster, name)
+        delete_job(pod)
         return
     record = record_of(job)
     if record is None:
         raise ResourceError(
             f"the Job {left}, may hold rows, but its record of the run is missing or of another version of this"
             " project, so the run cannot be stored; run `pulumi up` or `pulumi destroy` from the checkout that started"
-            f" it, or, to drop its rows, `kubectl delete job {name} --namespace {to.namespace}`"
+            f" it, or, to drop its rows, `kubectl delete job {pod.job_name} --namespace {to.namespace}`"
         )
-    run_id = record.run.run_id
-    folder = to.work_dir / run_id
-    Marker(stack=to.stack, cluster=cluster.cluster, namespace=to.namespace, job=name).write(folder)
-    pod = JobPod(cluster, job, token_of(job))
-    pod.read()
-    with job_kept_until_saved(pod, to.namespace, folder, operation):
-        if _is_stored(record, to):
+    run_id, record = record.run.run_id, record.at(to.results, to.work_dir)
+    with job_kept_until_saved(pod, record, operation):
+        if _is_stored(record):
             operation.info(f"deleting {left}; its run {run_id} is stored")
         else:
             operation.info(f"fetching the rows of run {run_id} from {left}")
-            _fetch_and_store(pod, record, to, operation)
+            _fetch_and_store(record, pod, operation)
 
 
-def _nothing_to_fetch(pod: Json | None) -> str | None:
+def _nothing_to_fetch(pod: JobPod) -> str | None:
     """Why there are no rows to fetch; None where there may be some."""
-    if pod is None or (lost := loss_reason(pod)):
-        return "it has no pod any more" if pod is None else lost
-    if not container_state(pod, GENERATOR).keys() & {"running", "terminated"}:
+    status = pod.read()
+    if status is None:
+        return "it has no pod any more"
+    if lost := loss_reason(status):
+        return lost
+    if not pod.has_started(GENERATOR):
         return "its test had not started"
-    return None if "running" in container_state(pod, SIDECAR) else "its sidecar has ended, and its rows are lost"
+    return None if "running" in pod.state(SIDECAR) else "its sidecar has ended, and its rows are lost"
 
 
-def _is_stored(record: RunRecord, to: Destination) -> bool:
+def _is_stored(record: RunRecord) -> bool:
     try:
-        return ResultsStore(to.results).is_finished(record.inputs.stack, record.run.run_id)
+        return ResultsStore(record.inputs.results).is_finished(record.inputs.stack, record.run.run_id)
     except StoreError as error:
         raise UnsavedRunError(str(error)) from error
 
 
-def _fetch_and_store(pod: JobPod, record: RunRecord, to: Destination, operation: Operation) -> None:
-    # Here, not where it was started: that may have been another machine.
-    here = record.inputs.model_copy(update={"results": to.results, "work_dir": str(to.work_dir)})
-    record = record.model_copy(update={"inputs": here})
-    plan = plan_of(pod.job)
-    pod.sidecar("clock", retry_s=REACHABLE_WITHIN_S)
-    ended_at = _ended_at(pod.last_seen or {})
-    folder = to.work_dir / record.run.run_id
-    result = finish_job(pod, folder, plan.timeout_s, operation, lambda _: None, EndedByRunner.LEFT)
-    result = replace(result, termination=replace(result.termination, ended_at=ended_at))
-    ResultsStore(to.results).remove_unfinished(record.inputs.stack, record.run.run_id)
+def _fetch_and_store(record: RunRecord, pod: JobPod, operation: Operation) -> None:
+    pod.require_sidecar()
+    # When the generator ended; none while it runs, or where the kubelet does not know.
+    ended = (pod.state(GENERATOR).get("terminated") or {}).get("finishedAt")
+    result = finish_job(pod, record.work_folder, operation, lambda _: None, EndedByRunner.LEFT)
+    termination = replace(result.termination, ended_at=datetime.fromisoformat(ended) if ended else None)
+    ResultsStore(record.inputs.results).remove_unfinished(record.inputs.stack, record.run.run_id)
     try:
-        store_result(record, plan, result, pod.cluster, SAMPLES_SCHEMA.empty_table(), operation)
+        store_result(record, pod, replace(result, termination=termination), SAMPLES_SCHEMA.empty_table(), operation)
     except InvalidRunError as error:
         operation.info(str(error))
-    else:
-        shutil.rmtree(folder)
-
-
-def _ended_at(pod: Json) -> datetime | None:
-    """When the generator ended; None while it runs, or where the kubelet does not know."""
-    ended = (container_state(pod, GENERATOR).get("terminated") or {}).get("finishedAt")
-    return datetime.fromisoformat(ended) if ended else None

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-import provider.cluster.load_run
+import provider.cluster.job_pod
 from analysis.results import store_files
 from analysis.results.layout import Problem
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from loadtest.result.validity import measurement
+from provider.cluster import store_run
 from provider.cluster.job_pod import JobPod
-from provider.cluster_run import store_result
 from provider.record import record_run
 from provider.resource import Operation, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
@@ -35,7 +35,7 @@ def whatever_other_programs_send(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(JobPod, "poll_s", 0.2)
-    monkeypatch.setattr(provider.cluster.load_run, "_DELETION_POLL_S", 0.05)
+    monkeypatch.setattr(provider.cluster.job_pod, "_DELETION_POLL_S", 0.05)
 
 
 def up(cluster: Any, inputs: dict[str, Any]) -> list[str]:
@@ -234,7 +234,7 @@ def test_a_run_that_is_stored_is_not_stored_again(
     cluster: Any, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The update was killed after it had stored the run, and before it deleted the Job."""
-    monkeypatch.setattr(store_result, "remove_job", kill)
+    monkeypatch.setattr(store_run, "remove_job", kill)
     with pytest.raises(Killed):
         destroy(cluster, inputs)
     monkeypatch.undo()

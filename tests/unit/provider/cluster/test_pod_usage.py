@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from provider.sampling.pod_usage import COMMAND, parse_usage
+from provider.cluster.pod_usage import COMMAND, parse_usage
 
 V2 = """\
 == /proc/uptime

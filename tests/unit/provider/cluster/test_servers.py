@@ -1,18 +1,27 @@
-"""The wait for the servers ends when all are ready, or with the reason why one does not start.
+"""The servers under test: the wait ends when all are ready, or with the reason why one does not start.
 
-The statuses are those of a kubelet: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states
+They are replaced pod by pod: the old ones are gone and the new ones ready before anything is measured. The statuses are
+those of a kubelet: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states
 """
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from provider.cluster import pod_status, server_start
-from provider.cluster.server_start import wait_for_servers
+from provider.cluster import pod_status
+from provider.cluster.api import Cluster, ClusterError
+from provider.cluster.servers import (
+    MACHINE_COMMAND,
+    ServerPod,
+    replace_servers,
+    replicas_of,
+    server_pods,
+    wait_for_servers,
+)
 from provider.resource import Operation, ResourceError
 from provider.resources.server_start import ServerStart
-from stacks.names import SERVER_LABELS
+from stacks.names import NAME, SERVER_LABELS
 
 Json = dict[str, Any]
 WAITING = {"waiting": {"reason": "PodInitializing"}}
@@ -21,7 +30,7 @@ BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s r
 
 @pytest.fixture(autouse=True)
 def poll_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_start, "_POLL_S", 0.01)
+    monkeypatch.setattr("provider.cluster.servers._POLL_S", 0.01)
 
 
 def status(name: str, state: Json, last: Json | None = None, restarts: int = 0) -> Json:
@@ -55,6 +64,10 @@ class Pods:
     def __init__(self, *moments: list[Json]) -> None:
         self._moments = iter(moments)
         self._now: list[Json] = []
+        self.deleted: list[tuple[str, str]] = []
+
+    def delete_pod(self, name: str, uid: str) -> None:
+        self.deleted.append((name, uid))
 
     def pods(self, selector: str) -> list[Json]:
         assert selector == "app.kubernetes.io/name=tf-serving,app.kubernetes.io/component=model-server"
@@ -166,3 +179,83 @@ def test_the_resource_is_made_anew_for_another_deployment_only_and_keeps_no_kube
     assert start.changed(state, inputs) == []
     assert start.changed(state, inputs | {"kubeconfig": "another", "limitS": 9.0}) == []
     assert start.changed(state, inputs | {"deployment": "uid-2"}) == ["deployment"]
+
+
+def server_pod(uid: str, *, ready: bool = True, ending: bool = False) -> Json:
+    status = {"name": "tf-serving", "ready": ready, "restartCount": 0, "imageID": "i@sha256:1", "image": "i"}
+    metadata = {"name": f"tf-serving-{uid}", "uid": uid} | (
+        {"deletionTimestamp": "2026-11-26T00:00:00Z"} if ending else {}
+    )
+    return {"metadata": metadata, "spec": {}, "status": {"containerStatuses": [status | {"state": {"running": {}}}]}}
+
+
+def replaced(cluster: Pods, operation: Operation | None = None) -> list[ServerPod]:
+    old = server_pods([server_pod("old-0"), server_pod("old-1")])
+    return replace_servers(cluster, SERVER_LABELS, old, 5, operation or Operation(print, print))  # type: ignore[arg-type]
+
+
+def test_every_pod_is_deleted_and_its_successors_are_waited_for() -> None:
+    new = [server_pod("new-0"), server_pod("new-1")]
+    cluster = Pods(
+        [server_pod("old-0", ending=True), server_pod("old-1", ending=True), server_pod("new-0", ready=False)],
+        [server_pod("old-1", ending=True), *new],
+        [new[0], server_pod("new-1", ready=False)],
+        new,
+    )
+    assert [server.uid for server in replaced(cluster)] == ["new-0", "new-1"]
+    assert cluster.deleted == [("tf-serving-old-0", "old-0"), ("tf-serving-old-1", "old-1")]
+
+
+def test_the_successors_are_not_used_while_an_old_pod_terminates() -> None:
+    """It may run on the node of a successor, and take its CPU."""
+    waiting: list[str] = []
+    new = [server_pod("new-0"), server_pod("new-1")]
+    replaced(Pods([server_pod("old-1", ending=True), *new], new), Operation(print, waiting.append))
+    assert waiting == ["waiting for the end of the servers that are restarted: tf-serving-old-1"]
+
+
+def test_a_pod_that_does_not_end_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provider.cluster.servers._END_LIMIT_S", 0.05)
+    said = r"are gone after \d+ s \(left: tf-serving-old-0\), so nothing was measured; `kubectl"
+    with pytest.raises(ResourceError, match=said):
+        replaced(Pods([server_pod("old-0", ending=True), server_pod("new-1")]))
+
+
+def test_a_cancelled_update_does_not_wait_on() -> None:
+    operation = Operation(print, print, threading.Event())
+    operation.cancelled.set()
+    with pytest.raises(ResourceError, match="cancelled while the servers were restarted, so nothing was measured"):
+        replaced(Pods([server_pod("old-0", ending=True)]), operation)
+
+
+class Refusing:
+    """A cluster that refuses commands in one pod."""
+
+    def __init__(self, refused: str) -> None:
+        self.refused = refused
+        self.asked: list[tuple[str, tuple[object, ...]]] = []
+
+    def execute(self, pod: str, *asked: object) -> str:
+        self.asked.append((pod, asked[:2]))
+        if pod == self.refused:
+            raise ClusterError("no upgrade")
+        return "6.6.72+\nvendor_id\t: AuthenticAMD\nmodel name\t: AMD EPYC 7B12\n"
+
+
+def test_after_a_refused_command_no_other_server_is_asked_and_one_message_names_the_unknown_ones() -> None:
+    cluster = Refusing("s1")
+    said: list[str] = []
+    servers = [ServerPod(name=f"s{at}", uid="u", ready=True, restarts=0, image=None, node=f"n{at}") for at in range(4)]
+    replicas = replicas_of(cast("Cluster", cluster), servers, said.append)
+    assert cluster.asked == [("s0", (NAME, MACHINE_COMMAND)), ("s1", (NAME, MACHINE_COMMAND))]
+    assert [(each.name, each.node, each.cpu_model, each.kernel) for each in replicas] == [
+        ("s0", "n0", "AMD EPYC 7B12", "6.6.72+"),
+        ("s1", "n1", None, None),
+        ("s2", "n2", None, None),
+        ("s3", "n3", None, None),
+    ]
+    (line,) = said
+    assert line == (
+        "the CPU of s1, s2, s3 is unknown (no upgrade), so the run is not compared with runs on a known CPU;"
+        " to read it, `kubectl exec` must work, and the server's image must have `sh`"
+    )
