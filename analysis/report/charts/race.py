@@ -27,7 +27,7 @@ def race_chart(ranking: Sequence[Ranked]) -> Chart | None:
         layer
         for part in behind_first(frame)
         for layer in (
-            alt.Chart(part).mark_rule(strokeWidth=1.2, opacity=0.5).encode(x=x, y="low:Q", y2="high:Q", color=colour),
+            alt.Chart(part).mark_rule(strokeWidth=0.8, opacity=1).encode(x=x, y="low:Q", y2="high:Q", color=colour),
             alt.Chart(part).mark_line(strokeWidth=1.6).encode(x=x, y=y, color=colour, detail="place:N"),
             alt.Chart(part).mark_point(filled=True, size=36, opacity=1).encode(x=x, y=y, color=colour),
         )
