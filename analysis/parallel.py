@@ -2,10 +2,11 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 _Item = TypeVar("_Item")
@@ -38,3 +39,12 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # There is a worker per core: numpy's threads in each would compete for the cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # A worker of a process that was killed would wait for its next item for ever.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent  # a worker has one
+    parent.join()
+    os._exit(1)

@@ -1,9 +1,12 @@
 import os
+import subprocess
+import sys
 
 import psutil
 import pytest
 
 from analysis.parallel import for_each
+from tools.pins import ROOT
 
 
 def process_of(_: int) -> int:
@@ -46,3 +49,29 @@ def test_an_error_elsewhere_is_an_error_here():
 
 def test_nothing_is_done_with_nothing():
     assert for_each(twice, []) == []
+
+
+# Says which processes work for it, and waits.
+STARTS_WORKERS = """
+import time
+from analysis.parallel import for_each
+from tests.unit.analysis.test_parallel import process_of
+
+if __name__ == "__main__":
+    print(*set(for_each(process_of, range(8))), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has nothing to share")
+def test_no_worker_outlives_a_process_that_was_killed(tmp_path):
+    script = tmp_path / "starts_workers.py"
+    script.write_text(STARTS_WORKERS)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout
+        workers = [psutil.Process(int(pid)) for pid in started.stdout.readline().split()]
+        started.kill()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert workers
+    assert not alive
