@@ -138,7 +138,8 @@ def test_every_answer_is_right_and_no_row_is_missing(
     assert (run.serving.protocol, run.load.mode) == (protocol, mode)
     rows = rows_of(stack, run)
     assert pc.all(rows["ok"]).as_py(), pc.value_counts(rows["error"])
-    assert rows.num_rows > 20
+    # How many a closed loop has is the speed of the machine, which other tests use as well.
+    assert rows.num_rows >= (CLOSED["users"] if mode == "closed" else 20)
 
 
 def test_over_grpc_both_servers_have_their_half(stack: Stack, api: client.ApiClient, runs: list[Manifest]) -> None:
@@ -376,7 +377,7 @@ def test_without_websockets_all_rows_come_back_and_only_what_the_servers_used_is
             stack.variables = {"KUBECONFIG": str(node.kubeconfig)}
     # Rows are compared with what Locust counted and what was due: a missing one would be a reason.
     assert run.validity.reasons == ()
-    assert rows_of(stack, run).num_rows > 20
+    assert rows_of(stack, run).num_rows >= CLOSED["users"]
     assert passed.upgrades, "commands were tried"
     assert {"list", "release"} <= {path.rpartition("/")[2] for path in passed.to_pods}
     samples = ResultsStore(str(stack.results)).samples(run)
