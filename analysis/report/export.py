@@ -21,7 +21,8 @@ from analysis.report.charts.drawing import png, standalone
 from analysis.report.collect import Findings, Run
 from analysis.report.data_tables import flatten, run_row
 from analysis.report.document import Document, document
-from analysis.report.render import check_folder, fill, make_folder
+from analysis.report.folders import check_new_folder, make_folder
+from analysis.report.render import fill
 from analysis.report.seed import experiments
 from analysis.results.columns import RowsError, rows_in_order
 from analysis.results.request_rows import REQUESTS_SCHEMA
@@ -51,15 +52,6 @@ def write_export(
     finally:
         shutil.rmtree(half_written, ignore_errors=True)
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def check_new_folder(folder: Path) -> None:
-    """Raise OSError where an export cannot be written: the folder exists, or cannot be made."""
-    if folder.exists() or folder.is_symlink():
-        raise FileExistsError(
-            f"{folder} exists, and an export overwrites nothing; remove it, or name a folder that does not exist yet"
-        )
-    check_folder(folder.parent)
 
 
 def _write(findings: Findings, folder: Path, rows_of: ResultsStore | None, *, seed: bool) -> None:

@@ -1,6 +1,5 @@
 """Writes the report: fills the HTML and the Markdown template with its document."""
 
-import os
 from pathlib import Path
 
 import jinja2
@@ -8,6 +7,7 @@ from markupsafe import Markup
 
 from analysis.report.collect import Findings
 from analysis.report.document import Document, RunPage, document
+from analysis.report.folders import make_folder
 from analysis.report.markdown import code, escaped
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -44,20 +44,3 @@ def fill(name: str, content: Document, store_uri: str) -> str:
     environment.filters |= {"escaped": escaped, "code": code}
     style = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     return environment.get_template(f"{name}.j2").render(report=content, store_uri=store_uri, style=style)
-
-
-def check_folder(folder: Path) -> None:
-    """Raise OSError that names what is in the way where a folder cannot be made or written into; makes nothing."""
-    nearest = next(each for each in (folder, *folder.parents) if each.exists() or each.is_symlink())
-    if not nearest.is_dir():
-        raise NotADirectoryError(
-            f"{nearest} is not a folder, so nothing can be written into {folder}; name another folder"
-        )
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise PermissionError(f"{nearest} may not be written into, so there is no {folder}; name another folder")
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it where they are missing; raises OSError that names what is in the way."""
-    check_folder(folder)
-    folder.mkdir(parents=True, exist_ok=True)

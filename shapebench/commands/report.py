@@ -4,9 +4,10 @@ from pathlib import Path
 
 from analysis.objective import Asked
 from analysis.report.collect import Findings, collect
-from analysis.report.export import check_new_folder, write_export
+from analysis.report.export import write_export
+from analysis.report.folders import check_folder, check_new_folder
 from analysis.report.headline import headline
-from analysis.report.render import check_folder, write_report
+from analysis.report.render import write_report
 from analysis.results.store import ResultsStore
 from shapebench.commands.verdict import print_steps
 from shapebench.output import CommandError, note, print_text

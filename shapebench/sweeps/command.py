@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import typer
 
-from analysis.report.render import check_folder
+from analysis.report.folders import check_folder
 from analysis.report.tables import Column, Table
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError

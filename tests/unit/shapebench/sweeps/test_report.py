@@ -191,3 +191,9 @@ def test_what_a_library_prints_is_no_answer(settings: SweepSettings, tmp_path: P
         input=f"{order.text}\n", capture_output=True, text=True, check=True, cwd=ROOT,
     )  # fmt: skip
     assert done.stdout == '""\n'
+
+
+def test_the_sweep_itself_imports_nothing_that_draws() -> None:
+    code = "import sys, shapebench.sweeps.command; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not {"altair", "jinja2", "vl_convert"} & set(loaded.split())

@@ -1,0 +1,30 @@
+"""Whether what is written can be written where it was asked for, known before anything is computed or drawn."""
+
+import os
+from pathlib import Path
+
+
+def check_folder(folder: Path) -> None:
+    """Raise OSError that names what is in the way where a folder cannot be made or written into; makes nothing."""
+    nearest = next(each for each in (folder, *folder.parents) if each.exists() or each.is_symlink())
+    if not nearest.is_dir():
+        raise NotADirectoryError(
+            f"{nearest} is not a folder, so nothing can be written into {folder}; name another folder"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(f"{nearest} may not be written into, so there is no {folder}; name another folder")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing; raises OSError that names what is in the way."""
+    check_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raise OSError where an export cannot be written: the folder exists, or cannot be made."""
+    if folder.exists() or folder.is_symlink():
+        raise FileExistsError(
+            f"{folder} exists, and an export overwrites nothing; remove it, or name a folder that does not exist yet"
+        )
+    check_folder(folder.parent)
