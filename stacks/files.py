@@ -1,5 +1,6 @@
 """Reads stack files without Pulumi: for the commands, the checks and the tests."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,11 @@ def with_defaults(values: dict[str, Any]) -> dict[str, Any]:
 def _without_other_limit(defaults: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
     """The defaults of a section; an objective that states a latency limit does not get another one."""
     return {key: value for key, value in defaults.items() if not (key in QUANTILES and section.keys() & QUANTILES)}
+
+
+def store_uri(results: str, folder: Path) -> str:
+    """The results store, the same one wherever it is read: a URI as it is, a folder as it is seen from `folder`."""
+    return results if "://" in results else os.path.normpath(folder / results)
 
 
 def google_keys(config: Mapping[str, object]) -> dict[str, str]:

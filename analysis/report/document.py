@@ -165,7 +165,7 @@ def _compared(findings: Findings) -> Iterator[Section]:
     )
     searched = [each for each in ranking if each.capacity.mean]
     compare_items = len(searched) > 1
-    beside = (
+    at_other_loads = (
         misses_chart(ranking, findings.ranked, verdict.objective),
         limits_chart(ranking, findings.ranked, verdict.objective),
     )
@@ -175,7 +175,7 @@ def _compared(findings: Findings) -> Iterator[Section]:
         intro,
         (
             *(ranking_charts(ranking) if len(ranking) > 1 else ()),
-            *filter(None, beside),
+            *filter(None, at_other_loads),
         ),
         (ranking_table(ranking),),
         is_summary=True,

@@ -90,7 +90,7 @@ class RunSummary:
         if self.capacity_low_rps is None:
             return None
         low, high = self.capacity_low_rps, math.inf if self.capacity_high_rps is None else self.capacity_high_rps
-        return Interval(None, low, high) if self.capacity_rps is None else Interval(self.capacity_rps, low, high)
+        return Interval(self.capacity_rps, low, high)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

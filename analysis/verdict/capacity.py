@@ -87,11 +87,11 @@ def _observation(variant: str, manifest: Manifest, rps: Interval[float]) -> Obse
 
 
 def _bounds(told: Sequence[Interval[float | None]], effects: Effects | None) -> Interval[None]:
-    """Interval[None] of the mean over deployments: those of single deployments, less how much deployments differ."""
+    """Bounds of the mean over deployments: those of single deployments, less how much deployments differ."""
     margin = math.exp(student_t(PRIOR_DEGREES) * (effects.deployment_sd if effects else PRIOR_SD))
     low = max((each.low for each in told), default=0.0) / margin
     high = min((each.high for each in told), default=math.inf) * margin
-    # Interval[None] of two deployments that contradict each other bound nothing between them.
+    # Bounds of two deployments that contradict each other bound nothing between them.
     return Interval(None, min(low, high), max(low, high))
 
 

@@ -16,7 +16,7 @@ from analysis.statistics.best import compare_with_best
 from analysis.statistics.deployments import Effects, Mean
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked, log_costs
-from analysis.verdict.sweep_commands import DEFAULT_STORE, sweep_commands
+from analysis.verdict.sweep_commands import sweep_commands
 from analysis.verdict.variants import variant_key
 
 # More further deployments than this are not worth it.
@@ -37,7 +37,7 @@ def next_steps(
     silent: Sequence[Manifest],
     objective: Objective,
     effects: Effects | None,
-    store_uri: str = DEFAULT_STORE,
+    store_uri: str,
 ) -> tuple[NextStep, ...]:
     """Steps for variants without evidence (those of the `silent` runs alone), without a value, and with open ranks."""
     if objective.latency_ms is None:

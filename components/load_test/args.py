@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -10,6 +9,7 @@ import pulumi
 from components.platform_args import PlatformArgs
 from components.serving.local_serving import LocalServing
 from components.serving.model_export import ModelExport
+from stacks.files import store_uri
 
 if TYPE_CHECKING:
     from components.serving.tf_serving import TfServing
@@ -83,8 +83,3 @@ def common_args(
         results=store_uri(settings.results, platform.checkout),
         work_dir=str(platform.checkout / ".state/runs"),
     )
-
-
-def store_uri(results: str, checkout: Path) -> str:
-    """The results store for the plugin: a URI as it is, a folder as an absolute path."""
-    return results if "://" in results else str(checkout / results)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.load_test.args import store_uri
 from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
+from stacks.files import store_uri
 
 # Settings whose change makes the load test run again.
 _MEASURED = {"shape", "serving", "load", "repeats", "fresh_deployment", "processes", "model", "rerun"}

@@ -47,8 +47,13 @@ class ServerPod(ServerState):
 
 
 def server_pods(pods: Sequence[Json]) -> list[ServerPod]:
-    """From the API's answer, without pods that are being deleted: they do not serve."""
-    return [_server_pod(pod) for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    """From the API's answer, without pods that are being deleted."""
+    return list(map(_server_pod, _staying(pods)))
+
+
+def _staying(pods: Sequence[Json]) -> list[Json]:
+    """Without those that are being deleted: they do not serve."""
+    return [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
 
 
 def _server_pod(pod: Json) -> ServerPod:
@@ -79,8 +84,8 @@ def wait_for_servers(
     blockage = Blockage()
     before: dict[tuple[str, str], int] | None = None
     while True:
-        pods = [pod for pod in cluster.pods(selector_of(selector)) if not pod["metadata"].get("deletionTimestamp")]
-        servers = server_pods(pods)
+        pods = _staying(cluster.pods(selector_of(selector)))
+        servers = list(map(_server_pod, pods))
         ready = sum(server.ready for server in servers)
         if ready == len(servers) == replicas:
             return servers

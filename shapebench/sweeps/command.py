@@ -23,7 +23,7 @@ from shapebench.sweeps.plan import estimates, print_plan, print_rest
 from shapebench.sweeps.run import run_journal, run_simulated, take_down_sweep
 from shapebench.sweeps.view import duration
 from stacks.explain import SettingsError
-from stacks.files import load_settings
+from stacks.files import load_settings, store_uri
 from sweep.asked import read_limits, read_settings
 from sweep.conductor.conductor import expectations
 from sweep.conductor.snapshot import Outcome
@@ -77,7 +77,7 @@ def sweep(request: Request, mode: Literal["run", "resume", "plan", "list"]) -> i
 def _with_absolute_store(settings: SweepSettings) -> SweepSettings:
     """The settings with a store that is the same one wherever the sweep is resumed."""
     results = settings.results if "results" in settings.model_fields_set else default_store()
-    return settings.model_copy(update={"results": results if "://" in results else str(Path(results).resolve())})
+    return settings.model_copy(update={"results": store_uri(results, Path.cwd())})
 
 
 def _run(settings: SweepSettings, expected: Mapping[str, Expected], request: Request) -> int:

@@ -70,7 +70,7 @@ class StackCommand(PulumiCommand):
         if args[0] == "up":
             environment |= _NO_DOWNLOADS
         if args[0] in _UPDATES:
-            result = self._update(command, cwd, environment)
+            result = self._update(command, cwd, environment, must_be_found=args[0] == "up")
         else:
             # What it prints may have secrets, so no file gets it.
             done = subprocess.run(
@@ -93,7 +93,9 @@ class StackCommand(PulumiCommand):
         if running:
             end(running, 0 if again else INTERRUPT_GRACE_S)
 
-    def _update(self, command: list[str], cwd: str, environment: Mapping[str, str]) -> CommandResult:
+    def _update(
+        self, command: list[str], cwd: str, environment: Mapping[str, str], *, must_be_found: bool
+    ) -> CommandResult:
         has_events = False
         with suppress(OSError):  # an update without progress is better than none
             self._events.unlink(missing_ok=True)
@@ -104,7 +106,7 @@ class StackCommand(PulumiCommand):
             with self._lock:
                 if self._is_interrupted:
                     raise NotBegunError
-                self._mark(is_needed=command[2] == "up")
+                self._mark(must_be_found=must_be_found)
                 process = subprocess.Popen(
                     [*command, EVENT_LOG, str(self._events)],
                     cwd=cwd,
@@ -142,15 +144,15 @@ class StackCommand(PulumiCommand):
                     return
                 time.sleep(POLL_S)
 
-    def _mark(self, *, is_needed: bool) -> None:
-        """Make the file that is there while an update runs; raises FleetError where it is needed and cannot be made.
+    def _mark(self, *, must_be_found: bool) -> None:
+        """Make the file by which a resumed sweep finds the update; raises FleetError where it must be and cannot.
 
-        What is only a record must not keep a stack up, so a destruction does not need it.
+        What is only a record must not keep a stack up, so a destruction goes on without it.
         """
         try:
             self._updating.touch(mode=0o600)
         except OSError as error:
-            if is_needed:
+            if must_be_found:
                 raise FleetError(
                     f"{self._updating} cannot be made ({error.strerror}), by which a resumed sweep would find this"
                     " update, so it was not begun; make room or give permission"

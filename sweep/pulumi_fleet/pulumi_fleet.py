@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from stacks.explain import SettingsError
-from stacks.files import load_config
+from stacks.files import load_config, store_uri
 from stacks.settings import Settings
 from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
@@ -40,16 +40,16 @@ Result = TypeVar("Result")
 class PulumiFleet:
     """sweep.fleet.Fleet, with the program, the stack files and the backend of this checkout.
 
-    `folder` is the sweep's: logs, and the stack files of its updates, so that the user's own stay as
-    they are. `results` is a folder or a URI. `max_hours` is the longest that the sweep may take, for the lease of a
-    stack in Google Cloud; without it, the lease is that of the stack's file.
+    `folder` is the sweep's: logs, and the stack files of its updates, so that the user's own stay as they are.
+    `results` is a folder or a URI. `max_hours` is the longest that the sweep may take, for the lease of a stack in
+    Google Cloud; without it, the lease is that of the stack's file.
     """
 
     def __init__(self, sweep_id: str, folder: Path, results: str, max_hours: float | None = None) -> None:
         private_folder(folder)
         self._sweep_id, self._max_hours = sweep_id, max_hours
         # Pulumi runs in the checkout, this process perhaps elsewhere.
-        self._results = results if "://" in results else str(Path(results).absolute())
+        self._results = store_uri(results, Path.cwd())
         self._place = Place(ROOT, folder, activated_environment(ROOT))
         # In the backend; creating one takes seconds to find that it exists.
         self._exist: set[str] = set()

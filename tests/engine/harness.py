@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -195,6 +197,20 @@ def answered_ok(port: int) -> int:
         lines = page.read().decode().splitlines()
     counts = [line for line in lines if line.startswith(":tensorflow:serving:request_count{") and 'status="OK"' in line]
     return round(sum(float(line.rsplit(" ", 1)[1]) for line in counts))
+
+
+@contextmanager
+def started_cluster(module: str, folder: Path, host: str = r"[\d.]+") -> Iterator["subprocess.Popen[str]"]:
+    """A test cluster that runs as a program of its own, once it has said how to reach it, on this host (a pattern)."""
+    command = [sys.executable, "-m", module, str(folder)]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert re.search(rf"ready after \d+\.\d s at https://{host}:\d+$", process.stdout.readline())
+            assert process.stdout.readline().startswith("export KUBECONFIG=")
+            yield process
+        finally:
+            process.kill()
 
 
 def eventually(condition: Callable[[], object], what: str, within_s: float = 60) -> Any:

@@ -2,14 +2,12 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from kubernetes import client, config
 
-from tests.engine.harness import CHECKOUT, eventually
+from tests.engine.harness import eventually, started_cluster
 from tests.kubernetes.traces import cables, control_groups, mounts_below, network_of, processes_of
 from tests.support.node import cgroups
 from tests.support.node.configuration import SANDBOX_IMAGE
@@ -22,16 +20,8 @@ PROGRAMS = {"containerd", "kubelet", "kube-proxy", "coredns", "etcd", "kube-apis
 @pytest.fixture
 def started(tmp_path: Path):
     folder = tmp_path / "node"
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.node", str(folder)], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        try:
-            said = [process.stdout.readline() for _ in range(2)]
-            assert said[1].startswith("export KUBECONFIG="), said
-            yield process, folder
-        finally:
-            process.kill()
+    with started_cluster("tests.support.node", folder) as process:
+        yield process, folder
 
 
 def run_a_pod(folder: Path) -> None:

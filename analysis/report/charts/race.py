@@ -16,9 +16,8 @@ from analysis.verdict.ranking import Ranked
 
 def race_chart(ranking: Sequence[Ranked]) -> Chart | None:
     """None where no variant was searched twice: then the ranking says it all."""
-    costs = costs_by_run(ranking)
-    searched = [row["place"] for row in costs]
-    if len(ranking) < 2 or len(searched) == len(set(searched)):
+    costs = costs_by_run(ranking) if len(ranking) > 1 else []
+    if len(costs) == len({row["place"] for row in costs}):
         return None
     frame, names, colour = coloured(costs, ranking)
     x = alt.X("run:Q", title="searches until then, of all variants", axis=alt.Axis(tickMinStep=1, format="d"))

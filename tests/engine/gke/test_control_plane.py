@@ -2,16 +2,13 @@
 
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.engine.harness import CHECKOUT, eventually
+from tests.engine.harness import eventually, started_cluster
 from tests.support.kubernetes.control_plane import ControlPlane
 from tools.console import SetupError
 
@@ -21,17 +18,8 @@ SERVERS = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"
 @pytest.fixture
 def started(tmp_path: Path):
     folder = tmp_path / "data"
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.kubernetes.control_plane", str(folder)],
-        cwd=CHECKOUT, stdout=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        try:
-            assert re.search(r"ready after \d+\.\d s at https://127\.0\.0\.1:\d+$", process.stdout.readline())
-            assert process.stdout.readline().startswith("export KUBECONFIG=")
-            yield process, folder
-        finally:
-            process.kill()
+    with started_cluster("tests.support.kubernetes.control_plane", folder, r"127\.0\.0\.1") as process:
+        yield process, folder
 
 
 def servers_in(folder: Path) -> set[str]:

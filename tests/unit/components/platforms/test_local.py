@@ -7,11 +7,10 @@ import pulumi
 import pytest
 from pulumi.runtime import mocks
 
-from components.load_test.args import store_uri
 from components.platform_args import PlatformArgs
 from components.platforms.local import LocalPlatform
 from stacks.explain import SettingsError
-from stacks.files import project_defaults
+from stacks.files import project_defaults, store_uri
 from stacks.settings import Settings, parse_settings
 
 MADE = {
