@@ -19,8 +19,10 @@ from bench.figures import Figure, argument_parser, report, start
 from bench.servers import processes as servers
 from bench.servers.null_server import prediction
 from loadtest.generator.clients.rest_check import RestCheck
+from loadtest.generator.clients.rest_request import rest_body_of
 from loadtest.generator.plan import PLAN_VARIABLE, ClosedLoopPlan, LoadTestPlan
-from loadtest.run.payload import rest_body
+from loadtest.run.payload import outputs_of, payload_of
+from stacks.models import RESNET50
 
 # Locust alone; with every request recorded; with every answer checked and progress reported, as in a load test.
 ARMS = ("bare", "recorder", "generator")
@@ -37,7 +39,7 @@ def main() -> None:
     parser = argument_parser("recorder", __doc__)
     parser.add_argument("--rounds", type=int, default=25, help="of 3 s (default: %(default)s)")
     count = start(parser, ["locust", "gevent", "geventhttpclient"]).rounds
-    body = rest_body()
+    body = rest_body_of(payload_of(RESNET50))
     print(f"body {len(body)} bytes, answer {len(prediction())} bytes, {_USERS} users, {count} rounds of 3 s")
     with servers.null() as (_, url):
         rounds = _run(url, body, count)
@@ -52,7 +54,9 @@ def _run(url: str, body: bytes, rounds: int) -> list[dict[str, Turn]]:
         load = ClosedLoopPlan(
             mode="closed", users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=0, duration_s=3.0 * rounds
         )
-        plan = LoadTestPlan(load, "rest", url, "resnet", str(work_dir), parent_pid=os.getpid())
+        plan = LoadTestPlan(
+            load, "rest", url, RESNET50.name, str(work_dir), outputs_of(RESNET50), parent_pid=os.getpid()
+        )
         plan.write(work_dir / "plan.json")
         command = [sys.executable, "-m", "locust", "-f", str(_LOCUSTFILE), "--headless", "--only-summary"]
         command += ["--exit-code-on-error", "0", "-u", str(_USERS), "-r", str(_USERS)]
@@ -98,9 +102,9 @@ def _cpu_us(turn: Turn) -> float:
 def _check_figures(times: int = 2000) -> list[Figure]:
     """The cost of checking one answer: a new one, and one with the same bytes as before."""
     answers = [prediction() + b" " * number for number in range(2)]
-    check = RestCheck((1, 1000))
+    check = RestCheck(outputs_of(RESNET50))
     check.error_of(200, answers[0])
-    new_s = timeit(lambda: RestCheck((1, 1000)).error_of(200, answers[1]), number=times)
+    new_s = timeit(lambda: RestCheck(outputs_of(RESNET50)).error_of(200, answers[1]), number=times)
     same_s = timeit(lambda: check.error_of(200, bytes(bytearray(answers[0]))), number=times)
     return [
         Figure("check: an answer seen for the first time", 1e6 * new_s / times, "µs"),

@@ -21,8 +21,9 @@ import numpy as np
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
 from bench.servers import processes as servers
 from loadtest.generator.clients.protocols import request_body
-from loadtest.run.payload import photograph
+from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
+from stacks.models import RESNET50
 
 _REQUIREMENTS = Path("tools/requirements/bench.txt")
 _THREADS = os.cpu_count() or 1
@@ -148,12 +149,13 @@ def _check_agreement(sides: dict[str, Side], batch: int) -> None:
 
 def _payload(batch: int) -> dict[str, str]:
     """Files with the same images, in the format of each side."""
-    pixels = photograph()
+    payload = payload_of(RESNET50).repeated(batch)
+    (image,) = payload.inputs
     BUILD.mkdir(parents=True, exist_ok=True)
     images, *bodies = (BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb"))
-    np.save(images, np.stack([pixels] * batch).astype(np.float32))
+    np.save(images, np.frombuffer(image.data, image.stored).reshape(image.shape).astype(image.dtype))
     for protocol, body in zip(("rest", "grpc"), bodies, strict=True):
-        body.write_bytes(request_body(protocol, pixels.tobytes(), "resnet", batch))
+        body.write_bytes(request_body(protocol, payload, RESNET50.name))
     return {"images": str(images), "rest": str(bodies[0]), "grpc": str(bodies[1])}
 
 

@@ -37,10 +37,12 @@ from bench.generators.our_generator import load_test
 from bench.servers import processes as servers
 from bench.servers.machine_speed import MachineSpeed, machine_speed
 from bench.stores.synthetic import make_manifest, write_run
+from loadtest.generator.clients.rest_request import rest_body_of
 from loadtest.generator.phases import HOLD
-from loadtest.run.payload import rest_body
+from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
+from stacks.models import RESNET50
 
 _PAUSES: Final = "exponential"
 # Up to 32 users, who send more than two cores can answer, and some time with all of them.
@@ -143,7 +145,7 @@ def _turns(users: int, url: str, last: pa.Table, measured: Measured) -> Turns:
 
 
 def _rows(load: ClosedLoop, url: str) -> pa.Table:
-    return load_test(f"{load.users} users", load, url, rest_body()).rows
+    return load_test(f"{load.users} users", load, url, rest_body_of(payload_of(RESNET50))).rows
 
 
 def _fitted_rows(url: str, measured: Measured) -> pa.Table:

@@ -1,8 +1,11 @@
 """The arguments of every platform."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from loadtest.run.saved_model import model_of
+from stacks.models import Model
 from stacks.settings import Settings
 
 
@@ -13,3 +16,8 @@ class PlatformArgs:
     stack: str
     settings: Settings
     checkout: Path
+
+    @cached_property
+    def model(self) -> Model:
+        """What is served; raises SettingsError where that is not known."""
+        return model_of(self.settings.model, self.checkout)

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from analysis.results.manifest import Deployed, Model
+from analysis.results import manifest
+from analysis.results.manifest import Deployed
 from loadtest.generator.plan import LoadTestPlan, load_plan, repeat_of
+from loadtest.run.payload import outputs_of
 from provider.resource import ResourceInputs
 from serving.servers import server_named
 from stacks.load_profiles import LoadProfile
+from stacks.models import RESNET50, Model
 from stacks.shapes import NodeShape
 from stacks.sweep_place import SweepPlace
 
@@ -20,7 +23,7 @@ class ServingInputs(Deployed):
 
     server: str
     server_version: str
-    model: Model
+    model: manifest.Model
 
 
 class LoadTestInputs(ResourceInputs):
@@ -31,6 +34,7 @@ class LoadTestInputs(ResourceInputs):
     base_url: str
     fingerprint: str
     serving: ServingInputs
+    model: Model
     profile: LoadProfile
     shape: NodeShape
     region: str
@@ -42,6 +46,12 @@ class LoadTestInputs(ResourceInputs):
     sweep: SweepPlace | None = None
     results: str
     work_dir: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _every_model_was_resnet50(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
+        """In the records of runs that an earlier version began."""
+        return {"model": RESNET50} | values if isinstance(values, dict) else values
 
     def plan(
         self, work_dir: PurePath, rest_urls: Mapping[str, str], repeat: int = 1, server_pid: int | None = None
@@ -55,8 +65,9 @@ class LoadTestInputs(ResourceInputs):
             load=repeat_of(load_plan(self.profile.model_dump()), repeat, self.rerun),
             protocol=self.serving.protocol,
             base_url=self.base_url,
-            model_name=self.serving.model.name,
+            model_name=self.model.name,
             work_dir=str(work_dir),
+            outputs=outputs_of(self.model),
             processes=self.processes,
             counter_urls={name: url + counters_path for name, url in rest_urls.items()},
             server_pid=server_pid,

@@ -16,7 +16,7 @@ from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.monitoring.machine import this_machine
 from loadtest.generator.monitoring.process_meter import MachineMeter, ProcessMeter
 from loadtest.result.validity.disturbance import accepted
-from loadtest.run.payload import photograph
+from loadtest.run.payload import payload_of
 from loadtest.run.runner import run_load_test
 from provider.killed_run import StartedRun
 from provider.load_test_inputs import LocalLoadTestInputs
@@ -61,7 +61,7 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
         ).write(work_dir)
     outcome = run_load_test(
         plan,
-        request_body(inputs.serving.protocol, photograph().tobytes(), inputs.serving.model.name),
+        request_body(plan.protocol, payload_of(inputs.model), plan.model_name),
         progress_reporter(operation),
         operation.cancelled,
         lambda: server_processes(before, listening_process(inputs.base_url)),
@@ -104,8 +104,7 @@ def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentit
             " set shapebench:load.freshDeployment to false"
         )
     operation.info("restarting the server, so that this run has a deployment of its own")
-    model = inputs.serving.model.name
-    readiness = Readiness.of(inputs.serving.server, model, inputs.rest_url, inputs.start_timeout_s)
+    readiness = Readiness.of(inputs.serving.server, inputs.model, inputs.rest_url, inputs.start_timeout_s)
     return restart(server, Path(inputs.server_log), readiness, operation)
 
 

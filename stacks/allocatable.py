@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+from stacks.explain import SettingsError
+from stacks.models import Model
 from stacks.shapes import NodeShape
 
 
@@ -13,7 +15,7 @@ class PodResources(NamedTuple):
     memory_mib: int
 
 
-class ShapeTooSmallError(ValueError):
+class ShapeTooSmallError(SettingsError):
     """A node of this shape has no room for a serving pod beside GKE's own pods."""
 
 
@@ -35,22 +37,19 @@ _DAEMONS_MIB = 960
 # GKE raises these requests from time to time, and a pod that no longer fits stays Pending.
 _MARGIN_MIB = 100
 
-# TensorFlow and ResNet50 with room for a few requests.
-LEAST_MEMORY_MIB = 512
 
-
-def pod_resources(shape: NodeShape) -> PodResources:
+def pod_resources(shape: NodeShape, model: Model) -> PodResources:
     """The resources of one pod on a node of this shape.
 
-    Raises ShapeTooSmallError where its memory is too little to load a model.
+    Raises ShapeTooSmallError where its memory is too little for the model.
     """
     left_mib = 1024 * (shape.memory_gb * (1 - _KERNEL_SHARE) - _reserved_gb(shape.memory_gb))
     memory_mib = math.floor(left_mib) - _EVICTION_MIB - _KERNEL_MIB - _DAEMONS_MIB - _MARGIN_MIB
-    if memory_mib < LEAST_MEMORY_MIB:
+    if memory_mib < model.least_memory_mib:
         raise ShapeTooSmallError(
             f"a node of {shape.memory_gb:g} GB has {max(memory_mib, 0)} MiB left for the server after GKE's memory"
-            " reservations and DaemonSets, too little to load a model; choose a shapebench:shape.machineType with at"
-            " least 4 GB"
+            f" reservations and DaemonSets, too little to load {model.title}; choose a shapebench:shape.machineType"
+            " with more memory, at least 4 GB"
         )
     return PodResources(_CPU_MILLIS_A_VCPU * shape.vcpus, memory_mib)
 

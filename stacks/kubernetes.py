@@ -4,7 +4,6 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from stacks.allocatable import LEAST_MEMORY_MIB
 from stacks.frozen import Frozen
 from stacks.images import GeneratorImage, ServingImage
 
@@ -25,8 +24,8 @@ class PodSettings(Frozen):
     memory_mib: Annotated[
         int,
         Field(
-            ge=LEAST_MEMORY_MIB,
-            description=f"TensorFlow with ResNet50 needs {LEAST_MEMORY_MIB} MiB. Give {LEAST_MEMORY_MIB} or more.",
+            ge=1,
+            description="Request and limit. A server that needs more is killed. Give 1024 or more.",
         ),
     ]
 

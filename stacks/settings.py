@@ -12,6 +12,7 @@ from stacks.frozen import Frozen
 from stacks.gke import GkeSettings
 from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
+from stacks.models import ModelSettings
 from stacks.objective import SEARCH_KEYS, ObjectiveSettings
 from stacks.request_threads import RequestThreads
 from stacks.servers import known_server
@@ -23,18 +24,6 @@ Port = Annotated[int, Field(ge=1024, le=65535)]
 
 # Keys of `shapebench:load` that are not part of the load profile.
 _RUN_KEYS = ("repeats", "freshDeployment", "processes")
-
-
-class ModelSettings(Frozen):
-    """`shapebench:model`: the model that is served."""
-
-    weights: Annotated[
-        Literal["auto", "imagenet", "random"],
-        Field(
-            description="Where the weights come from: imagenet (Keras downloads them), random (a fixed seed: the same"
-            " computation, meaningless answers), or auto (imagenet where it can be downloaded)."
-        ),
-    ]
 
 
 class LocalSettings(Frozen):
@@ -113,7 +102,9 @@ class Settings(Frozen):
             " one core cannot send the load: a run whose generator was the limit says so.",
         ),
     ] = 1
-    model: Annotated[ModelSettings, Field(description="The model that is served: weights.")]
+    model: Annotated[
+        ModelSettings, Field(description="The model that is served: weights of ResNet50, or another's path.")
+    ]
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
     kubernetes: Annotated[KubernetesSettings, Field(description="How the server runs in an existing cluster.")]
     gke: Annotated[GkeSettings, Field(description="How the stack creates its cluster.")]

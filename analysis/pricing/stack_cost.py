@@ -19,10 +19,9 @@ from analysis.pricing.cost import (
 )
 from analysis.pricing.snapshot import Snapshot
 from analysis.results.manifest import Category, Cost
+from stacks.models import RESNET50
 from stacks.shapes import NodeShape
 
-# An exported ResNet50 with its warm-up requests is 100 MB.
-MODEL_GB = 0.1
 # What a node downloads from the internet: the image of the server or the generator, with room for another one. GKE's
 # own images and the model come from Google's network and do not pass the NAT gateway.
 PULLED_GB_A_NODE = 1
@@ -51,7 +50,7 @@ def serving_cost(shape: NodeShape, region: str, source: Snapshot | None = None, 
             CLUSTER_FEE,
             *_nat(shape.nodes, Category.network),
             Quantity("NAT gateway: address", 1, "address-hour", "nat-address", Category.network),
-            Quantity("model bucket", MODEL_GB, "GB-month", "standard-storage", Category.storage),
+            Quantity("model bucket", RESNET50.size_bytes / 1e9, "GB-month", "standard-storage", Category.storage),
         ),
         region,
         source,

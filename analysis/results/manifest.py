@@ -35,11 +35,11 @@ class Record(BaseModel):
 
 
 class Model(Record):
-    """The model. `digest` is sha256 of the exported files; `weights` says where its weights are from."""
+    """The model. `digest` is sha256 of its files; `weights` says where ResNet50's are from, others have their `own`."""
 
     name: str
     digest: str
-    weights: Literal["imagenet", "random"]
+    weights: Literal["imagenet", "random", "own"]
 
 
 class Deployed(ServingVariant):

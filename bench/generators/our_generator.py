@@ -17,9 +17,11 @@ from bench.figures import progress
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.payload import outputs_of
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile
+from stacks.models import RESNET50
 
 Times = npt.NDArray[np.float64]
 
@@ -51,11 +53,11 @@ def load_test(
     on_progress: Callable[[Progress], None] = lambda _: None,
     replicas: int = 1,
 ) -> LoadTestOutcome:
-    """Run one load test of the model `resnet`. Reasons why the run is invalid are printed to standard error."""
+    """Run one load test of ResNet50. Reasons why the run is invalid are printed to standard error."""
     with tempfile.TemporaryDirectory() as folder:
         protocol = "grpc" if url.startswith("grpc") else "rest"
         load, work_dir = load_plan(profile.model_dump()), str(Path(folder) / "run")
-        plan = LoadTestPlan(load, protocol, url, "resnet", work_dir, replicas=replicas)
+        plan = LoadTestPlan(load, protocol, url, RESNET50.name, work_dir, outputs_of(RESNET50), replicas=replicas)
         outcome = run_load_test(plan, body, on_progress, threading.Event())
     for reason in outcome.reasons:
         progress(f"  {name}: {reason}")

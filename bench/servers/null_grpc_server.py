@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 
 from bench.servers.null_server import CLASSES, PROBABILITIES
-from loadtest.generator.clients.grpc_messages import DT_FLOAT, PredictResponse
+from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictResponse
 
 # More threads than users in any benchmark, so that no call waits for another.
 _THREADS = 16
@@ -17,7 +17,7 @@ def prediction(batch: int = 1) -> bytes:
     """A correct answer of ResNet50: probabilities as float32."""
     response = PredictResponse()
     tensor = response.outputs.add(key="resnet50").value
-    tensor.dtype = DT_FLOAT
+    tensor.dtype = DATA_TYPES["float32"]
     for size in (batch, CLASSES):
         tensor.tensor_shape.dim.add(size=size)
     tensor.float_val.extend(PROBABILITIES * batch)

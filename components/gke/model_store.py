@@ -1,6 +1,6 @@
 """ModelStore: a bucket with the exported model, which only the server's Kubernetes service account may read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -9,14 +9,7 @@ from pulumi_gcp.storage.bucket import Bucket
 from pulumi_gcp.storage.bucket_iam_member import BucketIAMMember
 from pulumi_gcp.storage.bucket_object import BucketObject
 
-# The files of an export, by path below the model's folder: known before the export, so that a preview shows every
-# object. A test compares them with what serving.export.exporter writes.
-MODEL_FILES = (
-    "1/saved_model.pb",
-    "1/variables/variables.index",
-    "1/variables/variables.data-00000-of-00001",
-    "1/assets.extra/tf_serving_warmup_requests",
-)
+from stacks.models import Model
 
 # The provider allows 4 minutes for each request of an upload, and a request carries up to 16 MiB: under 0.6 Mbit/s it
 # gives up (terraform-provider-google-beta 7.45, resource_storage_bucket_object.go; google-api-go-client, resumable.go).
@@ -30,7 +23,7 @@ class ModelStoreArgs:
 
     region: str
     labels: pulumi.Input[Mapping[str, str]]
-    model_name: pulumi.Input[str]
+    model: Model
     model_path: pulumi.Input[str]
     """The folder that holds the version folders."""
     model_digest: pulumi.Input[str]
@@ -62,16 +55,17 @@ class ModelStore(pulumi.ComponentResource):
             soft_delete_policy=BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
             opts=child,
         )
-        folder = pulumi.Output.concat(args.model_digest, "/", args.model_name)
+        folder = pulumi.Output.concat(args.model_digest, "/", args.model.name)
         objects = [
             BucketObject(
-                f"{name}-{file.rpartition('/')[2]}",
+                f"{name}-{_short_name(file, args.model.files)}",
                 bucket=bucket.name,
                 name=pulumi.Output.concat(folder, f"/{file}"),
                 source=pulumi.Output.concat(args.model_path, f"/{file}").apply(pulumi.FileAsset),
                 opts=uploaded,
             )
-            for file in MODEL_FILES
+            # Known before the export, so that a preview shows every object.
+            for file in args.model.files
         ]
         # It waits for the cluster, not for its nodes: IAM needs minutes, and the nodes take as long.
         grant = BucketIAMMember(
@@ -86,6 +80,12 @@ class ModelStore(pulumi.ComponentResource):
         ready = pulumi.Output.all(*(each.id for each in (*objects, grant)))
         self.uri = pulumi.Output.all(bucket.name, folder, ready).apply(lambda known: f"gs://{known[0]}/{known[1]}")
         self.register_outputs({})
+
+
+def _short_name(file: str, files: Sequence[str]) -> str:
+    """The last part of its path, if no other file has the same."""
+    last = file.rpartition("/")[2]
+    return last if [each.rpartition("/")[2] for each in files].count(last) == 1 else file
 
 
 def principal(project_number: int, workload_pool: str, namespace: str, service_account: str) -> str:

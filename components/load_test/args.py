@@ -27,6 +27,8 @@ class CommonArgs:
     """Of the server; a new one makes the test run again."""
     serving: pulumi.Input[Mapping[str, object]]
     """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
+    model: Mapping[str, object]
+    """What is known of the model: stacks.models.Model. Another one makes the test run again."""
     profile: Mapping[str, object]
     """The load profile: stacks.load_profiles.LoadProfile."""
     shape: Mapping[str, object]
@@ -70,8 +72,9 @@ def common_args(
             "rest_threads": None if settings.seed_faithful else settings.request_threads.rest,
             "grpc_threads": settings.request_threads.grpc,
             "seed_faithful": settings.seed_faithful,
-            "model": {"name": model.model_name, "digest": model.digest, "weights": model.used_weights},
+            "model": {"name": platform.model.name, "digest": model.digest, "weights": model.used_weights},
         },
+        model=platform.model.model_dump(),
         profile=settings.load.model_dump(),
         shape=settings.node_shape(platform.stack).model_dump(),
         region=settings.region,

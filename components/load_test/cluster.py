@@ -13,11 +13,15 @@ from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
 from components.serving.model_export import ModelExport
 from components.serving.tf_serving import TfServing
+from loadtest.generator.payload import Payload
 from loadtest.run import pod
-from loadtest.run.payload import photograph
+from stacks.explain import SettingsError
 from stacks.images import GENERATOR_IMAGES
 from stacks.names import GENERATOR_LABELS
 from stacks.servers import server_in
+
+# What a ConfigMap holds, before it is encoded: MaxSecretSize in kubernetes/kubernetes, pkg/apis/core/types.go.
+_MOST_BYTES = 2**20
 
 
 @dataclass(kw_only=True)
@@ -87,24 +91,32 @@ class ClusterLoadTestRun(PluginResource[ClusterLoadTestRunArgs]):
 
 
 class ClusterLoadTest(pulumi.ComponentResource):
-    """ConfigMaps with the scripts and the image, a service account without permissions, and the load test itself."""
+    """ConfigMaps with the scripts and the payload, a service account without permissions, and the load test itself."""
 
     run_id: pulumi.Output[str]
     run_ids: pulumi.Output[Sequence[str]]
     headline: pulumi.Output[Mapping[str, float | None]]
     summary: pulumi.Output[str]
 
-    def __init__(self, name: str, args: ClusterLoadTestArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, args: ClusterLoadTestArgs, payload: Payload, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        sent_bytes = payload.to_bytes()
+        if len(sent_bytes) > _MOST_BYTES:
+            raise SettingsError(
+                f"a request carries {len(sent_bytes) / 2**20:.1f} MiB, but a ConfigMap, which takes it to the load"
+                " generator's pod, holds 1 MiB; give smaller shapebench:model.shapes, or a signature that takes less"
+            )
         super().__init__("shapebench:kubernetes:ClusterLoadTest", name, None, opts)
         # Children do not inherit a component's dependencies, such as the namespace.
         child = pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)
         scripts = ConfigMap(f"{name}-scripts", metadata=_metadata(args), immutable=True, data=pod.scripts(), opts=child)
-        # The pixels only: the request that the pod builds from them has 0.8 MB, and a ConfigMap holds 1 MiB.
-        payload = ConfigMap(
+        # Not the request that the pod writes from it: a photograph's has 0.8 MB, and a ConfigMap holds 1 MiB.
+        sent = ConfigMap(
             f"{name}-payload",
             metadata=_metadata(args),
             immutable=True,
-            binary_data={pod.PIXELS.name: base64.b64encode(photograph().tobytes()).decode()},
+            binary_data={pod.PAYLOAD.name: base64.b64encode(sent_bytes).decode()},
             opts=child,
         )
         account = ServiceAccount(
@@ -115,7 +127,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
             | {
                 "kubeconfig": None if args.kubeconfig is None else pulumi.Output.secret(args.kubeconfig),
                 "scripts": _name(scripts),
-                "payload": _name(payload),
+                "payload": _name(sent),
                 "service_account": _name(account),
             }
         )

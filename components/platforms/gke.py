@@ -22,6 +22,7 @@ from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
+from loadtest.run.payload import payload_of
 from stacks.images import GENERATOR_IMAGES
 from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
 from stacks.quota_needs import needs
@@ -94,6 +95,7 @@ class GkePlatform(pulumi.ComponentResource):
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
             load_args,
+            payload_of(args.model),
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})
@@ -126,7 +128,7 @@ def _store_args(args: GkePlatformArgs, cluster: GkeCluster, model: ModelExport, 
     return ModelStoreArgs(
         region=args.settings.region,
         labels=labels,
-        model_name=model.model_name,
+        model=args.model,
         model_path=model.path,
         model_digest=model.digest,
         workload_pool=cluster.workload_pool,
@@ -146,7 +148,7 @@ def _serving_args(
         shape=shape,
         replicas=shape.nodes,
         model_uri=store.uri,
-        model_name=model.model_name,
+        model=args.model,
         model_digest=model.digest,
         variant=settings.variant,
         threads=settings.request_threads,

@@ -10,7 +10,9 @@ from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
+from loadtest.run.payload import payload_of
 from stacks.allocatable import PodResources
+from stacks.explain import SettingsError
 from stacks.images import GENERATOR_IMAGES
 from stacks.kubernetes import DIGEST_PLACE
 from stacks.names import STACK, label_value
@@ -24,6 +26,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
     load_test: ClusterLoadTest
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        _require_memory(args)
         super().__init__("shapebench:kubernetes:KubernetesPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
@@ -42,9 +45,19 @@ class KubernetesPlatform(pulumi.ComponentResource):
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
             load_args,
+            payload_of(args.model),
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})
+
+
+def _require_memory(args: PlatformArgs) -> None:
+    pod, model = args.settings.kubernetes.pod, args.model
+    if pod and pod.memory_mib < model.least_memory_mib:
+        raise SettingsError(
+            f"shapebench:kubernetes.pod.memoryMib is {pod.memory_mib}, but a server needs {model.least_memory_mib} MiB"
+            f" to load {model.title}; give {model.least_memory_mib} or more"
+        )
 
 
 def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
@@ -59,7 +72,7 @@ def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
         replicas=shape.nodes,
         # The server loads the model from a path of its own, which names the digest: it is this model or none.
         model_uri=model.digest.apply(lambda digest: kubernetes.model_uri.replace(DIGEST_PLACE, digest)),
-        model_name=model.model_name,
+        model=args.model,
         model_digest=model.digest,
         variant=settings.variant,
         threads=settings.request_threads,

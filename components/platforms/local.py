@@ -49,7 +49,7 @@ class LocalPlatform(pulumi.ComponentResource):
 def _serving_args(args: PlatformArgs, model: ModelExport, cleanup: ServerCleanup) -> LocalServingArgs:
     settings = args.settings
     return LocalServingArgs(
-        model_name=model.model_name,
+        model=args.model.model_dump(),
         model_path=model.path,
         model_digest=model.digest,
         variant=settings.variant,

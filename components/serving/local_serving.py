@@ -1,5 +1,6 @@
 """LocalServing: a server as a process on this machine's loopback."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -12,7 +13,8 @@ from stacks.serving_variant import ServingVariant
 class LocalServingArgs:
     """The model, the serving variant, and how the server runs on this machine."""
 
-    model_name: pulumi.Input[str]
+    model: Mapping[str, object]
+    """stacks.models.Model."""
     model_path: pulumi.Input[str]
     model_digest: pulumi.Input[str]
     variant: ServingVariant

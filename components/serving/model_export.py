@@ -6,33 +6,44 @@ import pulumi
 
 from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
+from loadtest.run.saved_model import stamp_of, version_folder
 
 
 @dataclass
 class ModelExportArgs:
-    """The weights, and the folder for exports."""
+    """The model, and the folder for exports."""
 
-    weights: pulumi.Input[str]
+    name: str
+    weights: str
     """`imagenet`, `random`, or `auto` for imagenet where it can be downloaded."""
-    cache_dir: pulumi.Input[str]
+    folder: str | None
+    """That of the SavedModel; None for ResNet50, which is exported."""
+    stamp: str
+    """Changes when a file in that folder does."""
+    cache_dir: str
     """An absolute folder."""
 
 
 def export_args(platform: PlatformArgs) -> ModelExportArgs:
-    """The weights of the stack, and the cache of the checkout."""
-    return ModelExportArgs(weights=platform.settings.model.weights, cache_dir=str(platform.checkout / ".cache/models"))
+    """The model of the stack, and the cache of the checkout."""
+    model = platform.settings.model
+    return ModelExportArgs(
+        name=platform.model.name,
+        weights=model.weights,
+        folder=str(version_folder(model.path, platform.checkout)) if model.path else None,
+        stamp=stamp_of(model, platform.checkout),
+        cache_dir=str(platform.checkout / ".cache/models"),
+    )
 
 
 class ModelExport(PluginResource[ModelExportArgs]):
-    """ResNet50 as a SavedModel, in the layout that TF Serving loads. A destroy keeps the files."""
+    """A SavedModel, in the layout that TF Serving loads. A destroy keeps the files."""
 
     pulumi_type = "shapebench:local:ModelExport"
 
-    model_name: pulumi.Output[str]
-    """The name it is served under."""
     path: pulumi.Output[str]
     """The folder that holds the version folders."""
     digest: pulumi.Output[str]
     """sha256 over the exported files."""
     used_weights: pulumi.Output[str]
-    """The weights that were exported: `imagenet` or `random`."""
+    """Where the weights are from: `imagenet`, `random`, or the model's `own`."""

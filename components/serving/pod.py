@@ -13,9 +13,6 @@ from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCO
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 _NOBODY = 65532
-# A load of ResNet50 from a bucket and its warm-up take 10 to 60 s on two vCPUs. A server that does not find its model
-# waits for it for ever, and a restart mends that.
-STARTUP_LIMIT_S = 150
 _STARTUP_PERIOD_S = 5
 # The official image's entrypoint is a shell that does not forward SIGTERM, so every rollout waits this long. No load
 # test runs then.
@@ -103,7 +100,7 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
         rest_threads=None if args.seed_faithful else args.threads.rest,
         grpc_threads=args.threads.grpc,
     )
-    model_flags = args.server.model_flags(args.model_name, args.model_uri)
+    model_flags = args.server.model_flags(args.model.name, args.model_uri)
     return [
         *(pulumi.Output.concat(flag, "=", value) for flag, value in model_flags.items()),
         *args.server.flags(args.variant, apis, _CONFIG_DIR),
@@ -112,15 +109,18 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
 
 
 def _startup_probe(args: TfServingArgs) -> core.ProbeArgs:
-    """Succeeds once the model can answer requests."""
+    """Succeeds once the model can answer requests.
+
+    A server that does not find its model waits for it for ever; a restart looks for it again.
+    """
     return core.ProbeArgs(
         http_get=core.HTTPGetActionArgs(
-            path=pulumi.Output.from_input(args.model_name).apply(args.server.ready_path),
+            path=args.server.ready_path(args.model.name),
             port=REST_PORT,
         ),
         period_seconds=_STARTUP_PERIOD_S,
         timeout_seconds=_STARTUP_PERIOD_S,
-        failure_threshold=STARTUP_LIMIT_S // _STARTUP_PERIOD_S,
+        failure_threshold=args.model.load_limit_s // _STARTUP_PERIOD_S,
     )
 
 

@@ -7,7 +7,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components.serving.model_access import MODEL_ACCESS_LIMIT_S, script_files
 from components.serving.network_policies import make_network_policies
-from components.serving.pod import STARTUP_LIMIT_S, pod_template
+from components.serving.pod import pod_template
 from components.serving.server_start import ServerStart, ServerStartArgs
 from components.serving.variant import TfServingArgs, fingerprint_of
 from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
@@ -16,8 +16,8 @@ from stacks.serving_variant import fingerprint
 __all__ = ["TfServing", "TfServingArgs"]
 
 _POD_SECURITY = "pod-security.kubernetes.io"
-# With time for scheduling and for pulling images of some hundred megabytes.
-_PROGRESS_LIMIT_S = MODEL_ACCESS_LIMIT_S + STARTUP_LIMIT_S + 300
+# For scheduling and for pulling images of some hundred megabytes.
+_IMAGES_LIMIT_S = 300
 # Pulumi's own wait for a Deployment reads no init container and no end of a container before its time is over, so it is
 # told to wait for the controller only: ServerStart waits for the pods.
 _SEEN = {"pulumi.com/waitFor": "jsonpath={.status.observedGeneration}"}
@@ -74,6 +74,10 @@ def config_map_name(files: dict[str, str]) -> str:
     return f"{NAME}-{fingerprint(files)}"
 
 
+def _start_limit_s(args: TfServingArgs) -> int:
+    return MODEL_ACCESS_LIMIT_S + args.model.load_limit_s + _IMAGES_LIMIT_S
+
+
 def _make_config_map(name: str, namespace: str, files: dict[str, str], opts: pulumi.ResourceOptions) -> ConfigMap:
     labels = {"app.kubernetes.io/name": NAME}
     metadata = ObjectMetaArgs(name=config_map_name(files), namespace=namespace, labels=labels)
@@ -90,7 +94,7 @@ def _make_deployment(
         # place with `Recreate`, Pulumi goes on while old pods still terminate.
         replace_on_changes=["spec"],
         delete_before_replace=True,
-        custom_timeouts=pulumi.CustomTimeouts(delete=f"{_PROGRESS_LIMIT_S}s"),
+        custom_timeouts=pulumi.CustomTimeouts(delete=f"{_start_limit_s(args)}s"),
     )
     return Deployment(
         f"{name}-deployment",
@@ -100,7 +104,7 @@ def _make_deployment(
             selector=LabelSelectorArgs(match_labels=SERVER_LABELS),
             # So that two variants never run at once, even if the Deployment is changed without Pulumi.
             strategy=DeploymentStrategyArgs(type="Recreate"),
-            progress_deadline_seconds=_PROGRESS_LIMIT_S,
+            progress_deadline_seconds=_start_limit_s(args),
             # To go back, update the stack; a rollback would bypass its state.
             revision_history_limit=0,
             template=pod_template(args, config_map),
@@ -118,7 +122,7 @@ def _make_start(name: str, args: TfServingArgs, deployment: Deployment, opts: pu
         selector=SERVER_LABELS,
         replicas=args.replicas,
         deployment=deployment.metadata.apply(lambda metadata: str(metadata.uid)),
-        limit_s=_PROGRESS_LIMIT_S,
+        limit_s=_start_limit_s(args),
     )
     return ServerStart(f"{name}-start", start, opts)
 

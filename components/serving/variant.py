@@ -7,6 +7,7 @@ import pulumi
 
 from serving.servers import TensorFlowServing, server_named
 from stacks.allocatable import PodResources, pod_resources
+from stacks.models import Model
 from stacks.request_threads import RequestThreads
 from stacks.servers import server_in
 from stacks.serving_variant import ServingVariant, fingerprint
@@ -45,7 +46,7 @@ class TfServingArgs:
     replicas: int
     model_uri: pulumi.Input[str]
     """`gs://…` or a path in the image: the folder above the version folders."""
-    model_name: pulumi.Input[str]
+    model: Model
     model_digest: pulumi.Input[str]
     """sha256 over the exported files."""
     variant: ServingVariant
@@ -72,7 +73,7 @@ class TfServingArgs:
         """Requests of a pod, and its memory limit; None for neither."""
         if self.seed_faithful:
             return None
-        resources, limit_millis = self.resources or pod_resources(self.shape), self.variant.cpu_limit_millis
+        resources, limit_millis = self.resources or pod_resources(self.shape, self.model), self.variant.cpu_limit_millis
         if limit_millis is None:
             return resources
         # The API server refuses a request above the limit.

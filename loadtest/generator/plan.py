@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 from zlib import crc32
 
 from loadtest.generator.loops.arrivals import Arrival, ramp_and_hold
+from loadtest.generator.payload import Output, outputs_from
 from loadtest.generator.phases import HOLD
 
 # The environment variable that holds the path of the plan.
@@ -175,7 +176,7 @@ class LoadTestPlan:
     """One load test: the load, the server, and how the generator runs.
 
     `protocol` is a name that loadtest.generator.clients.protocols knows. `work_dir` holds the request body and the
-    rows. `expected_shape` is (images in a request, classes of the model). `processes` is the number of workers; more
+    rows. `outputs` are those of a right answer. `processes` is the number of workers; more
     than one have a master. `counter_urls` are the Prometheus pages of the servers, by the server's name among the
     samples. `server_pid` is the server's process where it runs on the generator's machine. The generator ends when the
     process `parent_pid` does; None where something else ends it. `grpc_threads` is the servers' --grpc_max_threads.
@@ -187,7 +188,7 @@ class LoadTestPlan:
     base_url: str
     model_name: str
     work_dir: str
-    expected_shape: tuple[int, int] = (1, 1000)
+    outputs: tuple[Output, ...]
     limits: Limits = field(default_factory=Limits)
     processes: int = 1
     counter_urls: dict[str, str] = field(default_factory=dict)
@@ -241,10 +242,11 @@ class LoadTestPlan:
     @classmethod
     def from_json(cls, text: str) -> Self:
         fields = json.loads(text)
-        batch, classes = fields["expected_shape"]
+        # That of a Job that an earlier version left in a cluster.
+        fields.pop("expected_shape", None)
         nested = {
             "load": load_plan(fields["load"]),
-            "expected_shape": (batch, classes),
+            "outputs": outputs_from(fields.get("outputs", ())),
             "limits": Limits(**fields["limits"]),
         }
         return cls(**fields | nested)

@@ -14,7 +14,7 @@ _GENERATOR = _CHECKOUT / "loadtest/generator"
 ROOT = PurePosixPath("/shapebench")
 SCRIPTS_DIR = ROOT / "scripts"
 PAYLOAD_DIR = ROOT / "payload"
-PIXELS = PAYLOAD_DIR / "pixels.rgb"
+PAYLOAD = PAYLOAD_DIR / "payload"
 WORK_DIR = ROOT / "work"
 PLAN = WORK_DIR / "plan.json"
 

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from analysis.results.manifest import Replica
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
-from loadtest.generator.pod.prepare import PIXELS_VARIABLE, PLAN_JSON_VARIABLE
+from loadtest.generator.pod.prepare import PAYLOAD_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.generator.pod.sidecar import ADDRESS_VARIABLE, TOKEN_VARIABLE
 from loadtest.run import pod
 from provider.cluster.api import Json, selector_of
@@ -173,7 +173,7 @@ def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
                 inputs.generator_image,
                 pod.prepare_command(_AVAILABLE_WITHIN_S),
                 _generator_resources(1),
-                {PLAN_JSON_VARIABLE: plan.to_json(), PIXELS_VARIABLE: str(pod.PIXELS)},
+                {PLAN_JSON_VARIABLE: plan.to_json(), PAYLOAD_VARIABLE: str(pod.PAYLOAD)},
             )
         ],
         "containers": [

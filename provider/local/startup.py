@@ -13,10 +13,12 @@ from typing import Self
 
 import psutil
 
-from loadtest.run.payload import rest_body
+from loadtest.generator.clients.protocols import request_body
+from loadtest.run.payload import payload_of
 from provider.local.server_process import ProcessIdentity, listening_pid, log_tail, start_again
 from provider.resource import Operation, ResourceError
 from serving.servers import server_named
+from stacks.models import Model
 
 LOOPBACK = "127.0.0.1"
 _POLL_S = 0.25
@@ -47,20 +49,22 @@ class Readiness:
 
     ready_url: str
     predict_url: str
+    request: bytes
     timeout_s: float
 
     @classmethod
-    def of(cls, server: str, model_name: str, rest_url: str, timeout_s: float) -> Self:
+    def of(cls, server: str, model: Model, rest_url: str, timeout_s: float) -> Self:
         """Of the server with this name."""
-        ready_path = server_named(server).ready_path(model_name)
-        return cls(rest_url + ready_path, f"{rest_url}/v1/models/{model_name}:predict", timeout_s)
+        ready_path = server_named(server).ready_path(model.name)
+        request = request_body("rest", payload_of(model), model.name)
+        return cls(rest_url + ready_path, f"{rest_url}/v1/models/{model.name}:predict", request, timeout_s)
 
 
 def wait_until_serving(process: ProcessIdentity, log: Path, readiness: Readiness, operation: Operation) -> None:
     """Wait until the server is ready. Raises ResourceError with the end of its log; the server is then stopped."""
     try:
         _wait_until_ready(process, log, readiness, operation)
-        _require_prediction(readiness.predict_url, log)
+        _require_prediction(readiness, log)
     except BaseException:
         process.stop()
         raise
@@ -109,8 +113,9 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def _require_prediction(url: str, log: Path) -> None:
-    request = urllib.request.Request(url, rest_body(), {"Content-Type": "application/json"})  # noqa: S310 - as above
+def _require_prediction(readiness: Readiness, log: Path) -> None:
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(readiness.predict_url, readiness.request, headers)  # noqa: S310 - as above
     try:
         with urllib.request.urlopen(request, timeout=_FIRST_PREDICTION_TIMEOUT_S) as answer:  # noqa: S310 - as above
             predictions = json.load(answer).get("predictions")

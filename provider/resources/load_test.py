@@ -27,7 +27,7 @@ class LoadTest(Resource[Inputs, LoadTestState]):
 
     state = LoadTestState
     triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "freshDeployment", "processes", "profile", "repeats", "rerun", "shape"}
+        {"baseUrl", "fingerprint", "freshDeployment", "model", "processes", "profile", "repeats", "rerun", "shape"}
     )
 
     @abstractmethod

@@ -10,6 +10,7 @@ from provider.local.server_process import ProcessIdentity, start_detached, stop_
 from provider.local.startup import LOOPBACK, Readiness, require_free_port, wait_until_serving
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
 from serving.servers import Apis, installed_server, server_named
+from stacks.models import Model
 from stacks.serving_variant import ServingVariant, fingerprint
 
 # What makes measurements comparable; ports, folders, time-outs and the quota of gRPC's threads do not matter.
@@ -19,7 +20,7 @@ _FINGERPRINTED = ("modelDigest", "server", "serverVersion", "restThreads", *map(
 class LocalServingInputs(ResourceInputs, ServingVariant):
     """components.serving.local_serving.LocalServingArgs, as the engine sends it."""
 
-    model_name: str
+    model: Model
     model_path: str
     model_digest: str
     server: str
@@ -103,7 +104,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         command = kind.command(
             inputs,
             inputs.apis,
-            model_name=inputs.model_name,
+            model_name=inputs.model.name,
             model_base_path=inputs.model_path,
             config_dir=state_dir,
         )
@@ -115,7 +116,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
                 f"the server was not started, because its files in {state_dir} cannot be written or its program cannot"
                 f" be run: {error}; free disk space or correct the permissions, then run `pulumi up` again"
             ) from error
-        readiness = Readiness.of(inputs.server, inputs.model_name, inputs.rest_url, inputs.start_timeout_s)
+        readiness = Readiness.of(inputs.server, inputs.model, inputs.rest_url, inputs.start_timeout_s)
         wait_until_serving(process, log, readiness, operation)
         operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url} until `pulumi destroy`")
         started = {"pid": process.pid, "startedAs": process.started, "log": str(log)}

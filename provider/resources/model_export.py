@@ -23,6 +23,9 @@ class ModelExportInputs(ResourceInputs):
 
     weights: str
     cache_dir: str
+    name: str
+    folder: str | None = None
+    stamp: str
 
 
 class ModelExportState(ResourceState):
@@ -32,26 +35,27 @@ class ModelExportState(ResourceState):
 
 
 class ModelExport(Resource[ModelExportInputs, ModelExportState]):
-    """Outputs: modelName, path (holds version folders), digest, usedWeights."""
+    """Outputs: path (holds version folders), digest, usedWeights."""
 
     token: ClassVar[str] = "shapebench:local:ModelExport"  # noqa: S105 - Pulumi's name for a type
     inputs = ModelExportInputs
     state = ModelExportState
-    triggers: ClassVar[frozenset[str]] = frozenset({"weights", "cacheDir"})
+    triggers: ClassVar[frozenset[str]] = frozenset({"weights", "cacheDir", "name", "folder", "stamp"})
 
     def exists(self, state: ModelExportState) -> bool:
-        return Path(state.path).is_dir()
+        # It may be a link to the user's own model.
+        return any(each.is_dir() for each in Path(state.path).glob("*"))
 
     def stale_outputs(self, state: ModelExportState) -> list[str]:
         """The path, when the cache was cleared."""
         return [] if self.exists(state) else ["path"]
 
     def run_create(self, inputs: ModelExportInputs, operation: Operation) -> Props:
-        arguments = ["--weights", inputs.weights, "--cache", inputs.cache_dir, "--parent", str(os.getpid())]
+        which = ["--model", inputs.folder, "--name", inputs.name] if inputs.folder else ["--weights", inputs.weights]
+        arguments = [*which, "--cache", inputs.cache_dir, "--parent", str(os.getpid())]
         exported = json.loads(_run([sys.executable, "-m", "serving.export", *arguments], operation))
         operation.info(f"model {exported['name']}, {exported['weights']} weights, sha256 {exported['digest'][:12]}")
         return {
-            "modelName": exported["name"],
             "path": exported["path"],
             "digest": exported["digest"],
             "usedWeights": exported["weights"],

@@ -1,7 +1,8 @@
 """Exports the model to a cache, unless it is there already.
 
 `python -m serving.export --weights auto|imagenet|random --cache DIR` prints one JSON line on standard output:
-`{"name": "resnet", "path": "<cache>/<key>/resnet", "digest": "<sha256>", "weights": "random"}`.
+`{"name": "resnet", "path": "<cache>/<key>/resnet", "digest": "<sha256>", "weights": "random"}`. With `--model DIR` and
+`--name NAME` it does so for the SavedModel in DIR, which has weights of its `own`.
 """
 
 import argparse
@@ -22,9 +23,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
-Weights = Literal["imagenet", "random"]
+from stacks.models import RESNET50
 
-MODEL_NAME = "resnet"
+Weights = Literal["imagenet", "random"]
+OWN = "own"
+
 DEFAULT_CACHE = Path(".cache/models")
 # Raise it when the export changes without a new version of Keras or TensorFlow.
 _EXPORT_VERSION = 1
@@ -34,6 +37,7 @@ _IMAGENET_WEIGHTS_URL = (
 _PROBE_TIMEOUT_S = 4
 _PARENT_CHECK_S = 0.5
 _RECORD_FILE = "export.json"
+_BLOCK_BYTES = 1 << 20
 
 
 class Exported(TypedDict):
@@ -42,7 +46,7 @@ class Exported(TypedDict):
     name: str
     path: str
     digest: str
-    weights: Weights
+    weights: Weights | Literal["own"]
 
 
 class WeightsUnavailableError(RuntimeError):
@@ -68,14 +72,29 @@ def export(weights: Literal["auto", "imagenet", "random"], cache: Path) -> Expor
         return export("random", cache)
 
 
-def tree_digest(folder: Path) -> str:
-    """sha256 over the relative names and the contents of all files below `folder`, in order of name."""
+def own_model(folder: Path, name: str, cache: Path) -> Exported:
+    """The SavedModel in `folder` as a version of the model `name`; its files stay where they are."""
+    digest = tree_digest(folder, "1/")
+    base = cache.absolute() / f"{OWN}-{digest[:12]}" / name
+    base.mkdir(parents=True, exist_ok=True)
+    link = base / ".1.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder.absolute(), target_is_directory=True)
+    # Whoever reads it meanwhile sees the one or the other, and both have this digest.
+    link.rename(base / "1")
+    return Exported(name=name, path=str(base), digest=digest, weights="own")
+
+
+def tree_digest(folder: Path, prefix: str = "") -> str:
+    """sha256 over the relative names, after `prefix`, and the contents of all files below `folder`, sorted by name."""
     digest = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = file.relative_to(folder).as_posix().encode()
+        name = (prefix + file.relative_to(folder).as_posix()).encode()
         # Lengths are hashed too, so that no other names and contents join to the same bytes.
         digest.update(len(name).to_bytes(8, "big") + name + file.stat().st_size.to_bytes(8, "big"))
-        digest.update(file.read_bytes())
+        with file.open("rb") as content:
+            while block := content.read(_BLOCK_BYTES):
+                digest.update(block)
     return digest.hexdigest()
 
 
@@ -96,8 +115,8 @@ def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) 
         # Only the holder of the lock writes here, so an existing folder is from an interrupted export.
         unfinished = cache / f".{key}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        model = unfinished / MODEL_NAME
-        _print_status(f"exporting ResNet50 with {weights} weights to {cache / key}")
+        model = unfinished / RESNET50.name
+        _print_status(f"exporting {RESNET50.title} with {weights} weights to {cache / key}")
         write(model / "1")
         record = {"digest": tree_digest(model), "weights": weights}
         (unfinished / _RECORD_FILE).write_text(json.dumps(record) + "\n")
@@ -136,8 +155,8 @@ def _read_record(cache: Path, weights: Weights) -> Exported | None:
         record = json.loads((folder / _RECORD_FILE).read_text())
     except FileNotFoundError:
         return None
-    path = str((folder / MODEL_NAME).absolute())
-    return Exported(name=MODEL_NAME, path=path, digest=record["digest"], weights=weights)
+    path = str((folder / RESNET50.name).absolute())
+    return Exported(name=RESNET50.name, path=path, digest=record["digest"], weights=weights)
 
 
 def _can_download() -> bool:
@@ -177,11 +196,16 @@ def main() -> int:
     """Parse the command line, export, print the JSON line."""
     parser = argparse.ArgumentParser(prog="python -m serving.export", description=__doc__)
     parser.add_argument("--weights", choices=("auto", *get_args(Weights)), default="auto")
+    parser.add_argument("--model", type=Path, metavar="DIR", help="a SavedModel that is there, in place of ResNet50")
+    parser.add_argument("--name", default=RESNET50.name, help="what --model is served under")
     parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE)
     parser.add_argument("--parent", type=int, metavar="PID", help="end with this process, which started the export")
     arguments = parser.parse_args()
     if arguments.parent is not None:
         _end_with(arguments.parent)
+    if arguments.model is not None:
+        print(json.dumps(own_model(arguments.model, arguments.name, arguments.cache)))
+        return 0
     try:
         exported = export(arguments.weights, arguments.cache)
     except WeightsUnavailableError as error:

@@ -15,10 +15,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-INPUT = "image_input"
-OUTPUT = "resnet50"
-SIGNATURE = "serving_default"
-IMAGE_SHAPE = (224, 224, 3)
+from stacks.models import RESNET50
+
+(_INPUT,), (_OUTPUT,) = RESNET50.inputs, RESNET50.outputs
 SEED = 20220728
 # Mean square of a photograph's pixels after mean subtraction, about 70 grey levels squared. He-initialised filters
 # double it, so conv1's normalisation divides by twice this.
@@ -36,13 +35,13 @@ def write_saved_model(network: keras.Model, version_folder: Path) -> None:
 
     def serve(image_input: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels = keras.applications.resnet50.preprocess_input(image_input)
-        return {OUTPUT: network(pixels, training=False)}
+        return {_OUTPUT.name: network(pixels, training=False)}
 
-    image = tf.TensorSpec((None, *IMAGE_SHAPE), tf.float32, name=INPUT)
+    image = tf.TensorSpec(_INPUT.shape, _INPUT.dtype, name=_INPUT.name)
     module = tf.Module()
     module.variables_of_network = [variable.value for variable in network.variables]
     tf.saved_model.save(
-        module, str(version_folder), signatures={SIGNATURE: tf.function(serve, input_signature=[image])}
+        module, str(version_folder), signatures={RESNET50.signature: tf.function(serve, input_signature=[image])}
     )
     # It is optional and holds a random UUID: without it, equal weights give an equal digest.
     (version_folder / "fingerprint.pb").unlink(missing_ok=True)
@@ -73,8 +72,8 @@ def random_value(rng: np.random.Generator, path: str, shape: tuple[int, ...]) ->
 def network_with(weights: Literal["imagenet", "random"]) -> keras.Model:
     """ResNet50. Raises any Exception where the pretrained weights cannot be downloaded or read."""
     if weights == "imagenet":
-        return keras.applications.ResNet50(weights="imagenet", name=OUTPUT)
-    network = keras.applications.ResNet50(weights=None, name=OUTPUT)
+        return keras.applications.ResNet50(weights="imagenet", name=_OUTPUT.name)
+    network = keras.applications.ResNet50(weights=None, name=_OUTPUT.name)
     rng = np.random.default_rng(SEED)
     for variable in network.variables:
         variable.assign(random_value(rng, variable.path, tuple(variable.shape)))
@@ -83,9 +82,9 @@ def network_with(weights: Literal["imagenet", "random"]) -> keras.Model:
 
 def _write_warmup_requests(path: Path) -> None:
     request = predict_pb2.PredictRequest()
-    request.model_spec.name = "resnet"
-    request.model_spec.signature_name = SIGNATURE
-    request.inputs[INPUT].CopyFrom(tf.make_tensor_proto(warmup_image()))
+    request.model_spec.name = RESNET50.name
+    request.model_spec.signature_name = RESNET50.signature
+    request.inputs[_INPUT.name].CopyFrom(tf.make_tensor_proto(warmup_image()))
     log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:

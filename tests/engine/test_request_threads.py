@@ -19,11 +19,12 @@ from bench.servers import processes as servers
 from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
-from loadtest.run.payload import photograph
+from loadtest.run.payload import outputs_of, payload_of
 from loadtest.run.runner import run_load_test
 from serving.servers import Apis, EmbeddedServer
 from stacks.files import load_settings
 from stacks.load_profiles import PROFILES
+from stacks.models import RESNET50
 from stacks.serving_variant import Batching, ServingVariant
 
 STACKS = ("2cpu-4gb", "4cpu-8gb", "8cpu-16gb", "8cpu-64gb")
@@ -65,9 +66,9 @@ class Running:
         port = self.apis.grpc_port if protocol == "grpc" else self.apis.rest_port
         plan = LoadTestPlan(
             load_plan(LOAD.model_dump()), protocol, f"{'grpc' if protocol == 'grpc' else 'http'}://127.0.0.1:{port}",
-            "resnet", str(self.folder / protocol), grpc_threads=self.apis.grpc_threads,
+            RESNET50.name, str(self.folder / protocol), outputs_of(RESNET50), grpc_threads=self.apis.grpc_threads,
         )  # fmt: skip
-        body = request_body(protocol, photograph().tobytes(), "resnet")
+        body = request_body(protocol, payload_of(RESNET50), RESNET50.name)
         return run_load_test(plan, body, lambda _: None, threading.Event())
 
     def counters(self) -> dict[str, float]:

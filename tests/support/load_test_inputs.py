@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stacks.models import RESNET50
+
 
 def load_test_inputs(folder: Path) -> dict[str, Any]:
     """The inputs that both load tests have, for a test as short as its phases allow."""
@@ -24,6 +26,7 @@ def load_test_inputs(folder: Path) -> dict[str, Any]:
             "seed_faithful": False,
             "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
         },
+        "model": RESNET50.model_dump(),
         "profile": {
             "mode": "closed",
             "users": 2,

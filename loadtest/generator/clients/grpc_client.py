@@ -26,7 +26,7 @@ Call = Callable[..., bytes]
 
 def grpc_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "GrpcClient"]:
     """A factory of clients: each begins with another replica, or all would send to the same one at first."""
-    check = GrpcCheck(plan.expected_shape)
+    check = GrpcCheck(plan.outputs)
     numbers = itertools.count()
     return lambda: GrpcClient(plan, body, check, first=next(numbers))
 

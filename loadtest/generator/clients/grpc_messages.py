@@ -9,12 +9,13 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-_PACKAGE = "shapebench"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
 # The fields of each message: (number, name, type), where the type is protobuf's own or the name of a message here. A
 # trailing `*` means repeated. A map is declared as repeated entries, which is its form on the wire.
-_MESSAGES: dict[str, tuple[tuple[int, str, Any], ...]] = {
+Messages = dict[str, tuple[tuple[int, str, Any], ...]]
+
+_MESSAGES: Messages = {
     "ModelSpec": ((1, "name", _FIELD.TYPE_STRING), (3, "signature_name", _FIELD.TYPE_STRING)),
     "Dim": ((1, "size", _FIELD.TYPE_INT64),),
     "TensorShape": ((2, "dim*", "Dim"),),
@@ -23,34 +24,48 @@ _MESSAGES: dict[str, tuple[tuple[int, str, Any], ...]] = {
         (2, "tensor_shape", "TensorShape"),
         (4, "tensor_content", _FIELD.TYPE_BYTES),
         (5, "float_val*", _FIELD.TYPE_FLOAT),
+        (6, "double_val*", _FIELD.TYPE_DOUBLE),
+        (7, "int_val*", _FIELD.TYPE_INT32),
+        (10, "int64_val*", _FIELD.TYPE_INT64),
+        (11, "bool_val*", _FIELD.TYPE_BOOL),
     ),
     "NamedTensor": ((1, "key", _FIELD.TYPE_STRING), (2, "value", "Tensor")),
     "PredictRequest": ((1, "model_spec", "ModelSpec"), (2, "inputs*", "NamedTensor")),
     "PredictResponse": ((1, "outputs*", "NamedTensor"),),
 }
 
-# tensorflow.DataType.DT_FLOAT
-DT_FLOAT = 1
+# The numbers of tensorflow.DataType (tensorflow/core/framework/types.proto), and the fields that hold the values of a
+# type where `tensor_content` does not.
+DATA_TYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10}
+VALUES = {
+    "float32": "float_val",
+    "float64": "double_val",
+    "int32": "int_val",
+    "uint8": "int_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+}
 
 
-def _classes() -> dict[str, Any]:
+def message_classes(messages: Messages) -> dict[str, Any]:
+    """The classes of these messages, by name."""
     # Proto3, so that a list of floats is packed, as it is in TensorFlow's own.
-    file = descriptor_pb2.FileDescriptorProto(name="shapebench/predict.proto", package=_PACKAGE, syntax="proto3")
-    for message, fields in _MESSAGES.items():
+    file = descriptor_pb2.FileDescriptorProto(name="messages.proto", package="shapebench", syntax="proto3")
+    for message, fields in messages.items():
         declared = file.message_type.add(name=message)
         for number, name, kind in fields:
             field = declared.field.add(name=name.rstrip("*"), number=number)
             field.label = _FIELD.LABEL_REPEATED if name.endswith("*") else _FIELD.LABEL_OPTIONAL
             if isinstance(kind, str):
-                field.type, field.type_name = _FIELD.TYPE_MESSAGE, f".{_PACKAGE}.{kind}"
+                field.type, field.type_name = _FIELD.TYPE_MESSAGE, f".shapebench.{kind}"
             else:
                 field.type = kind
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")) for name in _MESSAGES
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"shapebench.{name}")) for name in messages
     }
 
 
-_CLASSES = _classes()
+_CLASSES = message_classes(_MESSAGES)
 PredictRequest, PredictResponse = _CLASSES["PredictRequest"], _CLASSES["PredictResponse"]

@@ -7,25 +7,23 @@ gRPC.
 from collections.abc import Callable
 
 from loadtest.generator.clients.client import Client
+from loadtest.generator.payload import Payload
 from loadtest.generator.plan import LoadTestPlan
 
 # ruff: noqa: PLC0415
 
 
-def request_body(protocol: str, pixels: bytes, model_name: str, batch: int = 1) -> bytes:
-    """The request that sends the photograph `batch` times; `pixels` is uint8 [224, 224, 3] in row-major order.
-
-    Raises ValueError where the pixels are not one image, or for an unknown protocol.
-    """
+def request_body(protocol: str, payload: Payload, model_name: str) -> bytes:
+    """The request that sends the payload to the model; raises ValueError for an unknown protocol."""
     match protocol:
         case "rest":
             from loadtest.generator.clients.rest_request import rest_body_of
 
-            return rest_body_of(pixels, batch)
+            return rest_body_of(payload)
         case "grpc":
             from loadtest.generator.clients.grpc_request import grpc_body_of
 
-            return grpc_body_of(pixels, model_name, batch)
+            return grpc_body_of(payload, model_name)
     raise _unknown(protocol)
 
 

@@ -26,7 +26,7 @@ def rest_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "RestClient"]:
     """A factory that makes a client for each user; all clients share the request and the check."""
     renewed = plan.renews_connections
     request = post_of(f"{plan.base_url}/v1/models/{plan.model_name}:predict", body, renewed=renewed)
-    check = RestCheck(plan.expected_shape)
+    check = RestCheck(plan.outputs)
     return lambda: RestClient(RestConnection(plan.base_url, plan.limits, renewed=renewed), request, check)
 
 

@@ -1,21 +1,26 @@
-"""Writes a photograph as the JSON body of TensorFlow Serving's REST predict call. Standard library only."""
+"""Writes a payload as the JSON body of TensorFlow Serving's REST predict call. Standard library only."""
 
 import json
+from typing import Any
 
-# The model's input: pixels per side, and colour channels.
-SIDE, CHANNELS = 224, 3
-
-_ROW_BYTES = SIDE * CHANNELS
+from loadtest.generator.payload import Payload, Tensor
 
 
-def rest_body_of(pixels: bytes, batch: int = 1) -> bytes:
-    """The body of `POST /v1/models/<name>:predict` with the photograph `batch` times, in row form.
+def rest_body_of(payload: Payload) -> bytes:
+    """The body of `POST /v1/models/<name>:predict` in row form: an instance is its input, or its inputs by name.
 
-    `pixels` is uint8 [224, 224, 3] in row-major order. Whole numbers and the JSON module's spaces, as the published
-    experiment did: 0.8 MB per image. Raises ValueError where the pixels are not one image.
+    Whole numbers are sent as such, and with the JSON module's spaces, as the published experiment did.
     """
-    if len(pixels) != SIDE * _ROW_BYTES:
-        raise ValueError(f"{len(pixels)} bytes are not one image, which has {SIDE} x {SIDE} x {CHANNELS} bytes")
-    rows = [pixels[start : start + _ROW_BYTES] for start in range(0, len(pixels), _ROW_BYTES)]
-    image = [[list(row[at : at + CHANNELS]) for at in range(0, _ROW_BYTES, CHANNELS)] for row in rows]
-    return json.dumps({"signature_name": "serving_default", "instances": [image] * batch}).encode()
+    columns = {each.name: _instances(each) for each in payload.inputs}
+    if len(columns) == 1:
+        (instances,) = columns.values()
+    else:
+        instances = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return json.dumps({"signature_name": payload.signature, "instances": instances}).encode()
+
+
+def _instances(tensor: Tensor) -> list[Any]:
+    values = list(tensor.values)
+    for size in reversed(tensor.shape[1:]):
+        values = [values[start : start + size] for start in range(0, len(values), size)]
+    return values

@@ -12,11 +12,12 @@ from pathlib import Path
 from loadtest.generator.clients.client import Client
 from loadtest.generator.clients.protocols import clients, request_body
 from loadtest.generator.monitoring.counters import append_counters
+from loadtest.generator.payload import Payload
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
 
-# The environment variables that hold the plan as JSON, and the path of the photograph's pixels.
+# The environment variables that hold the plan as JSON, and the path of the payload.
 PLAN_JSON_VARIABLE = "SHAPEBENCH_LOADTEST_PLAN_JSON"
-PIXELS_VARIABLE = "SHAPEBENCH_LOADTEST_PIXELS"
+PAYLOAD_VARIABLE = "SHAPEBENCH_LOADTEST_PAYLOAD"
 
 _RETRY_S = 0.5
 
@@ -33,8 +34,8 @@ def wait(client: Client, within_s: float) -> None:
 def main(within_s: str) -> None:
     """Write the body that the plan names, and the plan to the path in the environment; wait for `within_s` seconds."""
     plan = LoadTestPlan.from_json(os.environ[PLAN_JSON_VARIABLE])
-    pixels = Path(os.environ[PIXELS_VARIABLE]).read_bytes()
-    body = request_body(plan.protocol, pixels, plan.model_name, plan.expected_shape[0])
+    payload = Payload.from_bytes(Path(os.environ[PAYLOAD_VARIABLE]).read_bytes())
+    body = request_body(plan.protocol, payload, plan.model_name)
     Path(plan.body_path).write_bytes(body)
     plan.write(Path(os.environ[PLAN_VARIABLE]))
     # With the generator's own client and request.

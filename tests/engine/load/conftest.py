@@ -9,8 +9,9 @@ import pytest
 from kubernetes import client
 
 from loadtest.run import pod
-from loadtest.run.payload import photograph
+from loadtest.run.payload import payload_of
 from provider.local.server_process import listening_process
+from stacks.models import RESNET50
 from stacks.names import SERVER_LABELS
 from tests.engine.harness import eventually
 from tests.engine.load.process_kubelet import NODE, ProcessKubelet
@@ -46,9 +47,9 @@ def _declare(core: client.CoreV1Api) -> None:
     core.create_namespace({"metadata": {"name": NAMESPACE, "labels": levels}})
     core.create_namespaced_service_account(NAMESPACE, {"metadata": {"name": "account-1"}})
     core.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "scripts-1"}, "data": pod.scripts()})
-    pixels = base64.b64encode(photograph().tobytes()).decode()
+    payload = base64.b64encode(payload_of(RESNET50).to_bytes()).decode()
     core.create_namespaced_config_map(
-        NAMESPACE, {"metadata": {"name": "payload-1"}, "binaryData": {pod.PIXELS.name: pixels}}
+        NAMESPACE, {"metadata": {"name": "payload-1"}, "binaryData": {pod.PAYLOAD.name: payload}}
     )
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     container = {"name": "tf-serving", "image": "tensorflow/serving:2.20.0", "securityContext": security}

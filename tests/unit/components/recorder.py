@@ -10,7 +10,7 @@ import pulumi
 from pulumi.runtime import mocks
 
 PROJECT, PROJECT_NUMBER = "acme-lab", 123456789012
-EXPORT = {"modelName": "resnet", "path": "/models/resnet", "digest": "d1", "usedWeights": "random"}
+EXPORT = {"path": "/models/resnet", "digest": "d1", "usedWeights": "random"}
 LEASE = {"startsAt": "2026-11-25T01:00:00Z", "expiresAt": "2026-11-26T02:00:00Z", "commit": "876bcdc"}
 DNS_ENDPOINT, ADDRESS, CERTIFICATE = "gke-0a1b.us-central1-a.gke.goog", "34.1.2.3", "Q0E="
 

@@ -3,7 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from loadtest.generator.payload import Output
 from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan
+
+# Of the model of three classes that the scripted servers answer for.
+OUTPUTS = (Output("probabilities", "float32", (1, 3)),)
 
 
 def write_plan(folder: Path, url: str = "http://127.0.0.1:1", body: bytes = b"") -> Path:
@@ -12,7 +16,7 @@ def write_plan(folder: Path, url: str = "http://127.0.0.1:1", body: bytes = b"")
     path = folder / "plan.json"
     load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
     protocol = "rest" if url.startswith("http") else "grpc"
-    LoadTestPlan(load, protocol, url, "resnet", str(folder), expected_shape=(1, 3)).write(path)
+    LoadTestPlan(load, protocol, url, "resnet", str(folder), OUTPUTS).write(path)
     return path
 
 

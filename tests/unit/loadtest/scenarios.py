@@ -17,9 +17,12 @@ import pytest
 from bench.servers import processes as servers
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
+from loadtest.run.payload import outputs_of
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
+from stacks.models import RESNET50
+from tests.unit.loadtest.plans import OUTPUTS
 from tools.pins import ROOT
 
 Scenario = Callable[..., Any]
@@ -81,7 +84,7 @@ def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> 
             if progress.requests:
                 server.kill()
 
-        return run_load_test(replace(plan_at(url), expected_shape=(1, 1000)), body, kill, threading.Event())
+        return run_load_test(replace(plan_at(url), outputs=outputs_of(RESNET50)), body, kill, threading.Event())
 
 
 def started_caller(plan: LoadTestPlan, *, wait_for_progress: bool = True) -> "subprocess.Popen[bytes]":
@@ -101,4 +104,4 @@ def short_closed_loop(protocol: str, url: str, work_dir: Path, limits: Limits, *
     """Two users for two seconds, and a model of three classes; `profile` changes fields of the load profile."""
     fields: dict[str, Any] = {"users": 2, "spawn_rate_per_s": 2.0, "wait_s": 0.05, "warmup_s": 0.0, "duration_s": 2.0}
     load = load_plan(ClosedLoop(**fields | profile).model_dump())
-    return LoadTestPlan(load, protocol, url, "resnet", str(work_dir), expected_shape=(1, 3), limits=limits)
+    return LoadTestPlan(load, protocol, url, "resnet", str(work_dir), OUTPUTS, limits=limits)

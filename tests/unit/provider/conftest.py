@@ -11,11 +11,12 @@ import pytest
 
 from bench.servers import processes as servers
 from loadtest.run import pod
-from loadtest.run.payload import photograph
+from loadtest.run.payload import payload_of
 from provider.cluster.api import ClusterError, Json, NotFoundError, PodRequest
 from provider.cluster.load_job import GENERATOR
 from provider.local.server_process import listening_process
 from provider.resource import Props
+from stacks.models import RESNET50
 from stacks.names import NAME
 from tests.support.load_test_inputs import cluster_load_test_inputs, load_test_inputs
 from tests.support.pod_processes import PodProcesses, ServerProcess
@@ -37,8 +38,8 @@ SERVER = {
 }
 CONFIG_MAPS = {
     "scripts-1": {name: text.encode() for name, text in pod.scripts().items()},
-    "payload-1": {pod.PIXELS.name: photograph().tobytes()},
-    "broken-1": {pod.PIXELS.name: b"GIF89a"},
+    "payload-1": {pod.PAYLOAD.name: payload_of(RESNET50).to_bytes()},
+    "broken-1": {pod.PAYLOAD.name: b"GIF89a"},
 }
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from components.gke.model_store import MODEL_FILES
 from serving.export.resnet50 import network_with, write_saved_model
+from stacks.models import RESNET50
 from tests.unit.components.gke.gke_program import record_gke, record_stack, settings_with
 from tests.unit.components.recorder import PROJECT, PROJECT_NUMBER
 
@@ -24,7 +24,7 @@ def test_the_bucket_is_private_and_is_deleted_with_its_objects(recording):
 
 def test_every_file_of_the_model_is_at_a_path_with_its_digest(recording):
     objects = {each.inputs["name"]: each.inputs["source"].path for each in recording.of("bucketObject:BucketObject")}
-    assert objects == {f"d1/resnet/{file}": f"/models/resnet/{file}" for file in MODEL_FILES}
+    assert objects == {f"d1/resnet/{file}": f"/models/resnet/{file}" for file in RESNET50.files}
 
 
 def test_an_upload_has_time_for_a_slow_uplink(recording):
@@ -39,7 +39,7 @@ def test_an_upload_has_time_for_a_slow_uplink(recording):
 def test_the_files_are_those_of_an_export(tmp_path):
     write_saved_model(network_with("random"), tmp_path / "1")
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == set(MODEL_FILES)
+    assert written == set(RESNET50.files)
 
 
 def test_only_the_servers_kubernetes_account_may_read_and_only_this_bucket(recording):
@@ -94,4 +94,4 @@ def test_the_model_uri_is_known_only_once_the_server_may_read_it(recording):
 
 def test_a_preview_shows_every_object_before_there_is_a_model():
     preview = record_gke(settings_with(), preview=True)
-    assert len(preview.of("bucketObject:BucketObject")) == len(MODEL_FILES)
+    assert len(preview.of("bucketObject:BucketObject")) == len(RESNET50.files)

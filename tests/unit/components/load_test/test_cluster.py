@@ -4,15 +4,19 @@ import base64
 from typing import Any
 
 import pulumi
+import pytest
 from pulumi_kubernetes import Provider
 
 from components.load_test.cluster import ClusterLoadTest, ClusterLoadTestArgs
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.payload import Payload
 from loadtest.run import pod
-from loadtest.run.payload import photograph, rest_body
+from loadtest.run.payload import payload_of
+from stacks.explain import SettingsError
+from stacks.models import RESNET50, TensorSpec
 from tests.unit.components.recorder import Recording, record
 
 MIB = 2**20
+PAYLOAD = payload_of(RESNET50)
 RUN = "shapebench:kubernetes:LoadTest"
 
 
@@ -27,6 +31,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "replicas": 2,
         "fingerprint": "f",
         "serving": {"server": "tensorflow_model_server"},
+        "model": RESNET50.model_dump(),
         "profile": {"users": 4},
         "shape": {"name": "8cpu-16gb"},
         "region": "us-central1",
@@ -46,7 +51,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
 def recorded(*, preview: bool = False, **changes: Any) -> Recording:
     def program() -> None:
         provider = Provider("cluster")
-        ClusterLoadTest("load", args(**changes), pulumi.ResourceOptions(provider=provider))
+        ClusterLoadTest("load", args(**changes), PAYLOAD, pulumi.ResourceOptions(provider=provider))
 
     return record(program, preview=preview)
 
@@ -55,15 +60,23 @@ def test_the_pod_gets_exactly_the_scripts_of_the_generator() -> None:
     assert recorded().one("ConfigMap", "-scripts").inputs["data"] == pod.scripts()
 
 
-def test_the_pod_builds_the_same_request_as_this_machine_from_the_pixels() -> None:
-    (pixels,) = recorded().one("ConfigMap", "-payload").inputs["binaryData"].values()
-    assert base64.b64decode(pixels) == photograph().tobytes()
-    assert rest_body_of(base64.b64decode(pixels)) == rest_body()
+def test_the_pod_gets_the_payload() -> None:
+    (payload,) = recorded().one("ConfigMap", "-payload").inputs["binaryData"].values()
+    assert Payload.from_bytes(base64.b64decode(payload)) == PAYLOAD
 
 
-def test_scripts_and_pixels_fit_into_config_maps() -> None:
+def test_scripts_and_payload_fit_into_config_maps() -> None:
     for config_map in recorded().of("ConfigMap"):
         assert len(str(config_map.inputs)) < MIB / 2
+
+
+def test_a_payload_that_no_config_map_holds_is_one_error() -> None:
+    spec = TensorSpec(name="image", dtype="float32", shape=(None, 512, 513))
+    large = payload_of(RESNET50.model_copy(update={"payload": "generated", "inputs": (spec,)}))
+    with pytest.raises(
+        SettingsError, match=r"a request carries 1\.0 MiB, but a ConfigMap, .* holds 1 MiB; give smaller"
+    ):
+        ClusterLoadTest("load", args(), large)
 
 
 def test_config_maps_are_immutable_and_a_new_version_gets_a_new_name() -> None:

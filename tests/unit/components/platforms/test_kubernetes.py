@@ -9,10 +9,11 @@ from pulumi.runtime import mocks
 
 from components.platform_args import PlatformArgs
 from components.platforms.kubernetes import KubernetesPlatform
+from stacks.explain import SettingsError
 from stacks.files import project_defaults
 from stacks.settings import Settings, parse_settings
 
-EXPORT = {"modelName": "resnet", "path": "/models/resnet", "digest": "d1", "usedWeights": "random"}
+EXPORT = {"path": "/models/resnet", "digest": "d1", "usedWeights": "random"}
 CLUSTER: dict[str, object] = {"servingImage": "tensorflow/serving:2.20.0", "modelUri": "/models/{digest}/resnet"}
 BASE: dict[str, object] = {
     "platform": "kubernetes",
@@ -98,7 +99,7 @@ def test_a_preview_is_complete_before_the_model_is_exported(base):
     assert set(preview.inputs) == set(base.inputs)
     told = {flag for container in pod_of(preview)["containers"] for flag in container["args"]}
     known = {flag for container in pod_of(base)["containers"] for flag in container["args"]}
-    assert {flag.split("=")[0] for flag in known - told} == {"--model_base_path", "--model_name"}
+    assert {flag.split("=")[0] for flag in known - told} == {"--model_base_path"}
 
 
 def test_the_load_test_uses_the_same_context():
@@ -150,6 +151,12 @@ def test_a_pod_can_have_other_resources_than_those_of_a_gke_node():
     recorder = recorded(cluster_with(pod={"cpuMillis": 700, "memoryMib": 1500}))
     (container,) = pod_of(recorder)["containers"]
     assert container["resources"] == {"requests": {"cpu": "700m", "memory": "1500Mi"}, "limits": {"memory": "1500Mi"}}
+
+
+def test_a_pod_that_cannot_hold_the_model_is_one_error():
+    args = PlatformArgs("kubernetes", cluster_with(pod={"cpuMillis": 700, "memoryMib": 511}), Path("/checkout"))
+    with pytest.raises(SettingsError, match=r"memoryMib is 511, but a server needs 512 MiB to load ResNet50; give 512"):
+        KubernetesPlatform("cluster", args)
 
 
 def test_a_cpu_limit_of_the_serving_variant_is_on_the_pod_and_in_what_the_run_records():

@@ -14,7 +14,7 @@ from stacks.files import project_defaults, store_uri
 from stacks.settings import Settings, parse_settings
 
 MADE = {
-    "ModelExport": {"modelName": "resnet", "path": "/models/resnet", "digest": "d1", "usedWeights": "random"},
+    "ModelExport": {"path": "/models/resnet", "digest": "d1", "usedWeights": "random"},
     "LocalServing": {
         "server": "shapebench-embedded",
         "serverVersion": "0.1.0",

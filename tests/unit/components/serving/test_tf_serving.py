@@ -18,6 +18,7 @@ from serving.config_files import read_batching_file, read_monitoring_file
 from serving.flags import parse_flags
 from stacks.allocatable import PodResources, pod_resources
 from stacks.files import load_settings
+from stacks.models import RESNET50
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS, SERVICE_ACCOUNT
 from stacks.request_threads import RequestThreads
 from stacks.serving_variant import ServingVariant, fingerprint
@@ -32,7 +33,7 @@ BASE = TfServingArgs(
     shape=SHAPE,
     replicas=2,
     model_uri="/models/d1/resnet",
-    model_name="resnet",
+    model=RESNET50,
     model_digest="d1",
     variant=ServingVariant(protocol="rest", intra_op=2, inter_op=4),
     threads=RequestThreads(grpc=1024, rest=8),
@@ -156,7 +157,7 @@ def test_each_shape_has_one_pod_a_node_with_its_threads_and_allocatable_resource
     nodes, vcpus = GKE_STACKS[stack]
     args = of_stack(stack)
     made = registered(args)
-    pod = pod_resources(args.shape)
+    pod = pod_resources(args.shape, args.model)
     assert made.deployment["replicas"] == nodes
     assert made.container["resources"] == {
         "requests": {"cpu": f"{pod.cpu_millis}m", "memory": f"{pod.memory_mib}Mi"},
@@ -416,7 +417,7 @@ CHANGES: list[dict[str, object]] = [
     {"shape": SHAPE.model_copy(update={"vcpus": 4, "memory_gb": 8.0})},
     {"replicas": 3},
     {"model_uri": "/models/other/resnet"},
-    {"model_name": "other"},
+    {"model": RESNET50.model_copy(update={"name": "other"})},
     {"intra_op": 1},
     {"inter_op": 8},
     {"batching": BATCHING},
@@ -503,7 +504,7 @@ ANY_ARGS = st.builds(
     ),
     replicas=st.integers(1, 16),
     model_uri=st.sampled_from(["/models/d/resnet", "gs://bucket/d/resnet"]),
-    model_name=st.just("resnet"),
+    model=st.just(RESNET50),
     model_digest=st.just("d"),
     variant=st.fixed_dictionaries(
         {

@@ -32,7 +32,7 @@ def test_requests_of_a_schedule_for_several_replicas_have_connections_of_their_o
     profile: str, replicas: int, *, renews: bool
 ) -> None:
     load = load_plan(PROFILES[profile].model_dump())
-    plan = LoadTestPlan(load, "rest", "http://server", "resnet", ".", replicas=replicas)
+    plan = LoadTestPlan(load, "rest", "http://server", "resnet", ".", (), replicas=replicas)
     assert plan.renews_connections is renews
     assert LoadTestPlan.from_json(plan.to_json()) == plan
 

@@ -32,7 +32,7 @@ GOOD = rows(("warmup", None), ("ramp", None), ("hold", None))
 
 def reasons(termination: Termination, raw_rows: RawRows) -> tuple[str, ...]:
     load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=2)
-    plan = LoadTestPlan(load, "rest", "http://server", "resnet", ".")
+    plan = LoadTestPlan(load, "rest", "http://server", "resnet", ".", ())
     return outcome_of(plan, termination, raw_rows, SAMPLES_SCHEMA.empty_table(), NO_SERVERS, datetime.now(UTC)).reasons
 
 

@@ -82,7 +82,7 @@ class Run:
         count, rows = len(self.due), self.table
         totals = {"counted_requests": count, "stop": None, "health": self.health} | self.totals
         return outcome_of(
-            LoadTestPlan(load_plan(self.profile.model_dump()), "rest", "http://server", "resnet", "."),
+            LoadTestPlan(load_plan(self.profile.model_dump()), "rest", "http://server", "resnet", ".", ()),
             Termination(self.exit_code, None if self.exit_code else totals, None, ("the end",)),
             RawRows(rows, torn=False, corrupt_lines=()),
             SAMPLES_SCHEMA.empty_table(),

@@ -1,33 +1,87 @@
-"""The photograph and the body made of it."""
+"""The photograph, and the payload made of it."""
 
 import json
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
 
-from loadtest.run.payload import PHOTOGRAPH, photograph, rest_body
+from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.payload import CODES, Output, Payload
+from loadtest.run.payload import PHOTOGRAPH, outputs_of, payload_of, photograph
+from stacks.models import RESNET50, Model, TensorSpec
+
+PIXELS = np.frombuffer(photograph(), np.uint8).reshape(224, 224, 3)
 
 
-def test_the_photograph_is_small_in_the_checkout_and_of_the_models_size() -> None:
+@st.composite
+def models(draw: DrawFn) -> Model:
+    names = draw(st.lists(st.sampled_from("abcd"), min_size=1, max_size=3, unique=True))
+    sizes = st.lists(st.integers(1, 4), max_size=2)
+    first = draw(st.sampled_from([None, 1, 3]))
+    inputs = tuple(
+        TensorSpec(name=name, dtype=draw(st.sampled_from(sorted(CODES))), shape=(first, *draw(sizes))) for name in names
+    )
+    ranged = draw(st.sets(st.sampled_from([each.name for each in inputs if each.dtype != "bool"] or ["none"])))
+    ranges = {
+        name: (float(low), float(low + draw(st.integers(0, 9))))
+        for name in ranged
+        for low in [draw(st.integers(0, 99))]
+    }
+    return RESNET50.model_copy(update={"payload": "generated", "inputs": inputs, "ranges": ranges})
+
+
+def test_the_photograph_is_small_in_the_checkout_and_no_blank_page() -> None:
     assert PHOTOGRAPH.stat().st_size <= 60_000
-    pixels = photograph()
-    assert pixels.shape == (224, 224, 3)
-    assert pixels.dtype == np.uint8
-    assert pixels.std() > 20, "it is no blank page"
+    assert PIXELS.std() > 20
 
 
 def test_its_licence_is_written_beside_it() -> None:
     assert "CC0" in (PHOTOGRAPH.parent / "README.md").read_text()
 
 
+def test_resnet50_gets_the_photograph_as_an_instance() -> None:
+    (image,) = payload_of(RESNET50).inputs
+    assert (image.name, image.dtype, image.shape) == ("image_input", "float32", (1, 224, 224, 3))
+    assert image.data == photograph()
+    assert payload_of(RESNET50).outputs == (Output("resnet50", "float32", (1, 1000)),)
+
+
+@given(models())
+def test_what_is_generated_is_what_the_model_takes_within_the_ranges_and_the_same_each_time(model: Model) -> None:
+    payload = payload_of(model)
+    assert payload == payload_of(model)
+    assert Payload.from_bytes(payload.to_bytes()) == payload
+    for spec, sent in zip(model.inputs, payload.inputs, strict=True):
+        assert (sent.name, sent.dtype, sent.shape) == (spec.name, spec.dtype, tuple(size or 1 for size in spec.shape))
+        values = np.frombuffer(sent.data, sent.dtype)
+        assert values.size == np.prod(sent.shape)
+        low, high = model.ranges.get(spec.name, (0, 1))
+        assert ((low <= values) & (values <= high)).all()
+
+
+def test_whole_numbers_reach_both_ends_of_their_range() -> None:
+    spec = TensorSpec(name="ids", dtype="int32", shape=(None, 400))
+    model = RESNET50.model_copy(update={"payload": "generated", "inputs": (spec,), "ranges": {"ids": (-1, 2)}})
+    assert set(np.frombuffer(payload_of(model).inputs[0].data, np.int32)) == {-1, 0, 1, 2}
+
+
+def test_outputs_have_the_models_instances_and_any_size_where_the_model_has() -> None:
+    model = RESNET50.model_copy(
+        update={
+            "inputs": (TensorSpec(name="in", dtype="float32", shape=(8, 2)),),
+            "outputs": tuple(
+                TensorSpec(name=str(shape), dtype="float32", shape=shape) for shape in ((None, None, 3), (8,), ())
+            ),
+        }
+    )
+    assert [each.shape for each in outputs_of(model)] == [(8, None, 3), (8,), None]
+
+
 def test_the_body_is_as_large_as_that_of_the_published_experiment_and_holds_the_photograph() -> None:
-    body = rest_body()
+    body = rest_body_of(payload_of(RESNET50))
     assert 600_000 <= len(body) <= 800_000
     document = json.loads(body)
     assert document["signature_name"] == "serving_default"
-    assert np.array_equal(np.array(document["instances"]), photograph()[np.newaxis])
-
-
-def test_a_batch_repeats_the_photograph() -> None:
-    document = json.loads(rest_body(batch=5))
-    assert document["signature_name"] == "serving_default"
-    assert np.array(document["instances"]).shape == (5, 224, 224, 3)
+    assert np.array_equal(document["instances"], PIXELS[np.newaxis])

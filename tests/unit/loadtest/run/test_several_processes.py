@@ -20,6 +20,7 @@ from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile, OpenLoop
+from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, played_until_killed, short_closed_loop, started_caller
 
 BODY = b'{"instances": [[1, 2, 3]]}'
@@ -37,7 +38,7 @@ def closed(url: str, work_dir: Path, **profile: float) -> LoadTestPlan:
 
 def opened(url: str, work_dir: Path, profile: LoadProfile, processes: int = 2) -> LoadTestPlan:
     load = load_plan(profile.model_dump())
-    return LoadTestPlan(load, "rest", url, "resnet", str(work_dir), (1, 3), LIMITS, processes=processes)
+    return LoadTestPlan(load, "rest", url, "resnet", str(work_dir), OUTPUTS, LIMITS, processes=processes)
 
 
 def run(load: LoadTestPlan, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:

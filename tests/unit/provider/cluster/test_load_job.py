@@ -13,6 +13,7 @@ from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.servers import Servers
 from loadtest.result.validity.servers import server_change_reasons
 from loadtest.run import pod as layout
+from loadtest.run.payload import outputs_of
 from provider.cluster.load_job import (
     GENERATOR,
     SIDECAR,
@@ -28,6 +29,7 @@ from provider.cluster.servers import ServerPod, image_of, server_pods
 from provider.load_test_inputs import ClusterLoadTestInputs
 from provider.record.repeats import PlannedRun
 from stacks.load_profiles import PROFILES
+from stacks.models import RESNET50
 from tests.support.load_test_inputs import cluster_load_test_inputs
 
 RUN_ID = "01K0000000000000000000ABCD"
@@ -37,6 +39,7 @@ PLAN = LoadTestPlan(
     "http://tf-serving-rest.shapebench.svc:8501",
     "resnet",
     str(layout.WORK_DIR),
+    outputs_of(RESNET50),
 )
 INPUTS = ClusterLoadTestInputs.parse(
     cluster_load_test_inputs(Path("here"), PLAN.base_url, "shapebench", {"app": "server"}, "the kubeconfig")

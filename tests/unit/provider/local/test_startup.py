@@ -27,4 +27,4 @@ def test_another_program_at_the_port_is_no_server_and_no_traceback(tmp_path: Pat
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/models/resnet"
         assert startup._is_ready(url) == says.startswith(b"HTTP/1.1 200")
         with pytest.raises(ResourceError, match="did not answer its first prediction request"):
-            startup._require_prediction(url, tmp_path / "server.log")
+            startup._require_prediction(startup.Readiness(url, url, b"{}", 1), tmp_path / "server.log")

@@ -15,10 +15,11 @@ from provider.local.server_process import ProcessIdentity, stop_all
 from provider.resource import UNKNOWN, Operation, ResourceError
 from provider.resources.local_serving import LocalServing
 from provider.resources.server_cleanup import ServerCleanup
+from stacks.models import RESNET50
 from tests.engine.harness import eventually
 
 INPUTS = {
-    "modelName": "resnet",
+    "model": RESNET50.model_dump(),
     "modelDigest": "d1",
     "protocol": "rest",
     "intraOp": 1,

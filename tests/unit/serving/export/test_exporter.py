@@ -14,7 +14,7 @@ import pytest
 
 from serving.export import exporter as exporting
 from serving.export.exporter import tree_digest
-from serving.export.resnet50 import IMAGE_SHAPE, SEED, network_with, random_value, write_saved_model
+from serving.export.resnet50 import SEED, network_with, random_value, write_saved_model
 from serving.model.loaded_model import LoadedModel
 
 CHECKOUT = Path(__file__).parents[4]
@@ -35,6 +35,21 @@ def test_the_digest_depends_on_file_names_and_contents_only(tmp_path):
     assert tree_digest(tmp_path / "a") != before
     (tmp_path / "b/variables/data").rename(tmp_path / "b/variables/date")
     assert tree_digest(tmp_path / "b") != before
+
+
+def test_a_model_of_ones_own_is_served_from_where_it_is_under_its_name_and_digest(tmp_path):
+    write_small(tmp_path / "mine")
+    exported = exporting.own_model(tmp_path / "mine", "cats", tmp_path / "cache")
+    base = Path(exported["path"])
+    assert (base.name, exported["name"], exported["weights"]) == ("cats", "cats", "own")
+    assert (base / "1/saved_model.pb").samefile(tmp_path / "mine/saved_model.pb")
+    write_small(tmp_path / "copied/1")
+    assert exported["digest"] == tree_digest(tmp_path / "copied"), "as if it had been copied"
+
+    again = exporting.own_model(tmp_path / "mine", "cats", tmp_path / "cache")
+    assert again == exported
+    (tmp_path / "mine/variables/data").write_bytes(b"numberz")
+    assert exporting.own_model(tmp_path / "mine", "cats", tmp_path / "cache")["digest"] != exported["digest"]
 
 
 def test_an_interrupted_export_is_never_used(tmp_path):
@@ -97,7 +112,7 @@ def test_pretrained_weights_that_cannot_be_downloaded_are_one_error_with_its_men
 def test_random_resnet50_distinguishes_images_and_is_not_one_hot(tmp_path):
     write_saved_model(network_with("random"), tmp_path / "1")
     model = LoadedModel("resnet", 1, tmp_path / "1")
-    images = np.random.default_rng(3).uniform(0, 255, (2, *IMAGE_SHAPE)).astype(np.float32)
+    images = np.random.default_rng(3).uniform(0, 255, (2, 224, 224, 3)).astype(np.float32)
     images[1] = 127
     answers = model.signature("serving_default").run({"image_input": images})["resnet50"]
     assert answers.shape == (2, 1000)

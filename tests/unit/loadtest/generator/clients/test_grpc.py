@@ -22,6 +22,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
+from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios, short_closed_loop
 from tests.unit.loadtest.scripted_grpc import RIGHT, Script, ScriptedGrpcServer, answer_rightly
 from tools.pins import ROOT
@@ -202,7 +203,7 @@ def interrupted_call(work_dir: Path) -> LoadTestOutcome:
     fields: dict[str, Any] = {"users": 1, "spawn_rate_per_s": 1.0, "wait_s": 0.0, "warmup_s": 0.0, "duration_s": 600.0}
     cancelled = threading.Event()
     load = load_plan(ClosedLoop(**fields).model_dump())
-    plan = LoadTestPlan(load, "grpc", server.url, "resnet", str(work_dir), (1, 3))
+    plan = LoadTestPlan(load, "grpc", server.url, "resnet", str(work_dir), OUTPUTS)
     outcome = run_load_test(plan, BODY, lambda _: cancelled.set(), cancelled)
     server.stop()
     return outcome
@@ -221,10 +222,11 @@ import json, socket, sys
 from dataclasses import astuple
 from loadtest.generator.clients.grpc_client import grpc_clients
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
+from tests.unit.loadtest.plans import OUTPUTS
 body, port = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
 socket.getaddrinfo = lambda *_, **__: [(0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)]
 load = ClosedLoopPlan(mode="closed", users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
-new = grpc_clients(LoadTestPlan(load, "grpc", f"grpc://headless:{port}", "resnet", "", (1, 3)), body)
+new = grpc_clients(LoadTestPlan(load, "grpc", f"grpc://headless:{port}", "resnet", "", OUTPUTS), body)
 users = [new(), new()]
 print(json.dumps([astuple(user.predict()) for _ in range(3) for user in users]))
 """

@@ -10,11 +10,19 @@ from hypothesis import strategies as st
 from tensorflow_serving.apis import predict_pb2
 
 from loadtest.generator.clients.grpc_check import GrpcCheck
-from loadtest.generator.clients.grpc_messages import PredictRequest, PredictResponse
-from loadtest.generator.clients.grpc_request import INPUT, grpc_body_of
-from loadtest.run.payload import photograph
+from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictRequest, PredictResponse
+from loadtest.generator.clients.grpc_request import grpc_body_of
+from loadtest.generator.payload import Output, Payload
+from loadtest.run.payload import payload_of, photograph
 from serving.api.tensor_proto import to_proto
-from serving.export import resnet50
+from stacks.models import RESNET50
+from tests.unit.loadtest.generator.test_payload import payloads
+
+
+def check_of(*shape: int) -> GrpcCheck:
+    """Of the model of the responses here."""
+    return GrpcCheck([Output("resnet50", "float32", shape)])
+
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
@@ -29,24 +37,34 @@ def response_of(array: np.ndarray, *, as_content: bool = False) -> predict_pb2.P
 
 
 def test_the_request_is_the_photograph_as_the_server_reads_it() -> None:
-    request = predict_pb2.PredictRequest.FromString(grpc_body_of(photograph().tobytes(), "resnet", batch=2))
+    request = predict_pb2.PredictRequest.FromString(grpc_body_of(payload_of(RESNET50).repeated(2), "resnet"))
     assert request.model_spec.name == "resnet"
     assert request.model_spec.signature_name == "serving_default"
-    assert list(request.inputs) == [resnet50.INPUT] == [INPUT]
-    images = tf.make_ndarray(request.inputs[INPUT])
+    assert list(request.inputs) == ["image_input"]
+    images = tf.make_ndarray(request.inputs["image_input"])
     assert images.dtype == np.float32
-    assert np.array_equal(images, np.stack([photograph()] * 2))
+    assert np.array_equal(images, [np.frombuffer(photograph(), np.uint8).reshape(224, 224, 3)] * 2)
+
+
+@given(payloads)
+def test_any_payload_is_what_the_servers_own_library_reads(payload: Payload) -> None:
+    request = predict_pb2.PredictRequest.FromString(grpc_body_of(payload, "any"))
+    assert request.model_spec.signature_name == payload.signature
+    assert set(request.inputs) == {each.name for each in payload.inputs}
+    for each in payload.inputs:
+        read = tf.make_ndarray(request.inputs[each.name])
+        assert (read.dtype.name, read.shape) == (each.dtype, each.shape)
+        assert np.array_equal(read.ravel(), np.frombuffer(each.data, each.stored), equal_nan=each.dtype[:5] == "float")
+
+
+def test_types_have_the_numbers_of_the_servers_own_library() -> None:
+    assert {name: tf.as_dtype(name).as_datatype_enum for name in DATA_TYPES} == DATA_TYPES
 
 
 def test_the_request_has_no_field_that_the_servers_own_message_lacks() -> None:
-    ours = grpc_body_of(photograph().tobytes(), "resnet")
+    ours = grpc_body_of(payload_of(RESNET50), "resnet")
     assert predict_pb2.PredictRequest.FromString(ours).SerializeToString(deterministic=True) == ours
     assert PredictRequest.FromString(ours).SerializeToString() == ours
-
-
-def test_pixels_that_are_not_one_image_are_refused() -> None:
-    with pytest.raises(ValueError, match="5 bytes are not one image"):
-        grpc_body_of(b"12345", "resnet")
 
 
 @given(st.lists(st.lists(finite, min_size=4, max_size=4), min_size=2, max_size=2), st.booleans())
@@ -54,7 +72,7 @@ def test_any_finite_numbers_of_the_right_shape_pass_the_first_time_and_the_secon
     rows: list[list[float]],
     as_content: bool,  # noqa: FBT001 - hypothesis gives it
 ) -> None:
-    check = GrpcCheck((2, 4))
+    check = check_of(2, 4)
     content = response_of(np.array(rows, np.float32), as_content=as_content).SerializeToString()
     assert check.error_of(content) is None
     assert check.error_of(content) is None
@@ -69,7 +87,7 @@ def test_one_number_that_is_not_finite_fails_it(
     values = np.arange(8, dtype=np.float32)
     values[place] = bad
     content = response_of(values.reshape(2, 4), as_content=as_content).SerializeToString()
-    assert GrpcCheck((2, 4)).error_of(content) == "not_finite"
+    assert check_of(2, 4).error_of(content) == "not_finite"
 
 
 def _two_outputs() -> predict_pb2.PredictResponse:
@@ -90,11 +108,18 @@ def _content_that_is_cut_off() -> predict_pb2.PredictResponse:
     return response
 
 
+def _another_name() -> predict_pb2.PredictResponse:
+    response = predict_pb2.PredictResponse()
+    response.outputs["other"].CopyFrom(to_proto(np.zeros((1, 2), np.float32)))
+    return response
+
+
 @pytest.mark.parametrize(
     ("response", "error"),
     [
         (predict_pb2.PredictResponse(), "bad_shape"),
         (_two_outputs(), "bad_shape"),
+        (_another_name(), "bad_shape"),
         (_fewer_numbers_than_said(), "bad_shape"),
         (_content_that_is_cut_off(), "bad_shape"),
         (response_of(np.zeros((2, 1), np.float32)), "bad_shape"),
@@ -104,13 +129,13 @@ def _content_that_is_cut_off() -> predict_pb2.PredictResponse:
     ],
 )
 def test_a_wrong_answer_has_its_class_of_error(response: predict_pb2.PredictResponse, error: str) -> None:
-    check = GrpcCheck((1, 2))
+    check = check_of(1, 2)
     assert check.error_of(response.SerializeToString()) == error
     assert check.error_of(response.SerializeToString()) == error, "a wrong answer is not remembered as a right one"
 
 
 def test_bytes_that_are_not_a_message_have_a_class_of_error() -> None:
-    assert GrpcCheck((1, 2)).error_of(b"\xff\xff") == "not_protobuf"
+    assert check_of(1, 2).error_of(b"\xff\xff") == "not_protobuf"
 
 
 def test_our_response_reads_what_theirs_wrote() -> None:
@@ -118,3 +143,13 @@ def test_our_response_reads_what_theirs_wrote() -> None:
     (output,) = PredictResponse.FromString(theirs.SerializeToString()).outputs
     assert output.key == "resnet50"
     assert list(output.value.float_val) == [0.25, 0.75]
+
+
+@pytest.mark.parametrize("dtype", DATA_TYPES)
+@pytest.mark.parametrize("as_content", [False, True])
+def test_an_output_may_have_any_type_and_number_of_dimensions(dtype: str, as_content: bool) -> None:  # noqa: FBT001 - pytest gives it
+    check = GrpcCheck([Output("resnet50", dtype, (2, 1, 3))])
+    right = response_of(np.arange(6).reshape(2, 1, 3).astype(dtype), as_content=as_content)
+    assert check.error_of(right.SerializeToString()) is None
+    other = response_of(np.zeros((2, 1, 3), np.int16 if dtype == "uint8" else np.uint8), as_content=as_content)
+    assert check.error_of(other.SerializeToString()) == "not_numbers"

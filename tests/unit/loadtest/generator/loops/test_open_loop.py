@@ -15,6 +15,7 @@ from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
+from tests.unit.loadtest.plans import OUTPUTS
 from tests.unit.loadtest.scenarios import ResultOf, Scenarios
 
 Serve = Callable[[Callable[[Any, int], None]], Any]
@@ -28,7 +29,7 @@ scenario = Scenarios(at_once=4)
 def run(url: str, work_dir: Path, profile: LoadProfile) -> LoadTestOutcome:
     limits = Limits(connect_timeout_s=1, response_timeout_s=5, flush_interval_s=0.1)
     body = b'{"instances": [[1, 2, 3]]}'
-    plan = LoadTestPlan(load_plan(profile.model_dump()), "rest", url, "resnet", str(work_dir), (1, 3), limits)
+    plan = LoadTestPlan(load_plan(profile.model_dump()), "rest", url, "resnet", str(work_dir), OUTPUTS, limits)
     return run_load_test(plan, body, lambda _: None, threading.Event())
 
 

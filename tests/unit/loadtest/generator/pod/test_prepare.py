@@ -11,30 +11,31 @@ from tensorflow_serving.apis import predict_pb2
 
 from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
-from loadtest.generator.pod.prepare import PIXELS_VARIABLE, PLAN_JSON_VARIABLE
-from loadtest.run.payload import photograph
+from loadtest.generator.pod.prepare import PAYLOAD_VARIABLE, PLAN_JSON_VARIABLE
+from loadtest.run.payload import payload_of
+from stacks.models import RESNET50
 from tests.unit.loadtest.conftest import RIGHT, Exchange, ScriptedServer
 from tests.unit.loadtest.plans import write_plan
 from tests.unit.loadtest.scripted_grpc import RIGHT as RIGHT_MESSAGE
 from tests.unit.loadtest.scripted_grpc import ScriptedGrpcServer
 from tools.pins import ROOT
 
-PIXELS = photograph().tobytes()
+PAYLOAD = payload_of(RESNET50)
 
 
 @pytest.fixture
 def ask(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run it against a URL, as the pod does."""
 
-    def run(url: str, within_s: float, pixels: bytes = PIXELS) -> subprocess.CompletedProcess[str]:
+    def run(url: str, within_s: float, payload: bytes = PAYLOAD.to_bytes()) -> subprocess.CompletedProcess[str]:
         plan = write_plan(tmp_path, url).read_text()
-        (tmp_path / "pixels.rgb").write_bytes(pixels)
+        (tmp_path / "payload").write_bytes(payload)
         return subprocess.run(
             [sys.executable, "-m", "loadtest.generator.pod.prepare", str(within_s)],
             cwd=ROOT,
             env={
                 PLAN_JSON_VARIABLE: plan,
-                PIXELS_VARIABLE: str(tmp_path / "pixels.rgb"),
+                PAYLOAD_VARIABLE: str(tmp_path / "payload"),
                 PLAN_VARIABLE: str(tmp_path / "written.json"),
                 # The generator does not use a node's proxy.
                 "http_proxy": "http://127.0.0.1:1",
@@ -51,13 +52,13 @@ def test_the_generator_finds_the_plan_and_the_request(ask, tmp_path) -> None:
     ask("http://127.0.0.1:1", 0)
     plan = LoadTestPlan.from_json((tmp_path / "written.json").read_text())
     assert plan == LoadTestPlan.from_json((tmp_path / "plan.json").read_text())
-    assert Path(plan.body_path).read_bytes() == request_body("rest", PIXELS, "resnet")
+    assert Path(plan.body_path).read_bytes() == request_body("rest", PAYLOAD, "resnet")
 
 
-def test_pixels_that_are_no_photograph_are_an_error(ask) -> None:
+def test_a_file_that_is_no_payload_is_an_error(ask) -> None:
     ended = ask("http://127.0.0.1:1", 0, b"GIF89a")
     assert ended.returncode == 1
-    assert "are not one image" in ended.stderr
+    assert "are not a payload" in ended.stderr
 
 
 def test_it_ends_with_the_first_correct_answer_after_any_errors(ask, serve) -> None:
@@ -75,7 +76,7 @@ def test_it_ends_with_the_first_correct_answer_after_any_errors(ask, serve) -> N
     server: ScriptedServer = serve(script)
     assert ask(server.url, 60).returncode == 0
     assert [seen.path for seen in server.seen] == ["/v1/models/resnet:predict"] * 4
-    assert {seen.body for seen in server.seen} == {request_body("rest", PIXELS, "resnet")}
+    assert {seen.body for seen in server.seen} == {request_body("rest", PAYLOAD, "resnet")}
 
 
 def test_a_server_that_cannot_be_reached_is_reported_when_the_time_is_over(ask) -> None:

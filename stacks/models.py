@@ -1,0 +1,144 @@
+"""The models that a stack can serve, and what is known of each before it is served."""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from stacks.frozen import Frozen
+
+# Stack files and the engine have lists.
+Shape = Annotated[tuple[int | None, ...], Field(strict=False)]
+Range = Annotated[tuple[float, float], Field(strict=False)]
+
+
+class TensorSpec(Frozen):
+    """An input or an output of a model. `dtype` is TensorFlow's name of a type; None in `shape` is any size.
+
+    The first dimension is that of the instances.
+    """
+
+    name: str
+    dtype: str
+    shape: Shape
+
+    @property
+    def size(self) -> int:
+        """The number of values of one instance, or of as many as it must have."""
+        return math.prod(size or 1 for size in self.shape)
+
+
+class Model(Frozen):
+    """A model. Everything that needs a fact of one asks it here."""
+
+    name: str
+    """What it is served under."""
+    title: str
+    """What people call it."""
+    signature: str
+    inputs: Annotated[tuple[TensorSpec, ...], Field(strict=False)]
+    outputs: Annotated[tuple[TensorSpec, ...], Field(strict=False)]
+    payload: Literal["photograph", "generated"]
+    """What its requests carry: loadtest.run.payload."""
+    ranges: dict[str, Range] = Field(default_factory=dict)
+    """The smallest and the largest of generated values, by input."""
+    files: Annotated[tuple[str, ...], Field(strict=False)]
+    """By path below the folder with its name, such as `1/saved_model.pb`."""
+    size_bytes: int
+    """Of its files."""
+
+    @property
+    def least_memory_mib(self) -> int:
+        """What a server needs to load it and to answer a few requests."""
+        return _SERVER_MIB + self.size_bytes // 2**20
+
+    @property
+    def load_limit_s(self) -> int:
+        """How long a server may take to load it from a bucket and to answer its warm-up requests."""
+        return _LOAD_S + self.size_bytes // _BYTES_A_SECOND
+
+
+# TensorFlow Serving with an empty model, and room for a few requests.
+_SERVER_MIB = 417
+# ResNet50 from a bucket, with its warm-up, takes 10 to 60 s on two vCPUs.
+_LOAD_S, _BYTES_A_SECOND = 146, 25_000_000
+
+
+class ModelSettings(Frozen):
+    """`shapebench:model`: the model that is served, ResNet50 or the SavedModel in `path`."""
+
+    weights: Annotated[
+        Literal["auto", "imagenet", "random"],
+        Field(
+            description="Where ResNet50's weights come from: imagenet (Keras downloads them), random (a fixed seed: the"
+            " same computation, meaningless answers), or auto (imagenet where it can be downloaded)."
+        ),
+    ] = "auto"
+    path: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="The folder of a SavedModel, which has saved_model.pb or version folders, such as models/bert;"
+            " a relative one is in the checkout. Leave it out for ResNet50.",
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+            description="What the model in path is served under: letters, digits, dots, dashes. Leave it out for the"
+            " folder's name.",
+        ),
+    ] = None
+    signature: Annotated[
+        str | None, Field(min_length=1, description="The signature that requests use; serving_default if left out.")
+    ] = None
+    shapes: Annotated[
+        dict[str, list[Annotated[int, Field(ge=1)]]] | None,
+        Field(
+            description="The shape of one instance of an input, without the dimension of the instances, such as"
+            " input_ids: [128]. Needed where the model accepts any size."
+        ),
+    ] = None
+    ranges: Annotated[
+        dict[str, Range] | None,
+        Field(
+            description="The smallest and the largest value that is sent to an input, such as input_ids: [0, 30521]."
+            " Without one, whole numbers are 0 or 1, and others are between 0 and 1."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _only_another_model_has_these(self) -> Self:
+        given = [name for name in ("name", "signature", "shapes", "ranges") if getattr(self, name) is not None]
+        if self.path is None and given:
+            raise ValueError(f"{given[0]} is set, but path is not, so it would change nothing; set path, or remove it")
+        if self.path is not None and self.weights != "auto":
+            raise ValueError(
+                f"weights is {self.weights!r}, but the model in path has weights of its own; remove weights, or remove"
+                " path for ResNet50"
+            )
+        if wrong := [name for name, (low, high) in (self.ranges or {}).items() if low > high]:
+            low, high = (self.ranges or {})[wrong[0]]
+            raise ValueError(
+                f"ranges.{wrong[0]} is {low:g} to {high:g}, which holds no value; give the smaller number first"
+            )
+        return self
+
+
+RESNET50 = Model(
+    name="resnet",
+    title="ResNet50",
+    signature="serving_default",
+    inputs=(TensorSpec(name="image_input", dtype="float32", shape=(None, 224, 224, 3)),),
+    outputs=(TensorSpec(name="resnet50", dtype="float32", shape=(None, 1000)),),
+    payload="photograph",
+    # A test compares them with what is exported.
+    files=(
+        "1/saved_model.pb",
+        "1/variables/variables.index",
+        "1/variables/variables.data-00000-of-00001",
+        "1/assets.extra/tf_serving_warmup_requests",
+    ),
+    size_bytes=100_000_000,
+)
