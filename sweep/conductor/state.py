@@ -141,18 +141,20 @@ class SweepState:
 
     def _end_of_measure(self, stack: StackRecord, record: Record, task: Measure) -> None:
         key = task.candidate.key
+        if record.result == Result.no_quota:
+            stack.waits_for_quota, stack.freed_before = True, self.freed
+            stack.refused_in_a_row += 1
+            if not stack.is_shared or stack.refused_in_a_row > len(self.stacks):
+                self._fail_stack(task.stack, record.why)
+            return
+        # It has its quota, whatever became of the run: it need not be made again.
+        stack.waits_for_quota, stack.refused_in_a_row = False, 0
         if record.measured:
             self.measured[key][task.block] = record.measured
             assert record.end_number is not None
             self.lengths[key, task.block], self.ends[key, task.block] = task.length, record.end_number
             self.versions[self.objective[key]] += 1
             stack.is_used, stack.failed_in_a_row = True, 0
-            stack.waits_for_quota, stack.refused_in_a_row = False, 0
-        elif record.result == Result.no_quota:
-            stack.waits_for_quota, stack.freed_before = True, self.freed
-            stack.refused_in_a_row += 1
-            if not stack.is_shared or stack.refused_in_a_row > len(self.stacks):
-                self._fail_stack(task.stack, record.why)
         elif record.result in _FAILURES:
             stack.failed_in_a_row += 1
             self.failures[key, task.block] += 1

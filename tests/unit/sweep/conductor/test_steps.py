@@ -169,6 +169,17 @@ def test_a_stack_without_quota_is_destroyed_waits_and_tries_again_once_a_used_on
     assert written.step("a") == RUN
 
 
+@pytest.mark.parametrize("result", [Result.failed, Result.cut_off])
+def test_a_run_that_fails_after_its_stack_has_waited_for_quota_does_not_make_the_stack_again(result: Result) -> None:
+    written = Written()
+    written.do(Measure(B, 1, Length.short), Result.measured)
+    written.do(RUN, Result.no_quota, "no CPUs")
+    written.do(Destroy("a"), Result.destroyed)
+    written.do(Destroy("b"), Result.destroyed)
+    written.do(RUN, result, "the run was disturbed")
+    assert isinstance(written.step("a"), Pause | Measure)
+
+
 def test_two_stacks_that_kept_each_other_from_their_quota_are_made_one_after_the_other() -> None:
     written = Written()
     runs = [written.begin(RUN), written.begin(Measure(B, 1, Length.short))]

@@ -1,0 +1,76 @@
+"""Sweeps of two GKE stacks whose project has CPUs for one of them, for one and a half, and for two."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sweep.journal.records import Result
+from tests.engine.gke.world import World
+from tests.engine.harness import Stack, eventually
+from tests.engine.sweep.sweeping import NO_CHEAPEST, Sweeps
+
+SHAPES = {"8cpu-16gb": ("e2-custom-8-16384", 2), "4cpu-8gb": ("e2-custom-4-8192", 4)}
+# Two nodes of 8 vCPUs or four of 4, and a load node of 4: quota for E2 is that of all CPUs of the region.
+CPUS_A_STACK = 20
+CLUSTER = "gcp:container/cluster:Cluster"
+
+
+@pytest.fixture(scope="module")
+def stack(world: World) -> Stack:
+    return world.stack_of_the_checkout("8cpu-16gb")
+
+
+@pytest.fixture(scope="module")
+def sweeps(stack: Stack) -> Iterator[Sweeps]:
+    own = stack.providers_config | {f"shapebench:{key}": value for key, value in stack.config.items()}
+    stacks = {
+        name: own | {"shapebench:shape": {"machineType": machine, "nodes": nodes}}
+        for name, (machine, nodes) in SHAPES.items()
+    }
+    with Sweeps(stack.home / "checkout", stacks, stack.environment) as sweeps:
+        yield sweeps
+
+
+def most_at_once(operations: list[dict[str, str]]) -> int:
+    """Of clusters, from the beginning of their creation to that of their deletion."""
+    up, most = 0, 0
+    for each in operations:
+        if f"${CLUSTER}::" in each.get("urn", ""):
+            up += {"create": 1, "delete": -1}.get(each["operation"], 0)
+            most = max(most, up)
+    return most
+
+
+def clusters_made(operations: list[dict[str, str]]) -> list[str]:
+    """The stack of each cluster that was created."""
+    created = [each["urn"] for each in operations if each["operation"] == "create"]
+    return sorted(urn.split(":")[2] for urn in created if f"${CLUSTER}::" in urn)
+
+
+@pytest.mark.parametrize("cpus", [CPUS_A_STACK, 1.5 * CPUS_A_STACK])
+def test_without_quota_for_both_each_stack_is_made_once_and_the_second_after_the_first(
+    sweeps: Sweeps, world: World, cpus: float
+) -> None:
+    world.cloud.regional["CPUS"] = (cpus, 0.0)
+    before = len(world.memory.operations())
+    sweep = sweeps.start_new(list(SHAPES), "--yes")
+    sweep.exit_code()
+    assert NO_CHEAPEST in sweep.output, "both were measured, and no answer is as fast as the objective"
+    during = world.memory.operations()[before:]
+    assert clusters_made(during) == sorted(SHAPES)
+    assert most_at_once(during) == 1
+    results = [each.result for each in sweeps.records()]
+    assert sorted(results) == [Result.destroyed] * 2 + [Result.measured] * 2, "none was refused"
+    assert world.google() == []
+
+
+def test_with_quota_for_both_they_are_made_at_once(sweeps: Sweeps, world: World) -> None:
+    world.cloud.regional["CPUS"] = (2 * CPUS_A_STACK, 0.0)
+    before = len(world.memory.operations())
+    sweep = sweeps.start_new(list(SHAPES), "--yes")
+    eventually(lambda: most_at_once(world.memory.operations()[before:]) == 2, "both are up", within_s=120)
+    # Not to its end: the clusters of the tests have one API server, where the stacks are in each other's way.
+    sweep.press_ctrl_c()
+    sweep.exit_code()
+    assert clusters_made(world.memory.operations()[before:]) == sorted(SHAPES)
+    assert world.google() == []
