@@ -47,11 +47,16 @@ def cpu_name(machine: Machine) -> str:
 
 def cpus(manifest: Manifest, name: Callable[[Machine], str] = cpu_name) -> str:
     """The CPU model of the servers; where they differ, the share of the servers that each has."""
-    counted = Counter(map(name, manifest.replicas)) or Counter([UNKNOWN_CPU])
-    if len(counted) == 1:
-        return next(iter(counted))
-    shares = {cpu: Fraction(counted[cpu], counted.total()) for cpu in sorted(counted)}
+    shares = cpu_shares(manifest, name)
+    if len(shares) == 1:
+        return next(iter(shares))
     return " and ".join(f"{cpu} ({share} of the servers)" for cpu, share in shares.items())
+
+
+def cpu_shares(manifest: Manifest, name: Callable[[Machine], str] = cpu_name) -> dict[str, Fraction]:
+    """The share of the servers that each CPU model has."""
+    counted = Counter(map(name, manifest.replicas)) or Counter([UNKNOWN_CPU])
+    return {cpu: Fraction(counted[cpu], counted.total()) for cpu in sorted(counted)}
 
 
 def _brief_cpus(manifest: Manifest) -> str:
@@ -78,6 +83,7 @@ def _generator(manifest: Manifest) -> str:
     return f"{manifest.generator.kind} on {where}"
 
 
+CPU = Condition("cpu", "on", cpus, "on one CPU model (docs/verdict.md says how)", _brief_cpus)
 # In the order in which their differences are listed. What of these is a factor of an experiment is not here: the shape
 # and the serving variant.
 CONDITIONS = (
@@ -88,7 +94,7 @@ CONDITIONS = (
     Condition("server", "with", server_name, "with one server version"),
     Condition("image", "with the server image", _image, "with one server image"),
     Condition("generator", "with the generator", _generator, "with the same generator"),
-    Condition("cpu", "on", cpus, "on one CPU model (docs/verdict.md says how)", _brief_cpus),
+    CPU,
 )
 # Of runs whose figures at their own load are compared; a capacity follows from runs under any load.
 ALL_CONDITIONS = (Condition("load", "under", load_name, "under one load"), *CONDITIONS)
@@ -106,7 +112,7 @@ def comparison_group(manifest: Manifest) -> str:
 
 def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> tuple[str, ...]:
     """Why two runs cannot be compared, a sentence for each condition; on another platform, that alone."""
-    found = [each for each in conditions if each.value(manifest) != each.value(other)]
+    found = differing(manifest, other, conditions)
     on_another_platform = [each for each in found if each.name == "platform"]
     return tuple(
         f"it ran {each.preposition} {own}, so it does not compare with runs {each.preposition} {others};"
@@ -114,6 +120,10 @@ def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condit
         for each in on_another_platform or found
         for own, others in (each.values(manifest, other),)
     )
+
+
+def differing(manifest: Manifest, other: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> list[Condition]:
+    return [each for each in conditions if each.value(manifest) != each.value(other)]
 
 
 def largest_group(

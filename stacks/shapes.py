@@ -23,6 +23,8 @@ class CustomTypes:
     """The least and the most."""
     most_mib: int
     """Of all vCPUs together."""
+    dearer_percent: int
+    """What a vCPU or a GB costs more than one of a predefined type: https://cloud.google.com/compute/vm-instance-pricing."""
 
     def nearest(self, vcpus: int, memory_mib: int) -> tuple[int, int]:
         """The vCPUs and MiB of a type that exists: these, or what was probably meant, as where GB or MB are given."""
@@ -53,6 +55,11 @@ class MachineSeries:
     boot_disk_type: str = "pd-balanced"
     disk_quota: str = "SSD_TOTAL_GB"
     """Google's name of the regional quota of such disks; balanced persistent disks count as SSD."""
+    sustained_use_percent: int = 0
+    """What Google takes off at most if a machine runs all month: 20 for N2, N2D and C2, 30 for N1, 0 for the others.
+
+    https://docs.cloud.google.com/compute/docs/sustained-use-discounts, read 2026-11.
+    """
 
     def resources(self, machine_type: str) -> tuple[int, float] | None:
         """VCPUs and memory in GB of one of its machine types; None where it has no such type."""
@@ -92,7 +99,7 @@ ALL_SERIES = (
         cpu_quota="E2_CPUS",
         sku_name="E2",
         # At most 128 GB: https://cloud.google.com/compute/docs/general-purpose-machines, E2.
-        custom=CustomTypes(vcpus=range(2, 33, 2), mib_a_vcpu=(512, 8192), most_mib=128 * 1024),
+        custom=CustomTypes(vcpus=range(2, 33, 2), mib_a_vcpu=(512, 8192), most_mib=128 * 1024, dearer_percent=5),
     ),
 )
 
@@ -118,6 +125,11 @@ def machine_resources(machine_type: str) -> tuple[int, float]:
     if resources is None:
         raise _no_such_size(machine_type) or _unknown(machine_type)
     return resources
+
+
+def is_custom(machine_type: str) -> bool:
+    """Whether it is one of the custom types of its series."""
+    return machine_type.split("-")[1:2] == ["custom"]
 
 
 def _no_such_size(machine_type: str) -> UnknownMachineTypeError | None:

@@ -8,7 +8,7 @@ from analysis.pricing import ON_DEMAND, Usage
 from analysis.pricing.snapshot import Snapshot, newest_snapshot
 from analysis.results.manifest import SERVING_NODES, Category, Cost, LineItem
 from stacks.gke import BOOT_DISK_GB
-from stacks.shapes import NodeShape
+from stacks.shapes import NodeShape, is_custom
 
 DEFAULT_REGION = "us-central1"
 HOURS_A_DAY = 24
@@ -54,8 +54,7 @@ def serving_nodes(shape: NodeShape) -> tuple[Quantity, ...]:
 
 def node_quantities(prefix: str, shape: NodeShape, machines: Category, disks: Category) -> tuple[Quantity, ...]:
     """The billed resources of nodes. vCPUs and memory have SKUs by machine series, and others for custom types."""
-    series, kind = shape.machine_type.split("-")[:2]
-    sku = f"{series}-custom" if kind == "custom" else series
+    sku = f"{shape.series.name}-custom" if is_custom(shape.machine_type) else shape.series.name
     vcpus, memory_gb, disks_gb = (shape.nodes * each for each in (shape.vcpus, shape.memory_gb, BOOT_DISK_GB))
     return (
         Quantity(f"{prefix}vCPUs", vcpus, "vCPU-hour", f"{sku}-core", machines, discounted=True),

@@ -112,6 +112,7 @@ def _misses(verdict: Verdict) -> Iterator[str]:
 def _reasons(verdict: Verdict) -> Iterator[str]:
     if verdict.ranking:
         yield _rests_on(verdict.ranking)
+    yield from (f"{note}." for note in verdict.price_notes)
     for each in verdict.ranking:
         if each.capacity.contradicted_by and each.capacity.mean:
             yield (
@@ -129,15 +130,25 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
         disturbed = sum(was_disturbed(reasons) for _, reasons in verdict.excluded)
         why = f", {disturbed} of them because other programs disturbed them" if disturbed else ""
         yield f"{counted(count, 'run')} {'is' if count == 1 else 'are'} not ranked{why}; the reasons are listed."
-    for manifest, reasons in verdict.not_compared[:_NAMED]:
-        yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
-    if more := len(verdict.not_compared[_NAMED:]):
-        yield f"{more} more {'variant is' if more == 1 else 'variants are'} not in the ranking either."
+    yield from _not_in_the_ranking(verdict)
     if UNKNOWN_CPU in verdict.conditions.get("cpu", ""):
         yield (
             "Some or all of the ranked servers ran on an unknown CPU model, so their CPUs may differ; run the variants"
             " again to record it."
         )
+
+
+def _not_in_the_ranking(verdict: Verdict) -> Iterator[str]:
+    for left_out in verdict.left_out[:_NAMED]:
+        yield f"{left_out.why}."
+    if more := len(verdict.left_out[_NAMED:]):
+        yield f"{more} more such {'group of runs is' if more == 1 else 'groups of runs are'} left out, too."
+    if verdict.left_out:
+        yield "To compare them, run all variants on the same CPU models (docs/verdict.md says how)."
+    for manifest, reasons in verdict.not_compared[:_NAMED]:
+        yield f"{stack_and_serving_name(manifest)} is not in the ranking: {'; '.join(reasons)}."
+    if more := len(verdict.not_compared[_NAMED:]):
+        yield f"{more} more {'variant is' if more == 1 else 'variants are'} not in the ranking either."
 
 
 def _rests_on(ranking: Sequence[Ranked]) -> str:

@@ -52,9 +52,14 @@ def variants_of(manifests: Iterable[Manifest]) -> tuple[Variant, ...]:
     def with_conditions(manifest: Manifest) -> str:
         return " · ".join((_all_settings(manifest), *(each.value(manifest) for each in differing)))
 
-    namings = (stack_and_serving_name, _all_settings, with_conditions, _and_threads)
+    namings = (stack_and_serving_name, _and_shape, _all_settings, with_conditions, _and_threads)
     names = shortest_names(first, namings)
     return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups.values())
+
+
+def _and_shape(manifest: Manifest) -> str:
+    """The shape of a stack can be changed: docs/gke-quick-start.md does so for a new account."""
+    return f"{stack_and_serving_name(manifest)} · {shape_name(manifest)}"
 
 
 def _all_settings(manifest: Manifest) -> str:

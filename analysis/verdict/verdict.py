@@ -9,12 +9,14 @@ from analysis.comparability import CONDITIONS
 from analysis.objective import Asked, Objective, objective_of
 from analysis.parallel import for_each
 from analysis.pricing.cost import why_unpriced
+from analysis.pricing.notes import price_notes
 from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.deployments import Effects
 from analysis.statistics.read import why_invalid
 from analysis.verdict.capacity import Meets, capacities
+from analysis.verdict.left_out import LeftOut, left_out_for_cpu
 from analysis.verdict.next_steps import NextStep, next_steps
 from analysis.verdict.ranking import Ranked, rank
 from analysis.verdict.sweep_commands import DEFAULT_STORE
@@ -39,14 +41,16 @@ class Judged:
 class Verdict:
     """The ranking for an objective, and the runs that are not ranked, each with its reasons.
 
-    `not_compared` are of these the newest run of each variant that was measured, but never under the conditions of the
-    ranking. `effects` is what the searches say of deployments. `is_rehearsal`: the runs are of the stack `local`; those
-    of a cluster come first. `scan` is that of the store.
+    `left_out` are of these the runs that differ from the ranked ones in their CPUs alone, and `not_compared` the newest
+    run of each variant that was measured, but never under the conditions of the ranking, for other reasons. `effects`
+    is what the searches say of deployments. `is_rehearsal`: the runs are of the stack `local`; those of a cluster come
+    first. `scan` is that of the store.
     """
 
     objective: Objective
     ranking: tuple[Ranked, ...]
     excluded: tuple[tuple[Manifest, tuple[str, ...]], ...]
+    left_out: tuple[LeftOut, ...] = ()
     not_compared: tuple[tuple[Manifest, tuple[str, ...]], ...] = ()
     next: tuple[NextStep, ...] = ()
     effects: Effects | None = None
@@ -62,6 +66,12 @@ class Verdict:
     def conditions(self) -> dict[str, str]:
         """What is the same in all ranked runs, by the names of `analysis.comparability.CONDITIONS`."""
         return {each.name: each.value(self.ranking[0].variant.newest) for each in CONDITIONS if self.ranking}
+
+    @property
+    def price_notes(self) -> tuple[str, ...]:
+        """What tells the prices of the ranked variants apart besides their size."""
+        newest = [each.variant.newest for each in self.ranking]
+        return price_notes((run.stack, run.shape.machine_type) for run in newest)
 
     @property
     def outcome(self) -> Meets:
@@ -99,11 +109,14 @@ def verdict_of(runs: Iterable[Judged], objective: Objective, store_uri: str = DE
     ranking = rank([Ranked(each, found[each.label], _usd_hourly(each.newest)) for each in variants], objective)
     measured = {variant_key(each.newest) for each in variants}
     silent = [run.manifest for run in judged.values() if not run.reasons and isinstance(run.said, NoEvidence)]
+    left_out = left_out_for_cpu((run for run, _ in incomparable), (each.newest for each in variants))
+    measured |= {variant_key(run) for each in left_out for run in each.manifests}
     others = {variant_key(run): (run, why) for run, why in incomparable if run.platform != "local"}
     return Verdict(
         objective,
         ranking,
         tuple(sorted((*excluded, *incomparable), key=lambda each: each[0].run_id)),
+        left_out,
         tuple(each for key, each in others.items() if key not in measured),
         next_steps(ranking, silent, objective, effects, store_uri),
         effects,

@@ -7,6 +7,7 @@ from typing import Any
 
 from analysis.formatting import MISSING, money, number
 from analysis.pricing import ON_DEMAND, Usage, cost
+from analysis.pricing.notes import price_notes
 from analysis.pricing.snapshot import newest_snapshot
 from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
 from analysis.report.tables import Column, Table
@@ -198,6 +199,8 @@ def _print_notes(priced: list[Priced]) -> None:
             )
         if one.cost.hourly is None:
             note(f"{one.shape.name}: the total is a lower bound: {cost.why_unpriced(one.cost)}.")
+    for said in price_notes((one.shape.name, one.shape.machine_type) for one in priced):
+        note(f"{said}.")
     note(f"Prices: {priced[0].cost.source}, {priced[0].cost.prices_as_of}, on demand.")
 
 

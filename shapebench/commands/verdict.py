@@ -62,6 +62,8 @@ def to_dict(verdict: Verdict) -> dict[str, object]:
         "rehearsal": verdict.is_rehearsal,
         "conditions": verdict.conditions,
         "ranking": [each.to_dict() for each in verdict.ranking],
+        "price_notes": list(verdict.price_notes),
+        "left_out_for_cpu": [each.to_dict() for each in verdict.left_out],
         "excluded": excluded_json(verdict.excluded),
         "next": [{"why": step.why, "commands": list(step.commands)} for step in verdict.next],
         **skipped_json(verdict.scan),

@@ -186,21 +186,52 @@ def test_the_group_with_the_most_variants_is_compared(runs):
     assert len(chosen) + len(others) == len(manifests)
 
 
-def test_a_variant_that_ran_on_another_cpu_alone_is_named_in_the_verdict_with_the_reason():
+def test_runs_that_are_left_out_for_their_cpus_are_named_with_the_models_of_both_sides_and_the_reason():
     xeons, epycs = (BROADWELL, BROADWELL), (ROME, ROME)
-    found = measured([(epycs, 8, 60), (epycs, 2, 50), (xeons, 2, 50), (xeons, 4, 40)])
+    found = measured([(epycs, 8, 60), (epycs, 2, 50), (epycs, 2, 51), (xeons, 2, 50), (xeons, 4, 40)])
     verdict = judged(found)
     assert verdict.conditions["cpu"] == BROADWELL_NAME
-    ((left, _),) = verdict.not_compared
-    assert left.serving.inter_op == 8
+    assert [[run.run_id for run in each.manifests] for each in verdict.left_out] == [
+        [found[0].manifest.run_id],
+        [found[1].manifest.run_id, found[2].manifest.run_id],
+    ]
     text = paragraph(verdict)
-    assert "2 runs are not ranked" in text
-    assert (
-        "8cpu-16gb · interop8 is not in the ranking: it ran on AMD EPYC 7B12, so it does not compare with runs on"
-        " Intel(R) Xeon(R) CPU @ 2.20GHz; run both on one CPU model (docs/verdict.md says how)."
-    ) in text
-    assert "interop2 is not in the ranking" not in text
+    assert "3 runs are not ranked" in text
+    why = (
+        "left out of the ranking, because {} ran on AMD EPYC 7B12, and the ranked runs on Intel(R) Xeon(R) CPU @"
+        " 2.20GHz: a capacity holds for the CPU models that it was measured on, in their shares of the servers."
+    )
+    assert f"1 run of 8cpu-16gb · interop8 is {why.format('it')}" in text
+    assert f"2 runs of 8cpu-16gb · interop2 are {why.format('they')}" in text
+    assert text.count("To compare them, run all variants on the same CPU models (docs/verdict.md says how).") == 1
+    assert "is not in the ranking" not in text
     assert "unknown CPU model" not in text
+
+
+def test_the_shares_of_both_sides_are_said_where_servers_have_several_cpu_models():
+    mixed, other_mix = (ROME, BROADWELL), (ROME, ROME, ROME, BROADWELL)
+    verdict = judged(measured([(mixed, 2, 50), (mixed, 4, 40), (other_mix, 8, 60)]))
+    (left_out,) = verdict.left_out
+    assert "ran on AMD EPYC 7B12 (3/4 of the servers) and Intel(R) Xeon(R) CPU @ 2.20GHz (1/4 of the servers)" in (
+        left_out.why
+    )
+    assert "the ranked runs on AMD EPYC 7B12 (1/2 of the servers) and Intel" in left_out.why
+    told = left_out.to_dict()
+    assert told["cpu_shares"] == {ROME_NAME: 0.75, BROADWELL_NAME: 0.25}
+    assert told["ranked_cpu_shares"] == {ROME_NAME: 0.5, BROADWELL_NAME: 0.5}
+    assert (told["label"], told["stack"], told["why"]) == ("8cpu-16gb · interop8", "8cpu-16gb", left_out.why)
+
+
+def test_a_run_that_differs_in_more_than_its_cpus_is_not_left_out_for_them_alone():
+    found = measured([((BROADWELL,), 2, 50), ((BROADWELL,), 4, 40), ((ROME,), 8, 60)])
+    run = modelled(found[2].manifest, weights="random")
+    verdict = judged([*found[:2], Judged(run, (), found[2].said)])
+    assert verdict.left_out == ()
+    assert "8cpu-16gb · interop8 is not in the ranking: it ran with random weights" in paragraph(verdict)
+
+
+def test_where_nothing_is_ranked_nothing_is_left_out():
+    assert judged([]).left_out == ()
 
 
 def test_the_verdict_says_where_it_does_not_know_the_cpu_and_counts_what_it_does_not_name():
@@ -210,7 +241,12 @@ def test_the_verdict_says_where_it_does_not_know_the_cpu_and_counts_what_it_does
     )
     others = [((ROME,), inter_op, 60) for inter_op in range(11, 16)]
     xeons = [((BROADWELL,), inter_op, 50) for inter_op in range(1, 8)]
-    text = paragraph(judged(measured(others + xeons)))
+    found = measured(others + xeons)
+    text = paragraph(judged(found))
+    assert text.count("left out of the ranking, because it ran on") == 3
+    assert "2 more such groups of runs are left out, too." in text
+    with_random_weights = [Judged(modelled(each.manifest, weights="random"), (), each.said) for each in found[:5]]
+    text = paragraph(judged([*with_random_weights, *found[5:]]))
     assert text.count("is not in the ranking: ") == 3
     assert "2 more variants are not in the ranking either." in text
 

@@ -355,6 +355,27 @@ def add_searches(store):
     return store
 
 
+def test_verdict_names_the_runs_that_are_left_out_for_their_cpus_and_what_tells_the_prices_apart(store):
+    xeon, epyc = ((Replica(name="s", cpu_model=model),) for model in ("Xeon", "EPYC"))
+    write_run(store, *make_search(60, 1, replicas=xeon))
+    write_run(store, *make_search(62, 2, stack="8cpu-64gb", machine_type="e2-highmem-8", replicas=xeon))
+    other = write_run(store, *make_search(50, 3, stack="4cpu-8gb", machine_type="e2-custom-4-8192", replicas=epyc))
+    found = json.loads(invoke("verdict", "--results", store.uri, "--format", "json").stdout)
+    validate(found, SCHEMA)
+    (left_out,) = found["left_out_for_cpu"]
+    assert (left_out["stack"], left_out["run_ids"]) == ("4cpu-8gb", [other.run_id])
+    assert (left_out["cpu_shares"], left_out["ranked_cpu_shares"]) == ({"EPYC": 1}, {"Xeon": 1})
+    assert left_out["why"].startswith(
+        "1 run of 4cpu-8gb · interop4 is left out of the ranking, because it ran on EPYC,"
+    )
+    (price_note,) = found["price_notes"]
+    assert "costs 5 % more than one of its predefined types (8cpu-64gb)" in price_note
+    text = " ".join(invoke("verdict", "--results", store.uri).stdout.split())
+    for said in (left_out["why"], price_note):
+        assert f"{said}." in text
+        assert f"{said}." in found["verdict"]
+
+
 def test_verdict_as_json_keeps_its_published_schema(searches):
     result = invoke("verdict", "--results", searches.uri, "--format", "json")
     found = json.loads(result.stdout)

@@ -1,4 +1,5 @@
 from analysis.results.manifest import Replica
+from analysis.results.store import new_run_id
 from analysis.verdict.variants import comparable, variants_of
 
 
@@ -37,6 +38,17 @@ def test_every_setting_makes_another_variant(manifest, batching):
     assert {label for label in found if "limit" in label} == {
         "8cpu-16gb · interop4-cpulimit1.5", "8cpu-16gb · interop4-cpulimit2"
     }  # fmt: skip
+
+
+def test_one_stack_on_two_shapes_is_two_variants_that_are_named_by_their_shapes(manifest):
+    of_eight = manifest("2cpu-4gb")
+    of_two = of_eight.model_copy(
+        update={"run_id": new_run_id(), "shape": of_eight.shape.model_copy(update={"nodes": 2})}
+    )
+    assert labels([of_eight, of_two]) == [
+        "2cpu-4gb · interop4 · 8 × e2-custom-2-4096",
+        "2cpu-4gb · interop4 · 2 × e2-custom-2-4096",
+    ]
 
 
 def test_the_load_is_no_condition_since_every_load_says_something_of_the_same_capacity(manifest):

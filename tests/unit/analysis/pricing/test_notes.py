@@ -1,0 +1,64 @@
+"""What is said beside a comparison of list prices, and only where it applies."""
+
+import pytest
+
+from analysis.pricing.notes import price_notes
+from analysis.pricing.snapshot import newest_snapshot
+from stacks import shapes
+from stacks.shapes import ALL_SERIES, CustomTypes, MachineSeries
+
+CUSTOM, PREDEFINED = ("8cpu-16gb", "e2-custom-8-16384"), ("8cpu-64gb", "e2-highmem-8")
+
+
+@pytest.fixture
+def more_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    """N2, of which Google takes something off in the end, and C4, whose disks nothing prices."""
+    n2 = MachineSeries("n2", {"standard-8": (8, 32.0)}, cpu_quota="N2_CPUS", sku_name="N2", sustained_use_percent=20)
+    c4 = MachineSeries(
+        "c4", {"highcpu-8": (8, 16.0)}, cpu_quota="CPUS_PER_VM_FAMILY", sku_name="C4",
+        boot_disk_type="hyperdisk-balanced", disk_quota="HDB_TOTAL_GB",
+    )  # fmt: skip
+    monkeypatch.setattr(shapes, "ALL_SERIES", (*ALL_SERIES, n2, c4))
+
+
+def test_custom_types_beside_predefined_ones_of_their_series_are_said_to_cost_more():
+    (note,) = price_notes([CUSTOM, PREDEFINED, ("4cpu-8gb", "e2-custom-4-8192")])
+    assert note == (
+        "A vCPU or a GB of E2's custom types (8cpu-16gb, 4cpu-8gb) costs 5 % more than one of its predefined types"
+        " (8cpu-64gb)"
+    )
+
+
+@pytest.mark.parametrize("one", [CUSTOM, PREDEFINED])
+def test_types_of_one_kind_need_no_note(one: tuple[str, str]):
+    assert price_notes([one, one]) == ()
+
+
+@pytest.mark.parametrize("part", ["core", "memory"])
+def test_the_premium_of_custom_types_is_that_of_the_price_list(part: str):
+    (e2,) = (series for series in ALL_SERIES if series.name == "e2")
+    assert isinstance(e2.custom, CustomTypes)
+    custom, predefined = (newest_snapshot().price(f"{kind}-{part}", "us-central1") for kind in ("e2-custom", "e2"))
+    assert not isinstance(custom, str)
+    assert not isinstance(predefined, str)
+    assert custom.unit_price / predefined.unit_price == pytest.approx(1 + e2.custom.dearer_percent / 100)
+
+
+@pytest.mark.usefixtures("more_series")
+def test_a_discount_for_sustained_use_is_said_beside_series_that_have_none():
+    n2 = ("8cpu-32gb-n2", "n2-standard-8")
+    assert price_notes([n2]) == ()
+    (note,) = price_notes([n2, CUSTOM])
+    assert note.startswith("Prices are list prices: of N2 (8cpu-32gb-n2) Google takes up to 20 % off for machines that")
+
+
+@pytest.mark.usefixtures("more_series")
+def test_a_disk_that_no_rule_prices_is_named_with_the_file_that_needs_one():
+    (note,) = price_notes([("c4", "c4-highcpu-8"), CUSTOM])
+    assert note == (
+        "The price of c4 lacks its boot disks: analysis/pricing/rules.py has no rule for hyperdisk-balanced"
+    )
+
+
+def test_a_machine_type_that_nobody_knows_any_more_is_no_error():
+    assert price_notes([("old", "z9-standard-4"), CUSTOM]) == ()
