@@ -66,6 +66,7 @@ def gke(settings: Settings) -> Outputs:
     from analysis.pricing.stack_cost import hourly_sentence
     from components.gke.passphrase import why_secrets_are_unprotected
     from components.gke.project import why_there_is_no_project
+    from components.gke.reach import why_google_is_out_of_reach
     from components.platforms.gke import GkePlatform, GkePlatformArgs, costs_of
     from components.provider_plugins import why_plugin_is_missing
     from tools.pulumi_plugins import GCP, KUBERNETES
@@ -77,7 +78,7 @@ def gke(settings: Settings) -> Outputs:
     args = GkePlatformArgs(STACK, settings, CHECKOUT, zone_of(config, settings), google_keys(config))
     if no_project := why_there_is_no_project(STACK, args.google):
         stop(no_project)
-    if missing := why_plugin_is_missing(GCP, KUBERNETES):
+    if missing := why_plugin_is_missing(GCP, KUBERNETES) or why_google_is_out_of_reach(args.google):
         pulumi.log.info(hourly_sentence(*costs_of(args)))
         stop(missing)
     platform = GkePlatform("gke", args)

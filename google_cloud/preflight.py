@@ -15,7 +15,7 @@ from google_cloud.auth_plugin import (
     try_plugin,
 )
 from google_cloud.inventory import CloudResource, clusters, node_pools
-from google_cloud.quotas import SCOPES, quota_of, read_quotas
+from google_cloud.quotas import SCOPES, not_checked, quota_id, quota_of, read_quotas, where
 from google_cloud.rest import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, CloudError, GoogleClient, Json, entries
 from stacks.names import label_value
 from stacks.quota_needs import APIS, Need, added, needs
@@ -59,15 +59,18 @@ class Problem:
     """False for a problem that is checked even if the preflight is skipped."""
 
 
-def find_problems(required: Requirements, access: Access) -> list[Problem]:
-    """All requirements that are not met; raises CloudError where Google does not answer."""
+def find_problems(required: Requirements, access: Access, note: Callable[[str], None]) -> list[Problem]:
+    """All requirements that are not met; raises CloudError where Google does not answer.
+
+    `note` is told what could not be checked: each quota that Google does not list. It refuses nothing.
+    """
     problems = identity_problems(access) or _plugin_problems()
     if access.project is None:
         message = "no project is set, so there is nowhere to create the stack"
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
         google = GoogleClient(access)
-        return [*problems, *_project_problems(google, access.project, required), *_clock_problems(google)]
+        return [*problems, *_project_problems(google, access.project, required, note), *_clock_problems(google)]
     except NoCredentialsError as error:
         return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
     except CloudError as error:
@@ -153,7 +156,9 @@ def skip_command(stack: str) -> str:
     return f"pulumi config set --path shapebench:gke.preflight false --stack {stack}"
 
 
-def _project_problems(google: GoogleClient, project: str, required: Requirements) -> list[Problem]:
+def _project_problems(
+    google: GoogleClient, project: str, required: Requirements, note: Callable[[str], None]
+) -> list[Problem]:
     try:
         disabled = _disabled_apis(google, project)
     except CloudError as error:
@@ -164,7 +169,7 @@ def _project_problems(google: GoogleClient, project: str, required: Requirements
         return [Problem(message, ("gcloud projects list", LOGIN, quota_project))]
     checks: dict[str, Callable[[], Iterator[Problem]]] = {
         "compute.googleapis.com": lambda: chain(
-            _zone_problems(google, project, required), _quota_problems(google, project, required)
+            _zone_problems(google, project, required), _quota_problems(google, project, required, note)
         ),
         "cloudresourcemanager.googleapis.com": lambda: _permission_problems(google, project),
         "iam.googleapis.com": lambda: _account_problems(google, project, required),
@@ -212,35 +217,34 @@ def _zone_problems(google: GoogleClient, project: str, required: Requirements) -
         )
 
 
-def _quota_problems(google: GoogleClient, project: str, required: Requirements) -> Iterator[Problem]:
+def _quota_problems(
+    google: GoogleClient, project: str, required: Requirements, note: Callable[[str], None]
+) -> Iterator[Problem]:
     for scope in SCOPES:
-        # A missing region has no quotas: its zone is a problem already.
         listed = read_quotas(google, project, required.region, scope)
-        for need in required.needs:
-            if need.scope == scope and need.metric in listed:
+        for need in (each for each in required.needs if each.scope == scope):
+            if need.metric in listed:
                 yield from _quota_problem(need, listed[need.metric], project, required.region)
+            elif listed:  # A missing region has no quotas: its zone is a problem already.
+                note(not_checked(need, project, required.region))
 
 
 def _quota_problem(need: Need, document: Json, project: str, region: str) -> Iterator[Problem]:
     quota = quota_of(need.metric, document)
     if quota.left >= need.amount:
         return
-    where = f"in {region}" if need.scope == "region" else "in all regions together"
     yield Problem(
-        f"quota {need.metric} {where}: {need.amount} needed, {quota.left:g} left"
+        f"quota {need.metric} {where(need, region)}: {need.amount} needed, {quota.left:g} left"
         f" ({quota.used:g} of {quota.limit:g} are used), so Google would refuse a part of the stack",
         (_quota_request(need, round(quota.used + need.amount), project, region),),
     )
 
 
 def _quota_request(need: Need, value: int, project: str, region: str) -> str:
-    identity = f"{need.metric.replace('_', '-')}-per-project"
-    place = ""
-    if need.scope == "region":
-        identity, place = f"{identity}-region", f" --dimensions=region={region}"
+    place = f" --dimensions=region={region}" if need.scope == "region" else ""
     return (
         f"gcloud quotas preferences create --service=compute.googleapis.com --project={project}"
-        f" --quota-id={identity}{place} --preferred-value={value}"
+        f" --quota-id={quota_id(need)}{place} --preferred-value={value}"
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from google_cloud.rest import CloudError, GoogleClient, Json, entries
-from stacks.quota_needs import Scope
+from stacks.quota_needs import Need, Scope
 
 SCOPES: tuple[Scope, ...] = ("region", "project")
 
@@ -35,3 +35,26 @@ def quota_of(metric: str, document: Json) -> Quota:
         raise CloudError(
             f"Google's answer lacks the limit or the usage of quota {metric}, so it is not known how much is left"
         ) from None
+
+
+def where(need: Need, region: str) -> str:
+    return f"in {region}" if need.scope == "region" else "in all regions together"
+
+
+def quota_id(need: Need) -> str:
+    """The quota's name in the Cloud Quotas API and in `gcloud quotas`."""
+    return f"{need.metric.replace('_', '-')}-per-project{'-region' if need.scope == 'region' else ''}"
+
+
+def not_checked(need: Need, project: str, region: str) -> str:
+    """What to say of a needed quota that is not listed, such as CPUS_PER_VM_FAMILY, which is counted by machine family.
+
+    The command: https://docs.cloud.google.com/sdk/gcloud/reference/quotas/info/describe.
+    """
+    return (
+        f"quota {need.metric} {where(need, region)}: {need.amount} needed, but Google's list of quotas lacks it, so it"
+        " was not checked. If less is left, Google refuses a part of the stack, perhaps only after the cluster was"
+        f" created and costs money. To see it: gcloud quotas info describe {quota_id(need)}"
+        f" --service=compute.googleapis.com --project={project}, or"
+        f" https://console.cloud.google.com/iam-admin/quotas?project={project}"
+    )

@@ -14,7 +14,11 @@ from stacks.numbers import how_to_write
 
 PREFIX = "shapebench:"
 
-_REMOVED = {f"{PREFIX}gke.authorizedNetworks": "the control plane has only a DNS-based endpoint, which IAM protects"}
+_REMOVED = {
+    f"{PREFIX}gke.authorizedNetworks": "the control plane has only a DNS-based endpoint, which IAM protects",
+    f"{PREFIX}gke.loadNodes": "a load test runs on one node, so further ones would only cost money; for more room"
+    " beside the generator, set gke.loadMachineType",
+}
 
 
 class SettingsError(ValueError):

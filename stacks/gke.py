@@ -26,11 +26,7 @@ class GkeSettings(Frozen):
     load_machine_type: Annotated[
         str,
         AfterValidator(_known_machine_type),
-        Field(description="The machine type of the nodes for the load generator and GKE's own pods."),
-    ]
-    load_nodes: Annotated[
-        int,
-        Field(ge=1, le=16, description="Nodes for the load generator. With 0 it could not run. Give 1 to 16."),
+        Field(description="The machine type of the node for the load generator and GKE's own pods."),
     ]
     protect: Annotated[
         bool, Field(description="true protects network, cluster and bucket from `pulumi destroy` and from replacement.")
@@ -61,5 +57,5 @@ class GkeSettings(Frozen):
 
     @property
     def load_shape(self) -> NodeShape:
-        """The nodes of the load generator's pool."""
-        return NodeShape.of("load", ShapeSettings(machine_type=self.load_machine_type, nodes=self.load_nodes))
+        """The load generator's pool: one node, because a run has one pod, whatever the number of its processes."""
+        return NodeShape.of("load", ShapeSettings(machine_type=self.load_machine_type, nodes=1))

@@ -1,12 +1,12 @@
 """The quotas that the stacks of a sweep share: what is free for them, and what each takes while it is up."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Room:
-    """Amounts by quota. A quota that is not known is not here, and limits nothing; by default none is known.
+    """Amounts by quota. A quota that is not known is not in `free`, and limits nothing; by default none is known.
 
     `free` is what all stacks of the sweep together may take: what is left, and what those hold that are up already.
     """
@@ -30,12 +30,25 @@ class Room:
 
     def too_small(self, parallel: int) -> list[str]:
         """What to say before a sweep begins: each quota that not all stacks fit in which may be up at once."""
-        lines = []
-        for quota, free in self.free.items():
-            needs = sorted((of[quota] for of in self.taken_by.values() if of.get(quota)), reverse=True)
-            largest = sum(needs[:parallel])
-            if len(needs) > 1 and largest > free:
-                lines.append(
-                    f"{quota}: {largest:g} needed for {min(parallel, len(needs))} stacks at once, {free:g} free"
-                )
-        return lines
+        return [
+            f"{quota}: {needed:g} needed for {stacks} stacks at once, {self.free[quota]:g} free"
+            for quota, needed, stacks in self._needed(parallel)
+            if quota in self.free and len(self._takers(quota)) > 1 and needed > self.free[quota]
+        ]
+
+    def unknown(self, parallel: int) -> list[str]:
+        """What to say before a sweep begins: each quota that it needs and that nobody knows the limit of."""
+        return [
+            f"{quota}: {needed:g} needed for {'1 stack' if stacks == 1 else f'{stacks} stacks at once'}"
+            for quota, needed, stacks in self._needed(parallel)
+            if quota not in self.free
+        ]
+
+    def _needed(self, parallel: int) -> Iterator[tuple[str, float, int]]:
+        """Of each quota, what is needed while the stacks that take most of it are up, and how many these are."""
+        for quota in dict.fromkeys(name for taken in self.taken_by.values() for name in taken):
+            largest = sorted(self._takers(quota), reverse=True)[:parallel]
+            yield quota, sum(largest), len(largest)
+
+    def _takers(self, quota: str) -> list[float]:
+        return [taken[quota] for taken in self.taken_by.values() if taken.get(quota)]

@@ -69,7 +69,7 @@ def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[st
     try:
         if inputs.ask:
             operation.status("checking Google Cloud's quotas, APIs and permissions")
-            found = find_problems(wanted, access)
+            found = find_problems(wanted, access, operation.info)
         else:
             # Who deploys is known without asking Google, and wrong whatever the settings of the check are.
             found = identity_problems(access)

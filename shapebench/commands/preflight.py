@@ -25,7 +25,7 @@ def preflight(stack: str, project: str | None) -> None:
     if lacking != wanted:
         note(f"stack {stack} exists already, so only what it still needs is checked.")
     try:
-        found = find_problems(lacking, access)
+        found = find_problems(lacking, access, note)
     except CloudError as error:
         raise CommandError(f"Google Cloud could not be checked: {error}; try again") from None
     if found:

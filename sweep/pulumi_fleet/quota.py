@@ -6,7 +6,7 @@ from typing import Any
 
 from google_cloud.access import Access, NoCredentialsError, access_of
 from google_cloud.preflight import Requirements, beyond_running_cluster
-from google_cloud.quotas import SCOPES, quota_of, read_quotas
+from google_cloud.quotas import SCOPES, quota_of, read_quotas, where
 from google_cloud.rest import CloudError, GoogleClient
 from stacks.explain import SettingsError
 from stacks.files import google_keys, load_config, zone_of
@@ -36,12 +36,13 @@ def room_of(stacks: Collection[str]) -> Room:
             }
             for scope in SCOPES:
                 listed = read_quotas(google, access.project, required.region, scope)
-                for need in required.needs:
-                    if need.scope == scope and need.metric in listed:
-                        name = _name(need, required, access)
+                # A missing region lists none: the stack's preflight says so.
+                for need in (each for each in required.needs if each.scope == scope and listed):
+                    name = _name(need, required, access)
+                    taken_by[stack][name] = need.amount
+                    if need.metric in listed:
                         held = need.amount - missing.get((need.metric, scope), 0)
                         free[name] = free.get(name, quota_of(need.metric, listed[need.metric]).left) + held
-                        taken_by[stack][name] = need.amount
     except (CloudError, NoCredentialsError, SettingsError) as error:
         raise FleetError(str(error)) from error
     return Room(free, dict(taken_by))
@@ -58,5 +59,4 @@ def _required(stack: str, config: dict[str, Any]) -> Requirements | None:
 
 def _name(need: Need, required: Requirements, access: Access) -> str:
     """Equal for stacks that share the quota; regions and projects have their own."""
-    where = f"in {required.region}" if need.scope == "region" else "in all regions together"
-    return f"quota {need.metric} {where} of project {access.project}"
+    return f"quota {need.metric} {where(need, required.region)} of project {access.project}"

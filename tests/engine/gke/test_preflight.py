@@ -1,9 +1,12 @@
 """An update that Google would refuse half-way ends before anything is made, with all that is missing in one message."""
 
+import re
+
 import pytest
 
 from tests.engine.gke.world import World
 from tests.engine.harness import Stack
+from tests.support.new_account import STACK, after_the_commands
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +61,21 @@ def test_an_update_that_may_not_ask_goes_on(stack: Stack, world: World):
     assert len(world.cloud.requests) == asked
     stack.must("destroy", "--yes", "--skip-preview")
     assert world.google() == []
+
+
+def test_a_new_account_of_8_vcpus_is_refused_each_stack_but_the_one_that_the_quick_start_makes_for_it(world: World):
+    world.cloud.apis.add("storage.googleapis.com")
+    world.cloud.global_["CPUS_ALL_REGIONS"] = world.cloud.regional["CPUS"] = (8.0, 0.0)
+    stack = world.stack_of_the_checkout(STACK)
+    refused = stack.up()
+    assert refused.returncode != 0
+    assert "quota CPUS_ALL_REGIONS in all regions together: 20 needed, 8 left" in refused.stdout
+    load, stack.config["load"] = stack.config["load"], {}
+    stack.config = after_the_commands(stack.config)
+    shown = stack.must("preview", "--diff")
+    assert re.search(r"nodeCount +: 2\b", shown)
+    stack.config["load"] = load
+    stack.must_up()
+    (run,) = stack.runs()
+    assert (run.shape.nodes, run.serving.replicas) == (2, 2)
+    stack.must("destroy", "--yes", "--skip-preview")

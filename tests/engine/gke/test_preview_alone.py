@@ -1,13 +1,15 @@
-"""A preview needs neither a network nor a login: anybody who opens a pull request gets one."""
+"""A preview needs no login, so anybody who opens a pull request gets one; without a network it ends with the reason."""
 
 import re
 import shutil
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from components.gke.reach import REFUSING_PROXY
 from google_cloud.access import PROJECT_VARIABLES
 from tests.engine.gke.world import World
 from tests.engine.harness import CHECKOUT, Stack
@@ -23,14 +25,45 @@ def network_can_be_taken_away() -> bool:
     return subprocess.run([*WITHOUT_NETWORK, "true"], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(not network_can_be_taken_away(), reason="this machine gives no process a network of its own")
-def test_a_preview_without_a_network_is_complete_and_prints_the_cost(world: World):
+@pytest.fixture(scope="module")
+def offline(world: World) -> Stack:
+    """A stack as a new user has it, whose requests go to Google itself and not to the stand-ins."""
     stack = world.stack_of_the_checkout("4cpu-8gb")
-    stack.variables["GOOGLE_OAUTH_ACCESS_TOKEN"] = "any"
-    shown = subprocess.run(
+    for key in [each for each in stack.providers_config if each.endswith("CustomEndpoint")]:
+        del stack.providers_config[key]
+    stack.variables |= dict.fromkeys(("HTTPS_PROXY", "https_proxy"), "") | {"GOOGLE_OAUTH_ACCESS_TOKEN": "none"}
+    return stack
+
+
+def preview_without_network(stack: Stack) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [*WITHOUT_NETWORK, *stack._command("preview")],
         cwd=stack.project, env=stack.environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
+
+
+@pytest.mark.skipif(not network_can_be_taken_away(), reason="this machine gives no process a network of its own")
+def test_a_preview_without_a_network_ends_in_seconds_with_the_cost_and_the_reason(world: World, offline: Stack):
+    """The real provider would wait for minutes: docs/google-cloud-facts.md, Without a network."""
+    began = time.monotonic()
+    failed = preview_without_network(offline)
+    took_s = time.monotonic() - began
+    said = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert took_s < 60
+    assert "costs about 0.72 USD an hour" in said
+    (line,) = {line.strip() for line in said.splitlines() if line.strip().startswith("error:")}
+    assert "openidconnect.googleapis.com does not answer within 5 s, so this machine seems to be offline" in line
+    assert "Traceback" not in said
+    assert world.memory.operations() == []
+
+
+@pytest.mark.skipif(not network_can_be_taken_away(), reason="this machine gives no process a network of its own")
+def test_a_preview_without_a_network_is_complete_where_a_proxy_refuses_the_providers_question(offline: Stack):
+    online = offline.variables
+    offline.variables = online | dict([REFUSING_PROXY.split("=", 1)])
+    shown = preview_without_network(offline)
+    offline.variables = online
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert "monthly" in shown.stdout
     assert "Deployment gke-serving-deployment create" in shown.stdout
@@ -73,10 +106,7 @@ def test_a_preview_without_the_gcp_plugin_prints_the_cost_and_what_is_missing(wo
     stack = world.stack_of_the_checkout("2cpu-4gb")
     folders = stack.environment["PATH"].split(":")
     stack.variables["PATH"] = ":".join(each for each in folders if not Path(each, "pulumi-resource-gcp").exists())
-    failed = subprocess.run(
-        [*WITHOUT_NETWORK, *stack._command("preview")],
-        cwd=stack.project, env=stack.environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    failed = preview_without_network(stack)
     said = failed.stdout + failed.stderr
     assert failed.returncode != 0
     assert "costs about 0.74 USD an hour" in said

@@ -6,9 +6,14 @@ import re
 import pytest
 from typer.testing import CliRunner
 
+from analysis.pricing.stack_cost import kept_cost, load_cost
+from components.gke.reach import REFUSING_PROXY
 from shapebench.cli import app
-from stacks.files import load_settings, stack_names
+from stacks.explain import PREFIX
+from stacks.files import load_config, load_settings, stack_names, with_defaults
 from stacks.quota_needs import APIS, needs
+from stacks.settings import Settings, parse_settings
+from tests.support.new_account import STACK, after_the_commands
 from tools.pins import ROOT
 
 PAGE = (ROOT / "docs/gke-quick-start.md").read_text()
@@ -48,3 +53,35 @@ def test_the_quotas_are_those_that_the_preflight_counts():
 def test_the_apis_that_it_enables_are_those_that_the_preflight_checks():
     (enabled,) = re.findall(r"gcloud services enable (.*?) --project", PAGE, re.DOTALL)
     assert set(enabled.replace("\\", "").split()) == set(APIS)
+
+
+def small_stack() -> Settings:
+    """The stack of the section for a new account."""
+    config = {key.removeprefix(PREFIX): each for key, each in load_config(STACK).items() if key.startswith(PREFIX)}
+    return parse_settings(with_defaults(after_the_commands(config)))
+
+
+def test_the_stack_for_a_new_account_needs_8_vcpus_of_each_quota_and_no_more():
+    settings = small_stack()
+    found = needs(settings.node_shape(STACK), settings.gke.load_shape)
+    vcpus = {need.metric: need.amount for need in found if "CPUS" in need.metric}
+    assert vcpus == {"CPUS": 8, "E2_CPUS": 8, "CPUS_ALL_REGIONS": 8}
+    # What a free trial has besides: docs/google-cloud-facts.md, Quotas.
+    assert {need.amount for need in found if need.metric == "IN_USE_ADDRESSES"} == {1}
+
+
+def test_the_price_of_the_stack_for_a_new_account_is_that_of_the_command():
+    settings = small_stack()
+    serving = kept_cost(settings.platform, settings.node_shape(STACK), settings.region).hourly
+    load = load_cost(settings.gke.load_shape, settings.region).hourly
+    assert serving is not None
+    assert load is not None
+    assert f"This stack costs {serving + load:.2f} USD an hour." in " ".join(PAGE.split())
+
+
+def test_a_load_of_less_than_a_minute_is_the_first_one_of_a_new_account():
+    assert small_stack().load.total_s < 60
+
+
+def test_the_variable_for_a_preview_without_a_network_is_that_of_the_programs_message():
+    assert f"`{REFUSING_PROXY}`" in PAGE

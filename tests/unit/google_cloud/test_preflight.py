@@ -24,32 +24,32 @@ def wanted(*accounts: str) -> Requirements:
 @pytest.fixture
 def found(access):
     """All problems as one message."""
-    return lambda *accounts: problem_report(wanted(*accounts), access, find_problems(wanted(*accounts), access))
+    return lambda *accounts: problem_report(wanted(*accounts), access, find_problems(wanted(*accounts), access, print))
 
 
 @pytest.fixture
 def count(access):
-    return lambda *accounts: len(find_problems(wanted(*accounts), access))
+    return lambda *accounts: len(find_problems(wanted(*accounts), access, print))
 
 
 def test_where_all_requirements_are_met_there_are_no_problems(access):
-    assert find_problems(wanted("shapebench-8cpu-16gb-nodes"), access) == []
+    assert find_problems(wanted("shapebench-8cpu-16gb-nodes"), access, print) == []
 
 
 def test_a_missing_project_is_a_problem_with_its_command(no_environment):
-    (only,) = find_problems(wanted(), access_of({}))
+    (only,) = find_problems(wanted(), access_of({}), print)
     assert only.commands == ("pulumi config set gcp:project <project> --stack 8cpu-16gb",)
 
 
 def test_missing_credentials_are_a_problem_with_the_login_command(no_environment):
-    (only,) = find_problems(wanted(), access_of({"gcp:project": PROJECT}))
+    (only,) = find_problems(wanted(), access_of({"gcp:project": PROJECT}), print)
     assert "no usable Google credentials" in only.message
     assert only.commands == ("gcloud auth application-default login",)
 
 
 def test_refused_credentials_are_a_problem_with_the_login_command(cloud, access):
     cloud.answers_first = [(401, None)] * 3
-    (only,) = find_problems(wanted(), access)
+    (only,) = find_problems(wanted(), access, print)
     assert only.commands == ("gcloud auth application-default login",)
 
 
@@ -112,7 +112,7 @@ def test_an_auth_plugin_that_cannot_be_run_is_to_be_installed(found, tmp_path):
 
 def test_the_auth_plugin_is_run_as_the_kubeconfig_runs_it(access, tmp_path):
     write_auth_plugin(tmp_path / "bin/gke-gcloud-auth-plugin", f'echo "$@" > {tmp_path}/asked; exit 1')
-    find_problems(wanted(), access)
+    find_problems(wanted(), access, print)
     (user,) = json.loads(exec_kubeconfig("gke.example"))["users"]
     assert (tmp_path / "asked").read_text().split() == user["user"]["exec"]["args"]
 
@@ -191,9 +191,43 @@ def test_a_quota_of_exactly_what_is_needed_is_enough(cloud, count, need):
     assert count() == 0
 
 
-def test_a_quota_that_a_region_does_not_list_is_not_compared(cloud, count):
+def test_a_quota_that_google_does_not_list_is_a_note_that_says_where_to_look_and_refuses_nothing(cloud, count, capsys):
     del cloud.regional["E2_CPUS"]
     assert count() == 0
+    (note,) = capsys.readouterr().out.splitlines()
+    assert note.startswith(
+        "quota E2_CPUS in us-central1: 20 needed, but Google's list of quotas lacks it, so it was not"
+    )
+    assert "Google refuses a part of the stack, perhaps only after the cluster was created and costs money" in note
+    assert (
+        "gcloud quotas info describe E2-CPUS-per-project-region --service=compute.googleapis.com --project=acme" in note
+    )
+    assert "https://console.cloud.google.com/iam-admin/quotas?project=acme" in note
+
+
+@pytest.mark.parametrize("need", wanted().needs, ids=lambda need: need.metric)
+def test_what_is_listed_leaves_no_note_and_each_quota_that_is_not_leaves_one(cloud, count, capsys, need):
+    assert count() == 0
+    assert capsys.readouterr().out == ""
+    del (cloud.regional if need.scope == "region" else cloud.global_)[need.metric]
+    assert count() == 0
+    assert capsys.readouterr().out.count(f"quota {need.metric} ") == 1
+
+
+def test_the_quotas_of_newer_series_are_noted_by_the_family_of_machines_and_by_the_kind_of_disk(access, capsys):
+    needed = (Need("CPUS_PER_VM_FAMILY", "region", 16), Need("HDB_TOTAL_GB", "region", 40))
+    assert find_problems(Requirements("c4", ZONE, needed, ()), access, print) == []
+    family, disk = capsys.readouterr().out.splitlines()
+    assert "quota CPUS_PER_VM_FAMILY in us-central1: 16 needed" in family
+    assert "CPUS-PER-VM-FAMILY-per-project-region" in family
+    assert "quota HDB_TOTAL_GB in us-central1: 40 needed" in disk
+    assert "HDB-TOTAL-GB-per-project-region" in disk
+
+
+def test_a_region_that_does_not_exist_leaves_no_notes_about_its_quotas(cloud, count, capsys):
+    cloud.zones.clear()
+    assert count() == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_a_usage_above_the_limit_leaves_0_and_not_less(cloud, found):
@@ -205,7 +239,7 @@ def test_a_quota_without_limit_and_usage_is_an_error(cloud, access):
     cloud.answers_first = []
     cloud.regional["CPUS"] = (None, None)
     with pytest.raises(CloudError, match="quota CPUS"):
-        find_problems(wanted(), access)
+        find_problems(wanted(), access, print)
 
 
 @pytest.mark.parametrize("permission", ROLES)
@@ -249,7 +283,7 @@ def test_what_may_not_be_read_is_a_problem_and_the_rest_is_still_checked(cloud, 
     enabled = [{"name": f"projects/acme/services/{api}", "state": "ENABLED"} for api in APIS]
     cloud.answers_first = [(200, json.dumps({"services": enabled}).encode()), (403, None)]
     cloud.permissions.discard("storage.buckets.create")
-    found = find_problems(wanted(), access)
+    found = find_problems(wanted(), access, print)
     assert [each.message.split(" (")[0] for each in found] == [
         "these credentials are not allowed to read the project",
         "these credentials lack the permission storage.buckets.create, so Google would refuse a part of the stack",
@@ -259,7 +293,7 @@ def test_what_may_not_be_read_is_a_problem_and_the_rest_is_still_checked(cloud, 
 def test_an_outage_of_google_is_an_error_and_not_a_problem(cloud, access):
     cloud.answers_first = [(500, None)] * 5
     with pytest.raises(CloudError, match="answered 500"):
-        find_problems(wanted(), access)
+        find_problems(wanted(), access, print)
 
 
 def test_needs_count_both_pools():

@@ -40,6 +40,17 @@ def test_if_nothing_is_missing_it_exits_with_0_and_prints_the_price(cloud):
     assert "USD an hour" in done.output
 
 
+def test_a_quota_that_google_does_not_list_is_noted_and_changes_no_exit_code(cloud):
+    del cloud.regional["E2_CPUS"]
+    done = run("--stack", "8cpu-16gb", "--project", PROJECT)
+    assert done.exit_code == 0
+    said = " ".join(done.stderr.split())
+    assert (
+        "quota E2_CPUS in us-central1: 20 needed, but Google's list of quotas lacks it, so it was not checked" in said
+    )
+    assert said.index("quota E2_CPUS") < said.index("nothing is missing for stack 8cpu-16gb")
+
+
 def test_missing_things_exit_with_1(cloud):
     cloud.apis.clear()
     cloud.zones.clear()

@@ -67,7 +67,11 @@ WRONG = [
     ({"servingImage": "tensorflow/serving:latest"}, "gke.servingImage", "tensorflow/serving:2.20.0"),
     ({"servingImage": "tensorflow/serving"}, "gke.servingImage", "a digest"),
     ({"loadMachineType": "e2-medium"}, "gke.loadMachineType", "stacks/shapes.py"),
-    ({"loadNodes": 0}, "gke.loadNodes is 0", "Give 1 to 16"),
+    (
+        {"loadNodes": 2},
+        "gke.loadNodes is no longer a setting: a load test runs on one node, so further ones would only cost money",
+        "remove it: pulumi config rm --path shapebench:gke.loadNodes",
+    ),
     (
         {"authorizedNetworks": ["203.0.113.0/24"]},
         "gke.authorizedNetworks is no longer a setting: the control plane has only a DNS-based endpoint",

@@ -50,7 +50,6 @@ CHANGED_GKE: dict[str, Any] = {
     "servingImage": "tensorflow/serving:2.19.1",
     "generatorImage": "locustio/locust:2.46.5",
     "loadMachineType": "e2-standard-8",
-    "loadNodes": 2,
     "protect": True,
     "expiresAfterH": 48,
     "binaryAuthorization": True,
@@ -77,7 +76,6 @@ CHANGED: list[dict[str, Any]] = [
 ANY_GKE = st.fixed_dictionaries(
     {
         "loadMachineType": st.sampled_from(["e2-standard-2", "e2-standard-4", "e2-custom-4-8192"]),
-        "loadNodes": st.integers(1, 16),
         "protect": st.booleans(),
         "expiresAfterH": st.integers(1, 336),
         "binaryAuthorization": st.booleans(),

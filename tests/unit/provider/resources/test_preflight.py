@@ -54,6 +54,13 @@ def test_a_stack_with_enough_of_everything_passes_after_the_price_is_printed(clo
     assert cloud.requests
 
 
+def test_a_quota_that_google_does_not_list_is_told_and_the_update_goes_on(inputs, operation, log):
+    Preflight().create(inputs | {"needs": needs(CPUS=20, CPUS_PER_VM_FAMILY=16)}, operation)
+    assert log[0] == COSTS
+    assert log[1].startswith("quota CPUS_PER_VM_FAMILY in us-central1: 16 needed, but Google's list of quotas lacks it")
+    assert len(log) == 2
+
+
 def test_the_state_holds_no_credentials(inputs, operation):
     state = Preflight().create(inputs | {"google": inputs["google"] | {"gcp:other": TOKEN}}, operation)
     assert TOKEN not in repr(state)

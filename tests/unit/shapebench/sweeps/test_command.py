@@ -333,6 +333,18 @@ def test_stacks_that_do_not_fit_into_a_quota_together_are_named_before_consent(
     )
 
 
+def test_a_quota_that_google_does_not_list_is_named_before_consent(
+    use: Use, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(cloud)
+    of_each = {"2cpu-4gb": {"quota CPUS_PER_VM_FAMILY": 20.0}, "8cpu-16gb": {"quota CPUS_PER_VM_FAMILY": 18.0}}
+    monkeypatch.setattr(command, "room_of", lambda _: Room({}, of_each))
+    assert (
+        "Not checked, because Google's list of quotas lacks it: quota CPUS_PER_VM_FAMILY: 38 needed for 2 stacks at"
+        " once. `shapebench preflight --stack STACK` says where to see it."
+    ) in " ".join(invoke(*AXES).stderr.split())
+
+
 def interrupted_with_stacks_up(presses: Presses, cloud: Cloud) -> Path:
     """The folder of a sweep that was interrupted twice."""
     presses |= {"measure": 4, "destroy": 1}

@@ -70,3 +70,20 @@ def test_where_google_does_not_answer_nothing_is_known(cloud: GoogleStandIn) -> 
     cloud.project = "another"
     with pytest.raises(FleetError, match=r"40[34]"):
         room_of(STACKS)
+
+
+def test_a_quota_that_google_does_not_list_is_summed_over_the_stacks_and_keeps_none_back(cloud: GoogleStandIn) -> None:
+    cloud.regional["CPUS"] = (1000.0, 0.0)
+    del cloud.regional["E2_CPUS"]
+    room = room_of(STACKS)
+    listed = CPUS.replace("CPUS", "E2_CPUS")
+    needed = vcpus("8cpu-16gb") + vcpus("4cpu-8gb")
+    assert room.unknown(2) == [f"{listed}: {needed} needed for 2 stacks at once"]
+    assert room.unknown(1) == [f"{listed}: {vcpus('8cpu-16gb')} needed for 1 stack"]
+    assert room.too_small(2) == []
+    assert room.lacks("4cpu-8gb", ["8cpu-16gb"]) == ""
+
+
+def test_of_a_region_that_does_not_exist_no_quota_is_called_unlisted(cloud: GoogleStandIn) -> None:
+    cloud.zones.clear()
+    assert not any(f"in {REGION}" in line for line in room_of(STACKS).unknown(2))
