@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pyarrow as pa
-from pyarrow.fs import FileSystem, LocalFileSystem
+from pyarrow.fs import FileSystem, FileType, LocalFileSystem
 
 # Arrow's own limit is 15 minutes (https://arrow.apache.org/docs/python/generated/pyarrow.fs.GcsFileSystem.html).
 RETRY_S = 60
@@ -106,7 +106,10 @@ def files_below(folder: str, inside: tuple[tuple[int, int], ...] = ()) -> Iterat
 
 
 def read_all(filesystem: FileSystem, path: str, most_bytes: int) -> pa.Buffer:
-    """The content of a file, in Arrow's own memory; raises OSError where it is larger than `most_bytes`."""
+    """The content of a file, in Arrow's own memory; raises OSError where it is larger than `most_bytes`, or no file."""
+    # Who opens a named pipe waits for ever for somebody who writes to it.
+    if isinstance(filesystem, LocalFileSystem) and filesystem.get_file_info(path).type is FileType.Unknown:
+        raise OSError("it is not a file, but a pipe, a socket or a device")
     # A stream: for the size of a file of Arrow's, Python waits with its lock held, and all threads with it. A stream's
     # `read_buffer` without a size is Python's bytes.
     with filesystem.open_input_stream(path, compression=None) as file:

@@ -12,9 +12,10 @@ import pytest
 
 from analysis.results.columns import read_columns
 from analysis.results.manifest_file import manifest_text
+from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.statistics.summary import summarise
 from bench.stores.damages import write_bomb
-from bench.stores.synthetic import Server, make_manifest, make_older, make_rows, write_run
+from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_older, make_rows, write_run
 from stacks.load_profiles import MOST_REQUESTS, PROFILES
 
 SMOKE = PROFILES["smoke"]
@@ -59,6 +60,18 @@ def test_one_folder_without_permission_is_a_problem_and_hides_no_other_run(store
     assert problems == [f"{path} cannot be read: Permission denied; check its permissions"]
     expected = {"runs": []}.get(folder, [runs[0].run_id] if folder.startswith("runs") else [run.run_id for run in runs])
     assert (read, unfinished) == (expected, [])
+
+
+def test_a_pipe_in_place_of_the_samples_is_a_problem_and_nobody_waits_for_a_writer(store):
+    sample = {"at": STARTED_AT, "subject": "server", "quantity": "cpu_cores", "value": 1.5}
+    samples = pa.Table.from_pylist([sample], schema=SAMPLES_SCHEMA)
+    run = store.write_run(make_manifest(SMOKE), [("w0", ROWS)], samples)
+    file = Path(store.uri) / f"samples/stack={run.stack}/run_id={run.run_id}/samples.parquet"
+    file.unlink()
+    os.mkfifo(file)
+    found = store.samples(run)
+    assert found.path == str(file.relative_to(store.uri))
+    assert found.why.startswith("cannot be read: it is not a file, but a pipe, a socket or a device;")
 
 
 def test_a_link_to_the_folder_that_it_is_in_is_a_problem_and_the_rest_is_read(store, runs):
