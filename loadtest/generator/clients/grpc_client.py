@@ -1,15 +1,14 @@
 """A client of the gRPC API: a connection to every replica, used in turn, no retries, every answer checked."""
 
 import itertools
-import socket
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import grpc
 import grpc.experimental.gevent
 
 from loadtest.generator.clients.client import NO_ANSWER, NO_THREAD, Answer
 from loadtest.generator.clients.grpc_check import GrpcCheck
+from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan
 
 # Without this a call blocks the whole process until it is answered, and users send one after the other.
@@ -26,21 +25,23 @@ Call = Callable[..., bytes]
 
 def grpc_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "GrpcClient"]:
     """A factory of clients: each begins with another replica, or all would send to the same one at first."""
-    check = GrpcCheck(plan.outputs)
+    check, addresses = GrpcCheck(plan.outputs), ServerAddresses(plan.base_url)
     numbers = itertools.count()
-    return lambda: GrpcClient(plan, body, check, first=next(numbers))
+    return lambda: GrpcClient(plan, addresses, body, check, first=next(numbers))
 
 
 class GrpcClient:
     """Calls Predict on one replica after the other, on channels of its own.
 
     gRPC's `round_robin` does the same over a headless service's addresses, but does not tell in Python which of them
-    answered, and rows record it. Addresses are looked up once: a run whose servers change is not valid anyway. It is a
-    loadtest.generator.clients.client.Client.
+    answered, and rows record it. It is a loadtest.generator.clients.client.Client.
     """
 
-    def __init__(self, plan: LoadTestPlan, body: bytes, check: GrpcCheck, first: int = 0) -> None:
+    def __init__(
+        self, plan: LoadTestPlan, addresses: ServerAddresses, body: bytes, check: GrpcCheck, first: int = 0
+    ) -> None:
         self._plan = plan
+        self._addresses = addresses
         self._body = body
         self._check = check
         self._next = first
@@ -69,18 +70,16 @@ class GrpcClient:
             channel.close()
 
     def _open(self) -> None:
-        for address in addresses(self._plan.base_url):
+        for address in targets(self._addresses):
             channel = grpc.insecure_channel(address, options=_options(self._plan))
             self._channels.append(channel)
             # Bytes both ways: the request is already serialised, and the check compares bytes.
             self._calls.append((address, channel.unary_unary(_METHOD, _registered_method=True)))
 
 
-def addresses(url: str) -> list[str]:
-    """`host:port` of every replica behind the name, in a fixed order; raises OSError where there is none."""
-    parts = urlsplit(url)
-    found = socket.getaddrinfo(parts.hostname, parts.port, type=socket.SOCK_STREAM)
-    ends = {(str(sockaddr[0]), int(sockaddr[1])) for *_, sockaddr in found}
+def targets(addresses: ServerAddresses) -> list[str]:
+    """`host:port` of every replica, in an order that is the same for all users; raises OSError where there is none."""
+    ends = {(str(host), int(port)) for _, (host, port, *_) in addresses.all()}
     return sorted(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in ends)
 
 

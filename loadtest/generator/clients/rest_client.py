@@ -9,6 +9,7 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 from loadtest.generator.clients.client import NO_ANSWER, Answer
 from loadtest.generator.clients.rest_check import RestCheck
 from loadtest.generator.clients.rest_connection import RestConnection, post_of
+from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan
 
 # Exceptions and the class of error in a row, the most specific first. An answer that breaks off is bad HTTP.
@@ -23,11 +24,11 @@ _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 
 def rest_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "RestClient"]:
-    """A factory that makes a client for each user; all clients share the request and the check."""
+    """A factory that makes a client for each user; all clients share request, check and addresses."""
     renewed = plan.renews_connections
     request = post_of(f"{plan.base_url}/v1/models/{plan.model_name}:predict", body, renewed=renewed)
-    check = RestCheck(plan.outputs)
-    return lambda: RestClient(RestConnection(plan.base_url, plan.limits, renewed=renewed), request, check)
+    check, addresses = RestCheck(plan.outputs), ServerAddresses(plan.base_url)
+    return lambda: RestClient(RestConnection(addresses, plan.limits, renewed=renewed), request, check)
 
 
 class RestClient:

@@ -8,6 +8,7 @@ import gevent.socket
 from gevent.monkey import get_original
 from geventhttpclient.response import HTTPResponse, HTTPSocketResponse
 
+from loadtest.generator.clients.server_addresses import Address, ServerAddresses
 from loadtest.generator.plan import Limits
 
 # gevent's own `poll` passes through the event loop even when there is nothing to read.
@@ -43,9 +44,8 @@ class RestConnection:
     With `renewed` it connects for each request.
     """
 
-    def __init__(self, url: str, limits: Limits, *, renewed: bool = False) -> None:
-        parts = urlsplit(url)
-        self._address = (parts.hostname, parts.port or 80)
+    def __init__(self, addresses: ServerAddresses, limits: Limits, *, renewed: bool = False) -> None:
+        self._addresses = addresses
         self._limits = limits
         self._renewed = renewed
         self._kept: gevent.socket.socket | None = None
@@ -80,7 +80,21 @@ class RestConnection:
         if self._kept and not self._renewed and not _is_readable(self._kept):
             return self._kept
         self.close()
-        socket = gevent.socket.create_connection(self._address, self._limits.connect_timeout_s)
+        *others, last = self._addresses.shuffled()
+        for address in others:
+            with contextlib.suppress(OSError):
+                return self._connected(address)
+        return self._connected(last)
+
+    def _connected(self, address: Address) -> gevent.socket.socket:
+        family, place = address
+        socket = gevent.socket.socket(family, gevent.socket.SOCK_STREAM)
+        try:
+            socket.settimeout(self._limits.connect_timeout_s)
+            socket.connect(place)
+        except BaseException:
+            socket.close()
+            raise
         socket.settimeout(self._limits.response_timeout_s)
         return socket
 

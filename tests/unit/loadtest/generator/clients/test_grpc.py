@@ -224,11 +224,14 @@ from loadtest.generator.clients.grpc_client import grpc_clients
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
 from tests.unit.loadtest.plans import OUTPUTS
 body, port = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
-socket.getaddrinfo = lambda *_, **__: [(0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)]
+looked_up = []
+socket.getaddrinfo = lambda name, *_, **__: looked_up.append(name) or [
+    (0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)
+]
 load = ClosedLoopPlan(mode="closed", users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
 new = grpc_clients(LoadTestPlan(load, "grpc", f"grpc://headless:{port}", "resnet", "", OUTPUTS), body)
 users = [new(), new()]
-print(json.dumps([astuple(user.predict()) for _ in range(3) for user in users]))
+print(json.dumps([[astuple(user.predict()) for _ in range(3) for user in users], looked_up]))
 """
 
 
@@ -238,10 +241,12 @@ def test_requests_go_to_all_replicas_in_turn_and_each_row_names_its_own() -> Non
         port = reserved.getsockname()[1]
     replicas = [ScriptedGrpcServer(answer_rightly, f"127.0.0.{last}:{port}") for last in (2, 3)]
     command = [sys.executable, "-c", TWO_USERS, BODY.hex(), str(port)]
-    answers = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60).stdout)
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60).stdout
+    answers, looked_up = json.loads(printed)
     for replica in replicas:
         replica.stop()
     assert {error for _, error, _, _ in answers} == {None}
+    assert looked_up == ["headless"], "once for all users"
     assert [backend for *_, backend in answers] == [f"127.0.0.{last}:{port}" for last in (2, 3, 3, 2, 2, 3)]
     assert [len(replica.bodies) for replica in replicas] == [3, 3]
     assert [len(set(replica.connections)) for replica in replicas] == [2, 2], "a connection a user and replica"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from loadtest.generator.clients.rest_connection import RestConnection, post_of
+from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import Limits
 from tests.unit.loadtest.conftest import RIGHT, ScriptedServer
 
@@ -23,7 +24,7 @@ LIMITS = Limits(connect_timeout_s=1, response_timeout_s=0.3)
 @contextmanager
 def connected(url: str, *, renewed: bool = False) -> Iterator[Callable[[], tuple[int, bytes]]]:
     """Asks once when it is called: status and body of the answer."""
-    connection = RestConnection(url, LIMITS, renewed=renewed)
+    connection = RestConnection(ServerAddresses(url), LIMITS, renewed=renewed)
     request = post_of(f"{url}{PATH}", BODY, renewed=renewed)
 
     def ask() -> tuple[int, bytes]:
