@@ -1,4 +1,4 @@
-"""The servers that can be measured, and all that differs between them: command, flags, config files, paths.
+"""The servers that can be measured, and all that differs between them: command, flags, environment, files, paths.
 
 A server takes a SavedModel and speaks TensorFlow Serving's REST and gRPC APIs, with gRPC's standard health service.
 Whoever starts one need not load what it loads: TensorFlow stays out of this module.
@@ -76,6 +76,13 @@ class TensorFlowServing:
             "--enable_grpc_healthcheck_service=true",
             f"--monitoring_config_file={config_dir / _MONITORING_FILE}",
         ]
+
+    def environment(self, variant: ServingVariant) -> dict[str, str | None]:
+        """Variables of its environment; None for one that must not be set.
+
+        TensorFlow reads this one once. Without it the CPU decides: docs/google-cloud-facts.md.
+        """
+        return {"TF_ENABLE_ONEDNN_OPTS": None if variant.one_dnn is None else str(int(variant.one_dnn))}
 
     def config_files(self, variant: ServingVariant) -> dict[str, str]:
         """Names and texts of the files that the flags point at."""

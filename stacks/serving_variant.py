@@ -85,6 +85,13 @@ class ServingSettings(Frozen):
             " would never run. Give 1.5 or 1500m, up to the vCPUs of a node, or leave it out for no limit.",
         ),
     ] = None
+    one_dnn: Annotated[
+        bool | None,
+        Field(
+            description="Whether TensorFlow computes with oneDNN. Give true or false, or leave it out for TensorFlow's"
+            " default, which depends on the CPU.",
+        ),
+    ] = None
 
     @property
     def threads_name(self) -> str:

@@ -29,4 +29,6 @@ class Candidate(Frozen):
 
 @functools.lru_cache(maxsize=4096)  # a sweep asks for it at every step
 def _key(candidate: Candidate) -> str:
-    return fingerprint(candidate.model_dump(exclude={"label"}))
+    # So that a sweep that was begun before there was the setting is resumed with the keys of its journal.
+    unset = {"one_dnn"} if candidate.serving.one_dnn is None else set()
+    return fingerprint(candidate.model_dump(exclude={"label": True, "serving": unset}))

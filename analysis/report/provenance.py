@@ -27,6 +27,7 @@ def _measured(manifest: Manifest) -> Facts:
         ("Platform", f"{manifest.platform}; priced as {shape_name(manifest)}{stands_in}"),
         ("Server", server_name(manifest) + (f", image {serving.image}" if serving.image else "")),
         ("Settings", f"{serving.protocol}, {serving.replicas} × {serving.thread_settings}{limit}"),
+        ("oneDNN", _one_dnn(manifest)),
         ("Batching", "off" if batching is None else ", ".join(f"{name} {value}" for name, value in batching)),
         ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
         ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
@@ -37,8 +38,19 @@ def _measured(manifest: Manifest) -> Facts:
     )
 
 
+def _one_dnn(manifest: Manifest) -> str:
+    if manifest.serving.one_dnn is not None:
+        return "on" if manifest.serving.one_dnn else "off"
+    states = {each.has_one_dnn_by_default for each in manifest.replicas}
+    if not states or None in states:
+        return "TensorFlow's default"
+    state = "on for some of these CPUs, off for others" if len(states) > 1 else "on" if True in states else "off"
+    return f"TensorFlow's default: {state}"
+
+
 def _machine(machine: Machine) -> str:
-    return f"{machine.node or 'unknown node'}: {cpu_name(machine)}, Linux {machine.kernel or 'unknown'}"
+    flags = f", {' '.join(machine.cpu_flags)}" if machine.cpu_flags else ""
+    return f"{machine.node or 'unknown node'}: {cpu_name(machine)}{flags}, Linux {machine.kernel or 'unknown'}"
 
 
 def _counted(summary: RunSummary) -> Facts:

@@ -60,12 +60,12 @@ class Experiment:
         return f"{shape.nodes}n-{shape.vcpus}c-{shape.memory_gb:g}r-interop{self.inter_op}{batch}"
 
     def is_of(self, manifest: Manifest) -> bool:
-        """Whether a run measured this: the same nodes, threads and batching, over REST, without a CPU limit."""
+        """Whether a run measured this: the same nodes, threads and batching, over REST, and no other setting."""
         shape, serving = manifest.shape, manifest.serving
         return (
             (shape.machine_type, shape.nodes, serving.intra_op) == (self.machine_type, self.nodes, shape.vcpus)
             and (serving.inter_op, serving.batching, serving.protocol) == (self.inter_op, self.batching, "rest")
-            and serving.cpu_limit is None
+            and (serving.cpu_limit, serving.one_dnn) == (None, None)
         )  # fmt: skip
 
 

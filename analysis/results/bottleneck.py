@@ -25,6 +25,7 @@ class CpuUse:
     `busy_share` is the share of seconds with more than GENERATOR_BUSY_CORES in use. `throttled_ratio` is the share of
     the periods of the CPU limit that were throttled, None without a limit. Of several replicas the cores are the sum,
     the throttled ratio is the highest; of several processes of the generator the busy share is the highest.
+    `stolen_cores` are the part of a machine's cores that the hypervisor gave to other machines.
     """
 
     cores: float
@@ -32,6 +33,7 @@ class CpuUse:
     busy_share: float
     throttled_ratio: float | None
     replicas: int = 1
+    stolen_cores: float = 0.0
 
 
 class Part(Enum):
@@ -41,6 +43,7 @@ class Part(Enum):
     generator = "The load generator was the bottleneck"
     machine = "The machine was the bottleneck"
     others = "Other programs slowed the server down"
+    hypervisor = "Other machines of its host slowed the server down"
     none = "There was no bottleneck"
     unknown = "The bottleneck is not known"
 
@@ -89,11 +92,16 @@ def bottleneck_of(server: CpuUse | None, generator: CpuUse | None, machine: CpuU
 
 def _of_machine(server: CpuUse, generator: CpuUse, machine: CpuUse) -> Bottleneck | None:
     others = max(0.0, machine.cores - server.cores - generator.cores)
-    used = f"the server used {server.cores:.2f}, the generator {generator.cores:.2f} and other programs {others:.2f}"
+    stolen = min(machine.stolen_cores, others)
+    programs = others - stolen
+    used = f"the server used {server.cores:.2f}, the generator {generator.cores:.2f} and other programs {programs:.2f}"
+    if stolen >= _NEGLIGIBLE:
+        used += f", and the hypervisor gave {stolen:.2f} to other machines"
     if machine.cores >= MACHINE_SATURATED * machine.most_cores:
         return Bottleneck(Part.machine, f"of its {_cores(machine.most_cores)} {used}")
     if others > OTHERS_SHARE * machine.most_cores:
-        return Bottleneck(Part.others, f"of the machine's {_cores(machine.most_cores)} {used}")
+        part = Part.hypervisor if stolen > programs else Part.others
+        return Bottleneck(part, f"of the machine's {_cores(machine.most_cores)} {used}")
     return None
 
 

@@ -147,19 +147,17 @@ def was_disturbed(reasons: Iterable[str]) -> bool:
 
 
 def disturbance_reason(other: OtherCpu | None) -> str | None:
-    """Why a run from which other programs took so much CPU may not be ranked; None where they did not."""
+    """Why a run from which so much CPU was taken may not be ranked; None where it was not."""
     if other is None or not other.disturbs:
         return None
-    machine = "this machine" if other.node is None else f"the node {other.node}"
     stolen = other.stolen_cores or 0.0
-    part = f", {stolen:.2f} of them other machines of its host" if stolen >= 0.01 else ""
+    steal = f", and the hypervisor gave {stolen:.2f} of them to other machines (steal)" if stolen >= 0.01 else ""
     mend = "end them (`top` lists them)" if other.node is None else "keep other pods off the servers' nodes"
     if stolen > other.cores / 2:
         mend = "use a machine whose host is less busy, or wait"
     return (
-        f"{DISTURBED}: other programs used {other.cores:.2f} of {machine}'s {other.machine_cores:g} cores while it"
-        f" measured{part}, which server and load generator lacked, so the figures are not the server's alone; {mend},"
-        " and run again"
+        f"{DISTURBED}: other programs used {other.program_cores:.2f} of {other.machine} while it measured{steal}, which"
+        f" server and load generator lacked, so the figures are not the server's alone; {mend}, and run again"
     )
 
 

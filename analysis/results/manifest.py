@@ -21,6 +21,7 @@ from stacks.shapes import NodeShape
 
 HOLD = "hold"
 _NEAR = 0.95
+_ONE_DNN_FLAGS = frozenset({"avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16"})
 
 _Rate = Annotated[float, Field(ge=0, le=1e9)]
 _Usd = Annotated[float, Field(ge=0, le=1e12)]
@@ -74,13 +75,24 @@ class Machine(Record):
     """What a process ran on, as the kernel reports it; None is unknown. `node` is a cluster's node, or a host name.
 
     `cpu_signature` tells CPUs of one name apart: family, model and stepping, or on Arm variant and revision.
+    `cpu_flags` are the vector and matrix instructions of an x86 CPU; None as well in runs from before they were
+    recorded.
     """
 
     node: str | None = None
     cpu_vendor: str | None = None
     cpu_model: str | None = None
     cpu_signature: str | None = None
+    cpu_flags: tuple[str, ...] | None = None
     kernel: str | None = None
+
+    @property
+    def has_one_dnn_by_default(self) -> bool | None:
+        """Whether TensorFlow on this CPU computes with oneDNN where nothing is set; None where the flags are unknown.
+
+        TensorFlow's rule: docs/google-cloud-facts.md.
+        """
+        return None if self.cpu_flags is None else not _ONE_DNN_FLAGS.isdisjoint(self.cpu_flags)
 
 
 class Replica(Machine):

@@ -23,6 +23,25 @@ class OtherCpu(BaseModel):
     usable_cores: Annotated[float, Field(gt=0)]
 
     @property
+    def program_cores(self) -> float:
+        """What other programs used, without what the hypervisor gave to other machines."""
+        return max(0.0, self.cores - (self.stolen_cores or 0.0))
+
+    @property
+    def machine(self) -> str:
+        """The machine with its cores, as sentences have it."""
+        name = "this machine" if self.node is None else f"the node {self.node}"
+        return f"{name}'s {self.machine_cores:g} cores"
+
+    @property
+    def sentence(self) -> str:
+        """Who took how much, each by itself."""
+        programs = f"While the run measured, other programs used {self.program_cores:.2f} of {self.machine}"
+        if self.stolen_cores is None:
+            return f"{programs}; what the hypervisor gave to other machines (steal) is not known."
+        return f"{programs}, and the hypervisor gave {self.stolen_cores:.2f} to other machines (steal)."
+
+    @property
     def share(self) -> float:
         """The share of the usable cores that they took; what fits beside these cores took nothing from them."""
         return max(0.0, self.cores - (self.machine_cores - self.usable_cores)) / self.usable_cores

@@ -20,22 +20,30 @@ from analysis.results.samples import (
     OTHER_CPU_CORES,
     OTHER_MEMORY_BYTES,
     SERVER,
+    STOLEN_CORES,
     THROTTLED_RATIO,
 )
 from analysis.results.thresholds import GENERATOR_BUSY_CORES
 
 # A sample is of the time since the one before. The first is of as long as usual; the generator takes one a second.
 _USUAL_S = 1.0
-_QUANTITIES = [CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO, OTHER_CPU_CORES, OTHER_MEMORY_BYTES]
+_QUANTITIES = [
+    CPU_CORES, MOST_CORES, MEMORY_BYTES, THROTTLED_RATIO, OTHER_CPU_CORES, OTHER_MEMORY_BYTES, STOLEN_CORES,
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
 class OtherPrograms:
-    """What everything but the server used of a replica's node in the counted phase: mean cores, highest memory."""
+    """What everything but the server used of a replica's node in the counted phase: mean cores, highest memory.
+
+    `stolen_cores` is what the hypervisor gave to other machines meanwhile, which `cores` does not have; None where it
+    was not sampled.
+    """
 
     replica: str
     cores: float
     memory_bytes: float
+    stolen_cores: float | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ class ResourceUsage:
 
     `subject` is server, generator or machine; `server` is the sum of all replicas, `generator` that of all its
     processes. There are no rows without samples. `uses` has the CPU of each subject in the counted phase. `others` has
-    the replicas whose nodes were sampled. `counted` is None where the servers have no counters.
+    the replicas whose nodes were sampled. `counted` is None where the servers have no counters. `interval_s` is the
+    usual time between two samples of a server; None without two.
     """
 
     over_time: pd.DataFrame
@@ -53,12 +62,14 @@ class ResourceUsage:
     bottleneck: Bottleneck
     others: tuple[OtherPrograms, ...]
     counted: ServerCounters | None
+    interval_s: float | None
 
 
 def resource_usage_of(rows: RunRows, manifest: Manifest, window_s: int) -> ResourceUsage:
     """By the samples of a run; seconds count from when its first request was due."""
     first_us, last_us = rows.every.span_us or (0, 0)
-    within = _each_second(_by_replica(rows.samples, first_us), (last_us - first_us) / 1e6)
+    samples = _by_replica(rows.samples, first_us)
+    within = _each_second(samples, (last_us - first_us) / 1e6)
     counted = within.iloc[:0]
     if span_us := rows.counted.span_us:
         from_s, to_s = ((edge_us - first_us) / 1e6 for edge_us in span_us)
@@ -74,6 +85,7 @@ def resource_usage_of(rows: RunRows, manifest: Manifest, window_s: int) -> Resou
         ),
         others=_others(counted),
         counted=read_server_counters(rows, rows.samples),
+        interval_s=_interval_s(samples),
     )
 
 
@@ -110,20 +122,31 @@ def _each_second(samples: pd.DataFrame, end_s: float) -> pd.DataFrame:
 def _use(samples: pd.DataFrame) -> CpuUse:
     """Cores of all replicas together; busy share and throttled ratio of the worst one."""
     each = samples.groupby("replica")
-    throttled = each[THROTTLED_RATIO].mean().max()
+    throttled, stolen = each[THROTTLED_RATIO].mean().max(), each[STOLEN_CORES].mean().max()
     return CpuUse(
         cores=float(each[CPU_CORES].mean().sum()),
         most_cores=float(each[MOST_CORES].mean().sum()),
         busy_share=float((samples[CPU_CORES] > GENERATOR_BUSY_CORES).groupby(samples["replica"]).mean().max()),
         throttled_ratio=None if pd.isna(throttled) else float(throttled),
+        stolen_cores=0.0 if pd.isna(stolen) else float(stolen),
         replicas=len(each),
     )
 
 
 def _others(samples: pd.DataFrame) -> tuple[OtherPrograms, ...]:
-    each = samples.dropna(subset=[OTHER_CPU_CORES, OTHER_MEMORY_BYTES]).groupby("replica")
-    of_nodes = each.agg(cores=(OTHER_CPU_CORES, "mean"), memory_bytes=(OTHER_MEMORY_BYTES, "max"))
-    return tuple(OtherPrograms(str(replica), *map(float, figures)) for replica, *figures in of_nodes.itertuples())
+    known = samples.dropna(subset=[OTHER_CPU_CORES, OTHER_MEMORY_BYTES])
+    programs = (known[OTHER_CPU_CORES] - known[STOLEN_CORES].fillna(0.0)).clip(lower=0.0)
+    each = known.assign(programs=programs).groupby("replica")
+    of_nodes = each.agg(cores=("programs", "mean"), memory=(OTHER_MEMORY_BYTES, "max"), stolen=(STOLEN_CORES, "mean"))
+    return tuple(
+        OtherPrograms(str(replica), float(cores), float(memory), None if pd.isna(stolen) else float(stolen))
+        for replica, cores, memory, stolen in of_nodes.itertuples()
+    )
+
+
+def _interval_s(samples: pd.DataFrame) -> float | None:
+    median_s = samples[samples["subject"] == SERVER].groupby("replica")["at_s"].diff().median()
+    return None if pd.isna(median_s) else float(median_s)
 
 
 def _over_time(samples: pd.DataFrame, window_s: int) -> pd.DataFrame:

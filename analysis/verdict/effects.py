@@ -88,6 +88,12 @@ FACTORS = (
         lambda s: s["cpu_limit"] or 0,
     ),
     Factor(
+        "one_dnn",
+        frozenset({"one_dnn"}),
+        lambda s: {None: "oneDNN by default", True: "oneDNN on", False: "oneDNN off"}[s["one_dnn"]],
+        lambda s: (False, None, True).index(s["one_dnn"]),
+    ),
+    Factor(
         "seed_faithful",
         frozenset({"seed_faithful", "rest_threads"}),
         lambda s: "deployed as published" if s["seed_faithful"] else "with requests, probes and a memory limit",

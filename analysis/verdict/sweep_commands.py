@@ -41,7 +41,7 @@ def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, 
 def _values(run: Manifest) -> _Values | None:
     """The setting of a variant on each axis; None if it has one that a sweep cannot vary."""
     serving, vcpus = run.serving, run.shape.vcpus
-    if serving.cpu_limit is not None or serving.seed_faithful:
+    if serving.cpu_limit is not None or serving.one_dnn is not None or serving.seed_faithful:
         return None
     batching = "off"
     if serving.batching:
@@ -112,7 +112,7 @@ def _updates(run: Manifest, objective: Objective, blocks: int) -> Iterator[str]:
             for part, amount in value.model_dump(by_alias=True).items():
                 yield f"pulumi config set --path {key}.{part} {amount} {to}"
         else:
-            yield f"pulumi config set --path {key} {value} {to}"
+            yield f"pulumi config set --path {key} {str(value).lower()} {to}"
     yield f"pulumi config set --path shapebench:load.profile capacity {to}"
     yield f"pulumi config set --path shapebench:load.freshDeployment true {to}"
     yield f"pulumi config set --path shapebench:load.repeats {blocks} {to}"

@@ -62,6 +62,7 @@ def _container(args: TfServingArgs) -> core.ContainerArgs:
         image_pull_policy="IfNotPresent",
         # No command: these flags follow those of the image's entrypoint, and the last of two equal flags counts.
         args=_flags(args),
+        env=_environment(args),
         ports=[
             core.ContainerPortArgs(name="rest", container_port=REST_PORT),
             core.ContainerPortArgs(name="grpc", container_port=GRPC_PORT),
@@ -106,6 +107,11 @@ def _flags(args: TfServingArgs) -> list[pulumi.Input[str]]:
         *args.server.flags(args.variant, apis, _CONFIG_DIR),
         *args.server.load_once_flags,
     ]
+
+
+def _environment(args: TfServingArgs) -> list[core.EnvVarArgs] | None:
+    variables = args.server.environment(args.variant)
+    return [core.EnvVarArgs(name=name, value=value) for name, value in variables.items() if value is not None] or None
 
 
 def _startup_probe(args: TfServingArgs) -> core.ProbeArgs:

@@ -49,7 +49,7 @@ class LoadTestOutcome:
     counted_requests: int | None
     cpu_peak_percent: float | None
     locust_version: str
-    machine: Mapping[str, str | None]
+    machine: Mapping[str, Any]
     deployment: str | None
     seed: int | None
     capacity: SearchedCapacity | None

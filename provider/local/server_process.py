@@ -71,16 +71,23 @@ class ProcessIdentity:
                 time.sleep(_POLL_S)
 
 
-def start_detached(command: Sequence[str], log: Path) -> ProcessIdentity:
+def start_detached(
+    command: Sequence[str], log: Path, variables: Mapping[str, str | None] | None = None
+) -> ProcessIdentity:
     """Start a process that outlives this one: a session of its own, no input, output to `log`, no secrets.
 
-    `stop_all` finds it, and what it starts, by the folder of its log.
+    It has the environment of this process and `variables`; it does not have those that are None there. `stop_all` finds
+    it, and what it starts, by the folder of its log.
 
     Raises OSError when the command cannot be started.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    environment = {
+        name: value
+        for name, value in {**os.environ, **(variables or {}), _FOLDER_VARIABLE: str(log.parent)}.items()
+        if value is not None and not name.startswith(_SECRETS)
+    }
     log.parent.mkdir(parents=True, exist_ok=True)
-    return _start(command, log, environment | {_FOLDER_VARIABLE: str(log.parent)}, Path.cwd())
+    return _start(command, log, environment, Path.cwd())
 
 
 def start_again(process: ProcessIdentity, log: Path) -> ProcessIdentity:

@@ -110,7 +110,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         )
         try:
             kind.write_config_files(inputs, state_dir)
-            process = start_detached(command, log)
+            process = start_detached(command, log, kind.environment(inputs))
         except OSError as error:
             raise ResourceError(
                 f"the server was not started, because its files in {state_dir} cannot be written or its program cannot"

@@ -8,7 +8,7 @@ from analysis.comparability import ALL_CONDITIONS, comparison_group
 from analysis.formatting import SHORT_ID, count
 from analysis.interval import Interval
 from analysis.report import server_counters
-from analysis.report.charts.resource_usage import others_sentence, uses_table
+from analysis.report.charts.resource_usage import interval_sentence, others_sentence, uses_table
 from analysis.report.collect import Run, run_of
 from analysis.report.provenance import provenance
 from analysis.report.tables import Column, Table
@@ -136,6 +136,8 @@ def _print_text(run: Run, intervals: Mapping[str, Interval[float | None]], scan:
         print_table(uses_table(usage), "\nResource usage")
     for sentence in _sentences(usage) if usage else ():
         print_text(sentence)
+    if manifest.other_cpu:
+        print_text(manifest.other_cpu.sentence)
     print_cost("\nCost", manifest.cost, _DISPENSABLE)
     group = comparison_group(manifest)
     same = sum(comparison_group(each) == group for each in scan.manifests) - 1
@@ -156,7 +158,12 @@ def _figures_table(run: Run, intervals: Mapping[str, Interval[float | None]]) ->
 
 
 def _sentences(usage: ResourceUsage) -> list[str]:
-    every = (usage.bottleneck.sentence, others_sentence(usage), *server_counters.sentences(usage.counted))
+    every = (
+        interval_sentence(usage),
+        usage.bottleneck.sentence,
+        others_sentence(usage),
+        *server_counters.sentences(usage.counted),
+    )
     return [sentence for sentence in every if sentence]
 
 
@@ -173,6 +180,7 @@ def _json(run: Run, intervals: Mapping[str, Interval[float | None]]) -> dict[str
         "intervals": {name: each.to_dict() for name, each in intervals.items()},
         "conditions": {each.name: each.value(manifest) for each in ALL_CONDITIONS},
         "bottleneck": usage.bottleneck.sentence if usage else None,
+        "servers_sampled_every_s": usage.interval_s if usage else None,
         "resource_usage": {
             subject: {"cores": use.cores, "available_cores": use.most_cores, "throttled_ratio": use.throttled_ratio}
             for subject, use in (usage.uses if usage else {}).items()

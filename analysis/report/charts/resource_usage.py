@@ -1,9 +1,11 @@
 """CPU and memory of server, generator, machine and nodes during a run: two charts, and the numbers behind them."""
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
-from analysis.formatting import number, percent
+from analysis.formatting import MISSING, number, percent
 from analysis.report.charts.drawing import INK, MUTED, Chart, svg
 from analysis.report.charts.series import Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
@@ -58,30 +60,45 @@ def uses_table(usage: ResourceUsage) -> Table:
     )
 
 
+def interval_sentence(usage: ResourceUsage) -> str:
+    """How often the servers were sampled; empty where they were not."""
+    return "" if usage.interval_s is None else f"The servers were sampled every {number(usage.interval_s, 1)} s."
+
+
 def others_sentence(usage: ResourceUsage) -> str:
-    """What everything but the server used of each node; empty where no node was sampled."""
+    """What everything but the server used of each node, and what its hypervisor took; empty where none was sampled."""
     if not usage.others:
         return ""
     of = "its node" if len(usage.others) == 1 else "each node"
-    cores, memory = zip(*_others_cells(usage), strict=True)
-    return f"Beside the server, other programs of {of} used {_range(cores)} vCPUs and {_range(memory)} MiB."
+    cores, memory, stolen = zip(*_others_cells(usage), strict=True)
+    known = [each for each in stolen if each != MISSING]
+    steal = f", and the hypervisor gave {_range(known)} vCPUs to other machines (steal)" if known else ""
+    return f"Beside the server, other programs of {of} used {_range(cores)} vCPUs and {_range(memory)} MiB{steal}."
 
 
 def others_table(name: str, usage: ResourceUsage) -> Table:
     return Table.of(
         f"Other programs on the nodes of {name}",
         ("replica",),
-        ("vCPUs", "memory, MiB"),
+        ("vCPUs", "memory, MiB", "steal, vCPUs"),
         ((each.replica, *cells) for each, cells in zip(usage.others, _others_cells(usage), strict=True)),
-        "Everything but the server on each replica's node in the counted phase: mean of vCPUs, maximum of memory.",
+        "Everything but the server on each replica's node in the counted phase: mean of vCPUs, maximum of memory. Steal"
+        " is what the hypervisor gave to other machines, on average.",
     )
 
 
-def _others_cells(usage: ResourceUsage) -> list[tuple[str, str]]:
-    return [(f"{each.cores:.2f}", f"{each.memory_bytes / 2**20:.0f}") for each in usage.others]
+def _others_cells(usage: ResourceUsage) -> list[tuple[str, str, str]]:
+    return [
+        (
+            f"{each.cores:.2f}",
+            f"{each.memory_bytes / 2**20:.0f}",
+            MISSING if each.stolen_cores is None else f"{each.stolen_cores:.2f}",
+        )
+        for each in usage.others
+    ]
 
 
-def _range(cells: tuple[str, ...]) -> str:
+def _range(cells: Sequence[str]) -> str:
     lowest, highest = min(cells, key=float), max(cells, key=float)
     return lowest if lowest == highest else f"{lowest} to {highest}"
 

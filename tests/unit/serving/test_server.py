@@ -14,6 +14,8 @@ from tensorflow_serving.apis import (
 )
 
 from serving.servers import EmbeddedServer
+from stacks.serving_variant import ServingVariant
+from tests.unit.serving.conftest import running_server
 
 AVAILABLE = {"version": "12", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
 
@@ -147,3 +149,12 @@ def test_the_server_listens_on_the_loopback_only(server):
     connections = psutil.Process(server.process.pid).net_connections(kind="inet")
     listening = {(c.laddr.ip.removeprefix("::ffff:"), c.laddr.port) for c in connections if c.status == "LISTEN"}
     assert listening == {("127.0.0.1", server.rest_port), ("127.0.0.1", server.grpc_port)}
+
+
+@pytest.mark.parametrize("one_dnn", [True, False])
+def test_tensorflow_computes_with_onednn_as_the_variant_says(tiny_base_path, tmp_path, one_dnn):
+    """TensorFlow logs it once, in tensorflow/core/util/port.cc."""
+    variant = ServingVariant(protocol="rest", intra_op=1, inter_op=1, one_dnn=one_dnn)
+    log, variables = tmp_path / "log", EmbeddedServer().environment(variant) | {"TF_CPP_MIN_LOG_LEVEL": "0"}
+    with running_server(tiny_base_path, log, environment=variables):
+        assert ("oneDNN custom operations are on" in log.read_text()) is one_dnn

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.results.manifest import Machine, Repeat, Replica, Validity
+from analysis.results.other_cpu import OtherCpu
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
 from bench.fleets import truth
@@ -24,7 +25,11 @@ from tools.pins import ROOT
 STORE = "results"
 SHOWN_RUN = "01KAAAAAAA0000000000000002"
 _SMOKE = PROFILES["smoke"]
-_CPU = {"cpu_vendor": "GenuineIntel", "cpu_model": "Intel(R) Xeon(R) CPU @ 2.20GHz", "kernel": "6.6.72+"}
+_CPU = {
+    "cpu_vendor": "GenuineIntel", "cpu_model": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cpu_flags": ("avx2",),
+    "kernel": "6.6.72+",
+}  # fmt: skip
+_OTHERS = OtherCpu(node="gke-serving-0", cores=0.21, stolen_cores=0.03, machine_cores=8, usable_cores=8)
 
 
 def _id(number: int) -> str:
@@ -54,7 +59,7 @@ def write_store(folder: Path) -> None:
     rows = make_rows(_SMOKE, Server(capacity_rps=30, service_ms=20, error_share=0.01))
     write_run(store, make_manifest(_SMOKE, "2cpu-4gb", "e2-custom-2-4096", 8, **_times(1)), rows)
     replicas = tuple(Replica(name=f"serving-{each}", node=f"gke-serving-{each}", **_CPU) for each in range(2))
-    manifest = make_manifest(_SMOKE, replicas=replicas, **_times(2))
+    manifest = make_manifest(_SMOKE, replicas=replicas, other_cpu=_OTHERS, **_times(2))
     machine = Machine(node="gke-load-0", **_CPU)
     manifest = manifest.model_copy(
         update={"generator": manifest.generator.model_copy(update={"machine": machine})}, deep=True

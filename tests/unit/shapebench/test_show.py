@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import shapebench.output
 from analysis.results.manifest import Validity
+from analysis.results.other_cpu import OtherCpu
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
@@ -21,6 +22,7 @@ FIRST, SECOND, EARLIER = (
     "01KAAAAAAA0000000000000002",
     "01K99999990000000000000003",
 )
+OTHERS = OtherCpu(node="node-a", cores=0.21, stolen_cores=0.03, machine_cores=8, usable_cores=8)
 ROWS = make_rows(SMOKE, Server(capacity_rps=30, service_ms=20, error_share=0.02))
 
 
@@ -41,7 +43,10 @@ def store(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     write_run(store, make_manifest(SMOKE, "4cpu-8gb", run_id=EARLIER), ROWS)
     write_run(
-        store, make_manifest(SMOKE, run_id=FIRST), ROWS, samples_of({"server": 3.25, "generator": 0.5}, 750_000_000)
+        store,
+        make_manifest(SMOKE, run_id=FIRST, other_cpu=OTHERS),
+        ROWS,
+        samples_of({"server": 3.25, "generator": 0.5}, 750_000_000),
     )
     invalid = Validity(verdict="invalid", reasons=("the server died",))
     write_run(store, make_manifest(SMOKE, run_id=SECOND, validity=invalid), ROWS)
@@ -69,12 +74,15 @@ def test_one_run_is_shown_with_figures_usage_cost_conditions_and_files(store):
         "rest, 2 × intra_op 8, inter_op 4",
         "tensorflow/serving:2.20.0",
         "closed loop: 4 users",
+        "The servers were sampled every 1 s.",
+        OTHERS.sentence,
+        "TensorFlow's default",
         "0123456789abcdef0123456789abcdef01234567",
         "with 2 other runs of this store",
         f"runs/stack=8cpu-16gb/{FIRST}.json",
         f"requests/stack=8cpu-16gb/run_id={FIRST}/part-w0.parquet",
     ):
-        assert said in result.stdout, said
+        assert said in " ".join(result.stdout.split()) or said in result.stdout, said
 
 
 def test_figures_are_those_of_the_rows_each_with_its_interval(store):
@@ -101,6 +109,7 @@ def test_json_names_conditions_usage_and_the_whole_manifest(store, tmp_path):
     assert found["conditions"]["server"] == "TensorFlow Serving 2.20.0"
     assert found["resource_usage"]["server"] == {"cores": 3.25, "available_cores": 8, "throttled_ratio": None}
     assert "the server used 3.25 of 8 cores" in found["bottleneck"]
+    assert found["servers_sampled_every_s"] == 1
     written = json.loads((tmp_path / f"results/runs/stack=8cpu-16gb/{FIRST}.json").read_text())
     del written["sha256"]
     assert found["manifest"] == written

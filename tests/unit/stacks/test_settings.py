@@ -121,6 +121,12 @@ WRONG = [
     (serving(cpuLimit="1.5Gi"), "serving.cpuLimit is '1.5Gi'", "Give 1.5 or 1500m"),
     (serving(cpuLimit=True), "serving.cpuLimit is True", "Give 1.5 or 1500m"),
     (serving(cpuLimit=1), "serving.cpuLimit is 1, but the platform local", "leave it out"),
+    (
+        serving(oneDnn="on"),
+        "serving.oneDnn is 'on', which is neither true nor false",
+        "leave it out for TensorFlow's default",
+    ),
+    (serving(oneDnn=1), "serving.oneDnn is 1", "Give true or false"),
     (serving(protocol="soap"), "serving.protocol is 'soap'", "Give rest or grpc"),
     (
         serving(batching={"maxBatchSize": 8}),
@@ -224,6 +230,11 @@ def test_a_cpu_limit_is_a_kubernetes_quantity_and_no_more_than_the_node(written,
 
 def test_without_a_setting_there_is_no_cpu_limit():
     assert (parse().variant.cpu_limit, parse().variant.cpu_limit_millis) == (None, None)
+
+
+@pytest.mark.parametrize(("written", "one_dnn"), [({}, None), ({"oneDnn": True}, True), ({"oneDnn": False}, False)])
+def test_onednn_is_left_to_tensorflow_unless_the_stack_says_otherwise(written, one_dnn):
+    assert parse(**serving(**written)).variant.one_dnn is one_dnn
 
 
 @pytest.mark.parametrize("written", ["2001m", 2.5, 1500])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stacks.explain import SettingsError
 from stacks.files import load_settings, stack_names
+from stacks.serving_variant import fingerprint
 from sweep.asked import read_settings
 from sweep.candidates import Candidate
 
@@ -208,3 +209,13 @@ def test_stacks_whose_loads_differ_are_told_the_key_that_mends_it(monkeypatch: p
     message = error(stacks=["2cpu-4gb", "8cpu-16gb"], objectives=[{"p99": "400ms"}])
     assert "differ in shapebench:load.durationS, so" in message
     assert "each objective" not in message
+
+
+def test_a_candidate_that_does_not_set_onednn_has_the_key_of_sweeps_from_before_it_could() -> None:
+    """Or such a sweep could not be resumed: its journal has the keys."""
+    (one,) = candidates(stacks=["local"])
+    before = one.model_dump(exclude={"label"})
+    assert before["serving"].pop("one_dnn", "missing") is None
+    assert one.key == fingerprint(before)
+    serving = [one.serving.model_copy(update={"one_dnn": one_dnn}) for one_dnn in (None, True, False)]
+    assert len({one.model_copy(update={"serving": each}).key for each in serving}) == 3

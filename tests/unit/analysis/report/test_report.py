@@ -13,6 +13,7 @@ from analysis.report.charts.series import HEAT_SHARES
 from analysis.report.collect import collect
 from analysis.report.document import document
 from analysis.report.headline import headline
+from analysis.report.provenance import provenance
 from analysis.report.render import write_report
 from analysis.results.manifest import Generator, Machine, Model, Replica, Validity
 from analysis.results.samples import SAMPLES_SCHEMA
@@ -277,6 +278,34 @@ def test_the_settings_name_a_cpu_limit_and_say_nothing_of_none(tmp_path):
     assert sorted(line.partition("inter_op 4")[2] for line in settings) == ["", ", CPU limit of 1.5 vCPUs each"]
 
 
+AVX2, VNNI = (Replica(name=name, cpu_model="a", cpu_flags=flags) for name, flags in
+              (("s0", ("avx2",)), ("s1", ("avx2", "avx512_vnni"))))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("one_dnn", "replicas", "fact"),
+    [
+        (True, (AVX2,), "on"),
+        (False, (VNNI,), "off"),
+        (None, (AVX2,), "TensorFlow's default: off"),
+        (None, (VNNI,), "TensorFlow's default: on"),
+        (None, (AVX2, VNNI), "TensorFlow's default: on for some of these CPUs, off for others"),
+        (None, (AVX2, Replica(name="s1")), "TensorFlow's default"),
+        (None, (), "TensorFlow's default"),
+    ],
+)
+def test_a_report_says_whether_the_servers_computed_with_onednn(tmp_path, one_dnn, replicas, fact):
+    store = ResultsStore(str(tmp_path / "results"))
+    made = make_manifest(SMOKE, replicas=replicas)
+    serving = made.serving.model_copy(update={"one_dnn": one_dnn})
+    write_run(store, made.model_copy(update={"serving": serving}), make_rows(SMOKE, FAST))
+    [run] = collect(store, ASKED).runs
+    facts = dict(provenance(run))
+    assert facts["oneDNN"] == fact
+    for replica in replicas:
+        assert replica.cpu_flags is None or f"a, {' '.join(replica.cpu_flags)}, Linux" in facts["Server machines"]
+
+
 def test_the_embedded_server_is_never_called_tensorflow_serving(tmp_path):
     store = ResultsStore(str(tmp_path / "results"))
     a_local_run(store)
@@ -513,9 +542,10 @@ def test_a_long_run_has_as_few_points_as_a_short_one(store, table, row):
     assert run.series.over_time["requests"].sum() == hours.num_rows
 
 
-def beside(replica: str, cores: float, memory_mib: float) -> list[dict[str, object]]:
+def beside(replica: str, cores: float, memory_mib: float, stolen: float | None = None) -> list[dict[str, object]]:
     """Samples of a replica's pod and of the other programs of its node, for the whole run."""
     values = {"cpu_cores": 1.0, "most_cores": 2.0, "other_cpu_cores": cores, "other_memory_bytes": memory_mib * 2**20}
+    values |= {} if stolen is None else {"stolen_cores": stolen}
     return [
         {"at": STARTED_AT + timedelta(seconds=second), "subject": replica, "quantity": quantity, "value": value}
         for second in range(1, 8)
@@ -530,6 +560,13 @@ def beside(replica: str, cores: float, memory_mib: float) -> list[dict[str, obje
         (
             beside("a", 0.1402, 620) + beside("b", 0.3, 580.4),
             "Beside the server, other programs of each node used 0.14 to 0.30 vCPUs and 580 to 620 MiB.",
+        ),
+        (
+            beside("a", 0.1902, 620, 0.05) + beside("b", 0.3, 580.4),
+            (
+                "Beside the server, other programs of each node used 0.14 to 0.30 vCPUs and 580 to 620 MiB,"
+                " and the hypervisor gave 0.05 vCPUs to other machines (steal)."
+            ),
         ),
     ],
 )

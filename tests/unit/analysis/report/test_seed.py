@@ -83,6 +83,7 @@ def test_a_run_is_in_the_row_of_its_settings_and_in_no_other(store):
         {"batching": THEIR_BATCHING},
         {"inter_op": 3},
         {"cpu_limit": 7.0},
+        {"one_dnn": True},
     ],
 )
 def test_a_run_with_other_settings_is_in_no_row(store, serving):

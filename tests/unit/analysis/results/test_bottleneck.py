@@ -71,6 +71,17 @@ def test_programs_that_use_much_of_a_machine_slow_its_server_down_though_cores_a
     )
 
 
+def test_what_the_hypervisor_took_is_told_apart_from_other_programs():
+    found = bottleneck_of(IDLE_SERVER, RESTING, replace(MACHINE, cores=1.41, stolen_cores=0.2), threads=2)
+    assert found.part is Part.others
+    assert found.sentence.endswith("and other programs 0.76, and the hypervisor gave 0.20 to other machines.")
+    stolen = bottleneck_of(IDLE_SERVER, RESTING, replace(MACHINE, cores=1.41, stolen_cores=0.9), threads=2)
+    assert stolen.sentence == (
+        "Other machines of its host slowed the server down: of the machine's 2 cores the server used 0.40, the"
+        " generator 0.05 and other programs 0.06, and the hypervisor gave 0.90 to other machines."
+    )
+
+
 def test_with_cores_left_everywhere_the_load_was_below_the_servers_capacity():
     found = bottleneck_of(IDLE_SERVER, RESTING, MACHINE, threads=2)
     assert found.part is Part.none

@@ -55,12 +55,41 @@ def test_a_machine_that_is_nearly_idle_disturbs_no_run() -> None:
 def test_what_the_hypervisor_takes_is_lost_to_the_server_whichever_way_the_kernel_counts_it(of_process: bool) -> None:  # noqa: FBT001
     """Some kernels count time that was stolen while a process ran as time of that process."""
     found = here(machine=1.0 if of_process else 1.5, stolen=0.5)
+    assert found is not None
+    assert (found.cores, found.program_cores) == (pytest.approx(0.5), pytest.approx(0.0))
     reason = disturbance_reason(found)
     assert reason is not None
     assert (
-        "other programs used 0.50 of this machine's 2 cores while it measured, 0.50 of them other machines of" in reason
-    )
+        "other programs used 0.00 of this machine's 2 cores while it measured, and the hypervisor gave 0.50 of them to"
+        " other machines (steal), which server and load generator lacked"
+    ) in reason
     assert "use a machine whose host is less busy" in reason
+
+
+def test_other_programs_and_the_hypervisor_together_disturb_a_run_that_neither_would() -> None:
+    for machine, stolen, disturbs in ((1.09, 0.0, False), (1.08, 0.08, False), (1.17, 0.08, True)):
+        found = here(machine=machine, stolen=stolen)
+        assert found is not None
+        assert found.disturbs is disturbs
+    reason = disturbance_reason(found)
+    assert reason is not None
+    assert "other programs used 0.09 of" in reason
+    assert "the hypervisor gave 0.08 of them" in reason
+    assert "end them" in reason
+
+
+def test_a_sentence_tells_other_programs_and_the_hypervisor_apart() -> None:
+    told, untold = here(machine=1.3, stolen=0.1), here(machine=1.3)
+    assert told is not None
+    assert untold is not None
+    assert told.sentence == (
+        "While the run measured, other programs used 0.20 of this machine's 2 cores, and the hypervisor gave 0.10 to"
+        " other machines (steal)."
+    )
+    assert untold.sentence == (
+        "While the run measured, other programs used 0.30 of this machine's 2 cores; what the hypervisor gave to other"
+        " machines (steal) is not known."
+    )
 
 
 def test_cores_that_server_and_generator_cannot_use_are_free_for_others() -> None:

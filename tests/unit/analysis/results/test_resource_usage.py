@@ -162,6 +162,23 @@ def test_other_programs_of_each_node_are_those_of_the_phase_that_counts(store, t
     assert found.over_time["cores"].tolist() == [2.0] * len(SECONDS)
 
 
+def test_what_the_hypervisor_took_is_not_what_other_programs_used(store, table, row):
+    samples = beside("serving-a", lambda _: 0.5, lambda _: 600) + beside("serving-b", lambda _: 0.5, lambda _: 600)
+    samples += [each | {"quantity": "stolen_cores", "value": 0.2} for each in sampled("serving-a", lambda _: 0)[::3]]
+    found = read(store, a_run(store, table, row, samples))
+    assert [(each.cores, each.stolen_cores) for each in found.others] == [
+        (pytest.approx(0.3), pytest.approx(0.2)),
+        (pytest.approx(0.5), None),
+    ]
+
+
+def test_how_often_servers_were_sampled_is_known_from_the_samples(store, table, row):
+    every_second = sampled("generator", lambda _: 1.0)
+    assert read(store, a_run(store, table, row, every_second + every(5, "a", lambda _: 1))).interval_s == 5
+    once = [each for each in every(5, "a", lambda _: 1) if each["at"].second == STARTED_AT.second]
+    assert read(store, a_run(store, table, row, every_second + once)).interval_s is None
+
+
 def test_a_run_whose_nodes_were_not_sampled_says_nothing_of_other_programs(store, table, row):
     assert read(store, a_run(store, table, row, sampled("serving-a", lambda _: 1))).others == ()
 

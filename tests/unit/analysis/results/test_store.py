@@ -12,11 +12,13 @@ import pytest
 
 from analysis.comparability import UNKNOWN_CPU, cpus
 from analysis.results.file_system import RETRY_S, open_uri, reason_of
+from analysis.results.manifest import Replica
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from analysis.results.store import ResultsStore, new_run_id
 from analysis.results.store_files import RunExistsError, StoreError, StoreFiles
 from analysis.statistics.summary import summarise
+from analysis.verdict.variants import variant_key
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_older, make_rows, write_run
 from stacks.load_profiles import PROFILES
 from stacks.serving_variant import Batching
@@ -85,7 +87,7 @@ def test_what_served_is_on_disk_in_the_order_of_the_contract_and_without_camel_c
     serving = json.loads(manifest_file(store, manifest).read_text())["serving"]
     assert list(serving) == [
         "server", "server_version", "image", "protocol", "replicas", "intra_op", "inter_op", "batching", "cpu_limit",
-        "rest_threads", "grpc_threads", "seed_faithful", "model",
+        "one_dnn", "rest_threads", "grpc_threads", "seed_faithful", "model",
     ]  # fmt: skip
     assert list(serving["batching"]) == [
         "max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads",
@@ -101,6 +103,20 @@ def test_a_manifest_from_before_there_was_a_cpu_limit_is_read(store, finished):
     path.write_text(json.dumps(content))
     assert store.scan().manifests == (finished.model_copy(update={"files": None, "schema_version": 1}),)
     assert finished.serving.cpu_limit is None
+
+
+def test_a_manifest_from_before_onednn_and_cpu_flags_were_recorded_is_read_and_has_the_default(store, rows):
+    replica = Replica(name="server", cpu_model="AMD EPYC 7B12", cpu_flags=("avx2",))
+    manifest = write_run(store, make_manifest(SMOKE, replicas=(replica,)), rows)
+    make_older(file := manifest_file(store, manifest))
+    older = json.loads(file.read_text())
+    assert older["replicas"][0].pop("cpu_flags") == ["avx2"]
+    assert older["serving"].pop("one_dnn", "missing") is None
+    file.write_text(json.dumps(older))
+    (read,) = store.scan().manifests
+    assert read.serving.one_dnn is None
+    assert read.replicas[0].cpu_flags is None
+    assert variant_key(read) == variant_key(manifest)
 
 
 def test_a_manifest_from_before_request_threads_were_recorded_is_read_and_they_are_unknown(store, rows):

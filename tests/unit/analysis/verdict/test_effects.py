@@ -31,6 +31,9 @@ def test_every_factor_is_found(at_load, batching):
     limited = at_load("l", cpu_limit=6.0)
     assert found(limited, base) == [("cpu_limit", "no CPU limit → CPU limit of 6 vCPUs")]
     assert found(limited, at_load("l", cpu_limit=4.0)) == [("cpu_limit", "CPU limit of 4 vCPUs → CPU limit of 6 vCPUs")]
+    without = at_load("o", one_dnn=False)
+    assert found(base, without) == [("one_dnn", "oneDNN off → oneDNN by default")]
+    assert found(at_load("o", one_dnn=True), without) == [("one_dnn", "oneDNN off → oneDNN on")]
     faithful = at_load("f", seed_faithful=True)
     published = [("seed_faithful", "deployed as published → with requests, probes and a memory limit")]
     assert found(at_load("c", seed_faithful=False, rest_threads=32), faithful) == published

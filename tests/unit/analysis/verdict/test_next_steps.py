@@ -138,6 +138,13 @@ def test_a_variant_that_was_deployed_as_published_is_deployed_so_again(silent):
     assert applied(step.commands, "8cpu-16gb")[0].gke.seed_faithful
 
 
+@pytest.mark.parametrize("one_dnn", [True, False])
+def test_a_variant_that_sets_onednn_is_measured_with_the_same_setting(silent, one_dnn):
+    serving = silent().manifest.serving.model_copy(update={"one_dnn": one_dnn})
+    [step] = verdict_of([silent(serving=serving)], ASKED).next
+    assert applied(step.commands, "8cpu-16gb")[0].variant.one_dnn is one_dnn
+
+
 def test_a_variant_with_bounds_alone_is_searched_and_one_that_misses_is_not(bounded):
     [step] = verdict_of([bounded(low=30), bounded(high=0.4, load="capacity", inter_op=8)], ASKED).next
     assert "Only bounds of the capacity of 8cpu-16gb · interop4 are known" in step.why

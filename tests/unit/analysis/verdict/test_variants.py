@@ -22,6 +22,8 @@ def test_every_setting_makes_another_variant(manifest, batching):
         manifest(batching=batching),
         manifest(cpu_limit=1.5),
         manifest(cpu_limit=2.0),
+        manifest(one_dnn=True),
+        manifest(one_dnn=False),
         manifest(protocol="grpc"),
         manifest(seed_faithful=True),
         manifest(rest_threads=32, seed_faithful=False),
@@ -32,6 +34,7 @@ def test_every_setting_makes_another_variant(manifest, batching):
     assert "2cpu-4gb · interop4" in found
     assert "8cpu-16gb · interop8" in found
     assert "8cpu-16gb · interop4-seedfaithful" in found
+    assert {"8cpu-16gb · interop4-onednn-on", "8cpu-16gb · interop4-onednn-off"} < set(found)
     assert {label.rpartition(" · ")[2] for label in found if "threads" in label} == {
         "REST threads not recorded", "REST threads 32", "REST threads 256"
     }  # fmt: skip

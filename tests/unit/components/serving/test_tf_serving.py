@@ -168,6 +168,16 @@ def test_each_shape_has_one_pod_a_node_with_its_threads_and_allocatable_resource
     assert (made.flags["rest_api_num_threads"], made.flags["grpc_max_threads"]) == (str(4 * vcpus), "1024")
 
 
+@pytest.mark.parametrize(("one_dnn", "value"), [(True, "1"), (False, "0")])
+def test_the_server_is_told_whether_to_compute_with_onednn(one_dnn, value):
+    """As tensorflow/core/util/port.cc reads it."""
+    assert registered(with_(one_dnn=one_dnn)).container["env"] == [{"name": "TF_ENABLE_ONEDNN_OPTS", "value": value}]
+
+
+def test_without_the_setting_tensorflow_decides_by_the_cpu(base):
+    assert "env" not in base.container
+
+
 @pytest.mark.parametrize(("cpu_limit", "request_millis"), [(2.0, 900), (0.5, 500)])
 def test_a_cpu_limit_is_on_the_container_and_its_request_is_no_more_than_that(cpu_limit, request_millis):
     """The API server refuses a request above the limit."""
@@ -422,6 +432,7 @@ CHANGES: list[dict[str, object]] = [
     {"inter_op": 8},
     {"batching": BATCHING},
     {"cpu_limit": 1.5},
+    {"one_dnn": False},
     {"threads": RequestThreads(grpc=2048, rest=8)},
     {"access": ClusterAccess(context="another")},
     {"bucket": BUCKET},
@@ -459,6 +470,7 @@ MEASURED = {
     "inter_op",
     "batching",
     "cpu_limit",
+    "one_dnn",
     "resources",
     "one_a_node",
     "seed_faithful",
@@ -513,6 +525,7 @@ ANY_ARGS = st.builds(
             "inter_op": st.integers(1, 64),
             "batching": st.none() | st.just(BATCHING),
             "cpu_limit": st.none() | st.integers(1, 64000).map(lambda millis: millis / 1000),
+            "one_dnn": st.none() | st.booleans(),
         }
     ).map(ServingVariant.model_validate),
     access=st.just(ClusterAccess()),

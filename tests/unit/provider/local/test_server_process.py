@@ -176,6 +176,16 @@ def test_what_it_starts_does_not_have_its_place(log):
     assert len(stop_all(log.parent, print)) == 1, "its child lives on"
 
 
+def test_variables_are_added_to_its_environment_or_taken_out_of_it(log, monkeypatch):
+    monkeypatch.setenv("HERE", "inherited")
+    monkeypatch.setenv("GONE", "inherited")
+    process = start_detached(SLEEP, log, {"HERE": "changed", "GONE": None})
+    wait_for(log, "here")  # until then, the kernel may still be giving it its environment
+    environment = psutil.Process(process.pid).environ()
+    process.stop()
+    assert (environment["HERE"], environment.get("GONE")) == ("changed", None)
+
+
 def test_it_inherits_no_secret(log, monkeypatch):
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "hunter2")
     monkeypatch.setenv("PULUMI_ACCESS_TOKEN", "hunter2")

@@ -13,6 +13,7 @@ import pytest
 from bench.servers.processes import free_port
 from provider.local.server_process import ProcessIdentity, stop_all
 from provider.resource import UNKNOWN, Operation, ResourceError
+from provider.resources import local_serving
 from provider.resources.local_serving import LocalServing
 from provider.resources.server_cleanup import ServerCleanup
 from stacks.models import RESNET50
@@ -80,7 +81,15 @@ def test_a_missing_real_server_is_an_error_that_says_how_to_mend_it(inputs, monk
 
 
 @pytest.mark.parametrize(
-    "changed", [{"interOp": 2}, {"restThreads": 16}, {"intraOp": 2}, {"modelDigest": "d2"}, {"server": "other"}]
+    "changed",
+    [
+        {"interOp": 2},
+        {"restThreads": 16},
+        {"intraOp": 2},
+        {"oneDnn": False},
+        {"modelDigest": "d2"},
+        {"server": "other"},
+    ],
 )
 def test_the_fingerprint_changes_with_what_is_measured(inputs, changed):
     before, after = LocalServing().preview(inputs), LocalServing().preview(inputs | changed)
@@ -125,6 +134,26 @@ def test_a_model_that_does_not_load_shows_the_log_and_leaves_no_process(inputs, 
     assert not any(process.alive for process in started)
 
 
+@pytest.mark.usefixtures("model_server_on_path")
+@pytest.mark.parametrize(("setting", "value"), [({}, None), ({"oneDnn": True}, "1"), ({"oneDnn": False}, "0")])
+def test_the_server_is_told_whether_to_compute_with_onednn_whatever_this_process_was_told(
+    inputs, operation, monkeypatch, setting, value
+):
+    """Without the setting TensorFlow decides by the CPU, and a run that says so must not have inherited an answer."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "inherited")
+    environments = []
+
+    def note_and_stop(process, *_):
+        started = psutil.Process(process.pid)
+        eventually(lambda: "SHAPEBENCH_SERVER_FOLDER" in started.environ(), "the kernel has given it its environment")
+        environments.append(started.environ())
+        process.stop()
+
+    monkeypatch.setattr(local_serving, "wait_until_serving", note_and_stop)
+    LocalServing().create(LocalServing().check(inputs | {"server": "auto"} | setting), operation)
+    assert [each.get("TF_ENABLE_ONEDNN_OPTS") for each in environments] == [value]
+
+
 def test_a_cancelled_start_leaves_no_process(inputs, operation, tmp_path):
     operation.cancelled.set()
     with pytest.raises(ResourceError, match="the update was cancelled while the server started"):
@@ -136,6 +165,7 @@ def test_a_cancelled_start_leaves_no_process(inputs, operation, tmp_path):
 PLUGIN = """
 import json, sys, threading
 from provider.resource import Operation
+from provider.resources import local_serving
 from provider.resources.local_serving import LocalServing
 operation = Operation(info=print, status=lambda _: print("started", flush=True))
 LocalServing().create(json.loads(sys.argv[1]), operation)
