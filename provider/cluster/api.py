@@ -52,6 +52,16 @@ class NotFoundError(ClusterError):
     """The object of the call does not exist (any more)."""
 
 
+class Session(Protocol):
+    """A command that runs in a container and answers each line of its input."""
+
+    def ask(self, end: str) -> str:
+        """What it prints for another line, up to and with `end`; raises ClusterError where that does not come."""
+
+    def close(self) -> None:
+        """End the input, and so the command."""
+
+
 class Cluster(Protocol):
     """One namespace of a cluster. Every call is retried while the connection is lost, and raises ClusterError then."""
 
@@ -87,6 +97,9 @@ class Cluster(Protocol):
         The API does not distinguish a container that has ended from a node that is unreachable, so a command that may
         come too late is retried for less time. Raises ClusterError where it fails.
         """
+
+    def session(self, pod: str, container: str, command: Sequence[str]) -> Session:
+        """Start a command once for many questions. Neither this nor a question is retried."""
 
     def ask(
         self, pod: str, container: str, command: Sequence[str], request: PodRequest, retry_s: float = RETRY_S

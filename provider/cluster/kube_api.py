@@ -3,6 +3,7 @@
 Imported only where it is used: the client is large, and most updates need none.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -129,6 +130,13 @@ class KubeApi:
     def execute(self, pod: str, container: str, command: Sequence[str], retry_s: float = RETRY_S) -> str:
         return self._retry([lambda: self._execute(pod, container, command)], retry_s, _POD_UNREACHABLE)
 
+    def session(self, pod: str, container: str, command: Sequence[str]) -> "_Session":
+        def once(call: Callable[[], Answer]) -> Answer:
+            return self._retry([call], 0.0, _POD_UNREACHABLE)
+
+        running = once(lambda: self._command(pod, container, command, stdin=True))
+        return _Session(running, f"pod {pod}, container {container}", once)
+
     def ask(
         self, pod: str, container: str, command: Sequence[str], request: PodRequest, retry_s: float = RETRY_S
     ) -> str:
@@ -148,29 +156,31 @@ class KubeApi:
         return str(answer.data.decode())
 
     def _execute(self, pod: str, container: str, command: Sequence[str]) -> str:
-        running = self._start(
+        running = self._command(pod, container, command, stdin=False)
+        try:
+            running.run_forever(timeout=_READ_TIMEOUT_S)
+            if running.is_open():
+                raise TimeoutError(f"a command in pod {pod} took longer than {_READ_TIMEOUT_S:.0f} s")
+            output = running.read_channel(STDOUT_CHANNEL)
+            _require_success(running, f"pod {pod}, container {container}")
+        finally:
+            running.close()
+        return str(output)
+
+    def _command(self, pod: str, container: str, command: Sequence[str], *, stdin: bool) -> Any:  # noqa: ANN401 - as in `_exit_code`
+        return self._start(
             self._command_client().connect_get_namespaced_pod_exec,
             pod,
             self._namespace,
             container=container,
             command=list(command),
-            stdin=False,
+            stdin=stdin,
             stdout=True,
             stderr=True,
             tty=False,
             _preload_content=False,
             _headers={"sec-websocket-protocol": _EXEC_PROTOCOL},
         )
-        try:
-            running.run_forever(timeout=_READ_TIMEOUT_S)
-            if running.is_open():
-                raise TimeoutError(f"a command in pod {pod} took longer than {_READ_TIMEOUT_S:.0f} s")
-            output, errors = running.read_channel(STDOUT_CHANNEL), running.read_channel(STDERR_CHANNEL)
-            if (code := _exit_code(running)) != 0:
-                raise ClusterError(f"a command in pod {pod}, container {container}, failed ({code}): {errors.strip()}")
-        finally:
-            running.close()
-        return str(output)
 
     def _start(self, call: Callable[..., Any], *arguments: object, **options: object) -> Any:  # noqa: ANN401 - as in `_exit_code`
         try:
@@ -248,6 +258,39 @@ class KubeApi:
             time.sleep(_RETRY_INTERVAL_S)
 
 
+class _Session:
+    """provider.cluster.api.Session through a WebSocket; `once` turns errors of a call into ClusterError."""
+
+    def __init__(self, running: Any, where: str, once: Callable[[Callable[[], str]], str]) -> None:  # noqa: ANN401 - as in `_exit_code`
+        self._running = running
+        self._where = where
+        self._once = once
+
+    def ask(self, end: str) -> str:
+        return self._once(lambda: self._ask(end))
+
+    def _ask(self, end: str) -> str:
+        until, printed = time.monotonic() + _READ_TIMEOUT_S, ""
+        # To a command that has ended already nothing can be sent, but it says why.
+        with contextlib.suppress(*_CONNECTION_ERRORS):
+            self._running.write_stdin(b"\n")
+        while not printed.endswith(end):
+            if not self._running.is_open():
+                _require_success(self._running, self._where)
+                raise ConnectionError("the command ended before its answer")
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError(f"an answer in {self._where} took longer than {_READ_TIMEOUT_S:.0f} s")
+            self._running.update(timeout=left_s)
+            printed += self._running.read_channel(STDOUT_CHANNEL)
+        # The client keeps all that was ever printed until somebody reads it.
+        self._running.read_all()
+        return printed
+
+    def close(self) -> None:
+        self._running.close()
+
+
 class _ConflictError(ClusterError):
     """The object exists already."""
 
@@ -266,6 +309,13 @@ def message_of(error: ApiException) -> str:
         return str(json.loads(error.body or "")["message"]).rstrip(".")
     except (ValueError, KeyError, TypeError):
         return str(error.reason)
+
+
+def _require_success(running: Any, where: str) -> None:  # noqa: ANN401 - as in `_exit_code`
+    """Raises ClusterError where a command that has ended failed, and ConnectionError where its exit code is missing."""
+    errors = running.read_channel(STDERR_CHANNEL)
+    if (code := _exit_code(running)) != 0:
+        raise ClusterError(f"a command in {where}, failed ({code}): {errors.strip()}")
 
 
 def _exit_code(running: Any) -> int:  # noqa: ANN401 - the client leaves its stream without a type

@@ -14,14 +14,14 @@ import pyarrow as pa
 
 from analysis.results.samples import MOST_CORES, OTHER_CPU_CORES, OTHER_MEMORY_BYTES, SAMPLES_SCHEMA, STOLEN_CORES
 from loadtest.generator.monitoring.sampler import values_between
-from provider.cluster.api import Cluster, ClusterError
-from provider.cluster.pod_usage import COMMAND, ContainerUsage, parse_usage
+from provider.cluster.api import Cluster, ClusterError, Session
+from provider.cluster.pod_usage import COMMAND, END, ContainerUsage, parse_usage
 from stacks.names import NAME
 
 Answer = TypeVar("Answer")
 
-# A command takes some hundredths of a second of the container's CPU time: at this interval, 0.005 cores of an idle
-# server. Counters only grow, so nothing between two readings is missed.
+# A reading takes some milliseconds of the node's CPU time (docs/resource-usage.md). Counters only grow, so nothing
+# between two readings is missed.
 _INTERVAL_S = 5.0
 
 # After this many failures, and no success before them, a pod is not read any more.
@@ -67,7 +67,7 @@ class PodReading:
 
 
 class PodSampler:
-    """A context manager: inside it a thread reads one pod after another, so one command runs at a time.
+    """A context manager: inside it a thread reads one pod after another, through a command in each that runs on.
 
     `readings` are those of each pod, in their order; they are complete after the block.
     """
@@ -77,6 +77,7 @@ class PodSampler:
         self._cluster = cluster
         self._warn = warn
         self._failures = dict.fromkeys(pods, 0)
+        self._sessions: dict[str, Session] = {}
         self._stopped = threading.Event()
         # A daemon: it may be waiting for a lost connection when the plugin ends.
         self._thread = threading.Thread(target=self._run, name="pod sampler", daemon=True)
@@ -91,18 +92,26 @@ class PodSampler:
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
-        while True:
-            for pod in self._failures:
-                if not self._stopped.is_set() and self._failures[pod] < _ATTEMPTS:
-                    self._read(pod)
-            if self._stopped.wait(_INTERVAL_S):
-                return
+        try:
+            while True:
+                for pod in self._failures:
+                    if not self._stopped.is_set() and self._failures[pod] < _ATTEMPTS:
+                        self._read(pod)
+                if self._stopped.wait(_INTERVAL_S):
+                    return
+        finally:
+            for pod in list(self._sessions):
+                self._close(pod)
 
     def _read(self, pod: str) -> None:
+        """Through the session of the last reading: to start a command takes the node more than all else."""
         try:
-            sent_s, received_s, printed = timed_call(lambda: self._cluster.execute(pod, NAME, COMMAND, retry_s=0))
+            if pod not in self._sessions:
+                self._sessions[pod] = self._cluster.session(pod, NAME, COMMAND)
+            sent_s, received_s, printed = timed_call(lambda: self._sessions[pod].ask(END))
             usage = parse_usage(printed)
         except (ClusterError, ValueError) as error:
+            self._close(pod)
             if self.readings[pod]:
                 return  # it was read before, so the failure passes
             self._failures[pod] += 1
@@ -113,6 +122,10 @@ class PodSampler:
                 )
         else:
             self.readings[pod].append(PodReading(ClockReading(sent_s, received_s, usage.uptime_s), usage))
+
+    def _close(self, pod: str) -> None:
+        if session := self._sessions.pop(pod, None):
+            session.close()
 
 
 def samples_of(readings: Mapping[str, Sequence[PodReading]], rows_clock: Sequence[ClockReading]) -> pa.Table:

@@ -29,13 +29,28 @@ _FILES = (
     f"{_V2}memory/memory.usage_in_bytes",
     f"{_V2}memory/memory.stat",
 )
-# The shell alone, so that the image needs no programs, and only one process is started. It reads a byte at a time, so
-# it stops after the last line that counts in the files of the node.
-_PRINT = (
-    'for file in "$@"; do [ -r "$file" ] || continue; echo "== $file"; while read -r line; do echo "$line";'
-    ' case "$line" in "cpu "* | MemAvailable:*) break ;; esac; done < "$file"; done'
-)
+# The shell alone, so that the image needs no programs and a reading starts none. It reads a byte at a time, so it stops
+# after the last line that counts in the files of the node. It prints all at once: each piece would pass through the
+# kubelet by itself.
+_PRINT = """\
+nl='
+'
+while read -r _; do
+  all=
+  for file in "$@"; do
+    [ -r "$file" ] || continue
+    all="$all== $file$nl"
+    while read -r line; do
+      all="$all$line$nl"
+      case "$line" in "cpu "* | MemAvailable:*) break ;; esac
+    done < "$file"
+  done
+  printf '%s' "$all== end$nl"
+done
+"""
 COMMAND = ("sh", "-c", _PRINT, "sh", *_FILES)
+"""Prints the files, and END, for each line of its input."""
+END = "== end\n"
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class ContainerUsage:
 
 
 def parse_usage(printed: str) -> ContainerUsage:
-    """Parse the output of COMMAND; raises ValueError where the uptime or the CPU time is missing."""
+    """Parse what COMMAND prints for one line; raises ValueError where the uptime or the CPU time is missing."""
     parts = re.split(r"^== (.+)\n", printed, flags=re.MULTILINE)[1:]
     files = dict(zip(parts[::2], parts[1::2], strict=True))
     if _UPTIME not in files:

@@ -114,9 +114,16 @@ class ProcessPods:
 
     async def _exec(self, request: web.Request) -> web.WebSocketResponse:
         pod, container = self._runs_in(request), request.match_info["container"]
+        command = request.query.getall("command")
         socket = web.WebSocketResponse(protocols=["v4.channel.k8s.io"])
         await socket.prepare(request)
-        done = await asyncio.to_thread(pod.execute, container, request.query.getall("command"))
+        if request.query.get("input") == "1":
+            # What takes input does the same for each line of it, so it is started anew for each.
+            async for _ in socket:
+                done = await asyncio.to_thread(pod.execute, container, command)
+                await socket.send_bytes(_STDOUT + done.stdout)
+            return socket
+        done = await asyncio.to_thread(pod.execute, container, command)
         for channel, output in ((_STDOUT, done.stdout), (_STDERR, done.stderr)):
             if output:
                 await socket.send_bytes(channel + output)

@@ -222,11 +222,11 @@ class ServerProcess:
         self.commands = 0
 
     def execute(self, container: str, command: list[str]) -> subprocess.CompletedProcess[bytes]:  # noqa: ARG002 - it has one
-        """Run a command in the pod."""
+        """Run a command in the pod, with a line as its input."""
         self.commands += 1
         self._write()
         here = [part.replace(_CGROUP, str(self._folder)) for part in command]
-        done = subprocess.run(here, capture_output=True, check=False)
+        done = subprocess.run(here, input=b"\n", capture_output=True, check=False)
         return subprocess.CompletedProcess(
             command, done.returncode, done.stdout.replace(str(self._folder).encode(), _CGROUP.encode()), done.stderr
         )

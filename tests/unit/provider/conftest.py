@@ -43,6 +43,21 @@ CONFIG_MAPS = {
 }
 
 
+class ProcessSession:
+    """A command that is started anew for each question: a server's process gives each a line of input."""
+
+    def __init__(self, execute: Callable[[], str]) -> None:
+        self._execute = execute
+
+    def ask(self, end: str) -> str:
+        printed = self._execute()
+        assert printed.endswith(end)
+        return printed
+
+    def close(self) -> None:
+        pass
+
+
 class ProcessCluster:
     """A Cluster over processes. `during`, if set, is called once, when requests have been answered."""
 
@@ -147,6 +162,9 @@ class ProcessCluster:
             self.corrupt_reads -= 1
             return done.stdout.decode()[:-10]
         return done.stdout.decode()
+
+    def session(self, pod: str, container: str, command: Sequence[str]) -> "ProcessSession":
+        return ProcessSession(lambda: self.execute(pod, container, command))
 
     def ask(self, pod: str, container: str, command: Sequence[str], request: PodRequest, retry_s: float = 0) -> str:
         if not self.refuses_commands:

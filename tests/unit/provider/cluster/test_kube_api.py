@@ -1,12 +1,15 @@
 """Kubernetes' client as it is used here, against a server that fails as a test says."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 import provider.cluster.kube_api
 from provider.cluster.api import ClusterError, NotFoundError, PodRequest
@@ -138,6 +141,76 @@ def test_a_command_that_is_refused_is_an_error_at_once(server: ScriptedApi) -> N
     server.answers = [(403, {})]
     with pytest.raises(ClusterError, match="needs a WebSocket, but the answer was 403 Forbidden"):
         api(server).execute("p", "c", ["sh"])
+
+
+# The first byte of a frame of a command is its channel, as in kubernetes/stream/ws_client.py.
+STDOUT, STDERR, STATUS = b"\x01", b"\x02", b"\x03"
+FAILED = b'{"status": "Failure", "details": {"causes": [{"reason": "ExitCode", "message": "127"}]}}'
+
+
+@contextmanager
+def commands(*answers: list[bytes]) -> Iterator[tuple[KubeApi, list[str]]]:
+    """An API with a command that sends the frames of the next answer for each line, and ends after the last answer.
+
+    Also yields the lines that it got.
+    """
+    lines: list[str] = []
+
+    async def run(request: web.Request) -> web.WebSocketResponse:
+        assert (request.query["stdin"].lower(), request.query["command"]) == ("true", "sh")
+        socket = web.WebSocketResponse(protocols=["v4.channel.k8s.io"])
+        await socket.prepare(request)
+        for answer in answers:
+            lines.append((await socket.receive_bytes()).decode())
+            for frame in answer:
+                await socket.send_bytes(frame)
+        return socket
+
+    application = web.Application()
+    application.router.add_get(EXEC, run)
+    runner, loop = web.AppRunner(application), asyncio.new_event_loop()
+    loop.run_until_complete(runner.setup())
+    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    access = Access(kubeconfig(f"http://127.0.0.1:{runner.addresses[0][1]}"))
+    try:
+        yield KubeApi(access, "ns", threading.Event(), id), lines
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(runner.cleanup())
+
+
+def test_one_command_answers_many_questions_and_each_answer_is_whole() -> None:
+    answers = [STDOUT + b"one\n== e", STDOUT + b"nd\n"], [STDERR + b"late\n", STDOUT + b"two\n== end\n"]
+    with commands(*answers) as (through, lines):
+        session = through.session("p", "c", ["sh"])
+        assert [session.ask("== end\n"), session.ask("== end\n")] == ["one\n== end\n", "two\n== end\n"]
+        session.close()
+    assert lines == ["\x00\n"] * 2, "on the channel of the input"
+
+
+def test_a_command_that_ends_without_its_answer_is_an_error_with_its_reason() -> None:
+    said = r"a command in pod p, container c, failed \(127\): sh: not found$"
+    with (
+        commands([STDERR + b"sh: not found\n", STATUS + FAILED]) as (through, _),
+        pytest.raises(ClusterError, match=said),
+    ):
+        through.session("p", "c", ["sh"]).ask("== end\n")
+
+
+def test_a_lost_connection_is_an_error_at_once_and_a_question_is_not_asked_again() -> None:
+    with commands([STDOUT + b"half"]) as (through, lines):
+        with pytest.raises(ClusterError, match="the pod gave no usable answer"):
+            through.session("p", "c", ["sh"]).ask("== end\n")
+        assert len(lines) == 1
+
+
+def test_a_session_that_is_refused_is_an_error_at_once(server: ScriptedApi) -> None:
+    server.answers = [(403, {})]
+    with pytest.raises(ClusterError, match="needs a WebSocket, but the answer was 403 Forbidden"):
+        api(server).session("p", "c", ["sh"])
 
 
 def test_a_request_does_not_show_its_headers() -> None:

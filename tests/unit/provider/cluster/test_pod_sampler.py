@@ -1,6 +1,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -16,16 +17,22 @@ PRINTED = "== /proc/uptime\n1.0 1.0\n== /sys/fs/cgroup/cpu.stat\nusage_usec 5\n"
 
 
 class Scripted:
-    """A cluster whose commands print what `answer` returns for the pod."""
+    """A cluster whose sessions print what `answer` returns for the pod."""
 
     def __init__(self, answer: Callable[[str], str]) -> None:
+        self.started: list[str] = []
         self.executed: list[str] = []
+        self.closed: list[str] = []
         self._answer = answer
 
-    def execute(self, pod, container, command, retry_s):
+    def session(self, pod, container, command):
         assert command[0] == "sh"
-        assert retry_s == 0, "it would wait for a lost connection beside the test, which waits already"
         assert container == "tf-serving"
+        self.started.append(pod)
+        return SimpleNamespace(ask=lambda end: self._ask(pod, end), close=lambda: self.closed.append(pod))
+
+    def _ask(self, pod, end):
+        assert end == "== end\n"
         self.executed.append(pod)
         return self._answer(pod)
 
@@ -57,6 +64,13 @@ def test_every_pod_is_read_in_turn_until_the_end() -> None:
     assert len(cluster.executed) == executed
 
 
+def test_one_command_in_each_pod_answers_all_readings_and_ends_with_the_test() -> None:
+    """To start a command takes the pod's node far more CPU time than to read its files."""
+    _, cluster, _ = sampled(lambda _: PRINTED, lambda cluster: len(cluster.executed) >= 6)
+    assert cluster.started == ["a", "b"]
+    assert sorted(cluster.closed) == ["a", "b"]
+
+
 def fails_for_a(pod: str) -> str:
     if pod == "a":
         raise ClusterError('exec: "sh": executable file not found in $PATH')
@@ -82,8 +96,9 @@ def test_a_pod_that_was_read_once_is_read_again_after_every_failure() -> None:
             return PRINTED
         raise ClusterError(printed)
 
-    sampler, _, warnings = sampled(answer, lambda cluster: cluster.executed.count("a") >= 11)
+    sampler, cluster, warnings = sampled(answer, lambda cluster: cluster.executed.count("a") >= 11)
     assert len(sampler.readings["a"]) >= 2
+    assert cluster.started.count("a") == 9, "another command after each failure"
     assert warnings == []
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from provider.cluster.pod_usage import COMMAND, parse_usage
+from provider.cluster.pod_usage import COMMAND, END, parse_usage
 
 V2 = """\
 == /proc/uptime
@@ -129,15 +129,30 @@ def test_a_container_that_reports_no_usage_is_an_error_and_not_zero(printed, mis
         parse_usage(printed)
 
 
+def printed_for(lines: int) -> str:
+    """What the command prints on this machine for so many lines of input."""
+    return subprocess.run(COMMAND, input="\n" * lines, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_command_answers_each_line_and_ends_with_its_input():
+    """So no process stays in a server's container when the connection is lost."""
+    assert printed_for(0) == ""
+    first, second, rest = printed_for(2).split(END)
+    assert rest == ""
+    assert first.startswith("== /proc/uptime\n")
+    assert second.startswith("== /proc/uptime\n")
+
+
 def test_the_command_needs_nothing_but_a_shell():
-    done = subprocess.run(COMMAND, env={"PATH": "/nowhere"}, executable="/bin/sh", check=True, capture_output=True)
+    environment = {"PATH": "/nowhere"}
+    done = subprocess.run(COMMAND, env=environment, executable="/bin/sh", input=b"\n", check=True, capture_output=True)
     assert done.stdout.decode().startswith("== /proc/uptime\n")
     assert done.stderr == b""
 
 
 def test_the_command_prints_no_more_of_the_node_than_what_is_read():
     """A line of /proc/stat has a number for each interrupt, and the shell reads a byte at a time."""
-    printed = subprocess.run(COMMAND, check=True, capture_output=True, text=True).stdout
+    printed = printed_for(1)
     assert re.search(r"== /proc/stat\ncpu .*\n==", printed)
     assert "MemAvailable:" in printed
     assert "Buffers:" not in printed
@@ -147,7 +162,7 @@ def test_the_busy_time_of_this_machine_is_what_its_idle_time_leaves():
     """On the machine that runs this, where the whole machine is the node."""
 
     def busy_s() -> tuple[float, float]:
-        printed = subprocess.run(COMMAND, check=True, capture_output=True, text=True).stdout
+        printed = printed_for(1)
         node, _, _ = printed.partition("== /sys/fs/cgroup/")
         group = "== /sys/fs/cgroup/cpu.stat\nusage_usec 0\n== /sys/fs/cgroup/memory.current\n0\n"
         usage = parse_usage(group + node)
