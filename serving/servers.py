@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import ClassVar, TypeVar
+from typing import Protocol, TypeVar
 
 from stacks.servers import EMBEDDED, TENSORFLOW_SERVING, ServerFacts
 from stacks.serving_variant import ServingVariant
@@ -32,34 +32,72 @@ class Apis:
     grpc_threads: int
 
 
-class TensorFlowServing:
-    """`tensorflow_model_server`. Flags: https://github.com/tensorflow/serving, model_servers/main.cc.
+class Server(Protocol):
+    """What the stack, the plugin and the commands ask of a server."""
 
-    Its image's entrypoint, too, takes the flags that are given here.
-    """
-
-    facts: ClassVar[ServerFacts] = TENSORFLOW_SERVING
-    counters_path: ClassVar[str] = "/monitoring/prometheus/metrics"
-    """Of the REST port's Prometheus page, whose counters loadtest/generator/monitoring/counters.py reads."""
-    # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
-    load_once_flags: ClassVar[tuple[str, ...]] = ("--file_system_poll_wait_seconds=0",)
+    @property
+    def facts(self) -> ServerFacts:
+        """Its names."""
 
     @property
     def program(self) -> str:
         """What tells its command line from others."""
-        return self.facts.name
+
+    @property
+    def counters_path(self) -> str:
+        """Of the REST port's Prometheus page, whose counters loadtest/generator/monitoring/counters.py reads."""
+
+    @property
+    def load_once_flags(self) -> tuple[str, ...]:
+        """What keeps it from looking for another version of a model in a bucket."""
 
     def executable(self) -> list[str] | None:
         """How its command line begins on this machine; None where it is not installed."""
+
+    def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
+        """Flags and values that name the model and the folder above its versions, as text or as outputs."""
+
+    def flags(self, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:
+        """The flags of a serving variant and of the APIs; `config_dir` holds the config files."""
+
+    def environment(self, variant: ServingVariant) -> dict[str, str | None]:
+        """Variables of its environment; None for one that must not be set."""
+
+    def config_files(self, variant: ServingVariant) -> dict[str, str]:
+        """Names and texts of the files that the flags point at."""
+
+    def ready_path(self, model_name: str) -> str:
+        """Of the REST port; answers 200 when the model can answer requests, and not before."""
+
+
+@dataclass(frozen=True)
+class TensorFlowServing:
+    """`tensorflow_model_server`. Flags: https://github.com/tensorflow/serving, model_servers/main.cc.
+
+    Its image's entrypoint, too, takes the flags that are given here. So does a server of this project's own, which is a
+    `module` that Python runs.
+    """
+
+    facts: ServerFacts = TENSORFLOW_SERVING
+    module: str | None = None
+    counters_path: str = "/monitoring/prometheus/metrics"
+    # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
+    load_once_flags: tuple[str, ...] = ("--file_system_poll_wait_seconds=0",)
+
+    @property
+    def program(self) -> str:
+        return self.module or self.facts.name
+
+    def executable(self) -> list[str] | None:
+        if self.module:
+            return [sys.executable, "-m", self.module]
         path = shutil.which(self.program)
         return [path] if path else None
 
     def model_flags(self, name: _Text, base_path: _Text) -> dict[str, _Text]:
-        """Flags and values that name the model and the folder above its versions, as text or as outputs."""
         return {"--model_name": name, "--model_base_path": base_path}
 
     def flags(self, variant: ServingVariant, apis: Apis, config_dir: PurePath) -> list[str]:
-        """The flags of a serving variant and of the APIs; `config_dir` holds the config files."""
         flags = [
             f"--tensorflow_intra_op_parallelism={variant.intra_op}",
             f"--tensorflow_inter_op_parallelism={variant.inter_op}",
@@ -78,71 +116,57 @@ class TensorFlowServing:
         ]
 
     def environment(self, variant: ServingVariant) -> dict[str, str | None]:
-        """Variables of its environment; None for one that must not be set.
-
-        TensorFlow reads this one once. Without it the CPU decides: docs/google-cloud-facts.md.
-        """
+        # TensorFlow reads this one once. Without it the CPU decides: docs/google-cloud-facts.md.
         return {"TF_ENABLE_ONEDNN_OPTS": None if variant.one_dnn is None else str(int(variant.one_dnn))}
 
     def config_files(self, variant: ServingVariant) -> dict[str, str]:
-        """Names and texts of the files that the flags point at."""
         files = {_MONITORING_FILE: f'prometheus_config {{ enable: true path: "{self.counters_path}" }}\n'}
         if variant.batching:
             parameters = variant.batching.model_dump().items()
             files[_BATCHING_FILE] = "".join(f"{name} {{ value: {value} }}\n" for name, value in parameters)
         return files
 
-    def write_config_files(self, variant: ServingVariant, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.config_files(variant).items():
-            (folder / name).write_text(text, encoding="utf-8")
-
     def ready_path(self, model_name: str) -> str:
-        """Of the REST port; answers 200 when the model can answer requests, and not before."""
         # The status page answers 200 in whatever state the model is; this one needs a handle on the model.
         return f"/v1/models/{model_name}/metadata"
 
-    def command(
-        self,
-        variant: ServingVariant,
-        apis: Apis,
-        *,
-        model_name: str,
-        model_base_path: Path | str,
-        config_dir: Path,
-    ) -> list[str]:
-        """The command line that starts it on this machine."""
-        model_flags = self.model_flags(model_name, str(model_base_path))
-        return [
-            *(self.executable() or [self.program]),
-            *(f"{flag}={value}" for flag, value in model_flags.items()),
-            *self.flags(variant, apis, config_dir),
-        ]
 
-
-class EmbeddedServer(TensorFlowServing):
-    """This project's own server, `python -m serving.server`: it takes TensorFlow Serving's flags and files."""
-
-    facts: ClassVar[ServerFacts] = EMBEDDED
-
-    @property
-    def program(self) -> str:
-        return "serving.server"
-
-    def executable(self) -> list[str]:
-        return [sys.executable, "-m", self.program]
-
-
+EMBEDDED_SERVER = TensorFlowServing(EMBEDDED, module="serving.server")
 # In the order in which `auto` looks for one.
-SERVERS: tuple[TensorFlowServing, ...] = (TensorFlowServing(), EmbeddedServer())
+SERVERS: tuple[Server, ...] = (TensorFlowServing(), EMBEDDED_SERVER)
 
 
-def server_named(name: str) -> TensorFlowServing:
+def server_named(name: str) -> Server:
     """The server with this name or setting; raises KeyError where there is none."""
     servers = {key: server for server in SERVERS for key in (server.facts.setting, server.facts.name)}
     return servers[name]
 
 
-def installed_server() -> TensorFlowServing:
+def installed_server() -> Server:
     """The first server that is installed on this machine; the embedded one always is."""
     return next(server for server in SERVERS if server.executable())
+
+
+def command_of(
+    server: Server,
+    variant: ServingVariant,
+    apis: Apis,
+    *,
+    model_name: str,
+    model_base_path: Path | str,
+    config_dir: Path,
+) -> list[str]:
+    """The command line that starts a server on this machine."""
+    model_flags = server.model_flags(model_name, str(model_base_path))
+    return [
+        *(server.executable() or [server.program]),
+        *(f"{flag}={value}" for flag, value in model_flags.items()),
+        *server.flags(variant, apis, config_dir),
+    ]
+
+
+def write_config_files(server: Server, variant: ServingVariant, folder: Path) -> None:
+    """Write the files that the server's flags point at."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in server.config_files(variant).items():
+        (folder / name).write_text(text, encoding="utf-8")

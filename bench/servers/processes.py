@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import BUILD
-from serving.servers import Apis, EmbeddedServer
+from serving.servers import EMBEDDED_SERVER, Apis, command_of, write_config_files
 from stacks.request_threads import RequestThreads
 from stacks.serving_variant import ServingVariant
 
@@ -38,9 +38,10 @@ def embedded(model: Path, threads: int) -> Iterator[dict[str, int]]:
     variant = ServingVariant(protocol="rest", intra_op=threads, inter_op=threads)
     taking = RequestThreads.of(variant.batching, threads, _MOST_IN_FLIGHT)
     apis = Apis(rest_port=ports["rest"], grpc_port=ports["grpc"], rest_threads=taking.rest, grpc_threads=taking.grpc)
-    server = EmbeddedServer()
-    server.write_config_files(variant, BUILD)
-    command = server.command(
+    server = EMBEDDED_SERVER
+    write_config_files(server, variant, BUILD)
+    command = command_of(
+        server,
         variant,
         apis,
         model_name=model.name,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pulumi
 
-from serving.servers import TensorFlowServing, server_named
+from serving.servers import Server, server_named
 from stacks.allocatable import PodResources, pod_resources
 from stacks.models import Model
 from stacks.request_threads import RequestThreads
@@ -65,7 +65,7 @@ class TfServingArgs:
     """Of the namespace."""
 
     @property
-    def server(self) -> TensorFlowServing:
+    def server(self) -> Server:
         return server_named(server_in(self.image)[0])
 
     @property

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from provider.local.server_process import ProcessIdentity, start_detached, stop_all, successor
 from provider.local.startup import LOOPBACK, Readiness, require_free_port, wait_until_serving
 from provider.resource import UNKNOWN, Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
-from serving.servers import Apis, installed_server, server_named
+from serving.servers import Apis, command_of, installed_server, server_named, write_config_files
 from stacks.models import Model
 from stacks.serving_variant import ServingVariant, fingerprint
 
@@ -101,7 +101,8 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
         require_free_port("grpcPort", inputs.grpc_port)
         log = state_dir / "server.log"
         kind = server_named(inputs.server)
-        command = kind.command(
+        command = command_of(
+            kind,
             inputs,
             inputs.apis,
             model_name=inputs.model.name,
@@ -109,7 +110,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
             config_dir=state_dir,
         )
         try:
-            kind.write_config_files(inputs, state_dir)
+            write_config_files(kind, inputs, state_dir)
             process = start_detached(command, log, kind.environment(inputs))
         except OSError as error:
             raise ResourceError(

@@ -21,7 +21,7 @@ from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.payload import outputs_of, payload_of
 from loadtest.run.runner import run_load_test
-from serving.servers import Apis, EmbeddedServer
+from serving.servers import EMBEDDED_SERVER, Apis, command_of, write_config_files
 from stacks.files import load_settings
 from stacks.load_profiles import PROFILES
 from stacks.models import RESNET50
@@ -72,7 +72,7 @@ class Running:
         return run_load_test(plan, body, lambda _: None, threading.Event())
 
     def counters(self) -> dict[str, float]:
-        url = f"http://127.0.0.1:{self.apis.rest_port}{EmbeddedServer.counters_path}"
+        url = f"http://127.0.0.1:{self.apis.rest_port}{EMBEDDED_SERVER.counters_path}"
         with urllib.request.urlopen(url, timeout=30) as page:
             samples = [line.rpartition(" ") for line in page.read().decode().splitlines() if line[:1] not in ("", "#")]
         return {name: float(value) for name, _, value in samples}
@@ -81,9 +81,9 @@ class Running:
 @contextmanager
 def running(model: Path, folder: Path, variant: ServingVariant, apis: Apis) -> Iterator[Running]:
     """The embedded server on two CPUs of this machine."""
-    server = EmbeddedServer()
-    server.write_config_files(variant, folder)
-    command = server.command(variant, apis, model_name="resnet", model_base_path=model, config_dir=folder)
+    server = EMBEDDED_SERVER
+    write_config_files(server, variant, folder)
+    command = command_of(server, variant, apis, model_name="resnet", model_base_path=model, config_dir=folder)
     two = ",".join(map(str, sorted(os.sched_getaffinity(0))[:2]))
     with servers.ready(
         ["taskset", "-c", two, *command],

@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 
 from bench.servers.processes import free_port
-from serving.servers import Apis, EmbeddedServer
+from serving.servers import EMBEDDED_SERVER, Apis, command_of, write_config_files
 from stacks.serving_variant import ServingVariant
 
 IMAGE_SHAPE = (4, 4, 3)
@@ -117,10 +117,10 @@ def running_server(
 ) -> Iterator[Server]:
     rest_port, grpc_port = free_port(), free_port()
     variant = ServingVariant(protocol="rest", intra_op=1, inter_op=1)
-    EmbeddedServer().write_config_files(variant, log.parent)
+    write_config_files(EMBEDDED_SERVER, variant, log.parent)
     apis = Apis(rest_port=rest_port, grpc_port=grpc_port, rest_threads=8, grpc_threads=16)
-    command = EmbeddedServer().command(
-        variant, apis, model_name="resnet", model_base_path=base_path, config_dir=log.parent
+    command = command_of(
+        EMBEDDED_SERVER, variant, apis, model_name="resnet", model_base_path=base_path, config_dir=log.parent
     )
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -13,7 +13,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.servers import EmbeddedServer
+from serving.servers import EMBEDDED_SERVER
 from stacks.serving_variant import ServingVariant
 from tests.unit.serving.conftest import running_server
 
@@ -125,7 +125,7 @@ def test_the_grpc_health_service_answers_serving(channel):
 
 def test_the_prometheus_page_has_tf_servings_metric_names(server, predict, images):
     def counted():
-        page = server.request("GET", EmbeddedServer.counters_path).body.decode()
+        page = server.request("GET", EMBEDDED_SERVER.counters_path).body.decode()
         samples = [line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#")]
         return defaultdict(float, {name: float(value) for name, value in samples})
 
@@ -155,6 +155,6 @@ def test_the_server_listens_on_the_loopback_only(server):
 def test_tensorflow_computes_with_onednn_as_the_variant_says(tiny_base_path, tmp_path, one_dnn):
     """TensorFlow logs it once, in tensorflow/core/util/port.cc."""
     variant = ServingVariant(protocol="rest", intra_op=1, inter_op=1, one_dnn=one_dnn)
-    log, variables = tmp_path / "log", EmbeddedServer().environment(variant) | {"TF_CPP_MIN_LOG_LEVEL": "0"}
+    log, variables = tmp_path / "log", EMBEDDED_SERVER.environment(variant) | {"TF_CPP_MIN_LOG_LEVEL": "0"}
     with running_server(tiny_base_path, log, environment=variables):
         assert ("oneDNN custom operations are on" in log.read_text()) is one_dnn

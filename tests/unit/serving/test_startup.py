@@ -13,7 +13,7 @@ from bench.servers.processes import free_port
 from serving.config_files import default_batching, read_batching_file, read_monitoring_file
 from serving.errors import StartError
 from serving.flags import parse_flags
-from serving.servers import Apis, EmbeddedServer, TensorFlowServing
+from serving.servers import EMBEDDED_SERVER, Apis, TensorFlowServing, command_of, write_config_files
 from serving.startup import check_startup
 from stacks.serving_variant import Batching, ServingVariant
 from tools.pins import ROOT
@@ -172,7 +172,7 @@ def test_the_server_exits_with_what_to_do_if_the_model_cannot_be_warmed_up(tiny_
 
 def test_the_batching_file_is_read_as_it_was_written(tmp_path):
     batching = Batching(max_batch_size=128, batch_timeout_micros=0, max_enqueued_batches=2, num_batch_threads=3)
-    EmbeddedServer().write_config_files(VARIANT.model_copy(update={"batching": batching}), tmp_path)
+    write_config_files(EMBEDDED_SERVER, VARIANT.model_copy(update={"batching": batching}), tmp_path)
     assert read_batching_file(tmp_path / "batching.config") == batching
 
 
@@ -200,7 +200,7 @@ def test_a_batching_file_with_unsupported_or_invalid_values_is_rejected(tmp_path
 
 
 def test_the_monitoring_file_turns_the_page_on_and_off(tmp_path):
-    EmbeddedServer().write_config_files(VARIANT, tmp_path)
+    write_config_files(EMBEDDED_SERVER, VARIANT, tmp_path)
     file = tmp_path / "monitoring.config"
     assert read_monitoring_file(file) == "/monitoring/prometheus/metrics"
     file.write_text('prometheus_config { enable: true path: "/metrics" }')
@@ -220,7 +220,7 @@ def test_both_servers_get_the_same_flags(tmp_path, monkeypatch):
         "model_base_path": "/m",
         "apis": Apis(rest_port=1, grpc_port=2, rest_threads=6, grpc_threads=5),
     }
-    real, embedded = TensorFlowServing().command(**arguments), EmbeddedServer().command(**arguments)
+    real, embedded = command_of(TensorFlowServing(), **arguments), command_of(EMBEDDED_SERVER, **arguments)
     assert real[0] == str(real_server)
     assert embedded[:3] == [sys.executable, "-m", "serving.server"]
     assert real[1:] == embedded[3:]
