@@ -68,6 +68,12 @@ def load_name(manifest: Manifest) -> str:
     return f"{manifest.load.title} ({', '.join(f'{name} {value}' for name, value in settings.items())})"
 
 
+def _model(manifest: Manifest) -> str:
+    """With what is sent to it, where that is not the photograph: a longer text is more work."""
+    model = manifest.serving.model
+    return model.name if model.requests is None else f"{model.name}, sent {model.requests}"
+
+
 def _digest(manifest: Manifest) -> str:
     return manifest.serving.model.digest
 
@@ -88,7 +94,7 @@ CPU = Condition("cpu", "on", cpus, "on one CPU model (docs/verdict.md says how)"
 # and the serving variant.
 CONDITIONS = (
     Condition("platform", "on", lambda run: _PLATFORMS[run.platform], "on one platform"),
-    Condition("model", "with the model", lambda run: run.serving.model.name, "with one model"),
+    Condition("model", "with the model", _model, "with one model"),
     Condition("weights", "with", lambda run: f"{run.serving.model.weights} weights", "with the same weights"),
     Condition("digest", "with the model files", _digest, "with the same model files", lambda run: _digest(run)[:19]),
     Condition("server", "with", server_name, "with one server version"),

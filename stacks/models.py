@@ -12,6 +12,10 @@ Shape = Annotated[tuple[int | None, ...], Field(strict=False)]
 Range = Annotated[tuple[float, float], Field(strict=False)]
 
 
+# Of generated values without another range: no embedding and no mask refuses these.
+GENERATED: Range = (0.0, 1.0)
+
+
 class TensorSpec(Frozen):
     """An input or an output of a model. `dtype` is TensorFlow's name of a type; None in `shape` is any size.
 
@@ -46,6 +50,16 @@ class Model(Frozen):
     """By path below the folder with its name, such as `1/saved_model.pb`."""
     size_bytes: int
     """Of its files."""
+
+    @property
+    def requests(self) -> str | None:
+        """What is sent, where that is generated: other shapes and ranges are other work for the server."""
+        return None if self.payload == "photograph" else "; ".join(map(self._sent, self.inputs))
+
+    def _sent(self, spec: TensorSpec) -> str:
+        low, high = self.ranges.get(spec.name, GENERATED)
+        shape = [size or 1 for size in spec.shape]
+        return f"{self.signature} {spec.name} {spec.dtype} {shape} from {low:g} to {high:g}"
 
     @property
     def least_memory_mib(self) -> int:

@@ -22,6 +22,7 @@ def _measured(manifest: Manifest) -> Facts:
     processes = "1 process" if generator.processes == 1 else f"{generator.processes} processes"
     where = ", on the machine of the server" if generator.shares_host_with_server else ""
     limit = f", CPU limit of {serving.cpu_limit:g} vCPUs each" if serving.cpu_limit else ""
+    sent = f", sent {serving.model.requests}" if serving.model.requests else ""
     stands_in = ", which this machine stands in for" if manifest.platform == "local" else ""
     return (
         ("Platform", f"{manifest.platform}; priced as {shape_name(manifest)}{stands_in}"),
@@ -29,7 +30,7 @@ def _measured(manifest: Manifest) -> Facts:
         ("Settings", f"{serving.protocol}, {serving.replicas} × {serving.thread_settings}{limit}"),
         ("oneDNN", _one_dnn(manifest)),
         ("Batching", "off" if batching is None else ", ".join(f"{name} {value}" for name, value in batching)),
-        ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}"),
+        ("Model", f"{serving.model.name}, {serving.model.weights} weights, {serving.model.digest}{sent}"),
         ("Load", f"{load.description}; at most {load.warmup_s:g} s of warm-up, then {load.duration_s:g} s"),
         ("Generator", f"{generator.kind}, {processes}, CPU peak {peak}{where}"),
         ("Deployment", manifest.deployment or "not recorded"),

@@ -36,11 +36,15 @@ class Record(BaseModel):
 
 
 class Model(Record):
-    """The model. `digest` is sha256 of its files; `weights` says where ResNet50's are from, others have their `own`."""
+    """The model. `digest` is sha256 of its files; `weights` says where ResNet50's are from, others have their `own`.
+
+    `requests` says what is sent to it, where that is generated from its signature; None for the photograph.
+    """
 
     name: str
     digest: str
     weights: Literal["imagenet", "random", "own"]
+    requests: str | None = None
 
 
 class Deployed(ServingVariant):

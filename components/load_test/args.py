@@ -72,7 +72,12 @@ def common_args(
             "rest_threads": None if settings.seed_faithful else settings.request_threads.rest,
             "grpc_threads": settings.request_threads.grpc,
             "seed_faithful": settings.seed_faithful,
-            "model": {"name": platform.model.name, "digest": model.digest, "weights": model.used_weights},
+            "model": {
+                "name": platform.model.name,
+                "digest": model.digest,
+                "weights": model.used_weights,
+                "requests": platform.model.requests,
+            },
         },
         model=platform.model.model_dump(),
         profile=settings.load.model_dump(),

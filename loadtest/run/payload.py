@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loadtest.generator.payload import CODES, Output, Payload, Tensor
-from stacks.models import Model, TensorSpec
+from stacks.models import GENERATED, Model, TensorSpec
 
 PHOTOGRAPH = Path(__file__).parents[1] / "payload" / "chelsea.jpg"
 
-# Values that no embedding and no mask refuses.
-_RANGE = (0.0, 1.0)
 _SEED = 1
 
 
@@ -48,7 +46,7 @@ def _generated(model: Model) -> Iterator[Tensor]:
     chance = random.Random(_SEED)  # noqa: S311 - no secret
     for each in model.inputs:
         shape, size = _one(each), each.size
-        low, high = model.ranges.get(each.name, _RANGE)
+        low, high = model.ranges.get(each.name, GENERATED)
         if each.dtype.startswith("float"):
             values = array(CODES[each.dtype], (chance.uniform(low, high) for _ in range(size)))
         else:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from analysis.comparability import comparison_key
 from serving.export.exporter import tree_digest
 from tests.engine.harness import Stack
 
@@ -66,7 +67,11 @@ def test_other_requests_are_measured_again_on_the_same_model(stack: Stack) -> No
     stack.config["model"]["shapes"] = {"ids": [32], "kinds": [32]}
     stack.must_up()
     *_, before, run = stack.runs()
-    assert run.serving.model == before.serving.model
+    assert run.serving.model.digest == before.serving.model.digest
+    assert run.serving.model.requests == (
+        "classify ids int32 [1, 32] from 0 to 30521; classify kinds int32 [1, 32] from 0 to 1"
+    )
+    assert comparison_key(run) != comparison_key(before), "more work for the server"
     assert len(stack.runs()) == 3
 
 
@@ -78,8 +83,12 @@ def test_changed_files_are_served_and_measured_again(stack: Stack, model: Path) 
     assert run.serving.model.digest == tree_digest(model / "3", "1/") != before.serving.model.digest
 
 
-def test_values_that_the_model_does_not_take_are_failed_requests(stack: Stack) -> None:
+def test_values_that_the_model_does_not_take_end_the_update_with_the_models_own_error(stack: Stack) -> None:
     stack.config["model"]["ranges"]["kinds"] = [2, 2]
+    stack.config["serving"]["protocol"] = "rest"  # another variant, so the server is started again
     failed = stack.up()
     assert failed.returncode != 0
-    assert "requests failed, most of them with http_400" in failed.stdout
+    said = failed.stdout.partition("Diagnostics:")[2]
+    assert "the server rejected its first prediction request (400: " in said
+    assert "indices[0,0] = 2 is not in [0, 2)" in said
+    assert len(stack.runs()) == 4

@@ -58,6 +58,12 @@ BASE = a_run(BROADWELL, BROADWELL)
             "on Intel(R) Xeon(R) CPU @ 2.20GHz;",
             "on one CPU model (docs/verdict.md says how)",
         ),
+        (
+            modelled(BASE, requests="classify ids int32 [1, 32] from 0 to 1"),
+            "the model resnet, sent classify ids int32 [1, 32] from 0 to 1,",
+            "the model resnet;",
+            "with one model",
+        ),
         (a_run(), UNKNOWN_CPU, "2.20GHz;", "on one CPU model (docs/verdict.md says how)"),
         (
             a_run(BROADWELL, ROME),
