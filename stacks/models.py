@@ -1,6 +1,5 @@
 """The models that a stack can serve, and what is known of each before it is served."""
 
-import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,7 +10,8 @@ from stacks.frozen import Frozen
 Shape = Annotated[tuple[int | None, ...], Field(strict=False)]
 Range = Annotated[tuple[float, float], Field(strict=False)]
 
-
+# The one version that is served: the name of its folder.
+VERSION = "1"
 # Of generated values without another range: no embedding and no mask refuses these.
 GENERATED: Range = (0.0, 1.0)
 
@@ -27,9 +27,9 @@ class TensorSpec(Frozen):
     shape: Shape
 
     @property
-    def size(self) -> int:
-        """The number of values of one instance, or of as many as it must have."""
-        return math.prod(size or 1 for size in self.shape)
+    def of_one(self) -> tuple[int, ...]:
+        """The shape of one instance, or of as many as it must have."""
+        return tuple(size or 1 for size in self.shape)
 
 
 class Model(Frozen):
@@ -58,8 +58,7 @@ class Model(Frozen):
 
     def _sent(self, spec: TensorSpec) -> str:
         low, high = self.ranges.get(spec.name, GENERATED)
-        shape = [size or 1 for size in spec.shape]
-        return f"{self.signature} {spec.name} {spec.dtype} {shape} from {low:g} to {high:g}"
+        return f"{self.signature} {spec.name} {spec.dtype} {list(spec.of_one)} from {low:g} to {high:g}"
 
     @property
     def least_memory_mib(self) -> int:

@@ -27,11 +27,12 @@ class ModelExportArgs:
 def export_args(platform: PlatformArgs) -> ModelExportArgs:
     """The model of the stack, and the cache of the checkout."""
     model = platform.settings.model
+    folder = version_folder(model.path, platform.checkout) if model.path else None
     return ModelExportArgs(
         name=platform.model.name,
         weights=model.weights,
-        folder=str(version_folder(model.path, platform.checkout)) if model.path else None,
-        stamp=stamp_of(model, platform.checkout),
+        folder=str(folder) if folder else None,
+        stamp=stamp_of(folder) if folder else "",
         cache_dir=str(platform.checkout / ".cache/models"),
     )
 

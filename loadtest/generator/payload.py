@@ -28,10 +28,7 @@ class Output:
     shape: tuple[int | None, ...] | None
 
     def fits(self, shape: tuple[int, ...]) -> bool:
-        return self.shape is None or (
-            len(shape) == len(self.shape)
-            and all(size in (None, own) for size, own in zip(self.shape, shape, strict=True))
-        )
+        return self.shape is None or fits(shape, self.shape)
 
 
 @dataclass(frozen=True)
@@ -85,13 +82,18 @@ class Payload:
                 size = math.prod(each["shape"]) * _BYTES[each["stored"]]
                 inputs.append(Tensor(**each | {"shape": tuple(each["shape"]), "data": data[at : at + size]}))
                 at += size
-            outputs = tuple(outputs_from(fields["outputs"]))
+            outputs = outputs_from(fields["outputs"])
             signature = fields["signature"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"these {len(content)} bytes are not a payload ({error!r})") from None
         if len(data) != at:
             raise ValueError(f"a payload's inputs have {at} bytes, but {len(data)} follow its first line")
         return cls(signature, tuple(inputs), outputs)
+
+
+def fits(shape: Sequence[int | None], known: Sequence[int | None]) -> bool:
+    """Whether a shape is a known one, in which None is any size."""
+    return len(shape) == len(known) and all(size in (None, own) for size, own in zip(known, shape, strict=True))
 
 
 def outputs_from(fields: Sequence[dict[str, Any]]) -> tuple[Output, ...]:

@@ -1,12 +1,13 @@
 """The payload of a load test: what its requests carry, and the outputs of a right answer."""
 
+import math
 import random
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
 from loadtest.generator.payload import CODES, Output, Payload, Tensor
-from stacks.models import GENERATED, Model, TensorSpec
+from stacks.models import GENERATED, Model
 
 PHOTOGRAPH = Path(__file__).parents[1] / "payload" / "chelsea.jpg"
 
@@ -39,21 +40,17 @@ def photograph() -> bytes:
 
 def _photograph(model: Model) -> tuple[Tensor]:
     (image,) = model.inputs
-    return (Tensor(image.name, image.dtype, _one(image), "uint8", photograph()),)
+    return (Tensor(image.name, image.dtype, image.of_one, "uint8", photograph()),)
 
 
 def _generated(model: Model) -> Iterator[Tensor]:
     chance = random.Random(_SEED)  # noqa: S311 - no secret
     for each in model.inputs:
-        shape, size = _one(each), each.size
+        size = math.prod(each.of_one)
         low, high = model.ranges.get(each.name, GENERATED)
         if each.dtype.startswith("float"):
             values = array(CODES[each.dtype], (chance.uniform(low, high) for _ in range(size)))
         else:
             code = "B" if each.dtype == "bool" else CODES[each.dtype]
             values = array(code, (chance.randint(round(low), round(high)) for _ in range(size)))
-        yield Tensor(each.name, each.dtype, shape, each.dtype, values.tobytes())
-
-
-def _one(spec: TensorSpec) -> tuple[int, ...]:
-    return tuple(size or 1 for size in spec.shape)
+        yield Tensor(each.name, each.dtype, each.of_one, each.dtype, values.tobytes())

@@ -8,12 +8,11 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, message_classes
+from loadtest.generator.payload import fits
 from stacks.explain import SettingsError
-from stacks.models import RESNET50, Model, ModelSettings, TensorSpec
+from stacks.models import RESNET50, VERSION, Model, ModelSettings, TensorSpec
 
 GRAPH = "saved_model.pb"
-# The one version that is served, whatever the user's folder calls it.
-VERSION = "1"
 _SIGNATURE = "serving_default"
 # The tag of the graph that servers load.
 _SERVE = "serve"
@@ -40,8 +39,8 @@ def model_of(settings: ModelSettings, checkout: Path) -> Model:
     """ResNet50, or the SavedModel of the settings; raises SettingsError where that cannot be served or sent to."""
     if settings.path is None:
         return RESNET50
-    folder = version_folder(settings.path, checkout)
-    signature = _signature(folder, settings.signature or _SIGNATURE)
+    folder, name = version_folder(settings.path, checkout), settings.signature or _SIGNATURE
+    signature = _signature(folder, name)
     inputs = tuple(_input(each, settings) for each in _sorted(signature.inputs))
     _require_same_instances(inputs)
     for key in ("shapes", "ranges"):
@@ -49,12 +48,12 @@ def model_of(settings: ModelSettings, checkout: Path) -> Model:
             raise SettingsError(
                 f"{_KEY}.{key} has {unknown[0]!r}, but the model has no such input; its inputs are {_listed(inputs)}"
             )
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    name = settings.name or _name_of(settings.path, checkout)
+    files = _files(folder)
+    served_as = settings.name or _name_of(_folder(settings.path, checkout))
     return Model(
-        name=name,
-        title=name,
-        signature=settings.signature or _SIGNATURE,
+        name=served_as,
+        title=served_as,
+        signature=name,
         inputs=inputs,
         outputs=tuple(_output(each) for each in _sorted(signature.outputs)),
         payload="generated",
@@ -71,7 +70,7 @@ def version_folder(path: str, checkout: Path) -> Path:
             f"{_KEY}.path is {path!r}, but only a folder of this machine can be served so far; copy the model, for"
             " example with gcloud storage cp --recursive, and give the folder"
         )
-    folder = (checkout / Path(path).expanduser()).resolve()
+    folder = _folder(path, checkout)
     if (folder / GRAPH).is_file():
         return folder
     versions = [each for each in folder.glob("*") if each.name.isdecimal() and (each / GRAPH).is_file()]
@@ -84,19 +83,24 @@ def version_folder(path: str, checkout: Path) -> Path:
     return max(versions, key=lambda each: int(each.name))
 
 
-def stamp_of(settings: ModelSettings, checkout: Path) -> str:
-    """Changes when a file of the model does, by names, sizes and times, so that a preview reads no large file."""
-    if settings.path is None:
-        return ""
-    folder = version_folder(settings.path, checkout)
-    files = ((path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file())
+def stamp_of(folder: Path) -> str:
+    """Changes when a file below does, by names, sizes and times, so that a preview reads no large file."""
+    files = ((path, path.stat()) for path in _files(folder))
     seen = [(path.relative_to(folder).as_posix(), known.st_size, known.st_mtime_ns) for path, known in files]
     return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
 
 
-def _name_of(path: str, checkout: Path) -> str:
+def _folder(path: str, checkout: Path) -> Path:
+    return (checkout / Path(path).expanduser()).resolve()
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _name_of(folder: Path) -> str:
     """That of the folder, without what a name may not have."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in (checkout / path).resolve().name)
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in folder.name)
 
 
 def _signature(folder: Path, name: str) -> Any:  # noqa: ANN401 - its class is made at run time
@@ -131,7 +135,7 @@ def _input(named: Any, settings: ModelSettings) -> TensorSpec:  # noqa: ANN401 -
             f"the model's input {name!r} is a single value without a dimension for instances, which TensorFlow"
             " Serving's REST API cannot send in rows; save the model with a signature that takes instances"
         )
-    if given is not None and known is not None and not _fits(given, known[1:]):
+    if given is not None and known is not None and not fits(given, known[1:]):
         raise SettingsError(
             f"{_KEY}.shapes.{name} is {given}, but the model takes {_shown(known[1:])} there, where ? is any size"
         )
@@ -166,10 +170,6 @@ def _require_same_instances(inputs: tuple[TensorSpec, ...]) -> None:
             f"the model's inputs have different first dimensions ({shapes}), so they have no instances in common, which"
             " TensorFlow Serving's REST API needs; save the model with a signature that takes instances"
         )
-
-
-def _fits(given: list[int], known: list[int | None]) -> bool:
-    return len(given) == len(known) and all(size in (None, own) for size, own in zip(known, given, strict=True))
 
 
 def _size(dim: Any) -> int | None:  # noqa: ANN401 - the same

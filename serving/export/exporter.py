@@ -21,12 +21,12 @@ from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, TypedDict, get_args
+from typing import Final, Literal, TypedDict, get_args
 
-from stacks.models import RESNET50
+from stacks.models import RESNET50, VERSION
 
 Weights = Literal["imagenet", "random"]
-OWN = "own"
+OWN: Final = "own"
 
 DEFAULT_CACHE = Path(".cache/models")
 # Raise it when the export changes without a new version of Keras or TensorFlow.
@@ -74,15 +74,15 @@ def export(weights: Literal["auto", "imagenet", "random"], cache: Path) -> Expor
 
 def own_model(folder: Path, name: str, cache: Path) -> Exported:
     """The SavedModel in `folder` as a version of the model `name`; its files stay where they are."""
-    digest = tree_digest(folder, "1/")
+    digest = tree_digest(folder, f"{VERSION}/")
     base = cache.absolute() / f"{OWN}-{digest[:12]}" / name
     base.mkdir(parents=True, exist_ok=True)
-    link = base / ".1.new"
+    link = base / f".{VERSION}.new"
     link.unlink(missing_ok=True)
     link.symlink_to(folder.absolute(), target_is_directory=True)
     # Whoever reads it meanwhile sees the one or the other, and both have this digest.
-    link.rename(base / "1")
-    return Exported(name=name, path=str(base), digest=digest, weights="own")
+    link.rename(base / VERSION)
+    return Exported(name=name, path=str(base), digest=digest, weights=OWN)
 
 
 def tree_digest(folder: Path, prefix: str = "") -> str:
@@ -117,7 +117,7 @@ def cached_export(weights: Weights, cache: Path, write: Callable[[Path], None]) 
         shutil.rmtree(unfinished, ignore_errors=True)
         model = unfinished / RESNET50.name
         _print_status(f"exporting {RESNET50.title} with {weights} weights to {cache / key}")
-        write(model / "1")
+        write(model / VERSION)
         record = {"digest": tree_digest(model), "weights": weights}
         (unfinished / _RECORD_FILE).write_text(json.dumps(record) + "\n")
         unfinished.rename(cache / key)

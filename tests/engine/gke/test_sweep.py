@@ -14,7 +14,7 @@ from sweep.tasks import Destroy, Measure
 from tests.engine.gcp_stand_in.memory import Fault
 from tests.engine.gke.world import World
 from tests.engine.harness import Stack, eventually
-from tests.engine.sweep.sweeping import NO_CHEAPEST, Process, Sweeps
+from tests.engine.sweep.sweeping import NO_CHEAPEST, Process, Sweeps, sweeps_of_shapes
 
 GOOD, FAILING = "8cpu-16gb", "4cpu-8gb"
 SHAPES = {GOOD: ("e2-custom-8-16384", 2), FAILING: ("e2-custom-4-8192", 4)}
@@ -33,12 +33,7 @@ def stack(world: World) -> Stack:
 
 @pytest.fixture(scope="module")
 def sweeps(stack: Stack) -> Iterator[Sweeps]:
-    own = stack.providers_config | {f"shapebench:{key}": value for key, value in stack.config.items()}
-    stacks = {
-        name: own | {"shapebench:shape": {"machineType": machine, "nodes": nodes}}
-        for name, (machine, nodes) in SHAPES.items()
-    }
-    with Sweeps(stack.home / "checkout", stacks, stack.environment) as sweeps:
+    with sweeps_of_shapes(stack, SHAPES) as sweeps:
         yield sweeps
 
 

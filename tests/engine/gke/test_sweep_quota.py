@@ -7,7 +7,7 @@ import pytest
 from sweep.journal.records import Result
 from tests.engine.gke.world import World
 from tests.engine.harness import Stack, eventually
-from tests.engine.sweep.sweeping import NO_CHEAPEST, Sweeps
+from tests.engine.sweep.sweeping import NO_CHEAPEST, Sweeps, sweeps_of_shapes
 
 SHAPES = {"8cpu-16gb": ("e2-custom-8-16384", 2), "4cpu-8gb": ("e2-custom-4-8192", 4)}
 # Two nodes of 8 vCPUs or four of 4, and a load node of 4: quota for E2 is that of all CPUs of the region.
@@ -22,12 +22,7 @@ def stack(world: World) -> Stack:
 
 @pytest.fixture(scope="module")
 def sweeps(stack: Stack) -> Iterator[Sweeps]:
-    own = stack.providers_config | {f"shapebench:{key}": value for key, value in stack.config.items()}
-    stacks = {
-        name: own | {"shapebench:shape": {"machineType": machine, "nodes": nodes}}
-        for name, (machine, nodes) in SHAPES.items()
-    }
-    with Sweeps(stack.home / "checkout", stacks, stack.environment) as sweeps:
+    with sweeps_of_shapes(stack, SHAPES) as sweeps:
         yield sweeps
 
 

@@ -18,7 +18,7 @@ from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from sweep.journal.journal import FILE, Journal
 from sweep.journal.records import Record
-from tests.engine.harness import CHECKOUT
+from tests.engine.harness import CHECKOUT, Stack
 
 # No answer is as fast, so each rate misses the objective, and the search ends within seconds with an upper bound.
 _OBJECTIVE = {"p90": "0.01ms", "errors": "50%"}
@@ -144,6 +144,16 @@ class Sweeps:
         results = self.checkout / "results"
         manifests = ResultsStore(str(results)).scan().manifests if results.exists() else ()
         return [run for run in manifests if run.validity.verdict == "valid"]
+
+
+def sweeps_of_shapes(stack: Stack, shapes: Mapping[str, tuple[str, int]]) -> Sweeps:
+    """Sweeps of stacks that are as this one, but for their machine type and number of nodes."""
+    own = stack.providers_config | {f"shapebench:{key}": value for key, value in stack.config.items()}
+    stacks = {
+        name: own | {"shapebench:shape": {"machineType": machine, "nodes": nodes}}
+        for name, (machine, nodes) in shapes.items()
+    }
+    return Sweeps(stack.home / "checkout", stacks, stack.environment)
 
 
 def _copy_checkout(folder: Path, stacks: Mapping[str, Mapping[str, Any]]) -> None:

@@ -106,6 +106,7 @@ def test_over_grpc_the_load_test_uses_the_grpc_port_and_records_the_protocol(bas
 def test_results_and_state_stay_in_the_checkout(base):
     assert base["LoadTest"]["results"] == "/checkout/results"
     assert base["ModelExport"]["cacheDir"].startswith("/checkout/")
+    assert base["ModelExport"]["stamp"] == ""
     assert base["LocalServing"]["stateDir"].startswith("/checkout/")
 
 

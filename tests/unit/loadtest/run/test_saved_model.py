@@ -164,8 +164,7 @@ def test_a_relative_path_is_in_the_checkout(saved: Saved) -> None:
 
 def test_the_stamp_changes_with_a_file_and_only_then(saved: Saved) -> None:
     folder = saved(image(None, 4))
-    before = stamp_of(settings(folder), folder)
-    assert stamp_of(settings(folder), folder) == before
+    before = stamp_of(folder)
+    assert stamp_of(folder) == before
     (folder / "assets/new.txt").write_text("words")
-    assert stamp_of(settings(folder), folder) != before
-    assert stamp_of(ModelSettings(), folder) == ""
+    assert stamp_of(folder) != before
