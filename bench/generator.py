@@ -25,13 +25,10 @@ from bench.rate_search import highest_rate
 from bench.servers.queue_server import QueueSettings, queue_server
 from bench.servers.queueing import Queue, Stall, response_times_s
 from bench.servers.simulated_server import ServerModel, true_capacity_rps
-from loadtest.generator.clients.rest_request import rest_body_of
-from loadtest.run.payload import payload_of
 from stacks.load_profiles import CapacitySearch, ClosedLoop, OpenLoop
-from stacks.models import RESNET50
 
 SMALLEST = ("rate",)
-_BODY = rest_body_of(payload_of(RESNET50))
+_BODY = our_generator.photograph_body("rest")
 _QUANTILE_NAMES = ("p50", "p99", "p99.9", "max")
 
 # The four workers are busy a quarter of the time, and work off the backlog of 2 s within 1 s.

@@ -11,12 +11,10 @@ from pathlib import Path
 import grpc
 
 from bench.figures import Figure, argument_parser, report, start
+from bench.generators.our_generator import photograph_body
 from bench.servers import processes as servers
-from loadtest.generator.clients.protocols import request_body
-from loadtest.run.payload import payload_of
 from provider.local.server_process import listening_pid
 from serving.export.exporter import DEFAULT_CACHE, export
-from stacks.models import RESNET50
 
 # The vCPUs of the smallest shape, 2cpu-4gb, and the users of the published experiment: on one of its eight replicas, as
 # a round-robin client spreads them, and all on one.
@@ -35,7 +33,7 @@ def main() -> None:
     parser.add_argument("in_flight", nargs="*", type=int, default=_IN_FLIGHT, help="calls, besides one at a time")
     in_flight = start(parser, ["tensorflow", "grpcio"]).in_flight
     exported = export("auto", DEFAULT_CACHE)
-    body = request_body("grpc", payload_of(RESNET50), exported["name"])
+    body = photograph_body("grpc")
     with servers.embedded(Path(exported["path"]), _VCPUS) as ports:
         pid = listening_pid(ports["grpc"])
         if pid is None:

@@ -14,14 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bench.figures import Figure, argument_parser, report, start
-from bench.generators.our_generator import load_test
+from bench.generators.our_generator import load_test, photograph_body
 from bench.servers import null_grpc_server, null_server
 from bench.servers import processes as servers
-from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.phases import HOLD
-from loadtest.run.payload import payload_of
 from stacks.load_profiles import ClosedLoop
-from stacks.models import RESNET50
 
 _USERS = 8
 SMALLEST = ("--rounds", "1", "--seconds", "1")
@@ -43,7 +40,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="of one turn of each protocol (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=6.0, help="duration of one turn (default: %(default)s)")
     arguments = start(parser, ["locust", "gevent", "geventhttpclient", "grpcio", "protobuf"])
-    bodies = {protocol: request_body(protocol, payload_of(RESNET50), RESNET50.name) for protocol in _ANSWERS}
+    bodies = {protocol: photograph_body(protocol) for protocol in _ANSWERS}
     for protocol, body in bodies.items():
         print(f"{protocol}: request {len(body)} bytes, answer {len(_ANSWERS[protocol]())} bytes")
     print(f"{_USERS} users without a pause, {arguments.rounds} rounds of 2 × {arguments.seconds:g} s")

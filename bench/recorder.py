@@ -18,9 +18,11 @@ from typing import Any
 from bench.figures import Figure, argument_parser, report, start
 from bench.servers import processes as servers
 from bench.servers.null_server import prediction
-from loadtest.generator.clients.rest_check import RestCheck
-from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.clients.answer_check import AnswerCheck
+from loadtest.generator.clients.protocols import request_bodies
+from loadtest.generator.clients.rest_answer import read_rest
 from loadtest.generator.plan import PLAN_VARIABLE, ClosedLoopPlan, LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody, write_bodies
 from loadtest.run.payload import outputs_of, payload_of
 from stacks.models import RESNET50
 
@@ -39,18 +41,18 @@ def main() -> None:
     parser = argument_parser("recorder", __doc__)
     parser.add_argument("--rounds", type=int, default=25, help="of 3 s (default: %(default)s)")
     count = start(parser, ["locust", "gevent", "geventhttpclient"]).rounds
-    body = rest_body_of(payload_of(RESNET50))
-    print(f"body {len(body)} bytes, answer {len(prediction())} bytes, {_USERS} users, {count} rounds of 3 s")
+    (body,) = request_bodies("rest", payload_of(RESNET50), RESNET50.name)
+    print(f"body {len(body.content)} bytes, answer {len(prediction())} bytes, {_USERS} users, {count} rounds of 3 s")
     with servers.null() as (_, url):
         rounds = _run(url, body, count)
     report("recorder", [*_figures(rounds), *_check_figures()])
 
 
-def _run(url: str, body: bytes, rounds: int) -> list[dict[str, Turn]]:
+def _run(url: str, body: RequestBody, rounds: int) -> list[dict[str, Turn]]:
     """The rounds, each with one turn of each arm."""
     with tempfile.TemporaryDirectory() as folder:
         work_dir = Path(folder)
-        (work_dir / "request.body").write_bytes(body)
+        write_bodies(work_dir / "requests", [body])
         load = ClosedLoopPlan(
             mode="closed", users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=0, duration_s=3.0 * rounds
         )
@@ -102,10 +104,12 @@ def _cpu_us(turn: Turn) -> float:
 def _check_figures(times: int = 2000) -> list[Figure]:
     """The cost of checking one answer: a new one, and one with the same bytes as before."""
     answers = [prediction() + b" " * number for number in range(2)]
-    check = RestCheck(outputs_of(RESNET50))
-    check.error_of(200, answers[0])
-    new_s = timeit(lambda: RestCheck(outputs_of(RESNET50)).error_of(200, answers[1]), number=times)
-    same_s = timeit(lambda: check.error_of(200, bytes(bytearray(answers[0]))), number=times)
+    load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
+    plan = LoadTestPlan(load, "rest", "http://127.0.0.1:1", RESNET50.name, "", outputs_of(RESNET50))
+    body = RequestBody(b"", answer=answers[0])
+    check = AnswerCheck(plan, body, read_rest)
+    new_s = timeit(lambda: AnswerCheck(plan, body, read_rest).error_of(answers[1]), number=times)
+    same_s = timeit(lambda: check.error_of(bytes(bytearray(answers[0]))), number=times)
     return [
         Figure("check: an answer seen for the first time", 1e6 * new_s / times, "µs"),
         Figure("check: the same answer again", 1e6 * same_s / times, "µs"),

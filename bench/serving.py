@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
+from bench.generators.our_generator import photograph_body
 from bench.servers import processes as servers
-from loadtest.generator.clients.protocols import request_body
 from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.models import RESNET50
@@ -150,12 +150,12 @@ def _check_agreement(sides: dict[str, Side], batch: int) -> None:
 def _payload(batch: int) -> dict[str, str]:
     """Files with the same images, in the format of each side."""
     payload = payload_of(RESNET50).repeated(batch)
-    (image,) = payload.inputs
+    ((image,),) = (each.inputs for each in payload.requests)
     BUILD.mkdir(parents=True, exist_ok=True)
     images, *bodies = (BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb"))
     np.save(images, np.frombuffer(image.data, image.stored).reshape(image.shape).astype(image.dtype))
     for protocol, body in zip(("rest", "grpc"), bodies, strict=True):
-        body.write_bytes(request_body(protocol, payload, RESNET50.name))
+        body.write_bytes(photograph_body(protocol, batch))
     return {"images": str(images), "rest": str(bodies[0]), "grpc": str(bodies[1])}
 
 

@@ -33,16 +33,13 @@ from analysis.planning.model import MOST_ERROR, NoModelError, ReplicaModel, mode
 from analysis.results.columns import read_columns
 from analysis.results.store import ResultsStore
 from bench.figures import BUILD, Figure, argument_parser, progress, report, start
-from bench.generators.our_generator import load_test
+from bench.generators.our_generator import load_test, photograph_body
 from bench.servers import processes as servers
 from bench.servers.machine_speed import MachineSpeed, machine_speed
 from bench.stores.synthetic import make_manifest, write_run
-from loadtest.generator.clients.rest_request import rest_body_of
 from loadtest.generator.phases import HOLD
-from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.load_profiles import ClosedLoop
-from stacks.models import RESNET50
 
 _PAUSES: Final = "exponential"
 # Up to 32 users, who send more than two cores can answer, and some time with all of them.
@@ -145,7 +142,7 @@ def _turns(users: int, url: str, last: pa.Table, measured: Measured) -> Turns:
 
 
 def _rows(load: ClosedLoop, url: str) -> pa.Table:
-    return load_test(f"{load.users} users", load, url, rest_body_of(payload_of(RESNET50))).rows
+    return load_test(f"{load.users} users", load, url, photograph_body("rest")).rows
 
 
 def _fitted_rows(url: str, measured: Measured) -> pa.Table:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from loadtest.run.payload import Sent, sent
 from loadtest.run.saved_model import model_of
 from stacks.models import Model
 from stacks.settings import Settings
@@ -20,4 +21,9 @@ class PlatformArgs:
     @cached_property
     def model(self) -> Model:
         """What is served; raises SettingsError where that is not known."""
-        return model_of(self.settings.model, self.checkout)
+        return model_of(self.settings.model, self.checkout, is_recorded=self.settings.payload.path is not None)
+
+    @cached_property
+    def sent(self) -> Sent:
+        """What requests carry; raises SettingsError where the model does not take it."""
+        return sent(self.model, self.settings.payload, self.checkout)

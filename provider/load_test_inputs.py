@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from analysis.results import manifest
 from analysis.results.manifest import Deployed
@@ -35,6 +35,8 @@ class LoadTestInputs(ResourceInputs):
     fingerprint: str
     serving: ServingInputs
     model: Model
+    check_answers: Literal["values", "shape", "off"]
+    tolerance: float
     profile: LoadProfile
     shape: NodeShape
     region: str
@@ -49,9 +51,11 @@ class LoadTestInputs(ResourceInputs):
 
     @model_validator(mode="before")
     @classmethod
-    def _every_model_was_resnet50(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
-        """In the records of runs that an earlier version began."""
-        return {"model": RESNET50} | values if isinstance(values, dict) else values
+    def _what_earlier_versions_did(cls, values: Any) -> Any:  # noqa: ANN401 - unvalidated input
+        """In the records of runs that they began."""
+        if not isinstance(values, dict) or "checkAnswers" in values:
+            return values
+        return {"model": RESNET50, "check_answers": "shape", "tolerance": 0.0, **values}
 
     def plan(
         self, work_dir: PurePath, rest_urls: Mapping[str, str], repeat: int = 1, server_pid: int | None = None
@@ -68,6 +72,8 @@ class LoadTestInputs(ResourceInputs):
             model_name=self.model.name,
             work_dir=str(work_dir),
             outputs=outputs_of(self.model),
+            check=self.check_answers,
+            tolerance=self.tolerance,
             processes=self.processes,
             counter_urls={name: url + counters_path for name, url in rest_urls.items()},
             server_pid=server_pid,
@@ -81,6 +87,7 @@ class LocalLoadTestInputs(LoadTestInputs):
 
     rest_url: str
     server_log: str
+    payload: str
     start_timeout_s: float
 
 
@@ -106,5 +113,11 @@ class ClusterLoadTestInputs(LoadTestInputs, ClusterInputs):
     node_selector: Mapping[str, str]
     start_timeout_s: float
     scripts: str
-    payload: str
+    # The names of the ConfigMaps with its parts. Earlier versions had one.
+    payload: tuple[str, ...]
     service_account: str
+
+    @field_validator("payload", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any) -> Any:  # noqa: ANN401 - unvalidated input
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value

@@ -12,11 +12,12 @@ from analysis.results.manifest import Replica
 from analysis.results.samples import SERVER
 from analysis.results.store import new_run_id
 from analysis.results.thresholds import OTHERS_SHARE
-from loadtest.generator.clients.protocols import request_body
 from loadtest.generator.monitoring.machine import this_machine
 from loadtest.generator.monitoring.process_meter import MachineMeter, ProcessMeter
+from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.validity.disturbance import accepted
-from loadtest.run.payload import payload_of
+from loadtest.run.preparation import NotPreparedError, prepared_bodies
 from loadtest.run.runner import run_load_test
 from provider.killed_run import StartedRun
 from provider.load_test_inputs import LocalLoadTestInputs
@@ -32,6 +33,8 @@ from provider.resource import Operation, ResourceError
 _MOST_ATTEMPTS = 3
 # How long it is looked at what other programs do before a test begins.
 _LOOK_S = 1.0
+# How long the first answer to each request may take: a model may be optimised with it.
+_ANSWER_WITHIN_S = 60.0
 
 
 def run_until_settled(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation) -> FinishedRun:
@@ -52,6 +55,7 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
     if before and not accepted() and (busy := machine_is_busy(MachineMeter(), ProcessMeter(before.pid))):
         operation.info(busy)
     plan = inputs.plan(work_dir, {SERVER: inputs.rest_url}, run.index, before.pid if before else None)
+    bodies = _bodies(inputs, plan, operation)
     environment = _environment()
     started_at, plugin = datetime.now(UTC), ProcessIdentity.of(os.getpid())
     if plugin:
@@ -61,7 +65,7 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
         ).write(work_dir)
     outcome = run_load_test(
         plan,
-        request_body(plan.protocol, payload_of(inputs.model), plan.model_name),
+        bodies,
         progress_reporter(operation),
         operation.cancelled,
         lambda: server_processes(before, listening_process(inputs.base_url)),
@@ -69,6 +73,17 @@ def run_once(inputs: LocalLoadTestInputs, run: PlannedRun, operation: Operation)
     finished = record_run(run, inputs, outcome, environment, operation)
     shutil.rmtree(work_dir)
     return finished
+
+
+def _bodies(inputs: LocalLoadTestInputs, plan: LoadTestPlan, operation: Operation) -> list[RequestBody]:
+    try:
+        return prepared_bodies(plan, Path(inputs.payload), _ANSWER_WITHIN_S, operation.status, operation.cancelled)
+    except NotPreparedError as error:
+        shutil.rmtree(plan.work_dir, ignore_errors=True)
+        raise ResourceError(
+            f"{error}, so nothing was measured; correct the cause, and run `pulumi up` again. The server's log is"
+            f" {inputs.server_log}"
+        ) from None
 
 
 def machine_is_busy(machine: MachineMeter, server: ProcessMeter) -> str | None:
@@ -104,7 +119,7 @@ def _server(inputs: LocalLoadTestInputs, operation: Operation) -> ProcessIdentit
             " set shapebench:load.freshDeployment to false"
         )
     operation.info("restarting the server, so that this run has a deployment of its own")
-    readiness = Readiness.of(inputs.serving.server, inputs.model, inputs.rest_url, inputs.start_timeout_s)
+    readiness = Readiness.of(inputs.serving.server, inputs.model.name, inputs.rest_url, inputs.start_timeout_s)
     return restart(server, Path(inputs.server_log), readiness, operation)
 
 

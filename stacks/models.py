@@ -9,6 +9,7 @@ from stacks.frozen import Frozen
 # Stack files and the engine have lists.
 Shape = Annotated[tuple[int | None, ...], Field(strict=False)]
 Range = Annotated[tuple[float, float], Field(strict=False)]
+Values = Annotated[tuple[str | int | float, ...], Field(strict=False, min_length=1)]
 
 # The one version that is served: the name of its folder.
 VERSION = "1"
@@ -46,6 +47,8 @@ class Model(Frozen):
     """What its requests carry: loadtest.run.payload."""
     ranges: dict[str, Range] = Field(default_factory=dict)
     """The smallest and the largest of generated values, by input."""
+    values: dict[str, Values] = Field(default_factory=dict)
+    """What generated values are drawn from, by input."""
     files: Annotated[tuple[str, ...], Field(strict=False)]
     """By path below the folder with its name, such as `1/saved_model.pb`."""
     size_bytes: int
@@ -57,8 +60,13 @@ class Model(Frozen):
         return None if self.payload == "photograph" else "; ".join(map(self._sent, self.inputs))
 
     def _sent(self, spec: TensorSpec) -> str:
+        sent = f"{self.signature} {spec.name} {spec.dtype} {list(spec.of_one)}"
+        if chosen := self.values.get(spec.name):
+            return f"{sent} of {', '.join(map(repr, chosen))}"
+        if spec.dtype == "string":
+            return f"{sent} of sentences"
         low, high = self.ranges.get(spec.name, GENERATED)
-        return f"{self.signature} {spec.name} {spec.dtype} {list(spec.of_one)} from {low:g} to {high:g}"
+        return f"{sent} from {low:g} to {high:g}"
 
     @property
     def least_memory_mib(self) -> int:
@@ -121,9 +129,19 @@ class ModelSettings(Frozen):
         ),
     ] = None
 
+    values: Annotated[
+        dict[str, Values] | None,
+        Field(
+            description="What the values that are sent to an input are drawn from, such as country: [DE, FR]. Give at"
+            " least one; without any, text is a sentence of made-up words."
+        ),
+    ] = None
+
     @model_validator(mode="after")
     def _only_another_model_has_these(self) -> Self:
-        given = [name for name in ("name", "signature", "shapes", "ranges") if getattr(self, name) is not None]
+        given = [
+            name for name in ("name", "signature", "shapes", "ranges", "values") if getattr(self, name) is not None
+        ]
         if self.path is None and given:
             raise ValueError(f"{given[0]} is set, but path is not, so it would change nothing; set path, or remove it")
         if self.path is not None and self.weights != "auto":
@@ -131,6 +149,8 @@ class ModelSettings(Frozen):
                 f"weights is {self.weights!r}, but the model in path has weights of its own; remove weights, or remove"
                 " path for ResNet50"
             )
+        if twice := sorted((self.ranges or {}).keys() & (self.values or {}).keys()):
+            raise ValueError(f"{twice[0]} is in ranges and in values; give one of them")
         if wrong := [name for name, (low, high) in (self.ranges or {}).items() if low > high]:
             low, high = (self.ranges or {})[wrong[0]]
             raise ValueError(

@@ -14,6 +14,7 @@ from stacks.kubernetes import KubernetesSettings
 from stacks.load_profiles import MOST_REQUESTS, PROFILES, LoadProfile
 from stacks.models import ModelSettings
 from stacks.objective import SEARCH_KEYS, ObjectiveSettings
+from stacks.payload import PayloadSettings
 from stacks.request_threads import RequestThreads
 from stacks.servers import known_server
 from stacks.serving_variant import ServingSettings, ServingVariant
@@ -104,6 +105,9 @@ class Settings(Frozen):
     ] = 1
     model: Annotated[
         ModelSettings, Field(description="The model that is served: weights of ResNet50, or another's path.")
+    ]
+    payload: Annotated[
+        PayloadSettings, Field(description="What requests carry, and how answers are judged: path, check, tolerance.")
     ]
     local: Annotated[LocalSettings, Field(description="How the server runs on this machine.")]
     kubernetes: Annotated[KubernetesSettings, Field(description="How the server runs in an existing cluster.")]

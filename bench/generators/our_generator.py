@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 
 from analysis.results.manifest import SearchedCapacity
 from bench.figures import progress
+from loadtest.generator.clients.protocols import request_bodies
 from loadtest.generator.phases import HOLD
 from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
-from loadtest.run.payload import outputs_of
+from loadtest.run.payload import outputs_of, payload_of
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import LoadProfile
@@ -45,6 +47,12 @@ class OurRun:
         return self.answered_s - self.intended_start_s
 
 
+def photograph_body(protocol: str, times: int = 1) -> bytes:
+    """The request of ResNet50's payload, with so many instances."""
+    (body,) = request_bodies(protocol, payload_of(RESNET50).repeated(times), RESNET50.name)
+    return body.content
+
+
 def load_test(
     name: str,
     profile: LoadProfile,
@@ -58,7 +66,7 @@ def load_test(
         protocol = "grpc" if url.startswith("grpc") else "rest"
         load, work_dir = load_plan(profile.model_dump()), str(Path(folder) / "run")
         plan = LoadTestPlan(load, protocol, url, RESNET50.name, work_dir, outputs_of(RESNET50), replicas=replicas)
-        outcome = run_load_test(plan, body, on_progress, threading.Event())
+        outcome = run_load_test(plan, [RequestBody(body)], on_progress, threading.Event())
     for reason in outcome.reasons:
         progress(f"  {name}: {reason}")
     return outcome

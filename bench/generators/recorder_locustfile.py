@@ -20,11 +20,12 @@ from loadtest.generator.phases import HOLD, PhaseMarks
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.recorder import Recorder
 from loadtest.generator.report import Report
+from loadtest.generator.request_bodies import read_bodies
 
 PLAN = LoadTestPlan.from_environment()
-BODY = Path(PLAN.body_path).read_bytes()
+BODIES = read_bodies(Path(PLAN.bodies_path))
 MARKS = PhaseMarks()
-RECORDER = Recorder(Path(PLAN.rows_path(0)), MARKS, request_bytes=len(BODY))
+RECORDER = Recorder(Path(PLAN.rows_path(0)), MARKS)
 HEARTBEAT = Heartbeat(RECORDER, MARKS, Health(MARKS))
 REPORT = Report(PLAN)
 
@@ -42,7 +43,7 @@ class ArmsUser(FastHttpUser, ClosedLoopUser):
     wait_time = constant(0)
     concurrency = 1
     protocol = PLAN.protocol
-    new_client = staticmethod(clients(PLAN, BODY))
+    new_client = staticmethod(clients(PLAN, BODIES))
     marks = MARKS
     arm: ClassVar[str] = ARMS[0]
 
@@ -55,7 +56,7 @@ class ArmsUser(FastHttpUser, ClosedLoopUser):
             self.client.post(
                 f"/v1/models/{PLAN.model_name}:predict",
                 name="predict",
-                data=BODY,  # type: ignore[arg-type]  # it takes bytes, and says so in its documentation
+                data=BODIES[0].content,  # type: ignore[arg-type]  # it takes bytes, and says so in its documentation
                 headers={"Content-Type": "application/json"},
             )
 
@@ -97,7 +98,7 @@ def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
 
 
 def _record(*, response_length: int, response: Any, **event: Any) -> None:  # noqa: ANN401 - an answer of either arm
-    answer = response if isinstance(response, Answer) else Answer(response.status_code, None, response_length)
+    answer = response if isinstance(response, Answer) else Answer(response.status_code, None, bytes(response_length))
     RECORDER.on_request(response=answer, **event)
 
 

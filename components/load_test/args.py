@@ -29,6 +29,9 @@ class CommonArgs:
     """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
     model: Mapping[str, object]
     """What is known of the model: stacks.models.Model. Another one makes the test run again."""
+    check_answers: str
+    """How answers are judged, `values`, `shape` or `off`, and by which tolerance: stacks.payload.PayloadSettings."""
+    tolerance: float
     profile: Mapping[str, object]
     """The load profile: stacks.load_profiles.LoadProfile."""
     shape: Mapping[str, object]
@@ -76,10 +79,12 @@ def common_args(
                 "name": platform.model.name,
                 "digest": model.digest,
                 "weights": model.used_weights,
-                "requests": platform.model.requests,
+                "requests": platform.sent.description,
             },
         },
         model=platform.model.model_dump(),
+        check_answers=settings.payload.check,
+        tolerance=settings.payload.tolerance,
         profile=settings.load.model_dump(),
         shape=settings.node_shape(platform.stack).model_dump(),
         region=settings.region,

@@ -20,8 +20,8 @@ from stacks.images import GENERATOR_IMAGES
 from stacks.names import GENERATOR_LABELS
 from stacks.servers import server_in
 
-# What a ConfigMap holds, before it is encoded: MaxSecretSize in kubernetes/kubernetes, pkg/apis/core/types.go.
-_MOST_BYTES = 2**20
+# Of ConfigMaps with the payload. Each stays in the cluster's store and in Pulumi's state.
+_MOST_PARTS = 24
 
 
 @dataclass(kw_only=True)
@@ -72,7 +72,7 @@ class ClusterLoadTestRunArgs(ClusterLoadTestArgs):
     """The same, and the names of the pod's ConfigMaps and service account."""
 
     scripts: pulumi.Input[str]
-    payload: pulumi.Input[str]
+    payload: Sequence[pulumi.Input[str]]
     service_account: pulumi.Input[str]
 
 
@@ -101,24 +101,27 @@ class ClusterLoadTest(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ClusterLoadTestArgs, payload: Payload, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        sent_bytes = payload.to_bytes()
-        if len(sent_bytes) > _MOST_BYTES:
+        parts = pod.payload_parts(payload.to_bytes())
+        if len(parts) > _MOST_PARTS:
             raise SettingsError(
-                f"a request carries {len(sent_bytes) / 2**20:.1f} MiB, but a ConfigMap, which takes it to the load"
-                " generator's pod, holds 1 MiB; give smaller shapebench:model.shapes, or a signature that takes less"
+                f"the requests take {len(parts)} MiB, compressed, but at most {_MOST_PARTS} go to the load generator's"
+                " pod; record fewer, or give smaller shapebench:model.shapes"
             )
         super().__init__("shapebench:kubernetes:ClusterLoadTest", name, None, opts)
         # Children do not inherit a component's dependencies, such as the namespace.
         child = pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)
         scripts = ConfigMap(f"{name}-scripts", metadata=_metadata(args), immutable=True, data=pod.scripts(), opts=child)
-        # Not the request that the pod writes from it: a photograph's has 0.8 MB, and a ConfigMap holds 1 MiB.
-        sent = ConfigMap(
-            f"{name}-payload",
-            metadata=_metadata(args),
-            immutable=True,
-            binary_data={pod.PAYLOAD.name: base64.b64encode(sent_bytes).decode()},
-            opts=child,
-        )
+        # Not the requests that the pod writes from it, which are five times as large.
+        sent = [
+            ConfigMap(
+                f"{name}-{key}",
+                metadata=_metadata(args),
+                immutable=True,
+                binary_data={key: base64.b64encode(part).decode()},
+                opts=child,
+            )
+            for key, part in parts.items()
+        ]
         account = ServiceAccount(
             f"{name}-account", metadata=_metadata(args), automount_service_account_token=False, opts=child
         )
@@ -127,7 +130,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
             | {
                 "kubeconfig": None if args.kubeconfig is None else pulumi.Output.secret(args.kubeconfig),
                 "scripts": _name(scripts),
-                "payload": _name(sent),
+                "payload": [_name(each) for each in sent],
                 "service_account": _name(account),
             }
         )

@@ -22,7 +22,6 @@ from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
-from loadtest.run.payload import payload_of
 from stacks.images import GENERATOR_IMAGES
 from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
 from stacks.quota_needs import needs
@@ -95,7 +94,7 @@ class GkePlatform(pulumi.ComponentResource):
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
             load_args,
-            payload_of(args.model),
+            args.sent.payload,
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})

@@ -10,7 +10,6 @@ from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
-from loadtest.run.payload import payload_of
 from stacks.allocatable import PodResources
 from stacks.explain import SettingsError
 from stacks.images import GENERATOR_IMAGES
@@ -45,7 +44,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
             load_args,
-            payload_of(args.model),
+            args.sent.payload,
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})

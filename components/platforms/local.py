@@ -1,6 +1,9 @@
 """LocalPlatform: model, server and load test on this machine, as one component."""
 
+import hashlib
 import os
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pulumi
 
@@ -39,11 +42,24 @@ class LocalPlatform(pulumi.ComponentResource):
         load_test_args = LoadTestArgs(
             **vars(common),
             rest_url=self.serving.rest_url,
+            payload=str(_payload_file(args)),
             server_log=self.serving.log,
             start_timeout_s=args.settings.local.start_timeout_s,
         )
         self.load_test = LoadTest(f"{name}-load-test", load_test_args, child)
         self.register_outputs({})
+
+
+def _payload_file(args: PlatformArgs) -> Path:
+    """Written while the program runs, under a name of its own, so that another payload is another input."""
+    content = args.sent.payload.to_bytes()
+    path = args.checkout / ".cache/payloads" / hashlib.sha256(content).hexdigest()[:16]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=path.parent, delete=False) as written:
+            written.write(content)
+        Path(written.name).replace(path)
+    return path
 
 
 def _serving_args(args: PlatformArgs, model: ModelExport, cleanup: ServerCleanup) -> LocalServingArgs:

@@ -16,10 +16,11 @@ from loadtest.generator.loops.open_loop import OpenLoopShape, OpenLoopUser
 from loadtest.generator.master import Master
 from loadtest.generator.phases import PhaseMarks
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
+from loadtest.generator.request_bodies import read_bodies
 from loadtest.generator.worker import Worker
 
 PLAN = LoadTestPlan.from_environment()
-BODY = Path(PLAN.body_path).read_bytes()
+BODIES = read_bodies(Path(PLAN.bodies_path))
 MARKS = PhaseMarks()
 DISPATCHER = Dispatcher()
 IS_CLOSED = isinstance(PLAN.load, ClosedLoopPlan)
@@ -66,8 +67,8 @@ def _start(environment: Environment, runner: LocalRunner | MasterRunner | Worker
     # A generator of one process is both. As the worker it is done before the master reports the totals.
     if not isinstance(runner, MasterRunner):
         # Only here: what a client library starts would not outlive the fork.
-        PlannedUser.new_client = staticmethod(clients(PLAN, BODY))
-        Worker(PLAN, environment, runner, len(BODY), MARKS, DISPATCHER).start()
+        PlannedUser.new_client = staticmethod(clients(PLAN, BODIES, runner.worker_index))
+        Worker(PLAN, environment, runner, MARKS, DISPATCHER).start()
     if not isinstance(runner, WorkerRunner):
         PlannedShape.master = Master(PLAN, environment, runner, MARKS)
         PlannedShape.master.start()

@@ -1,41 +1,64 @@
-"""What a request carries, and the outputs of a right answer, as a file that every protocol's request is written from.
+"""What the requests of a load test carry, as a file that the request of every protocol is written from.
 
 Standard library only: the generator's pod reads it.
 """
 
-import json
-import math
 import struct
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
-# TensorFlow's names of types, and the codes that `struct` and `memoryview` have for one value.
-CODES: dict[str, Any] = {"float32": "f", "float64": "d", "uint8": "B", "int32": "i", "int64": "q", "bool": "?"}
+from loadtest.generator.packed import pack, unpack
 
-_BYTES = {name: struct.calcsize(f"={code}") for name, code in CODES.items()}
+# The type of text and of bytes; a value of it has any length.
+STRING = "string"
+
+# TensorFlow's names of types with values of one length, and the codes that `struct` and `memoryview` have for a value.
+CODES: dict[str, Any] = {
+    "float32": "f",
+    "float64": "d",
+    "int8": "b",
+    "int16": "h",
+    "int32": "i",
+    "int64": "q",
+    "uint8": "B",
+    "uint16": "H",
+    "uint32": "I",
+    "uint64": "Q",
+    "bool": "?",
+}
+
+_LENGTH = struct.Struct("<I")
 
 
 @dataclass(frozen=True)
 class Output:
-    """An output of a right answer; the first dimension of `shape` is the number of instances, None is any size.
+    """An output of a model. None in `shape` is any size; where `shape` itself is None, it has any.
 
-    Where `shape` itself is None, the output has any.
+    The first dimension is that of the instances.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
+    def fits(self, shape: Sequence[int]) -> bool:
         return self.shape is None or fits(shape, self.shape)
+
+    def of_instances(self, count: int) -> "Output":
+        """The same of the answer to a request with so many instances."""
+        if not self.shape or self.shape[0] is not None:
+            return self
+        return replace(self, shape=(count, *self.shape[1:]))
 
 
 @dataclass(frozen=True)
 class Tensor:
     """An input. `data` holds its values in row-major order and in this machine's byte order.
 
-    They have the type `stored`, which may be smaller than `dtype`, the type that the model takes.
+    They have the type `stored`, which may be smaller than `dtype`, the type that the model takes. `strings` writes and
+    `values` reads those of type STRING, each after its length.
     """
 
     name: str
@@ -46,49 +69,89 @@ class Tensor:
 
     @property
     def values(self) -> Sequence[Any]:
-        return memoryview(self.data).cast(CODES[self.stored])
+        return _strings_in(self.data) if self.stored == STRING else memoryview(self.data).cast(CODES[self.stored])
+
+
+@dataclass(frozen=True)
+class Request:
+    """The inputs of one request; the first dimension of each is the number of instances.
+
+    `json` is its body over REST where that was recorded; otherwise it is written from the inputs.
+    """
+
+    inputs: tuple[Tensor, ...]
+    json: bytes = b""
+
+    @property
+    def instances(self) -> int:
+        return self.inputs[0].shape[0]
+
+    def repeated(self, times: int) -> "Request":
+        """So many times as many instances, each of them again and again."""
+        return Request(
+            tuple(
+                replace(each, shape=(times * each.shape[0], *each.shape[1:]), data=times * each.data)
+                for each in self.inputs
+            )
+        )
 
 
 @dataclass(frozen=True)
 class Payload:
-    """The inputs of one request; the first dimension of each is the number of instances."""
+    """The requests of a load test, which are sent in turn."""
 
     signature: str
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Output, ...]
+    requests: tuple[Request, ...]
+
+    @property
+    def instances(self) -> float:
+        """The mean number of instances in a request."""
+        return sum(each.instances for each in self.requests) / len(self.requests)
 
     def repeated(self, times: int) -> "Payload":
-        """So many times as many instances, each of them again and again."""
-        inputs = (
-            Tensor(each.name, each.dtype, (times * each.shape[0], *each.shape[1:]), each.stored, times * each.data)
-            for each in self.inputs
-        )
-        return Payload(self.signature, tuple(inputs), tuple(_repeated(each, times) for each in self.outputs))
+        return Payload(self.signature, tuple(each.repeated(times) for each in self.requests))
 
     def to_bytes(self) -> bytes:
-        """One line of JSON, and then the data of each input."""
-        inputs = [asdict(each) | {"data": None} for each in self.inputs]
-        head = {"signature": self.signature, "inputs": inputs, "outputs": [asdict(each) for each in self.outputs]}
-        return json.dumps(head).encode() + b"\n" + b"".join(each.data for each in self.inputs)
+        """Compressed: what it goes to the generator's pod in holds little."""
+        requests = [
+            [[each.name, each.dtype, each.shape, each.stored] for each in request.inputs] for request in self.requests
+        ]
+        parts = [part for request in self.requests for part in (request.json, *(each.data for each in request.inputs))]
+        return zlib.compress(pack({"signature": self.signature, "requests": requests}, parts), level=6)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
         """Raises ValueError, with the reason, where that is no payload."""
-        head, _, data = content.partition(b"\n")
         try:
-            fields = json.loads(head)
-            inputs, at = [], 0
-            for each in fields["inputs"]:
-                size = math.prod(each["shape"]) * _BYTES[each["stored"]]
-                inputs.append(Tensor(**each | {"shape": tuple(each["shape"]), "data": data[at : at + size]}))
-                at += size
-            outputs = outputs_from(fields["outputs"])
-            signature = fields["signature"]
-        except (ValueError, KeyError, TypeError) as error:
+            head, parts = unpack(zlib.decompress(content))
+            unread = iter(parts)
+            requests = tuple(_request(next(unread), inputs, unread) for inputs in head["requests"])
+            return cls(head["signature"], requests)
+        except (zlib.error, ValueError, KeyError, TypeError, StopIteration) as error:
             raise ValueError(f"these {len(content)} bytes are not a payload ({error!r})") from None
-        if len(data) != at:
-            raise ValueError(f"a payload's inputs have {at} bytes, but {len(data)} follow its first line")
-        return cls(signature, tuple(inputs), outputs)
+
+
+def _request(json: bytes, inputs: Iterable[Any], unread: Iterable[bytes]) -> Request:
+    # The inputs first: their iterator ends before a part is taken that is not theirs.
+    tensors = (
+        Tensor(name, dtype, tuple(shape), stored, data)
+        for (name, dtype, shape, stored), data in zip(inputs, unread, strict=False)
+    )
+    return Request(tuple(tensors), json)
+
+
+def strings(values: Iterable[bytes]) -> bytes:
+    """The `data` of a tensor with these values."""
+    return b"".join(_LENGTH.pack(len(value)) + value for value in values)
+
+
+def _strings_in(data: bytes) -> list[bytes]:
+    found, at = [], 0
+    while at < len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size + length
+        found.append(data[at - length : at])
+    return found
 
 
 def fits(shape: Sequence[int | None], known: Sequence[int | None]) -> bool:
@@ -99,9 +162,3 @@ def fits(shape: Sequence[int | None], known: Sequence[int | None]) -> bool:
 def outputs_from(fields: Sequence[dict[str, Any]]) -> tuple[Output, ...]:
     """Outputs that went through JSON."""
     return tuple(Output(**each | {"shape": None if each["shape"] is None else tuple(each["shape"])}) for each in fields)
-
-
-def _repeated(output: Output, times: int) -> Output:
-    if not output.shape or output.shape[0] is None:
-        return output
-    return Output(output.name, output.dtype, (times * output.shape[0], *output.shape[1:]))

@@ -175,9 +175,10 @@ class Limits:
 class LoadTestPlan:
     """One load test: the load, the server, and how the generator runs.
 
-    `protocol` is a name that loadtest.generator.clients.protocols knows. `work_dir` holds the request body and the
-    rows. `outputs` are those of a right answer. `processes` is the number of workers; more
-    than one have a master. `counter_urls` are the Prometheus pages of the servers, by the server's name among the
+    `protocol` is a name that loadtest.generator.clients.protocols knows. `work_dir` holds the requests and the rows.
+    `outputs` are those of a right answer. `check` is how an answer is judged: by its `values`, which may differ by
+    `tolerance` times the largest of them, by its `shape`, or not at all (`off`). `processes` is the number of workers;
+    more than one have a master. `counter_urls` are the Prometheus pages of the servers, by the server's name among the
     samples. `server_pid` is the server's process where it runs on the generator's machine. The generator ends when the
     process `parent_pid` does; None where something else ends it. `grpc_threads` is the servers' --grpc_max_threads.
     `replicas` is the number of servers behind `base_url`.
@@ -189,6 +190,8 @@ class LoadTestPlan:
     model_name: str
     work_dir: str
     outputs: tuple[Output, ...]
+    check: str = "values"
+    tolerance: float = 1e-3
     limits: Limits = field(default_factory=Limits)
     processes: int = 1
     counter_urls: dict[str, str] = field(default_factory=dict)
@@ -207,9 +210,9 @@ class LoadTestPlan:
         return self.replicas > 1 and self.load.has_schedule
 
     @property
-    def body_path(self) -> str:
-        """The file with the body that every request sends."""
-        return self._path("request.body")
+    def bodies_path(self) -> str:
+        """The file with what the requests send: loadtest.generator.request_bodies."""
+        return self._path("requests")
 
     def rows_path(self, worker: int) -> str:
         return self._path(f"{worker_name(worker)}.csv")

@@ -31,11 +31,10 @@ class Recorder:
     owner calls often: a SIGKILL loses only the rows since then.
     """
 
-    def __init__(self, path: Path, marks: PhaseMarks, request_bytes: int) -> None:
+    def __init__(self, path: Path, marks: PhaseMarks) -> None:
         """Creates `path`; raises FileExistsError where another run's rows are."""
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         self._marks = marks
-        self._request_bytes = request_bytes
         self._lines: list[str] = []
         self._unwritten = b""
         self.responses_us: list[int] = []
@@ -61,7 +60,7 @@ class Recorder:
         phase = context.get("phase") or self._marks.at(start_us)
         self._lines.append(
             f"{intended_start_us},{start_us},{latency_us},{phase},{0 if error else 1},{response.status},"
-            f"{error},{self._request_bytes},{response.response_bytes},{response.backend or ''}\n"
+            f"{error},{response.request_bytes},{response.response_bytes},{response.backend or ''}\n"
         )
         self.responses_us.append(start_us + latency_us - intended_start_us)
         self.rows += 1

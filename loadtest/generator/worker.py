@@ -40,7 +40,6 @@ class Worker:
         plan: LoadTestPlan,
         environment: Environment,
         runner: LocalRunner | WorkerRunner,
-        request_bytes: int,
         marks: PhaseMarks,
         dispatcher: Dispatcher,
     ) -> None:
@@ -49,7 +48,7 @@ class Worker:
         self._runner = runner
         self._marks = marks
         self._index = runner.worker_index
-        self._recorder = Recorder(Path(plan.rows_path(self._index)), marks, request_bytes=request_bytes)
+        self._recorder = Recorder(Path(plan.rows_path(self._index)), marks)
         self._health = Health(marks)
         self._heartbeat = Heartbeat(self._recorder, marks, self._health)
         # Only one worker samples the server and the machine.

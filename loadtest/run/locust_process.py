@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,7 +46,7 @@ class LocustProcess:
                 command,
                 # Locust reads configuration from its working directory: there is none beside the log.
                 cwd=self._log_path.parent,
-                env=_environment(self._plan_path),
+                env=environment({PLAN_VARIABLE: str(self._plan_path)}),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -114,8 +114,8 @@ class LocustProcess:
             self._process.wait(timeout_s)
 
 
-def _environment(plan_path: Path) -> dict[str, str]:
-    """This process's environment without Locust's variables, which would override the plan."""
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment and these, without Locust's own variables, which would override the plan."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     paths = os.pathsep.join(filter(None, (str(_CHECKOUT), kept.get("PYTHONPATH"))))
-    return kept | {PLAN_VARIABLE: str(plan_path), "PYTHONPATH": paths}
+    return kept | {"PYTHONPATH": paths, **variables}

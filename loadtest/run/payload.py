@@ -4,29 +4,51 @@ import math
 import random
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from loadtest.generator.payload import CODES, Output, Payload, Tensor
-from stacks.models import GENERATED, Model
+from loadtest.generator.payload import CODES, STRING, Output, Payload, Request, Tensor, strings
+from loadtest.run.recorded_requests import recorded_requests
+from stacks.models import GENERATED, Model, TensorSpec
+from stacks.payload import PayloadSettings
 
 PHOTOGRAPH = Path(__file__).parents[1] / "payload" / "chelsea.jpg"
 
 _SEED = 1
+# Text where nothing else is said: a sentence of made-up words, as long as one in a review.
+_WORDS_IN_A_SENTENCE = 16
+_SYLLABLES = ("ba", "den", "fo", "gri", "ka", "lum", "me", "no", "pa", "ris", "su", "to")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A payload, and its description in the manifest: runs with another one are not compared. None: the photograph."""
+
+    payload: Payload
+    description: str | None
+
+
+def sent(model: Model, settings: PayloadSettings, checkout: Path) -> Sent:
+    """Recorded requests where the settings name them; raises SettingsError where these are not the model's."""
+    if settings.path is None:
+        return Sent(payload_of(model), model.requests)
+    requests, digest = recorded_requests(settings.path, checkout, model)
+    return Sent(
+        Payload(model.signature, requests),
+        f"{model.signature}, {len(requests)} recorded requests, sha256 {digest}",
+    )
 
 
 def payload_of(model: Model) -> Payload:
     """One instance of what this model takes, or as many as it must have; the same each time."""
     inputs = _photograph(model) if model.payload == "photograph" else tuple(_generated(model))
-    return Payload(model.signature, inputs, outputs_of(model))
+    return Payload(model.signature, (Request(inputs),))
 
 
 def outputs_of(model: Model) -> tuple[Output, ...]:
-    """The outputs of a right answer to one instance, or to as many as the model must have."""
-    instances = model.inputs[0].shape[0] or 1
-    return tuple(
-        Output(each.name, each.dtype, (each.shape[0] or instances, *each.shape[1:]) if each.shape else None)
-        for each in model.outputs
-    )
+    """The outputs of a right answer; None in a shape is any size, and the number of instances where it comes first."""
+    return tuple(Output(each.name, each.dtype, each.shape or None) for each in model.outputs)
 
 
 def photograph() -> bytes:
@@ -46,11 +68,32 @@ def _photograph(model: Model) -> tuple[Tensor]:
 def _generated(model: Model) -> Iterator[Tensor]:
     chance = random.Random(_SEED)  # noqa: S311 - no secret
     for each in model.inputs:
-        size = math.prod(each.of_one)
-        low, high = model.ranges.get(each.name, GENERATED)
-        if each.dtype.startswith("float"):
-            values = array(CODES[each.dtype], (chance.uniform(low, high) for _ in range(size)))
-        else:
-            code = "B" if each.dtype == "bool" else CODES[each.dtype]
-            values = array(code, (chance.randint(round(low), round(high)) for _ in range(size)))
-        yield Tensor(each.name, each.dtype, each.of_one, each.dtype, values.tobytes())
+        count = math.prod(each.of_one)
+        data = (
+            strings(_texts(model, each, count, chance))
+            if each.dtype == STRING
+            else _numbers(model, each, count, chance)
+        )
+        yield Tensor(each.name, each.dtype, each.of_one, each.dtype, data)
+
+
+def _texts(model: Model, spec: TensorSpec, count: int, chance: random.Random) -> Iterator[bytes]:
+    chosen = model.values.get(spec.name)
+    for _ in range(count):
+        yield str(chance.choice(chosen) if chosen else _sentence(chance)).encode()
+
+
+def _sentence(chance: random.Random) -> str:
+    words = ("".join(chance.choices(_SYLLABLES, k=chance.randint(1, 3))) for _ in range(_WORDS_IN_A_SENTENCE))
+    return " ".join(words)
+
+
+def _numbers(model: Model, spec: TensorSpec, count: int, chance: random.Random) -> bytes:
+    code: Any = "B" if spec.dtype == "bool" else CODES[spec.dtype]
+    low, high = model.ranges.get(spec.name, GENERATED)
+    chosen: Any = model.values.get(spec.name)
+    if chosen:
+        return array(code, chance.choices(chosen, k=count)).tobytes()
+    if spec.dtype.startswith("float"):
+        return array(code, (chance.uniform(low, high) for _ in range(count))).tobytes()
+    return array(code, (chance.randint(round(low), round(high)) for _ in range(count))).tobytes()

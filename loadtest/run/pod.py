@@ -7,6 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from loadtest.run.locust_process import LOCUST_OPTIONS
 
+# What a ConfigMap holds, before it is encoded: MaxSecretSize in kubernetes/kubernetes, pkg/apis/core/types.go.
+_MOST_BYTES = 2**20
+
 # The pod has this folder and the package that it is in, and nothing else of the project.
 _CHECKOUT = Path(__file__).parents[2]
 _GENERATOR = _CHECKOUT / "loadtest/generator"
@@ -14,7 +17,6 @@ _GENERATOR = _CHECKOUT / "loadtest/generator"
 ROOT = PurePosixPath("/shapebench")
 SCRIPTS_DIR = ROOT / "scripts"
 PAYLOAD_DIR = ROOT / "payload"
-PAYLOAD = PAYLOAD_DIR / "payload"
 WORK_DIR = ROOT / "work"
 PLAN = WORK_DIR / "plan.json"
 
@@ -23,7 +25,13 @@ LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfi
 
 def prepare_command(within_s: float) -> tuple[str, ...]:
     """Writes the request and the plan, and ends when the model answers; fails when it does not within `within_s`."""
-    return ("python", "-m", "loadtest.generator.pod.prepare", f"{within_s:g}")
+    return ("python", "-m", "loadtest.generator.prepare", f"{within_s:g}")
+
+
+def payload_parts(content: bytes) -> dict[str, bytes]:
+    """A payload by the keys of ConfigMaps, each with as much as one holds; in the pod the files are joined again."""
+    starts = range(0, len(content), _MOST_BYTES)
+    return {f"payload-{number:03}": content[at : at + _MOST_BYTES] for number, at in enumerate(starts)}
 
 
 def sidecar_command(command: str, *arguments: str) -> tuple[str, ...]:

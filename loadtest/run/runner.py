@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,6 +12,7 @@ from typing import Any
 
 from loadtest.generator.monitoring.counters import append_counters, counters_written
 from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody, write_bodies
 from loadtest.result.outcome import LoadTestOutcome, outcome_of
 from loadtest.result.raw_rows import read_all_raw_rows
 from loadtest.result.samples import read_all_samples
@@ -31,20 +32,21 @@ _LOG_LINES_SHOWN = 5
 
 def run_load_test(
     plan: LoadTestPlan,
-    body: bytes,
+    bodies: Sequence[RequestBody],
     on_progress: Callable[[Progress], None],
     cancelled: threading.Event,
     servers: Callable[[], Servers] = lambda: NO_SERVERS,
 ) -> LoadTestOutcome:
     """Run the test to its end, or until `cancelled` is set; no process is left when this returns or raises.
 
-    `body` is sent as it is. `servers` is called when the test is over; what it returns decides on validity, too.
-    Raises FileExistsError where the plan's `work_dir` holds the rows of another test; it is created if it is missing.
+    `bodies` are sent in turn, as they are. `servers` is called when the test is over; what it returns decides on
+    validity, too. Raises FileExistsError where the plan's `work_dir` holds the rows of another test; it is created if
+    it is missing.
     """
     work_dir = Path(plan.work_dir).absolute()
     plan = replace(plan, work_dir=str(work_dir), parent_pid=os.getpid())
     plan_path, log_path = work_dir / PLAN_FILE, work_dir / "locust.log"
-    _write_inputs(plan, plan_path, body)
+    _write_inputs(plan, plan_path, bodies)
     started_at = datetime.now(UTC)
     with counters_written(plan), LocustProcess(plan_path, log_path) as generator:
         totals, ended_by_runner = _follow(generator, plan, on_progress, cancelled)
@@ -61,15 +63,15 @@ def run_load_test(
     )
 
 
-def _write_inputs(plan: LoadTestPlan, plan_path: Path, body: bytes) -> None:
-    """Write the body and the plan where Locust reads them."""
+def _write_inputs(plan: LoadTestPlan, plan_path: Path, bodies: Sequence[RequestBody]) -> None:
+    """Write the requests and the plan where Locust reads them."""
     plan_path.parent.mkdir(parents=True, exist_ok=True)
     if any(Path(plan.rows_path(worker)).exists() for worker in range(plan.processes)):
         raise FileExistsError(
             f"work_dir {plan_path.parent} holds the rows of another load test, which would be mixed with this one's; "
             "give each test a folder of its own"
         )
-    Path(plan.body_path).write_bytes(body)
+    write_bodies(Path(plan.bodies_path), bodies)
     plan.write(plan_path)
 
 

@@ -8,7 +8,7 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, message_classes
-from loadtest.generator.payload import fits
+from loadtest.generator.payload import STRING, fits
 from stacks.explain import SettingsError
 from stacks.models import RESNET50, VERSION, Model, ModelSettings, TensorSpec
 
@@ -35,20 +35,24 @@ _MESSAGES: Messages = {
 _SavedModel = message_classes(_MESSAGES)["SavedModel"]
 
 
-def model_of(settings: ModelSettings, checkout: Path) -> Model:
-    """ResNet50, or the SavedModel of the settings; raises SettingsError where that cannot be served or sent to."""
+def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = False) -> Model:
+    """ResNet50, or the SavedModel of the settings; raises SettingsError where that cannot be served or sent to.
+
+    Where its requests are recorded, they say what size an input has.
+    """
     if settings.path is None:
         return RESNET50
     folder, name = version_folder(settings.path, checkout), settings.signature or _SIGNATURE
     signature = _signature(folder, name)
-    inputs = tuple(_input(each, settings) for each in _sorted(signature.inputs))
+    inputs = tuple(_input(each, settings, is_recorded=is_recorded) for each in _sorted(signature.inputs))
     _require_same_instances(inputs)
-    for key in ("shapes", "ranges"):
+    for key in ("shapes", "ranges", "values"):
         if unknown := sorted((getattr(settings, key) or {}).keys() - {each.name for each in inputs}):
             raise SettingsError(
                 f"{_KEY}.{key} has {unknown[0]!r}, but the model has no such input; its inputs are {_listed(inputs)}"
             )
     files = _files(folder)
+    _require_values(inputs, settings)
     served_as = settings.name or _name_of(_folder(settings.path, checkout))
     return Model(
         name=served_as,
@@ -58,6 +62,7 @@ def model_of(settings: ModelSettings, checkout: Path) -> Model:
         outputs=tuple(_output(each) for each in _sorted(signature.outputs)),
         payload="generated",
         ranges=settings.ranges or {},
+        values=settings.values or {},
         files=tuple(f"{VERSION}/{path.relative_to(folder).as_posix()}" for path in files),
         size_bytes=sum(path.stat().st_size for path in files),
     )
@@ -126,7 +131,7 @@ def _sorted(tensors: Any) -> list[Any]:  # noqa: ANN401 - the same
     return sorted(tensors, key=lambda each: str(each.key))
 
 
-def _input(named: Any, settings: ModelSettings) -> TensorSpec:  # noqa: ANN401 - the same
+def _input(named: Any, settings: ModelSettings, *, is_recorded: bool) -> TensorSpec:  # noqa: ANN401 - the same
     name, info = named.key, named.value
     given = (settings.shapes or {}).get(name)
     known = None if info.tensor_shape.unknown_rank else [_size(dim) for dim in info.tensor_shape.dim]
@@ -140,10 +145,11 @@ def _input(named: Any, settings: ModelSettings) -> TensorSpec:  # noqa: ANN401 -
             f"{_KEY}.shapes.{name} is {given}, but the model takes {_shown(known[1:])} there, where ? is any size"
         )
     instance = given if given is not None else None if known is None else known[1:]
-    if instance is None or None in instance:
+    if instance is None or (None in instance and not is_recorded):
         raise SettingsError(
             f"the model's input {name!r} takes {_shown(instance)} for an instance, where ? is any size, so it is not"
-            f" known what to send; set {_KEY}.shapes.{name}, such as [128]"
+            f" known what to send; set {_KEY}.shapes.{name}, such as [128], or shapebench:payload.path to recorded"
+            " requests"
         )
     return TensorSpec(name=name, dtype=_dtype(named, "input"), shape=(known[0] if known else None, *instance))
 
@@ -161,6 +167,20 @@ def _dtype(named: Any, kind: str) -> str:  # noqa: ANN401 - the same
             f" sends and checks only {', '.join(DATA_TYPES)} so far; save the model with a signature of these"
         )
     return dtype
+
+
+def _require_values(inputs: tuple[TensorSpec, ...], settings: ModelSettings) -> None:
+    for each in inputs:
+        if each.dtype == STRING and each.name in (settings.ranges or {}):
+            raise SettingsError(
+                f"{_KEY}.ranges.{each.name} is a range of numbers, but the model takes text there; give"
+                f" {_KEY}.values.{each.name} a list of texts"
+            )
+        types = {STRING: (str, int, float)}.get(each.dtype, (int, float) if each.dtype.startswith("float") else (int,))
+        if wrong := [value for value in (settings.values or {}).get(each.name, ()) if type(value) not in types]:
+            raise SettingsError(
+                f"{_KEY}.values.{each.name} has {wrong[0]!r}, but the model takes {each.dtype} there; give such values"
+            )
 
 
 def _require_same_instances(inputs: tuple[TensorSpec, ...]) -> None:

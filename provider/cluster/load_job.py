@@ -12,8 +12,8 @@ from pydantic import AwareDatetime, ValidationError
 
 from analysis.results.manifest import Replica
 from loadtest.generator.plan import PLAN_VARIABLE, LoadTestPlan
-from loadtest.generator.pod.prepare import PAYLOAD_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.generator.pod.sidecar import ADDRESS_VARIABLE, TOKEN_VARIABLE
+from loadtest.generator.prepare import PAYLOAD_VARIABLE, PLAN_JSON_VARIABLE
 from loadtest.run import pod
 from provider.cluster.api import Json, selector_of
 from provider.cluster.servers import ServerPod
@@ -173,7 +173,7 @@ def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
                 inputs.generator_image,
                 pod.prepare_command(_AVAILABLE_WITHIN_S),
                 _generator_resources(1),
-                {PLAN_JSON_VARIABLE: plan.to_json(), PAYLOAD_VARIABLE: str(pod.PAYLOAD)},
+                {PLAN_JSON_VARIABLE: plan.to_json(), PAYLOAD_VARIABLE: str(pod.PAYLOAD_DIR)},
             )
         ],
         "containers": [
@@ -188,7 +188,7 @@ def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
         ],
         "volumes": [
             {"name": "scripts", "configMap": {"name": inputs.scripts, "items": pod.script_items()}},
-            {"name": "payload", "configMap": {"name": inputs.payload}},
+            {"name": "payload", "projected": {"sources": [{"configMap": {"name": each}} for each in inputs.payload]}},
             {"name": "work", "emptyDir": {}},
         ],
     }

@@ -1,9 +1,7 @@
-"""The start of the local server: its ports must be free, and it has started when it answers a real prediction."""
+"""The start of the local server: its ports must be free, and it has started when it has loaded the model."""
 
-import json
 import socket
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,16 +11,12 @@ from typing import Self
 
 import psutil
 
-from loadtest.generator.clients.protocols import request_body
-from loadtest.run.payload import payload_of
 from provider.local.server_process import ProcessIdentity, listening_pid, log_tail, start_again
 from provider.resource import Operation, ResourceError
 from serving.servers import server_named
-from stacks.models import Model
 
 LOOPBACK = "127.0.0.1"
 _POLL_S = 0.25
-_FIRST_PREDICTION_TIMEOUT_S = 60.0
 _NOT_MEASURED = "so nothing was measured; correct the cause, and run `pulumi up` again"
 
 
@@ -45,26 +39,21 @@ def require_free_port(setting: str, port: int) -> None:
 
 @dataclass(frozen=True)
 class Readiness:
-    """What a server has to answer, and within how many seconds: 200 at `ready_url`, then one prediction."""
+    """A server has to answer 200 at `ready_url` within so many seconds."""
 
     ready_url: str
-    predict_url: str
-    request: bytes
     timeout_s: float
 
     @classmethod
-    def of(cls, server: str, model: Model, rest_url: str, timeout_s: float) -> Self:
+    def of(cls, server: str, model_name: str, rest_url: str, timeout_s: float) -> Self:
         """Of the server with this name."""
-        ready_path = server_named(server).ready_path(model.name)
-        request = request_body("rest", payload_of(model), model.name)
-        return cls(rest_url + ready_path, f"{rest_url}/v1/models/{model.name}:predict", request, timeout_s)
+        return cls(rest_url + server_named(server).ready_path(model_name), timeout_s)
 
 
 def wait_until_serving(process: ProcessIdentity, log: Path, readiness: Readiness, operation: Operation) -> None:
     """Wait until the server is ready. Raises ResourceError with the end of its log; the server is then stopped."""
     try:
         _wait_until_ready(process, log, readiness, operation)
-        _require_prediction(readiness, log)
     except BaseException:
         process.stop()
         raise
@@ -111,24 +100,3 @@ def _is_ready(url: str) -> bool:
             return bool(answer.status == HTTPStatus.OK)
     except (OSError, HTTPException):  # another program may listen there
         return False
-
-
-def _require_prediction(readiness: Readiness, log: Path) -> None:
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(readiness.predict_url, readiness.request, headers)  # noqa: S310 - as above
-    try:
-        with urllib.request.urlopen(request, timeout=_FIRST_PREDICTION_TIMEOUT_S) as answer:  # noqa: S310 - as above
-            predictions = json.load(answer).get("predictions")
-    except urllib.error.HTTPError as error:
-        detail = error.read().decode(errors="replace")[:500] or error.reason
-        raise ResourceError(
-            f"the server rejected its first prediction request ({error.code}: {detail}), {_NOT_MEASURED}"
-        ) from None
-    except (OSError, HTTPException, ValueError) as error:
-        raise ResourceError(
-            f"the server did not answer its first prediction request ({error}), {_NOT_MEASURED}. {_end_of(log)}"
-        ) from None
-    if not predictions:
-        raise ResourceError(
-            f"the server answered its first prediction request without predictions, {_NOT_MEASURED}. {_end_of(log)}"
-        )

@@ -117,7 +117,7 @@ class LocalServing(Resource[LocalServingInputs, LocalServingState]):
                 f"the server was not started, because its files in {state_dir} cannot be written or its program cannot"
                 f" be run: {error}; free disk space or correct the permissions, then run `pulumi up` again"
             ) from error
-        readiness = Readiness.of(inputs.server, inputs.model, inputs.rest_url, inputs.start_timeout_s)
+        readiness = Readiness.of(inputs.server, inputs.model.name, inputs.rest_url, inputs.start_timeout_s)
         wait_until_serving(process, log, readiness, operation)
         operation.info(f"{inputs.server} {inputs.server_version} serves on {inputs.rest_url} until `pulumi destroy`")
         started = {"pid": process.pid, "startedAs": process.started, "log": str(log)}

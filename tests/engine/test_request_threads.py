@@ -16,7 +16,7 @@ import pytest
 import tensorflow as tf
 
 from bench.servers import processes as servers
-from loadtest.generator.clients.protocols import request_body
+from loadtest.generator.clients.protocols import request_bodies
 from loadtest.generator.plan import LoadTestPlan, load_plan
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.payload import outputs_of, payload_of
@@ -68,8 +68,8 @@ class Running:
             load_plan(LOAD.model_dump()), protocol, f"{'grpc' if protocol == 'grpc' else 'http'}://127.0.0.1:{port}",
             RESNET50.name, str(self.folder / protocol), outputs_of(RESNET50), grpc_threads=self.apis.grpc_threads,
         )  # fmt: skip
-        body = request_body(protocol, payload_of(RESNET50), RESNET50.name)
-        return run_load_test(plan, body, lambda _: None, threading.Event())
+        bodies = request_bodies(protocol, payload_of(RESNET50), RESNET50.name)
+        return run_load_test(plan, bodies, lambda _: None, threading.Event())
 
     def counters(self) -> dict[str, float]:
         url = f"http://127.0.0.1:{self.apis.rest_port}{EMBEDDED_SERVER.counters_path}"

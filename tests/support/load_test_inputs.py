@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from loadtest.run.payload import payload_of
 from stacks.models import RESNET50
 
 
@@ -27,6 +28,8 @@ def load_test_inputs(folder: Path) -> dict[str, Any]:
             "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
         },
         "model": RESNET50.model_dump(),
+        "checkAnswers": "values",
+        "tolerance": 1e-3,
         "profile": {
             "mode": "closed",
             "users": 2,
@@ -49,7 +52,10 @@ def load_test_inputs(folder: Path) -> dict[str, Any]:
 
 def local_load_test_inputs(folder: Path, server_url: str) -> dict[str, Any]:
     """All inputs of a load test on this machine, over REST; its server cannot be restarted."""
+    payload = folder / "payload"
+    payload.write_bytes(payload_of(RESNET50).to_bytes())
     return load_test_inputs(folder) | {
+        "payload": str(payload),
         "platform": "local",
         "baseUrl": server_url,
         "restUrl": server_url,
@@ -72,6 +78,6 @@ def cluster_load_test_inputs(
         "nodeSelector": {"shapebench/pool": "load"},
         "startTimeoutS": 60,
         "scripts": "scripts-1",
-        "payload": "payload-1",
+        "payload": ["payload-1"],
         "serviceAccount": "account-1",
     }

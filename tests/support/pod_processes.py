@@ -57,9 +57,10 @@ class PodProcesses:
         for volume in self._spec["volumes"]:
             folder = self._folder / "volumes" / volume["name"]
             folder.mkdir(parents=True)
-            if "configMap" in volume:
-                files = self._config_maps[volume["configMap"]["name"]]
-                items = volume["configMap"].get("items") or [{"key": name, "path": name} for name in files]
+            projected = volume.get("projected", {}).get("sources", [])
+            for source in [*projected, *([volume] if "configMap" in volume else [])]:
+                files = self._config_maps[source["configMap"]["name"]]
+                items = source["configMap"].get("items") or [{"key": name, "path": name} for name in files]
                 for item in items:
                     path = folder / item["path"]
                     path.parent.mkdir(parents=True, exist_ok=True)

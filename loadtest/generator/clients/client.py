@@ -1,7 +1,5 @@
 """The client interface of a user, for any protocol: it sends one request at a time and checks the answer."""
 
-from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,23 +15,28 @@ NO_THREAD = "grpc_no_thread"
 # The library does not tell one from the other.
 _GRPC_UNAVAILABLE = 14
 
-# How many different correct answers are kept: one for each batch size that a batching server may use.
-_KEPT = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The result of one request.
 
     `status` is the HTTP status or the gRPC code, NO_ANSWER where none came. `error` is a short class such as `timeout`
-    or `bad_shape`, None where the answer is correct. `response_bytes` is the body only. `backend` is the replica that
-    answered, None where that is not known.
+    or `bad_shape`, None where the answer is correct. `request_bytes` is that of the body only, 0 where none was sent
+    or the test ended meanwhile. `backend` is the replica that answered, None where that is not known. `content` is the
+    body, and `detail` what gRPC says of an error.
     """
 
     status: int
     error: str | None
-    response_bytes: int
+    content: bytes = b""
     backend: str | None = None
+    request_bytes: int = 0
+    detail: str = ""
+
+    @property
+    def response_bytes(self) -> int:
+        """Of the body only."""
+        return len(self.content)
 
     @property
     def is_certain(self) -> bool:
@@ -53,22 +56,3 @@ class Client(Protocol):
 
     def close(self) -> None:
         """Close the connection."""
-
-
-def once_examined(examine: Callable[[bytes], str | None]) -> Callable[[bytes], str | None]:
-    """`examine`, which returns the class of error or None for a correct answer, without a second look at equal bytes.
-
-    A model answers equal requests with equal bytes, so comparing is exact, and a hundred times cheaper than checking a
-    thousand numbers. Only correct answers are kept.
-    """
-    correct: deque[bytes] = deque(maxlen=_KEPT)
-
-    def error_of(content: bytes) -> str | None:
-        if content in correct:
-            return None
-        error = examine(content)
-        if error is None:
-            correct.appendleft(content)
-        return error
-
-    return error_of

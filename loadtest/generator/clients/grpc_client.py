@@ -1,15 +1,18 @@
 """A client of the gRPC API: a connection to every replica, used in turn, no retries, every answer checked."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import grpc
 import grpc.experimental.gevent
 
+from loadtest.generator.clients.answer_check import AnswerCheck
 from loadtest.generator.clients.client import NO_ANSWER, NO_THREAD, Answer
-from loadtest.generator.clients.grpc_check import GrpcCheck
+from loadtest.generator.clients.grpc_answer import read_grpc
 from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody, in_turn
 
 # Without this a call blocks the whole process until it is answered, and users send one after the other.
 grpc.experimental.gevent.init_gevent()
@@ -23,11 +26,20 @@ _METHOD = "/tensorflow.serving.PredictionService/Predict"
 Call = Callable[..., bytes]
 
 
-def grpc_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "GrpcClient"]:
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A serialised request, and the check of its answers."""
+
+    content: bytes
+    check: AnswerCheck
+
+
+def grpc_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], "GrpcClient"]:
     """A factory of clients: each begins with another replica, or all would send to the same one at first."""
-    check, addresses = GrpcCheck(plan.outputs), ServerAddresses(plan.base_url)
+    messages = [Message(each.content, AnswerCheck(plan, each, read_grpc, len(bodies))) for each in bodies]
+    addresses, turn = ServerAddresses(plan.base_url), in_turn(messages, worker, plan.processes)
     numbers = itertools.count()
-    return lambda: GrpcClient(plan, addresses, body, check, first=next(numbers))
+    return lambda: GrpcClient(plan, addresses, turn, first=next(numbers))
 
 
 class GrpcClient:
@@ -38,32 +50,35 @@ class GrpcClient:
     """
 
     def __init__(
-        self, plan: LoadTestPlan, addresses: ServerAddresses, body: bytes, check: GrpcCheck, first: int = 0
+        self, plan: LoadTestPlan, addresses: ServerAddresses, messages: Iterator[Message], first: int = 0
     ) -> None:
         self._plan = plan
         self._addresses = addresses
-        self._body = body
-        self._check = check
+        self._messages = messages
         self._next = first
         self._channels: list[grpc.Channel] = []
         self._calls: list[tuple[str, Call]] = []
 
     def predict(self) -> Answer:
         """Make one call, with the response time-out as its deadline."""
+        message = next(self._messages)
+        return replace(self._answer_to(message), request_bytes=len(message.content))
+
+    def _answer_to(self, message: Message) -> Answer:
         try:
             if not self._calls:
                 self._open()
         except OSError:
-            return Answer(NO_ANSWER, "name_not_resolved", response_bytes=0)
+            return Answer(NO_ANSWER, "name_not_resolved")
         address, call = self._calls[self._next % len(self._calls)]
         self._next += 1
         try:
-            content = call(self._body, timeout=self._plan.limits.response_timeout_s)
+            content = call(message.content, timeout=self._plan.limits.response_timeout_s)
         except grpc.RpcError as cause:
             return _failed(cause.code(), cause.details(), address)
         except Exception as cause:  # noqa: BLE001 (it was sent, so it is a row, whatever became of it)
-            return Answer(NO_ANSWER, type(cause).__name__, response_bytes=0)
-        return Answer(0, self._check.error_of(content), len(content), address)
+            return Answer(NO_ANSWER, type(cause).__name__)
+        return Answer(0, message.check.error_of(content), content, address)
 
     def close(self) -> None:
         for channel in self._channels:
@@ -100,7 +115,7 @@ def _options(plan: LoadTestPlan) -> list[tuple[str, int]]:
 def _failed(code: grpc.StatusCode, details: str | None, address: str) -> Answer:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         # Client and server share the deadline: which of them notices first has no meaning.
-        return Answer(NO_ANSWER, "timeout", response_bytes=0)
+        return Answer(NO_ANSWER, "timeout")
     number, _ = code.value
     error = NO_THREAD if (code, details) == _NO_THREAD else f"grpc_{code.name.lower()}"
-    return Answer(number, error, 0, address)
+    return Answer(number, error, backend=address, detail=details or "")

@@ -26,8 +26,11 @@ _MESSAGES: Messages = {
         (5, "float_val*", _FIELD.TYPE_FLOAT),
         (6, "double_val*", _FIELD.TYPE_DOUBLE),
         (7, "int_val*", _FIELD.TYPE_INT32),
+        (8, "string_val*", _FIELD.TYPE_BYTES),
         (10, "int64_val*", _FIELD.TYPE_INT64),
         (11, "bool_val*", _FIELD.TYPE_BOOL),
+        (16, "uint32_val*", _FIELD.TYPE_UINT32),
+        (17, "uint64_val*", _FIELD.TYPE_UINT64),
     ),
     "NamedTensor": ((1, "key", _FIELD.TYPE_STRING), (2, "value", "Tensor")),
     "PredictRequest": ((1, "model_spec", "ModelSpec"), (2, "inputs*", "NamedTensor")),
@@ -36,14 +39,29 @@ _MESSAGES: Messages = {
 
 # The numbers of tensorflow.DataType (tensorflow/core/framework/types.proto), and the fields that hold the values of a
 # type where `tensor_content` does not.
-DATA_TYPES = {"float32": 1, "float64": 2, "int32": 3, "uint8": 4, "int64": 9, "bool": 10}
+DATA_TYPES = {
+    "float32": 1,
+    "float64": 2,
+    "int32": 3,
+    "uint8": 4,
+    "int16": 5,
+    "int8": 6,
+    "string": 7,
+    "int64": 9,
+    "bool": 10,
+    "uint16": 17,
+    "uint32": 22,
+    "uint64": 23,
+}
 VALUES = {
     "float32": "float_val",
     "float64": "double_val",
-    "int32": "int_val",
-    "uint8": "int_val",
+    **dict.fromkeys(("int8", "int16", "int32", "uint8", "uint16"), "int_val"),
+    "string": "string_val",
     "int64": "int64_val",
     "bool": "bool_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
 }
 
 

@@ -3,19 +3,22 @@
 import struct
 
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictRequest
-from loadtest.generator.payload import CODES, Payload, Tensor
+from loadtest.generator.payload import CODES, STRING, Request, Tensor
 
 
-def grpc_body_of(payload: Payload, model_name: str) -> bytes:
-    """The request; each input's values are in `tensor_content`."""
-    request = PredictRequest(model_spec={"name": model_name, "signature_name": payload.signature})
-    for each in payload.inputs:
-        tensor = request.inputs.add(key=each.name).value
+def grpc_body_of(request: Request, signature: str, model_name: str) -> bytes:
+    """The message; each input's values are in `tensor_content`, but for text, which has a field of its own."""
+    message = PredictRequest(model_spec={"name": model_name, "signature_name": signature})
+    for each in request.inputs:
+        tensor = message.inputs.add(key=each.name).value
         tensor.dtype = DATA_TYPES[each.dtype]
         for length in each.shape:
             tensor.tensor_shape.dim.add(size=length)
-        tensor.tensor_content = _content(each)
-    serialised: bytes = request.SerializeToString()
+        if each.stored == STRING:
+            tensor.string_val.extend(each.values)
+        else:
+            tensor.tensor_content = _content(each)
+    serialised: bytes = message.SerializeToString()
     return serialised
 
 

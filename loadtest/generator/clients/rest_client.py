@@ -1,16 +1,19 @@
 """A client of the REST API: one connection at a time, no retries, no redirects, every answer checked."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from gevent import Timeout
-from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPResponse
 
+from loadtest.generator.clients.answer_check import AnswerCheck
 from loadtest.generator.clients.client import NO_ANSWER, Answer
-from loadtest.generator.clients.rest_check import RestCheck
+from loadtest.generator.clients.rest_answer import read_rest
 from loadtest.generator.clients.rest_connection import RestConnection, post_of
 from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody, in_turn
 
 # Exceptions and the class of error in a row, the most specific first. An answer that breaks off is bad HTTP.
 _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
@@ -23,31 +26,52 @@ _TRANSPORT_ERRORS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-def rest_clients(plan: LoadTestPlan, body: bytes) -> Callable[[], "RestClient"]:
-    """A factory that makes a client for each user; all clients share request, check and addresses."""
+@dataclass(frozen=True, slots=True)
+class Post:
+    """A request with its head, the size of its body, and the check of its answers."""
+
+    content: bytes
+    body_bytes: int
+    check: AnswerCheck
+
+
+def rest_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], "RestClient"]:
+    """A factory that makes a client for each user; all clients share requests, checks and addresses."""
     renewed = plan.renews_connections
-    request = post_of(f"{plan.base_url}/v1/models/{plan.model_name}:predict", body, renewed=renewed)
-    check, addresses = RestCheck(plan.outputs), ServerAddresses(plan.base_url)
-    return lambda: RestClient(RestConnection(addresses, plan.limits, renewed=renewed), request, check)
+    url = f"{plan.base_url}/v1/models/{plan.model_name}:predict"
+    posts = [
+        Post(
+            post_of(url, each.content, renewed=renewed),
+            len(each.content),
+            AnswerCheck(plan, each, read_rest, len(bodies)),
+        )
+        for each in bodies
+    ]
+    addresses, turn = ServerAddresses(plan.base_url), in_turn(posts, worker, plan.processes)
+    return lambda: RestClient(RestConnection(addresses, plan.limits, renewed=renewed), turn)
 
 
 class RestClient:
     """Posts to the model's predict call, as a loadtest.generator.clients.client.Client."""
 
-    def __init__(self, connection: RestConnection, request: bytes, check: RestCheck) -> None:
+    def __init__(self, connection: RestConnection, posts: Iterator[Post]) -> None:
         self._connection = connection
-        self._request = request
-        self._check = check
+        self._posts = posts
 
     def predict(self) -> Answer:
+        post = next(self._posts)
         try:
-            response, content = self._connection.send(self._request)
+            response, content = self._connection.send(post.content)
         except (Exception, Timeout) as cause:  # noqa: BLE001 (it was sent, so it is a row, whatever became of it)
             error = next((name for types, name in _TRANSPORT_ERRORS if isinstance(cause, types)), type(cause).__name__)
-            return Answer(NO_ANSWER, error, response_bytes=0)
-        if response.get("content-encoding", "identity") != "identity":
-            return Answer(response.status_code, "bad_encoding", len(content))
-        return Answer(response.status_code, self._check.error_of(response.status_code, content), len(content))
+            return Answer(NO_ANSWER, error, request_bytes=post.body_bytes)
+        return Answer(response.status_code, _error_of(response, content, post), content, request_bytes=post.body_bytes)
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _error_of(response: HTTPResponse, content: bytes, post: Post) -> str | None:
+    if response.get("content-encoding", "identity") != "identity":
+        return "bad_encoding"
+    return post.check.error_of(content) if response.status_code == 200 else f"http_{response.status_code}"

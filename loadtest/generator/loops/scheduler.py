@@ -85,7 +85,7 @@ class Scheduler:
         if self._dispatcher.dispatch(arrival):
             return
         at_s = arrival.intended_start_s
-        report_request(self._environment, self._plan.protocol, Answer(NO_ANSWER, NOT_SENT, 0), at_s, at_s, arrival)
+        report_request(self._environment, self._plan.protocol, Answer(NO_ANSWER, NOT_SENT), at_s, at_s, arrival)
         if arrival.on_end:
             arrival.on_end(0.0, False)  # noqa: FBT003 (the signature of a callback)
 

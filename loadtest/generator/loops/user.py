@@ -43,7 +43,7 @@ class MeasuredUser(User):
         Without an arrival of a schedule the request is due when it is sent, and belongs to the current phase.
         """
         start_s = time.perf_counter()
-        answer = Answer(NO_ANSWER, "unfinished", response_bytes=0)
+        answer = Answer(NO_ANSWER, "unfinished")
         try:
             answer = self.connection.predict()
         finally:

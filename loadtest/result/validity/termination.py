@@ -30,7 +30,11 @@ _MENDS = {
     " provider/cluster/load_job.py"
 }
 
-_NO_ANSWERS = "so there are no latencies; check the server's log, and run again"
+# What to do about requests that all failed with one error.
+_THEN = {
+    "wrong_answer": "the answers differ from the first ones to the same requests; for a model that answers differently"
+    " each time, set shapebench:payload.check to shape"
+}
 
 
 class EndedByRunner(Enum):
@@ -123,13 +127,10 @@ def row_reasons(rows: pa.Table, counted: pa.Table, phase: str) -> list[str]:
         return ["no request was finished, so there is nothing to measure; check that the server answers, and run again"]
     reasons = []
     if not any_ok(rows):
-        reasons.append(
-            f"all {rows.num_rows} requests failed, most of them with {_commonest_error(rows)}, {_NO_ANSWERS}"
-        )
+        reasons.append(f"all {rows.num_rows} requests failed, most of them with {_no_answers(rows)}")
     elif counted.num_rows and not any_ok(counted):
         reasons.append(
-            f"all {counted.num_rows} requests of the {phase} phase failed, most of them with"
-            f" {_commonest_error(counted)}, {_NO_ANSWERS}"
+            f"all {counted.num_rows} requests of the {phase} phase failed, most of them with {_no_answers(counted)}"
         )
     if not counted.num_rows:
         reasons.append(
@@ -143,9 +144,11 @@ def any_ok(rows: pa.Table) -> bool:
     return bool(pc.any(rows["ok"]).as_py())
 
 
-def _commonest_error(rows: pa.Table) -> str:
+def _no_answers(rows: pa.Table) -> str:
     counts = pc.value_counts(rows["error"]).to_pylist()
-    return str(max(counts, key=lambda count: count["counts"])["values"])
+    commonest = str(max(counts, key=lambda count: count["counts"])["values"])
+    then = _THEN.get(commonest, "check the server's log, and run again")
+    return f"{commonest}, so there are no latencies; {then}"
 
 
 def _exit_text(exit_code: int | None) -> str:

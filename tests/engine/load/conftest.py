@@ -47,10 +47,9 @@ def _declare(core: client.CoreV1Api) -> None:
     core.create_namespace({"metadata": {"name": NAMESPACE, "labels": levels}})
     core.create_namespaced_service_account(NAMESPACE, {"metadata": {"name": "account-1"}})
     core.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "scripts-1"}, "data": pod.scripts()})
-    payload = base64.b64encode(payload_of(RESNET50).to_bytes()).decode()
-    core.create_namespaced_config_map(
-        NAMESPACE, {"metadata": {"name": "payload-1"}, "binaryData": {pod.PAYLOAD.name: payload}}
-    )
+    parts = pod.payload_parts(payload_of(RESNET50).to_bytes())
+    payload = {key: base64.b64encode(part).decode() for key, part in parts.items()}
+    core.create_namespaced_config_map(NAMESPACE, {"metadata": {"name": "payload-1"}, "binaryData": payload})
     security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     container = {"name": "tf-serving", "image": "tensorflow/serving:2.20.0", "securityContext": security}
     spec = {

@@ -1,10 +1,13 @@
 """A plan on disk, as the Locust process and the pod's containers read it; capacity searches to judge by."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from loadtest.generator.clients.answer_check import AnswerCheck, Read
 from loadtest.generator.payload import Output
 from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody, write_bodies
 
 # Of the model of three classes that the scripted servers answer for.
 OUTPUTS = (Output("probabilities", "float32", (1, 3)),)
@@ -12,12 +15,19 @@ OUTPUTS = (Output("probabilities", "float32", (1, 3)),)
 
 def write_plan(folder: Path, url: str = "http://127.0.0.1:1", body: bytes = b"") -> Path:
     """The shortest closed loop: one user, a model of three classes; its protocol is that of the URL."""
-    (folder / "request.body").write_bytes(body)
+    write_bodies(folder / "requests", [RequestBody(body)])
     path = folder / "plan.json"
     load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
     protocol = "rest" if url.startswith("http") else "grpc"
     LoadTestPlan(load, protocol, url, "resnet", str(folder), OUTPUTS).write(path)
     return path
+
+
+def check_of_outputs(outputs: Sequence[Output], read: Read, answer: bytes = b"", **judged: Any) -> AnswerCheck:
+    """The check of answers with these outputs; `judged` are `check` and `tolerance` of a plan."""
+    load = ClosedLoopPlan(mode="closed", users=1, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
+    plan = LoadTestPlan(load, "rest", "http://127.0.0.1:1", "resnet", "", tuple(outputs), **judged)
+    return AnswerCheck(plan, RequestBody(b"", answer=answer), read)
 
 
 def capacity_search(**changes: Any) -> CapacitySearchPlan:

@@ -16,6 +16,7 @@ import pytest
 
 from bench.servers import processes as servers
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
+from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.payload import outputs_of
 from loadtest.run.progress import Progress
@@ -84,14 +85,16 @@ def played_until_killed(plan_at: Callable[[str], LoadTestPlan], body: bytes) -> 
             if progress.requests:
                 server.kill()
 
-        return run_load_test(replace(plan_at(url), outputs=outputs_of(RESNET50)), body, kill, threading.Event())
+        return run_load_test(
+            replace(plan_at(url), outputs=outputs_of(RESNET50)), [RequestBody(body)], kill, threading.Event()
+        )
 
 
 def started_caller(plan: LoadTestPlan, *, wait_for_progress: bool = True) -> "subprocess.Popen[bytes]":
     """A process that runs the load test, as a rule once it has reported progress."""
     program = (
         "import sys, threading; from loadtest.run.runner import *; "
-        "run_load_test(LoadTestPlan.from_json(sys.argv[1]), b'{}', print, threading.Event())"
+        "run_load_test(LoadTestPlan.from_json(sys.argv[1]), [RequestBody(b'{}')], print, threading.Event())"
     )
     caller = subprocess.Popen([sys.executable, "-c", program, plan.to_json()], cwd=ROOT, stdout=subprocess.PIPE)
     assert caller.stdout

@@ -38,8 +38,8 @@ SERVER = {
 }
 CONFIG_MAPS = {
     "scripts-1": {name: text.encode() for name, text in pod.scripts().items()},
-    "payload-1": {pod.PAYLOAD.name: payload_of(RESNET50).to_bytes()},
-    "broken-1": {pod.PAYLOAD.name: b"GIF89a"},
+    "payload-1": pod.payload_parts(payload_of(RESNET50).to_bytes()),
+    "broken-1": pod.payload_parts(b"GIF89a"),
 }
 
 

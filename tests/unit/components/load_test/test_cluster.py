@@ -32,6 +32,8 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "fingerprint": "f",
         "serving": {"server": "tensorflow_model_server"},
         "model": RESNET50.model_dump(),
+        "check_answers": "values",
+        "tolerance": 1e-3,
         "profile": {"users": 4},
         "shape": {"name": "8cpu-16gb"},
         "region": "us-central1",
@@ -48,10 +50,15 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
     return ClusterLoadTestArgs(**fields | changes)
 
 
-def recorded(*, preview: bool = False, **changes: Any) -> Recording:
+def generated(*shape: int) -> Payload:
+    spec = TensorSpec(name="image", dtype="float32", shape=(None, *shape))
+    return payload_of(RESNET50.model_copy(update={"payload": "generated", "inputs": (spec,)}))
+
+
+def recorded(*, preview: bool = False, payload: Payload = PAYLOAD, **changes: Any) -> Recording:
     def program() -> None:
         provider = Provider("cluster")
-        ClusterLoadTest("load", args(**changes), PAYLOAD, pulumi.ResourceOptions(provider=provider))
+        ClusterLoadTest("load", args(**changes), payload, pulumi.ResourceOptions(provider=provider))
 
     return record(program, preview=preview)
 
@@ -61,8 +68,19 @@ def test_the_pod_gets_exactly_the_scripts_of_the_generator() -> None:
 
 
 def test_the_pod_gets_the_payload() -> None:
-    (payload,) = recorded().one("ConfigMap", "-payload").inputs["binaryData"].values()
+    (payload,) = recorded().one("ConfigMap", "-payload-000").inputs["binaryData"].values()
     assert Payload.from_bytes(base64.b64decode(payload)) == PAYLOAD
+
+
+def test_a_payload_that_one_config_map_does_not_hold_has_several() -> None:
+    large = generated(512, 700)
+    made = recorded(payload=large)
+    parts = sorted((each for each in made.of("ConfigMap") if "binaryData" in each.inputs), key=lambda each: each.name)
+    assert [each.name for each in parts] == [f"load-payload-{number:03}" for number in range(len(parts))]
+    assert len(parts) > 1
+    content = b"".join(base64.b64decode(value) for each in parts for value in each.inputs["binaryData"].values())
+    assert Payload.from_bytes(content) == large
+    assert len(made.one(RUN).inputs["payload"]) == len(parts)
 
 
 def test_scripts_and_payload_fit_into_config_maps() -> None:
@@ -71,11 +89,8 @@ def test_scripts_and_payload_fit_into_config_maps() -> None:
 
 
 def test_a_payload_that_no_config_map_holds_is_one_error() -> None:
-    spec = TensorSpec(name="image", dtype="float32", shape=(None, 512, 513))
-    large = payload_of(RESNET50.model_copy(update={"payload": "generated", "inputs": (spec,)}))
-    with pytest.raises(
-        SettingsError, match=r"a request carries 1\.0 MiB, but a ConfigMap, .* holds 1 MiB; give smaller"
-    ):
+    large = generated(512, 14_000)
+    with pytest.raises(SettingsError, match=r"the requests take 2\d MiB, compressed, but at most 24 go to"):
         ClusterLoadTest("load", args(), large)
 
 
@@ -113,4 +128,4 @@ def test_the_run_gets_every_input_that_the_plugin_reads() -> None:
 
 def test_a_preview_is_complete_before_there_is_a_cluster() -> None:
     declared = {each.name for each in recorded(preview=True).resources}
-    assert {"load-scripts", "load-payload", "load-account", "load-run"} <= declared
+    assert {"load-scripts", "load-payload-000", "load-account", "load-run"} <= declared

@@ -22,6 +22,7 @@ from analysis.results.counters import requests_by_replica
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from analysis.results.samples import SAMPLES_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
@@ -42,7 +43,7 @@ def plan(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float | s
 
 
 def run(load: LoadTestPlan, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:
-    return run_load_test(load, BODY, on_progress, threading.Event())
+    return run_load_test(load, [RequestBody(BODY)], on_progress, threading.Event())
 
 
 def answer_correctly(exchange: Any, _: int) -> None:
@@ -298,7 +299,7 @@ def cancelled_test(serve: Serve, work_dir: Path) -> SimpleNamespace:
 
     cancelled = threading.Event()
     load = plan(serve(hang_after_three).url, work_dir, Limits(response_timeout_s=60), users=1, duration_s=600.0)
-    outcome = run_load_test(load, BODY, lambda _: cancelled.set(), cancelled)
+    outcome = run_load_test(load, [RequestBody(BODY)], lambda _: cancelled.set(), cancelled)
     return SimpleNamespace(outcome=outcome, locust=locust_in(work_dir))
 
 

@@ -117,6 +117,8 @@ def test_a_larger_model_needs_more_memory_and_time(saved: Saved) -> None:
         ({"shapes": {"ids": [2], "idz": [2]}}, r"shapes has 'idz', but .* no such input; its inputs are ids, mask"),
         ({"shapes": {"ids": [2]}, "ranges": {"x": [0, 1]}}, r"ranges has 'x', but .* no such input"),
         ({"signature": "other"}, r"no signature 'other' with inputs, .* to one of serving_default, or save"),
+        ({"shapes": {"ids": [4]}, "values": {"ids": [1.5]}}, r"values\.ids has 1\.5, but the model takes int32 there"),
+        ({"shapes": {"ids": [4]}, "values": {"other": [1]}}, "has 'other', but the model has no such input"),
     ],
 )
 def test_settings_that_do_not_fit_the_model_are_one_error(saved: Saved, values: dict[str, Any], said: str) -> None:
@@ -124,10 +126,29 @@ def test_settings_that_do_not_fit_the_model_are_one_error(saved: Saved, values: 
         read(saved(IDS, MASK), **values)
 
 
+def test_text_is_an_input_like_another(saved: Saved) -> None:
+    signature = tf.function(lambda text: {"same": text}, input_signature=[tf.TensorSpec((None,), tf.string, "text")])
+    model = read(saved(IDS, signature="other", serving_default=signature), values={"text": ["a", "b"]})
+    assert (*model.inputs, *model.outputs) == (
+        TensorSpec(name="text", dtype="string", shape=(None,)),
+        TensorSpec(name="same", dtype="string", shape=(None,)),
+    )
+    assert model.requests == "serving_default text string [1] of 'a', 'b'"
+    with pytest.raises(
+        SettingsError, match=r"ranges\.text is a range of numbers, but the model takes text there; give"
+    ):
+        read(saved(IDS, signature="other", serving_default=signature), ranges={"text": [0, 1]})
+
+
+def test_sizes_that_recorded_requests_say_need_no_setting(saved: Saved) -> None:
+    model = model_of(settings(saved(IDS, MASK)), Path("/nowhere"), is_recorded=True)
+    assert [each.shape for each in model.inputs] == [(None, None), (None, 8)]
+
+
 @pytest.mark.parametrize(
     ("specs", "said"),
     [
-        ([tf.TensorSpec((None,), tf.string, "text")], "the model's input 'text' has type 7 of tensorflow.DataType"),
+        ([tf.TensorSpec((None,), tf.complex64, "text")], "the model's input 'text' has type 8 of tensorflow.DataType"),
         ([tf.TensorSpec((), tf.float32, "one")], "the model's input 'one' is a single value without a dimension"),
         ([tf.TensorSpec(None, tf.float32, "any")], "the model's input 'any' takes any shape for an instance"),
         (

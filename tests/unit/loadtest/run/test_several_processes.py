@@ -16,6 +16,7 @@ import pytest
 
 from loadtest.generator.loops.arrivals import ramp_and_hold, share_of
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
+from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.progress import Progress
 from loadtest.run.runner import run_load_test
@@ -42,7 +43,7 @@ def opened(url: str, work_dir: Path, profile: LoadProfile, processes: int = 2) -
 
 
 def run(load: LoadTestPlan, on_progress: Callable[[Progress], None] = lambda _: None) -> LoadTestOutcome:
-    return run_load_test(load, BODY, on_progress, threading.Event())
+    return run_load_test(load, [RequestBody(BODY)], on_progress, threading.Event())
 
 
 def at_once(exchange: Any, _: int) -> None:
@@ -289,7 +290,7 @@ def cancelled(serve: Serve, work_dir: Path) -> Any:
         if len(hanging) == len(WORKERS):
             cancelled.set()
 
-    outcome = run_load_test(load, BODY, once, cancelled)
+    outcome = run_load_test(load, [RequestBody(BODY)], once, cancelled)
     return SimpleNamespace(outcome=outcome, left=generators_in(work_dir))
 
 

@@ -458,7 +458,7 @@ def test_servers_that_are_not_all_ready_are_not_tested(cluster: Any, inputs: Any
 
 def test_a_file_that_is_no_payload_is_an_error_before_the_test(cluster: Any, inputs: Any) -> None:
     with pytest.raises(ResourceError, match=r"could not write its request(?s:.)*are not a payload"):
-        run_in(cluster, inputs | {"payload": "broken-1"}, operation())
+        run_in(cluster, inputs | {"payload": ["broken-1"]}, operation())
 
 
 def test_a_server_that_the_pod_cannot_reach_is_an_error_before_the_test(

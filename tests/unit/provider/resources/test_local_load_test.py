@@ -179,7 +179,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Props]:
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     url = f"http://127.0.0.1:{port}"
     process = start_detached([sys.executable, "-c", SERVER, str(port)], log)
-    readiness = Readiness.of("tensorflow_model_server", RESNET50, url, 20)
+    readiness = Readiness.of("tensorflow_model_server", RESNET50.name, url, 20)
     wait_until_serving(process, log, readiness, Operation(print, print))
     yield local_load_test_inputs(tmp_path, url) | {"serverLog": str(log)}
     stop_all(log.parent, print)

@@ -19,6 +19,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from analysis.results.request_rows import REQUESTS_SCHEMA
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
+from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import ClosedLoop
@@ -41,7 +42,7 @@ def result_of(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def run(url: str, work_dir: Path, limits: Limits = LIMITS, **profile: float) -> LoadTestOutcome:
     plan = short_closed_loop("grpc", url, work_dir, limits, **profile)
-    return run_load_test(plan, BODY, lambda _: None, threading.Event())
+    return run_load_test(plan, [RequestBody(BODY)], lambda _: None, threading.Event())
 
 
 def refuses(code: grpc.StatusCode, details: str = "no") -> Script:
@@ -136,7 +137,7 @@ def few_threads(work_dir: Path) -> LoadTestOutcome:
     refuse = refuses(EXHAUSTED, "Server Threadpool Exhausted")
     server = ScriptedGrpcServer(lambda context, number: (answer_rightly if number else refuse)(context, number))
     plan = replace(short_closed_loop("grpc", server.url, work_dir, LIMITS), grpc_threads=8)
-    outcome = run_load_test(plan, BODY, lambda _: None, threading.Event())
+    outcome = run_load_test(plan, [RequestBody(BODY)], lambda _: None, threading.Event())
     server.stop()
     return outcome
 
@@ -204,7 +205,7 @@ def interrupted_call(work_dir: Path) -> LoadTestOutcome:
     cancelled = threading.Event()
     load = load_plan(ClosedLoop(**fields).model_dump())
     plan = LoadTestPlan(load, "grpc", server.url, "resnet", str(work_dir), OUTPUTS)
-    outcome = run_load_test(plan, BODY, lambda _: cancelled.set(), cancelled)
+    outcome = run_load_test(plan, [RequestBody(BODY)], lambda _: cancelled.set(), cancelled)
     server.stop()
     return outcome
 
@@ -219,9 +220,9 @@ def test_a_call_in_flight_when_the_test_is_cancelled_is_cut_off_and_recorded(res
 TWO_USERS = """
 from gevent import monkey; monkey.patch_all()
 import json, socket, sys
-from dataclasses import astuple
 from loadtest.generator.clients.grpc_client import grpc_clients
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
+from loadtest.generator.request_bodies import RequestBody
 from tests.unit.loadtest.plans import OUTPUTS
 body, port = bytes.fromhex(sys.argv[1]), int(sys.argv[2])
 looked_up = []
@@ -229,9 +230,10 @@ socket.getaddrinfo = lambda name, *_, **__: looked_up.append(name) or [
     (0, 0, 0, "", (f"127.0.0.{last}", port)) for last in (3, 2, 2)
 ]
 load = ClosedLoopPlan(mode="closed", users=2, spawn_rate_per_s=1, wait_s=0, warmup_s=0, duration_s=1)
-new = grpc_clients(LoadTestPlan(load, "grpc", f"grpc://headless:{port}", "resnet", "", OUTPUTS), body)
+new = grpc_clients(LoadTestPlan(load, "grpc", f"grpc://headless:{port}", "resnet", "", OUTPUTS), [RequestBody(body)])
 users = [new(), new()]
-print(json.dumps([[astuple(user.predict()) for _ in range(3) for user in users], looked_up]))
+answers = [user.predict() for _ in range(3) for user in users]
+print(json.dumps([[[answer.error, answer.backend] for answer in answers], looked_up]))
 """
 
 
@@ -245,8 +247,8 @@ def test_requests_go_to_all_replicas_in_turn_and_each_row_names_its_own() -> Non
     answers, looked_up = json.loads(printed)
     for replica in replicas:
         replica.stop()
-    assert {error for _, error, _, _ in answers} == {None}
+    assert {error for error, _ in answers} == {None}
     assert looked_up == ["headless"], "once for all users"
-    assert [backend for *_, backend in answers] == [f"127.0.0.{last}:{port}" for last in (2, 3, 3, 2, 2, 3)]
+    assert [backend for _, backend in answers] == [f"127.0.0.{last}:{port}" for last in (2, 3, 3, 2, 2, 3)]
     assert [len(replica.bodies) for replica in replicas] == [3, 3]
     assert [len(set(replica.connections)) for replica in replicas] == [2, 2], "a connection a user and replica"

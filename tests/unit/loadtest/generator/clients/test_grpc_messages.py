@@ -9,19 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_serving.apis import predict_pb2
 
-from loadtest.generator.clients.grpc_check import GrpcCheck
+from loadtest.generator.clients.answer_check import AnswerCheck
+from loadtest.generator.clients.grpc_answer import read_grpc
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictRequest, PredictResponse
 from loadtest.generator.clients.grpc_request import grpc_body_of
-from loadtest.generator.payload import Output, Payload
+from loadtest.generator.payload import STRING, Output, Request
 from loadtest.run.payload import payload_of, photograph
 from serving.api.tensor_proto import to_proto
 from stacks.models import RESNET50
-from tests.unit.loadtest.generator.test_payload import payloads
+from tests.unit.loadtest.generator.test_payload import requests
+from tests.unit.loadtest.plans import check_of_outputs
 
 
-def check_of(*shape: int) -> GrpcCheck:
+def check_of(*shape: int, dtype: str = "float32") -> AnswerCheck:
     """Of the model of the responses here."""
-    return GrpcCheck([Output("resnet50", "float32", shape)])
+    return check_of_outputs([Output("resnet50", dtype, shape)], read_grpc)
+
+
+def photograph_message(times: int = 1) -> bytes:
+    (request,) = payload_of(RESNET50).requests
+    return grpc_body_of(request.repeated(times), "serving_default", "resnet")
 
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -37,7 +44,7 @@ def response_of(array: np.ndarray, *, as_content: bool = False) -> predict_pb2.P
 
 
 def test_the_request_is_the_photograph_as_the_server_reads_it() -> None:
-    request = predict_pb2.PredictRequest.FromString(grpc_body_of(payload_of(RESNET50).repeated(2), "resnet"))
+    request = predict_pb2.PredictRequest.FromString(photograph_message(2))
     assert request.model_spec.name == "resnet"
     assert request.model_spec.signature_name == "serving_default"
     assert list(request.inputs) == ["image_input"]
@@ -46,15 +53,19 @@ def test_the_request_is_the_photograph_as_the_server_reads_it() -> None:
     assert np.array_equal(images, [np.frombuffer(photograph(), np.uint8).reshape(224, 224, 3)] * 2)
 
 
-@given(payloads)
-def test_any_payload_is_what_the_servers_own_library_reads(payload: Payload) -> None:
-    request = predict_pb2.PredictRequest.FromString(grpc_body_of(payload, "any"))
-    assert request.model_spec.signature_name == payload.signature
-    assert set(request.inputs) == {each.name for each in payload.inputs}
-    for each in payload.inputs:
+@given(requests, st.text())
+def test_any_request_is_what_the_servers_own_library_reads(sent: Request, signature: str) -> None:
+    request = predict_pb2.PredictRequest.FromString(grpc_body_of(sent, signature, "any"))
+    assert request.model_spec.signature_name == signature
+    assert set(request.inputs) == {each.name for each in sent.inputs}
+    for each in sent.inputs:
         read = tf.make_ndarray(request.inputs[each.name])
-        assert (read.dtype.name, read.shape) == (each.dtype, each.shape)
-        assert np.array_equal(read.ravel(), np.frombuffer(each.data, each.stored), equal_nan=each.dtype[:5] == "float")
+        assert (request.inputs[each.name].dtype, read.shape) == (tf.as_dtype(each.dtype).as_datatype_enum, each.shape)
+        if each.dtype == STRING:
+            assert read.ravel().tolist() == list(each.values)
+        else:
+            values = np.frombuffer(each.data, each.stored)
+            assert np.array_equal(read.ravel(), values, equal_nan=each.dtype.startswith("float"))
 
 
 def test_types_have_the_numbers_of_the_servers_own_library() -> None:
@@ -62,7 +73,7 @@ def test_types_have_the_numbers_of_the_servers_own_library() -> None:
 
 
 def test_the_request_has_no_field_that_the_servers_own_message_lacks() -> None:
-    ours = grpc_body_of(payload_of(RESNET50), "resnet")
+    ours = photograph_message()
     assert predict_pb2.PredictRequest.FromString(ours).SerializeToString(deterministic=True) == ours
     assert PredictRequest.FromString(ours).SerializeToString() == ours
 
@@ -148,8 +159,8 @@ def test_our_response_reads_what_theirs_wrote() -> None:
 @pytest.mark.parametrize("dtype", DATA_TYPES)
 @pytest.mark.parametrize("as_content", [False, True])
 def test_an_output_may_have_any_type_and_number_of_dimensions(dtype: str, as_content: bool) -> None:  # noqa: FBT001 - pytest gives it
-    check = GrpcCheck([Output("resnet50", dtype, (2, 1, 3))])
-    right = response_of(np.arange(6).reshape(2, 1, 3).astype(dtype), as_content=as_content)
-    assert check.error_of(right.SerializeToString()) is None
+    check = check_of(2, 1, 3, dtype=dtype)
+    values = np.arange(6).reshape(2, 1, 3).astype(bytes if dtype == STRING else dtype)
+    assert check.error_of(response_of(values, as_content=as_content).SerializeToString()) is None
     other = response_of(np.zeros((2, 1, 3), np.int16 if dtype == "uint8" else np.uint8), as_content=as_content)
-    assert check.error_of(other.SerializeToString()) == "not_numbers"
+    assert check.error_of(other.SerializeToString()) == ("not_strings" if dtype == STRING else "not_numbers")

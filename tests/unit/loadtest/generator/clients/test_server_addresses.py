@@ -14,6 +14,7 @@ from loadtest.generator.clients.client import Answer
 from loadtest.generator.clients.rest_client import RestClient, rest_clients
 from loadtest.generator.clients.server_addresses import ServerAddresses
 from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.generator.request_bodies import RequestBody
 from stacks.load_profiles import PROFILES
 from tests.unit.loadtest.conftest import ScriptedServer
 from tests.unit.loadtest.plans import OUTPUTS
@@ -60,7 +61,7 @@ def users(server: ScriptedServer, count: int = 1) -> list[RestClient]:
     """Users of a schedule for two replicas: each of their requests has a connection of its own."""
     load = load_plan(PROFILES["open"].model_dump())
     url = f"http://{NAME}:{server.server_port}"
-    new = rest_clients(LoadTestPlan(load, "rest", url, "resnet", ".", OUTPUTS, replicas=2), b"{}")
+    new = rest_clients(LoadTestPlan(load, "rest", url, "resnet", ".", OUTPUTS, replicas=2), [RequestBody(b"{}")])
     return [new() for _ in range(count)]
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from loadtest.generator.plan import Limits, LoadTestPlan, load_plan
+from loadtest.generator.request_bodies import RequestBody
 from loadtest.result.outcome import LoadTestOutcome
 from loadtest.run.runner import run_load_test
 from stacks.load_profiles import CapacitySearch, LoadProfile, OpenLoop
@@ -30,7 +31,7 @@ def run(url: str, work_dir: Path, profile: LoadProfile) -> LoadTestOutcome:
     limits = Limits(connect_timeout_s=1, response_timeout_s=5, flush_interval_s=0.1)
     body = b'{"instances": [[1, 2, 3]]}'
     plan = LoadTestPlan(load_plan(profile.model_dump()), "rest", url, "resnet", str(work_dir), OUTPUTS, limits)
-    return run_load_test(plan, body, lambda _: None, threading.Event())
+    return run_load_test(plan, [RequestBody(body)], lambda _: None, threading.Event())
 
 
 def open_loop(**changes: Any) -> OpenLoop:

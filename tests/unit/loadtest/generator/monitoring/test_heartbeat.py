@@ -24,7 +24,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 def after(clock: SimpleNamespace, tmp_path: Path) -> Callable[[float, float], Heartbeat]:
     """Beats after more seconds of time and of CPU."""
     marks = PhaseMarks()
-    heartbeat = Heartbeat(Recorder(tmp_path / "rows.csv", marks, request_bytes=1), marks, Health(marks))
+    heartbeat = Heartbeat(Recorder(tmp_path / "rows.csv", marks), marks, Health(marks))
 
     def after(wall_s: float, cpu_s: float) -> Heartbeat:
         clock.wall += wall_s
