@@ -1,7 +1,6 @@
 """What goes wrong in Google Cloud or on the way to it ends in a clear error, and the next command completes it."""
 
 import os
-import re
 import signal
 import time
 
@@ -12,7 +11,6 @@ from provider.cluster.load_job import GENERATOR
 from tests.engine.gcp_stand_in.memory import Fault
 from tests.engine.gke.world import NAMESPACE, World, contents
 from tests.engine.harness import LONG, SMOKE, Stack, eventually
-from tests.support.pod_processes import PodProcesses
 
 SECOND_POOL = "NodePool::gke-cluster-serving"
 CLUSTER = "Cluster::gke-cluster-control-plane"
@@ -27,13 +25,6 @@ def must_be_gone(stack: Stack, world: World) -> None:
     assert stack.resources() == []
     assert world.google() == []
     eventually(lambda: not any(NAMESPACE in each for each in contents(world.api)), "the namespace is gone")
-
-
-def generator_at_work(world: World) -> PodProcesses:
-    """The load generator's pod, once requests are answered."""
-    eventually(lambda: GENERATOR in world.pods.alive, "the load generator runs", within_s=120)
-    eventually(lambda: re.search(r'"p50_ms": \d', world.pods.last.log(GENERATOR)), "requests are answered")
-    return world.pods.last
 
 
 def clusters_in(world: World) -> list[str]:
@@ -58,7 +49,7 @@ def test_a_generator_that_is_killed_fails_the_update_and_the_next_one_measures_a
 ):
     stack.config["load"] = LONG
     update = stack.start("up", "--yes", "--skip-preview")
-    generator_at_work(world).kill(GENERATOR)
+    world.generator_at_work().kill(GENERATOR)
     said, _ = update.communicate(timeout=120)
     assert update.returncode != 0
     assert "the load generator crashed (SIGKILL, OOMKilled)" in said
@@ -74,7 +65,7 @@ def test_a_run_outlives_a_connection_that_is_cut_for_twenty_seconds(stack: Stack
     stack.config["load"] = SMOKE | {"durationS": 20}
     runs = len(stack.runs())
     update = stack.start("up", "--yes", "--skip-preview")
-    generator_at_work(world)
+    world.generator_at_work()
     world.control_plane.stop_api_server()
     try:
         time.sleep(20)

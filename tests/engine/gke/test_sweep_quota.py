@@ -1,10 +1,15 @@
-"""Sweeps of two GKE stacks whose project has CPUs for one of them, for one and a half, and for two."""
+"""Sweeps of two GKE stacks whose project has CPUs for one of them, for one and a half, and for two.
+
+One more sweep finds quota for both, and one of its stacks is refused it all the same.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
+from provider.cluster.load_job import GENERATOR
 from sweep.journal.records import Result
+from tests.engine.gcp_stand_in.memory import Fault
 from tests.engine.gke.world import World
 from tests.engine.harness import Stack, eventually
 from tests.engine.sweep.sweeping import NO_CHEAPEST, Sweeps, sweeps_of_shapes
@@ -56,6 +61,25 @@ def test_without_quota_for_both_each_stack_is_made_once_and_the_second_after_the
     assert most_at_once(during) == 1
     results = [each.result for each in sweeps.records()]
     assert sorted(results) == [Result.destroyed] * 2 + [Result.measured] * 2, "none was refused"
+    assert world.google() == []
+
+
+def test_a_stack_that_waited_for_quota_keeps_its_cluster_after_an_invalid_run(sweeps: Sweeps, world: World) -> None:
+    # With quota for one, the sweep would wait before it creates the second stack, and nothing would be refused.
+    world.cloud.regional["CPUS"] = (2 * CPUS_A_STACK, 0.0)
+    world.memory.expect(Fault("quota", f"${CLUSTER}::gke-cluster-control-plane"))
+    before = len(world.memory.operations())
+    sweep = sweeps.start_new(list(SHAPES), "--yes")
+    eventually(lambda: len(clusters_made(world.memory.operations()[before:])) == 2, "both have a cluster", within_s=240)
+    world.generator_at_work().kill(GENERATOR)
+    sweep.exit_code()
+    assert NO_CHEAPEST in sweep.output, "both were measured, and no answer is as fast as the objective"
+    assert clusters_made(world.memory.operations()[before:]) == sorted(SHAPES), "each once"
+    records = sweeps.records()
+    (waited,) = [each.task.stack for each in records if each.result is Result.no_quota]
+    attempts = [Result.no_quota, Result.destroyed, Result.failed, Result.measured, Result.destroyed]
+    assert [each.result for each in records if each.task.stack == waited] == attempts
+    assert [run.stack for run in sweeps.invalid_runs()] == [waited]
     assert world.google() == []
 
 

@@ -16,6 +16,7 @@ from typing import Any, Self
 import yaml
 from kubernetes import client
 
+from provider.cluster.load_job import GENERATOR
 from stacks.names import STACK
 from tests.engine.gcp_stand_in.memory import VARIABLE, Memory
 from tests.engine.gke.stand_in_kubelet import StandInKubelet
@@ -25,6 +26,7 @@ from tests.support.google_stand_in import GoogleStandIn, RefusedError, applicati
 from tests.support.kubernetes.binaries import bin_folder
 from tests.support.kubernetes.control_plane import ControlPlane
 from tests.support.model_bucket import ModelBucket, serving_bucket
+from tests.support.pod_processes import PodProcesses
 
 STAND_IN = Path(__file__).parents[1] / "gcp_stand_in/bin"
 # The number is that of the buckets of the gcp stand-in.
@@ -189,6 +191,12 @@ class World:
         """What there is in Google Cloud, by type and id."""
         with self.memory.resources() as resources:
             return sorted(resources)
+
+    def generator_at_work(self) -> PodProcesses:
+        """The load generator's pod, once requests are answered."""
+        eventually(lambda: GENERATOR in self.pods.alive, "the load generator runs", within_s=120)
+        eventually(lambda: re.search(r'"p50_ms": \d', self.pods.last.log(GENERATOR)), "requests are answered")
+        return self.pods.last
 
 
 def contents(api: client.ApiClient) -> set[tuple[str, str, str]]:

@@ -141,9 +141,16 @@ class Sweeps:
 
     def valid_runs(self) -> list[Manifest]:
         """The runs in the results store that count. On a busy machine one can be invalid, and is made again."""
+        return self._runs("valid")
+
+    def invalid_runs(self) -> list[Manifest]:
+        """The runs in the results store that do not count."""
+        return self._runs("invalid")
+
+    def _runs(self, verdict: str) -> list[Manifest]:
         results = self.checkout / "results"
         manifests = ResultsStore(str(results)).scan().manifests if results.exists() else ()
-        return [run for run in manifests if run.validity.verdict == "valid"]
+        return [run for run in manifests if run.validity.verdict == verdict]
 
 
 def sweeps_of_shapes(stack: Stack, shapes: Mapping[str, tuple[str, int]]) -> Sweeps:
