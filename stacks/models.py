@@ -56,6 +56,11 @@ class Model(Frozen):
         """What is sent, where that is generated: other shapes and ranges are other work for the server."""
         return None if self.payload == "photograph" else "; ".join(map(self._sent, self.inputs))
 
+    @property
+    def instances(self) -> float:
+        """The mean number of instances in a request. The answer to one instance is one prediction."""
+        return float(self.inputs[0].of_one[0])
+
     def _sent(self, spec: TensorSpec) -> str:
         low, high = self.ranges.get(spec.name, GENERATED)
         return f"{self.signature} {spec.name} {spec.dtype} {list(spec.of_one)} from {low:g} to {high:g}"

@@ -77,6 +77,7 @@ def common_args(
                 "digest": model.digest,
                 "weights": model.used_weights,
                 "requests": platform.model.requests,
+                "instances": platform.model.instances,
             },
         },
         model=platform.model.model_dump(),
