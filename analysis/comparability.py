@@ -69,9 +69,11 @@ def load_name(manifest: Manifest) -> str:
 
 
 def _model(manifest: Manifest) -> str:
-    """With what is sent to it, where that is not the photograph: a longer text is more work."""
+    """With what is sent to it, where that is not one photograph: a longer text is more work, and so are several."""
     model = manifest.serving.model
-    return model.name if model.requests is None else f"{model.name}, sent {model.requests}"
+    sent = "" if model.requests is None else f", sent {model.requests}"
+    instances = "" if model.instances == 1 else f", {model.instances:g} predictions a request"
+    return f"{model.name}{sent}{instances}"
 
 
 def _digest(manifest: Manifest) -> str:

@@ -59,6 +59,11 @@ def counted(number: int, noun: str) -> str:
     return f"1 {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def predictions_text(instances: float) -> str:
+    """How many predictions a request asks for."""
+    return f"A request asks for {instances:.4g} predictions"
+
+
 def server_name(manifest: Manifest) -> str:
     """The server and its version; the embedded server is never called TensorFlow Serving."""
     serving = manifest.serving

@@ -45,7 +45,8 @@ Task = Measure | Destroy
 
 @dataclass(frozen=True)
 class Measured:
-    """What a finished run says of the capacity, in requests per second."""
+    """What a finished run says of the capacity, in requests per second, of which each has `instances` on average."""
 
     run_id: str
     rps: Interval[float | None]
+    instances: float = 1.0

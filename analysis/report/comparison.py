@@ -30,6 +30,8 @@ def places(ranking: Sequence[Ranked]) -> tuple[str, ...]:
 def ranking_table(ranking: Sequence[Ranked]) -> Table:
     """Every ranked variant with its capacity, its cost, and what choosing it costs at most more than the best."""
     is_alone, found = _is_alone(ranking), places(ranking)
+    # Only where it says something: most requests are one prediction.
+    several = any(each.price.instances != 1 for each in ranking)
     return Table(
         "Ranking of variants",
         (
@@ -37,6 +39,7 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
             Column("objective", "text", bold=True),
             Column("shape", "text", under_first=True),
             Column("USD/million"),
+            *([Column("USD/million requests")] if several else []),
             Column("at most more, %"),
             Column("capacity, 1/s"),
             Column("USD/h"),
@@ -49,6 +52,7 @@ def ranking_table(ranking: Sequence[Ranked]) -> Table:
                 place,
                 shape_name(each.variant.newest),
                 each.usd_per_million.text(money),
+                *([each.usd_per_million_requests.text(money)] if several else []),
                 MISSING if is_alone else _at_most_more(each),
                 each.capacity.rps.text(number),
                 number(each.usd_hourly),

@@ -36,7 +36,7 @@ from analysis.report.seed import NOTE, seed_claims, seed_table
 from analysis.report.tables import Column, Table
 from analysis.results.resource_usage import ResourceUsage
 from analysis.statistics.figures import Shown
-from analysis.statistics.summary import figures
+from analysis.statistics.summary import FIGURES, figures, requests_sentence
 from analysis.verdict.at_one_load import cheapest
 from analysis.verdict.claims import claims
 from analysis.verdict.effects import effects
@@ -68,6 +68,11 @@ The cost per million good predictions of a single run is at the load of its coun
 24 h is what the published experiment calls a month; 730 h is a calendar month. – means not measured or not priced; it \
 never means zero.\
 """.splitlines()
+# Only in a report on such runs.
+_METHOD_OF_REQUESTS = """\
+A prediction is the answer to one instance. Where a request has several, rates and capacities count requests, costs \
+count predictions, and a million requests cost as many times more.\
+"""
 
 
 @dataclass(frozen=True)
@@ -121,12 +126,13 @@ def document(findings: Findings, *, seed: bool = False, drawn: dict[str, RunPage
     `drawn`: pages of an earlier report, by run id. They serve again where nothing of the run has changed, and new ones
     are added: drawing them takes most of a report's time.
     """
+    several = any(run.manifest.serving.model.instances != 1 for run in findings.runs)
     runs = "1 finished run" if len(findings.runs) == 1 else f"{len(findings.runs)} finished runs"
     return Document(
         headline=headline(findings),
         sections=tuple(_sections(findings, seed=seed)),
         pages=_pages(findings.runs, {} if drawn is None else drawn),
-        method=tuple(METHOD),
+        method=(*METHOD, *([_METHOD_OF_REQUESTS] if several else [])),
         origin=f"{runs}. Written {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     )
 
@@ -276,8 +282,12 @@ def _page(run: Run) -> RunPage:
     return RunPage(
         run=run,
         subtitle=f"{shape_name(manifest)} · {variant_name(manifest)} · {server_name(manifest)}",
-        figures=tuple((each.label, each.show(getattr(run.summary, each.name))) for each in figures(Shown.RUN)),
-        sentences=tuple(filter(None, _sentences(usage))) if usage else (),
+        figures=tuple(
+            (each.label_of(manifest), each.show(getattr(run.summary, each.name))) for each in figures(Shown.RUN)
+        ),
+        sentences=tuple(
+            filter(None, (requests_sentence(manifest, run.summary), *(_sentences(usage) if usage else ())))
+        ),
         charts=run_charts(run),
         folds=tuple(_folds(run)),
         facts=provenance(run),
@@ -302,7 +312,7 @@ def _folds(run: Run) -> Iterator[Fold]:
             ("users",),
             ("good, 1/s",),
             ((f"{row['users']:g}", number(row["goodput_rps"])) for row in series.by_users.to_dict("records")),
-            "Good predictions per second during the ramp.",
+            f"{FIGURES['goodput_rps'].label_of(run.manifest).capitalize()} during the ramp.",
         )
         yield Fold("Data of the charts", (_latency_table(run, series), *used, by_users))
 

@@ -23,6 +23,7 @@ def _measured(manifest: Manifest) -> Facts:
     where = ", on the machine of the server" if generator.shares_host_with_server else ""
     limit = f", CPU limit of {serving.cpu_limit:g} vCPUs each" if serving.cpu_limit else ""
     sent = f", sent {serving.model.requests}" if serving.model.requests else ""
+    sent += f", {serving.model.instances:.4g} predictions a request" if serving.model.instances != 1 else ""
     stands_in = ", which this machine stands in for" if manifest.platform == "local" else ""
     return (
         ("Platform", f"{manifest.platform}; priced as {shape_name(manifest)}{stands_in}"),

@@ -39,12 +39,14 @@ class Model(Record):
     """The model. `digest` is sha256 of its files; `weights` says where ResNet50's are from, others have their `own`.
 
     `requests` says what is sent to it, where that is generated from its signature; None for the photograph.
+    `instances` is their mean number in a request: a prediction is the answer to one instance.
     """
 
     name: str
     digest: str
     weights: Literal["imagenet", "random", "own"]
     requests: str | None = None
+    instances: Annotated[float, Field(gt=0, le=1e9)] = 1.0
 
 
 class Deployed(ServingVariant):

@@ -15,7 +15,7 @@ from analysis.objective import Objective
 from analysis.results.columns import Booleans, Integers, RunRows, quantiles_of
 from analysis.results.manifest import Manifest
 from analysis.results.request_rows import NOT_SENT
-from analysis.statistics.estimate import usd_per_million_at
+from analysis.statistics.estimate import price_of
 from analysis.statistics.within import RunFigures
 
 
@@ -86,8 +86,8 @@ class RunData:
     @property
     def usd_per_million_good(self) -> float | None:
         """The hourly price divided by the good predictions of an hour, in millions."""
-        hourly, goodput_rps = self.manifest.cost.hourly, self.goodput_rps
-        return None if hourly is None or not goodput_rps else usd_per_million_at(goodput_rps, hourly)
+        price, goodput_rps = price_of(self.manifest), self.goodput_rps
+        return None if price is None or not goodput_rps else price.usd_per_million_at(goodput_rps)
 
     @cached_property
     def capacity(self) -> Evidence | None:
@@ -117,8 +117,8 @@ class RunData:
     @property
     def usd_per_million(self) -> float | None:
         """The hourly price divided by the predictions of an hour at the capacity, in millions."""
-        hourly, rps = self.manifest.cost.hourly, self.capacity_rps
-        return None if hourly is None or not rps else usd_per_million_at(rps, hourly)
+        price, rps = price_of(self.manifest), self.capacity_rps
+        return None if price is None or not rps else price.usd_per_million_at(rps)
 
     @property
     def _is_closed(self) -> bool:
@@ -156,7 +156,8 @@ class RunData:
 class Figure:
     """One figure of a run, as the annotation of a field of `RunSummary`.
 
-    `short` is its heading under a heading with the unit, `title` its heading with the unit, `label` its name in full.
+    `short` is its heading under a heading with the unit, `title` its heading with the unit, `label` its name in full,
+    `label_of_requests` that of a run whose requests have several instances.
     `show` formats a value; None is shown, too. `formula` is by default the property of `RunData` of the same name.
     `estimate` finds the figure with its interval in those of a run. `quantile` is that of a latency which has one.
     """
@@ -170,11 +171,15 @@ class Figure:
     estimate: Callable[[RunFigures], Interval[float] | None] = lambda _: None
     quantile: float | None = None
     name: str = ""
+    label_of_requests: str = ""
 
     @property
     def title(self) -> str:
         """The heading of a column by itself, such as `p99, ms`."""
         return f"{self.short}, {self.unit}" if self.unit else self.short
+
+    def label_of(self, run: Manifest) -> str:
+        return self.label if run.serving.model.instances == 1 else self.label_of_requests or self.label
 
     def of(self, run: RunData) -> Any:  # noqa: ANN401 - a count or a number, or None
         return self.formula(run) if self.formula else getattr(run, self.name)

@@ -1,11 +1,11 @@
 """The figures of one run, each declared once. But for the capacity they are exact: not binned and not rounded."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
-from analysis.formatting import count, money, number, percent
+from analysis.formatting import count, money, number, percent, predictions_text
 from analysis.interval import Interval
 from analysis.pricing.cost import HOURS_A_DAY, HOURS_A_MONTH, times
 from analysis.results.columns import RunRows, read_columns
@@ -19,7 +19,20 @@ _FIRST = Shown.TABLES | Shown.RUN
 _MONEY = Shown.REPORT | Shown.OUTPUT
 _Known = float | None
 _COST = Figure("USD/million good", "", money, _FIRST, "USD per million good predictions")
-_GOODPUT = Figure("good", "1/s", number, Shown.ALL, "good predictions per second", estimate=lambda run: run.goodput_rps)
+_GOODPUT = Figure(
+    "good",
+    "1/s",
+    number,
+    Shown.ALL,
+    "good predictions per second",
+    estimate=lambda run: run.goodput_rps,
+    label_of_requests="good requests per second",
+)
+# Costs of predictions, and how a sentence names that of requests.
+_OF_REQUESTS = {
+    "usd_per_million_good": "a million good requests cost {} USD",
+    "usd_per_million": "a million requests cost {} USD at capacity",
+}
 
 
 def _latency(short: str, quantile: float, shown: Shown = Shown.TABLES, label: str = "") -> Figure:
@@ -129,6 +142,31 @@ def summary_of(manifest: Manifest, rows: RunRows) -> RunSummary:
         errors=_errors(rows),
         **{name: figure.of(measured) for name, figure in FIGURES.items()},
     )
+
+
+def of_requests(manifest: Manifest, summary: RunSummary) -> dict[str, float | None]:
+    """What JSON says of a run's requests; empty where a request is one prediction."""
+    instances = manifest.serving.model.instances
+    if instances == 1:
+        return {}
+    costs = {f"{name}_requests": times(getattr(summary, name), instances) for name in _OF_REQUESTS}
+    return {"predictions_per_request": instances, **costs}
+
+
+def requests_sentence(
+    manifest: Manifest, summary: RunSummary, intervals: Mapping[str, Interval[float | None]] | None = None
+) -> str:
+    """The same for people, with the intervals that are known."""
+    instances, intervals = manifest.serving.model.instances, intervals or {}
+    if instances == 1:
+        return ""
+    costs = {
+        name: interval.times(instances).text(money) if (interval := intervals.get(name)) else money(value * instances)
+        for name in _OF_REQUESTS
+        if (value := getattr(summary, name)) is not None
+    }
+    said = (_OF_REQUESTS[name].format(cost) for name, cost in costs.items())
+    return f"{'; '.join((predictions_text(instances), *said))}."
 
 
 def _rows_by_phase(rows: RunRows) -> dict[str, int]:

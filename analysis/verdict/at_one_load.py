@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from analysis.comparability import ALL_CONDITIONS, largest_group
 from analysis.interval import Interval
 from analysis.results.manifest import Manifest
-from analysis.statistics.estimate import usd_per_million
+from analysis.statistics.estimate import Price
 from analysis.statistics.read import Read
 from analysis.statistics.repeats import over_repeats
 from analysis.statistics.within import RunFigures
@@ -34,7 +34,8 @@ class AtOneLoad:
 
     @property
     def usd_per_million(self) -> Interval[float]:
-        return usd_per_million(self.goodput_rps, self.usd_hourly)
+        instances = self.variant.newest.serving.model.instances
+        return Price(self.usd_hourly, instances).usd_per_million(self.goodput_rps)
 
     @property
     def figures(self) -> dict[str, Interval[float]]:

@@ -17,7 +17,7 @@ from analysis.parallel import for_each
 from analysis.pricing.cost import why_unpriced
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.estimate import usd_per_million
+from analysis.statistics.estimate import Price, price_of
 from analysis.statistics.read import UNKNOWN_REASON
 from analysis.verdict.capacity import Capacity, Told, capacities
 from analysis.verdict.variants import variant_key
@@ -53,15 +53,19 @@ class Latest:
         return self.newest.platform == "local"
 
     @property
+    def price(self) -> Price:
+        price = price_of(self.newest)
+        assert price is not None  # a run without a price is none of these
+        return price
+
+    @property
     def usd_hourly(self) -> float:
-        hourly = self.newest.cost.hourly
-        assert hourly is not None  # a run without a price is none of these
-        return hourly
+        return self.price.usd_hourly
 
     @property
     def usd_per_million(self) -> Interval[float | None]:
-        """At capacity."""
-        return usd_per_million(self.capacity.rps, self.usd_hourly)
+        """Per million predictions, at capacity."""
+        return self.price.usd_per_million(self.capacity.rps)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -71,6 +75,7 @@ class Latest:
             "objective": self.objective.text,
             "capacity_rps": self.capacity.rps.to_dict(),
             "usd_per_million": self.usd_per_million.to_dict(),
+            **self.price.of_requests(self.capacity.rps),
             "usd_hourly": self.usd_hourly,
             "prices_as_of": self.newest.cost.prices_as_of,
             "deployments": self.capacity.deployments,

@@ -9,7 +9,7 @@ from analysis.interval import Interval, has_value
 from analysis.objective import Objective
 from analysis.statistics.best import Standing, compare_with_best
 from analysis.statistics.deployments import Mean
-from analysis.statistics.estimate import usd_per_million
+from analysis.statistics.estimate import Price
 from analysis.verdict.capacity import Capacity, Meets
 from analysis.verdict.variants import Variant
 from stacks.serving_variant import ServingVariant
@@ -21,7 +21,7 @@ class Ranked:
 
     variant: Variant
     capacity: Capacity
-    usd_hourly: float
+    price: Price
     standing: Standing | None = None
 
     @property
@@ -37,9 +37,17 @@ class Ranked:
         return self.capacity.meets
 
     @property
+    def usd_hourly(self) -> float:
+        return self.price.usd_hourly
+
+    @property
     def usd_per_million(self) -> Interval[float | None]:
-        """At capacity."""
-        return usd_per_million(self.capacity.rps, self.usd_hourly)
+        """Per million predictions, at capacity."""
+        return self.price.usd_per_million(self.capacity.rps)
+
+    @property
+    def usd_per_million_requests(self) -> Interval[float | None]:
+        return self.price.usd_per_million_requests(self.capacity.rps)
 
     @property
     def figures(self) -> dict[str, Interval[float]]:
@@ -57,6 +65,7 @@ class Ranked:
             "variant": newest.serving.model_dump(include=set(ServingVariant.model_fields)),
             "capacity_rps": self.capacity.rps.to_dict(),
             "usd_per_million": self.usd_per_million.to_dict(),
+            **self.price.of_requests(self.capacity.rps),
             "at_most_more_percent": standing.at_most_more * 100 if standing and bounded else None,
             "meets": self.meets.value,
             "deployments": self.capacity.deployments,

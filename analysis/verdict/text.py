@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from analysis.comparability import UNKNOWN_CPU
-from analysis.formatting import counted, money, number, stack_and_serving_name
+from analysis.formatting import counted, money, number, predictions_text, stack_and_serving_name
 from analysis.objective import Objective
 from analysis.results.disturbance import was_disturbed
 from analysis.verdict.capacity import Meets
@@ -58,7 +58,16 @@ def _answer(verdict: Verdict) -> Iterator[str]:
         yield f"No variant meets the objective: {_limits(objective)}."
     else:
         yield f"The data cannot tell which variant has {goal_text(objective)}: no rate certainly meets the objective."
+    yield from _per_request(verdict)
     yield from _misses(verdict)
+
+
+def _per_request(verdict: Verdict) -> Iterator[str]:
+    """What all ranked runs have in common: runs with other requests are not compared."""
+    for first in verdict.ranking[:1]:
+        if first.price.instances != 1:
+            cost = first.usd_per_million_requests.text(money)
+            yield f"{predictions_text(first.price.instances)}: a million requests cost {cost} USD on {first.label}."
 
 
 def _best(verdict: Verdict) -> Iterator[str]:

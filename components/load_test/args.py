@@ -80,6 +80,7 @@ def common_args(
                 "digest": model.digest,
                 "weights": model.used_weights,
                 "requests": platform.sent.description,
+                "instances": platform.sent.payload.instances,
             },
         },
         model=platform.model.model_dump(),

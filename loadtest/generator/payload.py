@@ -105,7 +105,7 @@ class Payload:
 
     @property
     def instances(self) -> float:
-        """The mean number of instances in a request."""
+        """The mean number of instances in a request. The answer to one instance is one prediction."""
         return sum(each.instances for each in self.requests) / len(self.requests)
 
     def repeated(self, times: int) -> "Payload":

@@ -70,7 +70,7 @@ def record_run(
         )
     figures = summarise(store, manifest).figures(Shown.OUTPUT)
     headline = {name: _rounded(value) for name, value in figures.items() if value is not None}
-    finished = FinishedRun(run_id, headline, outcome.capacity)
+    finished = FinishedRun(run_id, headline, outcome.capacity, manifest.serving.model.instances)
     operation.info(f"run {run_id}: {finished.summary}")
     if outcome.capacity and outcome.capacity.imprecise_because:
         operation.info(f"run {run_id}: {outcome.capacity.imprecise_because}")

@@ -27,12 +27,14 @@ class PlannedRun:
 class FinishedRun:
     """A run in the results store, with its figures for `pulumi stack output headline`.
 
-    Unknown figures are left out, because Pulumi has no null there. `capacity` is that of a search.
+    Unknown figures are left out, because Pulumi has no null there. `capacity` is that of a search, `instances` their
+    mean number in a request.
     """
 
     run_id: str
     headline: Props
     capacity: SearchedCapacity | None = None
+    instances: float = 1.0
 
     @property
     def misses_objective(self) -> bool:
@@ -64,7 +66,11 @@ class FinishedRun:
             return f"{latencies}, too few for a rate"
         usd = figures.get("usd_per_million_good")
         cost = "no price is known" if usd is None else f"{usd:.2f} USD per million good predictions"
-        return f"{figures['goodput_rps']:.1f} good predictions/s, {latencies}, {cost}"
+        if self.instances == 1:
+            return f"{figures['goodput_rps']:.1f} good predictions/s, {latencies}, {cost}"
+        of_requests = "" if usd is None else f" ({usd * self.instances:.2f} USD per million good requests)"
+        rate = f"{figures['goodput_rps']:.1f} good requests/s of {self.instances:.4g} predictions each"
+        return f"{rate}, {latencies}, {cost}{of_requests}"
 
 
 RunOnce = Callable[[PlannedRun, Operation], FinishedRun]

@@ -12,6 +12,7 @@ from shapebench.skipped import excluded_json, note_excluded, note_skipped, skipp
 from stacks.files import stack_names
 
 _REHEARSAL = "rehearsal"
+_OF_REQUESTS = ("predictions/request", "USD/million requests")
 
 
 def print_latest(uri: str, stacks: Sequence[str], *, as_json: bool) -> None:
@@ -28,7 +29,10 @@ def print_latest(uri: str, stacks: Sequence[str], *, as_json: bool) -> None:
         print_json({"latest": found, "excluded": excluded_json(excluded), **skipped_json(scan)})
         return
     if latest:
-        print_table(_latest_table(latest.values()))
+        # Only where it says something: most requests are one prediction.
+        several = any(each.price.instances != 1 for each in latest.values())
+        table = _latest_table(latest.values(), several=several)
+        print_table(table, dispensable=_OF_REQUESTS[::-1] if several else ())
         _note_rehearsal(latest.values())
     else:
         note(
@@ -80,7 +84,7 @@ def _note_rehearsal(found: Iterable[Latest | Change]) -> None:
         note(f"{_REHEARSAL}: measured on one machine, which says nothing about a node shape")
 
 
-def _latest_table(latest: Iterable[Latest]) -> Table:
+def _latest_table(latest: Iterable[Latest], *, several: bool) -> Table:
     rows = [
         (
             f"{stack_and_serving_name(each.newest)}{_marked(each)}",
@@ -90,11 +94,16 @@ def _latest_table(latest: Iterable[Latest]) -> Table:
             number(each.usd_hourly),
             str(each.capacity.deployments),
             str(each.capacity.runs),
+            *(_of_requests(each) if several else ()),
         )
         for each in latest
     ]
-    numbers = ("USD/million", "capacity, 1/s", "USD/h", "deployments", "runs")
+    numbers = ("USD/million", "capacity, 1/s", "USD/h", "deployments", "runs", *(_OF_REQUESTS if several else ()))
     return Table.of("Latest measurement of each stack", ("variant", "measured, UTC"), numbers, rows)
+
+
+def _of_requests(each: Latest) -> tuple[str, str]:
+    return f"{each.price.instances:.4g}", each.price.usd_per_million_requests(each.capacity.rps).text(money)
 
 
 def _changes_table(changes: Iterable[Change]) -> Table:

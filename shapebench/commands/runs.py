@@ -13,7 +13,7 @@ from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import figures_of
 from analysis.statistics.spread import QUANTILES, Repeats, repeats_of
-from analysis.statistics.summary import FIGURES, RunSummary, figures, summary_of
+from analysis.statistics.summary import FIGURES, RunSummary, figures, of_requests, summary_of
 from shapebench.output import note, print_json, print_table
 from shapebench.skipped import no_finished_run, note_skipped, skipped_json
 
@@ -21,12 +21,14 @@ _TEXT = ("run", "variant", "validity", "started, UTC", "shape", "group")
 _FIGURES = figures(Shown.RUNS)
 # The figures that a reader compares runs by, the least important first.
 _COMPARED = ("capacity_rps", "p99_ms", "goodput_rps", "usd_per_million_good")
+_PREDICTIONS = "predictions/request"
 _OTHERS = tuple(each for each in _FIGURES if each.name not in _COMPARED)
 # What a narrow terminal has no room for, in the order in which it goes; `shapebench show` has it.
 _DISPENSABLE = (
     "group",
     *(each.title for each in reversed(_OTHERS) if Shown.RUN not in each.shown),
     "shape",
+    _PREDICTIONS,
     *(each.title for each in reversed(_OTHERS) if Shown.RUN in each.shown),
     "started, UTC",
     *(FIGURES[name].title for name in _COMPARED),
@@ -49,6 +51,8 @@ def print_runs(uri: str, *, as_json: bool) -> None:
         return
     if runs:
         ids = short_ids([manifest.run_id for manifest in scan.manifests])
+        # Only where it says something: most requests are one prediction.
+        several = any(manifest.serving.model.instances != 1 for manifest, _ in runs)
         table = [
             (
                 ids[manifest.run_id],
@@ -58,10 +62,13 @@ def print_runs(uri: str, *, as_json: bool) -> None:
                 shape_name(manifest),
                 comparison_group(manifest),
                 *(figure.show(getattr(summary, figure.name)) for figure in _FIGURES),
+                *([f"{manifest.serving.model.instances:.4g}"] if several else []),
             )
             for manifest, summary in runs
         ]
-        print_table(Table.of("Runs", _TEXT, [figure.title for figure in _FIGURES], table), dispensable=_DISPENSABLE)
+        numbers = [*(figure.title for figure in _FIGURES), *([_PREDICTIONS] if several else [])]
+        dispensable = [each for each in _DISPENSABLE if several or each != _PREDICTIONS]
+        print_table(Table.of("Runs", _TEXT, numbers, table), dispensable=dispensable)
         if repeats:
             print_table(repeats_table(repeats), f"\n{REPEATS}", dispensable=("lowest", "highest"))
     else:
@@ -79,18 +86,22 @@ def validity(summary: RunSummary) -> str:
 
 
 def run_json(manifest: Manifest, summary: RunSummary) -> dict[str, Any]:
-    return summary.to_dict() | {
-        "platform": manifest.platform,
-        "shape": manifest.shape.model_dump(),
-        "server": manifest.serving.server,
-        "server_version": manifest.serving.server_version,
-        "cpu": cpus(manifest),
-        "comparison_group": comparison_group(manifest),
-        "deployment": manifest.deployment,
-        "other_cpu": manifest.other_cpu.model_dump() if manifest.other_cpu else None,
-        "started_at": manifest.started_at.isoformat(),
-        "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
-    }
+    return (
+        summary.to_dict()
+        | of_requests(manifest, summary)
+        | {
+            "platform": manifest.platform,
+            "shape": manifest.shape.model_dump(),
+            "server": manifest.serving.server,
+            "server_version": manifest.serving.server_version,
+            "cpu": cpus(manifest),
+            "comparison_group": comparison_group(manifest),
+            "deployment": manifest.deployment,
+            "other_cpu": manifest.other_cpu.model_dump() if manifest.other_cpu else None,
+            "started_at": manifest.started_at.isoformat(),
+            "repeat": manifest.repeat.model_dump() if manifest.repeat else None,
+        }
+    )
 
 
 def _json(scan: Scan, runs: list[tuple[Manifest, RunSummary]], repeats: tuple[Repeats, ...]) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from analysis.results.layout import manifest_path, named_files
 from analysis.results.manifest import Manifest
 from analysis.results.resource_usage import ResourceUsage
 from analysis.results.store import ResultsStore, Scan
-from analysis.statistics.estimate import usd_per_million
+from analysis.statistics.estimate import price_of
 from analysis.statistics.figures import Shown
 from analysis.statistics.read import QUANTILES
-from analysis.statistics.summary import FIGURES
+from analysis.statistics.summary import FIGURES, requests_sentence
 from analysis.statistics.within import RunFigures
 from shapebench.commands.price import print_cost
 from shapebench.commands.runs import run_json, validity
@@ -113,12 +113,12 @@ def _intervals(run: Run, found: RunFigures | None) -> dict[str, Interval[float |
         name: figure.estimate(found) for name, figure in FIGURES.items()
     }
     estimates["error_rate"] = found.error_share
-    hourly, capacity = run.manifest.cost.hourly, run.summary.capacity
-    if hourly is not None:
-        estimates["usd_per_million_good"] = usd_per_million(found.goodput_rps, hourly)
+    price, capacity = price_of(run.manifest), run.summary.capacity
+    if price is not None:
+        estimates["usd_per_million_good"] = price.usd_per_million(found.goodput_rps)
     if capacity:
         estimates["capacity_rps"] = capacity
-        estimates["usd_per_million"] = usd_per_million(capacity, hourly) if hourly is not None else None
+        estimates["usd_per_million"] = price.usd_per_million(capacity) if price is not None else None
     return {name: each for name, each in estimates.items() if each is not None}
 
 
@@ -132,6 +132,8 @@ def _print_text(run: Run, intervals: Mapping[str, Interval[float | None]], scan:
         print_text(f"imprecise: {manifest.capacity.imprecise_because}")
     print_table(_figures_table(run, intervals), f"\nFigures of the counted phase, {manifest.counted_phase}")
     print_text("In brackets: the 95 % interval of this run alone.")
+    if sentence := requests_sentence(manifest, summary, intervals):
+        print_text(sentence)
     if usage and usage.uses:
         print_table(uses_table(usage), "\nResource usage")
     for sentence in _sentences(usage) if usage else ():
@@ -150,7 +152,10 @@ def _figures_table(run: Run, intervals: Mapping[str, Interval[float | None]]) ->
     """What was measured, and what is always shown."""
     values = {name: getattr(run.summary, name) for name in FIGURES}
     rows = (
-        (figure.label, intervals[name].text(figure.show) if name in intervals else figure.show(values[name]))
+        (
+            figure.label_of(run.manifest),
+            intervals[name].text(figure.show) if name in intervals else figure.show(values[name]),
+        )
         for name, figure in FIGURES.items()
         if values[name] is not None or name in intervals or Shown.RUN in figure.shown
     )

@@ -115,7 +115,11 @@ def _second(objective: ObjectiveView) -> str:
 
 
 def _cost(view: CandidateView) -> str:
-    return f"{'at least ' if view.at_least else ''}{money(view.usd_per_million)} USD per million predictions"
+    least, usd = "at least " if view.at_least else "", view.usd_per_million
+    cost = f"{least}{money(usd)} USD per million predictions"
+    if usd is None or view.instances == 1:
+        return cost
+    return f"{cost} ({money(usd * view.instances)} USD per million requests of {view.instances:.4g} predictions each)"
 
 
 def _is_decided(outcome: Outcome) -> bool:

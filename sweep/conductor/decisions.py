@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import astuple
 
-from analysis.statistics.estimate import Z, usd_per_million_at
+from analysis.statistics.estimate import Price, Z
 from sweep.conductor.state import SweepState
 from sweep.strategy import Decision, Observation, Standing, Strategy
 from sweep.tasks import Length, Measure, Measured
@@ -16,16 +16,17 @@ def observation(order: int, block: int, length: Length, measured: Measured, usd_
     Where one bound of the interval is missing, the other gives the error.
     """
     value, low, high = astuple(measured.rps)
+    price = Price(usd_hourly, measured.instances)
     if value is None and math.isfinite(high):
         if not low:
-            return Observation(order, block, length, math.log(usd_per_million_at(high, usd_hourly)), 0.0, is_bound=True)
+            return Observation(order, block, length, math.log(price.usd_per_million_at(high)), 0.0, is_bound=True)
         value = math.sqrt(low * high)
     if value is None or (not low and not math.isfinite(high)):
         return None
     high_rps = high if math.isfinite(high) else value**2 / low
     low_rps = low or value**2 / high_rps
     error = math.log(high_rps / low_rps) / 2 / Z
-    return Observation(order, block, length, math.log(usd_per_million_at(value, usd_hourly)), error)
+    return Observation(order, block, length, math.log(price.usd_per_million_at(value)), error)
 
 
 class Decisions:

@@ -73,6 +73,7 @@ class CandidateView:
     `usd_per_million` is the geometric mean of its `runs` finished runs, weighted by their precision; None without one.
     `behind` is how much dearer than the leader it is, as a share (0.07 for 7 %); None without runs, 0 for the leader.
     `at_least`: its figures are lower bounds of the cost, since no rate that was tried met the objective.
+    `instances` is the mean number of predictions that a request of its newest run asks for.
     """
 
     candidate: Candidate
@@ -82,6 +83,7 @@ class CandidateView:
     behind: float | None
     at_least: bool
     why: str
+    instances: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ class Views:
             None if cost is None or of_leader is None else math.expm1(cost - of_leader),
             bool(runs) and all(run.is_bound for run in runs),
             failed if failed is not None else decision.why.get(key, ""),
+            next((run.instances for run in reversed(state.measured[key].values())), 1.0),
         )
 
     def _left_at_most_s(self, state: SweepState, at_s: float, ending: Ending | None) -> float:

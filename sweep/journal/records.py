@@ -60,7 +60,7 @@ class Resumption:
 
 COLUMNS = (
     *("number", "stack", "candidate", "block", "length", "begun_at_s", "end_number", "ended_at_s", "result"),
-    *("run_id", "value_rps", "low_rps", "high_rps", "why", "leftovers"),
+    *("run_id", "value_rps", "low_rps", "high_rps", "instances", "why", "leftovers"),
 )
 
 
@@ -71,7 +71,7 @@ def row(record: Record) -> tuple[Any, ...]:
     return (
         *(record.number, task.stack, *measure, record.begun_at_s, record.end_number, record.ended_at_s),
         record.result and record.result.value,
-        *((run.run_id, run.rps.value, run.rps.low, run.rps.high) if run else (None, None, None, None)),
+        *((run.run_id, run.rps.value, run.rps.low, run.rps.high, run.instances) if run else (None,) * 5),
         *(record.why, json.dumps(record.leftovers)),
     )
 
@@ -79,7 +79,7 @@ def row(record: Record) -> tuple[Any, ...]:
 def record(values: tuple[Any, ...], candidates: Mapping[str, Candidate]) -> Record:
     """The record of a row; raises ValueError or KeyError where the row is not one that `row` makes."""
     number, stack, key, block, length, begun_at_s, end_number, ended_at_s, result, *measured, why, left = values
-    run_id, value, low, high = measured
+    run_id, value, low, high, instances = measured
     return Record(
         number,
         Destroy(stack) if key is None else Measure(candidates[key], block, Length(length)),
@@ -87,7 +87,7 @@ def record(values: tuple[Any, ...], candidates: Mapping[str, Candidate]) -> Reco
         end_number,
         ended_at_s,
         result and Result(result),
-        None if run_id is None else Measured(run_id, Interval(value, low, high)),
+        None if run_id is None else Measured(run_id, Interval(value, low, high), instances),
         why,
         tuple(json.loads(left)),
     )

@@ -32,7 +32,7 @@ def measured(store: ResultsStore, stack: str, run_id: str, load: CapacitySearch)
     found = evidence_of(manifest, read_columns(store, manifest), objective)
     if isinstance(found, NoEvidence):
         raise NothingMeasuredError(f"run {run_id} says nothing about the capacity: {found.reason}")
-    return Measured(run_id, found.rps)
+    return Measured(run_id, found.rps, manifest.serving.model.instances)
 
 
 def lost(store: ResultsStore, task: Measure, recorded: Measured) -> str:
@@ -49,6 +49,11 @@ def lost(store: ResultsStore, task: Measure, recorded: Measured) -> str:
         raise FleetError(str(error)) from error
     except FleetError as error:
         return str(error)
+    if not _is_close(now.instances, recorded.instances):
+        return (
+            f"a request of run {recorded.run_id} of {task.stack} has {now.instances:g} instances in the results store"
+            f" {store.uri}, and {recorded.instances:g} was recorded"
+        )
     if all(map(_is_close, astuple(now.rps), astuple(recorded.rps))):
         return ""
     return (

@@ -79,7 +79,7 @@ def _last_measured(preview: Preview) -> str:
         return "not known: see what is not used" if skipped or preview.latest_excluded else "not measured yet"
     cost, capacity = figure_text(latest.usd_per_million), rps_text(latest.capacity_rps)
     rehearsal = ", a rehearsal" if latest.rehearsal else ""
-    return f"{cost} at {capacity} requests/s on {latest.measured_at:%Y-%m-%d}{rehearsal}"
+    return f"{cost} at {capacity} requests/s{latest.of_requests} on {latest.measured_at:%Y-%m-%d}{rehearsal}"
 
 
 def _details(preview: Preview) -> str:

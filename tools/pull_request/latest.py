@@ -32,6 +32,17 @@ class Latest(Value):
     prices_as_of: str
     deployments: int
     runs: int
+    predictions_per_request: float = 1.0
+    usd_per_million_requests: Figure | None = None
+    """None where a request is one prediction."""
+
+    @property
+    def of_requests(self) -> str:
+        """What a request asks for and what a million of them cost, in brackets; empty where it is one prediction."""
+        if self.usd_per_million_requests is None:
+            return ""
+        cost = figure_text(self.usd_per_million_requests)
+        return f" ({self.predictions_per_request:.4g} predictions a request; a million requests: {cost} USD)"
 
 
 class ExcludedRun(Value):

@@ -141,7 +141,8 @@ def _side(name: str, side: Latest | None) -> Iterator[str]:
     if side is not None:
         rehearsal = " (a rehearsal)" if side.rehearsal else ""
         yield (
-            f"{name}{rehearsal}: {side.variant}, {side.objective}: {rps_text(side.capacity_rps)} requests/s at"
+            f"{name}{rehearsal}: {side.variant}, {side.objective}: {rps_text(side.capacity_rps)} requests/s"
+            f"{side.of_requests} at"
             f" {side.usd_hourly:.2f} USD/h, {_count(side.runs, 'run')} of {_count(side.deployments, 'deployment')}, the"
             f" last of {side.measured_at:%Y-%m-%d}"
         )

@@ -16,6 +16,8 @@ from analysis.planning.scaling import Point, Scaling
 from analysis.report.charts.drawing import FIRST, SECOND, Chart, colours, svg
 from analysis.report.collect import Run
 from analysis.report.tables import Table
+from analysis.results.manifest import Manifest
+from analysis.statistics.summary import FIGURES
 from analysis.verdict.variants import variants_of
 
 # A law has a service time, a contention and a number at once, so it fits any three levels, right or wrong.
@@ -84,7 +86,7 @@ def _growth(measured: tuple[str, tuple[Run, ...]]) -> Growth:
     levels = tuple(_level(point, law, replicas) for point in points)
     text = _describe(law, levels, replicas) if law else _why_no_law(points)
     line = law_curve(law, points) if law else []
-    return Growth(label, levels, text, _draw(label, levels, line, replicas) if levels else None)
+    return Growth(label, levels, text, _draw(label, levels, line, manifest) if levels else None)
 
 
 def _level(point: Point, law: Scaling | None, replicas: int) -> Level:
@@ -122,12 +124,12 @@ def _why_no_law(points: Sequence[Point]) -> str:
     )
 
 
-def _draw(label: str, levels: Sequence[Level], curve: Sequence[CurvePoint], replicas: int) -> Markup:
+def _draw(label: str, levels: Sequence[Level], curve: Sequence[CurvePoint], run: Manifest) -> Markup:
     """Points, and the law as a line: `curve` is of one replica."""
     frame = pd.DataFrame([asdict(level) for level in levels])[["rps", "latency_ms"]]
     used = ["measured", *(["law"] if curve else [])]
     colour = colours("series", used, [FIRST, SECOND][: len(used)], symbol="circle")
-    x_title, y_title = "good predictions per second", "mean latency, ms"
+    x_title, y_title = FIGURES["goodput_rps"].label_of(run), "mean latency, ms"
     layers = [
         alt.Chart(frame.assign(series="measured"))
         .mark_point(filled=True, size=45, opacity=0.9)
@@ -135,7 +137,7 @@ def _draw(label: str, levels: Sequence[Level], curve: Sequence[CurvePoint], repl
     ]
     if curve:
         law = pd.DataFrame(
-            [(each.in_system, each.rps * replicas, each.latency_ms, "law") for each in curve],
+            [(each.in_system, each.rps * run.serving.replicas, each.latency_ms, "law") for each in curve],
             columns=["in_system", "rps", "latency_ms", "series"],
         )
         line = alt.Chart(law).mark_line(strokeDash=[5, 3], strokeWidth=1.6)

@@ -11,7 +11,6 @@ from analysis.objective import Objective
 from analysis.report.charts.drawing import MUTED, Chart, legend_px, log_axis, svg
 from analysis.report.charts.shared_colours import behind_first, coloured, others_sentence
 from analysis.report.collect import Run
-from analysis.statistics.estimate import usd_per_million
 from analysis.verdict.capacity import capacities
 from analysis.verdict.ranking import Ranked
 
@@ -110,7 +109,7 @@ def costs_by_limit(ranking: Sequence[Ranked], runs: Sequence[Run], objective: Ob
         }
         found, _ = capacities({label: said for label, said in told.items() if said})
         rows += [
-            {"limit": limit_ms, "usd": usd_per_million(rps, each.usd_hourly).value, "place": place}
+            {"limit": limit_ms, "usd": each.price.usd_per_million(rps).value, "place": place}
             for place, each in enumerate(ranking)
             if each.label in found and has_value(rps := found[each.label].rps)
         ]

@@ -9,7 +9,6 @@ from analysis.capacity.evidence import Basis
 from analysis.interval import has_value
 from analysis.report.charts.drawing import Chart, legend_px, svg
 from analysis.report.charts.shared_colours import behind_first, coloured, others_sentence
-from analysis.statistics.estimate import usd_per_million
 from analysis.verdict.capacity import Told, capacities
 from analysis.verdict.ranking import Ranked
 
@@ -58,7 +57,7 @@ def costs_by_run(ranking: Sequence[Ranked]) -> list[dict[str, float]]:
         ranked = ranking[place]
         until_then[ranked.label].append((manifest, evidence))
         found, _ = capacities(until_then)
-        cost = usd_per_million(found[ranked.label].rps, ranked.usd_hourly)
+        cost = ranked.price.usd_per_million(found[ranked.label].rps)
         if has_value(cost):
             rows.append({"run": number, "place": place, "usd": cost.value, "low": cost.low, "high": cost.high})
     return rows

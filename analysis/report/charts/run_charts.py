@@ -26,6 +26,7 @@ from analysis.report.charts.resource_usage import usage_charts
 from analysis.report.charts.series import HEAT_SHARES, Series
 from analysis.report.charts.time_axis import lines_over_time, phase_bands, seconds_axis
 from analysis.report.collect import Run
+from analysis.statistics.summary import FIGURES
 from stacks.load_profiles import ClosedLoop
 
 _SHADES = [f"under {HEAT_SHARES[1]:.0%}", *(f"from {least:.0%}" for least in HEAT_SHARES[1:])]
@@ -191,7 +192,8 @@ def _throughput_by_users(run: Run, load: ClosedLoop, series: Series) -> Chart:
     x = alt.X(
         "users:Q", title="users", scale=alt.Scale(domain=[0, load.users * 1.04], nice=False), axis=alt.Axis(grid=False)
     )
-    y = alt.Y("goodput_rps:Q", title="good predictions per second")
+    what = FIGURES["goodput_rps"].label_of(run.manifest)
+    y = alt.Y("goodput_rps:Q", title=what)
     climb = alt.Chart(series.by_users).mark_line(color=FIRST, strokeWidth=1.8, point={"color": FIRST, "size": 22})
     layers: list[alt.Chart] = []
     dashed = ""
@@ -209,7 +211,7 @@ def _throughput_by_users(run: Run, load: ClosedLoop, series: Series) -> Chart:
         ]
     drawing = svg(
         layers,
-        f"Good predictions per second of {run.name} against the number of users; in the hold phase, with {load.users} "
+        f"{what.capitalize()} of {run.name} against the number of users; in the hold phase, with {load.users} "
         f"users, {number(run.summary.goodput_rps)}; the numbers are in a table below.",
     )
     return Chart("Throughput against users", f"During the ramp, and in the hold.{dashed}", drawing)

@@ -38,7 +38,7 @@ def served(run: Manifest, **changes: Any) -> Manifest:
     return run.model_copy(update={"serving": run.serving.model_copy(update=changes)})
 
 
-def modelled(run: Manifest, **changes: str) -> Manifest:
+def modelled(run: Manifest, **changes: Any) -> Manifest:
     return served(run, model=run.serving.model.model_copy(update=changes))
 
 
@@ -91,6 +91,7 @@ BASE = a_run(BROADWELL, BROADWELL)
         ),
         (modelled(BASE, weights="random"), "random weights", "imagenet weights", "with the same weights"),
         (modelled(BASE, name="bert"), "the model bert", "the model resnet", "with one model"),
+        (modelled(BASE, instances=4.0), "the model resnet, 4 predictions a request", "resnet;", "with one model"),
         (served(BASE, server_version="2.21.0"), "Serving 2.21.0", "Serving 2.20.0", "with one server version"),
         (served(BASE, server="shapebench-embedded"), "embedded server 2.20.0", "TensorFlow Serving 2.20.0", "server"),
         (served(BASE, image="i@sha256:1"), "image sha256:1,", "tensorflow/serving:2.20.0", "with one server image"),

@@ -110,7 +110,7 @@ def test_the_load_test_uses_the_same_context():
     assert test["baseUrl"] == "http://tf-serving-rest.shapebench.svc:8501"
     assert test["serving"]["server"] == "tensorflow_model_server"
     assert test["serving"]["server_version"] == "2.20.0"
-    assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random"}
+    assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random", "instances": 1}
     assert (
         test["selector"].items()
         <= recorder.inputs["cluster-serving-deployment"]["spec"]["template"]["metadata"]["labels"].items()

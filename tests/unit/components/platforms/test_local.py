@@ -94,7 +94,7 @@ def test_the_load_test_records_the_server_that_runs(base):
     assert test["baseUrl"] == "http://127.0.0.1:8501"
     assert test["fingerprint"] == "f1"
     assert test["serving"]["server"] == "shapebench-embedded"
-    assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random"}
+    assert test["serving"]["model"] == {"name": "resnet", "digest": "d1", "weights": "random", "instances": 1}
 
 
 def test_over_grpc_the_load_test_uses_the_grpc_port_and_records_the_protocol(base):

@@ -128,3 +128,12 @@ def test_a_closed_loop_has_no_seed(tmp_path: Path, server_url: str) -> None:
     _, [run] = measured(tmp_path, server_url, rerun="after the fix")
     assert run.seed is None
     assert run.key == Key(rerun="after the fix")
+
+
+def test_a_run_records_how_many_instances_its_requests_have_and_says_it(tmp_path: Path, server_url: str) -> None:
+    said: list[str] = []
+    serving = local_load_test_inputs(tmp_path, server_url)["serving"]
+    serving |= {"model": serving["model"] | {"instances": 4}}
+    _, [run] = measured(tmp_path, server_url, said, serving=serving)
+    assert run.serving.model.instances == 4
+    assert any("good requests/s of 4 predictions each" in line for line in said)

@@ -1,6 +1,7 @@
 """Several runs in one update: what is stored, what is shown, and what happens when one of them fails."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,16 @@ def test_the_summary_has_the_figures_in_one_line_and_says_what_is_missing() -> N
     assert priced.summary == measured + "1.97 USD per million good predictions" + no_search
     assert unpriced.summary == measured + "no price is known" + no_search
     assert unanswered.summary == "no request was answered correctly in the counted phase" + no_search
+
+
+def test_the_summary_says_how_many_predictions_a_request_asks_for_where_it_is_not_one() -> None:
+    figures = {"goodput_rps": 22.6446, "p50_ms": 75.372, "p99_ms": 132.305, "requests": 247}
+    unpriced = FinishedRun("id", figures, instances=4)
+    rate = "22.6 good requests/s of 4 predictions each, p50 75 ms, p99 132 ms over 247 requests, "
+    assert unpriced.summary.startswith(rate + "no price is known;")
+    priced = replace(unpriced, headline=figures | {"usd_per_million_good": 1.97279})
+    cost = "1.97 USD per million good predictions (7.89 USD per million good requests);"
+    assert priced.summary.startswith(rate + cost)
 
 
 def searched(value: float | None, low: float, high: float) -> FinishedRun:

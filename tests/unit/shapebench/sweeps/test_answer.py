@@ -55,6 +55,16 @@ def test_the_answer_is_three_lines_the_cheapest_how_surely_and_for_how_much(outc
     assert "so 90.0 % was saved" in spent
 
 
+def test_only_where_a_request_asks_for_several_predictions_the_cost_of_requests_is_said(outcome: Outcome) -> None:
+    assert "requests of" not in lines(outcome)[0]
+    objective = outcome.last.objectives[0]
+    several = tuple(replace(each, instances=4, usd_per_million=2.5) for each in objective.candidates)
+    of_four = replace(outcome, last=replace(outcome.last, objectives=(replace(objective, candidates=several),)))
+    assert lines(of_four)[0].endswith(
+        f"{FIRST}, 2.50 USD per million predictions (10.00 USD per million requests of 4 predictions each)."
+    )
+
+
 def test_the_next_is_a_candidate_with_a_cost_of_its_own(outcome: Outcome) -> None:
     objective = outcome.last.objectives[0]
     chosen, *others = sorted(objective.candidates, key=lambda each: each.place is not Place.chosen)

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 from collections import Counter
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,16 @@ def test_a_sweep_measures_each_block_once_and_names_the_cheapest(tmp_path: Path)
     assert objective.lead == pytest.approx(0.25, abs=0.15)
     assert not cloud.up_since_s
     assert (outcome.leftovers, outcome.may_be_up) == ({}, {})
+
+
+def test_the_cost_of_a_candidate_is_that_of_predictions_of_which_a_request_has_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.simulation.cloud.Measured", partial(Measured, instances=4.0))
+    (objective,) = rehearsal(tmp_path, Cloud(world(FOUR))).sweep().last.objectives
+    assert objective.leader
+    assert objective.leader.instances == 4
+    assert objective.leader.usd_per_million == pytest.approx(0.5 * 1e6 / 3600 / 100 / 4, rel=0.15)
 
 
 def test_blocks_are_measured_in_order_and_short_runs_come_first(tmp_path: Path) -> None:

@@ -32,6 +32,16 @@ def test_the_error_of_a_cost_is_that_of_its_capacity(value: float, error: float,
         assert not run.is_bound
 
 
+def test_four_instances_in_a_request_make_the_prediction_four_times_cheaper_and_no_less_certain() -> None:
+    for value, low, high in ((100.0, 95.0, 105.0), (None, 0.0, 4.0)):
+        of_one = observation(1, 1, Length.short, Measured("r", Interval(value, low, high)), 1.0)
+        of_four = observation(1, 1, Length.short, Measured("r", Interval(value, low, high), 4.0), 1.0)
+        assert of_one
+        assert of_four
+        assert of_four.log_cost == pytest.approx(of_one.log_cost - math.log(4))
+        assert of_four.log_error == of_one.log_error
+
+
 def test_a_run_that_never_met_the_objective_gives_the_lowest_cost_that_is_possible() -> None:
     run = observed(None, 0, 4.0)
     assert run

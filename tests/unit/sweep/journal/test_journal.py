@@ -23,7 +23,7 @@ from tests.support.sweeps import candidates, settings
 from tools.pins import ROOT
 
 A, B = candidates(a=(2, 4))
-MEASURED = Measured("run-1", Interval(12.5, 12.0, 13.0))
+MEASURED = Measured("run-1", Interval(12.5, 12.0, 13.0), instances=2.5)
 
 
 class Watch:
@@ -61,6 +61,7 @@ def test_what_was_recorded_is_there_after_the_process_ended(tmp_path: Path) -> N
     again = reopen(journal)
 
     assert again.records == journal.records
+    assert again.records[0].measured == MEASURED
     assert [record.is_open for record in again.records] == [False, False, True]
     assert again.settings == settings(A, B)
     assert again.sweep_id == "s1"

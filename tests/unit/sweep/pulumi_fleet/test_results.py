@@ -97,6 +97,13 @@ def test_a_run_that_is_in_the_store_as_it_was_recorded_counts(store: ResultsStor
     assert lost(store, task(), rounded) == ""
 
 
+def test_a_run_with_other_requests_than_recorded_does_not_count(store: ResultsStore, recorded: Measured) -> None:
+    assert recorded.instances == 1
+    why = lost(store, task(), replace(recorded, instances=4))
+    assert f"a request of run {recorded.run_id} of {STACK} has 1 instances" in why
+    assert why.endswith("and 4 was recorded")
+
+
 def test_a_run_that_was_deleted_from_the_store_does_not_count(
     store: ResultsStore, recorded: Measured, tmp_path: Path
 ) -> None:

@@ -75,6 +75,12 @@ def test_a_stack_that_was_measured_shows_its_cost_its_capacity_and_the_day():
         "0.0612 (0.0500 to 0.0710) at 412 (390 to no upper bound) requests/s on 2026-11-20"
     )
     assert "Last measured: the cost of a million predictions at capacity" in text
+    of_requests = Figure(value=0.2448, low=0.2, high=0.284)
+    several = latest.model_copy(update={"predictions_per_request": 4, "usd_per_million_requests": of_requests})
+    assert row(comment(preview(latest=several)), "8cpu-16gb")[3] == (
+        "0.0612 (0.0500 to 0.0710) at 412 (390 to no upper bound) requests/s"
+        " (4 predictions a request; a million requests: 0.24 (0.20 to 0.28) USD) on 2026-11-20"
+    )
 
 
 def test_what_is_wrong_in_the_results_store_is_named_once_and_hides_no_stack():

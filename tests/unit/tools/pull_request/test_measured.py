@@ -77,6 +77,13 @@ def test_a_row_says_what_changed_by_how_much_and_what_measuring_it_cost(comment)
     assert "60.0 (58.0 to 62.0) requests/s at 0.54 USD/h, 3 runs of 3 deployments, the last of 2026-11-20" in text
 
 
+def test_a_side_says_how_many_predictions_a_request_asks_for_where_it_is_not_one(comment):
+    cost = {"value": 10.0, "low": 9.6, "high": 10.4}
+    text = comment(change("a", after=SIDE | {"predictions_per_request": 4.0, "usd_per_million_requests": cost}), a=1.0)
+    assert text.count("4 predictions a request") == 1
+    assert "requests/s (4 predictions a request; a million requests: 10.00 (9.60 to 10.40) USD) at 0.54 USD/h" in text
+
+
 def test_a_sweep_of_a_stack_without_a_price_cost_at_least_what_is_known(comment, tmp_path):
     outcome = {"usd": 1.0, "unpriced": ["a"], "message": "3 runs"}
     comment(change("a"))
