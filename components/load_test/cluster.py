@@ -15,13 +15,9 @@ from components.serving.model_export import ModelExport
 from components.serving.tf_serving import TfServing
 from loadtest.generator.payload import Payload
 from loadtest.run import pod
-from stacks.explain import SettingsError
 from stacks.images import GENERATOR_IMAGES
 from stacks.names import GENERATOR_LABELS
 from stacks.servers import server_in
-
-# What a ConfigMap holds, before it is encoded: MaxSecretSize in kubernetes/kubernetes, pkg/apis/core/types.go.
-_MOST_BYTES = 2**20
 
 
 @dataclass(kw_only=True)
@@ -102,11 +98,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
         self, name: str, args: ClusterLoadTestArgs, payload: Payload, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         sent_bytes = payload.to_bytes()
-        if len(sent_bytes) > _MOST_BYTES:
-            raise SettingsError(
-                f"a request carries {len(sent_bytes) / 2**20:.1f} MiB, but a ConfigMap, which takes it to the load"
-                " generator's pod, holds 1 MiB; give smaller shapebench:model.shapes, or a signature that takes less"
-            )
+        pod.require_room(sent_bytes)
         super().__init__("shapebench:kubernetes:ClusterLoadTest", name, None, opts)
         # Children do not inherit a component's dependencies, such as the namespace.
         child = pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)

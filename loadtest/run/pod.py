@@ -6,6 +6,7 @@ The program that declares the pod imports this; the pod itself does not have it.
 from pathlib import Path, PurePosixPath
 
 from loadtest.run.locust_process import LOCUST_OPTIONS
+from stacks.explain import SettingsError
 
 # The pod has this folder and the package that it is in, and nothing else of the project.
 _CHECKOUT = Path(__file__).parents[2]
@@ -19,6 +20,18 @@ WORK_DIR = ROOT / "work"
 PLAN = WORK_DIR / "plan.json"
 
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfile.py"), *LOCUST_OPTIONS)
+
+# What a ConfigMap holds, before it is encoded: MaxSecretSize in kubernetes/kubernetes, pkg/apis/core/types.go.
+_MOST_BYTES = 2**20
+
+
+def require_room(payload: bytes) -> None:
+    """Raise SettingsError where the pod's ConfigMap has no room for the payload."""
+    if len(payload) > _MOST_BYTES:
+        raise SettingsError(
+            f"a request carries {len(payload) / 2**20:.1f} MiB, but a ConfigMap, which takes it to the load generator's"
+            " pod, holds 1 MiB; give smaller shapebench:model.shapes, or a signature that takes less"
+        )
 
 
 def prepare_command(within_s: float) -> tuple[str, ...]:
