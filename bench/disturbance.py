@@ -29,6 +29,7 @@ from bench.figures import Figure, argument_parser, progress, report, start
 from bench.generators.busy_loops import bursts, busy_loops
 from bench.servers import processes as servers
 from loadtest.result.validity.disturbance import IGNORED
+from loadtest.run.payload import payload_of
 from provider.load_test_inputs import LocalLoadTestInputs, ServingInputs
 from provider.measure_here import run_once
 from provider.record.record_run import InvalidRunError
@@ -37,6 +38,7 @@ from provider.resource import Operation
 from serving.export.exporter import DEFAULT_CACHE, export
 from stacks.files import load_settings
 from stacks.load_profiles import ClosedLoop
+from stacks.models import RESNET50
 from tools.pins import ROOT
 
 SMALLEST = ("--runs", "1", "--hold", "2")
@@ -141,13 +143,16 @@ def _served(folder: Path, hold_s: float) -> Iterator[LocalLoadTestInputs]:
             server_version="this checkout",
             model=Model(**{name: model[name] for name in ("name", "digest", "weights")}),
         )
+        payload = folder / "payload"
+        payload.write_bytes(payload_of(RESNET50).to_bytes())
         yield LocalLoadTestInputs(
             stack="local", platform="local", base_url=url, rest_url=url, fingerprint="", serving=serving,
             profile=ClosedLoop(
                 users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=3, duration_s=hold_s + 1
             ),
             shape=settings.node_shape("local"), region=settings.region, repeats=1, fresh_deployment=False, processes=1,
-            rerun="", results=str(folder / "results"), work_dir=str(folder / "runs"), server_log="",
+            check_answers=settings.payload.check, tolerance=settings.payload.tolerance, payload=str(payload),
+            model=RESNET50, rerun="", results=str(folder / "results"), work_dir=str(folder / "runs"), server_log="",
             start_timeout_s=60,
         )  # fmt: skip
 

@@ -122,6 +122,25 @@ def price(
 
 
 @app.command()
+def model(
+    path: Annotated[
+        str, typer.Argument(metavar="PATH", help="The folder of a SavedModel, with saved_model.pb or version folders.")
+    ],
+    signature: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The signature that requests use. (default: serving_default)"),
+    ] = None,
+    output: TableFormat = "table",
+    as_json: Json = False,  # noqa: FBT002 - typer makes a flag of it
+) -> None:
+    """Print what a SavedModel takes and how to measure it. With the stacks that can serve it, and a sample request."""
+    from shapebench.commands.model import print_model  # noqa: PLC0415 - start-up
+
+    with one_line_errors():
+        print_model(path, signature, as_json=as_json or output == "json")
+
+
+@app.command()
 def report(  # noqa: PLR0913, PLR0917 - as many as the command has options
     results: Results = "results",
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder for report.html and report.md.")] = Path(

@@ -132,6 +132,11 @@ def print_text(text: str) -> None:
     _write_lines(text, sys.stdout)
 
 
+def print_code(text: str) -> None:
+    """Print text to be pasted, with its lines as they are: where a terminal breaks one, a copy has it whole."""
+    sys.stdout.write(f"{printable(text)}\n")
+
+
 def note(text: str) -> None:
     _write_lines(text, sys.stderr)
 

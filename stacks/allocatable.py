@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from stacks.explain import SettingsError
 from stacks.models import Model
+from stacks.settings import Settings
 from stacks.shapes import NodeShape
 
 
@@ -36,6 +37,22 @@ _KERNEL_SHARE, _KERNEL_MIB = 0.02, 100
 _DAEMONS_MIB = 960
 # GKE raises these requests from time to time, and a pod that no longer fits stays Pending.
 _MARGIN_MIB = 100
+
+
+def stack_pod_resources(stack: str, settings: Settings, model: Model) -> PodResources | None:
+    """The resources of one pod of a stack; None where it has none: on the platform local, and with seedFaithful.
+
+    Raises SettingsError where its memory is too little for the model.
+    """
+    stated = settings.kubernetes.pod if settings.platform == "kubernetes" else None
+    if stated and stated.memory_mib < model.least_memory_mib:
+        raise SettingsError(
+            f"shapebench:kubernetes.pod.memoryMib is {stated.memory_mib}, but a server needs {model.least_memory_mib}"
+            f" MiB to load {model.title}; give {model.least_memory_mib} or more"
+        )
+    if settings.platform == "local" or settings.seed_faithful:
+        return None
+    return PodResources(**stated.model_dump()) if stated else pod_resources(settings.node_shape(stack), model)
 
 
 def pod_resources(shape: NodeShape, model: Model) -> PodResources:

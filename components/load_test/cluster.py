@@ -15,13 +15,9 @@ from components.serving.model_export import ModelExport
 from components.serving.tf_serving import TfServing
 from loadtest.generator.payload import Payload
 from loadtest.run import pod
-from stacks.explain import SettingsError
 from stacks.images import GENERATOR_IMAGES
 from stacks.names import GENERATOR_LABELS
 from stacks.servers import server_in
-
-# Of ConfigMaps with the payload. Each stays in the cluster's store and in Pulumi's state.
-_MOST_PARTS = 24
 
 
 @dataclass(kw_only=True)
@@ -102,11 +98,6 @@ class ClusterLoadTest(pulumi.ComponentResource):
         self, name: str, args: ClusterLoadTestArgs, payload: Payload, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         parts = pod.payload_parts(payload.to_bytes())
-        if len(parts) > _MOST_PARTS:
-            raise SettingsError(
-                f"the requests take {len(parts)} MiB, compressed, but at most {_MOST_PARTS} go to the load generator's"
-                " pod; record fewer, or give smaller shapebench:model.shapes"
-            )
         super().__init__("shapebench:kubernetes:ClusterLoadTest", name, None, opts)
         # Children do not inherit a component's dependencies, such as the namespace.
         child = pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)

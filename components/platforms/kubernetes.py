@@ -10,8 +10,7 @@ from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
-from stacks.allocatable import PodResources
-from stacks.explain import SettingsError
+from stacks.allocatable import PodResources, stack_pod_resources
 from stacks.images import GENERATOR_IMAGES
 from stacks.kubernetes import DIGEST_PLACE
 from stacks.names import STACK, label_value
@@ -25,7 +24,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
     load_test: ClusterLoadTest
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        _require_memory(args)
+        resources = stack_pod_resources(args.stack, args.settings, args.model)
         super().__init__("shapebench:kubernetes:KubernetesPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
@@ -34,7 +33,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         cluster = Provider(f"{name}-cluster", context=args.settings.kubernetes.context, opts=checked)
         self.model = ModelExport(f"{name}-model", export_args(args), checked)
         inside = pulumi.ResourceOptions(parent=self, provider=cluster)
-        self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model), inside)
+        self.serving = TfServing(f"{name}-serving", _serving_args(args, self.model, resources), inside)
         load_args = load_test_args(args, self.model, self.serving, args.settings.kubernetes.generator_pool)
         unfetched = UnfetchedRows(
             f"{name}-unfetched-rows",
@@ -50,16 +49,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _require_memory(args: PlatformArgs) -> None:
-    pod, model = args.settings.kubernetes.pod, args.model
-    if pod and pod.memory_mib < model.least_memory_mib:
-        raise SettingsError(
-            f"shapebench:kubernetes.pod.memoryMib is {pod.memory_mib}, but a server needs {model.least_memory_mib} MiB"
-            f" to load {model.title}; give {model.least_memory_mib} or more"
-        )
-
-
-def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
+def _serving_args(args: PlatformArgs, model: ModelExport, resources: PodResources | None) -> TfServingArgs:
     settings, kubernetes = args.settings, args.settings.kubernetes
     shape = settings.node_shape(args.stack)
     waits_with = kubernetes.generator_image or GENERATOR_IMAGES["rest"]
@@ -78,7 +68,7 @@ def _serving_args(args: PlatformArgs, model: ModelExport) -> TfServingArgs:
         access=ClusterAccess(context=kubernetes.context),
         bucket=BucketAccess(waits_with, annotations) if kubernetes.on_bucket else None,
         pool=kubernetes.pool,
-        resources=PodResources(**kubernetes.pod.model_dump()) if kubernetes.pod else None,
+        resources=resources,
         one_a_node=kubernetes.one_a_node,
         seed_faithful=kubernetes.seed_faithful,
         labels={STACK: label_value(args.stack)},

@@ -6,6 +6,7 @@ The program that declares the pod imports this; the pod itself does not have it.
 from pathlib import Path, PurePosixPath
 
 from loadtest.run.locust_process import LOCUST_OPTIONS
+from stacks.explain import SettingsError
 
 # What a ConfigMap holds, before it is encoded: MaxSecretSize in kubernetes/kubernetes, pkg/apis/core/types.go.
 _MOST_BYTES = 2**20
@@ -22,6 +23,9 @@ PLAN = WORK_DIR / "plan.json"
 
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfile.py"), *LOCUST_OPTIONS)
 
+# Of ConfigMaps with the payload. Each stays in the cluster's store and in Pulumi's state.
+_MOST_PARTS = 24
+
 
 def prepare_command(within_s: float) -> tuple[str, ...]:
     """Writes the request and the plan, and ends when the model answers; fails when it does not within `within_s`."""
@@ -29,8 +33,16 @@ def prepare_command(within_s: float) -> tuple[str, ...]:
 
 
 def payload_parts(content: bytes) -> dict[str, bytes]:
-    """A payload by the keys of ConfigMaps, each with as much as one holds; in the pod the files are joined again."""
+    """A payload by the keys of ConfigMaps, each with as much as one holds; in the pod the files are joined again.
+
+    Raises SettingsError where these are too many.
+    """
     starts = range(0, len(content), _MOST_BYTES)
+    if len(starts) > _MOST_PARTS:
+        raise SettingsError(
+            f"the requests take {len(starts)} MiB, compressed, but at most {_MOST_PARTS} go to the load generator's"
+            " pod; record fewer, or give smaller shapebench:model.shapes"
+        )
     return {f"payload-{number:03}": content[at : at + _MOST_BYTES] for number, at in enumerate(starts)}
 
 

@@ -1,6 +1,9 @@
 """Reads what a load test needs to know of a SavedModel, without TensorFlow, which takes seconds to import."""
 
 import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,12 @@ _SERVE = "serve"
 _KEY = "shapebench:model"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _TYPES = {number: name for name, number in DATA_TYPES.items()}
+# The other types that a signature can have, by their numbers in tensorflow.DataType: to show them.
+_OTHER_TYPES = {
+    8: "complex64", 14: "bfloat16", 18: "complex128", 19: "float16", 20: "resource", 21: "variant",
+}  # fmt: skip
+# TensorFlow's own, with which a server loads the model.
+_INITIALISE = "__saved_model_init_op"
 
 # Fields of tensorflow/core/protobuf/saved_model.proto and meta_graph.proto, and of framework/tensor_shape.proto.
 _MESSAGES: Messages = {
@@ -35,6 +44,27 @@ _MESSAGES: Messages = {
 _SavedModel = message_classes(_MESSAGES)["SavedModel"]
 
 
+@dataclass(frozen=True)
+class SavedTensor:
+    """An input or an output as the model declares it. None in `shape` is any size; without a shape it has any."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+    @property
+    def shape_text(self) -> str:
+        return _shown(self.shape)
+
+
+@dataclass(frozen=True)
+class SavedSignature:
+    """A signature as the model declares it, whether or not a load test can use it."""
+
+    inputs: tuple[SavedTensor, ...]
+    outputs: tuple[SavedTensor, ...]
+
+
 def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = False) -> Model:
     """ResNet50, or the SavedModel of the settings; raises SettingsError where that cannot be served or sent to.
 
@@ -44,35 +74,60 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
         return RESNET50
     folder, name = version_folder(settings.path, checkout), settings.signature or _SIGNATURE
     signature = _signature(folder, name)
-    inputs = tuple(_input(each, settings, is_recorded=is_recorded) for each in _sorted(signature.inputs))
-    _require_same_instances(inputs)
-    for key in ("shapes", "ranges", "values"):
-        if unknown := sorted((getattr(settings, key) or {}).keys() - {each.name for each in inputs}):
-            raise SettingsError(
-                f"{_KEY}.{key} has {unknown[0]!r}, but the model has no such input; its inputs are {_listed(inputs)}"
-            )
-    files = _files(folder)
-    _require_values(inputs, settings)
-    served_as = settings.name or _name_of(_folder(settings.path, checkout))
-    return Model(
-        name=served_as,
-        title=served_as,
-        signature=name,
-        inputs=inputs,
-        outputs=tuple(_output(each) for each in _sorted(signature.outputs)),
-        payload="generated",
-        ranges=settings.ranges or {},
-        values=settings.values or {},
-        files=tuple(f"{VERSION}/{path.relative_to(folder).as_posix()}" for path in files),
-        size_bytes=sum(path.stat().st_size for path in files),
+    if problems := _problems(signature, settings, is_recorded=is_recorded):
+        raise SettingsError("\n".join(problems))
+    return files_of(settings.path, checkout, settings.name).model_copy(
+        update={
+            "signature": name,
+            "inputs": tuple(_input(each, settings, is_recorded=is_recorded) for each in _sorted(signature.inputs)),
+            "outputs": tuple(_output(each) for each in _sorted(signature.outputs)),
+            "ranges": settings.ranges or {},
+            "values": settings.values or {},
+        }
     )
 
 
-def version_folder(path: str, checkout: Path) -> Path:
-    """The folder of saved_model.pb: `path` itself, or its highest version, which servers load."""
+def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
+    """The model with its files, and with neither inputs nor outputs: one that cannot be sent to has files, too."""
+    folder = version_folder(path, checkout)
+    files, served_as = _files(folder), name or _name_of(_folder(path, checkout))
+    return Model(
+        name=served_as,
+        title=served_as,
+        signature=_SIGNATURE,
+        inputs=(),
+        outputs=(),
+        payload="generated",
+        files=tuple(f"{VERSION}/{file.relative_to(folder).as_posix()}" for file in files),
+        size_bytes=sum(file.stat().st_size for file in files),
+    )
+
+
+def signatures_of(folder: Path) -> dict[str, SavedSignature]:
+    """All signatures of the model in a folder, by name; raises SettingsError where its file cannot be read."""
+    return {
+        name: SavedSignature(_declared(each.inputs), _declared(each.outputs))
+        for name, each in sorted(_signatures(folder).items())
+        if name != _INITIALISE
+    }
+
+
+def problems_of(settings: ModelSettings, checkout: Path) -> list[str]:
+    """All that model_of has against the signature of these settings; raises SettingsError where there is none."""
+    if settings.path is None:
+        return []
+    signature = _signature(version_folder(settings.path, checkout), settings.signature or _SIGNATURE)
+    return _problems(signature, settings)
+
+
+def version_folder(path: str, checkout: Path, setting: str = f"{_KEY}.path") -> Path:
+    """The folder of saved_model.pb: `path` itself, or its highest version, which servers load.
+
+    `setting` is where the user wrote the path.
+    """
     if "://" in path:
         raise SettingsError(
-            f"{_KEY}.path is {path!r}, but only a folder of this machine can be served so far; copy the model, for"
+            f"{setting} is {path!r}, but only a folder of this machine can be served so far; copy the model, for"
             " example with gcloud storage cp --recursive, and give the folder"
         )
     folder = _folder(path, checkout)
@@ -80,10 +135,12 @@ def version_folder(path: str, checkout: Path) -> Path:
         return folder
     versions = [each for each in folder.glob("*") if each.name.isdecimal() and (each / GRAPH).is_file()]
     if not versions:
-        lacks = "does not exist" if not folder.is_dir() else f"has neither {GRAPH} nor version folders with it"
+        lacks = "does not exist" if not folder.exists() else "is not a folder"
+        if folder.is_dir():
+            lacks = f"has neither {GRAPH} nor version folders with it"
         raise SettingsError(
-            f"{_KEY}.path is {path!r}, but the folder {folder} {lacks}, so there is nothing to serve; give the folder"
-            " that tf.saved_model.save wrote"
+            f"{setting} is {path!r}, but {folder} {lacks}, so there is nothing to serve; give the folder that"
+            " tf.saved_model.save wrote"
         )
     return max(versions, key=lambda each: int(each.name))
 
@@ -108,16 +165,20 @@ def _name_of(folder: Path) -> str:
     return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in folder.name)
 
 
-def _signature(folder: Path, name: str) -> Any:  # noqa: ANN401 - its class is made at run time
+def _signatures(folder: Path) -> dict[str, Any]:
     try:
         graphs = _SavedModel.FromString((folder / GRAPH).read_bytes()).meta_graphs
     except (DecodeError, OSError) as error:
         raise SettingsError(
             f"{folder / GRAPH} cannot be read ({error}), so it is not known what the model takes; save the model again"
         ) from None
-    signatures = {
+    return {
         each.key: each.value for graph in graphs if _SERVE in graph.meta_info_def.tags for each in graph.signature_def
     }
+
+
+def _signature(folder: Path, name: str) -> Any:  # noqa: ANN401 - its class is made at run time
+    signatures = _signatures(folder)
     if name not in signatures or not signatures[name].inputs:
         callable_ones = sorted(key for key, each in signatures.items() if each.inputs)
         raise SettingsError(
@@ -131,11 +192,46 @@ def _sorted(tensors: Any) -> list[Any]:  # noqa: ANN401 - the same
     return sorted(tensors, key=lambda each: str(each.key))
 
 
+def _declared(tensors: Any) -> tuple[SavedTensor, ...]:  # noqa: ANN401 - the same
+    types = _OTHER_TYPES | _TYPES
+    return tuple(
+        SavedTensor(each.key, types.get(each.value.dtype, f"DataType {each.value.dtype}"), _sizes(each))
+        for each in _sorted(tensors)
+    )
+
+
+def _problems(signature: Any, settings: ModelSettings, *, is_recorded: bool = False) -> list[str]:  # noqa: ANN401 - the same
+    inputs, outputs = _sorted(signature.inputs), _sorted(signature.outputs)
+    checks: list[Callable[[], object]] = [
+        *(partial(_instance, each, settings, is_recorded=is_recorded) for each in inputs),
+        *(partial(_dtype, each, "input") for each in inputs),
+        *(partial(_dtype, each, "output") for each in outputs),
+        partial(_require_same_instances, inputs),
+        *(partial(_require_known, key, settings, inputs) for key in ("shapes", "ranges", "values")),
+        *(partial(_require_values, each, settings) for each in inputs),
+    ]
+    return list(_refusals(checks))
+
+
+def _refusals(checks: Sequence[Callable[[], object]]) -> Iterator[str]:
+    for check in checks:
+        try:
+            check()
+        except SettingsError as error:
+            yield str(error)
+
+
 def _input(named: Any, settings: ModelSettings, *, is_recorded: bool) -> TensorSpec:  # noqa: ANN401 - the same
-    name, info = named.key, named.value
+    instances = (_sizes(named) or (None,))[0]
+    instance = _instance(named, settings, is_recorded=is_recorded)
+    return TensorSpec(name=named.key, dtype=_dtype(named, "input"), shape=(instances, *instance))
+
+
+def _instance(named: Any, settings: ModelSettings, *, is_recorded: bool) -> tuple[int | None, ...]:  # noqa: ANN401 - the same
+    """The shape of one instance of an input."""
+    name, known = named.key, _sizes(named)
     given = (settings.shapes or {}).get(name)
-    known = None if info.tensor_shape.unknown_rank else [_size(dim) for dim in info.tensor_shape.dim]
-    if known is not None and not known:
+    if known == ():
         raise SettingsError(
             f"the model's input {name!r} is a single value without a dimension for instances, which TensorFlow"
             " Serving's REST API cannot send in rows; save the model with a signature that takes instances"
@@ -151,13 +247,11 @@ def _input(named: Any, settings: ModelSettings, *, is_recorded: bool) -> TensorS
             f" known what to send; set {_KEY}.shapes.{name}, such as [128], or shapebench:payload.path to recorded"
             " requests"
         )
-    return TensorSpec(name=name, dtype=_dtype(named, "input"), shape=(known[0] if known else None, *instance))
+    return tuple(instance)
 
 
 def _output(named: Any) -> TensorSpec:  # noqa: ANN401 - the same
-    shape = named.value.tensor_shape
-    sizes = () if shape.unknown_rank else tuple(_size(dim) for dim in shape.dim)
-    return TensorSpec(name=named.key, dtype=_dtype(named, "output"), shape=sizes)
+    return TensorSpec(name=named.key, dtype=_dtype(named, "output"), shape=_sizes(named) or ())
 
 
 def _dtype(named: Any, kind: str) -> str:  # noqa: ANN401 - the same
@@ -169,36 +263,42 @@ def _dtype(named: Any, kind: str) -> str:  # noqa: ANN401 - the same
     return dtype
 
 
-def _require_values(inputs: tuple[TensorSpec, ...], settings: ModelSettings) -> None:
-    for each in inputs:
-        if each.dtype == STRING and each.name in (settings.ranges or {}):
-            raise SettingsError(
-                f"{_KEY}.ranges.{each.name} is a range of numbers, but the model takes text there; give"
-                f" {_KEY}.values.{each.name} a list of texts"
-            )
-        types = {STRING: (str, int, float)}.get(each.dtype, (int, float) if each.dtype.startswith("float") else (int,))
-        if wrong := [value for value in (settings.values or {}).get(each.name, ()) if type(value) not in types]:
-            raise SettingsError(
-                f"{_KEY}.values.{each.name} has {wrong[0]!r}, but the model takes {each.dtype} there; give such values"
-            )
+def _require_values(named: Any, settings: ModelSettings) -> None:  # noqa: ANN401 - the same
+    name, dtype = named.key, _TYPES.get(named.value.dtype, "")
+    if dtype == STRING and name in (settings.ranges or {}):
+        raise SettingsError(
+            f"{_KEY}.ranges.{name} is a range of numbers, but the model takes text there; give {_KEY}.values.{name} a"
+            " list of texts"
+        )
+    types = {STRING: (str, int, float)}.get(dtype, (int, float) if dtype.startswith("float") else (int,))
+    if wrong := [value for value in (settings.values or {}).get(name, ()) if type(value) not in types]:
+        raise SettingsError(
+            f"{_KEY}.values.{name} has {wrong[0]!r}, but the model takes {dtype} there; give such values"
+        )
 
 
-def _require_same_instances(inputs: tuple[TensorSpec, ...]) -> None:
-    if len({each.shape[0] for each in inputs} - {None}) > 1:
-        shapes = ", ".join(f"{each.name} {_shown(each.shape)}" for each in inputs)
+def _require_same_instances(inputs: list[Any]) -> None:
+    if len({sizes[0] for each in inputs if (sizes := _sizes(each))} - {None}) > 1:
+        shapes = ", ".join(f"{each.key} {_shown(_sizes(each))}" for each in inputs)
         raise SettingsError(
             f"the model's inputs have different first dimensions ({shapes}), so they have no instances in common, which"
             " TensorFlow Serving's REST API needs; save the model with a signature that takes instances"
         )
 
 
-def _size(dim: Any) -> int | None:  # noqa: ANN401 - the same
-    return None if dim.size < 0 else int(dim.size)
+def _require_known(key: str, settings: ModelSettings, inputs: list[Any]) -> None:
+    names = [each.key for each in inputs]
+    if unknown := sorted((getattr(settings, key) or {}).keys() - set(names)):
+        raise SettingsError(
+            f"{_KEY}.{key} has {unknown[0]!r}, but the model has no such input; its inputs are {', '.join(names)}"
+        )
+
+
+def _sizes(named: Any) -> tuple[int | None, ...] | None:  # noqa: ANN401 - the same
+    """The shape that the model declares; None for any."""
+    shape = named.value.tensor_shape
+    return None if shape.unknown_rank else tuple(None if dim.size < 0 else int(dim.size) for dim in shape.dim)
 
 
 def _shown(shape: Any) -> str:  # noqa: ANN401 - sizes, or None for any shape
     return "any shape" if shape is None else f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
-
-
-def _listed(specs: tuple[TensorSpec, ...]) -> str:
-    return ", ".join(each.name for each in specs)

@@ -89,6 +89,6 @@ def test_values_that_the_model_does_not_take_end_the_update_with_the_models_own_
     failed = stack.up()
     assert failed.returncode != 0
     said = failed.stdout.partition("Diagnostics:")[2]
-    assert "the server rejected its first prediction request (400: " in said
+    assert "refused the request: http_400 (" in said
     assert "indices[0,0] = 2 is not in [0, 2)" in said
     assert len(stack.runs()) == 4

@@ -17,13 +17,15 @@ from analysis.results.store import ResultsStore
 from bench.fleets import truth
 from bench.fleets.searches import searched_run
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from shapebench.commands import doctor
+from shapebench.commands import doctor, model
 from stacks.load_profiles import PROFILES
+from tests.support.saved_models import write_saved_model
 from tools.pins import ROOT
 
 # The name that every command gives the store: relative, so that no output has a folder of this machine.
 STORE = "results"
 SHOWN_RUN = "01KAAAAAAA0000000000000002"
+SAVED_MODEL = "models/sentences"
 _SMOKE = PROFILES["smoke"]
 _CPU = {
     "cpu_vendor": "GenuineIntel", "cpu_model": "Intel(R) Xeon(R) CPU @ 2.20GHz", "cpu_flags": ("avx2",),
@@ -85,8 +87,10 @@ def written_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_folder_with_store(written_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder has the store as `results`."""
+    """The working folder is a checkout with the store as `results`, and a SavedModel."""
     shutil.copytree(written_store, tmp_path / STORE)
+    write_saved_model(tmp_path / SAVED_MODEL, {"serving_default": {"ids": ("int64", (None, None))}})
+    monkeypatch.setattr(model, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

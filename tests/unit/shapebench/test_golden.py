@@ -20,7 +20,7 @@ from shapebench.commands.doctor import doctor
 from shapebench.output import print_text
 from shapebench.sweeps.answer import answer
 from shapebench.sweeps.view import screen
-from tests.unit.shapebench.conftest import SHOWN_RUN
+from tests.unit.shapebench.conftest import SAVED_MODEL, SHOWN_RUN
 from tests.unit.shapebench.sweeps.made_up import SETTINGS, simulated
 
 FOLDER = Path(__file__).parent / "golden"
@@ -31,6 +31,7 @@ OUTPUT = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
     "show-unknown": ("show", "01KB"),
+    "model": ("model", SAVED_MODEL),
     "price": ("price",),
     "price-stack": ("price", "--stack", "8cpu-16gb"),
     "price-shape": ("price", "--shape", "3xe2-highmem-8"),

@@ -20,19 +20,20 @@ import shapebench.output
 from analysis.report.tables import Column, Table
 from shapebench.cli import app
 from shapebench.commands.doctor import doctor
-from tests.unit.shapebench.conftest import SHOWN_RUN
+from tests.unit.shapebench.conftest import SAVED_MODEL, SHOWN_RUN
 
 COMMAND_LINE = get_command(app)
 WIDTHS = range(60, 161)
 PRINTING = ("print_card", "print_table", "print_text", "note")
 PRINTING_MODULES = (
     *("skipped", "sweeps.command", "sweeps.plan"),
-    *(f"commands.{name}" for name in ("doctor", "plan", "price", "report", "runs", "show", "verdict")),
+    *(f"commands.{name}" for name in ("doctor", "model", "plan", "price", "report", "runs", "show", "verdict")),
 )
 COMMANDS = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
     "show an invalid run": ("show", "01KAAAAAAA0000000000000003"),
+    "model": ("model", SAVED_MODEL),
     "price": ("price",),
     "price of a stack": ("price", "--stack", "8cpu-16gb"),
     "price of a shape": ("price", "--shape", "3xe2-highmem-8"),

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stacks.allocatable import PodResources, ShapeTooSmallError, pod_resources
+from stacks.allocatable import PodResources, ShapeTooSmallError, pod_resources, stack_pod_resources
+from stacks.explain import SettingsError
 from stacks.files import load_settings
+from stacks.kubernetes import PodSettings
 from stacks.models import RESNET50
 from stacks.shapes import NodeShape
 from tests.support.published_nodes import DAEMONS, KUBE_DNS, NODES, SHARED_CORE, PublishedNode, Requests, node_of
@@ -95,3 +97,29 @@ def test_a_model_needs_a_node_that_holds_it() -> None:
     with pytest.raises(ShapeTooSmallError, match="too little to load bert; choose"):
         pod_resources(shape(2, 4), large)
     assert pod_resources(shape(2, 8), large) == pod_of(shape(2, 8))
+
+
+def test_the_pod_of_a_stack_is_that_of_its_shape() -> None:
+    settings = load_settings("4cpu-8gb")
+    assert stack_pod_resources("4cpu-8gb", settings, RESNET50) == pod_of(settings.node_shape("4cpu-8gb"))
+    too_large = RESNET50.model_copy(update={"size_bytes": 8 * 2**30})
+    with pytest.raises(ShapeTooSmallError, match="too little to load ResNet50"):
+        stack_pod_resources("4cpu-8gb", settings, too_large)
+
+
+def test_the_pod_of_a_stack_in_an_existing_cluster_can_be_stated() -> None:
+    settings = load_settings("kubernetes")
+    stated = PodSettings(cpu_millis=700, memory_mib=600)
+    settings = settings.model_copy(update={"kubernetes": settings.kubernetes.model_copy(update={"pod": stated})})
+    assert stack_pod_resources("kubernetes", settings, RESNET50) == PodResources(700, 600)
+    too_large = RESNET50.model_copy(update={"size_bytes": 2**30})
+    with pytest.raises(SettingsError, match="memoryMib is 600, but a server needs 1441 MiB to load ResNet50"):
+        stack_pod_resources("kubernetes", settings, too_large)
+
+
+def test_a_stack_without_a_memory_limit_takes_any_model() -> None:
+    huge = RESNET50.model_copy(update={"size_bytes": 2**40})
+    assert stack_pod_resources("local", load_settings("local"), huge) is None
+    settings = load_settings("8cpu-16gb")
+    seed_faithful = settings.model_copy(update={"gke": settings.gke.model_copy(update={"seed_faithful": True})})
+    assert stack_pod_resources("8cpu-16gb", seed_faithful, huge) is None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from loadtest.run.saved_model import model_of, stamp_of
+from loadtest.run.saved_model import _OTHER_TYPES, _TYPES, SavedTensor, model_of, problems_of, signatures_of, stamp_of
 from stacks.explain import SettingsError
 from stacks.models import RESNET50, ModelSettings, TensorSpec
 
@@ -166,11 +166,48 @@ def test_a_model_that_cannot_be_sent_to_is_one_error(saved: Saved, specs: list[t
         read(saved(image(None, 4), signature="other", serving_default=signature))
 
 
+def test_all_that_a_model_lacks_is_said_at_once(saved: Saved) -> None:
+    folder = saved(IDS, tf.TensorSpec((None, None), tf.complex64, "kinds"))
+    found = problems_of(settings(folder, shapes={"idz": [2]}), Path("/nowhere"))
+    for said in ("'ids' takes [?]", "'kinds' takes [?]", "'kinds' has type 8 of", "shapes has 'idz'"):
+        assert [said in each for each in found].count(True) == 1
+    with pytest.raises(SettingsError) as raised:
+        read(folder, shapes={"idz": [2]})
+    assert str(raised.value).splitlines() == found
+
+
+def test_a_model_that_lacks_nothing_has_no_problems(saved: Saved) -> None:
+    assert problems_of(settings(saved(image(None, 4))), Path("/nowhere")) == []
+    assert problems_of(ModelSettings(), Path("/nowhere")) == []
+
+
+def test_signatures_are_shown_as_tensorflow_wrote_them(saved: Saved) -> None:
+    specs = [IDS, tf.TensorSpec(None, tf.string, "any"), tf.TensorSpec((), tf.float16, "one")]
+    other = tf.function(lambda *_: {"out": tf.ones((1, 1))}, input_signature=specs)
+    signatures = signatures_of(saved(image(None, 4), other=other))
+    assert signatures.keys() == {"serving_default", "other"}
+    assert signatures["other"].inputs == (
+        SavedTensor("any", "string", None),
+        SavedTensor("ids", "int32", (None, None)),
+        SavedTensor("one", "float16", ()),
+    )
+    assert signatures["other"].outputs == (SavedTensor("out", "float32", (1, 1)),)
+    assert [each.shape_text for each in signatures["other"].inputs] == ["any shape", "[?, ?]", "[]"]
+
+
+def test_types_have_the_names_that_tensorflow_gives_their_numbers() -> None:
+    for number, name in (_OTHER_TYPES | _TYPES).items():
+        assert tf.dtypes.as_dtype(number).name == name
+
+
 def test_a_folder_without_a_model_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"model.path is '.*/none', but the folder .*/none does not exist"):
+    with pytest.raises(SettingsError, match=r"model.path is '.*/none', but .*/none does not exist"):
         read(tmp_path / "none")
     with pytest.raises(SettingsError, match=r"has neither saved_model.pb nor version folders with it"):
         read(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"file is not a folder, so there is nothing to serve"):
+        read(tmp_path / "file")
     with pytest.raises(SettingsError, match=r"is 'gs://bucket/model', but only a folder of this machine"):
         read("gs://bucket/model")
     (tmp_path / "saved_model.pb").write_bytes(b"\xff\xff")
