@@ -124,7 +124,10 @@ def price(
 @app.command()
 def model(
     path: Annotated[
-        str, typer.Argument(metavar="PATH", help="The folder of a SavedModel, with saved_model.pb or version folders.")
+        str,
+        typer.Argument(
+            metavar="PATH", help="The folder of a SavedModel, or its URI, with saved_model.pb or version folders."
+        ),
     ],
     signature: Annotated[
         str | None,

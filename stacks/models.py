@@ -100,7 +100,8 @@ class ModelSettings(Frozen):
         Field(
             min_length=1,
             description="The folder of a SavedModel, which has saved_model.pb or version folders, such as models/bert;"
-            " a relative one is in the checkout. Leave it out for ResNet50.",
+            " a relative one is in the checkout. Or its URI, such as gs://bucket/models/bert. Leave it out for"
+            " ResNet50.",
         ),
     ] = None
     name: Annotated[

@@ -23,6 +23,8 @@ _RETRY_LIMIT = "retry_limit_seconds"
 # What Google's client writes around the message of the server, and around the reason why it has no token.
 _LAST_MESSAGE = re.compile(r"last message of (.*?) error_info=", re.DOTALL)
 _USERS_FILE = Path("~/.config/gcloud/application_default_credentials.json")
+_FIX_LOGIN = "log in with `gcloud auth application-default login`"
+_FIX_TOKEN = f"check the network, or {_FIX_LOGIN.replace('log in', 'log in again')}"
 _NO_TOKEN = re.compile(r"Could not create a OAuth2 access token .*underlying error message was: ", re.DOTALL)
 
 
@@ -66,9 +68,16 @@ def credentials_file() -> Path | None:
     return _USERS_FILE.expanduser() if _USERS_FILE.expanduser().exists() else None
 
 
-def lacks_token(error: Exception) -> bool:
-    """Whether Google's client had no access token, so that no request was sent."""
-    return _NO_TOKEN.search(str(error)) is not None
+def is_of_google(uri: str) -> bool:
+    """Whether it is a bucket of Google Cloud Storage."""
+    return urlsplit(uri).scheme in _SCHEMES_OF_GOOGLE
+
+
+def token_fix(error: Exception) -> str | None:
+    """What to do where Google's client had no access token, so that no request was sent; None after other errors."""
+    if not _NO_TOKEN.search(str(error)):
+        return None
+    return _FIX_TOKEN if credentials_file() else _FIX_LOGIN
 
 
 def _no_token() -> str:

@@ -11,12 +11,11 @@ import pyarrow as pa
 from pyarrow.fs import FileSelector, FileType, LocalFileSystem
 
 from analysis.results.file_system import (
-    credentials_file,
     files_below,
-    lacks_token,
     open_uri,
     read_all,
     reason_of,
+    token_fix,
     upload,
     write_to_disk,
 )
@@ -31,9 +30,6 @@ _MEND_BUCKET = (
     "give a bucket that exists, and grant the role Storage Object User on it to the account of your Application Default"
     " Credentials (`gcloud auth application-default login`)"
 )
-
-_MEND_LOGIN = "log in with `gcloud auth application-default login`"
-_MEND_TOKEN = f"check the network, or {_MEND_LOGIN.replace('log in', 'log in again')}"
 
 _Result = TypeVar("_Result")
 
@@ -131,7 +127,5 @@ class StoreFiles:
                 require_answer(self.uri, self._retry_s)
             yield
         except (OSError, pa.ArrowException) as error:
-            mend = _MEND_FOLDER if self.on_disk else _MEND_BUCKET
-            if lacks_token(error):
-                mend = _MEND_TOKEN if credentials_file() else _MEND_LOGIN
+            mend = token_fix(error) or (_MEND_FOLDER if self.on_disk else _MEND_BUCKET)
             raise StoreError(f"the results store '{self.uri}' cannot be {done}: {reason_of(error)}; {mend}") from error

@@ -12,10 +12,10 @@ from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, message_classes
 from loadtest.generator.payload import STRING, fits
+from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_model
 from stacks.explain import SettingsError
 from stacks.models import RESNET50, VERSION, Model, ModelSettings, TensorSpec
 
-GRAPH = "saved_model.pb"
 _SIGNATURE = "serving_default"
 # The tag of the graph that servers load.
 _SERVE = "serve"
@@ -89,8 +89,13 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
 
 def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
     """The model with its files, and with neither inputs nor outputs: one that cannot be sent to has files, too."""
-    folder = version_folder(path, checkout)
-    files, served_as = _files(folder), name or _name_of(_folder(path, checkout))
+    if is_uri(path):
+        remote = remote_model(path)
+        sizes, given = {file.path: file.size_bytes for file in remote.files}, remote.name
+    else:
+        folder, given = version_folder(path, checkout), _folder(path, checkout).name
+        sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in _files(folder)}
+    served_as = name or _valid_name(given)
     return Model(
         name=served_as,
         title=served_as,
@@ -98,8 +103,8 @@ def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
         inputs=(),
         outputs=(),
         payload="generated",
-        files=tuple(f"{VERSION}/{file.relative_to(folder).as_posix()}" for file in files),
-        size_bytes=sum(file.stat().st_size for file in files),
+        files=tuple(f"{VERSION}/{file}" for file in sizes),
+        size_bytes=sum(sizes.values()),
     )
 
 
@@ -120,16 +125,16 @@ def problems_of(settings: ModelSettings, checkout: Path) -> list[str]:
     return _problems(signature, settings)
 
 
-def version_folder(path: str, checkout: Path, setting: str = f"{_KEY}.path") -> Path:
+def version_folder(path: str, checkout: Path, setting: str = SETTING) -> Path:
     """The folder of saved_model.pb: `path` itself, or its highest version, which servers load.
 
-    `setting` is where the user wrote the path.
+    Of a URI it is that of the copy, with saved_model.pb; the other files are copied before it is served. `setting` is
+    where the user wrote the path.
     """
-    if "://" in path:
-        raise SettingsError(
-            f"{setting} is {path!r}, but only a folder of this machine can be served so far; copy the model, for"
-            " example with gcloud storage cp --recursive, and give the folder"
-        )
+    if is_uri(path):
+        remote = remote_model(path, setting)
+        fetch(remote, remote.folder(checkout), lambda _: None, only=GRAPH, setting=setting)
+        return remote.folder(checkout)
     folder = _folder(path, checkout)
     if (folder / GRAPH).is_file():
         return folder
@@ -160,9 +165,9 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _name_of(folder: Path) -> str:
-    """That of the folder, without what a name may not have."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in folder.name)
+def _valid_name(name: str) -> str:
+    """A name without what that of a model may not have."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in name)
 
 
 def _signatures(folder: Path) -> dict[str, Any]:

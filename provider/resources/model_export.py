@@ -6,13 +6,18 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import ClassVar
 
+from loadtest.run.remote_model import RemoteModel, Report, fetch
 from provider.resource import Operation, Props, Resource, ResourceError, ResourceInputs, ResourceState
+from stacks.explain import SettingsError
 
 _CANCEL_POLL_S = 0.2
 _ERROR_LINES = 12
+# Where the output is not a terminal, each status is a line.
+_STATUS_INTERVAL_S = 5.0
 # TensorFlow's own log, which no environment variable silences before it is set up: lines in the format of
 # https://abseil.io/docs/cpp/guides/logging, and the warning that they come early.
 _TENSORFLOW_LOG = re.compile(r"[IWEF]\d{4} \d\d:|WARNING: All log messages before absl::InitializeLog")
@@ -26,12 +31,15 @@ class ModelExportInputs(ResourceInputs):
     name: str
     folder: str | None = None
     stamp: str
+    remote: RemoteModel | None = None
 
 
 class ModelExportState(ResourceState):
-    """The folder that holds the version folders."""
+    """`path` is the folder that holds the version folders; `remote` is what was copied to `folder`."""
 
     path: str
+    folder: str | None = None
+    remote: RemoteModel | None = None
 
 
 class ModelExport(Resource[ModelExportInputs, ModelExportState]):
@@ -43,14 +51,21 @@ class ModelExport(Resource[ModelExportInputs, ModelExportState]):
     triggers: ClassVar[frozenset[str]] = frozenset({"weights", "cacheDir", "name", "folder", "stamp"})
 
     def exists(self, state: ModelExportState) -> bool:
+        if state.remote and state.folder and state.remote.missing_in(Path(state.folder)):
+            return False
         # It may be a link to the user's own model.
         return any(each.is_dir() for each in Path(state.path).glob("*"))
 
     def stale_outputs(self, state: ModelExportState) -> list[str]:
-        """The path, when the cache was cleared."""
+        """The path, when the cache was cleared or a copied file has another size."""
         return [] if self.exists(state) else ["path"]
 
     def run_create(self, inputs: ModelExportInputs, operation: Operation) -> Props:
+        if inputs.remote and inputs.folder:
+            try:
+                fetch(inputs.remote, Path(inputs.folder), _reporter(operation))
+            except SettingsError as error:
+                raise ResourceError(str(error)) from None
         which = ["--model", inputs.folder, "--name", inputs.name] if inputs.folder else ["--weights", inputs.weights]
         arguments = [*which, "--cache", inputs.cache_dir, "--parent", str(os.getpid())]
         exported = json.loads(_run([sys.executable, "-m", "serving.export", *arguments], operation))
@@ -60,6 +75,21 @@ class ModelExport(Resource[ModelExportInputs, ModelExportState]):
             "digest": exported["digest"],
             "usedWeights": exported["weights"],
         }
+
+
+def _reporter(operation: Operation) -> Report:
+    """Shows the progress of a copy now and then, and ends it when the operation is cancelled."""
+    shown_at = 0.0
+
+    def report(progress: str) -> None:
+        nonlocal shown_at
+        if operation.cancelled.is_set():
+            raise ResourceError("the copy of the model was cancelled; run `pulumi up` again to go on with it")
+        if time.monotonic() - shown_at >= _STATUS_INTERVAL_S:
+            shown_at = time.monotonic()
+            operation.status(progress)
+
+    return report
 
 
 def _run(command: list[str], operation: Operation) -> str:

@@ -20,6 +20,7 @@ from loadtest.generator.clients.rest_request import rest_body_of
 from loadtest.generator.payload import Payload
 from loadtest.run.payload import payload_of
 from loadtest.run.pod import payload_parts
+from loadtest.run.remote_model import is_uri, remote_model
 from loadtest.run.saved_model import (
     SavedSignature,
     files_of,
@@ -88,14 +89,17 @@ class Shown:
     @property
     def settings(self) -> ModelSettings:
         """With which it can be measured, unless it cannot be."""
-        path = Path(os.path.normpath(Path.cwd() / Path(self.path).expanduser()))
-        # Relative in the checkout, as the setting is: other machines have the checkout elsewhere.
-        folder = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         return ModelSettings(
-            path=str(folder),
+            path=self.path if is_uri(self.path) else self._folder,
             signature=None if self.signature == _DEFAULT else self.signature,
             shapes=dict(self.guesses) or None,
         )
+
+    @property
+    def _folder(self) -> str:
+        path = Path(os.path.normpath(Path.cwd() / Path(self.path).expanduser()))
+        # Relative in the checkout, as the setting is: other machines have the checkout elsewhere.
+        return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
     @cached_property
     def model(self) -> Model | None:
@@ -112,6 +116,8 @@ class Shown:
     @property
     def is_version(self) -> bool:
         """Whether the folder that was given has versions, of which one is served."""
+        if is_uri(self.path):
+            return bool(remote_model(self.path).version)
         return self.folder != (Path.cwd() / Path(self.path).expanduser()).resolve()
 
     @property
@@ -138,13 +144,15 @@ def print_model(path: str, signature: str | None, *, as_json: bool) -> None:
 
 
 def _read(path: str, asked: str | None) -> Shown:
-    folder = version_folder(path, Path.cwd(), "PATH")
+    # A copy is in the cache of the checkout.
+    base = ROOT if is_uri(path) else Path.cwd()
+    folder = version_folder(path, base, "PATH")
     signatures = signatures_of(folder)
-    files = files_of(path, Path.cwd())
+    files = files_of(path, base)
     as_it_is = ModelSettings(path=path, signature=asked or None)
     name, problems = asked or _DEFAULT, []
     try:
-        problems = problems_of(as_it_is, Path.cwd())
+        problems = problems_of(as_it_is, base)
     except SettingsError as error:
         if asked is not None:
             raise
@@ -152,7 +160,7 @@ def _read(path: str, asked: str | None) -> Shown:
         if callable_ones := [key for key, each in signatures.items() if each.inputs]:
             # The first one takes its place, in the settings, too.
             name = callable_ones[0]
-            problems += problems_of(as_it_is.model_copy(update={"signature": name}), Path.cwd())
+            problems += problems_of(as_it_is.model_copy(update={"signature": name}), base)
     inputs = signatures[name].inputs if name in signatures else ()
     guesses = {each.name: guess for each in inputs if (guess := _guess(each.shape))}
     return Shown(path, folder, signatures, name, files, tuple(problems), guesses)

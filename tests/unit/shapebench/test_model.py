@@ -103,6 +103,22 @@ def test_of_version_folders_the_served_one_is_named():
     assert found("models/cats")["folder"].endswith("models/cats/10")
 
 
+def test_a_model_with_a_uri_is_as_one_in_a_folder_and_only_its_graph_is_copied(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+):
+    saved("models/cats/7", serving_default=SENTENCES)
+    (checkout / "models/cats/7/weights").write_bytes(bytes(5_000_000))
+    uri = (checkout / "models/cats").as_uri()
+    monkeypatch.chdir(checkout / "models")
+    text = printed(uri)
+    assert "version folder 7, the highest, as version 1 of the model cats" in text
+    assert re.search(r"2 files, 5\.0+\d* MB", text)
+    assert pasted(text).path == commands(text)[0][5] == uri
+    copied = Path(found(uri)["folder"])
+    assert copied.is_relative_to(checkout / ".cache/models")
+    assert [path.name for path in copied.iterdir()] == ["saved_model.pb"]
+
+
 def test_open_sizes_are_guessed_and_the_settings_with_the_guess_are_accepted(checkout: Path):
     path = saved(serving_default=SENTENCES | {"photo": ("float32", (None, None, None, 3)), "a.b": ("float32", None)})
     text = printed(path)
@@ -225,7 +241,7 @@ def test_a_folder_outside_the_checkout_is_set_with_its_absolute_path(monkeypatch
         ("models/mine/saved_model.pb", "is not a folder"),
         ("models", "has neither saved_model.pb nor version folders with it"),
         ("", "has neither saved_model.pb nor version folders with it"),
-        ("gs://bucket/model", "only a folder of this machine can be served so far"),
+        ("file:///models/none", "PATH is 'file:///models/none', which cannot be read: "),
         ("models/broken", "saved_model.pb cannot be read"),
     ],
 )
