@@ -151,8 +151,8 @@ def _served(folder: Path, hold_s: float) -> Iterator[LocalLoadTestInputs]:
                 users=_USERS, spawn_rate_per_s=_USERS, wait_s=0, warmup_s=3, duration_s=hold_s + 1
             ),
             shape=settings.node_shape("local"), region=settings.region, repeats=1, fresh_deployment=False, processes=1,
-            check_answers=settings.payload.check, tolerance=settings.payload.tolerance, payload=str(payload),
-            model=RESNET50, rerun="", results=str(folder / "results"), work_dir=str(folder / "runs"), server_log="",
+            payload_digest="", check_answers=settings.payload.check, tolerance=settings.payload.tolerance,
+            payload=str(payload), model=RESNET50, rerun="", results=str(folder / "results"), work_dir=str(folder / "runs"), server_log="",
             start_timeout_s=60,
         )  # fmt: skip
 
