@@ -152,7 +152,8 @@ def _served(folder: Path, hold_s: float) -> Iterator[LocalLoadTestInputs]:
             ),
             shape=settings.node_shape("local"), region=settings.region, repeats=1, fresh_deployment=False, processes=1,
             payload_digest="", check_answers=settings.payload.check, tolerance=settings.payload.tolerance,
-            payload=str(payload), model=RESNET50, rerun="", results=str(folder / "results"), work_dir=str(folder / "runs"), server_log="",
+            payload=str(payload), model=RESNET50, rerun="",
+            results=str(folder / "results"), work_dir=str(folder / "runs"), server_log="",
             start_timeout_s=60,
         )  # fmt: skip
 
