@@ -64,12 +64,29 @@ def of_the_node(images: OwnImages) -> set[str]:
 
 
 @pytest.fixture(scope="module")
+def recorded() -> list[bytes]:
+    """Bodies of the photograph and of its negative, which differ in length, and of both turned by 180°."""
+    (request,) = payload_of(RESNET50).requests
+    negative = bytes(255 - value for value in photograph())
+    images = [pixels[::step] for pixels in (photograph(), negative) for step in (1, -1)]
+    return [rest_body_of(Request((replace(request.inputs[0], data=data),)), RESNET50.signature) for data in images]
+
+
+@pytest.fixture(scope="module")
 def stack(
-    node: SingleNode, images: OwnImages, of_the_node: set[str], tmp_path_factory: pytest.TempPathFactory
+    node: SingleNode,
+    images: OwnImages,
+    of_the_node: set[str],
+    recorded: list[bytes],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
+    """It sends recorded requests."""
     settings = images.settings(NAMESPACE)
     folder = tmp_path_factory.mktemp("stack")
+    path = folder / "requests.jsonl"
+    path.write_bytes(b"\n".join(recorded))
     with stack_in_cluster("on-a-node", folder, node.kubeconfig, settings, CLOSED, nodes=REPLICAS) as stack:
+        stack.config["payload"] = {"path": str(path)}
         yield stack
 
 
@@ -90,22 +107,7 @@ def over_rest(stack: Stack) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    """Bodies of the photograph and of its negative, which differ in length, and of both turned by 180°."""
-    (request,) = payload_of(RESNET50).requests
-    negative = bytes(255 - value for value in photograph())
-    images = [pixels[::step] for pixels in (photograph(), negative) for step in (1, -1)]
-    return [rest_body_of(Request((replace(request.inputs[0], data=data),)), RESNET50.signature) for data in images]
-
-
-@pytest.fixture(scope="module")
-def over_rest_on_schedule(
-    stack: Stack, over_rest: Manifest, recorded: list[bytes], tmp_path_factory: pytest.TempPathFactory
-) -> Manifest:
-    """With recorded requests, which stay for the runs after it."""
-    path = tmp_path_factory.mktemp("recorded") / "requests.jsonl"
-    path.write_bytes(b"\n".join(recorded))
-    stack.config["payload"] = {"path": str(path)}
+def over_rest_on_schedule(stack: Stack, over_rest: Manifest) -> Manifest:
     return measured(stack, "rest", OPEN)
 
 
