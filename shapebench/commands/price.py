@@ -64,7 +64,7 @@ def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as
         priced = [_price_stack(stack, region) for stack in stacks]
     else:
         priced = _price_all(region)
-    _require_prices(priced)
+    require_prices(priced)
     if as_json:
         print_json([_json(one) for one in priced])
     elif len(priced) == 1:
@@ -81,7 +81,7 @@ def parse_shape(text: str) -> NodeShape:
     return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
 
 
-def _require_prices(priced: list[Priced]) -> None:
+def require_prices(priced: Sequence[Priced]) -> None:
     """Raise CommandError where a region has no price at all: a sum of nothing would read as free."""
     for one in priced:
         if all(item.hourly is None for item in one.cost.line_items):
@@ -89,7 +89,7 @@ def _require_prices(priced: list[Priced]) -> None:
             raise CommandError(
                 f"{known.name} of {known.as_of} has no price in {one.cost.region}, so {one.shape.name} cannot be"
                 f" priced; choose one of its regions ({', '.join(known.regions)}), or fetch today's prices with"
-                " --refresh"
+                " `shapebench price --refresh`"
             )
 
 
