@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from analysis.formatting import MISSING, money, number
 from analysis.pricing import ON_DEMAND, Usage, cost
 from analysis.pricing.notes import price_notes
@@ -78,7 +80,13 @@ def parse_shape(text: str) -> NodeShape:
     if match is None:
         raise CommandError(f"--shape {text} is not <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
     machine_resources(match["machine_type"])  # raises a one-line error for an unknown type
-    return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
+    try:
+        settings = ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"]))
+    except ValidationError:
+        raise CommandError(
+            f"--shape {text} has {match['nodes']} nodes, but a stack has 1 to 64; give so many"
+        ) from None
+    return NodeShape.of(text, settings)
 
 
 def require_prices(priced: Sequence[Priced]) -> None:
