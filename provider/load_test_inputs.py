@@ -35,6 +35,7 @@ class LoadTestInputs(ResourceInputs):
     fingerprint: str
     serving: ServingInputs
     model: Model
+    payload_digest: str
     check_answers: Literal["values", "shape", "off"]
     tolerance: float
     profile: LoadProfile
@@ -55,7 +56,7 @@ class LoadTestInputs(ResourceInputs):
         """In the records of runs that they began."""
         if not isinstance(values, dict) or "checkAnswers" in values:
             return values
-        return {"model": RESNET50, "check_answers": "shape", "tolerance": 0.0, **values}
+        return {"model": RESNET50, "payload_digest": "", "check_answers": "shape", "tolerance": 0.0, **values}
 
     def plan(
         self, work_dir: PurePath, rest_urls: Mapping[str, str], repeat: int = 1, server_pid: int | None = None

@@ -64,6 +64,35 @@ def main(
 
 
 @app.command()
+def init(  # noqa: PLR0913, PLR0917 - as many as the command has options
+    stack: Annotated[str | None, typer.Argument(metavar="STACK", help="Its name. (default: the model's name)")] = None,
+    model: Annotated[str | None, typer.Option(metavar="PATH", help="A SavedModel's folder. (--yes: resnet50)")] = None,
+    requests: Annotated[str | None, typer.Option(metavar="PATH", help="Recorded ones. (--yes: generated)")] = None,
+    platform: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLATFORM[:NODES]",
+            help="local, kubernetes, gke, or with nodes, such as gke:4xe2-highmem-8. (--yes: local)",
+        ),
+    ] = None,
+    p90: P90 = None,
+    p95: P95 = None,
+    p99: P99 = None,
+    p999: P999 = None,
+    zone: Annotated[str | None, typer.Option(help="The zone of a GKE cluster, whose region has the prices.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Write the stack file of a model, and create the stack. Asks at most five questions; an option answers one."""
+    from shapebench.commands.init import init as write  # noqa: PLC0415 - start-up
+
+    limits = {"p90": p90, "p95": p95, "p99": p99, "p999": p999}
+    objective = " ".join(f"{key} {limit.replace(' ', '')}" for key, limit in limits.items() if limit is not None)
+    answers = {"model": model, "requests": requests, "platform": platform, "p99": objective or None, "zone": zone}
+    with one_line_errors():
+        write(stack, answers, yes=yes)
+
+
+@app.command()
 def runs(
     results: Results = "results",
     output: TableFormat = "table",

@@ -23,9 +23,18 @@ def stack_names() -> list[str]:
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in STACKS_DIR.glob("Pulumi.*.yaml"))
 
 
+def stack_file(stack: str) -> Path:
+    """Where a stack's file is, or would be."""
+    return STACKS_DIR / f"Pulumi.{stack}.yaml"
+
+
 def load_settings(stack: str) -> Settings:
     """The settings of a stack, from its file and the project's defaults; raises SettingsError."""
-    config = load_config(stack)
+    return settings_in(load_config(stack))
+
+
+def settings_in(config: Mapping[str, Any]) -> Settings:
+    """The settings in a configuration by full key, with the project's defaults; raises SettingsError."""
     return parse_settings(
         with_defaults({key.removeprefix(PREFIX): config[key] for key in config if key.startswith(PREFIX)})
     )
@@ -39,7 +48,7 @@ def load_config(stack: str) -> dict[str, Any]:
 
 def load_stack_file(stack: str) -> dict[str, Any]:
     """All that a stack's file has; raises SettingsError where it is missing or not YAML."""
-    path = STACKS_DIR / f"Pulumi.{stack}.yaml"
+    path = stack_file(stack)
     if not path.is_file():
         raise SettingsError(
             f"there is no stack '{stack}', because {path.name} is missing; the stacks are {', '.join(stack_names())}"

@@ -19,6 +19,7 @@ _LONGEST = (
     "engine/test_killed_plugin.py",
     "unit/loadtest/generator/loops/test_open_loop.py",
     "engine/test_lifecycle.py",
+    "engine/test_own_model_page.py",
     "engine/gke/test_sweep.py",
     "engine/load/test_stack_in_cluster.py",
     "engine/gke/test_policies.py",

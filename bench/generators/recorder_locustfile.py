@@ -10,7 +10,7 @@ import gevent
 from locust import FastHttpUser, constant, events, task
 from locust.env import Environment
 
-from bench.recorder import ARMS
+from bench.recorder import ARMS, RECORDED
 from loadtest.generator.clients.client import Answer
 from loadtest.generator.clients.protocols import clients
 from loadtest.generator.loops.closed_loop import ClosedLoopUser
@@ -33,6 +33,10 @@ _SETTLE_S = 2.0
 _SEGMENT_S = 1.0
 
 
+# The first body is the photograph's.
+RECORDED_CLIENTS = [clients(PLAN, BODIES[1 + at : 1 + at + RECORDED]) for at in (0, RECORDED)]
+
+
 class ArmsUser(FastHttpUser, ClosedLoopUser):
     """A user of all arms, so that they share the process, and other load on the machine affects all of them.
 
@@ -43,14 +47,22 @@ class ArmsUser(FastHttpUser, ClosedLoopUser):
     wait_time = constant(0)
     concurrency = 1
     protocol = PLAN.protocol
-    new_client = staticmethod(clients(PLAN, BODIES))
+    new_client = staticmethod(clients(PLAN, BODIES[:1]))
     marks = MARKS
     arm: ClassVar[str] = ARMS[0]
+
+    def on_start(self) -> None:
+        super().on_start()
+        self.connections = {
+            "generator": self.connection,
+            **{arm: new_client() for arm, new_client in zip(ARMS[3:], RECORDED_CLIENTS, strict=True)},
+        }
 
     @task
     def predict(self) -> None:
         """Send one request in the way of the current arm."""
-        if self.arm == "generator":
+        if self.arm in self.connections:
+            self.connection = self.connections[self.arm]
             self.send()
         else:
             self.client.post(
@@ -68,7 +80,9 @@ def _measure(environment: Environment) -> None:
     REPORT.begin()
     rounds = int(os.environ["SHAPEBENCH_BENCH_ROUNDS"])
     # Each round starts with another arm, so that no arm is always the first.
-    segments = [_segment(environment, ARMS[(turn + first) % 3]) for first in range(rounds) for turn in range(3)]
+    segments = [
+        _segment(environment, ARMS[(turn + first) % len(ARMS)]) for first in range(rounds) for turn in range(len(ARMS))
+    ]
     stats = environment.stats.total
     totals = {"segments": segments, "failures": stats.num_failures}
     Path(os.environ["SHAPEBENCH_BENCH_METER"]).write_text(json.dumps(totals))
@@ -84,7 +98,7 @@ def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
     for _ in range(round(_SEGMENT_S / PLAN.limits.flush_interval_s)):
         gevent.sleep(PLAN.limits.flush_interval_s)
         RECORDER.flush()
-    if arm == "generator":
+    if arm not in ARMS[:2]:
         REPORT.add({"worker": 0, **HEARTBEAT.beat(users=PLAN.load.users)})
     measured = {
         "requests": environment.stats.total.num_requests - requests,

@@ -29,6 +29,8 @@ class CommonArgs:
     """What the manifest records of the server: analysis.results.manifest.Serving, without image and replicas."""
     model: Mapping[str, object]
     """What is known of the model: stacks.models.Model. Another one makes the test run again."""
+    payload_digest: str
+    """Of what requests carry; another one makes the test run again."""
     check_answers: str
     """How answers are judged, `values`, `shape` or `off`, and by which tolerance: stacks.payload.PayloadSettings."""
     tolerance: float
@@ -84,6 +86,7 @@ def common_args(
             },
         },
         model=platform.model.model_dump(),
+        payload_digest=platform.sent.payload.digest,
         check_answers=settings.payload.check,
         tolerance=settings.payload.tolerance,
         profile=settings.load.model_dump(),

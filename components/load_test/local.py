@@ -16,7 +16,7 @@ class LoadTestArgs(CommonArgs):
     rest_url: pulumi.Input[str]
     """The server's REST address, whatever the protocol."""
     payload: str
-    """The file of the payload: loadtest.generator.payload. Another one makes the test run again."""
+    """The file of the payload: loadtest.generator.payload."""
     server_log: pulumi.Input[str]
     """The file that a restarted server logs to."""
     start_timeout_s: float

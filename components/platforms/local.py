@@ -1,6 +1,5 @@
 """LocalPlatform: model, server and load test on this machine, as one component."""
 
-import hashlib
 import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -51,13 +50,13 @@ class LocalPlatform(pulumi.ComponentResource):
 
 
 def _payload_file(args: PlatformArgs) -> Path:
-    """Written while the program runs, under a name of its own, so that another payload is another input."""
-    content = args.sent.payload.to_bytes()
-    path = args.checkout / ".cache/payloads" / hashlib.sha256(content).hexdigest()[:16]
+    """Written while the program runs, under the name of its digest."""
+    payload = args.sent.payload
+    path = args.checkout / ".cache/payloads" / payload.digest[:16]
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(dir=path.parent, delete=False) as written:
-            written.write(content)
+            written.write(payload.to_bytes())
         Path(written.name).replace(path)
     return path
 

@@ -3,6 +3,7 @@
 Standard library only: the generator's pod reads it.
 """
 
+import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -111,13 +112,21 @@ class Payload:
     def repeated(self, times: int) -> "Payload":
         return Payload(self.signature, tuple(each.repeated(times) for each in self.requests))
 
+    @property
+    def digest(self) -> str:
+        """Of what is sent."""
+        return hashlib.sha256(self._packed()).hexdigest()
+
     def to_bytes(self) -> bytes:
         """Compressed: what it goes to the generator's pod in holds little."""
+        return zlib.compress(self._packed(), level=6)
+
+    def _packed(self) -> bytes:
         requests = [
             [[each.name, each.dtype, each.shape, each.stored] for each in request.inputs] for request in self.requests
         ]
         parts = [part for request in self.requests for part in (request.json, *(each.data for each in request.inputs))]
-        return zlib.compress(pack({"signature": self.signature, "requests": requests}, parts), level=6)
+        return pack({"signature": self.signature, "requests": requests}, parts)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:

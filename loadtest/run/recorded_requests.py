@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from stacks.explain import SettingsError
 from stacks.models import Model, TensorSpec
 
 _KEY = "shapebench:payload.path"
-_MOST_REQUESTS = 10_000
+# Each is sent once before a test, and each worker of the generator holds them all, up to five times as large.
+_MOST_REQUESTS, _MOST_MIB = 10_000, 64
 _IMAGES = (".jpg", ".jpeg", ".png")
 
 
@@ -30,7 +31,7 @@ def recorded_requests(path: str, checkout: Path, model: Model) -> tuple[tuple[Re
             f" {', '.join(each for each in _READERS if each != 'folder')}, or a folder of images"
         )
     try:
-        requests = tuple(read(file, model))
+        requests = _within_limits(read(file, model))
         digest = _digest(file)
     except OSError as error:
         raise SettingsError(f"{_KEY} is {path!r}, but {file} cannot be read: {error.strerror or error}") from None
@@ -38,12 +39,21 @@ def recorded_requests(path: str, checkout: Path, model: Model) -> tuple[tuple[Re
         raise SettingsError(f"{_KEY} is {path!r}, but {error}") from None
     if not requests:
         raise SettingsError(f"{_KEY} is {path!r}, but there is no request in it; record at least one")
-    if len(requests) > _MOST_REQUESTS:
-        raise SettingsError(
-            f"{_KEY} is {path!r}, which has {len(requests):,} requests, but each is sent once before a test, so at most"
-            f" {_MOST_REQUESTS:,} are taken; give fewer"
-        )
     return requests, digest
+
+
+def _within_limits(requests: Iterable[Request]) -> tuple[Request, ...]:
+    taken: list[Request] = []
+    size_bytes = 0
+    for request in requests:
+        size_bytes += len(request.json) + sum(len(each.data) for each in request.inputs)
+        if len(taken) == _MOST_REQUESTS or size_bytes > _MOST_MIB * 2**20:
+            raise ValueError(
+                f"it has more than {_MOST_REQUESTS:,} requests or {_MOST_MIB} MiB, which the generator cannot hold;"
+                f" give at most the first {len(taken):,}"
+            )
+        taken.append(request)
+    return tuple(taken)
 
 
 def _digest(file: Path) -> str:

@@ -1,10 +1,11 @@
 """Reads what a load test needs to know of a SavedModel, without TensorFlow, which takes seconds to import."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from google.protobuf import descriptor_pb2
@@ -26,6 +27,7 @@ _TYPES = {number: name for name, number in DATA_TYPES.items()}
 _OTHER_TYPES = {
     8: "complex64", 14: "bfloat16", 18: "complex128", 19: "float16", 20: "resource", 21: "variant",
 }  # fmt: skip
+_PART = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 # TensorFlow's own, with which a server loads the model.
 _INITIALISE = "__saved_model_init_op"
 
@@ -90,11 +92,13 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
 def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
     """The model with its files, and with neither inputs nor outputs: one that cannot be sent to has files, too."""
     if is_uri(path):
-        remote = remote_model(path)
+        remote, where = remote_model(path), path
         sizes, given = {file.path: file.size_bytes for file in remote.files}, remote.name
     else:
         folder, given = version_folder(path, checkout), _folder(path, checkout).name
+        where = str(folder)
         sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in _files(folder)}
+    _require_all_variables(where, {PurePosixPath(file).name for file in sizes})
     served_as = name or _valid_name(given)
     return Model(
         name=served_as,
@@ -163,6 +167,19 @@ def _folder(path: str, checkout: Path) -> Path:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _require_all_variables(where: str, names: set[str]) -> None:
+    """No part of what TensorFlow names `variables.data-00000-of-00003` is missing, and neither is their index."""
+    parts = [found for name in sorted(names) if (found := _PART.fullmatch(name))]
+    wanted = {f"variables.data-{number:05}-of-{found[1]}" for found in parts for number in range(int(found[1]))}
+    if parts or "variables.index" in names:
+        wanted |= {"variables.index"} | ({"variables.data-…"} if not parts else set())
+    if missing := sorted(wanted - names):
+        raise SettingsError(
+            f"the model in {where} has no file {missing[0]} among its variables, so no server can load it; copy the"
+            " model again, all of its files"
+        )
 
 
 def _valid_name(name: str) -> str:

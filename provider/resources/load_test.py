@@ -28,6 +28,7 @@ class LoadTest(Resource[Inputs, LoadTestState]):
     state = LoadTestState
     triggers: ClassVar[frozenset[str]] = frozenset(
         {"baseUrl", "fingerprint", "freshDeployment", "model", "processes", "profile", "repeats", "rerun", "shape"}
+        | {"payloadDigest", "checkAnswers", "tolerance"}
     )
 
     @abstractmethod

@@ -90,16 +90,10 @@ class Shown:
     def settings(self) -> ModelSettings:
         """With which it can be measured, unless it cannot be."""
         return ModelSettings(
-            path=self.path if is_uri(self.path) else self._folder,
+            path=in_checkout(self.path),
             signature=None if self.signature == _DEFAULT else self.signature,
             shapes=dict(self.guesses) or None,
         )
-
-    @property
-    def _folder(self) -> str:
-        path = Path(os.path.normpath(Path.cwd() / Path(self.path).expanduser()))
-        # Relative in the checkout, as the setting is: other machines have the checkout elsewhere.
-        return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
     @cached_property
     def model(self) -> Model | None:
@@ -135,7 +129,7 @@ class Shown:
 
 def print_model(path: str, signature: str | None, *, as_json: bool) -> None:
     """Print all that is known of the SavedModel in a folder; raises SettingsError where there is none."""
-    shown = _read(path or ".", signature)
+    shown = read_model(path or ".", signature)
     fits = list(_fits(shown))
     if as_json:
         print_json(_json(shown, fits))
@@ -143,7 +137,19 @@ def print_model(path: str, signature: str | None, *, as_json: bool) -> None:
         _print_text(shown, fits)
 
 
-def _read(path: str, asked: str | None) -> Shown:
+def in_checkout(path: str) -> str:
+    """A path of the working folder as a setting has it: relative in the checkout, which is elsewhere on other machines.
+
+    A path outside the checkout is absolute, and a URI stays as it is.
+    """
+    if is_uri(path):
+        return path
+    whole = Path(os.path.normpath(Path.cwd() / Path(path).expanduser()))
+    return str(whole.relative_to(ROOT) if whole.is_relative_to(ROOT) else whole)
+
+
+def read_model(path: str, asked: str | None = None) -> Shown:
+    """What is known of the SavedModel in a folder, with the signature `asked`; raises SettingsError without one."""
     # A copy is in the cache of the checkout.
     base = ROOT if is_uri(path) else Path.cwd()
     folder = version_folder(path, base, "PATH")
@@ -228,7 +234,7 @@ def _print_text(shown: Shown, fits: list[StackFit]) -> None:
         print_text("\nSettings, by command:")
         print_code("\n".join(_commands(shown)))
         print_text("\nor in the stack's file:")
-        print_code("\n".join(_yaml_lines(shown)))
+        print_code("\n".join(["config:", *yaml_lines(shown)]))
     _print_request(shown)
 
 
@@ -287,9 +293,9 @@ def _key(name: str) -> str:
     return f".{name}" if _PLAIN_KEY.fullmatch(name) else f"[{json.dumps(name)}]"
 
 
-def _yaml_lines(shown: Shown) -> Iterator[str]:
+def yaml_lines(shown: Shown) -> Iterator[str]:
+    """The lines of the model's settings below `config:` in a stack file."""
     settings = shown.settings.model_dump(include={"path", "signature"}, exclude_none=True)
-    yield "config:"
     yield f"  {_KEY}:"
     for key, value in settings.items():
         yield f"    {_yaml_of({key: value})}"

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from analysis.formatting import MISSING, money, number
 from analysis.pricing import ON_DEMAND, Usage, cost
 from analysis.pricing.notes import price_notes
@@ -64,7 +66,7 @@ def print_prices(stacks: list[str], shape: str | None, region: str | None, *, as
         priced = [_price_stack(stack, region) for stack in stacks]
     else:
         priced = _price_all(region)
-    _require_prices(priced)
+    require_prices(priced)
     if as_json:
         print_json([_json(one) for one in priced])
     elif len(priced) == 1:
@@ -78,10 +80,16 @@ def parse_shape(text: str) -> NodeShape:
     if match is None:
         raise CommandError(f"--shape {text} is not <nodes>x<machine type>; give one such as 2xe2-custom-8-16384")
     machine_resources(match["machine_type"])  # raises a one-line error for an unknown type
-    return NodeShape.of(text, ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"])))
+    try:
+        settings = ShapeSettings(machine_type=match["machine_type"], nodes=int(match["nodes"]))
+    except ValidationError:
+        raise CommandError(
+            f"--shape {text} has {match['nodes']} nodes, but a stack has 1 to 64; give so many"
+        ) from None
+    return NodeShape.of(text, settings)
 
 
-def _require_prices(priced: list[Priced]) -> None:
+def require_prices(priced: Sequence[Priced]) -> None:
     """Raise CommandError where a region has no price at all: a sum of nothing would read as free."""
     for one in priced:
         if all(item.hourly is None for item in one.cost.line_items):
@@ -89,7 +97,7 @@ def _require_prices(priced: list[Priced]) -> None:
             raise CommandError(
                 f"{known.name} of {known.as_of} has no price in {one.cost.region}, so {one.shape.name} cannot be"
                 f" priced; choose one of its regions ({', '.join(known.regions)}), or fetch today's prices with"
-                " --refresh"
+                " `shapebench price --refresh`"
             )
 
 

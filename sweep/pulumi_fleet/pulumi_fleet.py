@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from stacks.explain import SettingsError
-from stacks.files import load_config, store_uri
+from stacks.files import load_config, settings_in, store_uri
 from stacks.settings import Settings
 from sweep.fleet import Expected, FleetError, LastingError, Progress, Report
 from sweep.pulumi_fleet import teardown
@@ -20,7 +20,7 @@ from sweep.pulumi_fleet.google import interrupted_creations
 from sweep.pulumi_fleet.quota import room_of
 from sweep.pulumi_fleet.results import NothingMeasuredError, lost, measured, run_of
 from sweep.pulumi_fleet.stack import Place, SweepStack, resources_in
-from sweep.pulumi_fleet.stack_file import config_for, settings_in
+from sweep.pulumi_fleet.stack_file import config_for
 from sweep.pulumi_fleet.update_process import end, running_update
 from sweep.room import Room
 from sweep.tasks import Measure, Measured

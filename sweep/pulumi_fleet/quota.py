@@ -9,10 +9,9 @@ from google_cloud.preflight import Requirements, beyond_running_cluster
 from google_cloud.quotas import SCOPES, quota_of, read_quotas, where
 from google_cloud.rest import CloudError, GoogleClient
 from stacks.explain import SettingsError
-from stacks.files import google_keys, load_config, zone_of
+from stacks.files import google_keys, load_config, settings_in, zone_of
 from stacks.quota_needs import Need, needs
 from sweep.fleet import FleetError
-from sweep.pulumi_fleet.stack_file import settings_in
 from sweep.room import Room
 
 

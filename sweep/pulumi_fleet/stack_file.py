@@ -8,8 +8,7 @@ from typing import Any
 import yaml
 
 from stacks.explain import PREFIX
-from stacks.files import load_stack_file, with_defaults
-from stacks.settings import Settings, parse_settings
+from stacks.files import load_stack_file
 from stacks.sweep_place import SweepPlace
 from sweep.lengths import load_of
 from sweep.tasks import Measure
@@ -41,13 +40,6 @@ def config_for(
     if section:
         changed[platform] = section
     return dict(own) | {PREFIX + key: value for key, value in changed.items()}
-
-
-def settings_in(config: Mapping[str, Any]) -> Settings:
-    """The settings in such a configuration; raises SettingsError."""
-    return parse_settings(
-        with_defaults({key.removeprefix(PREFIX): value for key, value in config.items() if key.startswith(PREFIX)})
-    )
 
 
 def write_stack_file(path: Path, stack: str, config: Mapping[str, Any] | None = None) -> None:

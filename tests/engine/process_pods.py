@@ -18,7 +18,7 @@ from aiohttp import web
 from kubernetes import client
 
 from provider.cluster.load_job import GENERATOR
-from tests.support.pod_processes import PodProcesses, ServerProcess
+from tests.support.pod_processes import PodProcesses, ServerProcess, config_map_sources
 
 Json = dict[str, Any]
 
@@ -81,7 +81,8 @@ class ProcessPods:
             processes.stop()
 
     def _config_maps(self, pod: Json) -> dict[str, dict[str, bytes]]:
-        names = [volume["configMap"]["name"] for volume in pod["spec"]["volumes"] if "configMap" in volume]
+        sources = [source for volume in pod["spec"]["volumes"] for source in config_map_sources(volume)]
+        names = [source["configMap"]["name"] for source in sources]
         maps = {}
         for name in names:
             there = self._core.read_namespaced_config_map(name, pod["metadata"]["namespace"])

@@ -135,6 +135,7 @@ def test_a_request_that_the_server_refuses_ends_the_update_with_the_servers_word
 def test_a_model_that_answers_differently_each_time_is_said_so(stack: Stack, models: Path) -> None:
     save_sampling_model(models / "sampling")
     stack.config["model"] = {"path": str(models / "sampling")}
+    stack.config["serving"]["protocol"] = "rest"
     del stack.config["payload"]
     failed = stack.up()
     assert failed.returncode != 0
@@ -145,34 +146,44 @@ def test_a_model_that_answers_differently_each_time_is_said_so(stack: Stack, mod
     assert stack.runs()[-1].validity.reasons == ()
 
 
-def test_a_table_with_named_inputs_is_sent_in_rows_of_arrays(stack: Stack, models: Path) -> None:
-    save_table_model(models / "table")
-    chance = np.random.default_rng(1)
-    np.savez(
-        models / "table.npz",
-        age=chance.uniform(20, 80, (50, 1)).astype(np.float32),
-        income=chance.normal(size=(50, 4)).astype(np.float32),
-        country=chance.integers(0, 20, (50, 1)),
-    )
+@pytest.mark.parametrize(("protocol", "sent"), [("rest", "recorded"), ("grpc", "recorded"), ("grpc", "generated")])
+def test_a_table_with_named_inputs_is_measured(stack: Stack, models: Path, protocol: str, sent: str) -> None:
+    if not (models / "table").exists():
+        save_table_model(models / "table")
+        chance = np.random.default_rng(1)
+        np.savez(
+            models / "table.npz",
+            age=chance.uniform(20, 80, (50, 1)).astype(np.float32),
+            income=chance.normal(size=(50, 4)).astype(np.float32),
+            country=chance.integers(0, 20, (50, 1)),
+        )
     stack.config["model"] = {"path": str(models / "table")}
-    stack.config["payload"] = {"path": str(models / "table.npz")}
+    stack.config["payload"] = {"path": str(models / "table.npz")} if sent == "recorded" else {"check": "values"}
+    stack.config["serving"]["protocol"] = protocol
     stack.must_up()
     run = stack.runs()[-1]
     assert run.validity.reasons == ()
-    assert run.serving.model.requests.startswith("serving_default, 50 recorded requests, ")
+    assert run.serving.model.requests.startswith(
+        "serving_default, 50 recorded requests, "
+        if sent == "recorded"
+        else "serving_default age float32 [1, 1] from 0 to 1; "
+    )
+    assert column(stack, "ok").all()
 
 
-def test_a_recommender_of_half_a_gigabyte_is_served_from_where_it_is(stack: Stack, models: Path) -> None:
-    save_recommender(models / "recommender")
-    chance = np.random.default_rng(1)
-    lines = [
-        {"instances": [{"user": 7, "items": chance.integers(0, 1_300_000, length).tolist()}]} for length in (5, 50, 500)
-    ]
+@pytest.mark.parametrize("protocol", ["rest", "grpc"])
+def test_a_recommender_of_half_a_gigabyte_is_served_from_where_it_is(stack: Stack, models: Path, protocol: str) -> None:
     path = models / "items.jsonl"
-    path.write_text("\n".join(map(json.dumps, lines)))
+    if not path.exists():
+        save_recommender(models / "recommender")
+        chance = np.random.default_rng(1)
+        items = [chance.integers(0, 1_300_000, length).tolist() for length in (5, 50, 500)]
+        path.write_text("\n".join(json.dumps({"instances": [{"user": 7, "items": each}]}) for each in items))
     stack.config["model"] = {"path": str(models / "recommender")}
     stack.config["payload"] = {"path": str(path)}
+    stack.config["serving"]["protocol"] = protocol
     stack.must_up()
     run = stack.runs()[-1]
     assert run.validity.reasons == ()
     assert column(stack, "request_bytes").nunique() == 3
+    assert column(stack, "ok").all()

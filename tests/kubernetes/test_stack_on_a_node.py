@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,11 @@ from analysis.results.counters import requests_by_replica
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
 from analysis.verdict.variants import variants_of
+from loadtest.generator.clients.rest_request import rest_body_of
+from loadtest.generator.payload import Request
+from loadtest.run.payload import payload_of, photograph
 from provider.cluster.load_job import GENERATOR
+from stacks.models import RESNET50
 from stacks.names import GENERATOR_LABELS, SERVER_LABELS
 from tests.engine.harness import CHECKOUT, Stack, eventually, stack_in_cluster
 from tests.kubernetes.own_images import OwnImages
@@ -59,12 +64,29 @@ def of_the_node(images: OwnImages) -> set[str]:
 
 
 @pytest.fixture(scope="module")
+def recorded() -> list[bytes]:
+    """Bodies of the photograph and of its negative, which differ in length, and of both turned by 180°."""
+    (request,) = payload_of(RESNET50).requests
+    negative = bytes(255 - value for value in photograph())
+    images = [pixels[::step] for pixels in (photograph(), negative) for step in (1, -1)]
+    return [rest_body_of(Request((replace(request.inputs[0], data=data),)), RESNET50.signature) for data in images]
+
+
+@pytest.fixture(scope="module")
 def stack(
-    node: SingleNode, images: OwnImages, of_the_node: set[str], tmp_path_factory: pytest.TempPathFactory
+    node: SingleNode,
+    images: OwnImages,
+    of_the_node: set[str],
+    recorded: list[bytes],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
+    """It sends recorded requests."""
     settings = images.settings(NAMESPACE)
     folder = tmp_path_factory.mktemp("stack")
+    path = folder / "requests.jsonl"
+    path.write_bytes(b"\n".join(recorded))
     with stack_in_cluster("on-a-node", folder, node.kubeconfig, settings, CLOSED, nodes=REPLICAS) as stack:
+        stack.config["payload"] = {"path": str(path)}
         yield stack
 
 
@@ -140,6 +162,19 @@ def test_every_answer_is_right_and_no_row_is_missing(
     assert pc.all(rows["ok"]).as_py(), pc.value_counts(rows["error"])
     # How many a closed loop has is the speed of the machine, which other tests use as well.
     assert rows.num_rows >= (CLOSED["users"] if mode == "closed" else 20)
+
+
+def test_recorded_requests_reach_the_pod_as_they_are_and_are_sent_in_turn(
+    stack: Stack, api: client.ApiClient, over_rest_on_schedule: Manifest, recorded: list[bytes]
+) -> None:
+    sent = {
+        each["values"]: each["counts"]
+        for each in pc.value_counts(rows_of(stack, over_rest_on_schedule)["request_bytes"]).to_pylist()
+    }
+    assert sent.keys() == {len(body) for body in recorded}
+    assert max(sent.values()) - min(sent.values()) <= 2, "two of each length"
+    config_maps = client.CoreV1Api(api).list_namespaced_config_map(NAMESPACE).items
+    assert sum("-payload-" in each.metadata.name for each in config_maps) > 1, "one does not hold them"
 
 
 def test_over_grpc_both_servers_have_their_half(stack: Stack, api: client.ApiClient, runs: list[Manifest]) -> None:

@@ -28,6 +28,7 @@ def load_test_inputs(folder: Path) -> dict[str, Any]:
             "model": {"name": "resnet", "digest": "d" * 64, "weights": "random"},
         },
         "model": RESNET50.model_dump(),
+        "payloadDigest": "p" * 64,
         "checkAnswers": "values",
         "tolerance": 1e-3,
         "profile": {

@@ -28,6 +28,12 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 IMAGE_ID = "docker.io/locustio/locust@sha256:" + "1" * 64
 
 
+def config_map_sources(volume: Json) -> list[Json]:
+    """What a volume has of ConfigMaps, one or several that are projected."""
+    sources = [volume, *volume.get("projected", {}).get("sources", [])]
+    return [each for each in sources if "configMap" in each]
+
+
 class PodProcesses:
     """One pod, from `start` to `stop`. Volumes are folders below `folder`, and mount paths become paths there.
 
@@ -57,8 +63,7 @@ class PodProcesses:
         for volume in self._spec["volumes"]:
             folder = self._folder / "volumes" / volume["name"]
             folder.mkdir(parents=True)
-            projected = volume.get("projected", {}).get("sources", [])
-            for source in [*projected, *([volume] if "configMap" in volume else [])]:
+            for source in config_map_sources(volume):
                 files = self._config_maps[source["configMap"]["name"]]
                 items = source["configMap"].get("items") or [{"key": name, "path": name} for name in files]
                 for item in items:

@@ -17,7 +17,7 @@ from analysis.results.store import ResultsStore
 from bench.fleets import truth
 from bench.fleets.searches import searched_run
 from bench.stores.synthetic import STARTED_AT, Server, make_manifest, make_rows, write_run
-from shapebench.commands import doctor, model
+from shapebench.commands import doctor, init, model
 from stacks.load_profiles import PROFILES
 from tests.support.saved_models import write_saved_model
 from tools.pins import ROOT
@@ -87,10 +87,13 @@ def written_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def in_folder_with_store(written_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder is a checkout with the store as `results`, and a SavedModel."""
+    """The working folder is a checkout with the store as `results`, a SavedModel, and no stack."""
     shutil.copytree(written_store, tmp_path / STORE)
     write_saved_model(tmp_path / SAVED_MODEL, {"serving_default": {"ids": ("int64", (None, None))}})
     monkeypatch.setattr(model, "ROOT", tmp_path)
+    monkeypatch.setattr(init, "ROOT", tmp_path)
+    monkeypatch.setattr(init, "stack_file", lambda stack: tmp_path / f"Pulumi.{stack}.yaml")
+    monkeypatch.setattr(init, "create_stack", lambda *_: ".state")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -517,6 +517,7 @@ def test_verdict_takes_its_objective_from_a_file(searches, tmp_path):
         (("price", "--stack", "nope"), "nope"),
         (("price", "--shape", "two large ones"), "two large ones"),
         (("price", "--shape", "2xe9-gigantic-8"), "e9-gigantic-8"),
+        (("price", "--shape", "99xe2-highmem-8"), "has 99 nodes, but a stack has 1 to 64"),
         (("price", "--shape", "2xe2-highmem-8", "--stack", "local"), "--shape and --stack"),
         (("runs", "--results", "nonsense://bucket"), "nonsense"),
         (("report", "--results", "/nothing/here"), "/nothing/here"),

@@ -31,6 +31,8 @@ OUTPUT = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
     "show-unknown": ("show", "01KB"),
+    "init": ("init", "--model", SAVED_MODEL, "--platform", "gke", "--p99", "200ms", "--yes"),
+    "init-unanswered": ("init", "--model", SAVED_MODEL),
     "model": ("model", SAVED_MODEL),
     "price": ("price",),
     "price-stack": ("price", "--stack", "8cpu-16gb"),

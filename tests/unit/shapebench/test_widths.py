@@ -27,12 +27,14 @@ WIDTHS = range(60, 161)
 PRINTING = ("print_card", "print_table", "print_text", "note")
 PRINTING_MODULES = (
     *("skipped", "sweeps.command", "sweeps.plan"),
-    *(f"commands.{name}" for name in ("doctor", "model", "plan", "price", "report", "runs", "show", "verdict")),
+    *(f"commands.{name}" for name in ("doctor", "init", "model", "plan", "price", "report", "runs", "show", "verdict")),
 )
 COMMANDS = {
     "runs": ("runs",),
     "show": ("show", SHOWN_RUN),
     "show an invalid run": ("show", "01KAAAAAAA0000000000000003"),
+    "init": ("init", "--model", SAVED_MODEL, "--platform", "gke", "--p99", "200ms", "--yes"),
+    "init without a terminal": ("init", "--model", SAVED_MODEL),
     "model": ("model", SAVED_MODEL),
     "price": ("price",),
     "price of a stack": ("price", "--stack", "8cpu-16gb"),

@@ -32,6 +32,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "fingerprint": "f",
         "serving": {"server": "tensorflow_model_server"},
         "model": RESNET50.model_dump(),
+        "payload_digest": "p" * 64,
         "check_answers": "values",
         "tolerance": 1e-3,
         "profile": {"users": 4},

@@ -219,6 +219,9 @@ def test_a_folder_needs_a_model_of_one_image_or_text(tmp_path: Path) -> None:
         recorded_requests(".", tmp_path, RESNET50)
 
 
-def test_more_requests_than_can_be_sent_before_a_test_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"10,001 requests, but .* at most 10,000 are taken"):
+def test_more_requests_than_the_generator_holds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"more than 10,000 requests or 64 MiB, .*; give at most the first 10,000$"):
         read(tmp_path, TEXT, "r.jsonl", '{"instances": ["a"]}\n' * 10_001)
+    np.save(tmp_path / "x.npy", np.zeros((70, 2**18), np.float32))
+    with pytest.raises(SettingsError, match=r"give at most the first 64$"):
+        recorded_requests("x.npy", tmp_path, model_of(x=("float32", (None, None))))

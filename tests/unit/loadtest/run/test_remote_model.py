@@ -255,6 +255,13 @@ def test_a_folder_without_a_model_is_one_error(tmp_path: Path, checkout: Path) -
     assert "which has neither saved_model.pb nor version folders with it, so there is nothing to serve" in said
 
 
+def test_a_part_of_the_variables_that_is_not_in_the_bucket_is_missed_by_the_preview(
+    source: Path, checkout: Path
+) -> None:
+    (source / "variables/data").rename(source / "variables/variables.data-00000-of-00002")
+    assert "cats has no file variables.data-00001-of-00002 among" in error_of(source.as_uri(), checkout)
+
+
 def test_a_scheme_that_no_file_system_has_is_one_error(checkout: Path) -> None:
     assert "cannot be read: Unrecognized filesystem type in URI: ftp://" in error_of(
         "ftp://example.com/model", checkout

@@ -126,6 +126,19 @@ def test_settings_that_do_not_fit_the_model_are_one_error(saved: Saved, values: 
         read(saved(IDS, MASK), **values)
 
 
+@pytest.mark.parametrize("lost", ["variables.data-00001-of-00002", "variables.index"])
+def test_a_model_without_one_of_its_files_of_variables_is_refused(saved: Saved, lost: str) -> None:
+    folder = saved(image(None, 4))
+    (part,) = folder.glob("variables/variables.data-*")
+    for number in range(2):
+        (folder / f"variables/variables.data-{number:05}-of-00002").write_bytes(part.read_bytes())
+    part.unlink()
+    read(folder)
+    (folder / "variables" / lost).unlink()
+    with pytest.raises(SettingsError, match=rf"has no file {lost} among its variables, so no server can load it"):
+        read(folder)
+
+
 def test_text_is_an_input_like_another(saved: Saved) -> None:
     signature = tf.function(lambda text: {"same": text}, input_signature=[tf.TensorSpec((None,), tf.string, "text")])
     model = read(saved(IDS, signature="other", serving_default=signature), values={"text": ["a", "b"]})

@@ -5,11 +5,10 @@ import pytest
 from google_cloud.access import Access
 from google_cloud.preflight import Problem, Requirements, _quota_problem, problem_report
 from stacks.explain import SettingsError
-from stacks.files import load_config
+from stacks.files import load_config, settings_in
 from stacks.quota_needs import Need
 from sweep.fleet import FleetError, LastingError, QuotaError
 from sweep.pulumi_fleet.failures import failure_of
-from sweep.pulumi_fleet.stack_file import settings_in
 
 WANTED = Requirements("8cpu-16gb", "us-central1-a", (), ())
 [QUOTA] = _quota_problem(Need("CPUS", "region", 20), {"limit": 24, "usage": 20}, "p", "us-central1")

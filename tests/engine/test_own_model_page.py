@@ -1,0 +1,79 @@
+"""The first commands of docs/models.md, typed from the page into a copy of the checkout with a SavedModel in it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from analysis.results.store import ResultsStore
+from bench.servers.processes import free_port
+from checks.tree import own_files
+from tests.engine.harness import CHECKOUT
+from tools.first_hour import Line, Shell, lines_of, new_user
+
+PAGE = "docs/models.md"
+
+
+def save(folder: Path) -> None:
+    """Token ids of any length, and some 10 ms of work for an answer, so that a search ends below the highest rate."""
+    module = tf.Module()
+    module.weights = tf.Variable(tf.random.stateless_normal((1024, 1024), (1, 2), stddev=0.03))
+
+    def score(ids: tf.Tensor) -> dict[str, tf.Tensor]:
+        hidden = tf.gather(module.weights, ids)
+        for _ in range(4):
+            hidden = tf.tanh(tf.matmul(hidden, module.weights))
+        return {"score": tf.reduce_mean(hidden, (1, 2))}
+
+    signature = tf.function(score, input_signature=[tf.TensorSpec((None, None), tf.int32, "ids")])
+    tf.saved_model.save(module, str(folder), signatures=signature)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    folder = tmp_path / "checkout"
+    for path in own_files(CHECKOUT):
+        copy = folder / path.relative_to(CHECKOUT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+    for name in (".venv", ".tools"):
+        (folder / name).symlink_to((CHECKOUT / name).resolve())
+    save(folder / "models/sentences")
+    return folder
+
+
+@pytest.fixture
+def shell(checkout: Path, tmp_path: Path) -> Iterator[Shell]:
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = new_user(home, [], caches=False) | {
+        "PYTHONPATH": str(checkout),
+        "SHAPEBENCH_OTHER_PROGRAMS": os.environ["SHAPEBENCH_OTHER_PROGRAMS"],
+    }
+    with Shell(checkout, environment) as shell:
+        assert shell.type(". tools/env.sh").status == 0
+        yield shell
+        shell.type("pulumi destroy --stack sentences")
+
+
+def type_line(shell: Shell, line: Line) -> None:
+    outcome = shell.type(line.command)
+    assert outcome.status in line.statuses, line.command
+    assert not outcome.traceback, line.command
+
+
+def test_its_three_commands_lead_from_a_model_to_its_capacity(checkout: Path, shell: Shell) -> None:
+    init, up, verdict = lines_of(PAGE, (checkout / PAGE).read_text())
+    type_line(shell, init)
+    for port in ("restPort", "grpcPort"):  # as other tests may have those of the page
+        set_port = f"pulumi config set --path shapebench:local.{port} {free_port()} --stack sentences"
+        assert shell.type(set_port).status == 0
+    type_line(shell, up)
+    type_line(shell, verdict)
+    (run,) = ResultsStore(str(checkout / "results")).scan().manifests
+    assert (run.stack, run.serving.model.name, run.validity.reasons) == ("sentences", "sentences", ())
+    assert run.capacity
+    assert run.capacity.rps
