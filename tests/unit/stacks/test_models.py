@@ -6,7 +6,6 @@ import pytest
 
 from stacks.explain import SettingsError
 from stacks.files import load_settings
-from stacks.models import RESNET50, TensorSpec
 from stacks.settings import Settings, parse_settings
 
 
@@ -22,14 +21,6 @@ def test_the_default_is_resnet50() -> None:
 def test_ranges_and_shapes_are_read_as_stack_files_have_them() -> None:
     model = settings_with(path="bert", shapes={"ids": [128]}, ranges={"ids": [0, 30521]}).model
     assert (model.shapes, model.ranges) == ({"ids": [128]}, {"ids": (0, 30521)})
-
-
-@pytest.mark.parametrize(("first", "instances"), [(None, 1), (1, 1), (4, 4)])
-def test_a_request_has_as_many_instances_as_the_first_dimension_of_the_inputs_says(
-    first: int | None, instances: float
-) -> None:
-    spec = TensorSpec(name="ids", dtype="int32", shape=(first, 8))
-    assert RESNET50.model_copy(update={"inputs": (spec,)}).instances == instances
 
 
 @pytest.mark.parametrize(
