@@ -1,5 +1,6 @@
 """The Locust part of `bench.recorder`: every second, all users switch to the next arm."""
 
+import functools
 import json
 import os
 import time
@@ -111,8 +112,14 @@ def _segment(environment: Environment, arm: str) -> dict[str, float | str]:
     return measured | {"arm": arm}
 
 
+# Once for each length: what Locust's client read is not kept.
+_content_of = functools.cache(bytes)
+
+
 def _record(*, response_length: int, response: Any, **event: Any) -> None:  # noqa: ANN401 - an answer of either arm
-    answer = response if isinstance(response, Answer) else Answer(response.status_code, None, bytes(response_length))
+    answer = (
+        response if isinstance(response, Answer) else Answer(response.status_code, None, _content_of(response_length))
+    )
     RECORDER.on_request(response=answer, **event)
 
 
