@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from loadtest.run.payload import Sent, sent
+from loadtest.run.pod import payload_parts
 from loadtest.run.saved_model import model_of
 from stacks.models import Model
 from stacks.settings import Settings
@@ -27,3 +28,8 @@ class PlatformArgs:
     def sent(self) -> Sent:
         """What requests carry; raises SettingsError where the model does not take it."""
         return sent(self.model, self.settings.payload, self.checkout)
+
+    @cached_property
+    def payload_parts(self) -> dict[str, bytes]:
+        """The same for a pod, by the keys of ConfigMaps; raises SettingsError where they are too many."""
+        return payload_parts(self.sent.payload.to_bytes())

@@ -13,7 +13,6 @@ from components.platform_args import PlatformArgs
 from components.plugin_resource import PluginResource
 from components.serving.model_export import ModelExport
 from components.serving.tf_serving import TfServing
-from loadtest.generator.payload import Payload
 from loadtest.run import pod
 from stacks.images import GENERATOR_IMAGES
 from stacks.names import GENERATOR_LABELS
@@ -95,9 +94,13 @@ class ClusterLoadTest(pulumi.ComponentResource):
     summary: pulumi.Output[str]
 
     def __init__(
-        self, name: str, args: ClusterLoadTestArgs, payload: Payload, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: ClusterLoadTestArgs,
+        payload: Mapping[str, bytes],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        parts = pod.payload_parts(payload.to_bytes())
+        """`payload` is by the keys of ConfigMaps: loadtest.run.pod.payload_parts."""
         super().__init__("shapebench:kubernetes:ClusterLoadTest", name, None, opts)
         # Children do not inherit a component's dependencies, such as the namespace.
         child = pulumi.ResourceOptions(parent=self, depends_on=opts.depends_on if opts else None)
@@ -111,7 +114,7 @@ class ClusterLoadTest(pulumi.ComponentResource):
                 binary_data={key: base64.b64encode(part).decode()},
                 opts=child,
             )
-            for key, part in parts.items()
+            for key, part in payload.items()
         ]
         account = ServiceAccount(
             f"{name}-account", metadata=_metadata(args), automount_service_account_token=False, opts=child

@@ -10,7 +10,7 @@ from components.plugin_resource import PluginResource
 from stacks.files import store_uri
 
 # Settings whose change makes the load test run again.
-_MEASURED = {"shape", "serving", "load", "repeats", "fresh_deployment", "processes", "model", "rerun"}
+_MEASURED = {"shape", "serving", "load", "repeats", "fresh_deployment", "processes", "model", "payload", "rerun"}
 
 
 @dataclass
@@ -30,7 +30,10 @@ def store_check_args(platform: PlatformArgs) -> StoreCheckArgs:
     return StoreCheckArgs(
         results=store_uri(settings.results, platform.checkout),
         measured=settings.model_dump(include=_MEASURED)
-        | {"server": settings.local.server if settings.platform == "local" else cluster.serving_image},
+        | {
+            "server": settings.local.server if settings.platform == "local" else cluster.serving_image,
+            "payload_digest": platform.sent.payload.digest,
+        },
     )
 
 

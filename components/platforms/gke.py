@@ -22,6 +22,7 @@ from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
+from stacks.allocatable import stack_pod_resources
 from stacks.images import GENERATOR_IMAGES
 from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
 from stacks.quota_needs import needs
@@ -52,8 +53,11 @@ class GkePlatform(pulumi.ComponentResource):
     load_test: ClusterLoadTest
 
     def __init__(self, name: str, args: GkePlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("shapebench:gke:GkePlatform", name, None, opts)
         settings = args.settings
+        # What was declared before an error is created all the same: Pulumi waits for it.
+        stack_pod_resources(args.stack, settings, args.model)
+        payload = args.payload_parts
+        super().__init__("shapebench:gke:GkePlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=settings.gke.protect)
         self.cost = cost_output(*costs_of(args), settings.load.total_s)
@@ -94,7 +98,7 @@ class GkePlatform(pulumi.ComponentResource):
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
             load_args,
-            args.sent.payload,
+            payload,
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})

@@ -24,7 +24,8 @@ class KubernetesPlatform(pulumi.ComponentResource):
     load_test: ClusterLoadTest
 
     def __init__(self, name: str, args: PlatformArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        resources = stack_pod_resources(args.stack, args.settings, args.model)
+        # What was declared before an error is created all the same: Pulumi waits for it.
+        resources, payload = stack_pod_resources(args.stack, args.settings, args.model), args.payload_parts
         super().__init__("shapebench:kubernetes:KubernetesPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
@@ -43,7 +44,7 @@ class KubernetesPlatform(pulumi.ComponentResource):
         self.load_test = ClusterLoadTest(
             f"{name}-load-test",
             load_args,
-            args.sent.payload,
+            payload,
             pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[self.serving, unfetched])),
         )
         self.register_outputs({})

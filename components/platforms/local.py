@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import pulumi
 
@@ -29,6 +28,8 @@ class LocalPlatform(pulumi.ComponentResource):
                 f"shapebench:load.processes is {processes}, more than the cores of this machine ({cores}), so they"
                 f" would wait for each other; give {cores} at most"
             )
+        # What was declared before an error is created all the same: Pulumi waits for it.
+        payload = _payload_file(args)
         super().__init__("shapebench:local:LocalPlatform", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         check = StoreCheck(f"{name}-store-check", store_check_args(args), child)
@@ -41,7 +42,7 @@ class LocalPlatform(pulumi.ComponentResource):
         load_test_args = LoadTestArgs(
             **vars(common),
             rest_url=self.serving.rest_url,
-            payload=str(_payload_file(args)),
+            payload=str(payload),
             server_log=self.serving.log,
             start_timeout_s=args.settings.local.start_timeout_s,
         )
@@ -54,10 +55,9 @@ def _payload_file(args: PlatformArgs) -> Path:
     payload = args.sent.payload
     path = args.checkout / ".cache/payloads" / payload.digest[:16]
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=path.parent, delete=False) as written:
-            written.write(payload.to_bytes())
-        Path(written.name).replace(path)
+        from analysis.results.file_system import write_to_disk  # noqa: PLC0415 - pyarrow takes 0.2 s
+
+        write_to_disk(path, payload.to_bytes())
     return path
 
 

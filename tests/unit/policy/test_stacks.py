@@ -1,6 +1,5 @@
 """What this project declares, against the rules: whole stacks, as the recording engine sees them."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,11 +83,10 @@ def test_the_list_of_kinds_is_what_the_stacks_register():
     assert {each for each in registered if not each.startswith("shapebench:")} | of_the_engine == DECLARED_KINDS
 
 
-def test_stacks_without_a_cluster_of_their_own_keep_every_rule():
-    settings, checkout = load_settings("kubernetes"), Path("/checkout")
-    platform = PlatformArgs("kubernetes", settings, checkout)
+def test_stacks_without_a_cluster_of_their_own_keep_every_rule(tmp_path):
+    platform = PlatformArgs("kubernetes", load_settings("kubernetes"), tmp_path)
     assert broken(record(lambda: KubernetesPlatform("k", platform), stack="kubernetes"), "kubernetes") == []
-    local = PlatformArgs("local", load_settings("local"), checkout)
+    local = PlatformArgs("local", load_settings("local"), tmp_path)
     assert broken(record(lambda: LocalPlatform("l", local), stack="local"), "local") == []
 
 

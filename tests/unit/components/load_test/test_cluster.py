@@ -59,7 +59,8 @@ def generated(*shape: int) -> Payload:
 def recorded(*, preview: bool = False, payload: Payload = PAYLOAD, **changes: Any) -> Recording:
     def program() -> None:
         provider = Provider("cluster")
-        ClusterLoadTest("load", args(**changes), payload, pulumi.ResourceOptions(provider=provider))
+        parts = pod.payload_parts(payload.to_bytes())
+        ClusterLoadTest("load", args(**changes), parts, pulumi.ResourceOptions(provider=provider))
 
     return record(program, preview=preview)
 
@@ -92,7 +93,7 @@ def test_scripts_and_payload_fit_into_config_maps() -> None:
 def test_a_payload_that_no_config_map_holds_is_one_error() -> None:
     large = generated(512, 14_000)
     with pytest.raises(SettingsError, match=r"the requests take 2\d MiB, compressed, but at most 24 go to"):
-        ClusterLoadTest("load", args(), large)
+        ClusterLoadTest("load", args(), pod.payload_parts(large.to_bytes()))
 
 
 def test_config_maps_are_immutable_and_a_new_version_gets_a_new_name() -> None:

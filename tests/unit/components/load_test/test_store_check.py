@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from components.load_test.store_check import store_check_args
@@ -30,8 +31,8 @@ def settings_with(platform: str = "local", **changes: Any) -> Settings:
     return parse_settings(project_defaults() | BASE | {"platform": platform} | changes)
 
 
-def recorded(platform: str) -> Recording:
-    settings, checkout = settings_with(platform), Path("/checkout")
+def recorded(platform: str, checkout: Path) -> Recording:
+    settings = settings_with(platform)
     if platform == "gke":
         args = GkePlatformArgs("s", settings, checkout, "us-central1-a")
         return record(lambda: GkePlatform("gke", args), stack="s", preview=True)
@@ -40,11 +41,11 @@ def recorded(platform: str) -> Recording:
 
 
 @pytest.mark.parametrize("platform", ["local", "kubernetes", "gke"])
-def test_nothing_is_started_before_the_store_is_checked(platform: str) -> None:
-    recording = recorded(platform)
+def test_nothing_is_started_before_the_store_is_checked(platform: str, tmp_path: Path) -> None:
+    recording = recorded(platform, tmp_path)
     check = recording.one("results:StoreCheck")
     assert check.depends_on == frozenset()
-    assert check.inputs["results"] == "/checkout/results"
+    assert check.inputs["results"] == f"{tmp_path}/results"
     after = {check.urn}
     for each in recording.resources:
         # A resource's provider is its URN with an identity behind it.
@@ -65,6 +66,7 @@ def test_nothing_is_started_before_the_store_is_checked(platform: str) -> None:
         {"load": {"profile": "smoke", "freshDeployment": True}},
         {"load": {"profile": "smoke", "processes": 2}},
         {"model": {"weights": "random"}},
+        {"payload": {"check": "shape"}},
         {"rerun": "again"},
     ],
     ids=str,
@@ -92,3 +94,12 @@ def test_another_server_checks_again() -> None:
         for image in images
     )
     assert before.measured != after.measured
+
+
+def test_other_requests_in_the_same_file_are_measured_again_so_it_checks_again(tmp_path: Path) -> None:
+    measured = []
+    for image in (0, 1):
+        np.save(tmp_path / "images.npy", np.full((1, 224, 224, 3), image, np.uint8))
+        settings = settings_with(payload={"path": "images.npy"})
+        measured.append(store_check_args(PlatformArgs("s", settings, tmp_path)).measured)
+    assert measured[0] != measured[1]

@@ -11,6 +11,7 @@ from pulumi.runtime import rpc
 
 from components.platforms.gke import GkePlatform, GkePlatformArgs
 from stacks import files
+from stacks.explain import SettingsError
 from stacks.files import load_settings
 from stacks.gke import GkeSettings
 from stacks.images import GENERATOR_IMAGES
@@ -337,3 +338,16 @@ def test_the_cost_is_known_in_a_preview():
     assert cost["serving"]["monthly"] > cost["serving"]["monthlyWithFreeTier"] > 0
     assert cost["test"]["monthly"] > 0
     assert cost["unpriced"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"payload": {"path": "requests.jsonl"}}, r"payload\.path is 'requests\.jsonl', but .* cannot be read"),
+        ({"shape": {"machineType": "e2-custom-2-1024", "nodes": 2}}, "too little to load ResNet50"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_error_before_a_resource_is_declared(change: dict[str, Any], said: str) -> None:
+    args = GkePlatformArgs("8cpu-16gb", settings_with(**change), Path("/checkout"), "us-central1-a")
+    with pytest.raises(SettingsError, match=said):
+        GkePlatform("gke", args)  # without an engine, a resource would be another error

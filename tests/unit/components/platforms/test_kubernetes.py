@@ -159,6 +159,12 @@ def test_a_pod_that_cannot_hold_the_model_is_one_error():
         KubernetesPlatform("cluster", args)
 
 
+def test_requests_that_cannot_be_read_are_one_error_before_a_resource_is_declared(tmp_path):
+    args = PlatformArgs("kubernetes", settings_with(payload={"path": "requests.jsonl"}), tmp_path)
+    with pytest.raises(SettingsError, match=r"payload\.path is 'requests\.jsonl', but .* cannot be read"):
+        KubernetesPlatform("cluster", args)  # without an engine, a resource would be another error
+
+
 def test_a_cpu_limit_of_the_serving_variant_is_on_the_pod_and_in_what_the_run_records():
     recorder = recorded(settings_with(serving={"protocol": "rest", "interOp": 2, "cpuLimit": "1500m"}))
     (container,) = pod_of(recorder)["containers"]

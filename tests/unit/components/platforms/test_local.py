@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pulumi
 import pytest
@@ -13,6 +14,9 @@ from stacks.explain import SettingsError
 from stacks.files import project_defaults, store_uri
 from stacks.settings import Settings, parse_settings
 
+# The program writes the payload there. It is removed when the tests end.
+_FOLDER = TemporaryDirectory()
+CHECKOUT = Path(_FOLDER.name)
 MADE = {
     "ModelExport": {"path": "/models/resnet", "digest": "d1", "usedWeights": "random"},
     "LocalServing": {
@@ -61,7 +65,7 @@ def registered(settings: Settings) -> dict[str, dict]:
     async def run() -> None:
         mocks.set_mocks(recorder, project="shapebench", stack="local", preview=False)
         try:
-            LocalPlatform("local", PlatformArgs("local", settings, Path("/checkout")))
+            LocalPlatform("local", PlatformArgs("local", settings, CHECKOUT))
         finally:
             # Also where it is refused: what is left over, the next program would wait for, and for ever.
             await pulumi.runtime.stack.wait_for_rpcs()
@@ -104,10 +108,11 @@ def test_over_grpc_the_load_test_uses_the_grpc_port_and_records_the_protocol(bas
 
 
 def test_results_and_state_stay_in_the_checkout(base):
-    assert base["LoadTest"]["results"] == "/checkout/results"
-    assert base["ModelExport"]["cacheDir"].startswith("/checkout/")
+    assert base["LoadTest"]["results"] == f"{CHECKOUT}/results"
+    assert base["ModelExport"]["cacheDir"].startswith(f"{CHECKOUT}/")
     assert base["ModelExport"]["stamp"] == ""
-    assert base["LocalServing"]["stateDir"].startswith("/checkout/")
+    assert base["LocalServing"]["stateDir"].startswith(f"{CHECKOUT}/")
+    assert Path(base["LoadTest"]["payload"]).parent == CHECKOUT / ".cache/payloads"
 
 
 def test_a_destroy_cleans_up_the_folder_of_the_server(base):
@@ -153,3 +158,9 @@ def test_more_generator_processes_than_cores_are_refused(monkeypatch):
 )
 def test_every_setting_reaches_a_resource(base, changes):
     assert registered(settings_with(**changes)) != base
+
+
+def test_requests_that_cannot_be_read_are_one_error_before_a_resource_is_declared():
+    args = PlatformArgs("local", settings_with(payload={"path": "requests.jsonl"}), CHECKOUT)
+    with pytest.raises(SettingsError, match=r"payload\.path is 'requests\.jsonl', but .* cannot be read"):
+        LocalPlatform("local", args)  # without an engine, a resource would be another error
