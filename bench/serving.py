@@ -150,7 +150,8 @@ def _check_agreement(sides: dict[str, Side], batch: int) -> None:
 def _payload(batch: int) -> dict[str, str]:
     """Files with the same images, in the format of each side."""
     payload = payload_of(RESNET50).repeated(batch)
-    ((image,),) = (each.inputs for each in payload.requests)
+    (request,) = payload.requests
+    (image,) = request.inputs
     BUILD.mkdir(parents=True, exist_ok=True)
     images, *bodies = (BUILD / f"payload-{batch}.{kind}" for kind in ("npy", "json", "pb"))
     np.save(images, np.frombuffer(image.data, image.stored).reshape(image.shape).astype(image.dtype))

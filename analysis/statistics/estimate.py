@@ -60,3 +60,10 @@ def price_of(manifest: Manifest) -> Price | None:
     """None for a run with a line item that has no price."""
     hourly = manifest.cost.hourly
     return None if hourly is None else Price(hourly, manifest.serving.model.instances)
+
+
+def known_price_of(manifest: Manifest) -> Price:
+    """Of a run that is compared by cost: one without a price is excluded before."""
+    price = price_of(manifest)
+    assert price is not None
+    return price

@@ -17,7 +17,7 @@ from analysis.parallel import for_each
 from analysis.pricing.cost import why_unpriced
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore
-from analysis.statistics.estimate import Price, price_of
+from analysis.statistics.estimate import Price, known_price_of
 from analysis.statistics.read import UNKNOWN_REASON
 from analysis.verdict.capacity import Capacity, Told, capacities
 from analysis.verdict.variants import variant_key
@@ -54,9 +54,7 @@ class Latest:
 
     @property
     def price(self) -> Price:
-        price = price_of(self.newest)
-        assert price is not None  # a run without a price is none of these
-        return price
+        return known_price_of(self.newest)
 
     @property
     def usd_hourly(self) -> float:

@@ -14,7 +14,7 @@ from analysis.results.columns import RunRows, read_columns
 from analysis.results.manifest import Manifest
 from analysis.results.store import ResultsStore, Scan
 from analysis.statistics.deployments import Effects
-from analysis.statistics.estimate import Price, price_of
+from analysis.statistics.estimate import known_price_of
 from analysis.statistics.read import why_invalid
 from analysis.verdict.capacity import Meets, capacities
 from analysis.verdict.left_out import LeftOut, left_out_for_cpu
@@ -107,7 +107,7 @@ def verdict_of(runs: Iterable[Judged], objective: Objective, store_uri: str = DE
     variants, incomparable = comparable(judged[run_id].manifest for run_id in said)
     told = {each.label: [(manifest, said[manifest.run_id]) for manifest in each.manifests] for each in variants}
     found, effects = capacities(told)
-    ranking = rank([Ranked(each, found[each.label], _price(each.newest)) for each in variants], objective)
+    ranking = rank([Ranked(each, found[each.label], known_price_of(each.newest)) for each in variants], objective)
     measured = {variant_key(each.newest) for each in variants}
     silent = [run.manifest for run in judged.values() if not run.reasons and isinstance(run.said, NoEvidence)]
     left_out = left_out_for_cpu((run for run, _ in incomparable), (each.newest for each in variants))
@@ -127,9 +127,3 @@ def verdict_of(runs: Iterable[Judged], objective: Objective, store_uri: str = DE
 
 def read_and_judge(store: ResultsStore, objective: Objective, manifest: Manifest) -> Judged:
     return judge(manifest, read_columns(store, manifest), objective)
-
-
-def _price(newest: Manifest) -> Price:
-    price = price_of(newest)
-    assert price is not None  # a run without a price is excluded
-    return price

@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 from loadtest.generator.packed import pack, unpack
@@ -112,7 +113,7 @@ class Payload:
     def repeated(self, times: int) -> "Payload":
         return Payload(self.signature, tuple(each.repeated(times) for each in self.requests))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of what is sent."""
         return hashlib.sha256(self._packed()).hexdigest()

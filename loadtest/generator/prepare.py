@@ -43,7 +43,7 @@ def with_right_answers(plan: LoadTestPlan, bodies: Sequence[RequestBody], within
     """
     answered, shown_s = [], time.monotonic()
     for number, body in enumerate(bodies, start=1):
-        which = f" to request {number} of {len(bodies)}" if len(bodies) > 1 else ""
+        which = f" {number} of {len(bodies)}" if len(bodies) > 1 else ""
         answer = _right_answer(plan, body, within_s, which)
         answered.append(replace(body, answer=answer if plan.check == "values" else b""))
         if time.monotonic() > shown_s + _PROGRESS_S:
@@ -59,10 +59,11 @@ def _right_answer(plan: LoadTestPlan, body: RequestBody, within_s: float, which:
     try:
         while (answer := client.predict()).error:
             if answer.error in _REFUSED:
-                raise NoRightAnswerError(f"refused the request{which.replace(' to request', '')}: {_said(answer)}")
+                raise NoRightAnswerError(f"refused the request{which}: {_said(answer)}")
             if time.monotonic() > deadline:
+                to = f" to request{which}" if which else ""
                 raise NoRightAnswerError(
-                    f"gave no correct answer{which} within {within_s:g} s; the last error was {_said(answer)}"
+                    f"gave no correct answer{to} within {within_s:g} s; the last error was {_said(answer)}"
                 )
             time.sleep(_RETRY_S)
     finally:

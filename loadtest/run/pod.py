@@ -10,6 +10,8 @@ from stacks.explain import SettingsError
 
 # What a ConfigMap holds, before it is encoded: MaxSecretSize in kubernetes/kubernetes, pkg/apis/core/types.go.
 _MOST_BYTES = 2**20
+# Of ConfigMaps with the payload. Each stays in the cluster's store and in Pulumi's state.
+_MOST_PARTS = 24
 
 # The pod has this folder and the package that it is in, and nothing else of the project.
 _CHECKOUT = Path(__file__).parents[2]
@@ -22,9 +24,6 @@ WORK_DIR = ROOT / "work"
 PLAN = WORK_DIR / "plan.json"
 
 LOCUST_COMMAND = ("locust", "-f", str(SCRIPTS_DIR / "loadtest/generator/locustfile.py"), *LOCUST_OPTIONS)
-
-# Of ConfigMaps with the payload. Each stays in the cluster's store and in Pulumi's state.
-_MOST_PARTS = 24
 
 
 def prepare_command(within_s: float) -> tuple[str, ...]:
