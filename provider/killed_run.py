@@ -61,7 +61,7 @@ def read_killed_run(folder: Path) -> MeasuredRun:
             " again"
         ) from error
     _require_ended(folder, started)
-    raw_rows = read_all_raw_rows(folder, plan.processes)
+    raw_rows = read_all_raw_rows(folder, plan.workers)
     if not raw_rows.rows.num_rows:
         raise WorkFolderError(
             f"{folder} holds no rows, since its load test was killed before its first request had ended; measure again"
@@ -71,7 +71,7 @@ def read_killed_run(folder: Path) -> MeasuredRun:
         plan,
         Termination(None, None, EndedByRunner.KILLED, (), ended_at=_last_written(plan)),
         raw_rows,
-        read_all_samples(folder, plan.processes),
+        read_all_samples(folder, plan.workers),
         servers,
         started.started_at,
     )
@@ -99,5 +99,5 @@ def _generators(folder: Path) -> list[int]:
 
 
 def _last_written(plan: LoadTestPlan) -> datetime:
-    files = (Path(plan.rows_path(worker)) for worker in range(plan.processes))
+    files = (Path(plan.rows_path(worker)) for worker in range(plan.workers))
     return datetime.fromtimestamp(max(file.stat().st_mtime for file in files if file.exists()), UTC)

@@ -44,6 +44,7 @@ class LoadTestInputs(ResourceInputs):
     repeats: int
     fresh_deployment: bool
     processes: int
+    pods: int = 1
     rerun: str
     # Not in the state of an earlier version.
     sweep: SweepPlace | None = None
@@ -76,6 +77,7 @@ class LoadTestInputs(ResourceInputs):
             check=self.check_answers,
             tolerance=self.tolerance,
             processes=self.processes,
+            pods=self.pods,
             counter_urls={name: url + counters_path for name, url in rest_urls.items()},
             server_pid=server_pid,
             grpc_threads=self.serving.grpc_threads,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from loadtest.run import pod as layout
 from provider.cluster.api import Cluster
-from provider.cluster.job_pod import JobPod, start_job
+from provider.cluster.job_pod import pods_of, start_job
 from provider.cluster.job_result import finish_job
 from provider.cluster.load_job import RunRecord, job
 from provider.cluster.pod_sampler import PodSampler, samples_of
@@ -33,9 +33,9 @@ def run_once(cluster: Cluster, inputs: ClusterLoadTestInputs, run: PlannedRun, o
     )
     rest_urls = {server.name: server.rest_url for server in servers if server.rest_url}
     # Without a parent process: the cluster ends the generator, at the latest at the Job's deadline.
-    pod = JobPod(cluster, job(record, inputs.plan(layout.WORK_DIR, rest_urls, run.index)))
-    with job_kept_until_saved(pod, record, operation):
+    pods = pods_of(cluster, job(record, inputs.plan(layout.WORK_DIR, rest_urls, run.index)))
+    with job_kept_until_saved(pods, record, operation):
         with PodSampler(cluster, [server.name for server in servers], operation.info) as sampler:
-            start_job(pod, inputs.start_timeout_s, operation)
-            result = finish_job(pod, record.work_folder, operation, progress_reporter(operation))
-        return store_result(record, pod, result, samples_of(sampler.readings, result.clock), operation)
+            start_job(pods, inputs.start_timeout_s, operation)
+            result = finish_job(pods, record.work_folder, operation, progress_reporter(operation))
+        return store_result(record, pods, result, samples_of(sampler.readings, result.clock), operation)

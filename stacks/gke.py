@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from stacks.frozen import Frozen
 from stacks.images import GeneratorImage, ServingImage
-from stacks.shapes import NodeShape, ShapeSettings, machine_resources
+from stacks.shapes import machine_resources
 
 # The node image, the serving image and a 100 MB model take about 8 GB; the rest is for logs and one more image. All
 # shapes have the same size, so that disks change no comparison; eight disks fit the usual quota.
@@ -54,8 +54,3 @@ class GkeSettings(Frozen):
     seed_faithful: Annotated[
         bool, Field(description="true deploys as the published experiment did, without requests, limits and probes.")
     ]
-
-    @property
-    def load_shape(self) -> NodeShape:
-        """The load generator's pool: one node, because a run has one pod, whatever the number of its processes."""
-        return NodeShape.of("load", ShapeSettings(machine_type=self.load_machine_type, nodes=1))

@@ -3,6 +3,7 @@
 Error messages quote a field's description: it says what a wrong value leads to, and what to give instead.
 """
 
+from math import ceil
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -23,8 +24,11 @@ from stacks.sweep_place import SweepPlace
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
+# No core of today sends more: twice what `make bench-protocols` measured (docs/measurement.md).
+_MOST_RPS_A_PROCESS = {"rest": 6000, "grpc": 2000}
+
 # Keys of `shapebench:load` that are not part of the load profile.
-_RUN_KEYS = ("repeats", "freshDeployment", "processes")
+_RUN_KEYS = ("repeats", "freshDeployment", "processes", "pods")
 
 
 class LocalSettings(Frozen):
@@ -99,8 +103,19 @@ class Settings(Frozen):
             alias="load.processes",
             ge=1,
             le=32,
-            description="Worker processes of the generator, a core each. 0 would measure nothing. Give 1, or more where"
-            " one core cannot send the load: a run whose generator was the limit says so.",
+            description="Worker processes of the generator, a core each, in each of its pods. 0 would measure nothing."
+            " Give 1, or more where one core cannot send the load: a run whose generator was the limit says so.",
+        ),
+    ] = 1
+    pods: Annotated[
+        int,
+        Field(
+            alias="load.pods",
+            ge=1,
+            le=16,
+            description="Pods of the generator, each on a node of its own where there are as many; gke creates and"
+            " prices that many load nodes. 0 would measure nothing. Give 1, or more where the cores of one node cannot"
+            " send the load.",
         ),
     ] = 1
     model: Annotated[
@@ -160,19 +175,41 @@ class Settings(Frozen):
 
     @model_validator(mode="after")
     def _every_process_has_users(self) -> Self:
-        if self.processes == 1:
+        if (processes := self.processes * self.pods) == 1:
             return self
+        setting = f"load.{'processes' if self.pods == 1 else 'pods'}"
+        given = f"shapebench:{setting} is {self.processes if self.pods == 1 else self.pods}"
         if self.load.mode == "capacity":
             raise ValueError(
-                f"shapebench:load.processes is {self.processes}, but a capacity search runs in one process, which must"
-                " see every answer to choose the next rate; leave load.processes out, or set load.profile to open,"
-                " which sends a fixed rate"
+                f"{given}, but a capacity search runs in one process, which must see every answer to choose the next"
+                f" rate; leave {setting} out, or set load.profile to open, which sends a fixed rate"
             )
-        if (users := self.load.most_in_flight) < self.processes:
+        if (users := self.load.most_in_flight) < processes:
             name = "users" if self.load.mode == "closed" else "maxInFlight"
             raise ValueError(
-                f"shapebench:load.processes is {self.processes}, but load.{name} is {users}, so some processes would"
-                " send nothing; give fewer processes"
+                f"{given}, but load.{name} is {users}, so some of the {processes} processes would send nothing; give"
+                f" fewer {setting.removeprefix('load.')}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_generator_can_send_the_rate(self) -> Self:
+        processes, most = self.processes * self.pods, _MOST_RPS_A_PROCESS[self.serving.protocol]
+        if self.load.mode == "open" and self.load.rate_rps > processes * most:
+            raise ValueError(
+                f"shapebench:load.rateRps is {self.load.rate_rps:g}, but {processes} generator"
+                f" {'process sends' if processes == 1 else 'processes send'} at most about {processes * most:,}"
+                f" requests/s over {self.serving.protocol}, so the run would be refused; give load.processes times"
+                f" load.pods that come to {ceil(self.load.rate_rps / most)} at least, or a lower rate"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _this_machine_has_no_pods(self) -> Self:
+        if self.platform == "local" and self.pods != 1:
+            raise ValueError(
+                f"shapebench:load.pods is {self.pods}, but on the platform local the generator is no pod; leave it out,"
+                " and set load.processes"
             )
         return self
 
@@ -227,6 +264,11 @@ class Settings(Frozen):
     def node_shape(self, stack: str) -> NodeShape:
         """The stack's node shape, which has the stack's name."""
         return NodeShape.of(stack, self.shape)
+
+    @property
+    def load_shape(self) -> NodeShape:
+        """The load generator's pool on gke: a node for each of its pods."""
+        return NodeShape.of("load", ShapeSettings(machine_type=self.gke.load_machine_type, nodes=self.pods))
 
     @property
     def variant(self) -> ServingVariant:

@@ -160,7 +160,7 @@ def _candidate(
     found = Candidate(label="", stack=stack, serving=ServingSettings.model_validate(serving), server=server, load=load)
     values = settings.model_dump(by_alias=True, exclude_none=True)
     values |= {"serving": found.serving.model_dump(by_alias=True, exclude_none=True)}
-    values |= {"load": load.model_dump(by_alias=True), "load.processes": 1}
+    values |= {"load": load.model_dump(by_alias=True), "load.processes": 1, "load.pods": 1}
     if server is not None:
         values[section] |= {to_camel(key): server}
     try:

@@ -20,6 +20,7 @@ def _measured(manifest: Manifest) -> Facts:
     generator = manifest.generator
     peak = "not sampled" if generator.cpu_peak_percent is None else f"{number(generator.cpu_peak_percent)} % of a core"
     processes = "1 process" if generator.processes == 1 else f"{generator.processes} processes"
+    processes += f" in {len(generator.nodes)} pods" if len(generator.nodes) > 1 else ""
     where = ", on the machine of the server" if generator.shares_host_with_server else ""
     limit = f", CPU limit of {serving.cpu_limit:g} vCPUs each" if serving.cpu_limit else ""
     sent = f", sent {serving.model.requests}" if serving.model.requests else ""

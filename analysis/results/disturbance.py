@@ -110,9 +110,9 @@ def hosts_of(manifest: Manifest) -> tuple[Host, ...]:
     """The hosts of a stored run; none where it does not say on which nodes its servers ran."""
     if manifest.platform == "local":
         return (THIS_MACHINE,)
-    generator = manifest.generator.machine.node if manifest.generator.machine else None
+    first = manifest.generator.machine.node if manifest.generator.machine else None
     nodes = {replica.name: replica.node for replica in manifest.replicas}
-    return cluster_hosts(nodes, manifest.shape.vcpus, generator)
+    return cluster_hosts(nodes, manifest.shape.vcpus, manifest.generator.nodes or (first,))
 
 
 def counted_spans(manifest: Manifest, every: Columns) -> list[Span]:

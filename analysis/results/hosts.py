@@ -1,6 +1,6 @@
 """The machines that a run's servers are on, and which of its samples are of programs of the run itself."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from analysis.results.samples import SERVER
@@ -22,10 +22,12 @@ class Host:
 THIS_MACHINE = Host(None, None, (SERVER,), has_generator=True)
 
 
-def cluster_hosts(nodes: Mapping[str, str | None], cores: float, generator_node: str | None) -> tuple[Host, ...]:
+def cluster_hosts(
+    nodes: Mapping[str, str | None], cores: float, generator_nodes: Collection[str | None]
+) -> tuple[Host, ...]:
     """The nodes of the servers, by their pods' names; a server whose node is not known has none."""
     return tuple(
-        Host(node, cores, tuple(pod for pod, on in nodes.items() if on == node), has_generator=node == generator_node)
+        Host(node, cores, tuple(pod for pod, on in nodes.items() if on == node), has_generator=node in generator_nodes)
         for node in dict.fromkeys(nodes.values())
         if node is not None
     )

@@ -108,12 +108,17 @@ class Replica(Machine):
 
 
 class Generator(Record):
-    """The generator. `cpu_peak_percent` is that of the busiest process, in percent of a core; None without samples."""
+    """The generator. `processes` are those of all its pods, which are on `nodes`; none outside a cluster.
+
+    `cpu_peak_percent` is that of the busiest process, in percent of a core; None without samples. `machine` is that of
+    the first pod. Older manifests have no `nodes`.
+    """
 
     kind: str
     processes: Annotated[int, Field(ge=1, le=10_000)]
     cpu_peak_percent: Annotated[float, Field(ge=0, le=1e6)] | None
     shares_host_with_server: bool
+    nodes: tuple[str | None, ...] = ()
     machine: Machine | None = None
 
 

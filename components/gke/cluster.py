@@ -65,7 +65,7 @@ def _make_pools(
     # Some changes replace a pool, and quota is seldom enough for two of the same.
     replaced = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(delete_before_replace=True))
     # First and without a taint, because the system's own pods run there.
-    load_args = PoolArgs("load", args.settings.load_shape, account.email, args.labels)
+    load_args = PoolArgs("load", args.load_shape, account.email, args.labels)
     load = make_pool(f"{name}-load", cluster, load_args, replaced)
     serving_args = PoolArgs("serving", args.shape, account.email, args.labels)
     after = pulumi.ResourceOptions.merge(replaced, pulumi.ResourceOptions(depends_on=[load]))

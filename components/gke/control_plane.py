@@ -32,7 +32,7 @@ _DEFAULT_POOL_MACHINE_TYPE = "e2-medium"
 
 @dataclass
 class GkeClusterArgs:
-    """The network and labels, the nodes of the serving pool, and the settings of everything else."""
+    """The network and labels, the nodes of both pools, and the settings of everything else."""
 
     zone: str
     network: Network
@@ -41,6 +41,7 @@ class GkeClusterArgs:
     no_upgrades_until: pulumi.Input[str]
     """RFC 3339, UTC."""
     shape: NodeShape
+    load_shape: NodeShape
     settings: GkeSettings
 
 

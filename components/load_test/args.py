@@ -44,7 +44,9 @@ class CommonArgs:
     fresh_deployment: bool
     """Whether servers that have answered a run are restarted before the next one."""
     processes: int
-    """The number of workers of the generator."""
+    """The number of workers of the generator, in each of its pods."""
+    pods: int | None
+    """The number of pods that generate the load; None for one, as in the state of earlier versions."""
     rerun: str
     """Any text. A new one makes the test run again."""
     sweep: Mapping[str, object] | None
@@ -95,6 +97,7 @@ def common_args(
         repeats=settings.repeats,
         fresh_deployment=settings.fresh_deployment,
         processes=settings.processes,
+        pods=None if settings.pods == 1 else settings.pods,
         rerun=settings.rerun,
         sweep=settings.sweep.model_dump() if settings.sweep else None,
         results=store_uri(settings.results, platform.checkout),

@@ -10,7 +10,8 @@ from components.plugin_resource import PluginResource
 from stacks.files import store_uri
 
 # Settings whose change makes the load test run again.
-_MEASURED = {"shape", "serving", "load", "repeats", "fresh_deployment", "processes", "model", "payload", "rerun"}
+_RUN = {"repeats", "fresh_deployment", "processes", "pods", "rerun"}
+_MEASURED = {"shape", "serving", "load", "model", "payload"} | _RUN
 
 
 @dataclass

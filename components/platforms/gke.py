@@ -77,6 +77,7 @@ class GkePlatform(pulumi.ComponentResource):
             no_upgrades_from=self.lease.starts_at,
             no_upgrades_until=self.lease.expires_at,
             shape=settings.node_shape(args.stack),
+            load_shape=settings.load_shape,
             settings=settings.gke,
         )
         self.cluster = GkeCluster(f"{name}-cluster", cluster_args, protected)
@@ -109,7 +110,7 @@ def costs_of(args: GkePlatformArgs) -> tuple[Cost, Cost]:
     settings = args.settings
     return (
         kept_cost(settings.platform, settings.node_shape(args.stack), settings.region),
-        load_cost(settings.gke.load_shape, settings.region),
+        load_cost(settings.load_shape, settings.region),
     )
 
 
@@ -120,7 +121,7 @@ def _preflight_args(args: GkePlatformArgs) -> PreflightArgs:
         zone=args.zone,
         project=args.google.get("gcp:project"),
         google=pulumi.Output.secret(args.google),
-        needs=[asdict(need) for need in needs(settings.node_shape(args.stack), settings.gke.load_shape)],
+        needs=[asdict(need) for need in needs(settings.node_shape(args.stack), settings.load_shape)],
         accounts=account_names(args.stack),
         costs=hourly_sentence(*costs_of(args)),
         ask=settings.gke.preflight,

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, LabelSelectorRequirementArgs, ObjectMetaArgs
 from pulumi_kubernetes.networking import v1 as net
 
-from stacks.names import GENERATOR_LABELS, GRPC_PORT, REST_PORT, SERVER_LABELS, SIDECAR_PORT
+from stacks.names import GENERATOR_LABELS, GRPC_PORT, MASTER_PORT, REST_PORT, SERVER_LABELS, SIDECAR_PORT
 
 # The metadata servers that give a pod on GKE its tokens: the first with Dataplane V2, the second without. Source:
 # "Restrict traffic with network policies", https://cloud.google.com/kubernetes-engine/docs/how-to/network-policy.
@@ -56,8 +56,15 @@ def make_network_policies(
             # From any address: whose an API server's request has depends on the cluster. On GKE it is a pod's, the
             # konnectivity agent's (github.com/tigera/operator/pull/5212); elsewhere a node's, which a policy cannot
             # name. The sidecar behind the port answers nobody without the run's token.
-            [net.NetworkPolicyIngressRuleArgs(ports=_ports(SIDECAR_PORT))],
-            [_to_dns(), net.NetworkPolicyEgressRuleArgs(to=[server], ports=api)],
+            [
+                net.NetworkPolicyIngressRuleArgs(ports=_ports(SIDECAR_PORT)),
+                net.NetworkPolicyIngressRuleArgs(from_=[generator], ports=_ports(MASTER_PORT)),
+            ],
+            [
+                _to_dns(),
+                net.NetworkPolicyEgressRuleArgs(to=[server], ports=api),
+                net.NetworkPolicyEgressRuleArgs(to=[generator], ports=_ports(MASTER_PORT)),
+            ],
         ),
     ]
 

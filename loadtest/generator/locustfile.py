@@ -16,6 +16,7 @@ from loadtest.generator.loops.open_loop import OpenLoopShape, OpenLoopUser
 from loadtest.generator.master import Master
 from loadtest.generator.phases import PhaseMarks
 from loadtest.generator.plan import ClosedLoopPlan, LoadTestPlan
+from loadtest.generator.pods import IS_FIRST_POD, wait_for_master
 from loadtest.generator.request_bodies import read_bodies
 from loadtest.generator.worker import Worker
 
@@ -42,13 +43,13 @@ class PlannedShape(ClosedLoopShape if IS_CLOSED else OpenLoopShape):  # type: ig
 
 
 def _set_processes(parser: Any, **_: object) -> None:  # noqa: ANN401 - Locust leaves it without types
-    """Have Locust fork the plan's workers, on a port that no other machine and no other test uses."""
-    if PLAN.processes == 1:
+    """Have Locust fork the workers of this pod, and lead those of all pods from the first one."""
+    if PLAN.workers == 1:
         return
-    address, port = _reserved_port().getsockname()
+    address, port = _reserved_port().getsockname() if PLAN.pods == 1 else wait_for_master(PLAN)
     parser.set_defaults(
-        processes=PLAN.processes, master_bind_host=address, master_bind_port=port, master_host=address,
-        master_port=port, expect_workers_max_wait=_CONNECT_S,
+        worker=not IS_FIRST_POD, processes=PLAN.processes, master_bind_host=address, master_bind_port=port,
+        master_host=address, master_port=port, expect_workers_max_wait=_CONNECT_S,
     )  # fmt: skip
 
 
@@ -69,6 +70,9 @@ def _start(environment: Environment, runner: LocalRunner | MasterRunner | Worker
         # Only here: what a client library starts would not outlive the fork.
         PlannedUser.new_client = staticmethod(clients(PLAN, BODIES, runner.worker_index))
         Worker(PLAN, environment, runner, MARKS, DISPATCHER).start()
+    if isinstance(runner, MasterRunner) and environment.parsed_options:
+        # Locust waits for as many as it has forked itself.
+        environment.parsed_options.expect_workers = PLAN.workers
     if not isinstance(runner, WorkerRunner):
         PlannedShape.master = Master(PLAN, environment, runner, MARKS)
         PlannedShape.master.start()

@@ -14,10 +14,11 @@ from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner
 
 from loadtest.generator.messages import BEGIN, DONE, FINISH, HEARTBEAT, PHASE, READY, SCHEDULE_DONE, STOP, WARM
-from loadtest.generator.monitoring.clock import now_us
+from loadtest.generator.monitoring.clock import epoch_s, now_us
 from loadtest.generator.monitoring.server_watch import Stop
 from loadtest.generator.phases import PhaseMarks
 from loadtest.generator.plan import LoadTestPlan, worker_name
+from loadtest.generator.pods import clocks_apart
 from loadtest.generator.report import Report
 
 _CHECK_S = 0.5
@@ -106,7 +107,7 @@ class Master:
         return isinstance(self._runner, MasterRunner)
 
     def _all(self, workers: Collection[int]) -> bool:
-        return len(workers) == self._plan.processes
+        return len(workers) == self._plan.workers
 
     def _begin(self) -> None:
         self._has_begun = True
@@ -123,9 +124,14 @@ class Master:
             gevent.spawn(self.end, "caller_gone", "nobody reads its output any more")
 
     def _on_ready(self, message: dict[str, Any]) -> None:
+        apart = clocks_apart(worker_name(message["worker"]), message["now_us"], now_us())
+        if self._plan.pods > 1 and apart:
+            gevent.spawn(self.end, "clocks_apart", apart)
+            return
         self._ready.add(message["worker"])
         if self._all(self._ready):
-            self._send(BEGIN, begin_s=time.perf_counter() + (_LEAD_S if self._has_workers else _ALONE_LEAD_S))
+            lead_s = _LEAD_S if self._has_workers else _ALONE_LEAD_S
+            self._send(BEGIN, begin_s=epoch_s(time.perf_counter() + lead_s))
 
     def _on_warm(self, _: dict[str, Any]) -> None:
         self.is_warm = True

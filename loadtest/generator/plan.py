@@ -21,6 +21,10 @@ COUNTERS_FILE = "servers.counters.csv"
 # The file beside the rows whose existence has the generator end the test, as Ctrl-C does.
 INTERRUPT_FILE = "interrupt"
 
+# The file beside the rows with address and port of the master, where several pods generate the load. It is written once
+# all of them run, and none begins before.
+MASTER_FILE = "master"
+
 # What Locust may take on top of the test itself, to start and to end, in seconds.
 _START_AND_END_S = 30.0
 
@@ -177,8 +181,9 @@ class LoadTestPlan:
 
     `protocol` is a name that loadtest.generator.clients.protocols knows. `work_dir` holds the requests and the rows.
     `outputs` are those of a right answer. `check` is how an answer is judged: by its `values`, which may differ by
-    `tolerance` times the largest of them, by its `shape`, or not at all (`off`). `processes` is the number of workers;
-    more than one have a master. `counter_urls` are the Prometheus pages of the servers, by the server's name among the
+    `tolerance` times the largest of them, by its `shape`, or not at all (`off`). `pods` is how many pods generate the
+    load, and `processes` the number of workers in each; more than one worker have a master, in the first pod.
+    `counter_urls` are the Prometheus pages of the servers, by the server's name among the
     samples. `server_pid` is the server's process where it runs on the generator's machine. The generator ends when the
     process `parent_pid` does; None where something else ends it. `grpc_threads` is the servers' --grpc_max_threads.
     `replicas` is the number of servers behind `base_url`.
@@ -194,11 +199,17 @@ class LoadTestPlan:
     tolerance: float = 1e-3
     limits: Limits = field(default_factory=Limits)
     processes: int = 1
+    pods: int = 1
     counter_urls: dict[str, str] = field(default_factory=dict)
     server_pid: int | None = None
     parent_pid: int | None = None
     grpc_threads: int | None = None
     replicas: int = 1
+
+    @property
+    def workers(self) -> int:
+        """How many processes send requests, in all pods."""
+        return self.pods * self.processes
 
     @property
     def renews_connections(self) -> bool:
@@ -227,6 +238,10 @@ class LoadTestPlan:
     @property
     def interrupt_path(self) -> str:
         return self._path(INTERRUPT_FILE)
+
+    @property
+    def master_path(self) -> str:
+        return self._path(MASTER_FILE)
 
     def _path(self, name: str) -> str:
         return str(PurePath(self.work_dir) / name)

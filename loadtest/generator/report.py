@@ -31,7 +31,7 @@ class Report:
         self._windows: deque[tuple[float, list[int]]] = deque(maxlen=_WINDOW)
         self._latest: dict[int, Mapping[str, Any]] = {}
         self._responses_us: list[int] = []
-        self._missing = set(range(plan.processes))
+        self._missing = set(range(plan.workers))
         self.begin()
 
     def begin(self) -> None:
@@ -75,7 +75,7 @@ class Report:
         `workers` are their totals. Where one is missing, Locust's number is not complete.
         """
         peaks = [worker["cpu_peak_percent"] for worker in workers if worker["cpu_peak_percent"] is not None]
-        complete = len(workers) == self._plan.processes
+        complete = len(workers) == self._plan.workers
         _write(
             event="totals",
             counted_requests=environment.stats.total.num_requests if complete else None,

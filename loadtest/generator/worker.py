@@ -18,12 +18,14 @@ from loadtest.generator.loops.dispatcher import Dispatcher
 from loadtest.generator.loops.scheduler import Scheduler, ScheduleStart
 from loadtest.generator.loops.warm_up import WarmUp
 from loadtest.generator.messages import BEGIN, DONE, FINISH, HEARTBEAT, PHASE, READY, SCHEDULE_DONE, STOP, WARM
+from loadtest.generator.monitoring.clock import counter_s, now_us
 from loadtest.generator.monitoring.health import Health
 from loadtest.generator.monitoring.heartbeat import Heartbeat
 from loadtest.generator.monitoring.sampler import GENERATOR, Sampler
 from loadtest.generator.monitoring.server_watch import Stop, server_gone
 from loadtest.generator.phases import WARMUP, PhaseMarks
 from loadtest.generator.plan import CapacitySearchPlan, ClosedLoopPlan, LoadTestPlan, ScheduledPlan
+from loadtest.generator.pods import IS_FIRST_POD
 from loadtest.generator.recorder import Recorder
 
 # Locust forks its workers from the process that imports this.
@@ -70,7 +72,7 @@ class Worker:
         events.test_start.add_listener(lambda **_: self._begin())
         events.quit.add_listener(lambda **_: self._report_done())
         self._runner.register_message(PHASE, lambda msg, **_: self._marks.enter(**msg.data))
-        self._runner.register_message(BEGIN, lambda msg, **_: self._begin_s.set(msg.data["begin_s"]))
+        self._runner.register_message(BEGIN, lambda msg, **_: self._begin_s.set(counter_s(msg.data["begin_s"])))
         # It takes as long as the requests in flight, and meanwhile the master may cut it short. Locust can spawn a
         # listener, too, but the versions that are supported pass its arguments in different ways.
         self._runner.register_message(FINISH, lambda msg, **_: gevent.spawn(lambda: self._finish(**msg.data)))
@@ -94,8 +96,8 @@ class Worker:
         """The first worker warms the server up; then all play from the time that the master sets."""
         self._scheduler.wait_for_users()
         warm_up = self._scheduler.warm_up() if self._index == 0 else WarmUp()
-        self._send(READY)
-        start = ScheduleStart(self._index, self._plan.processes, self._begin_s.get(), warm_up)
+        self._send(READY, now_us=now_us())
+        start = ScheduleStart(self._index, self._plan.workers, self._begin_s.get(), warm_up)
         if isinstance(load, CapacitySearchPlan):
             self._search = search_capacity(load, self._scheduler, start)
         else:
@@ -163,7 +165,8 @@ class Worker:
             self._sampler.sample(self._heartbeat.cpu_percent)
 
     def _exit_without_master(self) -> None:
-        while os.getppid() == _MASTER_PID:
+        """End with the process that forked this one, or, where the master is in another pod, when it is lost."""
+        while os.getppid() == _MASTER_PID and (IS_FIRST_POD or not Path(self._plan.interrupt_path).exists()):
             gevent.sleep(_POLL_S)
         self._recorder.flush()
         os._exit(1)

@@ -99,7 +99,7 @@ def outcome_of(
         samples=samples,
         started_at=started_at,
         finished_at=termination.ended_at or datetime.now(UTC),
-        processes=plan.processes,
+        processes=plan.workers,
         counted_requests=totals.get("counted_requests"),
         cpu_peak_percent=totals.get("cpu_peak_percent"),
         locust_version=totals.get("locust_version", termination.locust_version),

@@ -56,8 +56,8 @@ def run_load_test(
     return outcome_of(
         plan,
         Termination(exit_code, totals, ended_by_runner, tuple(log[-_LOG_LINES_SHOWN:]), version("locust")),
-        read_all_raw_rows(work_dir, plan.processes),
-        read_all_samples(work_dir, plan.processes),
+        read_all_raw_rows(work_dir, plan.workers),
+        read_all_samples(work_dir, plan.workers),
         servers(),
         started_at,
     )
@@ -66,7 +66,7 @@ def run_load_test(
 def _write_inputs(plan: LoadTestPlan, plan_path: Path, bodies: Sequence[RequestBody]) -> None:
     """Write the requests and the plan where Locust reads them."""
     plan_path.parent.mkdir(parents=True, exist_ok=True)
-    if any(Path(plan.rows_path(worker)).exists() for worker in range(plan.processes)):
+    if any(Path(plan.rows_path(worker)).exists() for worker in range(plan.workers)):
         raise FileExistsError(
             f"work_dir {plan_path.parent} holds the rows of another load test, which would be mixed with this one's; "
             "give each test a folder of its own"

@@ -1,7 +1,8 @@
-"""The pod of a load test's Job: its start, its status and log, what its sidecar answers, and its deletion."""
+"""The pods of a load test's Job: their start, status and log, what their sidecars answer, and their deletion."""
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import ClassVar
 
 from loadtest.generator.pod.sidecar import TOKEN_HEADER
@@ -10,7 +11,10 @@ from provider.cluster.api import LATE_RETRY_S, RETRY_S, Cluster, ClusterError, J
 from provider.cluster.load_job import GENERATOR, JOB_LABEL, PREPARE, SIDECAR, token_of
 from provider.cluster.pod_status import Blockage, container_state, loss_reason, pending_reason
 from provider.resource import Operation, ResourceError
-from stacks.names import SIDECAR_PORT
+from stacks.names import MASTER_PORT, SIDECAR_PORT
+
+# What Kubernetes calls the number of a pod in a Job of several.
+_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 
 _DELETION_LIMIT_S, _DELETION_POLL_S = 120.0, 0.5
 
@@ -21,14 +25,15 @@ _LOG_LINES = 20
 
 
 class JobPod:
-    """The first pod of a Job; the Job makes no second one."""
+    """One of the pods of a Job, which replaces none; the master of several is in the first."""
 
     poll_s: ClassVar[float] = 2.0
     """How often its status is read while it runs: progress comes once a second, and a person needs no more."""
 
-    def __init__(self, cluster: Cluster, job: Json) -> None:
+    def __init__(self, cluster: Cluster, job: Json, index: int = 0) -> None:
         self.cluster = cluster
         self.job = job
+        self.index = index
         self.job_name: str = job["metadata"]["name"]
         self.status: Json = {}
         """The pod as the API last returned it; empty before there was one."""
@@ -36,6 +41,8 @@ class JobPod:
     def read(self) -> Json | None:
         """The pod now; None where it is not created yet, or deleted."""
         pods = self.cluster.pods(f"{JOB_LABEL}={self.job_name}")
+        # A Job of one pod has no index.
+        pods = [pod for pod in pods if pod["metadata"].get("labels", {}).get(_INDEX_LABEL, "0") == str(self.index)]
         if self.status:
             pods = [pod for pod in pods if pod["metadata"]["uid"] == self.status["metadata"]["uid"]]
         if not pods:
@@ -47,6 +54,11 @@ class JobPod:
     def name(self) -> str:
         """The name of the pod, which must have been read."""
         return str(self.status["metadata"]["name"])
+
+    @property
+    def node(self) -> str | None:
+        """The node that it runs on; None before it runs."""
+        return (self.status.get("spec") or {}).get("nodeName")
 
     def state(self, container: str) -> Json:
         """The state of a container when the pod was last read: provider.cluster.pod_status.container_state."""
@@ -69,10 +81,25 @@ class JobPod:
         self.sidecar("clock", retry_s=_REACHABLE_WITHIN_S)
 
 
-def start_job(pod: JobPod, timeout_s: float, operation: Operation) -> None:
-    """Create the pod's Job, and return when the test runs and its rows can be fetched; raises ResourceError if not."""
-    pod.cluster.create_job(pod.job)
-    _wait_for_start(pod, timeout_s, operation)
+def pods_of(cluster: Cluster, job: Json) -> list[JobPod]:
+    """The pods of a Job, the one with the master first."""
+    return [JobPod(cluster, job, index) for index in range(job.get("spec", {}).get("completions") or 1)]
+
+
+def start_job(pods: Sequence[JobPod], timeout_s: float, operation: Operation) -> None:
+    """Create the pods' Job, and return when the test runs and its rows can be fetched; raises ResourceError if not."""
+    first = pods[0]
+    first.cluster.create_job(first.job)
+    began = time.monotonic()
+    for pod in pods:
+        _wait_for_start(pod, began, timeout_s, operation)
+        _require_sidecar(pod)
+    if len(pods) > 1:
+        for pod in pods:
+            pod.sidecar("master", str(first.status["status"]["podIP"]), str(MASTER_PORT))
+
+
+def _require_sidecar(pod: JobPod) -> None:
     try:
         pod.require_sidecar()
     except ClusterError as error:  # better now than after the test
@@ -85,9 +112,8 @@ def start_job(pod: JobPod, timeout_s: float, operation: Operation) -> None:
         ) from None
 
 
-def _wait_for_start(pod: JobPod, timeout_s: float, operation: Operation) -> None:
+def _wait_for_start(pod: JobPod, began: float, timeout_s: float, operation: Operation) -> None:
     """Until the pod's containers run; raises ResourceError where they cannot, or the wait is cancelled."""
-    began = time.monotonic()
     blockage = Blockage()
     while True:
         status = pod.read()
@@ -129,19 +155,20 @@ def _last_event(pod: JobPod, of: str) -> str:
     return events[-1] if events else "the cluster gives no reason"
 
 
-def remove_job(pod: JobPod, operation: Operation) -> None:
-    """End the pod and delete its Job. A Job that cannot be deleted now is logged."""
+def remove_job(pods: Sequence[JobPod], operation: Operation) -> None:
+    """End the pods and delete their Job. A Job that cannot be deleted now is logged."""
     try:
-        if "running" in pod.state(SIDECAR):
-            with contextlib.suppress(ClusterError):  # then the sidecar only ends later
-                pod.sidecar("release", retry_s=LATE_RETRY_S)
-        delete_job(pod)
+        for pod in pods:
+            if "running" in pod.state(SIDECAR):
+                with contextlib.suppress(ClusterError):  # then the sidecar only ends later
+                    pod.sidecar("release", retry_s=LATE_RETRY_S)
+        delete_job(pods[0])
     except ClusterError as error:
-        operation.info(f"the Job {pod.job_name} may still exist, and the next update deletes it: {error}")
+        operation.info(f"the Job {pods[0].job_name} may still exist, and the next update deletes it: {error}")
 
 
 def delete_job(pod: JobPod) -> None:
-    """Delete the Job, and wait until it and its pods are gone; raises ClusterError when they stay."""
+    """Delete the Job of the pod, and wait until it and all its pods are gone; raises ClusterError when they stay."""
     pod.cluster.delete_job(pod.job_name)
     deadline = time.monotonic() + _DELETION_LIMIT_S
     selector = f"{JOB_LABEL}={pod.job_name}"

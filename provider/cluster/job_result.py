@@ -1,11 +1,11 @@
-"""Follows a load test in its pod to its end, and fetches what it left: rows, log, how it ended, and its clock."""
+"""Follows a load test in its pods to its end, and fetches what it left: rows, log, how it ended, and its clock."""
 
 import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ class JobResult:
 
 
 def finish_job(
-    pod: JobPod,
+    pods: Sequence[JobPod],
     folder: Path,
     operation: Operation,
     on_progress: Callable[[Progress], None],
@@ -55,12 +55,20 @@ def finish_job(
 ) -> JobResult:
     """Follow a Job that has started to its end, and fetch the generator's files into the folder.
 
-    It ends by its plan, when the operation is cancelled, or at once where `end_because` is given. Raises ClusterError
-    where the cluster was unreachable for too long: the rows are then in the pod still.
+    It ends by its plan, when the operation is cancelled, when one of several pods is lost, or at once where
+    `end_because` is given. Raises ClusterError where the cluster was unreachable for too long: the rows are then in the
+    pods still.
     """
-    lost_because, ended_by_runner = _follow(pod, operation, on_progress, end_because)
-    if lost_because:
-        return _lost(lost_because, ended_by_runner)
+    first, *others = pods
+    lost_because, ended_by_runner = _follow(first, others, operation, on_progress, end_because)
+    # Before those of the first: the rows of a pod that is being terminated are there for half a minute.
+    lost = [(other.index, why) for other in others if (why := _fetch_other(other, folder))]
+    lost_pods = tuple(f"number {index + 1} of {len(pods)}: {why}" for index, why in lost)
+    result = _lost(lost_because, ended_by_runner) if lost_because else _result_of(first, folder, ended_by_runner)
+    return replace(result, termination=replace(result.termination, lost_pods=lost_pods))
+
+
+def _result_of(pod: JobPod, folder: Path, ended_by_runner: EndedByRunner | None) -> JobResult:
     terminating = termination_reason(pod.status)
     try:
         return fetch_result(pod, ended_by_runner, folder, SECONDS_AFTER_TERM if terminating else RETRY_S)
@@ -70,6 +78,43 @@ def finish_job(
         return _lost(f"its pod was terminated ({terminating}), and {error}", ended_by_runner)
 
 
+def _fetch_other(pod: JobPod, folder: Path) -> str | None:
+    """Fetch the rows of a pod without the master; returns why the pod was lost, None where it was not."""
+    if lost := loss_reason(pod.read()):
+        return lost
+    if not pod.has_started(SIDECAR):
+        return "it had not started"
+    if lost := _end_without_master(pod):
+        return lost
+    terminating = termination_reason(pod.status)
+    try:
+        if "terminated" in pod.state(SIDECAR):
+            return "the sidecar that keeps its rows ended"
+        _fetch_files(pod, folder, SECONDS_AFTER_TERM if terminating else RETRY_S)
+    except ClusterError as error:
+        if not terminating:
+            raise
+        return f"it was terminated ({terminating}), and {error}"
+    return terminating or killed_by(pod.state(GENERATOR).get("terminated") or {})
+
+
+def _end_without_master(pod: JobPod) -> str | None:
+    """Wait until the workers of a pod have written their rows and ended: by themselves, if the master was not lost.
+
+    Returns why the pod was lost meanwhile.
+    """
+    deadline = time.monotonic() + _INTERRUPT_LIMIT_S
+    lost = None
+    with contextlib.suppress(ClusterError):  # it has ended by itself
+        pod.sidecar("interrupt", retry_s=LATE_RETRY_S)
+    while not lost and "terminated" not in pod.state(GENERATOR) and time.monotonic() < deadline:
+        if termination_reason(pod.status):
+            return None  # its end is not reported then, and its rows are not there for long
+        time.sleep(pod.poll_s)
+        lost = loss_reason(pod.read())
+    return lost
+
+
 def _lost(lost_because: str, ended_by_runner: EndedByRunner | None, log: str = "") -> JobResult:
     """The result of a generator whose rows are lost."""
     return JobResult(Termination(None, None, ended_by_runner, (), lost_because=lost_because), log)
@@ -77,6 +122,7 @@ def _lost(lost_because: str, ended_by_runner: EndedByRunner | None, log: str = "
 
 def _follow(
     pod: JobPod,
+    others: Sequence[JobPod],
     operation: Operation,
     on_progress: Callable[[Progress], None],
     end_because: EndedByRunner | None,
@@ -87,11 +133,12 @@ def _follow(
     """
     deadline = time.monotonic() + plan_of(pod.job).timeout_s
     ended_by_runner: EndedByRunner | None = None
+    interrupted = False
     terminating_since: float | None = None
     while True:
         if lost := loss_reason(pod.read()):
             return lost, ended_by_runner
-        if "terminated" in pod.state(GENERATOR) or (ended_by_runner and time.monotonic() > deadline):
+        if "terminated" in pod.state(GENERATOR) or (interrupted and time.monotonic() > deadline):
             return None, ended_by_runner
         log = _log(pod)
         if termination_reason(pod.status):
@@ -99,13 +146,22 @@ def _follow(
         late = terminating_since and time.monotonic() - terminating_since > _TERMINATION_LIMIT_S
         if late or _has_written_rows(pod, log):
             return None, ended_by_runner
-        if not ended_by_runner and (ended_by_runner := end_because or reason_to_end(operation.cancelled, deadline)):
+        if not interrupted and (
+            (ended_by_runner := end_because or reason_to_end(operation.cancelled, deadline))
+            or any(map(_is_lost, others))
+        ):
+            interrupted = True
             deadline = time.monotonic() + _INTERRUPT_LIMIT_S
             with contextlib.suppress(ClusterError):  # it has ended by itself
                 pod.sidecar("interrupt", retry_s=LATE_RETRY_S)
         if progress := last_message(log, "progress"):
             on_progress(Progress(**{name: value for name, value in progress.items() if name != "event"}))
-        time.sleep(pod.poll_s) if ended_by_runner else operation.cancelled.wait(pod.poll_s)
+        time.sleep(pod.poll_s) if interrupted else operation.cancelled.wait(pod.poll_s)
+
+
+def _is_lost(pod: JobPod) -> bool:
+    """Whether the pod is gone, or about to be."""
+    return loss_reason(pod.read()) is not None or termination_reason(pod.status) is not None
 
 
 def _log(pod: JobPod) -> str:
@@ -143,9 +199,13 @@ def fetch_result(pod: JobPod, ended_by_runner: EndedByRunner | None, folder: Pat
     log = pod.log(GENERATOR, _LOG_LINES)
     if "terminated" in pod.state(SIDECAR):
         return _lost("the sidecar that keeps its rows ended", ended_by_runner, log)
+    _fetch_files(pod, folder, retry_s)
+    return JobResult(_termination(pod, log, ended_by_runner), log, tuple(_clock_readings(pod)))
+
+
+def _fetch_files(pod: JobPod, folder: Path, retry_s: float) -> None:
     for file, (size, sha256) in json.loads(pod.sidecar("list", retry_s=retry_s)).items():
         _fetch_file(pod, folder / file, size, sha256, retry_s)
-    return JobResult(_termination(pod, log, ended_by_runner), log, tuple(_clock_readings(pod)))
 
 
 def _termination(pod: JobPod, log: str, ended_by_runner: EndedByRunner | None) -> Termination:

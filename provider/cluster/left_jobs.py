@@ -1,6 +1,6 @@
 """Fetches and stores what load tests of interrupted updates left in their Jobs, and deletes these Jobs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from analysis.results.store import ResultsStore
 from analysis.results.store_files import StoreError
 from loadtest.result.validity.termination import EndedByRunner
 from provider.cluster.api import Cluster, ClusterError, Json
-from provider.cluster.job_pod import JobPod, delete_job
+from provider.cluster.job_pod import JobPod, delete_job, pods_of
 from provider.cluster.job_result import finish_job
 from provider.cluster.load_job import GENERATOR, SIDECAR, RunRecord, jobs_selector, record_of
 from provider.cluster.pod_status import loss_reason
@@ -71,26 +71,28 @@ def collect_before_deletion(connect: Callable[[], Cluster], to: Destination, ope
 
 
 def _collect(cluster: Cluster, job: Json, to: Destination, operation: Operation) -> None:
-    pod = JobPod(cluster, job)
-    left = f"{pod.job_name}, a load test that an interrupted update left behind"
-    if why := _nothing_to_fetch(pod):
-        operation.info(f"deleting {left}; {why}")
-        delete_job(pod)
+    pods = pods_of(cluster, job)
+    name = pods[0].job_name
+    left = f"{name}, a load test that an interrupted update left behind"
+    nothing = [_nothing_to_fetch(pod) for pod in pods]
+    if all(nothing):
+        operation.info(f"deleting {left}; {nothing[0]}")
+        delete_job(pods[0])
         return
     record = record_of(job)
     if record is None:
         raise ResourceError(
             f"the Job {left}, may hold rows, but its record of the run is missing or of another version of this"
             " project, so the run cannot be stored; run `pulumi up` or `pulumi destroy` from the checkout that started"
-            f" it, or, to drop its rows, `kubectl delete job {pod.job_name} --namespace {to.namespace}`"
+            f" it, or, to drop its rows, `kubectl delete job {name} --namespace {to.namespace}`"
         )
     run_id, record = record.run.run_id, record.at(to.results, to.work_dir)
-    with job_kept_until_saved(pod, record, operation):
+    with job_kept_until_saved(pods, record, operation):
         if _is_stored(record):
             operation.info(f"deleting {left}; its run {run_id} is stored")
         else:
             operation.info(f"fetching the rows of run {run_id} from {left}")
-            _fetch_and_store(record, pod, operation)
+            _fetch_and_store(record, [pod for pod, why in zip(pods, nothing, strict=True) if not why], pods, operation)
 
 
 def _nothing_to_fetch(pod: JobPod) -> str | None:
@@ -112,14 +114,18 @@ def _is_stored(record: RunRecord) -> bool:
         raise UnsavedRunError(str(error)) from error
 
 
-def _fetch_and_store(record: RunRecord, pod: JobPod, operation: Operation) -> None:
-    pod.require_sidecar()
+def _fetch_and_store(
+    record: RunRecord, holding: Sequence[JobPod], pods: Sequence[JobPod], operation: Operation
+) -> None:
+    """`holding` are the pods that hold rows."""
+    for pod in holding:
+        pod.require_sidecar()
     # When the generator ended; none while it runs, or where the kubelet does not know.
-    ended = (pod.state(GENERATOR).get("terminated") or {}).get("finishedAt")
-    result = finish_job(pod, record.work_folder, operation, lambda _: None, EndedByRunner.LEFT)
+    ended = (pods[0].state(GENERATOR).get("terminated") or {}).get("finishedAt")
+    result = finish_job(pods, record.work_folder, operation, lambda _: None, EndedByRunner.LEFT)
     termination = replace(result.termination, ended_at=datetime.fromisoformat(ended) if ended else None)
     ResultsStore(record.inputs.results).remove_unfinished(record.inputs.stack, record.run.run_id)
     try:
-        store_result(record, pod, replace(result, termination=termination), SAMPLES_SCHEMA.empty_table(), operation)
+        store_result(record, pods, replace(result, termination=termination), SAMPLES_SCHEMA.empty_table(), operation)
     except InvalidRunError as error:
         operation.info(str(error))

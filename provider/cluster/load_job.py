@@ -1,4 +1,4 @@
-"""The Job of one load test: a pod with Locust in one container and the sidecar in another, and the record of its run.
+"""The Job of one load test: pods with Locust in one container and the sidecar in another, and the record of its run.
 
 What is read back from a Job is here, too: any later update can store its run, and needs nothing else for it.
 """
@@ -81,7 +81,7 @@ def jobs_selector(stack: str) -> str:
 
 
 def job(record: RunRecord, plan: LoadTestPlan) -> dict[str, Any]:
-    """The Job of a run as the API takes it. Its pod runs once: when it fails, the test has failed."""
+    """The Job of a run as the API takes it. Its pods run once: when one fails, the test has failed."""
     inputs, name, labels = record.inputs, f"load-{record.run.run_id.lower()}", _labels(record.inputs.stack)
     return {
         "apiVersion": "batch/v1",
@@ -94,7 +94,7 @@ def job(record: RunRecord, plan: LoadTestPlan) -> dict[str, Any]:
             "annotations": {_RECORD: record.text()},
         },
         "spec": {
-            "backoffLimit": 0,
+            **_pods(plan.pods),
             "podReplacementPolicy": "Failed",
             # When nobody watches it any more, it ends and is deleted by the cluster.
             "activeDeadlineSeconds": round(inputs.start_timeout_s + plan.timeout_s + KEEP_S),
@@ -104,9 +104,25 @@ def job(record: RunRecord, plan: LoadTestPlan) -> dict[str, Any]:
                     "labels": labels,
                     "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
                 },
-                "spec": _pod(inputs, plan),
+                "spec": _pod(inputs, plan, {JOB_LABEL: name}),
             },
         },
+    }
+
+
+def _pods(count: int) -> dict[str, Any]:
+    """How many pods the Job has, none of which is replaced. One that fails ends no other: it may hold rows.
+
+    Kubernetes before 1.29 does not know the limit for each index, and is not asked for it by a Job of one pod.
+    """
+    if count == 1:
+        return {"backoffLimit": 0}
+    return {
+        "completionMode": "Indexed",
+        "completions": count,
+        "parallelism": count,
+        "backoffLimitPerIndex": 0,
+        "maxFailedIndexes": count,
     }
 
 
@@ -152,13 +168,22 @@ def _labels(stack: str) -> dict[str, str]:
     return GENERATOR_LABELS | {"app.kubernetes.io/name": "locust", STACK: label_value(stack)}
 
 
-def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan) -> dict[str, Any]:
+def _pod(inputs: ClusterLoadTestInputs, plan: LoadTestPlan, labels: Mapping[str, str]) -> dict[str, Any]:
     return {
         "restartPolicy": "Never",
         "serviceAccountName": inputs.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "nodeSelector": dict(inputs.node_selector),
+        # A node for each, where there are as many; the manifest says where they were.
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": dict(labels)},
+            }
+        ],
         "terminationGracePeriodSeconds": _TERMINATION_GRACE_S,
         "securityContext": {
             "runAsNonRoot": True,

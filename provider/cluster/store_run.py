@@ -5,7 +5,7 @@ Until then the run's work folder has a file that says where the rows are: in a c
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -67,63 +67,66 @@ def where_rows_are(marker: Marker, folder: Path) -> str:
 
 
 @contextlib.contextmanager
-def job_kept_until_saved(pod: JobPod, record: RunRecord, operation: Operation) -> Iterator[None]:
+def job_kept_until_saved(pods: Sequence[JobPod], record: RunRecord, operation: Operation) -> Iterator[None]:
     """Marks the work folder, and deletes the Job at the end, unless its rows are nowhere else.
 
     In that case a ResourceError says where they are.
     """
     folder, inputs = record.work_folder, record.inputs
-    marker = Marker(stack=inputs.stack, cluster=pod.cluster.cluster, namespace=inputs.namespace, job=pod.job_name)
+    first = pods[0]
+    marker = Marker(stack=inputs.stack, cluster=first.cluster.cluster, namespace=inputs.namespace, job=first.job_name)
     folder.mkdir(parents=True, exist_ok=True)
     write_to_disk(folder / _MARKER, marker.model_dump_json().encode())
     try:
         yield
     except (ClusterError, OSError, UnsavedRunError) as error:
-        if pod.has_started(GENERATOR):
+        if any(pod.has_started(GENERATOR) for pod in pods):
             raise ResourceError(f"{error}. {where_rows_are(marker, folder)}") from error
-        _remove(pod, folder, operation)
+        _remove(pods, folder, operation)
         raise
     except ResourceError:  # nothing was measured, or the run is invalid and stored
-        _remove(pod, folder, operation)
+        _remove(pods, folder, operation)
         raise
-    _remove(pod, folder, operation)
+    _remove(pods, folder, operation)
 
 
-def _remove(pod: JobPod, folder: Path, operation: Operation) -> None:
-    remove_job(pod, operation)
+def _remove(pods: Sequence[JobPod], folder: Path, operation: Operation) -> None:
+    remove_job(pods, operation)
     unmark(folder)
 
 
 def store_result(
-    record: RunRecord, pod: JobPod, result: JobResult, server_samples: pa.Table, operation: Operation
+    record: RunRecord, pods: Sequence[JobPod], result: JobResult, server_samples: pa.Table, operation: Operation
 ) -> FinishedRun:
     """Write the run to the results store; raises ResourceError as `record_run` does.
 
     The generator's files are in the work folder, which is deleted with the raw rows of a valid run.
     """
-    folder, inputs, plan = record.work_folder, record.inputs, plan_of(pod.job)
-    now = server_pods(pod.cluster.pods(selector_of(inputs.selector)))
-    environment = _environment(record, pod)
+    first, folder, inputs = pods[0], record.work_folder, record.inputs
+    plan = plan_of(first.job)
+    now = server_pods(first.cluster.pods(selector_of(inputs.selector)))
+    environment = _environment(record, pods)
     nodes = {replica.name: replica.node for replica in record.replicas}
-    hosts = cluster_hosts(nodes, inputs.shape.vcpus, environment.generator_node)
+    hosts = cluster_hosts(nodes, inputs.shape.vcpus, environment.generator_nodes)
     servers = Servers(inputs.replicas, record.servers, now, result.termination.ended_at is not None, hosts)
     (folder / "locust.log").write_text(result.log)
-    rows = read_all_raw_rows(folder, plan.processes)
-    samples = pa.concat_tables([read_all_samples(folder, plan.processes), server_samples])
+    rows = read_all_raw_rows(folder, plan.workers)
+    samples = pa.concat_tables([read_all_samples(folder, plan.workers), server_samples])
     outcome = outcome_of(plan, result.termination, rows, samples, servers, record.started_at)
     finished = record_run(record.run, inputs, outcome, environment, operation)
     shutil.rmtree(folder)
     return finished
 
 
-def _environment(record: RunRecord, pod: JobPod) -> RunEnvironment:
-    node = pod.status["spec"].get("nodeName")
-    generator_image = image_id(pod.status, GENERATOR)
+def _environment(record: RunRecord, pods: Sequence[JobPod]) -> RunEnvironment:
+    generator_image = image_id(pods[0].status, GENERATOR)
+    nodes = tuple(pod.node for pod in pods)
     return RunEnvironment(
         image=image_of(record.servers),
         replicas=record.replicas,
-        generator_node=node,
-        shares_host_with_server=node in {server.node for server in record.servers},
+        generator_node=nodes[0],
+        generator_nodes=nodes,
+        shares_host_with_server=not set(nodes).isdisjoint(server.node for server in record.servers),
         software={"generator image": generator_image} if generator_image else {},
         commit=record.commit,
     )

@@ -27,14 +27,16 @@ class RunEnvironment:
     """What only the platform knows about a run.
 
     `image` is the server's, by digest, None where the server is no container; `software` are versions by name, beside
-    those of this machine. `generator_node` is where the generator ran, None where that is unknown. `commit` is that of
-    the checkout when the test was started.
+    those of this machine. `generator_node` is where the generator, or the first of its pods, ran, None where that is
+    unknown; `generator_nodes` has those of all its pods, none outside a cluster. `commit` is that of the checkout when
+    the test was started.
     """
 
     image: str | None
     replicas: tuple[Replica, ...]
     generator_node: str | None
     shares_host_with_server: bool
+    generator_nodes: tuple[str | None, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)
     commit: str | None = field(default_factory=git_commit)
 
@@ -125,6 +127,7 @@ def manifest_of_run(
         generator=Generator(
             kind=f"locust {outcome.locust_version}",
             processes=outcome.processes,
+            nodes=environment.generator_nodes,
             cpu_peak_percent=outcome.cpu_peak_percent,
             shares_host_with_server=environment.shares_host_with_server,
             machine=Machine(node=environment.generator_node, **outcome.machine),

@@ -27,8 +27,8 @@ class LoadTest(Resource[Inputs, LoadTestState]):
 
     state = LoadTestState
     triggers: ClassVar[frozenset[str]] = frozenset(
-        {"baseUrl", "fingerprint", "freshDeployment", "model", "processes", "profile", "repeats", "rerun", "shape"}
-        | {"payloadDigest", "checkAnswers", "tolerance"}
+        {"baseUrl", "fingerprint", "freshDeployment", "model", "profile", "repeats", "rerun", "shape"}
+        | {"payloadDigest", "checkAnswers", "tolerance", "pods", "processes"}
     )
 
     @abstractmethod

@@ -18,7 +18,7 @@ def preflight(stack: str, project: str | None) -> None:
             f"stack {stack} is on the platform {settings.platform}, so there is nothing to check in Google Cloud;"
             " `shapebench doctor` checks this machine"
         )
-    shape, load = settings.node_shape(stack), settings.gke.load_shape
+    shape, load = settings.node_shape(stack), settings.load_shape
     wanted = Requirements(stack, zone_of(config, settings), needs(shape, load), tuple(account_names(stack)))
     access = access_of(google_keys(config), project)
     lacking = beyond_running_cluster(wanted, access)

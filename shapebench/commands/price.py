@@ -46,7 +46,7 @@ class Priced:
         """The cost of the load test's own nodes, where the stack has some."""
         if self.settings is None or self.platform != "gke":
             return None
-        return load_cost(self.settings.gke.load_shape, self.cost.region)
+        return load_cost(self.settings.load_shape, self.cost.region)
 
     @property
     def run_usd(self) -> float | None:

@@ -41,7 +41,7 @@ def expected_of(stack: str) -> Expected:
     serving = kept_cost(settings.platform, settings.node_shape(stack), settings.region)
     billed: float | None = 0.0
     if settings.platform == "gke":
-        test = load_cost(settings.gke.load_shape, settings.region)
+        test = load_cost(settings.load_shape, settings.region)
         known = serving.hourly is not None and test.hourly is not None
         billed = (serving.hourly or 0) + (test.hourly or 0) if known else None
     return Expected(serving.hourly, billed, times.create_s, times.update_s, times.destroy_s)

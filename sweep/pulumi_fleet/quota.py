@@ -52,7 +52,7 @@ def _required(stack: str, config: dict[str, Any]) -> Requirements | None:
     settings = settings_in(config)
     if settings.platform != "gke" or not settings.gke.preflight:
         return None
-    shapes = settings.node_shape(stack), settings.gke.load_shape
+    shapes = settings.node_shape(stack), settings.load_shape
     return Requirements(stack, zone_of(config, settings), needs(*shapes), ())
 
 

@@ -64,7 +64,9 @@ class ProcessPods:
         if name not in self._by_name:
             folder = self._folder / name
             folder.mkdir()
-            self._by_name[name] = PodProcesses(pod["spec"], folder, self._config_maps(pod), self.names)
+            self._by_name[name] = PodProcesses(
+                pod["spec"], folder, self._config_maps(pod), self.names, pod["metadata"]["labels"]
+            )
             if self.address:
                 self._by_name[name].address = self.address
             self._by_name[name].start()

@@ -13,8 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
@@ -22,6 +24,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
 from kubernetes.utils.quantity import parse_quantity
+from scipy import stats
 
 from analysis.comparability import comparison_key
 from analysis.results.counters import requests_by_replica
@@ -108,7 +111,7 @@ def over_rest(stack: Stack) -> Manifest:
 
 @pytest.fixture(scope="module")
 def over_rest_on_schedule(stack: Stack, over_rest: Manifest) -> Manifest:
-    return measured(stack, "rest", OPEN)
+    return measured(stack, "rest", OPEN | {"processes": 2})
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +121,7 @@ def over_grpc(stack: Stack, over_rest_on_schedule: Manifest) -> Manifest:
 
 @pytest.fixture(scope="module")
 def over_grpc_on_schedule(stack: Stack, over_grpc: Manifest) -> Manifest:
-    return measured(stack, "grpc", OPEN | {"processes": 2})
+    return measured(stack, "grpc", OPEN | {"pods": 2})
 
 
 @pytest.fixture(scope="module")
@@ -188,12 +191,19 @@ def test_over_grpc_both_servers_have_their_half(stack: Stack, api: client.ApiCli
         assert min(counts.values()) >= 0.4 * sum(counts.values()), counts
 
 
-def test_two_processes_of_one_pod_play_a_schedule_together(stack: Stack, over_grpc_on_schedule: Manifest) -> None:
-    assert over_grpc_on_schedule.generator.processes == 2
-    rows = rows_of(stack, over_grpc_on_schedule)
+@pytest.mark.parametrize(("which", "pods"), [("over_rest_on_schedule", 1), ("over_grpc_on_schedule", 2)])
+def test_two_processes_of_one_pod_and_two_pods_play_a_schedule_together(
+    stack: Stack, request: pytest.FixtureRequest, which: str, pods: int
+) -> None:
+    run: Manifest = request.getfixturevalue(which)
+    assert (run.generator.processes, len(run.generator.nodes)) == (2, pods)
+    rows = rows_of(stack, run)
     counts = {each["values"]: each["counts"] for each in pc.value_counts(rows["worker"]).to_pylist()}
     assert counts.keys() == {"locust-0", "locust-1"}
     assert abs(counts["locust-0"] - counts["locust-1"]) <= 1, "every other request"
+    due_us = np.sort(rows["intended_start"].cast(pa.int64()).to_numpy())
+    gaps = stats.kstest(np.diff(due_us) / 1e6, stats.expon(scale=1 / OPEN["rateRps"]).cdf)
+    assert gaps.pvalue > 0.001, "those of one schedule of independent callers"
 
 
 def samples_of(stack: Stack, run: Manifest) -> pd.DataFrame:
@@ -294,12 +304,16 @@ def test_the_report_shows_the_runs(stack: Stack, runs: list[Manifest], tmp_path:
     assert all(0 < float(least) < 1.05 * (os.cpu_count() or 1) for least in found)
 
 
-def failed_run(stack: Stack, api: client.ApiClient, during: Callable[[str], object]) -> tuple[str, Manifest]:
-    """What an update says, and the run that it keeps, when this happens to the generator's pod while it asks."""
+def failed_run(
+    stack: Stack, api: client.ApiClient, during: Callable[[str], object], generator_pods: int = 1
+) -> tuple[str, Manifest]:
+    """What an update says, and the run that it keeps, when this happens to the generator's first pod while it asks."""
     core, before = client.CoreV1Api(api), stack.runs()
-    stack.config["load"] = CLOSED | {"durationS": 120}
+    stack.config["load"] = CLOSED | {"durationS": 120, "pods": generator_pods}
     update = stack.start("up", "--yes", "--skip-preview")
-    name = eventually(lambda: [pod.metadata.name for pod in pods(api, GENERATOR_LABELS)], "its pod is made", 120)[0]
+    made = eventually(lambda: pods(api, GENERATOR_LABELS), "its pod is made", 120)
+    index = "batch.kubernetes.io/job-completion-index"
+    name = next(pod.metadata.name for pod in made if pod.metadata.labels.get(index, "0") == "0")
 
     def asks() -> bool:
         with contextlib.suppress(ApiException):  # its container has not started
@@ -315,6 +329,23 @@ def failed_run(stack: Stack, api: client.ApiClient, during: Callable[[str], obje
     (run,) = (run for run in stack.runs() if run not in before)
     assert client.BatchV1Api(api).list_namespaced_job(NAMESPACE).items == []
     return said, run
+
+
+def test_a_deleted_generator_pod_of_two_takes_its_own_rows_with_it_and_no_others(
+    stack: Stack, api: client.ApiClient, over_rest: Manifest
+) -> None:
+    core = client.CoreV1Api(api)
+
+    def delete_the_other(first: str) -> None:
+        (other,) = (each.metadata.name for each in pods(api, GENERATOR_LABELS) if each.metadata.name != first)
+        core.delete_namespaced_pod(other, NAMESPACE, grace_period_seconds=0)
+
+    said, run = failed_run(stack, api, delete_the_other, generator_pods=2)
+    assert "a pod of the load generator was lost" in " ".join(said.split())
+    assert run.validity.verdict == "invalid"
+    parts = [file for file in run.files or () if file.name.startswith("part-")]
+    assert len(parts) == 1
+    assert all_its_rows(stack, run) == parts[0].rows > 0
 
 
 def all_its_rows(stack: Stack, run: Manifest) -> int:

@@ -41,9 +41,15 @@ class PodProcesses:
     """
 
     def __init__(
-        self, spec: Json, folder: Path, config_maps: dict[str, Files], names: Mapping[str, str] | None = None
+        self,
+        spec: Json,
+        folder: Path,
+        config_maps: dict[str, Files],
+        names: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
         self._names = names or {}
+        self._labels = labels or {}
         self._spec = spec
         self._folder = folder
         self._config_maps = config_maps
@@ -203,11 +209,16 @@ class PodProcesses:
         return [sys.executable, *bare, *arguments] if program == "python" else [program, *arguments]
 
     def _variables(self, container: Json) -> dict[str, str]:
-        # The only reference to a field is to the pod's address.
         given = {
-            each["name"]: self._here(each["value"]) if "value" in each else self.address for each in container["env"]
+            each["name"]: self._here(each["value"]) if "value" in each else self._field(each["valueFrom"])
+            for each in container["env"]
         }
         return {"PATH": os.defpath} | given
+
+    def _field(self, source: Json) -> str:
+        """The pod's address, or what the controller of an indexed Job refers to: its number, a label."""
+        path = source["fieldRef"]["fieldPath"]
+        return self.address if path == "status.podIP" else self._labels[path.split("'")[1]]
 
     def _here(self, text: str) -> str:
         for name, answers in self._names.items():

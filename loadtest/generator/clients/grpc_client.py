@@ -37,7 +37,7 @@ class Message:
 def grpc_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int = 0) -> Callable[[], "GrpcClient"]:
     """A factory of clients: each begins with another replica, or all would send to the same one at first."""
     messages = [Message(each.content, AnswerCheck(plan, each, read_grpc, len(bodies))) for each in bodies]
-    addresses, turn = ServerAddresses(plan.base_url), in_turn(messages, worker, plan.processes)
+    addresses, turn = ServerAddresses(plan.base_url), in_turn(messages, worker, plan.workers)
     numbers = itertools.count()
     return lambda: GrpcClient(plan, addresses, turn, first=next(numbers))
 

@@ -47,7 +47,7 @@ def rest_clients(plan: LoadTestPlan, bodies: Sequence[RequestBody], worker: int 
         )
         for each in bodies
     ]
-    addresses, turn = ServerAddresses(plan.base_url), in_turn(posts, worker, plan.processes)
+    addresses, turn = ServerAddresses(plan.base_url), in_turn(posts, worker, plan.workers)
     return lambda: RestClient(RestConnection(addresses, plan.limits, renewed=renewed), turn)
 
 

@@ -10,6 +10,11 @@ def epoch_s(counter_s: float) -> float:
     return _WALL_MINUS_COUNTER_S + counter_s
 
 
+def counter_s(epoch_s: float) -> float:
+    """Seconds of the epoch as a reading of the performance counter."""
+    return epoch_s - _WALL_MINUS_COUNTER_S
+
+
 def now_us() -> int:
     """The time now, in microseconds of the epoch."""
     return round(epoch_s(time.perf_counter()) * 1e6)

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from loadtest.generator.plan import LoadTestPlan
+from loadtest.generator.pods import IS_FIRST_POD
 
 _SERVING = ":tensorflow:serving:"
 _LINE = re.compile(rf"{_SERVING}([a-z_:]+)(?:\{{(.*)\}})? (\S+)")
@@ -84,8 +85,11 @@ def counters_written(plan: LoadTestPlan) -> Iterator[None]:
 
 
 def append_counters(plan: LoadTestPlan) -> None:
-    """Append the counters of each server. All pages are fetched at once, so one that hangs delays no other."""
-    if not plan.counter_urls:
+    """Append the counters of each server. All pages are fetched at once, so one that hangs delays no other.
+
+    Of several pods of the generator the first one does it.
+    """
+    if not plan.counter_urls or not IS_FIRST_POD:
         return
     with ThreadPoolExecutor(len(plan.counter_urls)) as pool:
         fetched = dict(zip(plan.counter_urls, pool.map(_fetched, plan.counter_urls.values()), strict=True))

@@ -14,7 +14,7 @@ _CONNECT_TIMEOUT_S = 1.0
 
 @dataclass(frozen=True)
 class Stop:
-    """`cause` is one of `interrupted`, `caller_gone`, `server_gone`, `rows_not_written`, `worker_lost`."""
+    """`cause` is a key of `_STOPS` in loadtest.result.validity.termination."""
 
     cause: str
     detail: str

@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from loadtest.generator.monitoring.counters import append_counters, counters_written
-from loadtest.generator.plan import INTERRUPT_FILE, PLAN_VARIABLE, LoadTestPlan
+from loadtest.generator.plan import INTERRUPT_FILE, MASTER_FILE, PLAN_VARIABLE, LoadTestPlan
 
 # The environment variables that hold the address of the pod and the token of the run, and the header with the token.
 ADDRESS_VARIABLE = "SHAPEBENCH_SIDECAR_ADDRESS"
@@ -96,9 +96,9 @@ def requests_answered(folder: Path, address: str, port: int, token: str) -> Iter
 
 
 def answer(folder: Path, *command: str) -> str:
-    """The answer to `list`, `read FILE OFFSET COUNT`, `clock`, `interrupt` or `release`; raises ValueError for others.
+    """The answer to a command, in `match` below; raises ValueError for others.
 
-    `interrupt` has the generator write its rows and end, as Ctrl-C does.
+    `master` has the generator of several pods begin, and `interrupt` has it write its rows and end, as Ctrl-C does.
     """
     match command:
         case ["list"]:
@@ -109,12 +109,21 @@ def answer(folder: Path, *command: str) -> str:
             return part(folder / file, int(offset), int(count))
         case ["clock"]:
             return repr(time.time())
+        case ["master", address, port]:
+            if PLAN_VARIABLE in os.environ:  # all pods are prepared: from here on the servers count only the test
+                plan = LoadTestPlan.from_environment()
+                Path(plan.counters_path).unlink(missing_ok=True)
+                append_counters(plan)
+            # Under its name only when it is whole: another container waits for it.
+            (folder / f"{MASTER_FILE}.part").write_text(f"{address} {port}")
+            (folder / f"{MASTER_FILE}.part").rename(folder / MASTER_FILE)
+            return ""
         case ["interrupt" | "release" as marker]:
             (folder / _MARKERS[marker]).touch()
             return ""
     raise ValueError(
-        f"the sidecar does not know `{' '.join(command)}`; give list, read FILE OFFSET COUNT, clock, interrupt or"
-        " release, with a FILE that it lists"
+        f"the sidecar does not know `{' '.join(command)}`; give list, read FILE OFFSET COUNT, clock, master"
+        " ADDRESS PORT, interrupt or release, with a FILE that it lists"
     )
 
 

@@ -41,7 +41,7 @@ def _less_load(load: LoadPlan) -> str:
     """How the generator has less to do. A search runs in one process, whatever its settings."""
     if isinstance(load, CapacitySearchPlan):
         return "measure fewer nodes, or give the generator faster cores (a capacity search runs in one process)"
-    return "raise shapebench:load.processes, or send less"
+    return "raise shapebench:load.processes or, in a cluster, load.pods, or send less"
 
 
 def _generator_reasons(counted: pa.Table, load: LoadPlan, health: Mapping[str, Any]) -> list[str]:

@@ -21,6 +21,8 @@ _STOPS = {
     "caller_gone": "the program that started the test ended ({}), so later requests are missing; run again",
     "worker_lost": "a process of the load generator was lost ({}), so the load was lower than planned; use fewer users"
     " if it ran out of memory, and run again",
+    "clocks_apart": "the clocks of the load generator's pods differ ({}), so their requests would not have begun at one"
+    " time; let the load pool's nodes synchronise their clocks, and run again",
     "rows_not_written": "rows could not be written, so some are missing ({}); free disk space and run again",
 }
 
@@ -59,7 +61,8 @@ class Termination:
 
     `totals` is the last line that it printed, None when it ended before that; `locust_version` is for that case. Of a
     pod: `killed_by` is the reason in its container's status, `deletion_reason` is why the pod was being deleted, and
-    `lost_because` why it is gone with its rows. `ended_at` is given where that is some time ago.
+    `lost_because` why it is gone with its rows; `lost_pods` says it of each other pod of the generator. `ended_at` is
+    given where that is some time ago.
     """
 
     exit_code: int | None
@@ -69,6 +72,7 @@ class Termination:
     locust_version: str = "(unknown)"
     killed_by: str | None = None
     lost_because: str | None = None
+    lost_pods: tuple[str, ...] = ()
     deletion_reason: str | None = None
     ended_at: datetime | None = None
 
@@ -77,19 +81,8 @@ def termination_reasons(termination: Termination) -> list[str]:
     """Whether the generator ran to its planned end."""
     if termination.ended_by_runner:
         return [termination.ended_by_runner.value]
-    if termination.lost_because:
-        reason = (
-            f"the load generator was lost before its rows were fetched ({termination.lost_because}), so there are no"
-            " figures; check the load pool's nodes, and run again"
-        )
-        return [reason]
     stop = termination.totals and termination.totals["stop"]
-    if termination.deletion_reason and (stop or termination.exit_code is None):
-        why = termination.deletion_reason
-        reason = (
-            f"the load generator's pod was deleted during the test ({why}), so its last requests are missing; do not"
-            " delete it or drain the load pool's nodes during a test, and run again"
-        )
+    if reason := _pod_reason(termination, has_stopped=bool(stop) or termination.exit_code is None):
         return [reason]
     if stop:
         return [_STOPS[stop["cause"]].format(stop["detail"])]
@@ -99,6 +92,26 @@ def termination_reasons(termination: Termination) -> list[str]:
         mend = _MENDS.get(termination.killed_by or "", "correct what its log names, and run again")
         return [f"the load generator crashed ({how}), so requests are missing; {mend}; the end of its log: {log}"]
     return []
+
+
+def _pod_reason(termination: Termination, *, has_stopped: bool) -> str | None:
+    """Whether a pod of the generator was lost; one that is deleted when all is over is not."""
+    if termination.lost_because:
+        return (
+            f"the load generator was lost before its rows were fetched ({termination.lost_because}), so there are no"
+            " figures; check the load pool's nodes, and run again"
+        )
+    if termination.lost_pods:
+        return (
+            f"a pod of the load generator was lost ({'; '.join(termination.lost_pods)}), so the load was lower than"
+            " planned, and rows are missing; check the load pool's nodes, and run again"
+        )
+    if termination.deletion_reason and has_stopped:
+        return (
+            f"the load generator's pod was deleted during the test ({termination.deletion_reason}), so its last"
+            " requests are missing; do not delete it or drain the load pool's nodes during a test, and run again"
+        )
+    return None
 
 
 def file_reasons(raw_rows: RawRows, counted_requests: int | None) -> list[str]:

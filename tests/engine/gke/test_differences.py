@@ -33,7 +33,8 @@ shape = NodeShape.of("serving", ShapeSettings(machine_type="e2-custom-2-4096", n
 labels = {"shapebench-stack": "differences"}
 args = control_plane.GkeClusterArgs(
     zone="us-central1-a", network=Network("network", NetworkArgs(region="us-central1", labels=labels)), labels=labels,
-    no_upgrades_from="2026-11-26T00:00:00Z", no_upgrades_until="2026-11-27T00:00:00Z", shape=shape, settings=settings,
+    no_upgrades_from="2026-11-26T00:00:00Z", no_upgrades_until="2026-11-27T00:00:00Z", shape=shape, load_shape=shape,
+    settings=settings,
 )
 account = "nodes@p.iam.gserviceaccount.com"
 cluster = control_plane.make_control_plane("cluster", args, account, pulumi.ResourceOptions())

@@ -155,6 +155,44 @@ def test_a_killed_one_of_two_generator_processes_ends_the_test_and_the_rows_of_b
     assert kubelet.pods.alive == []
 
 
+def test_the_pods_of_an_indexed_job_share_one_load_and_the_rows_of_both_come_back(
+    inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
+) -> None:
+    inputs |= {"pods": 2}
+    inputs["profile"]["duration_s"] = 4.0
+    RESOURCE.create(inputs, Recorded().operation)
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    assert manifest.validity.reasons == ()
+    assert (manifest.generator.processes, len(manifest.generator.nodes)) == (2, 2)
+    parts = {part.name: pq.read_metadata(part).num_rows for part in Path(inputs["results"]).rglob("part-*.parquet")}
+    assert parts.keys() == {"part-locust-0.parquet", "part-locust-1.parquet"}
+    assert min(parts.values()) > 0
+    assert left(api) == []
+    assert kubelet.pods.alive == []
+
+
+def test_a_deleted_one_of_two_pods_is_not_made_again_and_the_rows_of_the_other_come_back(
+    inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet
+) -> None:
+    core = client.CoreV1Api(api)
+
+    def delete_the_second(_: Recorded) -> None:
+        label = "batch.kubernetes.io/job-completion-index=1"
+        (pod,) = core.list_namespaced_pod("load-tests", label_selector=label).items
+        core.delete_namespaced_pod(pod.metadata.name, "load-tests", grace_period_seconds=0)
+
+    inputs |= {"pods": 2}
+    inputs["profile"]["duration_s"] = 600.0
+    with pytest.raises(ResourceError, match=r"a pod of the load generator was lost \(number 2 of 2: "):
+        RESOURCE.create(inputs, Recorded(delete_the_second).operation)
+    (manifest,) = ResultsStore(inputs["results"]).scan().manifests
+    assert manifest.validity.verdict == "invalid"
+    (part,) = Path(inputs["results"]).rglob("part-*.parquet")
+    assert pq.read_metadata(part).num_rows > 0
+    assert left(api) == []
+    assert kubelet.pods.alive == []
+
+
 def test_a_cancelled_update_ends_the_job(inputs: Any, api: client.ApiClient, kubelet: ProcessKubelet) -> None:
     recorded = Recorded(lambda recorded: recorded.operation.cancelled.set())
     inputs["profile"]["duration_s"] = 600.0

@@ -46,7 +46,7 @@ def test_the_price_in_the_first_table_is_that_of_its_stack(printed: dict[str, tu
 
 def test_the_quotas_are_those_that_the_preflight_counts():
     settings = load_settings("8cpu-16gb")
-    counted = {need.metric: need.amount for need in needs(settings.node_shape("8cpu-16gb"), settings.gke.load_shape)}
+    counted = {need.metric: need.amount for need in needs(settings.node_shape("8cpu-16gb"), settings.load_shape)}
     assert f"{counted['CPUS']} vCPUs and {counted['INSTANCES']} instances" in PAGE
 
 
@@ -63,7 +63,7 @@ def small_stack() -> Settings:
 
 def test_the_stack_for_a_new_account_needs_8_vcpus_of_each_quota_and_no_more():
     settings = small_stack()
-    found = needs(settings.node_shape(STACK), settings.gke.load_shape)
+    found = needs(settings.node_shape(STACK), settings.load_shape)
     vcpus = {need.metric: need.amount for need in found if "CPUS" in need.metric}
     assert vcpus == {"CPUS": 8, "E2_CPUS": 8, "CPUS_ALL_REGIONS": 8}
     # What a free trial has besides: docs/google-cloud-facts.md, Quotas.
@@ -73,7 +73,7 @@ def test_the_stack_for_a_new_account_needs_8_vcpus_of_each_quota_and_no_more():
 def test_the_price_of_the_stack_for_a_new_account_is_that_of_the_command():
     settings = small_stack()
     serving = kept_cost(settings.platform, settings.node_shape(STACK), settings.region).hourly
-    load = load_cost(settings.gke.load_shape, settings.region).hourly
+    load = load_cost(settings.load_shape, settings.region).hourly
     assert serving is not None
     assert load is not None
     assert f"This stack costs {serving + load:.2f} USD an hour." in " ".join(PAGE.split())

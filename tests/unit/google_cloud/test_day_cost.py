@@ -21,7 +21,7 @@ def only(resources: dict) -> dict:
 
 def test_a_cluster_costs_its_fee_and_its_nodes():
     settings = load_settings("8cpu-16gb")
-    load = priced(serving_nodes(settings.gke.load_shape), "us-central1").hourly
+    load = priced(serving_nodes(settings.load_shape), "us-central1").hourly
     expected = (estimate(settings.node_shape("8cpu-16gb"), "us-central1").hourly + load) * 24
     assert daily_usd(found(CLUSTER, only(google_resources.cluster("a", labels())))) == pytest.approx(expected)
 

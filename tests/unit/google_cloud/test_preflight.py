@@ -18,7 +18,7 @@ from tests.support.google_stand_in import PROJECT, ZONE, write_auth_plugin
 
 def wanted(*accounts: str) -> Requirements:
     settings = load_settings("8cpu-16gb")
-    return Requirements("8cpu-16gb", ZONE, needs(settings.node_shape("8cpu-16gb"), settings.gke.load_shape), accounts)
+    return Requirements("8cpu-16gb", ZONE, needs(settings.node_shape("8cpu-16gb"), settings.load_shape), accounts)
 
 
 @pytest.fixture
@@ -298,9 +298,9 @@ def test_an_outage_of_google_is_an_error_and_not_a_problem(cloud, access):
 
 def test_needs_count_both_pools():
     settings = load_settings("2cpu-4gb")
-    counted = {(n.scope, n.metric): n.amount for n in needs(settings.node_shape("2cpu-4gb"), settings.gke.load_shape)}
+    counted = {(n.scope, n.metric): n.amount for n in needs(settings.node_shape("2cpu-4gb"), settings.load_shape)}
     assert counted["region", "CPUS"] == counted["region", "E2_CPUS"] == counted["project", "CPUS_ALL_REGIONS"] == 20
     assert counted["region", "INSTANCES"] == 9
     assert counted["region", "SSD_TOTAL_GB"] == 180
     assert counted["region", "IN_USE_ADDRESSES"] == 1
-    assert Need("NETWORKS", "project", 1) in needs(settings.node_shape("2cpu-4gb"), settings.gke.load_shape)
+    assert Need("NETWORKS", "project", 1) in needs(settings.node_shape("2cpu-4gb"), settings.load_shape)

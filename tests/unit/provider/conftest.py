@@ -69,6 +69,9 @@ class ProcessCluster:
         self.cluster = "https://10.0.0.1 (authority 1)"
         self.job: Json = {}
         self.pod: PodProcesses | None = None
+        """The first one."""
+        self.all_pods: list[PodProcesses] = []
+        self.deleted_pods: set[int] = set()
         self.name = ""
         self.deleted: list[str] = []
         self.servers: list[Json] = [json.loads(json.dumps(SERVER))]
@@ -85,11 +88,20 @@ class ProcessCluster:
         """Addresses in the cluster's network, and the addresses here that replace them."""
 
     def create_job(self, job: Json) -> None:
+        self.job, self.name = job, job["metadata"]["name"]
+        self.all_pods = [self._started(job, index) for index in range(job["spec"].get("completions", 1))]
+        self.pod = self.all_pods[0]
+
+    def _started(self, job: Json, index: int) -> PodProcesses:
         folder = self._folder / f"pod-{next(self._numbers)}"
         folder.mkdir()
-        self.job, self.name = job, job["metadata"]["name"]
-        self.pod = PodProcesses(job["spec"]["template"]["spec"], folder, CONFIG_MAPS, self.names)
-        self.pod.start()
+        spec = json.loads(json.dumps(job["spec"]["template"]["spec"]))
+        if job["spec"].get("completionMode") == "Indexed":
+            for container in (*spec["initContainers"], *spec["containers"]):
+                container["env"].append({"name": "JOB_COMPLETION_INDEX", "value": str(index)})
+        pod = PodProcesses(spec, folder, CONFIG_MAPS, self.names)
+        pod.start()
+        return pod
 
     def delete_job(self, name: str) -> None:
         self._require_reachable()
@@ -97,7 +109,8 @@ class ProcessCluster:
         self.left_behind = [left for left in self.left_behind if left != name]
         if name == self.name and self.pod:
             self.alive_when_deleted = self.pod.alive
-            self.pod.stop()
+            for pod in self.all_pods:
+                pod.stop()
             self.name = ""
 
     def jobs(self, selector: str) -> list[Json]:
@@ -117,14 +130,28 @@ class ProcessCluster:
             return self.servers
         if not self.name or self.pod is None or self.name != selector.removeprefix("batch.kubernetes.io/job-name="):
             return []
-        metadata = {"name": f"{self.name}-x", "uid": f"uid-{self.name}"}
-        status = self.pod.status()
-        if self.disruption:
-            if not self.pod.alive:
-                return []
+        there = [self._described(index) for index in range(len(self.all_pods)) if index not in self.deleted_pods]
+        return [pod for pod in there if pod]
+
+    def _described(self, index: int) -> Json | None:
+        pod = self.all_pods[index]
+        labels = {"batch.kubernetes.io/job-completion-index": str(index)}
+        metadata: Json = {"name": f"{self.name}-{index}", "uid": f"uid-{self.name}-{index}", "labels": labels}
+        status = pod.status()
+        if self.disruption and pod is self.pod:
+            if not pod.alive:
+                return None
             metadata |= {"deletionTimestamp": "2026-01-01T00:00:45Z"}
             status |= {"conditions": [self.disruption]}
-        return [{"metadata": metadata, "spec": {"nodeName": self.node}, "status": status}]
+        return {"metadata": metadata, "spec": {"nodeName": f"{self.node}{index or ''}"}, "status": status}
+
+    def delete_generator_pod(self, index: int) -> None:
+        """Delete it at once, as `kubectl delete pod --force` does."""
+        self.deleted_pods.add(index)
+        self.all_pods[index].stop()
+
+    def _named(self, pod: str) -> PodProcesses:
+        return self.all_pods[int(pod.rpartition("-")[2])]
 
     def delete_pod(self, name: str, uid: str) -> None:
         """Another pod takes its place, as those of a Deployment do; it starts unless `successors_start` is False."""
@@ -137,10 +164,10 @@ class ProcessCluster:
     def events(self, name: str) -> list[str]:
         return [f"FailedScheduling: no node for {name}"]
 
-    def log(self, pod: str, container: str, lines: int) -> str:  # noqa: ARG002 - there is one pod
-        assert self.pod
-        text = self.pod.log(container, lines)
-        if self.during and '"requests": 0' not in text and '"progress"' in text:
+    def log(self, pod: str, container: str, lines: int) -> str:
+        text = self._named(pod).log(container, lines)
+        _, shown, latest = text.rpartition('"event": "progress"')
+        if self.during and shown and '"requests": 0,' not in latest:
             during, self.during = self.during, None
             during(self)
         return text
@@ -155,7 +182,7 @@ class ProcessCluster:
         elif self.pod_unreachable:
             raise ClusterError("the pod gave no usable answer for 600 s (503)")
         else:
-            done = self.pod.execute(container, list(command))
+            done = self._named(pod).execute(container, list(command))
         if done.returncode:
             raise ClusterError(done.stderr.decode())
         if "read" in command and self.corrupt_reads:
@@ -171,7 +198,7 @@ class ProcessCluster:
             return self.execute(pod, container, command)
         if not self.name or self.pod is None:
             raise NotFoundError("there is no such pod")
-        url = f"http://{self.pod.address}:{request.port}/{request.path}"
+        url = f"http://{self._named(pod).address}:{request.port}/{request.path}"
         deadline = time.monotonic() + retry_s
         while True:
             try:
@@ -219,8 +246,8 @@ def cluster(server_url: str, tmp_path: Path) -> Iterator[ProcessCluster]:
     assert server
     cluster = ProcessCluster(tmp_path, ServerProcess(server.pid, tmp_path / "cgroup"))
     yield cluster
-    if cluster.pod:
-        cluster.pod.stop()
+    for each in cluster.all_pods:
+        each.stop()
 
 
 @pytest.fixture(scope="session")

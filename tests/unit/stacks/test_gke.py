@@ -89,3 +89,8 @@ def test_a_wrong_value_names_key_and_mend(changes, wrong, mend):
     said = complaint(**changes)
     assert f"shapebench:{wrong}" in said
     assert mend in said
+
+
+def test_each_pod_of_the_generator_has_a_load_node():
+    settings = parse_settings(with_defaults(GOOD | {"load": {"profile": "open", "pods": 3}}))
+    assert (settings.load_shape.nodes, settings.load_shape.machine_type) == (3, "e2-standard-4")

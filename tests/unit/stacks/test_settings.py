@@ -115,6 +115,26 @@ WRONG = [
         "load.processes is 2, but a capacity search",
         "leave load.processes out",
     ),
+    (
+        {"load": {"profile": "capacity", "pods": 2}},
+        "load.pods is 2, but a capacity search",
+        "leave load.pods out",
+    ),
+    (
+        smoke(processes=2, pods=3),
+        "load.pods is 3, but load.users is 4, so some of the 6 processes would send nothing",
+        "give fewer pods",
+    ),
+    (
+        smoke(pods=2),
+        "load.pods is 2, but on the platform local the generator is no pod",
+        "set load.processes",
+    ),
+    (
+        {"load": {"profile": "open", "rateRps": 20_000, "durationS": 60, "processes": 2}},
+        "load.rateRps is 20000, but 2 generator processes send at most about 12,000 requests/s over rest",
+        "that come to 4 at least",
+    ),
     (serving(cpuLimit=0), "serving.cpuLimit is 0", "Give 1.5 or 1500m"),
     (serving(cpuLimit=-1), "serving.cpuLimit is -1", "leave it out for no limit"),
     (serving(cpuLimit="0m"), "serving.cpuLimit is '0m'", "Give 1.5 or 1500m"),

@@ -141,7 +141,7 @@ def pod(cores: float, others: float) -> dict[str, float]:
 
 def test_the_daemons_of_a_node_are_part_of_what_it_costs() -> None:
     """GKE's DaemonSets request about half a vCPU on each node."""
-    hosts = cluster_hosts({"a": "node-a", "b": "node-b"}, 2, "node-load")
+    hosts = cluster_hosts({"a": "node-a", "b": "node-b"}, 2, ["node-load"])
     quiet = CpuSamples(table(a=pod(1.5, 0.4), b=pod(1.5, 0.2)), hosts).others(WHOLE)
     assert quiet is not None
     assert (quiet.node, quiet.cores, quiet.disturbs) == ("node-a", pytest.approx(0.4), False)
@@ -155,7 +155,7 @@ def test_the_daemons_of_a_node_are_part_of_what_it_costs() -> None:
 
 def test_other_replicas_and_the_generator_on_a_node_are_no_other_programs() -> None:
     """To a replica's own samples they are."""
-    hosts = cluster_hosts({"a": "node", "b": "node"}, 4, "node")
+    hosts = cluster_hosts({"a": "node", "b": "node"}, 4, ["node"])
     samples = table(a=pod(1.5, 2.2), b=pod(1.4, 2.3), generator={"cpu_cores": 0.7, "most_cores": 4})
     found = CpuSamples(samples, hosts).others(WHOLE)
     assert found is not None
@@ -163,5 +163,5 @@ def test_other_replicas_and_the_generator_on_a_node_are_no_other_programs() -> N
 
 
 def test_a_node_is_not_known_of_which_a_replica_was_not_sampled() -> None:
-    hosts = cluster_hosts({"a": "node", "b": "node", "c": None}, 4, None)
+    hosts = cluster_hosts({"a": "node", "b": "node", "c": None}, 4, [None])
     assert CpuSamples(table(a=pod(1.5, 2.2)), hosts).others(WHOLE) is None

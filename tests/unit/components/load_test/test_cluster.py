@@ -41,6 +41,7 @@ def args(**changes: Any) -> ClusterLoadTestArgs:
         "repeats": 1,
         "fresh_deployment": False,
         "processes": 1,
+        "pods": 1,
         "rerun": "",
         "sweep": None,
         "results": "/results",

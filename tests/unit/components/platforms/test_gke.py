@@ -71,6 +71,7 @@ CHANGED: list[dict[str, Any]] = [
     {"load": {"profile": "seed", "repeats": 3}},
     {"load": {"profile": "seed", "freshDeployment": True}},
     {"load": {"profile": "seed", "processes": 2}},
+    {"load": {"profile": "seed", "pods": 2}},
     {"results": "elsewhere"},
     {"rerun": "again"},
 ]

@@ -353,12 +353,15 @@ def test_a_server_whose_model_is_in_a_bucket_reaches_dns_metadata_and_google_api
             assert all(block["cidr"].startswith("169.254.") for block in addresses)
 
 
-def test_the_load_generator_reaches_servers_and_dns_and_is_reached_at_its_sidecar_only(base):
+def test_the_load_generator_reaches_servers_dns_and_its_own_master_and_is_reached_at_its_sidecar_only(base):
     policy = base.policy("load-generator")
     assert policy["podSelector"]["matchLabels"] == GENERATOR_LABELS
-    assert policy["ingress"] == [{"ports": [{"port": 8502, "protocol": "TCP"}]}]
+    of_others, of_its_own = policy["ingress"]
+    assert of_others == {"ports": [{"port": 8502, "protocol": "TCP"}]}
+    assert of_its_own["ports"] == [{"port": 5557, "protocol": "TCP"}]
+    assert of_its_own["from"] == [{"podSelector": {"matchLabels": GENERATOR_LABELS}}]
     pods = [peer["podSelector"].get("matchLabels") for peer in peers(policy["egress"], "to") if "podSelector" in peer]
-    assert [labels for labels in pods if labels] == [SERVER_LABELS]
+    assert [labels for labels in pods if labels] == [SERVER_LABELS, GENERATOR_LABELS]
 
 
 def test_seed_faithful_changes_resources_probes_rest_threads_and_affinity_only(base, seed):

@@ -262,7 +262,7 @@ def refused_calls(run: Run) -> None:
 SABOTAGED: list[tuple[Callable[[Run], None], LoadProfile, str]] = [
     (starved, CLOSED, "used more than 90 % of its core in 70% of the measured seconds"),
     (starved, OPEN, "used more than 90 % of its core in 70% of the measured seconds"),
-    (starved, CLOSED, "the generator and not the server; raise shapebench:load.processes, or send less"),
+    (starved, CLOSED, "the generator and not the server; raise shapebench:load.processes or, in a cluster, load.pods"),
     (blocked, OPEN, "event loop had a lag of 240 ms"),
     (late, OPEN, "so the figures include the generator's delay"),
     (slowed, OPEN, "so the figures include the generator's delay"),

@@ -102,6 +102,17 @@ def test_a_generator_of_several_processes_gets_a_core_for_each_and_one_for_the_m
     }
 
 
+def test_several_pods_are_an_indexed_job_whose_pods_are_not_replaced_and_end_no_other() -> None:
+    made = job(RECORD, replace(PLAN, pods=3))
+    spec = made["spec"]
+    assert spec["completionMode"] == "Indexed"
+    assert spec["completions"] == spec["parallelism"] == spec["maxFailedIndexes"] == 3
+    assert spec["backoffLimitPerIndex"] == 0
+    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+    assert spread["labelSelector"]["matchLabels"] == {"batch.kubernetes.io/job-name": made["metadata"]["name"]}
+    assert spread["topologyKey"] == "kubernetes.io/hostname"
+
+
 @pytest.mark.parametrize("container", CONTAINERS, ids=lambda container: str(container["name"]))
 def test_every_container_keeps_to_the_restricted_pod_security_level(container: dict[str, Any]) -> None:
     assert container["securityContext"] == {

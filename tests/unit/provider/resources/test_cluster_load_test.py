@@ -8,9 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 
 import provider.cluster.job_pod
 import provider.cluster.job_result
@@ -26,6 +29,7 @@ from provider.cluster.load_job import GENERATOR
 from provider.resource import Operation, Props, ResourceError
 from provider.resources.cluster_load_test import ClusterLoadTest
 from stacks.images import GENERATOR_IMAGES
+from stacks.load_profiles import OpenLoop
 from tests.support.pod_processes import IMAGE_ID, PodProcesses
 
 
@@ -313,6 +317,63 @@ def test_several_workers_of_one_pod_send_over_grpc_and_the_rows_of_each_are_stor
     assert parts.keys() == {"part-locust-0.parquet", "part-locust-1.parquet"}
     assert min(part.num_rows for part in parts.values()) > 5
     assert all(set(part["ok"].to_pylist()) == {True} for part in parts.values())
+
+
+def of_two_pods(inputs: dict[str, Any], **profile: Any) -> dict[str, Any]:
+    inputs |= {"pods": 2}
+    inputs["profile"] |= profile
+    return inputs
+
+
+def test_two_pods_play_one_schedule_together_and_the_rows_of_both_are_stored(cluster: Any, inputs: Any) -> None:
+    profile = OpenLoop(rate_rps=200, arrivals="poisson", seed=1, warmup_s=1, ramp_s=0, duration_s=5, max_in_flight=50)
+    inputs |= {"pods": 2, "profile": profile.model_dump()}
+    run_in(cluster, inputs, operation())
+    manifest, rows = only_run(inputs)
+    assert manifest.validity.reasons == ()
+    assert (manifest.generator.processes, manifest.generator.nodes) == (2, (cluster.node, f"{cluster.node}1"))
+    parts = {part.name: pq.read_table(part) for part in Path(inputs["results"]).rglob("part-*.parquet")}
+    assert parts.keys() == {"part-locust-0.parquet", "part-locust-1.parquet"}
+    held = {name: part.filter(pc.equal(part["phase"], "hold")) for name, part in parts.items()}
+    assert sum(part.num_rows for part in parts.values()) == rows
+    assert abs(held["part-locust-0.parquet"].num_rows - held["part-locust-1.parquet"].num_rows) <= 1
+    due_us = np.sort(np.concatenate([part["intended_start"].cast(pa.int64()).to_numpy() for part in held.values()]))
+    assert stats.kstest(np.diff(due_us) / 1e6, stats.expon(scale=1 / profile.rate_rps).cdf).pvalue > 0.001
+    assert cluster.alive_when_deleted in ([], ["sidecar"])
+
+
+def test_a_pod_that_is_lost_makes_the_run_invalid_and_loses_no_row_of_the_other(cluster: Any, inputs: Any) -> None:
+    cluster.during = lambda cluster: cluster.delete_generator_pod(1)
+    message, manifest, rows = fails(cluster, of_two_pods(inputs, duration_s=600.0))
+    assert "a pod of the load generator was lost (number 2 of 2: its pod was deleted)" in message
+    assert manifest.validity.verdict == "invalid"
+    assert rows > 0
+    assert len(list(Path(inputs["results"]).rglob("part-*.parquet"))) == 1
+
+
+def test_without_the_pod_of_the_master_the_rows_of_the_other_are_stored(cluster: Any, inputs: Any) -> None:
+    cluster.during = lambda cluster: cluster.delete_generator_pod(0)
+    message, manifest, rows = fails(cluster, of_two_pods(inputs, duration_s=600.0))
+    assert "the load generator was lost before its rows were fetched (its pod was deleted)" in message
+    assert manifest.validity.verdict == "invalid"
+    assert rows > 0
+
+
+def test_a_killed_container_of_one_of_two_pods_is_named(cluster: Any, inputs: Any) -> None:
+    cluster.during = lambda cluster: cluster.all_pods[1].kill(GENERATOR)
+    message, _, rows = fails(cluster, of_two_pods(inputs, duration_s=600.0))
+    assert "a pod of the load generator was lost (number 2 of 2: OOMKilled)" in message
+    assert rows > 0
+    assert len(list(Path(inputs["results"]).rglob("part-*.parquet"))) == 2, "its sidecar had its rows"
+
+
+def test_a_cancelled_test_of_two_pods_ends_both_and_keeps_their_rows(cluster: Any, inputs: Any) -> None:
+    cancelled = threading.Event()
+    cluster.during = lambda _: cancelled.set()
+    message, manifest, rows = fails(cluster, of_two_pods(inputs, duration_s=600.0), cancelled)
+    assert "the test was cancelled, so later requests are missing" in message
+    assert rows > 0
+    assert not any("Locust counted" in reason for reason in manifest.validity.reasons), "all rows were written"
 
 
 def test_a_generator_that_is_killed_leaves_its_rows_in_the_sidecar(cluster: Any, inputs: Any) -> None:

@@ -18,7 +18,7 @@ def test_figures_use_the_price_of_serving_alone(stack: str) -> None:
 
 def test_a_cluster_is_billed_with_the_nodes_of_the_load_test() -> None:
     settings, expected = load_settings("8cpu-16gb"), expected_of("8cpu-16gb")
-    test = load_cost(settings.gke.load_shape, settings.region).hourly
+    test = load_cost(settings.load_shape, settings.region).hourly
     assert test
     assert expected.usd_hourly
     assert expected.billed_usd_hourly == pytest.approx(expected.usd_hourly + test)

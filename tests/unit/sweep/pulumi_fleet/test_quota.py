@@ -18,7 +18,7 @@ CPUS = f"quota CPUS in {REGION} of project {PROJECT}"
 
 def vcpus(stack: str) -> int:
     settings = load_settings(stack)
-    pools = settings.node_shape(stack), settings.gke.load_shape
+    pools = settings.node_shape(stack), settings.load_shape
     return sum(pool.nodes * pool.vcpus for pool in pools)
 
 

@@ -86,7 +86,9 @@ def test_a_request_is_answered_as_the_command_of_its_path(tmp_path: Path, listen
 
 
 @pytest.mark.parametrize("token", [None, "", "another", TOKEN[:-1], "tök\xff"])
-@pytest.mark.parametrize("path", ["/list", "/read/locust-0.csv/0/10", "/clock", "/release", "/interrupt", "/"])
+@pytest.mark.parametrize(
+    "path", ["/list", "/read/locust-0.csv/0/10", "/clock", "/release", "/interrupt", "/master/10.0.0.7/5557", "/"]
+)
 def test_nobody_without_the_token_gets_an_answer_or_ends_anything(
     tmp_path: Path, listening: str, path: str, token: str | None
 ) -> None:
@@ -111,6 +113,7 @@ def test_nobody_without_the_token_gets_an_answer_or_ends_anything(
         "/read/locust-0.csv/a/100",
         "/list/locust-0.csv",
         "/keep/600/8502",
+        "/master/10.0.0.7",
         "/locust-0.csv",
     ],
 )

@@ -1,0 +1,39 @@
+"""How the pods of one generator find each other."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from loadtest.generator.plan import LoadTestPlan, load_plan
+from loadtest.generator.pod.sidecar import answer
+from loadtest.generator.pods import clocks_apart, wait_for_master
+from stacks.load_profiles import PROFILES
+
+
+def plan(folder: Path) -> LoadTestPlan:
+    load = load_plan(PROFILES["open"].model_dump())
+    return LoadTestPlan(load, "rest", "http://server", "resnet", str(folder), (), processes=3, pods=2)
+
+
+def test_the_workers_are_those_of_all_pods(tmp_path: Path) -> None:
+    assert plan(tmp_path).workers == 6
+
+
+@pytest.mark.parametrize(("address", "host"), [("10.0.0.7", "10.0.0.7"), ("fd00::7", "[fd00::7]")])
+def test_a_pod_waits_until_its_sidecar_has_the_masters_address(tmp_path: Path, address: str, host: str) -> None:
+    tell = threading.Timer(0.3, answer, (tmp_path, "master", address, "5557"))
+    tell.start()
+    assert wait_for_master(plan(tmp_path)) == (host, 5557)
+    assert [path.name for path in tmp_path.iterdir()] == ["master"], "nothing half-written is left"
+
+
+def test_a_pod_that_waits_ends_when_the_test_is_interrupted(tmp_path: Path) -> None:
+    answer(tmp_path, "interrupt")
+    with pytest.raises(SystemExit, match="interrupted before all pods"):
+        wait_for_master(plan(tmp_path))
+
+
+def test_clocks_that_differ_by_less_than_a_message_may_take_are_one() -> None:
+    assert clocks_apart("locust-1", 1_000_000, 1_200_000) is None
+    assert clocks_apart("locust-1", 5_000_000, 1_000_000) == "that of locust-1 by 4.0 s"
