@@ -50,7 +50,7 @@ _OBJECTIVE = Objective(quantile=0.9, latency_ms=2000, errors=0.01)
 _DEMO = ROOT / "tools/demo.yaml"
 # What a sweep says in its last lines: what it chose, by how much that may be dearer, and by how much the next one was.
 _CHOSEN = re.compile(r"Cheapest with [^:]+: (?P<chosen>.+?), [\d.]+ USD per million")
-_CLAIM = re.compile(r"costs at most (?P<most>[\d.]+) % more than the cheapest")
+_CLAIM = re.compile(r"(?:costs at most|may cost up to) (?P<most>[\d.]+) % more than the cheapest")
 _NEXT = re.compile(r"next is .+?, (?P<behind>[\d.]+) % (?P<than>dearer|cheaper) in its")
 
 

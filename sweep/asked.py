@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails, InitErrorDetails
 
 from stacks.explain import SettingsError, explain
+from stacks.files import load_settings
 from stacks.objective import text_of_number
 from sweep.axes import Axes, candidates
 from sweep.settings import SweepChoices, SweepSettings
@@ -38,7 +39,9 @@ def read_settings(file: Path | None, options: Mapping[str, Any]) -> SweepSetting
     except ValidationError as error:
         raise SettingsError(explain(error, SweepFile, named)) from None
     choices = asked.model_dump(include=set(SweepChoices.model_fields), exclude_unset=True)
-    return SweepSettings(candidates=candidates(asked, named), **choices)
+    found = candidates(asked, named)
+    on_one_machine = load_settings(found[0].stack).platform == "local"
+    return SweepSettings(candidates=found, on_one_machine=on_one_machine, **choices)
 
 
 def _unknown(stated: Mapping[str, Any], named: Callable[[str], str]) -> list[str]:

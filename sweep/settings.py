@@ -42,7 +42,11 @@ class SweepChoices(Frozen):
 
 
 class SweepSettings(SweepChoices):
-    """What a sweep was asked for, as the journal keeps it. `simulated`: its fleet is made up and measures nothing."""
+    """What a sweep was asked for, as the journal keeps it. `simulated`: its fleet is made up and measures nothing.
+
+    `on_one_machine`: its stacks are on the platform `local`.
+    """
 
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)]
     simulated: bool = False
+    on_one_machine: bool = False

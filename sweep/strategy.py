@@ -22,7 +22,8 @@ class Observation:
     """The cost of one run of a candidate: the logarithm of USD per million predictions, and its standard error.
 
     The error is that of the run alone, without the spread between deployments. A run that gave only a lower bound of
-    the cost (no rate that it tried met the objective) has `is_bound`. `order` grows with each run that ends, over the
+    the cost (no rate that it tried met the objective) has `is_bound`. `deployment_sd` is what is assumed between
+    deployments, until enough runs tell. `order` grows with each run that ends, over the
     whole sweep: a decision that was taken between two runs is taken again from the runs before it alone.
     """
 
@@ -32,11 +33,12 @@ class Observation:
     log_cost: float
     log_error: float
     is_bound: bool = False
+    deployment_sd: float = PRIOR_SD
 
     @property
     def weight(self) -> float:
         """One by the variance of a run: its own, and what is assumed between deployments."""
-        return 1 / (PRIOR_SD**2 + self.log_error**2)
+        return 1 / (self.deployment_sd**2 + self.log_error**2)
 
 
 @dataclass(frozen=True)

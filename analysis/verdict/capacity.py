@@ -9,7 +9,7 @@ from typing import TypeGuard
 from analysis.capacity.evidence import Evidence
 from analysis.interval import Interval
 from analysis.results.manifest import Manifest
-from analysis.statistics.deployments import PRIOR_DEGREES, PRIOR_SD, Effects, Mean, Observation, fit_effects
+from analysis.statistics.deployments import PRIOR_DEGREES, Effects, Mean, Observation, fit_effects, prior_sd
 from analysis.statistics.estimate import Z, student_t
 
 # A run that does not say which deployment answered it is of the one deployment that its variant had.
@@ -62,13 +62,15 @@ def capacities(told: Mapping[str, Sequence[Told]]) -> tuple[dict[str, Capacity],
         for manifest, evidence in runs
         if _is_value(evidence.rps)
     ]
-    effects = fit_effects(observations) if observations else None
-    return {variant: _capacity(runs, effects, variant) for variant, runs in told.items()}, effects
+    assumed_sd = prior_sd(on_one_machine=any(run.platform == "local" for runs in told.values() for run, _ in runs))
+    effects = fit_effects(observations, assumed_sd) if observations else None
+    deployment_sd = effects.deployment_sd if effects else assumed_sd
+    return {variant: _capacity(runs, effects, variant, deployment_sd) for variant, runs in told.items()}, effects
 
 
-def _capacity(runs: Sequence[Told], effects: Effects | None, variant: str) -> Capacity:
+def _capacity(runs: Sequence[Told], effects: Effects | None, variant: str, deployment_sd: float) -> Capacity:
     mean = effects.means.get(variant) if effects else None
-    bounds = _bounds([evidence.rps for _, evidence in runs if not _is_value(evidence.rps)], effects)
+    bounds = _bounds([evidence.rps for _, evidence in runs if not _is_value(evidence.rps)], deployment_sd)
     contradicts = mean is not None and not bounds.low <= mean.estimate.value <= bounds.high
     rps = _with_bounds(mean.estimate, bounds) if mean else bounds
     deployments = {manifest.deployment or _UNKNOWN for manifest, _ in runs}
@@ -86,9 +88,9 @@ def _observation(variant: str, manifest: Manifest, rps: Interval[float]) -> Obse
     return Observation(variant, manifest.deployment or _UNKNOWN, math.log(rps.value), half_width / Z)
 
 
-def _bounds(told: Sequence[Interval[float | None]], effects: Effects | None) -> Interval[None]:
+def _bounds(told: Sequence[Interval[float | None]], deployment_sd: float) -> Interval[None]:
     """Bounds of the mean over deployments: those of single deployments, less how much deployments differ."""
-    margin = math.exp(student_t(PRIOR_DEGREES) * (effects.deployment_sd if effects else PRIOR_SD))
+    margin = math.exp(student_t(PRIOR_DEGREES) * deployment_sd)
     low = max((each.low for each in told), default=0.0) / margin
     high = min((each.high for each in told), default=math.inf) * margin
     # Bounds of two deployments that contradict each other bound nothing between them.

@@ -4,13 +4,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import astuple
 
+from analysis.statistics.deployments import PRIOR_SD
 from analysis.statistics.estimate import Price, Z
 from sweep.conductor.state import SweepState
 from sweep.strategy import Decision, Observation, Standing, Strategy
 from sweep.tasks import Length, Measure, Measured
 
 
-def observation(order: int, block: int, length: Length, measured: Measured, usd_hourly: float) -> Observation | None:
+def observation(
+    order: int, block: int, length: Length, measured: Measured, usd_hourly: float, deployment_sd: float = PRIOR_SD
+) -> Observation | None:
     """The cost of a run; None if the run gives no upper bound of the capacity, and so none of the cost.
 
     Where one bound of the interval is missing, the other gives the error.
@@ -19,21 +22,23 @@ def observation(order: int, block: int, length: Length, measured: Measured, usd_
     price = Price(usd_hourly, measured.instances)
     if value is None and math.isfinite(high):
         if not low:
-            return Observation(order, block, length, math.log(price.usd_per_million_at(high)), 0.0, is_bound=True)
+            least = math.log(price.usd_per_million_at(high))
+            return Observation(order, block, length, least, 0.0, is_bound=True, deployment_sd=deployment_sd)
         value = math.sqrt(low * high)
     if value is None or (not low and not math.isfinite(high)):
         return None
     high_rps = high if math.isfinite(high) else value**2 / low
     low_rps = low or value**2 / high_rps
     error = math.log(high_rps / low_rps) / 2 / Z
-    return Observation(order, block, length, math.log(price.usd_per_million_at(value)), error)
+    cost = math.log(price.usd_per_million_at(value))
+    return Observation(order, block, length, cost, error, deployment_sd=deployment_sd)
 
 
 class Decisions:
     """The decisions so far, computed again only for objectives with other runs."""
 
-    def __init__(self, strategy: Strategy, usd_hourly: Mapping[str, float]) -> None:
-        self._strategy, self._usd_hourly = strategy, usd_hourly
+    def __init__(self, strategy: Strategy, usd_hourly: Mapping[str, float], deployment_sd: float = PRIOR_SD) -> None:
+        self._strategy, self._usd_hourly, self._deployment_sd = strategy, usd_hourly, deployment_sd
         self._observations: dict[tuple[str, int], Observation] = {}
         self._made: dict[int, tuple[int, Decision]] = {}
 
@@ -50,7 +55,12 @@ class Decisions:
         if (key, block) not in self._observations:
             usd_hourly = self._usd_hourly[state.candidates[key].stack]
             seen = observation(
-                state.ends[key, block], block, state.lengths[key, block], state.measured[key][block], usd_hourly
+                state.ends[key, block],
+                block,
+                state.lengths[key, block],
+                state.measured[key][block],
+                usd_hourly,
+                self._deployment_sd,
             )
             assert seen is not None  # a run without a cost is recorded as a failure
             self._observations[key, block] = seen

@@ -95,9 +95,19 @@ class Runs:
         self._sums[candidate] += run.weight * run.log_cost
         self._squares[candidate] += run.weight * run.log_cost**2
 
+    @property
+    def degrees_of_freedom(self) -> float:
+        """Those of how much the runs of one candidate differ."""
+        return float(np.maximum(self.counts - 1, 0).sum())
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether the assumption of the spread between deployments outweighs what the runs tell of it."""
+        return self.degrees_of_freedom < PRIOR_DEGREES
+
     def evidence(self) -> CostEvidence:
         measured = self.counts > 0
         means = np.divide(self._sums, self._weights, out=np.zeros_like(self._sums), where=measured)
         squares = float(np.maximum(self._squares - self._sums * means, 0).sum())
-        degrees = PRIOR_DEGREES + float(np.maximum(self.counts - 1, 0).sum())
+        degrees = PRIOR_DEGREES + self.degrees_of_freedom
         return CostEvidence(means, self._weights * degrees / (PRIOR_DEGREES + squares), degrees)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from analysis.statistics.best import compare_with_best
-from analysis.statistics.deployments import Mean, fit_effects
+from analysis.statistics.deployments import PRIOR_SD, Mean, fit_effects
 from analysis.statistics.deployments import Observation as DeployedRun
 from analysis.statistics.estimate import Z
 from sweep.strategies.single_stage import blocks_needed
@@ -31,13 +31,15 @@ class Grid:
             for run in of_one
             if not run.is_bound
         ]
-        means = fit_effects(runs).means if runs else {}
+        assumed_sd = max((run.deployment_sd for of_one in observed.values() for run in of_one), default=PRIOR_SD)
+        effects = fit_effects(runs, assumed_sd) if runs else None
+        means = effects.means if effects else {}
         leader = min(means, key=lambda key: (means[key].log_value, key), default=None)
         if any(len(of_one) < self.most_blocks(asked or len(observed)) for of_one in observed.values()):
             return Decision(dict.fromkeys(observed, Standing.racing), {}, leader, "")
         standings = dict.fromkeys(observed, Standing.eliminated)
         why = {key: no_rate(len(observed[key])) for key in observed if key not in means}
-        if leader is None:
+        if leader is None or effects is None:
             return Decision(standings, why, None, none_chosen())
         standings[leader] = Standing.chosen
         for key in means.keys() - {leader}:
@@ -47,7 +49,7 @@ class Grid:
         compared = compare_with_best(means)
         claim = at_most_more(
             compared[leader].at_most_more,
-            is_assumed=not any(each.runs > 1 for each in means.values()),
+            assumed_sd if effects.is_prior else None,
             unknown=_unknown(observed, means, leader),
         )
         open_ones = frozenset(key for key in means.keys() - {leader} if compared[key].may_be_best)

@@ -1,7 +1,6 @@
 """The sentences in which strategies give the reasons for their decisions."""
 
 from analysis.formatting import counted
-from analysis.statistics.deployments import PRIOR_SD
 
 
 def dearer(more: float, runs: int) -> str:
@@ -13,25 +12,30 @@ def no_rate(runs: int) -> str:
     return f"no rate met the objective in {counted(runs, 'run')}"
 
 
-def at_most_more(more: float, *, is_assumed: bool, unknown: int = 0) -> str:
+def at_most_more(more: float, assumed_sd: float | None = None, unknown: int = 0) -> str:
     """The claim of the chosen candidate; `more` is a share of what the cheapest costs, 0 where it is that.
 
     `unknown` candidates met the objective at no rate that was tried, but a lower rate might make them as cheap.
-    `is_assumed`: no candidate has two runs that give a cost, so none tells how much its deployments differ.
+    `assumed_sd` is how much a candidate's deployments are assumed to differ, where that outweighs what was measured:
+    then there is no certainty, but what follows if it is so.
     """
-    is_cheap = f"costs at most {_percent(more)} more than" if more else "is"
-    claim = f"It {is_cheap} the cheapest candidate, with 95 % certainty."
+    costs = "may cost up to" if assumed_sd else "costs at most"
+    claim = f"It {f'{costs} {_percent(more)} more than' if more else 'is'} the cheapest candidate"
     if unknown:
-        claim = (
-            f"It {is_cheap} the cheapest candidate of those with a known cost, with 95 % certainty. The cost of"
-            f" {counted(unknown, 'candidate')} is not known, because no rate that was tried met the objective."
+        claim += " of those with a known cost"
+    if assumed_sd is None:
+        claim += ", with 95 % certainty."
+    else:
+        claim += (
+            f" if costs differ between deployments of a candidate by {_percent(assumed_sd)} (standard deviation). That"
+            " is assumed, because too few candidates were run again; more blocks measure it."
         )
-    if not is_assumed:
-        return claim
-    return (
-        f"{claim} This assumes that the cost of a candidate differs between its deployments, with a standard deviation"
-        f" of {_percent(PRIOR_SD)}. No candidate has two runs that give a cost, so this deviation was not measured."
-    )
+    if unknown:
+        claim += (
+            f" The cost of {counted(unknown, 'candidate')} is not known, because no rate that was tried met the"
+            " objective."
+        )
+    return claim
 
 
 def no_rival() -> str:

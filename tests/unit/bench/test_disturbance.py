@@ -17,6 +17,8 @@ SECOND = FIRST.replace("interop1", "interop3").replace("interop2", "interop1").r
 
 def test_the_last_lines_of_a_sweep_are_read() -> None:
     assert closing_of(FIRST) == Closing("local · interop1", 7.5, 51.2)
+    assumed = FIRST.replace("costs at most 7.5 %", "may cost up to 37 %")
+    assert closing_of(assumed) == Closing("local · interop1", 37.0, 51.2)
     surely = FIRST.replace("It costs at most 7.5 % more than the", "It is the")
     assert closing_of(surely) == Closing("local · interop1", 0.0, 51.2)
     assert closing_of(FIRST.replace("dearer", "cheaper")) == Closing("local · interop1", 7.5, -51.2)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from sweep.strategies.grid import Grid
 from sweep.strategies.single_stage import blocks_needed
 from sweep.strategy import Observation, Standing
@@ -25,14 +27,31 @@ def test_the_lowest_mean_is_chosen_and_the_others_say_by_how_much_they_are_deare
     assert decision.claim == "It is the cheapest candidate, with 95 % certainty."
 
 
-def test_a_certainty_after_one_run_each_says_what_it_rests_on():
+def test_after_one_run_each_there_is_no_certainty_but_what_follows_from_an_assumption():
     decision = Grid(0.05, blocks=1).decide({"a": _runs(2.0), "b": _runs(0.0)})
 
     assert decision.claim == (
-        "It is the cheapest candidate, with 95 % certainty. This assumes that the cost of a candidate differs between"
-        " its deployments, with a standard deviation of 3 %. No candidate has two runs that give a cost, so this"
-        " deviation was not measured."
+        "It is the cheapest candidate if costs differ between deployments of a candidate by 3 % (standard deviation)."
+        " That is assumed, because too few candidates were run again; more blocks measure it."
     )
+    assert "95 %" not in decision.claim
+
+
+def test_the_assumption_is_said_until_the_runs_outweigh_it():
+    claims = [
+        Grid(0.05, blocks=blocks).decide({"a": _runs(*[0.0] * blocks), "b": _runs(*[2.0] * blocks)}).claim
+        for blocks in (1, 2, 3)
+    ]
+
+    assert ["That is assumed" in claim for claim in claims] == [True, True, False]
+
+
+def test_on_one_machine_deployments_are_assumed_to_differ_more():
+    runs = {key: [replace(run, deployment_sd=0.10) for run in _runs(cost)] for key, cost in (("a", 0.0), ("b", 0.16))}
+    claim = Grid(0.05, blocks=1).decide(runs).claim
+
+    assert claim.startswith("It may cost up to 3")
+    assert "by 10 % (standard deviation)" in claim
 
 
 def test_a_candidate_without_a_rival_is_not_said_to_be_the_cheapest():
@@ -49,7 +68,7 @@ def test_candidates_that_failed_and_may_come_back_leave_the_number_of_blocks_as_
 def test_what_the_runs_do_not_show_is_not_claimed():
     decision = Grid(0.05, blocks=2).decide({"a": _runs(0.0, 0.1), "b": _runs(0.02, 0.1)})
 
-    assert "at most" in decision.claim
+    assert "may cost up to" in decision.claim
 
 
 def test_none_is_chosen_where_no_rate_keeps_the_objective():
@@ -76,8 +95,10 @@ def test_the_claim_does_not_cover_a_candidate_whose_cost_may_be_lower_for_all_th
     decision = Grid(0.05, blocks=1).decide({"a": _runs(0.0), "b": _runs(-0.1, is_bound=True)})
 
     assert decision.claim.startswith(
-        "It is the cheapest candidate of those with a known cost, with 95 % certainty. The cost of 1 candidate is not"
-        " known, because no rate that was tried met the objective."
+        "It is the cheapest candidate of those with a known cost if costs differ between deployments"
+    )
+    assert decision.claim.endswith(
+        "The cost of 1 candidate is not known, because no rate that was tried met the objective."
     )
     above = Grid(0.05, blocks=1).decide({"a": _runs(0.0), "b": _runs(2.0, is_bound=True)})
-    assert above.claim.startswith("It is the cheapest candidate, with 95 % certainty.")
+    assert above.claim.startswith("It is the cheapest candidate if")

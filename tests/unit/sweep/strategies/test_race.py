@@ -132,15 +132,15 @@ def test_the_first_block_is_short_unless_a_candidate_has_no_rival():
     assert race.length(1, 1) is Length.full
 
 
-def test_a_choice_after_one_run_each_says_what_its_certainty_rests_on():
-    rests_on = (
-        "with 95 % certainty. This assumes that the cost of a candidate differs between its deployments, with a"
-        " standard deviation of 3 %. No candidate has two runs that give a cost, so this deviation was not measured."
-    )
+def test_a_choice_says_what_is_assumed_until_the_runs_outweigh_it():
     apart = [("b", 2.0), ("c", 2.0), ("a", 0.0)]
+    assumed = "by 3 % (standard deviation). That is assumed, because too few candidates were run again; more blocks"
 
-    assert Race(0.05).decide(_observed(apart)).claim.endswith(rests_on)
-    assert Race(0.05).decide(_observed([("b", 2.0), *apart])).claim.endswith("with 95 % certainty.")
+    for few in (apart, [("b", 2.0), *apart], [("b", 2.0), ("c", 2.0), *apart]):
+        claim = Race(0.05).decide(_observed(few)).claim
+        assert assumed in claim
+        assert "95 %" not in claim
+    assert Race(0.05).decide(_observed([("b", 2.0)] * 3 + apart)).claim.endswith("with 95 % certainty.")
 
 
 def test_failed_candidates_that_may_come_back_make_no_elimination_easier():
