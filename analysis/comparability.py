@@ -1,6 +1,8 @@
 """Which runs can be compared: those that ran under the same conditions. The verdict, the plan and the report use this.
 
-What is unknown is a value of its own: two unknown CPU models may be the same, an unknown and a known one may not.
+Which server a run had is a factor, and which build of it a condition: runs of two servers compare, those of two builds
+of one do not. What is unknown is a value of its own: two unknown CPU models may be the same, an unknown and a known one
+may not.
 """
 
 import re
@@ -104,6 +106,8 @@ CONDITIONS = (
     Condition("generator", "with the generator", _generator, "with the same generator"),
     CPU,
 )
+# What two runs of one server must have in common, and two servers cannot.
+BUILD = tuple(each for each in CONDITIONS if each.name in ("server", "image"))
 # Of runs whose figures at their own load are compared; a capacity follows from runs under any load.
 ALL_CONDITIONS = (Condition("load", "under", load_name, "under one load"), *CONDITIONS)
 
@@ -116,6 +120,10 @@ def comparison_key(manifest: Manifest, conditions: Sequence[Condition] = CONDITI
 def comparison_group(manifest: Manifest) -> str:
     """A short name of the runs that can be compared with this one, equal for equal conditions. It is never a number."""
     return "g" + sha256("\n".join(comparison_key(manifest, ALL_CONDITIONS)).encode()).hexdigest()[:7]
+
+
+def _build(manifest: Manifest) -> tuple[str, ...]:
+    return comparison_key(manifest, BUILD)
 
 
 def differences(manifest: Manifest, other: Manifest, conditions: Sequence[Condition] = CONDITIONS) -> tuple[str, ...]:
@@ -141,17 +149,35 @@ def largest_group(
 ) -> tuple[list[Manifest], list[tuple[Manifest, tuple[str, ...]]]]:
     """The runs under the same conditions with the most variants, of as many the newest; all others, with the reasons.
 
-    Runs on a cluster take precedence over any number of runs on this machine, which do not measure the shape that they
-    are priced as. Both lists are in the order of time.
+    Of each server they are of the build with the most variants. Runs on a cluster take precedence over any number of
+    runs on this machine, which do not measure the shape that they are priced as. Both lists are in the order of time.
     """
-    groups: dict[tuple[str, ...], list[Manifest]] = defaultdict(list)
-    for manifest in sorted(manifests, key=attrgetter("run_id")):
-        groups[comparison_key(manifest, conditions)].append(manifest)
-    if not groups:
+    every = sorted(manifests, key=attrgetter("run_id"))
+    if not every:
         return [], []
+    of_all = [each for each in conditions if each not in BUILD]
     chosen = max(
-        groups.values(),
+        (_of_one_build_each(runs, variant_of) for runs in _grouped(every, lambda run: comparison_key(run, of_all))),
         key=lambda runs: (runs[0].platform != "local", len(set(map(variant_of, runs))), runs[-1].run_id),
     )
-    others = sorted((run for runs in groups.values() if runs is not chosen for run in runs), key=attrgetter("run_id"))
-    return chosen, [(run, differences(run, chosen[-1], conditions)) for run in others]
+    kept, of_server = set(map(id, chosen)), {run.serving.server: run for run in chosen}
+    others = [run for run in every if id(run) not in kept]
+    return chosen, [
+        (run, differences(run, of_server.get(run.serving.server, chosen[-1]), conditions)) for run in others
+    ]
+
+
+def _of_one_build_each(runs: Sequence[Manifest], variant_of: Callable[[Manifest], Hashable]) -> list[Manifest]:
+    """Of each server the runs of the build with the most variants, of as many the newest; in the order of time."""
+    kept = [
+        max(_grouped(of_one, _build), key=lambda each: (len(set(map(variant_of, each))), each[-1].run_id))
+        for of_one in _grouped(runs, lambda run: run.serving.server)
+    ]
+    return sorted((run for each in kept for run in each), key=attrgetter("run_id"))
+
+
+def _grouped(runs: Iterable[Manifest], key: Callable[[Manifest], Hashable]) -> Iterable[list[Manifest]]:
+    groups: dict[Hashable, list[Manifest]] = defaultdict(list)
+    for run in runs:
+        groups[key(run)].append(run)
+    return groups.values()

@@ -6,6 +6,7 @@ Of the published results only the claims are text (charts and prices are picture
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from analysis.comparability import largest_group
@@ -116,7 +117,14 @@ def differences(manifest: Manifest) -> list[str]:
 def _measured(findings: Findings) -> list[tuple[Experiment, list[Run], str]]:
     """The comparable runs of each experiment in the order of time; where there are none, why others are not shown."""
     runs = {run.manifest.run_id: run for run in findings.runs if run.summary.valid}
-    found = {run_id: each for run_id, run in runs.items() for each in EXPERIMENTS if each.is_of(run.manifest)}
+    # It had one server.
+    newest = max((run.manifest for run in runs.values()), key=attrgetter("run_id"), default=None)
+    found = {
+        run_id: each
+        for run_id, run in runs.items()
+        for each in EXPERIMENTS
+        if newest and run.manifest.serving.server == newest.serving.server and each.is_of(run.manifest)
+    }
     chosen, others = largest_group((runs[run_id].manifest for run_id in found), lambda run: found[run.run_id])
     why = {found[manifest.run_id]: "; ".join(reasons) for manifest, reasons in others}
     shown = {each: [runs[run.run_id] for run in chosen if found[run.run_id] is each] for each in EXPERIMENTS}

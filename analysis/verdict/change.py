@@ -7,7 +7,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from analysis.comparability import differences
+from analysis.comparability import BUILD, differences
 from analysis.formatting import money
 from analysis.interval import Interval
 from analysis.objective import Objective
@@ -18,7 +18,6 @@ from analysis.statistics.estimate import student_t
 from analysis.verdict.capacity import Told, capacities
 from analysis.verdict.effects import FACTORS, settings_of
 from analysis.verdict.latest import (
-    BUILD,
     ENVIRONMENT,
     Excluded,
     Latest,

@@ -12,6 +12,7 @@ from analysis.interval import Interval
 from analysis.results.manifest import Manifest
 from analysis.statistics.estimate import TAIL, Z
 from analysis.verdict.variants import Variant
+from stacks.servers import server_title
 
 Settings = dict[str, Any]
 
@@ -71,6 +72,12 @@ FACTORS = (
         # From many small nodes to few large ones, with the same vCPUs and memory in all and the same threads per vCPU.
         lambda s: -s["nodes"],
         lambda s: (s["nodes"] * s["vcpus"], s["nodes"] * s["memory_gb"], s["intra_op"] / s["vcpus"]),
+    ),
+    Factor(
+        "server",
+        frozenset({"server", "server_version"}),
+        lambda s: server_title(s["server"]),
+        lambda s: s["server"],
     ),
     Factor(MEMORY, frozenset({"memory_gb"}), lambda s: f"{s['memory_gb']:g} GB", lambda s: s["memory_gb"]),
     Factor(INTER_OP, frozenset({"inter_op"}), lambda s: f"inter_op {s['inter_op']}", lambda s: s["inter_op"]),

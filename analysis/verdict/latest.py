@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from analysis.capacity.evidence import Evidence
-from analysis.comparability import CONDITIONS, comparison_key
+from analysis.comparability import BUILD, CONDITIONS, comparison_key
 from analysis.formatting import stack_and_serving_name
 from analysis.interval import Interval
 from analysis.objective import Asked, Objective, objective_of
@@ -24,11 +24,9 @@ from analysis.verdict.variants import variant_key
 from analysis.verdict.verdict import read_and_judge
 
 # What a change may change on purpose, besides the variant; the other conditions must be equal in two measurements.
-_BUILD_NAMES = ("server", "image")
 # A search that is not used, and why.
 Excluded = tuple[Manifest, tuple[str, ...]]
-BUILD = tuple(each for each in CONDITIONS if each.name in _BUILD_NAMES)
-ENVIRONMENT = tuple(each for each in CONDITIONS if each.name not in _BUILD_NAMES)
+ENVIRONMENT = tuple(each for each in CONDITIONS if each not in BUILD)
 
 
 @dataclass(frozen=True)

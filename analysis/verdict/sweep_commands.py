@@ -9,13 +9,14 @@ from pydantic.alias_generators import to_camel
 from analysis.objective import Objective
 from analysis.results.manifest import Manifest
 from stacks.objective import QUANTILES
+from stacks.servers import ALL_SERVERS
 from stacks.serving_variant import Batching, ServingVariant
 
 # The store of a sweep that is not told another, as seen from the checkout.
 DEFAULT_STORE = "results"
 # The axes of a sweep (docs/sweep.md) that a variant can differ in, as its options.
-_Values = tuple[str, str, str, str, str]
-_OPTIONS = ("--stack", "--inter-op", "--intra-op", "--protocol", "--batching")
+_Values = tuple[str, ...]
+_OPTIONS = ("--stack", "--inter-op", "--intra-op", "--protocol", "--batching", "--server")
 
 
 def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, store_uri: str) -> tuple[str, ...]:
@@ -27,7 +28,9 @@ def sweep_commands(runs: Sequence[Manifest], objective: Objective, blocks: int, 
     else one for each stack or, if need be, for each variant. All settings are stated, so that it does not matter what
     the stack's file has.
     """
-    swept = {values: run.platform for run in runs if (values := _values(run))}
+    # A stack's own server needs no option.
+    names_servers = len({run.serving.server for run in runs}) > 1
+    swept = {values[: None if names_servers else -1]: run.platform for run in runs if (values := _values(run))}
     commands: list[str] = []
     for platform in dict.fromkeys(swept.values()):
         of_one = [values for values, of in swept.items() if of == platform]
@@ -53,7 +56,15 @@ def _values(run: Manifest) -> _Values | None:
             return None
         batching = str(size)
     intra_op = "shape" if serving.intra_op == vcpus else str(serving.intra_op)
-    return run.stack, str(serving.inter_op), intra_op, serving.protocol, batching
+    return run.stack, str(serving.inter_op), intra_op, serving.protocol, batching, _server(run)
+
+
+def _server(run: Manifest) -> str:
+    """What names the server of a run: on this machine its setting, elsewhere its image."""
+    if run.platform != "local":
+        return run.serving.image or run.serving.server_version
+    known = (each.setting for each in ALL_SERVERS if each.name == run.serving.server)
+    return next(known, run.serving.server)
 
 
 def _combinations(variants: Sequence[_Values]) -> Iterator[Sequence[_Values]]:
@@ -83,7 +94,7 @@ def _sweep(variants: Sequence[_Values], objective: Objective, blocks: int, store
         (
             "shapebench sweep",
             *(f"--stack {stack}" for stack in stacks),
-            *(f"{option} {','.join(values)}" for option, values in zip(_OPTIONS[1:], settings, strict=True)),
+            *(f"{option} {','.join(values)}" for option, values in zip(_OPTIONS[1:], settings, strict=False)),
             f"--{_limit(objective)} {objective.latency_ms:g}ms",
             f"--errors {objective.errors * 100:g}%",
             f"--strategy grid --blocks {blocks}",

@@ -8,6 +8,7 @@ from operator import attrgetter
 from analysis.comparability import CONDITIONS, comparison_key, largest_group
 from analysis.formatting import shape_name, shortest_names, stack_and_serving_name
 from analysis.results.manifest import Manifest
+from stacks.servers import server_title
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def comparable(
 def variant_key(manifest: Manifest) -> str:
     """Equal for runs with the same settings on the same shape, whatever the conditions of the run."""
     # Threads for gRPC are a quota, which changes nothing unless a run exceeds it and so is invalid.
-    serving = manifest.serving.model_dump_json(exclude={"model", "image", "server", "server_version", "grpc_threads"})
+    serving = manifest.serving.model_dump_json(exclude={"model", "image", "server_version", "grpc_threads"})
     return f"{manifest.stack} {shape_name(manifest)} {serving}"
 
 
@@ -52,9 +53,13 @@ def variants_of(manifests: Iterable[Manifest]) -> tuple[Variant, ...]:
     def with_conditions(manifest: Manifest) -> str:
         return " · ".join((_all_settings(manifest), *(each.value(manifest) for each in differing)))
 
-    namings = (stack_and_serving_name, _and_shape, _all_settings, with_conditions, _and_threads)
+    namings = (stack_and_serving_name, _and_server, _and_shape, _all_settings, with_conditions, _and_threads)
     names = shortest_names(first, namings)
     return tuple(Variant(names[runs[0].run_id], tuple(runs)) for runs in groups.values())
+
+
+def _and_server(manifest: Manifest) -> str:
+    return f"{stack_and_serving_name(manifest)} · {server_title(manifest.serving.server)}"
 
 
 def _and_shape(manifest: Manifest) -> str:

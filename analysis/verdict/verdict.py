@@ -65,8 +65,12 @@ class Verdict:
 
     @property
     def conditions(self) -> dict[str, str]:
-        """What is the same in all ranked runs, by the names of `analysis.comparability.CONDITIONS`."""
-        return {each.name: each.value(self.ranking[0].variant.newest) for each in CONDITIONS if self.ranking}
+        """What is the same in all ranked runs, by the names of `analysis.comparability.CONDITIONS`.
+
+        Of several servers, the builds of all of them.
+        """
+        newest = [each.variant.newest for each in self.ranking]
+        return {each.name: ", ".join(dict.fromkeys(map(each.value, newest))) for each in CONDITIONS if newest}
 
     @property
     def price_notes(self) -> tuple[str, ...]:

@@ -38,6 +38,10 @@ def test_every_factor_is_found(at_load, batching):
     published = [("seed_faithful", "deployed as published → with requests, probes and a memory limit")]
     assert found(at_load("c", seed_faithful=False, rest_threads=32), faithful) == published
     assert found(base, at_load("g", protocol="grpc")) == [("protocol", "rest → grpc")]
+    openvino = at_load("v", server="shapebench-openvino", server_version="1")
+    assert found(openvino, at_load("e", server="shapebench-embedded", server_version="2")) == [
+        ("server", "shapebench's embedded server → OpenVINO in shapebench's server")
+    ]
     assert found(base, at_load("t", intra_op=4)) == [("intra_op", "intra_op 4 → intra_op 8")]
     assert found(base, at_load("m", stack="8cpu-64gb")) == [("memory", "16 GB → 64 GB")]
     assert found(at_load("s", stack="2cpu-4gb"), base) == [("shape", "8 × 2 vCPUs → 2 × 8 vCPUs")]

@@ -54,6 +54,33 @@ def test_one_stack_on_two_shapes_is_two_variants_that_are_named_by_their_shapes(
     ]
 
 
+EMBEDDED, OPENVINO = "shapebench-embedded", "shapebench-openvino"
+
+
+def test_two_servers_are_variants_that_are_ranked_together_and_named_by_their_servers(manifest):
+    variants, excluded = comparable(
+        [manifest(server=EMBEDDED, server_version="1"), manifest(server=OPENVINO, server_version="7")]
+    )
+    assert excluded == ()
+    assert [variant.label for variant in variants] == [
+        "8cpu-16gb · interop4 · shapebench's embedded server",
+        "8cpu-16gb · interop4 · OpenVINO in shapebench's server",
+    ]
+
+
+def test_of_each_server_the_runs_of_one_build_are_ranked(manifest):
+    old = manifest(server=EMBEDDED, server_version="1")
+    new = [manifest(server=EMBEDDED, server_version="2", inter_op=each) for each in (2, 4)]
+    other = manifest(server=OPENVINO, server_version="1")
+    variants, [(left_out, [why])] = comparable([old, *new, other])
+    assert {run.run_id for variant in variants for run in variant.manifests} == {each.run_id for each in (*new, other)}
+    assert left_out is old
+    assert (
+        "with shapebench's embedded server 1, so it does not compare with runs with shapebench's embedded server 2"
+        in why
+    )
+
+
 def test_the_load_is_no_condition_since_every_load_says_something_of_the_same_capacity(manifest):
     [variant], excluded = comparable([manifest(load="capacity"), manifest(load="open")])
     assert len(variant.manifests) == 2
