@@ -1,5 +1,6 @@
 """Runs a whole sweep on a simulated cloud, in simulated time."""
 
+import asyncio
 from pathlib import Path
 
 from sweep.conductor.conductor import Conductor
@@ -22,15 +23,15 @@ def simulate(
 
     Raises what a mistake in the program raises: nothing is up that would have to be named.
     """
-    loop = VirtualTimeLoop()
-    clock = Clock(loop.time, loop.time)
-    journal = Journal.create(folder, settings.model_copy(update={"simulated": True}), clock)
-    try:
-        conductor = Conductor(journal, SimulatedFleet(cloud), strategy, observe, heartbeat_s=HEARTBEAT_S)
-        outcome = loop.run_until_complete(conductor.run())
-    finally:
-        journal.close()
-        loop.close()
+    # It cancels the tasks at Ctrl-C, which would leave a traceback of each.
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        time_s = runner.get_loop().time
+        journal = Journal.create(folder, settings.model_copy(update={"simulated": True}), Clock(time_s, time_s))
+        try:
+            conductor = Conductor(journal, SimulatedFleet(cloud), strategy, observe, heartbeat_s=HEARTBEAT_S)
+            outcome = runner.run(conductor.run())
+        finally:
+            journal.close()
     if outcome.error:
         raise outcome.error
     return outcome

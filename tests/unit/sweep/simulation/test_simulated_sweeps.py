@@ -1,4 +1,6 @@
+import gc
 import math
+import signal
 import statistics
 from pathlib import Path
 
@@ -82,3 +84,13 @@ def test_stacks_that_cannot_be_up_at_once_take_longer() -> None:
     assert one.usd
     assert two.usd
     assert one.usd.median == pytest.approx(two.usd.median, rel=0.05)
+
+
+def test_ctrl_c_leaves_no_task_that_prints_a_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def press_ctrl_c(_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate(tmp_path / "s1", settings(*SIX), Cloud(world(SIX)), Blocks(), press_ctrl_c)
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records] == []
