@@ -1,4 +1,4 @@
-"""The embedded server compared with bare calls of the same model, and with KServe's V1 server.
+"""The embedded server compared with bare calls of the same model, on TensorFlow and on OpenVINO, and with KServe.
 
 The sides take turns within each round and a ratio is of one round, because the machine's speed drifts; figures are
 medians over the rounds. Each side is a process with the same thread pools, and the clients share the servers' cores.
@@ -23,7 +23,9 @@ from bench.generators.our_generator import photograph_body
 from bench.servers import processes as servers
 from loadtest.run.payload import payload_of
 from serving.export.exporter import DEFAULT_CACHE, export
+from serving.servers import server_named
 from stacks.models import RESNET50
+from stacks.servers import OPENVINO
 
 _REQUIREMENTS = Path("tools/requirements/bench.txt")
 _THREADS = os.cpu_count() or 1
@@ -38,6 +40,9 @@ _RATIOS = {
     ("grpc", "bare"): ("<= 1.05", ">= 0.95"),
     ("rest", "bare-frozen"): (None, None),
     ("grpc", "bare-frozen"): (None, None),
+    ("openvino-rest", "openvino-bare"): ("<= 1.08", ">= 0.92"),
+    ("openvino-grpc", "openvino-bare"): ("<= 1.08", ">= 0.92"),
+    ("openvino-bare", "bare-frozen"): (None, None),
     ("kserve", "bare"): (None, None),
 }
 
@@ -90,6 +95,8 @@ def main() -> None:
     payload = _payload(1)
     with ExitStack() as running:
         ports = running.enter_context(servers.embedded(model, _THREADS))
+        of_openvino = running.enter_context(servers.embedded(model, _THREADS, server_named(OPENVINO.name)))
+        ports |= {f"openvino-{protocol}": port for protocol, port in of_openvino.items()}
         with ExitStack() as of_five:
             _check_agreement(_sides(of_five, model, _payload(5), ports), 5)
         sides = _sides(running, model, payload, ports)
@@ -162,9 +169,11 @@ def _payload(batch: int) -> dict[str, str]:
 
 def _sides(running: ExitStack, model: Path, payload: dict[str, str], ports: dict[str, int]) -> dict[str, Side]:
     of_model = (str(model / "1"), payload["images"], str(_THREADS))
-    calls: dict[str, tuple[str, ...]] = {"bare": of_model, "bare-frozen": of_model}
-    calls |= {protocol: (str(port), payload[protocol]) for protocol, port in ports.items()}
-    return {kind: running.enter_context(_side(kind, *arguments)) for kind, arguments in calls.items()}
+    calls: dict[str, tuple[str, ...]] = {kind: (kind, *of_model) for kind in ("bare", "bare-frozen", "openvino-bare")}
+    for name, port in ports.items():
+        protocol = name.rpartition("-")[2]
+        calls[name] = (protocol, str(port), payload[protocol])
+    return {name: running.enter_context(_side(*arguments)) for name, arguments in calls.items()}
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from serving.errors import StartError
-from stacks.servers import EMBEDDED
+from stacks.servers import EMBEDDED, OPENVINO, ServerFacts
 from stacks.version import VERSION
 
 _MIB = 1 << 20
+_TENSORFLOW = "tensorflow"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Flags:
     monitoring_config_file: Path | None
     intra_op_threads: int
     inter_op_threads: int
+    runtime: str
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,7 +52,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parse_flags(arguments: Sequence[str]) -> Flags:
     """Parse `--flag=value` arguments. Raises StartError; `--help` and `--version` print and exit."""
-    parsed, unknown = _parser().parse_known_args(arguments)
+    parsed, unknown = _parser(_runtime_in(arguments)).parse_known_args(arguments)
     if unknown:
         raise StartError(
             f"'{unknown[0]}' is not a flag of the embedded server, so it did not start; leave it out, or start"
@@ -66,11 +68,22 @@ def parse_flags(arguments: Sequence[str]) -> Flags:
     return Flags(**values)
 
 
-def _parser() -> _Parser:
+def _runtime_in(arguments: Sequence[str]) -> ServerFacts:
+    """What computes the model, and so the name that `--version` prints."""
+    return OPENVINO if f"--runtime={OPENVINO.setting}" in arguments else EMBEDDED
+
+
+def _parser(runtime: ServerFacts) -> _Parser:
     threads = 4 * (os.cpu_count() or 1)
     parser = _Parser(prog="python -m serving.server", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"{EMBEDDED.name} {_version()}")
+    parser.add_argument("--version", action="version", version=f"{runtime.name} {_version(runtime)}")
     add = parser.add_argument
+    add(
+        "--runtime",
+        choices=(_TENSORFLOW, OPENVINO.setting),
+        default=_TENSORFLOW,
+        help="what computes the model (tensorflow_model_server has no such flag)",
+    )
     add(
         "--bind_address",
         type=_address,
@@ -111,11 +124,11 @@ def _parser() -> _Parser:
     return parser
 
 
-def _version() -> str:
+def _version(runtime: ServerFacts) -> str:
     """The version with the digest of what serves, so that two builds of one version are told apart."""
     built_of = [file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py"))]
     with suppress(PackageNotFoundError):
-        built_of.append(version("tensorflow").encode())
+        built_of.append(version(OPENVINO.setting if runtime is OPENVINO else _TENSORFLOW).encode())
     return f"{VERSION}+{hashlib.sha256(b''.join(built_of)).hexdigest()[:8]}"
 
 

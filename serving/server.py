@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     limit_heaps()
     try:
         startup = check_startup(parse_flags(arguments))
-        _log.info("%s %s, process %d", EMBEDDED.name, VERSION, os.getpid())
+        _log.info("%s %s on %s, process %d", EMBEDDED.name, VERSION, startup.flags.runtime, os.getpid())
         # TensorFlow takes seconds to import: --version and wrong flags are answered before that.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # What is imported stays, so looking for garbage in it again and again would take a quarter of that time.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Protocol, TypeVar
 
-from stacks.servers import EMBEDDED, TENSORFLOW_SERVING, ServerFacts
+from stacks.servers import EMBEDDED, OPENVINO, TENSORFLOW_SERVING, ServerFacts
 from stacks.serving_variant import ServingVariant
 
 _Text = TypeVar("_Text")
@@ -75,11 +75,12 @@ class TensorFlowServing:
     """`tensorflow_model_server`. Flags: https://github.com/tensorflow/serving, model_servers/main.cc.
 
     Its image's entrypoint, too, takes the flags that are given here. So does a server of this project's own, which is a
-    `module` that Python runs.
+    `module` that Python runs, with `module_flags` of its own.
     """
 
     facts: ServerFacts = TENSORFLOW_SERVING
     module: str | None = None
+    module_flags: tuple[str, ...] = ()
     counters_path: str = "/monitoring/prometheus/metrics"
     # Otherwise it lists the bucket once a second, for money (tensorflow/serving issue 1916) and while measured.
     load_once_flags: tuple[str, ...] = ("--file_system_poll_wait_seconds=0",)
@@ -90,7 +91,7 @@ class TensorFlowServing:
 
     def executable(self) -> list[str] | None:
         if self.module:
-            return [sys.executable, "-m", self.module]
+            return [sys.executable, "-m", self.module, *self.module_flags]
         path = shutil.which(self.program)
         return [path] if path else None
 
@@ -132,8 +133,10 @@ class TensorFlowServing:
 
 
 EMBEDDED_SERVER = TensorFlowServing(EMBEDDED, module="serving.server")
+# The same front, so that what differs between the two is what computes the model.
+_OPENVINO_SERVER = TensorFlowServing(OPENVINO, "serving.server", module_flags=(f"--runtime={OPENVINO.setting}",))
 # In the order in which `auto` looks for one.
-SERVERS: tuple[Server, ...] = (TensorFlowServing(), EMBEDDED_SERVER)
+SERVERS: tuple[Server, ...] = (TensorFlowServing(), EMBEDDED_SERVER, _OPENVINO_SERVER)
 
 
 def server_named(name: str) -> Server:

@@ -17,10 +17,11 @@ class ServerFacts(NamedTuple):
 
 
 EMBEDDED = ServerFacts("shapebench-embedded", "embedded", "shapebench's embedded server", "shapebench-embedded")
+OPENVINO = ServerFacts("shapebench-openvino", "openvino", "OpenVINO in shapebench's server", "shapebench-openvino")
 # Whoever builds TF Serving names the image as they like, so every image that names no other server is of this one.
 TENSORFLOW_SERVING = ServerFacts("tensorflow_model_server", "tensorflow_model_server", "TensorFlow Serving")
 
-ALL_SERVERS = (EMBEDDED, TENSORFLOW_SERVING)
+ALL_SERVERS = (EMBEDDED, OPENVINO, TENSORFLOW_SERVING)
 
 
 def server_in(image: str) -> tuple[str, str]:

@@ -86,6 +86,22 @@ def bare_frozen(version_folder: str, images_file: str, threads: str) -> Kind:
     return lambda: lambda: signature.run({"image_input": images})["resnet50"], np.ndarray.tolist
 
 
+def openvino_bare(version_folder: str, images_file: str, threads: str) -> Kind:
+    """Calls of OpenVINO's own conversion, with the settings of the server and a request a user."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it would report the import to its makers
+    import openvino  # noqa: PLC0415 - other kinds do not need it
+
+    config = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": int(threads), "NUM_STREAMS": int(threads)}
+    compiled = openvino.Core().compile_model(openvino.convert_model(version_folder), "CPU", config)
+    images = np.load(images_file)
+
+    def user() -> Call:
+        request = compiled.create_infer_request()
+        return lambda: request.infer([images])[0]
+
+    return user, np.ndarray.tolist
+
+
 def _tensorflow(threads: str) -> Any:  # noqa: ANN401 - the module
     import tensorflow as tf  # noqa: PLC0415 - other kinds do not need it
 
@@ -94,7 +110,13 @@ def _tensorflow(threads: str) -> Any:  # noqa: ANN401 - the module
     return tf
 
 
-KINDS: dict[str, Callable[..., Kind]] = {"rest": rest, "grpc": grpc, "bare": bare, "bare-frozen": bare_frozen}
+KINDS: dict[str, Callable[..., Kind]] = {
+    "rest": rest,
+    "grpc": grpc,
+    "bare": bare,
+    "bare-frozen": bare_frozen,
+    "openvino-bare": openvino_bare,
+}
 
 
 def measure(calls: list[Call], seconds: float) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.figures import BUILD
-from serving.servers import EMBEDDED_SERVER, Apis, command_of, write_config_files
+from serving.servers import EMBEDDED_SERVER, Apis, Server, command_of, write_config_files
 from stacks.request_threads import RequestThreads
 from stacks.serving_variant import ServingVariant
 
@@ -27,8 +27,8 @@ _NULL = {"rest": ("bench.servers.null_server", "http"), "grpc": ("bench.servers.
 
 
 @contextmanager
-def embedded(model: Path, threads: int) -> Iterator[dict[str, int]]:
-    """Run the embedded server with an exported model, `threads` intra-op and as many inter-op threads.
+def embedded(model: Path, threads: int, server: Server = EMBEDDED_SERVER) -> Iterator[dict[str, int]]:
+    """Run a server of this project with an exported model, `threads` intra-op and as many inter-op threads.
 
     Those that take requests are for as many vCPUs, and for any load of the benchmarks.
 
@@ -38,7 +38,6 @@ def embedded(model: Path, threads: int) -> Iterator[dict[str, int]]:
     variant = ServingVariant(protocol="rest", intra_op=threads, inter_op=threads)
     taking = RequestThreads.of(variant.batching, threads, _MOST_IN_FLIGHT)
     apis = Apis(rest_port=ports["rest"], grpc_port=ports["grpc"], rest_threads=taking.rest, grpc_threads=taking.grpc)
-    server = EMBEDDED_SERVER
     write_config_files(server, variant, BUILD)
     command = command_of(
         server,
@@ -48,7 +47,11 @@ def embedded(model: Path, threads: int) -> Iterator[dict[str, int]]:
         model_base_path=model,
         config_dir=BUILD,
     )
-    with ready(command, f"http://127.0.0.1:{ports['rest']}{server.ready_path(model.name)}", "serving-embedded.log"):
+    with ready(
+        command,
+        f"http://127.0.0.1:{ports['rest']}{server.ready_path(model.name)}",
+        f"serving-{server.facts.setting}.log",
+    ):
         yield ports
 
 

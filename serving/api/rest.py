@@ -21,7 +21,7 @@ from serving.api.json_codec import decode, encode
 from serving.api.served_model import ServedModel, model_spec, signature_def_map
 from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.memory import trim
-from serving.model.loaded_model import LoadedModel
+from serving.model.loaded_model import SavedModel
 from serving.model.signature import Signature
 from serving.request_memory import RequestMemory, too_slow
 
@@ -105,11 +105,11 @@ class RestApi:
         """Any other request below `/v1/`."""
         raise invalid_argument(f"Malformed request: {request.method} {request.url.path}")
 
-    def _find_model(self, request: Request) -> LoadedModel:
+    def _find_model(self, request: Request) -> SavedModel:
         parameters = request.path_params
         return self._served.find(parameters["name"], parameters.get("version"), parameters.get("label"))
 
-    def _predict(self, model: LoadedModel, body: bytearray, encoding: str) -> bytes:
+    def _predict(self, model: SavedModel, body: bytearray, encoding: str) -> bytes:
         if encoding not in {"gzip", "identity"}:
             raise invalid_argument(f"Content-Encoding '{encoding}' is neither gzip nor identity")
         zipped = encoding == "gzip"
@@ -185,7 +185,7 @@ class RestApi:
         )
 
 
-def _find_signature(model: LoadedModel, name: str) -> Signature:
+def _find_signature(model: SavedModel, name: str) -> Signature:
     if (signature := model.signature(name)) is None:
         raise invalid_argument(f'Serving signature name: "{name}" not found in signature def')
     return signature

@@ -7,13 +7,13 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 from serving.errors import Code, ServingError, invalid_argument
 from serving.metrics import Metrics
 from serving.model.batching import Batcher
-from serving.model.loaded_model import LoadedModel
+from serving.model.loaded_model import SavedModel
 from serving.model.signature import Outputs, Run, Signature, Tensors
 from stacks.serving_variant import Batching
 
 
 class ServedModel:
-    def __init__(self, model: LoadedModel, batching: Batching | None, metrics: Metrics) -> None:
+    def __init__(self, model: SavedModel, batching: Batching | None, metrics: Metrics) -> None:
         self.metrics = metrics
         self._model = model
         # One batcher per signature, as in TF Serving: only calls of the same signature can be merged.
@@ -23,7 +23,7 @@ class ServedModel:
             else {}
         )
 
-    def find(self, name: str, version: int | None = None, label: str | None = None) -> LoadedModel:
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> SavedModel:
         """The model that a request names. Raises NOT_FOUND; INVALID_ARGUMENT if it names none, or a label."""
         if not name:
             raise invalid_argument("Missing model name in request: ModelSpec has no name specified.")
@@ -61,7 +61,7 @@ class ServedModel:
             batcher.close()
 
 
-def signature_def_map(model: LoadedModel) -> get_model_metadata_pb2.SignatureDefMap:
+def signature_def_map(model: SavedModel) -> get_model_metadata_pb2.SignatureDefMap:
     """The signatures of a model, as both APIs answer a request for metadata."""
     signatures = get_model_metadata_pb2.SignatureDefMap()
     for key, definition in model.signature_defs.items():
@@ -69,7 +69,7 @@ def signature_def_map(model: LoadedModel) -> get_model_metadata_pb2.SignatureDef
     return signatures
 
 
-def model_spec(model: LoadedModel, signature_name: str = "") -> model_pb2.ModelSpec:
+def model_spec(model: SavedModel, signature_name: str = "") -> model_pb2.ModelSpec:
     """The model, version and signature that a response names."""
     spec = model_pb2.ModelSpec(name=model.name, signature_name=signature_name)
     spec.version.value = model.version

@@ -1,7 +1,7 @@
 """A version of a SavedModel, loaded and ready to run. Imports TensorFlow."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ _CODES = {code.value[0]: code for code in Code}
 _log = logging.getLogger(__name__)
 
 
-class LoadedModel:
-    """A loaded version of a model. Construction takes seconds; `warm_up` makes the first request fast."""
+class SavedModel:
+    """A version of a model, whatever computes it. `warm_up` makes the first request fast."""
+
+    signatures: Mapping[str, Signature]
 
     def __init__(self, name: str, version: int, folder: Path) -> None:
         self.name = name
@@ -29,9 +31,6 @@ class LoadedModel:
         saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
         self.signature_defs = dict(saved_model.meta_graphs[0].signature_def)
         self._warmup_file = folder / _WARMUP_FILE
-        # Not kept: only a function that could not be frozen refers to its variables.
-        loaded = tf.saved_model.load(str(folder))
-        self.signatures = {key: _signature(key, loaded, self.signature_defs[key]) for key in loaded.signatures}
 
     def signature(self, name: str) -> Signature | None:
         """The signature called `name`, the default one if `name` is empty, None if there is none."""
@@ -65,12 +64,22 @@ class LoadedModel:
         return records
 
 
+class LoadedModel(SavedModel):
+    """Computed by TensorFlow. Construction takes seconds."""
+
+    def __init__(self, name: str, version: int, folder: Path) -> None:
+        super().__init__(name, version, folder)
+        # Not kept: only a function that could not be frozen refers to its variables.
+        loaded = tf.saved_model.load(str(folder))
+        self.signatures = {key: _signature(key, loaded, self.signature_defs[key]) for key in loaded.signatures}
+
+
 def _signature(key: str, loaded: tf.Module, definition: meta_graph_pb2.SignatureDef) -> Signature:
     function = loaded.signatures[key]
     # TensorFlow flattens both dictionaries in order of name, and the frozen function keeps that order.
     input_names = sorted(function.structured_input_signature[1])
     output_names = sorted(function.structured_outputs)
-    specs = {name: _input_spec(name, definition.inputs[name]) for name in input_names}
+    specs = {name: input_spec(name, definition.inputs[name]) for name in input_names}
     call = _call(key, loaded, input_names)
 
     def run(inputs: Tensors) -> Outputs:
@@ -98,7 +107,8 @@ def _call(key: str, loaded: tf.Module, input_names: Sequence[str]) -> Call:
     return unfrozen
 
 
-def _input_spec(name: str, info: meta_graph_pb2.TensorInfo) -> InputSpec:
+def input_spec(name: str, info: meta_graph_pb2.TensorInfo) -> InputSpec:
+    """What a signature of a SavedModel says of an input."""
     shape = tf.TensorShape(info.tensor_shape)
     dtype = np.dtype(tf.as_dtype(info.dtype).as_numpy_dtype)
     return InputSpec(name, dtype, None if shape.rank is None else tuple(shape.as_list()))
