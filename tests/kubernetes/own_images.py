@@ -22,7 +22,7 @@ class OwnImages(NamedTuple):
             "generatorImage": self.generator.name,
             "modelUri": "/models/{digest}/resnet",
             "oneANode": False,
-            "pod": {"cpuMillis": 600, "memoryMib": 3072},
+            "pod": {"cpuMillis": 300, "memoryMib": 3072},
         }
 
 
