@@ -15,6 +15,8 @@ Values = Annotated[tuple[str | int | float, ...], Field(strict=False, min_length
 VERSION = "1"
 # Of generated values without another range: no embedding and no mask refuses these.
 GENERATED: Range = (0.0, 1.0)
+# How the ends of a range are shown: ids in the millions with all their digits.
+_EXACT = ".15g"
 
 
 class TensorSpec(Frozen):
@@ -66,7 +68,7 @@ class Model(Frozen):
         if spec.dtype == "string":
             return f"{sent} of sentences"
         low, high = self.ranges.get(spec.name, GENERATED)
-        return f"{sent} from {low:g} to {high:g}"
+        return f"{sent} from {low:{_EXACT}} to {high:{_EXACT}}"
 
     @property
     def least_memory_mib(self) -> int:
@@ -155,7 +157,8 @@ class ModelSettings(Frozen):
         if wrong := [name for name, (low, high) in (self.ranges or {}).items() if low > high]:
             low, high = (self.ranges or {})[wrong[0]]
             raise ValueError(
-                f"ranges.{wrong[0]} is {low:g} to {high:g}, which holds no value; give the smaller number first"
+                f"ranges.{wrong[0]} is {low:{_EXACT}} to {high:{_EXACT}}, which holds no value; give the smaller number"
+                " first"
             )
         return self
 

@@ -21,6 +21,7 @@ _LONGEST = (
     "engine/test_lifecycle.py",
     "engine/test_own_model_page.py",
     "engine/gke/test_sweep.py",
+    "engine/load/test_models_in_cluster.py",
     "engine/load/test_stack_in_cluster.py",
     "engine/gke/test_policies.py",
     "engine/test_failures.py",

@@ -5,6 +5,7 @@ graph is optimised before the session takes it and emptied afterwards, and three
 """
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import tensorflow as tf
@@ -22,6 +23,9 @@ Call = Callable[..., Sequence[NDArray[Any]]]
 # copies the weights, so all of them take a second more and 0.3 GiB.
 _OPTIMIZERS = ("pruning", "function", "constfold", "arithmetic", "dependency")
 _ROUNDS = rewriter_config_pb2.RewriterConfig.TWO
+# Of constants of this size the optimisers only take seven copies more: these are tables of embeddings, which fold into
+# nothing. The filters of convolutions, which do, have a tenth of it at most.
+_LARGE_BYTES = 100_000_000
 
 
 class NotFreezableError(ValueError):
@@ -43,17 +47,39 @@ def frozen(function: tf.types.experimental.ConcreteFunction) -> Call:
 
 
 def _graph_of_constants(function: tf.types.experimental.ConcreteFunction, inputs: Sequence[tf.Tensor]) -> tf.Graph:
-    converter = convert_to_constants._FunctionConverterDataInEager(  # noqa: SLF001 - see below
-        func=function, lower_control_flow=True, aggressive_inlining=False
-    )
     # `convert_variables_to_constants_v2` would make a function of this, and more copies of the weights.
-    graph_def, converted = convert_to_constants._replace_variables_by_constants(converter)  # noqa: SLF001
+    graph_def, converted = convert_to_constants._replace_variables_by_constants(  # noqa: SLF001 - see above
+        convert_to_constants._FunctionConverterDataInEager(  # noqa: SLF001 - the same
+            func=function, lower_control_flow=True, aggressive_inlining=False
+        )
+    )
     if len(converted) != len(function.captured_inputs):
         raise NotFreezableError("it uses resources other than variables")
+    graph_def, large = _without_large_constants(graph_def)
+    graph_def = _optimized(graph_def, inputs, function.outputs)
+    for node in graph_def.node:
+        if node.name in large:
+            node.CopyFrom(large.pop(node.name))
     graph = tf.Graph()
     with graph.as_default():
-        tf.graph_util.import_graph_def(_optimized(graph_def, inputs, function.outputs), name="")
+        tf.graph_util.import_graph_def(graph_def, name="")
     return graph
+
+
+def _without_large_constants(
+    graph_def: tf.compat.v1.GraphDef,
+) -> tuple[tf.compat.v1.GraphDef, dict[str, tf.compat.v1.NodeDef]]:
+    """The graph with a placeholder for each large constant, and these constants by name."""
+    without, large = tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library), {}
+    for node in graph_def.node:
+        if node.op != "Const" or node.ByteSize() < _LARGE_BYTES:
+            without.node.append(node)
+            continue
+        large[node.name] = deepcopy(node)
+        placeholder = without.node.add(name=node.name, op="Placeholder")
+        placeholder.attr["dtype"].CopyFrom(node.attr["dtype"])
+        placeholder.attr["shape"].shape.CopyFrom(node.attr["value"].tensor.tensor_shape)
+    return without, large
 
 
 def _optimized(

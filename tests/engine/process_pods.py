@@ -1,4 +1,4 @@
-"""The load generator's pods as processes, with what a kubelet tells of them: real logs and real commands.
+"""Pods as processes, with what a kubelet tells of them: real logs and real commands.
 
 It speaks the kubelet's own interface to the API server (containerLogs, exec by WebSocket), for any number of nodes.
 """
@@ -18,11 +18,15 @@ from aiohttp import web
 from kubernetes import client
 
 from provider.cluster.load_job import GENERATOR
-from tests.support.pod_processes import PodProcesses, ServerProcess, config_map_sources
+from tests.support.pod_processes import PodProcesses, ServerPodProcess, ServerProcess, config_map_sources
 
 Json = dict[str, Any]
 
 _STDOUT, _STDERR, _STATUS = b"\x01", b"\x02", b"\x03"
+
+
+# Of the container of a server's pod that only says that it is ready.
+_READY = {"ready": True, "restartCount": 0, "state": {"running": {}}}
 
 
 class ProcessPods:
@@ -37,7 +41,10 @@ class ProcessPods:
         self.names: dict[str, str] = {}
         """What a cluster's DNS would resolve, and what answers here instead."""
         self.server: ServerProcess | None = None
-        """What answers a command in every pod that is not the generator's."""
+        """What answers a command in every pod that is not the generator's, where no server runs for it."""
+        self.serves_at: str | None = None
+        """The address at which a server runs for a server's pod; where this is None, such a pod only says so."""
+        self._servers: dict[str, ServerPodProcess] = {}
         self._port = 0
 
     @property
@@ -72,15 +79,23 @@ class ProcessPods:
             self._by_name[name].start()
         return self._by_name[name].status()
 
+    def server_status(self, pod: Json) -> Json:
+        """What the kubelet would report of the container of a server's pod, which is started the first time."""
+        name = pod["metadata"]["name"]
+        if self.serves_at and name not in self._servers:
+            config_maps = self._config_maps(pod)
+            self._servers[name] = ServerPodProcess(pod["spec"], self._folder / name, config_maps, self.serves_at)
+        return self._servers[name].status() if name in self._servers else _READY
+
     def stop(self, name: str) -> None:
         """End the pod, where it is one of these."""
-        if name in self._by_name:
-            self._by_name[name].stop()
+        if pod := self._by_name.get(name) or self._servers.get(name):
+            pod.stop()
 
     def stop_all(self) -> None:
         """End whatever still runs."""
-        for processes in self._by_name.values():
-            processes.stop()
+        for pod in (*self._by_name.values(), *self._servers.values()):
+            pod.stop()
 
     def _config_maps(self, pod: Json) -> dict[str, dict[str, bytes]]:
         sources = [source for volume in pod["spec"]["volumes"] for source in config_map_sources(volume)]
@@ -141,7 +156,8 @@ class ProcessPods:
         return self._by_name[request.match_info["pod"]]
 
     def _runs_in(self, request: web.Request) -> PodProcesses | ServerProcess:
-        processes = self._by_name.get(request.match_info["pod"]) or self.server
+        name = request.match_info["pod"]
+        processes = self._by_name.get(name) or self._servers.get(name) or self.server
         if processes is None:
             raise web.HTTPNotFound(text="there is no process in this pod")
         return processes

@@ -6,79 +6,38 @@ Each test goes on where the last one stopped.
 import json
 from pathlib import Path
 
-import keras
-import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 
 from tests.engine.harness import Stack
+from tests.engine.measured_models import Case, measured, rows_of
+from tests.support.example_models import SENTENCES, save_all
 
-LINES = [
-    {"instances": ["good"]},
-    {"instances": ["bad", "so so"]},
-    {"inputs": {"text": ["quite good", "not so bad", "never again", "the best", "no"]}},
+TABLE_AND_RECOMMENDER = [
+    Case("table", "rest", "recorded"),
+    Case("table", "grpc", "recorded"),
+    Case("table", "grpc", "generated"),
+    Case("recommender", "grpc", "recorded"),
+    Case("recommender", "rest", "recorded"),
+    Case("recommender", "rest", "generated"),
 ]
 REFUSED = {"instances": ["forbidden"]}
 
 
-def save_text_model(folder: Path) -> None:
-    """Text in; a score and a label out. One word is an error of the model's own."""
-    module = tf.Module()
-
-    def classify(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(text != "forbidden"), ["a forbidden word"])]):
-            score = tf.cast(tf.strings.length(text), tf.float32) / 100
-        return {"score": score, "label": tf.where(score > 0.05, "long", "short")}
-
-    signature = tf.function(classify, input_signature=[tf.TensorSpec((None,), tf.string, "text")])
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
-
-
 def save_sampling_model(folder: Path) -> None:
-    """Answers differently each time."""
+    """Answers differently each time, with so many numbers that none is right by chance."""
     module = tf.Module()
     signature = tf.function(
-        lambda text: {"out": tf.random.uniform(tf.shape(text))},
+        lambda text: {"out": tf.random.uniform((tf.shape(text)[0], 8))},
         input_signature=[tf.TensorSpec((None,), tf.string, "text")],
     )
     tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
 
 
-def save_table_model(folder: Path) -> None:
-    """Three named inputs, exported by Keras."""
-    age, income = keras.Input((1,), name="age"), keras.Input((4,), name="income")
-    country = keras.Input((1,), name="country", dtype="int32")
-    embedded = keras.layers.Flatten()(keras.layers.Embedding(20, 3)(country))
-    joined = keras.layers.Concatenate()([age, income, embedded])
-    out = keras.layers.Dense(1, activation="sigmoid", name="risk")(keras.layers.Dense(8)(joined))
-    keras.Model({"age": age, "income": income, "country": country}, out).export(folder, verbose=False)
-
-
-def save_recommender(folder: Path) -> None:
-    """A table of 520 MB, and as many ids as a request has."""
-    module = tf.Module()
-    module.table = tf.Variable(tf.random.stateless_uniform((1_300_000, 100), (1, 2)))
-
-    def recommend(user: tf.Tensor, items: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = tf.gather(module.table, items)
-        scores = tf.einsum("nd,nkd->nk", tf.gather(module.table, user), found)
-        return {"scores": scores, "best": tf.argmax(scores, 1)}
-
-    specs = [tf.TensorSpec((None,), tf.int64, "user"), tf.TensorSpec((None, None), tf.int64, "items")]
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": tf.function(recommend, specs)})
-
-
-def column(stack: Stack, name: str) -> "pd.Series[int]":
-    """Of the rows of the newest run."""
-    (folder,) = stack.results.glob(f"requests/stack=*/run_id={stack.runs()[-1].run_id}")
-    return pd.read_parquet(folder)[name]
-
-
 @pytest.fixture(scope="module", autouse=True)
 def models(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
-    save_text_model(folder / "text")
+    save_all(folder)
     stack.config["model"] = {"path": str(folder / "text")}
     return folder
 
@@ -86,7 +45,7 @@ def models(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recorded(models: Path) -> Path:
     path = models / "requests.jsonl"
-    path.write_text("\n".join(map(json.dumps, LINES)))
+    path.write_text("\n".join(map(json.dumps, SENTENCES)))
     return path
 
 
@@ -107,15 +66,15 @@ def test_recorded_requests_are_sent_as_often_as_each_other(stack: Stack, recorde
     assert run.validity.reasons == ()
     assert run.serving.model.requests.startswith("serving_default, 3 recorded requests, sha256 ")
     assert run.serving.model.instances == pytest.approx(8 / 3)
-    sent = column(stack, "request_bytes").value_counts()
+    sent = rows_of(stack, run)["request_bytes"].value_counts()
     assert len(sent) == 3
     assert sent.max() - sent.min() <= 1
     if protocol == "rest":
-        assert set(sent.index) == {len(json.dumps(line)) for line in LINES}
+        assert set(sent.index) == {len(json.dumps(line)) for line in SENTENCES}
 
 
 def test_a_line_that_the_model_does_not_take_is_an_error_of_the_preview(stack: Stack, recorded: Path) -> None:
-    recorded.write_text("\n".join(map(json.dumps, [*LINES, {"instances": [1]}])))
+    recorded.write_text("\n".join(map(json.dumps, [*SENTENCES, {"instances": [1]}])))
     failed = stack.run("preview")
     assert failed.returncode != 0
     assert "line 4 has the input 'text', which has '1', but the model takes text there" in failed.stdout
@@ -123,7 +82,7 @@ def test_a_line_that_the_model_does_not_take_is_an_error_of_the_preview(stack: S
 
 
 def test_a_request_that_the_server_refuses_ends_the_update_with_the_servers_words(stack: Stack, recorded: Path) -> None:
-    recorded.write_text("\n".join(map(json.dumps, [*LINES, REFUSED])))
+    recorded.write_text("\n".join(map(json.dumps, [*SENTENCES, REFUSED])))
     before = len(stack.runs())
     failed = stack.up()
     assert failed.returncode != 0
@@ -146,44 +105,9 @@ def test_a_model_that_answers_differently_each_time_is_said_so(stack: Stack, mod
     assert stack.runs()[-1].validity.reasons == ()
 
 
-@pytest.mark.parametrize(("protocol", "sent"), [("rest", "recorded"), ("grpc", "recorded"), ("grpc", "generated")])
-def test_a_table_with_named_inputs_is_measured(stack: Stack, models: Path, protocol: str, sent: str) -> None:
-    if not (models / "table").exists():
-        save_table_model(models / "table")
-        chance = np.random.default_rng(1)
-        np.savez(
-            models / "table.npz",
-            age=chance.uniform(20, 80, (50, 1)).astype(np.float32),
-            income=chance.normal(size=(50, 4)).astype(np.float32),
-            country=chance.integers(0, 20, (50, 1)),
-        )
-    stack.config["model"] = {"path": str(models / "table")}
-    stack.config["payload"] = {"path": str(models / "table.npz")} if sent == "recorded" else {"check": "values"}
-    stack.config["serving"]["protocol"] = protocol
-    stack.must_up()
-    run = stack.runs()[-1]
-    assert run.validity.reasons == ()
-    assert run.serving.model.requests.startswith(
-        "serving_default, 50 recorded requests, "
-        if sent == "recorded"
-        else "serving_default age float32 [1, 1] from 0 to 1; "
-    )
-    assert column(stack, "ok").all()
-
-
-@pytest.mark.parametrize("protocol", ["rest", "grpc"])
-def test_a_recommender_of_half_a_gigabyte_is_served_from_where_it_is(stack: Stack, models: Path, protocol: str) -> None:
-    path = models / "items.jsonl"
-    if not path.exists():
-        save_recommender(models / "recommender")
-        chance = np.random.default_rng(1)
-        items = [chance.integers(0, 1_300_000, length).tolist() for length in (5, 50, 500)]
-        path.write_text("\n".join(json.dumps({"instances": [{"user": 7, "items": each}]}) for each in items))
-    stack.config["model"] = {"path": str(models / "recommender")}
-    stack.config["payload"] = {"path": str(path)}
-    stack.config["serving"]["protocol"] = protocol
-    stack.must_up()
-    run = stack.runs()[-1]
-    assert run.validity.reasons == ()
-    assert column(stack, "request_bytes").nunique() == 3
-    assert column(stack, "ok").all()
+@pytest.mark.parametrize("case", TABLE_AND_RECOMMENDER, ids="-".join)
+def test_a_table_of_named_inputs_and_a_recommender_of_half_a_gigabyte_are_measured(
+    stack: Stack, models: Path, case: Case
+) -> None:
+    _, rows = measured(stack, models, case)
+    assert rows["ok"].all()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client, config
 
+from tests.engine.measured_models import save_models
 from tests.kubernetes.own_images import OwnImages, packed
 from tests.support.node.obstacles import why_no_node_can_run
 from tests.support.node.single_node import SingleNode
@@ -36,8 +37,13 @@ def api(node: SingleNode) -> Iterator[client.ApiClient]:
 
 
 @pytest.fixture(scope="session")
-def images(node: SingleNode) -> OwnImages:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_models(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def images(node: SingleNode, models: Path) -> OwnImages:
     """On the node, under names of their own."""
-    images = packed()
+    images = packed(models)
     node.import_images(images)
     return images

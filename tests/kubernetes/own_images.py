@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.engine.harness import CHECKOUT
+from tests.engine.measured_models import exports
 from tests.support.images.archive import Image
 from tests.support.images.project import ProjectImages
 
@@ -14,22 +16,22 @@ class OwnImages(NamedTuple):
     server: Image
     generator: Image
 
-    def settings(self, namespace: str) -> dict[str, Any]:
+    def settings(self, namespace: str, model: str = "resnet", memory_mib: int = 3072) -> dict[str, Any]:
         """Those of the platform `kubernetes`, with the model in the image and room for several servers on the node."""
         return {
             "namespace": namespace,
             "servingImage": self.server.name,
             "generatorImage": self.generator.name,
-            "modelUri": "/models/{digest}/resnet",
+            "modelUri": f"/models/{{digest}}/{model}",
             "oneANode": False,
-            "pod": {"cpuMillis": 300, "memoryMib": 3072},
+            "pod": {"cpuMillis": 300, "memoryMib": memory_mib},
         }
 
 
-def packed() -> OwnImages:
-    """The server's holds the model that a stack with random weights exports."""
+def packed(models: Path) -> OwnImages:
+    """The server's holds the model that a stack with random weights exports, and the models in this folder."""
     # In a process of its own: an export imports TensorFlow.
     export = [sys.executable, "-m", "serving.export", "--weights", "random", "--cache", CHECKOUT / ".cache/models"]
-    exported = json.loads(subprocess.run(export, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE).stdout)
+    resnet = json.loads(subprocess.run(export, cwd=CHECKOUT, check=True, stdout=subprocess.PIPE).stdout)
     images = ProjectImages()
-    return OwnImages(images.server(exported), images.generator())
+    return OwnImages(images.server(resnet, *exports(models)), images.generator())

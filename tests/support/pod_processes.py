@@ -1,21 +1,25 @@
-"""Runs a pod of the load generator as processes of this machine, with its commands, variables, volumes and exit codes.
+"""Runs pods as processes of this machine, with their commands, variables, volumes and exit codes.
 
 A container's namespaces, limits and image are missing. This environment's packages replace the official image's; the
 sidecar gets a Python without packages, because it needs none.
 """
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from loadtest.run.pod import ROOT
+from stacks.names import REST_PORT
+from tools.pins import ROOT as CHECKOUT
 
 Json = dict[str, Any]
 Files = dict[str, bytes]
@@ -34,8 +38,15 @@ def config_map_sources(volume: Json) -> list[Json]:
     return [each for each in sources if "configMap" in each]
 
 
+def new_address() -> str:
+    """An address of the loopback for one pod, as pods use the same ports."""
+    return f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(2, 254)}"
+
+
 class PodProcesses:
-    """One pod, from `start` to `stop`. Volumes are folders below `folder`, and mount paths become paths there.
+    """One pod of the load generator, from `start` to `stop`.
+
+    Volumes are folders below `folder`, and mount paths become paths there.
 
     `names` maps names that a cluster's DNS resolves to the addresses that answer here.
     """
@@ -59,8 +70,7 @@ class PodProcesses:
         self._reasons: dict[str, str] = {}
         self._ended_at: dict[str, str] = {}
         self._last_status: Json | None = None
-        self.address = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}.{random.randint(2, 254)}"
-        """Its own, as pods use the same ports."""
+        self.address = new_address()
         self._stopped = threading.Event()
         self._containers = {each["name"]: each for each in [*spec["initContainers"], *spec["containers"]]}
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -262,3 +272,50 @@ class ServerProcess:
         self._folder.mkdir(exist_ok=True)
         for name, text in files.items():
             (self._folder / name).write_text(text)
+
+
+class ServerPodProcess(ServerProcess):
+    """A server's pod: the embedded server, with the flags, variables and files of the pod's container, at `address`.
+
+    Its image is missing, so the model is at a path of this machine.
+    """
+
+    def __init__(self, spec: Json, folder: Path, config_maps: Mapping[str, Files], address: str) -> None:
+        (container,) = spec["containers"]
+        files = folder / "config"
+        files.mkdir(parents=True)
+        for name, content in (item for config_map in config_maps.values() for item in config_map.items()):
+            (files / name).write_bytes(content)
+        (mounted,) = (each["mountPath"] for each in container["volumeMounts"] if each["name"] == "config")
+        flags = [flag.replace(mounted, str(files)) for flag in container["args"]]
+        self._log = folder / "server.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL",
+                 sys.executable, "-m", "serving.server", f"--bind_address={address}", *flags],
+                env=os.environ | {each["name"]: each["value"] for each in container.get("env", [])},
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        self._probe = f"http://{address}:{REST_PORT}{container['startupProbe']['httpGet']['path']}"
+        self._is_ready = False
+        super().__init__(self._process.pid, folder / "cgroup")
+
+    def status(self) -> Json:
+        """The container's state as a kubelet reports it: not ready until its startup probe has succeeded once."""
+        if (code := self._process.poll()) is not None:
+            # As after a restart, which changes nothing here.
+            ended = {"exitCode": code, "message": self._log.read_text(errors="replace")[-2000:]}
+            return {"ready": False, "restartCount": 1, "state": {"terminated": ended}}
+        if not self._is_ready:
+            with contextlib.suppress(OSError):
+                opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+                self._is_ready = opener.open(self._probe, timeout=2).status == 200
+        return {"ready": self._is_ready, "restartCount": 0, "state": {"running": {}}}
+
+    def stop(self) -> None:
+        """Kill the server, and free its ports."""
+        self._process.kill()
+        self._process.wait()

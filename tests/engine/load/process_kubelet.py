@@ -1,4 +1,4 @@
-"""A node whose pods are processes, see tests.engine.process_pods; any pod but the generator's is said to be ready."""
+"""A node whose pods are processes, see tests.engine.process_pods."""
 
 import contextlib
 import json
@@ -65,7 +65,8 @@ class ProcessKubelet:
     def _status(self, pod: dict[str, Any]) -> dict[str, Any]:
         if is_of_the_generator(pod):
             return self.pods.status(pod)
-        ready = {"ready": True, "restartCount": 0, "state": {"running": {}}, "imageID": "server@sha256:" + "3" * 64}
-        statuses = [{"name": each["name"], "image": each["image"], **ready} for each in pod["spec"]["containers"]]
-        conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "ContainersReady", "Ready")]
+        status = {"imageID": "server@sha256:" + "3" * 64, **self.pods.server_status(pod)}
+        statuses = [{"name": each["name"], "image": each["image"], **status} for each in pod["spec"]["containers"]]
+        is_ready = str(status["ready"])
+        conditions = [{"type": kind, "status": is_ready} for kind in ("Initialized", "ContainersReady", "Ready")]
         return {"phase": "Running", "containerStatuses": statuses, "conditions": conditions}

@@ -1,4 +1,4 @@
-"""Builds two images of this project: the embedded server with a model, and the load generator.
+"""Builds two images of this project: the embedded server with models, and the load generator.
 
 They have names of their own, because by default stacks use the official images of TensorFlow Serving and Locust.
 """
@@ -45,12 +45,12 @@ class ProjectImages:
         self._below = {PurePosixPath(entry.name).name for entry in python}
         self._base = pack(python, folder / "python.tar")
 
-    def server(self, model: Exported) -> Image:
-        """The embedded server, with this model at `/models/<digest>/<name>`."""
+    def server(self, *models: Exported) -> Image:
+        """The embedded server, with each model at `/models/<digest>/<name>`."""
         layers = [
             self._base,
             self._packages("server", _SERVER),
-            pack(_model_entries(model), self._folder / "model.tar"),
+            pack((entry for model in models for entry in _model_entries(model)), self._folder / "models.tar"),
             pack(_server_entries(), self._folder / "server.tar"),
         ]
         # In a pod, requests do not come over the loopback.

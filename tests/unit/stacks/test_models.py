@@ -6,6 +6,7 @@ import pytest
 
 from stacks.explain import SettingsError
 from stacks.files import load_settings
+from stacks.models import RESNET50
 from stacks.settings import Settings, parse_settings
 
 
@@ -23,6 +24,11 @@ def test_ranges_and_shapes_are_read_as_stack_files_have_them() -> None:
     assert (model.shapes, model.ranges) == ({"ids": [128]}, {"ids": (0, 30521)})
 
 
+def test_a_range_of_ids_in_the_millions_is_described_with_all_digits() -> None:
+    model = RESNET50.model_copy(update={"payload": "generated", "ranges": {"image_input": (0, 1_299_999)}})
+    assert model.requests == "serving_default image_input float32 [1, 224, 224, 3] from 0 to 1299999"
+
+
 @pytest.mark.parametrize(
     ("model", "said"),
     [
@@ -33,6 +39,7 @@ def test_ranges_and_shapes_are_read_as_stack_files_have_them() -> None:
         ({"path": "cats", "shapes": {"ids": [0]}}, "shapebench:model.shapes"),
         ({"path": "cats", "ranges": {"ids": [0]}}, "shapebench:model.ranges"),
         ({"path": "cats", "ranges": {"ids": [2, 1]}}, "ranges.ids is 2 to 1"),
+        ({"path": "cats", "ranges": {"ids": [1_300_000, 1_299_999]}}, "ranges.ids is 1300000 to 1299999"),
         ({"folder": "cats"}, "shapebench:model.folder is not a setting"),
     ],
 )

@@ -71,3 +71,30 @@ def test_a_frozen_function_answers_as_the_function_does(function):
     image = np.random.default_rng(3).standard_normal((2, 16, 16, 3)).astype(np.float32)
     (answer,) = frozen(function)(image)
     np.testing.assert_allclose(answer, function(tf.constant(image)), atol=1e-5)
+
+
+class Lookup(tf.Module):
+    """A table of embeddings, of 32 kB, and a row of it for each id."""
+
+    def __init__(self):
+        self.table = tf.Variable(np.random.default_rng(4).standard_normal((1000, 8)).astype(np.float32))
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.int64, name="ids")])
+    def serve(self, ids):
+        return tf.gather(self.table, ids % tf.shape(self.table, tf.int64)[0])
+
+
+def test_a_large_table_is_not_shown_to_the_optimisers_which_would_copy_it(monkeypatch):
+    shown = []
+    optimize = frozen_module.tf_optimizer.OptimizeGraph
+
+    def recorded(config, meta_graph):
+        shown.append(meta_graph.ByteSize())
+        return optimize(config, meta_graph)
+
+    monkeypatch.setattr(frozen_module.tf_optimizer, "OptimizeGraph", recorded)
+    monkeypatch.setattr(frozen_module, "_LARGE_BYTES", 10_000)
+    lookup = Lookup()
+    (answer,) = frozen(lookup.serve.get_concrete_function())(np.array([3, 1001]))
+    np.testing.assert_array_equal(answer, lookup.table.numpy()[[3, 1]])
+    assert shown[0] < 10_000

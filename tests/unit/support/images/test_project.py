@@ -46,9 +46,9 @@ def test_each_image_has_a_name_of_its_own_and_an_exact_version(images: ProjectIm
     assert (server.user, generator.user) == (65532, 1000)
 
 
-def test_the_server_image_holds_its_modules_and_the_model(images: ProjectImages, model: Exported, small: None):
-    found = names(images.server(model).layers)
-    assert f"models/{'d' * 64}/resnet/1/saved_model.pb" in found
+def test_the_server_image_holds_its_modules_and_all_models(images: ProjectImages, model: Exported, small: None):
+    found = names(images.server(model, model | {"name": "text", "digest": "e" * 64}).layers)
+    assert {f"models/{'d' * 64}/resnet/1/saved_model.pb", f"models/{'e' * 64}/text/1/saved_model.pb"} <= found
     site = f"opt/python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
     assert {f"{site}/serving/server.py", f"{site}/stacks/serving_variant.py", f"{site}/stacks/shapes.py"} <= found
 
