@@ -69,6 +69,18 @@ def save_recommender(folder: Path) -> None:
     tf.saved_model.save(module, str(folder), signatures={"serving_default": tf.function(recommend, specs)})
 
 
+def save_half_model(folder: Path) -> None:
+    """Both types of half precision, in and out."""
+    module = tf.Module()
+    module.weights = tf.Variable(tf.cast(tf.random.stateless_normal((64, 8), (1, 2)), tf.float16))
+
+    def score(pixels: tf.Tensor, brain: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"score": tf.nn.softmax(pixels @ module.weights), "brain": tf.square(brain)}
+
+    specs = [tf.TensorSpec((None, 64), tf.float16, "pixels"), tf.TensorSpec((None,), tf.bfloat16, "brain")]
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": tf.function(score, specs)})
+
+
 def column(stack: Stack, name: str) -> "pd.Series[int]":
     """Of the rows of the newest run."""
     (folder,) = stack.results.glob(f"requests/stack=*/run_id={stack.runs()[-1].run_id}")
@@ -186,4 +198,21 @@ def test_a_recommender_of_half_a_gigabyte_is_served_from_where_it_is(stack: Stac
     run = stack.runs()[-1]
     assert run.validity.reasons == ()
     assert column(stack, "request_bytes").nunique() == 3
+    assert column(stack, "ok").all()
+
+
+def test_half_precision_is_refused_over_rest_and_measured_over_grpc(stack: Stack, models: Path) -> None:
+    save_half_model(models / "half")
+    chance = np.random.default_rng(1)
+    np.savez(models / "half.npz", pixels=chance.random((20, 64)).astype(np.float16), brain=chance.random(20))
+    stack.config["model"] = {"path": str(models / "half")}
+    stack.config["payload"] = {"path": str(models / "half.npz")}
+    stack.config["serving"]["protocol"] = "rest"
+    refused = stack.run("preview")
+    assert refused.returncode != 0
+    carried = "brain (bfloat16), pixels (float16), brain (bfloat16), score (float16)"
+    assert f"TensorFlow Serving's REST API can carry no values of {carried}; set shapebench:serving" in refused.stdout
+    stack.config["serving"]["protocol"] = "grpc"
+    stack.must_up()
+    assert stack.runs()[-1].validity.reasons == ()
     assert column(stack, "ok").all()
