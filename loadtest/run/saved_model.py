@@ -17,6 +17,7 @@ from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_mode
 from serving.servers import NOT_IN_JSON
 from stacks.explain import SettingsError
 from stacks.models import RESNET50, VERSION, Model, ModelSettings, TensorSpec
+from stacks.settings import Settings
 
 _SIGNATURE = "serving_default"
 # The tag of the graph that servers load.
@@ -83,7 +84,7 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
     signature = _signature(folder, name)
     if problems := _problems(signature, settings, protocol, is_recorded=is_recorded):
         raise SettingsError("\n".join(problems))
-    return files_of(settings.path, checkout, settings.name).model_copy(
+    return served_files(settings, checkout).model_copy(
         update={
             "signature": name,
             "inputs": tuple(_input(each, settings, is_recorded=is_recorded) for each in _sorted(signature.inputs)),
@@ -99,8 +100,9 @@ def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
     if is_uri(path):
         remote, where = remote_model(path), path
         sizes, given = {file.path: file.size_bytes for file in remote.files}, remote.name
+        in_place = remote.in_place
     else:
-        folder, given = version_folder(path, checkout), _folder(path, checkout).name
+        folder, given, in_place = version_folder(path, checkout), _folder(path, checkout).name, None
         where = str(folder)
         sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in _files(folder)}
     _require_all_variables(where, {PurePosixPath(file).name for file in sizes})
@@ -114,7 +116,18 @@ def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
         payload="generated",
         files=tuple(f"{VERSION}/{file}" for file in sizes),
         size_bytes=sum(sizes.values()),
+        in_place=in_place,
     )
+
+
+def uploaded_bytes_of(settings: Settings, checkout: Path) -> int:
+    """What the stack stores of its model; raises SettingsError where there is no such model."""
+    return served_files(settings.model, checkout).uploaded_bytes if settings.platform == "gke" else 0
+
+
+def served_files(settings: ModelSettings, checkout: Path) -> Model:
+    """ResNet50, or what `files_of` has of the model of the settings."""
+    return RESNET50 if settings.path is None else files_of(settings.path, checkout, settings.name)
 
 
 def signatures_of(folder: Path) -> dict[str, SavedSignature]:

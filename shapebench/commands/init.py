@@ -65,11 +65,12 @@ class Draft:
         """Take the keys of an answer; raises SettingsError or CommandError if a preview would refuse the stack."""
         config = self.config | keys
         settings = settings_in(config)
-        stack_pod_resources("", settings, self.shown.files if self.shown else RESNET50)
+        model = self.shown.files if self.shown else RESNET50
+        stack_pod_resources("", settings, model)
         if settings.platform != "local":
             payload_parts(self._payload)
         shape = settings.node_shape("the stack")
-        require_prices([Priced(shape, kept_cost(settings.platform, shape, settings.region))])
+        require_prices([Priced(shape, kept_cost(settings.platform, shape, settings.region, model.uploaded_bytes))])
         self.config = config
 
     def model(self, answer: str) -> Keys:
