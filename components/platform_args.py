@@ -22,7 +22,13 @@ class PlatformArgs:
     @cached_property
     def model(self) -> Model:
         """What is served; raises SettingsError where that is not known."""
-        return model_of(self.settings.model, self.checkout, is_recorded=self.settings.payload.path is not None)
+        settings = self.settings
+        return model_of(
+            settings.model,
+            self.checkout,
+            is_recorded=settings.payload.path is not None,
+            protocol=settings.serving.protocol,
+        )
 
     @cached_property
     def sent(self) -> Sent:

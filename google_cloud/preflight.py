@@ -31,18 +31,26 @@ ROLES = {
 }
 
 
+# What a grant on a bucket that exists takes.
+GRANTS = ("storage.buckets.getIamPolicy", "storage.buckets.setIamPolicy")
+_AS_ADMINISTRATOR = "--member=user:<you> --role=roles/storage.admin"
+
 # A lease has full hours, and one more than it was asked for.
 _CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a stack requires of Google Cloud. `accounts` are names of service accounts that must not exist yet."""
+    """What a stack requires of Google Cloud. `accounts` are names of service accounts that must not exist yet.
+
+    `model_bucket` is one that the stack does not create, and grants its servers.
+    """
 
     stack: str
     zone: str
     needs: tuple[Need, ...]
     accounts: tuple[str, ...]
+    model_bucket: str | None = None
 
     @property
     def region(self) -> str:
@@ -70,13 +78,38 @@ def find_problems(required: Requirements, access: Access, note: Callable[[str], 
         return [*problems, Problem(message, (f"pulumi config set gcp:project <project> --stack {required.stack}",))]
     try:
         google = GoogleClient(access)
-        return [*problems, *_project_problems(google, access.project, required, note), *_clock_problems(google)]
+        return [
+            *problems,
+            *_project_problems(google, access.project, required, note),
+            *_bucket_problems(google, required.model_bucket),
+            *_clock_problems(google),
+        ]
     except NoCredentialsError as error:
         return [*problems, Problem(f"no usable Google credentials ({error}), so nothing can be created", (LOGIN,))]
     except CloudError as error:
         if error.status != UNAUTHORIZED:
             raise
         return [*problems, Problem(str(error), (LOGIN,))]
+
+
+def project_number(access: Access) -> str:
+    """What IAM calls the project of these credentials; raises CloudError or NoCredentialsError."""
+    return str(GoogleClient(access).get("resourceManager", f"projects/{access.project}")["projectNumber"])
+
+
+def _bucket_problems(google: GoogleClient, bucket: str | None) -> Iterator[Problem]:
+    """A bucket of others whose grants these credentials may not change."""
+    if bucket is None:
+        return
+    # https://cloud.google.com/storage/docs/json_api/v1/buckets/testIamPermissions
+    answer = google.get("storage", f"b/{bucket}/iam/testPermissions", permissions=GRANTS)
+    if missing := [each for each in GRANTS if each not in answer.get("permissions", [])]:
+        yield Problem(
+            f"these credentials lack {' and '.join(missing)} on the bucket {bucket}, so the stack cannot let its"
+            " servers read the model there; or copy the model, and set shapebench:model.path to the copy, which is"
+            " uploaded",
+            (f"gcloud storage buckets add-iam-policy-binding gs://{bucket} {_AS_ADMINISTRATOR}",),
+        )
 
 
 def _clock_problems(google: GoogleClient) -> list[Problem]:

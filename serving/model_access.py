@@ -2,6 +2,9 @@
 
 TensorFlow Serving looks for its model once, and TensorFlow keeps an empty token for the life of the process after one
 failed request for it. Both requests can fail in a pod's first seconds, or until the bucket's grant is in force.
+
+A model in a bucket of others can be replaced at any time, so there it also checks that the files are those that were
+copied and hashed where Pulumi runs.
 """
 
 import http.client
@@ -11,7 +14,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 # Of an export's first version: the server reads it first.
 _FILE = "1/saved_model.pb"
@@ -44,6 +48,18 @@ _REFUSALS = {
 _OTHER_REFUSAL = ("Cloud Storage refuses it", "Run `pulumi up` again later")
 
 
+Objects = Mapping[str, Sequence[int]]
+"""Size and time of creation, in µs since 1970, by path below the model's URI; saved_model.pb first.
+
+An object never changes: a write makes a new one, with a time of its own.
+https://cloud.google.com/storage/docs/objects#immutability
+"""
+
+
+class ChangedModelError(Exception):
+    """Another model is in the bucket, which no wait changes."""
+
+
 class NoAccessError(Exception):
     """The model cannot be read now; the message says why."""
 
@@ -52,15 +68,51 @@ class NoAccessError(Exception):
         self.mend = mend
 
 
-def read_model(metadata_url: str, storage_url: str, model_uri: str) -> None:
-    """Read what the server reads first, an object and a list of its folder; raises NoAccessError."""
+def read_model(metadata_url: str, storage_url: str, model_uri: str, wanted: Objects | None = None) -> None:
+    """Read what the server reads first, an object and a list of its folder; raises NoAccessError.
+
+    Raises ChangedModelError where there are other objects than the `wanted` ones.
+    """
     token = _token(metadata_url)
     bucket, _, folder = model_uri.removeprefix("gs://").partition("/")
-    objects = f"{storage_url}/storage/v1/b/{bucket}/o"
-    name = f"{folder}/{_FILE}"
+    objects, first = f"{storage_url}/storage/v1/b/{bucket}/o", next(iter(wanted or ()), _FILE)
+    if wanted:
+        listed = _listed(model_uri, objects, f"{folder}/", token)
+        _require_unchanged(first.partition("/")[0], wanted, dict(listed))
+    name = f"{folder}/{first}"
     _read(f"gs://{bucket}/{name}", f"{objects}/{urllib.parse.quote(name, safe='')}", token)
-    listed = urllib.parse.urlencode({"prefix": f"{folder}/", "maxResults": 1})
-    _read(f"the list of {model_uri}", f"{objects}?{listed}", token)
+    if not wanted:
+        query = urllib.parse.urlencode({"prefix": f"{folder}/", "maxResults": 1})
+        _read(f"the list of {model_uri}", f"{objects}?{query}", token)
+
+
+def _listed(model_uri: str, objects: str, prefix: str, token: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """https://cloud.google.com/storage/docs/json_api/v1/objects/list, without the objects that stand for folders."""
+    query = {"prefix": prefix, "fields": "nextPageToken,items(name,size,timeCreated)"}
+    while True:
+        page = json.loads(_read(f"the list of {model_uri}", f"{objects}?{urllib.parse.urlencode(query)}", token))
+        for item in page.get("items", ()):
+            if not item["name"].endswith("/"):
+                yield item["name"].removeprefix(prefix), (int(item["size"]), _microseconds(item["timeCreated"]))
+        if "nextPageToken" not in page:
+            return
+        query["pageToken"] = page["nextPageToken"]
+
+
+def _microseconds(time_created: str) -> int:
+    return round(datetime.fromisoformat(time_created).timestamp() * 1e6)
+
+
+def _require_unchanged(version: str, wanted: Objects, found: Mapping[str, tuple[int, int]]) -> None:
+    """The files of the version are the wanted ones, and no higher version is there, which the server would load."""
+    versions = {path.partition("/")[0] for path in found}
+    if higher := [each for each in versions if each.isdecimal() and int(each) > int(version)]:
+        raise ChangedModelError(f"it has the version {max(higher, key=int)} by now")
+    of_version = {path: known for path, known in found.items() if path.startswith(f"{version}/")}
+    for path in sorted(of_version.keys() | wanted.keys()):
+        if of_version.get(path) != tuple(wanted.get(path, ())):
+            change = "is gone" if path not in of_version else "was changed" if path in wanted else "was added"
+            raise ChangedModelError(f"{path} {change}")
 
 
 def wait(read: Callable[[], None], within_s: float) -> None:
@@ -91,9 +143,9 @@ def _token(metadata_url: str) -> str:
         raise NoAccessError("the metadata server's answer holds no token", _CHECK_METADATA) from None
 
 
-def _read(what: str, url: str, token: str) -> None:
+def _read(what: str, url: str, token: str) -> bytes:
     try:
-        _get(url, {"Authorization": f"Bearer {token}"})
+        return _get(url, {"Authorization": f"Bearer {token}"})
     except urllib.error.HTTPError as error:
         reason, mend = _REFUSALS.get(error.code, _OTHER_REFUSAL)
         raise NoAccessError(f"{what} cannot be read: {reason} ({error.code} {_message(error)})", mend) from None
@@ -120,10 +172,19 @@ def _cause(error: Exception) -> str:
     return str(getattr(error, "reason", error)) or type(error).__name__
 
 
-def main(metadata_url: str, storage_url: str, model_uri: str, within_s: str) -> None:
-    """Wait until the model at `model_uri` (`gs://…`) can be read, for `within_s` seconds at most."""
+def main(metadata_url: str, storage_url: str, model_uri: str, within_s: str, objects: str = "{}") -> None:
+    """Wait until the model at `model_uri` (`gs://…`) can be read, for `within_s` seconds at most.
+
+    `objects` are the wanted ones as JSON; empty for any.
+    """
+    wanted = json.loads(objects)
     try:
-        wait(lambda: read_model(metadata_url, storage_url, model_uri), float(within_s))
+        wait(lambda: read_model(metadata_url, storage_url, model_uri, wanted), float(within_s))
+    except ChangedModelError as error:
+        sys.exit(
+            f"the model in {model_uri} is not the one that `pulumi up` copied and hashed, so the server was not"
+            f" started: {error}. Run `pulumi up` again, which measures the model that is there now"
+        )
     except NoAccessError as error:
         sys.exit(
             f"after {within_s} s the model still cannot be read, so the server was not started: {error}. {error.mend}"

@@ -15,6 +15,10 @@ from stacks.serving_variant import ServingVariant
 
 _Text = TypeVar("_Text")
 
+# What no number in JSON becomes, and what is not written as one: json_tensor.cc of tensorflow/serving 2.20.0 has no
+# case for these types (its issue 1639). Over gRPC each type is carried.
+NOT_IN_JSON = frozenset({"float16", "bfloat16", "uint16"})
+
 _BATCHING_FILE = "batching.config"
 _MONITORING_FILE = "monitoring.config"
 

@@ -1,6 +1,7 @@
 """The models that a stack can serve, and what is known of each before it is served."""
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -55,6 +56,18 @@ class Model(Frozen):
     """By path below the folder with its name, such as `1/saved_model.pb`."""
     size_bytes: int
     """Of its files."""
+    in_place: str | None = None
+    """The URI of the folder above its version where servers on Google Cloud read it; None where it is uploaded."""
+
+    @property
+    def bucket(self) -> str | None:
+        """The name of the bucket that it is read from in place."""
+        return urlsplit(self.in_place).netloc if self.in_place else None
+
+    @property
+    def uploaded_bytes(self) -> int:
+        """What a stack on Google Cloud stores of it."""
+        return 0 if self.in_place else self.size_bytes
 
     @property
     def requests(self) -> str | None:

@@ -13,6 +13,7 @@ from analysis.pricing.cost import HOURS_A_MONTH, at_least
 from analysis.pricing.stack_cost import serving_cost
 from analysis.results.manifest import Cost
 from analysis.verdict.ranking import Ranked
+from stacks.models import RESNET50
 from stacks.shapes import NodeShape
 
 
@@ -30,6 +31,7 @@ class Offer:
     """The fleets of one ranked variant: any number of nodes of its shape, in its region.
 
     `effect` is what the clients change, None where they spread their requests as those of its runs did.
+    `uploaded_bytes` are those of the model in its bucket.
     """
 
     ranked: Ranked
@@ -37,13 +39,14 @@ class Offer:
     region: str
     sizing: Sizing
     effect: ClientEffect | None = None
+    uploaded_bytes: float = RESNET50.size_bytes
 
     @property
     def label(self) -> str:
         return self.ranked.label
 
     def cost(self, nodes: int) -> Cost:
-        return serving_cost(self.shape.model_copy(update={"nodes": nodes}), self.region)
+        return serving_cost(self.shape.model_copy(update={"nodes": nodes}), self.region, self.uploaded_bytes)
 
     def bill(self, rps: float) -> Bill:
         """Raises NoFleetError."""

@@ -12,6 +12,7 @@ from analysis.planning.fleet_capacity import ClientEffect
 from analysis.planning.model import NoModelError, models_of
 from analysis.planning.simulation import Fleet
 from analysis.planning.sizing import Sizing
+from analysis.pricing.stack_cost import uploaded_bytes_in
 from analysis.results.manifest import Manifest
 from analysis.verdict.capacity import Meets
 from analysis.verdict.ranking import Ranked
@@ -70,7 +71,7 @@ def _offer(ranked: Ranked, objective: Objective, terms: Terms, curve_of: CurveOf
         effect.check()
         relative = partial(_relative, effect, newest.serving.replicas / newest.shape.nodes)
     sizing = Sizing(capacity.low / newest.shape.nodes, relative, terms.headroom, terms.zones)
-    return Offer(ranked, newest.shape, newest.cost.region, sizing, effect)
+    return Offer(ranked, newest.shape, newest.cost.region, sizing, effect, uploaded_bytes_in(newest.cost))
 
 
 def _relative(effect: ClientEffect, replicas_a_node: float, nodes: int) -> float:

@@ -30,19 +30,30 @@ NAT_MACHINES_AT_MOST = 32
 
 
 def kept_cost(
-    platform: str, shape: NodeShape, region: str, source: Snapshot | None = None, usage: Usage = ON_DEMAND
+    platform: str,
+    shape: NodeShape,
+    region: str,
+    uploaded_bytes: float,
+    source: Snapshot | None = None,
+    usage: Usage = ON_DEMAND,
 ) -> Cost:
     """The cost of serving in previews, in `shapebench price` and in runs.
 
-    On `gke` it has all resources that the stack declares for serving. On other platforms the stack declares no machine,
-    and is priced as its shape.
+    On `gke` it has all resources that the stack declares for serving, with the bytes of the model that it stores. On
+    other platforms the stack declares no machine, and is priced as its shape.
     """
     if platform == "gke":
-        return serving_cost(shape, region, source, usage)
+        return serving_cost(shape, region, uploaded_bytes, source, usage)
     return estimate(shape, region, source, usage)
 
 
-def serving_cost(shape: NodeShape, region: str, source: Snapshot | None = None, usage: Usage = ON_DEMAND) -> Cost:
+def serving_cost(
+    shape: NodeShape,
+    region: str,
+    uploaded_bytes: float = RESNET50.size_bytes,
+    source: Snapshot | None = None,
+    usage: Usage = ON_DEMAND,
+) -> Cost:
     """The cost without the load test: `analysis.pricing.cost.estimate`, the NAT gateway and the model bucket."""
     return priced(
         (
@@ -50,12 +61,18 @@ def serving_cost(shape: NodeShape, region: str, source: Snapshot | None = None, 
             CLUSTER_FEE,
             *_nat(shape.nodes, Category.network),
             Quantity("NAT gateway: address", 1, "address-hour", "nat-address", Category.network),
-            Quantity("model bucket", RESNET50.size_bytes / 1e9, "GB-month", "standard-storage", Category.storage),
+            Quantity("model bucket", uploaded_bytes / 1e9, "GB-month", "standard-storage", Category.storage),
         ),
         region,
         source,
         usage,
     )
+
+
+def uploaded_bytes_in(cost: Cost) -> float:
+    """What the bucket in a cost holds; where it has none, as off GKE, ResNet50's."""
+    buckets = (item.quantity * 1e9 for item in cost.line_items if item.category is Category.storage)
+    return next(buckets, RESNET50.size_bytes)
 
 
 def load_cost(load: NodeShape, region: str, source: Snapshot | None = None) -> Cost:

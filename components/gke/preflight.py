@@ -23,6 +23,8 @@ class PreflightArgs:
     accounts: Sequence[str]
     costs: str
     """The sentence about the hourly price."""
+    model_bucket: str | None
+    """The bucket that the model is read from in place, which the stack grants its servers."""
     ask: bool
     """False skips the check."""
 
@@ -31,3 +33,6 @@ class Preflight(PluginResource[PreflightArgs]):
     """Fails where something is missing. Every Google Cloud resource of the stack is created after it."""
 
     pulumi_type = "shapebench:gke:Preflight"
+
+    project_number: pulumi.Output[str]
+    """Only with a `model_bucket`, whose grant needs it."""

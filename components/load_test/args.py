@@ -87,7 +87,7 @@ def common_args(
                 "instances": platform.sent.payload.instances,
             },
         },
-        model=platform.model.model_dump(),
+        model=platform.model.model_dump(exclude_none=True),
         payload_digest=platform.sent.payload.digest,
         check_answers=settings.payload.check,
         tolerance=settings.payload.tolerance,

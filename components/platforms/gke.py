@@ -11,6 +11,7 @@ from analysis.results.manifest import Cost
 from components.gke.cluster import GkeCluster
 from components.gke.control_plane import GkeClusterArgs
 from components.gke.lease import Lease, LeaseArgs
+from components.gke.model_in_place import ModelInPlace, ModelInPlaceArgs
 from components.gke.model_store import ModelStore, ModelStoreArgs
 from components.gke.network import Network, NetworkArgs
 from components.gke.node_pool import LOAD_POOL, SERVING_POOL
@@ -22,9 +23,10 @@ from components.platform_args import PlatformArgs
 from components.serving.model_export import ModelExport, export_args
 from components.serving.tf_serving import TfServing, TfServingArgs
 from components.serving.variant import BucketAccess, ClusterAccess
+from loadtest.run.remote_model import remote_model
 from stacks.allocatable import stack_pod_resources
 from stacks.images import GENERATOR_IMAGES
-from stacks.names import SERVICE_ACCOUNT, account_names, stack_labels
+from stacks.names import SERVICE_ACCOUNT, account_id, account_names, stack_labels
 from stacks.quota_needs import needs
 
 # The cluster holds one stack, so the name need not be unique.
@@ -48,7 +50,7 @@ class GkePlatform(pulumi.ComponentResource):
     """The hourly price, known in previews: analysis.pricing.stack_cost.cost_output."""
     lease: Lease
     cluster: GkeCluster
-    model_store: ModelStore
+    model_store: ModelStore | ModelInPlace
     serving: TfServing
     load_test: ClusterLoadTest
 
@@ -82,7 +84,11 @@ class GkePlatform(pulumi.ComponentResource):
         )
         self.cluster = GkeCluster(f"{name}-cluster", cluster_args, protected)
         model = ModelExport(f"{name}-model", export_args(args), checked)
-        self.model_store = ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), protected)
+        self.model_store = (
+            ModelInPlace(f"{name}-models", _in_place_args(args, self.cluster, preflight), child)
+            if args.model.in_place
+            else ModelStore(f"{name}-models", _store_args(args, self.cluster, model, labels), protected)
+        )
         # Deleting the cluster deletes what is in it, so a destroy needs no control plane, which may be gone already.
         inside = pulumi.ResourceOptions(
             parent=self, provider=self.cluster.provider, deleted_with=self.cluster.control_plane
@@ -109,7 +115,7 @@ def costs_of(args: GkePlatformArgs) -> tuple[Cost, Cost]:
     """Of serving, and of the load test's nodes."""
     settings = args.settings
     return (
-        kept_cost(settings.platform, settings.node_shape(args.stack), settings.region),
+        kept_cost(settings.platform, settings.node_shape(args.stack), settings.region, args.model.uploaded_bytes),
         load_cost(settings.load_shape, settings.region),
     )
 
@@ -124,6 +130,7 @@ def _preflight_args(args: GkePlatformArgs) -> PreflightArgs:
         needs=[asdict(need) for need in needs(settings.node_shape(args.stack), settings.load_shape)],
         accounts=account_names(args.stack),
         costs=hourly_sentence(*costs_of(args)),
+        model_bucket=args.model.bucket,
         ask=settings.gke.preflight,
     )
 
@@ -137,12 +144,45 @@ def _store_args(args: GkePlatformArgs, cluster: GkeCluster, model: ModelExport, 
         model_digest=model.digest,
         workload_pool=cluster.workload_pool,
         namespace=NAMESPACE,
-        service_account=SERVICE_ACCOUNT,
+        service_account=_reader(args),
+    )
+
+
+def _in_place_args(args: GkePlatformArgs, cluster: GkeCluster, preflight: Preflight) -> ModelInPlaceArgs:
+    return ModelInPlaceArgs(
+        model=args.model,
+        project_number=preflight.project_number,
+        workload_pool=cluster.workload_pool,
+        namespace=NAMESPACE,
+        service_account=_reader(args),
+    )
+
+
+def _reader(args: GkePlatformArgs) -> str:
+    """The Kubernetes service account that reads the model.
+
+    In a bucket of others each stack has its own: the project's clusters share their accounts, and the stack that is
+    destroyed first would take the grant from the others.
+    """
+    return account_id(args.stack, "model") if args.model.in_place else SERVICE_ACCOUNT
+
+
+def _bucket_access(args: GkePlatformArgs) -> BucketAccess:
+    settings = args.settings
+    in_place = remote_model(str(settings.model.path)) if args.model.in_place else None
+    return BucketAccess(
+        settings.gke.generator_image or GENERATOR_IMAGES["rest"],
+        service_account=_reader(args),
+        objects=in_place.objects if in_place else {},
     )
 
 
 def _serving_args(
-    args: GkePlatformArgs, model: ModelExport, store: ModelStore, kubeconfig: pulumi.Output[str], labels: Labels
+    args: GkePlatformArgs,
+    model: ModelExport,
+    store: ModelStore | ModelInPlace,
+    kubeconfig: pulumi.Output[str],
+    labels: Labels,
 ) -> TfServingArgs:
     settings = args.settings
     shape = settings.node_shape(args.stack)
@@ -157,7 +197,7 @@ def _serving_args(
         variant=settings.variant,
         threads=settings.request_threads,
         access=ClusterAccess(kubeconfig),
-        bucket=BucketAccess(settings.gke.generator_image or GENERATOR_IMAGES["rest"]),
+        bucket=_bucket_access(args),
         pool=SERVING_POOL,
         seed_faithful=settings.gke.seed_faithful,
         labels={key: labels[key] for key in stack_labels("", "", "")},

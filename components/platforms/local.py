@@ -64,7 +64,7 @@ def _payload_file(args: PlatformArgs) -> Path:
 def _serving_args(args: PlatformArgs, model: ModelExport, cleanup: ServerCleanup) -> LocalServingArgs:
     settings = args.settings
     return LocalServingArgs(
-        model=args.model.model_dump(),
+        model=args.model.model_dump(exclude_none=True),
         model_path=model.path,
         model_digest=model.digest,
         variant=settings.variant,

@@ -1,11 +1,13 @@
-"""The init container of a server whose model is in a bucket: waits until the pod may read the model."""
+"""The init container of a server whose model is in a bucket: waits until the pod may read the model, and checks it."""
 
+import json
 from pathlib import Path, PurePosixPath
 
 import pulumi
 from pulumi_kubernetes.core import v1 as core
 
 import serving.model_access
+from components.serving.variant import BucketAccess
 
 # Less than four minutes with the start of the pod, and more than IAM's typical two.
 MODEL_ACCESS_LIMIT_S = 180
@@ -22,7 +24,7 @@ def script_files() -> dict[str, str]:
 
 
 def init_container(
-    image: str, model_uri: pulumi.Input[str], config_dir: PurePosixPath, alike: core.ContainerArgs
+    bucket: BucketAccess, model_uri: pulumi.Input[str], config_dir: PurePosixPath, alike: core.ContainerArgs
 ) -> core.ContainerArgs:
     """The init container; `alike` is the server's, whose resources, security and config files it has too.
 
@@ -30,10 +32,16 @@ def init_container(
     """
     return core.ContainerArgs(
         name="model-access",
-        image=image,
+        image=bucket.image,
         image_pull_policy="IfNotPresent",
         command=["python", "-I", str(config_dir / _SCRIPT)],
-        args=[_METADATA_URL, _STORAGE_URL, pulumi.Output.from_input(model_uri), str(MODEL_ACCESS_LIMIT_S)],
+        args=[
+            _METADATA_URL,
+            _STORAGE_URL,
+            pulumi.Output.from_input(model_uri),
+            str(MODEL_ACCESS_LIMIT_S),
+            *([json.dumps(bucket.objects)] if bucket.objects else []),
+        ],
         resources=alike.resources,
         security_context=alike.security_context,
         volume_mounts=alike.volume_mounts,

@@ -9,7 +9,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from components.serving.model_access import init_container
 from components.serving.variant import TfServingArgs
 from serving.servers import Apis
-from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.names import GRPC_PORT, NAME, REST_PORT, SERVER_LABELS
 
 _CONFIG_DIR = PurePosixPath("/etc/tf-serving")
 _NOBODY = 65532
@@ -25,9 +25,7 @@ def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecAr
     return core.PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=SERVER_LABELS),
         spec=core.PodSpecArgs(
-            init_containers=[init_container(args.bucket.image, args.model_uri, _CONFIG_DIR, server)]
-            if args.bucket
-            else None,
+            init_containers=[init_container(args.bucket, args.model_uri, _CONFIG_DIR, server)] if args.bucket else None,
             containers=[server],
             volumes=[
                 core.VolumeArgs(name="config", config_map=core.ConfigMapVolumeSourceArgs(name=config_map)),
@@ -39,7 +37,7 @@ def pod_template(args: TfServingArgs, config_map: str) -> core.PodTemplateSpecAr
                 run_as_group=_NOBODY,
                 seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
             ),
-            service_account_name=SERVICE_ACCOUNT if args.bucket else None,
+            service_account_name=args.bucket.service_account if args.bucket else None,
             # GKE's metadata server gets the token of the pod's account from the API; none needs to be mounted.
             automount_service_account_token=False,
             enable_service_links=False,

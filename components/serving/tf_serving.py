@@ -10,7 +10,7 @@ from components.serving.network_policies import make_network_policies
 from components.serving.pod import pod_template
 from components.serving.server_start import ServerStart, ServerStartArgs
 from components.serving.variant import TfServingArgs, fingerprint_of
-from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS, SERVICE_ACCOUNT
+from stacks.names import GRPC_PORT, GRPC_SERVICE, NAME, REST_PORT, REST_SERVICE, SERVER_LABELS
 from stacks.serving_variant import fingerprint
 
 __all__ = ["TfServing", "TfServingArgs"]
@@ -52,7 +52,7 @@ class TfServing(pulumi.ComponentResource):
         ]
         if args.bucket is not None:
             account = ObjectMetaArgs(
-                name=SERVICE_ACCOUNT, namespace=args.namespace, annotations=args.bucket.annotations
+                name=args.bucket.service_account, namespace=args.namespace, annotations=args.bucket.annotations
             )
             before.append(
                 ServiceAccount(f"{name}-account", metadata=account, automount_service_account_token=False, opts=inside)

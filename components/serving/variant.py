@@ -8,6 +8,7 @@ import pulumi
 from serving.servers import Server, server_named
 from stacks.allocatable import PodResources, pod_resources
 from stacks.models import Model
+from stacks.names import SERVICE_ACCOUNT
 from stacks.request_threads import RequestThreads
 from stacks.servers import server_in
 from stacks.serving_variant import ServingVariant, fingerprint
@@ -22,6 +23,9 @@ class BucketAccess:
     """Of the init container that waits for the access: with `python` on PATH."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Of the Kubernetes service account that reads the bucket."""
+    service_account: str = SERVICE_ACCOUNT
+    objects: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Size and time of creation of each file that the bucket must hold: RemoteModel.objects. Empty for any files."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ Standard library only: the generator's pod reads it.
 """
 
 import hashlib
+import math
 import struct
 import zlib
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,8 +18,13 @@ from loadtest.generator.packed import pack, unpack
 # The type of text and of bytes; a value of it has any length.
 STRING = "string"
 
-# TensorFlow's names of types with values of one length, and the codes that `struct` and `memoryview` have for a value.
+# Half precision, which neither `array` nor `memoryview` has: their codes below are of the bits of a value.
+HALVES = ("float16", "bfloat16")
+FLOATS = ("float32", "float64", *HALVES)
+
+# TensorFlow's names of types with values of one length, and the codes that `array` and `memoryview` have for a value.
 CODES: dict[str, Any] = {
+    **dict.fromkeys(HALVES, "H"),
     "float32": "f",
     "float64": "d",
     "int8": "b",
@@ -32,6 +39,8 @@ CODES: dict[str, Any] = {
 }
 
 _LENGTH = struct.Struct("<I")
+# The bits of bfloat16's infinity.
+_INFINITE = 0x7F80
 
 
 @dataclass(frozen=True)
@@ -59,8 +68,8 @@ class Output:
 class Tensor:
     """An input. `data` holds its values in row-major order and in this machine's byte order.
 
-    They have the type `stored`, which may be smaller than `dtype`, the type that the model takes. `strings` writes and
-    `values` reads those of type STRING, each after its length.
+    They have the type `stored`, which may be smaller than `dtype`, the type that the model takes. `values` reads them.
+    `packed` writes numbers, and `strings` those of type STRING, each after its length.
     """
 
     name: str
@@ -71,7 +80,7 @@ class Tensor:
 
     @property
     def values(self) -> Sequence[Any]:
-        return _strings_in(self.data) if self.stored == STRING else memoryview(self.data).cast(CODES[self.stored])
+        return _strings_in(self.data) if self.stored == STRING else unpacked(self.stored, self.data)
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,43 @@ def _request(json: bytes, inputs: Iterable[Any], unread: Iterable[bytes]) -> Req
         for (name, dtype, shape, stored), data in zip(inputs, unread, strict=False)
     )
     return Request(tuple(tensors), json)
+
+
+def packed(dtype: str, values: Iterable[Any]) -> bytes:
+    """The `data` of a tensor with these numbers; raises OverflowError for one that the type does not hold."""
+    if dtype == "float16":
+        numbers = tuple(map(float, values))
+        return struct.pack(f"{len(numbers)}e", *numbers)
+    if dtype == "bfloat16":
+        values = map(_bfloat16, map(float, values))
+    return array("B" if dtype == "bool" else CODES[dtype], values).tobytes()
+
+
+def unpacked(dtype: str, data: bytes) -> Sequence[Any]:
+    """The numbers in the `data` of a tensor; raises ValueError for part of one."""
+    try:
+        values = memoryview(data).cast(CODES[dtype])
+    except TypeError:
+        raise ValueError(f"has {len(data)} bytes, which end within a value of {dtype}") from None
+    return from_bits(dtype, values) if dtype in HALVES else values
+
+
+def from_bits(dtype: str, bits: Iterable[int]) -> Sequence[float]:
+    """Numbers in half precision from their bits; raises OverflowError for more than two bytes."""
+    halves = array("H", bits)
+    if dtype == "float16":
+        return struct.unpack(f"{len(halves)}e", halves)
+    # The upper half of a float32.
+    return memoryview(array("I", (each << 16 for each in halves))).cast("B").cast("f")
+
+
+def _bfloat16(value: float) -> int:
+    """The bits of the nearest number, or of the even one of two, as TensorFlow rounds."""
+    (bits,) = struct.unpack("I", struct.pack("f", value))
+    nearest: int = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    if nearest & 0x7FFF == _INFINITE and math.isfinite(value):
+        raise OverflowError
+    return nearest
 
 
 def strings(values: Iterable[bytes]) -> bytes:

@@ -2,13 +2,12 @@
 
 import math
 import random
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadtest.generator.payload import CODES, STRING, Output, Payload, Request, Tensor, strings
+from loadtest.generator.payload import FLOATS, STRING, Output, Payload, Request, Tensor, packed, strings
 from loadtest.run.recorded_requests import recorded_requests
 from stacks.models import GENERATED, Model, TensorSpec
 from stacks.payload import PayloadSettings
@@ -89,11 +88,10 @@ def _sentence(chance: random.Random) -> str:
 
 
 def _numbers(model: Model, spec: TensorSpec, count: int, chance: random.Random) -> bytes:
-    code: Any = "B" if spec.dtype == "bool" else CODES[spec.dtype]
     low, high = model.ranges.get(spec.name, GENERATED)
     chosen: Any = model.values.get(spec.name)
     if chosen:
-        return array(code, chance.choices(chosen, k=count)).tobytes()
-    if spec.dtype.startswith("float"):
-        return array(code, (chance.uniform(low, high) for _ in range(count))).tobytes()
-    return array(code, (chance.randint(round(low), round(high)) for _ in range(count))).tobytes()
+        return packed(spec.dtype, chance.choices(chosen, k=count))
+    if spec.dtype in FLOATS:
+        return packed(spec.dtype, (chance.uniform(low, high) for _ in range(count)))
+    return packed(spec.dtype, (chance.randint(round(low), round(high)) for _ in range(count)))

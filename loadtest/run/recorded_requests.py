@@ -4,14 +4,13 @@ import base64
 import hashlib
 import json
 import math
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from loadtest.generator.nested import flat
-from loadtest.generator.payload import CODES, STRING, Request, Tensor, fits, strings
+from loadtest.generator.payload import FLOATS, HALVES, STRING, Request, Tensor, fits, packed, strings, unpacked
 from stacks.explain import SettingsError
 from stacks.models import Model, TensorSpec
 
@@ -217,7 +216,7 @@ def _triton_input(spec: TensorSpec, value: object) -> Tensor:
     content = value.get("content", value) if isinstance(value, dict) else value
     if _is_base64(content):
         raw = base64.b64decode(content["b64"], validate=True)  # type: ignore[index]
-        values = [raw] if spec.dtype == STRING else list(memoryview(raw).cast(CODES[spec.dtype]))
+        values = [raw] if spec.dtype == STRING else list(unpacked(spec.dtype, raw))
     else:
         _, values = flat(content)
     shape = value.get("shape") if isinstance(value, dict) else None
@@ -235,11 +234,13 @@ def _array(spec: TensorSpec, rows: Any) -> Tensor:  # noqa: ANN401 - NumPy's, wh
         if rows.dtype.kind not in "SU":
             raise ValueError(f"has {rows.dtype.name}, but the model takes text there")
         return _tensor(spec, rows.shape, rows.ravel().tolist())
-    if rows.dtype.kind not in "biuf" or (rows.dtype.kind == "f" and not spec.dtype.startswith("float")):
+    if rows.dtype.kind not in "biuf" or (rows.dtype.kind == "f" and spec.dtype not in FLOATS):
         raise ValueError(f"has {rows.dtype.name}, but the model takes {spec.dtype} there")
+    if spec.dtype in HALVES:
+        return _tensor(spec, rows.shape, rows.ravel().tolist())
     _require_fit(spec, rows.shape)
     typed = rows.astype(spec.dtype)
-    if not spec.dtype.startswith("float") and not (typed == rows).all():
+    if spec.dtype not in FLOATS and not (typed == rows).all():
         raise ValueError(f"has numbers that {spec.dtype}, which the model takes, does not hold")
     return Tensor(spec.name, spec.dtype, tuple(rows.shape), spec.dtype, typed.tobytes())
 
@@ -272,14 +273,14 @@ def _tensor(spec: TensorSpec, shape: tuple[int, ...], values: Sequence[Any]) -> 
         raise ValueError(f"has {len(values)} values, but its shape {_shown(shape)} holds {math.prod(shape)}")
     if spec.dtype == STRING:
         return Tensor(spec.name, STRING, shape, STRING, strings(map(_text, values)))
-    types = (float, int) if spec.dtype.startswith("float") else (bool,) if spec.dtype == "bool" else (int,)
+    types = (float, int) if spec.dtype in FLOATS else (bool,) if spec.dtype == "bool" else (int,)
     if odd := [value for value in values if type(value) not in types]:
         raise ValueError(f"has {str(odd[0])[:40]!r}, but the model takes {spec.dtype} there")
     try:
-        data = array("B" if spec.dtype == "bool" else CODES[spec.dtype], values)
+        data = packed(spec.dtype, values)
     except OverflowError:
         raise ValueError(f"has a number that {spec.dtype}, which the model takes, does not hold") from None
-    return Tensor(spec.name, spec.dtype, shape, spec.dtype, data.tobytes())
+    return Tensor(spec.name, spec.dtype, shape, spec.dtype, data)
 
 
 def _text(value: object) -> bytes:

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import posixpath
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ GRAPH = "saved_model.pb"
 SETTING = "shapebench:model.path"
 _CACHE = ".cache/models/remote"
 _CHUNK_BYTES = 2**22
+# A folder of Google Cloud Storage as a server takes it, without options for this machine's client.
+_PLAIN = re.compile(r"gs://[^/@?#%]+/[^?#%]+")
 _LOCK_POLL_S = 0.2
 _AGAIN = "nothing of it was used; run the command again, which goes on with this file"
 _FIX_BUCKET = (
@@ -42,7 +45,10 @@ class RemoteFile(Frozen):
     path: str
     size_bytes: int
     changed_us: int
-    """The time of its last change, since 1970. Pulumi's numbers have no room for nanoseconds."""
+    """The time of its last change, since 1970. Pulumi's numbers have no room for nanoseconds.
+
+    Of Google Cloud Storage it is `timeCreated` (ToFileInfo in gcsfs.cc of apache/arrow): an object never changes.
+    """
 
 
 class RemoteModel(Frozen):
@@ -58,6 +64,17 @@ class RemoteModel(Frozen):
         """That of the folder that the URI names."""
         parts = urlsplit(self.uri)
         return PurePosixPath(parts.netloc.rpartition("@")[2] + parts.path).name
+
+    @property
+    def in_place(self) -> str | None:
+        """The URI that servers on Google Cloud read it from; None where they cannot: they look for version folders."""
+        return self.uri.rstrip("/") if self.version and _PLAIN.fullmatch(self.uri) else None
+
+    @property
+    def objects(self) -> dict[str, tuple[int, int]]:
+        """Size and time of each file, by its path below the URI; saved_model.pb first."""
+        ordered = sorted(self.files, key=lambda file: (file.path != GRAPH, file.path))
+        return {f"{self.version}/{file.path}": (file.size_bytes, file.changed_us) for file in ordered}
 
     def folder(self, checkout: Path) -> Path:
         """Where its copy is. Other files, or other times of their changes, are in another folder."""

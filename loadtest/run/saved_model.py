@@ -12,10 +12,12 @@ from google.protobuf import descriptor_pb2
 from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, Messages, message_classes
-from loadtest.generator.payload import STRING, fits
+from loadtest.generator.payload import CODES, FLOATS, STRING, fits, packed
 from loadtest.run.remote_model import GRAPH, SETTING, fetch, is_uri, remote_model
+from serving.servers import NOT_IN_JSON
 from stacks.explain import SettingsError
 from stacks.models import RESNET50, VERSION, Model, ModelSettings, TensorSpec
+from stacks.settings import Settings
 
 _SIGNATURE = "serving_default"
 # The tag of the graph that servers load.
@@ -25,7 +27,7 @@ _FIELD = descriptor_pb2.FieldDescriptorProto
 _TYPES = {number: name for name, number in DATA_TYPES.items()}
 # The other types that a signature can have, by their numbers in tensorflow.DataType: to show them.
 _OTHER_TYPES = {
-    8: "complex64", 14: "bfloat16", 18: "complex128", 19: "float16", 20: "resource", 21: "variant",
+    8: "complex64", 18: "complex128", 20: "resource", 21: "variant",
 }  # fmt: skip
 _PART = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 # TensorFlow's own, with which a server loads the model.
@@ -66,8 +68,12 @@ class SavedSignature:
     inputs: tuple[SavedTensor, ...]
     outputs: tuple[SavedTensor, ...]
 
+    @property
+    def only_over_grpc(self) -> tuple[SavedTensor, ...]:
+        return tuple(each for each in (*self.inputs, *self.outputs) if each.dtype in NOT_IN_JSON)
 
-def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = False) -> Model:
+
+def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = False, protocol: str = "rest") -> Model:
     """ResNet50, or the SavedModel of the settings; raises SettingsError where that cannot be served or sent to.
 
     Where its requests are recorded, they say what size an input has.
@@ -76,9 +82,9 @@ def model_of(settings: ModelSettings, checkout: Path, *, is_recorded: bool = Fal
         return RESNET50
     folder, name = version_folder(settings.path, checkout), settings.signature or _SIGNATURE
     signature = _signature(folder, name)
-    if problems := _problems(signature, settings, is_recorded=is_recorded):
+    if problems := _problems(signature, settings, protocol, is_recorded=is_recorded):
         raise SettingsError("\n".join(problems))
-    return files_of(settings.path, checkout, settings.name).model_copy(
+    return served_files(settings, checkout).model_copy(
         update={
             "signature": name,
             "inputs": tuple(_input(each, settings, is_recorded=is_recorded) for each in _sorted(signature.inputs)),
@@ -94,8 +100,9 @@ def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
     if is_uri(path):
         remote, where = remote_model(path), path
         sizes, given = {file.path: file.size_bytes for file in remote.files}, remote.name
+        in_place = remote.in_place
     else:
-        folder, given = version_folder(path, checkout), _folder(path, checkout).name
+        folder, given, in_place = version_folder(path, checkout), _folder(path, checkout).name, None
         where = str(folder)
         sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in _files(folder)}
     _require_all_variables(where, {PurePosixPath(file).name for file in sizes})
@@ -109,24 +116,31 @@ def files_of(path: str, checkout: Path, name: str | None = None) -> Model:
         payload="generated",
         files=tuple(f"{VERSION}/{file}" for file in sizes),
         size_bytes=sum(sizes.values()),
+        in_place=in_place,
     )
+
+
+def uploaded_bytes_of(settings: Settings, checkout: Path) -> int:
+    """What the stack stores of its model; raises SettingsError where there is no such model."""
+    return served_files(settings.model, checkout).uploaded_bytes if settings.platform == "gke" else 0
+
+
+def served_files(settings: ModelSettings, checkout: Path) -> Model:
+    """ResNet50, or what `files_of` has of the model of the settings."""
+    return RESNET50 if settings.path is None else files_of(settings.path, checkout, settings.name)
 
 
 def signatures_of(folder: Path) -> dict[str, SavedSignature]:
     """All signatures of the model in a folder, by name; raises SettingsError where its file cannot be read."""
-    return {
-        name: SavedSignature(_declared(each.inputs), _declared(each.outputs))
-        for name, each in sorted(_signatures(folder).items())
-        if name != _INITIALISE
-    }
+    return {name: _saved(each) for name, each in sorted(_signatures(folder).items()) if name != _INITIALISE}
 
 
 def problems_of(settings: ModelSettings, checkout: Path) -> list[str]:
-    """All that model_of has against the signature of these settings; raises SettingsError where there is none."""
+    """All that model_of has against this signature over REST; raises SettingsError where there is none."""
     if settings.path is None:
         return []
     signature = _signature(version_folder(settings.path, checkout), settings.signature or _SIGNATURE)
-    return _problems(signature, settings)
+    return _problems(signature, settings, "rest")
 
 
 def version_folder(path: str, checkout: Path, setting: str = SETTING) -> Path:
@@ -214,6 +228,10 @@ def _sorted(tensors: Any) -> list[Any]:  # noqa: ANN401 - the same
     return sorted(tensors, key=lambda each: str(each.key))
 
 
+def _saved(signature: Any) -> SavedSignature:  # noqa: ANN401 - the same
+    return SavedSignature(_declared(signature.inputs), _declared(signature.outputs))
+
+
 def _declared(tensors: Any) -> tuple[SavedTensor, ...]:  # noqa: ANN401 - the same
     types = _OTHER_TYPES | _TYPES
     return tuple(
@@ -222,7 +240,13 @@ def _declared(tensors: Any) -> tuple[SavedTensor, ...]:  # noqa: ANN401 - the sa
     )
 
 
-def _problems(signature: Any, settings: ModelSettings, *, is_recorded: bool = False) -> list[str]:  # noqa: ANN401 - the same
+def _problems(
+    signature: Any,  # noqa: ANN401 - the same
+    settings: ModelSettings,
+    protocol: str,
+    *,
+    is_recorded: bool = False,
+) -> list[str]:
     inputs, outputs = _sorted(signature.inputs), _sorted(signature.outputs)
     checks: list[Callable[[], object]] = [
         *(partial(_instance, each, settings, is_recorded=is_recorded) for each in inputs),
@@ -231,6 +255,7 @@ def _problems(signature: Any, settings: ModelSettings, *, is_recorded: bool = Fa
         partial(_require_same_instances, inputs),
         *(partial(_require_known, key, settings, inputs) for key in ("shapes", "ranges", "values")),
         *(partial(_require_values, each, settings) for each in inputs),
+        *([partial(_require_json, _saved(signature))] if protocol == "rest" else []),
     ]
     return list(_refusals(checks))
 
@@ -285,6 +310,13 @@ def _dtype(named: Any, kind: str) -> str:  # noqa: ANN401 - the same
     return dtype
 
 
+def _require_json(signature: SavedSignature) -> None:
+    if refused := ", ".join(f"{each.name} ({each.dtype})" for each in signature.only_over_grpc):
+        raise SettingsError(
+            f"TensorFlow Serving's REST API can carry no values of {refused}; set shapebench:serving.protocol to grpc"
+        )
+
+
 def _require_values(named: Any, settings: ModelSettings) -> None:  # noqa: ANN401 - the same
     name, dtype = named.key, _TYPES.get(named.value.dtype, "")
     if dtype == STRING and name in (settings.ranges or {}):
@@ -292,11 +324,19 @@ def _require_values(named: Any, settings: ModelSettings) -> None:  # noqa: ANN40
             f"{_KEY}.ranges.{name} is a range of numbers, but the model takes text there; give {_KEY}.values.{name} a"
             " list of texts"
         )
-    types = {STRING: (str, int, float)}.get(dtype, (int, float) if dtype.startswith("float") else (int,))
+    types = {STRING: (str, int, float)}.get(dtype, (int, float) if dtype in FLOATS else (int,))
     if wrong := [value for value in (settings.values or {}).get(name, ()) if type(value) not in types]:
         raise SettingsError(
             f"{_KEY}.values.{name} has {wrong[0]!r}, but the model takes {dtype} there; give such values"
         )
+    for key in ("ranges", "values") if dtype in CODES else ():
+        numbers = (getattr(settings, key) or {}).get(name, ())
+        try:
+            packed(dtype, numbers if dtype in FLOATS else map(round, numbers))
+        except OverflowError:
+            raise SettingsError(
+                f"{_KEY}.{key}.{name} has a number that {dtype}, which the model takes, does not hold; give others"
+            ) from None
 
 
 def _require_same_instances(inputs: list[Any]) -> None:

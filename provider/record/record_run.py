@@ -134,7 +134,7 @@ def manifest_of_run(
         ),
         started_at=outcome.started_at,
         finished_at=outcome.finished_at,
-        cost=kept_cost(inputs.platform, inputs.shape, inputs.region),
+        cost=kept_cost(inputs.platform, inputs.shape, inputs.region, inputs.model.uploaded_bytes),
         capacity=outcome.capacity,
         other_cpu=outcome.other_cpu,
         validity=Validity(verdict="invalid" if outcome.reasons else "valid", reasons=outcome.reasons),

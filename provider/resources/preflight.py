@@ -22,6 +22,8 @@ class PreflightInputs(ResourceInputs):
     needs: _Needs
     accounts: Sequence[str]
     costs: str
+    # Not in the state of an earlier version.
+    model_bucket: str | None = None
     ask: bool
 
 
@@ -34,12 +36,12 @@ class PreflightState(ResourceState):
 
 
 class Preflight(Resource[PreflightInputs, PreflightState]):
-    """Outputs: nothing beyond the inputs. A change of the needs or the place is checked before the update goes on."""
+    """Outputs: projectNumber, with a model's bucket. A change of the needs or the place is checked before the rest."""
 
     token: ClassVar[str] = "shapebench:gke:Preflight"  # noqa: S105 - Pulumi's name for a type
     inputs = PreflightInputs
     state = PreflightState
-    triggers: ClassVar[frozenset[str]] = frozenset({"project", "zone", "needs"})
+    triggers: ClassVar[frozenset[str]] = frozenset({"modelBucket", "project", "zone", "needs"})
     secrets: ClassVar[frozenset[str]] = frozenset({"google"})
 
     def run_create(self, inputs: PreflightInputs, operation: Operation) -> Props:
@@ -54,17 +56,18 @@ class Preflight(Resource[PreflightInputs, PreflightState]):
 
 def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[str], operation: Operation) -> Props:
     operation.info(inputs.costs)
-    from google_cloud.access import access_of  # noqa: PLC0415 - most updates check nothing
+    from google_cloud.access import NoCredentialsError, access_of  # noqa: PLC0415 - most updates check nothing
     from google_cloud.preflight import (  # noqa: PLC0415
         Requirements,
         find_problems,
         identity_problems,
         problem_report,
+        project_number,
         skip_command,
     )
     from google_cloud.rest import CloudError  # noqa: PLC0415
 
-    wanted = Requirements(inputs.stack, inputs.zone, tuple(needs), tuple(accounts))
+    wanted = Requirements(inputs.stack, inputs.zone, tuple(needs), tuple(accounts), inputs.model_bucket)
     access = access_of(inputs.google)
     try:
         if inputs.ask:
@@ -73,11 +76,12 @@ def _check(inputs: PreflightInputs, needs: Sequence[Need], accounts: Sequence[st
         else:
             # Who deploys is known without asking Google, and wrong whatever the settings of the check are.
             found = identity_problems(access)
-    except CloudError as error:
+        number = project_number(access) if inputs.model_bucket and not found else None
+    except (CloudError, NoCredentialsError) as error:
         raise ResourceError(
             f"the check of quotas, APIs and permissions could not be completed, so nothing was created: {error}; try"
             f" again, or skip the check: {skip_command(wanted.stack)}"
         ) from None
     if found:
         raise ResourceError(problem_report(wanted, access, found))
-    return {}
+    return {"projectNumber": number} if number else {}

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from serving.api.json_slow_path import MAX_RANK, PredictBody, decode_slow_path, max_exact_integer
 from serving.errors import invalid_argument, too_large
 from serving.model.signature import Signature, Tensors
+from serving.servers import NOT_IN_JSON
 
 # The characters of numbers and of the space between them: without these, brackets and commas are left.
 _NUMBERS_AND_SPACE = b"0123456789.eE+- \t\r\n"
@@ -57,7 +58,10 @@ def decode(body: bytes, find_signature: Callable[[str], Signature]) -> PredictBo
 
 
 def encode(outputs: Tensors, *, row: bool) -> bytes:
-    """A Predict response: `predictions` if the request had `instances`, `outputs` if it had `inputs`."""
+    """A Predict response: `predictions` if the request had `instances`, `outputs` if it had `inputs`.
+
+    Raises INVALID_ARGUMENT for what JSON does not carry.
+    """
     values: dict[str, Any] = {name: _jsonable(name, value) for name, value in outputs.items()}
     if not row:
         return _dump({"outputs": values if len(values) > 1 else next(iter(values.values()))})
@@ -140,6 +144,8 @@ def _brackets_of_item(shape: tuple[int, ...]) -> bytes:
 
 
 def _jsonable(name: str, value: NDArray[Any]) -> object:
+    if value.dtype.name in NOT_IN_JSON:
+        raise invalid_argument(f"Failed to write JSON value for tensor type: {value.dtype.name}; send it over gRPC")
     if value.dtype.kind != "O":
         return value if value.flags.c_contiguous else value.copy()
     # As in TF Serving, the suffix of an output's name says that its values are bytes, not text.

@@ -15,8 +15,9 @@ from typing import Any, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.errors import ServingError, invalid_argument, too_large
+from serving.errors import Code, ServingError, invalid_argument, too_large
 from serving.model.signature import InputSpec, Signature, shape_text
+from serving.servers import NOT_IN_JSON
 
 # NumPy's own limit is 64, and a list of instances adds one.
 MAX_RANK = 63
@@ -180,8 +181,11 @@ def _convert(value: object, dtype: np.dtype[Any]) -> object:
     converters: dict[str, Callable[[object, np.dtype[Any]], object]] = {
         "f": _float, "i": _integer, "u": _integer, "b": _boolean, "O": _bytes,
     }  # fmt: skip
-    if dtype.kind not in converters:
-        raise invalid_argument(f"Conversion of JSON Value: {_shown(value)} to type: {dtype.name} is not supported")
+    if dtype.kind not in converters or dtype.name in NOT_IN_JSON:
+        raise ServingError(
+            Code.UNIMPLEMENTED,
+            f"Conversion of JSON Value: {_shown(value)} to type: {dtype.name}, which only gRPC carries",
+        )
     return converters[dtype.kind](value, dtype)
 
 

@@ -25,6 +25,8 @@ _VALUE_FIELDS = {
     tf.uint32: "uint32_val",
     tf.uint64: "uint64_val",
     tf.bool: "bool_val",
+    # As bits.
+    **dict.fromkeys((tf.float16, tf.bfloat16), "half_val"),
 }
 
 
@@ -61,5 +63,6 @@ def to_proto(array: NDArray[Any]) -> tensor_pb2.TensorProto:
     tensor = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum)
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
-    getattr(tensor, field).extend(array.ravel().tolist())
+    values = array.view(np.uint16) if field == "half_val" else array
+    getattr(tensor, field).extend(values.ravel().tolist())
     return tensor

@@ -25,7 +25,8 @@ class InputSpec:
     def check(self, value: NDArray[Any]) -> None:
         """Raises INVALID_ARGUMENT, naming this input, if the model cannot take `value`."""
         self.check_type(value.dtype.name, value.shape)
-        if self.dtype.kind == "f" and not np.isfinite(value).all():
+        # NumPy's kind of bfloat16 is not that of floats.
+        if "float" in self.dtype.name and not np.isfinite(value).all():
             raise invalid_argument(f"Input '{self.name}' contains NaN or infinite values, which this server rejects")
 
     def check_type(self, dtype: str, shape: Sequence[int]) -> None:

@@ -65,11 +65,12 @@ class Draft:
         """Take the keys of an answer; raises SettingsError or CommandError if a preview would refuse the stack."""
         config = self.config | keys
         settings = settings_in(config)
-        stack_pod_resources("", settings, self.shown.files if self.shown else RESNET50)
+        model = self.shown.files if self.shown else RESNET50
+        stack_pod_resources("", settings, model)
         if settings.platform != "local":
             payload_parts(self._payload)
         shape = settings.node_shape("the stack")
-        require_prices([Priced(shape, kept_cost(settings.platform, shape, settings.region))])
+        require_prices([Priced(shape, kept_cost(settings.platform, shape, settings.region, model.uploaded_bytes))])
         self.config = config
 
     def model(self, answer: str) -> Keys:
@@ -85,7 +86,9 @@ class Draft:
         path = None if answer == _GENERATED else in_checkout(answer)
         # Recorded requests say what size an input has.
         shown = replace(self.shown, guesses={}) if self.shown and path else self.shown
-        model = model_of(shown.settings, ROOT, is_recorded=path is not None) if shown else RESNET50
+        model = RESNET50
+        if shown:
+            model = model_of(shown.settings, ROOT, is_recorded=path is not None, protocol=shown.protocol)
         self._payload = sent(model, PayloadSettings(path=path), ROOT).payload.to_bytes()
         self.shown = shown
         keys = {"shapebench:model": shown.settings.model_dump(exclude_defaults=True)} if shown else {}
@@ -97,7 +100,10 @@ class Draft:
         keys = {
             "platform": platform,
             "shape": {"machineType": machine_type, "nodes": int(count) if count.isdecimal() else count},
-            "serving": {"protocol": "rest", "interOp": machine_resources(machine_type)[0]},
+            "serving": {
+                "protocol": self.shown.protocol if self.shown else "rest",
+                "interOp": machine_resources(machine_type)[0],
+            },
             "load": {"profile": "capacity"} | (_SHORT_SEARCH if platform == "local" else {}),
         } | ({"kubernetes": project_defaults()["kubernetes"]} if platform == "kubernetes" else {})
         return {f"shapebench:{key}": value for key, value in keys.items()}

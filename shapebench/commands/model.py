@@ -95,11 +95,17 @@ class Shown:
             shapes=dict(self.guesses) or None,
         )
 
+    @property
+    def protocol(self) -> str:
+        """What carries its types, REST where both do."""
+        signature = self.signatures.get(self.signature)
+        return "grpc" if signature and signature.only_over_grpc else "rest"
+
     @cached_property
     def model(self) -> Model | None:
         """The model as these settings have it; None where no setting makes it measurable."""
         try:
-            return model_of(self.settings, ROOT)
+            return model_of(self.settings, ROOT, protocol=self.protocol)
         except SettingsError:
             return None
 
@@ -121,7 +127,7 @@ class Shown:
     @cached_property
     def request(self) -> Any:  # noqa: ANN401 - any JSON
         """The body of a request over REST as a load test sends it, but with short numbers; None where none is shown."""
-        if self.payload is None or _values(self.payload) > _MOST_VALUES:
+        if self.payload is None or self.protocol != "rest" or _values(self.payload) > _MOST_VALUES:
             return None
         (request,) = self.payload.requests
         return json.loads(rest_body_of(request, self.payload.signature), parse_float=lambda text: round(float(text), 2))
@@ -234,7 +240,8 @@ def _print_text(shown: Shown, fits: list[StackFit]) -> None:
         print_text("\nSettings, by command:")
         print_code("\n".join(_commands(shown)))
         print_text("\nor in the stack's file:")
-        print_code("\n".join(["config:", *yaml_lines(shown)]))
+        protocol = ["  shapebench:serving:", f"    protocol: {shown.protocol}"] if shown.protocol != "rest" else []
+        print_code("\n".join(["config:", *yaml_lines(shown), *protocol]))
     _print_request(shown)
 
 
@@ -279,11 +286,15 @@ def _stacks_table(fits: list[StackFit]) -> Table:
 
 def _commands(shown: Shown) -> list[str]:
     settings = shown.settings
-    values = {"path": settings.path, "signature": settings.signature} | {
-        f"shapes{_key(name)}[{at}]": size for name, shape in shown.guesses.items() for at, size in enumerate(shape)
+    values = {f"{_KEY}.path": settings.path, f"{_KEY}.signature": settings.signature} | {
+        f"{_KEY}.shapes{_key(name)}[{at}]": size
+        for name, shape in shown.guesses.items()
+        for at, size in enumerate(shape)
     }
+    if shown.protocol != "rest":
+        values["shapebench:serving.protocol"] = shown.protocol
     return [
-        shlex.join(["pulumi", "config", "set", "--path", f"{_KEY}.{key}", str(value), "--stack", "local"])
+        shlex.join(["pulumi", "config", "set", "--path", key, str(value), "--stack", "local"])
         for key, value in values.items()
         if value is not None
     ]
@@ -315,7 +326,9 @@ def _print_request(shown: Shown) -> None:
     if shown.payload is None:
         return
     if shown.request is None:
-        print_text(f"\nSample request: none, since it would have {count(_values(shown.payload))} values.")
+        too_many = f"it would have {count(_values(shown.payload))} values"
+        why = too_many if shown.protocol == "rest" else "no request over REST can carry its types"
+        print_text(f"\nSample request: none, since {why}.")
         return
     body = _abbreviated(shown.request)
     print_text("\nSample request of TensorFlow Serving's REST API, while the stack local is up:")
@@ -365,6 +378,7 @@ def _json(shown: Shown, fits: list[StackFit]) -> dict[str, Any]:
         "problems": shown.problems,
         "measurable": shown.model is not None,
         "settings": shown.settings.model_dump(exclude_defaults=True) if shown.model else None,
+        "protocol": shown.protocol if shown.model else None,
         "guessed_shapes": shown.guesses,
         "request": {"url": shown.url, "body": shown.request} if shown.model else None,
     }

@@ -4,10 +4,12 @@ from analysis.pricing.stack_cost import hourly_sentence, kept_cost, load_cost
 from google_cloud.access import access_of
 from google_cloud.preflight import Requirements, beyond_running_cluster, find_problems, problem_report
 from google_cloud.rest import CloudError
+from loadtest.run.saved_model import served_files
 from shapebench.output import CommandError, note
 from stacks.files import google_keys, load_config, load_settings, zone_of
 from stacks.names import account_names
 from stacks.quota_needs import needs
+from tools.pins import ROOT
 
 
 def preflight(stack: str, project: str | None) -> None:
@@ -19,7 +21,10 @@ def preflight(stack: str, project: str | None) -> None:
             " `shapebench doctor` checks this machine"
         )
     shape, load = settings.node_shape(stack), settings.load_shape
-    wanted = Requirements(stack, zone_of(config, settings), needs(shape, load), tuple(account_names(stack)))
+    model = served_files(settings.model, ROOT)
+    wanted = Requirements(
+        stack, zone_of(config, settings), needs(shape, load), tuple(account_names(stack)), model.bucket
+    )
     access = access_of(google_keys(config), project)
     lacking = beyond_running_cluster(wanted, access)
     if lacking != wanted:
@@ -30,6 +35,7 @@ def preflight(stack: str, project: str | None) -> None:
         raise CommandError(f"Google Cloud could not be checked: {error}; try again") from None
     if found:
         raise CommandError(problem_report(lacking, access, found))
-    serving, test = kept_cost(settings.platform, shape, settings.region), load_cost(load, settings.region)
+    serving = kept_cost(settings.platform, shape, settings.region, model.uploaded_bytes)
+    test = load_cost(load, settings.region)
     note(f"nothing is missing for stack {stack} in project {access.project}, zone {wanted.zone}.")
     note(f"From `pulumi up` {hourly_sentence(serving, test)}.")

@@ -14,11 +14,13 @@ from analysis.pricing.snapshot import newest_snapshot
 from analysis.pricing.stack_cost import kept_cost, load_cost, run_usd
 from analysis.report.tables import Column, Table
 from analysis.results.manifest import Cost
+from loadtest.run.saved_model import uploaded_bytes_of
 from shapebench.output import CommandError, note, print_json, print_table
 from stacks.explain import SettingsError, first_line
 from stacks.files import load_settings, stack_names
 from stacks.settings import Settings
 from stacks.shapes import NodeShape, ShapeSettings, machine_resources
+from tools.pins import ROOT
 
 # Of the table of stacks. vCPUs and memory of a node are in its machine type.
 _DISPENSABLE = ("memory, GB", "vCPUs", "test, USD/h", "USD/h")
@@ -27,11 +29,15 @@ _SHAPE = re.compile(r"(?P<nodes>[1-9][0-9]?)x(?P<machine_type>[a-z0-9-]+)")
 
 @dataclass(frozen=True)
 class Priced:
-    """A shape and its on-demand cost; `settings` are those of its stack, if it has one."""
+    """A shape and its on-demand cost; `settings` are those of its stack, if it has one.
+
+    `uploaded_bytes` are those of the model that it stores.
+    """
 
     shape: NodeShape
     cost: Cost
     settings: Settings | None = None
+    uploaded_bytes: int = 0
 
     @property
     def platform(self) -> str:
@@ -103,8 +109,9 @@ def require_prices(priced: Sequence[Priced]) -> None:
 
 def _price_stack(stack: str, region: str | None) -> Priced:
     settings = load_settings(stack)
-    shape = settings.node_shape(stack)
-    return Priced(shape, kept_cost(settings.platform, shape, region or settings.region), settings)
+    shape, uploaded_bytes = settings.node_shape(stack), uploaded_bytes_of(settings, ROOT)
+    kept = kept_cost(settings.platform, shape, region or settings.region, uploaded_bytes)
+    return Priced(shape, kept, settings, uploaded_bytes)
 
 
 def _price_all(region: str | None) -> list[Priced]:
@@ -121,7 +128,8 @@ def _price_all(region: str | None) -> list[Priced]:
 def _print_side_by_side(priced: list[Priced]) -> None:
     ways: tuple[Usage, ...] = ("spot", "commit-1y", "commit-3y")
     costs = {
-        usage: [kept_cost(one.platform, one.shape, one.cost.region, usage=usage) for one in priced] for usage in ways
+        usage: [kept_cost(one.platform, one.shape, one.cost.region, one.uploaded_bytes, usage=usage) for one in priced]
+        for usage in ways
     }
     others = {usage: found for usage, found in costs.items() if any(each.hourly is not None for each in found)}
     numbers = (

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 from analysis.pricing.stack_cost import kept_cost, load_cost
+from loadtest.run.saved_model import uploaded_bytes_of
 from stacks.explain import SettingsError
 from stacks.files import load_settings
 from sweep.fleet import Expected, LastingError
+from tools.pins import ROOT
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,13 @@ def expected_of(stack: str) -> Expected:
     """
     try:
         settings = load_settings(stack)
+        uploaded_bytes = uploaded_bytes_of(settings, ROOT)
     except SettingsError as error:
         raise LastingError(
             f"the file of the stack {stack} is wrong, so this command created nothing: {error}"
         ) from None
     times = _TIMES[settings.platform]
-    serving = kept_cost(settings.platform, settings.node_shape(stack), settings.region)
+    serving = kept_cost(settings.platform, settings.node_shape(stack), settings.region, uploaded_bytes)
     billed: float | None = 0.0
     if settings.platform == "gke":
         test = load_cost(settings.load_shape, settings.region)

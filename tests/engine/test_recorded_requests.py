@@ -6,6 +6,7 @@ Each test goes on where the last one stopped.
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -32,6 +33,18 @@ def save_sampling_model(folder: Path) -> None:
         input_signature=[tf.TensorSpec((None,), tf.string, "text")],
     )
     tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
+
+
+def save_half_model(folder: Path) -> None:
+    """Both types of half precision, in and out."""
+    module = tf.Module()
+    module.weights = tf.Variable(tf.cast(tf.random.stateless_normal((64, 8), (1, 2)), tf.float16))
+
+    def score(pixels: tf.Tensor, brain: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"score": tf.nn.softmax(pixels @ module.weights), "brain": tf.square(brain)}
+
+    specs = [tf.TensorSpec((None, 64), tf.float16, "pixels"), tf.TensorSpec((None,), tf.bfloat16, "brain")]
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": tf.function(score, specs)})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -111,3 +124,21 @@ def test_a_table_of_named_inputs_and_a_recommender_of_half_a_gigabyte_are_measur
 ) -> None:
     _, rows = measured(stack, models, case)
     assert rows["ok"].all()
+
+
+def test_half_precision_is_refused_over_rest_and_measured_over_grpc(stack: Stack, models: Path) -> None:
+    save_half_model(models / "half")
+    chance = np.random.default_rng(1)
+    np.savez(models / "half.npz", pixels=chance.random((20, 64)).astype(np.float16), brain=chance.random(20))
+    stack.config["model"] = {"path": str(models / "half")}
+    stack.config["payload"] = {"path": str(models / "half.npz")}
+    stack.config["serving"]["protocol"] = "rest"
+    refused = stack.run("preview")
+    assert refused.returncode != 0
+    carried = "brain (bfloat16), pixels (float16), brain (bfloat16), score (float16)"
+    assert f"TensorFlow Serving's REST API can carry no values of {carried}; set shapebench:serving" in refused.stdout
+    stack.config["serving"]["protocol"] = "grpc"
+    stack.must_up()
+    run = stack.runs()[-1]
+    assert run.validity.reasons == ()
+    assert rows_of(stack, run)["ok"].all()

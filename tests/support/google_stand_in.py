@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from google_cloud.preflight import ROLES
+from google_cloud.preflight import GRANTS, ROLES
 from google_cloud.rest import ENDPOINTS
 from stacks.quota_needs import APIS
 from tests.support.loopback import serve_http
@@ -24,6 +24,8 @@ from tests.support.loopback import serve_http
 Json = dict[str, Any]
 Query = dict[str, list[str]]
 PROJECT, REGION, ZONE = "acme", "us-central1", "us-central1-a"
+# Of projects.get, where it is text.
+PROJECT_NUMBER = "123456789012"
 
 _LARGE = (1000.0, 0.0)
 # Small, so that most lists have several pages and a reader of only the first page fails.
@@ -60,7 +62,7 @@ class GoogleStandIn:
     zones: dict[str, str] = field(default_factory=lambda: {ZONE: "UP"})
     regional: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_REGIONAL, _LARGE))
     global_: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(_OF_PROJECT, _LARGE))
-    permissions: set[str] = field(default_factory=lambda: set(ROLES))
+    permissions: set[str] = field(default_factory=lambda: {*ROLES, *GRANTS})
     resources: dict[str, Json] = field(default_factory=dict)
     """By service and path: `iam/projects/acme/serviceAccounts/<email>`."""
     deleted: list[str] = field(default_factory=list)
@@ -96,6 +98,8 @@ class GoogleStandIn:
         answers: dict[str, Callable[[str], Json]] = {
             r"serviceUsage/P/services:(batchGet)": lambda _: self._services(query["names"]),
             r"resourceManager/P:(testIamPermissions)": lambda _: self._held(body["permissions"]),
+            r"resourceManager/(P)": lambda _: {"projectId": self.project, "projectNumber": PROJECT_NUMBER},
+            r"storage/b/([^/]+)/iam/testPermissions": lambda _: self._held(query["permissions"]),
             r"compute/P/zones/([^/]+)": self._zone,
             r"compute/P/regions/([^/]+)": self._region,
             r"compute/(P)": lambda _: {"quotas": _quotas(self.global_)},

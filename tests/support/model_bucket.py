@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.loopback import serve_http
 
 _METADATA = "/computeMetadata/v1/instance/service-accounts/default/token"
 _STORAGE = "/storage/v1/b/"
 _TOKEN = "ya29.of-the-stand-in"
+
+# Objects on a page of a list.
+_PAGE = 2
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -30,6 +33,8 @@ class ModelBucket:
     accepts_tokens: bool = True
     permits: Callable[[str, str], bool] = lambda bucket, permission: True  # noqa: ARG005 - named by its type
     """Whether the pod has a permission on a bucket, such as storage.objects.get."""
+    listed: list[dict[str, str]] = field(default_factory=list)
+    """The objects in lists: `name`, `size` and `timeCreated`."""
     asked: list[str] = field(default_factory=list)
     """Paths with their query, in order."""
 
@@ -38,7 +43,7 @@ class ModelBucket:
         address = urlsplit(path)
         if address.path == _METADATA:
             return self._give_token(headers)
-        return self._read(address.path, headers)
+        return self._read(address.path, parse_qs(address.query), headers)
 
     def _give_token(self, headers: dict[str, str]) -> Answer:
         # https://cloud.google.com/compute/docs/metadata/querying-metadata: without the header it refuses, with 403.
@@ -51,7 +56,7 @@ class ModelBucket:
         # https://cloud.google.com/compute/docs/access/authenticate-workloads#applications: the three fields.
         return 200, {"access_token": _TOKEN, "expires_in": 3599, "token_type": "Bearer"}
 
-    def _read(self, path: str, headers: dict[str, str]) -> Answer:
+    def _read(self, path: str, query: dict[str, list[str]], headers: dict[str, str]) -> Answer:
         # Statuses and messages: https://cloud.google.com/storage/docs/json_api/v1/status-codes
         if headers.get("authorization") != f"Bearer {_TOKEN}" or not self.accepts_tokens:
             return _refusal(401, "Invalid Credentials")
@@ -61,7 +66,12 @@ class ModelBucket:
             return _refusal(403, f"Caller does not have {permission} access to the Google Cloud Storage object.")
         if not rest:
             # https://cloud.google.com/storage/docs/json_api/v1/objects/list: also where nothing matches.
-            return 200, {"kind": "storage#objects"}
+            matching = [each for each in self.listed if each["name"].startswith(query["prefix"][0])]
+            begin = int(query.get("pageToken", ["0"])[0])
+            more = {"nextPageToken": str(begin + _PAGE)} if matching[begin + _PAGE :] else {}
+            return 200, {"kind": "storage#objects"} | (
+                {"items": matching[begin : begin + _PAGE]} if matching else {}
+            ) | more
         # One segment of the path: https://cloud.google.com/storage/docs/request-endpoints#encoding
         name = unquote(rest.removeprefix("/"))
         if "/" in rest.removeprefix("/") or not self.holds(f"{bucket}/{name}"):

@@ -7,7 +7,7 @@ from typing import Any
 from loadtest.generator.clients.grpc_messages import DATA_TYPES
 from loadtest.run.saved_model import GRAPH, _SavedModel
 
-_NUMBERS = DATA_TYPES | {"string": 7, "float16": 19}
+_NUMBERS = DATA_TYPES | {"complex64": 8}
 
 Tensor = tuple[str, tuple[int | None, ...] | None]
 """Type and shape; None is any size, or any shape."""

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from loadtest.generator.payload import STRING, Output
+from loadtest.generator.payload import FLOATS, STRING, Output
 from loadtest.generator.plan import LoadTestPlan
 from loadtest.generator.request_bodies import RequestBody
 
 # How many different right answers are kept: one for each batch size that a batching server may use. Where many
 # requests are sent in turn, each has fewer.
 _KEPT = 32
+# In half precision an answer has few digits, and another order of additions changes the last of them: from one number
+# to the next it is this share of them at most, and an answer may be as many numbers away.
+_STEP, _STEPS = {"float16": 2**-10, "bfloat16": 2**-7}, 4
 
 
 @dataclass(frozen=True)
@@ -75,12 +78,13 @@ class AnswerCheck:
         right = self._right_values[output.name]
         if found.shape != right.shape:
             raise WrongAnswerError("bad_shape")
-        if not output.dtype.startswith("float"):
+        if output.dtype not in FLOATS:
             if list(found.values) != list(right.values):
                 raise WrongAnswerError("wrong_answer")
             return
         # Of the largest number: a probability of 1e-9 that is 2e-9 elsewhere is none that anybody would miss.
-        most = self._tolerance * max(map(abs, right.values), default=0.0) or self._tolerance
+        tolerance = self._tolerance and max(self._tolerance, _STEPS * _STEP.get(output.dtype, 0))
+        most = tolerance * max(map(abs, right.values), default=0.0) or tolerance
         if any(abs(own - known) > most for own, known in zip(found.values, right.values, strict=True)):
             raise WrongAnswerError("wrong_answer")
 

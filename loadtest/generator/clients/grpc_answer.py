@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 
 from loadtest.generator.clients.answer_check import Answered, WrongAnswerError
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, VALUES, PredictResponse
-from loadtest.generator.payload import CODES, STRING, Output
+from loadtest.generator.payload import HALVES, STRING, Output, from_bits, unpacked
 
 
 def read_grpc(content: bytes, outputs: Mapping[str, Output]) -> Mapping[str, Answered]:
@@ -27,10 +27,14 @@ def _answered(tensor: Any, output: Output) -> Answered:  # noqa: ANN401 - its cl
         raise WrongAnswerError("not_strings" if output.dtype == STRING else "not_numbers")
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     values: Sequence[Any] = getattr(tensor, VALUES[output.dtype])
-    if tensor.tensor_content and output.dtype != STRING:
-        try:
+    try:
+        if tensor.tensor_content and output.dtype != STRING:
             # In the machine's byte order, as TensorFlow writes it; nobody serves on a big-endian one.
-            values = memoryview(tensor.tensor_content).cast(CODES[output.dtype])
-        except TypeError:  # part of a value
-            raise WrongAnswerError("bad_shape") from None
+            values = unpacked(output.dtype, tensor.tensor_content)
+        elif output.dtype in HALVES:
+            values = from_bits(output.dtype, values)
+    except ValueError:
+        raise WrongAnswerError("bad_shape") from None
+    except OverflowError:
+        raise WrongAnswerError("not_numbers") from None
     return Answered(shape, values)

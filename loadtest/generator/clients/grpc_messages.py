@@ -9,6 +9,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from loadtest.generator.payload import HALVES
+
 _FIELD = descriptor_pb2.FieldDescriptorProto
 
 # The fields of each message: (number, name, type), where the type is protobuf's own or the name of a message here. A
@@ -29,6 +31,7 @@ _MESSAGES: Messages = {
         (8, "string_val*", _FIELD.TYPE_BYTES),
         (10, "int64_val*", _FIELD.TYPE_INT64),
         (11, "bool_val*", _FIELD.TYPE_BOOL),
+        (13, "half_val*", _FIELD.TYPE_INT32),
         (16, "uint32_val*", _FIELD.TYPE_UINT32),
         (17, "uint64_val*", _FIELD.TYPE_UINT64),
     ),
@@ -38,7 +41,7 @@ _MESSAGES: Messages = {
 }
 
 # The numbers of tensorflow.DataType (tensorflow/core/framework/types.proto), and the fields that hold the values of a
-# type where `tensor_content` does not.
+# type where `tensor_content` does not. Those of half precision are bits, in 32 each (tensor.proto, tensor.cc).
 DATA_TYPES = {
     "float32": 1,
     "float64": 2,
@@ -49,13 +52,16 @@ DATA_TYPES = {
     "string": 7,
     "int64": 9,
     "bool": 10,
+    "bfloat16": 14,
     "uint16": 17,
+    "float16": 19,
     "uint32": 22,
     "uint64": 23,
 }
 VALUES = {
     "float32": "float_val",
     "float64": "double_val",
+    **dict.fromkeys(HALVES, "half_val"),
     **dict.fromkeys(("int8", "int16", "int32", "uint8", "uint16"), "int_val"),
     "string": "string_val",
     "int64": "int64_val",

@@ -1,9 +1,7 @@
 """Writes a payload as the message of TensorFlow Serving's gRPC predict call. Needs protobuf."""
 
-import struct
-
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictRequest
-from loadtest.generator.payload import CODES, STRING, Request, Tensor
+from loadtest.generator.payload import STRING, Request, packed
 
 
 def grpc_body_of(request: Request, signature: str, model_name: str) -> bytes:
@@ -17,13 +15,7 @@ def grpc_body_of(request: Request, signature: str, model_name: str) -> bytes:
         if each.stored == STRING:
             tensor.string_val.extend(each.values)
         else:
-            tensor.tensor_content = _content(each)
+            is_stored = each.stored == each.dtype
+            tensor.tensor_content = each.data if is_stored else packed(each.dtype, each.values)
     serialised: bytes = message.SerializeToString()
     return serialised
-
-
-def _content(tensor: Tensor) -> bytes:
-    if tensor.stored == tensor.dtype:
-        return tensor.data
-    values = tensor.values
-    return struct.pack(f"<{len(values)}{CODES[tensor.dtype]}", *values)

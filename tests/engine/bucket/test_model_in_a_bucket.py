@@ -7,9 +7,13 @@ import pytest
 import tensorflow as tf
 
 from analysis.results.file_system import open_uri, upload
+from loadtest.run.remote_model import _listing, remote_model
 from serving.export.exporter import tree_digest
+from serving.model_access import ChangedModelError, read_model
 from tests.engine.harness import SMOKE, Stack
+from tests.support.model_bucket import ModelBucket, serving_bucket
 from tests.support.object_store.refusing_proxy import RefusingProxy, refusing_proxy
+from tests.support.object_store.serve import BUCKET
 
 DOWNLOAD = "?alt=media"
 
@@ -115,3 +119,14 @@ def test_a_changed_model_is_copied_and_measured_again(stack: Stack, served: Refu
     before, run = stack.runs()
     assert run.serving.model.digest == tree_digest(model, "1/") != before.serving.model.digest
     assert len(downloads(served)) == 4
+
+
+def test_a_pod_compares_the_bucket_with_what_a_preview_lists(served: RefusingProxy, uri: str, model: Path):
+    """By the sizes and times of Arrow and of the JSON API: on GKE, servers read such a model in place."""
+    _listing.cache_clear()
+    listed = remote_model(uri).objects
+    with serving_bucket(ModelBucket()) as metadata_url:
+        read_model(metadata_url, served.store.url, f"gs://{BUCKET}/models/cats", listed)
+        put(model, served)
+        with pytest.raises(ChangedModelError, match=r"^3/.* was changed$"):
+            read_model(metadata_url, served.store.url, f"gs://{BUCKET}/models/cats", listed)

@@ -11,6 +11,7 @@ from components.gke.reach import REFUSING_PROXY
 from shapebench.cli import app
 from stacks.explain import PREFIX
 from stacks.files import load_config, load_settings, stack_names, with_defaults
+from stacks.models import RESNET50
 from stacks.quota_needs import APIS, needs
 from stacks.settings import Settings, parse_settings
 from tests.support.new_account import STACK, after_the_commands
@@ -72,7 +73,8 @@ def test_the_stack_for_a_new_account_needs_8_vcpus_of_each_quota_and_no_more():
 
 def test_the_price_of_the_stack_for_a_new_account_is_that_of_the_command():
     settings = small_stack()
-    serving = kept_cost(settings.platform, settings.node_shape(STACK), settings.region).hourly
+    shape, model = settings.node_shape(STACK), RESNET50
+    serving = kept_cost(settings.platform, shape, settings.region, model.uploaded_bytes).hourly
     load = load_cost(settings.load_shape, settings.region).hourly
     assert serving is not None
     assert load is not None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from components.gke.kubeconfig import exec_kubeconfig
 from google_cloud import auth_plugin
 from google_cloud.access import access_of
-from google_cloud.preflight import ROLES, Requirements, find_problems, identity_problems, problem_report
+from google_cloud.preflight import GRANTS, ROLES, Requirements, find_problems, identity_problems, problem_report
 from google_cloud.rest import CloudError
 from stacks.files import load_settings
 from stacks.quota_needs import APIS, Need, needs
@@ -248,6 +249,20 @@ def test_a_missing_permission_is_a_problem_with_the_role_that_has_it(cloud, foun
     assert count() == 1
     assert f"these credentials lack the permission {permission}" in found()
     assert f"add-iam-policy-binding acme --member=user:<you> --role={ROLES[permission]}" in found()
+
+
+@pytest.mark.parametrize("permission", GRANTS)
+def test_a_bucket_of_others_whose_grants_may_not_be_changed_is_a_problem(cloud, access, permission):
+    in_place = replace(wanted(), model_bucket="of-the-team")
+    assert find_problems(in_place, access, print) == []
+    assert "GET storage/b/of-the-team/iam/testPermissions" in cloud.requests
+    cloud.permissions.discard(permission)
+    (only,) = find_problems(in_place, access, print)
+    assert only.message.startswith(
+        f"these credentials lack {permission} on the bucket of-the-team, so the stack cannot"
+    )
+    assert only.commands[0].startswith("gcloud storage buckets add-iam-policy-binding gs://of-the-team ")
+    assert find_problems(wanted(), access, print) == []
 
 
 def test_a_service_account_that_exists_already_is_a_problem(cloud, found):

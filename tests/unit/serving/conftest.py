@@ -61,7 +61,7 @@ def images():
 
 @pytest.fixture(scope="session")
 def tiny_base_path(tmp_path_factory) -> Path:
-    """A model with the versions 7 and 12: image_input [N,4,4,3] to resnet50 [N,10], and two more signatures."""
+    """A model with the versions 7 and 12: image_input [N,4,4,3] to resnet50 [N,10], and three more signatures."""
     weights = np.random.default_rng(0).standard_normal((48, 10)).astype(np.float32) / 1000
 
     class Tiny(tf.Module):
@@ -80,6 +80,9 @@ def tiny_base_path(tmp_path_factory) -> Path:
         module.calls.assign_add(1)
         return {"y": x + tf.cast(module.calls, tf.float32)}
 
+    def doubled(half, brain):
+        return {"half": half * 2, "brain": brain * 2}
+
     def spec(shape, dtype, name):
         return tf.TensorSpec(shape, dtype, name=name)
 
@@ -95,6 +98,9 @@ def tiny_base_path(tmp_path_factory) -> Path:
             classify, input_signature=[spec((None, *IMAGE_SHAPE), tf.float32, "image_input")]
         ),
         "mixed": tf.function(mixed, input_signature=mixed_specs),
+        "halves": tf.function(
+            doubled, input_signature=[spec((None,), tf.float16, "half"), spec((None,), tf.bfloat16, "brain")]
+        ),
         "counting": tf.function(counting, input_signature=[spec((None,), tf.float32, "x")]),
     }
     base = tmp_path_factory.mktemp("models") / "resnet"

@@ -1,5 +1,6 @@
 """The wait for a model in a bucket, as the init container runs it, against a metadata server and a bucket."""
 
+import json
 import subprocess
 import sys
 import time
@@ -29,9 +30,9 @@ def url(bucket: ModelBucket) -> Iterator[str]:
         yield url
 
 
-def as_a_container(url: str, within_s: float, uri: str = URI) -> subprocess.CompletedProcess[str]:
+def as_a_container(url: str, within_s: float, uri: str = URI, *objects: str) -> subprocess.CompletedProcess[str]:
     """Without site-packages, as the image of the init container need not have ours."""
-    command = [sys.executable, "-I", "-S", str(Path(model_access.__file__)), url, url, uri, str(within_s)]
+    command = [sys.executable, "-I", "-S", str(Path(model_access.__file__)), url, url, uri, str(within_s), *objects]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -133,3 +134,63 @@ def test_an_answer_that_holds_no_token_is_a_reason_too(body):
 
     with serve_http(Handler) as broken, pytest.raises(NoAccessError, match="holds no token"):
         read_model(broken, broken, URI)
+
+
+IN_PLACE = "gs://of-the-team/models/cats"
+# As loadtest.run.remote_model.RemoteModel.objects has them. A page of the stand-in's list has two.
+WANTED = {
+    "3/saved_model.pb": [7, 1767225600123000],
+    "3/variables/variables.index": [8, 1767225600000000],
+    "3/assets/words.txt": [9, 1767225601000000],
+}
+MILLISECONDS = "2026-01-01T00:00:00.123Z", "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:01.000Z"
+
+
+@pytest.fixture
+def in_place(bucket: ModelBucket) -> ModelBucket:
+    """A bucket with the wanted objects, an earlier version, and what the server does not take for one."""
+    bucket.holds = lambda name: name == "of-the-team/models/cats/3/saved_model.pb"
+    bucket.listed = [
+        {"name": f"models/cats/{path}", "size": str(size), "timeCreated": created}
+        for (path, (size, _)), created in zip(WANTED.items(), MILLISECONDS, strict=True)
+    ]
+    others = ("2/saved_model.pb", "3/", "30-old/saved_model.pb", "README.md")
+    bucket.listed += [{"name": f"models/cats/{path}", "size": "1", "timeCreated": MILLISECONDS[1]} for path in others]
+    bucket.listed.append({"name": "models/cats-too/4/saved_model.pb", "size": "1", "timeCreated": MILLISECONDS[1]})
+    return bucket
+
+
+def test_a_model_in_place_that_is_as_it_was_copied_can_be_read(in_place, url):
+    done = as_a_container(url, 0, IN_PLACE, json.dumps(WANTED))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{IN_PLACE} can be read\n", "")
+    assert in_place.asked[-1] == "/storage/v1/b/of-the-team/o/models%2Fcats%2F3%2Fsaved_model.pb"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda listed: listed[1].update(size="9"), "3/variables/variables.index was changed"),
+        (lambda listed: listed[0].update(timeCreated="2026-01-01T00:00:00.124Z"), "3/saved_model.pb was changed"),
+        (lambda listed: listed.pop(2), "3/assets/words.txt is gone"),
+        (lambda listed: listed.clear(), "3/assets/words.txt is gone"),
+        (lambda listed: listed.append(listed[0] | {"name": "models/cats/3/more"}), "3/more was added"),
+        (lambda listed: listed.append(listed[0] | {"name": "models/cats/10/saved_model.pb"}), "it has the version 10"),
+    ],
+)
+def test_a_model_in_place_that_changed_is_refused_at_once(in_place, url, change, said):
+    change(in_place.listed)
+    began = time.monotonic()
+    done = as_a_container(url, 60, IN_PLACE, json.dumps(WANTED))
+    assert time.monotonic() - began < 30
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"the model in {IN_PLACE} is not the one that `pulumi up` copied and hashed")
+    assert f"was not started: {said}" in done.stderr
+    assert done.stderr.endswith(". Run `pulumi up` again, which measures the model that is there now\n")
+
+
+def test_a_grant_that_is_late_is_waited_for_before_anything_is_compared(in_place, url, monkeypatch):
+    monkeypatch.setattr(model_access, "_INTERVAL_S", 0.05)
+    granted = after(0.3)
+    in_place.permits = lambda *_: time.monotonic() > granted
+    wait(lambda: read_model(url, url, IN_PLACE, WANTED), within_s=10)
+    assert time.monotonic() >= granted

@@ -1,5 +1,7 @@
+import re
 from collections import defaultdict
 
+import grpc
 import numpy as np
 import psutil
 import pytest
@@ -77,6 +79,25 @@ def test_inputs_and_outputs_of_other_types_keep_their_names_and_values(server, p
     assert answer.json == {
         "outputs": {"zeros": [3, 5], "flags": inverted, "text_bytes": [{"b64": "YQ=="}, {"b64": "w6k="}]}
     }
+
+
+def test_half_precision_is_carried_over_grpc_and_not_over_rest(server, predict):
+    half, brain = tf.constant([1.5, 0.1], tf.float16).numpy(), tf.constant([3, 0.1], tf.bfloat16).numpy()
+    outputs = predict("halves", half=half, brain=brain).outputs
+    assert all(len(output.half_val) == 2 and not output.tensor_content for output in outputs.values())
+    assert tf.make_ndarray(outputs["half"]).tolist() == (half * 2).tolist()
+    assert tf.make_ndarray(outputs["brain"]).tolist() == (brain * 2).tolist()
+    columns = server.predict({"signature_name": "halves", "inputs": {"half": [1.5], "brain": [3]}})
+    rows = server.predict({"signature_name": "halves", "instances": [{"half": 1.5, "brain": 3}]})
+    assert (columns.status, rows.status) == (501, 400)
+    for answer in (columns, rows):
+        assert re.search(r"Conversion of JSON Value: [\d.]+ to type: b?float16, which only gRPC", answer.json["error"])
+
+
+def test_an_infinite_number_in_half_precision_is_refused(predict):
+    infinite = tf.constant([float("inf")], tf.bfloat16).numpy()
+    with pytest.raises(grpc.RpcError, match="Input 'brain' contains NaN or infinite values"):
+        predict("halves", half=np.float16([1]), brain=infinite)
 
 
 def test_an_output_filter_limits_the_outputs(predict):

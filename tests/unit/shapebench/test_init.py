@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -73,6 +74,15 @@ def test_an_open_size_is_a_guess_that_the_file_and_the_command_name(checkout: Pa
     assert "any size of ids, so the size in the file is a guess" in run("--yes", "--model", SENTENCES)
     assert model_of(written().model, checkout).inputs[0].shape == (None, 128)
     assert "ids: [128]  # a guess" in Path("stacks/Pulumi.sentences.yaml").read_text()
+
+
+def test_a_model_in_half_precision_is_measured_over_grpc() -> None:
+    write_saved_model(Path("models/half"), {"serving_default": {"pixels": ("float16", (None, 4))}})
+    run("--yes", "--model", "models/half")
+    assert written("half").serving.protocol == "grpc"
+    np.save("pixels.npy", np.ones((3, 4), np.float16))
+    run("recorded", "--yes", "--model", "models/half", "--requests", "pixels.npy")
+    assert written("recorded").serving.protocol == "grpc"
 
 
 def test_recorded_requests_say_the_size_themselves() -> None:
@@ -153,7 +163,7 @@ def test_without_a_terminal_a_missing_answer_names_its_option() -> None:
     ("options", "said"),
     [
         (("--model", "models/none"), "does not exist, so there is nothing to serve"),
-        (("--model", "models/half"), "cannot be measured: the model's input 'half' has type 19"),
+        (("--model", "models/wave"), "cannot be measured: the model's input 'wave' has type 8 of"),
         (("--requests", "none.jsonl"), "cannot be read"),
         (("--platform", "aws"), "shapebench:platform is 'aws', which is none of"),
         (("--platform", "local:2xe2-highmem-8"), "this machine is one node"),
@@ -168,7 +178,7 @@ def test_without_a_terminal_a_missing_answer_names_its_option() -> None:
     ],
 )
 def test_an_answer_that_a_preview_would_refuse_is_one_error_and_no_file(options: tuple[str, ...], said: str) -> None:
-    write_saved_model(Path("models/half"), {"serving_default": {"half": ("float16", (None, 4))}})
+    write_saved_model(Path("models/wave"), {"serving_default": {"wave": ("complex64", (None, 4))}})
     assert said in error_of("mine", "--yes", *options)
 
 

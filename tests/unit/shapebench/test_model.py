@@ -137,15 +137,34 @@ def test_a_guess_of_many_dimensions_stays_small(checkout: Path):
 
 
 def test_all_problems_are_named_and_not_only_the_first():
-    path = saved(serving_default={"half": ("float16", (None, None)), "one": ("float32", ()), "two": ("int32", (2, 2))})
+    path = saved(
+        serving_default={"wave": ("complex64", (None, None)), "one": ("float32", ()), "two": ("int32", (2, 2))}
+    )
     text = " ".join(printed(path).split())
     assert "It cannot be measured with its signature serving_default, and no setting changes that:" in text
-    assert "'half' takes [?] for an instance" in text
-    assert "'half' has type 19 of tensorflow.DataType" in text
+    assert "'wave' takes [?] for an instance" in text
+    assert "'wave' has type 8 of tensorflow.DataType" in text
     assert "'one' is a single value" in text
     assert "Settings" not in text
     assert "curl" not in text
     assert not found(path)["measurable"]
+
+
+def test_a_model_whose_types_no_request_over_rest_carries_is_measured_over_grpc(checkout: Path):
+    path = saved(
+        serving_default={"half": ("float16", (None, 4)), "brain": ("bfloat16", (None,)), "ids": ("int32", (None,))}
+    )
+    text = printed(path)
+    assert (
+        "REST API can carry no values of brain (bfloat16), half (float16); set shapebench:serving.protocol"
+        in " ".join(text.split())
+    )
+    assert commands(text)[-1] == shlex.split("pulumi config set --path shapebench:serving.protocol grpc --stack local")
+    assert "  shapebench:serving:\n    protocol: grpc\n" in text
+    assert "Sample request: none, since no request over REST can carry its types" in text
+    parsed = found(path)
+    assert (parsed["measurable"], parsed["protocol"], parsed["request"]["body"]) == (True, "grpc", None)
+    assert model_of(pasted(text), checkout, protocol="grpc").inputs
 
 
 def test_without_the_default_signature_another_is_shown_and_set():

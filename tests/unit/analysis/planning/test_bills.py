@@ -14,9 +14,10 @@ from stacks.shapes import NodeShape, ShapeSettings
 MACHINES = {"small": "e2-custom-2-4096", "middle": "e2-custom-4-8192", "large": "e2-custom-8-16384"}
 
 
-def offer(label: str, node_rps: float, **terms) -> Offer:
+def offer(label: str, node_rps: float, uploaded_bytes: int = 100_000_000, **terms) -> Offer:
     shape = NodeShape.of(label, ShapeSettings(machine_type=MACHINES[label], nodes=2))
-    return Offer(SimpleNamespace(label=label), shape, "us-central1", Sizing(node_rps, None, **terms))
+    sizing = Sizing(node_rps, None, **terms)
+    return Offer(SimpleNamespace(label=label), shape, "us-central1", sizing, uploaded_bytes=uploaded_bytes)
 
 
 def cheapest_at(offers, rps):
@@ -29,6 +30,11 @@ def test_the_bill_is_the_price_of_a_stack_with_so_many_nodes():
     shape = one.shape.model_copy(update={"nodes": 10})
     assert (bill.rps, bill.nodes) == (95, 10)
     assert bill.usd_730h == pytest.approx(730 * serving_cost(shape, "us-central1").hourly)
+
+
+def test_the_bill_has_the_model_that_the_run_stored():
+    two_gb, in_place = (offer("small", 10, uploaded_bytes=size) for size in (2_000_000_000, 0))
+    assert two_gb.bill(95).usd_730h - in_place.bill(95).usd_730h == pytest.approx(0.04)
 
 
 def test_the_steps_of_a_bill_end_where_its_nodes_are_full():

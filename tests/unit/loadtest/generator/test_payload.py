@@ -7,6 +7,7 @@ import zlib
 from dataclasses import replace
 from typing import Any
 
+import ml_dtypes  # gives NumPy bfloat16
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,7 +16,18 @@ from hypothesis.strategies import DrawFn
 
 from loadtest.generator.clients.rest_request import rest_body_of
 from loadtest.generator.nested import flat
-from loadtest.generator.payload import CODES, STRING, Output, Payload, Request, Tensor, strings
+from loadtest.generator.payload import (
+    CODES,
+    HALVES,
+    STRING,
+    Output,
+    Payload,
+    Request,
+    Tensor,
+    packed,
+    strings,
+    unpacked,
+)
 
 _SHAPES = st.lists(st.integers(1, 3), max_size=3).map(tuple)
 
@@ -31,7 +43,7 @@ def tensors(draw: DrawFn, name: str, instances: int) -> Tensor:
         )
         return Tensor(name, dtype, shape, dtype, strings(texts))
     # Values that the model's type holds exactly.
-    stored = draw(st.sampled_from(["uint8", dtype])) if dtype.startswith(("float", "int3", "int6")) else dtype
+    stored = draw(st.sampled_from(["uint8", dtype])) if dtype.startswith(("bfloat", "float", "int3", "int6")) else dtype
     values = draw(st.lists(st.integers(0, {"bool": 1, "int8": 127}.get(dtype, 255)), min_size=count, max_size=count))
     return Tensor(name, dtype, shape, stored, np.array(values).astype(stored).tobytes())
 
@@ -95,6 +107,42 @@ def test_over_rest_an_instance_is_its_input_or_its_inputs_by_name(request: Reque
         shape, values = flat(sent)
         assert shape == each.shape
         assert values == [as_json(value) for value in values_of(each).ravel().tolist()]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_each_number_in_half_precision_is_what_numpy_reads(dtype: str) -> None:
+    data = np.arange(2**16, dtype=np.uint16).tobytes()
+    with np.errstate(invalid="ignore"):  # numbers that are none
+        numbers = np.frombuffer(data, dtype).astype(np.float64)
+    assert np.array_equal(unpacked(dtype, data), numbers, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest"), [("float16", 65504), ("bfloat16", float(ml_dtypes.finfo("bfloat16").max))]
+)
+@given(data=st.data())
+def test_a_number_in_half_precision_is_rounded_as_numpy_does(dtype: str, largest: float, data: st.DataObject) -> None:
+    values = data.draw(st.lists(st.floats(-largest, largest, width=32)))
+    assert packed(dtype, values) == np.array(values, np.float32).astype(dtype).tobytes()
+
+
+def test_half_way_between_two_numbers_the_even_one_is_sent() -> None:
+    half_way = (np.arange(2**16, dtype=np.uint32) << 16 | 0x8000).view(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        nearest = half_way.astype("bfloat16")
+    inside = np.isfinite(half_way) & np.isfinite(nearest)
+    assert packed("bfloat16", half_way[inside].tolist()) == nearest[inside].tobytes()
+    assert packed("float16", [1 + 2**-11, 1 + 3 * 2**-11]) == np.float16([1, 1 + 2**-9]).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("float16", 65520), ("bfloat16", 3.4e38), ("bfloat16", -1e39), ("int8", 128)]
+)
+def test_a_number_that_a_type_does_not_hold_is_an_error(dtype: str, value: float) -> None:
+    with pytest.raises(OverflowError):
+        packed(dtype, [value])
+    with pytest.raises(ValueError, match="end within a value of int64"):
+        unpacked("int64", b"1234567")
 
 
 @given(requests)

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import ml_dtypes  # noqa: F401 - gives NumPy bfloat16
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

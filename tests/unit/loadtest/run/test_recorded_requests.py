@@ -25,6 +25,7 @@ def model_of(signature: str = "serving_default", **inputs: tuple[str, tuple[int 
 TEXT = model_of(text=(STRING, (None,)))
 TABLE = model_of(age=("int64", (None,)), income=("float32", (None, 2)), country=(STRING, (None,)))
 IDS = model_of(ids=("int32", (None, None)))
+HALF = model_of(x=("float16", (None, 2)))
 
 
 def read(folder: Path, model: Model, name: str, content: object) -> tuple[Request, ...]:
@@ -99,6 +100,22 @@ def test_an_array_has_an_instance_in_each_row(tmp_path: Path) -> None:
     np.save(tmp_path / "ids.npy", np.arange(8, dtype=np.uint8).reshape(2, 4))
     requests, _ = recorded_requests("ids.npy", tmp_path, IDS)
     assert [values_of(each)["ids"] for each in requests] == [((1, 4), [0, 1, 2, 3]), ((1, 4), [4, 5, 6, 7])]
+
+
+@pytest.mark.parametrize(("dtype", "tenth"), [("float16", 0.0999755859375), ("bfloat16", 0.10009765625)])
+@pytest.mark.parametrize("recorded", [np.float16, np.float32, np.float64])
+def test_arrays_of_any_precision_are_sent_in_the_models(
+    tmp_path: Path, dtype: str, tenth: float, recorded: type[np.floating[Any]]
+) -> None:
+    np.save(tmp_path / "x.npy", np.array([[0.1, 2]], recorded))
+    (request,) = recorded_requests("x.npy", tmp_path, model_of(x=(dtype, (None, 2))))[0]
+    assert values_of(request) == {"x": ((1, 2), [tenth, 2])}
+
+
+def test_bytes_of_tritons_input_data_are_in_the_models_precision(tmp_path: Path) -> None:
+    encoded = base64.b64encode(np.float16([1.5, -2]).tobytes()).decode()
+    (request,) = read(tmp_path, HALF, "triton.json", {"data": [{"x": {"b64": encoded}}]})
+    assert values_of(request) == {"x": ((1, 2), [1.5, -2])}
 
 
 def test_a_model_with_instances_of_its_own_gets_as_many_in_each_request(tmp_path: Path) -> None:
@@ -194,6 +211,9 @@ ROW = {"age": 1, "income": [1, 2], "country": "DE"}
         ),
         (TABLE, "r.npz", _npz(age=[1, 2], income=np.ones((1, 2)), country=["a"]), "its arrays have different lengths"),
         (TEXT, "r.npz", _npz(text=np.ones(1)), "has float64, but the model takes text there"),
+        (HALF, "r.npz", _npz(x=np.float32([[1, 65520]])), "has a number that float16, which the model takes, does not"),
+        (HALF, "r.npz", _npz(x=np.ones((1, 3), np.float16)), r"has the shape \[1, 3\], but the model takes \[\?, 2\]"),
+        (HALF, "r.json", {"data": [{"x": {"b64": "AAAA"}}]}, "has 3 bytes, which end within a value of float16"),
         (model_of(x=("float32", (3, 1))), "r.npz", _npz(x=np.ones((4, 1))), "4 instances, but the model takes 3"),
     ],
 )

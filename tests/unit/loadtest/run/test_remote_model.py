@@ -13,7 +13,7 @@ from pyarrow.fs import LocalFileSystem
 
 from analysis.results import file_system
 from loadtest.run import remote_model as remote_models
-from loadtest.run.remote_model import GRAPH, RemoteModel, fetch, remote_model
+from loadtest.run.remote_model import GRAPH, RemoteFile, RemoteModel, fetch, remote_model
 from loadtest.run.saved_model import model_of, version_folder
 from stacks.explain import SettingsError
 from stacks.models import ModelSettings
@@ -243,6 +243,36 @@ def test_a_name_that_leaves_the_folder_is_not_copied(source: Path, monkeypatch: 
 
     monkeypatch.setattr(file_system, "open_uri", lambda _: (Hostile(), str(source)))
     assert [file.path for file in listed(source).files] == [GRAPH]
+
+
+def of_version(uri: str, version: str) -> RemoteModel:
+    files = [RemoteFile(path=path, size_bytes=7, changed_us=8) for path in ("a/saved_model.pb", "b", GRAPH)]
+    return RemoteModel(uri=uri, version=version, files=tuple(files))
+
+
+@pytest.mark.parametrize("uri", ["gs://of-the-team/cats", "gs://of-the-team/models/cats/"])
+def test_version_folders_of_google_cloud_storage_can_be_read_in_place(uri: str) -> None:
+    model = of_version(uri, "0012")
+    assert model.in_place == uri.rstrip("/")
+    assert list(model.objects.items()) == [(f"0012/{path}", (7, 8)) for path in (GRAPH, "a/saved_model.pb", "b")], (
+        "saved_model.pb comes first"
+    )
+
+
+@pytest.mark.parametrize(
+    ("uri", "version"),
+    [
+        ("gs://of-the-team/models/cats", ""),  # a server looks for version folders
+        ("gs://of-the-team", "3"),
+        ("gs://anonymous@of-the-team/cats", "3"),
+        ("gs://of-the-team/cats?endpoint_override=localhost", "3"),
+        ("gs://of-the-team/my%20cats", "3"),
+        ("s3://of-the-team/cats", "3"),
+        ("file:///models/cats", "3"),
+    ],
+)
+def test_what_a_server_on_google_cloud_cannot_read_is_uploaded(uri: str, version: str) -> None:
+    assert of_version(uri, version).in_place is None
 
 
 def test_a_folder_without_a_model_is_one_error(tmp_path: Path, checkout: Path) -> None:

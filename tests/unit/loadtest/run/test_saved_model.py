@@ -119,6 +119,10 @@ def test_a_larger_model_needs_more_memory_and_time(saved: Saved) -> None:
         ({"signature": "other"}, r"no signature 'other' with inputs, .* to one of serving_default, or save"),
         ({"shapes": {"ids": [4]}, "values": {"ids": [1.5]}}, r"values\.ids has 1\.5, but the model takes int32 there"),
         ({"shapes": {"ids": [4]}, "values": {"other": [1]}}, "has 'other', but the model has no such input"),
+        (
+            {"shapes": {"ids": [4]}, "ranges": {"ids": [0, 2**31]}},
+            "ranges.ids has a number that int32, which the model",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_the_model_are_one_error(saved: Saved, values: dict[str, Any], said: str) -> None:
@@ -151,6 +155,52 @@ def test_text_is_an_input_like_another(saved: Saved) -> None:
         SettingsError, match=r"ranges\.text is a range of numbers, but the model takes text there; give"
     ):
         read(saved(IDS, signature="other", serving_default=signature), ranges={"text": [0, 1]})
+
+
+HALVES = [tf.TensorSpec((None, 2), tf.float16, "half"), tf.TensorSpec((None,), tf.bfloat16, "brain")]
+
+
+def test_half_precision_is_an_input_like_another_over_grpc(saved: Saved) -> None:
+    folder = saved(*HALVES)
+    model = model_of(settings(folder), Path("/nowhere"), protocol="grpc")
+    assert model.inputs == (
+        TensorSpec(name="brain", dtype="bfloat16", shape=(None,)),
+        TensorSpec(name="half", dtype="float16", shape=(None, 2)),
+    )
+    assert (
+        model.requests
+        == "serving_default brain bfloat16 [1] from 0 to 1; serving_default half float16 [1, 2] from 0 to 1"
+    )
+
+
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16, tf.uint16])
+def test_what_rest_does_not_carry_is_refused_over_rest_alone(saved: Saved, dtype: tf.DType) -> None:
+    def answer(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"out": tf.cast(pixels, dtype)}
+
+    signature = tf.function(answer, input_signature=[tf.TensorSpec((None, 4), tf.float32, "pixels")])
+    folder = saved(image(None, 4), signature="other", serving_default=signature)
+    said = rf"can carry no values of out \({dtype.name}\); set shapebench:serving.protocol to grpc"
+    with pytest.raises(SettingsError, match=said):
+        read(folder)
+    assert model_of(settings(folder), Path("/nowhere"), protocol="grpc").outputs[0].dtype == dtype.name
+    (problem,) = problems_of(settings(folder), Path("/nowhere"))
+    assert "REST" in problem
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"ranges": {"half": [0, 65520]}}, "ranges.half has a number that float16, which the model takes, does not"),
+        ({"values": {"brain": [1, 3.4e38]}}, "values.brain has a number that bfloat16, which the model takes"),
+    ],
+)
+def test_a_number_that_the_type_of_an_input_does_not_hold_is_one_error(
+    saved: Saved, values: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        model_of(settings(saved(*HALVES), **values), Path("/nowhere"), protocol="grpc")
+    model_of(settings(saved(*HALVES), ranges={"half": [0, 65504]}), Path("/nowhere"), protocol="grpc")
 
 
 def test_sizes_that_recorded_requests_say_need_no_setting(saved: Saved) -> None:

@@ -7,6 +7,7 @@ from provider.resources.preflight import Preflight
 from stacks.quota_needs import Need
 from tests.support.google_stand_in import (
     PROJECT,
+    PROJECT_NUMBER,
     ZONE,
     GoogleStandIn,
     application_default_credentials,
@@ -99,6 +100,19 @@ def test_a_skipped_check_prints_the_price_and_sends_no_request(cloud, inputs, op
     Preflight().create(inputs | {"ask": False}, operation)
     assert log == [COSTS]
     assert cloud.requests == []
+
+
+@pytest.mark.parametrize("ask", [True, False])
+def test_the_number_of_the_project_is_known_where_a_bucket_of_others_is_granted(cloud, inputs, operation, ask):
+    in_place = inputs | {"modelBucket": "of-the-team", "ask": ask}
+    state = Preflight().create(in_place, operation)
+    assert state["projectNumber"] == PROJECT_NUMBER
+    assert Preflight().changed(state, in_place) == []
+    assert Preflight().changed(state, inputs) == ["modelBucket"]
+    assert "projectNumber" not in Preflight().create(inputs, operation)
+    cloud.project = "another"
+    with pytest.raises(ResourceError, match=r"resourceManager answered 403|project acme does not exist"):
+        Preflight().create(in_place, operation)
 
 
 def test_a_preview_sends_no_request(cloud, inputs):

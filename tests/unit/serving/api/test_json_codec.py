@@ -1,6 +1,7 @@
 import json
 import math
 
+import ml_dtypes  # noqa: F401 - gives NumPy bfloat16
 import numpy as np
 import pytest
 from hypothesis import given
@@ -210,6 +211,15 @@ def test_one_output_is_encoded_plain_and_several_by_name():
         "predictions": [{"a": [1.5, 2], "b": 5}, {"a": [3, 4], "b": 6}]
     }
     assert json.loads(encode({"a": a, "b": b}, row=False)) == {"outputs": {"a": [[1.5, 2], [3, 4]], "b": [5, 6]}}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "uint16"])
+def test_what_tensorflow_serving_does_not_write_as_json_is_refused(dtype):
+    with pytest.raises(ServingError, match=f"Failed to write JSON value for tensor type: {dtype}") as raised:
+        encode({"a": np.zeros(1).astype(dtype)}, row=True)
+    assert raised.value.code is Code.INVALID_ARGUMENT
+    body = b'{"inputs": [1]}'
+    assert error_of(body, any_shape(dtype)).code is Code.UNIMPLEMENTED
 
 
 def test_outputs_named_with_bytes_are_encoded_as_base64_and_others_as_text():

@@ -4,6 +4,7 @@ import pytest
 
 from analysis.pricing.stack_cost import kept_cost, load_cost
 from stacks.files import load_settings, stack_names
+from stacks.models import RESNET50
 from sweep.fleet import LastingError
 from sweep.pulumi_fleet.expected import expected_of
 
@@ -11,9 +12,8 @@ from sweep.pulumi_fleet.expected import expected_of
 @pytest.mark.parametrize("stack", stack_names())
 def test_figures_use_the_price_of_serving_alone(stack: str) -> None:
     settings = load_settings(stack)
-    assert (
-        expected_of(stack).usd_hourly == kept_cost(settings.platform, settings.node_shape(stack), "us-central1").hourly
-    )
+    kept = kept_cost(settings.platform, settings.node_shape(stack), "us-central1", RESNET50.size_bytes)
+    assert expected_of(stack).usd_hourly == kept.hourly
 
 
 def test_a_cluster_is_billed_with_the_nodes_of_the_load_test() -> None:

@@ -33,6 +33,18 @@ def test_a_number_may_differ_by_the_tolerance_times_the_largest(right: list[floa
     assert check.error_of(answer([other])) == (None if abs(times) < 1 or largest < 1e-300 else "wrong_answer")
 
 
+@pytest.mark.parametrize(("dtype", "step"), [("float16", 2**-10), ("bfloat16", 2**-7)])
+@pytest.mark.parametrize(
+    ("tolerance", "steps", "error"),
+    [(1e-3, 4, None), (1e-3, 5, "wrong_answer"), (0.5, 5, None), (0.0, 0, None), (0.0, 1, "wrong_answer")],
+)
+def test_in_half_precision_a_number_may_be_four_away_unless_none_may_differ(
+    dtype: str, step: float, tolerance: float, steps: int, error: str | None
+) -> None:
+    check = check_of_outputs([Output("out", dtype, (None, 2))], read_rest, answer([[0.25, 1]]), tolerance=tolerance)
+    assert check.error_of(answer([[0.25, 1 + steps * step]])) == error
+
+
 @pytest.mark.parametrize(
     ("other", "error"),
     [

@@ -13,7 +13,7 @@ from loadtest.generator.clients.answer_check import AnswerCheck
 from loadtest.generator.clients.grpc_answer import read_grpc
 from loadtest.generator.clients.grpc_messages import DATA_TYPES, PredictRequest, PredictResponse
 from loadtest.generator.clients.grpc_request import grpc_body_of
-from loadtest.generator.payload import STRING, Output, Request
+from loadtest.generator.payload import HALVES, STRING, Output, Request
 from loadtest.run.payload import payload_of, photograph
 from serving.api.tensor_proto import to_proto
 from stacks.models import RESNET50
@@ -143,6 +143,18 @@ def test_a_wrong_answer_has_its_class_of_error(response: predict_pb2.PredictResp
     check = check_of(1, 2)
     assert check.error_of(response.SerializeToString()) == error
     assert check.error_of(response.SerializeToString()) == error, "a wrong answer is not remembered as a right one"
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_values_in_half_precision_are_read_from_their_bits(dtype: str) -> None:
+    values = np.array([[0.1, -2.5]]).astype(dtype)
+    response = response_of(values)
+    assert list(response.outputs["resnet50"].half_val) == values.view(np.uint16).ravel().tolist()
+    (answered,) = read_grpc(response.SerializeToString(), {"resnet50": Output("resnet50", dtype, (1, 2))}).values()
+    assert (answered.shape, list(answered.values)) == ((1, 2), values.ravel().tolist())
+    for wrong in (2**16, -1):
+        response.outputs["resnet50"].half_val[0] = wrong
+        assert check_of(1, 2, dtype=dtype).error_of(response.SerializeToString()) == "not_numbers"
 
 
 def test_bytes_that_are_not_a_message_have_a_class_of_error() -> None:
