@@ -23,8 +23,8 @@ class Observation:
 
     The error is that of the run alone, without the spread between deployments. A run that gave only a lower bound of
     the cost (no rate that it tried met the objective) has `is_bound`. `deployment_sd` is what is assumed between
-    deployments, until enough runs tell. `order` grows with each run that ends, over the
-    whole sweep: a decision that was taken between two runs is taken again from the runs before it alone.
+    deployments, until enough runs tell. `order` grows with each run that ends, over the whole sweep: a decision that
+    was taken between two runs is taken again from the runs before it alone.
     """
 
     order: int

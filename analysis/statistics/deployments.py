@@ -19,7 +19,7 @@ from analysis.statistics.estimate import student_t
 PRIOR_SD, PRIOR_DEGREES = 0.03, 3.0
 # On one machine, which is a desktop's or shared: its clock rate, its other programs and its memory change by the hour,
 # and a new start of the server does not show it. There 8 % and more was measured (docs/adr/0056).
-PRIOR_SD_OF_ONE_MACHINE = 0.10
+_PRIOR_SD_OF_ONE_MACHINE = 0.10
 # From so many degrees of freedom on, the data alone tell a variance.
 _ENOUGH_DEGREES = 3
 
@@ -78,11 +78,11 @@ _Deployments = Mapping[str, Sequence[Observation]]
 
 def prior_sd(*, on_one_machine: bool) -> float:
     """What is assumed between deployments on the stack `local`, or else in a cluster."""
-    return PRIOR_SD_OF_ONE_MACHINE if on_one_machine else PRIOR_SD
+    return _PRIOR_SD_OF_ONE_MACHINE if on_one_machine else PRIOR_SD
 
 
-def fit_effects(observations: Sequence[Observation], prior_sd: float = PRIOR_SD) -> Effects:
-    """The means by variant; `prior_sd` is what is assumed between deployments.
+def fit_effects(observations: Sequence[Observation], assumed_sd: float = PRIOR_SD) -> Effects:
+    """The means by variant; `assumed_sd` is what is assumed between deployments.
 
     Raises ValueError where a standard error is not finite: such a run is no observation.
     """
@@ -92,7 +92,7 @@ def fit_effects(observations: Sequence[Observation], prior_sd: float = PRIOR_SD)
     for each in observations:
         variants[each.variant][each.deployment].append(each)
     run = _between_runs([runs for deployments in variants.values() for runs in deployments.values()])
-    between = _between_deployments(variants.values(), run, prior_sd)
+    between = _between_deployments(variants.values(), run, assumed_sd)
     is_prior = _degrees(variants.values()) < _ENOUGH_DEGREES
     pooled_error = _mean_squared_error(observations)
     means = {}
@@ -118,7 +118,7 @@ def _between_runs(deployments: Sequence[Sequence[Observation]]) -> _Variance:
     return _Variance(max(own, pooled), degrees)
 
 
-def _between_deployments(variants: Iterable[_Deployments], run: _Variance, prior_sd: float) -> _Variance:
+def _between_deployments(variants: Iterable[_Deployments], run: _Variance, assumed_sd: float) -> _Variance:
     """Between deployments of the same variant: the variance of their means, less what their runs contribute to it."""
     repeated = [deployments for deployments in variants if len(deployments) > 1]
     degrees = _degrees(repeated)
@@ -127,7 +127,7 @@ def _between_deployments(variants: Iterable[_Deployments], run: _Variance, prior
     if degrees >= _ENOUGH_DEGREES:
         return _Variance(squares / degrees, degrees)
     # The prior counts like observed deployments: a scaled inverse chi-squared distribution (Gelman et al. 2013, 2.6).
-    return _Variance((PRIOR_DEGREES * prior_sd**2 + squares) / (PRIOR_DEGREES + degrees), PRIOR_DEGREES + degrees)
+    return _Variance((PRIOR_DEGREES * assumed_sd**2 + squares) / (PRIOR_DEGREES + degrees), PRIOR_DEGREES + degrees)
 
 
 def _together(one: _Variance, other: _Variance) -> float:

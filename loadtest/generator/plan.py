@@ -183,10 +183,10 @@ class LoadTestPlan:
     `outputs` are those of a right answer. `check` is how an answer is judged: by its `values`, which may differ by
     `tolerance` times the largest of them, by its `shape`, or not at all (`off`). `pods` is how many pods generate the
     load, and `processes` the number of workers in each; more than one worker have a master, in the first pod.
-    `counter_urls` are the Prometheus pages of the servers, by the server's name among the
-    samples. `server_pid` is the server's process where it runs on the generator's machine. The generator ends when the
-    process `parent_pid` does; None where something else ends it. `grpc_threads` is the servers' --grpc_max_threads.
-    `replicas` is the number of servers behind `base_url`.
+    `counter_urls` are the Prometheus pages of the servers, by the server's name among the samples. `server_pid` is the
+    server's process where it runs on the generator's machine. The generator ends when the process `parent_pid` does;
+    None where something else ends it. `grpc_threads` is the servers' --grpc_max_threads. `replicas` is the number of
+    servers behind `base_url`.
     """
 
     load: LoadPlan

@@ -92,7 +92,10 @@ def _collect(cluster: Cluster, job: Json, to: Destination, operation: Operation)
             operation.info(f"deleting {left}; its run {run_id} is stored")
         else:
             operation.info(f"fetching the rows of run {run_id} from {left}")
-            _fetch_and_store(record, [pod for pod, why in zip(pods, nothing, strict=True) if not why], pods, operation)
+            for pod, why in zip(pods, nothing, strict=True):
+                if not why:
+                    pod.require_sidecar()
+            _fetch_and_store(record, pods, operation)
 
 
 def _nothing_to_fetch(pod: JobPod) -> str | None:
@@ -114,12 +117,7 @@ def _is_stored(record: RunRecord) -> bool:
         raise UnsavedRunError(str(error)) from error
 
 
-def _fetch_and_store(
-    record: RunRecord, holding: Sequence[JobPod], pods: Sequence[JobPod], operation: Operation
-) -> None:
-    """`holding` are the pods that hold rows."""
-    for pod in holding:
-        pod.require_sidecar()
+def _fetch_and_store(record: RunRecord, pods: Sequence[JobPod], operation: Operation) -> None:
     # When the generator ended; none while it runs, or where the kubelet does not know.
     ended = (pods[0].state(GENERATOR).get("terminated") or {}).get("finishedAt")
     result = finish_job(pods, record.work_folder, operation, lambda _: None, EndedByRunner.LEFT)

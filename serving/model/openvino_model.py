@@ -100,16 +100,15 @@ def _example(spec: InputSpec) -> NDArray[Any]:
     generator = np.random.default_rng(1)
     if spec.dtype.kind == "f":
         return generator.random(shape).astype(spec.dtype)
-    return (
-        generator.integers(0, 256, shape).astype(spec.dtype) if spec.dtype == np.uint8 else np.zeros(shape, spec.dtype)
-    )
+    return generator.integers(0, 256, shape, np.uint8) if spec.dtype == np.uint8 else np.zeros(shape, spec.dtype)
 
 
 def _difference(right: NDArray[Any], found: NDArray[Any]) -> float:
     if right.shape != found.shape or right.dtype != found.dtype:
         return float("inf")
-    most = float(np.max(np.abs(right.astype(np.float64)), initial=0.0)) or 1.0
-    return float(np.max(np.abs(right.astype(np.float64) - found.astype(np.float64)), initial=0.0)) / most
+    exact = right.astype(np.float64)
+    most = float(np.max(np.abs(exact), initial=0.0)) or 1.0
+    return float(np.max(np.abs(exact - found), initial=0.0)) / most
 
 
 def _signature(compiled: ov.CompiledModel, definition: meta_graph_pb2.SignatureDef) -> Signature:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from analysis.statistics.deployments import PRIOR_SD
 from analysis.statistics.estimate import Z
 from sweep.strategies.evidence import NEAR_ERROR, CostEvidence, Runs
 from sweep.strategies.single_stage import blocks_needed
@@ -69,12 +68,10 @@ class _Progress:
         self._open_ones: set[int] = set()
         # Each that is eliminated as unlikely takes its chance of being the best from the error; half of it at most.
         self._error_left = NEAR_ERROR
-        self._deployment_sd = PRIOR_SD
 
     def add(self, key: str, run: Observation) -> None:
         at = self._at[key]
         self.seen.append((key, run))
-        self._deployment_sd = run.deployment_sd
         self._runs[at] += 1
         if run.is_bound:
             self._bounds[at] = max(run.log_cost, self._bounds.get(at, run.log_cost))
@@ -129,7 +126,7 @@ class _Progress:
         else:
             self._claim = at_most_more(
                 math.expm1(log_within),
-                self._deployment_sd if self._costs.is_assumed else None,
+                self.seen[-1][1].deployment_sd if self._costs.is_assumed else None,
                 unknown=self._unknown(evidence, leader),
             )
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from analysis.results.file_system import open_uri, upload
 from loadtest.run.remote_model import _listing, remote_model
 from serving.export.exporter import tree_digest
 from serving.model_access import ChangedModelError, read_model
@@ -37,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, served: RefusingProxy) -> Pa
     """The folder whose files are in the bucket, as version 3 of a model."""
     folder = tmp_path_factory.mktemp("models") / "3"
     save(folder, 0.25)
-    put(folder, served)
+    served.store.put_model(folder)
     return folder
 
 
@@ -46,13 +45,6 @@ def uri(served: RefusingProxy, stack: Stack) -> str:
     stack.config["model"] = {"path": served.uri("models/cats")}
     stack.config["load"] = SMOKE | {"users": 1}
     return served.uri("models/cats")
-
-
-def put(folder: Path, served: RefusingProxy) -> None:
-    filesystem, root = open_uri(served.store.uri("models/cats"))
-    for file in folder.rglob("*"):
-        if file.is_file():
-            upload(filesystem, f"{root}/3/{file.relative_to(folder)}", file.read_bytes())
 
 
 def downloads(served: RefusingProxy) -> list[str]:
@@ -114,7 +106,7 @@ def test_the_same_model_is_neither_copied_nor_measured_again(stack: Stack, serve
 
 def test_a_changed_model_is_copied_and_measured_again(stack: Stack, served: RefusingProxy, model: Path):
     save(model, 0.75)
-    put(model, served)
+    served.store.put_model(model)
     stack.must_up()
     before, run = stack.runs()
     assert run.serving.model.digest == tree_digest(model, "1/") != before.serving.model.digest
@@ -127,6 +119,6 @@ def test_a_pod_compares_the_bucket_with_what_a_preview_lists(served: RefusingPro
     listed = remote_model(uri).objects
     with serving_bucket(ModelBucket()) as metadata_url:
         read_model(metadata_url, served.store.url, f"gs://{BUCKET}/models/cats", listed)
-        put(model, served)
+        served.store.put_model(model)
         with pytest.raises(ChangedModelError, match=r"^3/.* was changed$"):
             read_model(metadata_url, served.store.url, f"gs://{BUCKET}/models/cats", listed)

@@ -12,7 +12,6 @@ import pytest
 import tensorflow as tf
 from kubernetes import client
 
-from analysis.results.file_system import open_uri, upload
 from serving.export.exporter import tree_digest
 from tests.engine.gke.world import NAMESPACE, PROJECT, PROJECT_NUMBER, World
 from tests.engine.harness import Stack, eventually
@@ -43,7 +42,7 @@ def model(tmp_path_factory: pytest.TempPathFactory, store: ObjectStore) -> Path:
     """The folder whose files are in the bucket, as version 3 of a model."""
     folder = tmp_path_factory.mktemp("models") / "3"
     save(folder, 0.25)
-    put(folder, store)
+    store.put_model(folder)
     return folder
 
 
@@ -54,13 +53,6 @@ def stack(world: World, store: ObjectStore, model: Path) -> Stack:
     stack.variables["CLOUD_STORAGE_EMULATOR_ENDPOINT"] = store.url
     stack.config["model"] = {"path": URI, "name": "resnet"}
     return stack
-
-
-def put(folder: Path, store: ObjectStore) -> None:
-    filesystem, root = open_uri(store.uri("models/cats"))
-    for file in folder.rglob("*"):
-        if file.is_file():
-            upload(filesystem, f"{root}/3/{file.relative_to(folder)}", file.read_bytes())
 
 
 def servers(world: World) -> list[client.V1Pod]:
@@ -107,7 +99,7 @@ def test_the_same_model_is_not_measured_again(stack: Stack):
 
 def test_a_server_that_starts_on_another_model_is_refused(stack: Stack, world: World, store: ObjectStore, model: Path):
     save(model, 0.75)
-    put(model, store)
+    store.put_model(model)
     before = {pod.metadata.name for pod in servers(world)}
     for name in before:
         client.CoreV1Api(world.api).delete_namespaced_pod(name, NAMESPACE)

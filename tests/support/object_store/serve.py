@@ -5,8 +5,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
+from analysis.results.file_system import open_uri, upload
 from bench.servers import processes as servers
 from tests.support.object_store.binary import program
 from tools.pins import ROOT
@@ -29,6 +31,13 @@ class ObjectStore:
         """The names of all objects, as the server lists them."""
         with urllib.request.urlopen(f"{self.url}/storage/v1/b/{BUCKET}/o?prefix={quote(prefix)}", timeout=10) as answer:
             return [each["name"] for each in json.load(answer).get("items", [])]
+
+    def put_model(self, folder: Path) -> None:
+        """Upload a folder's files as version 3 of the model `cats`."""
+        filesystem, root = open_uri(self.uri("models/cats"))
+        for file in folder.rglob("*"):
+            if file.is_file():
+                upload(filesystem, f"{root}/3/{file.relative_to(folder)}", file.read_bytes())
 
 
 @contextmanager
