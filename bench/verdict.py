@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.results.columns import Columns, RunRows
-from analysis.statistics.best import Standing, compare_with_best
+from analysis.statistics.best import Standing, compare_with_best, difference_of
 from analysis.statistics.cells import cells_of
 from analysis.statistics.deployments import Observation, fit_effects
+from analysis.statistics.estimate import student_t
 from analysis.statistics.within import run_figures
 from bench.figures import Figure, argument_parser, progress, report, start
-from bench.stores.grading import APART, CLOSE, CLOSED_LOOPS, EQUAL, OPEN_LOOPS, WANDERS, Experiment
+from bench.stores.grading import APART, CHANGED_NODES, CLOSE, CLOSED_LOOPS, EQUAL, OPEN_LOOPS, WANDERS, Experiment
 from bench.stores.regimes import TRUTH_RUNS, Regime
 from loadtest.generator.plan import LoadPlan, load_plan
 from loadtest.result.validity.steady_state import steady_state_reasons
@@ -53,6 +54,9 @@ def main() -> None:
     for experiment in (*EQUAL[first], *APART[first], *CLOSE[first]):
         progress(experiment.name)
         figures += choices(experiment, runs)
+    for machines_sd in CHANGED_NODES[first]:
+        progress(f"other nodes, which differ by {machines_sd:.0%}")
+        figures += [told_from_other_nodes(machines_sd, stacks, runs) for stacks in (1, 4)]
     report("verdict", figures)
 
 
@@ -133,6 +137,28 @@ def choices(experiment: Experiment, runs: int) -> list[Figure]:
         _share(f"{experiment.name}: one is named alone", alone / runs, _ALONE.get(experiment.name)),
         _share(f"{experiment.name}: another than the best is certainly the best", wrong / runs, "<= 5"),
     ]
+
+
+def told_from_other_nodes(machines_sd: float, stacks: int, runs: int) -> Figure:
+    """How often a change without effect is called one in any of so many stacks, on other nodes before and after it."""
+    rng = np.random.default_rng(_SEED)
+    told = 0
+    for _ in range(runs):
+        observations = []
+        for name in [f"{side} {stack}" for stack in range(stacks) for side in ("before", "after")]:
+            deployments = rng.normal(0, machines_sd) + rng.normal(0, 0.02, 3)
+            observations += [
+                Observation(name, f"{name} {at}", float(value + rng.normal(0, 0.01)), 0.01, name)
+                for at, value in enumerate(deployments)
+            ]
+        means = fit_effects(observations).means
+        differences = [difference_of(means[f"after {stack}"], means[f"before {stack}"]) for stack in range(stacks)]
+        told += any(
+            abs(each.log_value) > student_t(each.degrees_of_freedom, stacks) * math.sqrt(each.variance)
+            for each in differences
+        )
+    name = f"other nodes, which differ by {machines_sd:.0%}: {stacks} of {stacks} stacks unchanged, but called changed"
+    return _share(name, told / runs, "<= 6")
 
 
 def _are_true(costs: Sequence[float], standings: Sequence[Standing]) -> bool:

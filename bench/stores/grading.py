@@ -126,3 +126,5 @@ CLOSE: tuple[Experiment, ...] = (
         for sd in (0.02, 0.05, 0.10)
     ),
 )
+# By how much nodes differ, as a share, where a stack is measured before and after a change that has no effect.
+CHANGED_NODES: tuple[float, ...] = (0.01, 0.02, 0.03, 0.05, 0.10)

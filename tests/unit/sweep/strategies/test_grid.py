@@ -71,7 +71,7 @@ def test_of_stacks_with_nodes_of_their_own_there_is_no_certainty_but_what_follow
     assert decision.leader == "a"
     assert decision.may_be_best == {"b"}
     assert "95 %" not in decision.claim
-    assert "if nodes of one machine type differ by 6 % (standard deviation)" in decision.claim
+    assert "if nodes of one machine type differ by 6.5 % (standard deviation)" in decision.claim
     assert (
         Grid(0.05, blocks=3)
         .decide({"a": runs["a"], "b": on("one stack", runs["b"])})

@@ -194,4 +194,4 @@ def test_of_stacks_with_nodes_of_their_own_the_claim_is_what_a_verdict_says_of_t
     assert (together.leader, apart.leader) == ("a", "a")
     assert together.claim.endswith("with 95 % certainty.")
     assert "95 %" not in apart.claim
-    assert "if nodes of one machine type differ by 6 % (standard deviation)" in apart.claim
+    assert "if nodes of one machine type differ by 6.5 % (standard deviation)" in apart.claim
