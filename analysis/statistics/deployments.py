@@ -31,7 +31,7 @@ MACHINES_SD = 0.065
 _ENOUGH_DEGREES = 3
 # So many degrees of freedom the pooled variance counts in that of one variant. With more, a variant that varies more
 # than the others looks certain; with fewer, one that does not looks uncertain.
-_POOLED_DEGREES = 4.0
+POOLED_DEGREES = 4.0
 # With fewer of its own, a variant may vary more than all others do: its variance is no less than the assumption.
 _OWN_DEGREES = 2
 
@@ -190,7 +190,7 @@ def _pooled(variants: Sequence[tuple[_Deployments, float]], assumed_sd: float) -
 def _of_one(deployments: _Deployments, within: _Variance, pooled: _Variance, assumed_sd: float) -> _Variance:
     """Between the means of a variant's deployments: what they show, together with what all variants do."""
     own = len(deployments) - 1
-    weight, common = _POOLED_DEGREES, pooled.value
+    weight, common = POOLED_DEGREES, pooled.value
     if own < _OWN_DEGREES:
         weight, common = PRIOR_DEGREES, max(common, assumed_sd**2)
     if not own:
